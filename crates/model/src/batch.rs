@@ -1,0 +1,147 @@
+//! Which texts go through the network together.
+
+use std::ops::Range;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+/// How large a batch may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// The most tokens of a batch, padding included; a longer text goes alone.
+    pub tokens: usize,
+    /// The most texts of a batch.
+    pub texts: usize,
+}
+
+/// Texts that go through the network together: positions in the caller's list, none twice.
+pub(crate) type BatchPlan = Vec<usize>;
+
+/// Sorts texts by length, longest first, and fills batches up to the limit.
+///
+/// Neighbours in length share a batch, so little is padded; the longest first, so that a batch which does not
+/// fit the memory shows at once. Equal lengths keep their order: the plan depends on nothing but the lengths.
+pub(crate) fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
+    let mut batches = Vec::new();
+    let mut rest = order.as_slice();
+    while let Some(&longest) = rest.first() {
+        let fit = limit.tokens / lengths[longest].max(1);
+        let size = fit.clamp(1, limit.texts.max(1)).min(rest.len());
+        let (batch, behind) = rest.split_at(size);
+        batches.push(batch.to_vec());
+        rest = behind;
+    }
+    batches
+}
+
+/// Token ids of a batch, padded to its longest text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenBatch {
+    ids: Vec<i32>,
+    mask: Vec<bool>,
+    texts: usize,
+    length: usize,
+}
+
+impl TokenBatch {
+    /// Pads `texts` with `pad_token_id` to the length of the longest.
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a [u32]>, pad_token_id: u32) -> Self {
+        let texts: Vec<&[u32]> = texts.into_iter().collect();
+        let length = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let mut ids = Vec::with_capacity(texts.len() * length);
+        let mut mask = Vec::with_capacity(texts.len() * length);
+        for text in &texts {
+            ids.extend(text.iter().map(|&id| id as i32));
+            mask.resize(mask.len() + text.len(), true);
+            let padding: Range<usize> = text.len()..length;
+            ids.extend(padding.clone().map(|_| pad_token_id as i32));
+            mask.extend(padding.map(|_| false));
+        }
+        Self {
+            ids,
+            mask,
+            texts: texts.len(),
+            length,
+        }
+    }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn texts(&self) -> usize {
+        self.texts
+    }
+
+    /// Tokens of the longest text.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them, `[texts, length]`; no mask where no
+    /// text is padded.
+    #[must_use]
+    pub fn to_tensors<B: Backend>(
+        &self,
+        device: &B::Device,
+    ) -> (Tensor<B, 2, Int>, Option<Tensor<B, 2, Bool>>) {
+        let shape = [self.texts, self.length];
+        let ids = Tensor::from_data(TensorData::new(self.ids.clone(), shape), device);
+        let padded = self.mask.contains(&false);
+        let mask =
+            padded.then(|| Tensor::from_data(TensorData::new(self.mask.clone(), shape), device));
+        (ids, mask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn longest_first_and_within_the_budget() {
+        let limit = BatchLimit {
+            tokens: 10,
+            texts: 100,
+        };
+        assert_eq!(
+            plan_batches(&[2, 5, 3, 5, 2], limit),
+            [vec![1, 3], vec![2, 0, 4]]
+        );
+        assert_eq!(plan_batches(&[50, 2], limit), [vec![0], vec![1]]);
+        assert_eq!(
+            plan_batches(&[2, 2, 2], BatchLimit { texts: 2, ..limit }),
+            [vec![0, 1], vec![2]]
+        );
+        assert!(plan_batches(&[], limit).is_empty());
+    }
+
+    #[test]
+    fn padding_is_marked() {
+        let batch = TokenBatch::new([&[0u32, 7, 2][..], &[0, 2]], 1);
+        assert_eq!((batch.texts(), batch.length()), (2, 3));
+        assert_eq!(batch.ids, [0, 7, 2, 0, 2, 1]);
+        assert_eq!(batch.mask, [true, true, true, true, true, false]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_in_one_batch_and_none_is_too_large(
+            lengths in prop::collection::vec(0usize..400, 0..200),
+            tokens in 0usize..2000,
+            texts in 0usize..50,
+        ) {
+            let limit = BatchLimit { tokens, texts };
+            let batches = plan_batches(&lengths, limit);
+            let mut seen: Vec<usize> = batches.concat();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                let longest = batch.iter().map(|&i| lengths[i]).max().unwrap();
+                prop_assert!(batch.len() == 1 || (longest * batch.len() <= tokens && batch.len() <= texts));
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How much of a text the model reads.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::config::MpNetConfig;
+use crate::error::{ModelError, Result};
+use crate::file::read_optional_json;
+
+/// Where sentence-transformers keeps the maximum length, up to version 5.6.
+pub(super) const SENTENCE_FILE: &str = "sentence_bert_config.json";
+/// Where it stands from version 5.7 on.
+pub(super) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+
+#[derive(Deserialize)]
+struct SentenceConfig {
+    max_seq_length: Option<serde_json::Number>,
+    #[serde(default)]
+    do_lower_case: bool,
+}
+
+#[derive(Deserialize)]
+struct TokenizerConfig {
+    model_max_length: Option<serde_json::Number>,
+}
+
+pub(super) struct Limits {
+    pub(super) max_seq_length: usize,
+    pub(super) lowercase: bool,
+}
+
+/// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of `tokenizer_config.json`, and
+/// never more than the network has positions for.
+pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
+    let sentence_path = folder.join(SENTENCE_FILE);
+    let sentence: Option<SentenceConfig> = read_optional_json(&sentence_path)?;
+    let lowercase = sentence
+        .as_ref()
+        .is_some_and(|sentence| sentence.do_lower_case);
+
+    let stated = match sentence.and_then(|sentence| sentence.max_seq_length) {
+        Some(length) => Some((sentence_path, "max_seq_length", length)),
+        None => {
+            let path = folder.join(TOKENIZER_CONFIG_FILE);
+            let tokenizer: Option<TokenizerConfig> = read_optional_json(&path)?;
+            tokenizer
+                .and_then(|tokenizer| tokenizer.model_max_length)
+                .map(|length| (path, "model_max_length", length))
+        }
+    };
+    let largest = config.max_tokens();
+    let Some((path, field, length)) = stated else {
+        return Ok(Limits {
+            max_seq_length: largest,
+            lowercase,
+        });
+    };
+    // transformers writes 1e30 for "no limit", which is no integer.
+    let length = length.as_f64().unwrap_or(0.0);
+    if length < 1.0 {
+        return Err(ModelError::Field {
+            path,
+            field,
+            reason: format!("{length} is not a length of at least 1"),
+        });
+    }
+    // The cast saturates; the smaller of the two is exact.
+    Ok(Limits {
+        max_seq_length: (length as usize).min(largest),
+        lowercase,
+    })
+}

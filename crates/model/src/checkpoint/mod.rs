@@ -1,0 +1,131 @@
+//! The sentence-transformers folder, read and written.
+//!
+//! | file | what it gives |
+//! | --- | --- |
+//! | `modules.json` | the stack: Transformer, Pooling, perhaps Normalize, and the folder of each |
+//! | `config.json` | [`MpNetConfig`] |
+//! | `model.safetensors` or `pytorch_model.bin` | the weights |
+//! | `tokenizer.json` | the tokenizer |
+//! | `sentence_bert_config.json`, else `tokenizer_config.json` | the maximum length |
+//! | `1_Pooling/config.json` | [`PoolingMode`]s |
+
+mod limits;
+mod modules;
+mod names;
+mod weights;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::backend::Backend;
+
+use crate::config::MpNetConfig;
+use crate::error::{ModelError, Result};
+use crate::network::MpNet;
+use crate::pooling::PoolingMode;
+use crate::sentence_model::SentenceModel;
+use crate::tokenizer::SentenceTokenizer;
+
+/// A model folder whose small files have been read; the weights are read by [`load`](Self::load).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// Where the encoder's files are: the folder itself or, in older models, `0_Transformer` inside it.
+    pub transformer_folder: PathBuf,
+    /// Size and constants of the network.
+    pub config: MpNetConfig,
+    /// How token vectors become one vector; several are joined.
+    pub pooling: Vec<PoolingMode>,
+    /// Whether vectors are scaled to length 1.
+    pub normalize: bool,
+    /// The most tokens a text keeps, `<s>` and `</s>` included.
+    pub max_seq_length: usize,
+    /// Whether texts are lower-cased before the tokenizer sees them.
+    pub lowercase: bool,
+}
+
+impl Checkpoint {
+    /// Reads the small files of a model folder.
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or damaged, or describes a model that is not an MPNet with pooling; the error names
+    /// the file and the field.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let stack = modules::read(folder)?;
+        let config = MpNetConfig::from_folder(&stack.transformer_folder)?;
+        let limits = limits::read(&stack.transformer_folder, &config)?;
+        let pooling = match &stack.pooling_folder {
+            Some(pooling_folder) => modules::read_pooling(pooling_folder, config.hidden_size)?,
+            // As sentence-transformers does for a plain transformer.
+            None => vec![PoolingMode::Mean],
+        };
+        Ok(Self {
+            transformer_folder: stack.transformer_folder,
+            config,
+            pooling,
+            normalize: stack.normalize,
+            max_seq_length: limits.max_seq_length,
+            lowercase: limits.lowercase,
+        })
+    }
+
+    /// Width of the model's vectors.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.pooling.len() * self.config.hidden_size
+    }
+
+    /// Reads the weights onto a device.
+    ///
+    /// # Errors
+    ///
+    /// When the weights file is missing or damaged, or when a tensor is missing, not expected, wrongly shaped or holds a
+    /// value that is not finite; the error names the file and the tensor.
+    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
+        let network = weights::load::<B>(&self.weights_file()?, &self.config, device)?;
+        Ok(SentenceModel::new(
+            network,
+            self.pooling.clone(),
+            self.normalize,
+        ))
+    }
+
+    /// The tokenizer, cutting texts at [`max_seq_length`](Self::max_seq_length).
+    ///
+    /// # Errors
+    ///
+    /// When `tokenizer.json` is missing or damaged, or when the maximum length is impossible.
+    pub fn tokenizer(&self) -> Result<SentenceTokenizer> {
+        SentenceTokenizer::from_folder(
+            &self.transformer_folder,
+            self.max_seq_length,
+            self.config.vocab_size,
+            self.lowercase,
+        )
+    }
+
+    /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the weights of `network`.
+    ///
+    /// The folder appears whole or not at all, and older and newer sentence-transformers open it. A model folder that
+    /// is there already is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written, when the device cannot give the weights back, or when `folder` exists
+    /// and is not a model folder.
+    pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
+        write::write(self, network, folder)
+    }
+
+    /// `model.safetensors`, or `pytorch_model.bin` where there is none.
+    fn weights_file(&self) -> Result<PathBuf> {
+        [weights::SAFETENSORS_FILE, weights::PYTORCH_FILE]
+            .map(|name| self.transformer_folder.join(name))
+            .into_iter()
+            .find(|path| path.exists())
+            .ok_or_else(|| ModelError::NoWeights {
+                folder: self.transformer_folder.clone(),
+            })
+    }
+}

@@ -1,0 +1,157 @@
+//! `modules.json` and the pooling configuration, in the words of old and new sentence-transformers.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::{ModelError, Result};
+use crate::file::{read_json, read_optional_json};
+use crate::pooling::PoolingMode;
+
+pub(super) const MODULES_FILE: &str = "modules.json";
+pub(super) const POOLING_FOLDER: &str = "1_Pooling";
+pub(super) const POOLING_FILE: &str = "config.json";
+
+/// What `modules.json` says, with the folders made whole.
+pub(super) struct Stack {
+    pub(super) transformer_folder: PathBuf,
+    pub(super) pooling_folder: Option<PathBuf>,
+    pub(super) normalize: bool,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(default)]
+    path: String,
+    #[serde(rename = "type")]
+    module_type: String,
+}
+
+/// Reads the stack; a folder without `modules.json` is a plain transformer.
+pub(super) fn read(folder: &Path) -> Result<Stack> {
+    let path = folder.join(MODULES_FILE);
+    let Some(modules) = read_optional_json::<Vec<Module>>(&path)? else {
+        return Ok(Stack {
+            transformer_folder: folder.to_owned(),
+            pooling_folder: None,
+            normalize: false,
+        });
+    };
+    let unsupported = |index: usize| ModelError::UnsupportedModule {
+        path: path.clone(),
+        index,
+        module_type: modules
+            .get(index)
+            .map_or_else(|| "(none)".to_owned(), |module| module.module_type.clone()),
+    };
+    // The package path before the class name differs between versions.
+    let kind = |index: usize| {
+        modules
+            .get(index)
+            .map(|module| module.module_type.rsplit('.').next().unwrap_or_default())
+    };
+    let inside = |index: usize| match modules.get(index) {
+        Some(module) => subfolder(folder, &module.path, &path),
+        None => Ok(folder.to_owned()),
+    };
+    if kind(0) != Some("Transformer") {
+        return Err(unsupported(0));
+    }
+    if kind(1) != Some("Pooling") {
+        return Err(unsupported(1));
+    }
+    let normalize = match kind(2) {
+        None => false,
+        Some("Normalize") => true,
+        Some(_) => return Err(unsupported(2)),
+    };
+    if modules.len() > 3 {
+        return Err(unsupported(3));
+    }
+    Ok(Stack {
+        transformer_folder: inside(0)?,
+        pooling_folder: Some(inside(1)?),
+        normalize,
+    })
+}
+
+/// A module's folder must lie inside the model's.
+fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> {
+    let name = Path::new(name);
+    if name
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Ok(folder.join(name));
+    }
+    Err(ModelError::Field {
+        path: modules_file.to_owned(),
+        field: "path",
+        reason: format!("\"{}\" leads out of the model folder", name.display()),
+    })
+}
+
+/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag a mode.
+pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<PoolingMode>> {
+    let path = folder.join(POOLING_FILE);
+    let config: Map<String, Value> = read_json(&path)?;
+    let wrong = |field, reason| ModelError::Field {
+        path: path.clone(),
+        field,
+        reason,
+    };
+
+    for field in ["embedding_dimension", "word_embedding_dimension"] {
+        if let Some(width) = config.get(field)
+            && width.as_u64() != Some(hidden_size as u64)
+        {
+            return Err(wrong(
+                field,
+                format!("{width} differs from hidden_size {hidden_size} in config.json"),
+            ));
+        }
+    }
+    let by_name = |name: &Value| {
+        PoolingMode::ALL
+            .into_iter()
+            .find(|mode| name.as_str() == Some(mode.name()))
+            .ok_or_else(|| {
+                wrong(
+                    "pooling_mode",
+                    format!("{name} is not supported (only {})", supported_names()),
+                )
+            })
+    };
+    match config.get("pooling_mode") {
+        Some(Value::Array(names)) if names.is_empty() => {
+            Err(wrong("pooling_mode", "names no mode".to_owned()))
+        }
+        Some(Value::Array(names)) => names.iter().map(by_name).collect(),
+        Some(name) => Ok(vec![by_name(name)?]),
+        None => {
+            for field in ["pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"] {
+                if config.get(field).and_then(Value::as_bool) == Some(true) {
+                    return Err(wrong(
+                        field,
+                        format!("is not supported (only {})", supported_names()),
+                    ));
+                }
+            }
+            let modes: Vec<PoolingMode> = PoolingMode::ALL
+                .into_iter()
+                .filter(|mode| config.get(mode.flag()).and_then(Value::as_bool) == Some(true))
+                .collect();
+            // As sentence-transformers: no flag at all means the mean.
+            Ok(if modes.is_empty() {
+                vec![PoolingMode::Mean]
+            } else {
+                modes
+            })
+        }
+    }
+}
+
+fn supported_names() -> String {
+    PoolingMode::ALL.map(PoolingMode::name).join(", ")
+}

@@ -1,0 +1,205 @@
+//! Writing a model folder that old and new sentence-transformers, and the tools built on them, open.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use burn::tensor::backend::Backend;
+use safetensors::{Dtype, View};
+use serde_json::{Map, Value, json};
+
+use super::Checkpoint;
+use super::limits::{SENTENCE_FILE, TOKENIZER_CONFIG_FILE};
+use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
+use super::weights::{SAFETENSORS_FILE, collect, unused_tensors};
+use crate::config::CONFIG_FILE;
+use crate::error::{ModelError, Result};
+use crate::file::{read_optional_json, write_json};
+use crate::network::MpNet;
+use crate::pooling::PoolingMode;
+use crate::tokenizer::TOKENIZER_FILE;
+
+/// Files that are carried over as they are, where the checkpoint has them.
+const CARRIED: [&str; 3] = [TOKENIZER_FILE, "special_tokens_map.json", "vocab.txt"];
+
+const NORMALIZE_FOLDER: &str = "2_Normalize";
+
+/// Writes beside the target and renames, so that the folder is never half there.
+pub(super) fn write<B: Backend>(
+    checkpoint: &Checkpoint,
+    network: &MpNet<B>,
+    folder: &Path,
+) -> Result<()> {
+    let exists = folder
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some())
+        || folder.is_file();
+    if exists && !folder.join(MODULES_FILE).is_file() {
+        return Err(ModelError::FolderInUse {
+            path: folder.to_owned(),
+        });
+    }
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(|source| ModelError::io(parent, source))?;
+    let new = as_open_as_others(tempfile::Builder::new().prefix(".model-"))
+        .tempdir_in(parent)
+        .map_err(|source| ModelError::io(parent, source))?;
+    write_files(checkpoint, network, new.path())?;
+
+    let failed = |source| ModelError::io(folder, source);
+    if exists {
+        // A folder cannot be renamed over a full one: step the old one aside, and back if the new one does not come.
+        let aside = tempfile::Builder::new()
+            .prefix(".model-old-")
+            .tempdir_in(parent)
+            .map_err(failed)?;
+        let old = aside.path().join("model");
+        std::fs::rename(folder, &old).map_err(failed)?;
+        if let Err(source) = std::fs::rename(new.path(), folder) {
+            std::fs::rename(&old, folder).map_err(failed)?;
+            return Err(failed(source));
+        }
+    } else {
+        std::fs::rename(new.path(), folder).map_err(failed)?;
+    }
+    // Renamed away: there is nothing left to remove.
+    let _ = new.keep();
+    Ok(())
+}
+
+fn write_files<B: Backend>(
+    checkpoint: &Checkpoint,
+    network: &MpNet<B>,
+    folder: &Path,
+) -> Result<()> {
+    for name in CARRIED {
+        let from = checkpoint.transformer_folder.join(name);
+        if from.exists() {
+            std::fs::copy(&from, folder.join(name))
+                .map_err(|source| ModelError::io(&from, source))?;
+        }
+    }
+    // Newer versions read the maximum length here.
+    let mut tokenizer: Map<String, Value> =
+        read_optional_json(&checkpoint.transformer_folder.join(TOKENIZER_CONFIG_FILE))?
+            .unwrap_or_default();
+    tokenizer.insert(
+        "model_max_length".to_owned(),
+        checkpoint.max_seq_length.into(),
+    );
+    write_json(&folder.join(TOKENIZER_CONFIG_FILE), &tokenizer)?;
+    // Older versions read it here.
+    let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });
+    write_json(&folder.join(SENTENCE_FILE), &sentence)?;
+
+    write_json(&folder.join(CONFIG_FILE), &checkpoint.config)?;
+    write_json(&folder.join(MODULES_FILE), &modules(checkpoint.normalize))?;
+    let pooling_folder = folder.join(POOLING_FOLDER);
+    std::fs::create_dir(&pooling_folder)
+        .map_err(|source| ModelError::io(&pooling_folder, source))?;
+    write_json(&pooling_folder.join(POOLING_FILE), &pooling(checkpoint))?;
+    if checkpoint.normalize {
+        // Older versions expect the folder of every module to exist.
+        let normalize_folder = folder.join(NORMALIZE_FOLDER);
+        std::fs::create_dir(&normalize_folder)
+            .map_err(|source| ModelError::io(&normalize_folder, source))?;
+    }
+    let weights = folder.join(SAFETENSORS_FILE);
+    let mut tensors = collect(network, &checkpoint.config)?;
+    // No vector depends on the pooler, but transformers warns where it is gone.
+    tensors.extend(unused_tensors(&checkpoint.weights_file()?)?);
+    let tensors = tensors.into_iter().map(|(name, data)| (name, Stored(data)));
+    // transformers refuses a file without this mark.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize_to_file(tensors, Some(metadata), &weights).map_err(|error| {
+        ModelError::Weights {
+            path: weights.clone(),
+            source: Box::new(error),
+        }
+    })
+}
+
+/// The type names that every version of sentence-transformers knows.
+fn modules(normalize: bool) -> Value {
+    let module = |index: usize, path: &str, class: &str| json!({ "idx": index, "name": index.to_string(), "path": path, "type": format!("sentence_transformers.models.{class}") });
+    let mut modules = vec![
+        module(0, "", "Transformer"),
+        module(1, POOLING_FOLDER, "Pooling"),
+    ];
+    if normalize {
+        modules.push(module(2, NORMALIZE_FOLDER, "Normalize"));
+    }
+    Value::Array(modules)
+}
+
+fn pooling(checkpoint: &Checkpoint) -> Value {
+    let mut config = Map::new();
+    let flagged = PoolingMode::ALL
+        .into_iter()
+        .filter(|mode| checkpoint.pooling.contains(mode));
+    if !flagged.eq(checkpoint.pooling.iter().copied()) {
+        // Flags have no order: only newer versions can express this.
+        config.insert(
+            "embedding_dimension".to_owned(),
+            checkpoint.config.hidden_size.into(),
+        );
+        let names = checkpoint
+            .pooling
+            .iter()
+            .map(|mode| Value::from(mode.name()));
+        config.insert("pooling_mode".to_owned(), names.collect());
+        return Value::Object(config);
+    }
+    config.insert(
+        "word_embedding_dimension".to_owned(),
+        checkpoint.config.hidden_size.into(),
+    );
+    for mode in PoolingMode::ALL {
+        config.insert(
+            mode.flag().to_owned(),
+            checkpoint.pooling.contains(&mode).into(),
+        );
+    }
+    Value::Object(config)
+}
+
+/// Temporary folders are private; a model folder is as open as the user's other folders (the system takes the umask off).
+#[cfg(unix)]
+fn as_open_as_others<'a, 'b>(
+    builder: &'a mut tempfile::Builder<'b, 'b>,
+) -> &'a mut tempfile::Builder<'b, 'b> {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(std::fs::Permissions::from_mode(0o777))
+}
+
+#[cfg(not(unix))]
+fn as_open_as_others<'a, 'b>(
+    builder: &'a mut tempfile::Builder<'b, 'b>,
+) -> &'a mut tempfile::Builder<'b, 'b> {
+    builder
+}
+
+/// An `f32` tensor on its way into a file.
+struct Stored(TensorData);
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+}

@@ -1,0 +1,188 @@
+//! What can go wrong between a name and a vector.
+
+use std::path::{Path, PathBuf};
+
+use crate::backend::DeviceError;
+use crate::hub::HubError;
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, ModelError>;
+
+/// An error that an outside library hands over without a public type of its own.
+pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everything this crate can fail with. Each names the file and the field or tensor at fault and keeps its source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not the JSON it should be.
+    #[error("{}: not valid JSON for this file: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A field holds a value that cannot be used.
+    #[error("{}: field `{field}`: {reason}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// `modules.json` asks for a module that is not implemented here.
+    #[error(
+        "{}: module {index} has the type `{module_type}`, which is not supported (only a Transformer, then a Pooling, then \
+         optionally a Normalize)",
+        path.display()
+    )]
+    UnsupportedModule {
+        /// The file.
+        path: PathBuf,
+        /// Position in the list.
+        index: usize,
+        /// The type as written.
+        module_type: String,
+    },
+    /// The folder has neither `model.safetensors` nor `pytorch_model.bin`.
+    #[error("{}: holds neither model.safetensors nor pytorch_model.bin", folder.display())]
+    NoWeights {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The weights file is damaged or not of its format.
+    #[error("{}: cannot read the weights: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: BoxedError,
+    },
+    /// A tensor that the network needs is not in the file.
+    #[error("{}: tensor `{tensor}` is missing", path.display())]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+    },
+    /// The file holds a tensor that the network has no place for.
+    #[error("{}: tensor `{tensor}` does not belong to this network", path.display())]
+    UnexpectedTensor {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+    },
+    /// A tensor has another shape than `config.json` gives it.
+    #[error("{}: tensor `{tensor}` has the shape {found:?} where config.json makes it {expected:?}", path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// By `config.json`.
+        expected: Vec<usize>,
+        /// In the file.
+        found: Vec<usize>,
+    },
+    /// A tensor does not hold floating-point numbers.
+    #[error("{}: tensor `{tensor}` holds {found} instead of floating-point numbers", path.display())]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// The element type in the file.
+        found: String,
+    },
+    /// A tensor holds a NaN or an infinity.
+    #[error("{}: tensor `{tensor}` holds {value} at position {index}", path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// `tokenizer.json` does not describe a tokenizer.
+    #[error("{}: not a tokenizer: {source}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: BoxedError,
+    },
+    /// A text could not be tokenized.
+    #[error("cannot tokenize a text: {source}")]
+    Tokenize {
+        /// Why.
+        source: BoxedError,
+    },
+    /// A maximum length that the model cannot have.
+    #[error(
+        "a maximum length of {asked} tokens is not possible: this model takes {smallest} to {largest}"
+    )]
+    MaxLength {
+        /// What was asked for.
+        asked: usize,
+        /// The least that leaves room for a token beside the special ones.
+        smallest: usize,
+        /// The most that the model's positions hold.
+        largest: usize,
+    },
+    /// More or fewer dimensions than the vectors have were asked for.
+    #[error("{asked} dimensions cannot be kept: the vectors have {width}")]
+    Dimensions {
+        /// What was asked for.
+        asked: usize,
+        /// Width of the model's vectors.
+        width: usize,
+    },
+    /// A folder to be written exists and is not a model.
+    #[error("{}: exists and is not a model folder, so it is not overwritten; choose another folder", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The model's name did not become a folder.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The device failed while computing.
+    #[error("the {device} device failed: {source}")]
+    Compute {
+        /// The device.
+        device: String,
+        /// Why.
+        source: BoxedError,
+    },
+    /// The progress callback asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl ModelError {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! One encoder layer: attention and feed-forward, each added to its input and normalised.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::Tensor;
+use burn::tensor::activation::gelu;
+use burn::tensor::backend::Backend;
+
+use crate::attention::{AttentionContext, SelfAttention, linear};
+use crate::config::MpNetConfig;
+
+/// Post-norm transformer layer.
+#[derive(Module, Debug)]
+pub struct EncoderLayer<B: Backend> {
+    attention: SelfAttention<B>,
+    attention_norm: LayerNorm<B>,
+    intermediate: Linear<B>,
+    output: Linear<B>,
+    output_norm: LayerNorm<B>,
+    dropout: Dropout,
+}
+
+impl<B: Backend> EncoderLayer<B> {
+    pub(crate) fn new(config: &MpNetConfig, device: &B::Device) -> Self {
+        let norm = || {
+            LayerNormConfig::new(config.hidden_size)
+                .with_epsilon(config.layer_norm_eps)
+                .init(device)
+        };
+        Self {
+            attention: SelfAttention::new(config, device),
+            attention_norm: norm(),
+            intermediate: linear(config, config.hidden_size, config.intermediate_size, device),
+            output: linear(config, config.intermediate_size, config.hidden_size, device),
+            output_norm: norm(),
+            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+        }
+    }
+
+    /// Shapes as in [`SelfAttention::forward`]: `[batch * length, width]` in and out.
+    pub fn forward(
+        &self,
+        hidden: Tensor<B, 2>,
+        batch_length: [usize; 2],
+        context: &AttentionContext<B>,
+    ) -> Tensor<B, 2> {
+        let attended = self
+            .attention
+            .forward(hidden.clone(), batch_length, context);
+        let hidden = self
+            .attention_norm
+            .forward(self.dropout.forward(attended) + hidden);
+        // burn's `gelu` is the exact one, by the error function.
+        let transformed = self
+            .output
+            .forward(gelu(self.intermediate.forward(hidden.clone())));
+        self.output_norm
+            .forward(self.dropout.forward(transformed) + hidden)
+    }
+}

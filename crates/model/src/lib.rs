@@ -1,0 +1,50 @@
+//! MPNet sentence embeddings on any [burn](https://burn.dev) backend.
+//!
+//! [`SentenceEncoder`] turns texts into vectors. Below it, and usable on their own: [`MpNet`], the network, generic
+//! over the backend and differentiable; [`SentenceModel`], the network with pooling and normalisation; [`Checkpoint`], the
+//! sentence-transformers folder; [`SentenceTokenizer`]; [`hub`], which makes a name a folder.
+//!
+//! ```
+//! use model::{Device, SentenceEncoder};
+//!
+//! let encoder = SentenceEncoder::builder()
+//!     .device(Device::Auto)
+//!     .batch_tokens(2048)
+//!     .load("tests/fixtures/tiny-mpnet")?;
+//! let vectors = encoder.encode(&["compact wireless keyboard", "Slim 75% Bluetooth keyboard"])?;
+//! let cosine: f32 = std::iter::zip(&vectors.values()[..vectors.width()], &vectors.values()[vectors.width()..])
+//!     .map(|(a, b)| a * b)
+//!     .sum();
+//! assert!(cosine > 0.0);
+//! # Ok::<(), model::ModelError>(())
+//! ```
+
+pub mod attention;
+pub mod backend;
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod embeddings;
+pub mod error;
+mod file;
+pub mod hub;
+pub mod layer;
+pub mod network;
+pub mod pooling;
+pub mod relative_bias;
+pub mod sentence_encoder;
+pub mod sentence_model;
+#[cfg(test)]
+mod testing;
+pub mod tokenizer;
+
+pub use backend::{BackendTask, Device, DeviceError};
+pub use batch::{BatchLimit, TokenBatch};
+pub use checkpoint::Checkpoint;
+pub use config::MpNetConfig;
+pub use error::ModelError;
+pub use network::MpNet;
+pub use pooling::PoolingMode;
+pub use sentence_encoder::{Embeddings, Progress, SentenceEncoder, SentenceEncoderBuilder};
+pub use sentence_model::SentenceModel;
+pub use tokenizer::{SentenceTokenizer, TokenIds};

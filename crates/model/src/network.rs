@@ -1,0 +1,133 @@
+//! The encoder: token ids in, a hidden state for every token out.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Int, Tensor};
+
+use crate::attention::AttentionContext;
+use crate::config::MpNetConfig;
+use crate::embeddings::Embeddings;
+use crate::layer::EncoderLayer;
+use crate::relative_bias::RelativePositionBias;
+
+/// MPNet (Song et al., "MPNet: Masked and Permuted Pre-training for Language Understanding", 2020).
+///
+/// Works on every burn backend and under `Autodiff`. Dropout acts, with the probabilities of the
+/// configuration, exactly when gradients are recorded.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "cpu")] {
+/// use burn::tensor::{Int, Tensor};
+/// use model::{MpNet, MpNetConfig};
+///
+/// type Cpu = burn_flex::Flex;
+/// let config = MpNetConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref())?;
+/// let network = MpNet::<Cpu>::new(&config, &Default::default());
+/// let input_ids = Tensor::<Cpu, 2, Int>::from_data([[0, 5, 6, 2]], &Default::default());
+/// let hidden = network.forward(input_ids, None);
+/// assert_eq!(hidden.dims(), [1, 4, config.hidden_size]);
+/// # }
+/// # Ok::<(), model::ModelError>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct MpNet<B: Backend> {
+    embeddings: Embeddings<B>,
+    relative_bias: RelativePositionBias<B>,
+    layers: Vec<EncoderLayer<B>>,
+}
+
+impl<B: Backend> MpNet<B> {
+    /// A network with fresh random weights.
+    #[must_use]
+    pub fn new(config: &MpNetConfig, device: &B::Device) -> Self {
+        Self {
+            embeddings: Embeddings::new(config, device),
+            relative_bias: RelativePositionBias::new(config, device),
+            layers: (0..config.num_hidden_layers)
+                .map(|_| EncoderLayer::new(config, device))
+                .collect(),
+        }
+    }
+
+    /// Hidden states of the last layer.
+    ///
+    /// # Shapes
+    ///
+    /// - `input_ids`: `[batch, length]`, padded with the pad token
+    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing is padded
+    /// - output: `[batch, length, hidden]`; rows of padding hold values without meaning
+    ///
+    /// # Panics
+    ///
+    /// When `length` exceeds [`MpNetConfig::max_tokens`] or an id the vocabulary, on most backends.
+    pub fn forward(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+    ) -> Tensor<B, 3> {
+        let bias = self.position_bias(input_ids.dims()[1]);
+        self.forward_with_bias(input_ids, attention_mask, bias)
+    }
+
+    /// The bias that [`forward_with_bias`](Self::forward_with_bias) takes: `[1, heads, length, length]`. It depends on the
+    /// length alone, so a caller that meets a length again can keep it.
+    #[must_use]
+    pub fn position_bias(&self, length: usize) -> Tensor<B, 4> {
+        self.relative_bias.forward(length)
+    }
+
+    /// [`forward`](Self::forward) with a position bias computed before.
+    pub fn forward_with_bias(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+        bias: Tensor<B, 4>,
+    ) -> Tensor<B, 3> {
+        let [batch, length] = input_ids.dims();
+        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, [batch, length], &context);
+        }
+        unfold(hidden, [batch, length])
+    }
+
+    /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the embeddings first
+    /// (`output_hidden_states` of `transformers`).
+    pub fn hidden_states(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+    ) -> Vec<Tensor<B, 3>> {
+        let [batch, length] = input_ids.dims();
+        let bias = self.position_bias(length);
+        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
+        let mut states = vec![unfold(hidden.clone(), [batch, length])];
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, [batch, length], &context);
+            states.push(unfold(hidden.clone(), [batch, length]));
+        }
+        states
+    }
+
+    /// Hidden states are kept as `[batch * length, width]` between here and [`unfold`]: a dense layer is then one
+    /// large matrix product instead of one for every text.
+    fn embed(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+        bias: Tensor<B, 4>,
+    ) -> (Tensor<B, 2>, AttentionContext<B>) {
+        let [batch, length] = input_ids.dims();
+        let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
+        let hidden = self.embeddings.forward(input_ids).flatten(0, 1);
+        (hidden, AttentionContext { bias, padding })
+    }
+}
+
+/// `[batch * length, width]` -> `[batch, length, width]`.
+fn unfold<B: Backend>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
+    let width = hidden.dims()[1];
+    hidden.reshape([batch, length, width])
+}

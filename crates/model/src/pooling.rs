@@ -1,0 +1,180 @@
+//! From the hidden states of a text's tokens to one vector.
+//!
+//! The formulas are those of sentence-transformers' `Pooling` module.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Tensor};
+
+/// How the token vectors of a text become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PoolingMode {
+    /// The vector of the first token, `<s>`.
+    Cls,
+    /// The largest value in every dimension.
+    Max,
+    /// The mean over the tokens.
+    Mean,
+    /// The sum over the tokens divided by the square root of their number.
+    MeanSqrtLength,
+}
+
+impl PoolingMode {
+    /// Every mode, in the order in which sentence-transformers joins them.
+    pub const ALL: [Self; 4] = [Self::Cls, Self::Max, Self::Mean, Self::MeanSqrtLength];
+
+    /// The name that sentence-transformers 5.7 and later write as `pooling_mode`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cls => "cls",
+            Self::Max => "max",
+            Self::Mean => "mean",
+            Self::MeanSqrtLength => "mean_sqrt_len_tokens",
+        }
+    }
+
+    /// The flag by which older sentence-transformers name it.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Cls => "pooling_mode_cls_token",
+            Self::Max => "pooling_mode_max_tokens",
+            Self::Mean => "pooling_mode_mean_tokens",
+            Self::MeanSqrtLength => "pooling_mode_mean_sqrt_len_tokens",
+        }
+    }
+
+    fn pool<B: Backend>(
+        self,
+        hidden: &Tensor<B, 3>,
+        mask: Option<&Tensor<B, 2, Bool>>,
+    ) -> Tensor<B, 2> {
+        let [batch, _, width] = hidden.dims();
+        match self {
+            Self::Cls => hidden
+                .clone()
+                .slice([0..batch, 0..1])
+                .reshape([batch, width]),
+            Self::Max => {
+                let kept = match mask {
+                    Some(mask) => hidden
+                        .clone()
+                        .mask_fill(padding(mask, width), f32::NEG_INFINITY),
+                    None => hidden.clone(),
+                };
+                kept.max_dim(1).reshape([batch, width])
+            }
+            Self::Mean => token_sum(hidden, mask) / token_count(hidden, mask),
+            Self::MeanSqrtLength => token_sum(hidden, mask) / token_count(hidden, mask).sqrt(),
+        }
+    }
+}
+
+/// True at the padding: `[batch, length, width]`.
+fn padding<B: Backend>(mask: &Tensor<B, 2, Bool>, width: usize) -> Tensor<B, 3, Bool> {
+    let [batch, length] = mask.dims();
+    mask.clone()
+        .bool_not()
+        .reshape([batch, length, 1])
+        .expand([batch, length, width])
+}
+
+/// Sum over the tokens: `[batch, width]`.
+fn token_sum<B: Backend>(hidden: &Tensor<B, 3>, mask: Option<&Tensor<B, 2, Bool>>) -> Tensor<B, 2> {
+    let [batch, _, width] = hidden.dims();
+    let kept = match mask {
+        Some(mask) => hidden.clone().mask_fill(padding(mask, width), 0.0),
+        None => hidden.clone(),
+    };
+    kept.sum_dim(1).reshape([batch, width])
+}
+
+/// Number of tokens: `[batch, 1]`.
+fn token_count<B: Backend>(
+    hidden: &Tensor<B, 3>,
+    mask: Option<&Tensor<B, 2, Bool>>,
+) -> Tensor<B, 2> {
+    let [batch, length, _] = hidden.dims();
+    match mask {
+        Some(mask) => mask.clone().float().sum_dim(1),
+        None => Tensor::full([batch, 1], length as f32, &hidden.device()),
+    }
+    // As sentence-transformers: a text without a token gives zeros.
+    .clamp_min(1e-9)
+}
+
+/// Pools with every given mode and joins the results: `[batch, modes * hidden]`.
+///
+/// # Shapes
+///
+/// - `hidden`: `[batch, length, hidden]`
+/// - `mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing is padded
+pub fn pool<B: Backend>(
+    modes: &[PoolingMode],
+    hidden: &Tensor<B, 3>,
+    mask: Option<&Tensor<B, 2, Bool>>,
+) -> Tensor<B, 2> {
+    Tensor::cat(
+        modes.iter().map(|mode| mode.pool(hidden, mask)).collect(),
+        1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestBackend, assert_close, device};
+
+    fn pooled(mode: PoolingMode, masked: bool) -> Vec<f32> {
+        let hidden = Tensor::<TestBackend, 3>::from_data(
+            [[[1.0, -8.0], [2.0, -4.0], [9.0, 9.0]]],
+            &device(),
+        );
+        let mask = Tensor::<TestBackend, 2, Bool>::from_data([[true, true, false]], &device());
+        pool(&[mode], &hidden, masked.then_some(&mask))
+            .into_data()
+            .to_vec()
+            .unwrap()
+    }
+
+    /// A few additions and one division in f32.
+    const TOLERANCE: f32 = 1e-6;
+
+    #[test]
+    fn padding_does_not_count() {
+        assert_close(&pooled(PoolingMode::Cls, true), &[1.0, -8.0], TOLERANCE);
+        assert_close(&pooled(PoolingMode::Max, true), &[2.0, -4.0], TOLERANCE);
+        assert_close(&pooled(PoolingMode::Mean, true), &[1.5, -6.0], TOLERANCE);
+        let root = 2f32.sqrt();
+        assert_close(
+            &pooled(PoolingMode::MeanSqrtLength, true),
+            &[3.0 / root, -12.0 / root],
+            TOLERANCE,
+        );
+    }
+
+    #[test]
+    fn without_a_mask_every_token_counts() {
+        assert_close(&pooled(PoolingMode::Cls, false), &[1.0, -8.0], TOLERANCE);
+        assert_close(&pooled(PoolingMode::Max, false), &[9.0, 9.0], TOLERANCE);
+        assert_close(&pooled(PoolingMode::Mean, false), &[4.0, -1.0], TOLERANCE);
+        let root = 3f32.sqrt();
+        assert_close(
+            &pooled(PoolingMode::MeanSqrtLength, false),
+            &[12.0 / root, -3.0 / root],
+            TOLERANCE,
+        );
+    }
+
+    #[test]
+    fn several_modes_are_joined() {
+        let hidden = Tensor::<TestBackend, 3>::from_data([[[1.0, 2.0], [3.0, 0.0]]], &device());
+        let joined = pool(&[PoolingMode::Cls, PoolingMode::Max], &hidden, None);
+        assert_close(
+            &joined.into_data().to_vec::<f32>().unwrap(),
+            &[1.0, 2.0, 3.0, 2.0],
+            TOLERANCE,
+        );
+    }
+}

@@ -1,0 +1,453 @@
+//! Texts in, vectors out.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::backend::{BackendTask, Device};
+use crate::batch::{BatchLimit, TokenBatch, plan_batches};
+use crate::checkpoint::Checkpoint;
+use crate::error::{ModelError, Result};
+use crate::hub::{self, HubOptions, Origin};
+use crate::sentence_model::SentenceModel;
+use crate::tokenizer::{SentenceTokenizer, TokenIds};
+
+/// A sentence-embedding model on a device.
+///
+/// # Examples
+///
+/// ```
+/// use model::{Device, SentenceEncoder};
+///
+/// // A model's name, such as "sentence-transformers/all-mpnet-base-v2", or a folder.
+/// let encoder = SentenceEncoder::from_pretrained("tests/fixtures/tiny-mpnet", Device::Auto)?;
+/// let vectors = encoder.encode(&["high end water bottle", "smart home speaker"])?;
+/// assert_eq!((vectors.len(), vectors.width()), (2, encoder.width()));
+/// # Ok::<(), model::ModelError>(())
+/// ```
+pub struct SentenceEncoder {
+    tokenizer: SentenceTokenizer,
+    network: Box<dyn PooledVectors>,
+    checkpoint: Checkpoint,
+    device: Device,
+    folder: PathBuf,
+    origin: Origin,
+    limit: BatchLimit,
+    normalize: bool,
+    dimensions: usize,
+}
+
+/// Settings of a [`SentenceEncoder`] before it is loaded. What is not set is as the model's files say.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct SentenceEncoderBuilder {
+    device: Device,
+    hub: HubOptions,
+    batch_tokens: Option<usize>,
+    batch_texts: Option<usize>,
+    max_length: Option<usize>,
+    normalize: Option<bool>,
+    dimensions: Option<usize>,
+}
+
+impl SentenceEncoderBuilder {
+    /// Where the network runs; [`Device::Auto`] unless set.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// How a model's name becomes a folder: revision, offline, download progress.
+    pub fn hub(mut self, options: HubOptions) -> Self {
+        self.hub = options;
+        self
+    }
+
+    /// The most tokens of a batch, padding included; at least one text goes into every batch.
+    ///
+    /// Unless set, 4,096 on a processor (the activations of a layer then fit its cache) and 32,768 on a GPU.
+    pub fn batch_tokens(mut self, tokens: usize) -> Self {
+        self.batch_tokens = Some(tokens);
+        self
+    }
+
+    /// The most texts of a batch; without a limit unless set.
+    pub fn batch_size(mut self, texts: usize) -> Self {
+        self.batch_texts = Some(texts);
+        self
+    }
+
+    /// The most tokens a text keeps, `<s>` and `</s>` included.
+    pub fn max_length(mut self, tokens: usize) -> Self {
+        self.max_length = Some(tokens);
+        self
+    }
+
+    /// Whether vectors are scaled to length 1.
+    pub fn normalize(mut self, normalize: bool) -> Self {
+        self.normalize = Some(normalize);
+        self
+    }
+
+    /// Keeps only the first dimensions of each vector; a vector that is scaled to length 1 is scaled after the cut.
+    pub fn dimensions(mut self, dimensions: usize) -> Self {
+        self.dimensions = Some(dimensions);
+        self
+    }
+
+    /// Finds and loads a model, by name or folder.
+    ///
+    /// # Errors
+    ///
+    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, or a setting is
+    /// impossible for it.
+    pub fn load(self, name_or_folder: &str) -> Result<SentenceEncoder> {
+        // The device first: no need to fetch a model for one that is not there.
+        let device = self.device.select()?;
+        let found = hub::resolve(name_or_folder, &self.hub)?;
+        let mut checkpoint = Checkpoint::open(&found.path)?;
+        if let Some(asked) = self.max_length {
+            let largest = checkpoint.config.max_tokens();
+            if asked > largest {
+                return Err(ModelError::MaxLength {
+                    asked,
+                    smallest: 3,
+                    largest,
+                });
+            }
+            checkpoint.max_seq_length = asked;
+        }
+        let width = checkpoint.width();
+        let dimensions = self.dimensions.unwrap_or(width);
+        if dimensions == 0 || dimensions > width {
+            return Err(ModelError::Dimensions {
+                asked: dimensions,
+                width,
+            });
+        }
+        let default_tokens = match device {
+            Device::Wgpu(_) | Device::Cuda(_) => 32_768,
+            _ => 4_096,
+        };
+        let tokenizer = checkpoint.tokenizer()?;
+        let network = device.run(Load {
+            checkpoint: &checkpoint,
+            device_name: device.to_string(),
+        })??;
+        Ok(SentenceEncoder {
+            tokenizer,
+            network,
+            device,
+            folder: found.path,
+            origin: found.origin,
+            limit: BatchLimit {
+                tokens: self.batch_tokens.unwrap_or(default_tokens),
+                texts: self.batch_texts.unwrap_or(usize::MAX),
+            },
+            normalize: self.normalize.unwrap_or(checkpoint.normalize),
+            dimensions,
+            checkpoint,
+        })
+    }
+}
+
+impl SentenceEncoder {
+    /// Settings to change before loading.
+    pub fn builder() -> SentenceEncoderBuilder {
+        SentenceEncoderBuilder::default()
+    }
+
+    /// Finds and loads a model by name or folder, with the settings of its files.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentenceEncoderBuilder::load`].
+    pub fn from_pretrained(name_or_folder: &str, device: Device) -> Result<Self> {
+        Self::builder().device(device).load(name_or_folder)
+    }
+
+    /// The vectors of `texts`, in their order. No texts give no vectors; an empty text is a text like any other.
+    ///
+    /// # Errors
+    ///
+    /// When the device fails (out of memory, for example).
+    pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Embeddings> {
+        self.encode_with_progress(texts, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`encode`](Self::encode), with a callback after every batch that may break off.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), and [`ModelError::Interrupted`] when the callback breaks.
+    pub fn encode_with_progress<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Embeddings> {
+        let tokens = self.tokenizer.encode(texts)?;
+        let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
+        let width = self.dimensions;
+        let mut values = vec![0.0; texts.len() * width];
+        let mut done = 0;
+        for batch in plan_batches(&lengths, self.limit) {
+            let rows = self.encode_batch(&tokens, &batch)?;
+            for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(&batch) {
+                let kept = &mut values[text * width..][..width];
+                kept.copy_from_slice(&row[..width]);
+                if self.normalize {
+                    normalize(kept);
+                }
+            }
+            done += batch.len();
+            if progress(Progress {
+                done,
+                total: texts.len(),
+            })
+            .is_break()
+            {
+                return Err(ModelError::Interrupted);
+            }
+        }
+        let truncated = tokens.iter().filter(|text| text.truncated).count();
+        Ok(Embeddings {
+            values,
+            width,
+            truncated,
+            tokens: lengths.iter().sum(),
+        })
+    }
+
+    fn encode_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>> {
+        let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
+        let rows = self
+            .network
+            .pooled(&TokenBatch::new(ids, self.checkpoint.config.pad_token_id))?;
+        let expected = batch.len() * self.checkpoint.width();
+        if rows.len() == expected {
+            return Ok(rows);
+        }
+        let source = format!(
+            "{} values came back where {expected} were computed",
+            rows.len()
+        )
+        .into();
+        Err(ModelError::Compute {
+            device: self.device.to_string(),
+            source,
+        })
+    }
+
+    /// Width of the vectors.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &SentenceTokenizer {
+        &self.tokenizer
+    }
+
+    /// What the model's small files say.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The device that was chosen; never [`Device::Auto`].
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The folder that the model was read from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How the model's name became that folder.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+/// How far an [`encode`](SentenceEncoder::encode_with_progress) has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Texts that have their vector.
+    pub done: usize,
+    /// All texts.
+    pub total: usize,
+}
+
+/// Vectors of equal width, row after row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    values: Vec<f32>,
+    width: usize,
+    truncated: usize,
+    tokens: usize,
+}
+
+impl Embeddings {
+    /// Number of vectors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Width of every vector.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All vectors, row-major `[len, width]`.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Takes the values out.
+    #[must_use]
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The vectors one by one.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        // `chunks_exact` takes no width of 0.
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// How many texts had more tokens than the model reads.
+    #[must_use]
+    pub fn truncated(&self) -> usize {
+        self.truncated
+    }
+
+    /// How many tokens were read, `<s>` and `</s>` included, padding not.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's `normalize`.
+fn normalize(vector: &mut [f32]) {
+    let squares: f64 = vector
+        .iter()
+        .map(|&value| f64::from(value) * f64::from(value))
+        .sum();
+    let length = squares.sqrt().max(1e-12);
+    for value in vector {
+        *value = (f64::from(*value) / length) as f32;
+    }
+}
+
+/// A model whose backend has been forgotten.
+trait PooledVectors: Send + Sync {
+    /// Vectors before normalisation, row-major `[texts, width]`.
+    fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
+}
+
+struct Load<'a> {
+    checkpoint: &'a Checkpoint,
+    device_name: String,
+}
+
+impl BackendTask for Load<'_> {
+    type Output = Result<Box<dyn PooledVectors>>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let model = self.checkpoint.load::<B>(&device)?;
+        Ok(Box::new(OnBackend {
+            model,
+            device,
+            name: self.device_name,
+            biases: Mutex::default(),
+        }))
+    }
+}
+
+struct OnBackend<B: Backend> {
+    model: SentenceModel<B>,
+    device: B::Device,
+    name: String,
+    biases: Mutex<BiasCache<B>>,
+}
+
+impl<B: Backend> PooledVectors for OnBackend<B> {
+    fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
+        let (input_ids, attention_mask) = batch.to_tensors::<B>(&self.device);
+        let bias = self
+            .biases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(batch.length(), || {
+                self.model.network.position_bias(batch.length())
+            });
+        let failed = |source| ModelError::Compute {
+            device: self.name.clone(),
+            source,
+        };
+        let data = self
+            .model
+            .forward_pooled(input_ids, attention_mask, bias)
+            .try_into_data()
+            .map_err(|error| failed(Box::new(error)))?;
+        data.convert::<f32>()
+            .into_vec()
+            .map_err(|error| failed(format!("{error:?}").into()))
+    }
+}
+
+/// Position biases by length: computed once for every length that occurs.
+struct BiasCache<B: Backend> {
+    by_length: HashMap<usize, Tensor<B, 4>>,
+    values: usize,
+}
+
+/// The cache is emptied above this many values (64 MiB of `f32`): 384 lengths of 12 heads would take 0.9 GB.
+const MAX_CACHED_VALUES: usize = 16 << 20;
+
+impl<B: Backend> Default for BiasCache<B> {
+    fn default() -> Self {
+        Self {
+            by_length: HashMap::new(),
+            values: 0,
+        }
+    }
+}
+
+impl<B: Backend> BiasCache<B> {
+    fn get(&mut self, length: usize, compute: impl FnOnce() -> Tensor<B, 4>) -> Tensor<B, 4> {
+        if let Some(bias) = self.by_length.get(&length) {
+            return bias.clone();
+        }
+        let bias = compute();
+        let values = bias.shape().num_elements();
+        if self.values + values > MAX_CACHED_VALUES {
+            self.by_length.clear();
+            self.values = 0;
+        }
+        self.values += values;
+        self.by_length.insert(length, bias.clone());
+        bias
+    }
+}

@@ -1,0 +1,98 @@
+//! What the integration tests share: the fixtures, and the backend and device under test.
+#![allow(dead_code, reason = "every test target uses a part of it")]
+
+use std::path::PathBuf;
+
+use model::Device;
+use safetensors::SafeTensors;
+
+#[cfg(feature = "cpu")]
+pub(crate) type TestBackend = burn_flex::Flex;
+#[cfg(all(feature = "ndarray", not(feature = "cpu")))]
+pub(crate) type TestBackend = burn_ndarray::NdArray;
+#[cfg(all(feature = "wgpu", not(any(feature = "cpu", feature = "ndarray"))))]
+pub(crate) type TestBackend = burn_wgpu::Wgpu;
+#[cfg(all(
+    feature = "cuda",
+    not(any(feature = "cpu", feature = "ndarray", feature = "wgpu"))
+))]
+pub(crate) type TestBackend = burn_cuda::Cuda;
+
+/// The device of [`TestBackend`].
+pub(crate) const DEVICE: Device = if cfg!(feature = "cpu") {
+    Device::Cpu
+} else if cfg!(feature = "ndarray") {
+    Device::NdArray
+} else if cfg!(feature = "wgpu") {
+    Device::Wgpu(None)
+} else {
+    Device::Cuda(0)
+};
+
+/// What "exact" means here: PyTorch's own vectors move by up to 1e-6 with the shape of the batch and the number of
+/// threads, and the sums run in another order here.
+pub(crate) const TOLERANCE: f32 = 1e-5;
+
+/// A file or folder beside the tests.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// The random 2-layer model.
+pub(crate) fn tiny() -> String {
+    fixture("tiny-mpnet")
+        .to_str()
+        .expect("a path in UTF-8")
+        .to_owned()
+}
+
+/// The texts of a `*_tokens.json` and their token ids.
+#[derive(serde::Deserialize)]
+pub(crate) struct ReferenceTokens {
+    pub(crate) max_seq_length: usize,
+    pub(crate) texts: Vec<String>,
+    pub(crate) input_ids: Vec<Vec<u32>>,
+}
+
+pub(crate) fn reference_tokens(name: &str) -> ReferenceTokens {
+    serde_json::from_slice(&std::fs::read(fixture(name)).unwrap()).unwrap()
+}
+
+/// A tensor of a safetensors file: shape and values.
+pub(crate) fn reference_tensor(file: &str, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = std::fs::read(fixture(file)).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = tensors.tensor(name).unwrap();
+    let values = match tensor.dtype() {
+        safetensors::Dtype::F32 => tensor
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect(),
+        safetensors::Dtype::I64 => tensor
+            .data()
+            .chunks_exact(8)
+            .map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32)
+            .collect(),
+        other => panic!("{name} holds {other:?}"),
+    };
+    (tensor.shape().to_vec(), values)
+}
+
+/// Compares whole tensors and returns the largest difference; fails where one is above `tolerance`.
+#[track_caller]
+pub(crate) fn assert_close(what: &str, actual: &[f32], expected: &[f32], tolerance: f32) -> f32 {
+    assert_eq!(actual.len(), expected.len(), "{what}: number of values");
+    let mut largest = 0.0f32;
+    for (index, (a, e)) in actual.iter().zip(expected).enumerate() {
+        let difference = (a - e).abs();
+        assert!(
+            difference <= tolerance,
+            "{what}: value {index} is {a}, expected {e} within {tolerance}"
+        );
+        largest = largest.max(difference);
+    }
+    largest
+}

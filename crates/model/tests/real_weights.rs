@@ -1,0 +1,44 @@
+//! The real all-mpnet-base-v2 against PyTorch. `cargo xtask test` fetches it and runs this.
+
+mod common;
+
+use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens};
+use model::{Device, SentenceEncoder, hub};
+
+/// A software GPU needs seconds for a text; there the three sample queries, which come first, must do.
+fn texts_on_this_device() -> usize {
+    if matches!(DEVICE, Device::Wgpu(_)) && !DEVICE.description().contains("software")
+        || !matches!(DEVICE, Device::Wgpu(_))
+    {
+        65
+    } else {
+        3
+    }
+}
+
+#[test]
+fn tokens_and_vectors_are_those_of_pytorch() {
+    let reference = reference_tokens("all-mpnet-base-v2_tokens.json");
+    let (shape, expected) =
+        reference_tensor("all-mpnet-base-v2_embeddings.safetensors", "embeddings");
+    let encoder = SentenceEncoder::from_pretrained(hub::DEFAULT_MODEL, DEVICE).unwrap();
+    assert_eq!(encoder.tokenizer().max_length(), reference.max_seq_length);
+
+    let tokens = encoder.tokenizer().encode(&reference.texts).unwrap();
+    assert_eq!(tokens.len(), 65);
+    for ((text, expected), tokens) in reference
+        .texts
+        .iter()
+        .zip(&reference.input_ids)
+        .zip(&tokens)
+    {
+        assert_eq!(&tokens.ids, expected, "{text:?}");
+    }
+
+    let count = texts_on_this_device();
+    let vectors = encoder.encode(&reference.texts[..count]).unwrap();
+    assert_eq!([65, vectors.width()], shape[..]);
+    let expected = &expected[..count * vectors.width()];
+    let largest = assert_close("vectors", vectors.values(), expected, TOLERANCE);
+    println!("{count} vectors on {DEVICE}: largest difference {largest:e}");
+}

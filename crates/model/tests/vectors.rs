@@ -1,0 +1,216 @@
+//! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and what must not change them.
+
+mod common;
+
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use common::{
+    DEVICE, TOLERANCE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens, tiny,
+};
+use model::{Checkpoint, SentenceEncoder};
+
+/// Batches, orders and paddings may differ by the order of sums alone.
+const INVARIANCE: f32 = 1e-6;
+
+#[test]
+fn token_ids_are_those_of_transformers() {
+    let reference = reference_tokens("tiny_tokens.json");
+    let checkpoint = Checkpoint::open(&fixture("tiny-mpnet")).unwrap();
+    assert_eq!(checkpoint.max_seq_length, reference.max_seq_length);
+    let tokens = checkpoint
+        .tokenizer()
+        .unwrap()
+        .encode(&reference.texts)
+        .unwrap();
+    assert_eq!(tokens.len(), 65);
+    for ((text, expected), tokens) in reference
+        .texts
+        .iter()
+        .zip(&reference.input_ids)
+        .zip(&tokens)
+    {
+        assert_eq!(&tokens.ids, expected, "{text:?}");
+    }
+    let cut = tokens.iter().filter(|tokens| tokens.truncated).count();
+    let full = reference
+        .input_ids
+        .iter()
+        .filter(|ids| ids.len() == reference.max_seq_length)
+        .count();
+    assert!(
+        0 < cut && cut <= full,
+        "{cut} of {full} full texts were cut"
+    );
+}
+
+#[test]
+fn hidden_states_of_every_layer_are_those_of_pytorch() {
+    let file = "tiny_hidden.safetensors";
+    let (shape, ids) = reference_tensor(file, "input_ids");
+    let (_, mask) = reference_tensor(file, "attention_mask");
+    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+    let device = Default::default();
+    let input_ids =
+        Tensor::<TestBackend, 2, Int>::from_data(TensorData::new(ids, shape.clone()), &device);
+    let bools: Vec<bool> = mask.iter().map(|&value| value != 0.0).collect();
+    let attention_mask =
+        Tensor::<TestBackend, 2, Bool>::from_data(TensorData::new(bools, shape), &device);
+
+    let model = Checkpoint::open(&fixture("tiny-mpnet"))
+        .unwrap()
+        .load::<TestBackend>(&device)
+        .unwrap();
+    let states = model.network.hidden_states(input_ids, Some(attention_mask));
+    assert_eq!(states.len(), 3);
+    for (layer, state) in states.into_iter().enumerate() {
+        let (shape, expected) = reference_tensor(file, &format!("hidden_{layer}"));
+        assert_eq!(state.dims().to_vec(), shape);
+        let width = shape[2];
+        // What stands at the padding has no meaning and reaches no vector.
+        let real = |values: Vec<f32>| -> Vec<f32> {
+            let rows = values
+                .chunks_exact(width)
+                .zip(&mask)
+                .filter(|(_, mask)| **mask != 0.0);
+            rows.flat_map(|(row, _)| row.to_vec()).collect()
+        };
+        let actual: Vec<f32> = state.into_data().convert::<f32>().to_vec().unwrap();
+        let largest = assert_close(
+            &format!("layer {layer}"),
+            &real(actual),
+            &real(expected),
+            TOLERANCE,
+        );
+        println!("layer {layer}: largest difference {largest:e}");
+    }
+}
+
+#[test]
+fn vectors_are_those_of_pytorch() {
+    let reference = reference_tokens("tiny_tokens.json");
+    let (shape, expected) = reference_tensor("tiny_embeddings.safetensors", "embeddings");
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    let vectors = encoder.encode(&reference.texts).unwrap();
+    assert_eq!([vectors.len(), vectors.width()], shape[..]);
+    let largest = assert_close("vectors", vectors.values(), &expected, TOLERANCE);
+    println!("tiny model on {DEVICE}: largest difference {largest:e}");
+}
+
+#[test]
+fn batches_order_and_padding_do_not_change_a_vector() {
+    let texts = reference_tokens("tiny_tokens.json").texts;
+    let encode = |tokens, size, texts: &[String]| {
+        let builder = SentenceEncoder::builder()
+            .device(DEVICE)
+            .batch_tokens(tokens)
+            .batch_size(size);
+        builder.load(&tiny()).unwrap().encode(texts).unwrap()
+    };
+    let alone = encode(1, 1, &texts);
+    for (tokens, size) in [
+        (1 << 20, usize::MAX),
+        (64, usize::MAX),
+        (1 << 20, 7),
+        (300, 2),
+    ] {
+        let together = encode(tokens, size, &texts);
+        assert_close(
+            &format!("batches of {tokens} tokens"),
+            together.values(),
+            alone.values(),
+            INVARIANCE,
+        );
+    }
+    let reversed: Vec<String> = texts.iter().rev().cloned().collect();
+    let backwards = encode(512, usize::MAX, &reversed);
+    let restored: Vec<f32> = backwards.rows().rev().flatten().copied().collect();
+    assert_close("reversed order", &restored, alone.values(), INVARIANCE);
+}
+
+#[test]
+fn no_texts_give_no_vectors_and_an_empty_text_gives_one() {
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    let none = encoder.encode::<&str>(&[]).unwrap();
+    assert_eq!(
+        (none.len(), none.is_empty(), none.truncated()),
+        (0, true, 0)
+    );
+    assert_eq!(encoder.encode(&[""]).unwrap().len(), 1);
+}
+
+#[test]
+fn options_change_what_they_say() {
+    let text = ["organic fair trade dark roast coffee beans 2lb"];
+    let builder = || SentenceEncoder::builder().device(DEVICE);
+    let norm = |row: &[f32]| {
+        row.iter()
+            .map(|v| f64::from(*v).powi(2))
+            .sum::<f64>()
+            .sqrt()
+    };
+
+    let whole = builder().load(&tiny()).unwrap().encode(&text).unwrap();
+    assert!((norm(whole.values()) - 1.0).abs() < 1e-6);
+    let raw = builder()
+        .normalize(false)
+        .load(&tiny())
+        .unwrap()
+        .encode(&text)
+        .unwrap();
+    assert!((norm(raw.values()) - 1.0).abs() > 1e-3);
+    let scaled: Vec<f32> = raw
+        .values()
+        .iter()
+        .map(|v| (f64::from(*v) / norm(raw.values())) as f32)
+        .collect();
+    assert_close("normalised", &scaled, whole.values(), INVARIANCE);
+
+    let short = builder()
+        .dimensions(8)
+        .load(&tiny())
+        .unwrap()
+        .encode(&text)
+        .unwrap();
+    assert_eq!(short.width(), 8);
+    let kept = &whole.values()[..8];
+    let cut: Vec<f32> = kept
+        .iter()
+        .map(|v| (f64::from(*v) / norm(kept)) as f32)
+        .collect();
+    assert_close("8 dimensions", short.values(), &cut, INVARIANCE);
+
+    let cut = builder()
+        .max_length(4)
+        .load(&tiny())
+        .unwrap()
+        .encode(&text)
+        .unwrap();
+    assert_eq!((cut.truncated(), cut.tokens()), (1, 4));
+    for (builder, message) in [
+        (builder().dimensions(0), "0 dimensions"),
+        (builder().dimensions(33), "33 dimensions"),
+        (builder().max_length(63), "63 tokens"),
+        (builder().max_length(2), "2 tokens"),
+    ] {
+        let error = builder.load(&tiny()).err().unwrap().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn progress_counts_texts_and_can_stop() {
+    let encoder = SentenceEncoder::builder()
+        .device(DEVICE)
+        .batch_size(2)
+        .load(&tiny())
+        .unwrap();
+    let texts = ["a", "b", "c", "d", "e"];
+    let mut seen = Vec::new();
+    let vectors = encoder.encode_with_progress(&texts, |progress| {
+        seen.push((progress.done, progress.total));
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(vectors.unwrap().len(), 5);
+    assert_eq!(seen, [(2, 5), (4, 5), (5, 5)]);
+    let stopped = encoder.encode_with_progress(&texts, |_| std::ops::ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(model::ModelError::Interrupted)));
+}
