@@ -1,13 +1,12 @@
 //! Gradients under autodiff against PyTorch, for the mean squared error between the seed's queries and descriptions.
 
-mod common;
 
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use common::{TestBackend, assert_close, fixture, reference_tensor};
+use crate::common::{TestBackend, assert_close, fixture, reference_tensor};
 use model::{Checkpoint, SentenceModel, TokenBatch};
 
 type B = Autodiff<TestBackend>;

@@ -1,9 +1,8 @@
 //! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and what must not change them.
 
-mod common;
 
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use common::{
+use crate::common::{
     DEVICE, TOLERANCE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens, tiny,
 };
 use model::{Checkpoint, SentenceEncoder};

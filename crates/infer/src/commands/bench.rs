@@ -1,0 +1,119 @@
+//! `bench`: texts a second for each file, model loaded, tokenisation included.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use model::SentenceEncoder;
+use serde::Serialize;
+
+use super::load;
+use crate::catalogue::open;
+use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
+use crate::failure::Failure;
+use crate::records::{Format, Record};
+use crate::terminal::{Terminal, interrupted};
+
+/// A file of this name is encoded one text a call.
+const SINGLES: &str = "singles";
+
+#[derive(Serialize)]
+struct Report {
+    device: String,
+    threads: usize,
+    rows: Vec<Row>,
+    load_seconds: f64,
+    peak_memory_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    workload: String,
+    texts: usize,
+    seconds: f64,
+    texts_per_second: f64,
+}
+
+pub(super) fn run(model: &ModelArgs, args: &BenchArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    let lines = ReadArgs { format: Some(Format::Text), ..ReadArgs::default() };
+    let mut workloads = Vec::new();
+    for path in &args.files {
+        let texts = open(path, &lines)?
+            .map(|record| record.map(|record: Record| record.text()))
+            .collect::<Result<Vec<String>, _>>()?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        workloads.push((name, texts));
+    }
+    let start = Instant::now();
+    let encoder = load(model, VectorArgs::default(), terminal)?;
+    let load_seconds = start.elapsed().as_secs_f64();
+
+    let mut rows = Vec::new();
+    for (workload, texts) in workloads {
+        let one_a_call = workload == SINGLES;
+        let best = best_time(&encoder, &texts, one_a_call, args.runs)?;
+        let seconds = best.as_secs_f64();
+        let row = Row { workload, texts: texts.len(), seconds, texts_per_second: texts.len() as f64 / seconds };
+        if !args.json {
+            let Row { workload, texts, texts_per_second, .. } = &row;
+            writeln!(terminal.out(), "{workload:14} {texts:6} texts {seconds:9.3} s {texts_per_second:9.1} texts/s")?;
+            terminal.flush()?;
+        }
+        rows.push(row);
+    }
+    let report = Report {
+        device: encoder.device().to_string(),
+        threads: std::thread::available_parallelism().map_or(1, Into::into),
+        rows,
+        load_seconds,
+        peak_memory_bytes: peak_memory(),
+    };
+    if args.json {
+        serde_json::to_writer_pretty(terminal.out(), &report)?;
+        writeln!(terminal.out())?;
+    } else {
+        let memory = report.peak_memory_bytes.map_or_else(
+            || "peak memory unknown on this system".to_owned(),
+            |bytes| format!("peak memory {:.0} MB", bytes as f64 / 1e6),
+        );
+        let Report { device, threads, .. } = &report;
+        writeln!(terminal.out(), "{device}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}")?;
+    }
+    Ok(())
+}
+
+/// The best of several runs, after one that does not count.
+fn best_time(
+    encoder: &SentenceEncoder,
+    texts: &[String],
+    one_a_call: bool,
+    runs: u32,
+) -> Result<Duration, Failure> {
+    let mut best = Duration::MAX;
+    for run in 0..=runs {
+        let start = Instant::now();
+        if one_a_call {
+            for text in texts {
+                encoder.encode(std::slice::from_ref(text))?;
+                if let ControlFlow::Break(()) = interrupted() {
+                    return Err(Failure::Interrupted);
+                }
+            }
+        } else {
+            encoder.encode_with_progress(texts, |_| interrupted())?;
+        }
+        if run > 0 {
+            best = best.min(start.elapsed());
+        }
+    }
+    Ok(best)
+}
+
+/// The most memory that this process ever held, where the system says it (Linux: `VmHWM`).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

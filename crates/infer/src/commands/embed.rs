@@ -1,0 +1,102 @@
+//! `embed`: texts into vectors, from the command line or streamed from a file.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use model::SentenceEncoder;
+
+use super::{encode, load};
+use crate::catalogue::{embed_file, note_skipped, open};
+use crate::cli::{EmbedArgs, ModelArgs};
+use crate::failure::{Failure, UsageError};
+use crate::records::Record;
+use crate::terminal::Terminal;
+use crate::vectors::{VectorFormat, VectorWriter};
+
+pub(super) fn run(model: &ModelArgs, args: EmbedArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    // What can be known to be wrong is said before the model is loaded.
+    let output = Output::of(&args)?;
+    match (&args.input, args.texts.is_empty()) {
+        (Some(_), false) => Err(UsageError::TextsAndInput.into()),
+        (None, true) => Err(UsageError::NoText.into()),
+        (None, false) => {
+            let encoder = load(model, args.vectors, terminal)?;
+            embed_texts(&encoder, &args.texts, &output, terminal)
+        }
+        (Some(input), true) => {
+            let mut reader = open(input, &args.read)?;
+            let encoder = load(model, args.vectors, terminal)?;
+            let start = Instant::now();
+            let mut writer = output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
+            let summary = embed_file(&mut reader, &encoder, terminal, |window, vectors| {
+                Ok(writer.write(&window, vectors)?)
+            })?;
+            writer.finish()?;
+            note_skipped(&reader, terminal);
+            let seconds = start.elapsed().as_secs_f64();
+            output.note(summary.records, encoder.width(), seconds, terminal);
+            Ok(())
+        }
+    }
+}
+
+fn embed_texts(
+    encoder: &SentenceEncoder,
+    texts: &[String],
+    output: &Output,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let start = Instant::now();
+    let vectors = encode(encoder, texts, terminal)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let records: Vec<Record> = (1u64..)
+        .zip(texts)
+        .map(|(line, text)| Record { line, id: None, fields: vec![text.clone()] })
+        .collect();
+    let mut writer = output.writer(encoder.width(), false, terminal)?;
+    writer.write(&records, vectors.values())?;
+    writer.finish()?;
+    output.note(texts.len(), encoder.width(), seconds, terminal);
+    Ok(())
+}
+
+/// Where vectors go, and how.
+enum Output {
+    Stdout,
+    File { path: PathBuf, format: VectorFormat },
+}
+
+impl Output {
+    fn of(args: &EmbedArgs) -> Result<Self, UsageError> {
+        let Some(path) = &args.output else { return Ok(Self::Stdout) };
+        let format = args.output_format.or_else(|| VectorFormat::from_path(path));
+        match format {
+            Some(format) => Ok(Self::File { path: path.clone(), format }),
+            None => Err(UsageError::VectorFormat(path.clone())),
+        }
+    }
+
+    fn writer<'a>(
+        &self,
+        width: usize,
+        with_ids: bool,
+        terminal: &'a mut Terminal,
+    ) -> Result<VectorWriter<'a>, Failure> {
+        Ok(match self {
+            Self::Stdout => VectorWriter::jsonl(terminal.out(), width, with_ids),
+            Self::File { path, format } => VectorWriter::create(path, *format, width, with_ids)?,
+        })
+    }
+
+    fn note(&self, texts: usize, width: usize, seconds: f64, terminal: &Terminal) {
+        let place = match self {
+            Self::Stdout => Path::new("standard output"),
+            Self::File { path, .. } => path,
+        };
+        let rate = texts as f64 / seconds.max(1e-9);
+        terminal.note(format_args!(
+            "embedded {texts} texts [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
+            place.display()
+        ));
+    }
+}

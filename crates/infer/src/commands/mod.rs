@@ -1,0 +1,92 @@
+//! The commands, one a file.
+
+mod bench;
+mod doctor;
+mod embed;
+mod fetch;
+mod recommend;
+mod sample;
+mod search;
+mod similarity;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::CommandFactory;
+use indicatif::ProgressBar;
+use model::SentenceEncoder;
+use model::hub::{DownloadProgress, HubOptions};
+
+use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
+use crate::failure::Failure;
+use crate::terminal::{BarKind, Terminal};
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// When the command fails; the exit code is [`Failure::exit_code`].
+pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    match cli.command {
+        None => sample::run(&cli.model, terminal),
+        Some(Command::Embed(args)) => embed::run(&cli.model, args, terminal),
+        Some(Command::Similarity(args)) => similarity::run(&cli.model, args, terminal),
+        Some(Command::Search(args)) => search::run(&cli.model, args, terminal),
+        Some(Command::Recommend(args)) => recommend::run(&cli.model, args, terminal),
+        Some(Command::Bench(args)) => bench::run(&cli.model, &args, terminal),
+        Some(Command::Doctor(args)) => doctor::run(&cli.model, &args, terminal),
+        Some(Command::Fetch) => fetch::run(&cli.model, terminal),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "infer", terminal.out());
+            Ok(())
+        }
+    }
+}
+
+/// Loads the model that the command line names.
+fn load(args: &ModelArgs, vectors: VectorArgs, terminal: &Terminal) -> Result<SentenceEncoder, Failure> {
+    let mut builder = SentenceEncoder::builder().device(args.device).hub(hub_options(args, terminal));
+    if let Some(tokens) = args.batch_tokens {
+        builder = builder.batch_tokens(tokens);
+    }
+    if let Some(tokens) = args.max_length {
+        builder = builder.max_length(tokens);
+    }
+    if vectors.no_normalize {
+        builder = builder.normalize(false);
+    }
+    if let Some(dimensions) = vectors.dimensions {
+        builder = builder.dimensions(dimensions);
+    }
+    Ok(builder.load(&args.model)?)
+}
+
+/// How the hub is asked, with a bar for each file that comes.
+fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
+    let mut options = HubOptions::from_environment();
+    options.revision.clone_from(&args.revision);
+    options.offline |= args.offline;
+    let bar = terminal.bar(Some(0), BarKind::Bytes);
+    let state: Mutex<(String, ProgressBar)> = Mutex::new((String::new(), bar));
+    options.progress = Some(Arc::new(move |progress: DownloadProgress| {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, bar) = &mut *state;
+        if *file != progress.file {
+            file.clone_from(&progress.file);
+            bar.reset();
+            bar.set_message(progress.file.clone());
+        }
+        bar.set_length(progress.total.unwrap_or(progress.received));
+        bar.set_position(progress.received);
+        if progress.total == Some(progress.received) {
+            bar.finish_and_clear();
+        }
+    }));
+    options
+}
+
+/// The vectors of a few texts that stand on the command line.
+fn encode(encoder: &SentenceEncoder, texts: &[String], terminal: &Terminal) -> Result<model::Embeddings, Failure> {
+    let vectors = encoder.encode_with_progress(texts, |_| crate::terminal::interrupted())?;
+    crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, terminal);
+    Ok(vectors)
+}

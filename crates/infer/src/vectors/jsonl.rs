@@ -1,0 +1,35 @@
+//! A vector a line, with its text.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::records::Record;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    text: String,
+    embedding: &'a [f32],
+}
+
+/// What of a line is read again.
+#[derive(Deserialize)]
+pub(super) struct ReadRow {
+    pub(super) id: Option<String>,
+    pub(super) embedding: Vec<f32>,
+}
+
+/// Writes one line; numbers are as short as reads them back exactly.
+pub(super) fn write_row(
+    out: &mut (impl Write + ?Sized),
+    record: &Record,
+    vector: &[f32],
+    with_ids: bool,
+) -> io::Result<()> {
+    let id = record.id.as_deref().filter(|_| with_ids);
+    let row = Row { id, text: record.text(), embedding: vector };
+    serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,220 @@
+//! Vectors that are searched again and again.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::error::SearchError;
+use crate::rows::Rows;
+use crate::similarity::{Similarity, check_widths};
+use crate::top_k::{Hit, TopK};
+
+/// Rows that one task scores: 128 rows of 768 values are 384 KiB, which stay in a core's second-level cache while all
+/// queries of a block pass over them.
+const BLOCK_ROWS: usize = 128;
+
+/// Queries whose heaps are filled at once; bounds the memory of a search to blocks, never `[queries, rows]`.
+const BLOCK_QUERIES: usize = 64;
+
+/// An exact index: every query is compared with every vector, on all threads.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Prepared once: of length 1 for the cosine.
+    values: Vec<f32>,
+    width: usize,
+    similarity: Similarity,
+}
+
+impl Index {
+    /// Takes vectors, row-major `[n, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When `width` is 0, the values are not whole rows, or one is not finite.
+    pub fn new(mut values: Vec<f32>, width: usize, similarity: Similarity) -> Result<Self, SearchError> {
+        Rows::new(&values, width)?.check_finite()?;
+        similarity.prepare_in_place(&mut values, width);
+        Ok(Self { values, width, similarity })
+    }
+
+    /// Number of vectors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Width of every vector.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The best `k` vectors for every query, best first.
+    ///
+    /// # Errors
+    ///
+    /// When the queries have another width, or a value is not finite.
+    pub fn search(&self, queries: Rows<'_>, k: usize) -> Result<Vec<Vec<Hit>>, SearchError> {
+        check_widths(queries, self.rows()?)?;
+        let queries = self.similarity.prepare(queries)?;
+        Ok(self.top_k(&queries, k, None))
+    }
+
+    /// The `k` vectors that are most like the one at `item`, itself left out.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such item.
+    pub fn recommend(&self, item: usize, k: usize) -> Result<Vec<Hit>, SearchError> {
+        let query =
+            self.rows()?.get(item).ok_or(SearchError::NoSuchItem { item, len: self.len() })?;
+        Ok(self.top_k(query, k, Some(item)).into_iter().next().unwrap_or_default())
+    }
+
+    fn rows(&self) -> Result<Rows<'_>, SearchError> {
+        Rows::new(&self.values, self.width)
+    }
+
+    /// Blocks of rows are scored in parallel, each into heaps of its own, which are then merged.
+    fn top_k(&self, queries: &[f32], k: usize, without: Option<usize>) -> Vec<Vec<Hit>> {
+        let k = k.min(self.len());
+        let arch = Arch::new();
+        let mut found = Vec::with_capacity(queries.len() / self.width);
+        for block in queries.chunks(BLOCK_QUERIES * self.width) {
+            let empty = || vec![TopK::new(k); block.len() / self.width];
+            let heaps = self
+                .values
+                .par_chunks(BLOCK_ROWS * self.width)
+                .enumerate()
+                .fold(empty, |mut heaps, (number, rows)| {
+                    let first = number * BLOCK_ROWS;
+                    arch.dispatch(|| self.score_block(block, rows, first, without, &mut heaps));
+                    heaps
+                })
+                .reduce(empty, |left, right| {
+                    left.into_iter().zip(right).map(|(left, right)| left.merge(right)).collect()
+                });
+            found.extend(heaps.into_iter().map(TopK::into_hits));
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn score_block(
+        &self,
+        queries: &[f32],
+        rows: &[f32],
+        first: usize,
+        without: Option<usize>,
+        heaps: &mut [TopK],
+    ) {
+        for (query, heap) in queries.chunks_exact(self.width).zip(heaps) {
+            for (offset, row) in rows.chunks_exact(self.width).enumerate() {
+                let index = first + offset;
+                if without != Some(index) {
+                    heap.push(Hit { index, score: self.similarity.score(query, row) });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::similarity::similarity_matrix;
+    use proptest::prelude::*;
+
+    fn index(values: &[f32]) -> Index {
+        Index::new(values.to_vec(), 2, Similarity::Cosine).unwrap()
+    }
+
+    fn search(index: &Index, query: [f32; 2], k: usize) -> Vec<(usize, f32)> {
+        let hits = index.search(Rows::new(&query, 2).unwrap(), k).unwrap();
+        hits[0].iter().map(|hit| (hit.index, hit.score)).collect()
+    }
+
+    #[test]
+    fn edges_are_defined() {
+        let empty = index(&[]);
+        assert!(empty.is_empty());
+        assert_eq!(search(&empty, [1.0, 0.0], 5), []);
+        let three = index(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(search(&three, [1.0, 0.0], 0), []);
+        // The zero vector and the right angle are equally far: the lower index first.
+        assert_eq!(search(&three, [1.0, 0.0], 9), [(1, 1.0), (0, 0.0), (2, 0.0)]);
+        assert_eq!(search(&three, [0.0, 0.0], 2), [(0, 0.0), (1, 0.0)]);
+        assert_eq!(three.search(Rows::new(&[], 2).unwrap(), 3).unwrap(), [[]; 0]);
+    }
+
+    #[test]
+    fn wrong_vectors_are_refused() {
+        let not_finite = |row, column| SearchError::NotFinite { row, column, value: f32::INFINITY };
+        let infinite = vec![0.0, 1.0, f32::INFINITY, 0.0];
+        assert_eq!(Index::new(infinite, 2, Similarity::Cosine).unwrap_err(), not_finite(1, 0));
+        let nan = [f32::NAN, 0.0];
+        let error = index(&[1.0, 0.0]).search(Rows::new(&nan, 2).unwrap(), 1).unwrap_err();
+        assert!(matches!(error, SearchError::NotFinite { row: 0, column: 0, value } if value.is_nan()));
+        let wide = Rows::new(&[1.0; 3], 3).unwrap();
+        assert_eq!(index(&[1.0, 0.0]).search(wide, 1), Err(SearchError::Width { left: 3, right: 2 }));
+        assert_eq!(Index::new(vec![], 0, Similarity::Cosine).unwrap_err(), SearchError::Shape { values: 0, width: 0 });
+    }
+
+    #[test]
+    fn an_item_is_not_recommended_for_itself() {
+        // 0 and 2 are equal, and so is 3 in direction.
+        let four = index(&[1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0]);
+        let indices = |item, k| four.recommend(item, k).unwrap().iter().map(|hit| hit.index).collect::<Vec<_>>();
+        assert_eq!(indices(2, 2), [0, 3]);
+        assert_eq!(indices(0, 9), [2, 3, 1]);
+        assert_eq!(indices(0, 0), [0; 0]);
+        assert_eq!(four.recommend(4, 1), Err(SearchError::NoSuchItem { item: 4, len: 4 }));
+    }
+
+    /// Few different values, so that equal scores are frequent; zero rows among them.
+    fn matrix(rows: impl Into<prop::collection::SizeRange>, width: usize) -> impl Strategy<Value = Vec<f32>> {
+        let value = prop_oneof![Just(0.0f32), Just(1.0), Just(-1.0), Just(0.5)];
+        prop::collection::vec(prop::collection::vec(value, width), rows).prop_map(|rows| rows.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn as_a_plain_sort(
+            (width, values, queries) in (1usize..40)
+                .prop_flat_map(|width| (Just(width), matrix(0..400, width), matrix(0..70, width))),
+            k in 0usize..20,
+            cosine in any::<bool>(),
+            threads in 1usize..4,
+        ) {
+            let similarity = if cosine { Similarity::Cosine } else { Similarity::DotProduct };
+            let queries = Rows::new(&queries, width).unwrap();
+            let scores = similarity_matrix(queries, Rows::new(&values, width).unwrap(), similarity).unwrap();
+            let n = values.len() / width;
+            let index = Index::new(values, width, similarity).unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let found = pool.install(|| index.search(queries, k)).unwrap();
+
+            prop_assert_eq!(found.len(), queries.len());
+            for (query, hits) in found.iter().enumerate() {
+                let row = &scores[query * n..][..n];
+                let mut sorted: Vec<usize> = (0..n).collect();
+                sorted.sort_by(|&a, &b| row[b].partial_cmp(&row[a]).unwrap().then(a.cmp(&b)));
+                let expected: Vec<Hit> =
+                    sorted.into_iter().take(k).map(|index| Hit { index, score: row[index] }).collect();
+                prop_assert_eq!(hits, &expected);
+            }
+            for item in 0..n.min(3) {
+                let hits = index.recommend(item, k).unwrap();
+                prop_assert_eq!(hits.len(), k.min(n - 1));
+                prop_assert!(hits.iter().all(|hit| hit.index != item));
+            }
+        }
+    }
+}
