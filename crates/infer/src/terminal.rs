@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 /// Set by the first Ctrl-C; the second ends the program at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -63,7 +63,27 @@ impl Terminal {
     /// A bar over `total` things (a spinner when the total is not known), shown only on a terminal.
     #[must_use]
     pub fn bar(&self, total: Option<u64>, kind: BarKind) -> ProgressBar {
-        if self.quiet || !io::stderr().is_terminal() {
+        self.bars().bar(total, kind)
+    }
+
+    /// Makes bars where the terminal itself cannot go.
+    #[must_use]
+    pub fn bars(&self) -> Bars {
+        Bars { shown: !self.quiet && io::stderr().is_terminal() }
+    }
+}
+
+/// Makes progress bars, or bars that nobody sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Bars {
+    shown: bool,
+}
+
+impl Bars {
+    /// As [`Terminal::bar`].
+    #[must_use]
+    pub fn bar(self, total: Option<u64>, kind: BarKind) -> ProgressBar {
+        if !self.shown {
             return ProgressBar::hidden();
         }
         let bar = match total {
@@ -72,7 +92,7 @@ impl Terminal {
         };
         bar.set_draw_target(ProgressDrawTarget::stderr());
         bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+        bar.with_finish(ProgressFinish::AndClear)
     }
 }
 

@@ -161,7 +161,7 @@ pub enum ModelError {
     },
     /// The model's name did not become a folder.
     #[error(transparent)]
-    Hub(#[from] HubError),
+    Hub(HubError),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -176,6 +176,15 @@ pub enum ModelError {
     /// The progress callback asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<HubError> for ModelError {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::Interrupted => Self::Interrupted,
+            error => Self::Hub(error),
+        }
+    }
 }
 
 impl ModelError {

@@ -18,7 +18,7 @@ use model::hub::{DownloadProgress, HubOptions};
 
 use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::terminal::{BarKind, Terminal};
+use crate::terminal::{BarKind, Terminal, interrupted};
 
 /// Does what the command line says.
 ///
@@ -60,33 +60,38 @@ fn load(args: &ModelArgs, vectors: VectorArgs, terminal: &Terminal) -> Result<Se
     Ok(builder.load(&args.model)?)
 }
 
-/// How the hub is asked, with a bar for each file that comes.
+/// How the hub is asked, with a bar for what comes.
 fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
-    let mut options = HubOptions::from_environment();
+    let mut options = HubOptions::default();
     options.revision.clone_from(&args.revision);
-    options.offline |= args.offline;
-    let bar = terminal.bar(Some(0), BarKind::Bytes);
-    let state: Mutex<(String, ProgressBar)> = Mutex::new((String::new(), bar));
-    options.progress = Some(Arc::new(move |progress: DownloadProgress| {
+    options.offline = args.offline;
+    // Made when the first bytes come: most runs download nothing.
+    let state: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
+    let bars = terminal.bars();
+    options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, bar) = &mut *state;
-        if *file != progress.file {
-            file.clone_from(&progress.file);
-            bar.reset();
-            bar.set_message(progress.file.clone());
+        if state.as_ref().is_none_or(|(label, _)| *label != progress.label) {
+            if let Some((_, bar)) = state.take() {
+                bar.finish_and_clear();
+            }
+            let bar = bars.bar(progress.total, BarKind::Bytes);
+            bar.set_message(progress.label.clone());
+            *state = Some((progress.label.clone(), bar));
         }
-        bar.set_length(progress.total.unwrap_or(progress.received));
-        bar.set_position(progress.received);
-        if progress.total == Some(progress.received) {
-            bar.finish_and_clear();
+        if let Some((_, bar)) = &*state {
+            if let Some(total) = progress.total {
+                bar.set_length(total);
+            }
+            bar.set_position(progress.received);
         }
+        interrupted()
     }));
     options
 }
 
 /// The vectors of a few texts that stand on the command line.
 fn encode(encoder: &SentenceEncoder, texts: &[String], terminal: &Terminal) -> Result<model::Embeddings, Failure> {
-    let vectors = encoder.encode_with_progress(texts, |_| crate::terminal::interrupted())?;
+    let vectors = encoder.encode_with_progress(texts, |_| interrupted())?;
     crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, terminal);
     Ok(vectors)
 }

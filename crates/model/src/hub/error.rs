@@ -1,0 +1,136 @@
+//! Why a name did not become a folder.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::BoxedError;
+
+/// What keeps a name from becoming a folder.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The name can only be a path, and there is no folder there.
+    NoFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No place has the model.
+    NotFound {
+        /// The model, with its owner.
+        name: String,
+        /// The places that were asked, in order.
+        attempts: Vec<Attempt>,
+        /// Whether only this machine was searched.
+        offline: bool,
+    },
+    /// The progress callback asked to stop.
+    Interrupted,
+}
+
+/// A place that was asked for a model in vain.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The place.
+    pub place: &'static str,
+    /// Why it had nothing.
+    pub error: BoxedError,
+}
+
+impl Error for HubError {
+    /// The last place's reason: the one nearest to working.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotFound { attempts, .. } => {
+                attempts.last().map(|attempt| attempt.error.as_ref() as &(dyn Error + 'static))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HubError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFolder { path } => write!(
+                formatter,
+                "{}: no such folder, and not a model's name either (owner/model)",
+                path.display()
+            ),
+            Self::NotFound {
+                name,
+                attempts,
+                offline,
+            } => {
+                write!(formatter, "cannot find the model `{name}`; tried")?;
+                for attempt in attempts {
+                    write!(formatter, "\n  {}: {}", attempt.place, Chain(attempt.error.as_ref()))?;
+                }
+                if *offline {
+                    write!(formatter, "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)")?;
+                }
+                formatter.write_str(
+                    "\nways out: check the name and the network and try again; point HF_HOME at a cache that holds the \
+                     model; or give the path of a folder that holds it",
+                )
+            }
+            Self::Interrupted => formatter.write_str("interrupted"),
+        }
+    }
+}
+
+/// An error with its sources, each said once, on one line.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = one_line(&self.0.to_string());
+        formatter.write_str(&said)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            let message = one_line(&error.to_string());
+            // Many errors repeat their source in their own message.
+            if !said.contains(&message) {
+                write!(formatter, ": {message}")?;
+                said = message;
+            }
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn the_message_names_each_place_once_with_the_root_of_its_failure() {
+        let error = HubError::NotFound {
+            name: "a/b".to_owned(),
+            attempts: vec![
+                Attempt {
+                    place: "first",
+                    error: "nothing there".into(),
+                },
+                Attempt {
+                    place: "second",
+                    error: Box::new(Outer(std::io::Error::other("the\nroot"))),
+                },
+            ],
+            offline: false,
+        };
+        let message = error.to_string();
+        assert!(message.contains("\n  first: nothing there\n  second: outer: the root\nways out"), "{message}");
+        assert_eq!(error.source().unwrap().to_string(), "outer");
+    }
+}

