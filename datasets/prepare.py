@@ -41,7 +41,8 @@ SHELVES = [
 # Words of accessories, which would fill the shelves.
 ACCESSORY = re.compile(
     r"\b(cable|adapter|mount|bracket|wire|cover|replacement|battery|lens|lamp for|tripod|dust|support|paper|switch"
-    r"|extender|splitter|kvm|case for|screen protector|headlight|toner|cartridge|holder|housing|stand|tray|pole|remote control|pad|connector|lamp uhb|lamp nsh|camera case)s?\b",
+    r"|extender|splitter|kvm|case for|screen protector|headlight|toner|cartridge|holder|housing|stand|tray|pole"
+    r"|remote control|pad|connector|lamp uhb|lamp nsh|camera case)s?\b",
     re.IGNORECASE,
 )
 # Shorter descriptions say little; longer ones are advertisements.

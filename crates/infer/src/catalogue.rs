@@ -90,20 +90,24 @@ impl Catalogue {
     }
 }
 
-/// Opens a file of texts.
+/// Opens a file of texts; `-` is standard input.
 ///
 /// # Errors
 ///
 /// When it cannot be opened or lacks the columns.
 pub fn open(path: &Path, args: &ReadArgs) -> Result<RecordReader, Failure> {
-    let source = if path == Path::new("-") { Source::Stdin } else { Source::File(path.to_owned()) };
-    let options = ReaderOptions {
+    Ok(RecordReader::open(&Source::from(path), &reader_options(args))?)
+}
+
+/// What the command line says about reading.
+#[must_use]
+pub fn reader_options(args: &ReadArgs) -> ReaderOptions {
+    ReaderOptions {
         format: args.format,
         columns: args.columns.clone(),
         id_column: args.id_column.clone(),
         skip_bad_rows: args.skip_bad_rows,
-    };
-    Ok(RecordReader::open(&source, &options)?)
+    }
 }
 
 /// Embeds all records of a reader under a progress bar, and says how many texts were cut.
@@ -142,6 +146,7 @@ pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder,
 /// Says how many rows were skipped.
 pub fn note_skipped(reader: &RecordReader, terminal: &Terminal) {
     if reader.skipped() > 0 {
-        terminal.note(format_args!("note: skipped {} bad rows", reader.skipped()));
+        let first = reader.first_skipped().map(|error| format!("; the first: {error}")).unwrap_or_default();
+        terminal.note(format_args!("note: skipped {} bad rows{first}", reader.skipped()));
     }
 }

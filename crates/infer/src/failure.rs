@@ -76,9 +76,6 @@ pub enum Failure {
         /// Largest difference of a value.
         difference: f32,
     },
-    /// Ctrl-C.
-    #[error("interrupted; no output file was written")]
-    Interrupted,
 }
 
 /// Arguments that clap takes and that make no sense together.
@@ -112,12 +109,11 @@ impl From<UsageError> for Failure {
 }
 
 impl Failure {
-    /// 2 for wrong usage, 130 after Ctrl-C (as shells count it), else 1.
+    /// 2 for wrong usage, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Interrupted | Self::Model(ModelError::Interrupted) => 130,
             _ => 1,
         }
     }

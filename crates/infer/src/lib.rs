@@ -15,6 +15,7 @@ pub mod failure;
 pub mod records;
 pub mod stream;
 pub mod terminal;
+mod unfinished;
 pub mod vectors;
 
 pub use cli::Cli;

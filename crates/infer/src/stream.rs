@@ -6,7 +6,6 @@ use model::{Embeddings, SentenceEncoder};
 
 use crate::failure::Failure;
 use crate::records::{Record, RecordError, RecordReader};
-use crate::terminal::interrupted;
 
 /// The most records that are held at once. Within a window texts are sorted by length, so a large one pads less.
 const WINDOW_RECORDS: usize = 4096;
@@ -28,7 +27,7 @@ pub struct Summary {
 ///
 /// # Errors
 ///
-/// When a record is bad, the model fails or the sink does; [`Failure::Interrupted`] after Ctrl-C.
+/// When a record is bad, the model fails or the sink does.
 pub fn encode_records(
     reader: &mut RecordReader,
     encoder: &SentenceEncoder,
@@ -44,11 +43,7 @@ pub fn encode_records(
         let texts: Vec<String> = window.iter().map(Record::text).collect();
         let vectors = encoder.encode_with_progress(&texts, |progress| {
             step(reader, summary.records + progress.done);
-            interrupted()
-        });
-        let vectors = vectors.map_err(|error| match error {
-            model::ModelError::Interrupted => Failure::Interrupted,
-            other => other.into(),
+            ControlFlow::Continue(())
         })?;
         summary.records += window.len();
         summary.truncated += vectors.truncated();
@@ -60,9 +55,6 @@ fn next_window(reader: &mut RecordReader) -> Result<Vec<Record>, Failure> {
     let mut window = Vec::new();
     let mut bytes = 0;
     while window.len() < WINDOW_RECORDS && bytes < WINDOW_BYTES {
-        if let ControlFlow::Break(()) = interrupted() {
-            return Err(Failure::Interrupted);
-        }
         let Some(record) = reader.next() else { break };
         let record: Record = record.map_err(|error: RecordError| Failure::from(error))?;
         bytes += record.fields.iter().map(String::len).sum::<usize>();

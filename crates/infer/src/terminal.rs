@@ -2,14 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-/// Set by the first Ctrl-C; the second ends the program at once.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use crate::unfinished;
 
 /// Exit code after Ctrl-C, as shells count it: 128 + SIGINT.
 const INTERRUPT_CODE: i32 = 130;
@@ -26,9 +23,8 @@ impl Terminal {
     pub fn new(quiet: bool) -> Self {
         // Fails only where a handler is set already, and then that one is wanted.
         let _ = ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::SeqCst) {
-                std::process::exit(INTERRUPT_CODE);
-            }
+            let _ = writeln!(io::stderr(), "\ninterrupted; unfinished files were removed");
+            unfinished::remove_and_exit(INTERRUPT_CODE);
         });
         Self { stdout: BufWriter::new(io::stdout().lock()), quiet }
     }
@@ -122,10 +118,4 @@ impl BarKind {
         };
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
     }
-}
-
-/// Breaks once Ctrl-C was pressed.
-#[must_use]
-pub fn interrupted() -> ControlFlow<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

@@ -1,7 +1,6 @@
 //! `bench`: texts a second for each file, model loaded, tokenisation included.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
 use crate::records::{Format, Record};
-use crate::terminal::{Terminal, interrupted};
+use crate::terminal::Terminal;
 
 /// A file of this name is encoded one text a call.
 const SINGLES: &str = "singles";
@@ -96,12 +95,9 @@ fn best_time(
         if one_a_call {
             for text in texts {
                 encoder.encode(std::slice::from_ref(text))?;
-                if let ControlFlow::Break(()) = interrupted() {
-                    return Err(Failure::Interrupted);
-                }
             }
         } else {
-            encoder.encode_with_progress(texts, |_| interrupted())?;
+            encoder.encode(texts)?;
         }
         if run > 0 {
             best = best.min(start.elapsed());

@@ -9,6 +9,7 @@ mod sample;
 mod search;
 mod similarity;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::CommandFactory;
@@ -18,7 +19,7 @@ use model::hub::{DownloadProgress, HubOptions};
 
 use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::terminal::{BarKind, Terminal, interrupted};
+use crate::terminal::{BarKind, Terminal};
 
 /// Does what the command line says.
 ///
@@ -84,14 +85,14 @@ fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
             }
             bar.set_position(progress.received);
         }
-        interrupted()
+        ControlFlow::Continue(())
     }));
     options
 }
 
 /// The vectors of a few texts that stand on the command line.
 fn encode(encoder: &SentenceEncoder, texts: &[String], terminal: &Terminal) -> Result<model::Embeddings, Failure> {
-    let vectors = encoder.encode_with_progress(texts, |_| interrupted())?;
+    let vectors = encoder.encode(texts)?;
     crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, terminal);
     Ok(vectors)
 }

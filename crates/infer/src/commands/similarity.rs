@@ -7,11 +7,11 @@ use search::{Rows, Similarity, pairwise_similarity};
 use serde_json::json;
 
 use super::{encode, load};
-use crate::catalogue::{note_skipped, note_truncated, open};
+use crate::catalogue::{note_skipped, note_truncated, reader_options};
 use crate::cli::{ModelArgs, SimilarityArgs, VectorArgs};
 use crate::failure::{Failure, UsageError};
-use crate::records::Record;
-use crate::terminal::{Terminal, interrupted};
+use crate::records::{Record, RecordReader, Source};
+use crate::terminal::Terminal;
 
 /// Pairs that are held and encoded together.
 const WINDOW_PAIRS: usize = 2048;
@@ -24,9 +24,6 @@ pub(super) fn run(model: &ModelArgs, args: SimilarityArgs, terminal: &mut Termin
         let cosine = cosines(vectors.values(), vectors.width())?;
         return print(&args.texts, cosine.first().copied().unwrap_or_default(), args.json, terminal);
     };
-    if !args.read.columns.is_empty() && args.read.columns.len() != 2 {
-        return Err(UsageError::TwoColumns(args.read.columns.len()).into());
-    }
     let mut reader = open_pairs(input, &args)?;
     let encoder = load(model, vectors, terminal)?;
     let (mut truncated, mut texts) = (0, 0);
@@ -36,7 +33,7 @@ pub(super) fn run(model: &ModelArgs, args: SimilarityArgs, terminal: &mut Termin
             break;
         }
         let sides: Vec<String> = pairs.into_iter().flat_map(|pair| pair.fields).collect();
-        let vectors = encoder.encode_with_progress(&sides, |_| interrupted())?;
+        let vectors = encoder.encode(&sides)?;
         truncated += vectors.truncated();
         texts += sides.len();
         for (pair, cosine) in sides.chunks_exact(2).zip(cosines(vectors.values(), vectors.width())?) {
@@ -49,16 +46,12 @@ pub(super) fn run(model: &ModelArgs, args: SimilarityArgs, terminal: &mut Termin
 }
 
 /// Opens a file whose records have exactly two texts.
-fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<crate::records::RecordReader, Failure> {
-    if !args.read.columns.is_empty() {
-        return open(input, &args.read);
+fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<RecordReader, Failure> {
+    let reader = RecordReader::open_every_column(&Source::from(input), &reader_options(&args.read))?;
+    match reader.columns().len() {
+        2 => Ok(reader),
+        columns => Err(UsageError::TwoColumns(columns).into()),
     }
-    let mut read = args.read.clone();
-    read.columns = crate::records::text_columns(input, &read)?;
-    if read.columns.len() != 2 {
-        return Err(UsageError::TwoColumns(read.columns.len()).into());
-    }
-    open(input, &read)
 }
 
 /// The cosine of each row with an even number and the one behind it.

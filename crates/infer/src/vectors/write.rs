@@ -1,7 +1,6 @@
 //! Vectors into a file, row by row.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
 use crate::records::Record;
+use crate::unfinished;
 
 /// Writes vectors as they come. Dropped before [`finish`](Self::finish), it leaves nothing behind.
 pub struct VectorWriter<'a> {
@@ -56,7 +56,7 @@ impl<'a> VectorWriter<'a> {
         with_ids: bool,
     ) -> Result<Self, VectorError> {
         let io = VectorError::io(path);
-        let mut values = BufWriter::new(temporary_beside(path).map_err(io)?);
+        let mut values = BufWriter::new(unfinished::beside(path).map_err(io)?);
         match format {
             VectorFormat::Npy => npy::write_header(&mut values, 0, width).map_err(io)?,
             VectorFormat::Safetensors => safetensors::write_header(&mut values, 0, width).map_err(io)?,
@@ -68,7 +68,7 @@ impl<'a> VectorWriter<'a> {
         };
         let ids = if with_ids && format != VectorFormat::Jsonl {
             let ids_path = ids_path(path);
-            let file = temporary_beside(&ids_path).map_err(VectorError::io(&ids_path))?;
+            let file = unfinished::beside(&ids_path).map_err(VectorError::io(&ids_path))?;
             Some((ids_path, BufWriter::new(file)))
         } else {
             None
@@ -184,26 +184,8 @@ fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
     Ok(())
 }
 
-/// A temporary file in the folder of `path`, as readable as any new file there.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".infer-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes the umask off.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
 fn persist(file: BufWriter<NamedTempFile>, path: &Path) -> Result<(), VectorError> {
     let io = VectorError::io(path);
     let file = file.into_inner().map_err(|error| io(error.into_error()))?;
-    let _: File = file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    unfinished::persist(file, path).map_err(io)
 }

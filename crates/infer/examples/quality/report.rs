@@ -1,0 +1,140 @@
+//! Figures beside PyTorch's.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use infer::{Failure, Terminal};
+use serde::Serialize;
+
+use crate::error::QualityError;
+
+/// Half a unit of the fourth decimal.
+const TOLERANCE: f64 = 5e-5;
+
+/// What was measured on a data set.
+pub(crate) struct Figure {
+    pub(crate) dataset: &'static str,
+    pub(crate) metric: &'static str,
+    pub(crate) value: f64,
+}
+
+/// PyTorch's figures, by data set and metric.
+pub(crate) struct Reference {
+    path: PathBuf,
+    figures: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+impl Reference {
+    pub(crate) fn read(path: &Path) -> Result<Self, QualityError> {
+        let failed = |source| QualityError::Reference {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(failed)?;
+        let figures =
+            serde_json::from_reader(BufReader::new(file)).map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            figures,
+        })
+    }
+
+    pub(crate) fn compare(&self, figure: Figure) -> Result<Row, QualityError> {
+        let Figure {
+            dataset,
+            metric,
+            value,
+        } = figure;
+        match self
+            .figures
+            .get(dataset)
+            .and_then(|metrics| metrics.get(metric))
+        {
+            Some(&reference) => {
+                // A NaN, which stands for a metric that is not defined, is equal to nothing.
+                let equal = (value - reference).abs() < TOLERANCE;
+                Ok(Row {
+                    dataset,
+                    metric,
+                    measured: value,
+                    reference,
+                    equal,
+                })
+            }
+            None => Err(QualityError::NoReference {
+                path: self.path.clone(),
+                dataset,
+                metric,
+            }),
+        }
+    }
+}
+
+/// A figure and PyTorch's.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    dataset: &'static str,
+    metric: &'static str,
+    measured: f64,
+    reference: f64,
+    pub(crate) equal: bool,
+}
+
+/// All figures of a run.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) model: String,
+    pub(crate) device: String,
+    pub(crate) seconds: f64,
+    pub(crate) all_equal: bool,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Report {
+    pub(crate) fn print(&self, json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+        if json {
+            serde_json::to_writer_pretty(terminal.out(), self)?;
+            writeln!(terminal.out())?;
+        } else {
+            self.print_table(terminal.out())?;
+        }
+        Ok(terminal.flush()?)
+    }
+
+    fn print_table(&self, out: &mut impl Write) -> std::io::Result<()> {
+        writeln!(
+            out,
+            "{:<15} {:<16} {:>12} {:>12}  equal",
+            "data", "metric", "measured", "PyTorch"
+        )?;
+        for row in &self.rows {
+            let Row {
+                dataset,
+                metric,
+                measured,
+                reference,
+                equal,
+            } = row;
+            // Counts of texts and queries are whole.
+            let decimals = if reference.fract() == 0.0 { 0 } else { 6 };
+            let equal = if *equal { "yes" } else { "no" };
+            write!(out, "{dataset:<15} {metric:<16} ")?;
+            writeln!(
+                out,
+                "{measured:>12.decimals$} {reference:>12.decimals$}  {equal}"
+            )?;
+        }
+        let Self {
+            model,
+            device,
+            seconds,
+            ..
+        } = self;
+        writeln!(
+            out,
+            "{model} on {device}, {seconds:.0} s; equal means equal to four decimals"
+        )
+    }
+}

@@ -1,0 +1,10 @@
+//! The program as people run it, on the tiny model; and its readers and writers on every kind of file.
+
+mod bench;
+mod embed;
+mod interruption;
+mod records;
+mod search;
+mod support;
+mod usage;
+mod vectors;

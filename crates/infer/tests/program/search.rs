@@ -1,0 +1,97 @@
+//! `similarity`, `search` and `recommend`.
+
+use serde_json::Value;
+
+use crate::support::{file, infer, run, run_with_input, text};
+
+const PRODUCTS: &str = "sku,title\nA,steel water bottle\nB,wireless keyboard\nC,smart speaker\nD,water bottle\n";
+
+fn hits(json: &str) -> Vec<(String, f64)> {
+    let value: Value = serde_json::from_str(json.trim()).unwrap();
+    let hits = value["hits"].as_array().unwrap().iter();
+    hits.map(|hit| (hit["id"].as_str().unwrap().to_owned(), hit["score"].as_f64().unwrap())).collect()
+}
+
+#[test]
+fn a_text_finds_itself_first() {
+    let (folder, path) = file("p.csv", PRODUCTS);
+    let arguments = ["search", "water bottle", "--corpus", text(&path), "--column", "title", "--id-column", "sku"];
+    let json = run(infer(&arguments).args(["--json", "-k", "2"])).ok();
+    let found = hits(&json);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].0, "D");
+    assert!((found[0].1 - 1.0).abs() < 1e-6, "{json}");
+
+    // With saved vectors the same, and only the query is embedded.
+    let vectors = folder.path().join("v.safetensors");
+    run(&mut infer(&["embed", "--input", text(&path), "--column", "title", "--output", text(&vectors)])).ok();
+    let again = run(infer(&arguments).args(["--json", "-k", "2", "--vectors", text(&vectors)])).ok();
+    let again = hits(&again);
+    for (first, second) in found.iter().zip(&again) {
+        assert_eq!(first.0, second.0);
+        assert!((first.1 - second.1).abs() < 1e-6);
+    }
+
+    let table = run(&mut infer(&arguments)).ok();
+    assert_eq!(table.lines().count(), 1 + 4, "k beyond the corpus gives all of it: {table}");
+    assert!(table.lines().nth(1).unwrap().contains("1.0000  D  water bottle"), "{table}");
+}
+
+#[test]
+fn vectors_of_another_corpus_are_refused() {
+    let (folder, path) = file("p.csv", PRODUCTS);
+    let vectors = folder.path().join("v.npy");
+    run(&mut infer(&["embed", "just one", "--output", text(&vectors)])).ok();
+    let arguments = ["search", "a", "--corpus", text(&path), "--column", "title", "--vectors", text(&vectors)];
+    let message = run(&mut infer(&arguments)).failed(1);
+    assert!(message.contains("1 vectors for a corpus of 4 records"), "{message}");
+    run(&mut infer(&["embed", "a", "b", "c", "d", "--dimensions", "8", "--output", text(&vectors)])).ok();
+    let message = run(&mut infer(&arguments)).failed(1);
+    assert!(message.contains("8 dimensions where this model's have 32"), "{message}");
+    run(infer(&arguments).args(["--dimensions", "8"])).ok();
+}
+
+#[test]
+fn a_recommendation_leaves_the_item_itself_out() {
+    let (_folder, path) = file("p.csv", PRODUCTS);
+    let arguments = ["--corpus", text(&path), "--column", "title", "--id-column", "sku", "--json"];
+    let found = hits(&run(infer(&["recommend", "D"]).args(arguments)).ok());
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|(id, _)| id != "D"));
+    assert!(found.is_sorted_by(|a, b| a.1 >= b.1));
+    let found = hits(&run(infer(&["recommend", "--text", "water bottle"]).args(arguments)).ok());
+    assert_eq!(found[0].0, "D");
+    let message = run(infer(&["recommend", "Z"]).args(arguments)).failed(1);
+    assert!(message.contains("no record has the id `Z`"), "{message}");
+}
+
+#[test]
+fn without_ids_a_record_is_known_by_its_number() {
+    let (_folder, path) = file("p.txt", "steel water bottle\nkeyboard\nwater bottle\n");
+    let table = run(&mut infer(&["recommend", "3", "--corpus", text(&path)])).ok();
+    assert!(table.starts_with("like 3: water bottle\n"), "{table}");
+    assert_eq!(table.lines().count(), 3);
+    run(&mut infer(&["recommend", "4", "--corpus", text(&path)])).failed(1);
+}
+
+#[test]
+fn similarity_of_two_texts_and_of_two_columns() {
+    let out = run(&mut infer(&["similarity", "water bottle", "water bottle"])).ok();
+    assert_eq!(out, "1.0000\twater bottle\twater bottle\n");
+    let pairs = "query\tdescription\na b\ta b\nx\ty z\n";
+    let (_folder, path) = file("p.tsv", pairs);
+    let out = run(&mut infer(&["similarity", "--input", text(&path), "--json"])).ok();
+    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    assert!((rows[0]["cosine"].as_f64().unwrap() - 1.0).abs() < 1e-6);
+    assert_eq!((&rows[1]["a"], &rows[1]["b"]), (&Value::from("x"), &Value::from("y z")));
+    // The same from standard input.
+    let piped = run_with_input(
+        &mut infer(&["similarity", "--input", "-", "--format", "tsv", "--json"]),
+        pairs,
+    );
+    assert_eq!(piped.ok(), out);
+    let (_folder, path) = file("p.csv", PRODUCTS.replace("title", "title,brand").as_str());
+    let message = run(&mut infer(&["similarity", "--input", text(&path)])).failed(2);
+    assert!(message.contains("3 were given"), "{message}");
+}

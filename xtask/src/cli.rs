@@ -1,0 +1,117 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::backend::Backend;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test                    all tests on the processor, the real model included
+  cargo xtask test --backend wgpu     the same tests on a graphics adapter
+  cargo xtask bench                   texts a second on this machine
+  cargo xtask ci                      what must pass before a change is taken";
+
+/// The tasks of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch the real model, once, and print its folder.
+    #[command(after_help = "Example:\n  cargo xtask fetch-model")]
+    FetchModel(BackendArgs),
+    /// Check format, spelling, licences, lints and documentation, cheapest first.
+    #[command(after_help = "\
+Example:
+  cargo xtask check
+
+Needs two programs: `pip install typos` and `cargo install cargo-deny --locked`.")]
+    Check(BackendArgs),
+    /// Run every test, those with the real model too (fetches it if need be).
+    #[command(after_help = "\
+Examples:
+  cargo xtask test
+  cargo xtask test --backend wgpu
+
+A software graphics adapter embeds three texts of the real model, every other device all 65.
+With --backend cuda and no NVIDIA GPU the tests are built, not run.")]
+    Test(BackendArgs),
+    /// Measure this machine: speed, or the quality of the real model.
+    #[command(after_help = "\
+Examples:
+  cargo xtask bench
+  cargo xtask bench quality
+  cargo xtask bench --backend cuda")]
+    Bench(BenchArgs),
+    /// Do what CI does: check, then test; lints and tests alone for a backend other than cpu.
+    #[command(after_help = "Example:\n  cargo xtask ci --backend wgpu")]
+    Ci(BackendArgs),
+}
+
+/// The backend of a task.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct BackendArgs {
+    /// The one backend that is compiled in and used.
+    #[arg(long, value_enum, value_name = "BACKEND", default_value_t = Backend::Cpu)]
+    pub(crate) backend: Backend,
+}
+
+/// Arguments of `bench`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum, value_name = "WHAT", default_value_t = Measure::Speed)]
+    pub(crate) measure: Measure,
+    /// The backend to measure on.
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// Texts a second, load time and memory, on the four files of datasets/bench.
+    Speed,
+    /// Scores on sentence similarity and retrieval, which take a while.
+    Quality,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_processor_and_speed_are_what_is_meant_without_more_words() {
+        let Command::Bench(bench) = Cli::parse_from(["cargo xtask", "bench"]).command else {
+            panic!("not bench");
+        };
+        assert_eq!(
+            (bench.measure, bench.backend.backend),
+            (Measure::Speed, Backend::Cpu)
+        );
+    }
+
+    #[test]
+    fn every_task_takes_every_backend() {
+        for task in ["fetch-model", "check", "test", "bench", "ci"] {
+            for backend in ["cpu", "ndarray", "wgpu", "cuda"] {
+                let line = ["cargo xtask", task, "--backend", backend];
+                assert!(Cli::try_parse_from(line).is_ok(), "{line:?}");
+            }
+        }
+        assert!(Cli::try_parse_from(["cargo xtask", "test", "--backend", "auto"]).is_err());
+    }
+}

@@ -1,0 +1,24 @@
+//! The tasks, one a file.
+
+mod bench;
+mod check;
+mod ci;
+mod fetch_model;
+mod test;
+
+use crate::cli::Command;
+use crate::error::TaskError;
+use crate::runner::Runner;
+
+/// Does what the command line says.
+pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError> {
+    match command {
+        Command::FetchModel(arguments) => fetch_model::run(arguments.backend, runner),
+        Command::Check(arguments) => check::run(arguments.backend, runner),
+        Command::Test(arguments) => test::run(arguments.backend, runner),
+        Command::Bench(arguments) => {
+            bench::run(arguments.measure, arguments.backend.backend, runner)
+        }
+        Command::Ci(arguments) => ci::run(arguments.backend, runner),
+    }
+}

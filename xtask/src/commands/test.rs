@@ -1,0 +1,105 @@
+//! `test`: every test, those with the real model too.
+//!
+//! All in the development profile, so that one build serves the program that fetches the model and the tests: the
+//! crates that do the work are optimised there.
+
+use std::env::consts::EXE_SUFFIX;
+use std::path::{Path, PathBuf};
+
+use crate::backend::Backend;
+use crate::cargo::on_workspace;
+use crate::error::TaskError;
+use crate::runner::Runner;
+use crate::step::Step;
+
+pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError> {
+    if backend == Backend::Cuda && !nvidia_gpu() {
+        runner.run(&build_tests(backend))?;
+        runner.note(format_args!(
+            "the tests were built but not run, because this machine has no NVIDIA GPU"
+        ));
+        return Ok(());
+    }
+    runner.run(&build(backend))?;
+    let folder = runner.output(&fetch(&development_program("infer")?))?;
+    runner.note(format_args!("the real model is in {folder}"));
+    runner.run(&tests(backend))
+}
+
+/// `infer`, and all that the tests need; not this program, which cannot be replaced on Windows while it runs.
+fn build(backend: Backend) -> Step {
+    on_workspace(
+        "build",
+        "build",
+        backend,
+        &["--bin", "infer", "--tests", "--examples"],
+    )
+}
+
+fn fetch(infer: &Path) -> Step {
+    Step::new("model", infer.to_string_lossy()).arguments(["fetch"])
+}
+
+/// Unit tests, test targets (with the real model, as the features say), examples and documentation.
+fn tests(backend: Backend) -> Step {
+    on_workspace("tests", "test", backend, &[])
+}
+
+fn build_tests(backend: Backend) -> Step {
+    on_workspace("build of the tests", "test", backend, &["--no-run"])
+}
+
+/// A program of the workspace, built in the development profile: beside this one, whatever folder cargo builds in.
+fn development_program(name: &str) -> Result<PathBuf, TaskError> {
+    let this = std::env::current_exe().map_err(|source| TaskError::NoBuildFolder { source })?;
+    let profiles = this.parent().and_then(Path::parent).unwrap_or(&this);
+    let path = profiles.join("debug").join(format!("{name}{EXE_SUFFIX}"));
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(TaskError::NotBuilt { path })
+    }
+}
+
+/// Whether the driver's own tool, which comes with every driver, lists a GPU.
+fn nvidia_gpu() -> bool {
+    let list = Step::new("GPU", "nvidia-smi")
+        .arguments(["--list-gpus"])
+        .command()
+        .output();
+    list.is_ok_and(|list| list.status.success() && !list.stdout.trim_ascii().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKSPACE: &str = "--workspace --no-default-features \
+                             --features model/wgpu,infer/wgpu,model/real-weights";
+
+    #[test]
+    fn one_build_serves_the_fetch_and_the_tests() {
+        assert_eq!(
+            build(Backend::Wgpu).command_line(),
+            format!("cargo build {WORKSPACE} --bin infer --tests --examples")
+        );
+        assert_eq!(
+            tests(Backend::Wgpu).command_line(),
+            format!("cargo test {WORKSPACE}")
+        );
+    }
+
+    #[test]
+    fn without_a_gpu_the_tests_are_built_from_the_same_features() {
+        assert_eq!(
+            build_tests(Backend::Wgpu).command_line(),
+            format!("cargo test {WORKSPACE} --no-run")
+        );
+    }
+
+    #[test]
+    fn a_program_that_was_not_built_is_named() {
+        let error = development_program("no-such-program").unwrap_err();
+        assert!(error.to_string().contains("no-such-program"), "{error}");
+    }
+}
