@@ -1,15 +1,18 @@
 //! How the tasks call cargo.
 //!
-//! Cargo compiles a dependency once for each set of its features, and that set depends on the packages and targets
-//! that a command selects. burn takes minutes, so the commands here are written to agree on it:
-//! - [`on_workspace`] always selects the whole workspace and the same features, and every command built on it has
-//!   test targets or examples among its targets (they bring in `burn/autodiff`);
-//! - [`run_infer`] is a plain `cargo run -p infer`, so that it shares its build with the command of the README.
+//! Cargo compiles a dependency once for each set of its features, and that set depends on the
+//! packages and targets that a command selects. burn takes minutes, so the commands here are
+//! written to agree on it:
+//! - [`on_workspace`] always selects the whole workspace and the same features, and every command
+//!   built on it has test targets or examples among its targets (they bring in `burn/autodiff`);
+//! - [`run_infer`] is a plain `cargo run -p infer`, so that it shares its build with the command of
+//!   the README.
 
 use crate::backend::Backend;
 use crate::step::Step;
 
-/// `cargo SUBCOMMAND --workspace` with one backend and the target for the real model, then `arguments`.
+/// `cargo SUBCOMMAND --workspace` with one backend and the target for the real model, then
+/// `arguments`.
 pub(crate) fn on_workspace(
     title: &'static str,
     subcommand: &'static str,
@@ -24,7 +27,8 @@ pub(crate) fn on_workspace(
         .arguments(arguments)
 }
 
-/// `cargo run --release -p infer` with one backend, then `arguments`, such as `--` and those of the program.
+/// `cargo run --release -p infer` with one backend, then `arguments`, such as `--` and those of the
+/// program.
 pub(crate) fn run_infer(title: &'static str, backend: Backend, arguments: &[&str]) -> Step {
     cargo(title)
         .arguments(["run", "--release", "--package", "infer"])

@@ -1,9 +1,10 @@
 //! The tasks of this repository, one word each: `cargo xtask --help`.
 //!
-//! Plain clap, not tracel-xtask, the base of burn's own task program. That one was weighed (5.3.0): it adds eighteen
-//! packages to the build of a task, puts options for environments, contexts and coverage on every command, and
-//! divides `test` and `check` its own way. What is particular here, one backend's features for every cargo command
-//! and the real model before the tests, would still have to be written.
+//! Plain clap, not tracel-xtask, the base of burn's own task program. That one was weighed (5.3.0):
+//! it adds eighteen packages to the build of a task, puts options for environments, contexts and
+//! coverage on every command, and divides `test` and `check` its own way. What is particular here,
+//! one backend's features for every cargo command and the real model before the tests, would still
+//! have to be written.
 
 mod backend;
 mod cargo;

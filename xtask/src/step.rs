@@ -82,9 +82,10 @@ impl Step {
             .args(&self.arguments)
             .current_dir(workspace_root())
             .envs(self.environment.iter().copied());
-        // `cargo run` describes this package to this program. Handed on, that makes build scripts which watch these
-        // variables (ring's, for one) run again, and all that depends on them compile again, whenever a developer
-        // changes between `cargo test` and `cargo xtask test`.
+        // `cargo run` describes this package to this program. Handed on, that makes build scripts
+        // which watch these variables (ring's, for one) run again, and all that depends on
+        // them compile again, whenever a developer changes between `cargo test` and `cargo
+        // xtask test`.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

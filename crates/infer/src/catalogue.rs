@@ -23,8 +23,13 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// When the corpus or its vectors cannot be read or do not fit together, or when the model fails.
-    pub fn load(args: &CorpusArgs, encoder: &SentenceEncoder, terminal: &Terminal) -> Result<Self, Failure> {
+    /// When the corpus or its vectors cannot be read or do not fit together, or when the model
+    /// fails.
+    pub fn load(
+        args: &CorpusArgs,
+        encoder: &SentenceEncoder,
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
         if args.corpus == Path::new("-") {
             return Err(UsageError::CorpusIsStdin.into());
         }
@@ -35,11 +40,19 @@ impl Catalogue {
                 let vectors = read_vectors(path)?;
                 if vectors.width != encoder.width() {
                     let (found, expected) = (vectors.width, encoder.width());
-                    return Err(Failure::VectorWidth { path: path.clone(), found, expected });
+                    return Err(Failure::VectorWidth {
+                        path: path.clone(),
+                        found,
+                        expected,
+                    });
                 }
                 let count = vectors.values.len() / vectors.width.max(1);
                 if count != records.len() {
-                    return Err(Failure::VectorCount { path: path.clone(), vectors: count, records: records.len() });
+                    return Err(Failure::VectorCount {
+                        path: path.clone(),
+                        vectors: count,
+                        records: records.len(),
+                    });
                 }
                 (records, vectors.values, vectors.width)
             }
@@ -55,7 +68,10 @@ impl Catalogue {
             }
         };
         note_skipped(&reader, terminal);
-        Ok(Self { records, index: Index::new(values, width, Similarity::Cosine)? })
+        Ok(Self {
+            records,
+            index: Index::new(values, width, Similarity::Cosine)?,
+        })
     }
 
     /// The index; its positions are those of the records.
@@ -70,14 +86,21 @@ impl Catalogue {
         self.records.get(position)
     }
 
-    /// The position of the record with that id; where records have none, ids are their numbers, from 1.
+    /// The position of the record with that id; where records have none, ids are their numbers,
+    /// from 1.
     #[must_use]
     pub fn position(&self, id: &str) -> Option<usize> {
-        let by_id = self.records.iter().position(|record| record.id.as_deref() == Some(id));
+        let by_id = self
+            .records
+            .iter()
+            .position(|record| record.id.as_deref() == Some(id));
         let numbered = || {
             let number: usize = id.parse().ok()?;
             let position = number.checked_sub(1)?;
-            self.records.get(position).filter(|record| record.id.is_none()).map(|_| position)
+            self.records
+                .get(position)
+                .filter(|record| record.id.is_none())
+                .map(|_| position)
         };
         by_id.or_else(numbered)
     }
@@ -96,7 +119,10 @@ impl Catalogue {
 ///
 /// When it cannot be opened or lacks the columns.
 pub fn open(path: &Path, args: &ReadArgs) -> Result<RecordReader, Failure> {
-    Ok(RecordReader::open(&Source::from(path), &reader_options(args))?)
+    Ok(RecordReader::open(
+        &Source::from(path),
+        &reader_options(args),
+    )?)
 }
 
 /// What the command line says about reading.
@@ -128,7 +154,9 @@ pub fn embed_file(
         let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
         bar.set_message(format!("{done} texts  {rate:.1}/s"));
     };
-    let summary = encode_records(reader, encoder, step, |window, vectors| sink(window, vectors.values()));
+    let summary = encode_records(reader, encoder, step, |window, vectors| {
+        sink(window, vectors.values())
+    });
     bar.finish_and_clear();
     let summary = summary?;
     note_truncated(summary.truncated, summary.records, encoder, terminal);
@@ -136,17 +164,30 @@ pub fn embed_file(
 }
 
 /// Says how many texts were longer than the model reads.
-pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, terminal: &Terminal) {
+pub fn note_truncated(
+    truncated: usize,
+    texts: usize,
+    encoder: &SentenceEncoder,
+    terminal: &Terminal,
+) {
     if truncated > 0 {
         let limit = encoder.tokenizer().max_length();
-        terminal.note(format_args!("note: {truncated} of {texts} texts have more than {limit} tokens; the rest was cut"));
+        terminal.note(format_args!(
+            "note: {truncated} of {texts} texts have more than {limit} tokens; the rest was cut"
+        ));
     }
 }
 
 /// Says how many rows were skipped.
 pub fn note_skipped(reader: &RecordReader, terminal: &Terminal) {
     if reader.skipped() > 0 {
-        let first = reader.first_skipped().map(|error| format!("; the first: {error}")).unwrap_or_default();
-        terminal.note(format_args!("note: skipped {} bad rows{first}", reader.skipped()));
+        let first = reader
+            .first_skipped()
+            .map(|error| format!("; the first: {error}"))
+            .unwrap_or_default();
+        terminal.note(format_args!(
+            "note: skipped {} bad rows{first}",
+            reader.skipped()
+        ));
     }
 }

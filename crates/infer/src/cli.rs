@@ -19,7 +19,8 @@ Examples:
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer doctor                                        what runs where, and whether it is right";
 
-/// Sentence embeddings for product search: embed, compare, search and recommend texts with all-mpnet-base-v2.
+/// Sentence embeddings for product search: embed, compare, search and recommend texts with
+/// all-mpnet-base-v2.
 ///
 /// Without a command, embeds three sample queries and saves them to sample_embeddings.pt.
 #[derive(Debug, Parser)]
@@ -76,10 +77,12 @@ pub struct VectorArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadArgs {
-    /// How the file is written: text (one a line), csv, tsv or jsonl [default: as its name ends, also before .gz].
+    /// How the file is written: text (one a line), csv, tsv or jsonl [default: as its name ends,
+    /// also before .gz].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// The column or key with the text; several are joined by a space [default: the only column, or `text`].
+    /// The column or key with the text; several are joined by a space [default: the only column,
+    /// or `text`].
     #[arg(long = "column", value_name = "NAME")]
     pub columns: Vec<String>,
     /// The column or key with an id.
@@ -150,7 +153,9 @@ A file named singles.* is encoded one text a call, which measures latency.")]
     /// Fetch the model and print its folder.
     Fetch,
     /// Print a completion script for a shell.
-    #[command(after_help = "Example:\n  infer completions bash > ~/.local/share/bash-completion/completions/infer")]
+    #[command(
+        after_help = "Example:\n  infer completions bash > ~/.local/share/bash-completion/completions/infer"
+    )]
     Completions {
         /// The shell.
         shell: Shell,
@@ -169,7 +174,8 @@ pub struct EmbedArgs {
     /// Where the vectors go [default: standard output, as JSON lines].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How the vectors are written: npy, safetensors, pt or jsonl [default: as the output's name ends].
+    /// How the vectors are written: npy, safetensors, pt or jsonl [default: as the output's name
+    /// ends].
     #[arg(long, value_name = "FORMAT")]
     pub output_format: Option<VectorFormat>,
     /// How the file is read.
@@ -224,7 +230,11 @@ pub struct SearchArgs {
 #[derive(Debug, Args)]
 pub struct RecommendArgs {
     /// The record to find others for.
-    #[arg(value_name = "ID", conflicts_with = "text", required_unless_present = "text")]
+    #[arg(
+        value_name = "ID",
+        conflicts_with = "text",
+        required_unless_present = "text"
+    )]
     pub id: Option<String>,
     /// A text to find records for.
     #[arg(long, value_name = "TEXT")]

@@ -69,7 +69,9 @@ pub enum Failure {
         id: String,
     },
     /// The model gives another vector than it should on this machine.
-    #[error("self-check failed: the vector of \"{text}\" is {difference:e} away from PyTorch's; please report this")]
+    #[error(
+        "self-check failed: the vector of \"{text}\" is {difference:e} away from PyTorch's; please report this"
+    )]
     SelfCheck {
         /// The text.
         text: &'static str,
@@ -86,10 +88,14 @@ pub enum UsageError {
     #[error("give texts or --input, not both")]
     TextsAndInput,
     /// No text at all.
-    #[error("no text given: write texts behind the command, or use --input FILE (- for standard input)")]
+    #[error(
+        "no text given: write texts behind the command, or use --input FILE (- for standard input)"
+    )]
     NoText,
     /// A format that the name does not tell.
-    #[error("cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl")]
+    #[error(
+        "cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl"
+    )]
     VectorFormat(PathBuf),
     /// Neither an id nor a text to recommend for.
     #[error("give the ID of a record, or --text")]
@@ -124,7 +130,9 @@ impl Failure {
         let source: Option<&std::io::Error> = match self {
             Self::Stdout(source) => Some(source),
             Self::Vector(error) => error.io_source(),
-            Self::Json(error) => return error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe),
+            Self::Json(error) => {
+                return error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe);
+            }
             _ => None,
         };
         source.is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)

@@ -1,4 +1,5 @@
-//! The library behind the `infer` program: texts from files, vectors into files, and the commands between them.
+//! The library behind the `infer` program: texts from files, vectors into files, and the commands
+//! between them.
 //!
 //! | word | module |
 //! | --- | --- |

@@ -7,7 +7,8 @@ use model::{Embeddings, SentenceEncoder};
 use crate::failure::Failure;
 use crate::records::{Record, RecordError, RecordReader};
 
-/// The most records that are held at once. Within a window texts are sorted by length, so a large one pads less.
+/// The most records that are held at once. Within a window texts are sorted by length, so a large
+/// one pads less.
 const WINDOW_RECORDS: usize = 4096;
 
 /// The most bytes of text that are held at once, beside the record that passes it.
@@ -22,8 +23,8 @@ pub struct Summary {
     pub truncated: usize,
 }
 
-/// Encodes every record of `reader` and hands each window, with its vectors, to `sink`; `step` hears how far it has come
-/// after every batch.
+/// Encodes every record of `reader` and hands each window, with its vectors, to `sink`; `step`
+/// hears how far it has come after every batch.
 ///
 /// # Errors
 ///

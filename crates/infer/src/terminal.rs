@@ -26,7 +26,10 @@ impl Terminal {
             let _ = writeln!(io::stderr(), "\ninterrupted; unfinished files were removed");
             unfinished::remove_and_exit(INTERRUPT_CODE);
         });
-        Self { stdout: BufWriter::new(io::stdout().lock()), quiet }
+        Self {
+            stdout: BufWriter::new(io::stdout().lock()),
+            quiet,
+        }
     }
 
     /// Where results go.
@@ -65,7 +68,9 @@ impl Terminal {
     /// Makes bars where the terminal itself cannot go.
     #[must_use]
     pub fn bars(&self) -> Bars {
-        Bars { shown: !self.quiet && io::stderr().is_terminal() }
+        Bars {
+            shown: !self.quiet && io::stderr().is_terminal(),
+        }
     }
 }
 

@@ -13,7 +13,8 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A temporary file in the folder of `path`, as readable as any new file there. Dropped, it is gone.
+/// A temporary file in the folder of `path`, as readable as any new file there. Dropped, it is
+/// gone.
 pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

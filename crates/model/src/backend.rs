@@ -1,7 +1,7 @@
 //! From the word after `--device` to a burn backend.
 //!
-//! A cargo feature compiles a backend in; [`Device`] chooses among those at run time; [`Device::run`] is the one place
-//! where the choice becomes a type.
+//! A cargo feature compiles a backend in; [`Device`] chooses among those at run time;
+//! [`Device::run`] is the one place where the choice becomes a type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,8 @@ pub enum Device {
     Cpu,
     /// The processor, through burn's older CPU backend (feature `ndarray`).
     NdArray,
-    /// A graphics adapter through Vulkan or Metal (feature `wgpu`): the one of that number, or the fastest.
+    /// A graphics adapter through Vulkan or Metal (feature `wgpu`): the one of that number, or the
+    /// fastest.
     Wgpu(Option<usize>),
     /// The NVIDIA GPU of that number (feature `cuda`).
     Cuda(usize),
@@ -197,7 +198,8 @@ impl Device {
         }
     }
 
-    /// Does `task` on this device's backend. Expects a device that [`select`](Self::select) returned.
+    /// Does `task` on this device's backend. Expects a device that [`select`](Self::select)
+    /// returned.
     ///
     /// # Errors
     ///

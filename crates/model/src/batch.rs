@@ -19,8 +19,9 @@ pub(crate) type BatchPlan = Vec<usize>;
 
 /// Sorts texts by length, longest first, and fills batches up to the limit.
 ///
-/// Neighbours in length share a batch, so little is padded; the longest first, so that a batch which does not
-/// fit the memory shows at once. Equal lengths keep their order: the plan depends on nothing but the lengths.
+/// Neighbours in length share a batch, so little is padded; the longest first, so that a batch
+/// which does not fit the memory shows at once. Equal lengths keep their order: the plan depends on
+/// nothing but the lengths.
 pub(crate) fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
@@ -79,8 +80,8 @@ impl TokenBatch {
         self.length
     }
 
-    /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them, `[texts, length]`; no mask where no
-    /// text is padded.
+    /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them,
+    /// `[texts, length]`; no mask where no text is padded.
     #[must_use]
     pub fn to_tensors<B: Backend>(
         &self,

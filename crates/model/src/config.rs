@@ -32,7 +32,8 @@ pub struct MpNetConfig {
     pub num_attention_heads: usize,
     /// Width of the feed-forward layer.
     pub intermediate_size: usize,
-    /// Activation of the feed-forward layer. Must be `gelu` (the exact one, by the error function).
+    /// Activation of the feed-forward layer. Must be `gelu` (the exact one, by the error
+    /// function).
     #[serde(default = "default_activation")]
     pub hidden_act: String,
     /// Dropout probability of hidden states in training, in `[0, 1)`.
@@ -88,7 +89,8 @@ const fn default_eos() -> u32 {
     2
 }
 
-/// Largest size that is accepted for any dimension: far above every MPNet, far below what overflows.
+/// Largest size that is accepted for any dimension: far above every MPNet, far below what
+/// overflows.
 const MAX_DIMENSION: usize = 1 << 24;
 
 impl MpNetConfig {
@@ -96,8 +98,8 @@ impl MpNetConfig {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is not JSON, describes another architecture than MPNet, or holds
-    /// a value that no MPNet can have; the error names the file and the field.
+    /// When the file cannot be read, is not JSON, describes another architecture than MPNet, or
+    /// holds a value that no MPNet can have; the error names the file and the field.
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG_FILE);
         let config: Self = read_json(&path)?;
@@ -117,7 +119,8 @@ impl MpNetConfig {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// The most tokens a text can have, `<s>` and `</s>` included: positions start behind padding's.
+    /// The most tokens a text can have, `<s>` and `</s>` included: positions start behind
+    /// padding's.
     #[must_use]
     pub fn max_tokens(&self) -> usize {
         self.max_position_embeddings - self.pad_token_id as usize - 1

@@ -51,8 +51,8 @@ impl<B: Backend> Embeddings<B> {
     }
 }
 
-/// Positions count the tokens that are not `<pad>`, from `pad + 1` on; a `<pad>`, be it padding or typed
-/// in the text, stands at position `pad` and is not counted (`transformers`,
+/// Positions count the tokens that are not `<pad>`, from `pad + 1` on; a `<pad>`, be it padding or
+/// typed in the text, stands at position `pad` and is not counted (`transformers`,
 /// `modeling_mpnet.py`, `create_position_ids_from_input_ids`).
 fn position_ids<B: Backend>(input_ids: Tensor<B, 2, Int>, pad_token_id: u32) -> Tensor<B, 2, Int> {
     let counted = input_ids.not_equal_elem(pad_token_id).int();

@@ -11,7 +11,8 @@ pub type Result<T> = std::result::Result<T, ModelError>;
 /// An error that an outside library hands over without a public type of its own.
 pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Everything this crate can fail with. Each names the file and the field or tensor at fault and keeps its source.
+/// Everything this crate can fail with. Each names the file and the field or tensor at fault and
+/// keeps its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {

@@ -1,8 +1,9 @@
 //! MPNet sentence embeddings on any [burn](https://burn.dev) backend.
 //!
-//! [`SentenceEncoder`] turns texts into vectors. Below it, and usable on their own: [`MpNet`], the network, generic
-//! over the backend and differentiable; [`SentenceModel`], the network with pooling and normalisation; [`Checkpoint`], the
-//! sentence-transformers folder; [`SentenceTokenizer`]; [`hub`], which makes a name a folder.
+//! [`SentenceEncoder`] turns texts into vectors. Below it, and usable on their own: [`MpNet`], the
+//! network, generic over the backend and differentiable; [`SentenceModel`], the network with
+//! pooling and normalisation; [`Checkpoint`], the sentence-transformers folder;
+//! [`SentenceTokenizer`]; [`hub`], which makes a name a folder.
 //!
 //! ```
 //! use model::{Device, SentenceEncoder};

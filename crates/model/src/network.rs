@@ -56,7 +56,8 @@ impl<B: Backend> MpNet<B> {
     /// # Shapes
     ///
     /// - `input_ids`: `[batch, length]`, padded with the pad token
-    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing is padded
+    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
+    ///   is padded
     /// - output: `[batch, length, hidden]`; rows of padding hold values without meaning
     ///
     /// # Panics
@@ -71,8 +72,9 @@ impl<B: Backend> MpNet<B> {
         self.forward_with_bias(input_ids, attention_mask, bias)
     }
 
-    /// The bias that [`forward_with_bias`](Self::forward_with_bias) takes: `[1, heads, length, length]`. It depends on the
-    /// length alone, so a caller that meets a length again can keep it.
+    /// The bias that [`forward_with_bias`](Self::forward_with_bias) takes: `[1, heads, length,
+    /// length]`. It depends on the length alone, so a caller that meets a length again can keep
+    /// it.
     #[must_use]
     pub fn position_bias(&self, length: usize) -> Tensor<B, 4> {
         self.relative_bias.forward(length)
@@ -93,8 +95,8 @@ impl<B: Backend> MpNet<B> {
         unfold(hidden, [batch, length])
     }
 
-    /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the embeddings first
-    /// (`output_hidden_states` of `transformers`).
+    /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the
+    /// embeddings first (`output_hidden_states` of `transformers`).
     pub fn hidden_states(
         &self,
         input_ids: Tensor<B, 2, Int>,
@@ -111,8 +113,8 @@ impl<B: Backend> MpNet<B> {
         states
     }
 
-    /// Hidden states are kept as `[batch * length, width]` between here and [`unfold`]: a dense layer is then one
-    /// large matrix product instead of one for every text.
+    /// Hidden states are kept as `[batch * length, width]` between here and [`unfold`]: a dense
+    /// layer is then one large matrix product instead of one for every text.
     fn embed(
         &self,
         input_ids: Tensor<B, 2, Int>,

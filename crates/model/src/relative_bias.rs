@@ -1,7 +1,8 @@
 //! The relative position bias: one table for all layers, added to the attention scores.
 //!
-//! Buckets are those of T5 (Raffel et al., "Exploring the Limits of Transfer Learning with a Unified
-//! Text-to-Text Transformer", 2020, section 2.1), bidirectional, as in `transformers`' `modeling_mpnet.py`.
+//! Buckets are those of T5 (Raffel et al., "Exploring the Limits of Transfer Learning with a
+//! Unified Text-to-Text Transformer", 2020, section 2.1), bidirectional, as in `transformers`'
+//! `modeling_mpnet.py`.
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig};
@@ -36,8 +37,8 @@ impl<B: Backend> RelativePositionBias<B> {
         }
     }
 
-    /// The bias of every pair of positions of a text of `length` tokens: `[1, heads, length, length]`,
-    /// query positions in the third dimension and key positions in the fourth.
+    /// The bias of every pair of positions of a text of `length` tokens: `[1, heads, length,
+    /// length]`, query positions in the third dimension and key positions in the fourth.
     pub fn forward(&self, length: usize) -> Tensor<B, 4> {
         let device = self.table.weight.device();
         let buckets = TensorData::new(bucket_matrix(length, self.buckets), [length, length]);
@@ -66,8 +67,8 @@ fn bucket_matrix(length: usize, buckets: usize) -> Vec<i32> {
 
 /// Buckets of a key `distance` tokens before the query and of one `distance` tokens behind it.
 ///
-/// Half of the buckets serve each direction; of these, the first half hold one distance each and the
-/// rest grow logarithmically up to [`MAX_DISTANCE`]. Computed in `f32`, as PyTorch does: at the
+/// Half of the buckets serve each direction; of these, the first half hold one distance each and
+/// the rest grow logarithmically up to [`MAX_DISTANCE`]. Computed in `f32`, as PyTorch does: at the
 /// boundaries the rounding decides.
 fn bucket_pair(distance: usize, buckets: usize) -> (i32, i32) {
     let per_direction = buckets / 2;

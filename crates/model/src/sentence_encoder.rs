@@ -41,7 +41,8 @@ pub struct SentenceEncoder {
     dimensions: usize,
 }
 
-/// Settings of a [`SentenceEncoder`] before it is loaded. What is not set is as the model's files say.
+/// Settings of a [`SentenceEncoder`] before it is loaded. What is not set is as the model's files
+/// say.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct SentenceEncoderBuilder {
@@ -69,7 +70,8 @@ impl SentenceEncoderBuilder {
 
     /// The most tokens of a batch, padding included; at least one text goes into every batch.
     ///
-    /// Unless set, 4,096 on a processor (the activations of a layer then fit its cache) and 32,768 on a GPU.
+    /// Unless set, 4,096 on a processor (the activations of a layer then fit its cache) and 32,768
+    /// on a GPU.
     pub fn batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_tokens = Some(tokens);
         self
@@ -93,7 +95,8 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// Keeps only the first dimensions of each vector; a vector that is scaled to length 1 is scaled after the cut.
+    /// Keeps only the first dimensions of each vector; a vector that is scaled to length 1 is
+    /// scaled after the cut.
     pub fn dimensions(mut self, dimensions: usize) -> Self {
         self.dimensions = Some(dimensions);
         self
@@ -103,8 +106,8 @@ impl SentenceEncoderBuilder {
     ///
     /// # Errors
     ///
-    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, or a setting is
-    /// impossible for it.
+    /// When the device cannot be used, the model cannot be found or fetched, a file of it is
+    /// damaged, or a setting is impossible for it.
     pub fn load(self, name_or_folder: &str) -> Result<SentenceEncoder> {
         // The device first: no need to fetch a model for one that is not there.
         let device = self.device.select()?;
@@ -170,7 +173,8 @@ impl SentenceEncoder {
         Self::builder().device(device).load(name_or_folder)
     }
 
-    /// The vectors of `texts`, in their order. No texts give no vectors; an empty text is a text like any other.
+    /// The vectors of `texts`, in their order. No texts give no vectors; an empty text is a text
+    /// like any other.
     ///
     /// # Errors
     ///
@@ -348,7 +352,8 @@ impl Embeddings {
     }
 }
 
-/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's `normalize`.
+/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's
+/// `normalize`.
 fn normalize(vector: &mut [f32]) {
     let squares: f64 = vector
         .iter()
@@ -423,7 +428,8 @@ struct BiasCache<B: Backend> {
     values: usize,
 }
 
-/// The cache is emptied above this many values (64 MiB of `f32`): 384 lengths of 12 heads would take 0.9 GB.
+/// The cache is emptied above this many values (64 MiB of `f32`): 384 lengths of 12 heads would
+/// take 0.9 GB.
 const MAX_CACHED_VALUES: usize = 16 << 20;
 
 impl<B: Backend> Default for BiasCache<B> {

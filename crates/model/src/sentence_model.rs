@@ -33,7 +33,8 @@ impl<B: Backend> SentenceModel<B> {
     /// # Shapes
     ///
     /// - `input_ids`: `[batch, length]`, padded with the pad token
-    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing is padded
+    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
+    ///   is padded
     /// - output: `[batch, modes * hidden]`
     pub fn forward(
         &self,
@@ -49,7 +50,8 @@ impl<B: Backend> SentenceModel<B> {
         }
     }
 
-    /// The vectors before normalisation, with a [position bias](MpNet::position_bias) computed before.
+    /// The vectors before normalisation, with a [position bias](MpNet::position_bias) computed
+    /// before.
     pub fn forward_pooled(
         &self,
         input_ids: Tensor<B, 2, Int>,
@@ -63,7 +65,8 @@ impl<B: Backend> SentenceModel<B> {
     }
 }
 
-/// Scales every row of `[batch, width]` to length 1 (PyTorch's `normalize`: lengths below 1e-12 count as 1e-12).
+/// Scales every row of `[batch, width]` to length 1 (PyTorch's `normalize`: lengths below 1e-12
+/// count as 1e-12).
 fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
     let length = rows.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
     rows / length

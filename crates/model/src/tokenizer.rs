@@ -32,8 +32,9 @@ pub struct TokenIds {
 }
 
 impl SentenceTokenizer {
-    /// Reads `tokenizer.json` of a model folder; texts will have at most `max_length` tokens and, with `lowercase`, are
-    /// lower-cased first (`do_lower_case` of `sentence_bert_config.json`).
+    /// Reads `tokenizer.json` of a model folder; texts will have at most `max_length` tokens and,
+    /// with `lowercase`, are lower-cased first (`do_lower_case` of
+    /// `sentence_bert_config.json`).
     ///
     /// # Errors
     ///
@@ -98,7 +99,8 @@ impl SentenceTokenizer {
     ///
     /// # Errors
     ///
-    /// When the tokenizer cannot express a text, which a WordPiece tokenizer with an unknown token always can.
+    /// When the tokenizer cannot express a text, which a WordPiece tokenizer with an unknown token
+    /// always can.
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<TokenIds>> {
         let inputs: Vec<Cow<'_, str>> = texts
             .iter()

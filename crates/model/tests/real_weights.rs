@@ -5,7 +5,8 @@ mod common;
 use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens};
 use model::{Device, SentenceEncoder, hub};
 
-/// A software GPU needs seconds for a text; there the three sample queries, which come first, must do.
+/// A software GPU needs seconds for a text; there the three sample queries, which come first, must
+/// do.
 fn texts_on_this_device() -> usize {
     if matches!(DEVICE, Device::Wgpu(_)) && !DEVICE.description().contains("software")
         || !matches!(DEVICE, Device::Wgpu(_))

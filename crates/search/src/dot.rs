@@ -1,13 +1,15 @@
 //! The inner loop.
 
-/// Independent sums of a product: enough for two AVX-512 registers, so that an addition need not wait for the last.
+/// Independent sums of a product: enough for two AVX-512 registers, so that an addition need not
+/// wait for the last.
 const LANES: usize = 32;
 
-/// Dot product in `f32`, in one fixed order of additions: value `i` goes to sum `i % 32`, and the sums are added in
-/// halves. The result is therefore the same on every processor and wherever the rows stand.
+/// Dot product in `f32`, in one fixed order of additions: value `i` goes to sum `i % 32`, and the
+/// sums are added in halves. The result is therefore the same on every processor and wherever the
+/// rows stand.
 ///
-/// Inlined into callers that [`pulp`] compiles for the processor's vector instructions; multiplication and addition
-/// stay separate there too, since a fused one would round differently.
+/// Inlined into callers that [`pulp`] compiles for the processor's vector instructions;
+/// multiplication and addition stay separate there too, since a fused one would round differently.
 #[inline(always)]
 pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
@@ -33,7 +35,10 @@ pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
 
 /// Scales a row to length 1, with the length in `f64`; a zero row stays zero.
 pub(crate) fn normalize(row: &mut [f32]) {
-    let squares: f64 = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+    let squares: f64 = row
+        .iter()
+        .map(|&value| f64::from(value) * f64::from(value))
+        .sum();
     let length = squares.sqrt();
     if length > 0.0 {
         for value in row {

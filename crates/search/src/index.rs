@@ -8,11 +8,12 @@ use crate::rows::Rows;
 use crate::similarity::{Similarity, check_widths};
 use crate::top_k::{Hit, TopK};
 
-/// Rows that one task scores: 128 rows of 768 values are 384 KiB, which stay in a core's second-level cache while all
-/// queries of a block pass over them.
+/// Rows that one task scores: 128 rows of 768 values are 384 KiB, which stay in a core's
+/// second-level cache while all queries of a block pass over them.
 const BLOCK_ROWS: usize = 128;
 
-/// Queries whose heaps are filled at once; bounds the memory of a search to blocks, never `[queries, rows]`.
+/// Queries whose heaps are filled at once; bounds the memory of a search to blocks, never
+/// `[queries, rows]`.
 const BLOCK_QUERIES: usize = 64;
 
 /// An exact index: every query is compared with every vector, on all threads.
@@ -30,10 +31,18 @@ impl Index {
     /// # Errors
     ///
     /// When `width` is 0, the values are not whole rows, or one is not finite.
-    pub fn new(mut values: Vec<f32>, width: usize, similarity: Similarity) -> Result<Self, SearchError> {
+    pub fn new(
+        mut values: Vec<f32>,
+        width: usize,
+        similarity: Similarity,
+    ) -> Result<Self, SearchError> {
         Rows::new(&values, width)?.check_finite()?;
         similarity.prepare_in_place(&mut values, width);
-        Ok(Self { values, width, similarity })
+        Ok(Self {
+            values,
+            width,
+            similarity,
+        })
     }
 
     /// Number of vectors.
@@ -71,9 +80,15 @@ impl Index {
     ///
     /// When there is no such item.
     pub fn recommend(&self, item: usize, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let query =
-            self.rows()?.get(item).ok_or(SearchError::NoSuchItem { item, len: self.len() })?;
-        Ok(self.top_k(query, k, Some(item)).into_iter().next().unwrap_or_default())
+        let query = self.rows()?.get(item).ok_or(SearchError::NoSuchItem {
+            item,
+            len: self.len(),
+        })?;
+        Ok(self
+            .top_k(query, k, Some(item))
+            .into_iter()
+            .next()
+            .unwrap_or_default())
     }
 
     fn rows(&self) -> Result<Rows<'_>, SearchError> {
@@ -97,7 +112,10 @@ impl Index {
                     heaps
                 })
                 .reduce(empty, |left, right| {
-                    left.into_iter().zip(right).map(|(left, right)| left.merge(right)).collect()
+                    left.into_iter()
+                        .zip(right)
+                        .map(|(left, right)| left.merge(right))
+                        .collect()
                 });
             found.extend(heaps.into_iter().map(TopK::into_hits));
         }
@@ -117,7 +135,10 @@ impl Index {
             for (offset, row) in rows.chunks_exact(self.width).enumerate() {
                 let index = first + offset;
                 if without != Some(index) {
-                    heap.push(Hit { index, score: self.similarity.score(query, row) });
+                    heap.push(Hit {
+                        index,
+                        score: self.similarity.score(query, row),
+                    });
                 }
             }
         }
@@ -147,39 +168,78 @@ mod tests {
         let three = index(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
         assert_eq!(search(&three, [1.0, 0.0], 0), []);
         // The zero vector and the right angle are equally far: the lower index first.
-        assert_eq!(search(&three, [1.0, 0.0], 9), [(1, 1.0), (0, 0.0), (2, 0.0)]);
+        assert_eq!(
+            search(&three, [1.0, 0.0], 9),
+            [(1, 1.0), (0, 0.0), (2, 0.0)]
+        );
         assert_eq!(search(&three, [0.0, 0.0], 2), [(0, 0.0), (1, 0.0)]);
-        assert_eq!(three.search(Rows::new(&[], 2).unwrap(), 3).unwrap(), [[]; 0]);
+        assert_eq!(
+            three.search(Rows::new(&[], 2).unwrap(), 3).unwrap(),
+            [[]; 0]
+        );
     }
 
     #[test]
     fn wrong_vectors_are_refused() {
-        let not_finite = |row, column| SearchError::NotFinite { row, column, value: f32::INFINITY };
+        let not_finite = |row, column| SearchError::NotFinite {
+            row,
+            column,
+            value: f32::INFINITY,
+        };
         let infinite = vec![0.0, 1.0, f32::INFINITY, 0.0];
-        assert_eq!(Index::new(infinite, 2, Similarity::Cosine).unwrap_err(), not_finite(1, 0));
+        assert_eq!(
+            Index::new(infinite, 2, Similarity::Cosine).unwrap_err(),
+            not_finite(1, 0)
+        );
         let nan = [f32::NAN, 0.0];
-        let error = index(&[1.0, 0.0]).search(Rows::new(&nan, 2).unwrap(), 1).unwrap_err();
-        assert!(matches!(error, SearchError::NotFinite { row: 0, column: 0, value } if value.is_nan()));
+        let error = index(&[1.0, 0.0])
+            .search(Rows::new(&nan, 2).unwrap(), 1)
+            .unwrap_err();
+        assert!(
+            matches!(error, SearchError::NotFinite { row: 0, column: 0, value } if value.is_nan())
+        );
         let wide = Rows::new(&[1.0; 3], 3).unwrap();
-        assert_eq!(index(&[1.0, 0.0]).search(wide, 1), Err(SearchError::Width { left: 3, right: 2 }));
-        assert_eq!(Index::new(vec![], 0, Similarity::Cosine).unwrap_err(), SearchError::Shape { values: 0, width: 0 });
+        assert_eq!(
+            index(&[1.0, 0.0]).search(wide, 1),
+            Err(SearchError::Width { left: 3, right: 2 })
+        );
+        assert_eq!(
+            Index::new(vec![], 0, Similarity::Cosine).unwrap_err(),
+            SearchError::Shape {
+                values: 0,
+                width: 0
+            }
+        );
     }
 
     #[test]
     fn an_item_is_not_recommended_for_itself() {
         // 0 and 2 are equal, and so is 3 in direction.
         let four = index(&[1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0]);
-        let indices = |item, k| four.recommend(item, k).unwrap().iter().map(|hit| hit.index).collect::<Vec<_>>();
+        let indices = |item, k| {
+            four.recommend(item, k)
+                .unwrap()
+                .iter()
+                .map(|hit| hit.index)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(indices(2, 2), [0, 3]);
         assert_eq!(indices(0, 9), [2, 3, 1]);
         assert_eq!(indices(0, 0), [0; 0]);
-        assert_eq!(four.recommend(4, 1), Err(SearchError::NoSuchItem { item: 4, len: 4 }));
+        assert_eq!(
+            four.recommend(4, 1),
+            Err(SearchError::NoSuchItem { item: 4, len: 4 })
+        );
     }
 
     /// Few different values, so that equal scores are frequent; zero rows among them.
-    fn matrix(rows: impl Into<prop::collection::SizeRange>, width: usize) -> impl Strategy<Value = Vec<f32>> {
+    fn matrix(
+        rows: impl Into<prop::collection::SizeRange>,
+        width: usize,
+    ) -> impl Strategy<Value = Vec<f32>> {
         let value = prop_oneof![Just(0.0f32), Just(1.0), Just(-1.0), Just(0.5)];
-        prop::collection::vec(prop::collection::vec(value, width), rows).prop_map(|rows| rows.concat())
+        prop::collection::vec(prop::collection::vec(value, width), rows)
+            .prop_map(|rows| rows.concat())
     }
 
     proptest! {

@@ -18,9 +18,10 @@
 //! - Hits are ordered by score, highest first; of equal scores the lower index comes first.
 //! - No vectors, or `k` = 0, give no hits; a `k` above their number gives them all.
 //! - The cosine with a zero vector is 0.
-//! - A NaN or an infinity is an error that names its row and column: it would make every order arbitrary.
-//! - A score depends on its two vectors alone, not on their place, the other vectors, the number of threads or the
-//!   processor: equal vectors have equal scores.
+//! - A NaN or an infinity is an error that names its row and column: it would make every order
+//!   arbitrary.
+//! - A score depends on its two vectors alone, not on their place, the other vectors, the number of
+//!   threads or the processor: equal vectors have equal scores.
 
 mod dot;
 mod error;

@@ -1,7 +1,7 @@
 //! The metrics of retrieval and of similarity, in `f64`.
 //!
-//! A ranking is given as the relevance of its results, best first. Definitions are those of sentence-transformers'
-//! `InformationRetrievalEvaluator` and of `scipy.stats`.
+//! A ranking is given as the relevance of its results, best first. Definitions are those of
+//! sentence-transformers' `InformationRetrievalEvaluator` and of `scipy.stats`.
 
 /// What a relevance grade is worth in [`ndcg`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +21,18 @@ impl Gain {
     }
 }
 
-/// Normalised discounted cumulative gain of the first `k` results, in `[0, 1]`: the gain of each result over the
-/// logarithm of its rank plus one, relative to the best order of `all_grades` (the grades of everything judged for the
-/// query). `None` where nothing is relevant.
+/// Normalised discounted cumulative gain of the first `k` results, in `[0, 1]`: the gain of each
+/// result over the logarithm of its rank plus one, relative to the best order of `all_grades` (the
+/// grades of everything judged for the query). `None` where nothing is relevant.
 #[must_use]
 pub fn ndcg(ranked_grades: &[f64], all_grades: &[f64], k: usize, gain: Gain) -> Option<f64> {
     let discounted = |grades: &[f64]| -> f64 {
-        grades.iter().take(k).zip(1u32..).map(|(&grade, rank)| gain.of(grade) / (f64::from(rank) + 1.0).log2()).sum()
+        grades
+            .iter()
+            .take(k)
+            .zip(1u32..)
+            .map(|(&grade, rank)| gain.of(grade) / (f64::from(rank) + 1.0).log2())
+            .sum()
     };
     let mut ideal = all_grades.to_vec();
     ideal.sort_by(|a, b| b.total_cmp(a));
@@ -38,14 +43,21 @@ pub fn ndcg(ranked_grades: &[f64], all_grades: &[f64], k: usize, gain: Gain) -> 
 /// 1 over the rank of the first relevant result among the first `k`, or 0.
 #[must_use]
 pub fn reciprocal_rank(ranked_relevant: &[bool], k: usize) -> f64 {
-    let first = ranked_relevant.iter().take(k).position(|&relevant| relevant);
+    let first = ranked_relevant
+        .iter()
+        .take(k)
+        .position(|&relevant| relevant);
     first.map_or(0.0, |position| 1.0 / (position as f64 + 1.0))
 }
 
 /// 1 where one of the first `k` results is relevant, else 0.
 #[must_use]
 pub fn accuracy(ranked_relevant: &[bool], k: usize) -> f64 {
-    if ranked_relevant.iter().take(k).any(|&relevant| relevant) { 1.0 } else { 0.0 }
+    if ranked_relevant.iter().take(k).any(|&relevant| relevant) {
+        1.0
+    } else {
+        0.0
+    }
 }
 
 /// Relevant results among the first `k`, over `k`; 0 for `k` = 0.
@@ -60,8 +72,8 @@ pub fn recall(ranked_relevant: &[bool], total_relevant: usize, k: usize) -> f64 
     ratio(relevant_in(ranked_relevant, k), total_relevant)
 }
 
-/// Mean of the precision at every relevant result among the first `k`, over the most that could be there:
-/// the smaller of `k` and `total_relevant`.
+/// Mean of the precision at every relevant result among the first `k`, over the most that could be
+/// there: the smaller of `k` and `total_relevant`.
 #[must_use]
 pub fn average_precision(ranked_relevant: &[bool], total_relevant: usize, k: usize) -> f64 {
     let mut found = 0;
@@ -73,19 +85,31 @@ pub fn average_precision(ranked_relevant: &[bool], total_relevant: usize, k: usi
         }
     }
     let possible = total_relevant.min(k);
-    if possible == 0 { 0.0 } else { sum / possible as f64 }
+    if possible == 0 {
+        0.0
+    } else {
+        sum / possible as f64
+    }
 }
 
 fn relevant_in(ranked_relevant: &[bool], k: usize) -> usize {
-    ranked_relevant.iter().take(k).filter(|&&relevant| relevant).count()
+    ranked_relevant
+        .iter()
+        .take(k)
+        .filter(|&&relevant| relevant)
+        .count()
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
-/// Pearson's correlation, in `[-1, 1]`. `None` where lengths differ, fewer than two values are given or one side
-/// does not vary.
+/// Pearson's correlation, in `[-1, 1]`. `None` where lengths differ, fewer than two values are
+/// given or one side does not vary.
 #[must_use]
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     if x.len() != y.len() || x.len() < 2 {
@@ -104,8 +128,8 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     (scale > 0.0).then(|| (covariance / scale).clamp(-1.0, 1.0))
 }
 
-/// Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs. `None` as for
-/// [`pearson`].
+/// Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs.
+/// `None` as for [`pearson`].
 #[must_use]
 pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     pearson(&ranks(x), &ranks(y))
@@ -135,14 +159,20 @@ mod tests {
     const TOLERANCE: f64 = 1e-12;
 
     fn assert_close(actual: f64, expected: f64) {
-        assert!((actual - expected).abs() < TOLERANCE, "{actual} is not {expected}");
+        assert!(
+            (actual - expected).abs() < TOLERANCE,
+            "{actual} is not {expected}"
+        );
     }
 
     #[test]
     fn ndcg_by_hand() {
         let log2 = f64::log2;
         let actual = ndcg(&[0.0, 3.0, 1.0], &[3.0, 1.0, 0.0], 3, Gain::Exponential).unwrap();
-        assert_close(actual, (7.0 / log2(3.0) + 1.0 / 2.0) / (7.0 + 1.0 / log2(3.0)));
+        assert_close(
+            actual,
+            (7.0 / log2(3.0) + 1.0 / 2.0) / (7.0 + 1.0 / log2(3.0)),
+        );
         let actual = ndcg(&[0.0, 3.0, 1.0], &[3.0, 1.0, 0.0], 2, Gain::Linear).unwrap();
         assert_close(actual, (3.0 / log2(3.0)) / (3.0 + 1.0 / log2(3.0)));
         assert_eq!(ndcg(&[0.0], &[0.0], 10, Gain::Linear), None);
@@ -170,7 +200,10 @@ mod tests {
     #[test]
     fn correlations_by_hand() {
         // scipy.stats.spearmanr([1, 2, 2, 5], [1, 3, 2, 2]) and pearsonr of the same.
-        assert_close(spearman(&[1.0, 2.0, 2.0, 5.0], &[1.0, 3.0, 2.0, 2.0]).unwrap(), 0.5);
+        assert_close(
+            spearman(&[1.0, 2.0, 2.0, 5.0], &[1.0, 3.0, 2.0, 2.0]).unwrap(),
+            0.5,
+        );
         let pearson_value = pearson(&[1.0, 2.0, 2.0, 5.0], &[1.0, 3.0, 2.0, 2.0]).unwrap();
         assert_close(pearson_value, 1.0 / 18f64.sqrt());
         assert_eq!(pearson(&[1.0, 1.0], &[1.0, 2.0]), None);

@@ -17,7 +17,10 @@ impl<'a> Rows<'a> {
     /// [`SearchError::Shape`] when `width` is 0 or does not divide the number of values.
     pub fn new(values: &'a [f32], width: usize) -> Result<Self, SearchError> {
         if width == 0 || !values.len().is_multiple_of(width) {
-            return Err(SearchError::Shape { values: values.len(), width });
+            return Err(SearchError::Shape {
+                values: values.len(),
+                width,
+            });
         }
         Ok(Self { values, width })
     }
@@ -73,8 +76,20 @@ mod tests {
     fn only_whole_rows_are_rows() {
         assert_eq!(Rows::new(&[1.0; 6], 2).unwrap().len(), 3);
         assert_eq!(Rows::new(&[], 2).unwrap().len(), 0);
-        assert_eq!(Rows::new(&[1.0; 5], 2), Err(SearchError::Shape { values: 5, width: 2 }));
-        assert_eq!(Rows::new(&[], 0), Err(SearchError::Shape { values: 0, width: 0 }));
+        assert_eq!(
+            Rows::new(&[1.0; 5], 2),
+            Err(SearchError::Shape {
+                values: 5,
+                width: 2
+            })
+        );
+        assert_eq!(
+            Rows::new(&[], 0),
+            Err(SearchError::Shape {
+                values: 0,
+                width: 0
+            })
+        );
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Similarity {
         match self {
             // Rounding may step over the edge.
             Self::Cosine => product.clamp(-1.0, 1.0) + 0.0,
-            // Products of finite values may overflow on both sides of zero; what has no order comes last.
+            // Products of finite values may overflow on both sides of zero; what has no order comes
+            // last.
             Self::DotProduct if product.is_nan() => f32::NEG_INFINITY,
             // Turns -0 into 0, which the order of hits would tell apart.
             Self::DotProduct => product + 0.0,
@@ -59,7 +60,10 @@ pub fn pairwise_similarity(
 ) -> Result<Vec<f32>, SearchError> {
     check_widths(left, right)?;
     if left.len() != right.len() {
-        return Err(SearchError::Pairs { left: left.len(), right: right.len() });
+        return Err(SearchError::Pairs {
+            left: left.len(),
+            right: right.len(),
+        });
     }
     let width = left.width();
     let (left, right) = (similarity.prepare(left)?, similarity.prepare(right)?);
@@ -87,13 +91,16 @@ pub fn similarity_matrix(
     let arch = Arch::new();
     let mut matrix = vec![0.0; left.len() / width * columns];
     if columns > 0 {
-        matrix.par_chunks_exact_mut(columns).zip(left.par_chunks_exact(width)).for_each(|(scores, left)| {
-            arch.dispatch(|| {
-                for (score, right) in scores.iter_mut().zip(right.chunks_exact(width)) {
-                    *score = similarity.score(left, right);
-                }
+        matrix
+            .par_chunks_exact_mut(columns)
+            .zip(left.par_chunks_exact(width))
+            .for_each(|(scores, left)| {
+                arch.dispatch(|| {
+                    for (score, right) in scores.iter_mut().zip(right.chunks_exact(width)) {
+                        *score = similarity.score(left, right);
+                    }
+                });
             });
-        });
     }
     Ok(matrix)
 }
@@ -102,7 +109,10 @@ pub(crate) fn check_widths(left: Rows<'_>, right: Rows<'_>) -> Result<(), Search
     if left.width() == right.width() {
         return Ok(());
     }
-    Err(SearchError::Width { left: left.width(), right: right.width() })
+    Err(SearchError::Width {
+        left: left.width(),
+        right: right.width(),
+    })
 }
 
 #[cfg(test)]
@@ -115,7 +125,10 @@ mod tests {
 
     #[test]
     fn pairs() {
-        let (left, right) = ([3.0, 4.0, 0.0, 0.0, 1.0, 0.0], [4.0, 3.0, 1.0, 2.0, -2.0, 0.0]);
+        let (left, right) = (
+            [3.0, 4.0, 0.0, 0.0, 1.0, 0.0],
+            [4.0, 3.0, 1.0, 2.0, -2.0, 0.0],
+        );
         let cosine = pairwise_similarity(rows(&left), rows(&right), Similarity::Cosine).unwrap();
         // One division and two products in f32.
         assert!((cosine[0] - 0.96).abs() < 1e-6);
@@ -129,21 +142,43 @@ mod tests {
         let (left, right) = ([1.0, 0.0, 0.0, 2.0], [1.0, 1.0, 0.0, 3.0, -1.0, 0.0]);
         let matrix = similarity_matrix(rows(&left), rows(&right), Similarity::DotProduct).unwrap();
         assert_eq!(matrix, [1.0, 0.0, -1.0, 2.0, 6.0, 0.0]);
-        assert_eq!(similarity_matrix(rows(&[]), rows(&right), Similarity::Cosine).unwrap(), []);
-        assert_eq!(similarity_matrix(rows(&left), rows(&[]), Similarity::Cosine).unwrap(), []);
+        assert_eq!(
+            similarity_matrix(rows(&[]), rows(&right), Similarity::Cosine).unwrap(),
+            []
+        );
+        assert_eq!(
+            similarity_matrix(rows(&left), rows(&[]), Similarity::Cosine).unwrap(),
+            []
+        );
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let wide = Rows::new(&[1.0, 2.0, 3.0], 3).unwrap();
         let width = Err(SearchError::Width { left: 2, right: 3 });
-        assert_eq!(similarity_matrix(rows(&[1.0, 2.0]), wide, Similarity::Cosine), width);
-        assert_eq!(pairwise_similarity(rows(&[1.0, 2.0]), wide, Similarity::Cosine), width);
+        assert_eq!(
+            similarity_matrix(rows(&[1.0, 2.0]), wide, Similarity::Cosine),
+            width
+        );
+        assert_eq!(
+            pairwise_similarity(rows(&[1.0, 2.0]), wide, Similarity::Cosine),
+            width
+        );
         let pairs = Err(SearchError::Pairs { left: 1, right: 0 });
-        assert_eq!(pairwise_similarity(rows(&[1.0, 2.0]), rows(&[]), Similarity::Cosine), pairs);
-        let infinite = Err(SearchError::NotFinite { row: 1, column: 1, value: f32::INFINITY });
+        assert_eq!(
+            pairwise_similarity(rows(&[1.0, 2.0]), rows(&[]), Similarity::Cosine),
+            pairs
+        );
+        let infinite = Err(SearchError::NotFinite {
+            row: 1,
+            column: 1,
+            value: f32::INFINITY,
+        });
         let values = [0.0, 1.0, 2.0, f32::INFINITY];
-        assert_eq!(pairwise_similarity(rows(&values), rows(&values), Similarity::Cosine), infinite);
+        assert_eq!(
+            pairwise_similarity(rows(&values), rows(&values), Similarity::Cosine),
+            infinite
+        );
     }
 
     #[test]

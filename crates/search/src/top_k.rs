@@ -15,7 +15,10 @@ pub struct Hit {
 impl Hit {
     /// Better hits first: higher scores, and of equal scores the lower index.
     fn rank(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then(self.index.cmp(&other.index))
+        other
+            .score
+            .total_cmp(&self.score)
+            .then(self.index.cmp(&other.index))
     }
 }
 
@@ -52,7 +55,10 @@ pub(crate) struct TopK {
 
 impl TopK {
     pub(crate) fn new(k: usize) -> Self {
-        Self { k, heap: BinaryHeap::new() }
+        Self {
+            k,
+            heap: BinaryHeap::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, hit: Hit) {
@@ -74,7 +80,11 @@ impl TopK {
 
     /// Best first.
     pub(crate) fn into_hits(self) -> Vec<Hit> {
-        self.heap.into_sorted_vec().into_iter().map(|kept| kept.0).collect()
+        self.heap
+            .into_sorted_vec()
+            .into_iter()
+            .map(|kept| kept.0)
+            .collect()
     }
 }
 

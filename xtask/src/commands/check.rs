@@ -45,8 +45,8 @@ pub(super) fn lints(backend: Backend) -> Step {
     )
 }
 
-/// The targets are named because examples, like test targets, bring in burn with the features that clippy has just
-/// checked it with; a plain `cargo doc` would check burn once more.
+/// The targets are named because examples, like test targets, bring in burn with the features that
+/// clippy has just checked it with; a plain `cargo doc` would check burn once more.
 fn documentation(backend: Backend) -> Step {
     let targets = ["--no-deps", "--lib", "--bin", "xtask", "--examples"];
     on_workspace("documentation", "doc", backend, &targets)

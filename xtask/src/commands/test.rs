@@ -1,7 +1,7 @@
 //! `test`: every test, those with the real model too.
 //!
-//! All in the development profile, so that one build serves the program that fetches the model and the tests: the
-//! crates that do the work are optimised there.
+//! All in the development profile, so that one build serves the program that fetches the model and
+//! the tests: the crates that do the work are optimised there.
 
 use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError
     runner.run(&tests(backend))
 }
 
-/// `infer`, and all that the tests need; not this program, which cannot be replaced on Windows while it runs.
+/// `infer`, and all that the tests need; not this program, which cannot be replaced on Windows
+/// while it runs.
 fn build(backend: Backend) -> Step {
     on_workspace(
         "build",
@@ -49,7 +50,8 @@ fn build_tests(backend: Backend) -> Step {
     on_workspace("build of the tests", "test", backend, &["--no-run"])
 }
 
-/// A program of the workspace, built in the development profile: beside this one, whatever folder cargo builds in.
+/// A program of the workspace, built in the development profile: beside this one, whatever folder
+/// cargo builds in.
 fn development_program(name: &str) -> Result<PathBuf, TaskError> {
     let this = std::env::current_exe().map_err(|source| TaskError::NoBuildFolder { source })?;
     let profiles = this.parent().and_then(Path::parent).unwrap_or(&this);

@@ -34,14 +34,25 @@ struct Row {
     texts_per_second: f64,
 }
 
-pub(super) fn run(model: &ModelArgs, args: &BenchArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let lines = ReadArgs { format: Some(Format::Text), ..ReadArgs::default() };
+pub(super) fn run(
+    model: &ModelArgs,
+    args: &BenchArgs,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let lines = ReadArgs {
+        format: Some(Format::Text),
+        ..ReadArgs::default()
+    };
     let mut workloads = Vec::new();
     for path in &args.files {
         let texts = open(path, &lines)?
             .map(|record| record.map(|record: Record| record.text()))
             .collect::<Result<Vec<String>, _>>()?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         workloads.push((name, texts));
     }
     let start = Instant::now();
@@ -53,10 +64,23 @@ pub(super) fn run(model: &ModelArgs, args: &BenchArgs, terminal: &mut Terminal) 
         let one_a_call = workload == SINGLES;
         let best = best_time(&encoder, &texts, one_a_call, args.runs)?;
         let seconds = best.as_secs_f64();
-        let row = Row { workload, texts: texts.len(), seconds, texts_per_second: texts.len() as f64 / seconds };
+        let row = Row {
+            workload,
+            texts: texts.len(),
+            seconds,
+            texts_per_second: texts.len() as f64 / seconds,
+        };
         if !args.json {
-            let Row { workload, texts, texts_per_second, .. } = &row;
-            writeln!(terminal.out(), "{workload:14} {texts:6} texts {seconds:9.3} s {texts_per_second:9.1} texts/s")?;
+            let Row {
+                workload,
+                texts,
+                texts_per_second,
+                ..
+            } = &row;
+            writeln!(
+                terminal.out(),
+                "{workload:14} {texts:6} texts {seconds:9.3} s {texts_per_second:9.1} texts/s"
+            )?;
             terminal.flush()?;
         }
         rows.push(row);
@@ -76,8 +100,13 @@ pub(super) fn run(model: &ModelArgs, args: &BenchArgs, terminal: &mut Terminal) 
             || "peak memory unknown on this system".to_owned(),
             |bytes| format!("peak memory {:.0} MB", bytes as f64 / 1e6),
         );
-        let Report { device, threads, .. } = &report;
-        writeln!(terminal.out(), "{device}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}")?;
+        let Report {
+            device, threads, ..
+        } = &report;
+        writeln!(
+            terminal.out(),
+            "{device}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}"
+        )?;
     }
     Ok(())
 }
@@ -109,7 +138,9 @@ fn best_time(
 /// The most memory that this process ever held, where the system says it (Linux: `VmHWM`).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

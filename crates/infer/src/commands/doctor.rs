@@ -39,14 +39,19 @@ struct Report {
     difference: Option<f32>,
 }
 
-pub(super) fn run(model: &ModelArgs, args: &DoctorArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(super) fn run(
+    model: &ModelArgs,
+    args: &DoctorArgs,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let encoder = load(model, VectorArgs::default(), terminal)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let difference = (model.model == hub::DEFAULT_MODEL).then(|| largest_difference(vectors.values()));
+    let difference =
+        (model.model == hub::DEFAULT_MODEL).then(|| largest_difference(vectors.values()));
 
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -73,7 +78,10 @@ pub(super) fn run(model: &ModelArgs, args: &DoctorArgs, terminal: &mut Terminal)
     match difference {
         // A NaN is not within the tolerance either.
         Some(difference) if difference.is_nan() || difference > TOLERANCE => {
-            Err(Failure::SelfCheck { text: KNOWN_TEXT, difference })
+            Err(Failure::SelfCheck {
+                text: KNOWN_TEXT,
+                difference,
+            })
         }
         _ => Ok(()),
     }
@@ -84,21 +92,35 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(difference) if difference <= TOLERANCE => {
             format!("ok: \"{KNOWN_TEXT}\" within {difference:.1e} of PyTorch's vector")
         }
-        Some(difference) => format!("FAILED: \"{KNOWN_TEXT}\" is {difference:.1e} away from PyTorch's vector"),
+        Some(difference) => {
+            format!("FAILED: \"{KNOWN_TEXT}\" is {difference:.1e} away from PyTorch's vector")
+        }
         None => "none: no vector of this model is known".to_owned(),
     };
     let rows = [
         ("version", report.version.to_owned()),
-        ("device", format!("{} ({})", report.device, report.device_description)),
+        (
+            "device",
+            format!("{} ({})", report.device, report.device_description),
+        ),
         ("backends", report.backends.join(", ")),
         ("threads", report.threads.to_string()),
         ("SIMD", report.simd.join(", ")),
         ("model", report.model.clone()),
         ("folder", report.folder.clone()),
         ("origin", report.origin.clone()),
-        ("vectors", format!("{} values, of at most {} tokens", report.width, report.max_length)),
+        (
+            "vectors",
+            format!(
+                "{} values, of at most {} tokens",
+                report.width, report.max_length
+            ),
+        ),
         ("load time", format!("{:.2} s", report.load_seconds)),
-        ("first vector", format!("{:.0} ms", report.encode_milliseconds)),
+        (
+            "first vector",
+            format!("{:.0} ms", report.encode_milliseconds),
+        ),
         ("self-check", check),
     ];
     for (name, value) in rows {
@@ -117,8 +139,17 @@ fn largest_difference(vector: &[f32]) -> f32 {
         return f32::INFINITY;
     }
     // `max` would drop a NaN.
-    let differences = known.iter().zip(vector).map(|(known, value)| (known - value).abs());
-    differences.fold(0.0, |largest, difference| if difference > largest || difference.is_nan() { difference } else { largest })
+    let differences = known
+        .iter()
+        .zip(vector)
+        .map(|(known, value)| (known - value).abs());
+    differences.fold(0.0, |largest, difference| {
+        if difference > largest || difference.is_nan() {
+            difference
+        } else {
+            largest
+        }
+    })
 }
 
 /// The vector instructions of this processor that the CPU backends use.
@@ -150,10 +181,16 @@ mod tests {
 
     #[test]
     fn the_known_vector_is_a_unit_vector_of_768_values() {
-        let known: Vec<f32> =
-            KNOWN_VECTOR.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+        let known: Vec<f32> = KNOWN_VECTOR
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+            .collect();
         assert_eq!(known.len(), 768);
-        let norm = known.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let norm = known
+            .iter()
+            .map(|value| f64::from(*value).powi(2))
+            .sum::<f64>()
+            .sqrt();
         assert!((norm - 1.0).abs() < 1e-6, "{norm}");
         assert_eq!(largest_difference(&known), 0.0);
         assert_eq!(largest_difference(&known[1..]), f32::INFINITY);

@@ -13,7 +13,11 @@ use crate::records::Record;
 use crate::terminal::Terminal;
 use crate::vectors::{VectorFormat, VectorWriter};
 
-pub(super) fn run(model: &ModelArgs, args: EmbedArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(super) fn run(
+    model: &ModelArgs,
+    args: EmbedArgs,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     // What can be known to be wrong is said before the model is loaded.
     let output = Output::of(&args)?;
     match (&args.input, args.texts.is_empty()) {
@@ -27,7 +31,8 @@ pub(super) fn run(model: &ModelArgs, args: EmbedArgs, terminal: &mut Terminal) -
             let mut reader = open(input, &args.read)?;
             let encoder = load(model, args.vectors, terminal)?;
             let start = Instant::now();
-            let mut writer = output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
+            let mut writer =
+                output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
             let summary = embed_file(&mut reader, &encoder, terminal, |window, vectors| {
                 Ok(writer.write(&window, vectors)?)
             })?;
@@ -51,7 +56,11 @@ fn embed_texts(
     let seconds = start.elapsed().as_secs_f64();
     let records: Vec<Record> = (1u64..)
         .zip(texts)
-        .map(|(line, text)| Record { line, id: None, fields: vec![text.clone()] })
+        .map(|(line, text)| Record {
+            line,
+            id: None,
+            fields: vec![text.clone()],
+        })
         .collect();
     let mut writer = output.writer(encoder.width(), false, terminal)?;
     writer.write(&records, vectors.values())?;
@@ -68,10 +77,15 @@ enum Output {
 
 impl Output {
     fn of(args: &EmbedArgs) -> Result<Self, UsageError> {
-        let Some(path) = &args.output else { return Ok(Self::Stdout) };
+        let Some(path) = &args.output else {
+            return Ok(Self::Stdout);
+        };
         let format = args.output_format.or_else(|| VectorFormat::from_path(path));
         match format {
-            Some(format) => Ok(Self::File { path: path.clone(), format }),
+            Some(format) => Ok(Self::File {
+                path: path.clone(),
+                format,
+            }),
             None => Err(UsageError::VectorFormat(path.clone())),
         }
     }

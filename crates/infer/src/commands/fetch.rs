@@ -1,4 +1,5 @@
-//! `fetch`: the model's folder, fetched if need be, for scripts and for later use without a network.
+//! `fetch`: the model's folder, fetched if need be, for scripts and for later use without a
+//! network.
 
 use std::io::Write;
 
@@ -10,7 +11,8 @@ use crate::failure::Failure;
 use crate::terminal::Terminal;
 
 pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let found = hub::resolve(&model.model, &hub_options(model, terminal)).map_err(model::ModelError::from)?;
+    let found = hub::resolve(&model.model, &hub_options(model, terminal))
+        .map_err(model::ModelError::from)?;
     terminal.note(format_args!("{}: {}", model.model, found.origin));
     writeln!(terminal.out(), "{}", found.path.display())?;
     Ok(())

@@ -44,8 +44,14 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 }
 
 /// Loads the model that the command line names.
-fn load(args: &ModelArgs, vectors: VectorArgs, terminal: &Terminal) -> Result<SentenceEncoder, Failure> {
-    let mut builder = SentenceEncoder::builder().device(args.device).hub(hub_options(args, terminal));
+fn load(
+    args: &ModelArgs,
+    vectors: VectorArgs,
+    terminal: &Terminal,
+) -> Result<SentenceEncoder, Failure> {
+    let mut builder = SentenceEncoder::builder()
+        .device(args.device)
+        .hub(hub_options(args, terminal));
     if let Some(tokens) = args.batch_tokens {
         builder = builder.batch_tokens(tokens);
     }
@@ -71,7 +77,10 @@ fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
     let bars = terminal.bars();
     options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.as_ref().is_none_or(|(label, _)| *label != progress.label) {
+        if state
+            .as_ref()
+            .is_none_or(|(label, _)| *label != progress.label)
+        {
             if let Some((_, bar)) = state.take() {
                 bar.finish_and_clear();
             }
@@ -91,7 +100,11 @@ fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
 }
 
 /// The vectors of a few texts that stand on the command line.
-fn encode(encoder: &SentenceEncoder, texts: &[String], terminal: &Terminal) -> Result<model::Embeddings, Failure> {
+fn encode(
+    encoder: &SentenceEncoder,
+    texts: &[String],
+    terminal: &Terminal,
+) -> Result<model::Embeddings, Failure> {
     let vectors = encoder.encode(texts)?;
     crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, terminal);
     Ok(vectors)

@@ -11,8 +11,15 @@ use crate::cli::{ModelArgs, RecommendArgs, VectorArgs};
 use crate::failure::{Failure, UsageError};
 use crate::terminal::Terminal;
 
-pub(super) fn run(model: &ModelArgs, args: RecommendArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let vectors = VectorArgs { dimensions: args.dimensions, ..VectorArgs::default() };
+pub(super) fn run(
+    model: &ModelArgs,
+    args: RecommendArgs,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let vectors = VectorArgs {
+        dimensions: args.dimensions,
+        ..VectorArgs::default()
+    };
     let encoder = load(model, vectors, terminal)?;
     let catalogue = Catalogue::load(&args.corpus, &encoder, terminal)?;
     let hits: Vec<Hit> = match (&args.id, &args.text) {
@@ -21,7 +28,10 @@ pub(super) fn run(model: &ModelArgs, args: RecommendArgs, terminal: &mut Termina
                 path: args.corpus.corpus.clone(),
                 id: id.clone(),
             })?;
-            let seed = catalogue.record(position).map(crate::records::Record::text).unwrap_or_default();
+            let seed = catalogue
+                .record(position)
+                .map(crate::records::Record::text)
+                .unwrap_or_default();
             if !args.json {
                 writeln!(terminal.out(), "like {id}: {seed}")?;
             }
@@ -32,7 +42,9 @@ pub(super) fn run(model: &ModelArgs, args: RecommendArgs, terminal: &mut Termina
                 writeln!(terminal.out(), "like: {text}")?;
             }
             let query = encode(&encoder, std::slice::from_ref(text), terminal)?;
-            let found = catalogue.index().search(Rows::new(query.values(), query.width())?, args.k)?;
+            let found = catalogue
+                .index()
+                .search(Rows::new(query.values(), query.width())?, args.k)?;
             found.into_iter().next().unwrap_or_default()
         }
         (None, None) => return Err(UsageError::NoSeed.into()),

@@ -14,7 +14,11 @@ use crate::terminal::Terminal;
 use crate::vectors::{VectorFormat, VectorWriter};
 
 /// The queries of the project's seed.
-const SAMPLE_QUERIES: [&str; 3] = ["high end water bottle", "smart home speaker", "compact wireless keyboard"];
+const SAMPLE_QUERIES: [&str; 3] = [
+    "high end water bottle",
+    "smart home speaker",
+    "compact wireless keyboard",
+];
 
 /// Where they are saved, as the seed did.
 const SAMPLE_FILE: &str = "sample_embeddings.pt";
@@ -37,9 +41,21 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
     writeln!(out, "{} on {}", model.model, encoder.device())?;
     writeln!(out, "\nembeddings [{}, {}]", vectors.len(), vectors.width())?;
     for (text, row) in texts.iter().zip(vectors.rows()) {
-        let first: Vec<String> = row.iter().take(SHOWN_VALUES).map(|value| format!("{value:7.4}")).collect();
-        let norm = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        writeln!(out, "  {text:<26} [{}, …]  norm {norm:.4}", first.join(", "))?;
+        let first: Vec<String> = row
+            .iter()
+            .take(SHOWN_VALUES)
+            .map(|value| format!("{value:7.4}"))
+            .collect();
+        let norm = row
+            .iter()
+            .map(|value| f64::from(*value).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        writeln!(
+            out,
+            "  {text:<26} [{}, …]  norm {norm:.4}",
+            first.join(", ")
+        )?;
     }
     writeln!(out, "\ncosine similarity")?;
     for (text, row) in texts.iter().zip(cosines.chunks_exact(texts.len())) {
@@ -49,9 +65,18 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
 
     let records: Vec<Record> = (1u64..)
         .zip(texts)
-        .map(|(line, text)| Record { line, id: None, fields: vec![text] })
+        .map(|(line, text)| Record {
+            line,
+            id: None,
+            fields: vec![text],
+        })
         .collect();
-    let mut writer = VectorWriter::create(Path::new(SAMPLE_FILE), VectorFormat::Pt, vectors.width(), false)?;
+    let mut writer = VectorWriter::create(
+        Path::new(SAMPLE_FILE),
+        VectorFormat::Pt,
+        vectors.width(),
+        false,
+    )?;
     writer.write(&records, vectors.values())?;
     writer.finish()?;
     writeln!(

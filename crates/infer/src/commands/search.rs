@@ -14,12 +14,21 @@ use crate::terminal::Terminal;
 /// A line of a hit's text, at most this many characters.
 const SHOWN_CHARACTERS: usize = 100;
 
-pub(super) fn run(model: &ModelArgs, args: SearchArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let vectors = VectorArgs { dimensions: args.dimensions, ..VectorArgs::default() };
+pub(super) fn run(
+    model: &ModelArgs,
+    args: SearchArgs,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let vectors = VectorArgs {
+        dimensions: args.dimensions,
+        ..VectorArgs::default()
+    };
     let encoder = load(model, vectors, terminal)?;
     let catalogue = Catalogue::load(&args.corpus, &encoder, terminal)?;
     let queries = encode(&encoder, &args.queries, terminal)?;
-    let found = catalogue.index().search(Rows::new(queries.values(), queries.width())?, args.k)?;
+    let found = catalogue
+        .index()
+        .search(Rows::new(queries.values(), queries.width())?, args.k)?;
     for (number, (query, hits)) in args.queries.iter().zip(&found).enumerate() {
         if args.json {
             print_json(&[("query", query)], hits, &catalogue, terminal)?;
@@ -36,12 +45,28 @@ pub(super) fn run(model: &ModelArgs, args: SearchArgs, terminal: &mut Terminal) 
 }
 
 /// One hit a line: rank, score, id, text.
-pub(super) fn print_hits(hits: &[Hit], catalogue: &Catalogue, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(super) fn print_hits(
+    hits: &[Hit],
+    catalogue: &Catalogue,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     let names: Vec<String> = hits.iter().map(|hit| catalogue.name(hit.index)).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = names
+        .iter()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
     for (rank, (hit, name)) in hits.iter().zip(&names).enumerate() {
-        let text = catalogue.record(hit.index).map(|record| one_line(&record.text())).unwrap_or_default();
-        writeln!(terminal.out(), "{:4}  {:7.4}  {name:<width$}  {text}", rank + 1, hit.score)?;
+        let text = catalogue
+            .record(hit.index)
+            .map(|record| one_line(&record.text()))
+            .unwrap_or_default();
+        writeln!(
+            terminal.out(),
+            "{:4}  {:7.4}  {name:<width$}  {text}",
+            rank + 1,
+            hit.score
+        )?;
     }
     Ok(())
 }
@@ -67,8 +92,10 @@ pub(super) fn print_json(
             })
         })
         .collect();
-    let mut object: serde_json::Map<String, Value> =
-        about.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
+    let mut object: serde_json::Map<String, Value> = about
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), Value::from(*value)))
+        .collect();
     object.insert("hits".to_owned(), hits.into());
     serde_json::to_writer(terminal.out(), &object)?;
     writeln!(terminal.out())?;

@@ -18,8 +18,13 @@ pub(super) enum Choice {
 }
 
 impl Choice {
-    /// The names of the chosen columns among those of a file; `id` is no candidate unless it is named.
-    pub(super) fn among(&self, present: &[String], id: Option<&str>) -> Result<Vec<String>, ColumnProblem> {
+    /// The names of the chosen columns among those of a file; `id` is no candidate unless it is
+    /// named.
+    pub(super) fn among(
+        &self,
+        present: &[String],
+        id: Option<&str>,
+    ) -> Result<Vec<String>, ColumnProblem> {
         let candidates = || present.iter().filter(|name| Some(name.as_str()) != id);
         match self {
             Self::Named(names) => Ok(names.clone()),
@@ -31,7 +36,9 @@ impl Choice {
                 }
                 match candidates().find(|name| *name == DEFAULT_COLUMN) {
                     Some(text) => Ok(vec![text.clone()]),
-                    None => Err(ColumnProblem::NotChosen { present: present.to_vec() }),
+                    None => Err(ColumnProblem::NotChosen {
+                        present: present.to_vec(),
+                    }),
                 }
             }
         }
@@ -53,11 +60,22 @@ struct Column {
 }
 
 impl Table {
-    pub(super) fn new(header: &[String], choice: &Choice, id: Option<&str>) -> Result<Self, ColumnProblem> {
+    pub(super) fn new(
+        header: &[String],
+        choice: &Choice,
+        id: Option<&str>,
+    ) -> Result<Self, ColumnProblem> {
         let id = id.map(|name| find(header, name)).transpose()?;
         let names = choice.among(header, id.as_ref().map(|id| id.name.as_str()))?;
-        let columns = names.iter().map(|name| find(header, name)).collect::<Result<_, _>>()?;
-        Ok(Self { width: header.len(), columns, id })
+        let columns = names
+            .iter()
+            .map(|name| find(header, name))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            width: header.len(),
+            columns,
+            id,
+        })
     }
 
     /// How many columns the header has.
@@ -68,12 +86,19 @@ impl Table {
     /// A row must be as wide as the header.
     pub(super) fn check_width(&self, found: usize) -> Result<(), RowProblem> {
         let expected = self.width;
-        if found == expected { Ok(()) } else { Err(RowProblem::ColumnCount { found, expected }) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(RowProblem::ColumnCount { found, expected })
+        }
     }
 
     /// The names of the chosen columns.
     pub(super) fn names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.name.clone()).collect()
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
     }
 
     /// The record of a row.
@@ -81,27 +106,50 @@ impl Table {
         self.check_width(row.len())?;
         // The row is as wide as the header, so every index is inside.
         let value = |column: &Column| row.get(column.index).copied().unwrap_or_default();
-        let id = self.id.as_ref().map(|column| checked_id(&column.name, value(column).to_owned())).transpose()?;
-        let fields = self.columns.iter().map(|column| value(column).to_owned()).collect();
+        let id = self
+            .id
+            .as_ref()
+            .map(|column| checked_id(&column.name, value(column).to_owned()))
+            .transpose()?;
+        let fields = self
+            .columns
+            .iter()
+            .map(|column| value(column).to_owned())
+            .collect();
         Ok(Record { line, id, fields })
     }
 }
 
 fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
-    let mut places = header.iter().enumerate().filter(|(_, present)| *present == name);
+    let mut places = header
+        .iter()
+        .enumerate()
+        .filter(|(_, present)| *present == name);
     match (places.next(), places.next()) {
-        (Some((index, _)), None) => Ok(Column { name: name.to_owned(), index }),
-        (None, _) => Err(ColumnProblem::Unknown { column: name.to_owned(), present: header.to_vec() }),
-        (Some(_), Some(_)) => Err(ColumnProblem::Duplicate { column: name.to_owned() }),
+        (Some((index, _)), None) => Ok(Column {
+            name: name.to_owned(),
+            index,
+        }),
+        (None, _) => Err(ColumnProblem::Unknown {
+            column: name.to_owned(),
+            present: header.to_vec(),
+        }),
+        (Some(_), Some(_)) => Err(ColumnProblem::Duplicate {
+            column: name.to_owned(),
+        }),
     }
 }
 
 /// An id that can stand on a line of its own.
 pub(super) fn checked_id(column: &str, id: String) -> Result<String, RowProblem> {
     if id.is_empty() {
-        Err(RowProblem::EmptyId { column: column.to_owned() })
+        Err(RowProblem::EmptyId {
+            column: column.to_owned(),
+        })
     } else if id.contains(['\n', '\r']) {
-        Err(RowProblem::IdLineBreak { column: column.to_owned() })
+        Err(RowProblem::IdLineBreak {
+            column: column.to_owned(),
+        })
     } else {
         Ok(id)
     }
@@ -123,14 +171,23 @@ mod tests {
     fn the_only_column_or_the_one_named_text_is_the_text() {
         let chosen = |header: &[&str], id| Choice::Default.among(&strings(header), id);
         assert_eq!(chosen(&["title"], None), Ok(strings(&["title"])));
-        assert_eq!(chosen(&["sku", "title"], Some("sku")), Ok(strings(&["title"])));
-        assert_eq!(chosen(&["sku", "text", "title"], None), Ok(strings(&["text"])));
+        assert_eq!(
+            chosen(&["sku", "title"], Some("sku")),
+            Ok(strings(&["title"]))
+        );
+        assert_eq!(
+            chosen(&["sku", "text", "title"], None),
+            Ok(strings(&["text"]))
+        );
         let error = chosen(&["sku", "title"], None).unwrap_err();
         assert_eq!(
             error.to_string(),
             "which column is the text? None is named `text`; choose among: sku, title"
         );
-        assert!(matches!(chosen(&["text"], Some("text")), Err(ColumnProblem::NotChosen { .. })));
+        assert!(matches!(
+            chosen(&["text"], Some("text")),
+            Err(ColumnProblem::NotChosen { .. })
+        ));
     }
 
     #[test]
@@ -139,7 +196,14 @@ mod tests {
         let table = Table::new(&header, &named(&["brand", "title"]), Some("sku")).unwrap();
         assert_eq!(table.names(), ["brand", "title"]);
         let record = table.record(2, &["7", "kettle", "Acme"]).unwrap();
-        assert_eq!(record, Record { line: 2, id: Some("7".to_owned()), fields: strings(&["Acme", "kettle"]) });
+        assert_eq!(
+            record,
+            Record {
+                line: 2,
+                id: Some("7".to_owned()),
+                fields: strings(&["Acme", "kettle"])
+            }
+        );
         assert_eq!(record.text(), "Acme kettle");
 
         let every = Table::new(&header, &Choice::Every, Some("sku")).unwrap();
@@ -150,9 +214,18 @@ mod tests {
     fn a_column_that_is_not_there_or_there_twice_is_named() {
         let header = strings(&["a", "b", "b"]);
         let error = |choice: Choice, id| Table::new(&header, &choice, id).unwrap_err().to_string();
-        assert_eq!(error(named(&["c"]), None), "no column `c`; there are: a, b, b");
-        assert_eq!(error(named(&["a"]), Some("sku")), "no column `sku`; there are: a, b, b");
-        assert_eq!(error(named(&["b"]), None), "column `b` stands more than once in the header");
+        assert_eq!(
+            error(named(&["c"]), None),
+            "no column `c`; there are: a, b, b"
+        );
+        assert_eq!(
+            error(named(&["a"]), Some("sku")),
+            "no column `sku`; there are: a, b, b"
+        );
+        assert_eq!(
+            error(named(&["b"]), None),
+            "column `b` stands more than once in the header"
+        );
     }
 
     #[test]
@@ -160,8 +233,14 @@ mod tests {
         let table = Table::new(&strings(&["id", "text"]), &Choice::Default, Some("id")).unwrap();
         let problem = |row: &[&str]| table.record(1, row).unwrap_err().to_string();
         assert_eq!(problem(&["1"]), "1 column where the header has 2");
-        assert_eq!(problem(&["1", "a", "b"]), "3 columns where the header has 2");
+        assert_eq!(
+            problem(&["1", "a", "b"]),
+            "3 columns where the header has 2"
+        );
         assert_eq!(problem(&["", "a"]), "no id: field `id` is empty");
-        assert_eq!(problem(&["1\n2", "a"]), "the id in field `id` has a line break");
+        assert_eq!(
+            problem(&["1\n2", "a"]),
+            "the id in field `id` has a line break"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! CSV: RFC 4180, a header line, fields that may be quoted and hold line breaks.
 //!
-//! `csv-core`, the parser below the `csv` crate, is used directly: it lets us bound the memory of a row, know the line
-//! it starts on, and tell a quote that is never closed, which would swallow the rest of the file.
+//! `csv-core`, the parser below the `csv` crate, is used directly: it lets us bound the memory of a
+//! row, know the line it starts on, and tell a quote that is never closed, which would swallow the
+//! rest of the file.
 
 use std::ops::Range;
 
@@ -18,14 +19,21 @@ pub(super) struct CommaSeparatedRows {
 }
 
 impl CommaSeparatedRows {
-    pub(super) fn open(input: &mut Input, choice: &Choice, id: Option<&str>) -> Result<Self, RecordError> {
+    pub(super) fn open(
+        input: &mut Input,
+        choice: &Choice,
+        id: Option<&str>,
+    ) -> Result<Self, RecordError> {
         let mut parser = RowParser::new();
         if parser.next(input)?.is_none() {
             return Err(input.column_error(ColumnProblem::NoHeader));
         }
-        let header = parser.fields().map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
+        let header = parser
+            .fields()
+            .map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
         let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
-        let table = Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
+        let table =
+            Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
         Ok(Self { parser, table })
     }
 
@@ -34,8 +42,12 @@ impl CommaSeparatedRows {
     }
 
     pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
-        let Some(line) = self.parser.next(input)? else { return Ok(None) };
-        self.record(line).map(Some).map_err(|problem| input.row_error(line, problem))
+        let Some(line) = self.parser.next(input)? else {
+            return Ok(None);
+        };
+        self.record(line)
+            .map(Some)
+            .map_err(|problem| input.row_error(line, problem))
     }
 
     fn record(&self, line: u64) -> Result<Record, RowProblem> {
@@ -58,7 +70,13 @@ struct RowParser {
 
 impl RowParser {
     fn new() -> Self {
-        Self { core: Reader::new(), bytes: Vec::new(), written: 0, ends: Vec::new(), count: 0 }
+        Self {
+            core: Reader::new(),
+            bytes: Vec::new(),
+            written: 0,
+            ends: Vec::new(),
+            count: 0,
+        }
     }
 
     /// Reads the next row and gives the line it starts on; `None` at the end.
@@ -73,7 +91,11 @@ impl RowParser {
             let bytes = input.fill()?;
             if bytes.is_empty() {
                 // A line break ends a row in every state, except within quotes.
-                return if self.feed(b"\n").ended { Ok(Some(start)) } else { Err(input.unclosed_quote(start)) };
+                return if self.feed(b"\n").ended {
+                    Ok(Some(start))
+                } else {
+                    Err(input.unclosed_quote(start))
+                };
             }
             let fed = self.feed(bytes);
             input.consume(fed.consumed, fed.line_breaks);
@@ -99,12 +121,20 @@ impl RowParser {
             self.written += written;
             self.count += ended;
             match result {
-                ReadRecordResult::OutputFull => self.bytes.resize(grown(self.bytes.len(), 1 << 10), 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(grown(self.ends.len(), 1 << 4), 0),
+                ReadRecordResult::OutputFull => {
+                    self.bytes.resize(grown(self.bytes.len(), 1 << 10), 0)
+                }
+                ReadRecordResult::OutputEndsFull => {
+                    self.ends.resize(grown(self.ends.len(), 1 << 4), 0)
+                }
                 ReadRecordResult::InputEmpty | ReadRecordResult::Record | ReadRecordResult::End => {
                     let taken = bytes.get(..consumed).unwrap_or_default();
                     let ended = matches!(result, ReadRecordResult::Record);
-                    return Fed { consumed, line_breaks: count_line_breaks(taken), ended };
+                    return Fed {
+                        consumed,
+                        line_breaks: count_line_breaks(taken),
+                        ended,
+                    };
                 }
             }
         }
@@ -114,7 +144,10 @@ impl RowParser {
     fn fields(&self) -> Result<Vec<&str>, RowProblem> {
         let ends = self.ends.get(..self.count).unwrap_or_default();
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(ends).map(|(start, &end)| self.field(start..end)).collect()
+        starts
+            .zip(ends)
+            .map(|(start, &end)| self.field(start..end))
+            .collect()
     }
 
     fn field(&self, range: Range<usize>) -> Result<&str, RowProblem> {
@@ -141,7 +174,10 @@ fn skip_blank_lines(input: &mut Input) -> Result<bool, RecordError> {
         if bytes.is_empty() {
             return Ok(false);
         }
-        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let blank = bytes
+            .iter()
+            .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+            .count();
         if blank == 0 {
             return Ok(true);
         }
@@ -173,7 +209,15 @@ mod tests {
         let mut parser = RowParser::new();
         let mut rows = Vec::new();
         while let Some(line) = parser.next(&mut input).unwrap() {
-            rows.push((line, parser.fields().unwrap().into_iter().map(str::to_owned).collect()));
+            rows.push((
+                line,
+                parser
+                    .fields()
+                    .unwrap()
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
+            ));
         }
         rows
     }
@@ -181,7 +225,11 @@ mod tests {
     #[test]
     fn rows_are_known_by_the_line_they_start_on() {
         let file = "a,b\r\n\r\n\"1\r\n2\",\"say \"\"hi\"\"\"\n\n\nlast,";
-        let expected = [(1, ["a", "b"]), (3, ["1\r\n2", "say \"hi\""]), (7, ["last", ""])];
+        let expected = [
+            (1, ["a", "b"]),
+            (3, ["1\r\n2", "say \"hi\""]),
+            (7, ["last", ""]),
+        ];
         let expected = expected.map(|(line, fields)| (line, fields.map(str::to_owned).to_vec()));
         for piece in [1, 2, 3, 1000] {
             assert_eq!(rows(file, piece), expected, "in pieces of {piece} bytes");
@@ -206,10 +254,12 @@ mod tests {
             assert!(parser.next(&mut input).unwrap().is_some(), "the header");
             parser.next(&mut input).unwrap_err().to_string()
         };
-        let open = "standard input, line 2: a quoted field is not closed before the end of the file";
+        let open =
+            "standard input, line 2: a quoted field is not closed before the end of the file";
         assert_eq!(error("a\n\"b\nc\n", 100), open);
         assert_eq!(error("a\n\"b\nc\"\"", 100), open);
-        let long = "standard input, line 2: the row has more than 5 bytes; is the file of another format?";
+        let long =
+            "standard input, line 2: the row has more than 5 bytes; is the file of another format?";
         assert_eq!(error("a\n\"b\nccccc", 5), long);
     }
 }

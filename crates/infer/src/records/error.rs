@@ -4,7 +4,8 @@ use std::io;
 
 use super::source::Source;
 
-/// Why a file of texts cannot be read any further, or, for [`RecordError::Row`], why one of its rows cannot.
+/// Why a file of texts cannot be read any further, or, for [`RecordError::Row`], why one of its
+/// rows cannot.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -27,7 +28,9 @@ pub enum RecordError {
         source: io::Error,
     },
     /// Columns were chosen of a file that has none.
-    #[error("{file}: a file of lines has no columns; leave the columns out, or name its format: csv, tsv or jsonl")]
+    #[error(
+        "{file}: a file of lines has no columns; leave the columns out, or name its format: csv, tsv or jsonl"
+    )]
     TextHasNoColumns {
         /// The file.
         file: Source,
@@ -51,7 +54,9 @@ pub enum RecordError {
         source: RowProblem,
     },
     /// A row is longer than any text: most likely the file is of another format.
-    #[error("{file}, line {line}: the row has more than {limit} bytes; is the file of another format?")]
+    #[error(
+        "{file}, line {line}: the row has more than {limit} bytes; is the file of another format?"
+    )]
     RowTooLong {
         /// The file.
         file: Source,
@@ -60,7 +65,8 @@ pub enum RecordError {
         /// The longest row that is read.
         limit: usize,
     },
-    /// A quoted field of CSV goes on to the end of the file, so the rows behind the quote cannot be told apart.
+    /// A quoted field of CSV goes on to the end of the file, so the rows behind the quote cannot be
+    /// told apart.
     #[error("{file}, line {line}: a quoted field is not closed before the end of the file")]
     UnclosedQuote {
         /// The file.
@@ -103,7 +109,10 @@ pub enum ColumnProblem {
         column: String,
     },
     /// No column was chosen, and it is not clear which one holds the text.
-    #[error("which column is the text? None is named `text`; choose among: {}", list(present))]
+    #[error(
+        "which column is the text? None is named `text`; choose among: {}",
+        list(present)
+    )]
     NotChosen {
         /// The columns of the file.
         present: Vec<String>,
@@ -164,7 +173,12 @@ pub enum RowProblem {
 /// Names in a message: the first of them, then how many there are more.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
-    let mut shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut shown = names
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > SHOWN {
         shown.push_str(&format!(" and {} more", names.len() - SHOWN));
     } else if names.is_empty() {
@@ -180,7 +194,9 @@ fn plural(columns: usize) -> &'static str {
 /// What serde_json says, without its own line number: each line is a document to it.
 pub(crate) fn json_reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
+    let reason = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(reason, _)| reason);
     match error.column() {
         // An error of meaning rather than of spelling has no place.
         0 => reason.to_owned(),

@@ -22,11 +22,15 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl` and `.ndjson`, in any case and also before `.gz`;
-    /// any other name is [`Format::Text`].
+    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl` and `.ndjson`, in any case and
+    /// also before `.gz`; any other name is [`Format::Text`].
     #[must_use]
     pub fn from_path(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_ascii_lowercase();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
         match name.rsplit_once('.') {
             Some((_, "csv")) => Self::Csv,
@@ -52,7 +56,9 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        <Self as ValueEnum>::from_str(name, true).map_err(|_| UnknownFormat { name: name.to_owned() })
+        <Self as ValueEnum>::from_str(name, true).map_err(|_| UnknownFormat {
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -94,6 +100,9 @@ mod tests {
         }
         assert_eq!("TXT".parse(), Ok(Format::Text));
         let error = "xlsx".parse::<Format>().unwrap_err();
-        assert_eq!(error.to_string(), "`xlsx` is not a format of texts: give text, csv, tsv or jsonl");
+        assert_eq!(
+            error.to_string(),
+            "`xlsx` is not a format of texts: give text, csv, tsv or jsonl"
+        );
     }
 }

@@ -10,8 +10,8 @@ use flate2::bufread::MultiGzDecoder;
 use super::error::{ColumnProblem, RecordError, RowProblem};
 use super::source::Source;
 
-/// The longest row that is read, in bytes. No text is that long, but a binary file without line breaks is, and it must
-/// not fill the memory.
+/// The longest row that is read, in bytes. No text is that long, but a binary file without line
+/// breaks is, and it must not fill the memory.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -35,25 +35,36 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn open(file: &Source) -> Result<Self, RecordError> {
-        let failed = |source| RecordError::Io { file: file.clone(), source };
+        let failed = |source| RecordError::Io {
+            file: file.clone(),
+            source,
+        };
         match file {
             Source::Stdin => Self::new(file.clone(), io::stdin(), None),
             Source::File(path) => {
                 let opened = File::open(path).map_err(failed)?;
                 let metadata = opened.metadata().map_err(failed)?;
-                Self::new(file.clone(), opened, metadata.is_file().then_some(metadata.len()))
+                Self::new(
+                    file.clone(),
+                    opened,
+                    metadata.is_file().then_some(metadata.len()),
+                )
             }
         }
     }
 
-    /// Reads `bytes` under the name of `file`. They are unzipped when that name ends in `.gz` or they look like gzip.
+    /// Reads `bytes` under the name of `file`. They are unzipped when that name ends in `.gz` or
+    /// they look like gzip.
     pub(super) fn new(
         file: Source,
         bytes: impl Read + Send + 'static,
         total_bytes: Option<u64>,
     ) -> Result<Self, RecordError> {
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: bytes, count: Arc::clone(&bytes_read) };
+        let counted = Counted {
+            inner: bytes,
+            count: Arc::clone(&bytes_read),
+        };
         let mut raw = BufReader::with_capacity(BUFFER_BYTES, counted);
         let head = match peek(&mut raw, GZIP_MAGIC.len()) {
             Ok(head) => head,
@@ -62,13 +73,23 @@ impl Input {
         let gzipped = head == GZIP_MAGIC || names_gzip(&file);
         let raw = Cursor::new(head).chain(raw);
         let mut reader: Box<dyn BufRead + Send> = if gzipped {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(raw)))
+            Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(raw),
+            ))
         } else {
             Box::new(raw)
         };
         let head = peek(&mut reader, BYTE_ORDER_MARK.len());
-        let mut input =
-            Self { file, reader, gzipped, bytes_read, total_bytes, lines: 0, row_limit: MAX_ROW_BYTES };
+        let mut input = Self {
+            file,
+            reader,
+            gzipped,
+            bytes_read,
+            total_bytes,
+            lines: 0,
+            row_limit: MAX_ROW_BYTES,
+        };
         let head = head.map_err(|source| input.read_error(source))?;
         if head != BYTE_ORDER_MARK {
             input.reader = Box::new(Cursor::new(head).chain(input.reader));
@@ -89,12 +110,15 @@ impl Input {
         self.lines + 1
     }
 
-    /// Puts the next line into `line`, without its line break (`\n` or `\r\n`), and gives its number; `None` at the end.
+    /// Puts the next line into `line`, without its line break (`\n` or `\r\n`), and gives its
+    /// number; `None` at the end.
     pub(super) fn read_line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>, RecordError> {
         line.clear();
         let number = self.next_line_number();
         // One byte more than a row may have tells a row that is too long from one that just fits.
-        let most = u64::try_from(self.row_limit).unwrap_or(u64::MAX).saturating_add(1);
+        let most = u64::try_from(self.row_limit)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
         let read = (&mut self.reader).take(most).read_until(b'\n', line);
         if read.map_err(|source| self.read_error(source))? == 0 {
             return Ok(None);
@@ -113,8 +137,16 @@ impl Input {
 
     /// The next bytes, as many as are at hand; empty at the end of the file.
     pub(super) fn fill(&mut self) -> Result<&[u8], RecordError> {
-        let Self { file, reader, gzipped, lines, .. } = self;
-        reader.fill_buf().map_err(|source| read_error(file, *gzipped, *lines, source))
+        let Self {
+            file,
+            reader,
+            gzipped,
+            lines,
+            ..
+        } = self;
+        reader
+            .fill_buf()
+            .map_err(|source| read_error(file, *gzipped, *lines, source))
     }
 
     /// Takes the first `count` of the bytes at hand, with `line_breaks` among them.
@@ -124,23 +156,39 @@ impl Input {
     }
 
     pub(super) fn row_error(&self, line: u64, source: RowProblem) -> RecordError {
-        RecordError::Row { file: self.file.clone(), line, source }
+        RecordError::Row {
+            file: self.file.clone(),
+            line,
+            source,
+        }
     }
 
     pub(super) fn column_error(&self, source: ColumnProblem) -> RecordError {
-        RecordError::Columns { file: self.file.clone(), source }
+        RecordError::Columns {
+            file: self.file.clone(),
+            source,
+        }
     }
 
     pub(super) fn row_too_long(&self, line: u64) -> RecordError {
-        RecordError::RowTooLong { file: self.file.clone(), line, limit: self.row_limit }
+        RecordError::RowTooLong {
+            file: self.file.clone(),
+            line,
+            limit: self.row_limit,
+        }
     }
 
     pub(super) fn unclosed_quote(&self, line: u64) -> RecordError {
-        RecordError::UnclosedQuote { file: self.file.clone(), line }
+        RecordError::UnclosedQuote {
+            file: self.file.clone(),
+            line,
+        }
     }
 
     pub(super) fn text_has_no_columns(&self) -> RecordError {
-        RecordError::TextHasNoColumns { file: self.file.clone() }
+        RecordError::TextHasNoColumns {
+            file: self.file.clone(),
+        }
     }
 
     fn read_error(&self, source: io::Error) -> RecordError {
@@ -165,7 +213,9 @@ fn read_error(file: &Source, gzipped: bool, line: u64, source: io::Error) -> Rec
 fn names_gzip(file: &Source) -> bool {
     match file {
         Source::Stdin => false,
-        Source::File(path) => path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")),
+        Source::File(path) => path
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("gz")),
     }
 }
 
@@ -190,7 +240,8 @@ impl<R: Read> Read for Counted<R> {
                 read => break read?,
             }
         };
-        self.count.fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.count
+            .fetch_add(u64::try_from(read).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(read)
     }
 }

@@ -21,22 +21,32 @@ pub(super) struct JsonLinesRows {
 
 impl JsonLinesRows {
     pub(super) fn new(id: Option<&str>) -> Self {
-        Self { columns: Vec::new(), id: id.map(str::to_owned), line: Vec::new(), held: None }
+        Self {
+            columns: Vec::new(),
+            id: id.map(str::to_owned),
+            line: Vec::new(),
+            held: None,
+        }
     }
 
-    /// Settles the columns: those that were named, else by the first row, which [`Self::next`] still gives.
+    /// Settles the columns: those that were named, else by the first row, which [`Self::next`]
+    /// still gives.
     pub(super) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), RecordError> {
         if let Choice::Named(names) = choice {
             self.columns.clone_from(names);
             return Ok(());
         }
-        let Some(number) = self.read_row(input)? else { return Ok(()) };
+        let Some(number) = self.read_row(input)? else {
+            return Ok(());
+        };
         let keys = parse(&self.line).and_then(|line| text_keys(line, self.id.as_deref()));
         let (present, texts) = keys.map_err(|problem| input.row_error(number, problem))?;
-        let columns = choice.among(&texts, self.id.as_deref()).map_err(|problem| match problem {
-            ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen { present },
-            other => other,
-        });
+        let columns = choice
+            .among(&texts, self.id.as_deref())
+            .map_err(|problem| match problem {
+                ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen { present },
+                other => other,
+            });
         self.columns = columns.map_err(|problem| input.column_error(problem))?;
         self.held = Some(number);
         Ok(())
@@ -54,7 +64,9 @@ impl JsonLinesRows {
                 None => return Ok(None),
             },
         };
-        self.record(number).map(Some).map_err(|problem| input.row_error(number, problem))
+        self.record(number)
+            .map(Some)
+            .map_err(|problem| input.row_error(number, problem))
     }
 
     /// Reads the next line that is not blank.
@@ -69,22 +81,37 @@ impl JsonLinesRows {
 
     fn record(&self, line: u64) -> Result<Record, RowProblem> {
         let row = parse(&self.line)?;
-        let wanted = |key: &str| self.id.as_deref() == Some(key) || self.columns.iter().any(|column| column == key);
+        let wanted = |key: &str| {
+            self.id.as_deref() == Some(key) || self.columns.iter().any(|column| column == key)
+        };
         let values = keep(row, wanted)?;
         let value = |column: &str| {
             // Of equal keys the last one counts, as in Python and JavaScript.
-            let found = values.iter().rev().find(|(key, _)| key == column).map(|(_, value)| *value);
-            found.ok_or_else(|| missing(row, column)).and_then(|value| text_of(column, value))
+            let found = values
+                .iter()
+                .rev()
+                .find(|(key, _)| key == column)
+                .map(|(_, value)| *value);
+            found
+                .ok_or_else(|| missing(row, column))
+                .and_then(|value| text_of(column, value))
         };
         let id = match self.id.as_deref() {
             // `null` says that there is none, in words of its own.
             Some(column) => match value(column) {
-                Err(RowProblem::NotText { kind: "null", column }) => return Err(RowProblem::EmptyId { column }),
+                Err(RowProblem::NotText {
+                    kind: "null",
+                    column,
+                }) => return Err(RowProblem::EmptyId { column }),
                 id => Some(checked_id(column, id?)?),
             },
             None => None,
         };
-        let fields = self.columns.iter().map(|column| value(column)).collect::<Result<_, _>>()?;
+        let fields = self
+            .columns
+            .iter()
+            .map(|column| value(column))
+            .collect::<Result<_, _>>()?;
         Ok(Record { line, id, fields })
     }
 }
@@ -123,7 +150,8 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Keep<F> {
     }
 }
 
-/// All keys of a row, and those that could be the text: strings, and the key `text` whatever it holds.
+/// All keys of a row, and those that could be the text: strings, and the key `text` whatever it
+/// holds.
 fn text_keys(row: &str, id: Option<&str>) -> Result<(Vec<String>, Vec<String>), RowProblem> {
     let values = keep(row, |_| true)?;
     let mut texts: Vec<String> = Vec::new();
@@ -140,7 +168,10 @@ fn missing(row: &str, column: &str) -> RowProblem {
     match keep(row, |_| true) {
         Ok(values) => {
             let present = values.into_iter().map(|(key, _)| key).collect();
-            RowProblem::MissingField { column: column.to_owned(), present }
+            RowProblem::MissingField {
+                column: column.to_owned(),
+                present,
+            }
         }
         Err(problem) => problem,
     }
@@ -148,7 +179,12 @@ fn missing(row: &str, column: &str) -> RowProblem {
 
 /// A string, or a number or boolean as it is written.
 fn text_of(column: &str, value: &RawValue) -> Result<String, RowProblem> {
-    let not_text = |kind| Err(RowProblem::NotText { column: column.to_owned(), kind });
+    let not_text = |kind| {
+        Err(RowProblem::NotText {
+            column: column.to_owned(),
+            kind,
+        })
+    };
     let json = value.get();
     match json.as_bytes().first() {
         Some(b'"') => serde_json::from_str(json).map_err(|source| RowProblem::Json { source }),
@@ -180,25 +216,58 @@ mod tests {
 
     #[test]
     fn of_equal_keys_the_last_one_counts() {
-        assert_eq!(record(r#"{"a": 1, "a": "z"}"#, &["a"], None).unwrap().fields, ["z"]);
+        assert_eq!(
+            record(r#"{"a": 1, "a": "z"}"#, &["a"], None)
+                .unwrap()
+                .fields,
+            ["z"]
+        );
     }
 
     #[test]
     fn a_bad_row_is_explained() {
         for (line, expected) in [
             (r#"{"b": "x", "id": 1}"#, "no field `a`; there are: b, id"),
-            (r#"{"a": null, "id": 1}"#, "field `a` is null where a text is needed"),
-            (r#"{"a": ["x"], "id": 1}"#, "field `a` is an array where a text is needed"),
-            (r#"{"a": {"b": 1}, "id": 1}"#, "field `a` is an object where a text is needed"),
+            (
+                r#"{"a": null, "id": 1}"#,
+                "field `a` is null where a text is needed",
+            ),
+            (
+                r#"{"a": ["x"], "id": 1}"#,
+                "field `a` is an array where a text is needed",
+            ),
+            (
+                r#"{"a": {"b": 1}, "id": 1}"#,
+                "field `a` is an object where a text is needed",
+            ),
             (r#"{"a": "x", "id": ""}"#, "no id: field `id` is empty"),
             (r#"{"a": "x", "id": null}"#, "no id: field `id` is empty"),
-            (r#"{"a": "x", "id": "1\n"}"#, "the id in field `id` has a line break"),
-            (r#"{"a": "x" "id": 1}"#, "not a JSON object: expected `,` or `}` at column 11"),
-            (r#"["x"]"#, "not a JSON object: invalid type: sequence, expected an object"),
-            (r#"{"a": "x", "id": 1} {}"#, "not a JSON object: trailing characters at column 21"),
-            (r#"{"a": "\ud800", "id": 1}"#, "not a JSON object: unexpected end of hex escape at column 8"),
+            (
+                r#"{"a": "x", "id": "1\n"}"#,
+                "the id in field `id` has a line break",
+            ),
+            (
+                r#"{"a": "x" "id": 1}"#,
+                "not a JSON object: expected `,` or `}` at column 11",
+            ),
+            (
+                r#"["x"]"#,
+                "not a JSON object: invalid type: sequence, expected an object",
+            ),
+            (
+                r#"{"a": "x", "id": 1} {}"#,
+                "not a JSON object: trailing characters at column 21",
+            ),
+            (
+                r#"{"a": "\ud800", "id": 1}"#,
+                "not a JSON object: unexpected end of hex escape at column 8",
+            ),
         ] {
-            assert_eq!(record(line, &["a"], Some("id")).unwrap_err().to_string(), expected, "{line}");
+            assert_eq!(
+                record(line, &["a"], Some("id")).unwrap_err().to_string(),
+                expected,
+                "{line}"
+            );
         }
     }
 }

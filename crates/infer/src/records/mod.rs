@@ -9,23 +9,25 @@
 //! | a row of each format | `text`, `comma_separated`, `tab_separated`, `json_lines` |
 //! | the iterator over all of them | `reader` |
 //!
-//! A reader holds one row at a time and at most [`MAX_ROW_BYTES`] of it, so its memory does not grow with the file. A
-//! byte order mark at the start is dropped in every format.
+//! A reader holds one row at a time and at most [`MAX_ROW_BYTES`] of it, so its memory does not
+//! grow with the file. A byte order mark at the start is dropped in every format.
 //!
 //! # Formats
 //!
-//! - **Text**: one text a line. An empty line is a text; the last line break does not begin another one.
-//! - **CSV**: RFC 4180, with a header line. Quoted fields may hold line breaks; a record is known by the line it starts
-//!   on. Blank lines are skipped.
-//! - **TSV**: a header line, then fields between tabs. A `"` is an ordinary character. Blank lines are skipped, but in a
-//!   file of a single column, where they are empty texts.
-//! - **JSON Lines**: one object a line. A column is a key of the object itself, whose value is a string, a number (kept
-//!   as it is written) or a boolean. Blank lines are skipped.
+//! - **Text**: one text a line. An empty line is a text; the last line break does not begin another
+//!   one.
+//! - **CSV**: RFC 4180, with a header line. Quoted fields may hold line breaks; a record is known
+//!   by the line it starts on. Blank lines are skipped.
+//! - **TSV**: a header line, then fields between tabs. A `"` is an ordinary character. Blank lines
+//!   are skipped, but in a file of a single column, where they are empty texts.
+//! - **JSON Lines**: one object a line. A column is a key of the object itself, whose value is a
+//!   string, a number (kept as it is written) or a boolean. Blank lines are skipped.
 //!
 //! # Columns
 //!
-//! Without a choice of columns the text is the only column that is not the id, else the column named `text`. In JSON
-//! Lines the first row decides: the key `text`, else the only key that is not the id and has a string.
+//! Without a choice of columns the text is the only column that is not the id, else the column
+//! named `text`. In JSON Lines the first row decides: the key `text`, else the only key that is not
+//! the id and has a string.
 
 mod columns;
 mod comma_separated;

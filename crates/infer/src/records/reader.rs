@@ -16,7 +16,8 @@ use super::text::TextRows;
 /// How a file is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Its format; `None` goes by its name ([`Format::from_path`]), and takes standard input for lines.
+    /// Its format; `None` goes by its name ([`Format::from_path`]), and takes standard input for
+    /// lines.
     pub format: Option<Format>,
     /// The columns of the text; empty for the default one, see [the module](super#columns).
     pub columns: Vec<String>,
@@ -28,8 +29,8 @@ pub struct ReaderOptions {
 
 /// Reads records a row at a time.
 ///
-/// As an iterator it gives every record, or the error of a bad row, behind which it goes on; after an error that is not
-/// of a row ([`RecordError::is_row`]) it ends.
+/// As an iterator it gives every record, or the error of a bad row, behind which it goes on; after
+/// an error that is not of a row ([`RecordError::is_row`]) it ends.
 pub struct RecordReader {
     input: Input,
     rows: Rows,
@@ -52,20 +53,29 @@ impl RecordReader {
     ///
     /// # Errors
     ///
-    /// When it cannot be opened or read, when columns are asked of a file of lines, when the header is missing or does
-    /// not fit the columns, and when the first row of JSON Lines must tell the column but is bad.
+    /// When it cannot be opened or read, when columns are asked of a file of lines, when the header
+    /// is missing or does not fit the columns, and when the first row of JSON Lines must tell
+    /// the column but is bad.
     pub fn open(source: &Source, options: &ReaderOptions) -> Result<Self, RecordError> {
         Self::new(Input::open(source)?, source, options, choice(options))
     }
 
-    /// As [`Self::open`], but without named columns every column that is not the id is read; [`Self::columns`] tells
-    /// which they are. In JSON Lines those are the keys that have strings in the first row.
+    /// As [`Self::open`], but without named columns every column that is not the id is read;
+    /// [`Self::columns`] tells which they are. In JSON Lines those are the keys that have
+    /// strings in the first row.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub fn open_every_column(source: &Source, options: &ReaderOptions) -> Result<Self, RecordError> {
-        let choice = if options.columns.is_empty() { Choice::Every } else { choice(options) };
+    pub fn open_every_column(
+        source: &Source,
+        options: &ReaderOptions,
+    ) -> Result<Self, RecordError> {
+        let choice = if options.columns.is_empty() {
+            Choice::Every
+        } else {
+            choice(options)
+        };
         Self::new(Input::open(source)?, source, options, choice)
     }
 
@@ -79,7 +89,12 @@ impl RecordReader {
         bytes: impl Read + Send + 'static,
         options: &ReaderOptions,
     ) -> Result<Self, RecordError> {
-        Self::new(Input::new(name.clone(), bytes, None)?, name, options, choice(options))
+        Self::new(
+            Input::new(name.clone(), bytes, None)?,
+            name,
+            options,
+            choice(options),
+        )
     }
 
     fn new(
@@ -98,7 +113,9 @@ impl RecordReader {
                 return Err(input.text_has_no_columns());
             }
             Format::Text => Rows::Text(TextRows::default()),
-            Format::Csv => Rows::CommaSeparated(Box::new(CommaSeparatedRows::open(&mut input, &choice, id)?)),
+            Format::Csv => {
+                Rows::CommaSeparated(Box::new(CommaSeparatedRows::open(&mut input, &choice, id)?))
+            }
             Format::Tsv => Rows::TabSeparated(TabSeparatedRows::open(&mut input, &choice, id)?),
             Format::Jsonl => Rows::JsonLines(JsonLinesRows::new(id)),
         };
@@ -134,8 +151,8 @@ impl RecordReader {
         Ok(())
     }
 
-    /// The columns that become [`Record::fields`], in that order; none for a file of lines, whose records have one
-    /// field, and none for JSON Lines without a row that were to tell them.
+    /// The columns that become [`Record::fields`], in that order; none for a file of lines, whose
+    /// records have one field, and none for JSON Lines without a row that were to tell them.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -153,7 +170,8 @@ impl RecordReader {
         self.first_skipped.as_ref()
     }
 
-    /// Bytes of the file read so far, some of them ahead of the records; of a gzipped file, before unzipping.
+    /// Bytes of the file read so far, some of them ahead of the records; of a gzipped file, before
+    /// unzipping.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.input.bytes_read()
@@ -176,7 +194,11 @@ impl RecordReader {
 }
 
 fn choice(options: &ReaderOptions) -> Choice {
-    if options.columns.is_empty() { Choice::Default } else { Choice::Named(options.columns.clone()) }
+    if options.columns.is_empty() {
+        Choice::Default
+    } else {
+        Choice::Named(options.columns.clone())
+    }
 }
 
 impl Iterator for RecordReader {

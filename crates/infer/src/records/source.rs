@@ -15,7 +15,11 @@ pub enum Source {
 impl From<&Path> for Source {
     /// `-` is standard input, anything else a file.
     fn from(path: &Path) -> Self {
-        if path == Path::new("-") { Self::Stdin } else { Self::File(path.to_owned()) }
+        if path == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(path.to_owned())
+        }
     }
 }
 

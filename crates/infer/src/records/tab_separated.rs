@@ -11,14 +11,20 @@ pub(super) struct TabSeparatedRows {
 }
 
 impl TabSeparatedRows {
-    pub(super) fn open(input: &mut Input, choice: &Choice, id: Option<&str>) -> Result<Self, RecordError> {
+    pub(super) fn open(
+        input: &mut Input,
+        choice: &Choice,
+        id: Option<&str>,
+    ) -> Result<Self, RecordError> {
         let mut line = Vec::new();
         if input.read_line(&mut line)?.is_none() {
             return Err(input.column_error(ColumnProblem::NoHeader));
         }
-        let header = str::from_utf8(&line).map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
+        let header =
+            str::from_utf8(&line).map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
         let header: Vec<String> = header.split('\t').map(str::to_owned).collect();
-        let table = Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
+        let table =
+            Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
         Ok(Self { table, line })
     }
 
@@ -32,7 +38,10 @@ impl TabSeparatedRows {
             if self.line.is_empty() && self.table.width() > 1 {
                 continue;
             }
-            return self.record(number).map(Some).map_err(|problem| input.row_error(number, problem));
+            return self
+                .record(number)
+                .map(Some)
+                .map_err(|problem| input.row_error(number, problem));
         }
         Ok(None)
     }
@@ -41,6 +50,7 @@ impl TabSeparatedRows {
         let row = str::from_utf8(&self.line).map_err(|_| RowProblem::NotUtf8)?;
         // Counted first, so that a row of nothing but tabs costs no memory.
         self.table.check_width(row.split('\t').count())?;
-        self.table.record(number, &row.split('\t').collect::<Vec<_>>())
+        self.table
+            .record(number, &row.split('\t').collect::<Vec<_>>())
     }
 }

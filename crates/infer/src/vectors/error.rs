@@ -113,11 +113,17 @@ pub enum VectorFileProblem {
 
 impl VectorError {
     pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + Copy {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(super) fn problem(path: &Path, problem: VectorFileProblem) -> Self {
-        Self::File { path: path.to_owned(), problem }
+        Self::File {
+            path: path.to_owned(),
+            problem,
+        }
     }
 
     /// What the system said, where it did.

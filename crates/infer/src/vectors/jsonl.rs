@@ -29,7 +29,11 @@ pub(super) fn write_row(
     with_ids: bool,
 ) -> io::Result<()> {
     let id = record.id.as_deref().filter(|_| with_ids);
-    let row = Row { id, text: record.text(), embedding: vector };
+    let row = Row {
+        id,
+        text: record.text(),
+        embedding: vector,
+    };
     serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

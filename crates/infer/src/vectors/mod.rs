@@ -7,8 +7,8 @@
 //! | a whole file into memory | `read` |
 //! | the formats | `npy`, `safetensors`, `pt` (a zip file with a `pickle`), `jsonl` |
 //!
-//! All four hold float32 values `[rows, width]`. JSON Lines holds ids and texts too; beside the others, ids stand in
-//! `FILE.ids.txt`, one a line.
+//! All four hold float32 values `[rows, width]`. JSON Lines holds ids and texts too; beside the
+//! others, ids stand in `FILE.ids.txt`, one a line.
 
 mod error;
 mod format;

@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 
-/// The whole header, magic included. The number of rows is known only at the end, so the header is written twice, and always
-/// fills this: 64 bytes are NumPy's alignment, 128 hold two numbers of 20 digits.
+/// The whole header, magic included. The number of rows is known only at the end, so the header is
+/// written twice, and always fills this: 64 bytes are NumPy's alignment, 128 hold two numbers of 20
+/// digits.
 const HEADER_BYTES: usize = 128;
 
 /// Writes the header of an array `[rows, width]` of little-endian `f32`.
 pub(super) fn write_header(out: &mut impl Write, rows: u64, width: usize) -> io::Result<()> {
     let magic = b"\x93NUMPY\x01\x00";
-    let description = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {width}), }}");
+    let description =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {width}), }}");
     let length = HEADER_BYTES - magic.len() - 2;
     out.write_all(magic)?;
     out.write_all(&(length as u16).to_le_bytes())?;

@@ -1,7 +1,8 @@
-//! The pickle of one tensor, as `torch.save` writes it and `torch.load(weights_only=True)` takes it.
+//! The pickle of one tensor, as `torch.save` writes it and `torch.load(weights_only=True)` takes
+//! it.
 //!
-//! Written from the description of the protocol in Python's `pickletools`. Only what describes a float32 tensor is
-//! understood when reading; nothing is ever executed.
+//! Written from the description of the protocol in Python's `pickletools`. Only what describes a
+//! float32 tensor is understood when reading; nothing is ever executed.
 
 /// `[rows, width]` of a contiguous float32 tensor, and where its values begin in its storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,11 @@ const MAX_VALUES: usize = 1000;
 
 /// Reads the pickle of one tensor.
 pub(super) fn read(bytes: &[u8]) -> Result<TensorLayout, Reason> {
-    let mut machine = Machine { rest: bytes, stack: Vec::new(), memo: Vec::new() };
+    let mut machine = Machine {
+        rest: bytes,
+        stack: Vec::new(),
+        memo: Vec::new(),
+    };
     loop {
         if machine.stack.len() > MAX_VALUES || machine.memo.len() > MAX_VALUES {
             return Err("more than one tensor is pickled".to_owned());
@@ -121,7 +126,9 @@ impl Machine<'_> {
             b'X' => {
                 let length = u32::from_le_bytes(self.bytes()?) as usize;
                 let text = self.slice(length)?.to_vec();
-                self.stack.push(Value::Text(String::from_utf8(text).map_err(|error| error.to_string())?));
+                self.stack.push(Value::Text(
+                    String::from_utf8(text).map_err(|error| error.to_string())?,
+                ));
             }
             b'K' => {
                 let value = self.bytes::<1>()?[0];
@@ -159,14 +166,24 @@ impl Machine<'_> {
                 self.stack.push(Value::Tuple(tuple));
             }
             b'q' | b'r' => {
-                let key = if code == b'q' { self.bytes::<1>()?[0].into() } else { u32::from_le_bytes(self.bytes()?) };
+                let key = if code == b'q' {
+                    self.bytes::<1>()?[0].into()
+                } else {
+                    u32::from_le_bytes(self.bytes()?)
+                };
                 let value = self.stack.last().cloned().ok_or_else(underflow)?;
                 self.memo.push((key, value));
             }
             b'h' | b'j' => {
-                let key = if code == b'h' { self.bytes::<1>()?[0].into() } else { u32::from_le_bytes(self.bytes()?) };
+                let key = if code == b'h' {
+                    self.bytes::<1>()?[0].into()
+                } else {
+                    u32::from_le_bytes(self.bytes()?)
+                };
                 let found = self.memo.iter().rev().find(|(name, _)| *name == key);
-                let value = found.map(|(_, value)| value.clone()).ok_or("a value that was never stored")?;
+                let value = found
+                    .map(|(_, value)| value.clone())
+                    .ok_or("a value that was never stored")?;
                 self.stack.push(value);
             }
             b'Q' => {
@@ -178,7 +195,11 @@ impl Machine<'_> {
                 self.stack.push(call(function, arguments)?);
             }
             b'.' => return self.pop().map(Some),
-            other => return Err(format!("instruction {other:#04x} has no place in a pickled float32 tensor")),
+            other => {
+                return Err(format!(
+                    "instruction {other:#04x} has no place in a pickled float32 tensor"
+                ));
+            }
         }
         Ok(None)
     }
@@ -196,7 +217,11 @@ impl Machine<'_> {
     }
 
     fn line(&mut self) -> Result<String, Reason> {
-        let end = self.rest.iter().position(|&byte| byte == b'\n').ok_or_else(cut)?;
+        let end = self
+            .rest
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or_else(cut)?;
         let line = self.slice(end)?.to_vec();
         self.bytes::<1>()?;
         String::from_utf8(line).map_err(|error| error.to_string())
@@ -207,7 +232,11 @@ impl Machine<'_> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, Reason> {
-        let mark = self.stack.iter().rposition(|value| *value == Value::Mark).ok_or_else(underflow)?;
+        let mark = self
+            .stack
+            .iter()
+            .rposition(|value| *value == Value::Mark)
+            .ok_or_else(underflow)?;
         let values = self.stack.split_off(mark + 1);
         self.stack.pop();
         Ok(values)
@@ -226,9 +255,13 @@ fn underflow() -> Reason {
 fn storage(id: Value) -> Result<Value, Reason> {
     match id {
         Value::Tuple(parts) => match parts.as_slice() {
-            [Value::Text(kind), Value::Global(class), Value::Text(key), Value::Text(_), Value::Integer(_)]
-                if kind == "storage" =>
-            {
+            [
+                Value::Text(kind),
+                Value::Global(class),
+                Value::Text(key),
+                Value::Text(_),
+                Value::Integer(_),
+            ] if kind == "storage" => {
                 if class == "torch.FloatStorage" {
                     Ok(Value::Storage(key.clone()))
                 } else {
@@ -243,13 +276,23 @@ fn storage(id: Value) -> Result<Value, Reason> {
 
 /// The two functions that a tensor needs.
 fn call(function: Value, arguments: Value) -> Result<Value, Reason> {
-    let Value::Global(name) = function else { return Err("a call of what is no function".to_owned()) };
-    let Value::Tuple(arguments) = arguments else { return Err("a call without arguments".to_owned()) };
+    let Value::Global(name) = function else {
+        return Err("a call of what is no function".to_owned());
+    };
+    let Value::Tuple(arguments) = arguments else {
+        return Err("a call without arguments".to_owned());
+    };
     match (name.as_str(), arguments.as_slice()) {
         ("collections.OrderedDict", []) => Ok(Value::Dict),
         (
             "torch._utils._rebuild_tensor_v2",
-            [Value::Storage(key), Value::Integer(offset), Value::Tuple(shape), Value::Tuple(stride), ..],
+            [
+                Value::Storage(key),
+                Value::Integer(offset),
+                Value::Tuple(shape),
+                Value::Tuple(stride),
+                ..,
+            ],
         ) => Ok(Value::Tensor(TensorLayout {
             key: key.clone(),
             offset: *offset,
@@ -277,8 +320,12 @@ mod tests {
     fn what_is_written_is_read() {
         for (rows, width) in [(0, 768), (3, 768), (70_000, 1), (5_000_000_000, 768)] {
             let layout = read(&write(rows, width)).unwrap();
-            let expected =
-                TensorLayout { key: "0".to_owned(), offset: 0, shape: vec![rows, width], stride: vec![width, 1] };
+            let expected = TensorLayout {
+                key: "0".to_owned(),
+                offset: 0,
+                shape: vec![rows, width],
+                stride: vec![width, 1],
+            };
             assert_eq!(layout, expected);
         }
     }

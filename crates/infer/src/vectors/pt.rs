@@ -14,7 +14,8 @@ const ALIGNMENT: u16 = 64;
 /// The most bytes of a pickle that describes one tensor.
 const MAX_PICKLE_BYTES: u64 = 1 << 20;
 
-/// An archive whose values are written as they come; the pickle, which knows their number, comes last.
+/// An archive whose values are written as they come; the pickle, which knows their number, comes
+/// last.
 pub(super) struct PtFile<W: Write + Seek> {
     zip: ZipWriter<W>,
     folder: String,
@@ -24,17 +25,25 @@ impl<W: Write + Seek> PtFile<W> {
     pub(super) fn new(path: &Path, out: W) -> io::Result<Self> {
         // torch.save puts everything into a folder of the file's name.
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = if stem.is_empty() { "archive".to_owned() } else { stem.into_owned() };
+        let folder = if stem.is_empty() {
+            "archive".to_owned()
+        } else {
+            stem.into_owned()
+        };
         let mut zip = ZipWriter::new(out);
         zip.start_file(format!("{folder}/data/0"), stored())?;
         Ok(Self { zip, folder })
     }
 
     pub(super) fn finish(mut self, rows: u64, width: usize) -> io::Result<W> {
-        let entries: [(&str, &[u8]); 3] =
-            [("data.pkl", &pickle::write(rows, width as u64)), ("byteorder", b"little"), ("version", b"3\n")];
+        let entries: [(&str, &[u8]); 3] = [
+            ("data.pkl", &pickle::write(rows, width as u64)),
+            ("byteorder", b"little"),
+            ("version", b"3\n"),
+        ];
         for (name, bytes) in entries {
-            self.zip.start_file(format!("{}/{name}", self.folder), stored())?;
+            self.zip
+                .start_file(format!("{}/{name}", self.folder), stored())?;
             self.zip.write_all(bytes)?;
         }
         Ok(self.zip.finish()?)
@@ -52,7 +61,8 @@ impl<W: Write + Seek> Write for PtFile<W> {
 }
 
 fn stored() -> SimpleFileOptions {
-    // torch reads nothing that is compressed. The size of the values is not known beforehand: it may pass 4 GiB.
+    // torch reads nothing that is compressed. The size of the values is not known beforehand: it
+    // may pass 4 GiB.
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .large_file(true)
@@ -65,8 +75,11 @@ pub(super) enum PtProblem {
     Malformed(String),
 }
 
-/// Reads the layout of the tensor and the size of its values; `read_values` takes the values themselves.
-pub(super) fn open<R: Read + Seek>(file: R) -> Result<(ZipArchive<R>, TensorLayout, String), PtProblem> {
+/// Reads the layout of the tensor and the size of its values; `read_values` takes the values
+/// themselves.
+pub(super) fn open<R: Read + Seek>(
+    file: R,
+) -> Result<(ZipArchive<R>, TensorLayout, String), PtProblem> {
     let zip = |error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => PtProblem::Io(error),
         other => PtProblem::Malformed(other.to_string()),
@@ -79,7 +92,10 @@ pub(super) fn open<R: Read + Seek>(file: R) -> Result<(ZipArchive<R>, TensorLayo
         .ok_or_else(|| PtProblem::Malformed("the archive has no data.pkl".to_owned()))?;
     let mut bytes = Vec::new();
     let entry = archive.by_name(&name).map_err(zip)?;
-    entry.take(MAX_PICKLE_BYTES).read_to_end(&mut bytes).map_err(PtProblem::Io)?;
+    entry
+        .take(MAX_PICKLE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(PtProblem::Io)?;
     let layout = pickle::read(&bytes).map_err(PtProblem::Malformed)?;
     let folder = name.strip_suffix("data.pkl").unwrap_or_default();
     let values = format!("{folder}data/{}", layout.key);

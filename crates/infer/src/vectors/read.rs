@@ -21,14 +21,16 @@ pub struct Vectors {
     pub ids: Option<Vec<String>>,
 }
 
-/// Reads a file that [`VectorWriter`](super::VectorWriter) or NumPy, PyTorch or safetensors wrote, with its ids if it has them.
+/// Reads a file that [`VectorWriter`](super::VectorWriter) or NumPy, PyTorch or safetensors wrote,
+/// with its ids if it has them.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, is damaged, or holds something else than finite float32 vectors.
 pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
-    let format =
-        VectorFormat::from_path(path).ok_or_else(|| VectorError::NoFormat { path: path.to_owned() })?;
+    let format = VectorFormat::from_path(path).ok_or_else(|| VectorError::NoFormat {
+        path: path.to_owned(),
+    })?;
     let vectors = match format {
         VectorFormat::Npy => read_npy(path)?,
         VectorFormat::Safetensors => read_safetensors(path)?,
@@ -38,20 +40,34 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
     if let Some(position) = vectors.values.iter().position(|value| !value.is_finite()) {
         let (row, column) = (position / vectors.width, position % vectors.width);
         let value = vectors.values[position];
-        return Err(VectorError::problem(path, VectorFileProblem::NotFinite { row, column, value }));
+        return Err(VectorError::problem(
+            path,
+            VectorFileProblem::NotFinite { row, column, value },
+        ));
     }
-    if format == VectorFormat::Jsonl { Ok(vectors) } else { with_ids(path, vectors) }
+    if format == VectorFormat::Jsonl {
+        Ok(vectors)
+    } else {
+        with_ids(path, vectors)
+    }
 }
 
 fn malformed(path: &Path, format: &'static str, reason: impl ToString) -> VectorError {
-    VectorError::problem(path, VectorFileProblem::Malformed { format, reason: reason.to_string() })
+    VectorError::problem(
+        path,
+        VectorFileProblem::Malformed {
+            format,
+            reason: reason.to_string(),
+        },
+    )
 }
 
 fn not_vectors(path: &Path, found: String) -> VectorError {
     VectorError::problem(path, VectorFileProblem::NotVectors { found })
 }
 
-/// Reads `[rows, width]` values, having compared their size with what is there: a damaged shape must not take the memory.
+/// Reads `[rows, width]` values, having compared their size with what is there: a damaged shape
+/// must not take the memory.
 fn read_values(
     path: &Path,
     shape: [u64; 2],
@@ -61,21 +77,43 @@ fn read_values(
     let [rows, width] = shape;
     let expected = u128::from(rows) * u128::from(width) * 4;
     if width == 0 {
-        return Err(not_vectors(path, format!("vectors of width 0, {rows} of them")));
+        return Err(not_vectors(
+            path,
+            format!("vectors of width 0, {rows} of them"),
+        ));
     }
     if u128::from(available) != expected {
-        let problem = VectorFileProblem::Size { rows, width, expected, found: available };
+        let problem = VectorFileProblem::Size {
+            rows,
+            width,
+            expected,
+            found: available,
+        };
         return Err(VectorError::problem(path, problem));
     }
     let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(VectorError::io(path))?;
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(VectorError::io(path))?;
     if bytes.len() as u128 != expected {
-        let problem = VectorFileProblem::Size { rows, width, expected, found: bytes.len() as u64 };
+        let problem = VectorFileProblem::Size {
+            rows,
+            width,
+            expected,
+            found: bytes.len() as u64,
+        };
         return Err(VectorError::problem(path, problem));
     }
     let (chunks, _) = bytes.as_chunks::<4>();
-    let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    Ok(Vectors { values, width: width as usize, ids: None })
+    let values = chunks
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
+    Ok(Vectors {
+        values,
+        width: width as usize,
+        ids: None,
+    })
 }
 
 fn read_npy(path: &Path) -> Result<Vectors, VectorError> {
@@ -83,14 +121,18 @@ fn read_npy(path: &Path) -> Result<Vectors, VectorError> {
     let file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut reader = BufReader::new(file);
-    let header = npyz::NpyHeader::from_reader(&mut reader).map_err(|error| malformed(path, "npy", error))?;
+    let header =
+        npyz::NpyHeader::from_reader(&mut reader).map_err(|error| malformed(path, "npy", error))?;
     let position = std::io::Seek::stream_position(&mut reader).map_err(io)?;
     let dtype = header.dtype().descr();
     match (header.shape(), header.order()) {
         (&[rows, width], npyz::Order::C) if dtype == "'<f4'" => {
             read_values(path, [rows, width], size.saturating_sub(position), reader)
         }
-        (shape, order) => Err(not_vectors(path, format!("{dtype} {shape:?} in {order:?} order"))),
+        (shape, order) => Err(not_vectors(
+            path,
+            format!("{dtype} {shape:?} in {order:?} order"),
+        )),
     }
 }
 
@@ -99,22 +141,36 @@ fn read_safetensors(path: &Path) -> Result<Vectors, VectorError> {
     let file = ::safetensors::SafeTensors::deserialize(&bytes)
         .map_err(|error| malformed(path, "safetensors", error))?;
     // Ours has one name; another tool's file may hold its one tensor under another.
-    let only = || file.iter().next().filter(|_| file.len() == 1).map(|(_, tensor)| tensor);
+    let only = || {
+        file.iter()
+            .next()
+            .filter(|_| file.len() == 1)
+            .map(|(_, tensor)| tensor)
+    };
     let tensor = file.tensor(TENSOR).ok().or_else(only);
     let Some(tensor) = tensor else {
-        return Err(not_vectors(path, format!("{} tensors, none of them `{TENSOR}`", file.len())));
+        return Err(not_vectors(
+            path,
+            format!("{} tensors, none of them `{TENSOR}`", file.len()),
+        ));
     };
     match (tensor.shape(), tensor.dtype()) {
-        (&[rows, width], ::safetensors::Dtype::F32) => {
-            read_values(path, [rows as u64, width as u64], tensor.data().len() as u64, tensor.data())
-        }
+        (&[rows, width], ::safetensors::Dtype::F32) => read_values(
+            path,
+            [rows as u64, width as u64],
+            tensor.data().len() as u64,
+            tensor.data(),
+        ),
         (shape, dtype) => Err(not_vectors(path, format!("{dtype:?} {shape:?}"))),
     }
 }
 
 fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
     let problem = |problem| match problem {
-        PtProblem::Io(source) => VectorError::Io { path: path.to_owned(), source },
+        PtProblem::Io(source) => VectorError::Io {
+            path: path.to_owned(),
+            source,
+        },
         PtProblem::Malformed(reason) => malformed(path, "pt", reason),
     };
     let file = BufReader::new(File::open(path).map_err(VectorError::io(path))?);
@@ -128,9 +184,14 @@ fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
         _ => false,
     };
     if !contiguous || layout.offset != 0 {
-        return Err(not_vectors(path, "a tensor that is a view of another; save a .contiguous().clone()".to_owned()));
+        return Err(not_vectors(
+            path,
+            "a tensor that is a view of another; save a .contiguous().clone()".to_owned(),
+        ));
     }
-    let entry = archive.by_name(&values).map_err(|error| malformed(path, "pt", error))?;
+    let entry = archive
+        .by_name(&values)
+        .map_err(|error| malformed(path, "pt", error))?;
     let size = entry.size();
     read_values(path, [rows, width], size, entry)
 }
@@ -145,14 +206,22 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
         if text.trim().is_empty() {
             continue;
         }
-        let row: jsonl::ReadRow = serde_json::from_str(&text)
-            .map_err(|source| VectorError::problem(path, VectorFileProblem::Line { line, source }))?;
+        let row: jsonl::ReadRow = serde_json::from_str(&text).map_err(|source| {
+            VectorError::problem(path, VectorFileProblem::Line { line, source })
+        })?;
         if rows == 0 {
             vectors.width = row.embedding.len();
         }
         if row.embedding.len() != vectors.width || row.embedding.is_empty() {
             let (expected, found) = (vectors.width, row.embedding.len());
-            return Err(VectorError::problem(path, VectorFileProblem::Width { line, expected, found }));
+            return Err(VectorError::problem(
+                path,
+                VectorFileProblem::Width {
+                    line,
+                    expected,
+                    found,
+                },
+            ));
         }
         rows += 1;
         vectors.values.extend(row.embedding);
@@ -160,8 +229,14 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
     }
     match ids.len() {
         0 => Ok(vectors),
-        count if count == rows => Ok(Vectors { ids: Some(ids), ..vectors }),
-        count => Err(VectorError::problem(path, VectorFileProblem::Ids { ids: count, rows })),
+        count if count == rows => Ok(Vectors {
+            ids: Some(ids),
+            ..vectors
+        }),
+        count => Err(VectorError::problem(
+            path,
+            VectorFileProblem::Ids { ids: count, rows },
+        )),
     }
 }
 
@@ -174,7 +249,16 @@ fn with_ids(path: &Path, vectors: Vectors) -> Result<Vectors, VectorError> {
     let ids: Vec<String> = text.lines().map(str::to_owned).collect();
     let rows = vectors.values.len() / vectors.width.max(1);
     if ids.len() != rows {
-        return Err(VectorError::problem(&ids_path, VectorFileProblem::Ids { ids: ids.len(), rows }));
+        return Err(VectorError::problem(
+            &ids_path,
+            VectorFileProblem::Ids {
+                ids: ids.len(),
+                rows,
+            },
+        ));
     }
-    Ok(Vectors { ids: Some(ids), ..vectors })
+    Ok(Vectors {
+        ids: Some(ids),
+        ..vectors
+    })
 }

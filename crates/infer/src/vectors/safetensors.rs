@@ -5,7 +5,8 @@ use std::io::{self, Write};
 /// The name of the one tensor.
 pub(super) const TENSOR: &str = "embeddings";
 
-/// Length of the JSON header: spaces fill it, as the format allows, and values start at a multiple of 8.
+/// Length of the JSON header: spaces fill it, as the format allows, and values start at a multiple
+/// of 8.
 const HEADER_BYTES: usize = 248;
 
 /// Writes the header of one `F32` tensor `[rows, width]`.

@@ -41,7 +41,12 @@ enum ValuesFile {
 impl<'a> VectorWriter<'a> {
     /// Writes JSON lines to a stream.
     pub fn jsonl(stream: &'a mut dyn Write, width: usize, with_ids: bool) -> Self {
-        Self { target: Target::Stream(stream), width, rows: 0, with_ids }
+        Self {
+            target: Target::Stream(stream),
+            width,
+            rows: 0,
+            with_ids,
+        }
     }
 
     /// Starts a file of vectors of `width` values; a file that is there is replaced at the end.
@@ -59,11 +64,15 @@ impl<'a> VectorWriter<'a> {
         let mut values = BufWriter::new(unfinished::beside(path).map_err(io)?);
         match format {
             VectorFormat::Npy => npy::write_header(&mut values, 0, width).map_err(io)?,
-            VectorFormat::Safetensors => safetensors::write_header(&mut values, 0, width).map_err(io)?,
+            VectorFormat::Safetensors => {
+                safetensors::write_header(&mut values, 0, width).map_err(io)?
+            }
             VectorFormat::Pt | VectorFormat::Jsonl => {}
         }
         let values = match format {
-            VectorFormat::Pt => ValuesFile::Zip(Box::new(pt::PtFile::new(path, values).map_err(io)?)),
+            VectorFormat::Pt => {
+                ValuesFile::Zip(Box::new(pt::PtFile::new(path, values).map_err(io)?))
+            }
             _ => ValuesFile::Plain(values),
         };
         let ids = if with_ids && format != VectorFormat::Jsonl {
@@ -73,8 +82,18 @@ impl<'a> VectorWriter<'a> {
         } else {
             None
         };
-        let target = Target::File(OutputFile { path: path.to_owned(), format, values, ids });
-        Ok(Self { target, width, rows: 0, with_ids })
+        let target = Target::File(OutputFile {
+            path: path.to_owned(),
+            format,
+            values,
+            ids,
+        });
+        Ok(Self {
+            target,
+            width,
+            rows: 0,
+            with_ids,
+        })
     }
 
     /// Appends the vectors of some records, row-major `[records, width]`.
@@ -84,7 +103,11 @@ impl<'a> VectorWriter<'a> {
     /// When their number does not fit, or the file cannot be written.
     pub fn write(&mut self, records: &[Record], vectors: &[f32]) -> Result<(), VectorError> {
         if records.len().checked_mul(self.width) != Some(vectors.len()) || self.width == 0 {
-            return Err(VectorError::Shape { values: vectors.len(), records: records.len(), width: self.width });
+            return Err(VectorError::Shape {
+                values: vectors.len(),
+                records: records.len(),
+                width: self.width,
+            });
         }
         let rows = || records.iter().zip(vectors.chunks_exact(self.width));
         match &mut self.target {
@@ -125,7 +148,9 @@ impl<'a> VectorWriter<'a> {
     pub fn finish(self) -> Result<u64, VectorError> {
         match self.target {
             Target::Stream(stream) => {
-                stream.flush().map_err(VectorError::io(Path::new("standard output")))?;
+                stream
+                    .flush()
+                    .map_err(VectorError::io(Path::new("standard output")))?;
             }
             Target::File(file) => file.finish(self.rows, self.width)?,
         }
@@ -151,7 +176,8 @@ impl OutputFile {
             }
             VectorFormat::Pt | VectorFormat::Jsonl => {}
         }
-        // The ids first: vectors under the final name then never stand beside the ids of another run for long.
+        // The ids first: vectors under the final name then never stand beside the ids of another
+        // run for long.
         match self.ids {
             Some((path, ids)) => persist(ids, &path)?,
             None if self.format != VectorFormat::Jsonl => remove_stale_ids(&self.path)?,
@@ -172,7 +198,9 @@ pub(super) fn ids_path(path: &Path) -> PathBuf {
 fn remove_stale_ids(path: &Path) -> Result<(), VectorError> {
     let ids = ids_path(path);
     match std::fs::remove_file(&ids) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(VectorError::Io { path: ids, source }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(VectorError::Io { path: ids, source })
+        }
         _ => Ok(()),
     }
 }

@@ -15,7 +15,10 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     for (row, (workload, texts)) in rows.iter().zip([("singles", 2), ("queries", 4)]) {
         assert_eq!(row["workload"], workload);
         assert_eq!(row["texts"], texts);
-        let (seconds, rate) = (row["seconds"].as_f64().unwrap(), row["texts_per_second"].as_f64().unwrap());
+        let (seconds, rate) = (
+            row["seconds"].as_f64().unwrap(),
+            row["texts_per_second"].as_f64().unwrap(),
+        );
         assert!((seconds * rate - f64::from(texts)).abs() < 1e-6, "{row}");
     }
     assert!(report["load_seconds"].as_f64().unwrap() > 0.0);

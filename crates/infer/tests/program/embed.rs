@@ -17,24 +17,44 @@ fn expected(texts: &[&str]) -> Vec<f32> {
 fn assert_same(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((found - expected).abs() <= 1e-6, "value {index}: {found} is not {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-6,
+            "value {index}: {found} is not {expected}"
+        );
     }
 }
 
 fn vectors_of(lines: &str) -> Vec<f32> {
     let number = |value: &Value| value.as_f64().unwrap() as f32;
-    let rows = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    rows.flat_map(|row| row["embedding"].as_array().unwrap().iter().map(number).collect::<Vec<_>>()).collect()
+    let rows = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    rows.flat_map(|row| {
+        row["embedding"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(number)
+            .collect::<Vec<_>>()
+    })
+    .collect()
 }
 
 #[test]
 fn without_a_command_the_sample_queries_are_shown_and_saved() {
     let folder = tempfile::tempdir().unwrap();
     let out = run(infer(&[]).current_dir(folder.path())).ok();
-    assert!(out.contains("embeddings [3, 32]") && out.contains("cosine similarity"), "{out}");
+    assert!(
+        out.contains("embeddings [3, 32]") && out.contains("cosine similarity"),
+        "{out}"
+    );
     assert_eq!(names(folder.path()), ["sample_embeddings.pt"]);
     let saved = read_vectors(&folder.path().join("sample_embeddings.pt")).unwrap();
-    let samples = ["high end water bottle", "smart home speaker", "compact wireless keyboard"];
+    let samples = [
+        "high end water bottle",
+        "smart home speaker",
+        "compact wireless keyboard",
+    ];
     assert_same(&saved.values, &expected(&samples));
 }
 
@@ -54,8 +74,14 @@ fn every_format_of_file_gives_the_same_vectors() {
     let expected = expected(&texts);
     for (name, content) in [
         ("p.txt", "stainless \"steel\" bottle\na, b\nsmart speaker\n"),
-        ("p.csv", "sku,title\n1,\"stainless \"\"steel\"\" bottle\"\n2,\"a, b\"\n3,smart speaker\n"),
-        ("p.tsv", "sku\ttitle\n1\tstainless \"steel\" bottle\n2\ta, b\n3\tsmart speaker\n"),
+        (
+            "p.csv",
+            "sku,title\n1,\"stainless \"\"steel\"\" bottle\"\n2,\"a, b\"\n3,smart speaker\n",
+        ),
+        (
+            "p.tsv",
+            "sku\ttitle\n1\tstainless \"steel\" bottle\n2\ta, b\n3\tsmart speaker\n",
+        ),
         (
             "p.jsonl",
             "{\"sku\":1,\"title\":\"stainless \\\"steel\\\" bottle\"}\n{\"sku\":2,\"title\":\"a, b\"}\n\
@@ -70,8 +96,10 @@ fn every_format_of_file_gives_the_same_vectors() {
         let out = run(&mut infer(&arguments)).ok();
         assert_same(&vectors_of(&out), &expected);
         if name != "p.txt" {
-            let ids: Vec<Value> =
-                out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+            let ids: Vec<Value> = out
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
+                .collect();
             assert_eq!(ids, ["1", "2", "3"], "{name}");
         }
     }
@@ -84,13 +112,25 @@ fn every_format_of_vectors_is_written_and_read_again() {
     for format in ["npy", "safetensors", "pt", "jsonl"] {
         let output = folder.path().join(format!("v.{format}"));
         run(&mut infer(&[
-            "embed", "--input", text(&path), "--column", "title", "--id-column", "sku", "--output", text(&output),
+            "embed",
+            "--input",
+            text(&path),
+            "--column",
+            "title",
+            "--id-column",
+            "sku",
+            "--output",
+            text(&output),
         ]))
         .ok();
         let vectors = read_vectors(&output).unwrap();
         assert_eq!(vectors.width, WIDTH);
         assert_same(&vectors.values, &expected);
-        assert_eq!(vectors.ids.as_deref(), Some(&["a".to_owned(), "b".to_owned()][..]), "{format}");
+        assert_eq!(
+            vectors.ids.as_deref(),
+            Some(&["a".to_owned(), "b".to_owned()][..]),
+            "{format}"
+        );
     }
     // Nothing but the outputs and the ids beside three of them.
     assert_eq!(names(folder.path()).len(), 1 + 4 + 3);
@@ -98,8 +138,14 @@ fn every_format_of_vectors_is_written_and_read_again() {
 
 #[test]
 fn standard_input_is_read_and_written_in_order() {
-    let lines: Vec<String> = (0..3000).map(|number| format!("product {number} {}", "x ".repeat(number % 40))).collect();
-    let out = run_with_input(&mut infer(&["embed", "--input", "-", "-q"]), &lines.join("\n")).ok();
+    let lines: Vec<String> = (0..3000)
+        .map(|number| format!("product {number} {}", "x ".repeat(number % 40)))
+        .collect();
+    let out = run_with_input(
+        &mut infer(&["embed", "--input", "-", "-q"]),
+        &lines.join("\n"),
+    )
+    .ok();
     assert_eq!(out.lines().count(), 3000);
     let some = [0, 1, 1499, 2047, 2048, 2999];
     for row in some {
@@ -112,7 +158,14 @@ fn standard_input_is_read_and_written_in_order() {
 fn an_empty_file_gives_an_empty_output() {
     let (folder, path) = file("empty.txt", "");
     let output = folder.path().join("v.npy");
-    run(&mut infer(&["embed", "--input", text(&path), "--output", text(&output)])).ok();
+    run(&mut infer(&[
+        "embed",
+        "--input",
+        text(&path),
+        "--output",
+        text(&output),
+    ]))
+    .ok();
     let vectors = read_vectors(&output).unwrap();
     assert_eq!((vectors.values.len(), vectors.width), (0, WIDTH));
 }
@@ -125,18 +178,39 @@ fn options_change_the_vectors_as_they_say() {
     assert_eq!(cut.len(), 8);
     assert!((norm(&cut) - 1.0).abs() < 1e-6);
     let scale = norm(&full[..8]);
-    assert_same(&cut, &full[..8].iter().map(|value| value / scale).collect::<Vec<_>>());
+    assert_same(
+        &cut,
+        &full[..8]
+            .iter()
+            .map(|value| value / scale)
+            .collect::<Vec<_>>(),
+    );
 
     let raw = vectors_of(&run(&mut infer(&["embed", "water bottle", "--no-normalize"])).ok());
     let scale = norm(&raw);
     assert!((scale - 1.0).abs() > 1e-3, "{scale}");
-    assert_same(&raw.iter().map(|value| value / scale).collect::<Vec<_>>(), &full);
+    assert_same(
+        &raw.iter().map(|value| value / scale).collect::<Vec<_>>(),
+        &full,
+    );
 
-    let limited = run(&mut infer(&["embed", "one two three four five six", "--max-length", "4"]));
-    assert!(limited.err.contains("1 of 1 texts have more than 4 tokens"), "{}", limited.err);
+    let limited = run(&mut infer(&[
+        "embed",
+        "one two three four five six",
+        "--max-length",
+        "4",
+    ]));
+    assert!(
+        limited.err.contains("1 of 1 texts have more than 4 tokens"),
+        "{}",
+        limited.err
+    );
     limited.ok();
     let message = run(&mut infer(&["embed", "a", "--dimensions", "33"])).failed(1);
-    assert!(message.contains("33 dimensions cannot be kept"), "{message}");
+    assert!(
+        message.contains("33 dimensions cannot be kept"),
+        "{message}"
+    );
     let message = run(&mut infer(&["embed", "a", "--max-length", "5000"])).failed(1);
     assert!(message.contains("maximum length of 5000"), "{message}");
 }
@@ -144,10 +218,30 @@ fn options_change_the_vectors_as_they_say() {
 #[test]
 fn a_bad_row_stops_with_its_line_or_is_skipped_and_counted() {
     for (name, content, line, reason) in [
-        ("p.csv", &b"sku,title\n1,a\n2\n3,c\n"[..], 3, "1 column where the header has 2"),
-        ("p.tsv", b"sku\ttitle\n1\ta\n2\tb\tx\n3\tc\n", 3, "3 columns where the header has 2"),
-        ("p.jsonl", b"{\"title\":\"a\"}\n{\"title\":\n{\"title\":\"c\"}\n", 2, "not a JSON object"),
-        ("q.jsonl", b"{\"title\":\"a\"}\n{\"name\":\"b\"}\n{\"title\":\"c\"}\n", 2, "no field `title`"),
+        (
+            "p.csv",
+            &b"sku,title\n1,a\n2\n3,c\n"[..],
+            3,
+            "1 column where the header has 2",
+        ),
+        (
+            "p.tsv",
+            b"sku\ttitle\n1\ta\n2\tb\tx\n3\tc\n",
+            3,
+            "3 columns where the header has 2",
+        ),
+        (
+            "p.jsonl",
+            b"{\"title\":\"a\"}\n{\"title\":\n{\"title\":\"c\"}\n",
+            2,
+            "not a JSON object",
+        ),
+        (
+            "q.jsonl",
+            b"{\"title\":\"a\"}\n{\"name\":\"b\"}\n{\"title\":\"c\"}\n",
+            2,
+            "no field `title`",
+        ),
         ("p.txt", b"a\n\xff\xfe\nc\n", 2, "not UTF-8"),
     ] {
         let (folder, path) = file(name, content);
@@ -157,14 +251,21 @@ fn a_bad_row_stops_with_its_line_or_is_skipped_and_counted() {
             arguments.extend(["--column", "title"]);
         }
         let message = run(&mut infer(&arguments)).failed(1);
-        assert!(message.contains(&format!("{name}, line {line}: {reason}")), "{message}");
+        assert!(
+            message.contains(&format!("{name}, line {line}: {reason}")),
+            "{message}"
+        );
         assert_eq!(names(folder.path()), [name], "nothing is left behind");
 
         arguments.push("--skip-bad-rows");
         let skipped = run(&mut infer(&arguments));
         assert!(skipped.err.contains("skipped 1 bad row"), "{}", skipped.err);
         skipped.ok();
-        assert_eq!(read_vectors(&output).unwrap().values.len(), 2 * WIDTH, "{name}");
+        assert_eq!(
+            read_vectors(&output).unwrap().values.len(),
+            2 * WIDTH,
+            "{name}"
+        );
     }
 }
 
@@ -173,8 +274,22 @@ fn a_failed_run_keeps_the_old_output() {
     let (folder, path) = file("p.csv", "title\na\nb,c\n");
     let output = folder.path().join("v.npy");
     std::fs::write(&output, "precious").unwrap();
-    run(&mut infer(&["embed", "--input", text(&path), "--output", text(&output)])).failed(1);
+    run(&mut infer(&[
+        "embed",
+        "--input",
+        text(&path),
+        "--output",
+        text(&output),
+    ]))
+    .failed(1);
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
-    let message = run(&mut infer(&["embed", "--input", "missing.csv", "--output", text(&output)])).failed(1);
+    let message = run(&mut infer(&[
+        "embed",
+        "--input",
+        "missing.csv",
+        "--output",
+        text(&output),
+    ]))
+    .failed(1);
     assert!(message.contains("missing.csv"), "{message}");
 }

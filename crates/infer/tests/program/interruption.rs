@@ -15,18 +15,29 @@ fn waiting_embed(folder: &std::path::Path) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"one\ntwo\n").unwrap();
+    child
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"one\ntwo\n")
+        .unwrap();
     // The temporary file is made once the model is loaded.
     let start = Instant::now();
     while names(folder).is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(120), "no output was begun");
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "no output was begun"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     child
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -37,7 +48,11 @@ fn an_interrupt_removes_what_was_begun() {
         let mut child = waiting_embed(folder.path());
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
-        assert!(names(folder.path()).is_empty(), "{name}: {:?}", names(folder.path()));
+        assert!(
+            names(folder.path()).is_empty(),
+            "{name}: {:?}",
+            names(folder.path())
+        );
     }
 }
 
@@ -66,7 +81,9 @@ fn a_closed_pipe_is_quiet() {
         let _ = stdin.write_all(lines.as_bytes());
     });
     let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
     assert!(first.contains("embedding"));
     let output = child.wait_with_output().unwrap();
     feeder.join().unwrap();

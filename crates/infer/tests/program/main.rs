@@ -1,4 +1,5 @@
-//! The program as people run it, on the tiny model; and its readers and writers on every kind of file.
+//! The program as people run it, on the tiny model; and its readers and writers on every kind of
+//! file.
 
 mod bench;
 mod embed;

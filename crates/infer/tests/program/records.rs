@@ -7,8 +7,15 @@ use flate2::write::GzEncoder;
 use infer::records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
 use proptest::prelude::*;
 
-fn read(format: Format, bytes: Vec<u8>, options: ReaderOptions) -> Result<Vec<Record>, RecordError> {
-    let options = ReaderOptions { format: Some(format), ..options };
+fn read(
+    format: Format,
+    bytes: Vec<u8>,
+    options: ReaderOptions,
+) -> Result<Vec<Record>, RecordError> {
+    let options = ReaderOptions {
+        format: Some(format),
+        ..options
+    };
     RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options)?.collect()
 }
 

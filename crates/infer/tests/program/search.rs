@@ -4,18 +4,34 @@ use serde_json::Value;
 
 use crate::support::{file, infer, run, run_with_input, text};
 
-const PRODUCTS: &str = "sku,title\nA,steel water bottle\nB,wireless keyboard\nC,smart speaker\nD,water bottle\n";
+const PRODUCTS: &str =
+    "sku,title\nA,steel water bottle\nB,wireless keyboard\nC,smart speaker\nD,water bottle\n";
 
 fn hits(json: &str) -> Vec<(String, f64)> {
     let value: Value = serde_json::from_str(json.trim()).unwrap();
     let hits = value["hits"].as_array().unwrap().iter();
-    hits.map(|hit| (hit["id"].as_str().unwrap().to_owned(), hit["score"].as_f64().unwrap())).collect()
+    hits.map(|hit| {
+        (
+            hit["id"].as_str().unwrap().to_owned(),
+            hit["score"].as_f64().unwrap(),
+        )
+    })
+    .collect()
 }
 
 #[test]
 fn a_text_finds_itself_first() {
     let (folder, path) = file("p.csv", PRODUCTS);
-    let arguments = ["search", "water bottle", "--corpus", text(&path), "--column", "title", "--id-column", "sku"];
+    let arguments = [
+        "search",
+        "water bottle",
+        "--corpus",
+        text(&path),
+        "--column",
+        "title",
+        "--id-column",
+        "sku",
+    ];
     let json = run(infer(&arguments).args(["--json", "-k", "2"])).ok();
     let found = hits(&json);
     assert_eq!(found.len(), 2);
@@ -24,8 +40,18 @@ fn a_text_finds_itself_first() {
 
     // With saved vectors the same, and only the query is embedded.
     let vectors = folder.path().join("v.safetensors");
-    run(&mut infer(&["embed", "--input", text(&path), "--column", "title", "--output", text(&vectors)])).ok();
-    let again = run(infer(&arguments).args(["--json", "-k", "2", "--vectors", text(&vectors)])).ok();
+    run(&mut infer(&[
+        "embed",
+        "--input",
+        text(&path),
+        "--column",
+        "title",
+        "--output",
+        text(&vectors),
+    ]))
+    .ok();
+    let again =
+        run(infer(&arguments).args(["--json", "-k", "2", "--vectors", text(&vectors)])).ok();
     let again = hits(&again);
     for (first, second) in found.iter().zip(&again) {
         assert_eq!(first.0, second.0);
@@ -33,28 +59,79 @@ fn a_text_finds_itself_first() {
     }
 
     let table = run(&mut infer(&arguments)).ok();
-    assert_eq!(table.lines().count(), 1 + 4, "k beyond the corpus gives all of it: {table}");
-    assert!(table.lines().nth(1).unwrap().contains("1.0000  D  water bottle"), "{table}");
+    assert_eq!(
+        table.lines().count(),
+        1 + 4,
+        "k beyond the corpus gives all of it: {table}"
+    );
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .unwrap()
+            .contains("1.0000  D  water bottle"),
+        "{table}"
+    );
 }
 
 #[test]
 fn vectors_of_another_corpus_are_refused() {
     let (folder, path) = file("p.csv", PRODUCTS);
     let vectors = folder.path().join("v.npy");
-    run(&mut infer(&["embed", "just one", "--output", text(&vectors)])).ok();
-    let arguments = ["search", "a", "--corpus", text(&path), "--column", "title", "--vectors", text(&vectors)];
+    run(&mut infer(&[
+        "embed",
+        "just one",
+        "--output",
+        text(&vectors),
+    ]))
+    .ok();
+    let arguments = [
+        "search",
+        "a",
+        "--corpus",
+        text(&path),
+        "--column",
+        "title",
+        "--vectors",
+        text(&vectors),
+    ];
     let message = run(&mut infer(&arguments)).failed(1);
-    assert!(message.contains("1 vectors for a corpus of 4 records"), "{message}");
-    run(&mut infer(&["embed", "a", "b", "c", "d", "--dimensions", "8", "--output", text(&vectors)])).ok();
+    assert!(
+        message.contains("1 vectors for a corpus of 4 records"),
+        "{message}"
+    );
+    run(&mut infer(&[
+        "embed",
+        "a",
+        "b",
+        "c",
+        "d",
+        "--dimensions",
+        "8",
+        "--output",
+        text(&vectors),
+    ]))
+    .ok();
     let message = run(&mut infer(&arguments)).failed(1);
-    assert!(message.contains("8 dimensions where this model's have 32"), "{message}");
+    assert!(
+        message.contains("8 dimensions where this model's have 32"),
+        "{message}"
+    );
     run(infer(&arguments).args(["--dimensions", "8"])).ok();
 }
 
 #[test]
 fn a_recommendation_leaves_the_item_itself_out() {
     let (_folder, path) = file("p.csv", PRODUCTS);
-    let arguments = ["--corpus", text(&path), "--column", "title", "--id-column", "sku", "--json"];
+    let arguments = [
+        "--corpus",
+        text(&path),
+        "--column",
+        "title",
+        "--id-column",
+        "sku",
+        "--json",
+    ];
     let found = hits(&run(infer(&["recommend", "D"]).args(arguments)).ok());
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|(id, _)| id != "D"));
@@ -80,11 +157,23 @@ fn similarity_of_two_texts_and_of_two_columns() {
     assert_eq!(out, "1.0000\twater bottle\twater bottle\n");
     let pairs = "query\tdescription\na b\ta b\nx\ty z\n";
     let (_folder, path) = file("p.tsv", pairs);
-    let out = run(&mut infer(&["similarity", "--input", text(&path), "--json"])).ok();
-    let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let out = run(&mut infer(&[
+        "similarity",
+        "--input",
+        text(&path),
+        "--json",
+    ]))
+    .ok();
+    let rows: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(rows.len(), 2);
     assert!((rows[0]["cosine"].as_f64().unwrap() - 1.0).abs() < 1e-6);
-    assert_eq!((&rows[1]["a"], &rows[1]["b"]), (&Value::from("x"), &Value::from("y z")));
+    assert_eq!(
+        (&rows[1]["a"], &rows[1]["b"]),
+        (&Value::from("x"), &Value::from("y z"))
+    );
     // The same from standard input.
     let piped = run_with_input(
         &mut infer(&["similarity", "--input", "-", "--format", "tsv", "--json"]),

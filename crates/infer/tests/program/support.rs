@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The random 2-layer model of the `model` crate's tests: vectors of 32 values.
-pub(crate) const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/fixtures/tiny-mpnet");
+pub(crate) const TINY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../model/tests/fixtures/tiny-mpnet"
+);
 
 /// Width of its vectors.
 pub(crate) const WIDTH: usize = 32;
@@ -41,7 +44,12 @@ pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     of(child.wait_with_output().unwrap())
 }
 
@@ -64,7 +72,11 @@ impl Run {
     /// Its message, if it failed with that code.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
-        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "stdout: {}\nstderr: {}",
+            self.out, self.err
+        );
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self.err
     }
@@ -85,8 +97,9 @@ pub(crate) fn text(path: &Path) -> &str {
 /// Names in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

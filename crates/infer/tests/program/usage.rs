@@ -7,19 +7,42 @@ use crate::support::{TINY, WIDTH, bare_infer, infer, run};
 #[test]
 fn help_and_version_go_to_stdout() {
     let help = run(bare_infer().arg("--help")).ok();
-    for word in ["embed", "similarity", "search", "recommend", "bench", "doctor", "completions", "Examples:"] {
+    for word in [
+        "embed",
+        "similarity",
+        "search",
+        "recommend",
+        "bench",
+        "doctor",
+        "completions",
+        "Examples:",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
-    assert!(run(bare_infer().arg("--version")).ok().starts_with("infer "));
+    assert!(
+        run(bare_infer().arg("--version"))
+            .ok()
+            .starts_with("infer ")
+    );
     for command in ["embed", "similarity", "search", "recommend", "bench"] {
-        assert!(run(bare_infer().args([command, "--help"])).ok().contains("Example"), "{command}");
+        assert!(
+            run(bare_infer().args([command, "--help"]))
+                .ok()
+                .contains("Example"),
+            "{command}"
+        );
     }
 }
 
 #[test]
 fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        assert!(run(bare_infer().args(["completions", shell])).ok().contains("infer"), "{shell}");
+        assert!(
+            run(bare_infer().args(["completions", shell]))
+                .ok()
+                .contains("infer"),
+            "{shell}"
+        );
     }
 }
 
@@ -47,7 +70,10 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
     for backend in ["cpu", "ndarray", "wgpu", "cuda"] {
         if !compiled.contains(&backend) {
             let message = run(&mut infer(&["embed", "a", "--device", backend])).failed(1);
-            assert!(message.contains(&format!("--features {backend}")), "{message}");
+            assert!(
+                message.contains(&format!("--features {backend}")),
+                "{message}"
+            );
         }
     }
 }
@@ -55,12 +81,20 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
 #[test]
 fn a_model_that_is_not_there_is_one_clear_error() {
     let message = run(bare_infer().args(["--model", "./no-such-model", "embed", "a"])).failed(1);
-    assert!(message.starts_with("error: ./no-such-model: no such folder"), "{message}");
+    assert!(
+        message.starts_with("error: ./no-such-model: no such folder"),
+        "{message}"
+    );
     let cache = tempfile::tempdir().unwrap();
     let mut command = bare_infer();
-    command.env("HF_HUB_CACHE", cache.path()).env("MPNET_BURN_CACHE", cache.path());
+    command
+        .env("HF_HUB_CACHE", cache.path())
+        .env("MPNET_BURN_CACHE", cache.path());
     let message = run(command.args(["--offline", "embed", "a"])).failed(1);
-    assert!(message.contains("the Hugging Face cache") && message.contains("ways out"), "{message}");
+    assert!(
+        message.contains("the Hugging Face cache") && message.contains("ways out"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -72,5 +106,8 @@ fn doctor_tells_what_runs() {
     assert!(report["load_seconds"].as_f64().unwrap() > 0.0);
     assert!(!report["backends"].as_array().unwrap().is_empty());
     let text = run(&mut infer(&["doctor"])).ok();
-    assert!(text.contains("self-check") && text.contains("threads"), "{text}");
+    assert!(
+        text.contains("self-check") && text.contains("threads"),
+        "{text}"
+    );
 }

@@ -6,17 +6,31 @@ use proptest::prelude::*;
 
 fn records(count: usize) -> Vec<Record> {
     (1..=count)
-        .map(|number| Record { line: number as u64, id: Some(format!("id {number}")), fields: vec![format!("text {number}")] })
+        .map(|number| Record {
+            line: number as u64,
+            id: Some(format!("id {number}")),
+            fields: vec![format!("text {number}")],
+        })
         .collect()
 }
 
-fn write(path: &std::path::Path, format: VectorFormat, width: usize, values: &[f32], with_ids: bool) {
+fn write(
+    path: &std::path::Path,
+    format: VectorFormat,
+    width: usize,
+    values: &[f32],
+    with_ids: bool,
+) {
     let records = records(values.len() / width);
     let mut writer = VectorWriter::create(path, format, width, with_ids).unwrap();
     // In two pieces, as windows come.
     let half = records.len() / 2;
-    writer.write(&records[..half], &values[..half * width]).unwrap();
-    writer.write(&records[half..], &values[half * width..]).unwrap();
+    writer
+        .write(&records[..half], &values[..half * width])
+        .unwrap();
+    writer
+        .write(&records[half..], &values[half * width..])
+        .unwrap();
     assert_eq!(writer.finish().unwrap(), records.len() as u64);
 }
 
@@ -31,9 +45,8 @@ fn finite() -> impl Strategy<Value = f32> {
 
 /// Values of a few rows and their width.
 fn matrix() -> impl Strategy<Value = (usize, Vec<f32>)> {
-    (1usize..6, 0usize..6).prop_flat_map(|(width, rows)| {
-        (Just(width), prop::collection::vec(finite(), width * rows))
-    })
+    (1usize..6, 0usize..6)
+        .prop_flat_map(|(width, rows)| (Just(width), prop::collection::vec(finite(), width * rows)))
 }
 
 proptest! {
@@ -120,19 +133,40 @@ fn problems_name_the_file_and_the_place() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content, expected) in [
         ("a.npy", &b"\x93NUMPY"[..], "not a npy file"),
-        ("a.safetensors", b"\x08\0\0\0\0\0\0\0{}      ", "none of them `embeddings`"),
+        (
+            "a.safetensors",
+            b"\x08\0\0\0\0\0\0\0{}      ",
+            "none of them `embeddings`",
+        ),
         ("a.pt", b"PK", "not a pt file"),
-        ("a.jsonl", b"{\"embedding\":[1.0]}\n{\"embedding\":[1.0,2.0]}\n", "line 2: 2 values where the first line has 1"),
-        ("b.jsonl", b"{\"embedding\":[1.0]}\n{}\n", "line 2: missing field `embedding`"),
+        (
+            "a.jsonl",
+            b"{\"embedding\":[1.0]}\n{\"embedding\":[1.0,2.0]}\n",
+            "line 2: 2 values where the first line has 1",
+        ),
+        (
+            "b.jsonl",
+            b"{\"embedding\":[1.0]}\n{}\n",
+            "line 2: missing field `embedding`",
+        ),
         ("a.txt", b"", "cannot tell the format"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let message = read_vectors(&path).unwrap_err().to_string();
-        assert!(message.contains(name) && message.contains(expected), "{message}");
+        assert!(
+            message.contains(name) && message.contains(expected),
+            "{message}"
+        );
     }
     let path = folder.path().join("n.npy");
-    write(&path, VectorFormat::Npy, 2, &[0.0, 1.0, f32::NAN, 3.0], false);
+    write(
+        &path,
+        VectorFormat::Npy,
+        2,
+        &[0.0, 1.0, f32::NAN, 3.0],
+        false,
+    );
     let message = read_vectors(&path).unwrap_err().to_string();
     assert!(message.contains("row 1, column 0 holds NaN"), "{message}");
 }

@@ -8,7 +8,8 @@ use super::{Device, DeviceError};
     reason = "cudarc offers these questions only as unsafe functions"
 )]
 pub(super) fn find(number: usize) -> Result<(), DeviceError> {
-    // SAFETY: loads a library of that name, as the next call into cudarc would, and calls nothing in it.
+    // SAFETY: loads a library of that name, as the next call into cudarc would, and calls nothing
+    // in it.
     if !unsafe { cudarc::driver::sys::is_culib_present() } {
         return Err(DeviceError::NoCudaDriver { library: "libcuda" });
     }

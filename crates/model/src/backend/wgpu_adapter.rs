@@ -1,4 +1,5 @@
-//! Which graphics adapters there are. burn-wgpu panics on one that is not there, so it is asked for one that is.
+//! Which graphics adapters there are. burn-wgpu panics on one that is not there, so it is asked for
+//! one that is.
 
 use burn_wgpu::WgpuDevice;
 use wgpu::{AdapterInfo, DeviceType};

@@ -30,8 +30,8 @@ pub(super) struct Limits {
     pub(super) lowercase: bool,
 }
 
-/// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of `tokenizer_config.json`, and
-/// never more than the network has positions for.
+/// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of
+/// `tokenizer_config.json`, and never more than the network has positions for.
 pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
     let sentence_path = folder.join(SENTENCE_FILE);
     let sentence: Option<SentenceConfig> = read_optional_json(&sentence_path)?;

@@ -30,7 +30,8 @@ use crate::tokenizer::SentenceTokenizer;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
-    /// Where the encoder's files are: the folder itself or, in older models, `0_Transformer` inside it.
+    /// Where the encoder's files are: the folder itself or, in older models, `0_Transformer`
+    /// inside it.
     pub transformer_folder: PathBuf,
     /// Size and constants of the network.
     pub config: MpNetConfig,
@@ -49,8 +50,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// When a file is missing or damaged, or describes a model that is not an MPNet with pooling; the error names
-    /// the file and the field.
+    /// When a file is missing or damaged, or describes a model that is not an MPNet with pooling;
+    /// the error names the file and the field.
     pub fn open(folder: &Path) -> Result<Self> {
         let stack = modules::read(folder)?;
         let config = MpNetConfig::from_folder(&stack.transformer_folder)?;
@@ -80,8 +81,9 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// When the weights file is missing or damaged, or when a tensor is missing, not expected, wrongly shaped or holds a
-    /// value that is not finite; the error names the file and the tensor.
+    /// When the weights file is missing or damaged, or when a tensor is missing, not expected,
+    /// wrongly shaped or holds a value that is not finite; the error names the file and the
+    /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
         let network = weights::load::<B>(&self.weights_file()?, &self.config, device)?;
         Ok(SentenceModel::new(
@@ -105,15 +107,16 @@ impl Checkpoint {
         )
     }
 
-    /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the weights of `network`.
+    /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the
+    /// weights of `network`.
     ///
-    /// The folder appears whole or not at all, and older and newer sentence-transformers open it. A model folder that
-    /// is there already is replaced.
+    /// The folder appears whole or not at all, and older and newer sentence-transformers open it. A
+    /// model folder that is there already is replaced.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written, when the device cannot give the weights back, or when `folder` exists
-    /// and is not a model folder.
+    /// When a file cannot be read or written, when the device cannot give the weights back, or when
+    /// `folder` exists and is not a model folder.
     pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
         write::write(self, network, folder)
     }

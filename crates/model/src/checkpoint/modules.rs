@@ -92,7 +92,8 @@ fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> 
     })
 }
 
-/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag a mode.
+/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag a
+/// mode.
 pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<PoolingMode>> {
     let path = folder.join(POOLING_FILE);
     let config: Map<String, Value> = read_json(&path)?;

@@ -16,7 +16,8 @@ pub(super) struct NamedTensor {
     pub(super) checkpoint: String,
     /// Path of the burn parameter.
     pub(super) parameter: String,
-    /// Shape in the file. (PyTorch keeps a dense layer as `[output, input]`, burn as `[input, output]`.)
+    /// Shape in the file. (PyTorch keeps a dense layer as `[output, input]`, burn as `[input,
+    /// output]`.)
     pub(super) shape: Vec<usize>,
 }
 
@@ -90,7 +91,8 @@ impl List {
     fn push(&mut self, checkpoint: &str, parameter: &str, part: &str, shape: &[usize]) {
         self.0.push(NamedTensor {
             checkpoint: format!("{checkpoint}.{part}"),
-            // Normalisations are `weight` and `bias` here too: burn-store's PyTorch adapters turn them into `gamma` and `beta`.
+            // Normalisations are `weight` and `bias` here too: burn-store's PyTorch adapters turn
+            // them into `gamma` and `beta`.
             parameter: format!("{parameter}.{part}"),
             shape: shape.to_vec(),
         });

@@ -100,8 +100,8 @@ fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
     Ok(reader.into_tensors().into_iter().collect())
 }
 
-/// burn-store's pickle reader panics on some damaged files (a slice out of range, say); here that is an error like
-/// any other.
+/// burn-store's pickle reader panics on some damaged files (a slice out of range, say); here that
+/// is an error like any other.
 fn guarded<T>(read: impl FnOnce() -> T) -> std::result::Result<T, TensorSnapshotError> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
         let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

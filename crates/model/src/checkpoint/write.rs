@@ -1,4 +1,5 @@
-//! Writing a model folder that old and new sentence-transformers, and the tools built on them, open.
+//! Writing a model folder that old and new sentence-transformers, and the tools built on them,
+//! open.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -52,7 +53,8 @@ pub(super) fn write<B: Backend>(
 
     let failed = |source| ModelError::io(folder, source);
     if exists {
-        // A folder cannot be renamed over a full one: step the old one aside, and back if the new one does not come.
+        // A folder cannot be renamed over a full one: step the old one aside, and back if the new
+        // one does not come.
         let aside = tempfile::Builder::new()
             .prefix(".model-old-")
             .tempdir_in(parent)
@@ -167,7 +169,8 @@ fn pooling(checkpoint: &Checkpoint) -> Value {
     Value::Object(config)
 }
 
-/// Temporary folders are private; a model folder is as open as the user's other folders (the system takes the umask off).
+/// Temporary folders are private; a model folder is as open as the user's other folders (the system
+/// takes the umask off).
 #[cfg(unix)]
 fn as_open_as_others<'a, 'b>(
     builder: &'a mut tempfile::Builder<'b, 'b>,

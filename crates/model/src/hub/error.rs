@@ -42,9 +42,9 @@ impl Error for HubError {
     /// The last place's reason: the one nearest to working.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotFound { attempts, .. } => {
-                attempts.last().map(|attempt| attempt.error.as_ref() as &(dyn Error + 'static))
-            }
+            Self::NotFound { attempts, .. } => attempts
+                .last()
+                .map(|attempt| attempt.error.as_ref() as &(dyn Error + 'static)),
             _ => None,
         }
     }
@@ -65,10 +65,18 @@ impl fmt::Display for HubError {
             } => {
                 write!(formatter, "cannot find the model `{name}`; tried")?;
                 for attempt in attempts {
-                    write!(formatter, "\n  {}: {}", attempt.place, Chain(attempt.error.as_ref()))?;
+                    write!(
+                        formatter,
+                        "\n  {}: {}",
+                        attempt.place,
+                        Chain(attempt.error.as_ref())
+                    )?;
                 }
                 if *offline {
-                    write!(formatter, "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)")?;
+                    write!(
+                        formatter,
+                        "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)"
+                    )?;
                 }
                 formatter.write_str(
                     "\nways out: check the name and the network and try again; point HF_HOME at a cache that holds the \
@@ -130,7 +138,10 @@ mod tests {
             offline: false,
         };
         let message = error.to_string();
-        assert!(message.contains("\n  first: nothing there\n  second: outer: the root\nways out"), "{message}");
+        assert!(
+            message.contains("\n  first: nothing there\n  second: outer: the root\nways out"),
+            "{message}"
+        );
         assert_eq!(error.source().unwrap().to_string(), "outer");
     }
 }

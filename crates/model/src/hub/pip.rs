@@ -1,4 +1,5 @@
-//! Packages from the Python registry, by running pip: it knows the user's registry, proxy and certificates.
+//! Packages from the Python registry, by running pip: it knows the user's registry, proxy and
+//! certificates.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -40,7 +41,14 @@ impl PackageSource for Pip {
                 .open(&log_path)
                 .map_err(io(&log_path))?;
             let spawned = Command::new(interpreter)
-                .args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"])
+                .args([
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--no-cache-dir",
+                ])
                 .args(["--disable-pip-version-check", "--no-input", "--dest"])
                 .arg(destination)
                 .arg(requirement)
@@ -100,11 +108,19 @@ fn wheel_in(folder: &Path, requirement: &str) -> Result<PathBuf, MirrorError> {
 
 /// The line of pip's output that says why.
 fn reason_in(output: &str, interpreter: &str) -> String {
-    let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = || {
+        output
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+    };
     lines()
         .rfind(|line| line.starts_with("ERROR:") || line.contains("No module named"))
         .or_else(|| lines().last())
-        .map_or_else(|| format!("{interpreter} said nothing"), |line| line.trim_start_matches("ERROR:").trim().to_owned())
+        .map_or_else(
+            || format!("{interpreter} said nothing"),
+            |line| line.trim_start_matches("ERROR:").trim().to_owned(),
+        )
 }
 
 #[cfg(test)]
@@ -114,8 +130,14 @@ mod tests {
     #[test]
     fn the_reason_is_the_last_error_of_pip() {
         let output = "WARNING: Retrying\nERROR: Could not find a version\nERROR: No matching distribution found for x\n\n[notice] y\n";
-        assert_eq!(reason_in(output, "python3"), "No matching distribution found for x");
-        assert_eq!(reason_in("/usr/bin/python3: No module named pip\n", "python3"), "/usr/bin/python3: No module named pip");
+        assert_eq!(
+            reason_in(output, "python3"),
+            "No matching distribution found for x"
+        );
+        assert_eq!(
+            reason_in("/usr/bin/python3: No module named pip\n", "python3"),
+            "/usr/bin/python3: No module named pip"
+        );
         assert_eq!(reason_in("", "python3"), "python3 said nothing");
     }
 }

@@ -29,8 +29,8 @@ pub(crate) const DEVICE: Device = if cfg!(feature = "cpu") {
     Device::Cuda(0)
 };
 
-/// What "exact" means here: PyTorch's own vectors move by up to 1e-6 with the shape of the batch and the number of
-/// threads, and the sums run in another order here.
+/// What "exact" means here: PyTorch's own vectors move by up to 1e-6 with the shape of the batch
+/// and the number of threads, and the sums run in another order here.
 pub(crate) const TOLERANCE: f32 = 1e-5;
 
 /// A file or folder beside the tests.

@@ -1,9 +1,10 @@
 //! The model folder: written and read again, in old and new forms, and every kind of damage named.
 
-
 use std::path::Path;
 
-use crate::common::{DEVICE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens};
+use crate::common::{
+    DEVICE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens,
+};
 use model::{Checkpoint, ModelError, PoolingMode, SentenceEncoder};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
@@ -34,7 +35,9 @@ fn copy_folder(from: &Path, to: &Path) {
 fn open_and_load(folder: &Path) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(folder)?;
     checkpoint.tokenizer()?;
-    checkpoint.load::<TestBackend>(&Default::default()).map(|_| ())
+    checkpoint
+        .load::<TestBackend>(&Default::default())
+        .map(|_| ())
 }
 
 /// The error's sentence, which must name what is at fault.
@@ -58,12 +61,22 @@ fn change_tensors(folder: &Path, mut change: impl FnMut(&str, Tensor) -> Option<
         .tensors()
         .into_iter()
         .filter_map(|(name, view)| {
-            change(&name, Tensor { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() })
+            change(
+                &name,
+                Tensor {
+                    dtype: view.dtype(),
+                    shape: view.shape().to_vec(),
+                    bytes: view.data().to_vec(),
+                },
+            )
         })
         .collect();
-    let views = changed
-        .iter()
-        .map(|(name, tensor)| (name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap()));
+    let views = changed.iter().map(|(name, tensor)| {
+        (
+            name,
+            TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).unwrap(),
+        )
+    });
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
 }
 
@@ -90,7 +103,10 @@ fn a_written_folder_gives_the_same_vectors() {
 
     let again = Checkpoint::open(&folder).unwrap();
     assert_eq!(again.config, checkpoint.config);
-    assert_eq!((again.max_seq_length, again.normalize), (checkpoint.max_seq_length, checkpoint.normalize));
+    assert_eq!(
+        (again.max_seq_length, again.normalize),
+        (checkpoint.max_seq_length, checkpoint.normalize)
+    );
     assert_eq!(again.pooling, checkpoint.pooling);
     // The same weights through the same operations: nothing may differ.
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
@@ -98,7 +114,10 @@ fn a_written_folder_gives_the_same_vectors() {
     // Once more over itself: replaced, and nothing left beside it.
     again.save(&model.network, &folder).unwrap();
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
-    assert_eq!(std::fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(folder.parent().unwrap()).unwrap().count(),
+        1
+    );
 
     // A folder that is no model is not replaced.
     let other = parent.path().join("photos");
@@ -106,7 +125,10 @@ fn a_written_folder_gives_the_same_vectors() {
     std::fs::write(other.join("cat.jpg"), "miaow").unwrap();
     let error = checkpoint.save(&model.network, &other).unwrap_err();
     assert!(matches!(error, ModelError::FolderInUse { .. }), "{error}");
-    assert_eq!(std::fs::read_to_string(other.join("cat.jpg")).unwrap(), "miaow");
+    assert_eq!(
+        std::fs::read_to_string(other.join("cat.jpg")).unwrap(),
+        "miaow"
+    );
 }
 
 #[test]
@@ -114,26 +136,47 @@ fn the_classic_form_is_read() {
     let folder = copy();
     let path = folder.path();
     change_json(path, "modules.json", |modules| {
-        for (module, class) in modules.as_array_mut().unwrap().iter_mut().zip(["Transformer", "Pooling", "Normalize"]) {
+        for (module, class) in
+            modules
+                .as_array_mut()
+                .unwrap()
+                .iter_mut()
+                .zip(["Transformer", "Pooling", "Normalize"])
+        {
             module["type"] = format!("sentence_transformers.models.{class}").into();
         }
     });
     change_json(path, "1_Pooling/config.json", |config| {
         *config = json!({ "word_embedding_dimension": 32, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true });
     });
-    change_json(path, "sentence_bert_config.json", |config| *config = json!({ "max_seq_length": 20, "do_lower_case": false }));
+    change_json(path, "sentence_bert_config.json", |config| {
+        *config = json!({ "max_seq_length": 20, "do_lower_case": false })
+    });
     let checkpoint = Checkpoint::open(path).unwrap();
-    assert_eq!((checkpoint.max_seq_length, checkpoint.normalize), (20, true));
+    assert_eq!(
+        (checkpoint.max_seq_length, checkpoint.normalize),
+        (20, true)
+    );
     assert_eq!(checkpoint.pooling, [PoolingMode::Mean]);
 
     // The encoder in a folder of its own, as sentence-transformers wrote it before version 1.
     std::fs::create_dir(path.join("0_Transformer")).unwrap();
-    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
         std::fs::rename(path.join(file), path.join("0_Transformer").join(file)).unwrap();
     }
-    change_json(path, "modules.json", |modules| modules[0]["path"] = "0_Transformer".into());
+    change_json(path, "modules.json", |modules| {
+        modules[0]["path"] = "0_Transformer".into()
+    });
     let checkpoint = Checkpoint::open(path).unwrap();
-    assert_eq!(checkpoint.max_seq_length, 62, "as tokenizer_config.json says");
+    assert_eq!(
+        checkpoint.max_seq_length, 62,
+        "as tokenizer_config.json says"
+    );
     open_and_load(path).unwrap();
 }
 
@@ -141,12 +184,18 @@ fn the_classic_form_is_read() {
 fn other_poolings_are_read_and_written() {
     let cases: [(Value, &[PoolingMode]); 5] = [
         (json!({ "pooling_mode": "cls" }), &[PoolingMode::Cls]),
-        (json!({ "pooling_mode_cls_token": true }), &[PoolingMode::Cls]),
-        (json!({ "pooling_mode_max_tokens": true, "pooling_mode_mean_sqrt_len_tokens": true }), &[
-            PoolingMode::Max,
-            PoolingMode::MeanSqrtLength,
-        ]),
-        (json!({ "pooling_mode": ["mean", "cls"] }), &[PoolingMode::Mean, PoolingMode::Cls]),
+        (
+            json!({ "pooling_mode_cls_token": true }),
+            &[PoolingMode::Cls],
+        ),
+        (
+            json!({ "pooling_mode_max_tokens": true, "pooling_mode_mean_sqrt_len_tokens": true }),
+            &[PoolingMode::Max, PoolingMode::MeanSqrtLength],
+        ),
+        (
+            json!({ "pooling_mode": ["mean", "cls"] }),
+            &[PoolingMode::Mean, PoolingMode::Cls],
+        ),
         (json!({}), &[PoolingMode::Mean]),
     ];
     for (config, modes) in cases {
@@ -173,7 +222,11 @@ fn other_poolings_are_read_and_written() {
 fn a_pytorch_file_gives_the_same_vectors() {
     let folder = copy();
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    std::fs::copy(fixture("tiny_pytorch_model.bin"), folder.path().join("pytorch_model.bin")).unwrap();
+    std::fs::copy(
+        fixture("tiny_pytorch_model.bin"),
+        folder.path().join("pytorch_model.bin"),
+    )
+    .unwrap();
     assert_eq!(vectors(folder.path()), vectors(&fixture("tiny-mpnet")));
 }
 
@@ -181,7 +234,10 @@ fn a_pytorch_file_gives_the_same_vectors() {
 fn half_precision_weights_are_read() {
     let folder = copy();
     change_tensors(folder.path(), |name, mut tensor| {
-        let halves = tensor.bytes.chunks_exact(4).flat_map(|bytes| [bytes[2], bytes[3]]);
+        let halves = tensor
+            .bytes
+            .chunks_exact(4)
+            .flat_map(|bytes| [bytes[2], bytes[3]]);
         tensor.bytes = halves.collect();
         tensor.dtype = Dtype::BF16;
         Some((name.to_owned(), tensor))
@@ -203,7 +259,11 @@ fn damaged_weights_are_named() {
         (
             "model.safetensors: tensor `lm_head.bias` does not belong to this network",
             Box::new(|name, tensor| {
-                let name = if name == "pooler.dense.bias" { "lm_head.bias" } else { name };
+                let name = if name == "pooler.dense.bias" {
+                    "lm_head.bias"
+                } else {
+                    name
+                };
                 Some((name.to_owned(), tensor))
             }),
         ),
@@ -240,7 +300,10 @@ fn damaged_weights_are_named() {
         let folder = copy();
         change_tensors(folder.path(), change);
         let error = error_of(folder.path());
-        assert!(error.ends_with(expected), "{error}\nshould end with\n{expected}");
+        assert!(
+            error.ends_with(expected),
+            "{error}\nshould end with\n{expected}"
+        );
     }
 
     let folder = copy();
@@ -248,10 +311,16 @@ fn damaged_weights_are_named() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     let error = error_of(folder.path());
-    assert!(error.contains("model.safetensors: cannot read the weights"), "{error}");
+    assert!(
+        error.contains("model.safetensors: cannot read the weights"),
+        "{error}"
+    );
     std::fs::remove_file(&path).unwrap();
     let error = error_of(folder.path());
-    assert!(error.contains("neither model.safetensors nor pytorch_model.bin"), "{error}");
+    assert!(
+        error.contains("neither model.safetensors nor pytorch_model.bin"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -269,20 +338,73 @@ fn damaged_small_files_are_named() {
     let cases: [(&str, Change); 17] = [
         ("config.json: not valid JSON", write("config.json", "{")),
         ("config.json: No such file", remove("config.json")),
-        ("missing field `vocab_size`", json("config.json", |c| drop(c.as_object_mut().unwrap().remove("vocab_size")))),
-        ("config.json: field `model_type`: \"bert\"", json("config.json", |c| c["model_type"] = "bert".into())),
-        ("field `num_attention_heads`", json("config.json", |c| c["num_attention_heads"] = 5.into())),
-        ("`embeddings.word_embeddings.weight` has the shape [938, 32]", json("config.json", |c| c["vocab_size"] = 939.into())),
-        ("token id 937 is outside", json("config.json", |c| c["vocab_size"] = 937.into())),
-        ("modules.json: not valid JSON", write("modules.json", "[{}]")),
-        ("module 1 has the type `x.Dense`", json("modules.json", |m| m[1]["type"] = "x.Dense".into())),
-        ("module 0 has the type `(none)`", write("modules.json", "[]")),
-        ("leads out of the model folder", json("modules.json", |m| m[1]["path"] = "../1_Pooling".into())),
-        ("1_Pooling/config.json: field `pooling_mode`", json("1_Pooling/config.json", |p| p["pooling_mode"] = "best".into())),
-        ("field `embedding_dimension`: 31", json("1_Pooling/config.json", |p| p["embedding_dimension"] = 31.into())),
-        ("field `pooling_mode_lasttoken`", write("1_Pooling/config.json", "{\"pooling_mode_lasttoken\": true}")),
-        ("field `model_max_length`", json("tokenizer_config.json", |t| t["model_max_length"] = 0.into())),
-        ("tokenizer.json: not a tokenizer", write("tokenizer.json", "{\"version\": \"1.0\"}")),
+        (
+            "missing field `vocab_size`",
+            json("config.json", |c| {
+                drop(c.as_object_mut().unwrap().remove("vocab_size"))
+            }),
+        ),
+        (
+            "config.json: field `model_type`: \"bert\"",
+            json("config.json", |c| c["model_type"] = "bert".into()),
+        ),
+        (
+            "field `num_attention_heads`",
+            json("config.json", |c| c["num_attention_heads"] = 5.into()),
+        ),
+        (
+            "`embeddings.word_embeddings.weight` has the shape [938, 32]",
+            json("config.json", |c| c["vocab_size"] = 939.into()),
+        ),
+        (
+            "token id 937 is outside",
+            json("config.json", |c| c["vocab_size"] = 937.into()),
+        ),
+        (
+            "modules.json: not valid JSON",
+            write("modules.json", "[{}]"),
+        ),
+        (
+            "module 1 has the type `x.Dense`",
+            json("modules.json", |m| m[1]["type"] = "x.Dense".into()),
+        ),
+        (
+            "module 0 has the type `(none)`",
+            write("modules.json", "[]"),
+        ),
+        (
+            "leads out of the model folder",
+            json("modules.json", |m| m[1]["path"] = "../1_Pooling".into()),
+        ),
+        (
+            "1_Pooling/config.json: field `pooling_mode`",
+            json("1_Pooling/config.json", |p| {
+                p["pooling_mode"] = "best".into()
+            }),
+        ),
+        (
+            "field `embedding_dimension`: 31",
+            json("1_Pooling/config.json", |p| {
+                p["embedding_dimension"] = 31.into()
+            }),
+        ),
+        (
+            "field `pooling_mode_lasttoken`",
+            write(
+                "1_Pooling/config.json",
+                "{\"pooling_mode_lasttoken\": true}",
+            ),
+        ),
+        (
+            "field `model_max_length`",
+            json("tokenizer_config.json", |t| {
+                t["model_max_length"] = 0.into()
+            }),
+        ),
+        (
+            "tokenizer.json: not a tokenizer",
+            write("tokenizer.json", "{\"version\": \"1.0\"}"),
+        ),
         ("tokenizer.json: No such file", remove("tokenizer.json")),
     ];
     for (expected, change) in cases {
@@ -296,7 +418,9 @@ fn damaged_small_files_are_named() {
 #[test]
 fn a_limit_beyond_the_positions_is_cut() {
     let folder = copy();
-    change_json(folder.path(), "tokenizer_config.json", |t| t["model_max_length"] = json!(1e30));
+    change_json(folder.path(), "tokenizer_config.json", |t| {
+        t["model_max_length"] = json!(1e30)
+    });
     assert_eq!(Checkpoint::open(folder.path()).unwrap().max_seq_length, 62);
 }
 

@@ -1,17 +1,18 @@
-//! Gradients under autodiff against PyTorch, for the mean squared error between the seed's queries and descriptions.
+//! Gradients under autodiff against PyTorch, for the mean squared error between the seed's queries
+//! and descriptions.
 
-
+use crate::common::{TestBackend, assert_close, fixture, reference_tensor};
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use crate::common::{TestBackend, assert_close, fixture, reference_tensor};
 use model::{Checkpoint, SentenceModel, TokenBatch};
 
 type B = Autodiff<TestBackend>;
 
-/// Relative to the largest gradient of the tensor: backward sums run in another order than PyTorch's.
+/// Relative to the largest gradient of the tensor: backward sums run in another order than
+/// PyTorch's.
 const RELATIVE_TOLERANCE: f32 = 1e-4;
 
 fn gradients() -> (SentenceModel<B>, GradientsParams) {
@@ -120,7 +121,8 @@ fn gradients_reach_every_parameter_and_match_pytorch() {
         let scale = expected
             .iter()
             .fold(0.0f32, |scale, value| scale.max(value.abs()));
-        // The cancelling gradient is rounding noise on both sides: it is held against the gradient of the weights.
+        // The cancelling gradient is rounding noise on both sides: it is held against the gradient
+        // of the weights.
         let scale = if cancels { 1e-3 } else { scale };
         assert_close(&name, values, &expected, RELATIVE_TOLERANCE * scale);
         compared += 1;

