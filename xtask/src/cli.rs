@@ -13,7 +13,8 @@ Examples:
 
 /// The tasks of this repository.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 #[non_exhaustive]
 pub(crate) enum TaskError {
     /// The program ran and was not content.
-    #[error("{title} failed ({status}): {command}")]
+    #[error("the step `{title}` failed ({status}): {command}")]
     Failed {
         /// The step.
         title: &'static str,
@@ -19,7 +19,10 @@ pub(crate) enum TaskError {
         command: String,
     },
     /// The program is one that must be installed first.
-    #[error("{title} needs `{program}`, which is not installed; install it with `{install}`")]
+    #[error(
+        "the step `{title}` needs `{program}`, which is not installed; \
+         install it with `{install}`"
+    )]
     NotInstalled {
         /// The step.
         title: &'static str,
@@ -43,7 +46,7 @@ pub(crate) enum TaskError {
         source: io::Error,
     },
     /// A program was built, but not where it was expected.
-    #[error("{} was not built; is `cargo xtask` run with another --target or --profile?", path.display())]
+    #[error("{} is missing, although it was just built; is xtask kept elsewhere?", path.display())]
     NotBuilt {
         /// Where it was expected.
         path: PathBuf,

@@ -53,9 +53,9 @@ impl Runner {
         self.note(format_args!("{}: {}", step.title(), step.command_line()));
         let started = Instant::now();
         let outcome = run(&mut step.command());
+        let (status, result) = outcome.map_err(|source| not_started(step, source))?;
         let elapsed = started.elapsed();
         self.times.push((step.title(), elapsed));
-        let (status, result) = outcome.map_err(|source| not_started(step, source))?;
         if !status.success() {
             return Err(TaskError::Failed {
                 title: step.title(),
@@ -174,8 +174,8 @@ mod tests {
         let step = Step::new("spelling", "no-such-program").installed_by("pip install it");
         let error = runner.run(&step).unwrap_err();
         runner.failure(&error);
-        let expected = "xtask: error: spelling needs `no-such-program`, which is not installed; \
-                        install it with `pip install it`\n";
+        let expected = "xtask: error: the step `spelling` needs `no-such-program`, which is not \
+                        installed; install it with `pip install it`\n";
         assert!(log.text().ends_with(expected), "{}", log.text());
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use infer::records::Record;
 use infer::terminal::BarKind;
@@ -16,6 +16,9 @@ use crate::report::Figure;
 
 /// All vectors have length 1, so this is their cosine.
 const SIMILARITY: Similarity = Similarity::DotProduct;
+
+/// How often a log hears of progress.
+const NOTE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Computes the figures of each part.
 pub(crate) struct Scorer<'a> {
@@ -163,22 +166,21 @@ impl<'a> Scorer<'a> {
         ])
     }
 
-    /// Encodes texts under a bar, or, where stderr is no terminal, with a line for each tenth.
+    /// Encodes texts under a bar or, where stderr is no terminal, with a line now and then.
     fn encode<S: AsRef<str> + Sync>(
         &self,
         dataset: &str,
         texts: &[S],
     ) -> Result<Embeddings, QualityError> {
         let start = Instant::now();
+        let mut last_note = start;
         let bar = self
             .terminal
             .bar(u64::try_from(texts.len()).ok(), BarKind::Texts);
-        let mut tenths = 0;
         let vectors = self.encoder.encode_with_progress(texts, |progress| {
             bar.set_position(u64::try_from(progress.done).unwrap_or(u64::MAX));
-            let now = progress.done * 10 / progress.total.max(1);
-            if bar.is_hidden() && now > tenths {
-                tenths = now;
+            if bar.is_hidden() && last_note.elapsed() >= NOTE_INTERVAL {
+                last_note = Instant::now();
                 let (done, total) = (progress.done, progress.total);
                 self.terminal
                     .note(format_args!("{dataset}: {done} of {total} texts"));

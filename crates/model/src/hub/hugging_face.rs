@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
-use hf_hub::{HFClient, HFClientBuilder, HFError};
+use hf_hub::{HFClient, HFClientSync, HFError};
 
 use super::files::{PYTORCH, SAFETENSORS, SMALL_FILES, missing_file};
 use super::{DownloadProgress, HubOptions};
@@ -29,8 +29,9 @@ pub(super) struct Repository<'a> {
 impl Repository<'_> {
     /// The folder in the cache, if all of the model is there.
     pub(super) fn cached(&self, options: &HubOptions) -> Result<PathBuf, BoxedError> {
-        let client = self.client()?.build_sync()?;
-        let folder = client
+        let client = self.client()?;
+        let cache = client.cache_dir().to_owned();
+        let folder = HFClientSync::from_inner(client)?
             .model(self.owner, self.model)
             .snapshot_download()
             .maybe_revision(options.revision.clone())
@@ -38,7 +39,7 @@ impl Repository<'_> {
             .send()
             .map_err(|error| match error {
                 HFError::LocalEntryNotFound { .. } => {
-                    BoxedError::from(format!("{} does not have it", client.cache_dir().display()))
+                    BoxedError::from(format!("{} does not have it", cache.display()))
                 }
                 error => error.into(),
             })?;
@@ -47,7 +48,7 @@ impl Repository<'_> {
 
     /// Downloads the model into the cache.
     pub(super) fn download(&self, options: &HubOptions) -> Result<PathBuf, BoxedError> {
-        let client = self.client()?.build_sync()?;
+        let client = HFClientSync::from_inner(self.client()?)?;
         let repository = client.model(self.owner, self.model);
         let revision = options.revision.clone();
         let (sender, receiver) = mpsc::channel();
@@ -94,7 +95,7 @@ impl Repository<'_> {
         complete(folder)
     }
 
-    fn client(&self) -> Result<HFClientBuilder, BoxedError> {
+    fn client(&self) -> Result<HFClient, BoxedError> {
         let network = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("mpnet-burn/", env!("CARGO_PKG_VERSION")))
@@ -106,7 +107,7 @@ impl Repository<'_> {
         if let Some(cache) = self.cache {
             builder = builder.cache_dir(cache);
         }
-        Ok(builder)
+        Ok(builder.build()?)
     }
 }
 
