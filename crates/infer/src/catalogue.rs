@@ -9,7 +9,7 @@ use crate::cli::{CorpusArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
 use crate::records::{ReaderOptions, Record, RecordReader, Source};
 use crate::stream::{Summary, encode_records};
-use crate::terminal::{BarKind, Terminal};
+use crate::terminal::{BarKind, Notes};
 use crate::vectors::read_vectors;
 
 /// Records and the index of their vectors, in the same order.
@@ -28,7 +28,7 @@ impl Catalogue {
     pub fn load(
         args: &CorpusArgs,
         encoder: &SentenceEncoder,
-        terminal: &Terminal,
+        notes: Notes,
     ) -> Result<Self, Failure> {
         if args.corpus == Path::new("-") {
             return Err(UsageError::CorpusIsStdin.into());
@@ -59,7 +59,7 @@ impl Catalogue {
             None => {
                 let mut records = Vec::new();
                 let mut values = Vec::new();
-                embed_file(&mut reader, encoder, terminal, |window, vectors| {
+                embed_file(&mut reader, encoder, notes, |window, vectors| {
                     records.extend(window);
                     values.extend_from_slice(vectors);
                     Ok(())
@@ -67,7 +67,7 @@ impl Catalogue {
                 (records, values, encoder.width())
             }
         };
-        note_skipped(&reader, terminal);
+        note_skipped(&reader, notes);
         Ok(Self {
             records,
             index: Index::new(values, width, Similarity::Cosine)?,
@@ -144,11 +144,11 @@ pub fn reader_options(args: &ReadArgs) -> ReaderOptions {
 pub fn embed_file(
     reader: &mut RecordReader,
     encoder: &SentenceEncoder,
-    terminal: &Terminal,
+    notes: Notes,
     mut sink: impl FnMut(Vec<Record>, &[f32]) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     // The number of records is not known before the end: the bar follows the bytes.
-    let bar = terminal.bar(reader.total_bytes(), BarKind::Bytes);
+    let bar = notes.bar(reader.total_bytes(), BarKind::Bytes);
     let step = |reader: &RecordReader, done: usize| {
         bar.set_position(reader.bytes_read());
         let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
@@ -159,33 +159,28 @@ pub fn embed_file(
     });
     bar.finish_and_clear();
     let summary = summary?;
-    note_truncated(summary.truncated, summary.records, encoder, terminal);
+    note_truncated(summary.truncated, summary.records, encoder, notes);
     Ok(summary)
 }
 
 /// Says how many texts were longer than the model reads.
-pub fn note_truncated(
-    truncated: usize,
-    texts: usize,
-    encoder: &SentenceEncoder,
-    terminal: &Terminal,
-) {
+pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, notes: Notes) {
     if truncated > 0 {
         let limit = encoder.tokenizer().max_length();
-        terminal.note(format_args!(
+        notes.note(format_args!(
             "note: {truncated} of {texts} texts have more than {limit} tokens; the rest was cut"
         ));
     }
 }
 
 /// Says how many rows were skipped.
-pub fn note_skipped(reader: &RecordReader, terminal: &Terminal) {
+pub fn note_skipped(reader: &RecordReader, notes: Notes) {
     if reader.skipped() > 0 {
         let first = reader
             .first_skipped()
             .map(|error| format!("; the first: {error}"))
             .unwrap_or_default();
-        terminal.note(format_args!(
+        notes.note(format_args!(
             "note: skipped {} bad rows{first}",
             reader.skipped()
         ));

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal.error(&failure);
+            terminal.notes().error(&failure);
             ExitCode::from(failure.exit_code())
         }
     }

@@ -14,7 +14,7 @@ const INTERRUPT_CODE: i32 = 130;
 /// stdout and stderr of the program.
 pub struct Terminal {
     stdout: BufWriter<StdoutLock<'static>>,
-    quiet: bool,
+    notes: Notes,
 }
 
 impl Terminal {
@@ -28,7 +28,7 @@ impl Terminal {
         });
         Self {
             stdout: BufWriter::new(io::stdout().lock()),
-            quiet,
+            notes: Notes { quiet },
         }
     }
 
@@ -46,45 +46,37 @@ impl Terminal {
         self.stdout.flush()
     }
 
+    /// What may be said on stderr; needs no hold on stdout.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        self.notes
+    }
+}
+
+/// Notes and progress bars on stderr, unless quiet.
+#[derive(Clone, Copy, Debug)]
+pub struct Notes {
+    quiet: bool,
+}
+
+impl Notes {
     /// A line on stderr, unless quiet.
-    pub fn note(&self, text: impl Display) {
+    pub fn note(self, text: impl Display) {
         if !self.quiet {
             // A closed stderr is no reason to fail.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// An error on stderr.
-    pub fn error(&self, error: &dyn Display) {
+    /// An error on stderr, even if quiet.
+    pub fn error(self, error: &dyn Display) {
         let _ = writeln!(io::stderr(), "error: {error}");
     }
 
     /// A bar over `total` things (a spinner when the total is not known), shown only on a terminal.
     #[must_use]
-    pub fn bar(&self, total: Option<u64>, kind: BarKind) -> ProgressBar {
-        self.bars().bar(total, kind)
-    }
-
-    /// Makes bars where the terminal itself cannot go.
-    #[must_use]
-    pub fn bars(&self) -> Bars {
-        Bars {
-            shown: !self.quiet && io::stderr().is_terminal(),
-        }
-    }
-}
-
-/// Makes progress bars, or bars that nobody sees.
-#[derive(Clone, Copy, Debug)]
-pub struct Bars {
-    shown: bool,
-}
-
-impl Bars {
-    /// As [`Terminal::bar`].
-    #[must_use]
     pub fn bar(self, total: Option<u64>, kind: BarKind) -> ProgressBar {
-        if !self.shown {
+        if self.quiet || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = match total {

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            terminal.error(&error);
+            terminal.notes().error(&error);
             ExitCode::from(error.exit_code())
         }
     }

@@ -176,6 +176,7 @@ impl<'a> Scorer<'a> {
         let mut last_note = start;
         let bar = self
             .terminal
+            .notes()
             .bar(u64::try_from(texts.len()).ok(), BarKind::Texts);
         let vectors = self.encoder.encode_with_progress(texts, |progress| {
             bar.set_position(u64::try_from(progress.done).unwrap_or(u64::MAX));
@@ -183,6 +184,7 @@ impl<'a> Scorer<'a> {
                 last_note = Instant::now();
                 let (done, total) = (progress.done, progress.total);
                 self.terminal
+                    .notes()
                     .note(format_args!("{dataset}: {done} of {total} texts"));
             }
             ControlFlow::Continue(())
@@ -190,7 +192,7 @@ impl<'a> Scorer<'a> {
         bar.finish_and_clear();
         let vectors = vectors.map_err(Failure::from)?;
         let (count, seconds) = (texts.len(), start.elapsed().as_secs_f64());
-        self.terminal.note(format_args!(
+        self.terminal.notes().note(format_args!(
             "{dataset}: encoded {count} texts in {seconds:.1} s"
         ));
         Ok(vectors)

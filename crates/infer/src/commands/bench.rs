@@ -56,7 +56,7 @@ pub(super) fn run(
         workloads.push((name, texts));
     }
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal)?;
+    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_seconds = start.elapsed().as_secs_f64();
 
     let mut rows = Vec::new();

@@ -45,7 +45,7 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal)?;
+    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_seconds = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;

@@ -10,7 +10,7 @@ use crate::catalogue::{embed_file, note_skipped, open};
 use crate::cli::{EmbedArgs, ModelArgs};
 use crate::failure::{Failure, UsageError};
 use crate::records::Record;
-use crate::terminal::Terminal;
+use crate::terminal::{Notes, Terminal};
 use crate::vectors::{VectorFormat, VectorWriter};
 
 pub(super) fn run(
@@ -24,22 +24,23 @@ pub(super) fn run(
         (Some(_), false) => Err(UsageError::TextsAndInput.into()),
         (None, true) => Err(UsageError::NoText.into()),
         (None, false) => {
-            let encoder = load(model, args.vectors, terminal)?;
+            let encoder = load(model, args.vectors, terminal.notes())?;
             embed_texts(&encoder, &args.texts, &output, terminal)
         }
         (Some(input), true) => {
             let mut reader = open(input, &args.read)?;
-            let encoder = load(model, args.vectors, terminal)?;
+            let encoder = load(model, args.vectors, terminal.notes())?;
             let start = Instant::now();
+            let notes = terminal.notes();
             let mut writer =
                 output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
-            let summary = embed_file(&mut reader, &encoder, terminal, |window, vectors| {
+            let summary = embed_file(&mut reader, &encoder, notes, |window, vectors| {
                 Ok(writer.write(&window, vectors)?)
             })?;
             writer.finish()?;
-            note_skipped(&reader, terminal);
+            note_skipped(&reader, notes);
             let seconds = start.elapsed().as_secs_f64();
-            output.note(summary.records, encoder.width(), seconds, terminal);
+            output.note(summary.records, encoder.width(), seconds, notes);
             Ok(())
         }
     }
@@ -51,8 +52,9 @@ fn embed_texts(
     output: &Output,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
+    let notes = terminal.notes();
     let start = Instant::now();
-    let vectors = encode(encoder, texts, terminal)?;
+    let vectors = encode(encoder, texts, notes)?;
     let seconds = start.elapsed().as_secs_f64();
     let records: Vec<Record> = (1u64..)
         .zip(texts)
@@ -65,7 +67,7 @@ fn embed_texts(
     let mut writer = output.writer(encoder.width(), false, terminal)?;
     writer.write(&records, vectors.values())?;
     writer.finish()?;
-    output.note(texts.len(), encoder.width(), seconds, terminal);
+    output.note(texts.len(), encoder.width(), seconds, notes);
     Ok(())
 }
 
@@ -102,13 +104,13 @@ impl Output {
         })
     }
 
-    fn note(&self, texts: usize, width: usize, seconds: f64, terminal: &Terminal) {
+    fn note(&self, texts: usize, width: usize, seconds: f64, notes: Notes) {
         let place = match self {
             Self::Stdout => Path::new("standard output"),
             Self::File { path, .. } => path,
         };
         let rate = texts as f64 / seconds.max(1e-9);
-        terminal.note(format_args!(
+        notes.note(format_args!(
             "embedded {texts} texts [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
             place.display()
         ));

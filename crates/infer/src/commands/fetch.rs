@@ -11,9 +11,11 @@ use crate::failure::Failure;
 use crate::terminal::Terminal;
 
 pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let found = hub::resolve(&model.model, &hub_options(model, terminal))
+    let found = hub::resolve(&model.model, &hub_options(model, terminal.notes()))
         .map_err(model::ModelError::from)?;
-    terminal.note(format_args!("{}: {}", model.model, found.origin));
+    terminal
+        .notes()
+        .note(format_args!("{}: {}", model.model, found.origin));
     writeln!(terminal.out(), "{}", found.path.display())?;
     Ok(())
 }

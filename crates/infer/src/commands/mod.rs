@@ -19,7 +19,7 @@ use model::hub::{DownloadProgress, HubOptions};
 
 use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::terminal::{BarKind, Terminal};
+use crate::terminal::{BarKind, Notes, Terminal};
 
 /// Does what the command line says.
 ///
@@ -44,14 +44,10 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 }
 
 /// Loads the model that the command line names.
-fn load(
-    args: &ModelArgs,
-    vectors: VectorArgs,
-    terminal: &Terminal,
-) -> Result<SentenceEncoder, Failure> {
+fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceEncoder, Failure> {
     let mut builder = SentenceEncoder::builder()
         .device(args.device)
-        .hub(hub_options(args, terminal));
+        .hub(hub_options(args, notes));
     if let Some(tokens) = args.batch_tokens {
         builder = builder.batch_tokens(tokens);
     }
@@ -68,13 +64,12 @@ fn load(
 }
 
 /// How the hub is asked, with a bar for what comes.
-fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
+fn hub_options(args: &ModelArgs, notes: Notes) -> HubOptions {
     let mut options = HubOptions::default();
     options.revision.clone_from(&args.revision);
     options.offline = args.offline;
     // Made when the first bytes come: most runs download nothing.
     let state: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
-    let bars = terminal.bars();
     options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if state
@@ -84,7 +79,7 @@ fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
             if let Some((_, bar)) = state.take() {
                 bar.finish_and_clear();
             }
-            let bar = bars.bar(progress.total, BarKind::Bytes);
+            let bar = notes.bar(progress.total, BarKind::Bytes);
             bar.set_message(progress.label.clone());
             *state = Some((progress.label.clone(), bar));
         }
@@ -103,9 +98,9 @@ fn hub_options(args: &ModelArgs, terminal: &Terminal) -> HubOptions {
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
-    terminal: &Terminal,
+    notes: Notes,
 ) -> Result<model::Embeddings, Failure> {
     let vectors = encoder.encode(texts)?;
-    crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, terminal);
+    crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, notes);
     Ok(vectors)
 }

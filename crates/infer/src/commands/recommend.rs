@@ -20,8 +20,8 @@ pub(super) fn run(
         dimensions: args.dimensions,
         ..VectorArgs::default()
     };
-    let encoder = load(model, vectors, terminal)?;
-    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal)?;
+    let encoder = load(model, vectors, terminal.notes())?;
+    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal.notes())?;
     let hits: Vec<Hit> = match (&args.id, &args.text) {
         (Some(id), _) => {
             let position = catalogue.position(id).ok_or_else(|| Failure::UnknownId {
@@ -41,7 +41,7 @@ pub(super) fn run(
             if !args.json {
                 writeln!(terminal.out(), "like: {text}")?;
             }
-            let query = encode(&encoder, std::slice::from_ref(text), terminal)?;
+            let query = encode(&encoder, std::slice::from_ref(text), terminal.notes())?;
             let found = catalogue
                 .index()
                 .search(Rows::new(query.values(), query.width())?, args.k)?;

@@ -28,11 +28,11 @@ const SHOWN_VALUES: usize = 6;
 
 pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal)?;
+    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_time = start.elapsed();
     let texts = SAMPLE_QUERIES.map(str::to_owned);
     let start = Instant::now();
-    let vectors = encode(&encoder, &texts, terminal)?;
+    let vectors = encode(&encoder, &texts, terminal.notes())?;
     let encode_time = start.elapsed();
     let rows = Rows::new(vectors.values(), vectors.width())?;
     let cosines = similarity_matrix(rows, rows, Similarity::Cosine)?;

@@ -23,9 +23,9 @@ pub(super) fn run(
         dimensions: args.dimensions,
         ..VectorArgs::default()
     };
-    let encoder = load(model, vectors, terminal)?;
-    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal)?;
-    let queries = encode(&encoder, &args.queries, terminal)?;
+    let encoder = load(model, vectors, terminal.notes())?;
+    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal.notes())?;
+    let queries = encode(&encoder, &args.queries, terminal.notes())?;
     let found = catalogue
         .index()
         .search(Rows::new(queries.values(), queries.width())?, args.k)?;

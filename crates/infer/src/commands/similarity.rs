@@ -26,8 +26,8 @@ pub(super) fn run(
         ..VectorArgs::default()
     };
     let Some(input) = &args.input else {
-        let encoder = load(model, vectors, terminal)?;
-        let vectors = encode(&encoder, &args.texts, terminal)?;
+        let encoder = load(model, vectors, terminal.notes())?;
+        let vectors = encode(&encoder, &args.texts, terminal.notes())?;
         let cosine = cosines(vectors.values(), vectors.width())?;
         return print(
             &args.texts,
@@ -37,7 +37,7 @@ pub(super) fn run(
         );
     };
     let mut reader = open_pairs(input, &args)?;
-    let encoder = load(model, vectors, terminal)?;
+    let encoder = load(model, vectors, terminal.notes())?;
     let (mut truncated, mut texts) = (0, 0);
     loop {
         let pairs = reader
@@ -58,8 +58,8 @@ pub(super) fn run(
             print(pair, cosine, args.json, terminal)?;
         }
     }
-    note_truncated(truncated, texts, &encoder, terminal);
-    note_skipped(&reader, terminal);
+    note_truncated(truncated, texts, &encoder, terminal.notes());
+    note_skipped(&reader, terminal.notes());
     Ok(())
 }
 

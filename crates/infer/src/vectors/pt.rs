@@ -1,5 +1,6 @@
 //! PyTorch's `.pt`: a zip archive with a pickle and the raw values.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
@@ -87,8 +88,9 @@ pub(super) fn open<R: Read + Seek>(
     let mut archive = ZipArchive::new(file).map_err(zip)?;
     let name = archive
         .file_names()
+        .flatten()
         .find(|name| name.ends_with("/data.pkl"))
-        .map(str::to_owned)
+        .map(Cow::into_owned)
         .ok_or_else(|| PtProblem::Malformed("the archive has no data.pkl".to_owned()))?;
     let mut bytes = Vec::new();
     let entry = archive.by_name(&name).map_err(zip)?;
