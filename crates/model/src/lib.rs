@@ -28,6 +28,7 @@ pub mod config;
 pub mod embeddings;
 pub mod error;
 mod file;
+mod guard;
 pub mod hub;
 pub mod layer;
 pub mod network;

@@ -1,11 +1,14 @@
 //! Text to token ids.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationParams};
 
-use crate::error::{ModelError, Result};
+use crate::error::{BoxedError, ModelError, Result};
+use crate::guard::guarded;
 
 /// File name of the tokenizer in a model folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -31,6 +34,17 @@ pub struct TokenIds {
     pub truncated: bool,
 }
 
+/// The parts of `tokenizer.json` that are left out: its own padding and truncation, and the way
+/// back from ids to text, which no embedding needs.
+const LEFT_OUT: [&str; 3] = ["padding", "truncation", "decoder"];
+
+fn parse(bytes: &[u8]) -> std::result::Result<Tokenizer, BoxedError> {
+    let mut parts: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)?;
+    parts.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
+    let bytes = serde_json::to_vec(&parts)?;
+    guarded(|| Tokenizer::from_bytes(&bytes))
+}
+
 impl SentenceTokenizer {
     /// Reads `tokenizer.json` of a model folder; texts will have at most `max_length` tokens and,
     /// with `lowercase`, are lower-cased first (`do_lower_case` of
@@ -52,7 +66,7 @@ impl SentenceTokenizer {
             path: path.clone(),
             source,
         };
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(unreadable)?;
+        let mut tokenizer = parse(&bytes).map_err(unreadable)?;
 
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= vocab_size {
@@ -74,7 +88,6 @@ impl SentenceTokenizer {
                 largest: usize::MAX,
             });
         }
-        tokenizer.with_padding(None);
         let truncation = TruncationParams {
             max_length,
             ..TruncationParams::default()

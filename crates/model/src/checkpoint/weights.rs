@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -18,6 +17,7 @@ use burn_store::{
 use super::names::{NamedTensor, UNUSED, tensors};
 use crate::config::MpNetConfig;
 use crate::error::{BoxedError, ModelError, Result};
+use crate::guard::guarded;
 use crate::network::MpNet;
 
 pub(super) const SAFETENSORS_FILE: &str = "model.safetensors";
@@ -94,20 +94,8 @@ fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
             .cloned()
             .map_err(|error| damaged(Box::new(error)));
     }
-    let reader = guarded(|| PytorchReader::new(path))
-        .map_err(|panic| damaged(Box::new(panic)))?
-        .map_err(|error| damaged(Box::new(error)))?;
+    let reader = guarded(|| PytorchReader::new(path)).map_err(damaged)?;
     Ok(reader.into_tensors().into_iter().collect())
-}
-
-/// burn-store's pickle reader panics on some damaged files (a slice out of range, say); here that
-/// is an error like any other.
-fn guarded<T>(read: impl FnOnce() -> T) -> std::result::Result<T, TensorSnapshotError> {
-    catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
-        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-        TensorSnapshotError::PanicError(message.unwrap_or_else(|| "the file is damaged".to_owned()))
-    })
 }
 
 fn check(path: &Path, expected: &NamedTensor, snapshot: &TensorSnapshot) -> Result<()> {
@@ -148,19 +136,16 @@ fn checked_values(
             failure.borrow_mut().get_or_insert(error);
             text
         };
-        let damaged = |source: TensorSnapshotError| ModelError::Weights {
+        let damaged = |source: BoxedError| ModelError::Weights {
             path: path.clone(),
-            source: Box::new(source),
+            source,
         };
-        let data = guarded(|| snapshot.to_data())
-            .and_then(|data| data)
-            .map_err(|error| refuse(damaged(error)))?;
+        let data = guarded(|| snapshot.to_data()).map_err(|error| refuse(damaged(error)))?;
         let data = data.convert::<f32>();
         let values = data.as_slice::<f32>().map_err(|error| {
-            refuse(damaged(TensorSnapshotError::DataError(format!(
-                "`{}`: {error:?}",
-                tensor.checkpoint
-            ))))
+            refuse(damaged(
+                format!("`{}`: {error:?}", tensor.checkpoint).into(),
+            ))
         })?;
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             return Err(refuse(ModelError::NonFinite {
@@ -213,12 +198,10 @@ pub(super) fn unused_tensors(path: &Path) -> Result<Vec<(String, TensorData)>> {
     let mut unused = Vec::new();
     for (name, snapshot) in read_snapshots(path)? {
         if name.starts_with("pooler.") && UNUSED.contains(&name.as_str()) {
-            let data = guarded(|| snapshot.to_data())
-                .and_then(|data| data)
-                .map_err(|error| ModelError::Weights {
-                    path: path.to_owned(),
-                    source: Box::new(error),
-                })?;
+            let data = guarded(|| snapshot.to_data()).map_err(|source| ModelError::Weights {
+                path: path.to_owned(),
+                source,
+            })?;
             unused.push((name, data.convert::<f32>()));
         }
     }

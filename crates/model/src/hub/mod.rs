@@ -280,8 +280,8 @@ mod tests {
             Some(("owner", "some.model_1"))
         );
         for path in [
-            "./model",
-            "../model",
+            "./no-model",
+            "../no-model",
             "/model",
             "a/b/c",
             "",
