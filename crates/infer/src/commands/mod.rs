@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::CommandFactory;
 use indicatif::ProgressBar;
 use model::SentenceEncoder;
-use model::hub::{DownloadProgress, HubOptions};
+use model::hub::{DownloadProgress, HubOptions, Origin};
 
 use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
 use crate::failure::Failure;
@@ -60,7 +60,16 @@ fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceE
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
-    Ok(builder.load(&args.model)?)
+    let encoder = builder.load(&args.model)?;
+    if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
+        notes.note(format_args!(
+            "fetched {} from {} into {}",
+            args.model,
+            encoder.origin(),
+            encoder.folder().display()
+        ));
+    }
+    Ok(encoder)
 }
 
 /// How the hub is asked, with a bar for what comes.

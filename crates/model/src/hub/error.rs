@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::DEFAULT_MODEL;
 use crate::error::BoxedError;
 
 /// What keeps a name from becoming a folder.
@@ -78,9 +79,13 @@ impl fmt::Display for HubError {
                         "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)"
                     )?;
                 }
+                formatter.write_str("\nways out: check the name and the network and try again; ")?;
+                if name == DEFAULT_MODEL {
+                    formatter.write_str("install Python 3 with pip, to fetch it from there; ")?;
+                }
                 formatter.write_str(
-                    "\nways out: check the name and the network and try again; point HF_HOME at a cache that holds the \
-                     model; or give the path of a folder that holds it",
+                    "point HF_HOME at a cache that holds the model; or give the path of a folder \
+                     that does",
                 )
             }
             Self::Interrupted => formatter.write_str("interrupted"),
