@@ -50,7 +50,7 @@ pub struct ModelArgs {
     /// Use only what is on this machine already (as HF_HUB_OFFLINE=1 does).
     #[arg(long, global = true)]
     pub offline: bool,
-    /// auto, cpu, ndarray, wgpu[:N] or cuda[:N], among those this program was built with.
+    /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
     /// The most tokens of a batch, padding included.

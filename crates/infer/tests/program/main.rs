@@ -1,5 +1,11 @@
 //! The program as people run it, on the tiny model; and its readers and writers on every kind of
 //! file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 mod bench;
 mod embed;

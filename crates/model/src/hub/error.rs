@@ -79,7 +79,8 @@ impl fmt::Display for HubError {
                         "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)"
                     )?;
                 }
-                formatter.write_str("\nways out: check the name and the network and try again; ")?;
+                formatter
+                    .write_str("\nways out: check the name and the network and try again; ")?;
                 if name == DEFAULT_MODEL {
                     formatter.write_str("install Python 3 with pip, to fetch it from there; ")?;
                 }

@@ -116,7 +116,7 @@ fn reason_in(output: &str, interpreter: &str) -> String {
     };
     lines()
         .rfind(|line| line.starts_with("ERROR:") || line.contains("No module named"))
-        .or_else(|| lines().last())
+        .or_else(|| lines().next_back())
         .map_or_else(
             || format!("{interpreter} said nothing"),
             |line| line.trim_start_matches("ERROR:").trim().to_owned(),

@@ -249,7 +249,8 @@ fn half_precision_weights_are_read() {
 
 #[test]
 fn damaged_weights_are_named() {
-    let cases: [(&str, Box<dyn Fn(&str, Tensor) -> Option<(String, Tensor)>>); 5] = [
+    type Change = Box<dyn Fn(&str, Tensor) -> Option<(String, Tensor)>>;
+    let cases: [(&str, Change); 5] = [
         (
             "model.safetensors: tensor `encoder.layer.1.attention.attn.k.bias` is missing",
             Box::new(|name, tensor| {

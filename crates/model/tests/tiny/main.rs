@@ -1,5 +1,11 @@
 //! The random 2-layer model of `fixtures/tiny-mpnet` on the backend that this build has, without a
 //! network.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
