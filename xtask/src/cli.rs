@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetch the real model, once, and print its folder.
     #[command(after_help = "Example:\n  cargo xtask fetch-model")]
@@ -39,10 +39,11 @@ Needs two programs: `pip install typos` and `cargo install cargo-deny --locked`.
 Examples:
   cargo xtask test
   cargo xtask test --backend wgpu
+  cargo xtask test -- --nocapture    also prints how far vectors are from PyTorch's
 
 A software graphics adapter embeds three texts of the real model, every other device all 65.
 With --backend cuda and no NVIDIA GPU the tests are built, not run.")]
-    Test(BackendArgs),
+    Test(TestArgs),
     /// Measure this machine: speed, or the quality of the real model.
     #[command(after_help = "\
 Examples:
@@ -61,6 +62,17 @@ pub(crate) struct BackendArgs {
     /// The one backend that is compiled in and used.
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t = Backend::Cpu)]
     pub(crate) backend: Backend,
+}
+
+/// Arguments of `test`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TestArgs {
+    /// The backend that is tested.
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// What the test programs are told, as behind `cargo test --`.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
 }
 
 /// Arguments of `bench`.

@@ -50,3 +50,8 @@ pub use pooling::PoolingMode;
 pub use sentence_encoder::{Embeddings, Progress, SentenceEncoder, SentenceEncoderBuilder};
 pub use sentence_model::SentenceModel;
 pub use tokenizer::{SentenceTokenizer, TokenIds};
+
+/// The example of the README, run with the real model.
+#[cfg(all(doctest, feature = "real-weights"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

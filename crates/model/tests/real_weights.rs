@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens};
+use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens, report};
 use model::{Device, SentenceEncoder, hub};
 
 /// A software GPU needs seconds for a text; there the three sample queries, which come first, must
@@ -45,5 +45,5 @@ fn tokens_and_vectors_are_those_of_pytorch() {
     assert_eq!([65, vectors.width()], shape[..]);
     let expected = &expected[..count * vectors.width()];
     let largest = assert_close("vectors", vectors.values(), expected, TOLERANCE);
-    println!("{count} vectors on {DEVICE}: largest difference {largest:e}");
+    report(&format!("all-mpnet-base-v2, {count} vectors"), largest);
 }

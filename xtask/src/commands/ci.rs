@@ -11,5 +11,5 @@ pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError
         // Format, spelling, licences and documentation are the same for all backends.
         Backend::NdArray | Backend::Wgpu | Backend::Cuda => runner.run(&check::lints(backend))?,
     }
-    test::run(backend, runner)
+    test::run(backend, &[], runner)
 }

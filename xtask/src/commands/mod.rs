@@ -15,7 +15,9 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
     match command {
         Command::FetchModel(arguments) => fetch_model::run(arguments.backend, runner),
         Command::Check(arguments) => check::run(arguments.backend, runner),
-        Command::Test(arguments) => test::run(arguments.backend, runner),
+        Command::Test(arguments) => {
+            test::run(arguments.backend.backend, &arguments.arguments, runner)
+        }
         Command::Bench(arguments) => {
             bench::run(arguments.measure, arguments.backend.backend, runner)
         }

@@ -12,7 +12,11 @@ use crate::error::TaskError;
 use crate::runner::Runner;
 use crate::step::Step;
 
-pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError> {
+pub(super) fn run(
+    backend: Backend,
+    arguments: &[String],
+    runner: &mut Runner,
+) -> Result<(), TaskError> {
     if backend == Backend::Cuda && !nvidia_gpu() {
         runner.run(&build_tests(backend))?;
         runner.note(format_args!(
@@ -23,7 +27,7 @@ pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError
     runner.run(&build(backend))?;
     let folder = runner.output(&fetch(&development_program("infer")?))?;
     runner.note(format_args!("the real model is in {folder}"));
-    runner.run(&tests(backend))
+    runner.run(&tests(backend, arguments))
 }
 
 /// `infer`, and all that the tests need; not this program, which cannot be replaced on Windows
@@ -42,8 +46,13 @@ fn fetch(infer: &Path) -> Step {
 }
 
 /// Unit tests, test targets (with the real model, as the features say), examples and documentation.
-fn tests(backend: Backend) -> Step {
-    on_workspace("tests", "test", backend, &[])
+fn tests(backend: Backend, arguments: &[String]) -> Step {
+    let mut all = Vec::new();
+    if !arguments.is_empty() {
+        all.push("--");
+        all.extend(arguments.iter().map(String::as_str));
+    }
+    on_workspace("tests", "test", backend, &all)
 }
 
 fn build_tests(backend: Backend) -> Step {
@@ -86,8 +95,12 @@ mod tests {
             format!("cargo build {WORKSPACE} --bin infer --tests --examples")
         );
         assert_eq!(
-            tests(Backend::Wgpu).command_line(),
+            tests(Backend::Wgpu, &[]).command_line(),
             format!("cargo test {WORKSPACE}")
+        );
+        assert_eq!(
+            tests(Backend::Wgpu, &["--nocapture".to_owned()]).command_line(),
+            format!("cargo test {WORKSPACE} -- --nocapture")
         );
     }
 

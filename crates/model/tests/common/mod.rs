@@ -81,6 +81,11 @@ pub(crate) fn reference_tensor(file: &str, name: &str) -> (Vec<usize>, Vec<f32>)
     (tensor.shape().to_vec(), values)
 }
 
+/// Says how exact this backend is, for the table of the README: `cargo xtask test -- --nocapture`.
+pub(crate) fn report(what: &str, largest: f32) {
+    println!("exact on {DEVICE}: {what}: largest difference {largest:.1e}");
+}
+
 /// Compares whole tensors and returns the largest difference; fails where one is above `tolerance`.
 #[track_caller]
 pub(crate) fn assert_close(what: &str, actual: &[f32], expected: &[f32], tolerance: f32) -> f32 {
