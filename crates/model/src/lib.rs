@@ -30,6 +30,7 @@ pub mod error;
 mod file;
 mod guard;
 pub mod hub;
+mod lanes;
 pub mod layer;
 pub mod network;
 pub mod pooling;

@@ -13,6 +13,7 @@ use crate::batch::{BatchLimit, TokenBatch, plan_batches};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, Origin};
+use crate::lanes;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
@@ -198,25 +199,26 @@ impl SentenceEncoder {
         let width = self.dimensions;
         let mut values = vec![0.0; texts.len() * width];
         let mut done = 0;
-        for batch in plan_batches(&lengths, self.limit) {
-            let rows = self.encode_batch(&tokens, &batch)?;
-            for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(&batch) {
-                let kept = &mut values[text * width..][..width];
-                kept.copy_from_slice(&row[..width]);
-                if self.normalize {
-                    normalize(kept);
+        lanes::for_each(
+            &plan_batches(&lengths, self.limit),
+            self.lanes(),
+            |batch| self.encode_batch(&tokens, batch),
+            |batch, rows| {
+                for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(batch) {
+                    let kept = &mut values[text * width..][..width];
+                    kept.copy_from_slice(&row[..width]);
+                    if self.normalize {
+                        normalize(kept);
+                    }
                 }
-            }
-            done += batch.len();
-            if progress(Progress {
-                done,
-                total: texts.len(),
-            })
-            .is_break()
-            {
-                return Err(ModelError::Interrupted);
-            }
-        }
+                done += batch.len();
+                let total = texts.len();
+                match progress(Progress { done, total }) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(ModelError::Interrupted),
+                }
+            },
+        )?;
         let truncated = tokens.iter().filter(|text| text.truncated).count();
         Ok(Embeddings {
             values,
@@ -224,6 +226,14 @@ impl SentenceEncoder {
             truncated,
             tokens: lengths.iter().sum(),
         })
+    }
+
+    /// How many batches run side by side: a GPU is kept busy by one.
+    fn lanes(&self) -> usize {
+        match self.device {
+            Device::Wgpu(_) | Device::Cuda(_) => 1,
+            _ => rayon::current_num_threads(),
+        }
     }
 
     fn encode_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>> {

@@ -217,7 +217,10 @@ fn progress_counts_texts_and_can_stop() {
         std::ops::ControlFlow::Continue(())
     });
     assert_eq!(vectors.unwrap().len(), 5);
-    assert_eq!(seen, [(2, 5), (4, 5), (5, 5)]);
+    // Batches run side by side: the one of a single text may come at any time.
+    assert_eq!(seen.len(), 3);
+    assert!(seen.is_sorted() && seen.iter().all(|(_, total)| *total == 5));
+    assert_eq!(seen.last(), Some(&(5, 5)));
     let stopped = encoder.encode_with_progress(&texts, |_| std::ops::ControlFlow::Break(()));
     assert!(matches!(stopped, Err(model::ModelError::Interrupted)));
 }
