@@ -1,6 +1,6 @@
 //! A file of products in memory, with an index of their vectors.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
 use search::{Index, Similarity};
@@ -8,9 +8,10 @@ use search::{Index, Similarity};
 use crate::cli::{CorpusArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
 use crate::records::{ReaderOptions, Record, RecordReader, Source};
-use crate::stream::{Summary, encode_records};
-use crate::terminal::{BarKind, Notes};
-use crate::vectors::read_vectors;
+use crate::saved_vectors;
+use crate::stream::{TextsOf, embed_file, note_skipped};
+use crate::terminal::Notes;
+use crate::vectors::{Vectors, read_vectors};
 
 /// Records and the index of their vectors, in the same order.
 pub struct Catalogue {
@@ -18,59 +19,72 @@ pub struct Catalogue {
     index: Index,
 }
 
-impl Catalogue {
-    /// Reads a corpus and embeds it, or takes its vectors from a file.
+/// A file of products that has been opened, before the model is loaded.
+pub struct Corpus {
+    reader: RecordReader,
+    vectors: Option<(PathBuf, Vectors)>,
+}
+
+impl Corpus {
+    /// Opens the file, and reads its vectors where they were saved.
     ///
     /// # Errors
     ///
-    /// When the corpus or its vectors cannot be read or do not fit together, or when the model
-    /// fails.
-    pub fn load(
-        args: &CorpusArgs,
-        encoder: &SentenceEncoder,
-        notes: Notes,
-    ) -> Result<Self, Failure> {
+    /// When one of them cannot be read.
+    pub fn open(args: &CorpusArgs) -> Result<Self, Failure> {
         if args.corpus == Path::new("-") {
             return Err(UsageError::CorpusIsStdin.into());
         }
-        let mut reader = open(&args.corpus, &args.read)?;
-        let (records, values, width) = match &args.vectors {
-            Some(path) => {
-                let records = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
-                let vectors = read_vectors(path)?;
-                if vectors.width != encoder.width() {
-                    let (found, expected) = (vectors.width, encoder.width());
-                    return Err(Failure::VectorWidth {
-                        path: path.clone(),
-                        found,
-                        expected,
-                    });
-                }
-                let count = vectors.values.len() / vectors.width.max(1);
-                if count != records.len() {
-                    return Err(Failure::VectorCount {
-                        path: path.clone(),
-                        vectors: count,
-                        records: records.len(),
-                    });
-                }
-                (records, vectors.values, vectors.width)
-            }
-            None => {
-                let mut records = Vec::new();
-                let mut values = Vec::new();
-                embed_file(&mut reader, encoder, notes, |window, vectors| {
-                    records.extend(window);
-                    values.extend_from_slice(vectors);
-                    Ok(())
-                })?;
-                (records, values, encoder.width())
-            }
+        let reader = open(&args.corpus, &args.read)?;
+        let vectors = match &args.vectors {
+            Some(path) => Some((path.clone(), read_vectors(path)?)),
+            None => None,
         };
+        Ok(Self { reader, vectors })
+    }
+}
+
+impl Catalogue {
+    /// Reads a corpus to its end, and embeds it unless its vectors were saved.
+    ///
+    /// # Errors
+    ///
+    /// When the corpus cannot be read or is not that of the saved vectors, or when the model fails.
+    pub fn load(
+        corpus: Corpus,
+        encoder: &SentenceEncoder,
+        similarity: Similarity,
+        notes: Notes,
+    ) -> Result<Self, Failure> {
+        let Corpus {
+            mut reader,
+            vectors,
+        } = corpus;
+        let mut records = Vec::new();
+        let mut values = Vec::new();
+        if let Some((path, vectors)) = vectors {
+            for record in reader.by_ref() {
+                records.push(record?);
+            }
+            saved_vectors::check(&path, &vectors, &records, encoder)?;
+            values = vectors.values;
+        } else {
+            embed_file(
+                &mut reader,
+                TextsOf::Record,
+                encoder,
+                notes,
+                |window, vectors| {
+                    records.extend(window);
+                    values.extend_from_slice(vectors.values());
+                    Ok(())
+                },
+            )?;
+        }
         note_skipped(&reader, notes);
         Ok(Self {
             records,
-            index: Index::new(values, width, Similarity::Cosine)?,
+            index: Index::new(values, encoder.width(), similarity)?,
         })
     }
 
@@ -133,56 +147,5 @@ pub fn reader_options(args: &ReadArgs) -> ReaderOptions {
         columns: args.columns.clone(),
         id_column: args.id_column.clone(),
         skip_bad_rows: args.skip_bad_rows,
-    }
-}
-
-/// Embeds all records of a reader under a progress bar, and says how many texts were cut.
-///
-/// # Errors
-///
-/// As [`encode_records`].
-pub fn embed_file(
-    reader: &mut RecordReader,
-    encoder: &SentenceEncoder,
-    notes: Notes,
-    mut sink: impl FnMut(Vec<Record>, &[f32]) -> Result<(), Failure>,
-) -> Result<Summary, Failure> {
-    // The number of records is not known before the end: the bar follows the bytes.
-    let bar = notes.bar(reader.total_bytes(), BarKind::Bytes);
-    let step = |reader: &RecordReader, done: usize| {
-        bar.set_position(reader.bytes_read());
-        let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
-        bar.set_message(format!("{done} texts  {rate:.1}/s"));
-    };
-    let summary = encode_records(reader, encoder, step, |window, vectors| {
-        sink(window, vectors.values())
-    });
-    bar.finish_and_clear();
-    let summary = summary?;
-    note_truncated(summary.truncated, summary.records, encoder, notes);
-    Ok(summary)
-}
-
-/// Says how many texts were longer than the model reads.
-pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, notes: Notes) {
-    if truncated > 0 {
-        let limit = encoder.tokenizer().max_length();
-        notes.note(format_args!(
-            "note: {truncated} of {texts} texts have more than {limit} tokens; the rest was cut"
-        ));
-    }
-}
-
-/// Says how many rows were skipped.
-pub fn note_skipped(reader: &RecordReader, notes: Notes) {
-    if reader.skipped() > 0 {
-        let first = reader
-            .first_skipped()
-            .map(|error| format!("; the first: {error}"))
-            .unwrap_or_default();
-        notes.note(format_args!(
-            "note: skipped {} bad rows{first}",
-            reader.skipped()
-        ));
     }
 }

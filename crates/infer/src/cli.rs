@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::Device;
+use search::Similarity;
 
 use crate::records::Format;
 use crate::vectors::VectorFormat;
@@ -73,13 +74,54 @@ pub struct VectorArgs {
     pub dimensions: Option<usize>,
 }
 
+/// How vectors are compared.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Vectors")]
+pub struct CompareArgs {
+    /// What counts as close: the cosine of vectors, or for models trained so their dot product.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Comparison::Cosine)]
+    pub similarity: Comparison,
+    /// Keep the first N dimensions of each vector.
+    #[arg(long, value_name = "N")]
+    pub dimensions: Option<usize>,
+}
+
+impl CompareArgs {
+    /// The vectors that are compared.
+    #[must_use]
+    pub fn vectors(self) -> VectorArgs {
+        VectorArgs {
+            dimensions: self.dimensions,
+            ..VectorArgs::default()
+        }
+    }
+}
+
+/// What counts as close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Comparison {
+    /// The cosine of the angle between vectors, whatever their lengths.
+    Cosine,
+    /// Their dot product.
+    Dot,
+}
+
+impl From<Comparison> for Similarity {
+    fn from(comparison: Comparison) -> Self {
+        match comparison {
+            Comparison::Cosine => Self::Cosine,
+            Comparison::Dot => Self::DotProduct,
+        }
+    }
+}
+
 /// How a file of texts is read.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadArgs {
     /// How the file is written: text (one a line), csv, tsv or jsonl [default: as its name ends,
     /// also before .gz].
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", ignore_case = true)]
     pub format: Option<Format>,
     /// The column or key with the text; several are joined by a space [default: the only column,
     /// or `text`].
@@ -176,7 +218,7 @@ pub struct EmbedArgs {
     pub output: Option<PathBuf>,
     /// How the vectors are written: npy, safetensors, pt or jsonl [default: as the output's name
     /// ends].
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
     pub output_format: Option<VectorFormat>,
     /// How the file is read.
     #[command(flatten)]
@@ -198,9 +240,9 @@ pub struct SimilarityArgs {
     /// How the file is read.
     #[command(flatten)]
     pub read: ReadArgs,
-    /// Keep the first N dimensions of each vector.
-    #[arg(long, value_name = "N")]
-    pub dimensions: Option<usize>,
+    /// How vectors are compared.
+    #[command(flatten)]
+    pub compare: CompareArgs,
     /// Print JSON, one pair a line.
     #[arg(long)]
     pub json: bool,
@@ -218,9 +260,9 @@ pub struct SearchArgs {
     /// How many texts to show for each query.
     #[arg(short, value_name = "K", default_value_t = 10)]
     pub k: usize,
-    /// Keep the first N dimensions of each vector.
-    #[arg(long, value_name = "N")]
-    pub dimensions: Option<usize>,
+    /// How vectors are compared.
+    #[command(flatten)]
+    pub compare: CompareArgs,
     /// Print JSON, one query a line.
     #[arg(long)]
     pub json: bool,
@@ -245,9 +287,9 @@ pub struct RecommendArgs {
     /// How many records to recommend.
     #[arg(short, value_name = "K", default_value_t = 5)]
     pub k: usize,
-    /// Keep the first N dimensions of each vector.
-    #[arg(long, value_name = "N")]
-    pub dimensions: Option<usize>,
+    /// How vectors are compared.
+    #[command(flatten)]
+    pub compare: CompareArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

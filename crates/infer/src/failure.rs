@@ -60,8 +60,43 @@ pub enum Failure {
         /// The model's.
         expected: usize,
     },
+    /// Vectors stand in another order, or are those of other records.
+    #[error(
+        "{}: the vector of the record in line {line} was saved for the id `{saved}`, not `{id}`; \
+         embed this corpus again",
+        path.display()
+    )]
+    VectorId {
+        /// The vector file.
+        path: PathBuf,
+        /// The line of the record.
+        line: u64,
+        /// Its id.
+        id: String,
+        /// The id that the vector was saved with.
+        saved: String,
+    },
+    /// Vectors are not those of the texts.
+    #[error(
+        "{}: the saved vector is not that of the record in line {line} (their cosine is \
+         {cosine:.3}); give the --model, --column and --max-length they were embedded with, or \
+         embed this corpus again",
+        path.display()
+    )]
+    ForeignVectors {
+        /// The vector file.
+        path: PathBuf,
+        /// The line of the record.
+        line: u64,
+        /// The cosine of the saved vector and the right one.
+        cosine: f32,
+    },
     /// The record to recommend for is not in the corpus.
-    #[error("{}: no record has the id `{id}`", path.display())]
+    #[error(
+        "{}: no record has the id `{id}`; without --id-column, ids are the numbers of the records, \
+         from 1",
+        path.display()
+    )]
     UnknownId {
         /// The corpus.
         path: PathBuf,
@@ -97,9 +132,12 @@ pub enum UsageError {
         "cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl"
     )]
     VectorFormat(PathBuf),
-    /// Neither an id nor a text to recommend for.
-    #[error("give the ID of a record, or --text")]
-    NoSeed,
+    /// The output would replace its own input.
+    #[error("--output and --input are the same file")]
+    OutputIsInput,
+    /// How to read a file, without one.
+    #[error("--column, --id-column, --format and --skip-bad-rows are for --input")]
+    ReadWithoutInput,
     /// Two columns are compared, no more and no less.
     #[error("two texts are compared: give two columns with --column, {0} were given")]
     TwoColumns(usize),

@@ -14,6 +14,7 @@ pub mod cli;
 mod commands;
 pub mod failure;
 pub mod records;
+mod saved_vectors;
 pub mod stream;
 pub mod terminal;
 mod unfinished;

@@ -23,7 +23,7 @@ impl Terminal {
     pub fn new(quiet: bool) -> Self {
         // Fails only where a handler is set already, and then that one is wanted.
         let _ = ctrlc::set_handler(|| {
-            let _ = writeln!(io::stderr(), "\ninterrupted; unfinished files were removed");
+            let _ = writeln!(io::stderr(), "\ninterrupted");
             unfinished::remove_and_exit(INTERRUPT_CODE);
         });
         Self {

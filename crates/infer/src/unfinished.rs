@@ -13,13 +13,57 @@ fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The regular file that an output becomes: a link is followed, and what is no file is refused.
+///
+/// # Errors
+///
+/// When a folder or a device stands there, or when the folder of the file does not.
+pub(crate) fn target(path: &Path) -> Result<PathBuf, TargetProblem> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(TargetProblem::IsFolder),
+        Ok(found) if !found.is_file() => Err(TargetProblem::NotAFile),
+        // Renaming onto a link would replace the link.
+        Ok(_) => std::fs::canonicalize(path).map_err(TargetProblem::Io),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TargetProblem::Io(error)),
+        Err(_) => {
+            let folder = folder_of(path);
+            if folder.is_dir() {
+                Ok(path.to_owned())
+            } else {
+                Err(TargetProblem::NoFolder(folder.to_owned()))
+            }
+        }
+    }
+}
+
+/// Why nothing can be written under a name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetProblem {
+    /// A folder has that name.
+    #[error("is a folder; give the name of a file")]
+    IsFolder,
+    /// A device or a pipe has that name.
+    #[error("is not a regular file; leave the output out to write JSON lines to standard output")]
+    NotAFile,
+    /// The folder it should stand in does not exist.
+    #[error("the folder {} does not exist", .0.display())]
+    NoFolder(PathBuf),
+    /// The system says so.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// A temporary file in the folder of `path`, as readable as any new file there. Dropped, it is
 /// gone.
 pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".infer-");
     #[cfg(unix)]
@@ -29,7 +73,7 @@ pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut unfinished = unfinished();
-    let file = builder.tempfile_in(folder)?;
+    let file = builder.tempfile_in(folder_of(path))?;
     unfinished.push(file.path().to_owned());
     Ok(file)
 }

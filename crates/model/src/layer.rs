@@ -50,11 +50,23 @@ impl<B: Backend> EncoderLayer<B> {
         let hidden = self
             .attention_norm
             .forward(self.dropout.forward(attended) + hidden);
-        // burn's `gelu` is the exact one, by the error function.
         let transformed = self
             .output
-            .forward(gelu(self.intermediate.forward(hidden.clone())));
+            .forward(exact_gelu(self.intermediate.forward(hidden.clone())));
         self.output_norm
             .forward(self.dropout.forward(transformed) + hidden)
     }
+}
+
+/// `x * (1 + erf(x / sqrt(2))) / 2`, without the tanh that stands in for it elsewhere.
+///
+/// burn 0.21 computes its own `gelu` in this way, but in the backward pass most backends take the
+/// derivative of the tanh form (`gelu_backward` in burn-backend's `activation.rs`), which is up to
+/// 3e-4 off. Under autodiff the formula is spelt out, and its derivative is exact.
+fn exact_gelu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    if !B::ad_enabled(&x.device()) {
+        return gelu(x);
+    }
+    let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
+    x * (erf + 1.0) * 0.5
 }

@@ -59,6 +59,16 @@ pub(super) fn run(
     let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_seconds = start.elapsed().as_secs_f64();
 
+    if !args.json {
+        writeln!(
+            terminal.out(),
+            "{:14} {:>6} {:>9} {:>17}",
+            "workload",
+            "texts",
+            "seconds",
+            "texts_per_second"
+        )?;
+    }
     let mut rows = Vec::new();
     for (workload, texts) in workloads {
         let one_a_call = workload == SINGLES;
@@ -79,7 +89,7 @@ pub(super) fn run(
             } = &row;
             writeln!(
                 terminal.out(),
-                "{workload:14} {texts:6} texts {seconds:9.3} s {texts_per_second:9.1} texts/s"
+                "{workload:14} {texts:6} {seconds:9.3} {texts_per_second:17.1}"
             )?;
             terminal.flush()?;
         }
@@ -87,7 +97,7 @@ pub(super) fn run(
     }
     let report = Report {
         device: encoder.device().to_string(),
-        threads: std::thread::available_parallelism().map_or(1, Into::into),
+        threads: rayon::current_num_threads(),
         rows,
         load_seconds,
         peak_memory_bytes: peak_memory(),

@@ -50,15 +50,14 @@ pub(super) fn run(
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let difference =
-        (model.model == hub::DEFAULT_MODEL).then(|| largest_difference(vectors.values()));
+    let difference = is_known(model).then(|| largest_difference(vectors.values()));
 
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         device: encoder.device().to_string(),
         device_description: encoder.device().description(),
         backends: Device::compiled_in(),
-        threads: std::thread::available_parallelism().map_or(1, Into::into),
+        threads: rayon::current_num_threads(),
         simd: simd(),
         model: model.model.clone(),
         folder: encoder.folder().display().to_string(),
@@ -95,7 +94,7 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(difference) => {
             format!("FAILED: \"{KNOWN_TEXT}\" is {difference:.1e} away from PyTorch's vector")
         }
-        None => "none: no vector of this model is known".to_owned(),
+        None => "none: no vector of this model, revision and length is known".to_owned(),
     };
     let rows = [
         ("version", report.version.to_owned()),
@@ -127,6 +126,20 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         writeln!(terminal.out(), "{name:<13} {value}")?;
     }
     Ok(())
+}
+
+/// Whether the vector is known: that of the published default model, read to its own length.
+fn is_known(model: &ModelArgs) -> bool {
+    let named = [
+        Some(hub::DEFAULT_MODEL),
+        hub::DEFAULT_MODEL.split('/').next_back(),
+    ];
+    named.contains(&Some(model.model.as_str()))
+        && model
+            .revision
+            .as_deref()
+            .is_none_or(|revision| revision == "main")
+        && model.max_length.is_none()
 }
 
 /// The largest difference to the known vector; infinite where the widths differ.

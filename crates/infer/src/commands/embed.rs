@@ -6,12 +6,13 @@ use std::time::Instant;
 use model::SentenceEncoder;
 
 use super::{encode, load};
-use crate::catalogue::{embed_file, note_skipped, open};
-use crate::cli::{EmbedArgs, ModelArgs};
+use crate::catalogue::open;
+use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
 use crate::records::Record;
+use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::{Notes, Terminal};
-use crate::vectors::{VectorFormat, VectorWriter};
+use crate::vectors::{VectorFormat, VectorWriter, check_target};
 
 pub(super) fn run(
     model: &ModelArgs,
@@ -23,24 +24,32 @@ pub(super) fn run(
     match (&args.input, args.texts.is_empty()) {
         (Some(_), false) => Err(UsageError::TextsAndInput.into()),
         (None, true) => Err(UsageError::NoText.into()),
+        (None, false) if args.read != ReadArgs::default() => {
+            Err(UsageError::ReadWithoutInput.into())
+        }
         (None, false) => {
             let encoder = load(model, args.vectors, terminal.notes())?;
             embed_texts(&encoder, &args.texts, &output, terminal)
         }
         (Some(input), true) => {
             let mut reader = open(input, &args.read)?;
+            output.check_input(input)?;
             let encoder = load(model, args.vectors, terminal.notes())?;
             let start = Instant::now();
             let notes = terminal.notes();
             let mut writer =
                 output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
-            let summary = embed_file(&mut reader, &encoder, notes, |window, vectors| {
-                Ok(writer.write(&window, vectors)?)
-            })?;
+            let texts = embed_file(
+                &mut reader,
+                TextsOf::Record,
+                &encoder,
+                notes,
+                |window, vectors| Ok(writer.write(&window, vectors.values())?),
+            )?;
             writer.finish()?;
             note_skipped(&reader, notes);
             let seconds = start.elapsed().as_secs_f64();
-            output.note(summary.records, encoder.width(), seconds, notes);
+            output.note(texts, encoder.width(), seconds, notes);
             Ok(())
         }
     }
@@ -56,14 +65,7 @@ fn embed_texts(
     let start = Instant::now();
     let vectors = encode(encoder, texts, notes)?;
     let seconds = start.elapsed().as_secs_f64();
-    let records: Vec<Record> = (1u64..)
-        .zip(texts)
-        .map(|(line, text)| Record {
-            line,
-            id: None,
-            fields: vec![text.clone()],
-        })
-        .collect();
+    let records = Record::of_texts(texts);
     let mut writer = output.writer(encoder.width(), false, terminal)?;
     writer.write(&records, vectors.values())?;
     writer.finish()?;
@@ -78,17 +80,30 @@ enum Output {
 }
 
 impl Output {
-    fn of(args: &EmbedArgs) -> Result<Self, UsageError> {
+    fn of(args: &EmbedArgs) -> Result<Self, Failure> {
         let Some(path) = &args.output else {
             return Ok(Self::Stdout);
         };
-        let format = args.output_format.or_else(|| VectorFormat::from_path(path));
-        match format {
-            Some(format) => Ok(Self::File {
-                path: path.clone(),
-                format,
-            }),
-            None => Err(UsageError::VectorFormat(path.clone())),
+        let format = args
+            .output_format
+            .or_else(|| VectorFormat::from_path(path))
+            .ok_or_else(|| UsageError::VectorFormat(path.clone()))?;
+        let path = check_target(path)?;
+        Ok(Self::File { path, format })
+    }
+
+    /// The input must still be there afterwards.
+    fn check_input(&self, input: &Path) -> Result<(), UsageError> {
+        match self {
+            // An output that is not there yet is no input.
+            Self::File { path, .. }
+                if path
+                    .canonicalize()
+                    .is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) =>
+            {
+                Err(UsageError::OutputIsInput)
+            }
+            _ => Ok(()),
         }
     }
 

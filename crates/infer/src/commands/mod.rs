@@ -9,6 +9,7 @@ mod sample;
 mod search;
 mod similarity;
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,8 +38,10 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(Command::Doctor(args)) => doctor::run(&cli.model, &args, terminal),
         Some(Command::Fetch) => fetch::run(&cli.model, terminal),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "infer", terminal.out());
-            Ok(())
+            // Into memory first: clap_complete panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "infer", &mut script);
+            Ok(terminal.out().write_all(&script)?)
         }
     }
 }
@@ -110,6 +113,6 @@ fn encode(
     notes: Notes,
 ) -> Result<model::Embeddings, Failure> {
     let vectors = encoder.encode(texts)?;
-    crate::catalogue::note_truncated(vectors.truncated(), texts.len(), encoder, notes);
+    crate::stream::note_truncated(vectors.truncated(), texts.len(), encoder, notes);
     Ok(vectors)
 }

@@ -2,13 +2,14 @@
 
 use std::io::Write;
 
-use ::search::{Hit, Rows};
+use ::search::Rows;
 
-use super::search::{print_hits, print_json};
+use super::search::{About, one_line, print_hits, print_json};
 use super::{encode, load};
-use crate::catalogue::Catalogue;
-use crate::cli::{ModelArgs, RecommendArgs, VectorArgs};
-use crate::failure::{Failure, UsageError};
+use crate::catalogue::{Catalogue, Corpus};
+use crate::cli::{ModelArgs, RecommendArgs};
+use crate::failure::Failure;
+use crate::records::Record;
 use crate::terminal::Terminal;
 
 pub(super) fn run(
@@ -16,45 +17,32 @@ pub(super) fn run(
     args: RecommendArgs,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let vectors = VectorArgs {
-        dimensions: args.dimensions,
-        ..VectorArgs::default()
+    let corpus = Corpus::open(&args.corpus)?;
+    let encoder = load(model, args.compare.vectors(), terminal.notes())?;
+    let similarity = args.compare.similarity.into();
+    let catalogue = Catalogue::load(corpus, &encoder, similarity, terminal.notes())?;
+    let (about, headline, hits) = if let Some(id) = &args.id {
+        let position = catalogue.position(id).ok_or_else(|| Failure::UnknownId {
+            path: args.corpus.corpus.clone(),
+            id: id.clone(),
+        })?;
+        let seed = catalogue.record(position).map(Record::text);
+        let headline = format!("like {id}: {}", one_line(&seed.unwrap_or_default()));
+        let hits = catalogue.index().recommend(position, args.k)?;
+        (About::Id(id), headline, hits)
+    } else {
+        // Without an id, clap has asked for a text.
+        let text = args.text.as_deref().unwrap_or_default();
+        let query = encode(&encoder, &[text.to_owned()], terminal.notes())?;
+        let found = catalogue
+            .index()
+            .search(Rows::new(query.values(), query.width())?, args.k)?;
+        let hits = found.into_iter().next().unwrap_or_default();
+        (About::Text(text), format!("like: {}", one_line(text)), hits)
     };
-    let encoder = load(model, vectors, terminal.notes())?;
-    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal.notes())?;
-    let hits: Vec<Hit> = match (&args.id, &args.text) {
-        (Some(id), _) => {
-            let position = catalogue.position(id).ok_or_else(|| Failure::UnknownId {
-                path: args.corpus.corpus.clone(),
-                id: id.clone(),
-            })?;
-            let seed = catalogue
-                .record(position)
-                .map(crate::records::Record::text)
-                .unwrap_or_default();
-            if !args.json {
-                writeln!(terminal.out(), "like {id}: {seed}")?;
-            }
-            catalogue.index().recommend(position, args.k)?
-        }
-        (None, Some(text)) => {
-            if !args.json {
-                writeln!(terminal.out(), "like: {text}")?;
-            }
-            let query = encode(&encoder, std::slice::from_ref(text), terminal.notes())?;
-            let found = catalogue
-                .index()
-                .search(Rows::new(query.values(), query.width())?, args.k)?;
-            found.into_iter().next().unwrap_or_default()
-        }
-        (None, None) => return Err(UsageError::NoSeed.into()),
-    };
-    if !args.json {
-        return print_hits(&hits, &catalogue, terminal);
+    if args.json {
+        return print_json(about, &hits, &catalogue, terminal);
     }
-    let seed = match (&args.id, &args.text) {
-        (Some(id), _) => ("id", id.as_str()),
-        (None, text) => ("text", text.as_deref().unwrap_or_default()),
-    };
-    print_json(&[seed], &hits, &catalogue, terminal)
+    writeln!(terminal.out(), "{headline}")?;
+    print_hits(&hits, &catalogue, terminal)
 }

@@ -11,7 +11,7 @@ use crate::cli::{ModelArgs, VectorArgs};
 use crate::failure::Failure;
 use crate::records::Record;
 use crate::terminal::Terminal;
-use crate::vectors::{VectorFormat, VectorWriter};
+use crate::vectors::{VectorFormat, VectorWriter, check_target};
 
 /// The queries of the project's seed.
 const SAMPLE_QUERIES: [&str; 3] = [
@@ -27,6 +27,7 @@ const SAMPLE_FILE: &str = "sample_embeddings.pt";
 const SHOWN_VALUES: usize = 6;
 
 pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+    check_target(Path::new(SAMPLE_FILE))?;
     let start = Instant::now();
     let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_time = start.elapsed();
@@ -63,21 +64,13 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
         writeln!(out, "  {text:<26} {}", cells.join("  "))?;
     }
 
-    let records: Vec<Record> = (1u64..)
-        .zip(texts)
-        .map(|(line, text)| Record {
-            line,
-            id: None,
-            fields: vec![text],
-        })
-        .collect();
     let mut writer = VectorWriter::create(
         Path::new(SAMPLE_FILE),
         VectorFormat::Pt,
         vectors.width(),
         false,
     )?;
-    writer.write(&records, vectors.values())?;
+    writer.write(&Record::of_texts(&texts), vectors.values())?;
     writer.finish()?;
     writeln!(
         terminal.out(),

@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use ::search::{Hit, Rows};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{encode, load};
-use crate::catalogue::Catalogue;
-use crate::cli::{ModelArgs, SearchArgs, VectorArgs};
+use crate::catalogue::{Catalogue, Corpus};
+use crate::cli::{ModelArgs, SearchArgs};
 use crate::failure::Failure;
+use crate::records::Record;
 use crate::terminal::Terminal;
 
 /// A line of a hit's text, at most this many characters.
@@ -19,26 +20,24 @@ pub(super) fn run(
     args: SearchArgs,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let vectors = VectorArgs {
-        dimensions: args.dimensions,
-        ..VectorArgs::default()
-    };
-    let encoder = load(model, vectors, terminal.notes())?;
-    let catalogue = Catalogue::load(&args.corpus, &encoder, terminal.notes())?;
+    let corpus = Corpus::open(&args.corpus)?;
+    let encoder = load(model, args.compare.vectors(), terminal.notes())?;
+    let similarity = args.compare.similarity.into();
+    let catalogue = Catalogue::load(corpus, &encoder, similarity, terminal.notes())?;
     let queries = encode(&encoder, &args.queries, terminal.notes())?;
     let found = catalogue
         .index()
         .search(Rows::new(queries.values(), queries.width())?, args.k)?;
     for (number, (query, hits)) in args.queries.iter().zip(&found).enumerate() {
         if args.json {
-            print_json(&[("query", query)], hits, &catalogue, terminal)?;
+            print_json(About::Query(query), hits, &catalogue, terminal)?;
             continue;
         }
         let out = terminal.out();
         if number > 0 {
             writeln!(out)?;
         }
-        writeln!(out, "{query}")?;
+        writeln!(out, "{}", one_line(query))?;
         print_hits(hits, &catalogue, terminal)?;
     }
     Ok(())
@@ -71,39 +70,59 @@ pub(super) fn print_hits(
     Ok(())
 }
 
-/// The hits of a query as one line of JSON, behind the fields of `about`.
+/// The hits of a query as one line of JSON.
 pub(super) fn print_json(
-    about: &[(&str, &str)],
+    about: About<'_>,
     hits: &[Hit],
     catalogue: &Catalogue,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let hits: Vec<Value> = hits
-        .iter()
-        .enumerate()
-        .map(|(rank, hit)| {
-            let record = catalogue.record(hit.index);
-            json!({
-                "rank": rank + 1,
-                "score": hit.score,
-                "index": hit.index,
-                "id": record.and_then(|record| record.id.clone()),
-                "text": record.map(crate::records::Record::text),
-            })
-        })
-        .collect();
-    let mut object: serde_json::Map<String, Value> = about
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), Value::from(*value)))
-        .collect();
-    object.insert("hits".to_owned(), hits.into());
-    serde_json::to_writer(terminal.out(), &object)?;
+    let hits = (1usize..).zip(hits).map(|(rank, hit)| {
+        let record = catalogue.record(hit.index);
+        JsonHit {
+            rank,
+            score: hit.score,
+            index: hit.index,
+            id: record.and_then(|record| record.id.as_deref()),
+            text: record.map(Record::text).unwrap_or_default(),
+        }
+    });
+    let found = JsonFound {
+        about,
+        hits: hits.collect(),
+    };
+    serde_json::to_writer(terminal.out(), &found)?;
     writeln!(terminal.out())?;
     Ok(())
 }
 
+/// What the hits are for.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum About<'a> {
+    Query(&'a str),
+    Id(&'a str),
+    Text(&'a str),
+}
+
+#[derive(Serialize)]
+struct JsonFound<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    hits: Vec<JsonHit<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonHit<'a> {
+    rank: usize,
+    score: f32,
+    index: usize,
+    id: Option<&'a str>,
+    text: String,
+}
+
 /// Line breaks and the rest of a long text do not fit a table.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
     match line.char_indices().nth(SHOWN_CHARACTERS) {

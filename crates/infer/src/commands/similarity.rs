@@ -1,113 +1,126 @@
-//! `similarity`: the cosine of two texts, or of two columns of a file.
+//! `similarity`: how close two texts are, or two columns of a file.
 
 use std::io::Write;
 use std::path::Path;
 
+use model::Embeddings;
 use search::{Rows, Similarity, pairwise_similarity};
-use serde_json::json;
+use serde::Serialize;
 
+use super::search::one_line;
 use super::{encode, load};
-use crate::catalogue::{note_skipped, note_truncated, reader_options};
-use crate::cli::{ModelArgs, SimilarityArgs, VectorArgs};
+use crate::catalogue::reader_options;
+use crate::cli::{Comparison, ModelArgs, ReadArgs, SimilarityArgs};
 use crate::failure::{Failure, UsageError};
-use crate::records::{Record, RecordReader, Source};
+use crate::records::{RecordReader, Source};
+use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::Terminal;
-
-/// Pairs that are held and encoded together.
-const WINDOW_PAIRS: usize = 2048;
 
 pub(super) fn run(
     model: &ModelArgs,
     args: SimilarityArgs,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let vectors = VectorArgs {
-        dimensions: args.dimensions,
-        ..VectorArgs::default()
-    };
-    let Some(input) = &args.input else {
-        let encoder = load(model, vectors, terminal.notes())?;
-        let vectors = encode(&encoder, &args.texts, terminal.notes())?;
-        let cosine = cosines(vectors.values(), vectors.width())?;
-        return print(
-            &args.texts,
-            cosine.first().copied().unwrap_or_default(),
-            args.json,
-            terminal,
-        );
-    };
-    let mut reader = open_pairs(input, &args)?;
-    let encoder = load(model, vectors, terminal.notes())?;
-    let (mut truncated, mut texts) = (0, 0);
-    loop {
-        let pairs = reader
-            .by_ref()
-            .take(WINDOW_PAIRS)
-            .collect::<Result<Vec<Record>, _>>()?;
-        if pairs.is_empty() {
-            break;
-        }
-        let sides: Vec<String> = pairs.into_iter().flat_map(|pair| pair.fields).collect();
-        let vectors = encoder.encode(&sides)?;
-        truncated += vectors.truncated();
-        texts += sides.len();
-        for (pair, cosine) in sides
-            .chunks_exact(2)
-            .zip(cosines(vectors.values(), vectors.width())?)
-        {
-            print(pair, cosine, args.json, terminal)?;
-        }
+    let similarity = args.compare.similarity.into();
+    if let Some(input) = &args.input {
+        let mut reader = open_pairs(input, &args)?;
+        let encoder = load(model, args.compare.vectors(), terminal.notes())?;
+        let notes = terminal.notes();
+        // A pair is embedded as two texts that stand one behind the other.
+        embed_file(
+            &mut reader,
+            TextsOf::Fields,
+            &encoder,
+            notes,
+            |pairs, vectors| {
+                let scores = scores(vectors, similarity)?;
+                for (pair, score) in pairs.iter().zip(scores) {
+                    print(&pair.fields, score, &args, terminal)?;
+                }
+                Ok(())
+            },
+        )?;
+        note_skipped(&reader, notes);
+        return Ok(());
     }
-    note_truncated(truncated, texts, &encoder, terminal.notes());
-    note_skipped(&reader, terminal.notes());
-    Ok(())
+    if args.read != ReadArgs::default() {
+        return Err(UsageError::ReadWithoutInput.into());
+    }
+    let encoder = load(model, args.compare.vectors(), terminal.notes())?;
+    let vectors = encode(&encoder, &args.texts, terminal.notes())?;
+    let score = scores(&vectors, similarity)?;
+    print(
+        &args.texts,
+        score.first().copied().unwrap_or_default(),
+        &args,
+        terminal,
+    )
 }
 
-/// Opens a file whose records have exactly two texts.
+/// Opens a file whose records have exactly two texts; a file without a record has none that has
+/// not.
 fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<RecordReader, Failure> {
-    let reader =
+    let mut reader =
         RecordReader::open_every_column(&Source::from(input), &reader_options(&args.read))?;
     match reader.columns().len() {
         2 => Ok(reader),
+        // JSON Lines without a line.
+        0 if reader.next().is_none() => Ok(reader),
+        // A file of lines.
+        0 => Err(UsageError::TwoColumns(1).into()),
         columns => Err(UsageError::TwoColumns(columns).into()),
     }
 }
 
-/// The cosine of each row with an even number and the one behind it.
-fn cosines(values: &[f32], width: usize) -> Result<Vec<f32>, Failure> {
+/// The similarity of each row with an even number and the one behind it.
+fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Failure> {
     let side = |offset: usize| -> Vec<f32> {
-        values
-            .chunks_exact(width.max(1))
-            .skip(offset)
-            .step_by(2)
-            .flatten()
-            .copied()
-            .collect()
+        let rows = vectors.rows().skip(offset).step_by(2);
+        rows.flatten().copied().collect()
     };
     let (a, b) = (side(0), side(1));
-    Ok(pairwise_similarity(
-        Rows::new(&a, width)?,
-        Rows::new(&b, width)?,
-        Similarity::Cosine,
-    )?)
+    let width = vectors.width();
+    let scores = pairwise_similarity(Rows::new(&a, width)?, Rows::new(&b, width)?, similarity)?;
+    Ok(scores)
+}
+
+#[derive(Serialize)]
+struct JsonPair<'a> {
+    a: &'a str,
+    b: &'a str,
+    #[serde(flatten)]
+    score: Score,
+}
+
+/// The score under the name of what it is.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Score {
+    Cosine(f32),
+    Dot(f32),
 }
 
 fn print(
     pair: &[String],
-    cosine: f32,
-    as_json: bool,
+    score: f32,
+    args: &SimilarityArgs,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let (a, b) = (pair.first(), pair.get(1));
-    if as_json {
-        serde_json::to_writer(terminal.out(), &json!({ "a": a, "b": b, "cosine": cosine }))?;
+    let text = |side: usize| pair.get(side).map_or("", String::as_str);
+    let (a, b) = (text(0), text(1));
+    if args.json {
+        let score = match args.compare.similarity {
+            Comparison::Cosine => Score::Cosine(score),
+            Comparison::Dot => Score::Dot(score),
+        };
+        serde_json::to_writer(terminal.out(), &JsonPair { a, b, score })?;
         writeln!(terminal.out())?;
     } else {
         writeln!(
             terminal.out(),
-            "{cosine:.4}\t{}\t{}",
-            a.map_or("", String::as_str),
-            b.map_or("", String::as_str)
+            "{score:.4}\t{}\t{}",
+            one_line(a),
+            one_line(b)
         )?;
     }
     Ok(())

@@ -182,7 +182,7 @@ mod tests {
         let error = chosen(&["sku", "title"], None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "which column is the text? None is named `text`; choose among: sku, title"
+            "which column is the text? None is named `text`; choose one by --column: sku, title"
         );
         assert!(matches!(
             chosen(&["text"], Some("text")),

@@ -110,7 +110,7 @@ pub enum ColumnProblem {
     },
     /// No column was chosen, and it is not clear which one holds the text.
     #[error(
-        "which column is the text? None is named `text`; choose among: {}",
+        "which column is the text? None is named `text`; choose one by --column: {}",
         list(present)
     )]
     NotChosen {

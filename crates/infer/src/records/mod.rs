@@ -41,7 +41,7 @@ mod tab_separated;
 mod text;
 
 pub use error::{ColumnProblem, RecordError, RowProblem};
-pub use format::{Format, UnknownFormat};
+pub use format::Format;
 pub use input::MAX_ROW_BYTES;
 pub use reader::{ReaderOptions, RecordReader};
 pub use source::Source;
@@ -58,6 +58,19 @@ pub struct Record {
 }
 
 impl Record {
+    /// The records of texts that stand in no file: numbered from 1, without ids.
+    #[must_use]
+    pub fn of_texts(texts: &[String]) -> Vec<Self> {
+        (1..)
+            .zip(texts)
+            .map(|(line, text)| Self {
+                line,
+                id: None,
+                fields: vec![text.clone()],
+            })
+            .collect()
+    }
+
     /// The fields, joined by one space.
     #[must_use]
     pub fn text(&self) -> String {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub use crate::unfinished::TargetProblem;
+
 /// A file of vectors that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,6 +15,14 @@ pub enum VectorError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Nothing can be written under that name.
+    #[error("{}: {problem}", path.display())]
+    Target {
+        /// The name.
+        path: PathBuf,
+        /// Why.
+        problem: TargetProblem,
     },
     /// The file is damaged or holds something else.
     #[error("{}: {problem}", path.display())]
@@ -28,9 +38,6 @@ pub enum VectorError {
         /// The file.
         path: PathBuf,
     },
-    /// A name that is not a format.
-    #[error("`{0}` is not a vector format; choose npy, safetensors, pt or jsonl")]
-    UnknownFormat(String),
     /// Vectors that do not fit their records.
     #[error("{values} values are not {records} vectors of width {width}")]
     Shape {

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
-use super::VectorError;
+use clap::ValueEnum;
 
 /// How a file of vectors is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
     /// A NumPy array.
     Npy,
@@ -39,15 +38,6 @@ impl VectorFormat {
     pub fn from_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_lowercase();
         Self::ALL.into_iter().find(|format| format.name() == ending)
-    }
-}
-
-impl FromStr for VectorFormat {
-    type Err = VectorError;
-
-    fn from_str(text: &str) -> Result<Self, VectorError> {
-        let found = Self::ALL.into_iter().find(|format| format.name() == text);
-        found.ok_or_else(|| VectorError::UnknownFormat(text.to_owned()))
     }
 }
 

@@ -17,8 +17,25 @@ struct Row<'a> {
 /// What of a line is read again.
 #[derive(Deserialize)]
 pub(super) struct ReadRow {
-    pub(super) id: Option<String>,
+    pub(super) id: Option<RowId>,
     pub(super) embedding: Vec<f32>,
+}
+
+/// An id as other tools write it too; a number is kept as it is written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RowId {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl From<RowId> for String {
+    fn from(id: RowId) -> Self {
+        match id {
+            RowId::Text(text) => text,
+            RowId::Number(number) => number.to_string(),
+        }
+    }
 }
 
 /// Writes one line; numbers are as short as reads them back exactly.

@@ -20,7 +20,7 @@ mod read;
 mod safetensors;
 mod write;
 
-pub use error::{VectorError, VectorFileProblem};
+pub use error::{TargetProblem, VectorError, VectorFileProblem};
 pub use format::VectorFormat;
 pub use read::{Vectors, read_vectors};
-pub use write::VectorWriter;
+pub use write::{VectorWriter, check_target};

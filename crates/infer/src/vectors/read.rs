@@ -225,7 +225,7 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
         }
         rows += 1;
         vectors.values.extend(row.embedding);
-        ids.extend(row.id);
+        ids.extend(row.id.map(String::from));
     }
     match ids.len() {
         0 => Ok(vectors),

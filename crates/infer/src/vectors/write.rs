@@ -10,6 +10,18 @@ use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
 use crate::records::Record;
 use crate::unfinished;
 
+/// The file that `path` leads to, found out before anything is computed for it.
+///
+/// # Errors
+///
+/// When a folder or a device has that name, or the folder of the file does not exist.
+pub fn check_target(path: &Path) -> Result<PathBuf, VectorError> {
+    unfinished::target(path).map_err(|problem| VectorError::Target {
+        path: path.to_owned(),
+        problem,
+    })
+}
+
 /// Writes vectors as they come. Dropped before [`finish`](Self::finish), it leaves nothing behind.
 pub struct VectorWriter<'a> {
     target: Target<'a>,
@@ -53,13 +65,14 @@ impl<'a> VectorWriter<'a> {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or the name is not one for a file.
     pub fn create(
         path: &Path,
         format: VectorFormat,
         width: usize,
         with_ids: bool,
     ) -> Result<Self, VectorError> {
+        let path = &check_target(path)?;
         let io = VectorError::io(path);
         let mut values = BufWriter::new(unfinished::beside(path).map_err(io)?);
         match format {
@@ -83,7 +96,7 @@ impl<'a> VectorWriter<'a> {
             None
         };
         let target = Target::File(OutputFile {
-            path: path.to_owned(),
+            path: path.clone(),
             format,
             values,
             ids,

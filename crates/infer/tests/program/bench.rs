@@ -26,5 +26,6 @@ fn a_row_for_each_file_then_load_time_and_memory() {
         assert!(report["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
     }
     let table = run(&mut infer(&arguments)).ok();
-    assert_eq!(table.lines().count(), 3, "{table}");
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.starts_with("workload"), "{table}");
 }

@@ -4,7 +4,7 @@ use infer::vectors::read_vectors;
 use model::{Device, SentenceEncoder};
 use serde_json::Value;
 
-use crate::support::{TINY, WIDTH, file, infer, names, run, run_with_input, text};
+use crate::support::{TINY, WIDTH, bare_infer, file, infer, names, run, run_with_input, text};
 
 /// The vectors of the library, which its own tests compare with PyTorch's.
 fn expected(texts: &[&str]) -> Vec<f32> {
@@ -292,4 +292,47 @@ fn a_failed_run_keeps_the_old_output() {
     ]))
     .failed(1);
     assert!(message.contains("missing.csv"), "{message}");
+}
+
+#[test]
+fn an_output_that_cannot_be_is_refused_before_anything_is_computed() {
+    let (folder, path) = file("p.txt", "a\n");
+    std::fs::create_dir(folder.path().join("v.npy")).unwrap();
+    let refused = |output: &str, code: i32| {
+        // A model that is not there: the output is looked at first.
+        let arguments = ["embed", "--input", text(&path), "--output", output];
+        run(bare_infer()
+            .args(["--model", "./no-such-model"])
+            .args(arguments))
+        .failed(code)
+    };
+    let message = refused(text(&folder.path().join("v.npy")), 1);
+    assert!(message.contains("v.npy: is a folder"), "{message}");
+    let message = refused(text(&folder.path().join("none/v.npy")), 1);
+    assert!(message.contains("none does not exist"), "{message}");
+    let itself = infer(&["embed", "--input", text(&path), "--output-format", "npy"])
+        .args(["--output", text(&path)])
+        .output()
+        .unwrap();
+    assert_eq!(itself.status.code(), Some(2));
+    assert_eq!(std::fs::read(&path).unwrap(), b"a\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_a_device_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.npy"), folder.path().join("v.npy"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    run(&mut infer(&["embed", "a", "--output", text(&link)])).ok();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(read_vectors(&real).unwrap().width, WIDTH);
+
+    let pipe = folder.path().join("pipe.jsonl");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let message = run(&mut infer(&["embed", "a", "--output", text(&pipe)])).failed(1);
+    assert!(message.contains("is not a regular file"), "{message}");
+    assert!(pipe.exists());
 }

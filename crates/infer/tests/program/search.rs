@@ -78,46 +78,105 @@ fn a_text_finds_itself_first() {
 fn vectors_of_another_corpus_are_refused() {
     let (folder, path) = file("p.csv", PRODUCTS);
     let vectors = folder.path().join("v.npy");
-    run(&mut infer(&[
-        "embed",
-        "just one",
-        "--output",
-        text(&vectors),
-    ]))
-    .ok();
-    let arguments = [
-        "search",
-        "a",
-        "--corpus",
-        text(&path),
-        "--column",
-        "title",
-        "--vectors",
-        text(&vectors),
-    ];
-    let message = run(&mut infer(&arguments)).failed(1);
+    let embed = |arguments: &[&str]| {
+        run(infer(&["embed", "--output", text(&vectors)]).args(arguments)).ok();
+    };
+    let search = |arguments: &[&str]| {
+        let corpus = [
+            "search",
+            "keyboard",
+            "--corpus",
+            text(&path),
+            "--column",
+            "title",
+        ];
+        run(infer(&corpus)
+            .args(["--vectors", text(&vectors)])
+            .args(arguments))
+    };
+    embed(&["just one"]);
+    let message = search(&[]).failed(1);
     assert!(
         message.contains("1 vectors for a corpus of 4 records"),
         "{message}"
     );
-    run(&mut infer(&[
-        "embed",
-        "a",
-        "b",
-        "c",
-        "d",
-        "--dimensions",
-        "8",
-        "--output",
-        text(&vectors),
-    ]))
-    .ok();
-    let message = run(&mut infer(&arguments)).failed(1);
+    let title = ["--input", text(&path), "--column", "title"];
+    embed(&[&title[..], &["--dimensions", "8"]].concat());
+    let message = search(&[]).failed(1);
     assert!(
         message.contains("8 dimensions where this model's have 32"),
         "{message}"
     );
-    run(infer(&arguments).args(["--dimensions", "8"])).ok();
+    search(&["--dimensions", "8"]).ok();
+
+    // As many vectors of the right width, but of another column.
+    embed(&["--input", text(&path), "--column", "sku"]);
+    let message = search(&[]).failed(1);
+    assert!(
+        message.contains("is not that of the record in line 2"),
+        "{message}"
+    );
+
+    // The right vectors in another order: their ids tell.
+    embed(&[&title[..], &["--id-column", "sku"]].concat());
+    search(&["--id-column", "sku"]).ok();
+    let mut rows: Vec<&str> = PRODUCTS.lines().collect();
+    rows.swap(2, 3);
+    std::fs::write(&path, rows.join("\n")).unwrap();
+    let message = search(&["--id-column", "sku"]).failed(1);
+    assert!(
+        message.contains("in line 3 was saved for the id `B`, not `C`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_empty_corpus_finds_nothing() {
+    let (folder, path) = file("p.txt", "");
+    for format in ["npy", "jsonl"] {
+        let vectors = folder.path().join(format!("v.{format}"));
+        run(&mut infer(&[
+            "embed",
+            "--input",
+            text(&path),
+            "--output",
+            text(&vectors),
+        ]))
+        .ok();
+        let corpus = [
+            "search",
+            "a",
+            "--corpus",
+            text(&path),
+            "--vectors",
+            text(&vectors),
+        ];
+        assert_eq!(run(&mut infer(&corpus)).ok(), "a\n", "{format}");
+    }
+    let (_folder, path) = file("pairs.jsonl", "");
+    assert_eq!(
+        run(&mut infer(&["similarity", "--input", text(&path)])).ok(),
+        ""
+    );
+}
+
+#[test]
+fn the_dot_product_can_be_what_counts() {
+    let json = run(&mut infer(&[
+        "similarity",
+        "a b",
+        "a c",
+        "--similarity",
+        "dot",
+        "--json",
+    ]))
+    .ok();
+    let dot: Value = serde_json::from_str(&json).unwrap();
+    let json = run(&mut infer(&["similarity", "a b", "a c", "--json"])).ok();
+    let cosine: Value = serde_json::from_str(&json).unwrap();
+    // The tiny model gives vectors of length 1.
+    let difference = dot["dot"].as_f64().unwrap() - cosine["cosine"].as_f64().unwrap();
+    assert!(difference.abs() < 1e-6, "{difference}");
 }
 
 #[test]
@@ -139,7 +198,10 @@ fn a_recommendation_leaves_the_item_itself_out() {
     let found = hits(&run(infer(&["recommend", "--text", "water bottle"]).args(arguments)).ok());
     assert_eq!(found[0].0, "D");
     let message = run(infer(&["recommend", "Z"]).args(arguments)).failed(1);
-    assert!(message.contains("no record has the id `Z`"), "{message}");
+    assert!(
+        message.contains("no record has the id `Z`") && message.contains("--id-column"),
+        "{message}"
+    );
 }
 
 #[test]

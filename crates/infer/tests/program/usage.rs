@@ -40,7 +40,7 @@ fn completions_are_printed_for_every_shell() {
         assert!(
             run(bare_infer().args(["completions", shell]))
                 .ok()
-                .contains("infer"),
+                .contains("skip-bad-rows"),
             "{shell}"
         );
     }
@@ -58,6 +58,9 @@ fn wrong_usage_is_exit_code_2() {
         &["recommend", "--corpus", "x.txt"],
         &["similarity", "a"],
         &["search", "a", "--corpus", "-"],
+        &["embed", "a", "--column", "title"],
+        &["embed", "a", "--output-format", "npy"],
+        &["similarity", "a", "b", "--format", "csv"],
     ] {
         let message = run(&mut infer(arguments)).failed(2);
         assert!(message.starts_with("error: "), "{arguments:?}: {message}");
