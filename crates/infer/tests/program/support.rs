@@ -22,7 +22,12 @@ pub(crate) fn infer(arguments: &[&str]) -> Command {
 
 /// The program with nothing but its own defaults.
 pub(crate) fn bare_infer() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_infer"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Mesa's Vulkan looks for a window system there, and says on stderr that it is not set.
+        command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    }
+    command
 }
 
 /// What a run left behind.
