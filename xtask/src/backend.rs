@@ -10,7 +10,7 @@ pub(crate) enum Backend {
     /// The processor, through burn's older CPU backend.
     #[value(name = "ndarray")]
     NdArray,
-    /// A graphics adapter through Vulkan, Metal or DX12; in CI a software one.
+    /// A graphics adapter through Vulkan, on macOS Metal; in CI a software one.
     Wgpu,
     /// An NVIDIA GPU.
     Cuda,

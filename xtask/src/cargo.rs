@@ -5,6 +5,8 @@
 //! written to agree on it:
 //! - [`on_workspace`] always selects the whole workspace and the same features, and every command
 //!   built on it has test targets or examples among its targets (they bring in `burn/autodiff`);
+//! - [`check_build`] is a plain `cargo check`, which compiles no code, of sets of backends that
+//!   nothing here is run with;
 //! - [`run_infer`] is a plain `cargo run -p infer`, so that it shares its build with the command of
 //!   the README.
 
@@ -19,12 +21,21 @@ pub(crate) fn on_workspace(
     backend: Backend,
     arguments: &[&str],
 ) -> Step {
-    let backend = backend.name();
-    let features = format!("model/{backend},infer/{backend},model/real-weights");
+    let features = format!("{},model/real-weights", features(&[backend]));
     cargo(title)
         .arguments([subcommand, "--workspace", "--no-default-features"])
         .arguments(["--features", &features])
         .arguments(arguments)
+}
+
+/// `cargo check --workspace` with exactly these backends: do they go together?
+pub(crate) fn check_build(title: &'static str, backends: &[Backend]) -> Step {
+    let step = cargo(title).arguments(["check", "--workspace", "--no-default-features"]);
+    if backends.is_empty() {
+        step
+    } else {
+        step.arguments(["--features", &features(backends)])
+    }
 }
 
 /// `cargo run --release -p infer` with one backend, then `arguments`, such as `--` and those of the
@@ -34,6 +45,19 @@ pub(crate) fn run_infer(title: &'static str, backend: Backend, arguments: &[&str
         .arguments(["run", "--release", "--package", "infer"])
         .arguments(["--no-default-features", "--features", backend.name()])
         .arguments(arguments)
+}
+
+/// The features of both packages that have backends, as `--features` takes them.
+fn features(backends: &[Backend]) -> String {
+    let features: Vec<String> = ["model", "infer"]
+        .iter()
+        .flat_map(|package| {
+            backends
+                .iter()
+                .map(move |b| format!("{package}/{}", b.name()))
+        })
+        .collect();
+    features.join(",")
 }
 
 /// The cargo that runs this program.
@@ -53,6 +77,17 @@ mod tests {
             step.command_line(),
             "cargo test --workspace --no-default-features \
              --features model/ndarray,infer/ndarray,model/real-weights --no-run"
+        );
+    }
+
+    #[test]
+    fn a_build_is_checked_with_any_set_of_backends() {
+        let line = |backends| check_build("backends", backends).command_line();
+        let check = "cargo check --workspace --no-default-features";
+        assert_eq!(line(&[]), check);
+        assert_eq!(
+            line(&[Backend::NdArray, Backend::Cuda]),
+            format!("{check} --features model/ndarray,model/cuda,infer/ndarray,infer/cuda")
         );
     }
 

@@ -8,6 +8,7 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                    all tests on the processor, the real model included
   cargo xtask test --backend wgpu     the same tests on a graphics adapter
+  cargo xtask test -- --nocapture     also prints how far vectors are from PyTorch's
   cargo xtask bench                   texts a second on this machine
   cargo xtask ci                      what must pass before a change is taken";
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
 Example:
   cargo xtask check
 
+With --backend cpu, the default, also checks that all compiles with no backend and with all four.
 Needs two programs: `pip install typos` and `cargo install cargo-deny --locked`.")]
     Check(BackendArgs),
     /// Run every test, those with the real model too (fetches it if need be).
@@ -49,7 +51,8 @@ With --backend cuda and no NVIDIA GPU the tests are built, not run.")]
 Examples:
   cargo xtask bench
   cargo xtask bench quality
-  cargo xtask bench --backend cuda")]
+  cargo xtask bench --backend cuda
+  cargo xtask bench -- --json    prints JSON; bench quality takes it too")]
     Bench(BenchArgs),
     /// Do what CI does: check, then test; lints and tests alone for a backend other than cpu.
     #[command(after_help = "Example:\n  cargo xtask ci --backend wgpu")]
@@ -70,13 +73,13 @@ pub(crate) struct TestArgs {
     /// The backend that is tested.
     #[command(flatten)]
     pub(crate) backend: BackendArgs,
-    /// What the test programs are told, as behind `cargo test --`.
+    /// What the test programs are told, as behind `cargo test --`: `--nocapture`, for one.
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }
 
 /// Arguments of `bench`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
     /// What to measure.
     #[arg(value_enum, value_name = "WHAT", default_value_t = Measure::Speed)]
@@ -84,6 +87,9 @@ pub(crate) struct BenchArgs {
     /// The backend to measure on.
     #[command(flatten)]
     pub(crate) backend: BackendArgs,
+    /// What the program that measures is told: `--json`, for one.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
 }
 
 /// What `bench` measures.
@@ -115,6 +121,27 @@ mod tests {
             (bench.measure, bench.backend.backend),
             (Measure::Speed, Backend::Cpu)
         );
+        assert_eq!(bench.arguments, [""; 0]);
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_the_program() {
+        for (line, measure) in [
+            (&["bench", "--", "--json"][..], Measure::Speed),
+            (&["bench", "quality", "--", "--json"], Measure::Quality),
+        ] {
+            let line = ["cargo xtask"].iter().chain(line);
+            let Command::Bench(bench) = Cli::parse_from(line).command else {
+                panic!("not bench");
+            };
+            assert_eq!(bench.measure, measure);
+            assert_eq!(bench.arguments, ["--json"]);
+        }
+        let line = ["cargo xtask", "test", "--", "--nocapture"];
+        let Command::Test(test) = Cli::parse_from(line).command else {
+            panic!("not test");
+        };
+        assert_eq!(test.arguments, ["--nocapture"]);
     }
 
     #[test]

@@ -148,8 +148,6 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::similarity::similarity_matrix;
-    use proptest::prelude::*;
 
     fn index(values: &[f32]) -> Index {
         Index::new(values.to_vec(), 2, Similarity::Cosine).unwrap()
@@ -230,51 +228,5 @@ mod tests {
             four.recommend(4, 1),
             Err(SearchError::NoSuchItem { item: 4, len: 4 })
         );
-    }
-
-    /// Few different values, so that equal scores are frequent; zero rows among them.
-    fn matrix(
-        rows: impl Into<prop::collection::SizeRange>,
-        width: usize,
-    ) -> impl Strategy<Value = Vec<f32>> {
-        let value = prop_oneof![Just(0.0f32), Just(1.0), Just(-1.0), Just(0.5)];
-        prop::collection::vec(prop::collection::vec(value, width), rows)
-            .prop_map(|rows| rows.concat())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-        #[test]
-        fn as_a_plain_sort(
-            (width, values, queries) in (1usize..40)
-                .prop_flat_map(|width| (Just(width), matrix(0..400, width), matrix(0..70, width))),
-            k in 0usize..20,
-            cosine in any::<bool>(),
-            threads in 1usize..4,
-        ) {
-            let similarity = if cosine { Similarity::Cosine } else { Similarity::DotProduct };
-            let queries = Rows::new(&queries, width).unwrap();
-            let scores = similarity_matrix(queries, Rows::new(&values, width).unwrap(), similarity).unwrap();
-            let n = values.len() / width;
-            let index = Index::new(values, width, similarity).unwrap();
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let found = pool.install(|| index.search(queries, k)).unwrap();
-
-            prop_assert_eq!(found.len(), queries.len());
-            for (query, hits) in found.iter().enumerate() {
-                let row = &scores[query * n..][..n];
-                let mut sorted: Vec<usize> = (0..n).collect();
-                sorted.sort_by(|&a, &b| row[b].partial_cmp(&row[a]).unwrap().then(a.cmp(&b)));
-                let expected: Vec<Hit> =
-                    sorted.into_iter().take(k).map(|index| Hit { index, score: row[index] }).collect();
-                prop_assert_eq!(hits, &expected);
-            }
-            for item in 0..n.min(3) {
-                let hits = index.recommend(item, k).unwrap();
-                prop_assert_eq!(hits.len(), k.min(n - 1));
-                prop_assert!(hits.iter().all(|hit| hit.index != item));
-            }
-        }
     }
 }

@@ -1,7 +1,15 @@
 //! The metrics of retrieval and of similarity, in `f64`.
 //!
-//! A ranking is given as the relevance of its results, best first. Definitions are those of
-//! sentence-transformers' `InformationRetrievalEvaluator` and of `scipy.stats`.
+//! A ranking is given as the relevance of its results, best first.
+//!
+//! Whose definitions these are:
+//! - sentence-transformers' `InformationRetrievalEvaluator`, for one query: [`accuracy`],
+//!   [`precision`], [`recall`], [`reciprocal_rank`] (its MRR), [`average_precision`] (its MAP) and
+//!   [`ndcg`] of grades that are 0 or 1, for which both gains are the same. It leaves out queries
+//!   without a relevant document; here they give 0, and `None` for [`ndcg`].
+//! - `scipy.stats`: [`pearson`] and [`spearman`], with `None` in place of NaN.
+//! - Not sentence-transformers', which knows no grades: [`ndcg`] of graded relevance, after the
+//!   papers that [`Gain`] names. The scores of the real model are those of [`Gain::Exponential`].
 
 /// What a relevance grade is worth in [`ndcg`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,32 +117,66 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 /// Pearson's correlation, in `[-1, 1]`. `None` where lengths differ, fewer than two values are
-/// given or one side does not vary.
+/// given, one is not finite or one side does not vary.
 #[must_use]
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
-    if x.len() != y.len() || x.len() < 2 {
+    if x.len() != y.len() {
         return None;
     }
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_x, mean_y) = (mean(x), mean(y));
-    let (mut covariance, mut variance_x, mut variance_y) = (0.0, 0.0, 0.0);
-    for (x, y) in x.iter().zip(y) {
-        let (dx, dy) = (x - mean_x, y - mean_y);
-        covariance += dx * dy;
-        variance_x += dx * dx;
-        variance_y += dy * dy;
+    let (x, y) = (Deviations::of(x)?, Deviations::of(y)?);
+    let product: f64 = x.values.iter().zip(&y.values).map(|(x, y)| x * y).sum();
+    Some((product / (x.length * y.length)).clamp(-1.0, 1.0))
+}
+
+/// How far values are from their mean, in a unit that keeps their squares within reach of an `f64`.
+struct Deviations {
+    values: Vec<f64>,
+    /// Above 0.
+    length: f64,
+}
+
+impl Deviations {
+    /// `None` where a value is not finite or none differs from the first. Both are asked of the
+    /// values themselves: the deviations of equal values need not be 0, as their mean is rounded.
+    fn of(values: &[f64]) -> Option<Self> {
+        let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
+        if !varies || values.iter().any(|value| !value.is_finite()) {
+            return None;
+        }
+        let largest = values
+            .iter()
+            .fold(0.0f64, |max, value| max.max(value.abs()));
+        let unit = power_of_two(largest);
+        let mut values: Vec<f64> = values.iter().map(|value| value / unit).collect();
+        // Twice, as the first mean may be off by more than small deviations are.
+        for _ in 0..2 {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            values.iter_mut().for_each(|value| *value -= mean);
+        }
+        let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        Some(Self { values, length })
     }
-    let scale = (variance_x * variance_y).sqrt();
-    (scale > 0.0).then(|| (covariance / scale).clamp(-1.0, 1.0))
+}
+
+/// The power of two below a positive value, or the smallest normal one: division by it is exact.
+fn power_of_two(value: f64) -> f64 {
+    // An infinity has all bits of the exponent and no other.
+    let exponent = value.to_bits() & f64::INFINITY.to_bits();
+    f64::from_bits(exponent).max(f64::MIN_POSITIVE)
 }
 
 /// Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs.
-/// `None` as for [`pearson`].
+/// `None` where lengths differ, fewer than two values are given, one is NaN, which has no rank, or
+/// one side does not vary. An infinity has a rank.
 #[must_use]
 pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
+    if x.iter().chain(y).any(|value| value.is_nan()) {
+        return None;
+    }
     pearson(&ranks(x), &ranks(y))
 }
 
+/// Ranks from 1, the smallest value first; no value may be NaN.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -206,9 +248,50 @@ mod tests {
         );
         let pearson_value = pearson(&[1.0, 2.0, 2.0, 5.0], &[1.0, 3.0, 2.0, 2.0]).unwrap();
         assert_close(pearson_value, 1.0 / 18f64.sqrt());
-        assert_eq!(pearson(&[1.0, 1.0], &[1.0, 2.0]), None);
-        assert_eq!(pearson(&[1.0], &[1.0]), None);
-        assert_eq!(spearman(&[1.0, 2.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn without_variation_there_is_no_correlation() {
+        let varied = [1.0, 2.0, 4.0];
+        // The mean of the first is not 0.1, so that its deviations are not 0.
+        for constant in [[0.1; 3], [0.0, -0.0, 0.0], [f64::MAX; 3]] {
+            for correlation in [pearson, spearman] {
+                assert_eq!(correlation(&constant, &varied), None);
+                assert_eq!(correlation(&varied, &constant), None);
+            }
+        }
+        for correlation in [pearson, spearman] {
+            assert_eq!(correlation(&[], &[]), None);
+            assert_eq!(correlation(&[1.0], &[1.0]), None);
+            assert_eq!(correlation(&[1.0, 2.0], &[1.0]), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_has_no_correlation() {
+        let varied = [1.0, 2.0, 3.0];
+        for correlation in [pearson, spearman] {
+            assert_eq!(correlation(&[1.0, f64::NAN, 3.0], &varied), None);
+            assert_eq!(correlation(&varied, &[f64::NAN; 3]), None);
+        }
+        let infinite = [1.0, f64::INFINITY, 3.0];
+        assert_eq!(pearson(&infinite, &varied), None);
+        // scipy.stats.spearmanr([1, inf, 3], [1, 2, 3])
+        assert_close(spearman(&infinite, &varied).unwrap(), 0.5);
+    }
+
+    #[test]
+    fn the_smallest_and_largest_values_correlate_too() {
+        let plain = pearson(&[1.0, 2.0, 4.0], &[3.0, 1.0, 2.0]).unwrap();
+        for unit in [5e-324, 1e-200, 1e200, f64::MAX / 4.0] {
+            let x = [1.0 * unit, 2.0 * unit, 4.0 * unit];
+            assert_close(pearson(&x, &[3.0, 1.0, 2.0]).unwrap(), plain);
+            assert_close(pearson(&x, &x).unwrap(), 1.0);
+        }
+        let opposite = [f64::MAX, -f64::MAX];
+        assert_close(pearson(&opposite, &[1.0, 2.0]).unwrap(), -1.0);
+        let next = 1f64.next_up();
+        assert_close(pearson(&[1.0, next, next], &[0.0, 1.0, 1.0]).unwrap(), 1.0);
     }
 
     proptest! {
@@ -219,6 +302,32 @@ mod tests {
                 let smaller = values.iter().filter(|other| *other < value).count() as f64;
                 let equal = values.iter().filter(|other| *other == value).count() as f64;
                 prop_assert!((rank - (smaller + (equal + 1.0) / 2.0)).abs() < TOLERANCE);
+            }
+        }
+
+        /// Sums of whole numbers are exact, and no mean is taken.
+        #[test]
+        fn pearson_as_in_whole_numbers(
+            pairs in prop::collection::vec((-1000i64..1000, -9i64..9), 0..40),
+            away in prop_oneof![Just(0i64), Just(1 << 40)],
+        ) {
+            let n = pairs.len() as i64;
+            let sum = |of: fn(i64, i64) -> i64| -> i64 {
+                pairs.iter().map(|&(x, y)| of(x, y)).sum()
+            };
+            let (sum_x, sum_y) = (sum(|x, _| x), sum(|_, y| y));
+            let covariance = n * sum(|x, y| x * y) - sum_x * sum_y;
+            let variance_x = n * sum(|x, _| x * x) - sum_x * sum_x;
+            let variance_y = n * sum(|_, y| y * y) - sum_y * sum_y;
+            // Values that are far from 0 vary as much as those near it.
+            let x: Vec<f64> = pairs.iter().map(|&(x, _)| (x + away) as f64).collect();
+            let y: Vec<f64> = pairs.iter().map(|&(_, y)| y as f64).collect();
+            if variance_x == 0 || variance_y == 0 {
+                prop_assert_eq!(pearson(&x, &y), None);
+            } else {
+                let scale = (variance_x as f64).sqrt() * (variance_y as f64).sqrt();
+                let expected = covariance as f64 / scale;
+                prop_assert!((pearson(&x, &y).unwrap() - expected).abs() < TOLERANCE);
             }
         }
 

@@ -1,7 +1,9 @@
 //! `check`: what can be said about the code without running it, cheapest first.
 
+use clap::ValueEnum;
+
 use crate::backend::Backend;
-use crate::cargo::{cargo, on_workspace};
+use crate::cargo::{cargo, check_build, on_workspace};
 use crate::error::TaskError;
 use crate::runner::Runner;
 use crate::step::Step;
@@ -11,13 +13,22 @@ pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError
 }
 
 fn steps(backend: Backend) -> Vec<Step> {
-    vec![
+    let mut steps = vec![
         format(),
         spelling(),
         licences(),
         lints(backend),
         documentation(backend),
-    ]
+    ];
+    // What does not depend on the backend that is asked for is done with the default one.
+    if backend == Backend::Cpu {
+        steps.push(without_backend());
+        // Once is enough, where every backend is at home.
+        if cfg!(target_os = "linux") {
+            steps.push(with_all_backends());
+        }
+    }
+    steps
 }
 
 fn format() -> Step {
@@ -53,10 +64,21 @@ fn documentation(backend: Backend) -> Step {
         .environment("RUSTDOCFLAGS", "-D warnings")
 }
 
+/// A program without a backend says which ones there are, and for that it must build.
+fn without_backend() -> Step {
+    check_build("no backend", &[])
+}
+
+/// Features add up: no backend may shut out another.
+fn with_all_backends() -> Step {
+    check_build("all backends", Backend::value_variants())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn the_cheapest_comes_first() {
         let lines: Vec<String> = steps(Backend::Cpu).iter().map(Step::command_line).collect();
@@ -73,8 +95,27 @@ mod tests {
                     "RUSTDOCFLAGS=\"-D warnings\" cargo doc {workspace} \
                      --no-deps --lib --bin xtask --examples"
                 ),
+                "cargo check --workspace --no-default-features".to_owned(),
+                "cargo check --workspace --no-default-features --features \
+                 model/cpu,model/ndarray,model/wgpu,model/cuda,\
+                 infer/cpu,infer/ndarray,infer/wgpu,infer/cuda"
+                    .to_owned(),
             ]
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn sets_of_backends_are_checked_once_with_the_default_one() {
+        for &backend in Backend::value_variants() {
+            let steps = steps(backend);
+            let titles: Vec<_> = steps.iter().skip(5).map(Step::title).collect();
+            if backend == Backend::Cpu {
+                assert_eq!(titles, ["no backend", "all backends"]);
+            } else {
+                assert_eq!(titles, [""; 0]);
+            }
+        }
     }
 
     #[test]

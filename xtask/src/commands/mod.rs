@@ -18,9 +18,12 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
         Command::Test(arguments) => {
             test::run(arguments.backend.backend, &arguments.arguments, runner)
         }
-        Command::Bench(arguments) => {
-            bench::run(arguments.measure, arguments.backend.backend, runner)
-        }
+        Command::Bench(arguments) => bench::run(
+            arguments.measure,
+            arguments.backend.backend,
+            &arguments.arguments,
+            runner,
+        ),
         Command::Ci(arguments) => ci::run(arguments.backend, runner),
     }
 }
