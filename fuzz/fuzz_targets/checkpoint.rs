@@ -1,11 +1,10 @@
-//! Any bytes as one file of a model folder: a model or an error.
+//! Any bytes as one file of a model folder: a model that takes a text, or an error.
 #![no_main]
 
 use std::path::Path;
 
-use burn_flex::Flex;
 use libfuzzer_sys::fuzz_target;
-use model::Checkpoint;
+use model::{Device, SentenceEncoder};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/model/tests/fixtures");
 
@@ -36,8 +35,9 @@ fuzz_target!(|bytes: &[u8]| {
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     }
     std::fs::write(folder.path().join(file), content).unwrap();
-    if let Ok(checkpoint) = Checkpoint::open(folder.path()) {
-        let _ = checkpoint.tokenizer();
-        let _ = checkpoint.load::<Flex>(&Default::default());
+    if let Some(name) = folder.path().to_str()
+        && let Ok(encoder) = SentenceEncoder::from_pretrained(name, Device::Cpu)
+    {
+        let _ = encoder.encode(&["", "high end water bottle"]);
     }
 });

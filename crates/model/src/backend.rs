@@ -54,14 +54,18 @@ pub enum DeviceError {
         "this program was built without any backend; build it with `--features cpu`, `ndarray`, `wgpu` or `cuda`"
     )]
     NoBackend,
-    /// The machine lacks the driver.
+    /// The machine lacks the NVIDIA driver.
     #[error(
-        "no NVIDIA driver was found ({library} is missing); use another --device, or install the driver"
+        "no NVIDIA driver was found (libcuda is missing); use another --device, or install the driver"
     )]
-    NoCudaDriver {
-        /// The library that did not load.
-        library: &'static str,
-    },
+    NoCudaDriver,
+    /// The machine lacks the library that compiles CUDA kernels, which no driver brings along.
+    #[error(
+        "CUDA's compiler library was not found (libnvrtc is missing); use another --device, or \
+         install the CUDA toolkit or the pip package nvidia-cuda-nvrtc-cu12 and add its folder to \
+         the library path"
+    )]
+    NoCudaCompiler,
     /// The machine has fewer such devices.
     #[error("{device} does not exist: this machine has {available}; use another --device")]
     NotFound {
@@ -126,33 +130,6 @@ impl Device {
     ///
     /// When the backend is not compiled in, or when the machine lacks the driver or the device.
     pub fn select(self) -> Result<Self, DeviceError> {
-        match self {
-            Self::Auto => Self::best(),
-            other => other.check().map(|()| other),
-        }
-    }
-
-    fn best() -> Result<Self, DeviceError> {
-        let hardware = [Self::Cuda(0), Self::Wgpu(None)];
-        let found = hardware
-            .into_iter()
-            .find(|device| device.check().is_ok() && !device.is_software());
-        let fallback = || {
-            // A software adapter only where nothing else is compiled in.
-            [Self::Cpu, Self::NdArray, Self::Wgpu(None)]
-                .into_iter()
-                .find(|device| device.check().is_ok())
-        };
-        match found.or_else(fallback) {
-            Some(device) => Ok(device),
-            // Say what is wrong with the one backend that there is.
-            None if cfg!(feature = "wgpu") => Self::Wgpu(None).check().map(|()| Self::Wgpu(None)),
-            None if cfg!(feature = "cuda") => Self::Cuda(0).check().map(|()| Self::Cuda(0)),
-            None => Err(DeviceError::NoBackend),
-        }
-    }
-
-    fn check(self) -> Result<(), DeviceError> {
         let compiled = |feature, is_compiled_in| {
             if is_compiled_in {
                 Ok(())
@@ -161,18 +138,45 @@ impl Device {
             }
         };
         match self {
-            Self::Auto => Self::best().map(|_| ()),
-            Self::Cpu => compiled("cpu", cfg!(feature = "cpu")),
-            Self::NdArray => compiled("ndarray", cfg!(feature = "ndarray")),
+            Self::Auto => return Self::best(),
+            Self::Cpu => compiled("cpu", cfg!(feature = "cpu"))?,
+            Self::NdArray => compiled("ndarray", cfg!(feature = "ndarray"))?,
             #[cfg(feature = "wgpu")]
-            Self::Wgpu(number) => wgpu_adapter::find(number).map(|_| ()),
+            Self::Wgpu(number) => drop(wgpu_adapter::find(number)?),
             #[cfg(not(feature = "wgpu"))]
-            Self::Wgpu(_) => Err(DeviceError::NotCompiledIn { feature: "wgpu" }),
+            Self::Wgpu(_) => compiled("wgpu", false)?,
             #[cfg(feature = "cuda")]
-            Self::Cuda(number) => cuda_driver::find(number),
+            Self::Cuda(number) => cuda_driver::find(number)?,
             #[cfg(not(feature = "cuda"))]
-            Self::Cuda(_) => Err(DeviceError::NotCompiledIn { feature: "cuda" }),
+            Self::Cuda(_) => compiled("cuda", false)?,
         }
+        Ok(self)
+    }
+
+    fn best() -> Result<Self, DeviceError> {
+        let hardware = [Self::Cuda(0), Self::Wgpu(None)];
+        let found = hardware
+            .into_iter()
+            .find(|device| device.select().is_ok() && !device.is_software());
+        let fallback = || {
+            // A software adapter only where nothing else is compiled in.
+            [Self::Cpu, Self::NdArray, Self::Wgpu(None)]
+                .into_iter()
+                .find(|device| device.select().is_ok())
+        };
+        match found.or_else(fallback) {
+            Some(device) => Ok(device),
+            // Say what is wrong with the one backend that there is.
+            None if cfg!(feature = "wgpu") => Self::Wgpu(None).select(),
+            None if cfg!(feature = "cuda") => Self::Cuda(0).select(),
+            None => Err(DeviceError::NoBackend),
+        }
+    }
+
+    /// Whether the network runs through a graphics interface, be the adapter hardware or software.
+    #[must_use]
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Wgpu(_) | Self::Cuda(_))
     }
 
     /// What the device is, in words: the adapter's name, or the processor.
@@ -280,13 +284,36 @@ mod tests {
     }
 
     #[test]
+    fn graphics_devices_are_told_from_processors() {
+        for (device, is_gpu) in [
+            (Device::Cpu, false),
+            (Device::NdArray, false),
+            (Device::Wgpu(None), true),
+            (Device::Cuda(1), true),
+        ] {
+            assert_eq!(device.is_gpu(), is_gpu, "{device}");
+        }
+    }
+
+    #[test]
+    fn a_missing_compiler_library_is_not_called_a_missing_driver() {
+        let message = DeviceError::NoCudaCompiler.to_string();
+        for part in ["libnvrtc", "CUDA toolkit", "nvidia-cuda-nvrtc-cu12"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("driver"), "{message}");
+    }
+
+    #[test]
     fn auto_becomes_a_device_that_can_be_used() {
         match Device::Auto.select() {
             Ok(device) => assert!(device != Device::Auto && device.select().is_ok()),
             // Only where the one backend compiled in needs a device that is not there.
             Err(error) => assert!(matches!(
                 error,
-                DeviceError::NoCudaDriver { .. } | DeviceError::NotFound { .. }
+                DeviceError::NoCudaDriver
+                    | DeviceError::NoCudaCompiler
+                    | DeviceError::NotFound { .. }
             )),
         }
     }

@@ -24,13 +24,13 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file is not the JSON it should be.
+    /// A file is not the JSON it should be. The message begins with the field, where one is at fault.
     #[error("{}: not valid JSON for this file: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: serde_path_to_error::Error<serde_json::Error>,
     },
     /// A field holds a value that cannot be used.
     #[error("{}: field `{field}`: {reason}", path.display())]
@@ -159,6 +159,20 @@ pub enum ModelError {
     FolderInUse {
         /// The folder.
         path: PathBuf,
+    },
+    /// A model folder could neither be replaced nor put back where it was.
+    #[error(
+        "{}: cannot be replaced: {source}; the model that was there is kept in {}",
+        path.display(),
+        kept.display()
+    )]
+    NotPutBack {
+        /// The folder.
+        path: PathBuf,
+        /// Where its content is now.
+        kept: PathBuf,
+        /// Why it could not be replaced.
+        source: std::io::Error,
     },
     /// The model's name did not become a folder.
     #[error(transparent)]

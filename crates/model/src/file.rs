@@ -4,16 +4,20 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Track;
 
 use crate::error::{ModelError, Result};
 
 /// Reads and parses a JSON file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::io(path, source))?;
-    serde_json::from_slice(&bytes).map_err(|source| ModelError::Json {
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|source| ModelError::Json {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    json.end().map_err(|source| of_no_field(path, source))?;
+    Ok(value)
 }
 
 /// Reads and parses a JSON file that may be missing.
@@ -27,10 +31,14 @@ pub(crate) fn read_optional_json<T: DeserializeOwned>(path: &Path) -> Result<Opt
 
 /// Writes a value as indented JSON with a final line break.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| ModelError::Json {
-        path: path.to_owned(),
-        source,
-    })?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| of_no_field(path, source))?;
     bytes.push(b'\n');
     std::fs::write(path, bytes).map_err(|source| ModelError::io(path, source))
+}
+
+fn of_no_field(path: &Path, source: serde_json::Error) -> ModelError {
+    ModelError::Json {
+        path: path.to_owned(),
+        source: serde_path_to_error::Error::new(Track::new().path(), source),
+    }
 }

@@ -1,18 +1,50 @@
 //! Outside readers that panic on some damaged files: here that is an error like any other.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use crate::error::BoxedError;
 
+thread_local! {
+    /// Whether this thread is inside [`guarded`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs a reader; a panic of it becomes an error with its message.
+///
+/// It must do its work on the calling thread: a panic on another one is caught all the same where
+/// that thread hands it on, but not kept quiet.
 pub(crate) fn guarded<T, E: Into<BoxedError>>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, BoxedError> {
-    catch_unwind(AssertUnwindSafe(read)).map_or_else(
+    keep_guarded_panics_quiet();
+    let outside = GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(outside);
+    outcome.map_or_else(
         |panic| Err(message_of(panic.as_ref()).into()),
         |read| read.map_err(Into::into),
     )
+}
+
+/// Puts a panic hook before the one that is there, once in a process.
+///
+/// Rust calls the hook before it unwinds. Without ours a damaged file would be reported twice, the
+/// first time as "thread panicked" with a backtrace, and a program whose hook ends it, as
+/// libFuzzer's does, would never come to see the error. All other panics go to the hook that was
+/// there before.
+fn keep_guarded_panics_quiet() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                before(panic);
+            }
+        }));
+    });
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
@@ -20,4 +52,58 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     literal
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "the file is damaged".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn panics_become_errors_with_their_message() {
+        let literal = guarded(|| -> Result<(), BoxedError> { panic!("too short") });
+        assert_eq!(literal.unwrap_err().to_string(), "too short");
+        let formatted = guarded(|| -> Result<(), BoxedError> { panic!("{} short", 3) });
+        assert_eq!(formatted.unwrap_err().to_string(), "3 short");
+        let other = guarded(|| -> Result<(), BoxedError> { std::panic::panic_any(3) });
+        assert_eq!(other.unwrap_err().to_string(), "the file is damaged");
+        assert_eq!(guarded(|| Ok::<_, BoxedError>(3)).unwrap(), 3);
+        assert!(!GUARDED.get());
+    }
+
+    /// Panics once inside the guard and once outside; run by the test below, in a process of its
+    /// own, because the hook belongs to the process.
+    #[test]
+    fn a_guarded_panic_and_another() {
+        let nested = guarded(|| {
+            let _ = guarded(|| -> Result<(), BoxedError> { panic!("an inner panic") });
+            // Still inside the outer guard.
+            Err::<(), BoxedError>(panic_message("an outer panic").into())
+        });
+        assert_eq!(nested.unwrap_err().to_string(), "an outer panic");
+        let outside = catch_unwind(|| panic!("a panic outside"));
+        assert!(outside.is_err());
+    }
+
+    fn panic_message(message: &'static str) -> String {
+        let caught = catch_unwind(|| std::panic::panic_any(message)).unwrap_err();
+        message_of(caught.as_ref())
+    }
+
+    #[test]
+    fn only_guarded_panics_are_quiet() {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "guard::tests::a_guarded_panic_and_another"])
+            .arg("--nocapture")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("a panic outside"), "{said}");
+        assert!(
+            !said.contains("an inner panic") && !said.contains("an outer panic"),
+            "{said}"
+        );
+    }
 }

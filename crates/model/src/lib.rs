@@ -35,6 +35,7 @@ pub mod layer;
 pub mod network;
 pub mod pooling;
 pub mod relative_bias;
+pub mod sentence_embeddings;
 pub mod sentence_encoder;
 pub mod sentence_model;
 #[cfg(test)]
@@ -48,7 +49,8 @@ pub use config::MpNetConfig;
 pub use error::ModelError;
 pub use network::MpNet;
 pub use pooling::PoolingMode;
-pub use sentence_encoder::{Embeddings, Progress, SentenceEncoder, SentenceEncoderBuilder};
+pub use sentence_embeddings::Embeddings;
+pub use sentence_encoder::{Progress, SentenceEncoder, SentenceEncoderBuilder};
 pub use sentence_model::SentenceModel;
 pub use tokenizer::{SentenceTokenizer, TokenIds};
 

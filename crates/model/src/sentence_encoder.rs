@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, Origin};
 use crate::lanes;
+use crate::sentence_embeddings::{Embeddings, normalize};
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
@@ -115,14 +116,6 @@ impl SentenceEncoderBuilder {
         let found = hub::resolve(name_or_folder, &self.hub)?;
         let mut checkpoint = Checkpoint::open(&found.path)?;
         if let Some(asked) = self.max_length {
-            let largest = checkpoint.config.max_tokens();
-            if asked > largest {
-                return Err(ModelError::MaxLength {
-                    asked,
-                    smallest: 3,
-                    largest,
-                });
-            }
             checkpoint.max_seq_length = asked;
         }
         let width = checkpoint.width();
@@ -133,10 +126,7 @@ impl SentenceEncoderBuilder {
                 width,
             });
         }
-        let default_tokens = match device {
-            Device::Wgpu(_) | Device::Cuda(_) => 32_768,
-            _ => 1_024,
-        };
+        let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
         let tokenizer = checkpoint.tokenizer()?;
         let network = device.run(Load {
             checkpoint: &checkpoint,
@@ -230,9 +220,10 @@ impl SentenceEncoder {
 
     /// How many batches run side by side: a GPU is kept busy by one.
     fn lanes(&self) -> usize {
-        match self.device {
-            Device::Wgpu(_) | Device::Cuda(_) => 1,
-            _ => rayon::current_num_threads(),
+        if self.device.is_gpu() {
+            1
+        } else {
+            rayon::current_num_threads()
         }
     }
 
@@ -301,78 +292,6 @@ pub struct Progress {
     pub done: usize,
     /// All texts.
     pub total: usize,
-}
-
-/// Vectors of equal width, row after row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Embeddings {
-    values: Vec<f32>,
-    width: usize,
-    truncated: usize,
-    tokens: usize,
-}
-
-impl Embeddings {
-    /// Number of vectors.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.values.len().checked_div(self.width).unwrap_or(0)
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    /// Width of every vector.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// All vectors, row-major `[len, width]`.
-    #[must_use]
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// Takes the values out.
-    #[must_use]
-    pub fn into_values(self) -> Vec<f32> {
-        self.values
-    }
-
-    /// The vectors one by one.
-    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
-        // `chunks_exact` takes no width of 0.
-        self.values.chunks_exact(self.width.max(1))
-    }
-
-    /// How many texts had more tokens than the model reads.
-    #[must_use]
-    pub fn truncated(&self) -> usize {
-        self.truncated
-    }
-
-    /// How many tokens were read, `<s>` and `</s>` included, padding not.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-}
-
-/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's
-/// `normalize`.
-fn normalize(vector: &mut [f32]) {
-    let squares: f64 = vector
-        .iter()
-        .map(|&value| f64::from(value) * f64::from(value))
-        .sum();
-    let length = squares.sqrt().max(1e-12);
-    for value in vector {
-        *value = (f64::from(*value) / length) as f32;
-    }
 }
 
 /// A model whose backend has been forgotten.

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{BoxedError, ModelError, Result};
 use crate::guard::guarded;
 
@@ -52,12 +54,13 @@ impl SentenceTokenizer {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or does not describe a tokenizer, when its ids reach beyond
-    /// `vocab_size`, or when `max_length` leaves no room for a token beside `<s>` and `</s>`.
+    /// When the file cannot be read or does not describe a tokenizer, when its ids reach beyond the
+    /// vocabulary of `config`, or when `max_length` leaves no room for a token beside `<s>` and
+    /// `</s>` or is more than the network has positions for.
     pub fn from_folder(
         folder: &Path,
         max_length: usize,
-        vocab_size: usize,
+        config: &MpNetConfig,
         lowercase: bool,
     ) -> Result<Self> {
         let path = folder.join(TOKENIZER_FILE);
@@ -69,23 +72,35 @@ impl SentenceTokenizer {
         let mut tokenizer = parse(&bytes).map_err(unreadable)?;
 
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
-        if largest as usize >= vocab_size {
+        if largest as usize >= config.vocab_size {
             return Err(ModelError::Field {
                 path,
                 field: "model.vocab",
                 reason: format!(
-                    "token id {largest} is outside the network's vocabulary of {vocab_size}"
+                    "token id {largest} is outside the network's vocabulary of {}",
+                    config.vocab_size
                 ),
             });
         }
         let special = tokenizer.get_post_processor().map_or(0, |processor| {
             tokenizers::PostProcessor::added_tokens(processor, false)
         });
-        if max_length <= special {
+        let (smallest, largest) = (special.saturating_add(1), config.max_tokens());
+        if smallest > largest {
+            return Err(ModelError::Field {
+                path: folder.join(CONFIG_FILE),
+                field: "max_position_embeddings",
+                reason: format!(
+                    "{} leaves room for {largest} tokens, {special} of them special",
+                    config.max_position_embeddings
+                ),
+            });
+        }
+        if !(smallest..=largest).contains(&max_length) {
             return Err(ModelError::MaxLength {
                 asked: max_length,
-                smallest: special + 1,
-                largest: usize::MAX,
+                smallest,
+                largest,
             });
         }
         let truncation = TruncationParams {
@@ -95,11 +110,40 @@ impl SentenceTokenizer {
         tokenizer
             .with_truncation(Some(truncation))
             .map_err(unreadable)?;
-        Ok(Self {
+        let tokenizer = Self {
             tokenizer,
             max_length,
             lowercase,
-        })
+        };
+        tokenizer.try_out(&path, config.vocab_size)?;
+        Ok(tokenizer)
+    }
+
+    /// Tokenizes two texts. A tokenizer can be read without a complaint and still be of no use: some
+    /// of its parts are only looked at, or fail, with a text.
+    fn try_out(&self, path: &Path, vocab_size: usize) -> Result<()> {
+        for text in ["", "a"] {
+            let tokens = self
+                .encode_one(text)
+                .map_err(|source| ModelError::Tokenizer {
+                    path: path.to_owned(),
+                    source: format!("cannot tokenize {text:?}: {source}").into(),
+                })?;
+            let wrong = |reason| ModelError::Field {
+                path: path.to_owned(),
+                field: "post_processor",
+                reason,
+            };
+            let Some(&largest) = tokens.ids.iter().max() else {
+                return Err(wrong(format!("leaves {text:?} without any token")));
+            };
+            if largest as usize >= vocab_size {
+                return Err(wrong(format!(
+                    "token id {largest} is outside the network's vocabulary of {vocab_size}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The most tokens a text keeps.
@@ -115,21 +159,21 @@ impl SentenceTokenizer {
     /// When the tokenizer cannot express a text, which a WordPiece tokenizer with an unknown token
     /// always can.
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<TokenIds>> {
-        let inputs: Vec<Cow<'_, str>> = texts
-            .iter()
-            .map(|text| self.prepare(text.as_ref()))
-            .collect();
-        let encodings = self
-            .tokenizer
-            .encode_batch_fast(inputs, true)
-            .map_err(|source| ModelError::Tokenize { source })?;
-        Ok(encodings
-            .into_iter()
-            .map(|encoding| TokenIds {
+        texts
+            .par_iter()
+            .map(|text| self.encode_one(text.as_ref()))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|source| ModelError::Tokenize { source })
+    }
+
+    fn encode_one(&self, text: &str) -> std::result::Result<TokenIds, BoxedError> {
+        guarded(|| {
+            let encoding = self.tokenizer.encode_fast(self.prepare(text), true)?;
+            Ok::<_, BoxedError>(TokenIds {
                 ids: encoding.get_ids().to_vec(),
                 truncated: !encoding.get_overflowing().is_empty(),
             })
-            .collect())
+        })
     }
 
     fn prepare<'a>(&self, text: &'a str) -> Cow<'a, str> {

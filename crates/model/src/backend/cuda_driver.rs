@@ -1,4 +1,5 @@
-//! Whether an NVIDIA driver is there. cudarc panics on a library that is not, so it is asked first.
+//! Whether an NVIDIA driver and CUDA's compiler library are there. cudarc panics on a library that is
+//! not, so it is asked first.
 
 use super::{Device, DeviceError};
 
@@ -11,13 +12,11 @@ pub(super) fn find(number: usize) -> Result<(), DeviceError> {
     // SAFETY: loads a library of that name, as the next call into cudarc would, and calls nothing
     // in it.
     if !unsafe { cudarc::driver::sys::is_culib_present() } {
-        return Err(DeviceError::NoCudaDriver { library: "libcuda" });
+        return Err(DeviceError::NoCudaDriver);
     }
     // SAFETY: as above.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        return Err(DeviceError::NoCudaDriver {
-            library: "libnvrtc",
-        });
+        return Err(DeviceError::NoCudaCompiler);
     }
     let device = Device::Cuda(number);
     let count =

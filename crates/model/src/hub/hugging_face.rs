@@ -7,7 +7,7 @@ use std::time::Duration;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClient, HFClientSync, HFError};
 
-use super::files::{PYTORCH, SAFETENSORS, SMALL_FILES, missing_file};
+use super::files::{PYTORCH, SAFETENSORS, holds_weights, missing_file, patterns};
 use super::{DownloadProgress, HubOptions};
 use crate::error::BoxedError;
 
@@ -62,19 +62,11 @@ impl Repository<'_> {
                     .progress(Reporter(sender.clone()))
                     .send()
             };
-            let with = |weights: &str| {
-                SMALL_FILES
-                    .iter()
-                    .copied()
-                    .chain([weights])
-                    .map(str::to_owned)
-                    .collect()
-            };
-            let folder = fetch(with(SAFETENSORS))?;
-            if folder.join(SAFETENSORS).exists() {
+            let folder = fetch(patterns(SAFETENSORS))?;
+            if holds_weights(&folder) {
                 Ok(folder)
             } else {
-                fetch(with(PYTORCH))
+                fetch(patterns(PYTORCH))
             }
         });
         let mut progress = DownloadProgress {

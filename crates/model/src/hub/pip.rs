@@ -68,14 +68,15 @@ impl PackageSource for Pip {
                     break status;
                 }
                 if let Err(interrupted) = tick() {
-                    // It may have ended by itself, by the same Ctrl-C.
+                    // It may have ended by itself: a terminal's Ctrl-C reaches pip as well.
                     let _ = child.kill();
                     let _ = child.wait();
                     return Err(interrupted.into());
                 }
                 std::thread::sleep(TICK);
             };
-            // Ctrl-C reaches both of us; ours is the better message.
+            // Asked once more: whatever ended pip may make the callback break, and then pip's failure
+            // is not the reason.
             tick()?;
             if status.success() {
                 return wheel_in(destination, requirement);

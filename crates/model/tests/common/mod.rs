@@ -82,6 +82,7 @@ pub(crate) fn reference_tensor(file: &str, name: &str) -> (Vec<usize>, Vec<f32>)
 }
 
 /// Says how exact this backend is, for the table of the README: `cargo xtask test -- --nocapture`.
+#[allow(clippy::print_stdout, reason = "that is where the figures are read")]
 pub(crate) fn report(what: &str, largest: f32) {
     println!("exact on {DEVICE}: {what}: largest difference {largest:.1e}");
 }

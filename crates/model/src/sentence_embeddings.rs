@@ -1,0 +1,111 @@
+//! The vectors of texts, as an encoder gives them.
+
+/// Vectors of equal width, row after row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embeddings {
+    pub(crate) values: Vec<f32>,
+    pub(crate) width: usize,
+    pub(crate) truncated: usize,
+    pub(crate) tokens: usize,
+}
+
+impl Embeddings {
+    /// Number of vectors.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Width of every vector.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All vectors, row-major `[len, width]`.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Takes the values out.
+    #[must_use]
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The vectors one by one.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
+        // `chunks_exact` takes no width of 0.
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// How many texts had more tokens than the model reads.
+    #[must_use]
+    pub fn truncated(&self) -> usize {
+        self.truncated
+    }
+
+    /// How many tokens were read, `<s>` and `</s>` included, padding not.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's
+/// `normalize`.
+pub(crate) fn normalize(vector: &mut [f32]) {
+    let squares: f64 = vector
+        .iter()
+        .map(|&value| f64::from(value) * f64::from(value))
+        .sum();
+    let length = squares.sqrt().max(1e-12);
+    for value in vector {
+        *value = (f64::from(*value) / length) as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_and_cut() {
+        let embeddings = Embeddings {
+            values: vec![1.0, 2.0, 3.0, 4.0],
+            width: 2,
+            ..Embeddings::default()
+        };
+        assert_eq!((embeddings.len(), embeddings.is_empty()), (2, false));
+        let rows: Vec<_> = embeddings.rows().collect();
+        assert_eq!(rows, [[1.0, 2.0], [3.0, 4.0]]);
+
+        let none = Embeddings::default();
+        assert_eq!(
+            (none.len(), none.is_empty(), none.rows().count()),
+            (0, true, 0)
+        );
+    }
+
+    #[test]
+    fn a_vector_gets_length_1_and_zeros_stay() {
+        let mut vector = [3.0, -4.0];
+        normalize(&mut vector);
+        assert_eq!(vector, [0.6, -0.8]);
+        // Squares that would overflow in `f32`.
+        let large = 2f32.powi(100);
+        let mut vector = [3.0 * large, 4.0 * large];
+        normalize(&mut vector);
+        assert_eq!(vector, [0.6, 0.8]);
+        let mut zeros = [0.0; 3];
+        normalize(&mut zeros);
+        assert_eq!(zeros, [0.0; 3]);
+    }
+}
