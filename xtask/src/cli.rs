@@ -44,7 +44,7 @@ Examples:
   cargo xtask test -- --nocapture    also prints how far vectors are from PyTorch's
 
 A software graphics adapter embeds three texts of the real model, every other device all 65.
-With --backend cuda and no NVIDIA GPU the tests are built, not run.")]
+With --backend cuda and no NVIDIA GPU the programs are built and no test is run.")]
     Test(TestArgs),
     /// Measure this machine: speed, or the quality of the real model.
     #[command(after_help = "\
