@@ -1,14 +1,17 @@
 //! Multi-head self-attention with an additive position bias.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
+use crate::dropout::Dropout;
+use crate::low_rank::{LowRank, LowRankConfig};
 
 /// What a layer's attention may look at, the same for every layer of a batch.
 #[derive(Clone, Debug)]
@@ -27,7 +30,21 @@ pub struct SelfAttention<B: Backend> {
     value: Linear<B>,
     output: Linear<B>,
     dropout: Dropout,
+    adapters: Option<AttentionAdapters<B>>,
     heads: usize,
+}
+
+/// LoRA beside each of the four dense layers of an attention.
+#[derive(Module, Debug)]
+pub struct AttentionAdapters<B: Backend> {
+    /// Beside the queries' projection.
+    pub query: LowRank<B>,
+    /// Beside the keys' projection.
+    pub key: LowRank<B>,
+    /// Beside the values' projection.
+    pub value: LowRank<B>,
+    /// Beside the output's projection.
+    pub output: LowRank<B>,
 }
 
 impl<B: Backend> SelfAttention<B> {
@@ -38,9 +55,40 @@ impl<B: Backend> SelfAttention<B> {
             key: square(),
             value: square(),
             output: square(),
-            dropout: DropoutConfig::new(config.attention_probs_dropout_prob).init(),
+            dropout: Dropout::new(config.attention_probs_dropout_prob),
+            adapters: None,
             heads: config.num_attention_heads,
         }
+    }
+
+    pub(crate) fn with_adapters(
+        mut self,
+        config: LowRankConfig,
+        generator: &mut Xoshiro256PlusPlus,
+    ) -> Self {
+        let mut beside = |linear| LowRank::new(linear, config, generator);
+        self.adapters = Some(AttentionAdapters {
+            query: beside(&self.query),
+            key: beside(&self.key),
+            value: beside(&self.value),
+            output: beside(&self.output),
+        });
+        self
+    }
+
+    /// The same attention without adapters; its dense layers do their work.
+    pub(crate) fn merge_adapters(mut self) -> Self {
+        if let Some(adapters) = self.adapters.take() {
+            self.query = adapters.query.merge(self.query);
+            self.key = adapters.key.merge(self.key);
+            self.value = adapters.value.merge(self.value);
+            self.output = adapters.output.merge(self.output);
+        }
+        self
+    }
+
+    pub(crate) fn adapters(&self) -> Option<&AttentionAdapters<B>> {
+        self.adapters.as_ref()
     }
 
     /// Attends within every text of the batch.
@@ -60,15 +108,17 @@ impl<B: Backend> SelfAttention<B> {
         let [tokens, width] = hidden.dims();
         let per_head = [batch, length, self.heads, width / self.heads];
         // [batch * length, width] -> [batch, heads, length, head_size]
-        let split = |projection: &Linear<B>| {
-            projection
-                .forward(hidden.clone())
+        let adapters = self.adapters.as_ref();
+        let split = |projection: &Linear<B>, adapter: Option<&LowRank<B>>| {
+            project(projection, adapter, hidden.clone())
                 .reshape(per_head)
                 .swap_dims(1, 2)
         };
-        let (query, key, value) = (split(&self.query), split(&self.key), split(&self.value));
+        let query = split(&self.query, adapters.map(|adapters| &adapters.query));
+        let key = split(&self.key, adapters.map(|adapters| &adapters.key));
+        let value = split(&self.value, adapters.map(|adapters| &adapters.value));
 
-        let attended = if self.drops(&hidden) {
+        let attended = if self.dropout.acts::<B>(&hidden.device()) {
             self.attention_with_dropout(query, key, value, context)
         } else {
             let padding = context
@@ -84,15 +134,15 @@ impl<B: Backend> SelfAttention<B> {
                 AttentionModuleOptions::default(),
             )
         };
-        self.output
-            .forward(attended.swap_dims(1, 2).reshape([tokens, width]))
+        let attended = attended.swap_dims(1, 2).reshape([tokens, width]);
+        project(
+            &self.output,
+            adapters.map(|adapters| &adapters.output),
+            attended,
+        )
     }
 
     /// burn's fused attention has no dropout; training with it takes the long way.
-    fn drops(&self, hidden: &Tensor<B, 2>) -> bool {
-        self.dropout.prob > 0.0 && B::ad_enabled(&hidden.device())
-    }
-
     fn attention_with_dropout(
         &self,
         query: Tensor<B, 4>,
@@ -111,6 +161,17 @@ impl<B: Backend> SelfAttention<B> {
             None => scores,
         };
         self.dropout.forward(softmax(scores, 3)).matmul(value)
+    }
+}
+
+fn project<B: Backend>(
+    linear: &Linear<B>,
+    adapter: Option<&LowRank<B>>,
+    input: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    match adapter {
+        Some(adapter) => linear.forward(input.clone()) + adapter.forward(input),
+        None => linear.forward(input),
     }
 }
 

@@ -15,14 +15,15 @@ pub struct BatchLimit {
 }
 
 /// Texts that go through the network together: positions in the caller's list, none twice.
-pub(crate) type BatchPlan = Vec<usize>;
+pub type BatchPlan = Vec<usize>;
 
 /// Sorts texts by length, longest first, and fills batches up to the limit.
 ///
 /// Neighbours in length share a batch, so little is padded; the longest first, so that a batch
 /// which does not fit the memory shows at once. Equal lengths keep their order: the plan depends on
 /// nothing but the lengths.
-pub(crate) fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
+#[must_use]
+pub fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
     let mut batches = Vec::new();

@@ -1,11 +1,12 @@
 //! The first layer: what a token is and where it stands.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use crate::config::MpNetConfig;
+use crate::dropout::Dropout;
 
 /// Sum of a word and a position embedding, normalised.
 #[derive(Module, Debug)]
@@ -33,7 +34,7 @@ impl<B: Backend> Embeddings<B> {
             norm: LayerNormConfig::new(config.hidden_size)
                 .with_epsilon(config.layer_norm_eps)
                 .init(device),
-            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            dropout: Dropout::new(config.hidden_dropout_prob),
             pad_token_id: config.pad_token_id,
         }
     }

@@ -1,4 +1,4 @@
-//! Outside readers that panic on some damaged files: here that is an error like any other.
+//! Outside code that panics on some damaged files: here that is an error like any other.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,9 +14,13 @@ thread_local! {
 
 /// Runs a reader; a panic of it becomes an error with its message.
 ///
+/// # Errors
+///
+/// When `read` fails, or panics.
+///
 /// It must do its work on the calling thread: a panic on another one is caught all the same where
 /// that thread hands it on, but not kept quiet.
-pub(crate) fn guarded<T, E: Into<BoxedError>>(
+pub fn guarded<T, E: Into<BoxedError>>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, BoxedError> {
     keep_guarded_panics_quiet();

@@ -1,13 +1,16 @@
 //! One encoder layer: attention and feed-forward, each added to its input and normalised.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::Tensor;
 use burn::tensor::activation::gelu;
 use burn::tensor::backend::Backend;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::attention::{AttentionContext, SelfAttention, linear};
+use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention, linear};
 use crate::config::MpNetConfig;
+use crate::dropout::Dropout;
+use crate::low_rank::LowRankConfig;
 
 /// Post-norm transformer layer.
 #[derive(Module, Debug)]
@@ -33,8 +36,28 @@ impl<B: Backend> EncoderLayer<B> {
             intermediate: linear(config, config.hidden_size, config.intermediate_size, device),
             output: linear(config, config.intermediate_size, config.hidden_size, device),
             output_norm: norm(),
-            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            dropout: Dropout::new(config.hidden_dropout_prob),
         }
+    }
+
+    pub(crate) fn with_adapters(
+        mut self,
+        config: LowRankConfig,
+        generator: &mut Xoshiro256PlusPlus,
+    ) -> Self {
+        self.attention = self.attention.with_adapters(config, generator);
+        self
+    }
+
+    pub(crate) fn merge_adapters(mut self) -> Self {
+        self.attention = self.attention.merge_adapters();
+        self
+    }
+
+    /// Adapters of the attention, where it has some.
+    #[must_use]
+    pub fn adapters(&self) -> Option<&AttentionAdapters<B>> {
+        self.attention.adapters()
     }
 
     /// Shapes as in [`SelfAttention::forward`]: `[batch * length, width]` in and out.

@@ -8,6 +8,7 @@ use crate::attention::AttentionContext;
 use crate::config::MpNetConfig;
 use crate::embeddings::Embeddings;
 use crate::layer::EncoderLayer;
+use crate::low_rank::LowRankConfig;
 use crate::relative_bias::RelativePositionBias;
 
 /// MPNet (Song et al., "MPNet: Masked and Permuted Pre-training for Language Understanding", 2020).
@@ -113,9 +114,36 @@ impl<B: Backend> MpNet<B> {
         states
     }
 
-    /// Hidden states are kept as `[batch * length, width]` between here and [`unfold`]: a dense
-    /// layer is then one large matrix product instead of one for every text.
-    fn embed(
+    /// The layers, lowest first. With [`embed`](Self::embed) before them they are the network, for
+    /// who wants to step in between.
+    #[must_use]
+    pub fn layers(&self) -> &[EncoderLayer<B>] {
+        &self.layers
+    }
+
+    /// Words and positions.
+    #[must_use]
+    pub fn embeddings(&self) -> &Embeddings<B> {
+        &self.embeddings
+    }
+
+    /// The bias that all layers share.
+    #[must_use]
+    pub fn relative_bias(&self) -> &RelativePositionBias<B> {
+        &self.relative_bias
+    }
+
+    /// Where the weights are.
+    #[must_use]
+    pub fn device(&self) -> B::Device {
+        self.relative_bias.device()
+    }
+
+    /// The input of the lowest layer, `[batch * length, hidden]`, and what every layer may look at.
+    ///
+    /// Hidden states have two dimensions between the layers: a dense layer is then one large
+    /// matrix product instead of one for every text.
+    pub fn embed(
         &self,
         input_ids: Tensor<B, 2, Int>,
         attention_mask: Option<Tensor<B, 2, Bool>>,
@@ -125,6 +153,56 @@ impl<B: Backend> MpNet<B> {
         let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
         let hidden = self.embeddings.forward(input_ids).flatten(0, 1);
         (hidden, AttentionContext { bias, padding })
+    }
+
+    /// Keeps the embeddings, the position bias (all layers share it) and the lowest `layers` layers
+    /// as they are in training; 0 keeps nothing.
+    #[must_use]
+    pub fn freeze(mut self, layers: usize) -> Self {
+        if layers == 0 {
+            return self;
+        }
+        self.embeddings = self.embeddings.no_grad();
+        self.relative_bias = self.relative_bias.no_grad();
+        let freeze = |(index, layer): (usize, EncoderLayer<B>)| {
+            if index < layers {
+                layer.no_grad()
+            } else {
+                layer
+            }
+        };
+        self.layers = self.layers.into_iter().enumerate().map(freeze).collect();
+        self
+    }
+
+    /// Keeps all weights as they are in training and puts trainable LoRA adapters beside the four
+    /// dense layers of every attention.
+    ///
+    /// # Panics
+    ///
+    /// When the rank is 0.
+    #[must_use]
+    pub fn with_adapters(self, config: LowRankConfig) -> Self {
+        assert!(config.rank > 0, "the rank of an adapter is at least 1");
+        let mut frozen = self.no_grad();
+        let mut generator = config.generator();
+        frozen.layers = frozen
+            .layers
+            .into_iter()
+            .map(|layer| layer.with_adapters(config, &mut generator))
+            .collect();
+        frozen
+    }
+
+    /// The network without adapters that gives what this one gives with them.
+    #[must_use]
+    pub fn merge_adapters(mut self) -> Self {
+        self.layers = self
+            .layers
+            .into_iter()
+            .map(EncoderLayer::merge_adapters)
+            .collect();
+        self
     }
 }
 

@@ -37,6 +37,10 @@ impl<B: Backend> RelativePositionBias<B> {
         }
     }
 
+    pub(crate) fn device(&self) -> B::Device {
+        self.table.weight.device()
+    }
+
     /// The bias of every pair of positions of a text of `length` tokens: `[1, heads, length,
     /// length]`, query positions in the third dimension and key positions in the fourth.
     pub fn forward(&self, length: usize) -> Tensor<B, 4> {

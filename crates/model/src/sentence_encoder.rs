@@ -12,7 +12,7 @@ use crate::backend::{BackendTask, Device};
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
-use crate::hub::{self, HubOptions, Origin};
+use crate::hub::{self, HubOptions, ModelFolder, Origin};
 use crate::lanes;
 use crate::sentence_embeddings::{Embeddings, normalize};
 use crate::sentence_model::SentenceModel;
@@ -114,7 +114,46 @@ impl SentenceEncoderBuilder {
         // The device first: no need to fetch a model for one that is not there.
         let device = self.device.select()?;
         let found = hub::resolve(name_or_folder, &self.hub)?;
-        let mut checkpoint = Checkpoint::open(&found.path)?;
+        let checkpoint = Checkpoint::open(&found.path)?;
+        let load = |checkpoint: &Checkpoint| {
+            device.run(Load {
+                checkpoint,
+                device_name: device.to_string(),
+            })?
+        };
+        self.build(checkpoint, device, found, load)
+    }
+
+    /// An encoder around a model that is in memory already, such as one that is being trained:
+    /// `checkpoint` tells its settings and tokenizer, `tensor_device` is where it lies on the
+    /// backend of [`device`](Self::device).
+    ///
+    /// # Errors
+    ///
+    /// When the device cannot be used, the tokenizer is damaged, or a setting is impossible.
+    pub fn with_model<B: Backend>(
+        self,
+        checkpoint: Checkpoint,
+        model: SentenceModel<B>,
+        tensor_device: B::Device,
+    ) -> Result<SentenceEncoder> {
+        let device = self.device.select()?;
+        let found = ModelFolder {
+            path: checkpoint.folder.clone(),
+            origin: Origin::Folder,
+        };
+        self.build(checkpoint, device, found, |_| {
+            Ok(on_backend(model, tensor_device, device.to_string()))
+        })
+    }
+
+    fn build(
+        self,
+        mut checkpoint: Checkpoint,
+        device: Device,
+        found: ModelFolder,
+        load: impl FnOnce(&Checkpoint) -> Result<Box<dyn PooledVectors>>,
+    ) -> Result<SentenceEncoder> {
         if let Some(asked) = self.max_length {
             checkpoint.max_seq_length = asked;
         }
@@ -128,10 +167,7 @@ impl SentenceEncoderBuilder {
         }
         let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
         let tokenizer = checkpoint.tokenizer()?;
-        let network = device.run(Load {
-            checkpoint: &checkpoint,
-            device_name: device.to_string(),
-        })??;
+        let network = load(&checkpoint)?;
         Ok(SentenceEncoder {
             tokenizer,
             network,
@@ -310,13 +346,21 @@ impl BackendTask for Load<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let model = self.checkpoint.load::<B>(&device)?;
-        Ok(Box::new(OnBackend {
-            model,
-            device,
-            name: self.device_name,
-            biases: Mutex::default(),
-        }))
+        Ok(on_backend(model, device, self.device_name))
     }
+}
+
+fn on_backend<B: Backend>(
+    model: SentenceModel<B>,
+    device: B::Device,
+    name: String,
+) -> Box<dyn PooledVectors> {
+    Box::new(OnBackend {
+        model,
+        device,
+        name,
+        biases: Mutex::default(),
+    })
 }
 
 struct OnBackend<B: Backend> {

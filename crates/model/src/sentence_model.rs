@@ -43,6 +43,25 @@ impl<B: Backend> SentenceModel<B> {
     ) -> Tensor<B, 2> {
         let bias = self.network.position_bias(input_ids.dims()[1]);
         let pooled = self.forward_pooled(input_ids, attention_mask, bias);
+        self.scale(pooled)
+    }
+
+    /// The vectors of a batch from the hidden states of the network's last layer.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[batch, length, hidden]`
+    /// - `attention_mask`: as in [`forward`](Self::forward)
+    /// - output: `[batch, modes * hidden]`
+    pub fn vectors(
+        &self,
+        hidden: &Tensor<B, 3>,
+        attention_mask: Option<&Tensor<B, 2, Bool>>,
+    ) -> Tensor<B, 2> {
+        self.scale(pool(&self.pooling, hidden, attention_mask))
+    }
+
+    fn scale(&self, pooled: Tensor<B, 2>) -> Tensor<B, 2> {
         if self.normalize {
             normalize(pooled)
         } else {
@@ -68,6 +87,7 @@ impl<B: Backend> SentenceModel<B> {
 /// Scales every row of `[batch, width]` to length 1 (PyTorch's `normalize`: lengths below 1e-12
 /// count as 1e-12).
 fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
-    let length = rows.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    // Before the root: its slope at 0 is infinite.
+    let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
     rows / length
 }

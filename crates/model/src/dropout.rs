@@ -1,0 +1,164 @@
+//! Dropout that can be repeated.
+//!
+//! burn's `Dropout` draws from one random state per device. Batches that run side by side take from
+//! it in whatever order they come, so neither the same run nor the same forward pass can be had
+//! again, and recomputing a pass (gradient checkpointing, GradCache) or resuming a run needs just
+//! that. Inside [`with_dropout_seed`] the masks come from a generator of the calling thread instead.
+
+use std::cell::RefCell;
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Distribution, Tensor, TensorData};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+thread_local! {
+    static GENERATOR: RefCell<Option<Xoshiro256PlusPlus>> = const { RefCell::new(None) };
+}
+
+/// Does `task`; every [`Dropout`] that it passes on this thread draws its mask from `seed`.
+///
+/// The same seed gives the same masks on every machine. The masks are made on the processor: on a
+/// GPU, seed the device (`Backend::seed`) instead.
+pub fn with_dropout_seed<T>(seed: u64, task: impl FnOnce() -> T) -> T {
+    /// Puts back what was there before, also when `task` panics.
+    struct Restore(Option<Xoshiro256PlusPlus>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            GENERATOR.set(self.0.take());
+        }
+    }
+    let before = GENERATOR.replace(Some(Xoshiro256PlusPlus::seed_from_u64(seed)));
+    let _restore = Restore(before);
+    task()
+}
+
+/// Sets elements to zero at random while gradients are recorded, and scales the others so that the
+/// expected value stays (Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
+/// Overfitting", 2014).
+#[derive(Module, Clone, Debug)]
+pub struct Dropout {
+    /// The probability of a zero, in `[0, 1)`.
+    pub probability: f64,
+}
+
+impl Dropout {
+    /// Dropout of that probability; 0 does nothing.
+    #[must_use]
+    pub fn new(probability: f64) -> Self {
+        Self { probability }
+    }
+
+    /// Whether [`forward`](Self::forward) would change a tensor of this device.
+    #[must_use]
+    pub fn acts<B: Backend>(&self, device: &B::Device) -> bool {
+        self.probability > 0.0 && B::ad_enabled(device)
+    }
+
+    /// Drops elements of `input`; any shape in, the same shape out.
+    pub fn forward<B: Backend, const D: usize>(&self, input: Tensor<B, D>) -> Tensor<B, D> {
+        if !self.acts::<B>(&input.device()) {
+            return input;
+        }
+        let kept = 1.0 - self.probability;
+        let seeded = GENERATOR.with_borrow_mut(|generator| {
+            generator
+                .as_mut()
+                .map(|generator| self.mask::<B, D>(&input, generator))
+        });
+        match seeded {
+            // A mask of booleans is a quarter of what a mask of numbers keeps for the way back.
+            Some(dropped) => input.mask_fill(dropped, 0.0) * (1.0 / kept),
+            None => {
+                let mask = input.random_like(Distribution::Bernoulli(kept));
+                input * mask * (1.0 / kept)
+            }
+        }
+    }
+
+    /// True where an element is dropped.
+    fn mask<B: Backend, const D: usize>(
+        &self,
+        input: &Tensor<B, D>,
+        generator: &mut Xoshiro256PlusPlus,
+    ) -> Tensor<B, D, Bool> {
+        let shape = input.shape();
+        let mask = random_mask(shape.num_elements(), self.probability, generator);
+        Tensor::from_data(TensorData::new(mask, shape), &input.device())
+    }
+}
+
+/// Four elements from each random number, 16 bits each: a probability is met within 1/131,072.
+fn random_mask(length: usize, probability: f64, generator: &mut Xoshiro256PlusPlus) -> Vec<bool> {
+    const STEPS: f64 = 65_536.0;
+    let threshold = (probability * STEPS).round() as u32;
+    let mut mask = vec![false; length];
+    for four in mask.chunks_mut(4) {
+        let mut bits = generator.next_u64();
+        for dropped in four {
+            *dropped = ((bits & 0xffff) as u32) < threshold;
+            bits >>= 16;
+        }
+    }
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+
+    use super::*;
+    use crate::testing::{TestBackend, device};
+
+    type Train = Autodiff<TestBackend>;
+
+    fn dropped(seed: u64) -> Vec<f32> {
+        let input = Tensor::<Train, 2>::ones([40, 50], &device());
+        let output = with_dropout_seed(seed, || Dropout::new(0.25).forward(input));
+        output.into_data().to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_mask_and_the_expected_share_of_zeros() {
+        let values = dropped(3);
+        assert_eq!(values, dropped(3));
+        assert_ne!(values, dropped(4));
+        let zeros = values.iter().filter(|&&value| value == 0.0).count();
+        // 2,000 draws: 500 expected, five standard deviations of 19 to either side.
+        assert!((405..595).contains(&zeros), "{zeros} zeros");
+        let kept = 1.0 / 0.75;
+        assert!(
+            values
+                .iter()
+                .all(|value| *value == 0.0 || (value - kept).abs() < 1e-6)
+        );
+    }
+
+    #[test]
+    fn seeds_can_be_nested_and_end_with_their_task() {
+        let mask = || random(&Dropout::new(0.5));
+        let (first, inner, second) = with_dropout_seed(1, || {
+            let first = mask();
+            let inner = with_dropout_seed(2, mask);
+            (first, inner, mask())
+        });
+        let (one, two) = with_dropout_seed(1, || (mask(), mask()));
+        assert_eq!((first, second), (one, two));
+        assert_eq!(inner, with_dropout_seed(2, mask));
+        assert!(GENERATOR.with_borrow(Option::is_none));
+    }
+
+    fn random(dropout: &Dropout) -> Vec<f32> {
+        let input = Tensor::<Train, 1>::ones([64], &device());
+        dropout.forward(input).into_data().to_vec().unwrap()
+    }
+
+    #[test]
+    fn nothing_is_dropped_without_gradients_or_probability() {
+        let input = Tensor::<TestBackend, 1>::ones([64], &device());
+        let output = with_dropout_seed(1, || Dropout::new(0.5).forward(input));
+        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), [1.0; 64]);
+        assert_eq!(random(&Dropout::new(0.0)), [1.0; 64]);
+    }
+}
