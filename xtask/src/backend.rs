@@ -17,7 +17,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// The name: of the feature, and of the device for `infer --device`.
+    /// The name: of the feature, and of the device for `--device` of the programs.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",

@@ -7,11 +7,32 @@
 //!   built on it has test targets or examples among its targets (they bring in `burn/autodiff`);
 //! - [`check_build`] is a plain `cargo check`, which compiles no code, of sets of backends that
 //!   nothing here is run with;
-//! - [`run_infer`] is a plain `cargo run -p infer`, so that it shares its build with the command of
-//!   the README.
+//! - [`run_package`] is a plain `cargo run --release -p PACKAGE`, so that it shares its build with
+//!   the commands of the README.
 
 use crate::backend::Backend;
 use crate::step::Step;
+
+/// The packages that have a feature for each backend.
+const WITH_BACKENDS: [&str; 3] = ["model", "infer", "train"];
+
+/// A package with a program, whose examples measure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Package {
+    /// Embeds, searches, recommends.
+    Infer,
+    /// Fine-tunes the model.
+    Train,
+}
+
+impl Package {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Infer => "infer",
+            Self::Train => "train",
+        }
+    }
+}
 
 /// `cargo SUBCOMMAND --workspace` with one backend and the target for the real model, then
 /// `arguments`.
@@ -38,18 +59,23 @@ pub(crate) fn check_build(title: &'static str, backends: &[Backend]) -> Step {
     }
 }
 
-/// `cargo run --release -p infer` with one backend, then `arguments`, such as `--` and those of the
-/// program.
-pub(crate) fn run_infer(title: &'static str, backend: Backend, arguments: &[&str]) -> Step {
+/// `cargo run --release` of a package with one backend, then `arguments`, such as `--` and those of
+/// the program.
+pub(crate) fn run_package(
+    title: &'static str,
+    package: Package,
+    backend: Backend,
+    arguments: &[&str],
+) -> Step {
     cargo(title)
-        .arguments(["run", "--release", "--package", "infer"])
+        .arguments(["run", "--release", "--package", package.name()])
         .arguments(["--no-default-features", "--features", backend.name()])
         .arguments(arguments)
 }
 
-/// The features of both packages that have backends, as `--features` takes them.
+/// The features of all packages that have backends, as `--features` takes them.
 fn features(backends: &[Backend]) -> String {
-    let features: Vec<String> = ["model", "infer"]
+    let features: Vec<String> = WITH_BACKENDS
         .iter()
         .flat_map(|package| {
             backends
@@ -76,7 +102,7 @@ mod tests {
         assert_eq!(
             step.command_line(),
             "cargo test --workspace --no-default-features \
-             --features model/ndarray,infer/ndarray,model/real-weights --no-run"
+             --features model/ndarray,infer/ndarray,train/ndarray,model/real-weights --no-run"
         );
     }
 
@@ -87,16 +113,24 @@ mod tests {
         assert_eq!(line(&[]), check);
         assert_eq!(
             line(&[Backend::NdArray, Backend::Cuda]),
-            format!("{check} --features model/ndarray,model/cuda,infer/ndarray,infer/cuda")
+            format!(
+                "{check} --features \
+                 model/ndarray,model/cuda,infer/ndarray,infer/cuda,train/ndarray,train/cuda"
+            )
         );
     }
 
     #[test]
-    fn infer_is_run_as_in_the_readme() {
-        let step = run_infer("fetch", Backend::Cpu, &["--", "fetch"]);
+    fn a_program_is_run_as_in_the_readme() {
+        let step = run_package("fetch", Package::Infer, Backend::Cpu, &["--", "fetch"]);
         assert_eq!(
             step.command_line(),
             "cargo run --release --package infer --no-default-features --features cpu -- fetch"
+        );
+        let step = run_package("train", Package::Train, Backend::Cuda, &["--", "fit"]);
+        assert_eq!(
+            step.command_line(),
+            "cargo run --release --package train --no-default-features --features cuda -- fit"
         );
     }
 }

@@ -9,6 +9,7 @@ Examples:
   cargo xtask test                    all tests on the processor, the real model included
   cargo xtask test --backend wgpu     the same tests on a graphics adapter
   cargo xtask test -- --nocapture     also prints how far vectors are from PyTorch's
+  cargo xtask train                   fine-tunes the model on five pairs
   cargo xtask bench                   texts a second on this machine
   cargo xtask ci                      what must pass before a change is taken";
 
@@ -46,11 +47,32 @@ Examples:
 A software graphics adapter embeds three texts of the real model, every other device all 65.
 With --backend cuda and no NVIDIA GPU the programs are built and no test is run.")]
     Test(TestArgs),
-    /// Measure this machine: speed, or the quality of the real model.
+    /// Fine-tune the model; without arguments, on the five pairs of datasets/seed.
+    #[command(after_help = "\
+Examples:
+  cargo xtask train
+  cargo xtask train --backend cuda
+  cargo xtask train -- --help    what training can be told
+  cargo xtask train -- losses    another command of the program
+
+Builds the program `train` for the backend and runs it there: its command `fit`, unless the first
+argument is one of its commands (fit, evaluate, losses). `--device` is added, so leave it out.")]
+    Train(ProgramArgs),
+    /// Measure a model, fine-tuned or not, with the program `train`.
+    #[command(after_help = "\
+Examples:
+  cargo xtask evaluate
+  cargo xtask evaluate --backend cuda
+  cargo xtask evaluate -- --help    what evaluation can be told
+
+The same as `cargo xtask train -- evaluate`.")]
+    Evaluate(ProgramArgs),
+    /// Measure this machine: speed, of training too, or the quality of the real model.
     #[command(after_help = "\
 Examples:
   cargo xtask bench
   cargo xtask bench quality
+  cargo xtask bench train
   cargo xtask bench --backend cuda
   cargo xtask bench -- --json    prints JSON; bench quality takes it too")]
     Bench(BenchArgs),
@@ -78,6 +100,17 @@ pub(crate) struct TestArgs {
     pub(crate) arguments: Vec<String>,
 }
 
+/// Arguments of `train` and `evaluate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// The backend to work on.
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// What the program `train` is told: `--help`, for one.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+}
+
 /// Arguments of `bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -99,6 +132,8 @@ pub(crate) enum Measure {
     Speed,
     /// Scores on sentence similarity and retrieval, which take a while.
     Quality,
+    /// Seconds a training step.
+    Train,
 }
 
 #[cfg(test)]
@@ -129,6 +164,7 @@ mod tests {
         for (line, measure) in [
             (&["bench", "--", "--json"][..], Measure::Speed),
             (&["bench", "quality", "--", "--json"], Measure::Quality),
+            (&["bench", "train", "--", "--json"], Measure::Train),
         ] {
             let line = ["cargo xtask"].iter().chain(line);
             let Command::Bench(bench) = Cli::parse_from(line).command else {
@@ -142,11 +178,29 @@ mod tests {
             panic!("not test");
         };
         assert_eq!(test.arguments, ["--nocapture"]);
+        for task in ["train", "evaluate"] {
+            let line = ["cargo xtask", task, "--", "--output", "tuned"];
+            let (Command::Train(program) | Command::Evaluate(program)) =
+                Cli::parse_from(line).command
+            else {
+                panic!("not {task}");
+            };
+            assert_eq!(program.arguments, ["--output", "tuned"]);
+        }
     }
 
     #[test]
     fn every_task_takes_every_backend() {
-        for task in ["fetch-model", "check", "test", "bench", "ci"] {
+        let tasks = [
+            "fetch-model",
+            "check",
+            "test",
+            "train",
+            "evaluate",
+            "bench",
+            "ci",
+        ];
+        for task in tasks {
             for backend in ["cpu", "ndarray", "wgpu", "cuda"] {
                 let line = ["cargo xtask", task, "--backend", backend];
                 assert!(Cli::try_parse_from(line).is_ok(), "{line:?}");

@@ -1,7 +1,7 @@
-//! `bench`: how fast this machine is, or how good the model is on it.
+//! `bench`: how fast this machine embeds or trains, or how good the model is on it.
 
 use crate::backend::Backend;
-use crate::cargo::run_infer;
+use crate::cargo::{Package, run_package};
 use crate::cli::Measure;
 use crate::error::TaskError;
 use crate::runner::Runner;
@@ -24,6 +24,7 @@ pub(super) fn run(
     runner.run(&match measure {
         Measure::Speed => speed(backend, arguments),
         Measure::Quality => quality(backend, arguments),
+        Measure::Train => step_speed(backend, arguments),
     })
 }
 
@@ -32,13 +33,27 @@ fn speed(backend: Backend, more: &[String]) -> Step {
     arguments.extend(WORKLOADS);
     arguments.extend(["--device", backend.name()]);
     arguments.extend(more.iter().map(String::as_str));
-    run_infer("speed", backend, &arguments)
+    run_package("speed", Package::Infer, backend, &arguments)
 }
 
 fn quality(backend: Backend, more: &[String]) -> Step {
-    let mut arguments = vec!["--example", "quality", "--", "--device", backend.name()];
+    example("quality", Package::Infer, "quality", backend, more)
+}
+
+fn step_speed(backend: Backend, more: &[String]) -> Step {
+    example("step speed", Package::Train, "step_speed", backend, more)
+}
+
+fn example(
+    title: &'static str,
+    package: Package,
+    name: &str,
+    backend: Backend,
+    more: &[String],
+) -> Step {
+    let mut arguments = vec!["--example", name, "--", "--device", backend.name()];
     arguments.extend(more.iter().map(String::as_str));
-    run_infer("quality", backend, &arguments)
+    run_package(title, package, backend, &arguments)
 }
 
 #[cfg(test)]
@@ -65,10 +80,19 @@ mod tests {
     }
 
     #[test]
+    fn step_speed_is_an_example_of_train() {
+        assert_eq!(
+            step_speed(Backend::Cuda, &[]).command_line(),
+            "cargo run --release --package train --no-default-features --features cuda \
+             --example step_speed -- --device cuda"
+        );
+    }
+
+    #[test]
     fn further_arguments_come_last() {
         let json = ["--json".to_owned()];
-        for step in [speed(Backend::Cpu, &json), quality(Backend::Cpu, &json)] {
-            let line = step.command_line();
+        for step in [speed, quality, step_speed] {
+            let line = step(Backend::Cpu, &json).command_line();
             assert!(line.ends_with(" --device cpu --json"), "{line}");
         }
     }

@@ -83,7 +83,7 @@ mod tests {
     fn the_cheapest_comes_first() {
         let lines: Vec<String> = steps(Backend::Cpu).iter().map(Step::command_line).collect();
         let workspace = "--workspace --no-default-features \
-                         --features model/cpu,infer/cpu,model/real-weights";
+                         --features model/cpu,infer/cpu,train/cpu,model/real-weights";
         assert_eq!(
             lines,
             [
@@ -98,7 +98,8 @@ mod tests {
                 "cargo check --workspace --no-default-features".to_owned(),
                 "cargo check --workspace --no-default-features --features \
                  model/cpu,model/ndarray,model/wgpu,model/cuda,\
-                 infer/cpu,infer/ndarray,infer/wgpu,infer/cuda"
+                 infer/cpu,infer/ndarray,infer/wgpu,infer/cuda,\
+                 train/cpu,train/ndarray,train/wgpu,train/cuda"
                     .to_owned(),
             ]
         );

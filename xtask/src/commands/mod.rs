@@ -3,8 +3,10 @@
 mod bench;
 mod check;
 mod ci;
+mod evaluate;
 mod fetch_model;
 mod test;
+mod train;
 
 use crate::cli::Command;
 use crate::error::TaskError;
@@ -17,6 +19,12 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
         Command::Check(arguments) => check::run(arguments.backend, runner),
         Command::Test(arguments) => {
             test::run(arguments.backend.backend, &arguments.arguments, runner)
+        }
+        Command::Train(arguments) => {
+            train::run(arguments.backend.backend, &arguments.arguments, runner)
+        }
+        Command::Evaluate(arguments) => {
+            evaluate::run(arguments.backend.backend, &arguments.arguments, runner)
         }
         Command::Bench(arguments) => bench::run(
             arguments.measure,

@@ -30,15 +30,11 @@ pub(super) fn run(
     runner.run(&tests(backend, arguments))
 }
 
-/// `infer`, and all that the tests need; not this program, which cannot be replaced on Windows
+/// The programs, and all that the tests need; not this program, which cannot be replaced on Windows
 /// while it runs.
 fn build(backend: Backend) -> Step {
-    on_workspace(
-        "build",
-        "build",
-        backend,
-        &["--bin", "infer", "--tests", "--examples"],
-    )
+    let targets = ["--bin", "infer", "--bin", "train", "--tests", "--examples"];
+    on_workspace("build", "build", backend, &targets)
 }
 
 fn fetch(infer: &Path) -> Step {
@@ -58,7 +54,8 @@ fn tests(backend: Backend, arguments: &[String]) -> Step {
 /// The programs alone: clippy checks the tests too, and compiling those for CUDA takes longer than
 /// all the rest.
 fn build_programs(backend: Backend) -> Step {
-    on_workspace("build", "build", backend, &["--bin", "infer", "--examples"])
+    let targets = ["--bin", "infer", "--bin", "train", "--examples"];
+    on_workspace("build", "build", backend, &targets)
 }
 
 /// A program of the workspace, built in the development profile: beside this one, whatever folder
@@ -88,13 +85,13 @@ mod tests {
     use super::*;
 
     const WORKSPACE: &str = "--workspace --no-default-features \
-                             --features model/wgpu,infer/wgpu,model/real-weights";
+                             --features model/wgpu,infer/wgpu,train/wgpu,model/real-weights";
 
     #[test]
     fn one_build_serves_the_fetch_and_the_tests() {
         assert_eq!(
             build(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --tests --examples")
+            format!("cargo build {WORKSPACE} --bin infer --bin train --tests --examples")
         );
         assert_eq!(
             tests(Backend::Wgpu, &[]).command_line(),
@@ -110,7 +107,7 @@ mod tests {
     fn without_a_gpu_the_programs_are_built_from_the_same_features() {
         assert_eq!(
             build_programs(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --examples")
+            format!("cargo build {WORKSPACE} --bin infer --bin train --examples")
         );
     }
 
