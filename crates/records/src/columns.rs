@@ -1,0 +1,246 @@
+//! Which columns of a file are the text and the id.
+
+use crate::Record;
+use crate::error::{ColumnProblem, RowProblem};
+
+/// The column that is taken for the text where several could be.
+pub(super) const DEFAULT_COLUMN: &str = "text";
+
+/// What was asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Choice {
+    /// The text column, whichever it is.
+    Default,
+    /// Every column that is not the id.
+    Every,
+    /// These columns, in this order.
+    Named(Vec<String>),
+}
+
+impl Choice {
+    /// The names of the chosen columns among those of a file; `id` is no candidate unless it is
+    /// named.
+    pub(super) fn among(
+        &self,
+        present: &[String],
+        id: Option<&str>,
+    ) -> Result<Vec<String>, ColumnProblem> {
+        let candidates = || present.iter().filter(|name| Some(name.as_str()) != id);
+        match self {
+            Self::Named(names) => Ok(names.clone()),
+            Self::Every => Ok(candidates().cloned().collect()),
+            Self::Default => {
+                let mut all = candidates();
+                if let (Some(only), None) = (all.next(), all.next()) {
+                    return Ok(vec![only.clone()]);
+                }
+                match candidates().find(|name| *name == DEFAULT_COLUMN) {
+                    Some(text) => Ok(vec![text.clone()]),
+                    None => Err(ColumnProblem::NotChosen {
+                        present: present.to_vec(),
+                    }),
+                }
+            }
+        }
+    }
+}
+
+/// The header of a CSV or TSV file, and where in it the chosen columns stand.
+#[derive(Debug)]
+pub(super) struct Table {
+    width: usize,
+    columns: Vec<Column>,
+    id: Option<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: String,
+    index: usize,
+}
+
+impl Table {
+    pub(super) fn new(
+        header: &[String],
+        choice: &Choice,
+        id: Option<&str>,
+    ) -> Result<Self, ColumnProblem> {
+        let id = id.map(|name| find(header, name)).transpose()?;
+        let names = choice.among(header, id.as_ref().map(|id| id.name.as_str()))?;
+        let columns = names
+            .iter()
+            .map(|name| find(header, name))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            width: header.len(),
+            columns,
+            id,
+        })
+    }
+
+    /// How many columns the header has.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A row must be as wide as the header.
+    pub(super) fn check_width(&self, found: usize) -> Result<(), RowProblem> {
+        let expected = self.width;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(RowProblem::ColumnCount { found, expected })
+        }
+    }
+
+    /// The names of the chosen columns.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect()
+    }
+
+    /// The record of a row.
+    pub(super) fn record(&self, line: u64, row: &[&str]) -> Result<Record, RowProblem> {
+        self.check_width(row.len())?;
+        // The row is as wide as the header, so every index is inside.
+        let value = |column: &Column| row.get(column.index).copied().unwrap_or_default();
+        let id = self
+            .id
+            .as_ref()
+            .map(|column| checked_id(&column.name, value(column).to_owned()))
+            .transpose()?;
+        let fields = self
+            .columns
+            .iter()
+            .map(|column| value(column).to_owned())
+            .collect();
+        Ok(Record { line, id, fields })
+    }
+}
+
+fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
+    let mut places = header
+        .iter()
+        .enumerate()
+        .filter(|(_, present)| *present == name);
+    match (places.next(), places.next()) {
+        (Some((index, _)), None) => Ok(Column {
+            name: name.to_owned(),
+            index,
+        }),
+        (None, _) => Err(ColumnProblem::Unknown {
+            column: name.to_owned(),
+            present: header.to_vec(),
+        }),
+        (Some(_), Some(_)) => Err(ColumnProblem::Duplicate {
+            column: name.to_owned(),
+        }),
+    }
+}
+
+/// An id that can stand on a line of its own.
+pub(super) fn checked_id(column: &str, id: String) -> Result<String, RowProblem> {
+    if id.is_empty() {
+        Err(RowProblem::EmptyId {
+            column: column.to_owned(),
+        })
+    } else if id.contains(['\n', '\r']) {
+        Err(RowProblem::IdLineBreak {
+            column: column.to_owned(),
+        })
+    } else {
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn named(names: &[&str]) -> Choice {
+        Choice::Named(strings(names))
+    }
+
+    #[test]
+    fn the_only_column_or_the_one_named_text_is_the_text() {
+        let chosen = |header: &[&str], id| Choice::Default.among(&strings(header), id);
+        assert_eq!(chosen(&["title"], None), Ok(strings(&["title"])));
+        assert_eq!(
+            chosen(&["sku", "title"], Some("sku")),
+            Ok(strings(&["title"]))
+        );
+        assert_eq!(
+            chosen(&["sku", "text", "title"], None),
+            Ok(strings(&["text"]))
+        );
+        let error = chosen(&["sku", "title"], None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "which column is the text? None is named `text`; choose one by --column: sku, title"
+        );
+        assert!(matches!(
+            chosen(&["text"], Some("text")),
+            Err(ColumnProblem::NotChosen { .. })
+        ));
+    }
+
+    #[test]
+    fn columns_come_in_the_order_they_were_chosen() {
+        let header = strings(&["sku", "title", "brand"]);
+        let table = Table::new(&header, &named(&["brand", "title"]), Some("sku")).unwrap();
+        assert_eq!(table.names(), ["brand", "title"]);
+        let record = table.record(2, &["7", "kettle", "Acme"]).unwrap();
+        assert_eq!(
+            record,
+            Record {
+                line: 2,
+                id: Some("7".to_owned()),
+                fields: strings(&["Acme", "kettle"])
+            }
+        );
+        assert_eq!(record.text(), "Acme kettle");
+
+        let every = Table::new(&header, &Choice::Every, Some("sku")).unwrap();
+        assert_eq!(every.names(), ["title", "brand"]);
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_or_there_twice_is_named() {
+        let header = strings(&["a", "b", "b"]);
+        let error = |choice: Choice, id| Table::new(&header, &choice, id).unwrap_err().to_string();
+        assert_eq!(
+            error(named(&["c"]), None),
+            "no column `c`; there are: a, b, b"
+        );
+        assert_eq!(
+            error(named(&["a"]), Some("sku")),
+            "no column `sku`; there are: a, b, b"
+        );
+        assert_eq!(
+            error(named(&["b"]), None),
+            "column `b` stands more than once in the header"
+        );
+    }
+
+    #[test]
+    fn rows_of_another_width_and_unusable_ids_are_bad() {
+        let table = Table::new(&strings(&["id", "text"]), &Choice::Default, Some("id")).unwrap();
+        let problem = |row: &[&str]| table.record(1, row).unwrap_err().to_string();
+        assert_eq!(problem(&["1"]), "1 column where the header has 2");
+        assert_eq!(
+            problem(&["1", "a", "b"]),
+            "3 columns where the header has 2"
+        );
+        assert_eq!(problem(&["", "a"]), "no id: field `id` is empty");
+        assert_eq!(
+            problem(&["1\n2", "a"]),
+            "the id in field `id` has a line break"
+        );
+    }
+}

@@ -1,0 +1,273 @@
+//! JSON Lines: an object a line, of which only the chosen keys are kept.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::Record;
+use crate::columns::{Choice, DEFAULT_COLUMN, checked_id};
+use crate::error::{ColumnProblem, RecordError, RowProblem};
+use crate::input::Input;
+
+pub(super) struct JsonLinesRows {
+    columns: Vec<String>,
+    id: Option<String>,
+    line: Vec<u8>,
+    /// Number of the line in `line` when that has been read but not yet given out.
+    held: Option<u64>,
+}
+
+impl JsonLinesRows {
+    pub(super) fn new(id: Option<&str>) -> Self {
+        Self {
+            columns: Vec::new(),
+            id: id.map(str::to_owned),
+            line: Vec::new(),
+            held: None,
+        }
+    }
+
+    /// Settles the columns: those that were named, else by the first row, which [`Self::next`]
+    /// still gives.
+    pub(super) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), RecordError> {
+        if let Choice::Named(names) = choice {
+            self.columns.clone_from(names);
+            return Ok(());
+        }
+        let Some(number) = self.read_row(input)? else {
+            return Ok(());
+        };
+        let keys = parse(&self.line).and_then(|line| text_keys(line, self.id.as_deref()));
+        let (present, texts) = keys.map_err(|problem| input.row_error(number, problem))?;
+        let columns = choice
+            .among(&texts, self.id.as_deref())
+            .map_err(|problem| match problem {
+                ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen { present },
+                other => other,
+            });
+        self.columns = columns.map_err(|problem| input.column_error(problem))?;
+        self.held = Some(number);
+        Ok(())
+    }
+
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.columns.clone()
+    }
+
+    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+        let number = match self.held.take() {
+            Some(number) => number,
+            None => match self.read_row(input)? {
+                Some(number) => number,
+                None => return Ok(None),
+            },
+        };
+        self.record(number)
+            .map(Some)
+            .map_err(|problem| input.row_error(number, problem))
+    }
+
+    /// Reads the next line that is not blank.
+    fn read_row(&mut self, input: &mut Input) -> Result<Option<u64>, RecordError> {
+        while let Some(number) = input.read_line(&mut self.line)? {
+            if !self.line.trim_ascii().is_empty() {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn record(&self, line: u64) -> Result<Record, RowProblem> {
+        let row = parse(&self.line)?;
+        let wanted = |key: &str| {
+            self.id.as_deref() == Some(key) || self.columns.iter().any(|column| column == key)
+        };
+        let values = keep(row, wanted)?;
+        let value = |column: &str| {
+            // Of equal keys the last one counts, as in Python and JavaScript.
+            let found = values
+                .iter()
+                .rev()
+                .find(|(key, _)| key == column)
+                .map(|(_, value)| *value);
+            found
+                .ok_or_else(|| missing(row, column))
+                .and_then(|value| text_of(column, value))
+        };
+        let id = match self.id.as_deref() {
+            // `null` says that there is none, in words of its own.
+            Some(column) => match value(column) {
+                Err(RowProblem::NotText {
+                    kind: "null",
+                    column,
+                }) => return Err(RowProblem::EmptyId { column }),
+                id => Some(checked_id(column, id?)?),
+            },
+            None => None,
+        };
+        let fields = self
+            .columns
+            .iter()
+            .map(|column| value(column))
+            .collect::<Result<_, _>>()?;
+        Ok(Record { line, id, fields })
+    }
+}
+
+fn parse(line: &[u8]) -> Result<&str, RowProblem> {
+    str::from_utf8(line).map_err(|_| RowProblem::NotUtf8)
+}
+
+/// The keys and unparsed values of an object, of those keys that are wanted.
+fn keep(row: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, &RawValue)>, RowProblem> {
+    let mut parser = serde_json::Deserializer::from_str(row);
+    let values = parser.deserialize_map(Keep(wanted));
+    let values = values.and_then(|values| parser.end().map(|()| values));
+    values.map_err(|source| RowProblem::Json { source })
+}
+
+struct Keep<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Keep<F> {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if (self.0)(&key) {
+                kept.push((key, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// All keys of a row, and those that could be the text: strings, and the key `text` whatever it
+/// holds.
+fn text_keys(row: &str, id: Option<&str>) -> Result<(Vec<String>, Vec<String>), RowProblem> {
+    let values = keep(row, |_| true)?;
+    let mut texts: Vec<String> = Vec::new();
+    for (key, value) in &values {
+        let is_text = value.get().starts_with('"') || key == DEFAULT_COLUMN;
+        if is_text && Some(key.as_str()) != id && !texts.contains(key) {
+            texts.push(key.clone());
+        }
+    }
+    Ok((values.into_iter().map(|(key, _)| key).collect(), texts))
+}
+
+fn missing(row: &str, column: &str) -> RowProblem {
+    match keep(row, |_| true) {
+        Ok(values) => {
+            let present = values.into_iter().map(|(key, _)| key).collect();
+            RowProblem::MissingField {
+                column: column.to_owned(),
+                present,
+            }
+        }
+        Err(problem) => problem,
+    }
+}
+
+/// A string, or a number or boolean as it is written.
+fn text_of(column: &str, value: &RawValue) -> Result<String, RowProblem> {
+    let not_text = |kind| {
+        Err(RowProblem::NotText {
+            column: column.to_owned(),
+            kind,
+        })
+    };
+    let json = value.get();
+    match json.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(json).map_err(|source| RowProblem::Json { source }),
+        Some(b'n') => not_text("null"),
+        Some(b'[') => not_text("an array"),
+        Some(b'{') => not_text("an object"),
+        _ => Ok(json.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+
+    fn record(line: &str, columns: &[&str], id: Option<&str>) -> Result<Record, RowProblem> {
+        let mut rows = JsonLinesRows::new(id);
+        rows.columns = columns.iter().map(|&column| column.to_owned()).collect();
+        rows.line = line.as_bytes().to_vec();
+        rows.record(1)
+    }
+
+    #[test]
+    fn numbers_and_booleans_are_texts_as_they_are_written() {
+        let line = r#"{"a": "x\u00e9\n", "b": 1.50, "c": true, "id": 12345678901234567890123, "d": [1, {"a": 2}]}"#;
+        let record = record(line, &["a", "c", "b"], Some("id")).unwrap();
+        assert_eq!(record.fields, ["xé\n", "true", "1.50"]);
+        assert_eq!(record.id.as_deref(), Some("12345678901234567890123"));
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_one_counts() {
+        assert_eq!(
+            record(r#"{"a": 1, "a": "z"}"#, &["a"], None)
+                .unwrap()
+                .fields,
+            ["z"]
+        );
+    }
+
+    #[test]
+    fn a_bad_row_is_explained() {
+        for (line, expected) in [
+            (r#"{"b": "x", "id": 1}"#, "no field `a`; there are: b, id"),
+            (
+                r#"{"a": null, "id": 1}"#,
+                "field `a` is null where a text is needed",
+            ),
+            (
+                r#"{"a": ["x"], "id": 1}"#,
+                "field `a` is an array where a text is needed",
+            ),
+            (
+                r#"{"a": {"b": 1}, "id": 1}"#,
+                "field `a` is an object where a text is needed",
+            ),
+            (r#"{"a": "x", "id": ""}"#, "no id: field `id` is empty"),
+            (r#"{"a": "x", "id": null}"#, "no id: field `id` is empty"),
+            (
+                r#"{"a": "x", "id": "1\n"}"#,
+                "the id in field `id` has a line break",
+            ),
+            (
+                r#"{"a": "x" "id": 1}"#,
+                "not a JSON object: expected `,` or `}` at column 11",
+            ),
+            (
+                r#"["x"]"#,
+                "not a JSON object: invalid type: sequence, expected an object",
+            ),
+            (
+                r#"{"a": "x", "id": 1} {}"#,
+                "not a JSON object: trailing characters at column 21",
+            ),
+            (
+                r#"{"a": "\ud800", "id": 1}"#,
+                "not a JSON object: unexpected end of hex escape at column 8",
+            ),
+        ] {
+            assert_eq!(
+                record(line, &["a"], Some("id")).unwrap_err().to_string(),
+                expected,
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! TSV: a header line, then fields between tabs, without quoting.
+
+use crate::Record;
+use crate::columns::{Choice, Table};
+use crate::error::{ColumnProblem, RecordError, RowProblem};
+use crate::input::Input;
+
+pub(super) struct TabSeparatedRows {
+    table: Table,
+    line: Vec<u8>,
+}
+
+impl TabSeparatedRows {
+    pub(super) fn open(
+        input: &mut Input,
+        choice: &Choice,
+        id: Option<&str>,
+    ) -> Result<Self, RecordError> {
+        let mut line = Vec::new();
+        if input.read_line(&mut line)?.is_none() {
+            return Err(input.column_error(ColumnProblem::NoHeader));
+        }
+        let header =
+            str::from_utf8(&line).map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
+        let header: Vec<String> = header.split('\t').map(str::to_owned).collect();
+        let table =
+            Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
+        Ok(Self { table, line })
+    }
+
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.table.names()
+    }
+
+    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+        while let Some(number) = input.read_line(&mut self.line)? {
+            // A single column has no other way to write an empty text.
+            if self.line.is_empty() && self.table.width() > 1 {
+                continue;
+            }
+            return self
+                .record(number)
+                .map(Some)
+                .map_err(|problem| input.row_error(number, problem));
+        }
+        Ok(None)
+    }
+
+    fn record(&self, number: u64) -> Result<Record, RowProblem> {
+        let row = str::from_utf8(&self.line).map_err(|_| RowProblem::NotUtf8)?;
+        // Counted first, so that a row of nothing but tabs costs no memory.
+        self.table.check_width(row.split('\t').count())?;
+        self.table
+            .record(number, &row.split('\t').collect::<Vec<_>>())
+    }
+}

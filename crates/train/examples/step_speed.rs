@@ -1,0 +1,162 @@
+//! How long a training step takes: seconds, padded tokens a second, peak memory.
+//!
+//! Random rows of two texts of a fixed length, `multiple-negatives-ranking`, AdamW, gradients
+//! clipped: one step as `train fit` takes it. `cargo xtask bench train` runs it.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use burn::backend::Autodiff;
+use burn::optim::Optimizer;
+use burn::tensor::backend::Backend;
+use burn::train::TrainStep;
+use clap::Parser;
+use model::hub::{self, DEFAULT_MODEL, HubOptions};
+use model::{BackendTask, Checkpoint, Device, ModelError};
+use train::TrainError;
+use train::batch::TrainingBatch;
+use train::losses::{Loss, Objective};
+use train::random::mix;
+use train::report::peak_memory_bytes;
+use train::step::{Activations, StepSettings, Trainee};
+use train::training::gradients::{clip, norm};
+use train::training::optimizer::{AdamWSettings, DecoupledAdamW};
+
+/// Times training steps.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where the network runs.
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// A model's name, or a folder.
+    #[arg(long, default_value = DEFAULT_MODEL)]
+    model: String,
+    /// Rows of a batch, each of two texts.
+    #[arg(long, default_value_t = 32)]
+    batch_size: usize,
+    /// Tokens of every text.
+    #[arg(long, default_value_t = 128)]
+    length: usize,
+    /// Steps that are timed, after one that is not.
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+    /// Keep only the input of each layer.
+    #[arg(long)]
+    checkpointing: bool,
+    /// Hold the activations of that many texts at a time.
+    #[arg(long)]
+    mini_batch_size: Option<usize>,
+    /// Chunks side by side [default: as `train fit`].
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Tokens of a chunk [default: as `train fit`].
+    #[arg(long)]
+    chunk_tokens: Option<usize>,
+}
+
+fn main() -> Result<(), TrainError> {
+    let arguments = Arguments::parse();
+    let device = arguments.device.select()?;
+    let found = hub::resolve(&arguments.model, &HubOptions::default()).map_err(ModelError::from)?;
+    let checkpoint = Checkpoint::open(&found.path)?;
+    let report = device.run(Measure {
+        arguments: &arguments,
+        checkpoint,
+        device_name: device,
+    })??;
+    io::stdout()
+        .write_all(report.as_bytes())
+        .map_err(TrainError::Stdout)
+}
+
+struct Measure<'a> {
+    arguments: &'a Arguments,
+    checkpoint: Checkpoint,
+    device_name: Device,
+}
+
+impl BackendTask for Measure<'_> {
+    type Output = Result<String, TrainError>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let arguments = self.arguments;
+        let model = self.checkpoint.load::<Autodiff<B>>(&device)?;
+        let objective = Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 });
+        let pad = self.checkpoint.config.pad_token_id;
+        let mut settings = StepSettings::for_device(self.device_name, objective, pad);
+        settings.activations = match (arguments.mini_batch_size, arguments.checkpointing) {
+            (None, false) => Activations::Kept,
+            (None, true) => Activations::LayerInputs,
+            (Some(_), false) => Activations::Forgotten,
+            (Some(_), true) => Activations::ForgottenAndLayerInputs,
+        };
+        if let Some(texts) = arguments.mini_batch_size {
+            settings.chunk.texts = texts;
+        }
+        if let Some(tokens) = arguments.chunk_tokens {
+            settings.chunk.tokens = tokens;
+        }
+        if let Some(lanes) = arguments.lanes {
+            settings.lanes_per_device = lanes;
+        }
+        let mut trainee = Trainee::new(model, settings);
+        let mut optimizer = DecoupledAdamW::new(AdamWSettings::default());
+        let vocabulary = self.checkpoint.config.vocab_size;
+        let mut seconds = Vec::new();
+        for step in 0..=arguments.steps {
+            let batch = self.batch(step as u64, vocabulary);
+            let started = Instant::now();
+            let output = TrainStep::step(&trainee, batch);
+            let length = norm::<Autodiff<B>, _>(&trainee, &output.grads);
+            let gradients = clip::<Autodiff<B>, _>(&trainee, output.grads, length, 1.0);
+            trainee = optimizer.step(1e-6, trainee, gradients);
+            // Work on a GPU is done when it is asked for.
+            B::sync(&device).map_err(|source| TrainError::Compute {
+                source: Box::new(source),
+            })?;
+            if step > 0 {
+                seconds.push(started.elapsed().as_secs_f64());
+            }
+        }
+        seconds.sort_by(f64::total_cmp);
+        let median = seconds[seconds.len() / 2];
+        let tokens = 2 * arguments.batch_size * arguments.length;
+        let memory = peak_memory_bytes().map_or_else(
+            || "unknown".to_owned(),
+            |bytes| format!("{:.2} GB", bytes as f64 / 1e9),
+        );
+        Ok(format!(
+            "seconds a step (median of {})  {median:.2}\npadded tokens a second         {:.0}\n\
+             peak memory                    {memory}\n",
+            seconds.len(),
+            tokens as f64 / median
+        ))
+    }
+}
+
+impl Measure<'_> {
+    fn batch(&self, step: u64, vocabulary: usize) -> TrainingBatch {
+        let Arguments {
+            batch_size, length, ..
+        } = *self.arguments;
+        let config = &self.checkpoint.config;
+        let text = |text: u64| -> Vec<u32> {
+            let word = |position: usize| {
+                let random = mix(mix(step, text), position as u64);
+                // Past the special tokens, and never a pad.
+                5 + (random % (vocabulary as u64 - 5)) as u32
+            };
+            let inner = length.saturating_sub(2);
+            let mut ids = vec![config.bos_token_id];
+            ids.extend((0..inner).map(word));
+            ids.push(config.eos_token_id);
+            ids
+        };
+        TrainingBatch {
+            texts: (0..2 * batch_size as u64).map(text).collect(),
+            rows: batch_size,
+            seed: step,
+            ..TrainingBatch::default()
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! LoRA adapters as PEFT keeps them.
+//!
+//! `adapter_config.json` and `adapter_model.safetensors`, which `SentenceTransformer.load_adapter`
+//! and PEFT's `PeftModel.from_pretrained` read.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use model::low_rank::LowRank;
+use model::{LowRankConfig, MpNet};
+use safetensors::{Dtype, View};
+use serde_json::json;
+
+use crate::error::TrainError;
+
+const CONFIG_FILE: &str = "adapter_config.json";
+const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+
+/// Writes the adapters of a network into a new folder.
+pub(crate) fn write<B: Backend>(
+    network: &MpNet<B>,
+    config: LowRankConfig,
+    base_model: &str,
+    folder: &Path,
+) -> Result<(), TrainError> {
+    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+    let settings = json!({
+        "peft_type": "LORA",
+        "task_type": "FEATURE_EXTRACTION",
+        "base_model_name_or_path": base_model,
+        "r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "fan_in_fan_out": false,
+        "inference_mode": true,
+        "init_lora_weights": true,
+        "target_modules": ["attn.q", "attn.k", "attn.v", "attn.o"],
+    });
+    let path = folder.join(CONFIG_FILE);
+    let text = serde_json::to_vec_pretty(&settings).map_err(|source| TrainError::Config {
+        path: path.clone(),
+        source: Box::new(source),
+    })?;
+    std::fs::write(&path, text).map_err(TrainError::io(&path))?;
+
+    let path = folder.join(WEIGHTS_FILE);
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize_to_file(tensors(network), Some(metadata), &path).map_err(|error| {
+        TrainError::Checkpoint {
+            path: path.clone(),
+            reason: error.to_string(),
+        }
+    })
+}
+
+/// The adapters' tensors under PEFT's names and in PyTorch's layout.
+fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, Stored)> {
+    let mut named = Vec::new();
+    for (index, layer) in network.layers().iter().enumerate() {
+        let Some(adapters) = layer.adapters() else {
+            continue;
+        };
+        let mut add = |letter: &str, adapter: &LowRank<B>| {
+            let module = format!("base_model.model.encoder.layer.{index}.attention.attn.{letter}");
+            for (part, tensor) in [("lora_A", &adapter.down), ("lora_B", &adapter.up)] {
+                named.push((
+                    format!("{module}.{part}.weight"),
+                    Stored::transposed(tensor.val()),
+                ));
+            }
+        };
+        add("q", &adapters.query);
+        add("k", &adapters.key);
+        add("v", &adapters.value);
+        add("o", &adapters.output);
+    }
+    named
+}
+
+struct Stored(TensorData);
+
+impl Stored {
+    fn transposed<B: Backend>(tensor: Tensor<B, 2>) -> Self {
+        Self(tensor.transpose().into_data().convert::<f32>())
+    }
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+}

@@ -1,0 +1,75 @@
+//! Rows of a table become token ids.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::tensor::backend::Backend;
+use model::{ModelError, SentenceTokenizer};
+
+use crate::data::Example;
+
+/// What one training step sees: token ids of every text, and targets.
+#[derive(Clone, Debug, Default)]
+pub struct TrainingBatch {
+    /// Token ids, column by column: all anchors, then all positives, and so on.
+    pub texts: Vec<Vec<u32>>,
+    /// Rows; `texts` has this many for each column.
+    pub rows: usize,
+    /// A score or label for every row, where the data has them.
+    pub targets: Option<Vec<f32>>,
+    /// Where the rows stand in their table, for messages.
+    pub positions: Vec<usize>,
+    /// Where dropout begins.
+    pub seed: u64,
+    /// Why the texts could not be tokenized; the batch is empty then.
+    pub failure: Option<Arc<ModelError>>,
+}
+
+impl TrainingBatch {
+    /// Columns of text.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.texts.len() / self.rows.max(1)
+    }
+}
+
+/// Tokenizes the texts of rows.
+#[derive(Clone)]
+pub struct TokenBatcher {
+    tokenizer: Arc<SentenceTokenizer>,
+}
+
+impl TokenBatcher {
+    /// Texts are cut where `tokenizer` cuts them.
+    #[must_use]
+    pub fn new(tokenizer: Arc<SentenceTokenizer>) -> Self {
+        Self { tokenizer }
+    }
+
+    /// Tokenizes rows that all have the same number of texts.
+    #[must_use]
+    pub fn tokenize(&self, rows: &[Example]) -> TrainingBatch {
+        let columns = rows.first().map_or(0, |row| row.texts.len());
+        let texts: Vec<&str> = (0..columns)
+            .flat_map(|column| rows.iter().map(move |row| row.texts[column].as_str()))
+            .collect();
+        match self.tokenizer.encode(&texts) {
+            Ok(tokens) => TrainingBatch {
+                texts: tokens.into_iter().map(|tokens| tokens.ids).collect(),
+                rows: rows.len(),
+                targets: rows.iter().map(|row| row.target).collect(),
+                ..TrainingBatch::default()
+            },
+            Err(error) => TrainingBatch {
+                failure: Some(Arc::new(error)),
+                ..TrainingBatch::default()
+            },
+        }
+    }
+}
+
+impl<B: Backend> Batcher<B, Example, TrainingBatch> for TokenBatcher {
+    fn batch(&self, rows: Vec<Example>, _device: &B::Device) -> TrainingBatch {
+        self.tokenize(&rows)
+    }
+}

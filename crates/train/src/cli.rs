@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::options::FitOptions;
+
+const EXAMPLES: &str = "\
+Examples:
+  train fit                                            the five pairs of the seed, before and after
+  train fit --train pairs.tsv --split 0.1 --output tuned
+  train fit --config training.toml --resume
+  train evaluate --similarity datasets/sts/stsb_open_test.tsv --model tuned
+  train losses                                         which loss for which data";
+
+/// Fine-tune all-mpnet-base-v2 on your own queries and products, and measure what it gained.
+#[derive(Debug, Parser)]
+#[command(name = "train", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Print results, warnings and errors only, no progress.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model on rows of texts.
+    #[command(after_help = FIT_EXAMPLES)]
+    Fit(Box<FitArgs>),
+    /// Score one model, or set several side by side.
+    #[command(after_help = EVALUATE_EXAMPLES)]
+    Evaluate(EvaluateArgs),
+    /// List the losses: what each needs and when to use it.
+    Losses,
+}
+
+const FIT_EXAMPLES: &str = "\
+Examples:
+  train fit
+  train fit --train clicks.tsv --columns anchor=query,positive=title --split 0.1 --output tuned
+  train fit --train triplets.jsonl.gz --loss triplet-cosine --epochs 3 --output tuned
+  train fit --train pairs.parquet --valid sts.tsv --lora 16 --batch-size 128 --mini-batch-size 32 \\
+      --output tuned
+  train fit --output tuned --resume";
+
+/// Arguments of `fit`.
+#[derive(Clone, Debug, Args)]
+pub struct FitArgs {
+    /// Settings from a TOML or JSON file; what stands on the command line counts before it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Go on with the run in the output folder, from its last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Print plain lines of progress even on a terminal.
+    #[arg(long)]
+    pub no_dashboard: bool,
+    /// Settings of the run.
+    #[command(flatten)]
+    pub options: FitOptions,
+}
+
+const EVALUATE_EXAMPLES: &str = "\
+Examples:
+  train evaluate
+  train evaluate --model sentence-transformers/all-mpnet-base-v2 --model tuned
+  train evaluate --model tuned --pairs test.tsv --columns first=title,second=description
+  train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
+
+Without data, the judged products of datasets/chorus-electronics and the open sentence pairs of
+datasets/sts are used.";
+
+/// Arguments of `evaluate`.
+#[derive(Clone, Debug, Args)]
+pub struct EvaluateArgs {
+    /// A model to score, by name or folder; several are compared with the first [default:
+    /// sentence-transformers/all-mpnet-base-v2].
+    #[arg(long, value_name = "NAME|DIR")]
+    pub model: Vec<String>,
+    /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: model::Device,
+    /// The most tokens of a text that are read [default: as each model says].
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Use only what is on this machine already (as HF_HUB_OFFLINE=1 does).
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Pairs of texts with a score: how well cosines follow it (Spearman, Pearson).
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub similarity: Vec<PathBuf>,
+    /// Pairs of texts that belong together: where does each second text stand among all of them?
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub pairs: Vec<PathBuf>,
+    /// Anchor, positive, negative: is the positive nearer?
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub triplets: Vec<PathBuf>,
+    /// Columns of the files above, as first=title,second=description (roles: first, second, third,
+    /// score) [default: by their usual names].
+    #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
+    pub columns: Option<String>,
+    /// Queries with an id, for --qrels [default: the qrels hold the queries themselves].
+    #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
+    pub queries: Option<PathBuf>,
+    /// Documents with an id, for --qrels.
+    #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
+    pub corpus: Option<PathBuf>,
+    /// Which document answers which query, and how well.
+    #[arg(long, value_name = "FILE", requires = "corpus", help_heading = "Data")]
+    pub qrels: Option<PathBuf>,
+    /// The columns of the corpus that make up the text of a document.
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        requires = "corpus",
+        help_heading = "Data"
+    )]
+    pub corpus_columns: Vec<String>,
+    /// Rank only the documents that were judged for a query, not the whole corpus.
+    #[arg(long, requires = "qrels", help_heading = "Data")]
+    pub judged_only: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

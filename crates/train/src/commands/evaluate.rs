@@ -1,0 +1,267 @@
+//! `evaluate`: score a model, or several side by side.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::SentenceEncoder;
+use model::hub::{DEFAULT_MODEL, HubOptions};
+
+use crate::cli::EvaluateArgs;
+use crate::error::TrainError;
+use crate::evaluation::{
+    PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
+    SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
+};
+use crate::terminal::Notes;
+
+/// What is measured where nothing is named.
+const DEFAULT_SIMILARITY: &str = "datasets/sts/stsb_open_test.tsv";
+const DEFAULT_CORPUS: &str = "datasets/chorus-electronics/titles.tsv.gz";
+const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
+
+pub(super) fn run(arguments: &EvaluateArgs, notes: Notes) -> Result<(), TrainError> {
+    let suite = suite(arguments)?;
+    let names = if arguments.model.is_empty() {
+        vec![DEFAULT_MODEL.to_owned()]
+    } else {
+        arguments.model.clone()
+    };
+    let mut scores = Vec::with_capacity(names.len());
+    for name in &names {
+        scores.push((name.as_str(), score(arguments, &suite, name, notes)?));
+    }
+    let mut out = io::stdout().lock();
+    let written = if arguments.json {
+        json(&mut out, &scores)
+    } else {
+        text(&mut out, &scores)
+    };
+    written
+        .and_then(|()| out.flush())
+        .map_err(TrainError::Stdout)
+}
+
+/// The evaluations that the arguments name.
+fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
+    let columns = Columns::parse(arguments.columns.as_deref())?;
+    let mut suite = Suite::new();
+    for path in &arguments.similarity {
+        let columns = columns.of(["first", "second", "score"])?;
+        suite.add(name(path), SimilarityEvaluator::from_file(path, columns)?)?;
+    }
+    for path in &arguments.pairs {
+        let columns = columns.of(["first", "second"])?;
+        suite.add(name(path), PairedEvaluator::from_file(path, columns)?)?;
+    }
+    for path in &arguments.triplets {
+        let columns = columns.of(["first", "second", "third"])?;
+        suite.add(name(path), TripletEvaluator::from_file(path, columns)?)?;
+    }
+    if let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) {
+        let mut files =
+            RetrievalFiles::new(arguments.queries.clone(), corpus.clone(), qrels.clone());
+        if let Some((id, text)) = arguments.corpus_columns.split_first() {
+            files.document_columns = Some(TextColumns {
+                id: id.clone(),
+                text: text.to_vec(),
+            });
+        }
+        let (name, options) = ranking(&name(qrels), arguments.judged_only);
+        suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
+    }
+    if suite.is_empty() {
+        defaults(&mut suite)?;
+    }
+    Ok(suite)
+}
+
+fn defaults(suite: &mut Suite) -> Result<(), TrainError> {
+    for path in [DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS] {
+        if !Path::new(path).is_file() {
+            return Err(TrainError::Usage(format!(
+                "{path} is not here: name the data to measure with, by --similarity, --pairs, \
+                 --triplets or --qrels, or start in the project's folder"
+            )));
+        }
+    }
+    let path = Path::new(DEFAULT_SIMILARITY);
+    suite.add(name(path), SimilarityEvaluator::from_file(path, None)?)?;
+    let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
+    let (name, options) = ranking("chorus-electronics", true);
+    suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
+    Ok(())
+}
+
+fn ranking(name: &str, judged_only: bool) -> (String, RetrievalOptions) {
+    let ranking = if judged_only {
+        Ranking::Judged
+    } else {
+        Ranking::All
+    };
+    let name = if judged_only {
+        format!("{name}, judged only")
+    } else {
+        name.to_owned()
+    };
+    let options = RetrievalOptions {
+        ranking,
+        ..RetrievalOptions::default()
+    };
+    (name, options)
+}
+
+/// What `--columns` says.
+struct Columns(BTreeMap<String, String>);
+
+impl Columns {
+    fn parse(text: Option<&str>) -> Result<Self, TrainError> {
+        const ROLES: [&str; 4] = ["first", "second", "third", "score"];
+        let mut columns = BTreeMap::new();
+        for part in text.into_iter().flat_map(|text| text.split(',')) {
+            match part.split_once('=') {
+                Some((role, column)) if ROLES.contains(&role) => {
+                    columns.insert(role.to_owned(), column.to_owned());
+                }
+                _ => {
+                    return Err(TrainError::Usage(format!(
+                        "--columns: `{part}` is not ROLE=NAME with a role of {}",
+                        ROLES.join(", ")
+                    )));
+                }
+            }
+        }
+        Ok(Self(columns))
+    }
+
+    /// The columns of some roles: all of them, or none was named.
+    fn of<const N: usize>(&self, roles: [&str; N]) -> Result<Option<[&str; N]>, TrainError> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let mut columns = [""; N];
+        for (column, role) in columns.iter_mut().zip(roles) {
+            *column = self.0.get(role).ok_or_else(|| {
+                TrainError::Usage(format!("--columns: name {} too", roles.join(", ")))
+            })?;
+        }
+        Ok(Some(columns))
+    }
+}
+
+/// The name of a file without its endings.
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+fn score(
+    arguments: &EvaluateArgs,
+    suite: &Suite,
+    name: &str,
+    notes: Notes,
+) -> Result<SuiteScores, TrainError> {
+    let mut hub = HubOptions::default();
+    hub.offline = arguments.offline;
+    let mut builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
+    if let Some(length) = arguments.max_length {
+        builder = builder.max_length(length);
+    }
+    let encoder = builder.load(name)?;
+    let started = Instant::now();
+    let bar = bar(notes);
+    let scores = suite.evaluate_with_progress(&encoder, &mut |progress| {
+        bar.set_length(progress.texts.total as u64);
+        bar.set_position(progress.texts.done as u64);
+        bar.set_message(progress.name.to_owned());
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    notes.note(format_args!(
+        "{name}: scored in {:.1} s on {}",
+        started.elapsed().as_secs_f64(),
+        encoder.device().description()
+    ));
+    Ok(scores?)
+}
+
+fn bar(notes: Notes) -> ProgressBar {
+    if !notes.is_quiet() && io::stderr().is_terminal() {
+        let template = "{msg}  {bar:30} {human_pos}/{human_len} texts  {per_sec}  {eta} left";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(0).with_style(style);
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        bar
+    } else {
+        ProgressBar::hidden()
+    }
+}
+
+type Scored<'a> = (&'a str, SuiteScores);
+
+/// One model: its scores. Several: each beside the first.
+fn text(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
+    let Some(((first_name, first), others)) = scores.split_first() else {
+        return Ok(());
+    };
+    if others.is_empty() {
+        return write!(out, "{first}");
+    }
+    for (index, (name, scores)) in others.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "before: {first_name}\nafter:  {name}\n")?;
+        write!(out, "{}", first.compare(scores))?;
+    }
+    Ok(())
+}
+
+fn json(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        model: &'a str,
+        evaluations: &'a SuiteScores,
+    }
+    let lines: Vec<Line<'_>> = scores
+        .iter()
+        .map(|(model, evaluations)| Line { model, evaluations })
+        .collect();
+    serde_json::to_writer_pretty(&mut *out, &lines)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_all_or_not_at_all() {
+        assert_eq!(Columns::parse(None).unwrap().of(["first"]).unwrap(), None);
+        let columns = Columns::parse(Some("first=title,second=description")).unwrap();
+        assert_eq!(
+            columns.of(["first", "second"]).unwrap(),
+            Some(["title", "description"])
+        );
+        for (text, roles) in [
+            ("first=a", ["first", "second"]),
+            ("first=a,x=b", ["first", "x"]),
+        ] {
+            let outcome = Columns::parse(Some(text)).and_then(|columns| {
+                columns
+                    .of(roles)
+                    .map(|found| found.map(|found| found.map(str::to_owned)))
+            });
+            assert!(matches!(outcome, Err(TrainError::Usage(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_called_by_its_name() {
+        assert_eq!(name(Path::new("a/test.tsv.gz")), "test");
+    }
+}

@@ -1,0 +1,168 @@
+//! `fit`: train a model.
+
+use std::io::{self, Write};
+
+use crate::cli::FitArgs;
+use crate::error::TrainError;
+use crate::evaluation::Scores;
+use crate::fit::{FitResult, SAMPLE_QUERIES, Stop, Surroundings, fit};
+use crate::options::FitOptions;
+use crate::terminal::Notes;
+
+/// Values of a vector that are shown.
+const SHOWN: usize = 3;
+
+pub(super) fn run(arguments: FitArgs, notes: Notes) -> Result<(), TrainError> {
+    let options = match &arguments.config {
+        Some(path) => arguments.options.or(FitOptions::read(path)?),
+        None => arguments.options,
+    };
+    let stop = Stop::default();
+    stop_on_interrupt(&stop, notes);
+    let surroundings = Surroundings {
+        resume: arguments.resume,
+        notes,
+        dashboard: !arguments.no_dashboard,
+        stop,
+        command: command_line(std::env::args()),
+    };
+    let result = fit(options, &surroundings)?;
+    let mut out = io::stdout().lock();
+    print(&mut out, &result)
+        .and_then(|()| out.flush())
+        .map_err(TrainError::Stdout)
+}
+
+/// The first Ctrl-C ends the run after its current step, with a checkpoint; the second at once.
+fn stop_on_interrupt(stop: &Stop, notes: Notes) {
+    let stop = stop.clone();
+    // Fails only where a handler is set already, and then that one is wanted.
+    let _ = ctrlc::set_handler(move || {
+        if stop.is_asked() {
+            std::process::exit(130);
+        }
+        notes
+            .warning("stopping after this step, with a checkpoint; press Ctrl-C again to stop now");
+        stop.ask();
+    });
+}
+
+fn print(out: &mut impl Write, result: &FitResult) -> io::Result<()> {
+    writeln!(out, "steps         {}", result.steps)?;
+    if let Some(reason) = &result.stopped {
+        writeln!(out, "stopped       {reason}")?;
+    }
+    let losses: Vec<f64> = result.history.steps().map(|step| step.loss).collect();
+    if let (Some(first), Some(last)) = (losses.first(), losses.last()) {
+        writeln!(out, "loss          {first:.6} -> {last:.6}")?;
+    }
+    let change = &result.change;
+    writeln!(
+        out,
+        "weights       {} of {} tensors changed, {} of {} values, by at most {:.1e}",
+        change.changed_tensors,
+        change.tensors,
+        change.changed_values,
+        change.values,
+        change.largest
+    )?;
+    scores(out, result.before.as_ref(), result.after.as_ref())?;
+    writeln!(
+        out,
+        "\nvectors       before                            after                             cosine"
+    )?;
+    let samples = &result.samples;
+    let vectors = samples.before.rows().zip(samples.after.rows());
+    for ((query, (before, after)), cosine) in
+        SAMPLE_QUERIES.iter().zip(vectors).zip(samples.cosines())
+    {
+        writeln!(out, "{query}")?;
+        writeln!(
+            out,
+            "              {:<33} {:<33} {cosine:.6}",
+            first_values(before),
+            first_values(after)
+        )?;
+    }
+    if let Some(output) = &result.output {
+        writeln!(out, "\nmodel         {}", output.display())?;
+        writeln!(
+            out,
+            "report        {}",
+            output.join("report.html").display()
+        )?;
+    }
+    Ok(())
+}
+
+fn first_values(vector: &[f32]) -> String {
+    let values: Vec<String> = vector
+        .iter()
+        .take(SHOWN)
+        .map(|value| format!("{value:.5}"))
+        .collect();
+    format!("[{}, ...]", values.join(", "))
+}
+
+/// What the run gained, and what got worse.
+fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>) -> io::Result<()> {
+    let (Some(before), Some(after)) = (before, after) else {
+        return Ok(());
+    };
+    for (name, was) in before.iter() {
+        let Some(is) = after.get(name) else { continue };
+        let verdict = if is < was { "  worse" } else { "" };
+        writeln!(
+            out,
+            "{name:<13} {was:.4} -> {is:.4}  ({:+.4}){verdict}",
+            is - was
+        )?;
+    }
+    Ok(())
+}
+
+/// As it can be typed again.
+fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
+    let quoted = arguments.enumerate().map(|(index, argument)| {
+        if index == 0 {
+            "train".to_owned()
+        } else if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_typed_again() {
+        let arguments = ["/usr/bin/train", "fit", "--train", "my pairs.tsv", "it's"];
+        assert_eq!(
+            command_line(arguments.iter().map(ToString::to_string)),
+            r"train fit --train 'my pairs.tsv' 'it'\''s'"
+        );
+    }
+
+    #[test]
+    fn what_got_worse_is_said() {
+        let before = Scores::new("ndcg@10", 0.5).with("mrr@10", 0.4);
+        let after = Scores::new("ndcg@10", 0.6).with("mrr@10", 0.3);
+        let mut out = Vec::new();
+        scores(&mut out, Some(&before), Some(&after)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("ndcg@10       0.5000 -> 0.6000  (+0.1000)\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("mrr@10        0.4000 -> 0.3000  (-0.1000)  worse\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Rows of texts to train on: read from files, held in memory, split, and put into batches.
+//!
+//! | word | module |
+//! | --- | --- |
+//! | which column is what | `columns`, and `inference` where it is not said |
+//! | all rows in memory | `table` |
+//! | from files to a table | `read` |
+//! | what a row must be | `checks` |
+//! | training and validation rows | `split` |
+//! | which rows form a batch | `sampler` |
+//! | the same order everywhere | `random`, `hash` |
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//! use train::data::{Example, RowKind, Sampler, SamplerKind, SamplerOptions, TextTable, split};
+//!
+//! let pair = |anchor: &str, positive: &str| Example {
+//!     texts: vec![anchor.to_owned(), positive.to_owned()],
+//!     target: None,
+//! };
+//! let table = TextTable::from_rows(
+//!     RowKind::Pairs,
+//!     [
+//!         pair("kettle", "boils water"),
+//!         pair("lamp", "gives light"),
+//!         pair("chair", "to sit on"),
+//!         pair("Kettle", "1.7 litres, steel"),
+//!     ],
+//! )?;
+//! // Both kettles are on the same side.
+//! let parts = split(&table, 0.25, 1)?;
+//! assert_eq!((parts.train.len(), parts.validation.len()), (3, 1));
+//!
+//! let options = SamplerOptions {
+//!     kind: SamplerKind::NoDuplicates,
+//!     batch_size: NonZeroUsize::MIN.saturating_add(1),
+//!     drop_last: false,
+//! };
+//! let sampler = Sampler::new(&table, parts.train, options)?;
+//! for batch in sampler.batches(1, 0) {
+//!     for row in batch {
+//!         println!("{} -> {}", table.text(row, 0), table.text(row, 1));
+//!     }
+//! }
+//! # Ok::<(), train::data::DataError>(())
+//! ```
+
+mod checks;
+mod columns;
+mod error;
+mod hash;
+mod inference;
+mod random;
+mod read;
+mod sampler;
+mod split;
+mod table;
+
+pub use columns::{ColumnMap, Role, RowKind};
+pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
+pub use read::ReadOptions;
+pub use sampler::{Sampler, SamplerKind, SamplerOptions};
+pub use split::{Split, split};
+pub use table::{Example, Row, TextTable};

@@ -1,0 +1,391 @@
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::super::columns::RowKind;
+use super::*;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn read(path: &Path) -> Result<TextTable, DataError> {
+    TextTable::read(&[path], &ReadOptions::default())
+}
+
+fn with_columns(columns: &str) -> ReadOptions {
+    ReadOptions {
+        columns: Some(columns.parse().unwrap()),
+        ..ReadOptions::default()
+    }
+}
+
+fn texts(table: &TextTable) -> Vec<Vec<&str>> {
+    table.rows().map(|row| row.texts().collect()).collect()
+}
+
+/// The message of an error without the folder of the file.
+fn message(error: &DataError, folder: &Folder) -> String {
+    let folder = format!("{}/", folder.0.path().display());
+    error.to_string().replace(&folder, "")
+}
+
+/// A gzip file of one block that is stored rather than compressed (RFC 1951, RFC 1952).
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let crc = bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+        })
+    });
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    file.extend(length.to_le_bytes());
+    file.extend((!length).to_le_bytes());
+    file.extend(bytes);
+    file.extend((!crc).to_le_bytes());
+    file.extend(u32::from(length).to_le_bytes());
+    file
+}
+
+#[test]
+fn every_format_gives_the_same_rows() {
+    let folder = Folder::new();
+    let csv = "id,query,product,score\n1,\"kettle, steel\",boils water,0.5\n2,größe,日本,1\n";
+    let tsv = "id\tquery\tproduct\tscore\n1\tkettle, steel\tboils water\t0.5\n2\tgröße\t日本\t1\n";
+    let jsonl = r#"{"id": "1", "query": "kettle, steel", "product": "boils water", "score": 0.5, "tags": ["x"]}
+{"score": 1, "id": "2", "query": "gr\u00f6\u00dfe", "product": "日本"}
+"#;
+    let files = [
+        folder.file("rows.csv", csv),
+        folder.file("rows.csv.gz", gzip(csv.as_bytes())),
+        folder.file("rows.tsv", tsv),
+        folder.file("rows.tsv.gz", gzip(tsv.as_bytes())),
+        folder.file("rows.jsonl", jsonl),
+        folder.file("rows.ndjson.gz", gzip(jsonl.as_bytes())),
+    ];
+    for path in &files {
+        for options in [
+            ReadOptions::default(),
+            with_columns("anchor=query,positive=product,score=score"),
+        ] {
+            let table = TextTable::read(&[path], &options).unwrap();
+            assert_eq!(table.kind(), RowKind::Scored);
+            assert_eq!(
+                texts(&table),
+                [["kettle, steel", "boils water"], ["größe", "日本"]],
+                "{}",
+                path.display()
+            );
+            assert_eq!(table.targets(), [0.5, 1.0]);
+            assert_eq!(table.skipped(), 0);
+        }
+    }
+}
+
+#[test]
+fn the_columns_may_be_given() {
+    let folder = Folder::new();
+    let path = folder.file(
+        "rows.csv",
+        "title,description,rating,query\nt1,d1,3,q1\nt2,d2,5,q2\n",
+    );
+    let table = TextTable::read(&[&path], &with_columns("anchor=query,positive=title")).unwrap();
+    assert_eq!(table.kind(), RowKind::Pairs);
+    assert_eq!(texts(&table), [["q1", "t1"], ["q2", "t2"]]);
+    // The description and the rating are not there.
+    assert_eq!(table.bytes_held(), 8 + 4 * 8 + 2 * 8);
+
+    let options = with_columns("anchor=query,positive=title,negative=description");
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(table.kind(), RowKind::Tuples { negatives: 1 });
+    assert_eq!(texts(&table)[1], ["q2", "t2", "d2"]);
+
+    let error = TextTable::read(&[&path], &with_columns("anchor=query,positive=name")).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "rows.csv: no column `name`; there are: title, description, rating, query"
+    );
+}
+
+#[test]
+fn groups_are_read_from_their_column() {
+    let folder = Folder::new();
+    let path = folder.file("rows.tsv", "sku\tx\ty\n7\ta\tb\n8\tc\td\n7\te\tf\n");
+    let mut options = ReadOptions {
+        group_column: Some("sku".to_owned()),
+        ..ReadOptions::default()
+    };
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(texts(&table), [["a", "b"], ["c", "d"], ["e", "f"]]);
+    let group = |row| table.row(row).group().unwrap();
+    assert_eq!(group(0), group(2));
+    assert_ne!(group(0), group(1));
+
+    // The group may be a text as well.
+    options.columns = Some("anchor=x,positive=sku".parse().unwrap());
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(texts(&table)[2], ["e", "7"]);
+    assert_eq!(table.row(0).group(), table.row(2).group());
+
+    options.group_column = Some("brand".to_owned());
+    let error = TextTable::read(&[&path], &options).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "rows.tsv: no column `brand`; there are: sku, x, y"
+    );
+}
+
+#[test]
+fn labels_are_zero_and_one_or_false_and_true() {
+    let folder = Folder::new();
+    let path = folder.file(
+        "rows.csv",
+        "a,b,label\nx,y,1\nx,y,0\nx,y,True\nx,y,false\nx,y, 1.0\nx,y,2\n",
+    );
+    let mut options = ReadOptions::default();
+    let error = TextTable::read(&[&path], &options).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "rows.csv, line 7: the label is `2`, neither 0 nor 1; if it is a score, say so by --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
+    );
+    options.skip_bad_rows = true;
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(table.kind(), RowKind::Labelled);
+    assert_eq!(table.targets(), [1.0, 0.0, 1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_bad_row_stops_or_is_counted() {
+    for (row, problem) in [
+        (
+            ",y,1",
+            "the anchor (column `query`) is empty; fill it in, or skip bad rows by --skip-bad-rows",
+        ),
+        (
+            "x, \t,1",
+            "the positive (column `product`) is empty; fill it in, or skip bad rows by --skip-bad-rows",
+        ),
+        (
+            "x,y,",
+            "the score is empty; fill it in, or skip bad rows by --skip-bad-rows",
+        ),
+        ("x,y,good", "the score is `good`, which is not a number"),
+        ("x,y,NaN", "the score is `NaN`, which is not finite"),
+        ("x,y,-inf", "the score is `-inf`, which is not finite"),
+        ("x,y,1e39", "the score is `1e39`, which is not finite"),
+        ("x,y", "2 columns where the header has 3"),
+        ("x,y,1,2", "4 columns where the header has 3"),
+    ] {
+        let folder = Folder::new();
+        let path = folder.file(
+            "rows.csv",
+            format!("query,product,score\nx,y,1\n\n{row}\nv,w,-1.5e1\n{row}\n"),
+        );
+        let error = read(&path).unwrap_err();
+        assert!(error.is_row(), "{row}");
+        assert_eq!(
+            message(&error, &folder),
+            format!("rows.csv, line 4: {problem}")
+        );
+
+        let options = ReadOptions {
+            skip_bad_rows: true,
+            ..ReadOptions::default()
+        };
+        let table = TextTable::read(&[&path], &options).unwrap();
+        assert_eq!(texts(&table), [["x", "y"], ["v", "w"]], "{row}");
+        assert_eq!(table.targets(), [1.0, -15.0]);
+        assert_eq!(table.skipped(), 2);
+        assert_eq!(
+            message(table.first_skipped().unwrap(), &folder),
+            format!("rows.csv, line 4: {problem}")
+        );
+    }
+}
+
+#[test]
+fn bad_rows_of_json_lines_are_skipped_before_and_behind_the_first_good_one() {
+    let folder = Folder::new();
+    let path = folder.file(
+        "rows.jsonl",
+        "[1]\n{\"query\": \"x\", \"answer\": \"y\"}\n{\"query\": \"x\"}\n{\"query\": null, \"answer\": \"z\"}\n",
+    );
+    let error = read(&path).unwrap_err();
+    assert!(message(&error, &folder).starts_with("rows.jsonl, line 1: not a JSON object"));
+    let options = ReadOptions {
+        skip_bad_rows: true,
+        ..ReadOptions::default()
+    };
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(texts(&table), [["x", "y"]]);
+    assert_eq!(table.skipped(), 3);
+
+    let path = folder.file("bad.jsonl", "[1]\n[2]\n");
+    let error = TextTable::read(&[&path], &options).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "there are no rows in bad.jsonl but 2 bad ones, which were skipped"
+    );
+    let options = ReadOptions {
+        skip_bad_rows: true,
+        ..with_columns("anchor=query,positive=answer")
+    };
+    let error = TextTable::read(&[&path], &options).unwrap_err();
+    assert!(
+        message(&error, &folder).starts_with(
+            "there are no rows in bad.jsonl but 2 bad ones; the first: bad.jsonl, line 1: not a JSON"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn several_files_become_one_table() {
+    let folder = Folder::new();
+    let first = folder.file("first.csv", "query,answer\na,b\nc,d\n");
+    let empty = folder.file("empty.csv", "query,answer\n");
+    let second = folder.file(
+        "second.jsonl",
+        "\n{\"title\": \"e\", \"description\": \"f\"}\n",
+    );
+    let paths = [&first, &empty, &second];
+    let table = TextTable::read(&paths, &ReadOptions::default()).unwrap();
+    assert_eq!(texts(&table), [["a", "b"], ["c", "d"], ["e", "f"]]);
+    let places: Vec<_> = table
+        .rows()
+        .map(|row| (row.file().unwrap().clone(), row.line()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (Source::File(first.clone()), 2),
+            (Source::File(first.clone()), 3),
+            (Source::File(second), 2)
+        ]
+    );
+
+    let scored = folder.file("scored.csv", "query,answer,score\na,b,1\n");
+    let error = TextTable::read(&[&first, &scored], &ReadOptions::default()).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "scored.csv has pairs with a score, but the rows before it are pairs; name the columns by --columns, or train on files of one kind"
+    );
+    let pairs = with_columns("anchor=query,positive=answer");
+    assert_eq!(
+        TextTable::read(&[&first, &scored], &pairs).unwrap().len(),
+        3
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_trained_on_says_why() {
+    let folder = Folder::new();
+    for (name, content, expected) in [
+        (
+            "rows.csv",
+            "query,answer\n",
+            "there are no rows in rows.csv",
+        ),
+        (
+            "rows.csv",
+            "",
+            "rows.csv: no header line; the first line must name the columns",
+        ),
+        ("rows.jsonl", "\n", "there are no rows in rows.jsonl"),
+        (
+            "rows.txt",
+            "one\ttwo\n",
+            "rows.txt: a file of lines has no columns to train on; name its format, or use a file whose name ends in .csv, .tsv, .jsonl or .parquet",
+        ),
+        (
+            "rows.tsv",
+            "text\nx\n",
+            "rows.tsv: an anchor and a positive are needed, but the columns are: text; name two of them by --columns anchor=COLUMN,positive=COLUMN",
+        ),
+    ] {
+        let error = read(&folder.file(name, content)).unwrap_err();
+        assert_eq!(message(&error, &folder), expected);
+        assert!(!error.is_row());
+    }
+    let missing = read(&folder.0.path().join("nothing.csv")).unwrap_err();
+    assert!(
+        message(&missing, &folder).starts_with("nothing.csv: "),
+        "{missing}"
+    );
+    let none: [&Path; 0] = [];
+    let error = TextTable::read(&none, &ReadOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "there are no rows in the data");
+}
+
+#[test]
+fn the_format_may_be_given() {
+    let folder = Folder::new();
+    let path = folder.file("rows.txt", "query\tanswer\na\tb\n");
+    let options = ReadOptions {
+        format: Some(Format::Tsv),
+        ..ReadOptions::default()
+    };
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(texts(&table), [["a", "b"]]);
+}
+
+/// Columns `genre, source, year, id, score, sentence1, sentence2`.
+#[test]
+fn sentence_similarity_is_read_as_it_is_published() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/sts/stsb_open_dev.tsv");
+    let table = read(&path).unwrap();
+    assert_eq!(table.kind(), RowKind::Scored);
+    assert_eq!(table.len(), 1_000);
+    assert_eq!(
+        texts(&table)[0],
+        [
+            "A cat standing on tree branches.",
+            "A black and white cat is high up on tree branches."
+        ]
+    );
+    assert_eq!(table.targets()[0], 3.6);
+    assert!(
+        table
+            .targets()
+            .iter()
+            .all(|score| (0.0..=5.0).contains(score))
+    );
+}
+
+proptest! {
+    #[test]
+    fn texts_come_back_as_they_were_written(
+        rows in prop::collection::vec(("\\PC*[a-z]", "[a-z](\\PC|\n|\"|,)*", -1e30_f32..1e30), 1..20),
+    ) {
+        let folder = Folder::new();
+        let mut csv = "x,y,z\n".to_owned();
+        let mut jsonl = String::new();
+        for (anchor, positive, score) in &rows {
+            let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+            csv += &format!("{},{},{score}\n", quoted(anchor), quoted(positive));
+            let object = serde_json::json!({ "x": anchor, "y": positive, "z": score.to_string() });
+            jsonl += &format!("{object}\n");
+        }
+        let options = with_columns("anchor=x,positive=y,score=z");
+        for path in [folder.file("rows.csv", csv), folder.file("rows.jsonl", jsonl)] {
+            let table = TextTable::read(&[path], &options).unwrap();
+            prop_assert_eq!(table.len(), rows.len());
+            for (row, (anchor, positive, score)) in table.rows().zip(&rows) {
+                prop_assert_eq!(row.texts().collect::<Vec<_>>(), [anchor, positive]);
+                prop_assert_eq!(row.target(), Some(*score));
+            }
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! All rows in memory, compactly.
+
+use std::mem::size_of;
+
+use burn::data::dataset::Dataset;
+use records::Source;
+
+use super::checks::{check_target, check_text};
+use super::columns::{Role, RowKind};
+use super::error::{Cell, DataError, ExampleProblem};
+use super::hash::hash_text;
+
+/// Rows of texts of one [`RowKind`], at least one of them.
+///
+/// # Memory
+///
+/// Every row is held once. The texts of all rows stand one behind the other in a single string, so
+/// a row takes, in bytes on a 64-bit machine:
+///
+/// | what | bytes |
+/// | --- | --- |
+/// | its texts, as UTF-8 | as long as they are |
+/// | where each text ends | 8 for every text |
+/// | the line it stands on | 8 |
+/// | its score or label, if it has one | 4 |
+/// | its group, if it has one | 8 |
+///
+/// A million pairs of 200 bytes are 224 MB. While a table is read its buffers double as they
+/// fill up, so that for a moment it takes up to three times as much; then they are cut to size.
+/// Equal texts are held as often as they come. [`Self::bytes_held`] counts all of it.
+///
+/// # burn
+///
+/// A table is a [`Dataset`] of [`Example`]s, for burn's data loaders; burn's `SelectionDataset`
+/// makes a dataset of one side of a [`split`](fn@super::split). Training does not need it: a
+/// [`Sampler`](super::Sampler) gives row numbers, and [`Self::text`] borrows what stands there.
+#[derive(Debug)]
+pub struct TextTable {
+    kind: RowKind,
+    /// The texts of all rows, row by row.
+    texts: String,
+    /// Where each of them ends in `texts`, in bytes.
+    ends: Vec<usize>,
+    /// One for every row, or none at all.
+    targets: Vec<f32>,
+    /// Hashes of the groups: one for every row, or none at all.
+    groups: Vec<u64>,
+    lines: Vec<u64>,
+    files: Vec<FileStart>,
+    skipped: u64,
+    first_skipped: Option<Box<DataError>>,
+}
+
+/// The rows from `first_row` on, up to those of the next file, come from `file`.
+#[derive(Debug)]
+struct FileStart {
+    first_row: usize,
+    file: Source,
+}
+
+/// A row that owns its texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Example {
+    /// Anchor, positive, negatives.
+    pub texts: Vec<String>,
+    /// The score, or the label as 0 or 1.
+    pub target: Option<f32>,
+}
+
+/// A row of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    table: &'a TextTable,
+    row: usize,
+}
+
+impl<'a> Row<'a> {
+    /// Its number in the table, from 0.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.row
+    }
+
+    /// Anchor, positive, negatives.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+        let Self { table, row } = *self;
+        (0..table.text_columns()).map(move |column| table.text(row, column))
+    }
+
+    /// The score, or the label as 0 or 1.
+    #[must_use]
+    pub fn target(&self) -> Option<f32> {
+        self.table.targets.get(self.row).copied()
+    }
+
+    /// The hash of its group, equal for equal groups.
+    #[must_use]
+    pub fn group(&self) -> Option<u64> {
+        self.table.groups.get(self.row).copied()
+    }
+
+    /// The line of the file it starts on; its number among the rows it was built from where it
+    /// comes from no file. The first is 1.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.table.lines[self.row]
+    }
+
+    /// The file it comes from.
+    #[must_use]
+    pub fn file(&self) -> Option<&'a Source> {
+        let files = &self.table.files;
+        let behind = files.partition_point(|start| start.first_row <= self.row);
+        files[..behind].last().map(|start| &start.file)
+    }
+}
+
+impl TextTable {
+    /// A table of rows that come from no file.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Row`] when a row does not fit the kind: another number of texts, an empty text,
+    /// a target missing, one too many, not finite, or a label other than 0 and 1;
+    /// [`DataError::NoRows`] without rows.
+    pub fn from_rows(
+        kind: RowKind,
+        rows: impl IntoIterator<Item = Example>,
+    ) -> Result<Self, DataError> {
+        let mut table = Self::new(kind);
+        for (line, row) in (1..).zip(rows) {
+            table.check(&row).map_err(|source| DataError::Row {
+                file: None,
+                line,
+                source,
+            })?;
+            table.push(row.texts.iter().map(String::as_str), row.target, None, line);
+        }
+        table.finish(&[])
+    }
+
+    /// The same rows with a group each, in their order, in place of any they had.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Groups`] when there are not as many groups as rows.
+    pub fn with_groups<'g>(
+        mut self,
+        groups: impl IntoIterator<Item = &'g str>,
+    ) -> Result<Self, DataError> {
+        let groups: Vec<u64> = groups.into_iter().map(hash_text).collect();
+        if groups.len() != self.len() {
+            return Err(DataError::Groups {
+                rows: self.len(),
+                groups: groups.len(),
+            });
+        }
+        self.groups = groups;
+        Ok(self)
+    }
+
+    /// Puts the rows of another table behind those of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Kind`] when it is of another kind, [`DataError::Groups`] when only one of
+    /// them has groups. This table is then as it was.
+    pub fn append(&mut self, other: Self) -> Result<(), DataError> {
+        self.check_kind(None, other.kind)?;
+        if self.groups.is_empty() != other.groups.is_empty() {
+            return Err(DataError::Groups {
+                rows: self.len() + other.len(),
+                groups: self.groups.len() + other.groups.len(),
+            });
+        }
+        let (rows_before, bytes_before) = (self.len(), self.texts.len());
+        self.texts.push_str(&other.texts);
+        self.ends
+            .extend(other.ends.iter().map(|end| bytes_before + end));
+        self.targets.extend(other.targets);
+        self.groups.extend(other.groups);
+        self.lines.extend(other.lines);
+        self.files
+            .extend(other.files.into_iter().map(|start| FileStart {
+                first_row: rows_before + start.first_row,
+                file: start.file,
+            }));
+        self.skipped += other.skipped;
+        self.first_skipped = self.first_skipped.take().or(other.first_skipped);
+        self.cut_to_size();
+        Ok(())
+    }
+
+    /// What every row consists of.
+    #[must_use]
+    pub fn kind(&self) -> RowKind {
+        self.kind
+    }
+
+    /// Number of texts in every row, at least 2.
+    #[must_use]
+    pub fn text_columns(&self) -> usize {
+        self.kind.text_columns()
+    }
+
+    /// Number of rows, at least 1.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is no row: never, for a table that was read or built.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// A row, from 0.
+    ///
+    /// # Panics
+    ///
+    /// Like a slice, when there is none of that number; [`Dataset::get`] asks instead.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Row<'_> {
+        assert!(row < self.len(), "row {row} of {}", self.len());
+        Row { table: self, row }
+    }
+
+    /// The rows in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        (0..self.len()).map(|row| Row { table: self, row })
+    }
+
+    /// A text: column 0 is the anchor, 1 the positive, the negatives come behind.
+    ///
+    /// # Panics
+    ///
+    /// Like a slice, when there is no such row or column.
+    #[must_use]
+    pub fn text(&self, row: usize, column: usize) -> &str {
+        let columns = self.text_columns();
+        assert!(column < columns, "text column {column} of {columns}");
+        let cell = row * columns + column;
+        let start = cell.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.texts[start..self.ends[cell]]
+    }
+
+    /// The scores or labels of all rows, in order; empty when the kind has none.
+    #[must_use]
+    pub fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    /// The hashes of the groups of all rows, in order; empty when they have none.
+    #[must_use]
+    pub fn groups(&self) -> &[u64] {
+        &self.groups
+    }
+
+    /// How many bad rows were skipped while the table was read.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// What was wrong with the first row that was skipped.
+    #[must_use]
+    pub fn first_skipped(&self) -> Option<&DataError> {
+        self.first_skipped.as_deref()
+    }
+
+    /// Bytes of memory that the rows take: see [the type](Self#memory).
+    #[must_use]
+    pub fn bytes_held(&self) -> usize {
+        self.texts.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.targets.capacity() * size_of::<f32>()
+            + (self.groups.capacity() + self.lines.capacity()) * size_of::<u64>()
+    }
+
+    /// A table to push rows into.
+    pub(super) fn new(kind: RowKind) -> Self {
+        Self {
+            kind,
+            texts: String::new(),
+            ends: Vec::new(),
+            targets: Vec::new(),
+            groups: Vec::new(),
+            lines: Vec::new(),
+            files: Vec::new(),
+            skipped: 0,
+            first_skipped: None,
+        }
+    }
+
+    /// Says where the rows that are pushed from now on come from.
+    pub(super) fn begin_file(&mut self, file: Source) {
+        let first_row = self.len();
+        self.files.push(FileStart { first_row, file });
+    }
+
+    /// Adds a row that has been checked.
+    pub(super) fn push<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t str>,
+        target: Option<f32>,
+        group: Option<&str>,
+        line: u64,
+    ) {
+        for text in texts {
+            self.texts.push_str(text);
+            self.ends.push(self.texts.len());
+        }
+        self.targets.extend(target);
+        self.groups.extend(group.map(hash_text));
+        self.lines.push(line);
+    }
+
+    /// Counts a row that was skipped.
+    pub(super) fn skip(&mut self, error: DataError) {
+        self.skipped += 1;
+        self.first_skipped.get_or_insert_with(|| Box::new(error));
+    }
+
+    /// Counts rows that were skipped and are known no further.
+    pub(super) fn count_skipped(&mut self, rows: u64) {
+        self.skipped += rows;
+    }
+
+    pub(super) fn check_kind(
+        &self,
+        file: Option<&Source>,
+        found: RowKind,
+    ) -> Result<(), DataError> {
+        if found == self.kind {
+            return Ok(());
+        }
+        Err(DataError::Kind {
+            file: file.cloned(),
+            found,
+            expected: self.kind,
+        })
+    }
+
+    /// The table, if it has rows; `files` are those that were read.
+    pub(super) fn finish(mut self, files: &[Source]) -> Result<Self, DataError> {
+        if self.is_empty() {
+            return Err(DataError::NoRows {
+                files: files.to_vec(),
+                skipped: self.skipped,
+                first_skipped: self.first_skipped,
+            });
+        }
+        self.cut_to_size();
+        Ok(self)
+    }
+
+    fn cut_to_size(&mut self) {
+        self.texts.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.targets.shrink_to_fit();
+        self.groups.shrink_to_fit();
+        self.lines.shrink_to_fit();
+    }
+
+    fn check(&self, row: &Example) -> Result<(), ExampleProblem> {
+        let (found, expected) = (row.texts.len(), self.text_columns());
+        if found != expected {
+            return Err(ExampleProblem::TextCount { found, expected });
+        }
+        for (column, text) in row.texts.iter().enumerate() {
+            check_text(text, || unnamed(Role::of_text(column)))?;
+        }
+        match (self.kind.target(), row.target) {
+            (Some(role), Some(target)) => {
+                check_target(role, target, &target.to_string(), || unnamed(role))
+            }
+            (None, None) => Ok(()),
+            (_, target) => Err(ExampleProblem::Target {
+                kind: self.kind,
+                found: target.is_some(),
+            }),
+        }
+    }
+}
+
+impl Dataset<Example> for TextTable {
+    fn get(&self, index: usize) -> Option<Example> {
+        let row = (index < self.len()).then(|| self.row(index))?;
+        Some(Example {
+            texts: row.texts().map(str::to_owned).collect(),
+            target: row.target(),
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+fn unnamed(role: Role) -> Cell {
+    Cell { role, column: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! What can go wrong between a file of pairs and a tuned model.
+
+use std::path::PathBuf;
+
+use model::{DeviceError, ModelError};
+
+use crate::data::DataError;
+use crate::evaluation::{EvaluationError, FileError, SetupError};
+use crate::losses::LossError;
+use crate::report::ReportError;
+
+/// Why a training run, or an evaluation, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The model could not be found, loaded, run or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The training data could not be read, or does not fit.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The loss cannot be used so.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// A score could not be computed.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// The data of an evaluation cannot be used.
+    #[error(transparent)]
+    EvaluationSetup(#[from] SetupError),
+    /// A file of an evaluation could not be read.
+    #[error(transparent)]
+    EvaluationFile(#[from] FileError),
+    /// The report could not be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A file of the run could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Stdout(std::io::Error),
+    /// A config file is not what it should be.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Settings do not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// The loss is no number any more.
+    #[error(
+        "step {step}: the loss is {loss}; lower --lr or raise --warmup. The texts of that batch: \
+         {texts}"
+    )]
+    NonFinite {
+        /// The optimiser step.
+        step: usize,
+        /// The loss.
+        loss: f64,
+        /// The first texts of the batch, and where they stand.
+        texts: String,
+    },
+    /// A gradient is no number any more.
+    #[error("step {step}: the norm of the gradients is {norm}; lower --lr or raise --warmup")]
+    NonFiniteGradient {
+        /// The optimiser step.
+        step: usize,
+        /// The norm.
+        norm: f64,
+    },
+    /// A text could not be tokenized.
+    #[error(transparent)]
+    Tokenize {
+        /// Why.
+        source: std::sync::Arc<ModelError>,
+    },
+    /// A folder holds a run already.
+    #[error(
+        "{}: holds a training run already; go on with it by --resume, or choose another --output",
+        path.display()
+    )]
+    OutputInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder holds other things.
+    #[error("{}: is not empty; choose another --output", path.display())]
+    OutputNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The device failed in the midst of it.
+    #[error("training failed: {source}")]
+    Compute {
+        /// What was said.
+        source: model::error::BoxedError,
+    },
+    /// There is nothing to resume.
+    #[error("{}: holds no checkpoint to resume from; start without --resume", path.display())]
+    NothingToResume {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run is resumed with other settings.
+    #[error(
+        "{}: was begun with {name} = {before}, and cannot go on with {now}",
+        path.display()
+    )]
+    OtherSettings {
+        /// The folder of the run.
+        path: PathBuf,
+        /// The setting.
+        name: String,
+        /// Its value then.
+        before: String,
+        /// Its value now.
+        now: String,
+    },
+    /// A checkpoint cannot be written or read.
+    #[error("{}: {reason}", path.display())]
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// What burn said.
+        reason: String,
+    },
+    /// Ctrl-C, or the dashboard's key to stop.
+    #[error("interrupted at step {step}; {advice}")]
+    Interrupted {
+        /// The last optimiser step that was done.
+        step: usize,
+        /// How to go on.
+        advice: String,
+    },
+}
+
+impl TrainError {
+    /// 2 for wrong usage, 130 after Ctrl-C as shells count it, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => 130,
+            _ => 1,
+        }
+    }
+
+    /// Whether the reader of standard output has gone away, as `head` does.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Stdout(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,164 @@
+//! From texts to vectors, under a progress callback.
+
+use std::ops::ControlFlow;
+
+use model::{Embeddings, ModelError, SentenceEncoder};
+use search::{Rows, Similarity, pairwise_similarity};
+
+use super::error::EvaluationError;
+
+/// Pairs whose vectors are copied together: 2 x 1,024 rows of 768 values are 6 MiB.
+const BLOCK_PAIRS: usize = 1024;
+
+/// How far an evaluation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Texts that have been embedded.
+    pub done: usize,
+    /// All texts of the evaluation.
+    pub total: usize,
+}
+
+/// What turns texts into vectors: a [`SentenceEncoder`], or a network that is being trained.
+pub trait TextEncoder {
+    /// Width of the vectors.
+    fn width(&self) -> usize;
+
+    /// The vectors of `texts` in their order, row-major `[texts, width]`. They need not have length
+    /// 1. After every batch `progress` is told how many texts are done.
+    ///
+    /// # Errors
+    ///
+    /// When the device fails, and [`ModelError::Interrupted`] when `progress` breaks.
+    fn encode_texts(
+        &self,
+        texts: &[&str],
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, ModelError>;
+}
+
+impl TextEncoder for SentenceEncoder {
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn encode_texts(
+        &self,
+        texts: &[&str],
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.encode_with_progress(texts, |batch| progress(batch.done))
+            .map(Embeddings::into_values)
+    }
+}
+
+/// The encoder during one evaluation, which counts its texts.
+pub(super) struct Encoding<'a> {
+    encoder: &'a dyn TextEncoder,
+    progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> Encoding<'a> {
+    /// `total` is the number of texts of the whole evaluation.
+    pub(super) fn new(
+        encoder: &'a dyn TextEncoder,
+        progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+        total: usize,
+    ) -> Self {
+        Self {
+            encoder,
+            progress,
+            done: 0,
+            total,
+        }
+    }
+
+    pub(super) fn encode<S: AsRef<str>>(
+        &mut self,
+        texts: &[S],
+    ) -> Result<Vectors, EvaluationError> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let width = self.encoder.width();
+        let (before, total) = (self.done, self.total);
+        let values = self.encoder.encode_texts(&texts, &mut |done| {
+            (self.progress)(Progress {
+                done: before + done,
+                total,
+            })
+        })?;
+        if values.len() != texts.len() * width {
+            return Err(EvaluationError::VectorCount {
+                texts: texts.len(),
+                width,
+                values: values.len(),
+            });
+        }
+        self.done += texts.len();
+        Ok(Vectors { values, width })
+    }
+
+    /// Lets the callback break off while vectors are compared.
+    pub(super) fn check_interrupted(&mut self) -> Result<(), EvaluationError> {
+        let (done, total) = (self.done, self.total);
+        match (self.progress)(Progress { done, total }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(EvaluationError::Interrupted),
+        }
+    }
+}
+
+/// Vectors of texts, row-major `[texts, width]`.
+pub(super) struct Vectors {
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl Vectors {
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn rows(&self) -> Result<Rows<'_>, EvaluationError> {
+        Ok(Rows::new(&self.values, self.width)?)
+    }
+
+    pub(super) fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// The rows `from..to`.
+    pub(super) fn range(&self, from: usize, to: usize) -> Result<Rows<'_>, EvaluationError> {
+        let values = &self.values[from * self.width..to * self.width];
+        Ok(Rows::new(values, self.width)?)
+    }
+
+    /// Copies rows, one behind the other.
+    pub(super) fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        let mut values = Vec::with_capacity(rows.len() * self.width);
+        for row in rows {
+            values.extend_from_slice(&self.values[row * self.width..][..self.width]);
+        }
+        values
+    }
+
+    /// Cosine of row `left[i]` with row `right[i]`, for every `i`.
+    pub(super) fn pair_cosines(
+        &self,
+        left: &[usize],
+        right: &[usize],
+    ) -> Result<Vec<f32>, EvaluationError> {
+        let mut cosines = Vec::with_capacity(left.len());
+        for (left, right) in left.chunks(BLOCK_PAIRS).zip(right.chunks(BLOCK_PAIRS)) {
+            let (left, right) = (self.gather(left), self.gather(right));
+            cosines.extend(pairwise_similarity(
+                Rows::new(&left, self.width)?,
+                Rows::new(&right, self.width)?,
+                Similarity::Cosine,
+            )?);
+        }
+        Ok(cosines)
+    }
+}

@@ -1,0 +1,249 @@
+//! Queries, documents and judgements from files.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::error::FileError;
+use super::super::retrieval::{Judgement, RetrievalEvaluator, RetrievalOptions, is_grade};
+use super::setup;
+use super::table::{Layout, Row, Table};
+
+/// Columns of a query, a document and a grade: as BEIR has them, and as judgements that name
+/// queries by their text have them.
+const JUDGEMENTS: &[[&str; 3]] = &[
+    ["query-id", "corpus-id", "score"],
+    ["query", "docid", "rating"],
+];
+
+/// Columns of a document's id and text.
+const DOCUMENTS: &[(&str, &[&str])] = &[
+    ("_id", &["title", "text"]),
+    ("_id", &["text"]),
+    ("id", &["title", "text"]),
+    ("id", &["text"]),
+    ("id", &["title"]),
+];
+
+/// Columns of a query's id and text.
+const QUERIES: &[(&str, &[&str])] = &[
+    ("_id", &["text"]),
+    ("id", &["text"]),
+    ("id", &["query"]),
+    ("query_id", &["query"]),
+];
+
+/// The files of a [`RetrievalEvaluator`] and, where they are not the usual ones, their columns.
+///
+/// | file | usual columns |
+/// | --- | --- |
+/// | judgements | `query-id`, `corpus-id`, `score`, or `query`, `docid`, `rating` |
+/// | documents | `_id` or `id`, and `title` and `text`, or `text`; or `id` and `title` |
+/// | queries | `_id` or `id`, and `text`; or `id` or `query_id`, and `query` |
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrievalFiles {
+    /// The texts of the queries. Without this file the judgements name queries by their text.
+    pub queries: Option<PathBuf>,
+    /// The texts of the documents.
+    pub documents: PathBuf,
+    /// Who judged what how: a query, a document and a grade a row.
+    pub judgements: PathBuf,
+    /// Columns of the queries.
+    pub query_columns: Option<TextColumns>,
+    /// Columns of the documents.
+    pub document_columns: Option<TextColumns>,
+    /// Columns of the judgements: of the query, the document and the grade.
+    pub judgement_columns: Option<[String; 3]>,
+}
+
+/// The column of the ids, and those that make up the text, joined by a space.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextColumns {
+    /// The column of the ids.
+    pub id: String,
+    /// The columns of the text.
+    pub text: Vec<String>,
+}
+
+impl RetrievalFiles {
+    /// Files with the usual columns.
+    #[must_use]
+    pub fn new(queries: Option<PathBuf>, documents: PathBuf, judgements: PathBuf) -> Self {
+        Self {
+            queries,
+            documents,
+            judgements,
+            query_columns: None,
+            document_columns: None,
+            judgement_columns: None,
+        }
+    }
+}
+
+impl RetrievalEvaluator {
+    /// Reads queries, documents and judgements.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, lacks a column or has a bad row, when ids are not unique, when a
+    /// judgement is of an id that is nowhere, has an impossible grade or contradicts another one,
+    /// and as [`new`](Self::new).
+    pub fn from_files(
+        files: &RetrievalFiles,
+        options: RetrievalOptions,
+    ) -> Result<Self, FileError> {
+        let documents = Collection::read(&files.documents, &files.document_columns, DOCUMENTS)?;
+        let mut queries = match &files.queries {
+            Some(file) => Collection::read(file, &files.query_columns, QUERIES)?,
+            None => Collection::empty(&files.judgements),
+        };
+        let named = files.judgement_columns.as_ref();
+        let named = named.map(|columns| columns.each_ref().map(String::as_str));
+        let table = Table::read(&files.judgements, &super::layouts(named, JUDGEMENTS))?;
+        let mut judgements = Judgements::default();
+        for row in &table.rows {
+            let query = match &files.queries {
+                Some(_) => queries.position(&table, row, 0)?,
+                None => queries.add(row.field(0)),
+            };
+            let document = documents.position(&table, row, 1)?;
+            judgements.add(&table, row, query, document)?;
+        }
+        Self::new(queries.texts, documents.texts, &judgements.all, options)
+            .map_err(|source| setup(&files.judgements, source))
+    }
+}
+
+/// Texts with ids.
+struct Collection {
+    file: PathBuf,
+    texts: Vec<String>,
+    positions: HashMap<String, usize>,
+}
+
+impl Collection {
+    fn empty(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            texts: Vec::new(),
+            positions: HashMap::new(),
+        }
+    }
+
+    fn read(
+        file: &Path,
+        named: &Option<TextColumns>,
+        usual: &[(&str, &[&str])],
+    ) -> Result<Self, FileError> {
+        let layouts = match named {
+            Some(columns) => vec![Layout {
+                id: Some(columns.id.clone()),
+                columns: columns.text.clone(),
+            }],
+            None => usual
+                .iter()
+                .map(|(id, text)| Layout::with_id(id, text))
+                .collect(),
+        };
+        let table = Table::read(file, &layouts)?;
+        let mut collection = Self::empty(file);
+        let mut lines = Vec::with_capacity(table.rows.len());
+        for row in &table.rows {
+            match collection.positions.entry(row.id().to_owned()) {
+                Entry::Vacant(new) => {
+                    new.insert(collection.texts.len());
+                    collection.texts.push(row.0.text());
+                    lines.push(row.line());
+                }
+                Entry::Occupied(known) => {
+                    return Err(FileError::DuplicateId {
+                        file: file.to_owned(),
+                        line: row.line(),
+                        column: table.layout.id.clone().unwrap_or_default(),
+                        id: known.key().clone(),
+                        first_line: lines[*known.get()],
+                    });
+                }
+            }
+        }
+        Ok(collection)
+    }
+
+    /// The position of a text that is its own id; a new one is added.
+    fn add(&mut self, text: &str) -> usize {
+        if let Some(&position) = self.positions.get(text) {
+            return position;
+        }
+        let position = self.texts.len();
+        self.texts.push(text.to_owned());
+        self.positions.insert(text.to_owned(), position);
+        position
+    }
+
+    /// The position of the text whose id stands in a judgement.
+    fn position(&self, judgements: &Table, row: &Row, column: usize) -> Result<usize, FileError> {
+        let id = row.field(column);
+        match self.positions.get(id) {
+            Some(&position) => Ok(position),
+            None => Err(FileError::UnknownId {
+                file: judgements.file().to_owned(),
+                line: row.line(),
+                column: judgements.column(column),
+                id: id.to_owned(),
+                collection: self.file.clone(),
+            }),
+        }
+    }
+}
+
+/// The judgements so far.
+#[derive(Default)]
+struct Judgements {
+    all: Vec<Judgement>,
+    /// The grade of each document for each query, and the line where it stands.
+    seen: HashMap<(usize, usize), (f64, u64)>,
+}
+
+impl Judgements {
+    fn add(
+        &mut self,
+        table: &Table,
+        row: &Row,
+        query: usize,
+        document: usize,
+    ) -> Result<(), FileError> {
+        let grade = table.number(row, 2)?;
+        if !is_grade(grade) {
+            return Err(FileError::Grade {
+                file: table.file().to_owned(),
+                line: row.line(),
+                column: table.column(2),
+                grade,
+            });
+        }
+        let (first, first_line) = *self
+            .seen
+            .entry((query, document))
+            .or_insert((grade, row.line()));
+        if first != grade {
+            return Err(FileError::Conflict {
+                file: table.file().to_owned(),
+                line: row.line(),
+                column: table.column(2),
+                query: row.field(0).to_owned(),
+                document: row.field(1).to_owned(),
+                first_line,
+            });
+        }
+        self.all.push(Judgement {
+            query,
+            document,
+            grade,
+        });
+        Ok(())
+    }
+}

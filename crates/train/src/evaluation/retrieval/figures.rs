@@ -1,0 +1,110 @@
+//! What an order of documents is worth.
+
+use search::metrics::{self, Gain};
+
+use super::super::scores::Scores;
+use super::judgements::Query;
+use super::{Ranking, RetrievalOptions};
+
+/// A ranking as the metrics take it.
+struct Ranked<'a> {
+    /// Grades, best match first.
+    grades: &'a [f64],
+    /// Grades of everything judged.
+    all_grades: &'a [f64],
+    /// Which results are relevant.
+    relevant: Vec<bool>,
+    /// The same as grades of 0 and 1.
+    binary: Vec<f64>,
+    /// Those of everything relevant.
+    all_binary: Vec<f64>,
+}
+
+impl<'a> Ranked<'a> {
+    fn new(query: &'a Query, grades: &'a [f64]) -> Self {
+        let relevant: Vec<bool> = grades.iter().map(|&grade| grade > 0.0).collect();
+        Self {
+            grades,
+            all_grades: &query.grades,
+            binary: relevant
+                .iter()
+                .map(|&relevant| f64::from(u8::from(relevant)))
+                .collect(),
+            relevant,
+            all_binary: vec![1.0; query.relevant()],
+        }
+    }
+
+    fn total_relevant(&self) -> usize {
+        self.all_binary.len()
+    }
+}
+
+/// A metric of the first results, whose number is the second argument.
+type Value = fn(&Ranked<'_>, usize) -> f64;
+
+/// nDCG of relevant or not.
+fn ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
+    metrics::ndcg(&ranked.binary, &ranked.all_binary, k, Gain::Linear).unwrap_or(0.0)
+}
+
+/// nDCG of the grades.
+fn graded_ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
+    metrics::ndcg(ranked.grades, ranked.all_grades, k, Gain::Exponential).unwrap_or(0.0)
+}
+
+/// The means over all queries, of which there is at least one.
+pub(super) fn scores(
+    queries: &[Query],
+    rankings: &[Vec<f64>],
+    options: &RetrievalOptions,
+) -> Scores {
+    let ranked: Vec<Ranked<'_>> = queries
+        .iter()
+        .zip(rankings)
+        .map(|(query, grades)| Ranked::new(query, grades))
+        .collect();
+    let mean = |value: Value, cutoff: usize| {
+        let sum: f64 = ranked.iter().map(|ranked| value(ranked, cutoff)).sum();
+        sum / ranked.len() as f64
+    };
+    let cutoffs = &options.cutoffs;
+    let all: [(&str, &[usize], Value); 7] = [
+        ("accuracy", &cutoffs.accuracy, |ranked, k| {
+            metrics::accuracy(&ranked.relevant, k)
+        }),
+        ("precision", &cutoffs.precision_recall, |ranked, k| {
+            metrics::precision(&ranked.relevant, k)
+        }),
+        ("recall", &cutoffs.precision_recall, |ranked, k| {
+            metrics::recall(&ranked.relevant, ranked.total_relevant(), k)
+        }),
+        ("ndcg", &cutoffs.ndcg, ndcg),
+        ("mrr", &cutoffs.mrr, |ranked, k| {
+            metrics::reciprocal_rank(&ranked.relevant, k)
+        }),
+        ("map", &cutoffs.map, |ranked, k| {
+            metrics::average_precision(&ranked.relevant, ranked.total_relevant(), k)
+        }),
+        ("graded_ndcg", &cutoffs.ndcg, graded_ndcg),
+    ];
+    let (name, value): (&str, Value) = match options.ranking {
+        Ranking::All => ("ndcg", ndcg),
+        Ranking::Judged => ("graded_ndcg", graded_ndcg),
+    };
+    let cutoff = cutoffs.ndcg.iter().copied().max().unwrap_or(0);
+    let primary = label(name, cutoff);
+    let figures = all.into_iter().flat_map(|(name, cutoffs, value)| {
+        cutoffs
+            .iter()
+            .map(move |&cutoff| (label(name, cutoff), mean(value, cutoff)))
+    });
+    let others: Vec<(String, f64)> = figures.filter(|(name, _)| *name != primary).collect();
+    let mut scores = Scores::new(primary, mean(value, cutoff));
+    scores.extend(others);
+    scores
+}
+
+fn label(metric: &str, cutoff: usize) -> String {
+    format!("cosine_{metric}@{cutoff}")
+}

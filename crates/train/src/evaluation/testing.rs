@@ -1,0 +1,120 @@
+//! What the tests of the evaluators share.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use model::{Device, ModelError, SentenceEncoder};
+use serde_json::Value;
+
+use super::{Scores, TextEncoder};
+use crate::testing::{json_fixture, tiny_model};
+
+/// The random model on the best backend that is compiled in.
+pub(super) fn encoder() -> SentenceEncoder {
+    SentenceEncoder::from_pretrained(tiny_model().to_str().unwrap(), Device::Auto).unwrap()
+}
+
+/// One evaluator's data and results, of sentence-transformers.
+pub(super) fn reference(evaluator: &str) -> Value {
+    json_fixture("tiny_evaluators.json")[evaluator].take()
+}
+
+pub(super) fn strings(value: &Value) -> Vec<String> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Every figure of the reference, to 1e-6: vectors are equal to about 1e-7, and figures that count
+/// ranks are then equal to the last digit.
+#[track_caller]
+pub(super) fn assert_reference(scores: &Scores, reference: &Value) {
+    let reference: HashMap<String, f64> = serde_json::from_value(reference.clone()).unwrap();
+    assert!(!reference.is_empty());
+    for (metric, expected) in reference {
+        let Some(value) = scores.get(&metric) else {
+            panic!("{metric} was not measured: {scores:?}");
+        };
+        assert!(
+            (value - expected).abs() <= 1e-6,
+            "{metric} is {value}, expected {expected}"
+        );
+    }
+}
+
+pub(super) fn named(first: &str, second: &str) -> (String, String) {
+    (first.to_owned(), second.to_owned())
+}
+
+/// Eight directions, an eighth of a turn apart; texts are numbers.
+pub(super) fn direction(text: &str) -> [f32; 2] {
+    let directions = [
+        [1.0, 0.0],
+        [1.0, 1.0],
+        [0.0, 1.0],
+        [-1.0, 1.0],
+        [-1.0, 0.0],
+        [-1.0, -1.0],
+        [0.0, -1.0],
+        [1.0, -1.0],
+    ];
+    directions[text.parse::<usize>().unwrap() % 8]
+}
+
+/// Eighths of a turn between two texts.
+pub(super) fn turn(a: usize, b: usize) -> usize {
+    let turn = (a % 8).abs_diff(b % 8);
+    turn.min(8 - turn)
+}
+
+type VectorOf = Box<dyn Fn(&str) -> [f32; 2]>;
+
+/// An encoder with known vectors, which remembers what it embedded.
+pub(super) struct Planted {
+    vector: VectorOf,
+    encoded: Mutex<Vec<String>>,
+}
+
+impl Planted {
+    pub(super) fn of(vector: impl Fn(&str) -> [f32; 2] + 'static) -> Self {
+        Self {
+            vector: Box::new(vector),
+            encoded: Mutex::default(),
+        }
+    }
+
+    pub(super) fn new(vectors: &[(&str, [f32; 2])]) -> Self {
+        let vectors: HashMap<String, [f32; 2]> = vectors
+            .iter()
+            .map(|&(text, vector)| (text.to_owned(), vector))
+            .collect();
+        Self::of(move |text| vectors[text])
+    }
+
+    /// All texts so far, in order.
+    pub(super) fn encoded(&self) -> Vec<String> {
+        self.encoded.lock().unwrap().clone()
+    }
+}
+
+impl TextEncoder for Planted {
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn encode_texts(
+        &self,
+        texts: &[&str],
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut encoded = self.encoded.lock().unwrap();
+        encoded.extend(texts.iter().map(|&text| text.to_owned()));
+        if progress(texts.len()).is_break() {
+            return Err(ModelError::Interrupted);
+        }
+        Ok(texts.iter().flat_map(|text| (self.vector)(text)).collect())
+    }
+}

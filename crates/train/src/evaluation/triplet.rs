@@ -1,0 +1,146 @@
+//! Is the text that belongs nearer than the one that does not?
+
+use std::ops::ControlFlow;
+
+use super::distinct::distinct;
+use super::encoding::{Encoding, Progress, TextEncoder};
+use super::error::{EvaluationError, SetupError};
+use super::scores::Scores;
+use super::{Description, Evaluator};
+
+/// A text, one that belongs to it and one that does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Triplet {
+    /// The text.
+    pub anchor: String,
+    /// What belongs to it.
+    pub positive: String,
+    /// What does not.
+    pub negative: String,
+}
+
+/// `cosine_accuracy`: the share of triplets whose positive is strictly nearer to the anchor than
+/// the negative, as sentence-transformers' `TripletEvaluator`.
+#[derive(Clone, Debug)]
+pub struct TripletEvaluator {
+    texts: Vec<String>,
+    anchors: Vec<usize>,
+    positives: Vec<usize>,
+    negatives: Vec<usize>,
+}
+
+impl TripletEvaluator {
+    /// Takes triplets of texts.
+    ///
+    /// # Errors
+    ///
+    /// When there are none.
+    pub fn new(triplets: Vec<Triplet>) -> Result<Self, SetupError> {
+        let count = triplets.len();
+        if count == 0 {
+            return Err(SetupError::Empty { what: "triplets" });
+        }
+        let mut texts = Vec::with_capacity(3 * count);
+        let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+        for triplet in triplets {
+            texts.push(triplet.anchor);
+            positives.push(triplet.positive);
+            negatives.push(triplet.negative);
+        }
+        texts.append(&mut positives);
+        texts.append(&mut negatives);
+        let (texts, mut anchors) = distinct(texts);
+        let negatives = anchors.split_off(2 * count);
+        let positives = anchors.split_off(count);
+        Ok(Self {
+            texts,
+            anchors,
+            positives,
+            negatives,
+        })
+    }
+}
+
+impl Evaluator for TripletEvaluator {
+    fn evaluate_with_progress(
+        &self,
+        encoder: &dyn TextEncoder,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Scores, EvaluationError> {
+        let mut encoding = Encoding::new(encoder, progress, self.texts.len());
+        let vectors = encoding.encode(&self.texts)?;
+        let positive = vectors.pair_cosines(&self.anchors, &self.positives)?;
+        let negative = vectors.pair_cosines(&self.anchors, &self.negatives)?;
+        let right = positive
+            .iter()
+            .zip(&negative)
+            .filter(|(positive, negative)| positive > negative)
+            .count();
+        let accuracy = right as f64 / self.anchors.len() as f64;
+        Ok(Scores::new("cosine_accuracy", accuracy))
+    }
+
+    fn description(&self) -> Description {
+        Description::Triplet {
+            triplets: self.anchors.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::testing::{Planted, assert_reference, encoder, reference, strings};
+
+    fn triplet([anchor, positive, negative]: [&str; 3]) -> Triplet {
+        Triplet {
+            anchor: anchor.to_owned(),
+            positive: positive.to_owned(),
+            negative: negative.to_owned(),
+        }
+    }
+
+    #[test]
+    fn as_sentence_transformers() {
+        let reference = reference("triplet");
+        let [anchors, positives, negatives] =
+            ["anchors", "positives", "negatives"].map(|side| strings(&reference[side]));
+        let triplets = anchors.iter().zip(&positives).zip(&negatives);
+        let triplets = triplets.map(|((anchor, positive), negative)| {
+            triplet([anchor.as_str(), positive.as_str(), negative.as_str()])
+        });
+        let evaluator = TripletEvaluator::new(triplets.collect()).unwrap();
+        let scores = evaluator.evaluate(&encoder()).unwrap();
+        assert_reference(&scores, &reference["result"]);
+        assert_eq!(
+            evaluator.description(),
+            Description::Triplet { triplets: 20 }
+        );
+    }
+
+    #[test]
+    fn a_negative_that_is_as_near_is_a_mistake() {
+        let encoder = Planted::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
+        let rows = [
+            ["a", "b", "c"],
+            ["a", "c", "b"],
+            ["b", "a", "c"],
+            ["c", "b", "a"],
+        ];
+        let evaluator = TripletEvaluator::new(rows.map(triplet).to_vec()).unwrap();
+        // Right, wrong, a tie, right.
+        assert_eq!(
+            evaluator.evaluate(&encoder).unwrap(),
+            Scores::new("cosine_accuracy", 0.5)
+        );
+        assert_eq!(encoder.encoded(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn no_triplets_are_refused() {
+        assert_eq!(
+            TripletEvaluator::new(Vec::new()).unwrap_err(),
+            SetupError::Empty { what: "triplets" }
+        );
+    }
+}

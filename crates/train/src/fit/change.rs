@@ -1,0 +1,106 @@
+//! What training changed: weights, and the vectors of three queries.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use model::{Embeddings, MpNet};
+
+/// The queries that this project has always shown.
+pub const SAMPLE_QUERIES: [&str; 3] = [
+    "high end water bottle",
+    "smart home speaker",
+    "compact wireless keyboard",
+];
+
+/// How far the weights have moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct WeightChange {
+    /// Tensors of the network.
+    pub tensors: usize,
+    /// Tensors with a value that changed.
+    pub changed_tensors: usize,
+    /// Values of the network.
+    pub values: usize,
+    /// Values that changed.
+    pub changed_values: usize,
+    /// The largest change of a value.
+    pub largest: f32,
+}
+
+impl WeightChange {
+    /// Compares two networks of the same shape.
+    #[must_use]
+    pub fn between<B: Backend>(before: &MpNet<B>, after: &MpNet<B>) -> Self {
+        let mut weights = Weights(Vec::new());
+        before.visit(&mut weights);
+        let mut compare = Compare {
+            before: weights.0.into_iter(),
+            change: Self::default(),
+        };
+        after.visit(&mut compare);
+        compare.change
+    }
+}
+
+struct Weights(Vec<TensorData>);
+
+impl<B: Backend> ModuleVisitor<B> for Weights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.0.push(param.val().into_data());
+    }
+}
+
+struct Compare {
+    before: std::vec::IntoIter<TensorData>,
+    change: WeightChange,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Compare {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let Some(before) = self.before.next() else {
+            return;
+        };
+        let after = param.val().into_data();
+        let (mut changed, mut values) = (0, 0);
+        for (before, after) in before.iter::<f32>().zip(after.iter::<f32>()) {
+            values += 1;
+            let difference = (after - before).abs();
+            changed += usize::from(difference > 0.0);
+            self.change.largest = self.change.largest.max(difference);
+        }
+        self.change.tensors += 1;
+        self.change.changed_tensors += usize::from(changed > 0);
+        self.change.values += values;
+        self.change.changed_values += changed;
+    }
+}
+
+/// The vectors of [`SAMPLE_QUERIES`] before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// Of the model as it was.
+    pub before: Embeddings,
+    /// Of the tuned model.
+    pub after: Embeddings,
+}
+
+impl Samples {
+    /// The cosine between the two vectors of each query.
+    #[must_use]
+    pub fn cosines(&self) -> Vec<f64> {
+        self.before
+            .rows()
+            .zip(self.after.rows())
+            .map(|(before, after)| {
+                let dot = |a: &[f32], b: &[f32]| -> f64 {
+                    a.iter()
+                        .zip(b)
+                        .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                        .sum()
+                };
+                dot(before, after) / (dot(before, before) * dot(after, after)).sqrt()
+            })
+            .collect()
+    }
+}

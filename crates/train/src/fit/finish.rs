@@ -1,0 +1,238 @@
+//! The end of a run: the weights that are kept, the model's folder, the report.
+
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder, SentenceModel};
+
+use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
+use super::{FitResult, OutputFolder, Rows, Surroundings};
+use crate::adapter;
+use crate::error::TrainError;
+use crate::evaluation::Scores;
+use crate::report::{
+    History, ReferenceCurve, RunSummary, model_card, peak_memory_bytes, write_report,
+};
+use crate::settings::{Settings, Trained};
+use crate::training::checkpoint::Position;
+
+/// The folder of the adapters inside the tuned model's.
+const ADAPTER_FOLDER: &str = "adapter";
+
+/// Writes a model: adapters merged into the weights and, where they are wanted, alone too.
+pub(super) fn keep<B: Backend>(
+    checkpoint: &Checkpoint,
+    trained: Trained,
+    base_model: &str,
+    network: &MpNet<B>,
+    folder: &Path,
+) -> Result<(), TrainError> {
+    let merged = network.clone().merge_adapters();
+    checkpoint.save(&merged, folder)?;
+    if let Trained::Adapters(config, true) = trained {
+        adapter::write(network, config, base_model, &folder.join(ADAPTER_FOLDER))?;
+    }
+    Ok(())
+}
+
+pub(super) struct Finish<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) rows: &'a Rows,
+    pub(super) output: Option<&'a OutputFolder>,
+    pub(super) surroundings: &'a Surroundings,
+    pub(super) device_name: Device,
+    pub(super) history: History,
+    pub(super) position: Position,
+    pub(super) stopped: Option<String>,
+}
+
+impl Finish<'_> {
+    pub(super) fn run<B: Backend>(
+        self,
+        last: SentenceModel<B>,
+        device: &B::Device,
+    ) -> Result<FitResult, TrainError> {
+        let (tuned, kept_step) = self.kept::<B>(last, device)?;
+        let before = self.checkpoint.load::<B>(device)?;
+        let change = WeightChange::between(&before.network, &tuned.network);
+        let samples = Samples {
+            before: self.sample::<B>(before, device)?,
+            after: self.sample::<B>(tuned, device)?,
+        };
+        let result = FitResult {
+            before: self.scores_at(0),
+            after: self.scores_at(kept_step),
+            history: self.history.clone(),
+            change,
+            samples,
+            output: self.output.map(|output| output.path.clone()),
+            steps: self.position.step,
+            stopped: self.stopped.clone(),
+        };
+        if let Some(output) = self.output {
+            self.report(output, &result, kept_step)?;
+        }
+        Ok(result)
+    }
+
+    /// The model that is kept, and the step it is of; its files are put into the output folder.
+    fn kept<B: Backend>(
+        &self,
+        last: SentenceModel<B>,
+        device: &B::Device,
+    ) -> Result<(SentenceModel<B>, usize), TrainError> {
+        let best = self
+            .output
+            .map(|output| output.checkpoints().best_model())
+            .filter(|folder| !self.settings.keep_last && folder.is_dir());
+        if let (Some(output), Some(folder), Some(best)) = (self.output, best, self.position.best) {
+            let model = Checkpoint::open(&folder)?.load::<B>(device)?;
+            output.install(&folder)?;
+            return Ok((model, best.step));
+        }
+        if let Some(output) = self.output {
+            let folder = output.path.join(".model");
+            let trained = self.settings.trained;
+            keep(
+                self.checkpoint,
+                trained,
+                &self.settings.model,
+                &last.network,
+                &folder,
+            )?;
+            output.install(&folder)?;
+        }
+        let mut merged = last;
+        merged.network = merged.network.merge_adapters();
+        Ok((merged, self.position.step))
+    }
+
+    fn sample<B: Backend>(
+        &self,
+        model: SentenceModel<B>,
+        device: &B::Device,
+    ) -> Result<Embeddings, TrainError> {
+        let encoder = SentenceEncoder::builder()
+            .device(self.device_name)
+            .with_model(self.checkpoint.clone(), model, device.clone())?;
+        Ok(encoder.encode(&SAMPLE_QUERIES)?)
+    }
+
+    fn scores_at(&self, step: usize) -> Option<Scores> {
+        let record = self
+            .history
+            .evaluations()
+            .filter(|record| record.step == step)
+            .last()?;
+        let primary = record
+            .scores
+            .iter()
+            .find(|(name, _)| *name == record.primary)?;
+        let mut scores = Scores::new(&record.primary, primary.1);
+        for (name, value) in &record.scores {
+            if *name != record.primary {
+                scores = scores.with(name, *value);
+            }
+        }
+        Some(scores)
+    }
+
+    fn report(
+        &self,
+        output: &OutputFolder,
+        result: &FitResult,
+        kept_step: usize,
+    ) -> Result<(), TrainError> {
+        let named = |scores: &Option<Scores>| {
+            scores.as_ref().map(|scores| {
+                scores
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            })
+        };
+        let mut warnings: Vec<String> = self.history.notes().map(str::to_owned).collect();
+        if self.output.is_some() && kept_step != self.position.step {
+            warnings.push(format!(
+                "the weights are those of step {kept_step}, which scored best in validation"
+            ));
+        }
+        let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
+        let summary = RunSummary {
+            base_model: self.settings.model.clone(),
+            output: output.path.clone(),
+            data: self.rows.files.clone(),
+            loss: describe_loss(self.settings),
+            settings: settings_table(self.settings)?,
+            before: named(&result.before),
+            after: named(&result.after),
+            steps: self.position.step,
+            epochs: self.settings.epochs,
+            seconds: self.position.seconds,
+            tokens_per_second: tokens as f64 / self.position.seconds.max(f64::MIN_POSITIVE),
+            peak_memory_bytes: peak_memory_bytes(),
+            device: self.device_name.description(),
+            command: self.surroundings.command.clone(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            warnings,
+            stopped: self.stopped.clone(),
+        };
+        let reference = match &self.settings.reference {
+            Some(path) => Some(reference_curve(path)?),
+            None => None,
+        };
+        write_report(&output.path, &summary, &self.history, reference.as_ref())?;
+        output.write("README.md", model_card(&summary).as_bytes())
+    }
+}
+
+/// The loss and its parameters in a line.
+fn describe_loss(settings: &Settings) -> String {
+    let loss = &settings.objective.loss;
+    let mut text = loss.name().to_owned();
+    for (name, value) in [("scale", loss.scale()), ("margin", loss.margin())] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {name} {value}"));
+        }
+    }
+    if let Some(matryoshka) = &settings.objective.matryoshka {
+        text.push_str(&format!(", Matryoshka at {:?}", matryoshka.dimensions));
+    }
+    text
+}
+
+fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainError> {
+    let table = toml::Table::try_from(&settings.options).map_err(|source| TrainError::Config {
+        path: "training.toml".into(),
+        source: Box::new(source),
+    })?;
+    Ok(table
+        .into_iter()
+        .map(|(name, value)| match value {
+            toml::Value::String(text) => (name, text),
+            value => (name, value.to_string()),
+        })
+        .collect())
+}
+
+/// Means of every ten steps, each drawn in the middle of its ten.
+fn reference_curve(path: &Path) -> Result<ReferenceCurve, TrainError> {
+    #[derive(serde::Deserialize)]
+    struct Reference {
+        loss_mean_of_10: Vec<f64>,
+    }
+    let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
+    let reference: Reference =
+        serde_json::from_slice(&bytes).map_err(|source| TrainError::Config {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+    Ok(ReferenceCurve {
+        label: "reference, mean of 10 steps".to_owned(),
+        points: (0..)
+            .zip(reference.loss_mean_of_10)
+            .map(|(ten, loss)| (f64::from(ten) * 10.0 + 5.5, loss))
+            .collect(),
+    })
+}

@@ -1,0 +1,221 @@
+//! The rows of a run: read, checked against the loss, split, and put into batches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::SentenceTokenizer;
+
+use crate::batch::TokenBatcher;
+use crate::data::{Example, ReadOptions, RowKind, SamplerKind, SamplerOptions, TextTable, split};
+use crate::error::TrainError;
+use crate::evaluation::{
+    Evaluator, Pair, PairedEvaluator, ScoredPair, SimilarityEvaluator, Triplet, TripletEvaluator,
+};
+use crate::loader::BatchLoader;
+use crate::report::{DataFile, DataRole};
+use crate::settings::{Settings, Validation};
+
+/// The seed's five pairs, in the file that the repository keeps them in.
+const SEED_PAIRS: &str = include_str!("../../../../datasets/seed/pairs.tsv");
+
+/// Rows to train on and to validate with.
+pub(crate) struct Rows {
+    pub(crate) train: Arc<TextTable>,
+    train_rows: Vec<usize>,
+    valid: Option<(Arc<TextTable>, Vec<usize>)>,
+    /// For the report.
+    pub(crate) files: Vec<DataFile>,
+}
+
+impl Rows {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, TrainError> {
+        let mut files = Vec::new();
+        let train = if settings.train.is_empty() {
+            let table = seed_pairs()?;
+            files.push(file(
+                DataRole::Train,
+                Path::new("datasets/seed/pairs.tsv"),
+                &table,
+            ));
+            table
+        } else {
+            read(settings, &settings.train, DataRole::Train, &mut files)?
+        };
+        settings.check_kind(train.kind())?;
+        let train = Arc::new(train);
+        let all = |table: &TextTable| (0..table.len()).collect::<Vec<_>>();
+        let (train_rows, valid) = match &settings.validation {
+            Validation::None => (all(&train), None),
+            Validation::Split(share) => {
+                let parts = split(&train, *share, settings.seed)?;
+                (parts.train, Some((Arc::clone(&train), parts.validation)))
+            }
+            Validation::Files(paths) => {
+                let table = read(settings, paths, DataRole::Validation, &mut files)?;
+                settings.check_kind(table.kind())?;
+                let rows = all(&table);
+                (all(&train), Some((Arc::new(table), rows)))
+            }
+        };
+        Ok(Self {
+            train,
+            train_rows,
+            valid,
+            files,
+        })
+    }
+
+    pub(crate) fn train_count(&self) -> usize {
+        self.train_rows.len()
+    }
+
+    pub(crate) fn valid_count(&self) -> usize {
+        self.valid.as_ref().map_or(0, |(_, rows)| rows.len())
+    }
+
+    /// Batches to train on.
+    pub(crate) fn train_loader(
+        &self,
+        settings: &Settings,
+        tokenizer: Arc<SentenceTokenizer>,
+    ) -> Result<BatchLoader, TrainError> {
+        let options = SamplerOptions {
+            kind: settings.sampler,
+            batch_size: settings.batch_size,
+            drop_last: settings.drop_last,
+        };
+        let loader = BatchLoader::new(
+            Arc::clone(&self.train),
+            &self.train_rows,
+            options,
+            TokenBatcher::new(tokenizer),
+            settings.seed,
+        )?;
+        Ok(loader.with_workers(settings.workers))
+    }
+
+    /// Batches for the validation loss: always the same ones; none without validation rows.
+    pub(crate) fn valid_loader(
+        &self,
+        settings: &Settings,
+        tokenizer: Arc<SentenceTokenizer>,
+    ) -> Result<BatchLoader, TrainError> {
+        let options = SamplerOptions {
+            // In-batch negatives must differ here too.
+            kind: if settings.sampler == SamplerKind::NoDuplicates {
+                SamplerKind::NoDuplicates
+            } else {
+                SamplerKind::Sequential
+            },
+            batch_size: settings.batch_size,
+            drop_last: false,
+        };
+        let (table, rows) = match &self.valid {
+            Some((table, rows)) => (table, rows.as_slice()),
+            None => (&self.train, &[][..]),
+        };
+        let batcher = TokenBatcher::new(tokenizer);
+        let table = Arc::clone(table);
+        Ok(BatchLoader::new(
+            table,
+            rows,
+            options,
+            batcher,
+            settings.seed,
+        )?)
+    }
+
+    /// What the validation rows can score: retrieval for pairs, correlation where there are numbers,
+    /// order where there are negatives.
+    pub(crate) fn evaluator(&self) -> Result<Option<Box<dyn Evaluator>>, TrainError> {
+        let Some((table, rows)) = &self.valid else {
+            return Ok(None);
+        };
+        let rows = rows.iter().map(|&row| table.row(row));
+        let text = |row: &crate::data::Row<'_>, column: usize| {
+            row.texts().nth(column).unwrap_or_default().to_owned()
+        };
+        let evaluator: Box<dyn Evaluator> = match table.kind() {
+            RowKind::Scored | RowKind::Labelled => {
+                let pairs = rows.map(|row| ScoredPair {
+                    first: text(&row, 0),
+                    second: text(&row, 1),
+                    score: row.target().unwrap_or_default().into(),
+                });
+                Box::new(SimilarityEvaluator::new(pairs.collect())?)
+            }
+            RowKind::Tuples { .. } => {
+                let triplets = rows.map(|row| Triplet {
+                    anchor: text(&row, 0),
+                    positive: text(&row, 1),
+                    negative: text(&row, 2),
+                });
+                Box::new(TripletEvaluator::new(triplets.collect())?)
+            }
+            RowKind::Pairs => {
+                let pairs = rows.map(|row| Pair {
+                    first: text(&row, 0),
+                    second: text(&row, 1),
+                });
+                Box::new(PairedEvaluator::new(pairs.collect())?)
+            }
+        };
+        Ok(Some(evaluator))
+    }
+}
+
+fn read(
+    settings: &Settings,
+    paths: &[PathBuf],
+    role: DataRole,
+    files: &mut Vec<DataFile>,
+) -> Result<TextTable, TrainError> {
+    let options = ReadOptions {
+        columns: settings.columns.clone(),
+        group_column: match role {
+            DataRole::Train => settings.group_column.clone(),
+            _ => None,
+        },
+        skip_bad_rows: settings.skip_bad_rows,
+        ..ReadOptions::default()
+    };
+    let mut all: Option<TextTable> = None;
+    for path in paths {
+        let table = TextTable::read(&[path], &options)?;
+        files.push(file(role, path, &table));
+        match &mut all {
+            Some(all) => all.append(table)?,
+            None => all = Some(table),
+        }
+    }
+    all.ok_or_else(|| TrainError::Usage("no file of rows was given".to_owned()))
+}
+
+fn file(role: DataRole, path: &Path, table: &TextTable) -> DataFile {
+    DataFile {
+        role,
+        path: path.to_owned(),
+        rows: table.len() as u64,
+        skipped: table.skipped(),
+    }
+}
+
+fn seed_pairs() -> Result<TextTable, TrainError> {
+    let rows = SEED_PAIRS.lines().skip(1).map(|line| Example {
+        texts: line.split('\t').map(str::to_owned).collect(),
+        target: None,
+    });
+    Ok(TextTable::from_rows(RowKind::Pairs, rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_has_five_pairs() {
+        let table = seed_pairs().unwrap();
+        assert_eq!((table.len(), table.text_columns()), (5, 2));
+        assert_eq!(table.text(0, 0), "high end water bottle");
+    }
+}

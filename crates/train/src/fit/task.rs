@@ -1,0 +1,324 @@
+//! A run on the backend that was chosen.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::backend::Autodiff;
+use burn::prelude::DeviceOps;
+use burn::tensor::backend::{Backend, DeviceId};
+use burn::train::logger::InMemoryMetricLogger;
+use burn::train::metric::LearningRateMetric;
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use model::guard::guarded;
+use model::{BackendTask, Checkpoint, Device, SentenceEncoder, SentenceModel};
+
+use super::finish::{Finish, keep};
+use super::{FitResult, OutputFolder, Rows, Surroundings};
+use crate::error::TrainError;
+use crate::report::{MetricsLog, ProgressLine};
+use crate::settings::{Settings, Trained};
+use crate::step::{StepSettings, Trainee};
+use crate::terminal::Notes;
+use crate::training::checkpoint::{CheckpointFolder, Position, WhenAsked, WholeFileRecorder};
+use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge};
+use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
+use crate::training::schedule::Schedule;
+use crate::training::strategy::{Components, Ending, Outcome, Plan, Stepwise};
+use crate::training::supervisor::{Keep, Supervisor, Validate};
+
+pub(super) struct Fit<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) devices: &'a [Device],
+    pub(super) checkpoint: Checkpoint,
+    pub(super) rows: Rows,
+    pub(super) output: Option<OutputFolder>,
+    pub(super) surroundings: &'a Surroundings,
+}
+
+impl BackendTask for Fit<'_> {
+    type Output = Result<FitResult, TrainError>;
+
+    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+        let settings = self.settings;
+        let notes = self.surroundings.notes;
+        let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
+        let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
+
+        let train = self.rows.train_loader(settings, Arc::clone(&tokenizer))?;
+        let valid = self.rows.valid_loader(settings, tokenizer)?;
+        let plan = plan(settings, |epoch| train.batches(epoch).len());
+        let warmup_steps = (plan.total_steps as f64 * settings.warmup).floor() as usize;
+        notes.note(format_args!(
+            "{} optimiser steps on {}",
+            plan.total_steps,
+            self.devices[0].description()
+        ));
+
+        let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
+        let start = start(self.surroundings.resume, checkpoints.as_ref(), notes)?;
+        let mut log = match &self.output {
+            Some(output) if start.step > 0 => {
+                Some(MetricsLog::resume(&output.metrics(), start.step)?)
+            }
+            Some(output) => Some(MetricsLog::create(&output.metrics())?),
+            None => Some(MetricsLog::in_memory()),
+        };
+        let shared_log = log.as_ref().map(MetricsLog::history);
+
+        let dashboard = self.surroundings.dashboard && notes.has_terminal();
+        let supervisor = Supervisor::<Autodiff<B>> {
+            log: log.take(),
+            line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
+            notes: if dashboard { Notes::new(true) } else { notes },
+            table: Arc::clone(&self.rows.train),
+            validate: self.validate::<B>(&device)?,
+            keep_best: match &checkpoints {
+                Some(folder) if !settings.keep_last => Some(self.keep_in::<B>(folder)),
+                _ => None,
+            },
+            patience: settings.patience,
+            better_loss: settings
+                .objective
+                .loss
+                .better_choice()
+                .map(|better| better.name()),
+            collapse_noted: false,
+        };
+
+        let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
+        let strategy = Stepwise {
+            device: device.clone(),
+            plan: plan.clone(),
+            start: start.clone(),
+            cursor: train.cursor(),
+            checkpoints: checkpoints.clone(),
+            supervisor: Mutex::new(Some(supervisor)),
+            outcome: Arc::clone(&outcome),
+        };
+        let schedule = Schedule::new(
+            settings.learning_rate,
+            warmup_steps,
+            plan.total_steps,
+            settings.decay,
+        );
+        let optimizer = DecoupledAdamW::new(AdamWSettings {
+            weight_decay: settings.weight_decay as f32,
+            ..AdamWSettings::default()
+        });
+        let trainee = Trainee::new(
+            model,
+            step_settings(settings, self.devices, &self.checkpoint)?,
+        );
+        let learner = Learner::<Components<Autodiff<B>>>::new(trainee, optimizer, schedule);
+
+        let interrupter = Interrupter::new();
+        self.surroundings.stop.of(&interrupter);
+        let scratch = tempfile::tempdir().map_err(TrainError::io("temporary folder"))?;
+        let folder = self
+            .output
+            .as_ref()
+            .map_or(scratch.path(), |output| &output.path);
+        let mut training = SupervisedTraining::new(folder, Arc::new(train), Arc::new(valid))
+            .num_epochs(plan.epochs)
+            .metric_train_numeric(LossGauge::new("Loss"))
+            .metric_train_numeric(LearningRateMetric::new())
+            .metric_valid_numeric(LossGauge::new("Loss"))
+            .metric_valid_numeric(ScoreGauge::new("Score"))
+            .with_metric_logger(InMemoryMetricLogger::default())
+            .with_application_logger(None)
+            .with_checkpointing_strategy(WhenAsked)
+            .with_interrupter(interrupter.clone())
+            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
+        if checkpoints.is_some() {
+            training = training.with_file_checkpointer(WholeFileRecorder::default());
+        }
+        if start.step > 0 {
+            training = training.checkpoint(start.step);
+        }
+        let training = if dashboard {
+            training.renderer(TuiMetricsRendererWrapper::new(interrupter, None))
+        } else {
+            training.renderer(NoDashboard)
+        };
+        let result = guarded(|| Ok::<_, TrainError>(training.launch(learner)))
+            .map_err(|source| TrainError::Compute { source })?;
+
+        let outcome = outcome
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (ending, position) = outcome.unwrap_or(Ok((Ending::Interrupted, start)))?;
+        if ending == Ending::Interrupted {
+            return Err(self.interrupted(position.step));
+        }
+        Finish {
+            settings,
+            checkpoint: &self.checkpoint,
+            rows: &self.rows,
+            output: self.output.as_ref(),
+            surroundings: self.surroundings,
+            device_name: self.devices[0],
+            history: shared_log
+                .map(|history| history.snapshot())
+                .unwrap_or_default(),
+            position,
+            stopped: match ending {
+                Ending::Stopped(reason) => Some(reason),
+                _ => None,
+            },
+        }
+        .run::<B>(result.model.model, &device)
+    }
+}
+
+impl Fit<'_> {
+    /// Scores a model on the validation rows.
+    fn validate<B: Backend>(
+        &self,
+        device: &B::Device,
+    ) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
+        let Some(evaluator) = self.rows.evaluator()? else {
+            return Ok(None);
+        };
+        let (checkpoint, device) = (self.checkpoint.clone(), device.clone());
+        let (name, stop) = (self.devices[0], self.surroundings.stop.clone());
+        Ok(Some(Box::new(move |model: &SentenceModel<B>| {
+            let encoder = SentenceEncoder::builder().device(name).with_model(
+                checkpoint.clone(),
+                model.clone(),
+                device.clone(),
+            )?;
+            let mut go_on = |_| {
+                if stop.is_asked() {
+                    std::ops::ControlFlow::Break(())
+                } else {
+                    std::ops::ControlFlow::Continue(())
+                }
+            };
+            Ok(evaluator.evaluate_with_progress(&encoder, &mut go_on)?)
+        })))
+    }
+
+    /// Keeps a model as the best so far.
+    fn keep_in<B: Backend>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
+        let best = folder.best_model();
+        let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
+        let base = self.settings.model.clone();
+        Box::new(move |model: &SentenceModel<B>| {
+            keep(&checkpoint, trained, &base, &model.network, &best)
+        })
+    }
+
+    fn interrupted(&self, step: usize) -> TrainError {
+        let advice = match &self.output {
+            Some(output) => format!(
+                "go on with `train fit --output {} --resume`",
+                output.path.display()
+            ),
+            None => "without --output nothing was kept".to_owned(),
+        };
+        TrainError::Interrupted { step, advice }
+    }
+}
+
+/// The model, with what is not trained frozen.
+fn trainable<B: Backend>(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    device: &B::Device,
+) -> Result<SentenceModel<B>, TrainError> {
+    let mut checkpoint = checkpoint.clone();
+    if let Some(dropout) = settings.dropout {
+        checkpoint.config.hidden_dropout_prob = dropout;
+        checkpoint.config.attention_probs_dropout_prob = dropout;
+    }
+    let mut model = checkpoint.load::<B>(device)?;
+    let layers = checkpoint.config.num_hidden_layers;
+    model.network = match settings.trained {
+        Trained::All => model.network,
+        Trained::Above(frozen) if frozen >= layers => {
+            return Err(TrainError::Usage(format!(
+                "--freeze {frozen} leaves nothing to train: the model has {layers} layers"
+            )));
+        }
+        Trained::Above(frozen) => model.network.freeze(frozen),
+        Trained::Adapters(config, _) => model.network.with_adapters(config),
+    };
+    Ok(model)
+}
+
+fn plan(settings: &Settings, batches: impl Fn(usize) -> usize) -> Plan {
+    let most = settings.max_steps.unwrap_or(usize::MAX);
+    let (mut total_steps, mut epochs) = (0, 0);
+    while epochs < settings.epochs && total_steps < most {
+        total_steps += batches(epochs).div_ceil(settings.accumulation);
+        epochs += 1;
+    }
+    Plan {
+        epochs,
+        total_steps: total_steps.min(most),
+        accumulation: settings.accumulation,
+        largest_norm: settings.max_grad_norm,
+        evaluate_every: settings.eval_steps,
+        save_every: settings.save_steps,
+    }
+}
+
+/// Where the run begins, or goes on.
+fn start(
+    resume: bool,
+    checkpoints: Option<&CheckpointFolder>,
+    notes: Notes,
+) -> Result<Position, TrainError> {
+    if !resume {
+        return Ok(Position::default());
+    }
+    let latest = match checkpoints {
+        Some(checkpoints) => checkpoints.latest()?,
+        None => None,
+    };
+    match latest {
+        Some(position) => {
+            notes.note(format_args!("going on from step {}", position.step));
+            Ok(position)
+        }
+        None => {
+            notes.note("no checkpoint yet: beginning anew");
+            Ok(Position::default())
+        }
+    }
+}
+
+fn step_settings(
+    settings: &Settings,
+    devices: &[Device],
+    checkpoint: &Checkpoint,
+) -> Result<StepSettings, TrainError> {
+    let ids = if devices.len() > 1 {
+        devices
+            .iter()
+            .map(|device| device.run(IdOf))
+            .collect::<Result<Vec<_>, _>>()?
+    } else {
+        Vec::new()
+    };
+    let objective = settings.objective.clone();
+    let mut step = StepSettings::for_device(devices[0], objective, checkpoint.config.pad_token_id);
+    step.activations = settings.activations;
+    step.devices = ids;
+    if let Some(texts) = settings.mini_batch_size {
+        step.chunk.texts = texts;
+    }
+    Ok(step)
+}
+
+/// The number by which burn knows a device.
+struct IdOf;
+
+impl BackendTask for IdOf {
+    type Output = DeviceId;
+
+    fn run<B: Backend>(self, device: B::Device) -> DeviceId {
+        device.to_id()
+    }
+}

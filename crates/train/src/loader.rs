@@ -1,0 +1,201 @@
+//! Batches in a fixed order, tokenized ahead of time.
+//!
+//! burn's own multi-threaded loader shares the rows out to its workers, so which rows meet in a
+//! batch depends on their number. Here a [`Sampler`] says which rows make up each batch, and workers
+//! only tokenize: the same seed gives the same batches in the same order, whatever their number.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::Dataset;
+use burn::tensor::backend::Backend;
+
+use crate::batch::{TokenBatcher, TrainingBatch};
+use crate::data::{DataError, Example, Sampler, SamplerOptions, TextTable};
+use crate::random::mix;
+
+/// Batches that a worker may be ahead.
+const AHEAD: usize = 2;
+
+/// Where the next iteration begins; shared by a loader and who trains with it.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    epoch: AtomicUsize,
+    batch: AtomicUsize,
+}
+
+impl Cursor {
+    /// The next iteration gives the batches of that epoch (from 0), without the first `batch` ones.
+    pub fn set(&self, epoch: usize, batch: usize) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.batch.store(batch, Ordering::Relaxed);
+    }
+}
+
+/// A burn data loader over some rows of a table.
+#[derive(Clone)]
+pub struct BatchLoader {
+    table: Arc<TextTable>,
+    rows: Arc<[usize]>,
+    options: SamplerOptions,
+    /// None where there are no rows.
+    sampler: Option<Arc<Sampler>>,
+    batcher: TokenBatcher,
+    seed: u64,
+    cursor: Arc<Cursor>,
+    workers: usize,
+}
+
+impl BatchLoader {
+    /// Batches of `rows` of `table`, with one worker; no batches of no rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sampler::new`].
+    pub fn new(
+        table: Arc<TextTable>,
+        rows: &[usize],
+        options: SamplerOptions,
+        batcher: TokenBatcher,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let sampler = if rows.is_empty() {
+            None
+        } else {
+            Some(Arc::new(Sampler::new(&table, rows.to_vec(), options)?))
+        };
+        Ok(Self {
+            table,
+            rows: rows.into(),
+            options,
+            sampler,
+            batcher,
+            seed,
+            cursor: Arc::default(),
+            workers: 1,
+        })
+    }
+
+    /// With that many threads that tokenize, at least one.
+    #[must_use]
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// Where the next iteration begins.
+    #[must_use]
+    pub fn cursor(&self) -> Arc<Cursor> {
+        Arc::clone(&self.cursor)
+    }
+
+    /// The rows of every batch of an epoch, as positions in the table.
+    #[must_use]
+    pub fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+        match &self.sampler {
+            Some(sampler) => sampler.batches(self.seed, epoch),
+            None => Vec::new(),
+        }
+    }
+
+    fn load(&self, epoch: usize, index: usize, positions: Vec<usize>) -> TrainingBatch {
+        let rows: Vec<Example> = positions
+            .iter()
+            .filter_map(|&position| self.table.get(position))
+            .collect();
+        let mut batch = self.batcher.tokenize(&rows);
+        batch.positions = positions;
+        batch.seed = mix(mix(self.seed, epoch as u64), index as u64);
+        batch
+    }
+
+    fn iterate(&self) -> Batches {
+        let epoch = self.cursor.epoch.load(Ordering::Relaxed);
+        let skipped = self.cursor.batch.load(Ordering::Relaxed);
+        let batches = self.batches(epoch);
+        let rows_total = batches.iter().map(Vec::len).sum();
+        let rows_done = batches.iter().take(skipped).map(Vec::len).sum();
+        let mut shares: Vec<Vec<(usize, Vec<usize>)>> = vec![Vec::new(); self.workers];
+        for (index, positions) in batches.into_iter().enumerate().skip(skipped) {
+            shares[(index - skipped) % self.workers].push((index, positions));
+        }
+        let receivers = shares
+            .into_iter()
+            .map(|share| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                let loader = self.clone();
+                thread::spawn(move || {
+                    for (index, positions) in share {
+                        // Nobody listens any more once the iteration is given up.
+                        if sender.send(loader.load(epoch, index, positions)).is_err() {
+                            break;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        Batches {
+            receivers,
+            next: 0,
+            rows_done,
+            rows_total,
+        }
+    }
+}
+
+impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<TrainingBatch> + 'a> {
+        Box::new(self.iterate())
+    }
+
+    fn num_items(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The same loader: batches become tensors where they are used.
+    fn to_device(&self, _device: &B::Device) -> Arc<dyn DataLoader<B, TrainingBatch>> {
+        Arc::new(self.clone())
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<B, TrainingBatch>> {
+        let end = end.min(self.rows.len());
+        let rows = &self.rows[start.min(end)..end];
+        let table = Arc::clone(&self.table);
+        let part = Self::new(table, rows, self.options, self.batcher.clone(), self.seed);
+        match part {
+            Ok(part) => Arc::new(part.with_workers(self.workers)),
+            // Rows that were taken once are taken again.
+            Err(_) => Arc::new(self.clone()),
+        }
+    }
+}
+
+/// One iteration: takes from each worker in turn.
+struct Batches {
+    receivers: Vec<Receiver<TrainingBatch>>,
+    next: usize,
+    rows_done: usize,
+    rows_total: usize,
+}
+
+impl Iterator for Batches {
+    type Item = TrainingBatch;
+
+    fn next(&mut self) -> Option<TrainingBatch> {
+        let receiver = self.receivers.get(self.next % self.receivers.len())?;
+        self.next += 1;
+        let batch = receiver.recv().ok()?;
+        self.rows_done += batch.positions.len();
+        Some(batch)
+    }
+}
+
+impl DataLoaderIterator<TrainingBatch> for Batches {
+    fn progress(&self) -> Progress {
+        Progress::new(self.rows_done, self.rows_total)
+    }
+}

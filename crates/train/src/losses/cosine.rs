@@ -1,0 +1,114 @@
+//! Cosines of rows, as PyTorch has them.
+//!
+//! A zero vector has no direction: its cosine with anything is 0, and its gradient is finite, if
+//! large (the other vector, divided by the shortest length that counts).
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// The shortest length by which `torch.nn.functional.normalize` divides, and with it
+/// sentence-transformers' `cos_sim` and `pairwise_cos_sim`.
+const NORMALIZE_EPSILON: f64 = 1e-12;
+
+/// The shortest length by which `torch.nn.functional.cosine_similarity` divides, and with it
+/// sentence-transformers' `CosineSimilarityLoss` and `ContrastiveLoss`.
+const COSINE_SIMILARITY_EPSILON: f64 = 1e-8;
+
+/// Scales every row of `[batch, width]` to length 1; lengths below 1e-12 count as 1e-12.
+pub fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
+    scale_to_unit(rows, NORMALIZE_EPSILON)
+}
+
+/// Cosine of row `i` of `left` with row `i` of `right`, both `[batch, width]`: `[batch]`.
+///
+/// Lengths below 1e-8 count as 1e-8, as in PyTorch's `cosine_similarity`.
+///
+/// # Panics
+///
+/// When the shapes differ.
+pub fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+    row_products(
+        scale_to_unit(left, COSINE_SIMILARITY_EPSILON),
+        scale_to_unit(right, COSINE_SIMILARITY_EPSILON),
+    )
+}
+
+/// As [`row_cosines`], but lengths below 1e-12 count as 1e-12, as in sentence-transformers'
+/// `pairwise_cos_sim`.
+///
+/// # Panics
+///
+/// When the shapes differ.
+pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+    row_products(normalize(left), normalize(right))
+}
+
+/// Cosine of every row of `left` `[rows, width]` with every row of `right` `[columns, width]`:
+/// `[rows, columns]`.
+///
+/// # Panics
+///
+/// When the widths differ.
+pub fn cosine_matrix<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
+    normalize(left).matmul(normalize(right).transpose())
+}
+
+fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+    (left * right).sum_dim(1).squeeze_dim(1)
+}
+
+fn scale_to_unit<B: Backend>(rows: Tensor<B, 2>, shortest: f64) -> Tensor<B, 2> {
+    // Below the square root, whose gradient at 0 is infinite: 0 times infinity would be NaN.
+    let square = rows
+        .clone()
+        .square()
+        .sum_dim(1)
+        .clamp_min(shortest * shortest);
+    rows / square.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestBackend, assert_close, values};
+
+    /// Three roundings in f32.
+    const TOLERANCE: f32 = 1e-6;
+
+    fn rows<const N: usize>(rows: [[f32; 2]; N]) -> Tensor<TestBackend, 2> {
+        Tensor::from_floats(rows, &Default::default())
+    }
+
+    #[test]
+    fn cosines_of_rows() {
+        let left = rows([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]);
+        let right = rows([[4.0, 3.0], [1.0, 2.0], [-2.0, 0.0], [5.0, 0.0]]);
+        let expected = [0.96, 0.0, -1.0, 0.0];
+        for cosines in [row_cosines, pairwise_cosines] {
+            let actual = values(cosines(left.clone(), right.clone()));
+            assert_close("cosines", &actual, &expected, TOLERANCE);
+        }
+    }
+
+    #[test]
+    fn cosines_of_all_with_all() {
+        let matrix = cosine_matrix(
+            rows([[3.0, 4.0], [0.0, 0.0]]),
+            rows([[4.0, 3.0], [0.0, -1.0], [10.0, 0.0]]),
+        );
+        assert_eq!(matrix.dims(), [2, 3]);
+        let expected = [0.96, -0.8, 0.6, 0.0, 0.0, 0.0];
+        assert_close("matrix", &values(matrix), &expected, TOLERANCE);
+    }
+
+    #[test]
+    fn the_shortest_lengths_are_those_of_pytorch() {
+        let (left, right) = (rows([[1e-9, 0.0]]), rows([[1.0, 0.0]]));
+        let cosine = values(row_cosines(left.clone(), right.clone()));
+        assert_close("below 1e-8", &cosine, &[0.1], TOLERANCE);
+        let cosine = values(pairwise_cosines(left, right.clone()));
+        assert_close("above 1e-12", &cosine, &[1.0], TOLERANCE);
+        let cosine = values(pairwise_cosines(rows([[1e-13, 0.0]]), right));
+        assert_close("below 1e-12", &cosine, &[0.1], TOLERANCE);
+    }
+}

@@ -1,0 +1,78 @@
+//! `multiple-negatives-ranking`: an anchor's positive found among all texts of the batch.
+//!
+//! `mean over rows i of -log(exp(scale * cos(anchor_i, positive_i)) / sum over candidates c of
+//! exp(scale * cos(anchor_i, c)))`, where the candidates are the positives and negatives of all
+//! rows
+//!
+//! Henderson et al., *Efficient Natural Language Response Suggestion for Smart Reply*, 2017
+//! (<https://arxiv.org/abs/1705.00652>); van den Oord et al., *Representation Learning with
+//! Contrastive Predictive Coding*, 2018 (<https://arxiv.org/abs/1807.03748>), where it is InfoNCE;
+//! sentence-transformers' `MultipleNegativesRankingLoss`. A single pair without negatives has
+//! nothing to choose from: its loss is 0.
+
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
+
+use super::cosine::cosine_matrix;
+
+/// The loss of `anchors` and `candidates`, the positives and then any columns of negatives, all
+/// `[batch, width]`: `[1]`.
+///
+/// Takes memory for `[batch, batch]` values a column of candidates.
+///
+/// # Panics
+///
+/// When there are no candidates, or the shapes differ.
+pub fn multiple_negatives_ranking<B: Backend>(
+    anchors: Tensor<B, 2>,
+    candidates: &[Tensor<B, 2>],
+    scale: f64,
+) -> Tensor<B, 1> {
+    let candidates = Tensor::cat(candidates.to_vec(), 0);
+    find_the_diagonal(cosine_matrix(anchors, candidates) * scale)
+}
+
+/// Cross-entropy of `logits` `[rows, choices]` where row `i` should choose `i`.
+pub(super) fn find_the_diagonal<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
+    let device = logits.device();
+    let rows = logits.dims()[0];
+    let right_choices = Tensor::<B, 1, Int>::arange(0..rows as i64, &device);
+    CrossEntropyLossConfig::new()
+        .init(&device)
+        .forward(logits, right_choices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestBackend, assert_close, values};
+
+    fn column(rows: [[f32; 2]; 2]) -> Tensor<TestBackend, 2> {
+        Tensor::from_floats(rows, &Default::default())
+    }
+
+    #[test]
+    fn known_answer() {
+        let anchors = column([[1.0, 0.0], [0.0, 5.0]]);
+        let positives = column([[3.0, 4.0], [4.0, 3.0]]);
+        // Cosines 0.6, 0.8; 0.8, 0.6.
+        let loss =
+            multiple_negatives_ranking(anchors.clone(), std::slice::from_ref(&positives), 5.0);
+        assert_close("pairs", &values(loss), &[(1.0 + 1f32.exp()).ln()], 1e-6);
+        // And 1, 0; 0, 1.
+        let negatives = column([[1.0, 0.0], [0.0, 2.0]]);
+        let loss = multiple_negatives_ranking(anchors, &[positives, negatives], 5.0);
+        let expected = (1.0 + 1f32.exp() + 2f32.exp() + (-3f32).exp()).ln();
+        assert_close("triplets", &values(loss), &[expected], 1e-6);
+    }
+
+    #[test]
+    fn one_pair_has_nothing_to_choose_from() {
+        let device = Default::default();
+        let anchors = Tensor::<TestBackend, 2>::from_floats([[1.0, 0.0]], &device);
+        let positives = Tensor::from_floats([[-1.0, 0.5]], &device);
+        let loss = multiple_negatives_ranking(anchors, &[positives], 20.0);
+        assert_eq!(values(loss), [0.0]);
+    }
+}

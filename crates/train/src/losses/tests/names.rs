@@ -1,0 +1,197 @@
+//! Losses as words and as tables of a file, and what is refused.
+
+use crate::losses::{Loss, LossError, Matryoshka, Objective, TargetKind};
+
+fn read(text: &str) -> Result<Objective, String> {
+    toml::from_str(text).map_err(|error| error.message().to_owned())
+}
+
+#[test]
+fn every_loss_is_read_from_its_name() {
+    for loss in Loss::ALL {
+        assert_eq!(loss.to_string().parse::<Loss>().unwrap(), loss);
+        assert_eq!(loss.validate(), Ok(()));
+        // Names are said once: here and on the command line they are the same.
+        let text = format!("loss.name = \"{loss}\"");
+        assert_eq!(read(&text).unwrap(), Objective::new(loss));
+    }
+    let ranking = Loss::MultipleNegativesRanking { scale: 20.0 };
+    assert_eq!("mnrl".parse::<Loss>().unwrap(), ranking);
+}
+
+#[test]
+fn an_unknown_word_lists_the_losses() {
+    for word in ["", "MSE", "mnr", "cosine "] {
+        let error = word.parse::<Loss>().unwrap_err();
+        assert_eq!(error, LossError::Unknown(word.to_owned()));
+        let message = error.to_string();
+        for loss in Loss::ALL {
+            assert!(message.contains(loss.name()), "{message}");
+        }
+    }
+}
+
+#[test]
+fn objectives_are_written_as_they_are_read() {
+    let matryoshka = Matryoshka {
+        dimensions: vec![768, 128],
+        weights: vec![1.0, 0.25],
+    };
+    for loss in Loss::ALL {
+        for objective in [
+            Objective::new(loss),
+            Objective::new(loss).with_matryoshka(matryoshka.clone()),
+        ] {
+            let text = toml::to_string(&objective).unwrap();
+            assert_eq!(read(&text).unwrap(), objective, "{text}");
+            let text = serde_json::to_string(&objective).unwrap();
+            assert_eq!(serde_json::from_str::<Objective>(&text).unwrap(), objective);
+        }
+    }
+}
+
+#[test]
+fn parameters_and_weights_have_defaults() {
+    let objective = read("loss = { name = 'cosent', scale = 5 }").unwrap();
+    assert_eq!(objective.loss, Loss::CoSent { scale: 5.0 });
+    let objective = read("loss = { name = 'triplet-cosine' }\nmatryoshka.dimensions = [8, 4]");
+    let expected = Objective::new(Loss::TripletCosine { margin: 0.5 })
+        .with_matryoshka(Matryoshka::new(vec![8, 4]));
+    assert_eq!(objective.as_ref(), Ok(&expected));
+    assert_eq!(expected.matryoshka.unwrap().weights, [1.0, 1.0]);
+}
+
+#[test]
+fn what_would_be_ignored_is_refused() {
+    for (text, part) in [
+        (
+            "loss = { name = 'mse', margin = 1.0 }",
+            "`mse` has no margin",
+        ),
+        (
+            "loss = { name = 'cosent', margin = 1.0 }",
+            "`cosent` has no margin",
+        ),
+        ("loss = { name = 'contrastive', scale = 1.0 }", "no scale"),
+        ("loss = { name = 'cosent', scales = 1.0 }", "scales"),
+        ("loss = { name = 'hinge' }", "choose mse, cosine, "),
+        ("loss = { name = 'mse' }\nmatryoshka.dims = [4]", "dims"),
+        ("loss = { name = 'mse' }\ntarget = 'score'", "target"),
+    ] {
+        let message = read(text).unwrap_err();
+        assert!(message.contains(part), "{text}: {message}");
+    }
+    let error = Loss::Cosine.with_scale(2.0).unwrap_err();
+    assert!(matches!(
+        error,
+        LossError::NoSuchParameter {
+            loss: "cosine",
+            parameter: "scale"
+        }
+    ));
+}
+
+#[test]
+fn parameters_are_checked() {
+    for loss in Loss::ALL {
+        for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
+            if let Ok(loss) = loss.with_scale(scale) {
+                assert!(
+                    matches!(loss.validate(), Err(LossError::Scale { .. })),
+                    "{loss}, {scale}"
+                );
+            }
+        }
+        for margin in [-0.1, f64::NAN, f64::INFINITY, 1e300] {
+            if let Ok(loss) = loss.with_margin(margin) {
+                assert!(
+                    matches!(loss.validate(), Err(LossError::Margin { .. })),
+                    "{loss}, {margin}"
+                );
+            }
+        }
+        assert!(
+            loss.with_margin(0.0)
+                .is_ok_and(|loss| loss.validate().is_ok())
+                == loss.margin().is_some()
+        );
+    }
+    let message = LossError::Scale {
+        loss: "cosent",
+        scale: 0.0,
+    }
+    .to_string();
+    assert!(
+        message.starts_with("the scale of `cosent` is 0; it must be"),
+        "{message}"
+    );
+}
+
+#[test]
+fn matryoshka_is_checked_against_the_width() {
+    let refused = |dimensions: &[usize], weights: &[f64]| {
+        let matryoshka = Matryoshka {
+            dimensions: dimensions.to_vec(),
+            weights: weights.to_vec(),
+        };
+        Objective::new(Loss::Cosine)
+            .with_matryoshka(matryoshka)
+            .validate(8)
+            .unwrap_err()
+    };
+    assert_eq!(refused(&[], &[]), LossError::NoDimensions);
+    for dimension in [0, 9] {
+        let expected = LossError::Dimension {
+            dimension,
+            width: 8,
+        };
+        assert_eq!(refused(&[8, dimension], &[1.0, 1.0]), expected);
+    }
+    assert_eq!(
+        refused(&[4, 2, 4], &[1.0; 3]),
+        LossError::RepeatedDimension(4)
+    );
+    for weights in [1, 3] {
+        let expected = LossError::WeightCount {
+            weights,
+            dimensions: 2,
+        };
+        assert_eq!(refused(&[8, 4], &vec![1.0; weights]), expected);
+    }
+    for weight in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = refused(&[8, 4], &[1.0, weight]);
+        assert!(
+            matches!(error, LossError::Weight { dimension: 4, .. }),
+            "{error}"
+        );
+    }
+    assert_eq!(refused(&[8, 4], &[0.0, 0.0]), LossError::NoWeight);
+    let good = Objective::new(Loss::Cosine).with_matryoshka(Matryoshka::new(vec![1, 8]));
+    assert_eq!(good.validate(8), Ok(()));
+}
+
+#[test]
+fn every_loss_says_what_it_needs_and_when_to_take_it() {
+    for loss in Loss::ALL {
+        let needs = loss.needs();
+        assert!(needs.takes_columns(needs.min_columns));
+        assert!(!needs.takes_columns(needs.min_columns - 1));
+        assert_eq!(needs.takes_columns(9), needs.max_columns.is_none());
+        // A line each of a table.
+        assert!((10..=80).contains(&loss.description().len()), "{loss}");
+        assert!((10..=80).contains(&loss.advice().len()), "{loss}");
+        // Only a loss that tells texts apart is a better choice, and the same data serve.
+        assert_eq!(loss.can_collapse(), loss.better_choice().is_some());
+        if let Some(better) = loss.better_choice() {
+            assert_eq!(better.name(), "multiple-negatives-ranking");
+            assert_eq!(better.needs().target, TargetKind::None);
+            assert!(better.needs().takes_columns(needs.min_columns));
+        }
+    }
+    let words = Loss::ALL.map(|loss| loss.needs().to_string());
+    assert_eq!(words[0], "2 columns");
+    assert_eq!(words[2], "2 columns and a score");
+    assert_eq!(words[4], "2 columns and a label");
+    assert_eq!(words[6], "3 columns");
+    assert_eq!(words[8], "2 or more columns");
+}

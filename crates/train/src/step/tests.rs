@@ -1,0 +1,297 @@
+//! Every way to take a step gives the gradients of the plain one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::{InferenceStep, TrainStep};
+use model::batch::BatchLimit;
+use model::{Checkpoint, LowRankConfig, MpNet, SentenceModel, TokenBatch};
+
+use super::chunks::Activations;
+use super::lane::Dropping;
+use super::trainee::{StepSettings, Trainee};
+use crate::batch::{TokenBatcher, TrainingBatch};
+use crate::data::Example;
+use crate::losses::{Loss, Objective};
+use crate::testing::{TrainBackend as B, json_fixture, tiny_model};
+
+/// Relative to the largest gradient of a tensor: sums run in another order.
+const TOLERANCE: f32 = 1e-4;
+
+fn checkpoint(dropout: f64) -> Checkpoint {
+    let mut checkpoint = Checkpoint::open(&tiny_model()).unwrap();
+    checkpoint.config.hidden_dropout_prob = dropout;
+    checkpoint.config.attention_probs_dropout_prob = dropout;
+    checkpoint
+}
+
+/// The pairs of the reference, with texts of very different lengths.
+fn batch() -> TrainingBatch {
+    let reference = json_fixture("tiny_losses.json");
+    let texts =
+        |name: &str| -> Vec<String> { serde_json::from_value(reference[name].clone()).unwrap() };
+    let rows: Vec<Example> = texts("queries")
+        .into_iter()
+        .zip(texts("descriptions"))
+        .map(|(query, description)| Example {
+            texts: vec![query, description],
+            target: None,
+        })
+        .collect();
+    let tokenizer = Arc::new(checkpoint(0.0).tokenizer().unwrap());
+    let mut batch = TokenBatcher::new(tokenizer).tokenize(&rows);
+    batch.seed = 11;
+    batch
+}
+
+fn settings(activations: Activations, lanes: usize, texts: usize) -> StepSettings {
+    StepSettings {
+        objective: Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 }),
+        pad_token_id: 1,
+        chunk: BatchLimit { tokens: 512, texts },
+        activations,
+        dropping: Dropping::Thread,
+        lanes_per_device: lanes,
+        devices: Vec::new(),
+    }
+}
+
+/// Gradients by the path of their parameter.
+fn by_path<M: AutodiffModule<B>>(module: &M, gradients: &GradientsParams) -> Paths {
+    struct Visitor<'a> {
+        path: Vec<String>,
+        gradients: &'a GradientsParams,
+        found: Paths,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Visitor<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+                let values = gradient.into_data().convert::<f32>().to_vec().unwrap();
+                self.found.insert(self.path.join("."), values);
+            }
+        }
+    }
+    let mut visitor = Visitor {
+        path: Vec::new(),
+        gradients,
+        found: Paths::new(),
+    };
+    module.visit(&mut visitor);
+    visitor.found
+}
+
+type Paths = BTreeMap<String, Vec<f32>>;
+
+/// Loss and gradients of a step.
+fn step(model: &SentenceModel<B>, settings: StepSettings) -> (f64, Paths) {
+    let trainee = Trainee::new(model.clone(), settings);
+    let output = TrainStep::step(&trainee, batch());
+    (output.item.loss, by_path(&trainee, &output.grads))
+}
+
+/// The same by one graph over whole columns, as one would write it without lanes.
+fn plain(model: &SentenceModel<B>) -> (f64, Paths) {
+    let batch = batch();
+    let column = |column: usize| {
+        let texts = &batch.texts[column * batch.rows..(column + 1) * batch.rows];
+        let tokens = TokenBatch::new(texts.iter().map(Vec::as_slice), 1);
+        let (ids, mask) = tokens.to_tensors(&Default::default());
+        model.forward(ids, mask)
+    };
+    let loss = settings(Activations::Kept, 1, 100)
+        .objective
+        .forward(&[column(0), column(1)], None);
+    let value = loss.clone().into_data().iter::<f64>().next().unwrap();
+    let trainee = Trainee::new(model.clone(), settings(Activations::Kept, 1, 100));
+    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
+    (value, by_path(&trainee, &gradients))
+}
+
+#[track_caller]
+fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected): &(f64, Paths)) {
+    assert!(
+        (loss - expected_loss).abs() <= 1e-5 * expected_loss.abs(),
+        "{what}: loss {loss}, expected {expected_loss}"
+    );
+    let names = |paths: &Paths| paths.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&found), names(expected), "{what}: parameters");
+    for (path, values) in &found {
+        let expected = &expected[path];
+        let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
+        // A key's bias has a gradient of zero but for rounding: the softmax takes it out.
+        let scale = if path.ends_with("key.bias") {
+            1e-2
+        } else {
+            scale
+        };
+        for (index, (a, b)) in values.iter().zip(expected).enumerate() {
+            assert!(
+                (a - b).abs() <= TOLERANCE * scale,
+                "{what}: {path}[{index}] is {a}, expected {b} within {TOLERANCE} of {scale}"
+            );
+        }
+    }
+}
+
+const ALL: [Activations; 4] = [
+    Activations::Kept,
+    Activations::LayerInputs,
+    Activations::Forgotten,
+    Activations::ForgottenAndLayerInputs,
+];
+
+#[test]
+fn chunks_lanes_and_forgetting_change_no_gradient() {
+    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
+    let expected = plain(&model);
+    assert_eq!(expected.1.len(), 37);
+    for activations in ALL {
+        for (lanes, texts) in [(1, 100), (2, 3), (3, 1)] {
+            let found = step(&model, settings(activations, lanes, texts));
+            assert_same(
+                &format!("{activations:?} {lanes} {texts}"),
+                found,
+                &expected,
+            );
+        }
+    }
+}
+
+#[test]
+fn dropout_is_the_same_in_the_second_pass() {
+    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
+    let (loss, kept) = step(&model, settings(Activations::Kept, 2, 3));
+    // The gradient belongs to the loss only if both passes drop the same elements.
+    let forgotten = step(&model, settings(Activations::Forgotten, 2, 3));
+    assert_same("forgotten", forgotten, &(loss, kept.clone()));
+    // Per layer the seeds are others, but the two ways over layers have them in common.
+    let layers = step(&model, settings(Activations::LayerInputs, 2, 3));
+    assert!((layers.0 - loss).abs() > 1e-6);
+    let again = step(&model, settings(Activations::ForgottenAndLayerInputs, 2, 3));
+    assert_same("layers", again, &layers);
+    // And a step can be had again, bit for bit.
+    assert_eq!(
+        step(&model, settings(Activations::Kept, 2, 3)),
+        (loss, kept)
+    );
+    let (undropped, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
+    assert!((undropped - loss).abs() > 1e-4, "dropout acts");
+}
+
+#[test]
+fn frozen_layers_have_no_gradient_and_the_others_the_same() {
+    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
+    let (loss, mut expected) = plain(&model);
+    expected.retain(|path, _| path.contains("layers.1"));
+    assert_eq!(expected.len(), 16);
+    let mut frozen = model;
+    frozen.network = frozen.network.freeze(1);
+    for activations in ALL {
+        let found = step(&frozen, settings(activations, 2, 3));
+        assert_same(
+            &format!("{activations:?}"),
+            found,
+            &(loss, expected.clone()),
+        );
+    }
+}
+
+fn with_adapters(model: &SentenceModel<B>) -> SentenceModel<B> {
+    let mut adapted = model.clone();
+    adapted.network = adapted.network.with_adapters(LowRankConfig {
+        rank: 3,
+        alpha: 6.0,
+        seed: 5,
+    });
+    adapted
+}
+
+#[test]
+fn adapters_begin_as_nothing_and_are_all_that_is_trained() {
+    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
+    let (loss, _) = plain(&model);
+    let adapted = with_adapters(&model);
+    for activations in ALL {
+        let (adapted_loss, gradients) = step(&adapted, settings(activations, 2, 3));
+        assert!((adapted_loss - loss).abs() <= 1e-6 * loss, "{adapted_loss}");
+        // Two layers of four adapters of two matrices.
+        assert_eq!(gradients.len(), 16, "{:?}", gradients.keys());
+        assert!(gradients.keys().all(|path| path.contains("adapters")));
+        for (path, values) in &gradients {
+            let moves = values.iter().any(|value| *value != 0.0);
+            // `down` has no gradient while `up` is zero.
+            assert_eq!(moves, path.ends_with("up"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn merged_adapters_give_the_same_vectors() {
+    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
+    let mut adapted = with_adapters(&model);
+    // Something other than zero: `up` is set to values of its own size.
+    adapted.network = adapted.network.map(&mut Shift);
+    let vectors = |network: &MpNet<B>| {
+        let batch = batch();
+        let tokens = TokenBatch::new(batch.texts.iter().map(Vec::as_slice), 1);
+        let (ids, mask) = tokens.to_tensors(&Default::default());
+        let model = SentenceModel::new(network.clone(), vec![model::PoolingMode::Mean], true);
+        crate::testing::values(model.forward(ids, mask))
+    };
+    let (before, with) = (vectors(&model.network), vectors(&adapted.network));
+    let merged = vectors(&adapted.network.clone().merge_adapters());
+    // A few sums in another order.
+    crate::testing::assert_close("merged", &merged, &with, 2e-6);
+    let moved = before.iter().zip(&with).any(|(a, b)| (a - b).abs() > 1e-3);
+    assert!(moved, "the adapters do something");
+}
+
+/// Adds a little to the adapters.
+struct Shift;
+
+impl burn::module::ModuleMapper<B> for Shift {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        if param.is_require_grad() {
+            param.map(|tensor| (tensor + 0.05).detach().require_grad())
+        } else {
+            param
+        }
+    }
+}
+
+#[test]
+fn validation_gives_the_loss_without_dropout() {
+    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
+    let (expected, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
+    let trainee = Trainee::new(model, settings(Activations::Kept, 2, 3)).valid();
+    let output = InferenceStep::step(&trainee, batch());
+    assert!(
+        (output.loss - expected).abs() <= 1e-5 * expected,
+        "{}",
+        output.loss
+    );
+    assert_eq!((output.rows, output.texts), (5, 10));
+}
+
+#[test]
+fn several_devices_share_a_batch() {
+    use burn::prelude::DeviceOps;
+    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
+    let expected = plain(&model);
+    let device = model.network.device();
+    let settings = StepSettings {
+        devices: vec![device.to_id(), device.to_id()],
+        ..settings(Activations::Kept, 1, 3)
+    };
+    assert_same("two devices", step(&model, settings), &expected);
+}

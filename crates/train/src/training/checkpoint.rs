@@ -1,0 +1,274 @@
+//! Checkpoints: the files of a run from which it can go on.
+//!
+//! burn's learner writes three files a checkpoint, `model-N.bin`, `optim-N.bin` and
+//! `scheduler-N.bin`, where N is the number of optimiser steps; `position-N.json` says where in the
+//! data the run was. Each appears whole, by a rename; a checkpoint counts once all four are there,
+//! and an older one goes only then. So whenever a run is killed there is a checkpoint to go on from,
+//! once there has been one.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
+use burn::tensor::backend::Backend;
+use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
+use burn::train::metric::store::EventStoreClient;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// Name that burn gives the folder.
+const FOLDER: &str = "checkpoint";
+
+/// Names that burn gives the files, and ours.
+const PARTS: [(&str, &str); 4] = [
+    ("model", "bin"),
+    ("optim", "bin"),
+    ("scheduler", "bin"),
+    ("position", "json"),
+];
+
+/// Where a run is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Optimiser steps done.
+    pub step: usize,
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Batches of that epoch that are done.
+    pub batch: usize,
+    /// The best validation so far.
+    pub best: Option<Best>,
+    /// Validations since then.
+    pub without_improvement: usize,
+    /// Seconds of training so far, of all runs together.
+    pub seconds: f64,
+}
+
+/// A validation score and where it was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The score; higher is better.
+    pub score: f64,
+    /// Optimiser steps.
+    pub step: usize,
+}
+
+/// The checkpoints of a run's folder.
+#[derive(Clone, Debug)]
+pub struct CheckpointFolder {
+    path: PathBuf,
+}
+
+impl CheckpointFolder {
+    /// The checkpoints in the output folder of a run.
+    #[must_use]
+    pub fn of_run(output: &Path) -> Self {
+        Self {
+            path: output.join(FOLDER),
+        }
+    }
+
+    /// The model with the best validation score, in the layout of sentence-transformers.
+    #[must_use]
+    pub fn best_model(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
+    /// The latest whole checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// When its position cannot be read.
+    pub fn latest(&self) -> Result<Option<Position>, TrainError> {
+        let Some(step) = self.whole().into_iter().max() else {
+            return Ok(None);
+        };
+        let path = self.part("position", "json", step);
+        let bytes = std::fs::read(&path).map_err(TrainError::io(&path))?;
+        let position = serde_json::from_slice(&bytes).map_err(|source| TrainError::Config {
+            path,
+            source: Box::new(source),
+        })?;
+        Ok(Some(position))
+    }
+
+    /// Writes the position of a checkpoint, whose other parts burn writes.
+    pub(crate) fn write_position(&self, position: &Position) -> Result<(), TrainError> {
+        std::fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
+        let path = self.part("position", "json", position.step);
+        let text = serde_json::to_vec_pretty(position).map_err(|source| TrainError::Config {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        write_whole(&path, &text)
+    }
+
+    /// Removes what the latest whole checkpoint makes superfluous.
+    pub(crate) fn prune(&self) {
+        let Some(latest) = self.whole().into_iter().max() else {
+            return;
+        };
+        for step in self.steps().into_iter().filter(|&step| step < latest) {
+            for (name, extension) in PARTS {
+                // What cannot be removed only takes room.
+                let _ = std::fs::remove_file(self.part(name, extension, step));
+            }
+        }
+    }
+
+    /// Steps of which all parts are there.
+    fn whole(&self) -> Vec<usize> {
+        self.steps()
+            .into_iter()
+            .filter(|&step| {
+                PARTS
+                    .iter()
+                    .all(|(name, extension)| self.part(name, extension, step).is_file())
+            })
+            .collect()
+    }
+
+    /// Steps of which any part is there.
+    fn steps(&self) -> Vec<usize> {
+        let Ok(entries) = self.path.read_dir() else {
+            return Vec::new();
+        };
+        let mut steps: Vec<usize> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let stem = name.to_str()?.split_once('.')?.0;
+                let (part, step) = stem.rsplit_once('-')?;
+                PARTS
+                    .iter()
+                    .any(|(known, _)| *known == part)
+                    .then_some(())?;
+                step.parse().ok()
+            })
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+
+    fn part(&self, name: &str, extension: &str, step: usize) -> PathBuf {
+        self.path.join(format!("{name}-{step}.{extension}"))
+    }
+}
+
+/// Writes a file that appears whole.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(TrainError::io(path))
+}
+
+/// Saves whenever the learner asks; what is superfluous is removed by [`CheckpointFolder::prune`].
+pub(crate) struct WhenAsked;
+
+impl CheckpointingStrategy for WhenAsked {
+    fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save]
+    }
+}
+
+/// burn's recorder of full-precision binary files, except that files appear whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WholeFileRecorder(BinFileRecorder<FullPrecisionSettings>);
+
+impl WholeFileRecorder {
+    const EXTENSION: &'static str = "bin";
+}
+
+impl<B: Backend> FileRecorder<B> for WholeFileRecorder {
+    fn file_extension() -> &'static str {
+        Self::EXTENSION
+    }
+}
+
+impl<B: Backend> Recorder<B> for WholeFileRecorder {
+    type Settings = FullPrecisionSettings;
+    type RecordArgs = PathBuf;
+    type RecordOutput = ();
+    type LoadArgs = PathBuf;
+
+    fn save_item<I: Serialize>(&self, item: I, file: PathBuf) -> Result<(), RecorderError> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let partial = file.with_file_name(format!("partial-{name}"));
+        Recorder::<B>::save_item(&self.0, item, partial.clone())?;
+        let partial = partial.with_extension(Self::EXTENSION);
+        let finish = || {
+            std::fs::File::open(&partial)?.sync_all()?;
+            std::fs::rename(&partial, file.with_extension(Self::EXTENSION))
+        };
+        finish().map_err(|error| {
+            RecorderError::Unknown(format!("cannot write {}: {error}", file.display()))
+        })
+    }
+
+    fn load_item<I: DeserializeOwned>(&self, file: &mut PathBuf) -> Result<I, RecorderError> {
+        Recorder::<B>::load_item(&self.0, file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &CheckpointFolder, parts: &[&str], step: usize) {
+        std::fs::create_dir_all(&folder.path).unwrap();
+        for (name, extension) in PARTS {
+            if name == "position" {
+                let position = Position {
+                    step,
+                    ..Position::default()
+                };
+                folder.write_position(&position).unwrap();
+            } else if parts.contains(&name) {
+                std::fs::write(folder.part(name, extension, step), "x").unwrap();
+            }
+        }
+    }
+
+    const ALL: [&str; 3] = ["model", "optim", "scheduler"];
+
+    #[test]
+    fn a_checkpoint_counts_when_it_is_whole() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        assert_eq!(folder.latest().unwrap(), None);
+        write(&folder, &ALL, 10);
+        write(&folder, &["model", "optim"], 20);
+        assert_eq!(folder.latest().unwrap().unwrap().step, 10);
+        folder.prune();
+        // Neither the one to go on from nor the one in the making.
+        assert_eq!(folder.steps(), [10, 20]);
+        write(&folder, &ALL, 20);
+        folder.prune();
+        assert_eq!(folder.steps(), [20]);
+        assert_eq!(folder.latest().unwrap().unwrap().step, 20);
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        write(&folder, &ALL, 1);
+        write(&folder, &ALL, 2);
+        for name in ["notes-1.txt", "best", "partial-model-1.bin"] {
+            std::fs::write(folder.path.join(name), "x").unwrap();
+        }
+        folder.prune();
+        assert!(folder.path.join("notes-1.txt").is_file());
+        assert!(folder.best_model().is_file());
+    }
+}

@@ -1,0 +1,140 @@
+//! Gradients of all parameters at once: weighted sums, their norm, clipping.
+
+use burn::module::{AutodiffModule, ModuleVisitor, Param};
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+
+/// The mean of the gradients of several batches, each weighted by its rows: what one batch of all
+/// rows has, for a loss that is a mean over rows.
+pub struct GradientMean<M> {
+    sum: GradientsAccumulator<M>,
+    rows: usize,
+    batches: usize,
+    first: Option<(GradientsParams, usize)>,
+}
+
+impl<M> Default for GradientMean<M> {
+    fn default() -> Self {
+        Self {
+            sum: GradientsAccumulator::new(),
+            rows: 0,
+            batches: 0,
+            first: None,
+        }
+    }
+}
+
+impl<M> GradientMean<M> {
+    /// Adds the gradients of a batch of `rows` rows.
+    pub fn add<B: AutodiffBackend>(&mut self, module: &M, gradients: GradientsParams, rows: usize)
+    where
+        M: AutodiffModule<B>,
+    {
+        self.rows += rows;
+        self.batches += 1;
+        if self.batches == 1 {
+            // One batch is its own mean: nothing to multiply, nothing to round.
+            self.first = Some((gradients, rows));
+            return;
+        }
+        if let Some((first, rows)) = self.first.take() {
+            self.sum
+                .accumulate(module, scale(module, first, rows as f64));
+        }
+        self.sum
+            .accumulate(module, scale(module, gradients, rows as f64));
+    }
+
+    /// The mean; begins anew.
+    pub fn take<B: AutodiffBackend>(&mut self, module: &M) -> GradientsParams
+    where
+        M: AutodiffModule<B>,
+    {
+        let rows = std::mem::take(&mut self.rows);
+        self.batches = 0;
+        match self.first.take() {
+            Some((gradients, _)) => gradients,
+            None => scale(module, self.sum.grads(), 1.0 / rows.max(1) as f64),
+        }
+    }
+}
+
+/// The Euclidean norm of all gradients together, as `clip_grad_norm_` of PyTorch takes it (burn's
+/// own clipping by norm looks at each parameter alone).
+///
+/// Rows are summed on the device and their sums here, in `f64` and always in the same order: a sum
+/// over a whole tensor has another order every time on burn's CPU backend.
+pub fn norm<B: AutodiffBackend, M: AutodiffModule<B>>(
+    module: &M,
+    gradients: &GradientsParams,
+) -> f64 {
+    let mut visitor = SumOfSquares {
+        gradients,
+        sum: 0.0,
+    };
+    module.visit(&mut visitor);
+    visitor.sum.sqrt()
+}
+
+struct SumOfSquares<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) else {
+            return;
+        };
+        let rows = if D == 1 {
+            gradient.square()
+        } else {
+            gradient.square().sum_dim(D - 1)
+        };
+        self.sum += rows.into_data().iter::<f64>().sum::<f64>();
+    }
+}
+
+/// Scales all gradients so that their [`norm`], which the caller has computed, is at most `largest`.
+pub fn clip<B: AutodiffBackend, M: AutodiffModule<B>>(
+    module: &M,
+    gradients: GradientsParams,
+    norm: f64,
+    largest: f64,
+) -> GradientsParams {
+    // The constant of PyTorch's clip_grad_norm_.
+    let factor = largest / (norm + 1e-6);
+    if factor < 1.0 {
+        scale(module, gradients, factor)
+    } else {
+        gradients
+    }
+}
+
+/// Multiplies all gradients.
+fn scale<B: AutodiffBackend, M: AutodiffModule<B>>(
+    module: &M,
+    mut gradients: GradientsParams,
+    factor: f64,
+) -> GradientsParams {
+    module.visit(&mut Scale {
+        gradients: &mut gradients,
+        factor,
+    });
+    gradients
+}
+
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    factor: f64,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) {
+            self.gradients
+                .register(param.id, gradient.mul_scalar(self.factor));
+        }
+    }
+}

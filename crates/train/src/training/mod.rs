@@ -1,0 +1,9 @@
+//! The mechanics of training: gradients, optimiser, schedule, checkpoints, and the loop over them.
+
+pub mod checkpoint;
+pub(crate) mod dashboard;
+pub mod gradients;
+pub mod optimizer;
+pub mod schedule;
+pub(crate) mod strategy;
+pub(crate) mod supervisor;

@@ -1,0 +1,119 @@
+//! The learning rate of every optimiser step.
+
+use burn::lr_scheduler::LrScheduler;
+use burn::optim::LearningRate;
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Down to 0 in a straight line (`get_linear_schedule_with_warmup` of transformers).
+    #[default]
+    Linear,
+    /// Not at all.
+    Constant,
+}
+
+/// A linear rise from 0 over the warm-up, then [`Decay`].
+///
+/// As in transformers the first step of a warm-up has the learning rate 0. Every call of
+/// [`step`](LrScheduler::step) belongs to one optimiser step, however many batches it has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The highest learning rate.
+    pub peak: f64,
+    /// Optimiser steps of the rise.
+    pub warmup_steps: usize,
+    /// All optimiser steps; behind them a linear decay stays at 0.
+    pub total_steps: usize,
+    /// What follows the rise.
+    pub decay: Decay,
+    steps_done: usize,
+}
+
+impl Schedule {
+    /// A schedule before its first step.
+    #[must_use]
+    pub fn new(peak: f64, warmup_steps: usize, total_steps: usize, decay: Decay) -> Self {
+        Self {
+            peak,
+            warmup_steps,
+            total_steps,
+            decay,
+            steps_done: 0,
+        }
+    }
+
+    fn factor(&self) -> f64 {
+        let step = self.steps_done as f64;
+        if self.steps_done < self.warmup_steps {
+            return step / self.warmup_steps as f64;
+        }
+        match self.decay {
+            Decay::Constant => 1.0,
+            Decay::Linear => {
+                let falling = self.total_steps.saturating_sub(self.warmup_steps).max(1);
+                ((self.total_steps as f64 - step) / falling as f64).max(0.0)
+            }
+        }
+    }
+}
+
+impl LrScheduler for Schedule {
+    type Record<B: Backend> = usize;
+
+    fn step(&mut self) -> LearningRate {
+        let rate = self.peak * self.factor();
+        self.steps_done += 1;
+        rate
+    }
+
+    fn to_record<B: Backend>(&self) -> Self::Record<B> {
+        self.steps_done
+    }
+
+    fn load_record<B: Backend>(mut self, record: Self::Record<B>) -> Self {
+        self.steps_done = record;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(mut schedule: Schedule, steps: usize) -> Vec<f64> {
+        (0..steps).map(|_| schedule.step()).collect()
+    }
+
+    #[test]
+    fn rises_and_falls_as_in_transformers() {
+        // get_linear_schedule_with_warmup(optimizer, 2, 6) at a learning rate of 1.
+        let expected = [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0];
+        assert_eq!(rates(Schedule::new(1.0, 2, 6, Decay::Linear), 8), expected);
+        assert_eq!(
+            rates(Schedule::new(2.0, 2, 6, Decay::Constant), 4),
+            [0.0, 1.0, 2.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn without_a_warm_up_it_begins_at_the_top() {
+        assert_eq!(
+            rates(Schedule::new(1.0, 0, 2, Decay::Linear), 3),
+            [1.0, 0.5, 0.0]
+        );
+    }
+
+    #[test]
+    fn goes_on_where_it_was() {
+        let mut schedule = Schedule::new(1.0, 2, 6, Decay::Linear);
+        schedule.step();
+        let record = schedule.to_record::<crate::testing::TestBackend>();
+        let resumed = Schedule::new(1.0, 2, 6, Decay::Linear)
+            .load_record::<crate::testing::TestBackend>(record);
+        assert_eq!(rates(resumed, 5), rates(schedule, 5));
+    }
+}

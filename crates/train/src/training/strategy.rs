@@ -1,0 +1,385 @@
+//! The training loop, as a strategy of burn's `SupervisedTraining`.
+//!
+//! burn 0.21 brings loops of its own (`ExecutionStrategy`), which this one replaces for what they do
+//! not do: they add accumulated gradients up instead of averaging them, move the learning rate with
+//! every batch instead of every optimiser step, forget the gradients of an epoch's last batches when
+//! those do not fill an accumulation, write checkpoints and look at validation scores between epochs
+//! only, and with several devices give each its own batch, which takes the in-batch negatives of the
+//! others away. The learner, its optimiser and schedule, the data loaders, the checkpoints and the
+//! dashboard are burn's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use burn::data::dataloader::{DataLoaderIterator, Progress};
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
+    LearningCheckpointer, LearningComponentsMarker, SupervisedLearningStrategy,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
+};
+
+use super::checkpoint::{CheckpointFolder, Position};
+use super::gradients::{GradientMean, clip, norm};
+use super::optimizer::DecoupledAdamW;
+use super::schedule::Schedule;
+use super::supervisor::{Supervisor, Verdict};
+use crate::batch::TrainingBatch;
+use crate::error::TrainError;
+use crate::loader::Cursor;
+use crate::report::StepRecord;
+use crate::step::{StepOutput, Trainee};
+
+/// The types that burn's learner is made of here.
+pub(crate) type Components<B> =
+    LearningComponentsMarker<B, Schedule, Trainee<B>, DecoupledAdamW<Trainee<B>, B>>;
+
+/// How long, and what happens every so many steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) epochs: usize,
+    /// Optimiser steps after which training ends, whatever the epoch.
+    pub(crate) total_steps: usize,
+    /// Batches of one optimiser step.
+    pub(crate) accumulation: usize,
+    /// The largest norm of the gradients; `None` leaves them.
+    pub(crate) largest_norm: Option<f64>,
+    /// Steps between validations, beside those at the end of an epoch.
+    pub(crate) evaluate_every: Option<usize>,
+    /// Steps between checkpoints, beside those at the end of an epoch.
+    pub(crate) save_every: Option<usize>,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Ending {
+    /// All steps are done.
+    Finished,
+    /// The validation score did not rise any more.
+    Stopped(String),
+    /// Somebody asked; a checkpoint has been written.
+    Interrupted,
+}
+
+/// What the loop leaves behind, besides the model.
+pub(crate) type Outcome = Result<(Ending, Position), TrainError>;
+
+pub(crate) struct Stepwise<B: AutodiffBackend> {
+    pub(crate) device: B::Device,
+    pub(crate) plan: Plan,
+    pub(crate) start: Position,
+    pub(crate) cursor: Arc<Cursor>,
+    pub(crate) checkpoints: Option<CheckpointFolder>,
+    /// Taken by the loop.
+    pub(crate) supervisor: Mutex<Option<Supervisor<B>>>,
+    pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
+}
+
+impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<B> {
+    fn fit(
+        &self,
+        components: TrainingComponents<Components<B>>,
+        mut learner: Learner<Components<B>>,
+        train: TrainLoader<Components<B>>,
+        valid: ValidLoader<Components<B>>,
+        _starting_epoch: usize,
+    ) -> (Trainee<B>, SupervisedTrainingEventProcessor<Components<B>>) {
+        learner.fork(&self.device);
+        let taken = self
+            .supervisor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(supervisor) = taken else {
+            return (learner.model(), components.event_processor);
+        };
+        let mut training = Loop {
+            plan: &self.plan,
+            cursor: &self.cursor,
+            checkpoints: self.checkpoints.as_ref(),
+            supervisor,
+            learner,
+            train,
+            valid,
+            processor: components.event_processor,
+            checkpointer: components.checkpointer,
+            store: components.event_store,
+            interrupter: components.interrupter,
+            position: self.start.clone(),
+        };
+        let ending = training.run();
+        let position = training.position.clone();
+        // Waits until the last checkpoint is written.
+        drop(training.checkpointer.take());
+        if let Some(checkpoints) = training.checkpoints {
+            checkpoints.prune();
+        }
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(ending.map(|ending| (ending, position)));
+        (training.learner.model(), training.processor)
+    }
+}
+
+struct Loop<'a, B: AutodiffBackend> {
+    plan: &'a Plan,
+    cursor: &'a Cursor,
+    checkpoints: Option<&'a CheckpointFolder>,
+    supervisor: Supervisor<B>,
+    learner: Learner<Components<B>>,
+    train: TrainLoader<Components<B>>,
+    valid: ValidLoader<Components<B>>,
+    processor: SupervisedTrainingEventProcessor<Components<B>>,
+    checkpointer: Option<LearningCheckpointer<Components<B>>>,
+    store: Arc<EventStoreClient>,
+    interrupter: Interrupter,
+    position: Position,
+}
+
+/// What the batches of one optimiser step gave.
+struct Measured {
+    output: StepOutput,
+    batches: usize,
+    gradient_norm: f64,
+}
+
+impl<B: AutodiffBackend> Loop<'_, B> {
+    fn run(&mut self) -> Result<Ending, TrainError> {
+        if self.position.step == 0 && self.supervisor.validates() {
+            self.validate()?;
+        }
+        // A run of many epochs may end within one by its number of steps.
+        while self.position.epoch < self.plan.epochs && !self.is_done() {
+            if let Some(ending) = self.epoch()? {
+                return Ok(ending);
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    fn is_done(&self) -> bool {
+        self.position.step >= self.plan.total_steps
+    }
+
+    /// One epoch, or the rest of one that was interrupted.
+    fn epoch(&mut self) -> Result<Option<Ending>, TrainError> {
+        self.cursor.set(self.position.epoch, self.position.batch);
+        let loader = Arc::clone(&self.train);
+        let mut batches = loader.iter();
+        let mut started = Instant::now();
+        while !self.is_done() {
+            let Some(measured) = self.optimizer_step(&mut *batches)? else {
+                break;
+            };
+            self.position.step += 1;
+            self.position.batch += measured.batches;
+            let seconds = started.elapsed().as_secs_f64();
+            self.position.seconds += seconds;
+            self.record(&measured, batches.progress(), seconds)?;
+
+            let due = |every: Option<usize>| {
+                every.is_some_and(|every| self.position.step.is_multiple_of(every))
+            };
+            let (evaluate, save) = (due(self.plan.evaluate_every), due(self.plan.save_every));
+            if evaluate && let Verdict::Stop(reason) = self.validate()? {
+                self.save()?;
+                return Ok(Some(Ending::Stopped(reason)));
+            }
+            if self.interrupter.should_stop() {
+                self.save()?;
+                return Ok(Some(Ending::Interrupted));
+            }
+            if save {
+                self.save()?;
+            }
+            if let Some(checkpoints) = self.checkpoints {
+                checkpoints.prune();
+            }
+            started = Instant::now();
+        }
+        drop(batches);
+        self.end_epoch()
+    }
+
+    fn end_epoch(&mut self) -> Result<Option<Ending>, TrainError> {
+        let validated = self
+            .plan
+            .evaluate_every
+            .is_some_and(|every| self.position.step.is_multiple_of(every));
+        self.processor
+            .process_train(LearnerEvent::EndEpoch(self.position.epoch + 1));
+        self.position.epoch += 1;
+        self.position.batch = 0;
+        let verdict = if validated {
+            Verdict::GoOn
+        } else {
+            self.validate()?
+        };
+        self.save()?;
+        Ok(match verdict {
+            Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
+            Verdict::GoOn if self.interrupter.should_stop() => Some(Ending::Interrupted),
+            Verdict::GoOn => None,
+        })
+    }
+
+    /// The batches of one optimiser step, and the step; `None` where no batch is left.
+    fn optimizer_step(
+        &mut self,
+        batches: &mut dyn DataLoaderIterator<TrainingBatch>,
+    ) -> Result<Option<Measured>, TrainError> {
+        let mut mean = GradientMean::<Trainee<B>>::default();
+        let mut total = StepOutput::default();
+        let mut count = 0;
+        let model = self.learner.model();
+        while count < self.plan.accumulation {
+            let Some(batch) = batches.next() else { break };
+            if let Some(failure) = &batch.failure {
+                return Err(TrainError::Tokenize {
+                    source: Arc::clone(failure),
+                });
+            }
+            let positions = batch.positions.clone();
+            let result = self.learner.train_step(batch);
+            let output = result.item;
+            if !output.loss.is_finite() {
+                return Err(TrainError::NonFinite {
+                    step: self.position.step + 1,
+                    loss: output.loss,
+                    texts: self.supervisor.describe(&positions),
+                });
+            }
+            mean.add::<B>(&model, result.grads, output.rows);
+            total = add(total, &output);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut gradients = mean.take::<B>(&model);
+        let gradient_norm = norm::<B, _>(&model, &gradients);
+        if !gradient_norm.is_finite() {
+            return Err(TrainError::NonFiniteGradient {
+                step: self.position.step + 1,
+                norm: gradient_norm,
+            });
+        }
+        if let Some(largest) = self.plan.largest_norm {
+            gradients = clip::<B, _>(&model, gradients, gradient_norm, largest);
+        }
+        // The optimiser can then change the weights in their place.
+        drop(model);
+        self.learner.lr_step();
+        self.learner.optimizer_step(gradients);
+        Ok(Some(Measured {
+            output: total,
+            batches: count,
+            gradient_norm,
+        }))
+    }
+
+    /// Tells the log, the progress line and the dashboard.
+    fn record(
+        &mut self,
+        measured: &Measured,
+        progress: Progress,
+        seconds: f64,
+    ) -> Result<(), TrainError> {
+        let share = progress.items_processed as f64 / progress.items_total.max(1) as f64;
+        let record = StepRecord {
+            step: self.position.step,
+            epoch: self.position.epoch as f64 + share,
+            loss: measured.output.loss,
+            learning_rate: self.learner.lr_current(),
+            gradient_norm: measured.gradient_norm,
+            texts: measured.output.texts,
+            tokens: measured.output.tokens,
+            seconds,
+            peak_memory_bytes: crate::report::peak_memory_bytes(),
+        };
+        self.supervisor.step(&record, &measured.output)?;
+        self.processor
+            .process_train(LearnerEvent::ProcessedItem(TrainingItem::new(
+                measured.output.clone(),
+                progress,
+                self.global_progress(),
+                Some(self.position.step),
+                Some(self.learner.lr_current()),
+            )));
+        Ok(())
+    }
+
+    fn global_progress(&self) -> Progress {
+        let epoch = (self.position.epoch + 1).min(self.plan.epochs);
+        Progress::new(epoch, self.plan.epochs)
+    }
+
+    /// Validation loss and scores.
+    fn validate(&mut self) -> Result<Verdict, TrainError> {
+        if !self.supervisor.validates() {
+            return Ok(Verdict::GoOn);
+        }
+        let model = self.learner.model().valid();
+        let mut mean = StepOutput::default();
+        let loader = Arc::clone(&self.valid);
+        for batch in loader.iter() {
+            if let Some(failure) = &batch.failure {
+                return Err(TrainError::Tokenize {
+                    source: Arc::clone(failure),
+                });
+            }
+            mean = add(mean, &InferenceStep::step(&model, batch));
+            if self.interrupter.should_stop() {
+                return Ok(Verdict::GoOn);
+            }
+        }
+        let loss = (mean.rows > 0).then_some(mean.loss);
+        let (verdict, score) = self
+            .supervisor
+            .validate(&model.model, loss, &mut self.position)?;
+        let output = StepOutput {
+            score,
+            loss: loss.unwrap_or(f64::NAN),
+            ..mean
+        };
+        let epoch = self.position.epoch;
+        self.processor
+            .process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
+                output,
+                Progress::new(1, 1),
+                self.global_progress(),
+                Some(self.position.step),
+                None,
+            )));
+        self.processor.process_valid(LearnerEvent::EndEpoch(epoch));
+        Ok(verdict)
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let (Some(checkpoints), Some(checkpointer)) = (self.checkpoints, &mut self.checkpointer)
+        else {
+            return Ok(());
+        };
+        checkpoints.write_position(&self.position)?;
+        checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
+        Ok(())
+    }
+}
+
+/// The means over rows, and the sums, of two outputs.
+fn add(total: StepOutput, next: &StepOutput) -> StepOutput {
+    let rows = total.rows + next.rows;
+    let weighted = total.loss * total.rows as f64 + next.loss * next.rows as f64;
+    StepOutput {
+        loss: weighted / rows.max(1) as f64,
+        rows,
+        texts: total.texts + next.texts,
+        tokens: total.tokens + next.tokens,
+        score: None,
+        mean_cosine: match (total.mean_cosine, next.mean_cosine) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        },
+    }
+}
