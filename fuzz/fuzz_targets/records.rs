@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use infer::records::{Format, ReaderOptions, RecordReader, Source};
+use records::{Format, ReaderOptions, RecordReader, Source};
 use libfuzzer_sys::fuzz_target;
 
 const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::Jsonl];

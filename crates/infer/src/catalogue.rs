@@ -7,7 +7,7 @@ use search::{Index, Similarity};
 
 use crate::cli::{CorpusArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
-use crate::records::{ReaderOptions, Record, RecordReader, Source};
+use records::{ReaderOptions, Record, RecordReader, Source};
 use crate::saved_vectors;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::Notes;

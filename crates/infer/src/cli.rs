@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use model::Device;
 use search::Similarity;
 
-use crate::records::Format;
+use records::Format;
 use crate::vectors::VectorFormat;
 
 const EXAMPLES: &str = "\

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use model::ModelError;
 use search::SearchError;
 
-use crate::records::RecordError;
+use records::RecordError;
 use crate::vectors::VectorError;
 
 /// Why a command failed.

@@ -3,7 +3,7 @@
 //!
 //! | word | module |
 //! | --- | --- |
-//! | read | [`records`] |
+//! | read | `records`, a crate of its own |
 //! | embed | [`stream`], on [`model::SentenceEncoder`] |
 //! | write, read again | [`vectors`] |
 //! | search | [`catalogue`], on [`search::Index`] |
@@ -13,7 +13,6 @@ pub mod catalogue;
 pub mod cli;
 mod commands;
 pub mod failure;
-pub mod records;
 mod saved_vectors;
 pub mod stream;
 pub mod terminal;

@@ -6,7 +6,7 @@ use model::SentenceEncoder;
 use search::{Rows, Similarity, pairwise_similarity};
 
 use crate::failure::Failure;
-use crate::records::Record;
+use records::Record;
 use crate::vectors::Vectors;
 
 /// The least cosine of a saved vector and the one that is computed again. Another batch or backend

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use model::{Embeddings, SentenceEncoder};
 
 use crate::failure::Failure;
-use crate::records::{Record, RecordError, RecordReader};
+use records::{Record, RecordError, RecordReader};
 use crate::terminal::{BarKind, Notes};
 
 /// The most records that are held at once. Within a window texts are sorted by length, so a large

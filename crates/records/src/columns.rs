@@ -1,7 +1,7 @@
 //! Which columns of a file are the text and the id.
 
-use crate::Record;
-use crate::error::{ColumnProblem, RowProblem};
+use super::Record;
+use super::error::{ColumnProblem, RowProblem};
 
 /// The column that is taken for the text where several could be.
 pub(super) const DEFAULT_COLUMN: &str = "text";
@@ -157,7 +157,7 @@ pub(super) fn checked_id(column: &str, id: String) -> Result<String, RowProblem>
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()

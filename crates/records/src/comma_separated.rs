@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use crate::Record;
-use crate::columns::{Choice, Table};
-use crate::error::{ColumnProblem, RecordError, RowProblem};
-use crate::input::Input;
+use super::Record;
+use super::columns::{Choice, Table};
+use super::error::{ColumnProblem, RecordError, RowProblem};
+use super::input::Input;
 
 pub(super) struct CommaSeparatedRows {
     parser: RowParser,
@@ -192,8 +192,8 @@ fn count_line_breaks(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::Source;
-    use crate::*;
 
     /// Rows as the lines they start on and their fields, read in pieces of `piece` bytes.
     fn rows(bytes: &str, piece: usize) -> Vec<(u64, Vec<String>)> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::source::Source;
+use super::source::Source;
 
 /// Why a file of texts cannot be read any further, or, for [`RecordError::Row`], why one of its
 /// rows cannot.

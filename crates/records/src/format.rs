@@ -3,16 +3,20 @@
 use std::fmt;
 use std::path::Path;
 
+use clap::ValueEnum;
+
 /// How a file of texts is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Format {
     /// One text a line.
+    #[value(alias = "txt")]
     Text,
     /// Comma-separated values with a header line.
     Csv,
     /// Tab-separated values with a header line, without quoting.
     Tsv,
     /// One JSON object a line.
+    #[value(alias = "ndjson")]
     Jsonl,
 }
 
@@ -49,7 +53,7 @@ impl fmt::Display for Format {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     #[test]
     fn the_ending_tells_the_format() {

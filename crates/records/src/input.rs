@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::error::{ColumnProblem, RecordError, RowProblem};
-use crate::source::Source;
+use super::error::{ColumnProblem, RecordError, RowProblem};
+use super::source::Source;
 
 /// The longest row that is read, in bytes. No text is that long, but a binary file without line
 /// breaks is, and it must not fill the memory.
@@ -248,7 +248,7 @@ impl<R: Read> Read for Counted<R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     fn input(bytes: &'static [u8]) -> Input {
         Input::new(Source::Stdin, bytes, None).unwrap()

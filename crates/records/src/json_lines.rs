@@ -6,10 +6,10 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::Record;
-use crate::columns::{Choice, DEFAULT_COLUMN, checked_id};
-use crate::error::{ColumnProblem, RecordError, RowProblem};
-use crate::input::Input;
+use super::Record;
+use super::columns::{Choice, DEFAULT_COLUMN, checked_id};
+use super::error::{ColumnProblem, RecordError, RowProblem};
+use super::input::Input;
 
 pub(super) struct JsonLinesRows {
     columns: Vec<String>,
@@ -197,7 +197,7 @@ fn text_of(column: &str, value: &RawValue) -> Result<String, RowProblem> {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     fn record(line: &str, columns: &[&str], id: Option<&str>) -> Result<Record, RowProblem> {
         let mut rows = JsonLinesRows::new(id);

@@ -1,4 +1,4 @@
-//! Texts from files: one a line, or a column of CSV, TSV or JSON Lines, plain or gzipped.
+//! Texts from files: one a line, or a column of CSV, TSV, JSON Lines or Parquet, plain or gzipped.
 //!
 //! | word | module |
 //! | --- | --- |

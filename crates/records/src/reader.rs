@@ -2,16 +2,16 @@
 
 use std::io::Read;
 
-use crate::Record;
-use crate::columns::Choice;
-use crate::comma_separated::CommaSeparatedRows;
-use crate::error::RecordError;
-use crate::format::Format;
-use crate::input::Input;
-use crate::json_lines::JsonLinesRows;
-use crate::source::Source;
-use crate::tab_separated::TabSeparatedRows;
-use crate::text::TextRows;
+use super::Record;
+use super::columns::Choice;
+use super::comma_separated::CommaSeparatedRows;
+use super::error::RecordError;
+use super::format::Format;
+use super::input::Input;
+use super::json_lines::JsonLinesRows;
+use super::source::Source;
+use super::tab_separated::TabSeparatedRows;
+use super::text::TextRows;
 
 /// How a file is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! TSV: a header line, then fields between tabs, without quoting.
 
-use crate::Record;
-use crate::columns::{Choice, Table};
-use crate::error::{ColumnProblem, RecordError, RowProblem};
-use crate::input::Input;
+use super::Record;
+use super::columns::{Choice, Table};
+use super::error::{ColumnProblem, RecordError, RowProblem};
+use super::input::Input;
 
 pub(super) struct TabSeparatedRows {
     table: Table,

@@ -1,8 +1,8 @@
 //! Files of lines: each is a text.
 
-use crate::Record;
-use crate::error::{RecordError, RowProblem};
-use crate::input::Input;
+use super::Record;
+use super::error::{RecordError, RowProblem};
+use super::input::Input;
 
 #[derive(Default)]
 pub(super) struct TextRows {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use infer::Failure;
-use infer::records::{ReaderOptions, Record, RecordReader, Source};
+use records::{ReaderOptions, Record, RecordReader, Source};
 use search::Hit;
 use search::metrics::{self, Gain};
 

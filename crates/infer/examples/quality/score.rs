@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use infer::records::Record;
+use records::Record;
 use infer::terminal::BarKind;
 use infer::{Failure, Terminal};
 use model::{Embeddings, SentenceEncoder};

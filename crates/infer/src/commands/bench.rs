@@ -11,7 +11,7 @@ use super::load;
 use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::records::{Format, Record};
+use records::{Format, Record};
 use crate::terminal::Terminal;
 
 /// A file of this name is encoded one text a call.

@@ -9,7 +9,7 @@ use super::{encode, load};
 use crate::catalogue::open;
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
-use crate::records::Record;
+use records::Record;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::{Notes, Terminal};
 use crate::vectors::{VectorFormat, VectorWriter, check_target};

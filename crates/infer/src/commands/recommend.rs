@@ -9,7 +9,7 @@ use super::{encode, load};
 use crate::catalogue::{Catalogue, Corpus};
 use crate::cli::{ModelArgs, RecommendArgs};
 use crate::failure::Failure;
-use crate::records::Record;
+use records::Record;
 use crate::terminal::Terminal;
 
 pub(super) fn run(

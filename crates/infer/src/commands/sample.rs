@@ -9,7 +9,7 @@ use search::{Rows, Similarity, similarity_matrix};
 use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::records::Record;
+use records::Record;
 use crate::terminal::Terminal;
 use crate::vectors::{VectorFormat, VectorWriter, check_target};
 

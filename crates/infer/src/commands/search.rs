@@ -9,7 +9,7 @@ use super::{encode, load};
 use crate::catalogue::{Catalogue, Corpus};
 use crate::cli::{ModelArgs, SearchArgs};
 use crate::failure::Failure;
-use crate::records::Record;
+use records::Record;
 use crate::terminal::Terminal;
 
 /// A line of a hit's text, at most this many characters.

@@ -12,7 +12,7 @@ use super::{encode, load};
 use crate::catalogue::reader_options;
 use crate::cli::{Comparison, ModelArgs, ReadArgs, SimilarityArgs};
 use crate::failure::{Failure, UsageError};
-use crate::records::{RecordReader, Source};
+use records::{RecordReader, Source};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::Terminal;
 

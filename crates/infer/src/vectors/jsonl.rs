@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::records::Record;
+use records::Record;
 
 #[derive(Serialize)]
 struct Row<'a> {

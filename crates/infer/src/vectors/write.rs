@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
-use crate::records::Record;
+use records::Record;
 use crate::unfinished;
 
 /// The file that `path` leads to, found out before anything is computed for it.

@@ -10,7 +10,6 @@
 mod bench;
 mod embed;
 mod interruption;
-mod records;
 mod search;
 mod support;
 mod usage;

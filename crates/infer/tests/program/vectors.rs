@@ -1,6 +1,6 @@
 //! Files of vectors: what is written is read, what is damaged is an error.
 
-use infer::records::Record;
+use records::Record;
 use infer::vectors::{VectorFormat, VectorWriter, read_vectors};
 use proptest::prelude::*;
 

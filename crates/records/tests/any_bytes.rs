@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use infer::records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
+use records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
 use proptest::prelude::*;
 
 fn read(
