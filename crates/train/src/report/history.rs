@@ -1,0 +1,467 @@
+//! What happened in a run, step by step.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ReportError;
+
+/// One optimiser step.
+///
+/// In JSON a number that is not finite is `null`, which is read back as NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Number of the optimiser step; the first is 1.
+    pub step: usize,
+    /// Passes over the training rows after this step, with the fraction of the current one.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub epoch: f64,
+    /// Training loss of the step, the mean over its rows.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub loss: f64,
+    /// Learning rate that the step was made with.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub learning_rate: f64,
+    /// Euclidean norm of all gradients, before clipping.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub gradient_norm: f64,
+    /// Texts that were encoded.
+    pub texts: usize,
+    /// Tokens that were encoded, with the padding.
+    pub tokens: usize,
+    /// Seconds that the step took.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub seconds: f64,
+    /// The most memory, in bytes, that the process held so far; `None` where the system does not
+    /// say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// One validation of the model.
+///
+/// In JSON the scores are an object, in their order; a number that is not finite is `null`, which
+/// is read back as NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// Optimiser steps that the model had behind it; 0 for the base model.
+    pub step: usize,
+    /// Passes over the training rows that it had behind it.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub epoch: f64,
+    /// Name of the score by which models are compared; one of `scores`.
+    pub primary: String,
+    /// All scores by name; higher is better.
+    #[serde(with = "scores")]
+    pub scores: Vec<(String, f64)>,
+    /// Loss on the validation rows; `None` where it was not computed.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number::some_or_nan"
+    )]
+    pub loss: Option<f64>,
+    /// Seconds that it took.
+    #[serde(deserialize_with = "number::or_nan")]
+    pub seconds: f64,
+}
+
+/// A line of the log: a JSON object whose `event` is `step`, `evaluation` or `note`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// An optimiser step was made.
+    Step(StepRecord),
+    /// The model was validated.
+    Evaluation(EvaluationRecord),
+    /// Something that the reader of the report should know.
+    Note {
+        /// The last optimiser step before it.
+        step: usize,
+        /// One sentence.
+        text: String,
+    },
+}
+
+impl Event {
+    /// The last optimiser step that belongs to what was seen; 0 before the first.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        match self {
+            Self::Step(record) => record.step,
+            Self::Evaluation(record) => record.step,
+            Self::Note { step, .. } => *step,
+        }
+    }
+}
+
+/// The events of a run, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    events: Vec<Event>,
+}
+
+impl History {
+    /// Reads the log of a run. A last line that was cut off, as by a crash, is left out.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or when a line is not an event.
+    pub fn read(path: &Path) -> Result<Self, ReportError> {
+        let content = fs::read(path).map_err(ReportError::io(path))?;
+        let lines = parse(path, &content)?;
+        Ok(lines.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// Adds what happened next.
+    pub fn push(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// All events.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The optimiser steps.
+    pub fn steps(&self) -> impl Iterator<Item = &StepRecord> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Step(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// The validations.
+    pub fn evaluations(&self) -> impl Iterator<Item = &EvaluationRecord> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Evaluation(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// The texts of the notes.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Note { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl FromIterator<Event> for History {
+    fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Self {
+        Self {
+            events: events.into_iter().collect(),
+        }
+    }
+}
+
+/// The events of a log, each with its line (without the line break). Empty lines mean nothing.
+pub(super) fn parse<'a>(
+    path: &Path,
+    content: &'a [u8],
+) -> Result<Vec<(&'a [u8], Event)>, ReportError> {
+    let mut events = Vec::new();
+    for (index, line) in content.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let (text, whole) = match line.strip_suffix(b"\n") {
+            Some(text) => (text, true),
+            None => (line, false),
+        };
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice(text) {
+            Ok(event) => events.push((text, event)),
+            // JSON that is whole but no event was not cut off: it is from another program.
+            Err(source) if !whole && !source.is_data() => {}
+            Err(source) => {
+                return Err(ReportError::Json {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    source,
+                });
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// Numbers where JSON has `null` for those that are not finite.
+mod number {
+    use serde::{Deserialize, Deserializer};
+
+    pub(super) fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+    }
+
+    /// Where a number that is not known has no entry at all.
+    pub(super) fn some_or_nan<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<f64>, D::Error> {
+        or_nan(deserializer).map(Some)
+    }
+}
+
+/// Names with numbers as an object that keeps their order.
+mod scores {
+    use std::fmt;
+
+    use serde::de::{MapAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        scores: &[(String, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(scores.iter().map(|(name, value)| (name, value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, f64)>, D::Error> {
+        deserializer.deserialize_map(ScoresVisitor)
+    }
+
+    struct ScoresVisitor;
+
+    impl<'de> Visitor<'de> for ScoresVisitor {
+        type Value = Vec<(String, f64)>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object of scores")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut scores = Vec::new();
+            while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
+                scores.push((name, value.unwrap_or(f64::NAN)));
+            }
+            Ok(scores)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn step(step: usize) -> StepRecord {
+        StepRecord {
+            step,
+            epoch: 0.5,
+            loss: 0.25,
+            learning_rate: 2e-5,
+            gradient_norm: 1.5,
+            texts: 64,
+            tokens: 4096,
+            seconds: 0.75,
+            peak_memory_bytes: Some(1 << 30),
+        }
+    }
+
+    fn evaluation(step: usize) -> EvaluationRecord {
+        EvaluationRecord {
+            step,
+            epoch: 1.0,
+            primary: "ndcg@10".to_owned(),
+            scores: vec![("ndcg@10".to_owned(), 0.5), ("accuracy@1".to_owned(), 0.25)],
+            loss: Some(0.125),
+            seconds: 3.0,
+        }
+    }
+
+    fn json(event: &Event) -> String {
+        serde_json::to_string(event).unwrap()
+    }
+
+    fn read(content: &[u8]) -> Result<History, ReportError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        fs::write(&path, content).unwrap();
+        History::read(&path)
+    }
+
+    #[test]
+    fn a_line_is_an_object_that_names_its_event() {
+        assert_eq!(
+            json(&Event::Step(step(3))),
+            "{\"event\":\"step\",\"step\":3,\"epoch\":0.5,\"loss\":0.25,\"learning_rate\":2e-5,\
+             \"gradient_norm\":1.5,\"texts\":64,\"tokens\":4096,\"seconds\":0.75,\
+             \"peak_memory_bytes\":1073741824}"
+        );
+        assert_eq!(
+            json(&Event::Evaluation(evaluation(3))),
+            "{\"event\":\"evaluation\",\"step\":3,\"epoch\":1.0,\"primary\":\"ndcg@10\",\
+             \"scores\":{\"ndcg@10\":0.5,\"accuracy@1\":0.25},\"loss\":0.125,\"seconds\":3.0}"
+        );
+        let note = Event::Note {
+            step: 3,
+            text: "two\nlines".to_owned(),
+        };
+        assert_eq!(
+            json(&note),
+            "{\"event\":\"note\",\"step\":3,\"text\":\"two\\nlines\"}"
+        );
+    }
+
+    #[test]
+    fn events_come_back_in_their_order() {
+        let events = [
+            Event::Evaluation(evaluation(0)),
+            Event::Step(step(1)),
+            Event::Note {
+                step: 1,
+                text: "a note".to_owned(),
+            },
+            Event::Step(step(2)),
+        ];
+        let content: String = events.iter().map(|event| json(event) + "\n").collect();
+        let history = read(content.as_bytes()).unwrap();
+        assert_eq!(history.events(), events);
+        let steps: Vec<usize> = history.steps().map(|record| record.step).collect();
+        assert_eq!(steps, [1, 2]);
+        assert_eq!(history.evaluations().count(), 1);
+        assert_eq!(history.notes().collect::<Vec<_>>(), ["a note"]);
+        let positions: Vec<usize> = events.iter().map(Event::step).collect();
+        assert_eq!(positions, [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null_and_comes_back_as_nan() {
+        let mut record = step(1);
+        record.loss = f64::INFINITY;
+        record.gradient_norm = f64::NAN;
+        record.peak_memory_bytes = None;
+        let line = json(&Event::Step(record));
+        assert!(line.contains("\"loss\":null,"), "{line}");
+        assert!(!line.contains("peak_memory_bytes"), "{line}");
+        let mut scored = evaluation(1);
+        scored.scores[0].1 = f64::NEG_INFINITY;
+        scored.loss = Some(f64::NAN);
+        let mut without = evaluation(2);
+        without.loss = None;
+        let lines = [
+            line,
+            json(&Event::Evaluation(scored)),
+            json(&Event::Evaluation(without)),
+        ];
+
+        let history = read(lines.join("\n").as_bytes()).unwrap();
+        let back = history.steps().next().unwrap();
+        assert!(back.loss.is_nan() && back.gradient_norm.is_nan());
+        assert_eq!((back.epoch, back.peak_memory_bytes), (0.5, None));
+        let evaluations: Vec<_> = history.evaluations().collect();
+        assert!(evaluations[0].scores[0].1.is_nan());
+        assert_eq!(evaluations[0].scores[1].1, 0.25);
+        assert!(evaluations[0].loss.unwrap().is_nan());
+        assert_eq!(evaluations[1].loss, None);
+    }
+
+    #[test]
+    fn a_last_line_may_be_cut_off_anywhere() {
+        let whole = json(&Event::Step(step(1))) + "\n";
+        let last = json(&Event::Note {
+            step: 1,
+            text: "Größe".to_owned(),
+        });
+        for length in 0..last.len() {
+            let mut content = whole.clone().into_bytes();
+            content.extend_from_slice(&last.as_bytes()[..length]);
+            let history = read(&content).unwrap();
+            assert_eq!(history.events().len(), 1, "cut after {length} bytes");
+        }
+        // Only the line break is missing.
+        assert_eq!(
+            read((whole.clone() + &last).as_bytes())
+                .unwrap()
+                .events()
+                .len(),
+            2
+        );
+        // A file system may have filled the end with zeros.
+        let history = read((whole + "\0\0\0\0").as_bytes()).unwrap();
+        assert_eq!(history.events().len(), 1);
+    }
+
+    #[test]
+    fn another_damaged_line_is_named() {
+        let good = json(&Event::Step(step(1)));
+        let without_loss = good.replace("\"loss\":0.25,", "");
+        for (content, expected) in [
+            (format!("{good}\n{{\"event\":\"st\n{good}\n"), 2),
+            (format!("{good}\n\n{{\"event\":\n"), 3),
+            (format!("{good}\n{without_loss}\n"), 2),
+            ("{\"event\":\"pause\",\"step\":1}".to_owned(), 1),
+            (format!("{good}{good}\n"), 1),
+        ] {
+            match read(content.as_bytes()) {
+                Err(ReportError::Json { line, .. }) => assert_eq!(line, expected, "{content}"),
+                other => panic!("{content}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn empty_lines_and_unknown_fields_are_passed_over() {
+        let good = json(&Event::Step(step(1)));
+        let newer = good.replace('}', ",\"temperature\":61}");
+        let history = read(format!("\n{good}\r\n \n{newer}\n").as_bytes()).unwrap();
+        assert_eq!(
+            history.events(),
+            [Event::Step(step(1)), Event::Step(step(1))]
+        );
+        assert_eq!(read(b"").unwrap(), History::default());
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("metrics.jsonl");
+        match History::read(&missing) {
+            Err(ReportError::Io { path, source }) => {
+                assert_eq!(path, missing);
+                assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    proptest! {
+        /// The reader of JSON numbers may be off in the last bit: 2e-15 is ten of them.
+        #[test]
+        fn any_step_survives(
+            number in 1_usize..1 << 40,
+            floats in prop::array::uniform5(1e-12..1e6_f64),
+            counts in prop::array::uniform2(0_usize..1 << 40),
+            memory in prop::option::of(any::<u64>()),
+        ) {
+            let record = StepRecord {
+                step: number,
+                epoch: floats[0],
+                loss: floats[1],
+                learning_rate: floats[2],
+                gradient_norm: floats[3],
+                texts: counts[0],
+                tokens: counts[1],
+                seconds: floats[4],
+                peak_memory_bytes: memory,
+            };
+            let line = json(&Event::Step(record.clone()));
+            let Event::Step(back) = serde_json::from_str(&line).unwrap() else {
+                panic!("{line}");
+            };
+            let read = [back.epoch, back.loss, back.learning_rate, back.gradient_norm, back.seconds];
+            for (read, written) in read.iter().zip(floats) {
+                prop_assert!((read - written).abs() <= 2e-15 * written, "{read} {written}");
+            }
+            prop_assert_eq!(
+                (back.step, back.texts, back.tokens, back.peak_memory_bytes),
+                (number, counts[0], counts[1], memory)
+            );
+        }
+    }
+}

@@ -1,0 +1,617 @@
+//! The pictures of a run, as SVG: its losses, learning rates and scores.
+//!
+//! What is not finite is left out. Every range of finite numbers can be drawn, one point too.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::{History, ReferenceCurve, ReportError};
+
+/// Width and height of a picture in pixels.
+const SIZE: (u32, u32) = (800, 400);
+/// plotters places everything at whole pixels: drawn this much larger, curves are smooth.
+const SCALE: u32 = 2;
+/// The points of a line that are drawn at most; more could not be told apart.
+const MOST_POINTS: usize = 1600;
+/// Lines with fewer points than this show each.
+const FEW_POINTS: usize = 40;
+/// Letters of a label, and rows of labels, above a picture.
+const LABEL_LETTERS: usize = 32;
+const LEGEND_ROWS: usize = 4;
+
+const PALE_BLUE: RGBColor = RGBColor(158, 188, 221);
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+const BLUE: RGBColor = RGBColor(0, 90, 160);
+const TEXT: RGBColor = RGBColor(60, 60, 60);
+const GRID: RGBColor = RGBColor(228, 228, 228);
+/// Told apart by colour-blind readers too (Okabe and Ito, "Color Universal Design", 2008; a
+/// brown and a grey for their yellow and black, and a darker blue).
+const PALETTE: [RGBColor; 8] = [
+    BLUE,
+    ORANGE,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(140, 86, 50),
+    RGBColor(110, 110, 110),
+];
+
+type Point = (f64, f64);
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type DrawingError = DrawingAreaErrorKind<std::io::Error>;
+
+/// The loss of each step and its moving mean over a twentieth of the steps; beside them those of a
+/// reference. `None` where there is no step with a finite loss.
+pub(super) fn loss(
+    history: &History,
+    reference: Option<&ReferenceCurve>,
+) -> Result<Option<String>, ReportError> {
+    let points = drawable(history.steps().map(|step| (step.step as f64, step.loss)));
+    if points.is_empty() {
+        return Ok(None);
+    }
+    let mut lines = Vec::new();
+    let window = points.len() / 20;
+    if window > 1 {
+        lines.push(Line::new("loss of a step", PALE_BLUE, 1, thin(&points)));
+    } else {
+        lines.push(Line::new("loss of a step", BLUE, 2, thin(&points)));
+    }
+    if let Some(reference) = reference {
+        let points = drawable(reference.points.iter().copied());
+        lines.push(Line::new(&reference.label, ORANGE, 2, thin(&points)));
+    }
+    if window > 1 {
+        let label = format!("mean of {window} steps");
+        lines.push(Line::new(&label, BLUE, 2, moving_mean(&points, window)));
+    }
+    draw("loss", "loss", Zero::IfNear, &lines)
+}
+
+/// The learning rate of each step; `None` where there is no step.
+pub(super) fn learning_rate(history: &History) -> Result<Option<String>, ReportError> {
+    let rates = history
+        .steps()
+        .map(|step| (step.step as f64, step.learning_rate));
+    let line = Line::new("learning rate", BLUE, 2, thin(&drawable(rates)));
+    draw("learning rate", "learning rate", Zero::Shown, &[line])
+}
+
+/// Every score of every evaluation, a line each; `None` where nothing was evaluated.
+pub(super) fn scores(history: &History) -> Result<Option<String>, ReportError> {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in history.evaluations().flat_map(|record| &record.scores) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let is_primary = |name: &str| history.evaluations().any(|record| record.primary == name);
+    let lines: Vec<Line> = names
+        .iter()
+        .zip(0..)
+        .map(|(name, place)| {
+            let points = history.evaluations().flat_map(|record| {
+                let of_name = record.scores.iter().filter(|(other, _)| other == name);
+                of_name.map(|(_, value)| (record.step as f64, *value))
+            });
+            let width = if is_primary(name) { 3 } else { 2 };
+            let color = PALETTE[place % PALETTE.len()];
+            let mut line = Line::new(name, color, width, thin(&drawable(points)));
+            line.dots = Some(if place < PALETTE.len() {
+                Dots::Filled
+            } else {
+                Dots::Hollow
+            });
+            line
+        })
+        .collect();
+    draw("scores", "score", Zero::Hidden, &lines)
+}
+
+/// The finite points, in the order of their steps, so near to zero or so far from it that
+/// differences and sums of them are finite and not subnormal.
+fn drawable(points: impl Iterator<Item = Point>) -> Vec<Point> {
+    let near = |value: f64| {
+        if value.abs() < 1e-280 {
+            0.0
+        } else {
+            value.clamp(-1e280, 1e280)
+        }
+    };
+    let mut points: Vec<Point> = points
+        .filter(|(step, value)| step.is_finite() && value.is_finite())
+        .map(|(step, value)| (near(step), near(value)))
+        .collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+}
+
+/// The lowest and the highest of as many neighbours each as leave [`MOST_POINTS`]: a line through
+/// them looks like one through all.
+fn thin(points: &[Point]) -> Vec<Point> {
+    if points.len() <= MOST_POINTS {
+        return points.to_vec();
+    }
+    let mut thinned = Vec::with_capacity(MOST_POINTS);
+    for neighbours in points.chunks(points.len().div_ceil(MOST_POINTS / 2)) {
+        let mut places = [0, 0];
+        for (place, point) in neighbours.iter().enumerate() {
+            if point.1 < neighbours[places[0]].1 {
+                places[0] = place;
+            }
+            if point.1 > neighbours[places[1]].1 {
+                places[1] = place;
+            }
+        }
+        places.sort_unstable();
+        thinned.extend(places.map(|place| neighbours[place]));
+    }
+    thinned
+}
+
+/// Means of `window` neighbours, each drawn in their middle.
+fn moving_mean(points: &[Point], window: usize) -> Vec<Point> {
+    let windows: Vec<&[Point]> = points.windows(window).collect();
+    let every = windows.len().div_ceil(MOST_POINTS).max(1);
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / window as f64;
+    windows
+        .into_iter()
+        .step_by(every)
+        .map(|of_window| {
+            (
+                mean(&mut of_window.iter().map(|point| point.0)),
+                mean(&mut of_window.iter().map(|point| point.1)),
+            )
+        })
+        .collect()
+}
+
+/// How the points of a line are marked.
+#[derive(Clone, Copy)]
+enum Dots {
+    Filled,
+    Hollow,
+}
+
+struct Line {
+    label: String,
+    color: RGBColor,
+    /// In pixels.
+    width: u32,
+    dots: Option<Dots>,
+    points: Vec<Point>,
+}
+
+impl Line {
+    fn new(label: &str, color: RGBColor, width: u32, points: Vec<Point>) -> Self {
+        // SVG, as XML, has no place for control characters.
+        let mut letters: Vec<char> = label
+            .chars()
+            .map(|letter| if allowed(letter) { letter } else { ' ' })
+            .collect();
+        if letters.len() > LABEL_LETTERS {
+            letters.truncate(LABEL_LETTERS - 1);
+            letters.push('…');
+        }
+        Self {
+            label: letters.into_iter().collect(),
+            color,
+            width,
+            dots: (points.len() < FEW_POINTS).then_some(Dots::Filled),
+            points,
+        }
+    }
+
+    fn style(&self) -> ShapeStyle {
+        self.color.stroke_width(self.width * SCALE)
+    }
+
+    /// A mark of the line at a place: a point of the chart, or a pixel of the legend.
+    fn dot<P>(&self, dots: Dots, place: P) -> Circle<P, u32> {
+        let style = match dots {
+            Dots::Filled => self.color.filled(),
+            Dots::Hollow => self.color.stroke_width(SCALE),
+        };
+        Circle::new(place, (self.width + 1) * SCALE, style)
+    }
+}
+
+/// Whether XML may hold a character.
+fn allowed(letter: char) -> bool {
+    !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Draws lines over steps; `None` where they have no points.
+fn draw(
+    name: &'static str,
+    y_label: &str,
+    zero: Zero,
+    lines: &[Line],
+) -> Result<Option<String>, ReportError> {
+    let lines: Vec<&Line> = lines
+        .iter()
+        .filter(|line| !line.points.is_empty())
+        .collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    paint(&mut svg, y_label, zero, &lines).map_err(|source| ReportError::Picture {
+        name: name.into(),
+        source: Box::new(source),
+    })?;
+    // The size to show, which is not that of the coordinates, and a name for those who cannot see.
+    let content = svg.split_once('>').map_or("", |(_, content)| content);
+    let ((width, height), scale) = (SIZE, SCALE);
+    Ok(Some(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{name} per step\">{content}",
+        width * scale,
+        height * scale
+    )))
+}
+
+fn paint(svg: &mut String, y_label: &str, zero: Zero, lines: &[&Line]) -> Result<(), DrawingError> {
+    let canvas = SVGBackend::with_string(svg, (SIZE.0 * SCALE, SIZE.1 * SCALE)).into_drawing_area();
+    canvas.fill(&WHITE)?;
+    let area = legend(&canvas, lines)?;
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let x = Axis::steps(points().map(|point| point.0));
+    let y = Axis::values(points().map(|point| point.1), zero);
+    let mut chart = ChartBuilder::on(&area)
+        .margin(10 * SCALE)
+        .margin_right(24 * SCALE)
+        .x_label_area_size(42 * SCALE)
+        .y_label_area_size(66 * SCALE)
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .bold_line_style(GRID.stroke_width(SCALE))
+        .light_line_style(TRANSPARENT)
+        .axis_style(RGBColor(150, 150, 150).stroke_width(SCALE))
+        .label_style(text_style(13))
+        .axis_desc_style(text_style(15))
+        .x_desc("step")
+        .y_desc(y_label)
+        .draw()?;
+    for line in lines {
+        if line.points.len() > 1 {
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), line.style()))?;
+        }
+        if let Some(dots) = line.dots {
+            chart.draw_series(line.points.iter().map(|point| line.dot(dots, *point)))?;
+        }
+    }
+    drop(chart);
+    canvas.present()
+}
+
+fn text_style(pixels: u32) -> TextStyle<'static> {
+    ("sans-serif", pixels * SCALE).into_font().color(&TEXT)
+}
+
+/// Writes the lines' labels above, where there are several lines; the rest of the canvas is for
+/// them.
+fn legend<'a>(canvas: &Canvas<'a>, lines: &[&Line]) -> Result<Canvas<'a>, DrawingError> {
+    const MARK: u32 = 22;
+    const ROW: u32 = 20;
+    const LEFT: u32 = 76;
+    if lines.len() < 2 {
+        return Ok(canvas.clone());
+    }
+    // About the width of 13 pixel letters; without fonts it cannot be measured.
+    let letters = lines.iter().map(|line| line.label.chars().count()).max();
+    let cell = 8 * letters.unwrap_or(0) as u32 + MARK + 24;
+    let columns = ((SIZE.0 - LEFT) / cell).max(1) as usize;
+    let rows = lines.len().div_ceil(columns).min(LEGEND_ROWS);
+    let height = rows as u32 * ROW + 8;
+    let (above, below) = canvas.split_vertically(height * SCALE);
+    let style = text_style(13).pos(Pos::new(HPos::Left, VPos::Center));
+    let pixel = |number: u32| (number * SCALE) as i32;
+    for (place, line) in lines.iter().enumerate().take(rows * columns) {
+        let left = LEFT + (place % columns) as u32 * cell;
+        let middle = pixel((place / columns) as u32 * ROW + ROW / 2 + 6);
+        let text = (pixel(left + MARK + 6), middle);
+        let left_out = lines.len() - place;
+        if place + 1 == rows * columns && left_out > 1 {
+            above.draw(&Text::new(format!("and {left_out} more"), text, style.clone()))?;
+            continue;
+        }
+        let mark = vec![(pixel(left), middle), (pixel(left + MARK), middle)];
+        above.draw(&PathElement::new(mark, line.style()))?;
+        if let Some(dots) = line.dots {
+            above.draw(&line.dot(dots, (pixel(left + MARK / 2), middle)))?;
+        }
+        above.draw(&Text::new(line.label.as_str(), text, style.clone()))?;
+    }
+    Ok(below)
+}
+
+/// Whether the axis of values begins at zero, which none may be below.
+#[derive(Clone, Copy, PartialEq)]
+enum Zero {
+    Shown,
+    /// Where the lowest value is less than half the highest.
+    IfNear,
+    Hidden,
+}
+
+/// Values along a side. plotters' own would loop or divide by zero where all are equal, or too
+/// near to each other for their size.
+struct Axis {
+    low: f64,
+    high: f64,
+    /// From one label to the next: 1, 2 or 5 times a power of ten.
+    tick: f64,
+}
+
+impl Axis {
+    /// Whole steps, from the first to the last.
+    fn steps(steps: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = extent(steps);
+        let (low, high) = if is_one(low, high) {
+            ((low - 1.0).max(0.0), high + low.abs().max(1.0))
+        } else {
+            (low, high)
+        };
+        let mut axis = Self::between(low, high, 8.0);
+        axis.tick = axis.tick.max(1.0);
+        axis
+    }
+
+    /// Values, with a little room above and below them.
+    fn values(values: impl Iterator<Item = f64>, zero: Zero) -> Self {
+        let (low, high) = extent(values);
+        let from_zero = low >= 0.0
+            && match zero {
+                Zero::Shown => true,
+                Zero::IfNear => low < high / 2.0,
+                Zero::Hidden => false,
+            };
+        let low = if from_zero { 0.0 } else { low };
+        let room = if !is_one(low, high) {
+            0.05 * (high - low)
+        } else if low == 0.0 {
+            1.0
+        } else {
+            0.1 * low.abs()
+        };
+        let below = if from_zero { 0.0 } else { room };
+        Self::between(low - below, high + room, 6.0)
+    }
+
+    fn between(low: f64, high: f64, labels: f64) -> Self {
+        let least = (high - low) / labels;
+        let power = 10_f64.powf(least.log10().floor());
+        let factor = [1.0, 2.0, 5.0]
+            .into_iter()
+            .find(|factor| factor * power >= least);
+        Self {
+            low,
+            high,
+            tick: factor.unwrap_or(10.0) * power,
+        }
+    }
+}
+
+/// The lowest and the highest of some values.
+fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+/// Whether a range is too small for its numbers to be told apart on an axis.
+fn is_one(low: f64, high: f64) -> bool {
+    high - low <= 1e-9 * low.abs().max(high.abs())
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        let (first, last) = (self.low / self.tick, self.high / self.tick);
+        // A label at the very end may miss it by a rounding.
+        let (first, last) = ((first - 1e-6).ceil(), (last + 1e-6).floor());
+        (0..=(last - first).clamp(0.0, 20.0) as u32)
+            .map(|number| (first + f64::from(number)) * self.tick)
+            .collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.low..self.high
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        if value.abs() < self.tick / 2.0 {
+            return "0".to_owned();
+        }
+        let power = |number: f64| (number.abs().log10() + 1e-9).floor();
+        let largest = self.low.abs().max(self.high.abs());
+        if (1e-3..1e7).contains(&largest) {
+            let decimals = (-power(self.tick)).clamp(0.0, 15.0) as usize;
+            format!("{value:.decimals$}")
+        } else {
+            let digits = (power(*value) - power(self.tick)).clamp(0.0, 15.0) as usize;
+            format!("{value:.digits$e}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::html::tests::unbalanced;
+    use super::super::summary::tests::{evaluation, sample, step};
+    use super::*;
+
+    /// What is wrong with a picture.
+    fn wrong(svg: &str) -> Option<String> {
+        let lower = svg.to_lowercase();
+        if let Some(text) = ["nan", "inf\"", "infinity"].iter().find(|text| lower.contains(**text)) {
+            return Some(format!("{text} in {svg}"));
+        }
+        if svg.matches("<svg ").count() != 1 || !svg.trim_end().ends_with("</svg>") {
+            return Some(format!("not one picture: {svg}"));
+        }
+        unbalanced(svg)
+    }
+
+    /// All pictures of a history, checked.
+    fn pictures(history: &History, reference: Option<&ReferenceCurve>) -> [Option<String>; 3] {
+        let pictures = [
+            loss(history, reference).unwrap(),
+            learning_rate(history).unwrap(),
+            scores(history).unwrap(),
+        ];
+        for picture in pictures.iter().flatten() {
+            assert_eq!(wrong(picture), None);
+        }
+        pictures
+    }
+
+    fn of_losses(losses: &[f64]) -> History {
+        let steps = losses.iter().zip(1..);
+        History {
+            events: steps.map(|(loss, at)| step(at, *loss, 1e-5)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_sample_has_lines_dots_and_labels() {
+        let reference = ReferenceCurve {
+            label: "reference & <more>".to_owned(),
+            points: vec![(5.5, 1.75), (15.5, 1.5), (395.5, 0.25)],
+        };
+        let [loss, rate, scores] = pictures(&sample(), Some(&reference)).map(Option::unwrap);
+        assert_eq!(loss.matches("<polyline").count() - rate.matches("<polyline").count(), 2 + 3);
+        for text in ["mean of 20 steps", "reference &amp; &lt;more&gt;", "\nstep\n", "\nloss\n"] {
+            assert!(loss.contains(text), "{text}");
+        }
+        assert!(rate.contains("1.0e-5"));
+        for text in ["ndcg@10", "accuracy@1", "mrr@10"] {
+            assert!(scores.contains(text), "{text}");
+        }
+        // A dot for each of nine evaluations, and one beside each label.
+        assert_eq!(scores.matches("<circle").count(), 3 * 10);
+    }
+
+    #[test]
+    fn nothing_is_no_picture() {
+        assert_eq!(pictures(&History::default(), None), [None, None, None]);
+        let [loss, rate, _] = pictures(&of_losses(&[f64::NAN, f64::INFINITY]), None);
+        assert!(loss.is_none() && rate.is_some());
+    }
+
+    #[test]
+    fn one_point_is_a_dot() {
+        let mut history = of_losses(&[0.5]);
+        history.events.push(evaluation(0, &[("a", 1.0)]));
+        for picture in pictures(&history, None) {
+            assert_eq!(picture.unwrap().matches("<circle").count(), 1);
+        }
+    }
+
+    #[test]
+    fn any_range_can_be_drawn() {
+        let ranges = [
+            [0.0, 0.0],
+            [5e-324, 0.0],
+            [f64::MAX, f64::MIN],
+            [f64::MAX, f64::MAX],
+            [1e16, 1e16 + 2.0],
+            [-1e-300, 1e-300],
+            [1e-7, 3e-7],
+        ];
+        for range in ranges {
+            let [loss, ..] = pictures(&of_losses(&range), None);
+            assert_eq!(loss.unwrap().matches("<circle").count(), 2, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_told_apart() {
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            let axis = Axis::between(low, high, 6.0);
+            let points = axis.key_points(plotters::coord::ranged1d::BoldPoints(10));
+            points.iter().map(|value| axis.format_ext(value)).collect()
+        };
+        assert_eq!(labels(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(-1.0, 1.0), ["-1.0", "-0.5", "0", "0.5", "1.0"]);
+        assert_eq!(labels(0.0, 2e-5), ["0", "5e-6", "1.0e-5", "1.5e-5", "2.0e-5"]);
+        assert_eq!(labels(0.912, 0.9131).len(), 6);
+    }
+
+    #[test]
+    fn many_points_keep_their_extremes() {
+        let mut losses = vec![1.0; 100_000];
+        losses[77_777] = 9.0;
+        losses[12_345] = 0.25;
+        let thinned = thin(&drawable((0..).map(f64::from).zip(losses)));
+        assert!(thinned.len() <= MOST_POINTS);
+        assert_eq!(extent(thinned.iter().map(|point| point.1)), (0.25, 9.0));
+        assert!(thinned.is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn the_mean_moves() {
+        let points = [(1.0, 1.0), (2.0, 3.0), (3.0, 8.0), (4.0, 1.0)];
+        assert_eq!(moving_mean(&points, 3), [(2.0, 4.0), (3.0, 4.0)]);
+        assert_eq!(moving_mean(&points, 1), points);
+    }
+
+    #[test]
+    fn many_scores_have_a_bounded_legend() {
+        let names: Vec<String> = (0..40).map(|number| format!("a long name of score {number}")).collect();
+        let scores: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.5)).collect();
+        let history = History { events: vec![evaluation(0, &scores)] };
+        let [.., picture] = pictures(&history, None);
+        assert!(picture.unwrap().contains("more"));
+    }
+
+    #[test]
+    fn control_characters_are_left_out() {
+        let history = History { events: vec![evaluation(0, &[("a\u{1b}\0\u{ffff}b", 0.5), ("c", 0.5)])] };
+        let [.., picture] = pictures(&history, None);
+        assert!(picture.unwrap().contains("a   b"));
+    }
+
+    fn number() -> impl Strategy<Value = f64> {
+        prop_oneof![any::<f64>(), -1.0..10.0, Just(f64::NAN), Just(0.0), Just(f64::INFINITY)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+        #[test]
+        fn any_history_is_drawn_or_nothing(
+            steps in prop::collection::vec((any::<usize>(), number(), number()), 0..80),
+            evaluations in prop::collection::vec((0_usize..500, ".{0,12}", number()), 0..12),
+            reference in prop::option::of(prop::collection::vec((number(), number()), 0..9)),
+        ) {
+            let finite = steps.iter().any(|(_, loss, _)| loss.is_finite());
+            let mut history = History::default();
+            history.events.extend(steps.iter().map(|(at, loss, rate)| step(*at, *loss, *rate)));
+            let scores = evaluations.iter().map(|(at, name, value)| evaluation(*at, &[(name, *value)]));
+            history.events.extend(scores);
+            let reference = reference.map(|points| ReferenceCurve { label: "r".to_owned(), points });
+            let [loss, ..] = pictures(&history, reference.as_ref());
+            prop_assert_eq!(loss.is_some(), finite);
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! What a run was and what came of it, and the files that show it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{History, ReportError, html, plots};
+
+/// Half a unit of the last decimal that is shown: smaller differences are none.
+const SHOWN: f64 = 5e-5;
+
+/// What the rows of a file were for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataRole {
+    /// The weights were changed by them.
+    Train,
+    /// Scores during the run, which choose the weights that are kept.
+    Validation,
+    /// Scores before and after the run, which choose nothing.
+    Evaluation,
+}
+
+impl DataRole {
+    /// The role in a word: `training`, `validation` or `evaluation`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Evaluation => "evaluation",
+        }
+    }
+}
+
+/// A file of rows that a run read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// What its rows were for.
+    pub role: DataRole,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The rows that were used.
+    pub rows: u64,
+    /// The bad rows that were left out.
+    pub skipped: u64,
+}
+
+/// The losses of another run, to be drawn beside this one's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReferenceCurve {
+    /// What it is, in a few words.
+    pub label: String,
+    /// Steps, which may lie between whole ones, and the loss of each.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// What a run was given and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// The model that was tuned: a name on the Hugging Face hub, or a folder.
+    pub base_model: String,
+    /// The folder of the run, and of the tuned model.
+    pub output: PathBuf,
+    /// The files that were read.
+    pub data: Vec<DataFile>,
+    /// The loss and its parameters in a line.
+    pub loss: String,
+    /// The names and values of all settings.
+    pub settings: Vec<(String, String)>,
+    /// The scores of the base model, each better the higher it is; `None` where nothing was
+    /// measured.
+    pub before: Option<Vec<(String, f64)>>,
+    /// The scores of the tuned model.
+    pub after: Option<Vec<(String, f64)>>,
+    /// The steps that were made.
+    pub steps: usize,
+    /// The passes over the training data that were asked for.
+    pub epochs: usize,
+    /// How long the run took, in seconds.
+    pub seconds: f64,
+    /// Tokens, without padding, that were trained on in a second.
+    pub tokens_per_second: f64,
+    /// The most memory that the process held; `None` where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// The device, in words.
+    pub device: String,
+    /// The command line of the run.
+    pub command: String,
+    /// The version of this program.
+    pub program_version: String,
+    /// What a reader should know before using the model.
+    pub warnings: Vec<String>,
+    /// Why the run ended before its last step; `None` where it did not.
+    pub stopped: Option<String>,
+}
+
+impl RunSummary {
+    /// The scores before and after: those of the base model in their order, then new ones.
+    pub(super) fn score_changes(&self) -> Vec<ScoreChange<'_>> {
+        let before = self.before.as_deref().unwrap_or_default();
+        let after = self.after.as_deref().unwrap_or_default();
+        let find = |scores: &[(String, f64)], name: &str| {
+            scores
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| *value)
+        };
+        let mut changes: Vec<ScoreChange<'_>> = Vec::new();
+        for (name, _) in before.iter().chain(after) {
+            if changes.iter().all(|change| change.name != name) {
+                changes.push(ScoreChange {
+                    name,
+                    before: find(before, name),
+                    after: find(after, name),
+                });
+            }
+        }
+        changes
+    }
+
+    /// How the run ended, in a sentence.
+    pub(super) fn ending(&self) -> String {
+        let steps = counted(self.steps as u64, "step");
+        match &self.stopped {
+            Some(reason) => format!("The run ended early, after {steps}: {reason}"),
+            None => format!("The run made all of its {steps}."),
+        }
+    }
+}
+
+/// A score of the base model and of the tuned one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ScoreChange<'a> {
+    pub(super) name: &'a str,
+    /// `None` where it was not measured.
+    pub(super) before: Option<f64>,
+    /// `None` where it was not measured.
+    pub(super) after: Option<f64>,
+}
+
+impl ScoreChange<'_> {
+    /// After less before; `None` where one was not measured.
+    pub(super) fn difference(&self) -> Option<f64> {
+        Some(self.after? - self.before?)
+    }
+
+    /// Whether the score fell, as far as four decimals show it, or is no longer defined.
+    pub(super) fn is_worse(&self) -> bool {
+        match (self.before, self.after) {
+            (Some(before), Some(after)) => {
+                after - before < -SHOWN || (!after.is_finite() && before.is_finite())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the score rose, as far as four decimals show it.
+    pub(super) fn is_better(&self) -> bool {
+        self.difference()
+            .is_some_and(|difference| difference > SHOWN)
+    }
+
+    /// What became worse, without the score's name; `None` where nothing did.
+    pub(super) fn fall(&self) -> Option<String> {
+        let (Some(before), Some(after)) = (self.before, self.after) else {
+            return None;
+        };
+        if !self.is_worse() {
+            return None;
+        }
+        Some(if after.is_finite() {
+            let difference = before - after;
+            format!("became worse: it fell by {difference:.4}, from {before:.4} to {after:.4}.")
+        } else {
+            format!("became worse: it was {before:.4} and is no longer a number.")
+        })
+    }
+}
+
+/// A score with four decimals, or why there is none.
+pub(super) fn score(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.is_finite() => format!("{value:.4}"),
+        Some(_) => "not a number".to_owned(),
+        None => "not measured".to_owned(),
+    }
+}
+
+/// A difference with its sign and four decimals; empty where there is none.
+pub(super) fn difference(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.abs() <= SHOWN => "0.0000".to_owned(),
+        Some(value) if value.is_finite() => format!("{value:+.4}"),
+        _ => String::new(),
+    }
+}
+
+/// A number and what it counts, with an s where it is not one: `12,345 rows`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", thousands(number))
+}
+
+/// A number with its thousands set apart: `12,345`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes `report.html` into the folder, and the pictures it shows for other uses: `loss.svg`,
+/// `learning_rate.svg` and `scores.svg`, each if there is something to draw. Every file appears
+/// whole, and replaces one of its name.
+///
+/// # Errors
+///
+/// A picture that cannot be drawn, a file that cannot be written.
+pub fn write_report(
+    folder: &Path,
+    summary: &RunSummary,
+    history: &History,
+    reference: Option<&ReferenceCurve>,
+) -> Result<(), ReportError> {
+    let pictures = html::Pictures {
+        loss: plots::loss(history, reference)?,
+        learning_rate: plots::learning_rate(history)?,
+        scores: plots::scores(history)?,
+    };
+    let named = [
+        ("loss.svg", &pictures.loss),
+        ("learning_rate.svg", &pictures.learning_rate),
+        ("scores.svg", &pictures.scores),
+    ];
+    for (name, picture) in named {
+        if let Some(picture) = picture {
+            write_whole(&folder.join(name), picture)?;
+        }
+    }
+    let page = html::page(summary, history, &pictures);
+    write_whole(&folder.join("report.html"), &page)
+}
+
+/// Writes a file that appears whole, as readable as any new file in its folder.
+fn write_whole(path: &Path, text: &str) -> Result<(), ReportError> {
+    let write = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // The system takes the umask off.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| ReportError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{EvaluationRecord, Event, StepRecord};
+    use super::*;
+
+    /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
+    pub(in super::super) fn awkward() -> RunSummary {
+        let scores = |a: f64, b: f64| {
+            vec![
+                ("ndcg@10".to_owned(), a),
+                ("<i>mrr</i> | `x`".to_owned(), b),
+            ]
+        };
+        RunSummary {
+            base_model: "sentence-transformers/all-mpnet-base-v2".to_owned(),
+            output: PathBuf::from("runs/it's \"mine\" & <yours>"),
+            data: vec![
+                DataFile {
+                    role: DataRole::Train,
+                    path: PathBuf::from("data/<script>alert(1)</script>|`pairs`.tsv"),
+                    rows: 12_345,
+                    skipped: 1,
+                },
+                DataFile {
+                    role: DataRole::Validation,
+                    path: PathBuf::from("held_out.tsv"),
+                    rows: 1,
+                    skipped: 0,
+                },
+            ],
+            loss: "multiple-negatives-ranking, scale 20".to_owned(),
+            settings: vec![
+                ("batch-size".to_owned(), "16".to_owned()),
+                ("columns".to_owned(), "[\"a|b\", \"<c>\"]".to_owned()),
+            ],
+            before: Some(scores(0.5, 0.75)),
+            after: Some(scores(0.625, 0.7)),
+            steps: 1000,
+            epochs: 2,
+            seconds: 83.2,
+            tokens_per_second: 5123.4,
+            peak_memory_bytes: Some(3 << 30),
+            device: "CPU (2 threads) <fast>".to_owned(),
+            command: "train fit --train 'a b.tsv' \\\n  --note '```' & <x>".to_owned(),
+            program_version: "0.1.0".to_owned(),
+            warnings: vec!["1 row of <pairs> | had an\nempty text".to_owned()],
+            stopped: Some("no gain in 3 evaluations <early>".to_owned()),
+        }
+    }
+
+    pub(in super::super) fn plain() -> RunSummary {
+        RunSummary {
+            base_model: "/models/base".to_owned(),
+            output: PathBuf::from("tuned"),
+            data: Vec::new(),
+            loss: "cosent, scale 20".to_owned(),
+            settings: Vec::new(),
+            before: None,
+            after: None,
+            steps: 1,
+            epochs: 1,
+            seconds: 0.0,
+            tokens_per_second: f64::NAN,
+            peak_memory_bytes: None,
+            device: "CPU".to_owned(),
+            command: String::new(),
+            program_version: "0.1.0".to_owned(),
+            warnings: Vec::new(),
+            stopped: None,
+        }
+    }
+
+    pub(in super::super) fn step(step: usize, loss: f64, learning_rate: f64) -> Event {
+        Event::Step(StepRecord {
+            step,
+            epoch: 0.0,
+            loss,
+            learning_rate,
+            gradient_norm: 1.0,
+            texts: 32,
+            tokens: 500,
+            seconds: 0.1,
+            peak_memory_bytes: None,
+        })
+    }
+
+    pub(in super::super) fn evaluation(step: usize, scores: &[(&str, f64)]) -> Event {
+        Event::Evaluation(EvaluationRecord {
+            step,
+            epoch: 0.0,
+            primary: scores.first().map_or("", |(name, _)| name).to_owned(),
+            scores: scores
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect(),
+            loss: None,
+            seconds: 0.1,
+        })
+    }
+
+    /// A loss that falls with noise, a warm-up, and scores that rise and fall.
+    pub(in super::super) fn sample() -> History {
+        let mut history = History::default();
+        for at in 0..=400_u32 {
+            let done = f64::from(at) / 400.0;
+            if at > 0 {
+                let noise = f64::from(at * 7919 % 101) / 101.0 - 0.5;
+                let loss = 0.25 + 1.6 * (-6.0 * done).exp() + 0.3 * noise * (1.1 - done);
+                let rate = 2e-5 * (done * 10.0).min((1.0 - done) / 0.9);
+                history.events.push(step(at as usize, loss, rate));
+            }
+            if at.is_multiple_of(50) {
+                let scores = [
+                    ("ndcg@10", 0.62 + 0.2 * done.sqrt()),
+                    ("accuracy@1", 0.5 + 0.25 * done.sqrt() - 0.1 * done),
+                    ("mrr@10", 0.58 + 0.21 * done.sqrt()),
+                ];
+                history.events.push(evaluation(at as usize, &scores));
+            }
+        }
+        history
+    }
+
+    #[test]
+    fn a_report_is_whole_files_and_replaces_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("report.html"), "old").unwrap();
+        write_report(folder.path(), &awkward(), &sample(), None).unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let expected = ["learning_rate.svg", "loss.svg", "report.html", "scores.svg"];
+        assert_eq!(names, expected);
+        let page = std::fs::read_to_string(path("report.html")).unwrap();
+        for name in ["learning_rate.svg", "loss.svg", "scores.svg"] {
+            let picture = std::fs::read_to_string(path(name)).unwrap();
+            assert!(page.contains(picture.trim_end()), "{name} is in the page");
+        }
+    }
+
+    #[test]
+    fn nothing_to_draw_is_no_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        write_report(folder.path(), &plain(), &History::default(), None).unwrap();
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_report(
+            &folder.path().join("gone"),
+            &plain(),
+            &History::default(),
+            None,
+        )
+        .unwrap_err();
+        let ReportError::Io { path, source } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(path, folder.path().join("gone").join("report.html"));
+        assert_eq!(source.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn changes_are_those_of_before_then_the_new_ones() {
+        let mut summary = plain();
+        summary.before = Some(vec![("a".into(), 0.5), ("b".into(), 0.25), ("c".into(), 0.5)]);
+        summary.after = Some(vec![("d".into(), 1.0), ("b".into(), 0.5), ("a".into(), 0.25)]);
+        let changes: Vec<_> = summary
+            .score_changes()
+            .iter()
+            .map(|change| (change.name.to_owned(), change.difference(), change.is_worse()))
+            .collect();
+        let expected = [
+            ("a".to_owned(), Some(-0.25), true),
+            ("b".to_owned(), Some(0.25), false),
+            ("c".to_owned(), None, false),
+            ("d".to_owned(), None, false),
+        ];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn what_four_decimals_do_not_show_is_no_fall() {
+        let change = |before, after| ScoreChange {
+            name: "a",
+            before: Some(before),
+            after: Some(after),
+        };
+        assert_eq!(change(0.5, 0.499_99).fall(), None);
+        let fall = change(0.5, 0.499_9).fall().unwrap();
+        assert!(fall.contains("0.0001, from 0.5000 to 0.4999"), "{fall}");
+        assert!(change(0.5, f64::NAN).fall().is_some());
+        assert!(change(0.5, f64::INFINITY).fall().is_some());
+        assert_eq!(change(f64::NAN, f64::NAN).fall(), None);
+        assert!(!change(f64::NAN, 0.5).is_worse());
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let texts = [0, 999, 1000, 1_234_567].map(thousands);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(counted(1, "row"), "1 row");
+    }
+}

@@ -1,0 +1,145 @@
+//! What the tests share: rows to train on, the program, the model.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The device that is compiled in.
+pub(crate) const DEVICE: &str = if cfg!(feature = "cpu") {
+    "cpu"
+} else if cfg!(feature = "ndarray") {
+    "ndarray"
+} else if cfg!(feature = "wgpu") {
+    "wgpu"
+} else {
+    "cuda"
+};
+
+/// Whether a run can be repeated bit for bit: where sums run in a fixed order.
+pub(crate) const REPEATABLE: bool = cfg!(feature = "cpu");
+
+/// The random 2-layer model.
+pub(crate) fn tiny() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/tiny-mpnet");
+    path.to_str().unwrap().to_owned()
+}
+
+/// A folder with `pairs.tsv` in it: 24 pairs, whose words the tiny model knows.
+pub(crate) fn folder() -> tempfile::TempDir {
+    const THINGS: [&str; 6] = ["bottle", "speaker", "keyboard", "chair", "shoes", "cable"];
+    const KINDS: [&str; 4] = ["wireless", "steel", "red", "compact"];
+    let folder = tempfile::tempdir().unwrap();
+    let mut pairs = "query\tdescription\n".to_owned();
+    for thing in THINGS {
+        for kind in KINDS {
+            pairs.push_str(&format!(
+                "{kind} {thing}\tA {thing} that is {kind}, for a long day with {thing}s.\n"
+            ));
+        }
+    }
+    std::fs::write(folder.path().join("pairs.tsv"), pairs).unwrap();
+    folder
+}
+
+/// `train ARGUMENTS` in a folder.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env("HF_HUB_OFFLINE", "1");
+    command
+}
+
+/// `train fit` on the tiny model and `pairs.tsv`, with more arguments.
+pub(crate) fn fit(folder: &Path, arguments: &[&str]) -> Command {
+    let model = tiny();
+    let mut all = vec!["fit", "--device", DEVICE, "--model", &model];
+    if !arguments.contains(&"--resume") && !arguments.contains(&"--config") {
+        all.extend(["--train", "pairs.tsv"]);
+    }
+    all.extend(arguments);
+    command(folder, &all)
+}
+
+/// Runs it, and fails the test unless it succeeds.
+#[track_caller]
+pub(crate) fn succeed(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{:?}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The bytes of the tuned weights.
+pub(crate) fn weights(output: &Path) -> Vec<u8> {
+    std::fs::read(output.join("model.safetensors")).unwrap()
+}
+
+/// The values of all tensors of a weights file, by name.
+pub(crate) fn tensors(output: &Path) -> Vec<(String, Vec<f32>)> {
+    let bytes = weights(output);
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<(String, Vec<f32>)> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, tensor)| {
+            let values = tensor
+                .data()
+                .chunks_exact(4)
+                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+                .collect();
+            (name, values)
+        })
+        .collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    tensors
+}
+
+/// The steps of a run, from its `metrics.jsonl`.
+pub(crate) fn steps(output: &Path) -> Vec<serde_json::Value> {
+    events(output, "step")
+}
+
+/// Its validations.
+pub(crate) fn evaluations(output: &Path) -> Vec<serde_json::Value> {
+    events(output, "evaluation")
+}
+
+fn events(output: &Path, kind: &str) -> Vec<serde_json::Value> {
+    std::fs::read_to_string(output.join("metrics.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|event| event["event"] == kind)
+        .collect()
+}
+
+/// The whole checkpoints of a run, by their steps.
+pub(crate) fn checkpoints(output: &Path) -> Vec<usize> {
+    let exists = |name: String| output.join("checkpoint").join(name).is_file();
+    (0..=1000)
+        .filter(|step| {
+            ["model", "optim", "scheduler"]
+                .iter()
+                .all(|part| exists(format!("{part}-{step}.bin")))
+                && exists(format!("position-{step}.json"))
+        })
+        .collect()
+}
+
+/// A path below a folder, as text.
+pub(crate) fn inside(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name)
+}

@@ -1,0 +1,242 @@
+//! What a run does to a model, and what it leaves behind.
+
+use model::{Device, SentenceEncoder};
+
+use crate::support::{
+    DEVICE, REPEATABLE, evaluations, fit, folder, inside, stderr, stdout, steps, succeed, tensors,
+    tiny, weights,
+};
+
+#[test]
+fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
+    let folder = folder();
+    let output = succeed(fit(
+        folder.path(),
+        &[
+            "--split", "0.25", "--epochs", "10", "--batch-size", "6", "--lr", "1e-3", "--output", "tuned",
+            "--keep-last", "--no-dashboard",
+        ],
+    ));
+    let tuned = inside(folder.path(), "tuned");
+    let steps = steps(&tuned);
+    assert_eq!(steps.len(), 30);
+    let mean = |steps: &[serde_json::Value]| {
+        let losses = steps.iter().map(|step| step["loss"].as_f64().unwrap());
+        losses.sum::<f64>() / steps.len() as f64
+    };
+    let (first, last) = (mean(&steps[..5]), mean(&steps[25..]));
+    assert!(last < 0.7 * first, "{first} -> {last}");
+    // Before the first step, and after each epoch.
+    assert_eq!(evaluations(&tuned).len(), 11);
+
+    // The folder is a model: the vectors of a fresh encoder are those that the run showed.
+    let device: Device = DEVICE.parse().unwrap();
+    let encoder = SentenceEncoder::from_pretrained(tuned.to_str().unwrap(), device).unwrap();
+    let vector = encoder.encode(&["high end water bottle"]).unwrap();
+    let text = stdout(&output);
+    let values = &vector.values()[..3];
+    let shown = format!("[{:.5}, {:.5}, {:.5}, ...]", values[0], values[1], values[2]);
+    assert!(text.contains(&shown), "{shown} in\n{text}");
+    for file in ["README.md", "report.html", "training.toml", "loss.svg", "modules.json"] {
+        assert!(tuned.join(file).is_file(), "{file}");
+    }
+    let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();
+    assert!(card.contains("multiple-negatives-ranking"), "{card}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_whatever_the_workers() {
+    let folder = folder();
+    for (output, more) in [("a", ["--workers", "1"]), ("b", ["--workers", "3"]), ("c", ["--seed", "1"])] {
+        let mut arguments = vec!["--max-steps", "3", "--batch-size", "8", "--output", output];
+        arguments.extend(more);
+        succeed(fit(folder.path(), &arguments));
+    }
+    let weights = |name: &str| weights(&inside(folder.path(), name));
+    if REPEATABLE {
+        assert!(weights("a") == weights("b"), "workers change nothing");
+    }
+    assert!(weights("a") != weights("c"), "the seed does");
+}
+
+/// Two accumulated batches of 4 rows and one of 8: the same mean, but for the order of its sums and
+/// what AdamW makes of that.
+const ACCUMULATION_TOLERANCE: f32 = 2e-5;
+
+#[test]
+fn accumulated_batches_are_one_large_batch() {
+    let folder = folder();
+    let common = [
+        "--loss", "mse", "--sampler", "sequential", "--dropout", "0", "--lr", "1e-3", "--warmup",
+        "0", "--decay", "constant",
+    ];
+    // 24 rows: steps of 16 and of 8 rows, so that the last is a remainder; its learning rate is that
+    // of a second step, not of a fourth.
+    for (output, batch, accumulation) in [("large", "16", "1"), ("small", "4", "4")] {
+        let mut arguments = common.to_vec();
+        arguments.extend(["--batch-size", batch, "--accumulation", accumulation, "--output", output]);
+        succeed(fit(folder.path(), &arguments));
+    }
+    let (large, small) = (inside(folder.path(), "large"), inside(folder.path(), "small"));
+    assert_eq!((steps(&large).len(), steps(&small).len()), (2, 2));
+    let mut largest = 0f32;
+    for ((name, a), (_, b)) in tensors(&large).iter().zip(&tensors(&small)) {
+        // A key's bias has no gradient but rounding, which AdamW blows up to full steps.
+        if name.ends_with("attn.k.bias") {
+            continue;
+        }
+        for (a, b) in a.iter().zip(b) {
+            largest = largest.max((a - b).abs());
+        }
+    }
+    assert!(largest <= ACCUMULATION_TOLERANCE, "{largest}");
+    let rates = |output: &std::path::Path| -> Vec<f64> {
+        steps(output).iter().map(|step| step["learning_rate"].as_f64().unwrap()).collect()
+    };
+    assert_eq!(rates(&large), rates(&small));
+}
+
+#[test]
+fn the_learning_rate_moves_once_an_optimiser_step() {
+    let folder = folder();
+    succeed(fit(
+        folder.path(),
+        &[
+            "--batch-size", "3", "--accumulation", "2", "--lr", "1e-3", "--warmup", "0.5", "--output", "tuned",
+        ],
+    ));
+    let rates: Vec<f64> = steps(&inside(folder.path(), "tuned"))
+        .iter()
+        .map(|step| step["learning_rate"].as_f64().unwrap())
+        .collect();
+    // 8 batches make 4 steps, of which 2 warm up.
+    assert_eq!(rates, [0.0, 0.0005, 0.001, 0.0005]);
+}
+
+#[test]
+fn what_is_frozen_stays_and_adapters_are_saved_alone() {
+    let folder = folder();
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["--max-steps", "2", "--lr", "1e-2", "--warmup", "0"];
+        all.extend(arguments);
+        succeed(fit(folder.path(), &all));
+    };
+    run(&["--freeze", "1", "--output", "frozen"]);
+    run(&["--lora", "2", "--save-adapter", "--output", "adapted"]);
+    let before = tensors(std::path::Path::new(&tiny()));
+    let changed = |output: &str| -> Vec<String> {
+        let after = tensors(&inside(folder.path(), output));
+        let both = before.iter().zip(after);
+        both.filter(|((_, before), (_, after))| before != after)
+            .map(|((name, _), _)| name.clone())
+            .collect()
+    };
+    let frozen = changed("frozen");
+    assert!(!frozen.is_empty());
+    assert!(frozen.iter().all(|name| name.contains("encoder.layer.1.")), "{frozen:?}");
+    let adapted = changed("adapted");
+    assert_eq!(adapted.len(), 8, "{adapted:?}");
+    assert!(adapted.iter().all(|name| name.contains("attention.attn.") && name.ends_with("weight")));
+
+    let adapter = inside(folder.path(), "adapted/adapter");
+    let config = std::fs::read(adapter.join("adapter_config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!((&config["r"], &config["lora_alpha"]), (&2.into(), &4.0.into()));
+    let bytes = std::fs::read(adapter.join("adapter_model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.len(), 16);
+    let down = file
+        .tensor("base_model.model.encoder.layer.0.attention.attn.q.lora_A.weight")
+        .unwrap();
+    assert_eq!(down.shape(), [2, 32]);
+}
+
+#[test]
+fn memory_savers_train_the_same_model() {
+    let folder = folder();
+    let run = |output: &str, more: &[&str]| {
+        let mut arguments = vec!["--dropout", "0", "--max-steps", "1", "--lr", "1e-3", "--warmup", "0"];
+        arguments.extend(["--max-grad-norm", "0", "--output", output]);
+        arguments.extend(more);
+        succeed(fit(folder.path(), &arguments));
+        steps(&inside(folder.path(), output))[0].clone()
+    };
+    let plain = run("plain", &[]);
+    for (output, more) in [
+        ("checkpointing", &["--checkpointing"][..]),
+        ("cached", &["--mini-batch-size", "5"]),
+        ("cached-name", &["--loss", "cached-multiple-negatives-ranking"]),
+    ] {
+        let other = run(output, more);
+        for key in ["loss", "gradient_norm"] {
+            let (a, b) = (plain[key].as_f64().unwrap(), other[key].as_f64().unwrap());
+            // Sums in another order, in f32.
+            assert!((a - b).abs() <= 1e-4 * a.abs(), "{output}: {key} {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_without_negatives_that_makes_all_vectors_one_is_noticed() {
+    let folder = folder();
+    let output = succeed(fit(
+        folder.path(),
+        &[
+            "--loss", "mse", "--epochs", "30", "--lr", "1e-3", "--output", "tuned",
+        ],
+    ));
+    let text = stderr(&output);
+    assert!(text.contains("--loss multiple-negatives-ranking"), "{text}");
+    let card = std::fs::read_to_string(inside(folder.path(), "tuned/README.md")).unwrap();
+    assert!(card.contains("have become one"), "{card}");
+}
+
+#[test]
+fn a_score_that_does_not_rise_stops_the_run() {
+    let folder = folder();
+    let output = succeed(fit(
+        folder.path(),
+        &[
+            // A learning rate that changes next to nothing.
+            "--split", "0.25", "--lr", "1e-12", "--epochs", "9", "--patience", "2", "--output", "tuned",
+        ],
+    ));
+    assert!(stdout(&output).contains("stopped"), "{}", stdout(&output));
+    // Before the first step, the first epoch, which is the best, and two more.
+    assert_eq!(evaluations(&inside(folder.path(), "tuned")).len(), 4);
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
+    let folder = folder();
+    let output = fit(
+        folder.path(),
+        &[
+            "--lr", "1e30", "--warmup", "0", "--max-grad-norm", "0", "--epochs", "5", "--output", "tuned",
+        ],
+    )
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("step 2"), "{text}");
+    assert!(text.contains("line "), "{text}");
+    assert!(!inside(folder.path(), "tuned/modules.json").exists());
+}
+
+#[test]
+fn settings_come_from_a_file_and_the_command_line() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("run.toml"),
+        "train = [\"pairs.tsv\"]\nloss = \"cosine\"\nmax-steps = 9\nbatch-size = 12\noutput = \"tuned\"\n",
+    )
+    .unwrap();
+    succeed(fit(folder.path(), &["--config", "run.toml", "--max-steps", "1"]));
+    let tuned = inside(folder.path(), "tuned");
+    assert_eq!(steps(&tuned).len(), 1);
+    let resolved = std::fs::read_to_string(tuned.join("training.toml")).unwrap();
+    for line in ["loss = \"cosine\"", "max-steps = 1", "batch-size = 12", "seed = 42"] {
+        assert!(resolved.contains(line), "{line} in\n{resolved}");
+    }
+}
