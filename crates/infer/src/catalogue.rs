@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
+use records::{ReaderOptions, Record, RecordReader, Source};
 use search::{Index, Similarity};
 
 use crate::cli::{CorpusArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
-use records::{ReaderOptions, Record, RecordReader, Source};
 use crate::saved_vectors;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::Notes;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::Device;
+use records::Format;
 use search::Similarity;
 
-use records::Format;
 use crate::vectors::VectorFormat;
 
 const EXAMPLES: &str = "\

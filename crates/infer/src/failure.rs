@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use model::ModelError;
+use records::RecordError;
 use search::SearchError;
 
-use records::RecordError;
 use crate::vectors::VectorError;
 
 /// Why a command failed.

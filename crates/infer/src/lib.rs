@@ -3,7 +3,7 @@
 //!
 //! | word | module |
 //! | --- | --- |
-//! | read | `records`, a crate of its own |
+//! | read | [`records`] |
 //! | embed | [`stream`], on [`model::SentenceEncoder`] |
 //! | write, read again | [`vectors`] |
 //! | search | [`catalogue`], on [`search::Index`] |

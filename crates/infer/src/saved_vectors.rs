@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use model::SentenceEncoder;
+use records::Record;
 use search::{Rows, Similarity, pairwise_similarity};
 
 use crate::failure::Failure;
-use records::Record;
 use crate::vectors::Vectors;
 
 /// The least cosine of a saved vector and the one that is computed again. Another batch or backend

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 
 use model::{Embeddings, SentenceEncoder};
+use records::{Record, RecordError, RecordReader};
 
 use crate::failure::Failure;
-use records::{Record, RecordError, RecordReader};
 use crate::terminal::{BarKind, Notes};
 
 /// The most records that are held at once. Within a window texts are sorted by length, so a large

@@ -1,26 +1,38 @@
 //! Which columns of a file are the text and the id.
 
-use super::Record;
-use super::error::{ColumnProblem, RowProblem};
+use crate::Record;
+use crate::error::{ColumnProblem, RowProblem};
 
 /// The column that is taken for the text where several could be.
-pub(super) const DEFAULT_COLUMN: &str = "text";
+const DEFAULT_COLUMN: &str = "text";
 
 /// What was asked for.
 #[derive(Clone, Debug)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     /// The text column, whichever it is.
     Default,
-    /// Every column that is not the id.
-    Every,
+    /// Every column that is not the id; where values have types, those of texts.
+    EveryText,
+    /// Every column that is not the id; where values have types, those of texts, numbers and
+    /// booleans.
+    EveryScalar,
     /// These columns, in this order.
     Named(Vec<String>),
+}
+
+/// What the values of a column are, in formats whose values have types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    NumberOrBoolean,
+    /// What is no text, and cannot become one.
+    Other,
 }
 
 impl Choice {
     /// The names of the chosen columns among those of a file; `id` is no candidate unless it is
     /// named.
-    pub(super) fn among(
+    pub(crate) fn among(
         &self,
         present: &[String],
         id: Option<&str>,
@@ -28,7 +40,7 @@ impl Choice {
         let candidates = || present.iter().filter(|name| Some(name.as_str()) != id);
         match self {
             Self::Named(names) => Ok(names.clone()),
-            Self::Every => Ok(candidates().cloned().collect()),
+            Self::EveryText | Self::EveryScalar => Ok(candidates().cloned().collect()),
             Self::Default => {
                 let mut all = candidates();
                 if let (Some(only), None) = (all.next(), all.next()) {
@@ -43,24 +55,50 @@ impl Choice {
             }
         }
     }
+
+    /// As [`Self::among`], where values have types. What is named `text` may be the text whatever
+    /// it holds: to say that it is none helps more than to pass it over.
+    pub(crate) fn among_typed(
+        &self,
+        present: &[(String, Kind)],
+        id: Option<&str>,
+    ) -> Result<Vec<String>, ColumnProblem> {
+        let mut candidates: Vec<String> = Vec::new();
+        for (name, kind) in present {
+            let suits = match self {
+                Self::EveryScalar => *kind != Kind::Other,
+                _ => *kind == Kind::Text || name == DEFAULT_COLUMN,
+            };
+            if suits && !candidates.contains(name) {
+                candidates.push(name.clone());
+            }
+        }
+        self.among(&candidates, id)
+            .map_err(|problem| match problem {
+                ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen {
+                    present: present.iter().map(|(name, _)| name.clone()).collect(),
+                },
+                other => other,
+            })
+    }
 }
 
 /// The header of a CSV or TSV file, and where in it the chosen columns stand.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     width: usize,
     columns: Vec<Column>,
     id: Option<Column>,
 }
 
 #[derive(Debug)]
-struct Column {
-    name: String,
-    index: usize,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) index: usize,
 }
 
 impl Table {
-    pub(super) fn new(
+    pub(crate) fn new(
         header: &[String],
         choice: &Choice,
         id: Option<&str>,
@@ -79,12 +117,12 @@ impl Table {
     }
 
     /// How many columns the header has.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// A row must be as wide as the header.
-    pub(super) fn check_width(&self, found: usize) -> Result<(), RowProblem> {
+    pub(crate) fn check_width(&self, found: usize) -> Result<(), RowProblem> {
         let expected = self.width;
         if found == expected {
             Ok(())
@@ -94,7 +132,7 @@ impl Table {
     }
 
     /// The names of the chosen columns.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.columns
             .iter()
             .map(|column| column.name.clone())
@@ -102,7 +140,7 @@ impl Table {
     }
 
     /// The record of a row.
-    pub(super) fn record(&self, line: u64, row: &[&str]) -> Result<Record, RowProblem> {
+    pub(crate) fn record(&self, line: u64, row: &[&str]) -> Result<Record, RowProblem> {
         self.check_width(row.len())?;
         // The row is as wide as the header, so every index is inside.
         let value = |column: &Column| row.get(column.index).copied().unwrap_or_default();
@@ -120,7 +158,8 @@ impl Table {
     }
 }
 
-fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
+/// The column of that name, which must stand there once.
+pub(crate) fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
     let mut places = header
         .iter()
         .enumerate()
@@ -141,7 +180,7 @@ fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
 }
 
 /// An id that can stand on a line of its own.
-pub(super) fn checked_id(column: &str, id: String) -> Result<String, RowProblem> {
+pub(crate) fn checked_id(column: &str, id: String) -> Result<String, RowProblem> {
     if id.is_empty() {
         Err(RowProblem::EmptyId {
             column: column.to_owned(),
@@ -206,7 +245,7 @@ mod tests {
         );
         assert_eq!(record.text(), "Acme kettle");
 
-        let every = Table::new(&header, &Choice::Every, Some("sku")).unwrap();
+        let every = Table::new(&header, &Choice::EveryScalar, Some("sku")).unwrap();
         assert_eq!(every.names(), ["title", "brand"]);
     }
 

@@ -8,18 +8,18 @@ use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::Record;
-use super::columns::{Choice, Table};
-use super::error::{ColumnProblem, RecordError, RowProblem};
-use super::input::Input;
+use crate::Record;
+use crate::columns::{Choice, Table};
+use crate::error::{ColumnProblem, RecordError, RowProblem};
+use crate::input::Input;
 
-pub(super) struct CommaSeparatedRows {
+pub(crate) struct CommaSeparatedRows {
     parser: RowParser,
     table: Table,
 }
 
 impl CommaSeparatedRows {
-    pub(super) fn open(
+    pub(crate) fn open(
         input: &mut Input,
         choice: &Choice,
         id: Option<&str>,
@@ -37,11 +37,11 @@ impl CommaSeparatedRows {
         Ok(Self { parser, table })
     }
 
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         self.table.names()
     }
 
-    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
         let Some(line) = self.parser.next(input)? else {
             return Ok(None);
         };

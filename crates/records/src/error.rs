@@ -1,8 +1,10 @@
 //! What can be wrong with a file of texts.
 
-use std::io;
+use std::{fmt, io};
 
-use super::source::Source;
+use parquet::errors::ParquetError;
+
+use crate::source::Source;
 
 /// Why a file of texts cannot be read any further, or, for [`RecordError::Row`], why one of its
 /// rows cannot.
@@ -29,7 +31,7 @@ pub enum RecordError {
     },
     /// Columns were chosen of a file that has none.
     #[error(
-        "{file}: a file of lines has no columns; leave the columns out, or name its format: csv, tsv or jsonl"
+        "{file}: a file of lines has no columns; leave the columns out, or name its format: csv, tsv, jsonl or parquet"
     )]
     TextHasNoColumns {
         /// The file.
@@ -44,11 +46,13 @@ pub enum RecordError {
         source: ColumnProblem,
     },
     /// One row is bad. The rows after it can still be read.
-    #[error("{file}, line {line}: {source}")]
+    #[error("{file}, {numbering} {line}: {source}")]
     Row {
         /// The file.
         file: Source,
-        /// The line the row starts on.
+        /// What `line` counts.
+        numbering: Numbering,
+        /// The line the row starts on, or the number of the row, the first being 1.
         line: u64,
         /// What is wrong with it.
         source: RowProblem,
@@ -74,6 +78,56 @@ pub enum RecordError {
         /// The line the row starts on.
         line: u64,
     },
+    /// Parquet cannot be read from front to back.
+    #[error(
+        "{file}: Parquet is read from its end, so it cannot come from standard input or a pipe, nor be gzipped as a whole; save it as a plain file"
+    )]
+    ParquetNotPlainFile {
+        /// Where it was to come from.
+        file: Source,
+    },
+    /// The directory at the end of a Parquet file cannot be read.
+    #[error(
+        "{file}: not a Parquet file, or a damaged one ({}); is the file of another format?",
+        parquet_reason(source)
+    )]
+    NotParquet {
+        /// The file.
+        file: Source,
+        /// What the parser said.
+        source: ParquetError,
+    },
+    /// The rows of a Parquet file cannot be read any further.
+    #[error(
+        "{file}, row {row}: the Parquet data is damaged ({}); write the file again",
+        parquet_reason(source)
+    )]
+    ParquetData {
+        /// The file.
+        file: Source,
+        /// The row that could not be read, the first being 1.
+        row: u64,
+        /// What the decoder said.
+        source: ParquetError,
+    },
+}
+
+/// What the rows of a file are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Numbering {
+    /// The line that they start on.
+    Lines,
+    /// Their own number: the file has no lines.
+    Rows,
+}
+
+impl fmt::Display for Numbering {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Lines => "line",
+            Self::Rows => "row",
+        })
+    }
 }
 
 impl RecordError {
@@ -117,6 +171,33 @@ pub enum ColumnProblem {
         /// The columns of the file.
         present: Vec<String>,
     },
+    /// The values of a column cannot become texts.
+    #[error("column `{column}` holds {kind} where texts, numbers or booleans are needed")]
+    NotText {
+        /// The chosen column.
+        column: String,
+        /// What it holds: `nested values`, `bytes`, `dates or times`, `nothing but nulls`.
+        kind: &'static str,
+    },
+    /// No column was chosen, and none holds what is looked for.
+    #[error(
+        "none of the columns can be taken for texts; there are: {}",
+        list(present)
+    )]
+    NoneFits {
+        /// The columns of the file.
+        present: Vec<String>,
+    },
+    /// A column is compressed in a way that cannot be undone here.
+    #[error(
+        "column `{column}` is compressed by {codec}; write the file again without compression, or by snappy, gzip or zstd"
+    )]
+    Compression {
+        /// The chosen column.
+        column: String,
+        /// The name of the compression, as Parquet writes it.
+        codec: String,
+    },
 }
 
 /// What is wrong with a row.
@@ -153,7 +234,7 @@ pub enum RowProblem {
     NotText {
         /// The column.
         column: String,
-        /// What the value is: `null`, `an array` or `an object`.
+        /// What the value is: `null`, `an array`, `an object` or `not a finite number`.
         kind: &'static str,
     },
     /// The row has no id.
@@ -201,5 +282,21 @@ pub(crate) fn json_reason(error: &serde_json::Error) -> String {
         // An error of meaning rather than of spelling has no place.
         0 => reason.to_owned(),
         column => format!("{reason} at column {column}"),
+    }
+}
+
+/// What the Parquet decoder says, which may quote a whole value, in a sentence's length.
+fn parquet_reason(error: &ParquetError) -> String {
+    const SHOWN: usize = 160;
+    let message = match error {
+        ParquetError::General(message)
+        | ParquetError::EOF(message)
+        | ParquetError::NYI(message) => message.clone(),
+        ParquetError::External(source) => source.to_string(),
+        other => other.to_string(),
+    };
+    match message.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", message.get(..end).unwrap_or_default()),
+        None => message,
     }
 }

@@ -2,27 +2,51 @@
 
 use std::fmt;
 use std::path::Path;
-
-use clap::ValueEnum;
+use std::str::FromStr;
 
 /// How a file of texts is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// One text a line.
-    #[value(alias = "txt")]
     Text,
     /// Comma-separated values with a header line.
     Csv,
     /// Tab-separated values with a header line, without quoting.
     Tsv,
     /// One JSON object a line.
-    #[value(alias = "ndjson")]
     Jsonl,
+    /// Columns of an Apache Parquet file.
+    Parquet,
 }
 
 impl Format {
-    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl` and `.ndjson`, in any case and
-    /// also before `.gz`; any other name is [`Format::Text`].
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Text, Self::Csv, Self::Tsv, Self::Jsonl, Self::Parquet];
+
+    /// Its name, which [`FromStr`] reads and [`fmt::Display`] writes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// Another name, which [`FromStr`] reads too.
+    #[must_use]
+    pub fn alias(self) -> Option<&'static str> {
+        match self {
+            Self::Text => Some("txt"),
+            Self::Jsonl => Some("ndjson"),
+            Self::Csv | Self::Tsv | Self::Parquet => None,
+        }
+    }
+
+    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl`, `.ndjson` and `.parquet`, in
+    /// any case and also before `.gz`; any other name is [`Format::Text`].
     #[must_use]
     pub fn from_path(path: &Path) -> Self {
         let name = path
@@ -35,6 +59,7 @@ impl Format {
             Some((_, "csv")) => Self::Csv,
             Some((_, "tsv")) => Self::Tsv,
             Some((_, "jsonl" | "ndjson")) => Self::Jsonl,
+            Some((_, "parquet")) => Self::Parquet,
             _ => Self::Text,
         }
     }
@@ -42,12 +67,25 @@ impl Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Text => "text",
-            Self::Csv => "csv",
-            Self::Tsv => "tsv",
-            Self::Jsonl => "jsonl",
-        })
+        formatter.pad(self.name())
+    }
+}
+
+/// A word that names no format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no format `{0}`; there are: text, csv, tsv, jsonl and parquet")]
+pub struct UnknownFormat(pub String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    /// By name or alias, in any case.
+    fn from_str(word: &str) -> Result<Self, UnknownFormat> {
+        let named = |name: &str| name.eq_ignore_ascii_case(word);
+        Self::ALL
+            .into_iter()
+            .find(|format| named(format.name()) || format.alias().is_some_and(named))
+            .ok_or_else(|| UnknownFormat(word.to_owned()))
     }
 }
 
@@ -67,6 +105,8 @@ mod tests {
             ("products.tsv.gz", Format::Tsv),
             ("products.jsonl", Format::Jsonl),
             ("products.ndjson.gz", Format::Jsonl),
+            ("products.parquet", Format::Parquet),
+            ("Products.Parquet", Format::Parquet),
             ("products.gz", Format::Text),
             ("", Format::Text),
         ] {
@@ -76,9 +116,19 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_printed() {
-        for &format in Format::value_variants() {
-            assert_eq!(Format::from_str(&format.to_string(), false), Ok(format));
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert_eq!(Format::from_str("TXT", true), Ok(Format::Text));
+        assert_eq!("TXT".parse(), Ok(Format::Text));
+        assert_eq!("ndjson".parse(), Ok(Format::Jsonl));
+    }
+
+    #[test]
+    fn a_word_that_is_no_format_is_answered_with_all_of_them() {
+        let message = "xlsx".parse::<Format>().unwrap_err().to_string();
+        assert!(message.contains("`xlsx`"), "{message}");
+        for format in Format::ALL {
+            assert!(message.contains(format.name()), "{message}");
+        }
     }
 }

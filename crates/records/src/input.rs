@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::{ColumnProblem, RecordError, RowProblem};
-use super::source::Source;
+use crate::error::{ColumnProblem, Numbering, RecordError, RowProblem};
+use crate::source::Source;
 
 /// The longest row that is read, in bytes. No text is that long, but a binary file without line
 /// breaks is, and it must not fill the memory.
@@ -20,7 +20,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 
 /// A file of texts on the way to its rows.
-pub(super) struct Input {
+pub(crate) struct Input {
     file: Source,
     reader: Box<dyn BufRead + Send>,
     gzipped: bool,
@@ -30,11 +30,11 @@ pub(super) struct Input {
     /// Line breaks consumed.
     lines: u64,
     /// The longest row; smaller than [`MAX_ROW_BYTES`] in tests only.
-    pub(super) row_limit: usize,
+    pub(crate) row_limit: usize,
 }
 
 impl Input {
-    pub(super) fn open(file: &Source) -> Result<Self, RecordError> {
+    pub(crate) fn open(file: &Source) -> Result<Self, RecordError> {
         let failed = |source| RecordError::Io {
             file: file.clone(),
             source,
@@ -55,7 +55,7 @@ impl Input {
 
     /// Reads `bytes` under the name of `file`. They are unzipped when that name ends in `.gz` or
     /// they look like gzip.
-    pub(super) fn new(
+    pub(crate) fn new(
         file: Source,
         bytes: impl Read + Send + 'static,
         total_bytes: Option<u64>,
@@ -97,22 +97,22 @@ impl Input {
         Ok(input)
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
-    pub(super) fn total_bytes(&self) -> Option<u64> {
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
 
     /// The number of the line that is read next, the first being 1.
-    pub(super) fn next_line_number(&self) -> u64 {
+    pub(crate) fn next_line_number(&self) -> u64 {
         self.lines + 1
     }
 
     /// Puts the next line into `line`, without its line break (`\n` or `\r\n`), and gives its
     /// number; `None` at the end.
-    pub(super) fn read_line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>, RecordError> {
+    pub(crate) fn read_line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>, RecordError> {
         line.clear();
         let number = self.next_line_number();
         // One byte more than a row may have tells a row that is too long from one that just fits.
@@ -136,7 +136,7 @@ impl Input {
     }
 
     /// The next bytes, as many as are at hand; empty at the end of the file.
-    pub(super) fn fill(&mut self) -> Result<&[u8], RecordError> {
+    pub(crate) fn fill(&mut self) -> Result<&[u8], RecordError> {
         let Self {
             file,
             reader,
@@ -150,27 +150,28 @@ impl Input {
     }
 
     /// Takes the first `count` of the bytes at hand, with `line_breaks` among them.
-    pub(super) fn consume(&mut self, count: usize, line_breaks: u64) {
+    pub(crate) fn consume(&mut self, count: usize, line_breaks: u64) {
         self.reader.consume(count);
         self.lines += line_breaks;
     }
 
-    pub(super) fn row_error(&self, line: u64, source: RowProblem) -> RecordError {
+    pub(crate) fn row_error(&self, line: u64, source: RowProblem) -> RecordError {
         RecordError::Row {
             file: self.file.clone(),
+            numbering: Numbering::Lines,
             line,
             source,
         }
     }
 
-    pub(super) fn column_error(&self, source: ColumnProblem) -> RecordError {
+    pub(crate) fn column_error(&self, source: ColumnProblem) -> RecordError {
         RecordError::Columns {
             file: self.file.clone(),
             source,
         }
     }
 
-    pub(super) fn row_too_long(&self, line: u64) -> RecordError {
+    pub(crate) fn row_too_long(&self, line: u64) -> RecordError {
         RecordError::RowTooLong {
             file: self.file.clone(),
             line,
@@ -178,14 +179,14 @@ impl Input {
         }
     }
 
-    pub(super) fn unclosed_quote(&self, line: u64) -> RecordError {
+    pub(crate) fn unclosed_quote(&self, line: u64) -> RecordError {
         RecordError::UnclosedQuote {
             file: self.file.clone(),
             line,
         }
     }
 
-    pub(super) fn text_has_no_columns(&self) -> RecordError {
+    pub(crate) fn text_has_no_columns(&self) -> RecordError {
         RecordError::TextHasNoColumns {
             file: self.file.clone(),
         }
@@ -210,7 +211,8 @@ fn read_error(file: &Source, gzipped: bool, line: u64, source: io::Error) -> Rec
     }
 }
 
-fn names_gzip(file: &Source) -> bool {
+/// Whether the name ends in `.gz`.
+pub(crate) fn names_gzip(file: &Source) -> bool {
     match file {
         Source::Stdin => false,
         Source::File(path) => path

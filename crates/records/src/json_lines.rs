@@ -6,12 +6,12 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Record;
-use super::columns::{Choice, DEFAULT_COLUMN, checked_id};
-use super::error::{ColumnProblem, RecordError, RowProblem};
-use super::input::Input;
+use crate::Record;
+use crate::columns::{Choice, Kind, checked_id};
+use crate::error::{RecordError, RowProblem};
+use crate::input::Input;
 
-pub(super) struct JsonLinesRows {
+pub(crate) struct JsonLinesRows {
     columns: Vec<String>,
     id: Option<String>,
     line: Vec<u8>,
@@ -20,7 +20,7 @@ pub(super) struct JsonLinesRows {
 }
 
 impl JsonLinesRows {
-    pub(super) fn new(id: Option<&str>) -> Self {
+    pub(crate) fn new(id: Option<&str>) -> Self {
         Self {
             columns: Vec::new(),
             id: id.map(str::to_owned),
@@ -31,7 +31,7 @@ impl JsonLinesRows {
 
     /// Settles the columns: those that were named, else by the first row, which [`Self::next`]
     /// still gives.
-    pub(super) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), RecordError> {
+    pub(crate) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), RecordError> {
         if let Choice::Named(names) = choice {
             self.columns.clone_from(names);
             return Ok(());
@@ -39,24 +39,20 @@ impl JsonLinesRows {
         let Some(number) = self.read_row(input)? else {
             return Ok(());
         };
-        let keys = parse(&self.line).and_then(|line| text_keys(line, self.id.as_deref()));
-        let (present, texts) = keys.map_err(|problem| input.row_error(number, problem))?;
-        let columns = choice
-            .among(&texts, self.id.as_deref())
-            .map_err(|problem| match problem {
-                ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen { present },
-                other => other,
-            });
-        self.columns = columns.map_err(|problem| input.column_error(problem))?;
+        let keys = parse(&self.line).and_then(kinds);
+        let keys = keys.map_err(|problem| input.row_error(number, problem))?;
+        self.columns = choice
+            .among_typed(&keys, self.id.as_deref())
+            .map_err(|problem| input.column_error(problem))?;
         self.held = Some(number);
         Ok(())
     }
 
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         self.columns.clone()
     }
 
-    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
         let number = match self.held.take() {
             Some(number) => number,
             None => match self.read_row(input)? {
@@ -150,18 +146,18 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Keep<F> {
     }
 }
 
-/// All keys of a row, and those that could be the text: strings, and the key `text` whatever it
-/// holds.
-fn text_keys(row: &str, id: Option<&str>) -> Result<(Vec<String>, Vec<String>), RowProblem> {
+/// The keys of a row, and what their values are.
+fn kinds(row: &str) -> Result<Vec<(String, Kind)>, RowProblem> {
     let values = keep(row, |_| true)?;
-    let mut texts: Vec<String> = Vec::new();
-    for (key, value) in &values {
-        let is_text = value.get().starts_with('"') || key == DEFAULT_COLUMN;
-        if is_text && Some(key.as_str()) != id && !texts.contains(key) {
-            texts.push(key.clone());
-        }
-    }
-    Ok((values.into_iter().map(|(key, _)| key).collect(), texts))
+    let kind = |value: &RawValue| match value.get().as_bytes().first() {
+        Some(b'"') => Kind::Text,
+        Some(b'n' | b'[' | b'{') => Kind::Other,
+        _ => Kind::NumberOrBoolean,
+    };
+    Ok(values
+        .into_iter()
+        .map(|(key, value)| (key, kind(value)))
+        .collect())
 }
 
 fn missing(row: &str, column: &str) -> RowProblem {
@@ -212,6 +208,21 @@ mod tests {
         let record = record(line, &["a", "c", "b"], Some("id")).unwrap();
         assert_eq!(record.fields, ["xé\n", "true", "1.50"]);
         assert_eq!(record.id.as_deref(), Some("12345678901234567890123"));
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_their_values() {
+        let row = r#"{"a": -1.5, "b": "x", "c": null, "d": [1], "e": {"f": 1}, "g": false}"#;
+        let found = kinds(row).unwrap();
+        let expected = [
+            ("a", Kind::NumberOrBoolean),
+            ("b", Kind::Text),
+            ("c", Kind::Other),
+            ("d", Kind::Other),
+            ("e", Kind::Other),
+            ("g", Kind::NumberOrBoolean),
+        ];
+        assert_eq!(found, expected.map(|(key, kind)| (key.to_owned(), kind)));
     }
 
     #[test]

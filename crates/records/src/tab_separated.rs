@@ -1,17 +1,17 @@
 //! TSV: a header line, then fields between tabs, without quoting.
 
-use super::Record;
-use super::columns::{Choice, Table};
-use super::error::{ColumnProblem, RecordError, RowProblem};
-use super::input::Input;
+use crate::Record;
+use crate::columns::{Choice, Table};
+use crate::error::{ColumnProblem, RecordError, RowProblem};
+use crate::input::Input;
 
-pub(super) struct TabSeparatedRows {
+pub(crate) struct TabSeparatedRows {
     table: Table,
     line: Vec<u8>,
 }
 
 impl TabSeparatedRows {
-    pub(super) fn open(
+    pub(crate) fn open(
         input: &mut Input,
         choice: &Choice,
         id: Option<&str>,
@@ -28,11 +28,11 @@ impl TabSeparatedRows {
         Ok(Self { table, line })
     }
 
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         self.table.names()
     }
 
-    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
         while let Some(number) = input.read_line(&mut self.line)? {
             // A single column has no other way to write an empty text.
             if self.line.is_empty() && self.table.width() > 1 {

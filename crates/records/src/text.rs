@@ -1,16 +1,16 @@
 //! Files of lines: each is a text.
 
-use super::Record;
-use super::error::{RecordError, RowProblem};
-use super::input::Input;
+use crate::Record;
+use crate::error::{RecordError, RowProblem};
+use crate::input::Input;
 
 #[derive(Default)]
-pub(super) struct TextRows {
+pub(crate) struct TextRows {
     line: Vec<u8>,
 }
 
 impl TextRows {
-    pub(super) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
         let Some(line) = input.read_line(&mut self.line)? else {
             return Ok(None);
         };

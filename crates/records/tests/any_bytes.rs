@@ -1,11 +1,17 @@
 //! Readers of texts on bytes that nobody meant for them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 use std::io::{Cursor, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
 use proptest::prelude::*;
+use records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
 
 fn read(
     format: Format,
@@ -19,6 +25,7 @@ fn read(
     RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options)?.collect()
 }
 
+/// Those that are read from front to back; for the other one, see the tests of Parquet.
 fn formats() -> impl Strategy<Value = Format> {
     prop::sample::select(vec![Format::Text, Format::Csv, Format::Tsv, Format::Jsonl])
 }

@@ -18,6 +18,7 @@ pub mod commands;
 pub mod data;
 pub mod error;
 pub mod evaluation;
+mod files;
 pub mod fit;
 pub mod loader;
 pub mod losses;

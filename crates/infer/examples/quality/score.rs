@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use records::Record;
 use infer::terminal::BarKind;
 use infer::{Failure, Terminal};
 use model::{Embeddings, SentenceEncoder};
+use records::Record;
 use search::{Hit, Index, Rows, Similarity, metrics, pairwise_similarity};
 
 use crate::data::{Judgements, field, number, positions, read, read_judgements};

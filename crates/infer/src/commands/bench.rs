@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::SentenceEncoder;
+use records::{Format, Record};
 use serde::Serialize;
 
 use super::load;
 use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
-use records::{Format, Record};
 use crate::terminal::Terminal;
 
 /// A file of this name is encoded one text a call.

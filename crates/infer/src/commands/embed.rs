@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::SentenceEncoder;
+use records::Record;
 
 use super::{encode, load};
 use crate::catalogue::open;
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::failure::{Failure, UsageError};
-use records::Record;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::{Notes, Terminal};
 use crate::vectors::{VectorFormat, VectorWriter, check_target};

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use ::search::Rows;
+use records::Record;
 
 use super::search::{About, one_line, print_hits, print_json};
 use super::{encode, load};
 use crate::catalogue::{Catalogue, Corpus};
 use crate::cli::{ModelArgs, RecommendArgs};
 use crate::failure::Failure;
-use records::Record;
 use crate::terminal::Terminal;
 
 pub(super) fn run(

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use records::Record;
 use search::{Rows, Similarity, similarity_matrix};
 
 use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
 use crate::failure::Failure;
-use records::Record;
 use crate::terminal::Terminal;
 use crate::vectors::{VectorFormat, VectorWriter, check_target};
 

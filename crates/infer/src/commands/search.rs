@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use ::search::{Hit, Rows};
+use records::Record;
 use serde::Serialize;
 
 use super::{encode, load};
 use crate::catalogue::{Catalogue, Corpus};
 use crate::cli::{ModelArgs, SearchArgs};
 use crate::failure::Failure;
-use records::Record;
 use crate::terminal::Terminal;
 
 /// A line of a hit's text, at most this many characters.

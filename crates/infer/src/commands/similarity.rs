@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use model::Embeddings;
+use records::{RecordReader, Source};
 use search::{Rows, Similarity, pairwise_similarity};
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::{encode, load};
 use crate::catalogue::reader_options;
 use crate::cli::{Comparison, ModelArgs, ReadArgs, SimilarityArgs};
 use crate::failure::{Failure, UsageError};
-use records::{RecordReader, Source};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::terminal::Terminal;
 

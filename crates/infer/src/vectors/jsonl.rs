@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize};
-
 use records::Record;
+use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
 struct Row<'a> {

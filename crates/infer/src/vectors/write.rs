@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use records::Record;
 use tempfile::NamedTempFile;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
-use records::Record;
 use crate::unfinished;
 
 /// The file that `path` leads to, found out before anything is computed for it.

@@ -1,8 +1,8 @@
 //! Files of vectors: what is written is read, what is damaged is an error.
 
-use records::Record;
 use infer::vectors::{VectorFormat, VectorWriter, read_vectors};
 use proptest::prelude::*;
+use records::Record;
 
 fn records(count: usize) -> Vec<Record> {
     (1..=count)

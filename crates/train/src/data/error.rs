@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use records::{RecordError, Source};
+use records::{Numbering, RecordError, Source};
 
 use super::columns::{Role, RowKind};
 
@@ -38,11 +38,13 @@ pub enum DataError {
         file: Source,
     },
     /// A row cannot be trained on. The rows after it can still be read.
-    #[error("{}: {source}", Place(file.as_ref(), *line))]
+    #[error("{}{numbering} {line}: {source}", prefix(file.as_ref()))]
     Row {
         /// The file; `None` for rows that are in none.
         file: Option<Source>,
-        /// The line the row starts on; without a file, its number. The first is 1.
+        /// What `line` counts.
+        numbering: Numbering,
+        /// The line the row starts on, or the number of the row, the first being 1.
         line: u64,
         /// What is wrong with it.
         source: ExampleProblem,
@@ -314,16 +316,8 @@ impl fmt::Display for Cell {
     }
 }
 
-/// Where a row stands.
-struct Place<'a>(Option<&'a Source>, u64);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Some(file), line) => write!(formatter, "{file}, line {line}"),
-            Self(None, row) => write!(formatter, "row {row}"),
-        }
-    }
+fn prefix(file: Option<&Source>) -> String {
+    file.map_or_else(String::new, |file| format!("{file}, "))
 }
 
 fn file_names(files: &[Source]) -> String {
@@ -372,6 +366,11 @@ mod tests {
     fn a_place_is_a_line_of_a_file_or_a_row() {
         let row = |file: Option<&str>| DataError::Row {
             file: file.map(|path| Source::File(path.into())),
+            numbering: if file.is_some() {
+                Numbering::Lines
+            } else {
+                Numbering::Rows
+            },
             line: 7,
             source: ExampleProblem::Empty {
                 cell: Cell {

@@ -49,6 +49,13 @@ const SCORES: &[&str] = &["score", "similarity", "rating"];
 /// Names of the label.
 const LABELS: &[&str] = &["label"];
 
+/// The roles of the columns `names` if both anchor and positive are among the known names.
+pub(super) fn infer_by_name(names: &[String]) -> Option<Result<ColumnMap, ColumnMapError>> {
+    let columns = Columns::new(names, &[]);
+    let named = columns.has(Role::Anchor) && columns.has(Role::Positive);
+    named.then(|| columns.into_map())
+}
+
 /// The roles of the columns `names`, of which `first_row` holds the first values.
 ///
 /// # Errors
@@ -59,12 +66,7 @@ pub(super) fn infer(
     first_row: &[String],
     group_column: Option<&str>,
 ) -> Result<ColumnMap, ColumnMapError> {
-    let mut columns = Columns {
-        names,
-        first_row,
-        roles: vec![None; names.len()],
-    };
-    columns.name_roles();
+    let mut columns = Columns::new(names, first_row);
     match (columns.has(Role::Anchor), columns.has(Role::Positive)) {
         (true, true) => {}
         (true, false) => columns.fill_in(Role::Positive, group_column)?,
@@ -80,7 +82,18 @@ struct Columns<'a> {
     roles: Vec<Option<Role>>,
 }
 
-impl Columns<'_> {
+impl<'a> Columns<'a> {
+    /// The columns with the roles that their names tell.
+    fn new(names: &'a [String], first_row: &'a [String]) -> Self {
+        let mut columns = Self {
+            names,
+            first_row,
+            roles: vec![None; names.len()],
+        };
+        columns.name_roles();
+        columns
+    }
+
     fn name_roles(&mut self) {
         for (role, synonyms) in [
             (Role::Anchor, ANCHORS),

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
+use records::{Format, Numbering, ReaderOptions, Record, RecordError, RecordReader, Source};
 
 use super::checks::{check_target, check_text};
 use super::columns::{ColumnMap, Role};
 use super::error::{Cell, DataError, ExampleProblem};
-use super::inference::infer;
+use super::inference::{infer, infer_by_name};
 use super::table::TextTable;
 
 /// How files of rows are read.
@@ -83,32 +83,52 @@ enum Found {
     },
 }
 
-/// Finds the roles of the columns of a file by its first row. The file is opened for that alone,
-/// so that later only the columns with a role are taken out of its rows.
+/// Finds the roles of the columns of a file by their names, else by its first row. The file is
+/// opened for that alone, so that later only the columns with a role are taken out of its rows.
 fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError> {
     let reader_options = ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
         ..ReaderOptions::default()
     };
-    let mut reader = RecordReader::open_every_column(file, &reader_options)?;
+    let mut reader = RecordReader::open_every_scalar(file, &reader_options)?;
     if reader.total_bytes().is_none() {
         return Err(DataError::ReadOnce { file: file.clone() });
     }
-    let Some(first) = reader.next().transpose()? else {
-        let skipped = reader.skipped();
-        return Ok(Found::NoRows { skipped });
-    };
-    if reader.columns().is_empty() {
-        return Err(DataError::NoColumns { file: file.clone() });
-    }
     let group_column = options.group_column.as_deref();
-    infer(reader.columns(), &first.fields, group_column)
+    let columns = match infer_by_name(reader.columns()) {
+        Some(columns) => columns,
+        None => match first_row(&mut reader)? {
+            None => {
+                let skipped = reader.skipped();
+                return Ok(Found::NoRows { skipped });
+            }
+            Some(_) if reader.columns().is_empty() => {
+                return Err(DataError::NoColumns { file: file.clone() });
+            }
+            Some(first) => infer(reader.columns(), &first.fields, group_column),
+        },
+    };
+    columns
         .map(Found::Columns)
         .map_err(|source| DataError::Columns {
             file: file.clone(),
             source,
         })
+}
+
+/// The first row that can be read: a row that is bad for a column that plays no role is not bad.
+/// If there is none but bad ones, the error of the first.
+fn first_row(reader: &mut RecordReader) -> Result<Option<Record>, RecordError> {
+    let mut first_error = None;
+    for record in reader {
+        match record {
+            Ok(record) => return Ok(Some(record)),
+            Err(error) if error.is_row() => first_error = first_error.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    first_error.map_or(Ok(None), Err)
 }
 
 fn read_file(
@@ -117,7 +137,11 @@ fn read_file(
     columns: &ColumnMap,
     options: &ReadOptions,
 ) -> Result<(), DataError> {
-    let layout = Layout::new(columns, options.group_column.as_deref());
+    let layout = Layout::new(
+        columns,
+        options.group_column.as_deref(),
+        numbering(file, options),
+    );
     let reader_options = ReaderOptions {
         format: options.format,
         columns: layout.columns.clone(),
@@ -133,6 +157,19 @@ fn read_file(
     Ok(())
 }
 
+/// What the numbers of a file's records count.
+fn numbering(file: &Source, options: &ReadOptions) -> Numbering {
+    let format = match (options.format, file) {
+        (Some(format), _) => format,
+        (None, Source::File(path)) => Format::from_path(path),
+        (None, Source::Stdin) => Format::Text,
+    };
+    match format {
+        Format::Parquet => Numbering::Rows,
+        Format::Text | Format::Csv | Format::Tsv | Format::Jsonl => Numbering::Lines,
+    }
+}
+
 fn add(
     table: &mut TextTable,
     file: &Source,
@@ -142,6 +179,7 @@ fn add(
     let Record { line, fields, .. } = record?;
     let target = layout.check(&fields).map_err(|source| DataError::Row {
         file: Some(file.clone()),
+        numbering: layout.numbering,
         line,
         source,
     })?;
@@ -158,10 +196,11 @@ struct Layout {
     texts: usize,
     target: Option<(Role, usize)>,
     group: Option<usize>,
+    numbering: Numbering,
 }
 
 impl Layout {
-    fn new(map: &ColumnMap, group_column: Option<&str>) -> Self {
+    fn new(map: &ColumnMap, group_column: Option<&str>, numbering: Numbering) -> Self {
         let mut columns = map.texts().to_vec();
         let texts = columns.len();
         let target = map.kind().target().zip(map.target()).map(|(role, name)| {
@@ -183,6 +222,7 @@ impl Layout {
             texts,
             target,
             group,
+            numbering,
         }
     }
 

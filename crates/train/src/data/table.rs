@@ -3,7 +3,7 @@
 use std::mem::size_of;
 
 use burn::data::dataset::Dataset;
-use records::Source;
+use records::{Numbering, Source};
 
 use super::checks::{check_target, check_text};
 use super::columns::{Role, RowKind};
@@ -99,8 +99,8 @@ impl<'a> Row<'a> {
         self.table.groups.get(self.row).copied()
     }
 
-    /// The line of the file it starts on; its number among the rows it was built from where it
-    /// comes from no file. The first is 1.
+    /// The line of the file it starts on; in Parquet, and where it comes from no file, its number
+    /// among the rows. The first is 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.table.lines[self.row]
@@ -131,6 +131,7 @@ impl TextTable {
         for (line, row) in (1..).zip(rows) {
             table.check(&row).map_err(|source| DataError::Row {
                 file: None,
+                numbering: Numbering::Rows,
                 line,
                 source,
             })?;

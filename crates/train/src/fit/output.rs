@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::TrainError;
+use crate::files::write_whole;
 use crate::options::FitOptions;
-use crate::training::checkpoint::{CheckpointFolder, write_whole};
+use crate::training::checkpoint::CheckpointFolder;
 
 /// The settings of the run, all of them.
 const SETTINGS: &str = "training.toml";
@@ -109,7 +110,8 @@ impl OutputFolder {
 
     /// Writes a file that appears whole.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
-        write_whole(&self.path.join(name), bytes)
+        let path = self.path.join(name);
+        write_whole(&path, bytes).map_err(TrainError::io(&path))
     }
 
     /// Moves the files of a model folder in here, `modules.json` last: with it the folder is a

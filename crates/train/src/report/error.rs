@@ -33,7 +33,7 @@ pub enum ReportError {
         "the picture {name} could not be drawn: {source}; its numbers are in the log of the run"
     )]
     Picture {
-        /// Its file name.
+        /// Its name.
         name: String,
         /// What the drawing library said.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -84,7 +84,8 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "the picture loss.svg could not be drawn: no points; its numbers are in the log of the run"
+            "the picture loss.svg could not be drawn: no points; \
+             its numbers are in the log of the run"
         );
         assert_eq!(error.source().unwrap().to_string(), "no points");
     }

@@ -161,7 +161,9 @@ mod tests {
         /// Half of the last unit that is shown: 1 ms, 0.1 s, 1 s or 1 min; the rest is the
         /// rounding of the comparison itself.
         #[test]
-        fn a_duration_is_rounded_not_wrong(seconds in prop_oneof![0.0..20.0, 20.0..4000.0, 0.0..1e6]) {
+        fn a_duration_is_rounded_not_wrong(
+            seconds in prop_oneof![0.0..20.0, 20.0..4000.0, 0.0..1e6],
+        ) {
             let half = match seconds {
                 s if s < 0.0995 => 0.0005,
                 s if s < 9.95 => 0.05,

@@ -99,7 +99,8 @@ impl Event {
 /// The events of a run, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    events: Vec<Event>,
+    /// All events.
+    pub events: Vec<Event>,
 }
 
 impl History {
@@ -111,18 +112,8 @@ impl History {
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let content = fs::read(path).map_err(ReportError::io(path))?;
         let lines = parse(path, &content)?;
-        Ok(lines.into_iter().map(|(_, event)| event).collect())
-    }
-
-    /// Adds what happened next.
-    pub fn push(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
-    /// All events.
-    #[must_use]
-    pub fn events(&self) -> &[Event] {
-        &self.events
+        let events = lines.into_iter().map(|(_, event)| event).collect();
+        Ok(Self { events })
     }
 
     /// The optimiser steps.
@@ -147,14 +138,6 @@ impl History {
             Event::Note { text, .. } => Some(text.as_str()),
             _ => None,
         })
-    }
-}
-
-impl FromIterator<Event> for History {
-    fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Self {
-        Self {
-            events: events.into_iter().collect(),
-        }
     }
 }
 
@@ -254,7 +237,7 @@ mod tests {
             step,
             epoch: 0.5,
             loss: 0.25,
-            learning_rate: 2e-5,
+            learning_rate: 0.001,
             gradient_norm: 1.5,
             texts: 64,
             tokens: 4096,
@@ -289,7 +272,7 @@ mod tests {
     fn a_line_is_an_object_that_names_its_event() {
         assert_eq!(
             json(&Event::Step(step(3))),
-            "{\"event\":\"step\",\"step\":3,\"epoch\":0.5,\"loss\":0.25,\"learning_rate\":2e-5,\
+            "{\"event\":\"step\",\"step\":3,\"epoch\":0.5,\"loss\":0.25,\"learning_rate\":0.001,\
              \"gradient_norm\":1.5,\"texts\":64,\"tokens\":4096,\"seconds\":0.75,\
              \"peak_memory_bytes\":1073741824}"
         );
@@ -321,7 +304,7 @@ mod tests {
         ];
         let content: String = events.iter().map(|event| json(event) + "\n").collect();
         let history = read(content.as_bytes()).unwrap();
-        assert_eq!(history.events(), events);
+        assert_eq!(history.events, events);
         let steps: Vec<usize> = history.steps().map(|record| record.step).collect();
         assert_eq!(steps, [1, 2]);
         assert_eq!(history.evaluations().count(), 1);
@@ -372,19 +355,19 @@ mod tests {
             let mut content = whole.clone().into_bytes();
             content.extend_from_slice(&last.as_bytes()[..length]);
             let history = read(&content).unwrap();
-            assert_eq!(history.events().len(), 1, "cut after {length} bytes");
+            assert_eq!(history.events.len(), 1, "cut after {length} bytes");
         }
         // Only the line break is missing.
         assert_eq!(
             read((whole.clone() + &last).as_bytes())
                 .unwrap()
-                .events()
+                .events
                 .len(),
             2
         );
         // A file system may have filled the end with zeros.
         let history = read((whole + "\0\0\0\0").as_bytes()).unwrap();
-        assert_eq!(history.events().len(), 1);
+        assert_eq!(history.events.len(), 1);
     }
 
     #[test]
@@ -410,10 +393,7 @@ mod tests {
         let good = json(&Event::Step(step(1)));
         let newer = good.replace('}', ",\"temperature\":61}");
         let history = read(format!("\n{good}\r\n \n{newer}\n").as_bytes()).unwrap();
-        assert_eq!(
-            history.events(),
-            [Event::Step(step(1)), Event::Step(step(1))]
-        );
+        assert_eq!(history.events, [Event::Step(step(1)), Event::Step(step(1))]);
         assert_eq!(read(b"").unwrap(), History::default());
     }
 
@@ -454,7 +434,8 @@ mod tests {
             let Event::Step(back) = serde_json::from_str(&line).unwrap() else {
                 panic!("{line}");
             };
-            let read = [back.epoch, back.loss, back.learning_rate, back.gradient_norm, back.seconds];
+            let read =
+                [back.epoch, back.loss, back.learning_rate, back.gradient_norm, back.seconds];
             for (read, written) in read.iter().zip(floats) {
                 prop_assert!((read - written).abs() <= 2e-15 * written, "{read} {written}");
             }

@@ -2,6 +2,9 @@
 
 /// The most main memory, in bytes, that this process ever held, where the system says it: on Linux
 /// as `VmHWM` ("high water mark") of `/proc/self/status`, see proc_pid_status(5). `None` elsewhere.
+///
+/// Linux counts per core and adds up now and then: the number is off by some hundred kB on a few
+/// cores, and may even fall by as much.
 #[must_use]
 pub fn peak_memory_bytes() -> Option<u64> {
     high_water_mark(&std::fs::read_to_string("/proc/self/status").ok()?)
@@ -40,19 +43,22 @@ mod tests {
         }
     }
 
-    /// Kernels in a sandbox may leave the line out.
+    /// Kernels in a sandbox may leave the line out. Half of the size is more than the count can be
+    /// off: Linux adds a core's pages of 4 kB up after 32, or twice the number of cores if that is
+    /// more (`percpu_counter_batch`), which makes 32 MiB of 64 cores.
     #[test]
     fn memory_that_was_given_back_still_counts() {
-        const SIZE: usize = 48 << 20;
-        let Some(before) = peak_memory_bytes() else {
+        const SIZE: usize = 128 << 20;
+        const OFF: u64 = (SIZE / 2) as u64;
+        if peak_memory_bytes().is_none() {
             return;
-        };
+        }
         // Ones, because untouched zeros are no memory yet.
         let held = std::hint::black_box(vec![1_u8; SIZE]);
         let during = peak_memory_bytes().unwrap();
         drop(held);
         let after = peak_memory_bytes().unwrap();
-        assert!(before <= during && during <= after);
-        assert!(during >= SIZE as u64, "{during}");
+        assert!(during + OFF >= SIZE as u64, "{during}");
+        assert!(after + OFF >= during, "{after} after {during}");
     }
 }

@@ -29,6 +29,7 @@ impl SharedHistory {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .events
             .push(event);
     }
 }
@@ -60,9 +61,9 @@ impl MetricsLog {
         Ok(Self::new(History::default(), path, file))
     }
 
-    /// Goes on with the file of a run that is resumed after optimiser step `step`. What happened
-    /// later is removed from the file, for it will happen again; so is a last line that was cut off.
-    /// A file that is not there begins here.
+    /// Goes on with the file of a run that is resumed after optimiser step `step`; a file that is
+    /// not there begins here. What happened later is removed, for it will happen again; so is a
+    /// last line that was cut off.
     ///
     /// # Errors
     ///
@@ -83,8 +84,8 @@ impl MetricsLog {
             .append(true)
             .open(path)
             .map_err(ReportError::io(path))?;
-        let history = kept.into_iter().map(|(_, event)| event).collect();
-        Ok(Self::new(history, path, file))
+        let events = kept.into_iter().map(|(_, event)| event).collect();
+        Ok(Self::new(History { events }, path, file))
     }
 
     /// Keeps the events in memory only.
@@ -228,10 +229,10 @@ mod tests {
             let content = fs::read_to_string(&path).unwrap();
             assert!(content.ends_with('\n'));
             assert_eq!(content.lines().count(), index + 1);
-            assert_eq!(shared.snapshot().events().last(), Some(event));
+            assert_eq!(shared.snapshot().events.last(), Some(event));
         }
         drop(log);
-        assert_eq!(shared.snapshot().events(), run(6));
+        assert_eq!(shared.snapshot().events, run(6));
         assert_eq!(History::read(&path).unwrap().evaluations().count(), 4);
     }
 
@@ -247,7 +248,7 @@ mod tests {
                 .collect();
             // Evaluations and notes of exactly that step stay.
             assert_eq!(
-                log.history().snapshot().events().len(),
+                log.history().snapshot().events.len(),
                 run(last).len(),
                 "resumed after {last}"
             );
@@ -259,7 +260,7 @@ mod tests {
                 fs::read_to_string(&whole).unwrap(),
                 "resumed after {last}"
             );
-            assert_eq!(log.history().snapshot().events().len(), run(8).len());
+            assert_eq!(log.history().snapshot().events.len(), run(8).len());
             // No temporary file stays behind.
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
@@ -273,8 +274,8 @@ mod tests {
         let mut log = MetricsLog::resume(&path, 3).unwrap();
         log.append(&step(4)).unwrap();
         let history = History::read(&path).unwrap();
-        assert_eq!(history.events().len(), run(3).len() + 1);
-        assert_eq!(history.events().last().map(Event::step), Some(4));
+        assert_eq!(history.events.len(), run(3).len() + 1);
+        assert_eq!(history.events.last().map(Event::step), Some(4));
     }
 
     #[test]
@@ -324,7 +325,7 @@ mod tests {
             log.append(&event).unwrap();
         }
         assert!(log.file.is_none());
-        assert_eq!(log.history().snapshot().events(), run(2));
+        assert_eq!(log.history().snapshot().events, run(2));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -15,14 +15,14 @@ use super::{History, ReferenceCurve, ReportError};
 /// Width and height of a picture in pixels.
 const SIZE: (u32, u32) = (800, 400);
 /// plotters places everything at whole pixels: drawn this much larger, curves are smooth.
-const SCALE: u32 = 2;
+const SCALE: u32 = 4;
 /// The points of a line that are drawn at most; more could not be told apart.
 const MOST_POINTS: usize = 1600;
 /// Lines with fewer points than this show each.
 const FEW_POINTS: usize = 40;
 /// Letters of a label, and rows of labels, above a picture.
 const LABEL_LETTERS: usize = 32;
-const LEGEND_ROWS: usize = 4;
+const LEGEND_ROWS: usize = 5;
 
 const PALE_BLUE: RGBColor = RGBColor(158, 188, 221);
 const ORANGE: RGBColor = RGBColor(213, 94, 0);
@@ -243,7 +243,7 @@ fn draw(
     }
     let mut svg = String::new();
     paint(&mut svg, y_label, zero, &lines).map_err(|source| ReportError::Picture {
-        name: name.into(),
+        name: format!("{}.svg", name.replace(' ', "_")),
         source: Box::new(source),
     })?;
     // The size to show, which is not that of the coordinates, and a name for those who cannot see.
@@ -267,16 +267,17 @@ fn paint(svg: &mut String, y_label: &str, zero: Zero, lines: &[&Line]) -> Result
     let mut chart = ChartBuilder::on(&area)
         .margin(10 * SCALE)
         .margin_right(24 * SCALE)
-        .x_label_area_size(42 * SCALE)
-        .y_label_area_size(66 * SCALE)
+        .x_label_area_size(46 * SCALE)
+        .y_label_area_size(76 * SCALE)
         .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .bold_line_style(GRID.stroke_width(SCALE))
         .light_line_style(TRANSPARENT)
         .axis_style(RGBColor(150, 150, 150).stroke_width(SCALE))
+        .set_all_tick_mark_size(5 * SCALE)
         .label_style(text_style(13))
-        .axis_desc_style(text_style(15))
+        .axis_desc_style(text_style(14))
         .x_desc("step")
         .y_desc(y_label)
         .draw()?;
@@ -293,7 +294,10 @@ fn paint(svg: &mut String, y_label: &str, zero: Zero, lines: &[&Line]) -> Result
 }
 
 fn text_style(pixels: u32) -> TextStyle<'static> {
-    ("sans-serif", pixels * SCALE).into_font().color(&TEXT)
+    // plotters' size is that of the line: 1.24 times the letters'.
+    ("sans-serif", 1.24 * f64::from(pixels * SCALE))
+        .into_font()
+        .color(&TEXT)
 }
 
 /// Writes the lines' labels above, where there are several lines; the rest of the canvas is for
@@ -301,13 +305,13 @@ fn text_style(pixels: u32) -> TextStyle<'static> {
 fn legend<'a>(canvas: &Canvas<'a>, lines: &[&Line]) -> Result<Canvas<'a>, DrawingError> {
     const MARK: u32 = 22;
     const ROW: u32 = 20;
-    const LEFT: u32 = 76;
+    const LEFT: u32 = 86;
     if lines.len() < 2 {
         return Ok(canvas.clone());
     }
     // About the width of 13 pixel letters; without fonts it cannot be measured.
     let letters = lines.iter().map(|line| line.label.chars().count()).max();
-    let cell = 8 * letters.unwrap_or(0) as u32 + MARK + 24;
+    let cell = 7 * letters.unwrap_or(0) as u32 + MARK + 26;
     let columns = ((SIZE.0 - LEFT) / cell).max(1) as usize;
     let rows = lines.len().div_ceil(columns).min(LEGEND_ROWS);
     let height = rows as u32 * ROW + 8;
@@ -320,7 +324,11 @@ fn legend<'a>(canvas: &Canvas<'a>, lines: &[&Line]) -> Result<Canvas<'a>, Drawin
         let text = (pixel(left + MARK + 6), middle);
         let left_out = lines.len() - place;
         if place + 1 == rows * columns && left_out > 1 {
-            above.draw(&Text::new(format!("and {left_out} more"), text, style.clone()))?;
+            above.draw(&Text::new(
+                format!("and {left_out} more"),
+                text,
+                style.clone(),
+            ))?;
             continue;
         }
         let mark = vec![(pixel(left), middle), (pixel(left + MARK), middle)];
@@ -463,7 +471,10 @@ mod tests {
     /// What is wrong with a picture.
     fn wrong(svg: &str) -> Option<String> {
         let lower = svg.to_lowercase();
-        if let Some(text) = ["nan", "inf\"", "infinity"].iter().find(|text| lower.contains(**text)) {
+        if let Some(text) = ["nan", "inf\"", "infinity"]
+            .iter()
+            .find(|text| lower.contains(**text))
+        {
             return Some(format!("{text} in {svg}"));
         }
         if svg.matches("<svg ").count() != 1 || !svg.trim_end().ends_with("</svg>") {
@@ -499,8 +510,16 @@ mod tests {
             points: vec![(5.5, 1.75), (15.5, 1.5), (395.5, 0.25)],
         };
         let [loss, rate, scores] = pictures(&sample(), Some(&reference)).map(Option::unwrap);
-        assert_eq!(loss.matches("<polyline").count() - rate.matches("<polyline").count(), 2 + 3);
-        for text in ["mean of 20 steps", "reference &amp; &lt;more&gt;", "\nstep\n", "\nloss\n"] {
+        assert_eq!(
+            loss.matches("<polyline").count() - rate.matches("<polyline").count(),
+            2 + 3
+        );
+        for text in [
+            "mean of 20 steps",
+            "reference &amp; &lt;more&gt;",
+            "\nstep\n",
+            "\nloss\n",
+        ] {
             assert!(loss.contains(text), "{text}");
         }
         assert!(rate.contains("1.0e-5"));
@@ -553,7 +572,10 @@ mod tests {
         };
         assert_eq!(labels(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-1.0, 1.0), ["-1.0", "-0.5", "0", "0.5", "1.0"]);
-        assert_eq!(labels(0.0, 2e-5), ["0", "5e-6", "1.0e-5", "1.5e-5", "2.0e-5"]);
+        assert_eq!(
+            labels(0.0, 2e-5),
+            ["0", "5e-6", "1.0e-5", "1.5e-5", "2.0e-5"]
+        );
         assert_eq!(labels(0.912, 0.9131).len(), 6);
     }
 
@@ -577,39 +599,55 @@ mod tests {
 
     #[test]
     fn many_scores_have_a_bounded_legend() {
-        let names: Vec<String> = (0..40).map(|number| format!("a long name of score {number}")).collect();
+        let names: Vec<String> = (0..40)
+            .map(|number| format!("a long name of score {number}"))
+            .collect();
         let scores: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.5)).collect();
-        let history = History { events: vec![evaluation(0, &scores)] };
+        let history = History {
+            events: vec![evaluation(0, &scores)],
+        };
         let [.., picture] = pictures(&history, None);
         assert!(picture.unwrap().contains("more"));
     }
 
     #[test]
     fn control_characters_are_left_out() {
-        let history = History { events: vec![evaluation(0, &[("a\u{1b}\0\u{ffff}b", 0.5), ("c", 0.5)])] };
+        let history = History {
+            events: vec![evaluation(0, &[("a\u{1b}\0\u{ffff}b", 0.5), ("c", 0.5)])],
+        };
         let [.., picture] = pictures(&history, None);
         assert!(picture.unwrap().contains("a   b"));
     }
 
     fn number() -> impl Strategy<Value = f64> {
-        prop_oneof![any::<f64>(), -1.0..10.0, Just(f64::NAN), Just(0.0), Just(f64::INFINITY)]
+        prop_oneof![
+            any::<f64>(),
+            -1.0..10.0,
+            Just(f64::NAN),
+            Just(0.0),
+            Just(f64::INFINITY)
+        ]
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::with_cases(200)
+        })]
 
         #[test]
         fn any_history_is_drawn_or_nothing(
             steps in prop::collection::vec((any::<usize>(), number(), number()), 0..80),
-            evaluations in prop::collection::vec((0_usize..500, ".{0,12}", number()), 0..12),
+            evaluations in prop::collection::vec((0_usize..500, "[^nNiI]{0,12}", number()), 0..12),
             reference in prop::option::of(prop::collection::vec((number(), number()), 0..9)),
         ) {
             let finite = steps.iter().any(|(_, loss, _)| loss.is_finite());
             let mut history = History::default();
             history.events.extend(steps.iter().map(|(at, loss, rate)| step(*at, *loss, *rate)));
-            let scores = evaluations.iter().map(|(at, name, value)| evaluation(*at, &[(name, *value)]));
-            history.events.extend(scores);
-            let reference = reference.map(|points| ReferenceCurve { label: "r".to_owned(), points });
+            for (at, name, value) in &evaluations {
+                history.events.push(evaluation(*at, &[(name, *value)]));
+            }
+            let label = "reference".to_owned();
+            let reference = reference.map(|points| ReferenceCurve { label, points });
             let [loss, ..] = pictures(&history, reference.as_ref());
             prop_assert_eq!(loss.is_some(), finite);
         }

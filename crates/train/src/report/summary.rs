@@ -245,26 +245,9 @@ pub fn write_report(
     write_whole(&folder.join("report.html"), &page)
 }
 
-/// Writes a file that appears whole, as readable as any new file in its folder.
+/// Writes a file that appears whole.
 fn write_whole(path: &Path, text: &str) -> Result<(), ReportError> {
-    let write = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // The system takes the umask off.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| ReportError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    crate::files::write_whole(path, text.as_bytes()).map_err(ReportError::io(path))
 }
 
 #[cfg(test)]
@@ -437,12 +420,26 @@ pub(super) mod tests {
     #[test]
     fn changes_are_those_of_before_then_the_new_ones() {
         let mut summary = plain();
-        summary.before = Some(vec![("a".into(), 0.5), ("b".into(), 0.25), ("c".into(), 0.5)]);
-        summary.after = Some(vec![("d".into(), 1.0), ("b".into(), 0.5), ("a".into(), 0.25)]);
+        summary.before = Some(vec![
+            ("a".into(), 0.5),
+            ("b".into(), 0.25),
+            ("c".into(), 0.5),
+        ]);
+        summary.after = Some(vec![
+            ("d".into(), 1.0),
+            ("b".into(), 0.5),
+            ("a".into(), 0.25),
+        ]);
         let changes: Vec<_> = summary
             .score_changes()
             .iter()
-            .map(|change| (change.name.to_owned(), change.difference(), change.is_worse()))
+            .map(|change| {
+                (
+                    change.name.to_owned(),
+                    change.difference(),
+                    change.is_worse(),
+                )
+            })
             .collect();
         let expected = [
             ("a".to_owned(), Some(-0.25), true),

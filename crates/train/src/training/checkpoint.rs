@@ -6,7 +6,6 @@
 //! and an older one goes only then. So whenever a run is killed there is a checkpoint to go on from,
 //! once there has been one.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
@@ -17,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::files::write_whole;
 
 /// Name that burn gives the folder.
 const FOLDER: &str = "checkpoint";
@@ -103,7 +103,7 @@ impl CheckpointFolder {
             path: path.clone(),
             source: Box::new(source),
         })?;
-        write_whole(&path, &text)
+        write_whole(&path, &text).map_err(TrainError::io(&path))
     }
 
     /// Removes what the latest whole checkpoint makes superfluous.
@@ -157,19 +157,6 @@ impl CheckpointFolder {
     fn part(&self, name: &str, extension: &str, step: usize) -> PathBuf {
         self.path.join(format!("{name}-{step}.{extension}"))
     }
-}
-
-/// Writes a file that appears whole.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(TrainError::io(path))
 }
 
 /// Saves whenever the learner asks; what is superfluous is removed by [`CheckpointFolder::prune`].

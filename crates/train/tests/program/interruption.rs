@@ -9,7 +9,16 @@ use crate::support::{
 };
 
 /// A run long enough to be stopped in its midst.
-const LONG: [&str; 8] = ["--epochs", "40", "--batch-size", "4", "--save-steps", "3", "--lr", "1e-3"];
+const LONG: [&str; 8] = [
+    "--epochs",
+    "40",
+    "--batch-size",
+    "4",
+    "--save-steps",
+    "3",
+    "--lr",
+    "1e-3",
+];
 
 fn long(output: &str) -> Vec<&str> {
     let mut arguments = LONG.to_vec();
@@ -34,7 +43,10 @@ fn assert_same_end(folder: &Path, stopped: &str) {
     succeed(fit(folder, &long("whole")));
     let (whole, resumed) = (inside(folder, "whole"), inside(folder, stopped));
     let numbers = |output: &Path| -> Vec<u64> {
-        steps(output).iter().map(|step| step["step"].as_u64().unwrap()).collect()
+        steps(output)
+            .iter()
+            .map(|step| step["step"].as_u64().unwrap())
+            .collect()
     };
     assert_eq!(numbers(&resumed), (1..=240).collect::<Vec<_>>());
     assert_eq!(numbers(&whole), numbers(&resumed));
@@ -76,7 +88,10 @@ fn a_killed_run_goes_on_to_the_same_end() {
         at_least = checkpoints(&output).into_iter().max().unwrap() + 1;
         assert!(at_least < 200, "too fast to be killed in its midst");
     }
-    succeed(fit(folder.path(), &["--resume", "--no-dashboard", "--output", "killed"]));
+    succeed(fit(
+        folder.path(),
+        &["--resume", "--no-dashboard", "--output", "killed"],
+    ));
     assert_same_end(folder.path(), "killed");
 }
 
@@ -104,7 +119,10 @@ fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {
     let last = steps(&output).last().unwrap()["step"].as_u64().unwrap();
     assert_eq!(checkpoints(&output), [last as usize]);
     assert!(!output.join("modules.json").exists(), "no half-tuned model");
-    succeed(fit(folder.path(), &["--resume", "--no-dashboard", "--output", "interrupted"]));
+    succeed(fit(
+        folder.path(),
+        &["--resume", "--no-dashboard", "--output", "interrupted"],
+    ));
     assert_same_end(folder.path(), "interrupted");
 }
 
@@ -135,6 +153,9 @@ fn a_run_goes_on_only_with_its_own_settings_and_from_whole_files() {
     let optimizer = output.join(format!("checkpoint/optim-{step}.bin"));
     std::fs::write(&optimizer, b"not a record").unwrap();
     let text = refused(&["--resume", "--output", "run"]);
-    assert!(text.starts_with("error: ") || text.contains("\nerror: "), "{text}");
+    assert!(
+        text.starts_with("error: ") || text.contains("\nerror: "),
+        "{text}"
+    );
     assert!(text.contains("checkpoint"), "{text}");
 }

@@ -13,8 +13,18 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
     let output = succeed(fit(
         folder.path(),
         &[
-            "--split", "0.25", "--epochs", "10", "--batch-size", "6", "--lr", "1e-3", "--output", "tuned",
-            "--keep-last", "--no-dashboard",
+            "--split",
+            "0.25",
+            "--epochs",
+            "10",
+            "--batch-size",
+            "6",
+            "--lr",
+            "1e-3",
+            "--output",
+            "tuned",
+            "--keep-last",
+            "--no-dashboard",
         ],
     ));
     let tuned = inside(folder.path(), "tuned");
@@ -35,9 +45,18 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
     let vector = encoder.encode(&["high end water bottle"]).unwrap();
     let text = stdout(&output);
     let values = &vector.values()[..3];
-    let shown = format!("[{:.5}, {:.5}, {:.5}, ...]", values[0], values[1], values[2]);
+    let shown = format!(
+        "[{:.5}, {:.5}, {:.5}, ...]",
+        values[0], values[1], values[2]
+    );
     assert!(text.contains(&shown), "{shown} in\n{text}");
-    for file in ["README.md", "report.html", "training.toml", "loss.svg", "modules.json"] {
+    for file in [
+        "README.md",
+        "report.html",
+        "training.toml",
+        "loss.svg",
+        "modules.json",
+    ] {
         assert!(tuned.join(file).is_file(), "{file}");
     }
     let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();
@@ -47,7 +66,11 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
 #[test]
 fn the_same_seed_gives_the_same_weights_whatever_the_workers() {
     let folder = folder();
-    for (output, more) in [("a", ["--workers", "1"]), ("b", ["--workers", "3"]), ("c", ["--seed", "1"])] {
+    for (output, more) in [
+        ("a", ["--workers", "1"]),
+        ("b", ["--workers", "3"]),
+        ("c", ["--seed", "1"]),
+    ] {
         let mut arguments = vec!["--max-steps", "3", "--batch-size", "8", "--output", output];
         arguments.extend(more);
         succeed(fit(folder.path(), &arguments));
@@ -67,17 +90,37 @@ const ACCUMULATION_TOLERANCE: f32 = 2e-5;
 fn accumulated_batches_are_one_large_batch() {
     let folder = folder();
     let common = [
-        "--loss", "mse", "--sampler", "sequential", "--dropout", "0", "--lr", "1e-3", "--warmup",
-        "0", "--decay", "constant",
+        "--loss",
+        "mse",
+        "--sampler",
+        "sequential",
+        "--dropout",
+        "0",
+        "--lr",
+        "1e-3",
+        "--warmup",
+        "0",
+        "--decay",
+        "constant",
     ];
     // 24 rows: steps of 16 and of 8 rows, so that the last is a remainder; its learning rate is that
     // of a second step, not of a fourth.
     for (output, batch, accumulation) in [("large", "16", "1"), ("small", "4", "4")] {
         let mut arguments = common.to_vec();
-        arguments.extend(["--batch-size", batch, "--accumulation", accumulation, "--output", output]);
+        arguments.extend([
+            "--batch-size",
+            batch,
+            "--accumulation",
+            accumulation,
+            "--output",
+            output,
+        ]);
         succeed(fit(folder.path(), &arguments));
     }
-    let (large, small) = (inside(folder.path(), "large"), inside(folder.path(), "small"));
+    let (large, small) = (
+        inside(folder.path(), "large"),
+        inside(folder.path(), "small"),
+    );
     assert_eq!((steps(&large).len(), steps(&small).len()), (2, 2));
     let mut largest = 0f32;
     for ((name, a), (_, b)) in tensors(&large).iter().zip(&tensors(&small)) {
@@ -91,7 +134,10 @@ fn accumulated_batches_are_one_large_batch() {
     }
     assert!(largest <= ACCUMULATION_TOLERANCE, "{largest}");
     let rates = |output: &std::path::Path| -> Vec<f64> {
-        steps(output).iter().map(|step| step["learning_rate"].as_f64().unwrap()).collect()
+        steps(output)
+            .iter()
+            .map(|step| step["learning_rate"].as_f64().unwrap())
+            .collect()
     };
     assert_eq!(rates(&large), rates(&small));
 }
@@ -102,7 +148,16 @@ fn the_learning_rate_moves_once_an_optimiser_step() {
     succeed(fit(
         folder.path(),
         &[
-            "--batch-size", "3", "--accumulation", "2", "--lr", "1e-3", "--warmup", "0.5", "--output", "tuned",
+            "--batch-size",
+            "3",
+            "--accumulation",
+            "2",
+            "--lr",
+            "1e-3",
+            "--warmup",
+            "0.5",
+            "--output",
+            "tuned",
         ],
     ));
     let rates: Vec<f64> = steps(&inside(folder.path(), "tuned"))
@@ -133,15 +188,25 @@ fn what_is_frozen_stays_and_adapters_are_saved_alone() {
     };
     let frozen = changed("frozen");
     assert!(!frozen.is_empty());
-    assert!(frozen.iter().all(|name| name.contains("encoder.layer.1.")), "{frozen:?}");
+    assert!(
+        frozen.iter().all(|name| name.contains("encoder.layer.1.")),
+        "{frozen:?}"
+    );
     let adapted = changed("adapted");
     assert_eq!(adapted.len(), 8, "{adapted:?}");
-    assert!(adapted.iter().all(|name| name.contains("attention.attn.") && name.ends_with("weight")));
+    assert!(
+        adapted
+            .iter()
+            .all(|name| name.contains("attention.attn.") && name.ends_with("weight"))
+    );
 
     let adapter = inside(folder.path(), "adapted/adapter");
     let config = std::fs::read(adapter.join("adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-    assert_eq!((&config["r"], &config["lora_alpha"]), (&2.into(), &4.0.into()));
+    assert_eq!(
+        (&config["r"], &config["lora_alpha"]),
+        (&2.into(), &4.0.into())
+    );
     let bytes = std::fs::read(adapter.join("adapter_model.safetensors")).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.len(), 16);
@@ -155,7 +220,16 @@ fn what_is_frozen_stays_and_adapters_are_saved_alone() {
 fn memory_savers_train_the_same_model() {
     let folder = folder();
     let run = |output: &str, more: &[&str]| {
-        let mut arguments = vec!["--dropout", "0", "--max-steps", "1", "--lr", "1e-3", "--warmup", "0"];
+        let mut arguments = vec![
+            "--dropout",
+            "0",
+            "--max-steps",
+            "1",
+            "--lr",
+            "1e-3",
+            "--warmup",
+            "0",
+        ];
         arguments.extend(["--max-grad-norm", "0", "--output", output]);
         arguments.extend(more);
         succeed(fit(folder.path(), &arguments));
@@ -165,7 +239,10 @@ fn memory_savers_train_the_same_model() {
     for (output, more) in [
         ("checkpointing", &["--checkpointing"][..]),
         ("cached", &["--mini-batch-size", "5"]),
-        ("cached-name", &["--loss", "cached-multiple-negatives-ranking"]),
+        (
+            "cached-name",
+            &["--loss", "cached-multiple-negatives-ranking"],
+        ),
     ] {
         let other = run(output, more);
         for key in ["loss", "gradient_norm"] {
@@ -198,7 +275,16 @@ fn a_score_that_does_not_rise_stops_the_run() {
         folder.path(),
         &[
             // A learning rate that changes next to nothing.
-            "--split", "0.25", "--lr", "1e-12", "--epochs", "9", "--patience", "2", "--output", "tuned",
+            "--split",
+            "0.25",
+            "--lr",
+            "1e-12",
+            "--epochs",
+            "9",
+            "--patience",
+            "2",
+            "--output",
+            "tuned",
         ],
     ));
     assert!(stdout(&output).contains("stopped"), "{}", stdout(&output));
@@ -212,7 +298,16 @@ fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
     let output = fit(
         folder.path(),
         &[
-            "--lr", "1e30", "--warmup", "0", "--max-grad-norm", "0", "--epochs", "5", "--output", "tuned",
+            "--lr",
+            "1e30",
+            "--warmup",
+            "0",
+            "--max-grad-norm",
+            "0",
+            "--epochs",
+            "5",
+            "--output",
+            "tuned",
         ],
     )
     .output()
@@ -232,11 +327,19 @@ fn settings_come_from_a_file_and_the_command_line() {
         "train = [\"pairs.tsv\"]\nloss = \"cosine\"\nmax-steps = 9\nbatch-size = 12\noutput = \"tuned\"\n",
     )
     .unwrap();
-    succeed(fit(folder.path(), &["--config", "run.toml", "--max-steps", "1"]));
+    succeed(fit(
+        folder.path(),
+        &["--config", "run.toml", "--max-steps", "1"],
+    ));
     let tuned = inside(folder.path(), "tuned");
     assert_eq!(steps(&tuned).len(), 1);
     let resolved = std::fs::read_to_string(tuned.join("training.toml")).unwrap();
-    for line in ["loss = \"cosine\"", "max-steps = 1", "batch-size = 12", "seed = 42"] {
+    for line in [
+        "loss = \"cosine\"",
+        "max-steps = 1",
+        "batch-size = 12",
+        "seed = 42",
+    ] {
         assert!(resolved.contains(line), "{line} in\n{resolved}");
     }
 }

@@ -6,7 +6,12 @@ use crate::support::{command, fit, folder, stderr, stdout, succeed};
 fn losses_are_listed() {
     let output = succeed(command(&std::env::temp_dir(), &["losses"]));
     let text = stdout(&output);
-    for name in ["mse", "multiple-negatives-ranking", "triplet-euclidean", "cached-"] {
+    for name in [
+        "mse",
+        "multiple-negatives-ranking",
+        "triplet-euclidean",
+        "cached-",
+    ] {
         assert!(text.contains(name), "{name} in\n{text}");
     }
 }
@@ -15,12 +20,21 @@ fn losses_are_listed() {
 fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
     let folder = folder();
     for (arguments, words) in [
-        (&["--loss", "cosent", "--output", "x"][..], "needs 2 columns and a score"),
-        (&["--loss", "mnlr", "--output", "x"], "multiple-negatives-ranking"),
+        (
+            &["--loss", "cosent", "--output", "x"][..],
+            "needs 2 columns and a score",
+        ),
+        (
+            &["--loss", "mnlr", "--output", "x"],
+            "multiple-negatives-ranking",
+        ),
         (&[], "--output"),
         (&["--patience", "3", "--output", "x"], "--valid"),
         (&["--freeze", "2", "--output", "x"], "nothing to train"),
-        (&["--columns", "anchor=nothing", "--output", "x"], "--columns"),
+        (
+            &["--columns", "anchor=nothing", "--output", "x"],
+            "--columns",
+        ),
         (&["--batch-size", "0", "--output", "x"], "--batch-size"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
@@ -47,5 +61,9 @@ fn a_bad_row_is_named_or_skipped() {
         folder.path(),
         &["--skip-bad-rows", "--max-steps", "1", "--output", "x"],
     ));
-    assert!(stderr(&output).contains("1 rows were skipped"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("1 rows were skipped"),
+        "{}",
+        stderr(&output)
+    );
 }

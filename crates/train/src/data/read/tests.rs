@@ -329,6 +329,24 @@ fn a_file_that_cannot_be_trained_on_says_why() {
     assert_eq!(error.to_string(), "there are no rows in the data");
 }
 
+/// `/dev/null` stands for a pipe: it is no regular file.
+#[cfg(unix)]
+#[test]
+fn a_pipe_needs_its_columns_named() {
+    let mut options = ReadOptions {
+        format: Some(Format::Jsonl),
+        ..ReadOptions::default()
+    };
+    let error = TextTable::read(&["/dev/null"], &options).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/dev/null: a pipe can be read only once, too little to find its columns; name them by --columns anchor=COLUMN,positive=COLUMN"
+    );
+    options.columns = Some("anchor=a,positive=b".parse().unwrap());
+    let error = TextTable::read(&["/dev/null"], &options).unwrap_err();
+    assert_eq!(error.to_string(), "there are no rows in /dev/null");
+}
+
 #[test]
 fn the_format_may_be_given() {
     let folder = Folder::new();

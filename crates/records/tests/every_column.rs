@@ -1,0 +1,150 @@
+//! Files of which every column is read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::path::PathBuf;
+
+use records::{ReaderOptions, Record, RecordError, RecordReader, Source};
+use tempfile::TempDir;
+
+/// A folder with one file in it.
+fn file(name: &str, content: &str) -> (TempDir, Source) {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    (folder, Source::File(path))
+}
+
+/// The columns and the fields of all rows.
+fn read(reader: Result<RecordReader, RecordError>) -> (Vec<String>, Vec<Vec<String>>) {
+    let reader = reader.unwrap();
+    let columns = reader.columns().to_vec();
+    let rows = reader.map(|record| record.unwrap().fields).collect();
+    (columns, rows)
+}
+
+fn options(id: Option<&str>) -> ReaderOptions {
+    ReaderOptions {
+        id_column: id.map(str::to_owned),
+        ..ReaderOptions::default()
+    }
+}
+
+const JSON_LINES: &str = r#"
+{"query": "kettle", "sku": 7, "score": 0.50, "tags": ["x"], "good": true, "note": null, "of": {"a": 1}, "title": "Kettle, steel"}
+
+{"title": "Pan", "good": false, "score": -1e3, "sku": "8", "query": 12, "more": "y"}
+"#;
+
+#[test]
+fn json_lines_give_texts_numbers_and_booleans_of_the_first_row() {
+    let (_folder, source) = file("rows.jsonl", JSON_LINES);
+    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+    assert_eq!(columns, ["query", "sku", "score", "good", "title"]);
+    assert_eq!(
+        rows,
+        [
+            ["kettle", "7", "0.50", "true", "Kettle, steel"],
+            ["12", "8", "-1e3", "false", "Pan"],
+        ]
+    );
+
+    let (columns, rows) = read(RecordReader::open_every_scalar(
+        &source,
+        &options(Some("sku")),
+    ));
+    assert_eq!(columns, ["query", "score", "good", "title"]);
+    assert_eq!(rows[1], ["12", "-1e3", "false", "Pan"]);
+}
+
+#[test]
+fn json_lines_give_texts_alone_where_only_texts_are_asked_for() {
+    let (_folder, source) = file("rows.jsonl", JSON_LINES);
+    let (columns, rows) = read(RecordReader::open_every_column(&source, &options(None)));
+    assert_eq!(columns, ["query", "title"]);
+    assert_eq!(rows, [["kettle", "Kettle, steel"], ["12", "Pan"]]);
+}
+
+#[test]
+fn a_row_that_lacks_a_key_of_the_first_one_is_bad() {
+    let lines = "{\"a\": \"x\", \"n\": 1}\n{\"a\": \"y\"}\n{\"a\": \"z\", \"n\": null}\n{\"a\": \"w\", \"n\": 4}\n";
+    let (_folder, source) = file("rows.jsonl", lines);
+    let reader = RecordReader::open_every_scalar(&source, &options(None)).unwrap();
+    let results: Vec<Result<Record, RecordError>> = reader.collect();
+    let Source::File(path) = &source else {
+        unreachable!()
+    };
+    let path = path.display();
+    let errors: Vec<String> = results
+        .iter()
+        .filter_map(|result| result.as_ref().err().map(ToString::to_string))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            format!("{path}, line 2: no field `n`; there are: a"),
+            format!("{path}, line 3: field `n` is null where a text is needed"),
+        ]
+    );
+    let good: Vec<u64> = results.iter().flatten().map(|record| record.line).collect();
+    assert_eq!(good, [1, 4]);
+}
+
+#[test]
+fn the_first_row_that_can_be_read_tells_the_keys() {
+    let (_folder, source) = file("rows.jsonl", "[1]\n{\"n\": 1}\n");
+    let error = RecordReader::open_every_scalar(&source, &options(None))
+        .err()
+        .unwrap();
+    assert!(error.is_row(), "{error}");
+    let skipping = ReaderOptions {
+        skip_bad_rows: true,
+        ..ReaderOptions::default()
+    };
+    let reader = RecordReader::open_every_scalar(&source, &skipping).unwrap();
+    assert_eq!(reader.columns(), ["n"]);
+    assert_eq!(reader.skipped(), 1);
+    assert_eq!(reader.count(), 1);
+}
+
+#[test]
+fn tables_give_all_columns() {
+    for (name, content) in [
+        ("rows.csv", "a,n,b\n\"x, y\",1,z\n"),
+        ("rows.tsv", "a\tn\tb\nx, y\t1\tz\n"),
+    ] {
+        let (_folder, source) = file(name, content);
+        let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+        assert_eq!(columns, ["a", "n", "b"], "{name}");
+        assert_eq!(rows, [["x, y", "1", "z"]], "{name}");
+        let (columns, _) = read(RecordReader::open_every_scalar(
+            &source,
+            &options(Some("n")),
+        ));
+        assert_eq!(columns, ["a", "b"], "{name}");
+    }
+}
+
+#[test]
+fn lines_have_no_columns_and_one_field() {
+    let (_folder, source) = file("rows.txt", "a\tb\nc\n");
+    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+    assert!(columns.is_empty());
+    assert_eq!(rows, [["a\tb"], ["c"]]);
+}
+
+#[test]
+fn named_columns_are_read_and_no_others() {
+    let (_folder, source) = file("rows.jsonl", JSON_LINES);
+    let named = ReaderOptions {
+        columns: vec!["score".to_owned(), "query".to_owned()],
+        ..ReaderOptions::default()
+    };
+    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &named));
+    assert_eq!(columns, ["score", "query"]);
+    assert_eq!(rows, [["0.50", "kettle"], ["-1e3", "12"]]);
+}

@@ -1,0 +1,160 @@
+//! Which columns are read.
+
+use parquet::basic::Compression;
+use records::{ColumnProblem, ReaderOptions, RecordError, RecordReader};
+
+use crate::writer::{Values, Written, options, write};
+
+/// Two texts, a number, a boolean, and columns that cannot become texts.
+fn mixed() -> Written {
+    write(
+        "required int32 sku; required binary title (UTF8); optional boolean good; \
+         required binary raw; required int32 day (DATE); \
+         required int64 at (TIMESTAMP(NANOS,true)); optional int32 none (UNKNOWN); \
+         required binary brand (UTF8); required group of { required int32 a; }",
+        Compression::UNCOMPRESSED,
+        &[vec![
+            Values::Int32(vec![Some(1)]),
+            Values::texts(&[Some("kettle")]),
+            Values::Bool(vec![Some(true)]),
+            Values::texts(&[Some("x")]),
+            Values::Int32(vec![Some(19_000)]),
+            Values::Int64(vec![Some(1)]),
+            Values::Int32(vec![None]),
+            Values::texts(&[Some("Acme")]),
+            Values::Int32(vec![Some(1)]),
+        ]],
+    )
+}
+
+fn error(reader: Result<RecordReader, RecordError>) -> RecordError {
+    reader.err().unwrap()
+}
+
+fn fields(reader: &mut RecordReader) -> Vec<String> {
+    reader.next().unwrap().unwrap().fields
+}
+
+#[test]
+fn texts_numbers_and_booleans_are_read_in_the_order_of_the_file() {
+    let file = mixed();
+    let mut reader = RecordReader::open_every_scalar(&file.source, &options(&[], None)).unwrap();
+    assert_eq!(reader.columns(), ["sku", "title", "good", "brand"]);
+    assert_eq!(fields(&mut reader), ["1", "kettle", "true", "Acme"]);
+    assert!(reader.next().is_none());
+
+    let options = options(&[], Some("sku"));
+    let mut reader = RecordReader::open_every_scalar(&file.source, &options).unwrap();
+    assert_eq!(reader.columns(), ["title", "good", "brand"]);
+    let record = reader.next().unwrap().unwrap();
+    assert_eq!(record.id.as_deref(), Some("1"));
+    assert_eq!(record.fields, ["kettle", "true", "Acme"]);
+}
+
+#[test]
+fn texts_alone_are_read_where_only_texts_are_asked_for() {
+    let file = mixed();
+    let mut reader = RecordReader::open_every_column(&file.source, &options(&[], None)).unwrap();
+    assert_eq!(reader.columns(), ["title", "brand"]);
+    assert_eq!(fields(&mut reader), ["kettle", "Acme"]);
+}
+
+#[test]
+fn named_columns_are_read_in_the_order_of_their_names_also_twice() {
+    let file = mixed();
+    let options = options(&["brand", "sku", "title", "sku"], Some("sku"));
+    let mut reader = RecordReader::open(&file.source, &options).unwrap();
+    assert_eq!(reader.columns(), ["brand", "sku", "title", "sku"]);
+    let record = reader.next().unwrap().unwrap();
+    assert_eq!(record.id.as_deref(), Some("1"));
+    assert_eq!(record.fields, ["Acme", "1", "kettle", "1"]);
+}
+
+#[test]
+fn the_only_column_of_texts_or_the_one_named_text_is_the_text() {
+    let text = |schema: &str, columns: Vec<Values>, id| {
+        let file = write(schema, Compression::UNCOMPRESSED, &[columns]);
+        let reader = RecordReader::open(&file.source, &options(&[], id));
+        reader
+            .map(|reader| reader.columns().to_vec())
+            .map_err(|error| file.message(&error))
+    };
+    let two = || {
+        vec![
+            Values::texts(&[Some("a")]),
+            Values::texts(&[Some("b")]),
+            Values::Int32(vec![Some(1)]),
+        ]
+    };
+    let schema = "required binary sku (UTF8); required binary title (UTF8); required int32 n;";
+    assert_eq!(
+        text(schema, two(), Some("sku")),
+        Ok(vec!["title".to_owned()])
+    );
+    assert_eq!(
+        text(schema, two(), None),
+        Err(
+            "rows.parquet: which column is the text? None is named `text`; choose one by \
+             --column: sku, title, n"
+                .to_owned()
+        )
+    );
+    let schema = "required binary sku (UTF8); required binary text (UTF8); required int32 n;";
+    assert_eq!(text(schema, two(), None), Ok(vec!["text".to_owned()]));
+}
+
+#[test]
+fn columns_that_cannot_become_texts_are_refused_by_name() {
+    let file = mixed();
+    for (column, kind) in [
+        ("raw", "bytes"),
+        ("day", "dates or times"),
+        ("at", "dates or times"),
+        ("none", "nothing but nulls"),
+        ("of", "nested values"),
+    ] {
+        let expected = format!(
+            "rows.parquet: column `{column}` holds {kind} where texts, numbers or booleans are \
+             needed"
+        );
+        let named = error(RecordReader::open(&file.source, &options(&[column], None)));
+        assert_eq!(file.message(&named), expected);
+        let as_id = options(&["title"], Some(column));
+        let as_id = error(RecordReader::open(&file.source, &as_id));
+        assert_eq!(file.message(&as_id), expected);
+    }
+    let unknown = error(RecordReader::open(&file.source, &options(&["a"], None)));
+    assert_eq!(
+        file.message(&unknown),
+        "rows.parquet: no column `a`; there are: sku, title, good, raw, day, at, none, brand, of"
+    );
+}
+
+#[test]
+fn a_file_without_a_column_that_could_be_read_says_so() {
+    let bytes = vec![Values::texts(&[Some("x")])];
+    let file = write("required binary raw;", Compression::UNCOMPRESSED, &[bytes]);
+    let error = error(RecordReader::open_every_scalar(
+        &file.source,
+        &ReaderOptions::default(),
+    ));
+    assert!(
+        matches!(
+            &error,
+            RecordError::Columns { source: ColumnProblem::NoneFits { present }, .. }
+                if present == &["raw"]
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_list_is_refused_even_of_texts() {
+    let file = write(
+        "required binary title (UTF8); repeated binary tags (UTF8);",
+        Compression::UNCOMPRESSED,
+        &[],
+    );
+    let error = error(RecordReader::open(&file.source, &options(&["tags"], None)));
+    assert!(file.message(&error).contains("`tags` holds nested values"));
+}

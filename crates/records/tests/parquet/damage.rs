@@ -1,0 +1,210 @@
+//! Files that are no Parquet, or no longer.
+
+use std::io::Cursor;
+
+use parquet::basic::Compression;
+use proptest::prelude::*;
+use records::{ColumnProblem, Format, ReaderOptions, RecordError, RecordReader, Source};
+
+use crate::writer::{Values, Written, file, options, write};
+
+fn sound() -> Written {
+    let texts = ["kettle", "pan", "kettle", "bottle"].map(Some);
+    let values = || {
+        vec![
+            Values::texts(&texts),
+            Values::Int32(vec![Some(1), None, Some(3), Some(4)]),
+            Values::Double(vec![Some(0.5), Some(1.0), None, Some(2.0)]),
+        ]
+    };
+    write(
+        "required binary text (UTF8); optional int32 n; optional double score;",
+        Compression::SNAPPY,
+        &[values(), values()],
+    )
+}
+
+fn error(file: &Written) -> RecordError {
+    match RecordReader::open(&file.source, &ReaderOptions::default()) {
+        Ok(reader) => reader
+            .map(|record| record.err())
+            .find_map(|error| error)
+            .unwrap(),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn parquet_comes_from_plain_files_only() {
+    let named = ReaderOptions {
+        format: Some(Format::Parquet),
+        ..ReaderOptions::default()
+    };
+    let open = |source: &Source| RecordReader::open(source, &named).err().unwrap();
+    let bytes = std::fs::read(sound().path()).unwrap();
+    let gzipped = file("rows.parquet.gz", &bytes);
+    let folder = Source::File(gzipped.folder.path().to_owned());
+    for error in [
+        open(&Source::Stdin),
+        open(&gzipped.source),
+        open(&folder),
+        RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &named)
+            .err()
+            .unwrap(),
+    ] {
+        assert!(
+            matches!(error, RecordError::ParquetNotPlainFile { .. }),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        open(&Source::Stdin).to_string(),
+        "standard input: Parquet is read from its end, so it cannot come from standard input or \
+         a pipe, nor be gzipped as a whole; save it as a plain file"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_of_the_system() {
+    let missing = sound().folder.path().join("missing.parquet");
+    let error = RecordReader::open(&Source::File(missing), &ReaderOptions::default());
+    assert!(matches!(error, Err(RecordError::Io { .. })));
+}
+
+#[test]
+fn a_file_of_another_format_or_cut_short_is_no_parquet() {
+    let bytes = std::fs::read(sound().path()).unwrap();
+    for content in [
+        &b""[..],
+        b"PAR1",
+        b"text,n\nkettle,1\n",
+        &bytes[..bytes.len() - 1],
+        &bytes[..bytes.len() / 2],
+    ] {
+        let file = file("rows.parquet", content);
+        let error = error(&file);
+        assert!(matches!(error, RecordError::NotParquet { .. }), "{error}");
+        let message = file.message(&error);
+        assert!(
+            message.starts_with("rows.parquet: not a Parquet file, or a damaged one ("),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn damaged_pages_end_the_reading_at_their_row() {
+    let sound = sound();
+    let mut bytes = std::fs::read(sound.path()).unwrap();
+    // The first page stands behind the four bytes that every Parquet file starts with.
+    bytes[4..40].fill(0xff);
+    std::fs::write(sound.path(), bytes).unwrap();
+    let skipping = ReaderOptions {
+        skip_bad_rows: true,
+        ..ReaderOptions::default()
+    };
+    let mut reader = RecordReader::open(&sound.source, &skipping).unwrap();
+    let error = reader.next().unwrap().unwrap_err();
+    assert!(
+        matches!(error, RecordError::ParquetData { row: 1, .. }),
+        "{error}"
+    );
+    let message = sound.message(&error);
+    assert!(
+        message.starts_with("rows.parquet, row 1: the Parquet data is damaged ("),
+        "{message}"
+    );
+    assert!(reader.next().is_none(), "no row of it can be trusted");
+}
+
+#[test]
+fn a_text_that_is_not_utf8_ends_the_reading_in_few_words() {
+    let long = vec![b'\xff'; 10_000];
+    let file = write(
+        "required binary text (UTF8);",
+        Compression::UNCOMPRESSED,
+        &[vec![Values::Bytes(vec![
+            Some(b"kettle".to_vec()),
+            Some(long),
+        ])]],
+    );
+    let error = error(&file);
+    assert!(
+        matches!(error, RecordError::ParquetData { row: 2, .. }),
+        "{error}"
+    );
+    let message = file.message(&error);
+    assert!(message.len() < 300, "{message}");
+}
+
+#[test]
+fn a_compression_that_cannot_be_undone_is_named() {
+    let file = write(
+        "required binary text (UTF8); required int32 n;",
+        Compression::UNCOMPRESSED,
+        &[vec![
+            Values::texts(&[Some("kettle")]),
+            Values::Int32(vec![Some(1)]),
+        ]],
+    );
+    // The directory says of each column its path (here a list of one name, with its length before
+    // it) and then, as field 4, the number of its compression: 7 is LZ4_RAW, written twice as high.
+    let mut bytes = std::fs::read(file.path()).unwrap();
+    let written = b"\x04text\x15\x00";
+    let place = bytes
+        .windows(written.len())
+        .position(|window| window == written)
+        .unwrap();
+    bytes[place + written.len() - 1] = 14;
+    std::fs::write(file.path(), bytes).unwrap();
+
+    let error = error(&file);
+    assert!(
+        matches!(
+            &error,
+            RecordError::Columns { source: ColumnProblem::Compression { codec, .. }, .. }
+                if codec == "LZ4_RAW"
+        ),
+        "{error}"
+    );
+    let other = RecordReader::open(&file.source, &options(&["n"], None)).unwrap();
+    assert_eq!(
+        other.map(|record| record.unwrap().text()).next().unwrap(),
+        "1"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn no_panic_and_no_endless_file_on_damaged_bytes(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        skip_bad_rows in any::<bool>(),
+    ) {
+        thread_local! {
+            static SOUND: (Written, Vec<u8>) = {
+                let sound = sound();
+                let bytes = std::fs::read(sound.path()).unwrap();
+                (sound, bytes)
+            };
+        }
+        SOUND.with(|(file, sound)| {
+            let mut bytes = sound.clone();
+            for (place, byte) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.remove(cut.index(bytes.len()));
+            }
+            std::fs::write(file.path(), &bytes).unwrap();
+            let options = ReaderOptions { skip_bad_rows, ..ReaderOptions::default() };
+            if let Ok(reader) = RecordReader::open_every_scalar(&file.source, &options) {
+                // Eight rows, and an error at most; damage can double the values of a page, not more.
+                assert!(reader.take(1_000_000).count() < 1_000_000);
+            }
+        });
+    }
+}

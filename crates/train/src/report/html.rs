@@ -1,0 +1,430 @@
+//! The report of a run as one page that needs nothing else: no scripts, no links, the pictures
+//! inside.
+
+use super::History;
+use super::format::{bytes, duration};
+use super::summary::{RunSummary, ScoreChange, counted, difference, score, thousands};
+
+/// The pictures of a run, as SVG; `None` where there is nothing to draw.
+pub(super) struct Pictures {
+    pub(super) loss: Option<String>,
+    pub(super) learning_rate: Option<String>,
+    pub(super) scores: Option<String>,
+}
+
+/// Dark pages turn the pictures' brightness over and keep their hues.
+const STYLE: &str = "
+:root { color-scheme: light dark; --text: #1d2329; --quiet: #5d6872; --back: #ffffff;
+  --panel: #f5f7f9; --line: #dde3e8; --good: #14713d; --bad: #b3261e; --note: #fff6e0; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e4e8ec; --quiet: #9aa5af; --back: #14181c; --panel: #1d2328; --line: #343c44;
+    --good: #6fd19a; --bad: #ff8f87; --note: #3a3016; }
+  figure svg { filter: invert(0.91) hue-rotate(180deg); }
+}
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 52rem; color: var(--text);
+  background: var(--back); font: 16px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; }
+h1 { margin: 0 0 .25rem; font-size: 1.7rem; line-height: 1.25; overflow-wrap: anywhere; }
+h2 { margin: 2.5rem 0 .75rem; font-size: 1.2rem; }
+p { margin: .5rem 0; }
+.quiet { color: var(--quiet); }
+table { width: 100%; border-collapse: collapse; font-size: .95rem; }
+th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; overflow-wrap: anywhere; }
+thead th { color: var(--quiet); font-weight: 600; }
+tbody th { font-weight: 400; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.better { color: var(--good); }
+.worse { color: var(--bad); font-weight: 600; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
+  margin: 1.25rem 0; }
+.facts div { padding: .6rem .8rem; border-radius: .5rem; background: var(--panel); }
+.facts dt { color: var(--quiet); font-size: .85rem; }
+.facts dd { margin: 0; font-size: 1.1rem; overflow-wrap: anywhere; }
+.notes { padding: .6rem 1rem .6rem 2rem; border-radius: .5rem; background: var(--note); }
+figure { margin: 1rem 0 1.5rem; }
+figure svg { display: block; width: 100%; height: auto; border-radius: .5rem; }
+figcaption { margin-top: .4rem; color: var(--quiet); font-size: .9rem; }
+pre { padding: .8rem 1rem; border-radius: .5rem; background: var(--panel); white-space: pre-wrap;
+  overflow-wrap: anywhere; font: .9rem/1.45 ui-monospace, Consolas, monospace; }
+";
+
+/// The page. Of what the run's files and settings say, nothing is taken for markup.
+pub(super) fn page(summary: &RunSummary, history: &History, pictures: &Pictures) -> String {
+    let mut page = Page::default();
+    let base = escape(&summary.base_model);
+    page.add(&format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Fine-tuning of {base}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <h1>Fine-tuning of {base}</h1>"
+    ));
+    page.add(&format!(
+        "<p class=\"quiet\">The tuned model is in {}, made by train {}.</p>",
+        escape(&summary.output.display().to_string()),
+        escape(&summary.program_version)
+    ));
+    page.add(&format!("<p>{}</p>", escape(&summary.ending())));
+    facts(&mut page, summary);
+    warnings(&mut page, summary, history);
+    scores(&mut page, summary);
+    figures(&mut page, pictures);
+    data(&mut page, summary);
+    settings(&mut page, summary);
+    page.add("</body>\n</html>");
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn add(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+fn facts(page: &mut Page, summary: &RunSummary) {
+    let mut facts = vec![
+        ("Base model", summary.base_model.clone()),
+        ("Device", summary.device.clone()),
+        ("Loss", summary.loss.clone()),
+        (
+            "Length",
+            format!(
+                "{} of {}",
+                counted(summary.steps as u64, "step"),
+                counted(summary.epochs as u64, "epoch")
+            ),
+        ),
+        ("Time", duration(summary.seconds)),
+    ];
+    if let Some(speed) = speed(summary) {
+        facts.push(("Speed", speed));
+    }
+    if let Some(memory) = summary.peak_memory_bytes {
+        facts.push(("Peak memory", bytes(memory)));
+    }
+    page.add("<dl class=\"facts\">");
+    for (name, value) in facts {
+        page.add(&format!(
+            "<div><dt>{name}</dt><dd>{}</dd></div>",
+            escape(&value)
+        ));
+    }
+    page.add("</dl>");
+}
+
+/// Tokens a second; `None` where none were counted.
+fn speed(summary: &RunSummary) -> Option<String> {
+    let speed = summary.tokens_per_second;
+    (speed.is_finite() && speed > 0.0)
+        .then(|| format!("{} tokens/s", thousands(speed.round() as u64)))
+}
+
+fn warnings(page: &mut Page, summary: &RunSummary, history: &History) {
+    let mut warnings = summary.warnings.clone();
+    let steps = history.steps().count();
+    let undefined = history
+        .steps()
+        .filter(|step| !step.loss.is_finite())
+        .count();
+    if undefined > 0 {
+        warnings.push(format!(
+            "the loss of {undefined} of {} is not a finite number, and left out of the picture",
+            counted(steps as u64, "step")
+        ));
+    }
+    if warnings.is_empty() {
+        return;
+    }
+    page.add("<h2>To know before using it</h2>\n<ul class=\"notes\">");
+    for warning in warnings {
+        page.add(&format!("<li>{}</li>", escape(&warning)));
+    }
+    page.add("</ul>");
+}
+
+fn scores(page: &mut Page, summary: &RunSummary) {
+    page.add("<h2>Scores before and after</h2>");
+    let changes = summary.score_changes();
+    if changes.is_empty() {
+        page.add("<p>Nothing was measured: whether the model became better is not known.</p>");
+        return;
+    }
+    for change in &changes {
+        if let Some(fall) = change.fall() {
+            page.add(&format!(
+                "<p class=\"worse\">{} {fall}</p>",
+                escape(change.name)
+            ));
+        }
+    }
+    page.add(
+        "<table>\n<thead><tr><th scope=\"col\">score</th><th scope=\"col\" class=\"number\">before\
+         </th><th scope=\"col\" class=\"number\">after</th><th scope=\"col\" class=\"number\">\
+         difference</th></tr></thead>\n<tbody>",
+    );
+    for change in &changes {
+        page.add(&format!(
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td>\
+             <td class=\"number{}\">{}</td></tr>",
+            escape(change.name),
+            score(change.before),
+            score(change.after),
+            verdict(change),
+            difference(change.difference())
+        ));
+    }
+    page.add("</tbody>\n</table>\n<p class=\"quiet\">Every score is better the higher it is.</p>");
+}
+
+/// The class of a difference, after a space.
+fn verdict(change: &ScoreChange<'_>) -> &'static str {
+    if change.is_worse() {
+        " worse"
+    } else if change.is_better() {
+        " better"
+    } else {
+        ""
+    }
+}
+
+fn figures(page: &mut Page, pictures: &Pictures) {
+    let figures = [
+        (&pictures.loss, "The loss of each step: lower is better."),
+        (
+            &pictures.scores,
+            "The scores of each evaluation: higher is better.",
+        ),
+        (&pictures.learning_rate, "The learning rate of each step."),
+    ];
+    if figures.iter().all(|(picture, _)| picture.is_none()) {
+        return;
+    }
+    page.add("<h2>How it went</h2>");
+    for (picture, caption) in figures {
+        if let Some(picture) = picture {
+            page.add(&format!(
+                "<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>"
+            ));
+        }
+    }
+}
+
+fn data(page: &mut Page, summary: &RunSummary) {
+    if summary.data.is_empty() {
+        return;
+    }
+    page.add(
+        "<h2>Data</h2>\n<table>\n<thead><tr><th scope=\"col\">file</th><th scope=\"col\">for</th>\
+         <th scope=\"col\" class=\"number\">rows</th><th scope=\"col\" class=\"number\">skipped\
+         </th></tr></thead>\n<tbody>",
+    );
+    for file in &summary.data {
+        page.add(&format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"number\">{}</td>\
+             <td class=\"number\">{}</td></tr>",
+            escape(&file.path.display().to_string()),
+            file.role.name(),
+            thousands(file.rows),
+            thousands(file.skipped)
+        ));
+    }
+    page.add("</tbody>\n</table>");
+}
+
+fn settings(page: &mut Page, summary: &RunSummary) {
+    if !summary.settings.is_empty() {
+        page.add("<h2>Settings</h2>\n<table>\n<tbody>");
+        for (name, value) in &summary.settings {
+            page.add(&format!(
+                "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+                escape(name),
+                escape(value)
+            ));
+        }
+        page.add("</tbody>\n</table>");
+    }
+    if !summary.command.is_empty() {
+        page.add(&format!(
+            "<h2>Command</h2>\n<pre>{}</pre>",
+            escape(&summary.command)
+        ));
+    }
+}
+
+/// Text without markup, for elements and attributes. What no page may hold becomes `�`.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(letter),
+            letter if letter.is_control() => escaped.push('\u{fffd}'),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::super::plots;
+    use super::super::summary::tests::{awkward, plain, sample, step};
+    use super::*;
+
+    /// The first tag that is not closed, or closes nothing; `None` where each has its match.
+    pub(in super::super) fn unbalanced(text: &str) -> Option<String> {
+        const ALONE: [&str; 3] = ["!DOCTYPE", "meta", "br"];
+        let mut open: Vec<&str> = Vec::new();
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once('<') {
+            let Some((tag, after)) = after.split_once('>') else {
+                return Some(format!("no end: <{after}"));
+            };
+            rest = after;
+            let name = tag.split_whitespace().next().unwrap_or_default();
+            if let Some(name) = name.strip_prefix('/') {
+                if open.pop() != Some(name) {
+                    return Some(tag.to_owned());
+                }
+            } else if !tag.ends_with('/') && !ALONE.contains(&name) {
+                open.push(name);
+            }
+            if tag.matches('"').count() % 2 != 0 {
+                return Some(tag.to_owned());
+            }
+        }
+        open.pop().map(str::to_owned)
+    }
+
+    fn pictures(history: &History) -> Pictures {
+        Pictures {
+            loss: plots::loss(history, None).unwrap(),
+            learning_rate: plots::learning_rate(history).unwrap(),
+            scores: plots::scores(history).unwrap(),
+        }
+    }
+
+    /// The page, whose structure is checked.
+    fn checked(summary: &RunSummary, history: &History) -> String {
+        let page = page(summary, history, &pictures(history));
+        assert_eq!(unbalanced(&page), None);
+        for outside in [
+            "<script", "<link", "<img", "<a ", "href=", "src=", "url(", "@import",
+        ] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        page
+    }
+
+    #[test]
+    fn the_checker_finds_what_is_wrong() {
+        assert_eq!(unbalanced("<p>a<br><b class=\"x\">b</b></p>"), None);
+        for wrong in ["<p>", "</p>", "<p><b></p></b>", "<p class=\"x>", "<p"] {
+            assert!(unbalanced(wrong).is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_was_trained() {
+        let page = checked(&awkward(), &sample());
+        for text in [
+            "<title>Fine-tuning of sentence-transformers/all-mpnet-base-v2</title>",
+            "after 1,000 steps: no gain in 3 evaluations &lt;early&gt;",
+            "CPU (2 threads) &lt;fast&gt;",
+            "<td class=\"number\">12,345</td><td class=\"number\">1</td>",
+            "5,123 tokens/s",
+            "<td class=\"number better\">+0.1250</td>",
+            "<td class=\"number worse\">-0.0500</td>",
+            "[&quot;a|b&quot;, &quot;&lt;c&gt;&quot;]",
+            "train fit --train &#39;a b.tsv&#39; \\\n  --note",
+            "prefers-color-scheme: dark",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert_eq!(page.matches("<svg ").count(), 3);
+    }
+
+    #[test]
+    fn what_became_worse_is_said() {
+        let page = checked(&awkward(), &sample());
+        let sentence = "<p class=\"worse\">&lt;i&gt;mrr&lt;/i&gt; | `x` became worse: it fell by \
+                        0.0500, from 0.7500 to 0.7000.</p>";
+        assert!(page.contains(sentence));
+        assert_eq!(page.matches("became worse").count(), 1);
+    }
+
+    #[test]
+    fn a_script_in_a_file_name_is_text() {
+        let page = checked(&awkward(), &sample());
+        assert!(page.contains("data/&lt;script&gt;alert(1)&lt;/script&gt;|`pairs`.tsv"));
+    }
+
+    #[test]
+    fn little_is_a_page_too() {
+        let page = checked(&plain(), &History::default());
+        assert!(page.contains("Nothing was measured"));
+        for absent in [
+            "tokens/s",
+            "Peak memory",
+            "<svg",
+            "NaN",
+            "<h2>Data",
+            "<h2>Command",
+        ] {
+            assert!(!page.contains(absent), "{absent}");
+        }
+    }
+
+    #[test]
+    fn losses_that_are_left_out_are_counted() {
+        let history = History {
+            events: vec![step(1, f64::NAN, 1e-5), step(2, 0.5, 1e-5)],
+        };
+        assert!(checked(&plain(), &history).contains("the loss of 1 of 2 steps is not a finite"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_stays_text(text in any::<String>()) {
+            let escaped = escape(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let back = escaped
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&quot;", "\"")
+                .replace("&#39;", "'")
+                .replace("&amp;", "&");
+            let kept = |letter: char| {
+                let is_kept = !letter.is_control() || matches!(letter, '\n' | '\t');
+                if is_kept { letter } else { '\u{fffd}' }
+            };
+            prop_assert_eq!(back, text.chars().map(kept).collect::<String>());
+        }
+
+        #[test]
+        fn any_name_keeps_the_page_whole(name in any::<String>(), value in any::<f64>()) {
+            let mut summary = awkward();
+            summary.base_model.clone_from(&name);
+            summary.command.clone_from(&name);
+            summary.settings = vec![(name.clone(), name.clone())];
+            summary.after = Some(vec![(name, value)]);
+            let page = page(&summary, &History::default(), &pictures(&History::default()));
+            prop_assert_eq!(unbalanced(&page), None);
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! The model card: the README.md of a tuned model, as the hub shows it.
+
+use std::path::Path;
+
+use super::format::{bytes, duration};
+use super::summary::{RunSummary, counted, difference, score, thousands};
+
+/// The model card of a run: YAML front matter with the fields that sentence-transformers writes,
+/// then Markdown. Of what the run's files and settings say, nothing is taken for markup.
+///
+/// `base_model` is named in the front matter only where it is a name on the hub, `owner/name`, and
+/// not a folder of that name.
+#[must_use]
+pub fn model_card(summary: &RunSummary) -> String {
+    let mut card = Card::default();
+    front_matter(&mut card, summary);
+    introduction(&mut card, summary);
+    usage(&mut card, summary);
+    scores(&mut card, summary);
+    training(&mut card, summary);
+    limits(&mut card, summary);
+    card.text
+}
+
+#[derive(Default)]
+struct Card {
+    text: String,
+}
+
+impl Card {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A heading or a paragraph, set apart from what is before it.
+    fn block(&mut self, text: &str) {
+        self.text.push('\n');
+        self.line(text);
+    }
+
+    /// Lines as they are, of a language.
+    fn code(&mut self, language: &str, code: &str) {
+        let longest = code.split(|letter| letter != '`').map(str::len).max();
+        let fence = "`".repeat(longest.map_or(3, |longest| (longest + 1).max(3)));
+        self.block(&format!("{fence}{language}\n{code}\n{fence}"));
+    }
+
+    /// A table; a column whose name begins with `>` is of numbers.
+    fn table(&mut self, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+        let names: Vec<&str> = columns
+            .iter()
+            .map(|name| name.trim_start_matches('>'))
+            .collect();
+        let sides = columns
+            .iter()
+            .map(|name| if name.starts_with('>') { "---:" } else { "---" });
+        let sides: Vec<&str> = sides.collect();
+        self.block(&format!("| {} |", names.join(" | ")));
+        self.line(&format!("| {} |", sides.join(" | ")));
+        for row in rows {
+            self.line(&format!("| {} |", row.join(" | ")));
+        }
+    }
+}
+
+fn front_matter(card: &mut Card, summary: &RunSummary) {
+    card.line("---");
+    card.line("tags:");
+    for tag in [
+        "sentence-transformers",
+        "sentence-similarity",
+        "feature-extraction",
+    ] {
+        card.line(&format!("- {tag}"));
+    }
+    if is_hub_name(&summary.base_model) {
+        card.line(&format!("base_model: {}", summary.base_model));
+    }
+    card.line("pipeline_tag: sentence-similarity");
+    card.line("library_name: sentence-transformers");
+    card.line("---");
+}
+
+/// Whether a model is `owner/name` on the hub. Such a name needs no quotes in YAML.
+fn is_hub_name(model: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && part
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+    };
+    model
+        .split_once('/')
+        .is_some_and(|(owner, name)| is_part(owner) && is_part(name))
+        && !Path::new(model).is_dir()
+}
+
+fn introduction(card: &mut Card, summary: &RunSummary) {
+    let base = text(&summary.base_model);
+    let base_link = if is_hub_name(&summary.base_model) {
+        format!("[{base}](https://huggingface.co/{})", summary.base_model)
+    } else {
+        base.clone()
+    };
+    card.block(&format!("# Sentence embeddings tuned from {base}"));
+    card.block(&format!(
+        "A [sentence-transformers](https://www.sbert.net) model, fine-tuned from {base_link}. It \
+         makes vectors of sentences and short paragraphs; texts that mean the same have a high \
+         cosine similarity. It is for semantic search, recommendation and clustering."
+    ));
+}
+
+fn usage(card: &mut Card, summary: &RunSummary) {
+    let folder = summary.output.display().to_string();
+    card.block("## Usage");
+    card.block("In Python, after `pip install sentence-transformers`:");
+    card.code(
+        "python",
+        &format!(
+            "from sentence_transformers import SentenceTransformer\n\n\
+             model = SentenceTransformer({})\n\
+             embeddings = model.encode([\"high end water bottle\", \"smart home speaker\"])\n\
+             print(model.similarity(embeddings, embeddings))",
+            python_string(&folder)
+        ),
+    );
+    card.block("From the command line, over the column `title` of a file:");
+    card.code(
+        "console",
+        &format!(
+            "$ infer --model {} search \"high end water bottle\" --corpus products.csv \
+             --column title",
+            shell_word(&folder)
+        ),
+    );
+}
+
+fn scores(card: &mut Card, summary: &RunSummary) {
+    card.block("## Scores");
+    let changes = summary.score_changes();
+    if changes.is_empty() {
+        card.block("Nothing was measured: whether the model became better is not known.");
+        return;
+    }
+    card.block("Of the base model (before) and of this one (after), each better the higher it is:");
+    card.table(
+        &["score", ">before", ">after", ">difference"],
+        changes.iter().map(|change| {
+            let difference = difference(change.difference());
+            vec![
+                text(change.name),
+                score(change.before),
+                score(change.after),
+                match (change.is_worse(), difference.as_str()) {
+                    (true, "") => "**worse**".to_owned(),
+                    (true, _) => format!("**{difference} worse**"),
+                    (false, _) => difference,
+                },
+            ]
+        }),
+    );
+    for change in &changes {
+        if let Some(fall) = change.fall() {
+            card.block(&format!("**{} {fall}**", text(change.name)));
+        }
+    }
+}
+
+fn training(card: &mut Card, summary: &RunSummary) {
+    card.block("## Training");
+    if !summary.data.is_empty() {
+        card.table(
+            &["data", "for", ">rows", ">skipped"],
+            summary.data.iter().map(|file| {
+                // A card is shown to others: not the folders of this machine.
+                let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+                vec![
+                    text(&name.to_string_lossy()),
+                    file.role.name().to_owned(),
+                    thousands(file.rows),
+                    thousands(file.skipped),
+                ]
+            }),
+        );
+    }
+    let mut how = format!(
+        "Loss: {}. {} in {} on {}",
+        text(&summary.loss),
+        counted(summary.steps as u64, "step"),
+        duration(summary.seconds),
+        text(&summary.device)
+    );
+    if let Some(memory) = summary.peak_memory_bytes {
+        how.push_str(&format!(", with {} of memory at most", bytes(memory)));
+    }
+    card.block(&format!("{how}. {}", sentence(&text(&summary.ending()))));
+    if !summary.settings.is_empty() {
+        let settings = summary.settings.iter();
+        card.table(
+            &["setting", "value"],
+            settings.map(|(name, value)| vec![text(name), text(value)]),
+        );
+    }
+    card.block(&format!(
+        "It was made by `train` {} of mpnet-burn{}",
+        text(&summary.program_version),
+        if summary.command.is_empty() { "." } else { ":" }
+    ));
+    if !summary.command.is_empty() {
+        card.code("console", &format!("$ {}", summary.command));
+    }
+}
+
+fn limits(card: &mut Card, summary: &RunSummary) {
+    card.block("## Limits");
+    card.text.push('\n');
+    card.line(
+        "- The scores are of the data that was measured; other data, other languages and other \
+         uses may be worse than with the base model. Measure your own before you rely on it.",
+    );
+    card.line(
+        "- What the training data and the base model get wrong or judge unfairly, it does too.",
+    );
+    card.line(
+        "- Vectors of this model and of the base model do not compare: embed everything anew.",
+    );
+    card.line("- Text beyond the base model's longest input is cut off.");
+    card.line("- The licences of the base model and of the training data apply.");
+    for warning in &summary.warnings {
+        card.line(&format!("- {}", sentence(&text(warning))));
+    }
+}
+
+/// A full stop at the end, where there is none.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
+}
+
+/// Text of one line without markup, for paragraphs and cells. What could mean something is written
+/// as a character reference: those never do, in tables too, where a backslash may not help.
+fn text(text: &str) -> String {
+    let letters: Vec<char> = text.trim().chars().collect();
+    let mut escaped = String::with_capacity(text.len());
+    for (place, letter) in letters.iter().copied().enumerate() {
+        let in_word = |place: Option<usize>| {
+            place
+                .and_then(|place| letters.get(place))
+                .is_some_and(|letter| letter.is_alphanumeric())
+        };
+        let means_something = match letter {
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' | '#' | '!' => true,
+            // Within a word it is a letter.
+            '_' => !(in_word(place.checked_sub(1)) && in_word(Some(place + 1))),
+            // Marks of a list.
+            '-' | '+' | '=' => place == 0,
+            '.' | ')' => {
+                let ends_word = letters
+                    .get(place + 1)
+                    .is_none_or(|next| next.is_whitespace());
+                place > 0 && ends_word && letters[..place].iter().all(char::is_ascii_digit)
+            }
+            _ => false,
+        };
+        if means_something {
+            escaped.push_str(&format!("&#{};", u32::from(letter)));
+        } else if letter.is_control() || letter.is_whitespace() {
+            escaped.push(' ');
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped
+}
+
+/// A string literal of Python.
+fn python_string(text: &str) -> String {
+    let mut literal = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => literal.extend(['\\', letter]),
+            letter if letter.is_control() => {
+                literal.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            letter => literal.push(letter),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+/// A word of a POSIX shell's command line, in quotes where it needs them.
+fn shell_word(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::summary::tests::{awkward, plain};
+    use super::*;
+
+    /// The fields of the front matter, and the rest of the card.
+    fn parts(card: &str) -> (Vec<(String, Vec<String>)>, String) {
+        let mut lines = card.lines();
+        assert_eq!(lines.next(), Some("---"));
+        let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+        for line in lines.by_ref().take_while(|line| *line != "---") {
+            if let Some(item) = line.strip_prefix("- ") {
+                fields.last_mut().unwrap().1.push(item.to_owned());
+                continue;
+            }
+            let (name, value) = line.split_once(':').unwrap();
+            let value = value.trim_start();
+            let values = if value.is_empty() {
+                vec![]
+            } else {
+                vec![value.to_owned()]
+            };
+            fields.push((name.to_owned(), values));
+        }
+        (fields, lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The lines of Markdown outside of fences, which must all be closed.
+    fn outside(markdown: &str) -> Vec<&str> {
+        let mut fence: Option<&str> = None;
+        let mut lines = Vec::new();
+        for line in markdown.lines() {
+            let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+            match fence {
+                Some(open) if line == open => fence = None,
+                Some(_) => {}
+                None if ticks.len() >= 3 => fence = Some(ticks),
+                None => lines.push(line),
+            }
+        }
+        assert_eq!(fence, None, "a fence is open in {markdown}");
+        lines
+    }
+
+    /// The rows of each table, which must be of as many cells as its head.
+    fn tables(markdown: &str) -> Vec<usize> {
+        let mut rows = Vec::new();
+        let mut cells = None;
+        for line in outside(markdown) {
+            if !line.starts_with('|') {
+                cells = None;
+                continue;
+            }
+            let found = line.matches('|').count();
+            match cells {
+                None => rows.push(0),
+                Some(cells) => {
+                    assert_eq!(found, cells, "{line}");
+                    *rows.last_mut().unwrap() += 1;
+                }
+            }
+            cells = Some(found);
+        }
+        // Less the line below the head.
+        rows.iter().map(|rows| rows - 1).collect()
+    }
+
+    #[test]
+    fn the_front_matter_is_sentence_transformers() {
+        let field = |name: &str, values: &[&str]| {
+            let values = values.iter().map(|value| (*value).to_owned());
+            (name.to_owned(), values.collect::<Vec<_>>())
+        };
+        let tags = [
+            "sentence-transformers",
+            "sentence-similarity",
+            "feature-extraction",
+        ];
+        let mut expected = vec![
+            field("tags", &tags),
+            field("base_model", &["sentence-transformers/all-mpnet-base-v2"]),
+            field("pipeline_tag", &["sentence-similarity"]),
+            field("library_name", &["sentence-transformers"]),
+        ];
+        assert_eq!(parts(&model_card(&awkward())).0, expected);
+        expected.remove(1);
+        assert_eq!(parts(&model_card(&plain())).0, expected);
+    }
+
+    #[test]
+    fn only_names_of_the_hub_are_base_models() {
+        for name in ["sentence-transformers/all-mpnet-base-v2", "me/a_b.c"] {
+            assert!(is_hub_name(name), "{name}");
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        for name in [
+            "", "mpnet", "a/b/c", "/a/b", "./a", "../a", "a/", "~/a", "a/b: c", "a/b\n", folder,
+        ] {
+            assert!(!is_hub_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_card_says_what_was_done() {
+        let card = model_card(&awkward());
+        for text in [
+            "fine-tuned from [sentence-transformers/all-mpnet-base-v2](https://huggingface.co/",
+            r#"SentenceTransformer("runs/it's \"mine\" & <yours>")"#,
+            r#"$ infer --model 'runs/it'\''s "mine" & <yours>' search"#,
+            "| ndcg@10 | 0.5000 | 0.6250 | +0.1250 |",
+            "| **-0.0500 worse** |",
+            "became worse: it fell by 0.0500, from 0.7500 to 0.7000.**",
+            "| held_out.tsv | validation | 1 | 0 |",
+            "Loss: multiple-negatives-ranking, scale 20. 1,000 steps in ",
+            "- 1 row of &#60;pairs&#62; &#124; had an empty text.",
+            "no gain in 3 evaluations &#60;early&#62;.",
+        ] {
+            assert!(card.contains(text), "{text}\nin\n{card}");
+        }
+    }
+
+    #[test]
+    fn markup_in_names_is_text() {
+        let card = model_card(&awkward());
+        let (_, markdown) = parts(&card);
+        assert_eq!(tables(&markdown), [2, 2, 2]);
+        for line in outside(&markdown) {
+            assert!(!line.contains('<'), "{line}");
+        }
+        // The command has three backticks: its fence is longer.
+        assert!(markdown.contains("\n````console\n$ train fit --train 'a b.tsv' \\\n"));
+    }
+
+    #[test]
+    fn without_scores_it_says_so() {
+        let card = model_card(&plain());
+        assert!(card.contains("Nothing was measured"));
+        assert!(!card.contains("NaN") && !card.contains("$ \n"));
+        assert_eq!(tables(&parts(&card).1), [0_usize; 0]);
+    }
+
+    #[test]
+    fn words_are_left_alone() {
+        assert_eq!(text("a_b-c (d) 0.5 é"), "a_b-c (d) 0.5 é");
+        assert_eq!(text(" _a_\n*b* "), "&#95;a&#95; &#42;b&#42;");
+        assert_eq!(text("- a"), "&#45; a");
+        assert_eq!(text("12. a"), "12&#46; a");
+        assert_eq!(text("0.1.0"), "0.1.0");
+        assert_eq!(python_string("a\n\\"), r#""a\u000a\\""#);
+        assert_eq!(shell_word("runs/a-1.b"), "runs/a-1.b");
+        assert_eq!(shell_word(""), "''");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_keeps_the_card_whole(any in any::<String>(), value in any::<f64>()) {
+            let mut summary = awkward();
+            summary.base_model.clone_from(&any);
+            summary.loss.clone_from(&any);
+            summary.command = any.replace(['\n', '\r'], " ");
+            summary.settings = vec![(any.clone(), any.clone())];
+            summary.after = Some(vec![(any, value)]);
+            let card = model_card(&summary);
+            let (fields, markdown) = parts(&card);
+            prop_assert!(fields.len() >= 3);
+            prop_assert_eq!(tables(&markdown), [3, 2, 1]);
+        }
+    }
+}
