@@ -7,6 +7,7 @@ mod projection;
 mod values;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
@@ -63,7 +64,7 @@ impl ParquetRows {
             file: file.clone(),
             source,
         };
-        let reader = SerializedFileReader::new(opened).map_err(not_parquet)?;
+        let reader = caught(|| SerializedFileReader::new(opened)).map_err(not_parquet)?;
         let projection = Projection::new(reader.metadata(), choice, id);
         let projection = projection.map_err(|source| RecordError::Columns {
             file: file.clone(),
@@ -95,7 +96,7 @@ impl ParquetRows {
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Record>, RecordError> {
-        let row = self.next_row().map_err(|source| RecordError::ParquetData {
+        let row = caught(|| self.next_row()).map_err(|source| RecordError::ParquetData {
             file: self.file.clone(),
             row: self.rows + 1,
             source,
@@ -168,4 +169,17 @@ impl ParquetRows {
             fields,
         })
     }
+}
+
+/// Makes an error of a panic: the crate answers most damaged files with an error, but some lengths
+/// and offsets it takes on trust. What it leaves behind is not used again, as no reader goes on
+/// after an error that is not of a row.
+fn caught<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|payload| {
+        let message = match payload.downcast_ref::<String>() {
+            Some(message) => message.as_str(),
+            None => payload.downcast_ref::<&str>().copied().unwrap_or_default(),
+        };
+        Err(ParquetError::General(message.to_owned()))
+    })
 }

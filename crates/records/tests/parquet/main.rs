@@ -1,5 +1,4 @@
 //! Parquet files, written by the crate that reads them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,5 @@
 //! What a run was and what came of it, and the files that show it.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{History, ReportError, html, plots};
@@ -414,7 +413,7 @@ pub(super) mod tests {
             panic!("{error}")
         };
         assert_eq!(path, folder.path().join("gone").join("report.html"));
-        assert_eq!(source.kind(), io::ErrorKind::NotFound);
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
     }
 
     #[test]

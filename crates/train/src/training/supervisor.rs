@@ -119,21 +119,20 @@ impl<B: AutodiffBackend> Supervisor<B> {
         ));
         self.append(&Event::Evaluation(record))?;
 
-        let better = position.best.is_none_or(|best| score > best.score);
-        if better {
-            position.best = Some(Best {
-                score,
-                step: position.step,
-            });
-            position.without_improvement = 0;
-            // The model before the first step is the one that there is already.
-            if position.step > 0
-                && let Some(keep) = &self.keep_best
-            {
-                keep(model)?;
+        // Before the first step nothing has been trained that could be kept.
+        if position.step > 0 {
+            if position.best.is_none_or(|best| score > best.score) {
+                position.best = Some(Best {
+                    score,
+                    step: position.step,
+                });
+                position.without_improvement = 0;
+                if let Some(keep) = &self.keep_best {
+                    keep(model)?;
+                }
+            } else {
+                position.without_improvement += 1;
             }
-        } else {
-            position.without_improvement += 1;
         }
         let verdict = match (self.patience, position.best) {
             (Some(patience), Some(best)) if position.without_improvement >= patience => {

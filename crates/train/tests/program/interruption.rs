@@ -8,22 +8,10 @@ use crate::support::{
     REPEATABLE, checkpoints, fit, folder, inside, stderr, steps, succeed, tensors, weights,
 };
 
-/// A run long enough to be stopped in its midst.
-const LONG: [&str; 8] = [
-    "--epochs",
-    "40",
-    "--batch-size",
-    "4",
-    "--save-steps",
-    "3",
-    "--lr",
-    "1e-3",
-];
-
-fn long(output: &str) -> Vec<&str> {
-    let mut arguments = LONG.to_vec();
-    arguments.extend(["--no-dashboard", "--output", output]);
-    arguments
+/// Arguments of a run long enough to be stopped in its midst.
+fn long(output: &str) -> String {
+    let output = format!("--no-dashboard --output {output}");
+    format!("--epochs 40 --batch-size 4 --save-steps 3 --lr 1e-3 {output}")
 }
 
 /// Waits for a checkpoint, and a little for the next one to be in the making.
@@ -68,14 +56,11 @@ fn a_killed_run_goes_on_to_the_same_end() {
     let mut at_least = 1;
     // Killed again and again, wherever it happens to be.
     for attempt in 0..3 {
-        let mut arguments = if attempt == 0 {
+        let arguments = if attempt == 0 {
             long("killed")
         } else {
-            vec!["--no-dashboard", "--output", "killed"]
+            "--no-dashboard --output killed --resume".to_owned()
         };
-        if attempt > 0 {
-            arguments.push("--resume");
-        }
         let mut child = fit(folder.path(), &arguments)
             .stderr(Stdio::null())
             .stdout(Stdio::null())
@@ -90,7 +75,7 @@ fn a_killed_run_goes_on_to_the_same_end() {
     }
     succeed(fit(
         folder.path(),
-        &["--resume", "--no-dashboard", "--output", "killed"],
+        "--resume --no-dashboard --output killed",
     ));
     assert_same_end(folder.path(), "killed");
 }
@@ -121,7 +106,7 @@ fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {
     assert!(!output.join("modules.json").exists(), "no half-tuned model");
     succeed(fit(
         folder.path(),
-        &["--resume", "--no-dashboard", "--output", "interrupted"],
+        "--resume --no-dashboard --output interrupted",
     ));
     assert_same_end(folder.path(), "interrupted");
 }
@@ -139,20 +124,20 @@ fn a_run_goes_on_only_with_its_own_settings_and_from_whole_files() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let refused = |arguments: &[&str]| {
+    let refused = |arguments: &str| {
         let output = fit(folder.path(), arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         stderr(&output)
     };
-    let text = refused(&["--resume", "--lr", "5e-5", "--output", "run"]);
+    let text = refused("--resume --lr 5e-5 --output run");
     assert!(text.contains("lr = 0.001"), "{text}");
-    let text = refused(&["--output", "run"]);
+    let text = refused("--output run");
     assert!(text.contains("--resume"), "{text}");
 
     let step = checkpoints(&output).into_iter().max().unwrap();
     let optimizer = output.join(format!("checkpoint/optim-{step}.bin"));
     std::fs::write(&optimizer, b"not a record").unwrap();
-    let text = refused(&["--resume", "--output", "run"]);
+    let text = refused("--resume --output run");
     assert!(
         text.starts_with("error: ") || text.contains("\nerror: "),
         "{text}"

@@ -50,14 +50,14 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// `train fit` on the tiny model and `pairs.tsv`, with more arguments.
-pub(crate) fn fit(folder: &Path, arguments: &[&str]) -> Command {
+/// `train fit` on the tiny model and `pairs.tsv`, with more arguments, parted by spaces.
+pub(crate) fn fit(folder: &Path, arguments: &str) -> Command {
     let model = tiny();
     let mut all = vec!["fit", "--device", DEVICE, "--model", &model];
-    if !arguments.contains(&"--resume") && !arguments.contains(&"--config") {
+    if !arguments.contains("--resume") && !arguments.contains("--config") {
         all.extend(["--train", "pairs.tsv"]);
     }
-    all.extend(arguments);
+    all.extend(arguments.split_whitespace());
     command(folder, &all)
 }
 

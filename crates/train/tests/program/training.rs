@@ -12,20 +12,7 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
     let folder = folder();
     let output = succeed(fit(
         folder.path(),
-        &[
-            "--split",
-            "0.25",
-            "--epochs",
-            "10",
-            "--batch-size",
-            "6",
-            "--lr",
-            "1e-3",
-            "--output",
-            "tuned",
-            "--keep-last",
-            "--no-dashboard",
-        ],
+        "--split 0.25 --epochs 10 --batch-size 6 --lr 5e-3 --output tuned --keep-last --no-dashboard",
     ));
     let tuned = inside(folder.path(), "tuned");
     let steps = steps(&tuned);
@@ -67,12 +54,11 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
 fn the_same_seed_gives_the_same_weights_whatever_the_workers() {
     let folder = folder();
     for (output, more) in [
-        ("a", ["--workers", "1"]),
-        ("b", ["--workers", "3"]),
-        ("c", ["--seed", "1"]),
+        ("a", "--workers 1"),
+        ("b", "--workers 3"),
+        ("c", "--seed 1"),
     ] {
-        let mut arguments = vec!["--max-steps", "3", "--batch-size", "8", "--output", output];
-        arguments.extend(more);
+        let arguments = format!("--max-steps 3 --batch-size 8 --output {output} {more}");
         succeed(fit(folder.path(), &arguments));
     }
     let weights = |name: &str| weights(&inside(folder.path(), name));
@@ -89,32 +75,14 @@ const ACCUMULATION_TOLERANCE: f32 = 2e-5;
 #[test]
 fn accumulated_batches_are_one_large_batch() {
     let folder = folder();
-    let common = [
-        "--loss",
-        "mse",
-        "--sampler",
-        "sequential",
-        "--dropout",
-        "0",
-        "--lr",
-        "1e-3",
-        "--warmup",
-        "0",
-        "--decay",
-        "constant",
-    ];
+    let common =
+        "--loss mse --sampler sequential --dropout 0 --lr 1e-3 --warmup 0 --decay constant";
     // 24 rows: steps of 16 and of 8 rows, so that the last is a remainder; its learning rate is that
     // of a second step, not of a fourth.
     for (output, batch, accumulation) in [("large", "16", "1"), ("small", "4", "4")] {
-        let mut arguments = common.to_vec();
-        arguments.extend([
-            "--batch-size",
-            batch,
-            "--accumulation",
-            accumulation,
-            "--output",
-            output,
-        ]);
+        let arguments = format!(
+            "{common} --batch-size {batch} --accumulation {accumulation} --output {output}"
+        );
         succeed(fit(folder.path(), &arguments));
     }
     let (large, small) = (
@@ -147,18 +115,7 @@ fn the_learning_rate_moves_once_an_optimiser_step() {
     let folder = folder();
     succeed(fit(
         folder.path(),
-        &[
-            "--batch-size",
-            "3",
-            "--accumulation",
-            "2",
-            "--lr",
-            "1e-3",
-            "--warmup",
-            "0.5",
-            "--output",
-            "tuned",
-        ],
+        "--batch-size 3 --accumulation 2 --lr 1e-3 --warmup 0.5 --output tuned",
     ));
     let rates: Vec<f64> = steps(&inside(folder.path(), "tuned"))
         .iter()
@@ -171,13 +128,12 @@ fn the_learning_rate_moves_once_an_optimiser_step() {
 #[test]
 fn what_is_frozen_stays_and_adapters_are_saved_alone() {
     let folder = folder();
-    let run = |arguments: &[&str]| {
-        let mut all = vec!["--max-steps", "2", "--lr", "1e-2", "--warmup", "0"];
-        all.extend(arguments);
+    let run = |arguments: &str| {
+        let all = format!("--max-steps 2 --lr 1e-2 --warmup 0 {arguments}");
         succeed(fit(folder.path(), &all));
     };
-    run(&["--freeze", "1", "--output", "frozen"]);
-    run(&["--lora", "2", "--save-adapter", "--output", "adapted"]);
+    run("--freeze 1 --output frozen");
+    run("--lora 2 --save-adapter --output adapted");
     let before = tensors(std::path::Path::new(&tiny()));
     let changed = |output: &str| -> Vec<String> {
         let after = tensors(&inside(folder.path(), output));
@@ -219,30 +175,18 @@ fn what_is_frozen_stays_and_adapters_are_saved_alone() {
 #[test]
 fn memory_savers_train_the_same_model() {
     let folder = folder();
-    let run = |output: &str, more: &[&str]| {
-        let mut arguments = vec![
-            "--dropout",
-            "0",
-            "--max-steps",
-            "1",
-            "--lr",
-            "1e-3",
-            "--warmup",
-            "0",
-        ];
-        arguments.extend(["--max-grad-norm", "0", "--output", output]);
-        arguments.extend(more);
+    let run = |output: &str, more: &str| {
+        let arguments = format!(
+            "--dropout 0 --max-steps 1 --lr 1e-3 --warmup 0 --max-grad-norm 0 --output {output} {more}"
+        );
         succeed(fit(folder.path(), &arguments));
         steps(&inside(folder.path(), output))[0].clone()
     };
-    let plain = run("plain", &[]);
+    let plain = run("plain", "");
     for (output, more) in [
-        ("checkpointing", &["--checkpointing"][..]),
-        ("cached", &["--mini-batch-size", "5"]),
-        (
-            "cached-name",
-            &["--loss", "cached-multiple-negatives-ranking"],
-        ),
+        ("checkpointing", "--checkpointing"),
+        ("cached", "--mini-batch-size 5"),
+        ("cached-name", "--loss cached-multiple-negatives-ranking"),
     ] {
         let other = run(output, more);
         for key in ["loss", "gradient_norm"] {
@@ -258,9 +202,7 @@ fn a_loss_without_negatives_that_makes_all_vectors_one_is_noticed() {
     let folder = folder();
     let output = succeed(fit(
         folder.path(),
-        &[
-            "--loss", "mse", "--epochs", "30", "--lr", "1e-3", "--output", "tuned",
-        ],
+        "--loss mse --epochs 30 --lr 5e-3 --warmup 0 --decay constant --output tuned",
     ));
     let text = stderr(&output);
     assert!(text.contains("--loss multiple-negatives-ranking"), "{text}");
@@ -273,19 +215,8 @@ fn a_score_that_does_not_rise_stops_the_run() {
     let folder = folder();
     let output = succeed(fit(
         folder.path(),
-        &[
-            // A learning rate that changes next to nothing.
-            "--split",
-            "0.25",
-            "--lr",
-            "1e-12",
-            "--epochs",
-            "9",
-            "--patience",
-            "2",
-            "--output",
-            "tuned",
-        ],
+        // A learning rate that changes next to nothing.
+        "--split 0.25 --lr 1e-12 --epochs 9 --patience 2 --output tuned",
     ));
     assert!(stdout(&output).contains("stopped"), "{}", stdout(&output));
     // Before the first step, the first epoch, which is the best, and two more.
@@ -297,18 +228,7 @@ fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
     let folder = folder();
     let output = fit(
         folder.path(),
-        &[
-            "--lr",
-            "1e30",
-            "--warmup",
-            "0",
-            "--max-grad-norm",
-            "0",
-            "--epochs",
-            "5",
-            "--output",
-            "tuned",
-        ],
+        "--lr 1e30 --warmup 0 --max-grad-norm 0 --epochs 5 --output tuned",
     )
     .output()
     .unwrap();
@@ -327,10 +247,7 @@ fn settings_come_from_a_file_and_the_command_line() {
         "train = [\"pairs.tsv\"]\nloss = \"cosine\"\nmax-steps = 9\nbatch-size = 12\noutput = \"tuned\"\n",
     )
     .unwrap();
-    succeed(fit(
-        folder.path(),
-        &["--config", "run.toml", "--max-steps", "1"],
-    ));
+    succeed(fit(folder.path(), "--config run.toml --max-steps 1"));
     let tuned = inside(folder.path(), "tuned");
     assert_eq!(steps(&tuned).len(), 1);
     let resolved = std::fs::read_to_string(tuned.join("training.toml")).unwrap();
