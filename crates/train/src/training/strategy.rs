@@ -52,6 +52,10 @@ pub(crate) struct Plan {
     pub(crate) save_every: Option<usize>,
 }
 
+/// Batches that a validation takes the loss of: the scores are of all rows, and embedding those a
+/// second time for the loss would double the time.
+const VALIDATION_LOSS_BATCHES: usize = 16;
+
 /// Why the loop ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ending {
@@ -323,7 +327,7 @@ impl<B: AutodiffBackend> Loop<'_, B> {
         let model = self.learner.model().valid();
         let mut mean = StepOutput::default();
         let loader = Arc::clone(&self.valid);
-        for batch in loader.iter() {
+        for batch in loader.iter().take(VALIDATION_LOSS_BATCHES) {
             if let Some(failure) = &batch.failure {
                 return Err(TrainError::Tokenize {
                     source: Arc::clone(failure),
