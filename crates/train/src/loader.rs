@@ -199,3 +199,116 @@ impl DataLoaderIterator<TrainingBatch> for Batches {
         Progress::new(self.rows_done, self.rows_total)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use model::Checkpoint;
+
+    use super::*;
+    use crate::data::{RowKind, SamplerKind};
+    use crate::testing::{TestBackend, tiny_model};
+
+    fn loader(rows: usize, workers: usize) -> BatchLoader {
+        let pairs = (0..rows).map(|row| Example {
+            texts: vec![format!("bottle {row}"), format!("a bottle of steel {row}")],
+            target: None,
+        });
+        let table = Arc::new(TextTable::from_rows(RowKind::Pairs, pairs).unwrap());
+        let tokenizer = Checkpoint::open(&tiny_model())
+            .unwrap()
+            .tokenizer()
+            .unwrap();
+        let options = SamplerOptions {
+            kind: SamplerKind::Shuffle,
+            batch_size: NonZeroUsize::new(4).unwrap(),
+            drop_last: false,
+        };
+        let all: Vec<usize> = (0..rows).collect();
+        BatchLoader::new(
+            table,
+            &all,
+            options,
+            TokenBatcher::new(Arc::new(tokenizer)),
+            7,
+        )
+        .unwrap()
+        .with_workers(workers)
+    }
+
+    type Seen = Vec<(Vec<usize>, Vec<Vec<u32>>, u64)>;
+
+    fn seen(loader: &BatchLoader) -> Seen {
+        DataLoader::<TestBackend, TrainingBatch>::iter(loader)
+            .map(|batch| (batch.positions, batch.texts, batch.seed))
+            .collect()
+    }
+
+    #[test]
+    fn workers_change_neither_batches_nor_their_order() {
+        let one = seen(&loader(22, 1));
+        assert_eq!(one.len(), 6);
+        for workers in [2, 3, 9] {
+            assert_eq!(seen(&loader(22, workers)), one, "{workers} workers");
+        }
+        let mut rows: Vec<usize> = one.iter().flat_map(|batch| batch.0.clone()).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..22).collect::<Vec<_>>());
+        let mut seeds: Vec<u64> = one.iter().map(|batch| batch.2).collect();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 6);
+    }
+
+    #[test]
+    fn an_epoch_goes_on_where_it_was_and_the_next_is_another() {
+        let loader = loader(22, 2);
+        let first = seen(&loader);
+        loader.cursor().set(0, 4);
+        assert_eq!(seen(&loader), first[4..]);
+        loader.cursor().set(1, 0);
+        assert_ne!(seen(&loader), first);
+        loader.cursor().set(0, 0);
+        assert_eq!(seen(&loader), first);
+    }
+
+    #[test]
+    fn progress_counts_rows_also_those_before_it_began() {
+        let loader = loader(10, 2);
+        loader.cursor().set(0, 1);
+        let mut batches = DataLoader::<TestBackend, TrainingBatch>::iter(&loader);
+        let done = |progress: Progress| (progress.items_processed, progress.items_total);
+        assert_eq!(done(batches.progress()), (4, 10));
+        batches.next();
+        assert_eq!(done(batches.progress()), (8, 10));
+        // Given up half-way: its workers end by themselves.
+        drop(batches);
+    }
+
+    #[test]
+    fn texts_stand_column_by_column() {
+        let loader = loader(3, 1);
+        let batch = DataLoader::<TestBackend, TrainingBatch>::iter(&loader)
+            .next()
+            .unwrap();
+        assert_eq!((batch.rows, batch.columns(), batch.texts.len()), (3, 2, 6));
+        // Queries have three words, descriptions six, all with <s> and </s>.
+        assert!(
+            batch.texts[..3]
+                .iter()
+                .all(|text| text.len() < batch.texts[3].len())
+        );
+    }
+
+    #[test]
+    fn a_slice_has_its_rows_and_no_rows_no_batches() {
+        let loader = loader(10, 1);
+        let part = DataLoader::<TestBackend, TrainingBatch>::slice(&loader, 2, 5);
+        assert_eq!(part.num_items(), 3);
+        let mut rows: Vec<usize> = part.iter().flat_map(|batch| batch.positions).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [2, 3, 4]);
+        let none = DataLoader::<TestBackend, TrainingBatch>::slice(&loader, 4, 4);
+        assert_eq!(none.iter().count(), 0);
+    }
+}

@@ -13,17 +13,30 @@ pub(super) fn run() -> Result<(), TrainError> {
 }
 
 fn table(out: &mut impl Write) -> io::Result<()> {
-    let width = Loss::ALL.iter().map(|loss| loss.name().len()).max();
-    let width = width.unwrap_or_default();
-    for loss in Loss::ALL {
-        writeln!(out, "{:width$}  {}", loss.name(), loss.description())?;
-        writeln!(out, "{:width$}  needs {}", "", loss.needs())?;
-        writeln!(out, "{:width$}  {}", "", loss.advice())?;
+    let rows: Vec<[String; 3]> = Loss::ALL
+        .iter()
+        .map(|loss| {
+            [
+                loss.name().to_owned(),
+                loss.needs().to_string(),
+                loss.advice().to_owned(),
+            ]
+        })
+        .collect();
+    let header = ["LOSS", "NEEDS", "FOR"].map(str::to_owned);
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&header]);
+        cells.map(|row| row[column].len()).max().unwrap_or_default()
+    };
+    let (first, second) = (width(0), width(1));
+    for [loss, needs, advice] in [&header].into_iter().chain(&rows) {
+        writeln!(out, "{loss:first$}  {needs:second$}  {advice}")?;
     }
     writeln!(
         out,
-        "\ncached-NAME computes a loss in parts of --mini-batch-size texts (GradCache); --matryoshka \
-         64,128,... takes any of them at the first dimensions too."
+        "\ncached-LOSS computes it in parts of --mini-batch-size texts: large batches in little \
+         memory.\n--matryoshka 64,128,... takes any of them at the first dimensions of the vectors \
+         too."
     )
 }
 
@@ -36,9 +49,12 @@ mod tests {
         let mut out = Vec::new();
         table(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("LOSS "), "{text}");
         for loss in Loss::ALL {
-            assert!(text.contains(loss.name()), "{loss}");
-            assert!(text.contains(&format!("needs {}", loss.needs())), "{loss}");
+            let mut lines = text.lines();
+            let line = lines.find(|line| line.starts_with(&format!("{} ", loss.name())));
+            let line = line.unwrap_or_else(|| panic!("{loss} in\n{text}"));
+            assert!(line.contains(&loss.needs().to_string()), "{line}");
         }
     }
 }

@@ -138,3 +138,95 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Vectors<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
+
+    use super::*;
+    use crate::testing::{TrainBackend, values};
+
+    type Optimizer = DecoupledAdamW<Linear<TrainBackend>, TrainBackend>;
+
+    fn gradients(layer: &Linear<TrainBackend>, value: f32) -> GradientsParams {
+        let mut gradients = GradientsParams::new();
+        let weight = layer.weight.val().inner();
+        gradients.register(layer.weight.id, weight.zeros_like() + value);
+        if let Some(bias) = &layer.bias {
+            gradients.register(bias.id, bias.val().inner().zeros_like() + value);
+        }
+        gradients
+    }
+
+    fn numbers(layer: &Linear<TrainBackend>) -> (Vec<f32>, Vec<f32>) {
+        let bias = layer.bias.as_ref().unwrap().val();
+        (values(layer.weight.val()), values(bias))
+    }
+
+    #[test]
+    fn the_first_step_is_that_of_adamw_and_only_matrices_decay() {
+        let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
+        let (weight, bias) = numbers(&layer);
+        let mut optimizer = Optimizer::new(AdamWSettings {
+            weight_decay: 0.5,
+            ..AdamWSettings::default()
+        });
+        let gradients = gradients(&layer, 0.3);
+        let (new_weight, new_bias) = numbers(&optimizer.step(0.1, layer, gradients));
+        // Both means are unbiased in the first step: the gradient over its size is 1.
+        for (before, after) in weight.iter().zip(&new_weight) {
+            let expected = before * (1.0 - 0.1 * 0.5) - 0.1;
+            assert!(
+                (after - expected).abs() < 1e-6,
+                "{after}, expected {expected}"
+            );
+        }
+        for (before, after) in bias.iter().zip(&new_bias) {
+            let expected = before - 0.1;
+            assert!(
+                (after - expected).abs() < 1e-6,
+                "{after}, expected {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_holds_all_that_the_next_step_needs() {
+        let device = Default::default();
+        let begin = LinearConfig::new(2, 3).init::<TrainBackend>(&device);
+        let mut optimizer = Optimizer::new(AdamWSettings::default());
+        let first = gradients(&begin, 0.3);
+        let layer = optimizer.step(0.1, begin, first);
+
+        let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+        let bytes = Recorder::<TrainBackend>::record(&recorder, optimizer.to_record(), ()).unwrap();
+        let record = Recorder::<TrainBackend>::load(&recorder, bytes, &device).unwrap();
+        let mut restored = Optimizer::new(AdamWSettings::default()).load_record(record);
+
+        let next = gradients(&layer, -0.2);
+        let again = gradients(&layer, -0.2);
+        let went_on = numbers(&optimizer.step(0.1, layer.clone(), next));
+        let resumed = numbers(&restored.step(0.1, layer.fork(&device), again));
+        assert_eq!(went_on, resumed);
+    }
+
+    #[test]
+    fn gradients_from_several_devices_are_added() {
+        use burn::prelude::DeviceOps;
+        let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
+        let device = layer.weight.val().device().to_id();
+        let mut one = Optimizer::new(AdamWSettings::default());
+        let mut two = Optimizer::new(AdamWSettings::default());
+        let whole = gradients(&layer, 0.5);
+        let halves = MultiGradientsParams {
+            grads: vec![
+                (gradients(&layer, 0.25), device),
+                (gradients(&layer, 0.25), device),
+            ],
+        };
+        let expected = numbers(&one.step(0.1, layer.clone(), whole));
+        assert_eq!(numbers(&two.step_multi(0.1, layer, halves)), expected);
+    }
+}
