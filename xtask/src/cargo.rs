@@ -4,7 +4,7 @@
 //! packages and targets that a command selects. burn takes minutes, so the commands here are
 //! written to agree on it:
 //! - [`on_workspace`] always selects the whole workspace and the same features, and every command
-//!   built on it has test targets or examples among its targets (they bring in `burn/autodiff`);
+//!   built on it names the package `train` by that (it brings in `burn/train` and `burn/autodiff`);
 //! - [`check_build`] is a plain `cargo check`, which compiles no code, of sets of backends that
 //!   nothing here is run with;
 //! - [`run_package`] is a plain `cargo run --release -p PACKAGE`, so that it shares its build with

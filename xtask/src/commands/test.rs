@@ -54,7 +54,7 @@ fn tests(backend: Backend, arguments: &[String]) -> Step {
 /// The programs alone: clippy checks the tests too, and compiling those for CUDA takes longer than
 /// all the rest.
 fn build_programs(backend: Backend) -> Step {
-    let targets = ["--bin", "infer", "--bin", "train", "--examples"];
+    let targets = ["--bin", "infer", "--bin", "train"];
     on_workspace("build", "build", backend, &targets)
 }
 
@@ -107,7 +107,7 @@ mod tests {
     fn without_a_gpu_the_programs_are_built_from_the_same_features() {
         assert_eq!(
             build_programs(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --bin train --examples")
+            format!("cargo build {WORKSPACE} --bin infer --bin train")
         );
     }
 

@@ -34,9 +34,19 @@ pub(super) struct Chunk {
     pub(super) seed: u64,
 }
 
-/// Cuts a batch into chunks, longest texts first.
-pub(super) fn plan(batch: &TrainingBatch, limit: BatchLimit, pad_token_id: u32) -> Vec<Chunk> {
+/// Cuts a batch into chunks, longest texts first: small enough that each of `lanes` has one.
+pub(super) fn plan(
+    batch: &TrainingBatch,
+    limit: BatchLimit,
+    lanes: usize,
+    pad_token_id: u32,
+) -> Vec<Chunk> {
     let lengths: Vec<usize> = batch.texts.iter().map(Vec::len).collect();
+    let share = lengths.iter().sum::<usize>().div_ceil(lanes.max(1));
+    let limit = BatchLimit {
+        tokens: limit.tokens.min(share),
+        ..limit
+    };
     plan_batches(&lengths, limit)
         .into_iter()
         .enumerate()
@@ -83,7 +93,7 @@ mod tests {
             tokens: 12,
             texts: 3,
         };
-        let dealt = deal(plan(&batch, limit, 1), 2);
+        let dealt = deal(plan(&batch, limit, 2, 1), 2);
         assert_eq!(dealt.len(), 2);
         let mut texts: Vec<usize> = dealt
             .iter()

@@ -36,9 +36,9 @@ pub struct StepSettings {
     pub devices: Vec<DeviceId>,
 }
 
-/// The most tokens of a chunk on a processor: large enough for its products to run at full speed,
-/// small enough for the activations of a layer to stay near.
-const CHUNK_TOKENS_CPU: usize = 2_048;
+/// The most tokens of a chunk on a processor, as in `SentenceEncoder`: `cargo xtask bench train --
+/// --chunk-tokens N` finds neither half nor twice as many faster.
+const CHUNK_TOKENS_CPU: usize = 1_024;
 
 /// On a GPU a chunk is a batch, unless it is larger than this.
 const CHUNK_TOKENS_GPU: usize = 65_536;
@@ -131,7 +131,8 @@ impl<B: AutodiffBackend> TrainStep for Trainee<B> {
 
     fn step(&self, batch: TrainingBatch) -> TrainOutput<StepOutput> {
         let settings = &self.settings;
-        let chunks = plan(&batch, settings.chunk, settings.pad_token_id);
+        let lanes = self.lane_count();
+        let chunks = plan(&batch, settings.chunk, lanes, settings.pad_token_id);
         if chunks.is_empty() {
             return TrainOutput {
                 grads: GradientsParams::new(),
@@ -139,7 +140,7 @@ impl<B: AutodiffBackend> TrainStep for Trainee<B> {
             };
         }
         let home = self.model.network.device();
-        let mut lanes = self.lanes(deal(chunks, self.lane_count()), &home);
+        let mut lanes = self.lanes(deal(chunks, lanes), &home);
 
         let vectors = side_by_side(lanes.iter_mut().collect(), Lane::forward);
         let order: Vec<usize> = lanes.iter().flat_map(Lane::texts).collect();
@@ -240,12 +241,13 @@ impl<B: Backend> InferenceStep for Trainee<B> {
     /// The loss of a batch, without dropout.
     fn step(&self, batch: TrainingBatch) -> StepOutput {
         let settings = &self.settings;
-        let chunks = plan(&batch, settings.chunk, settings.pad_token_id);
+        let lanes = settings.lanes_per_device;
+        let chunks = plan(&batch, settings.chunk, lanes, settings.pad_token_id);
         if chunks.is_empty() {
             return StepOutput::default();
         }
         let device = self.model.network.device();
-        let dealt = deal(chunks, settings.lanes_per_device);
+        let dealt = deal(chunks, lanes);
         let order: Vec<usize> = dealt
             .iter()
             .flatten()
