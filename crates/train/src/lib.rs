@@ -16,6 +16,7 @@ pub mod batch;
 pub mod cli;
 pub mod commands;
 pub mod data;
+mod download;
 pub mod error;
 pub mod evaluation;
 mod files;

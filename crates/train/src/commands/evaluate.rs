@@ -8,14 +8,16 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::SentenceEncoder;
-use model::hub::{DEFAULT_MODEL, HubOptions};
+use model::hub::DEFAULT_MODEL;
 
 use crate::cli::EvaluateArgs;
+use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{
     PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
     SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
 };
+use crate::fit::Stop;
 use crate::terminal::Notes;
 
 /// What is measured where nothing is named.
@@ -164,8 +166,7 @@ fn score(
     name: &str,
     notes: Notes,
 ) -> Result<SuiteScores, TrainError> {
-    let mut hub = HubOptions::default();
-    hub.offline = arguments.offline;
+    let hub = hub_options(None, arguments.offline, notes, Stop::default());
     let mut builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
     if let Some(length) = arguments.max_length {
         builder = builder.max_length(length);

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::Interrupter;
 use model::Checkpoint;
-use model::hub::{self, HubOptions};
+use model::hub;
 
 pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
 pub(crate) use output::OutputFolder;
 pub(crate) use rows::Rows;
 
+use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
 use crate::options::FitOptions;
@@ -141,9 +142,12 @@ pub fn fit(options: FitOptions, surroundings: &Surroundings) -> Result<FitResult
         ));
     }
 
-    let mut hub_options = HubOptions::default();
-    hub_options.revision = settings.revision.clone();
-    hub_options.offline = settings.offline;
+    let hub_options = hub_options(
+        settings.revision.clone(),
+        settings.offline,
+        notes,
+        surroundings.stop.clone(),
+    );
     let found = hub::resolve(&settings.model, &hub_options).map_err(model::ModelError::from)?;
     let mut checkpoint = Checkpoint::open(&found.path)?;
     if let Some(length) = settings.max_length {

@@ -28,6 +28,7 @@ use super::schedule::Schedule;
 use super::supervisor::{Supervisor, Verdict};
 use crate::batch::TrainingBatch;
 use crate::error::TrainError;
+use crate::evaluation::EvaluationError;
 use crate::loader::Cursor;
 use crate::report::StepRecord;
 use crate::step::{StepOutput, Trainee};
@@ -150,11 +151,13 @@ struct Measured {
 
 impl<B: AutodiffBackend> Loop<'_, B> {
     fn run(&mut self) -> Result<Ending, TrainError> {
-        if self.position.step == 0 && self.supervisor.validates() {
-            self.validate()?;
+        if self.position.step == 0 && self.validate()? == Verdict::Interrupted {
+            return Ok(Ending::Interrupted);
         }
-        // A run of many epochs may end within one by its number of steps.
-        while self.position.epoch < self.plan.epochs && !self.is_done() {
+        // A run of many epochs may end within one by its number of steps; an epoch that has begun
+        // is brought to its end.
+        while self.position.epoch < self.plan.epochs && (!self.is_done() || self.position.batch > 0)
+        {
             if let Some(ending) = self.epoch()? {
                 return Ok(ending);
             }
@@ -186,7 +189,12 @@ impl<B: AutodiffBackend> Loop<'_, B> {
                 every.is_some_and(|every| self.position.step.is_multiple_of(every))
             };
             let (evaluate, save) = (due(self.plan.evaluate_every), due(self.plan.save_every));
-            if evaluate && let Verdict::Stop(reason) = self.validate()? {
+            let verdict = if evaluate {
+                self.validate()?
+            } else {
+                Verdict::GoOn
+            };
+            if let Verdict::Stop(reason) = verdict {
                 self.save()?;
                 return Ok(Some(Ending::Stopped(reason)));
             }
@@ -213,6 +221,7 @@ impl<B: AutodiffBackend> Loop<'_, B> {
             .is_some_and(|every| self.position.step.is_multiple_of(every));
         self.processor
             .process_train(LearnerEvent::EndEpoch(self.position.epoch + 1));
+        let with_all_batches = self.position.clone();
         self.position.epoch += 1;
         self.position.batch = 0;
         let verdict = if validated {
@@ -220,8 +229,13 @@ impl<B: AutodiffBackend> Loop<'_, B> {
         } else {
             self.validate()?
         };
+        if verdict == Verdict::Interrupted {
+            // The validation is made up for when the run goes on.
+            self.position = with_all_batches;
+        }
         self.save()?;
         Ok(match verdict {
+            Verdict::Interrupted => Some(Ending::Interrupted),
             Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
             Verdict::GoOn if self.interrupter.should_stop() => Some(Ending::Interrupted),
             Verdict::GoOn => None,
@@ -335,13 +349,19 @@ impl<B: AutodiffBackend> Loop<'_, B> {
             }
             mean = add(mean, &InferenceStep::step(&model, batch));
             if self.interrupter.should_stop() {
-                return Ok(Verdict::GoOn);
+                return Ok(Verdict::Interrupted);
             }
         }
         let loss = (mean.rows > 0).then_some(mean.loss);
-        let (verdict, score) = self
+        let validated = self
             .supervisor
-            .validate(&model.model, loss, &mut self.position)?;
+            .validate(&model.model, loss, &mut self.position);
+        let (verdict, score) = match validated {
+            Err(TrainError::Evaluation(EvaluationError::Interrupted)) => {
+                return Ok(Verdict::Interrupted);
+            }
+            validated => validated?,
+        };
         let output = StepOutput {
             score,
             loss: loss.unwrap_or(f64::NAN),

@@ -36,6 +36,8 @@ pub(crate) enum Verdict {
     GoOn,
     /// And why.
     Stop(String),
+    /// Somebody stopped the validation: there is no score.
+    Interrupted,
 }
 
 pub(crate) struct Supervisor<B: AutodiffBackend> {
