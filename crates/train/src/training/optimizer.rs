@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::testing::{TrainBackend, values};
 
-    type Optimizer = DecoupledAdamW<Linear<TrainBackend>, TrainBackend>;
+    type Tested = DecoupledAdamW<Linear<TrainBackend>, TrainBackend>;
 
     fn gradients(layer: &Linear<TrainBackend>, value: f32) -> GradientsParams {
         let mut gradients = GradientsParams::new();
@@ -169,7 +169,7 @@ mod tests {
     fn the_first_step_is_that_of_adamw_and_only_matrices_decay() {
         let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
         let (weight, bias) = numbers(&layer);
-        let mut optimizer = Optimizer::new(AdamWSettings {
+        let mut optimizer = Tested::new(AdamWSettings {
             weight_decay: 0.5,
             ..AdamWSettings::default()
         });
@@ -196,14 +196,14 @@ mod tests {
     fn a_record_holds_all_that_the_next_step_needs() {
         let device = Default::default();
         let begin = LinearConfig::new(2, 3).init::<TrainBackend>(&device);
-        let mut optimizer = Optimizer::new(AdamWSettings::default());
+        let mut optimizer = Tested::new(AdamWSettings::default());
         let first = gradients(&begin, 0.3);
         let layer = optimizer.step(0.1, begin, first);
 
         let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
         let bytes = Recorder::<TrainBackend>::record(&recorder, optimizer.to_record(), ()).unwrap();
         let record = Recorder::<TrainBackend>::load(&recorder, bytes, &device).unwrap();
-        let mut restored = Optimizer::new(AdamWSettings::default()).load_record(record);
+        let mut restored = Tested::new(AdamWSettings::default()).load_record(record);
 
         let next = gradients(&layer, -0.2);
         let again = gradients(&layer, -0.2);
@@ -217,8 +217,8 @@ mod tests {
         use burn::prelude::DeviceOps;
         let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
         let device = layer.weight.val().device().to_id();
-        let mut one = Optimizer::new(AdamWSettings::default());
-        let mut two = Optimizer::new(AdamWSettings::default());
+        let mut one = Tested::new(AdamWSettings::default());
+        let mut two = Tested::new(AdamWSettings::default());
         let whole = gradients(&layer, 0.5);
         let halves = MultiGradientsParams {
             grads: vec![
