@@ -22,6 +22,14 @@ pub(crate) type TestBackend = burn_cuda::Cuda;
 /// The backend under test, recording gradients.
 pub(crate) type TrainBackend = Autodiff<TestBackend>;
 
+/// Cases of a property test that computes on the backend: a software graphics adapter needs a second
+/// for each.
+pub(crate) const CASES: u32 = if cfg!(any(feature = "cpu", feature = "ndarray")) {
+    256
+} else {
+    4
+};
+
 /// The random 2-layer model.
 pub(crate) fn tiny_model() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/tiny-mpnet")

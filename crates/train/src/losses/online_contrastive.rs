@@ -77,7 +77,7 @@ fn mean_of<B: Backend>(values: &Tensor<B, 1>, mask: &Tensor<B, 1, Bool>) -> Tens
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, TrainBackend, assert_close, values};
+    use crate::testing::{CASES, TestBackend, TrainBackend, assert_close, values};
     use proptest::prelude::*;
 
     /// Value and gradient.
@@ -150,6 +150,9 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::with_cases(CASES)
+        })]
         /// Multiples of 1/8 are exact, and ties among them frequent.
         #[test]
         fn masks_select_what_lists_select(

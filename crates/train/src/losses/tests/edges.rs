@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use proptest::prelude::*;
 
 use crate::losses::{Loss, Matryoshka, Objective, TargetKind};
-use crate::testing::{TrainBackend, assert_close, values};
+use crate::testing::{CASES, TrainBackend, assert_close, values};
 
 const WIDTH: usize = 4;
 
@@ -220,6 +220,9 @@ fn unpack(rows: &[[i8; 4 * WIDTH]], targets: &[u8]) -> (Vec<Vec<f32>>, Vec<f32>)
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, ..ProptestConfig::with_cases(CASES)
+    })]
     #[test]
     fn any_batch_has_a_loss_and_gradients((rows, targets) in batch()) {
         let (columns, targets) = unpack(&rows, &targets);
