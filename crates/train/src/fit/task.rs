@@ -132,9 +132,6 @@ impl BackendTask for Fit<'_> {
         if checkpoints.is_some() {
             training = training.with_file_checkpointer(WholeFileRecorder::default());
         }
-        if start.step > 0 {
-            training = training.checkpoint(start.step);
-        }
         let training = if dashboard {
             training.renderer(TuiMetricsRendererWrapper::new(interrupter, None))
         } else {

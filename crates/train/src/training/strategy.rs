@@ -91,6 +91,11 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         valid: ValidLoader<Components<B>>,
         _starting_epoch: usize,
     ) -> (Trainee<B>, SupervisedTrainingEventProcessor<Components<B>>) {
+        if let (Some(checkpointer), true) = (&components.checkpointer, self.start.step > 0) {
+            // Not by `SupervisedTraining::checkpoint`, which reads onto the backend's default
+            // device: on WGPU tensors cannot leave a device again.
+            learner = checkpointer.load_checkpoint(learner, &self.device, self.start.step);
+        }
         learner.fork(&self.device);
         let taken = self
             .supervisor
