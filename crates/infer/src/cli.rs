@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::Device;
@@ -119,9 +120,9 @@ impl From<Comparison> for Similarity {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadArgs {
-    /// How the file is written: text (one a line), csv, tsv or jsonl [default: as its name ends,
-    /// also before .gz].
-    #[arg(long, value_name = "FORMAT", ignore_case = true)]
+    /// How the file is written: text (one a line), csv, tsv, jsonl or parquet [default: as its name
+    /// ends, also before .gz].
+    #[arg(long, value_name = "FORMAT", ignore_case = true, value_parser = format_parser())]
     pub format: Option<Format>,
     /// The column or key with the text; several are joined by a space [default: the only column,
     /// or `text`].
@@ -133,6 +134,23 @@ pub struct ReadArgs {
     /// Skip and count rows that cannot be read, instead of stopping at the first.
     #[arg(long)]
     pub skip_bad_rows: bool,
+}
+
+/// Reads a format, and lists all of them in the help.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL.map(|format| {
+        let help = match format {
+            Format::Text => "One text a line",
+            Format::Csv => "Comma-separated values with a header line",
+            Format::Tsv => "Tab-separated values with a header line, without quoting",
+            Format::Jsonl => "One JSON object a line",
+            Format::Parquet => "Columns of an Apache Parquet file",
+        };
+        PossibleValue::new(format.name())
+            .aliases(format.alias())
+            .help(help)
+    });
+    PossibleValuesParser::new(values).try_map(|word| word.parse::<Format>())
 }
 
 /// The texts that are searched.

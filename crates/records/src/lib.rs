@@ -7,8 +7,9 @@
 //! | how they are written down | `format` |
 //! | bytes and lines of a file | `input` |
 //! | which columns are the text | `columns` |
-//! | a row of each format | `text`, `comma_separated`, `tab_separated`, `json_lines`, `parquet_file` |
-//! | the formats that are read from front to back | `streamed` |
+//! | a row of each format | `text`, `comma_separated`, `tab_separated`, `json_lines` |
+//! | those formats, all read from front to back | `streamed` |
+//! | rows put together from columns | `parquet_file` |
 //! | the iterator over all of them | `reader` |
 //!
 //! A reader holds one row at a time and at most [`MAX_ROW_BYTES`] of it, so its memory does not

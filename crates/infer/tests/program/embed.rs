@@ -1,7 +1,12 @@
 //! `embed` and the run without a command.
 
+use std::sync::Arc;
+
 use infer::vectors::read_vectors;
 use model::{Device, SentenceEncoder};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
 
 use crate::support::{TINY, WIDTH, bare_infer, file, infer, names, run, run_with_input, text};
@@ -103,6 +108,48 @@ fn every_format_of_file_gives_the_same_vectors() {
             assert_eq!(ids, ["1", "2", "3"], "{name}");
         }
     }
+}
+
+#[test]
+fn a_parquet_file_gives_the_same_vectors() {
+    let (_folder, path) = file("p.parquet", "");
+    let schema = "message p { required int64 sku; required binary title (UTF8); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let out = std::fs::File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(out, schema, Arc::default()).unwrap();
+    let texts = ["water bottle", "a, \"b\"", "smart speaker"];
+    for (skus, titles) in [(&[1, 2][..], &texts[..2]), (&[3], &texts[2..])] {
+        let titles: Vec<ByteArray> = titles.iter().map(|&title| title.into()).collect();
+        let mut row_group = writer.next_row_group().unwrap();
+        let mut column = row_group.next_column().unwrap().unwrap();
+        let written = column.typed::<Int64Type>().write_batch(skus, None, None);
+        assert_eq!(written.unwrap(), skus.len());
+        column.close().unwrap();
+        let mut column = row_group.next_column().unwrap().unwrap();
+        let written = column
+            .typed::<ByteArrayType>()
+            .write_batch(&titles, None, None);
+        assert_eq!(written.unwrap(), titles.len());
+        column.close().unwrap();
+        row_group.close().unwrap();
+    }
+    writer.close().unwrap();
+
+    let arguments = ["embed", "--input", text(&path), "--id-column", "sku"];
+    let out = run(&mut infer(&arguments)).ok();
+    assert_same(&vectors_of(&out), &expected(&texts));
+    let ids: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
+        .collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+
+    let arguments = ["embed", "--input", "-", "--format", "Parquet"];
+    let message = run(&mut infer(&arguments)).failed(1);
+    assert!(
+        message.starts_with("error: standard input: Parquet is read from its end"),
+        "{message}"
+    );
 }
 
 #[test]
