@@ -34,7 +34,7 @@ pub enum Command {
     Fit(Box<FitArgs>),
     /// Score one model, or set several side by side.
     #[command(after_help = EVALUATE_EXAMPLES)]
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// List the losses: what each needs and when to use it.
     Losses,
 }

@@ -122,9 +122,8 @@ impl<B: AutodiffBackend> Lane<B> {
         let mut graphs: Option<Tensor<B, 1>> = None;
         let mut begin = 0;
         for (chunk, kept) in self.chunks.iter().zip(std::mem::take(&mut self.kept)) {
-            let end = begin + chunk.texts.len();
-            let of_rows = of_vectors.clone().slice([begin..end]);
-            begin = end;
+            let of_rows = of_vectors.clone().narrow(0, begin, chunk.texts.len());
+            begin += chunk.texts.len();
             match kept {
                 // One walk back over all graphs of the lane adds up gradients as it goes.
                 Kept::Graph(rows) => {

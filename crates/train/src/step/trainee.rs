@@ -159,9 +159,9 @@ impl<B: AutodiffBackend> TrainStep for Trainee<B> {
         let work: Vec<_> = lanes
             .into_iter()
             .map(|lane| {
-                let end = begin + lane.texts().count();
-                let part = of_vectors.clone().slice([begin..end]);
-                begin = end;
+                let count = lane.texts().count();
+                let part = of_vectors.clone().narrow(0, begin, count);
+                begin += count;
                 (lane, part)
             })
             .collect();
@@ -170,7 +170,7 @@ impl<B: AutodiffBackend> TrainStep for Trainee<B> {
         for gradients in gradients {
             sum.accumulate(self, gradients.to_device::<B, _>(&home, self));
         }
-        let anchors = vectors.slice([0..batch.rows]);
+        let anchors = vectors.narrow(0, 0, batch.rows);
         TrainOutput {
             grads: sum.grads(),
             item: StepOutput {
@@ -273,7 +273,7 @@ impl<B: Backend> InferenceStep for Trainee<B> {
             texts: batch.texts.len(),
             tokens,
             score: None,
-            mean_cosine: mean_pairwise_cosine(vectors.slice([0..batch.rows])),
+            mean_cosine: mean_pairwise_cosine(vectors.narrow(0, 0, batch.rows)),
         }
     }
 }
@@ -286,7 +286,7 @@ fn objective<B: Backend>(
 ) -> Tensor<B, 1> {
     let rows = batch.rows;
     let columns: Vec<Tensor<B, 2>> = (0..batch.columns())
-        .map(|column| vectors.clone().slice([column * rows..(column + 1) * rows]))
+        .map(|column| vectors.clone().narrow(0, column * rows, rows))
         .collect();
     let targets = batch.targets.as_ref().map(|targets| {
         let targets = TensorData::new(targets.clone(), [targets.len()]);
