@@ -5,7 +5,7 @@
 //!
 //! 1. sorts the texts of all columns by length and fills chunks (little is padded, and the
 //!    activations of a chunk stay in the processor's cache);
-//! 2. computes the vectors of the chunks, side by side on several [`lanes`] (threads of a
+//! 2. computes the vectors of the chunks, side by side on several lanes (threads of a
 //!    processor, or devices);
 //! 3. takes the loss over all vectors and its gradient for each vector;
 //! 4. carries those gradients back through the chunks.
