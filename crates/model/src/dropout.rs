@@ -50,10 +50,13 @@ impl Dropout {
         Self { probability }
     }
 
-    /// Whether [`forward`](Self::forward) would change a tensor of this device.
+    /// Whether [`forward`](Self::forward) would change a tensor of this device: while gradients are
+    /// recorded, and inside [`with_dropout_seed`] also where they are not, for a pass that will be
+    /// computed again with them.
     #[must_use]
     pub fn acts<B: Backend>(&self, device: &B::Device) -> bool {
-        self.probability > 0.0 && B::ad_enabled(device)
+        let seeded = || GENERATOR.with_borrow(Option::is_some);
+        self.probability > 0.0 && (B::ad_enabled(device) || seeded())
     }
 
     /// Drops elements of `input`; any shape in, the same shape out.
@@ -155,9 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_drops_the_same_without_gradients() {
+        let input = Tensor::<TestBackend, 2>::ones([40, 50], &device());
+        let output = with_dropout_seed(3, || Dropout::new(0.25).forward(input));
+        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), dropped(3));
+    }
+
+    #[test]
     fn nothing_is_dropped_without_gradients_or_probability() {
         let input = Tensor::<TestBackend, 1>::ones([64], &device());
-        let output = with_dropout_seed(1, || Dropout::new(0.5).forward(input));
+        let output = Dropout::new(0.5).forward(input);
         assert_eq!(output.into_data().to_vec::<f32>().unwrap(), [1.0; 64]);
         assert_eq!(random(&Dropout::new(0.0)), [1.0; 64]);
     }

@@ -51,7 +51,7 @@ pub(super) struct Lane<B: AutodiffBackend> {
 
 enum Kept<B: AutodiffBackend> {
     Graph(Tensor<B, 2>),
-    Layers(LayerInputs<B>),
+    Layers(LayerInputs<B::InnerBackend>),
     Nothing,
 }
 
@@ -69,7 +69,11 @@ impl<B: AutodiffBackend> Lane<B> {
             chunks,
             kept: Vec::new(),
             activations,
-            dropping,
+            // Two passes of a device's own generator, with and without autodiff, are not the same.
+            dropping: match activations {
+                Activations::Kept => dropping,
+                _ => Dropping::Thread,
+            },
         }
     }
 
@@ -91,22 +95,28 @@ impl<B: AutodiffBackend> Lane<B> {
     /// The vectors of this lane's texts, chunk by chunk: `[texts, width]`.
     pub(super) fn forward(&mut self) -> Tensor<B::InnerBackend, 2> {
         let mut vectors = Vec::with_capacity(self.chunks.len());
+        // Passes that will be forgotten run below autodiff: it holds a graph until it is walked back.
+        let plain = self.model.valid();
         for chunk in &self.chunks {
-            let input = self.input(chunk);
             let (rows, kept) = match self.activations {
                 Activations::Kept => {
-                    let rows = self.through(chunk, input);
+                    let rows = self.through(chunk, self.input(chunk));
                     (rows.clone().inner(), Kept::Graph(rows))
                 }
                 Activations::LayerInputs => {
-                    let (rows, inputs) =
-                        layer_by_layer::forward(&self.model, &input, chunk.seed, self.dropping);
+                    let (rows, inputs) = self.layers_forth(&plain, chunk);
                     (rows, Kept::Layers(inputs))
                 }
-                Activations::Forgotten => (self.through(chunk, input).inner(), Kept::Nothing),
+                Activations::Forgotten => {
+                    let (ids, mask) = chunk.tokens.to_tensors(&self.device);
+                    let forward = || plain.forward(ids, mask);
+                    let rows =
+                        self.dropping
+                            .run::<B::InnerBackend, _>(chunk.seed, &self.device, forward);
+                    (rows, Kept::Nothing)
+                }
                 Activations::ForgottenAndLayerInputs => {
-                    let (rows, _) =
-                        layer_by_layer::forward(&self.model, &input, chunk.seed, self.dropping);
+                    let (rows, _) = self.layers_forth(&plain, chunk);
                     (rows, Kept::Nothing)
                 }
             };
@@ -140,8 +150,7 @@ impl<B: AutodiffBackend> Lane<B> {
                 }
                 Kept::Nothing if self.activations == Activations::ForgottenAndLayerInputs => {
                     let input = self.input(chunk);
-                    let (_, inputs) =
-                        layer_by_layer::forward(&self.model, &input, chunk.seed, self.dropping);
+                    let (_, inputs) = self.layers_forth(&self.model.valid(), chunk);
                     let gradients = self.layers_back(chunk, &input, inputs, of_rows);
                     sum.accumulate(&self.model, gradients);
                 }
@@ -166,11 +175,20 @@ impl<B: AutodiffBackend> Lane<B> {
             .run::<B, _>(chunk.seed, &self.device, || self.model.forward(ids, mask))
     }
 
+    fn layers_forth(
+        &self,
+        plain: &SentenceModel<B::InnerBackend>,
+        chunk: &Chunk,
+    ) -> (Tensor<B::InnerBackend, 2>, LayerInputs<B::InnerBackend>) {
+        let input = chunk.tokens.to_tensors(&self.device);
+        layer_by_layer::forward(plain, &input, chunk.seed, self.dropping)
+    }
+
     fn layers_back(
         &self,
         chunk: &Chunk,
         input: &Input<B>,
-        inputs: LayerInputs<B>,
+        inputs: LayerInputs<B::InnerBackend>,
         of_rows: Tensor<B::InnerBackend, 2>,
     ) -> GradientsParams {
         let dropping = self.dropping;

@@ -5,7 +5,7 @@
 //! operations and keeps every matrix product; here the activations of one layer live at a time.
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Bool, Int, Tensor};
 use model::attention::AttentionContext;
 use model::{MpNet, SentenceModel};
@@ -17,43 +17,43 @@ use crate::random::mix;
 pub(super) type Input<B> = (Tensor<B, 2, Int>, Option<Tensor<B, 2, Bool>>);
 
 /// What the forward pass keeps.
-pub(super) struct LayerInputs<B: AutodiffBackend> {
+pub(super) struct LayerInputs<B: Backend> {
     /// The input of every layer, and the output of the last: `[batch * length, hidden]` each.
-    states: Vec<Tensor<B::InnerBackend, 2>>,
+    states: Vec<Tensor<B, 2>>,
 }
 
 /// The vectors of a chunk, without a graph behind them.
-pub(super) fn forward<B: AutodiffBackend>(
+pub(super) fn forward<B: Backend>(
     model: &SentenceModel<B>,
     (ids, mask): &Input<B>,
     seed: u64,
     dropping: Dropping,
-) -> (Tensor<B::InnerBackend, 2>, LayerInputs<B>) {
+) -> (Tensor<B, 2>, LayerInputs<B>) {
     let device = ids.device();
     let size = ids.dims();
     let network = &model.network;
-    let bias = network.position_bias(size[1]).detach();
+    let bias = network.position_bias(size[1]);
     let (hidden, context) = dropping.run::<B, _>(mix(seed, 0), &device, || {
         network.embed(ids.clone(), mask.clone(), bias)
     });
-    let mut states = vec![hidden.inner()];
+    let mut states = vec![hidden];
     for (index, layer) in network.layers().iter().enumerate() {
-        let input = Tensor::from_inner(states[index].clone());
+        let input = states[index].clone();
         let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
             layer.forward(input, size, &context)
         });
-        states.push(output.inner());
+        states.push(output);
     }
-    let last = Tensor::from_inner(states[network.layers().len()].clone());
+    let last = states[network.layers().len()].clone();
     let vectors = model.vectors(&unfold(last, size), mask.as_ref());
-    (vectors.inner(), LayerInputs { states })
+    (vectors, LayerInputs { states })
 }
 
 /// The gradients of all parameters, from those of the vectors, `[batch, width]`.
 pub(super) fn backward<B: AutodiffBackend>(
     model: &SentenceModel<B>,
     (ids, mask): &Input<B>,
-    LayerInputs { mut states }: LayerInputs<B>,
+    LayerInputs { mut states }: LayerInputs<B::InnerBackend>,
     of_vectors: Tensor<B::InnerBackend, 2>,
     seed: u64,
     dropping: Dropping,
@@ -162,7 +162,7 @@ fn context<B: AutodiffBackend>(
 }
 
 /// `[batch * length, hidden]` -> `[batch, length, hidden]`.
-fn unfold<B: AutodiffBackend>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
+fn unfold<B: Backend>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
     let width = hidden.dims()[1];
     hidden.reshape([batch, length, width])
 }
