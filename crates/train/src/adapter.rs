@@ -3,15 +3,15 @@
 //! `adapter_config.json` and `adapter_model.safetensors`, which `SentenceTransformer.load_adapter`
 //! and PEFT's `PeftModel.from_pretrained` read.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 use model::low_rank::LowRank;
 use model::{LowRankConfig, MpNet};
-use safetensors::{Dtype, View};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::json;
 
 use crate::error::TrainError;
@@ -49,16 +49,23 @@ pub(crate) fn write<B: Backend>(
 
     let path = folder.join(WEIGHTS_FILE);
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(tensors(network), Some(metadata), &path).map_err(|error| {
-        TrainError::Checkpoint {
+    let tensors = tensors(network);
+    tensors
+        .iter()
+        .map(|(name, data)| {
+            let view = TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?;
+            Ok((name, view))
+        })
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|views| safetensors::serialize_to_file(views, Some(metadata), &path))
+        .map_err(|error| TrainError::Checkpoint {
             path: path.clone(),
             reason: error.to_string(),
-        }
-    })
+        })
 }
 
 /// The adapters' tensors under PEFT's names and in PyTorch's layout.
-fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, Stored)> {
+fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, TensorData)> {
     let mut named = Vec::new();
     for (index, layer) in network.layers().iter().enumerate() {
         let Some(adapters) = layer.adapters() else {
@@ -69,7 +76,7 @@ fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, Stored)> {
             for (part, tensor) in [("lora_A", &adapter.down), ("lora_B", &adapter.up)] {
                 named.push((
                     format!("{module}.{part}.weight"),
-                    Stored::transposed(tensor.val()),
+                    tensor.val().transpose().into_data().convert::<f32>(),
                 ));
             }
         };
@@ -79,30 +86,4 @@ fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, Stored)> {
         add("o", &adapters.output);
     }
     named
-}
-
-struct Stored(TensorData);
-
-impl Stored {
-    fn transposed<B: Backend>(tensor: Tensor<B, 2>) -> Self {
-        Self(tensor.transpose().into_data().convert::<f32>())
-    }
-}
-
-impl View for Stored {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.0.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.0.as_bytes())
-    }
-
-    fn data_len(&self) -> usize {
-        self.0.as_bytes().len()
-    }
 }

@@ -10,8 +10,8 @@ use burn::tensor::backend::AutodiffBackend;
 pub struct GradientMean<M> {
     sum: GradientsAccumulator<M>,
     rows: usize,
-    batches: usize,
-    first: Option<(GradientsParams, usize)>,
+    /// The first batch, as long as it is the only one.
+    only: Option<GradientsParams>,
 }
 
 impl<M> Default for GradientMean<M> {
@@ -19,8 +19,7 @@ impl<M> Default for GradientMean<M> {
         Self {
             sum: GradientsAccumulator::new(),
             rows: 0,
-            batches: 0,
-            first: None,
+            only: None,
         }
     }
 }
@@ -31,16 +30,16 @@ impl<M> GradientMean<M> {
     where
         M: AutodiffModule<B>,
     {
+        let rows_before = self.rows;
         self.rows += rows;
-        self.batches += 1;
-        if self.batches == 1 {
+        if rows_before == 0 {
             // One batch is its own mean: nothing to multiply, nothing to round.
-            self.first = Some((gradients, rows));
+            self.only = Some(gradients);
             return;
         }
-        if let Some((first, rows)) = self.first.take() {
+        if let Some(first) = self.only.take() {
             self.sum
-                .accumulate(module, scale(module, first, rows as f64));
+                .accumulate(module, scale(module, first, rows_before as f64));
         }
         self.sum
             .accumulate(module, scale(module, gradients, rows as f64));
@@ -52,9 +51,8 @@ impl<M> GradientMean<M> {
         M: AutodiffModule<B>,
     {
         let rows = std::mem::take(&mut self.rows);
-        self.batches = 0;
-        match self.first.take() {
-            Some((gradients, _)) => gradients,
+        match self.only.take() {
+            Some(gradients) => gradients,
             None => scale(module, self.sum.grads(), 1.0 / rows.max(1) as f64),
         }
     }

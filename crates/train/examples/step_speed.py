@@ -1,0 +1,44 @@
+"""Seconds of a training step of sentence-transformers on PyTorch, beside examples/step_speed.rs.
+
+usage: python step_speed.py MODEL_FOLDER      (from the project's folder; needs sentence-transformers)
+
+32 pairs a step, multiple-negatives-ranking, AdamW, gradients clipped at 1: first the rows of
+datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens.
+"""
+import csv, gzip, resource, statistics, sys, time
+import torch
+from sentence_transformers import SentenceTransformer, losses
+
+ROWS, LENGTH, STEPS = 32, 128, 4
+torch.set_num_threads(2)
+model = SentenceTransformer(sys.argv[1], device="cpu")
+model.max_seq_length = LENGTH
+model.train()
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
+loss = losses.MultipleNegativesRankingLoss(model)
+
+with gzip.open("datasets/product-pairs/train.tsv.gz", "rt", encoding="utf-8") as file:
+    pairs = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def real(step):
+    batch = pairs[step * ROWS:(step + 1) * ROWS]
+    return [model.tokenize([row[column] for row in batch]) for column in ("title", "description")]
+
+
+def full(_):
+    return [{"input_ids": torch.randint(5, 30000, (ROWS, LENGTH)), "attention_mask": torch.ones(ROWS, LENGTH, dtype=torch.long)} for _ in range(2)]
+
+
+for name, batch in (("real pairs", real), ("128 tokens", full)):
+    seconds = []
+    for step in range(STEPS + 1):
+        start = time.perf_counter()
+        loss(batch(step), None).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - start)
+    # The first step warms up.
+    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step")
+print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
