@@ -1,25 +1,43 @@
 //! Multi-head self-attention with an additive position bias.
 
-use burn::module::{Initializer, Module};
-use burn::nn::{Linear, LinearConfig};
+use burn::module::Module;
+use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
+use kernels::{Activation, EncoderOps, PackedLinear, Precision, Texts};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
+use crate::dense::{dense, linear, pack};
 use crate::dropout::Dropout;
 use crate::low_rank::{LowRank, LowRankConfig};
 
 /// What a layer's attention may look at, the same for every layer of a batch.
 #[derive(Clone, Debug)]
 pub struct AttentionContext<B: Backend> {
-    /// Added to the scaled scores: `[1, heads, length, length]`.
+    /// Added to the scaled scores: `[1, heads, length, length]`, for the longest text.
     pub bias: Tensor<B, 4>,
-    /// True where a key is padding: `[batch, 1, 1, length]`. `None` when the batch has no padding.
-    pub padding: Option<Tensor<B, 4, Bool>>,
+    /// Which rows are which text.
+    pub layout: Layout<B>,
+}
+
+/// How the texts of a batch lie in `[tokens, width]`.
+#[derive(Clone, Debug)]
+pub enum Layout<B: Backend> {
+    /// All with as many rows as the longest: what graphics processors like.
+    Padded {
+        /// Texts.
+        batch: usize,
+        /// Rows of each.
+        length: usize,
+        /// True where a key is padding: `[batch, 1, 1, length]`. `None` when nothing is padded.
+        padding: Option<Tensor<B, 4, Bool>>,
+    },
+    /// End to end, without padding.
+    EndToEnd(Texts),
 }
 
 /// Self-attention of one layer.
@@ -32,6 +50,16 @@ pub struct SelfAttention<B: Backend> {
     dropout: Dropout,
     adapters: Option<AttentionAdapters<B>>,
     heads: usize,
+    #[module(skip)]
+    packed: Option<PackedAttention>,
+}
+
+/// The four dense layers, packed; the layers themselves are empty then.
+#[derive(Clone, Debug)]
+struct PackedAttention {
+    /// Query, key and value side by side.
+    projections: PackedLinear,
+    output: PackedLinear,
 }
 
 /// LoRA beside each of the four dense layers of an attention.
@@ -58,6 +86,7 @@ impl<B: Backend> SelfAttention<B> {
             dropout: Dropout::new(config.attention_probs_dropout_prob),
             adapters: None,
             heads: config.num_attention_heads,
+            packed: None,
         }
     }
 
@@ -90,102 +119,134 @@ impl<B: Backend> SelfAttention<B> {
     pub(crate) fn adapters(&self) -> Option<&AttentionAdapters<B>> {
         self.adapters.as_ref()
     }
+}
+
+impl<B: EncoderOps> SelfAttention<B> {
+    /// Hands the weights to the backend to pack, where it does so. An attention with adapters stays
+    /// as it is.
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        if self.adapters.is_some() {
+            return self;
+        }
+        let projections = [&mut self.query, &mut self.key, &mut self.value];
+        if let Some(projections) = pack(projections, precision)
+            && let Some(output) = pack([&mut self.output], precision)
+        {
+            self.packed = Some(PackedAttention {
+                projections,
+                output,
+            });
+        }
+        self
+    }
 
     /// Attends within every text of the batch.
     ///
     /// # Shapes
     ///
-    /// - `hidden`: `[batch * length, width]`, the tokens of a text one after the other
-    /// - `batch_length`: `[batch, length]`
-    /// - output: `[batch * length, width]`
-    pub fn forward(
+    /// - `hidden`: `[tokens, width]`, the tokens of a text one after the other
+    /// - output: `[tokens, width]`
+    pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        let projections = self.projections(hidden);
+        let attended = match &context.layout {
+            Layout::EndToEnd(texts) => {
+                B::attention_within(projections, context.bias.clone(), texts)
+            }
+            Layout::Padded {
+                batch,
+                length,
+                padding,
+            } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
+        };
+        match &self.packed {
+            Some(packed) => dense(
+                &self.output,
+                Some(&packed.output),
+                attended,
+                Activation::Identity,
+            ),
+            None => {
+                let adapter = self.adapters.as_ref().map(|adapters| &adapters.output);
+                project(&self.output, adapter, attended)
+            }
+        }
+    }
+
+    /// Query, key and value: `[tokens, width]` each.
+    fn projections(&self, hidden: Tensor<B, 2>) -> [Tensor<B, 2>; 3] {
+        if let Some(packed) = &self.packed {
+            let [tokens, width] = hidden.dims();
+            let packed = Some(&packed.projections);
+            let joined = dense(&self.query, packed, hidden, Activation::Identity);
+            return [0, 1, 2].map(|part| {
+                let columns = part * width..(part + 1) * width;
+                joined.clone().slice([0..tokens, columns])
+            });
+        }
+        let adapters = self.adapters.as_ref();
+        [
+            (&self.query, adapters.map(|adapters| &adapters.query)),
+            (&self.key, adapters.map(|adapters| &adapters.key)),
+            (&self.value, adapters.map(|adapters| &adapters.value)),
+        ]
+        .map(|(linear, adapter)| project(linear, adapter, hidden.clone()))
+    }
+
+    fn padded_attention(
         &self,
-        hidden: Tensor<B, 2>,
-        batch_length: [usize; 2],
-        context: &AttentionContext<B>,
+        projections: [Tensor<B, 2>; 3],
+        bias: &Tensor<B, 4>,
+        [batch, length]: [usize; 2],
+        padding: &Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 2> {
-        let [batch, length] = batch_length;
-        let [tokens, width] = hidden.dims();
+        let [tokens, width] = projections[0].dims();
         let per_head = [batch, length, self.heads, width / self.heads];
         // [batch * length, width] -> [batch, heads, length, head_size]
-        let adapters = self.adapters.as_ref();
-        let split = |projection: &Linear<B>, adapter: Option<&LowRank<B>>| {
-            project(projection, adapter, hidden.clone())
-                .reshape(per_head)
-                .swap_dims(1, 2)
-        };
-        let query = split(&self.query, adapters.map(|adapters| &adapters.query));
-        let key = split(&self.key, adapters.map(|adapters| &adapters.key));
-        let value = split(&self.value, adapters.map(|adapters| &adapters.value));
-
-        let attended = if self.dropout.acts::<B>(&hidden.device()) {
-            self.attention_with_dropout(query, key, value, context)
+        let [query, key, value] =
+            projections.map(|projection| projection.reshape(per_head).swap_dims(1, 2));
+        let padding = padding
+            .clone()
+            .map(|mask| mask.expand([batch, self.heads, length, length]));
+        let attended = if self.dropout.acts::<B>(&query.device()) {
+            self.attention_with_dropout([query, key, value], bias, padding)
         } else {
-            let padding = context
-                .padding
-                .clone()
-                .map(|mask| mask.expand([batch, self.heads, length, length]));
             attention(
                 query,
                 key,
                 value,
                 padding,
-                Some(context.bias.clone()),
+                Some(bias.clone()),
                 AttentionModuleOptions::default(),
             )
         };
-        let attended = attended.swap_dims(1, 2).reshape([tokens, width]);
-        project(
-            &self.output,
-            adapters.map(|adapters| &adapters.output),
-            attended,
-        )
+        attended.swap_dims(1, 2).reshape([tokens, width])
     }
 
     /// burn's fused attention has no dropout; training with it takes the long way.
     fn attention_with_dropout(
         &self,
-        query: Tensor<B, 4>,
-        key: Tensor<B, 4>,
-        value: Tensor<B, 4>,
-        context: &AttentionContext<B>,
+        [query, key, value]: [Tensor<B, 4>; 3],
+        bias: &Tensor<B, 4>,
+        padding: Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 4> {
-        let [batch, heads, length, head_size] = query.dims();
-        let scores =
-            query.matmul(key.transpose()) / (head_size as f64).sqrt() + context.bias.clone();
-        let scores = match &context.padding {
-            Some(padding) => scores.mask_fill(
-                padding.clone().expand([batch, heads, length, length]),
-                f32::NEG_INFINITY,
-            ),
+        let [_, _, _, head_size] = query.dims();
+        let scores = query.matmul(key.transpose()) / (head_size as f64).sqrt() + bias.clone();
+        let scores = match padding {
+            Some(padding) => scores.mask_fill(padding, f32::NEG_INFINITY),
             None => scores,
         };
         self.dropout.forward(softmax(scores, 3)).matmul(value)
     }
 }
 
-fn project<B: Backend>(
+fn project<B: EncoderOps>(
     linear: &Linear<B>,
     adapter: Option<&LowRank<B>>,
     input: Tensor<B, 2>,
 ) -> Tensor<B, 2> {
+    let own = dense(linear, None, input.clone(), Activation::Identity);
     match adapter {
-        Some(adapter) => linear.forward(input.clone()) + adapter.forward(input),
-        None => linear.forward(input),
+        Some(adapter) => own + adapter.forward(input),
+        None => own,
     }
-}
-
-/// A dense layer with the checkpoint's initialisation.
-pub(crate) fn linear<B: Backend>(
-    config: &MpNetConfig,
-    input: usize,
-    output: usize,
-    device: &B::Device,
-) -> Linear<B> {
-    LinearConfig::new(input, output)
-        .with_initializer(Initializer::Normal {
-            mean: 0.0,
-            std: config.initializer_range,
-        })
-        .init(device)
 }

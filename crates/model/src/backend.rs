@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::backend::Backend;
+use kernels::EncoderOps;
 
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ pub trait BackendTask {
     type Output;
 
     /// Does it.
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output;
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output;
 }
 
 /// A device that cannot be used.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
+use kernels::Texts;
 
 /// How large a batch may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,15 @@ impl TokenBatch {
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// Ids without padding, the texts end to end, and which is where.
+    #[must_use]
+    pub fn end_to_end(&self) -> (Vec<i32>, Texts) {
+        let rows = self.mask.chunks(self.length.max(1));
+        let texts = Texts::of_lengths(rows.map(|row| row.iter().filter(|kept| **kept).count()));
+        let kept = self.ids.iter().zip(&self.mask).filter(|(_, kept)| **kept);
+        (kept.map(|(id, _)| *id).collect(), texts)
     }
 
     /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them,

@@ -1,11 +1,13 @@
 //! The first layer: what a token is and where it stands.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
+use kernels::{EncoderOps, Texts};
 
 use crate::config::MpNetConfig;
+use crate::dense::LayerNorm;
 use crate::dropout::Dropout;
 
 /// Sum of a word and a position embedding, normalised.
@@ -31,24 +33,57 @@ impl<B: Backend> Embeddings<B> {
         Self {
             word: table(config.vocab_size),
             position: table(config.max_position_embeddings),
-            norm: LayerNormConfig::new(config.hidden_size)
-                .with_epsilon(config.layer_norm_eps)
-                .init(device),
+            norm: LayerNorm::new(config, device),
             dropout: Dropout::new(config.hidden_dropout_prob),
             pad_token_id: config.pad_token_id,
         }
     }
+}
 
+impl<B: EncoderOps> Embeddings<B> {
     /// Embeds token ids.
     ///
     /// # Shapes
     ///
     /// - `input_ids`: `[batch, length]`, below the vocabulary size
-    /// - output: `[batch, length, hidden]`
-    pub fn forward(&self, input_ids: Tensor<B, 2, Int>) -> Tensor<B, 3> {
+    /// - output: `[batch * length, hidden]`
+    pub fn forward(&self, input_ids: Tensor<B, 2, Int>) -> Tensor<B, 2> {
         let position_ids = position_ids(input_ids.clone(), self.pad_token_id);
-        let sum = self.word.forward(input_ids) + self.position.forward(position_ids);
-        self.dropout.forward(self.norm.forward(sum))
+        self.sum(input_ids, position_ids)
+    }
+
+    /// Embeds the tokens of texts that stand end to end.
+    ///
+    /// # Shapes
+    ///
+    /// - `input_ids`: `[1, tokens]`, below the vocabulary size
+    /// - output: `[tokens, hidden]`
+    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &Texts) -> Tensor<B, 2> {
+        let pad = self.pad_token_id as i32;
+        let mut position_ids = Vec::with_capacity(input_ids.len());
+        for text in texts.ranges() {
+            let mut counted = 0;
+            position_ids.extend(input_ids[text.clone()].iter().map(|&id| {
+                if id == pad {
+                    return pad;
+                }
+                counted += 1;
+                pad + counted
+            }));
+        }
+        let device = self.word.weight.device();
+        let row = |ids: Vec<i32>| {
+            let shape = [1, ids.len()];
+            Tensor::from_data(TensorData::new(ids, shape), &device)
+        };
+        self.sum(row(input_ids.to_vec()), row(position_ids))
+    }
+
+    fn sum(&self, input_ids: Tensor<B, 2, Int>, position_ids: Tensor<B, 2, Int>) -> Tensor<B, 2> {
+        let words = self.word.forward(input_ids).flatten(0, 1);
+        let positions = self.position.forward(position_ids).flatten(0, 1);
+        self.dropout
+            .forward(self.norm.after_adding(words, positions))
     }
 }
 

@@ -1,14 +1,15 @@
 //! One encoder layer: attention and feed-forward, each added to its input and normalised.
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::nn::Linear;
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 use burn::tensor::backend::Backend;
+use kernels::{Activation, EncoderOps, PackedLinear, Precision};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention, linear};
+use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
 use crate::config::MpNetConfig;
+use crate::dense::{LayerNorm, dense, linear, pack};
 use crate::dropout::Dropout;
 use crate::low_rank::LowRankConfig;
 
@@ -21,15 +22,20 @@ pub struct EncoderLayer<B: Backend> {
     output: Linear<B>,
     output_norm: LayerNorm<B>,
     dropout: Dropout,
+    #[module(skip)]
+    packed: Option<PackedFeedForward>,
+}
+
+/// `intermediate` and `output`, packed; the layers themselves are empty then.
+#[derive(Clone, Debug)]
+struct PackedFeedForward {
+    intermediate: PackedLinear,
+    output: PackedLinear,
 }
 
 impl<B: Backend> EncoderLayer<B> {
     pub(crate) fn new(config: &MpNetConfig, device: &B::Device) -> Self {
-        let norm = || {
-            LayerNormConfig::new(config.hidden_size)
-                .with_epsilon(config.layer_norm_eps)
-                .init(device)
-        };
+        let norm = || LayerNorm::new(config, device);
         Self {
             attention: SelfAttention::new(config, device),
             attention_norm: norm(),
@@ -37,6 +43,7 @@ impl<B: Backend> EncoderLayer<B> {
             output: linear(config, config.intermediate_size, config.hidden_size, device),
             output_norm: norm(),
             dropout: Dropout::new(config.hidden_dropout_prob),
+            packed: None,
         }
     }
 
@@ -59,44 +66,43 @@ impl<B: Backend> EncoderLayer<B> {
     pub fn adapters(&self) -> Option<&AttentionAdapters<B>> {
         self.attention.adapters()
     }
+}
 
-    /// Shapes as in [`SelfAttention::forward`]: `[batch * length, width]` in and out.
-    pub fn forward(
-        &self,
-        hidden: Tensor<B, 2>,
-        batch_length: [usize; 2],
-        context: &AttentionContext<B>,
-    ) -> Tensor<B, 2> {
-        let attended = self
-            .attention
-            .forward(hidden.clone(), batch_length, context);
+impl<B: EncoderOps> EncoderLayer<B> {
+    /// Hands the weights to the backend to pack, where it does so.
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self.attention = self.attention.pack(precision);
+        if let Some(intermediate) = pack([&mut self.intermediate], precision)
+            && let Some(output) = pack([&mut self.output], precision)
+        {
+            self.packed = Some(PackedFeedForward {
+                intermediate,
+                output,
+            });
+        }
+        self
+    }
+
+    /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
+    pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        let attended = self.attention.forward(hidden.clone(), context);
         let hidden = self
             .attention_norm
-            .forward(self.dropout.forward(attended) + hidden);
-        let transformed = self
-            .output
-            .forward(exact_gelu(self.intermediate.forward(hidden.clone())));
+            .after_adding(self.dropout.forward(attended), hidden);
+        let packed = self.packed.as_ref();
+        let intermediate = dense(
+            &self.intermediate,
+            packed.map(|packed| &packed.intermediate),
+            hidden.clone(),
+            Activation::Gelu,
+        );
+        let transformed = dense(
+            &self.output,
+            packed.map(|packed| &packed.output),
+            intermediate,
+            Activation::Identity,
+        );
         self.output_norm
-            .forward(self.dropout.forward(transformed) + hidden)
+            .after_adding(self.dropout.forward(transformed), hidden)
     }
-}
-
-/// `x * (1 + erf(x / sqrt(2))) / 2`, without the tanh that stands in for it elsewhere.
-///
-/// burn 0.21 computes its own `gelu` in this way, but in the backward pass most backends take the
-/// derivative of the tanh form (`gelu_backward` in burn-backend's `activation.rs`), which is up to
-/// 3e-4 off. Under autodiff the formula is spelt out on those, and its derivative is exact.
-fn exact_gelu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    let device = x.device();
-    if !B::ad_enabled(&device) || has_exact_gelu_backward::<B>(&device) {
-        return gelu(x);
-    }
-    let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
-    x * (erf + 1.0) * 0.5
-}
-
-/// burn-flex has a `gelu_backward` of its own, which is exact; one operation keeps a fifth of what the
-/// spelt-out formula keeps for the way back.
-fn has_exact_gelu_backward<B: Backend>(device: &B::Device) -> bool {
-    B::name(device).contains("flex")
 }

@@ -3,8 +3,9 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
+use kernels::{EncoderOps, Precision, Texts};
 
-use crate::attention::AttentionContext;
+use crate::attention::{AttentionContext, Layout};
 use crate::config::MpNetConfig;
 use crate::embeddings::Embeddings;
 use crate::layer::EncoderLayer;
@@ -52,66 +53,12 @@ impl<B: Backend> MpNet<B> {
         }
     }
 
-    /// Hidden states of the last layer.
-    ///
-    /// # Shapes
-    ///
-    /// - `input_ids`: `[batch, length]`, padded with the pad token
-    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
-    ///   is padded
-    /// - output: `[batch, length, hidden]`; rows of padding hold values without meaning
-    ///
-    /// # Panics
-    ///
-    /// When `length` exceeds [`MpNetConfig::max_tokens`] or an id the vocabulary, on most backends.
-    pub fn forward(
-        &self,
-        input_ids: Tensor<B, 2, Int>,
-        attention_mask: Option<Tensor<B, 2, Bool>>,
-    ) -> Tensor<B, 3> {
-        let bias = self.position_bias(input_ids.dims()[1]);
-        self.forward_with_bias(input_ids, attention_mask, bias)
-    }
-
     /// The bias that [`forward_with_bias`](Self::forward_with_bias) takes: `[1, heads, length,
     /// length]`. It depends on the length alone, so a caller that meets a length again can keep
     /// it.
     #[must_use]
     pub fn position_bias(&self, length: usize) -> Tensor<B, 4> {
         self.relative_bias.forward(length)
-    }
-
-    /// [`forward`](Self::forward) with a position bias computed before.
-    pub fn forward_with_bias(
-        &self,
-        input_ids: Tensor<B, 2, Int>,
-        attention_mask: Option<Tensor<B, 2, Bool>>,
-        bias: Tensor<B, 4>,
-    ) -> Tensor<B, 3> {
-        let [batch, length] = input_ids.dims();
-        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
-        for layer in &self.layers {
-            hidden = layer.forward(hidden, [batch, length], &context);
-        }
-        unfold(hidden, [batch, length])
-    }
-
-    /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the
-    /// embeddings first (`output_hidden_states` of `transformers`).
-    pub fn hidden_states(
-        &self,
-        input_ids: Tensor<B, 2, Int>,
-        attention_mask: Option<Tensor<B, 2, Bool>>,
-    ) -> Vec<Tensor<B, 3>> {
-        let [batch, length] = input_ids.dims();
-        let bias = self.position_bias(length);
-        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
-        let mut states = vec![unfold(hidden.clone(), [batch, length])];
-        for layer in &self.layers {
-            hidden = layer.forward(hidden, [batch, length], &context);
-            states.push(unfold(hidden.clone(), [batch, length]));
-        }
-        states
     }
 
     /// The layers, lowest first. With [`embed`](Self::embed) before them they are the network, for
@@ -137,22 +84,6 @@ impl<B: Backend> MpNet<B> {
     #[must_use]
     pub fn device(&self) -> B::Device {
         self.relative_bias.device()
-    }
-
-    /// The input of the lowest layer, `[batch * length, hidden]`, and what every layer may look at.
-    ///
-    /// Hidden states have two dimensions between the layers: a dense layer is then one large
-    /// matrix product instead of one for every text.
-    pub fn embed(
-        &self,
-        input_ids: Tensor<B, 2, Int>,
-        attention_mask: Option<Tensor<B, 2, Bool>>,
-        bias: Tensor<B, 4>,
-    ) -> (Tensor<B, 2>, AttentionContext<B>) {
-        let [batch, length] = input_ids.dims();
-        let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
-        let hidden = self.embeddings.forward(input_ids).flatten(0, 1);
-        (hidden, AttentionContext { bias, padding })
     }
 
     /// Keeps the embeddings, the position bias (all layers share it) and the lowest `layers` layers
@@ -203,6 +134,118 @@ impl<B: Backend> MpNet<B> {
             .map(EncoderLayer::merge_adapters)
             .collect();
         self
+    }
+}
+
+impl<B: EncoderOps> MpNet<B> {
+    /// Hands the weights to the backend to pack, where it does so (the processor's does). A packed
+    /// network computes the same, faster; it can be neither trained nor saved.
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self.layers = self
+            .layers
+            .into_iter()
+            .map(|layer| layer.pack(precision))
+            .collect();
+        self
+    }
+
+    /// Hidden states of the last layer.
+    ///
+    /// # Shapes
+    ///
+    /// - `input_ids`: `[batch, length]`, padded with the pad token
+    /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
+    ///   is padded
+    /// - output: `[batch, length, hidden]`; rows of padding hold values without meaning
+    ///
+    /// # Panics
+    ///
+    /// When `length` exceeds [`MpNetConfig::max_tokens`] or an id the vocabulary, on most backends.
+    pub fn forward(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+    ) -> Tensor<B, 3> {
+        let bias = self.position_bias(input_ids.dims()[1]);
+        self.forward_with_bias(input_ids, attention_mask, bias)
+    }
+
+    /// [`forward`](Self::forward) with a position bias computed before.
+    pub fn forward_with_bias(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+        bias: Tensor<B, 4>,
+    ) -> Tensor<B, 3> {
+        let [batch, length] = input_ids.dims();
+        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, &context);
+        }
+        unfold(hidden, [batch, length])
+    }
+
+    /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the
+    /// embeddings first (`output_hidden_states` of `transformers`).
+    pub fn hidden_states(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+    ) -> Vec<Tensor<B, 3>> {
+        let [batch, length] = input_ids.dims();
+        let bias = self.position_bias(length);
+        let (mut hidden, context) = self.embed(input_ids, attention_mask, bias);
+        let mut states = vec![unfold(hidden.clone(), [batch, length])];
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, &context);
+            states.push(unfold(hidden.clone(), [batch, length]));
+        }
+        states
+    }
+
+    /// Hidden states of the last layer for texts that stand end to end, `[tokens, hidden]`: nothing
+    /// is padded.
+    ///
+    /// `bias` is the [`position_bias`](Self::position_bias) for the longest text, or for a longer
+    /// one.
+    ///
+    /// # Panics
+    ///
+    /// When `texts` and `input_ids` do not have as many tokens; and as [`forward`](Self::forward).
+    pub fn forward_end_to_end(
+        &self,
+        input_ids: &[i32],
+        texts: &Texts,
+        bias: Tensor<B, 4>,
+    ) -> Tensor<B, 2> {
+        let layout = Layout::EndToEnd(texts.clone());
+        let context = AttentionContext { bias, layout };
+        let mut hidden = self.embeddings.forward_end_to_end(input_ids, texts);
+        for layer in &self.layers {
+            hidden = layer.forward(hidden, &context);
+        }
+        hidden
+    }
+
+    /// The input of the lowest layer, `[batch * length, hidden]`, and what every layer may look at.
+    ///
+    /// Hidden states have two dimensions between the layers: a dense layer is then one large
+    /// matrix product instead of one for every text.
+    pub fn embed(
+        &self,
+        input_ids: Tensor<B, 2, Int>,
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+        bias: Tensor<B, 4>,
+    ) -> (Tensor<B, 2>, AttentionContext<B>) {
+        let [batch, length] = input_ids.dims();
+        let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
+        let layout = Layout::Padded {
+            batch,
+            length,
+            padding,
+        };
+        let hidden = self.embeddings.forward(input_ids);
+        (hidden, AttentionContext { bias, layout })
     }
 }
 

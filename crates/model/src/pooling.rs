@@ -4,6 +4,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
+use kernels::Texts;
 
 /// How the token vectors of a text become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,24 @@ pub fn pool<B: Backend>(
         modes.iter().map(|mode| mode.pool(hidden, mask)).collect(),
         1,
     )
+}
+
+/// As [`pool`], for texts that stand end to end: `[tokens, hidden]` in, `[texts, modes * hidden]` out.
+pub fn pool_end_to_end<B: Backend>(
+    modes: &[PoolingMode],
+    hidden: &Tensor<B, 2>,
+    texts: &Texts,
+) -> Tensor<B, 2> {
+    let [_, width] = hidden.dims();
+    let rows = texts.ranges().iter().map(|text| {
+        let hidden = hidden.clone().slice([text.clone(), 0..width]);
+        pool(modes, &hidden.unsqueeze::<3>(), None)
+    });
+    let rows: Vec<Tensor<B, 2>> = rows.collect();
+    if rows.is_empty() {
+        return Tensor::empty([0, modes.len() * width], &hidden.device());
+    }
+    Tensor::cat(rows, 0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use kernels::{EncoderOps, Precision};
 
 use crate::backend::{BackendTask, Device};
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
@@ -55,12 +56,19 @@ pub struct SentenceEncoderBuilder {
     max_length: Option<usize>,
     normalize: Option<bool>,
     dimensions: Option<usize>,
+    precision: Precision,
 }
 
 impl SentenceEncoderBuilder {
     /// Where the network runs; [`Device::Auto`] unless set.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
+        self
+    }
+
+    /// How many bits of the weights are used; [`Precision::Float32`] unless set.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -115,10 +123,12 @@ impl SentenceEncoderBuilder {
         let device = self.device.select()?;
         let found = hub::resolve(name_or_folder, &self.hub)?;
         let checkpoint = Checkpoint::open(&found.path)?;
+        let precision = self.precision;
         let load = |checkpoint: &Checkpoint| {
             device.run(Load {
                 checkpoint,
                 device_name: device.to_string(),
+                precision,
             })?
         };
         self.build(checkpoint, device, found, load)
@@ -131,7 +141,7 @@ impl SentenceEncoderBuilder {
     /// # Errors
     ///
     /// When the device cannot be used, the tokenizer is damaged, or a setting is impossible.
-    pub fn with_model<B: Backend>(
+    pub fn with_model<B: EncoderOps>(
         self,
         checkpoint: Checkpoint,
         model: SentenceModel<B>,
@@ -339,18 +349,19 @@ trait PooledVectors: Send + Sync {
 struct Load<'a> {
     checkpoint: &'a Checkpoint,
     device_name: String,
+    precision: Precision,
 }
 
 impl BackendTask for Load<'_> {
     type Output = Result<Box<dyn PooledVectors>>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
-        let model = self.checkpoint.load::<B>(&device)?;
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
+        let model = self.checkpoint.load::<B>(&device)?.pack(self.precision);
         Ok(on_backend(model, device, self.device_name))
     }
 }
 
-fn on_backend<B: Backend>(
+fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
     device: B::Device,
     name: String,
@@ -370,23 +381,23 @@ struct OnBackend<B: Backend> {
     biases: Mutex<BiasCache<B>>,
 }
 
-impl<B: Backend> PooledVectors for OnBackend<B> {
+impl<B: EncoderOps> PooledVectors for OnBackend<B> {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
-        let (input_ids, attention_mask) = batch.to_tensors::<B>(&self.device);
-        let bias = self
-            .biases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(batch.length(), || {
-                self.model.network.position_bias(batch.length())
-            });
+        let pooled = if B::END_TO_END {
+            let (ids, texts) = batch.end_to_end();
+            // Fewer lengths to keep biases for; a text takes the corner that it needs.
+            let bias = self.bias(batch.length().next_multiple_of(BIAS_STEP));
+            self.model.forward_pooled_end_to_end(&ids, &texts, bias)
+        } else {
+            let (input_ids, attention_mask) = batch.to_tensors::<B>(&self.device);
+            let bias = self.bias(batch.length());
+            self.model.forward_pooled(input_ids, attention_mask, bias)
+        };
         let failed = |source| ModelError::Compute {
             device: self.name.clone(),
             source,
         };
-        let data = self
-            .model
-            .forward_pooled(input_ids, attention_mask, bias)
+        let data = pooled
             .try_into_data()
             .map_err(|error| failed(Box::new(error)))?;
         data.convert::<f32>()
@@ -394,6 +405,18 @@ impl<B: Backend> PooledVectors for OnBackend<B> {
             .map_err(|error| failed(format!("{error:?}").into()))
     }
 }
+
+impl<B: EncoderOps> OnBackend<B> {
+    fn bias(&self, length: usize) -> Tensor<B, 4> {
+        self.biases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(length, || self.model.network.position_bias(length))
+    }
+}
+
+/// Texts that stand end to end take the bias of the next multiple of this length.
+const BIAS_STEP: usize = 32;
 
 /// Position biases by length: computed once for every length that occurs.
 struct BiasCache<B: Backend> {

@@ -3,9 +3,10 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
+use kernels::{EncoderOps, Precision, Texts};
 
 use crate::network::MpNet;
-use crate::pooling::{PoolingMode, pool};
+use crate::pooling::{PoolingMode, pool, pool_end_to_end};
 
 /// Token ids in, one vector for every text out; differentiable, for training and for inference.
 #[derive(Module, Debug)]
@@ -26,6 +27,14 @@ impl<B: Backend> SentenceModel<B> {
             pooling,
             normalize,
         }
+    }
+}
+
+impl<B: EncoderOps> SentenceModel<B> {
+    /// As [`MpNet::pack`].
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self.network = self.network.pack(precision);
+        self
     }
 
     /// The vectors of a batch.
@@ -81,6 +90,18 @@ impl<B: Backend> SentenceModel<B> {
             .network
             .forward_with_bias(input_ids, attention_mask.clone(), bias);
         pool(&self.pooling, &hidden, attention_mask.as_ref())
+    }
+
+    /// As [`forward_pooled`](Self::forward_pooled), for texts that stand end to end; see
+    /// [`MpNet::forward_end_to_end`].
+    pub fn forward_pooled_end_to_end(
+        &self,
+        input_ids: &[i32],
+        texts: &Texts,
+        bias: Tensor<B, 4>,
+    ) -> Tensor<B, 2> {
+        let hidden = self.network.forward_end_to_end(input_ids, texts, bias);
+        pool_end_to_end(&self.pooling, &hidden, texts)
     }
 }
 

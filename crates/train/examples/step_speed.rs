@@ -8,11 +8,10 @@ use std::time::Instant;
 
 use burn::backend::Autodiff;
 use burn::optim::Optimizer;
-use burn::tensor::backend::Backend;
 use burn::train::TrainStep;
 use clap::Parser;
 use model::hub::{self, DEFAULT_MODEL, HubOptions};
-use model::{BackendTask, Checkpoint, Device, ModelError};
+use model::{BackendTask, Checkpoint, Device, EncoderOps, ModelError};
 use train::TrainError;
 use train::batch::TrainingBatch;
 use train::losses::{Loss, Objective};
@@ -78,7 +77,7 @@ struct Measure<'a> {
 impl BackendTask for Measure<'_> {
     type Output = Result<String, TrainError>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
         let arguments = self.arguments;
         let model = self.checkpoint.load::<Autodiff<B>>(&device)?;
         let objective = Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 });

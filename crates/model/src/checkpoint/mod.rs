@@ -12,6 +12,7 @@
 mod limits;
 pub(crate) mod modules;
 mod names;
+mod safetensors_file;
 mod weights;
 mod write;
 

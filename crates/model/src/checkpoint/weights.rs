@@ -9,12 +9,10 @@ use burn::module::ParamId;
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData};
 use burn_store::pytorch::PytorchReader;
-use burn_store::{
-    ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter, SafetensorsStore, TensorSnapshot,
-    TensorSnapshotError,
-};
+use burn_store::{ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot, TensorSnapshotError};
 
 use super::names::{NamedTensor, UNUSED, tensors};
+use super::safetensors_file;
 use crate::config::MpNetConfig;
 use crate::error::{BoxedError, ModelError, Result};
 use crate::guard::guarded;
@@ -88,11 +86,7 @@ fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
         .extension()
         .is_some_and(|extension| extension == "safetensors")
     {
-        let mut store = SafetensorsStore::from_file(path);
-        return store
-            .get_all_snapshots()
-            .cloned()
-            .map_err(|error| damaged(Box::new(error)));
+        return safetensors_file::open(path).map_err(damaged);
     }
     let reader = guarded(|| PytorchReader::new(path)).map_err(damaged)?;
     Ok(reader.into_tensors().into_iter().collect())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::backend::Backend;
+use model::EncoderOps;
 use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder, SentenceModel};
 
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
@@ -20,7 +20,7 @@ use crate::training::checkpoint::Position;
 const ADAPTER_FOLDER: &str = "adapter";
 
 /// Writes a model: adapters merged into the weights and, where they are wanted, alone too.
-pub(super) fn keep<B: Backend>(
+pub(super) fn keep<B: EncoderOps>(
     checkpoint: &Checkpoint,
     trained: Trained,
     base_model: &str,
@@ -48,7 +48,7 @@ pub(super) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    pub(super) fn run<B: Backend>(
+    pub(super) fn run<B: EncoderOps>(
         self,
         last: SentenceModel<B>,
         device: &B::Device,
@@ -77,7 +77,7 @@ impl Finish<'_> {
     }
 
     /// The model that is kept, and the step it is of; its files are put into the output folder.
-    fn kept<B: Backend>(
+    fn kept<B: EncoderOps>(
         &self,
         last: SentenceModel<B>,
         device: &B::Device,
@@ -108,7 +108,7 @@ impl Finish<'_> {
         Ok((merged, self.position.step))
     }
 
-    fn sample<B: Backend>(
+    fn sample<B: EncoderOps>(
         &self,
         model: SentenceModel<B>,
         device: &B::Device,

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::Autodiff;
 use burn::prelude::DeviceOps;
-use burn::tensor::backend::{Backend, DeviceId};
+use burn::tensor::backend::DeviceId;
 use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use model::EncoderOps;
 use model::guard::guarded;
 use model::{BackendTask, Checkpoint, Device, SentenceEncoder, SentenceModel};
 
@@ -38,7 +39,7 @@ pub(super) struct Fit<'a> {
 impl BackendTask for Fit<'_> {
     type Output = Result<FitResult, TrainError>;
 
-    fn run<B: Backend>(self, device: B::Device) -> Self::Output {
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
         let settings = self.settings;
         let notes = self.surroundings.notes;
         let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
@@ -170,7 +171,7 @@ impl BackendTask for Fit<'_> {
 
 impl Fit<'_> {
     /// Scores a model on the validation rows.
-    fn validate<B: Backend>(
+    fn validate<B: EncoderOps>(
         &self,
         device: &B::Device,
     ) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
@@ -197,7 +198,7 @@ impl Fit<'_> {
     }
 
     /// Keeps a model as the best so far.
-    fn keep_in<B: Backend>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
+    fn keep_in<B: EncoderOps>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
         let best = folder.best_model();
         let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
         let base = self.settings.model.clone();
@@ -219,7 +220,7 @@ impl Fit<'_> {
 }
 
 /// The model, with what is not trained frozen.
-fn trainable<B: Backend>(
+fn trainable<B: EncoderOps>(
     settings: &Settings,
     checkpoint: &Checkpoint,
     device: &B::Device,
@@ -315,7 +316,7 @@ struct IdOf;
 impl BackendTask for IdOf {
     type Output = DeviceId;
 
-    fn run<B: Backend>(self, device: B::Device) -> DeviceId {
+    fn run<B: EncoderOps>(self, device: B::Device) -> DeviceId {
         device.to_id()
     }
 }

@@ -2,8 +2,9 @@
 
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::backend::{AutodiffBackend, Backend};
+
 use burn::tensor::{Int, Tensor, TensorData};
+use model::{EncoderOps, TrainingBackend};
 use model::{SentenceModel, with_dropout_seed};
 
 use super::chunks::{Activations, Chunk};
@@ -20,7 +21,7 @@ pub enum Dropping {
 
 impl Dropping {
     /// Does `task` with dropout that begins at `seed`.
-    pub(super) fn run<B: Backend, T>(
+    pub(super) fn run<B: EncoderOps, T>(
         self,
         seed: u64,
         device: &B::Device,
@@ -40,7 +41,7 @@ impl Dropping {
 ///
 /// Its model is a fork: the same numbers under leaves of its own, so that the graphs of lanes have
 /// nothing in common and can be walked at the same time.
-pub(super) struct Lane<B: AutodiffBackend> {
+pub(super) struct Lane<B: TrainingBackend> {
     model: SentenceModel<B>,
     device: B::Device,
     chunks: Vec<Chunk>,
@@ -49,13 +50,13 @@ pub(super) struct Lane<B: AutodiffBackend> {
     dropping: Dropping,
 }
 
-enum Kept<B: AutodiffBackend> {
+enum Kept<B: TrainingBackend> {
     Graph(Tensor<B, 2>),
     Layers(LayerInputs<B::InnerBackend>),
     Nothing,
 }
 
-impl<B: AutodiffBackend> Lane<B> {
+impl<B: TrainingBackend> Lane<B> {
     pub(super) fn new(
         model: &SentenceModel<B>,
         device: B::Device,
@@ -201,7 +202,7 @@ impl<B: AutodiffBackend> Lane<B> {
 }
 
 /// The rows of `vectors` at `positions`.
-pub(super) fn select<B: Backend>(vectors: Tensor<B, 2>, positions: &[usize]) -> Tensor<B, 2> {
+pub(super) fn select<B: EncoderOps>(vectors: Tensor<B, 2>, positions: &[usize]) -> Tensor<B, 2> {
     let device = vectors.device();
     let indices: Vec<i32> = positions.iter().map(|&position| position as i32).collect();
     let indices = TensorData::new(indices, [positions.len()]);
@@ -209,9 +210,9 @@ pub(super) fn select<B: Backend>(vectors: Tensor<B, 2>, positions: &[usize]) -> 
 }
 
 /// Whether any parameter of `module` is trained.
-pub(super) fn is_trainable<B: AutodiffBackend, M: AutodiffModule<B>>(module: &M) -> bool {
+pub(super) fn is_trainable<B: TrainingBackend, M: AutodiffModule<B>>(module: &M) -> bool {
     struct Any(bool);
-    impl<B: Backend> ModuleVisitor<B> for Any {
+    impl<B: EncoderOps> ModuleVisitor<B> for Any {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             self.0 |= param.is_require_grad();
         }

@@ -5,9 +5,10 @@
 //! operations and keeps every matrix product; here the activations of one layer live at a time.
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
-use model::attention::AttentionContext;
+use model::attention::{AttentionContext, Layout};
+use model::{EncoderOps, TrainingBackend};
 use model::{MpNet, SentenceModel};
 
 use super::lane::{Dropping, is_trainable};
@@ -23,7 +24,7 @@ pub(super) struct LayerInputs<B: Backend> {
 }
 
 /// The vectors of a chunk, without a graph behind them.
-pub(super) fn forward<B: Backend>(
+pub(super) fn forward<B: EncoderOps>(
     model: &SentenceModel<B>,
     (ids, mask): &Input<B>,
     seed: u64,
@@ -40,7 +41,7 @@ pub(super) fn forward<B: Backend>(
     for (index, layer) in network.layers().iter().enumerate() {
         let input = states[index].clone();
         let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
-            layer.forward(input, size, &context)
+            layer.forward(input, &context)
         });
         states.push(output);
     }
@@ -50,7 +51,7 @@ pub(super) fn forward<B: Backend>(
 }
 
 /// The gradients of all parameters, from those of the vectors, `[batch, width]`.
-pub(super) fn backward<B: AutodiffBackend>(
+pub(super) fn backward<B: TrainingBackend>(
     model: &SentenceModel<B>,
     (ids, mask): &Input<B>,
     LayerInputs { mut states }: LayerInputs<B::InnerBackend>,
@@ -87,9 +88,9 @@ pub(super) fn backward<B: AutodiffBackend>(
         } else {
             bias
         };
-        let context = context(bias.clone(), mask.as_ref());
+        let context = context(bias.clone(), size, mask.as_ref());
         let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
-            layer.forward(input.clone(), size, &context)
+            layer.forward(input.clone(), &context)
         });
         let mut gradients = pull(output, of_hidden).backward();
         of_hidden = gradient(&input, &mut gradients);
@@ -122,7 +123,7 @@ pub(super) fn backward<B: AutodiffBackend>(
 }
 
 /// A number whose gradient for what `output` depends on is that of `output` times `gradient`.
-pub(super) fn pull<B: AutodiffBackend, const D: usize>(
+pub(super) fn pull<B: TrainingBackend, const D: usize>(
     output: Tensor<B, D>,
     gradient: Tensor<B::InnerBackend, D>,
 ) -> Tensor<B, 1> {
@@ -130,7 +131,7 @@ pub(super) fn pull<B: AutodiffBackend, const D: usize>(
 }
 
 /// The gradient of a leaf, zero where nothing depends on it.
-fn gradient<B: AutodiffBackend, const D: usize>(
+fn gradient<B: TrainingBackend, const D: usize>(
     leaf: &Tensor<B, D>,
     gradients: &mut B::Gradients,
 ) -> Tensor<B::InnerBackend, D> {
@@ -139,7 +140,7 @@ fn gradient<B: AutodiffBackend, const D: usize>(
 }
 
 /// Below this layer nothing is trained, and no gradient needs to go.
-fn lowest_trainable<B: AutodiffBackend>(network: &MpNet<B>) -> usize {
+fn lowest_trainable<B: TrainingBackend>(network: &MpNet<B>) -> usize {
     if is_trainable::<B, _>(network.embeddings()) || is_trainable::<B, _>(network.relative_bias()) {
         return 0;
     }
@@ -150,19 +151,22 @@ fn lowest_trainable<B: AutodiffBackend>(network: &MpNet<B>) -> usize {
         .unwrap_or(layers.len())
 }
 
-fn context<B: AutodiffBackend>(
+fn context<B: TrainingBackend>(
     bias: Tensor<B, 4>,
+    [batch, length]: [usize; 2],
     mask: Option<&Tensor<B, 2, Bool>>,
 ) -> AttentionContext<B> {
-    let padding = mask.map(|mask| {
-        let [batch, length] = mask.dims();
-        mask.clone().bool_not().reshape([batch, 1, 1, length])
-    });
-    AttentionContext { bias, padding }
+    let padding = mask.map(|mask| mask.clone().bool_not().reshape([batch, 1, 1, length]));
+    let layout = Layout::Padded {
+        batch,
+        length,
+        padding,
+    };
+    AttentionContext { bias, layout }
 }
 
 /// `[batch * length, hidden]` -> `[batch, length, hidden]`.
-fn unfold<B: Backend>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
+fn unfold<B: EncoderOps>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
     let width = hidden.dims()[1];
     hidden.reshape([batch, length, width])
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::prelude::DeviceOps;
-use burn::tensor::backend::{AutodiffBackend, Backend, DeviceId};
+use burn::tensor::backend::{Backend, DeviceId};
 use burn::tensor::{Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use model::batch::BatchLimit;
 use model::{Device, SentenceModel};
+use model::{EncoderOps, TrainingBackend};
 
 use super::chunks::{Activations, deal, plan};
 use super::lane::{Dropping, Lane, select};
@@ -114,7 +115,7 @@ pub struct Trainee<B: Backend> {
     settings: Arc<StepSettings>,
 }
 
-impl<B: Backend> Trainee<B> {
+impl<B: EncoderOps> Trainee<B> {
     /// Trains `model` in that way.
     #[must_use]
     pub fn new(model: SentenceModel<B>, settings: StepSettings) -> Self {
@@ -125,7 +126,7 @@ impl<B: Backend> Trainee<B> {
     }
 }
 
-impl<B: AutodiffBackend> TrainStep for Trainee<B> {
+impl<B: TrainingBackend> TrainStep for Trainee<B> {
     type Input = TrainingBatch;
     type Output = StepOutput;
 
@@ -185,7 +186,7 @@ impl<B: AutodiffBackend> TrainStep for Trainee<B> {
     }
 }
 
-impl<B: AutodiffBackend> Trainee<B> {
+impl<B: TrainingBackend> Trainee<B> {
     fn lane_count(&self) -> usize {
         self.settings.devices.len().max(1) * self.settings.lanes_per_device.max(1)
     }
@@ -234,7 +235,7 @@ impl<B: AutodiffBackend> Trainee<B> {
     }
 }
 
-impl<B: Backend> InferenceStep for Trainee<B> {
+impl<B: EncoderOps> InferenceStep for Trainee<B> {
     type Input = TrainingBatch;
     type Output = StepOutput;
 
@@ -279,7 +280,7 @@ impl<B: Backend> InferenceStep for Trainee<B> {
 }
 
 /// The loss over the vectors of a batch, which stand column by column.
-fn objective<B: Backend>(
+fn objective<B: EncoderOps>(
     objective: &Objective,
     batch: &TrainingBatch,
     vectors: &Tensor<B, 2>,
@@ -295,7 +296,7 @@ fn objective<B: Backend>(
     objective.forward(&columns, targets.as_ref())
 }
 
-fn scalar<B: Backend>(tensor: Tensor<B, 1>) -> f64 {
+fn scalar<B: EncoderOps>(tensor: Tensor<B, 1>) -> f64 {
     tensor.into_data().iter::<f64>().next().unwrap_or(f64::NAN)
 }
 

@@ -13,13 +13,13 @@ use std::time::Instant;
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
     LearningCheckpointer, LearningComponentsMarker, SupervisedLearningStrategy,
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
+use model::TrainingBackend;
 
 use super::checkpoint::{CheckpointFolder, Position};
 use super::gradients::{GradientMean, clip, norm};
@@ -71,7 +71,7 @@ pub(crate) enum Ending {
 /// What the loop leaves behind, besides the model.
 pub(crate) type Outcome = Result<(Ending, Position), TrainError>;
 
-pub(crate) struct Stepwise<B: AutodiffBackend> {
+pub(crate) struct Stepwise<B: TrainingBackend> {
     pub(crate) device: B::Device,
     pub(crate) plan: Plan,
     pub(crate) start: Position,
@@ -82,7 +82,7 @@ pub(crate) struct Stepwise<B: AutodiffBackend> {
     pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
 }
 
-impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<B> {
+impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<B> {
     fn fit(
         &self,
         components: TrainingComponents<Components<B>>,
@@ -132,7 +132,7 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
     }
 }
 
-struct Loop<'a, B: AutodiffBackend> {
+struct Loop<'a, B: TrainingBackend> {
     plan: &'a Plan,
     cursor: &'a Cursor,
     checkpoints: Option<&'a CheckpointFolder>,
@@ -154,7 +154,7 @@ struct Measured {
     gradient_norm: f64,
 }
 
-impl<B: AutodiffBackend> Loop<'_, B> {
+impl<B: TrainingBackend> Loop<'_, B> {
     fn run(&mut self) -> Result<Ending, TrainError> {
         if self.position.step == 0 && self.validate()? == Verdict::Interrupted {
             return Ok(Ending::Interrupted);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::backend::AutodiffBackend;
 use model::SentenceModel;
+use model::TrainingBackend;
 
 use super::checkpoint::{Best, Position};
 use crate::data::TextTable;
@@ -40,7 +41,7 @@ pub(crate) enum Verdict {
     Interrupted,
 }
 
-pub(crate) struct Supervisor<B: AutodiffBackend> {
+pub(crate) struct Supervisor<B: TrainingBackend> {
     pub(crate) log: Option<MetricsLog>,
     /// None where a dashboard is shown.
     pub(crate) line: Option<ProgressLine>,
@@ -55,7 +56,7 @@ pub(crate) struct Supervisor<B: AutodiffBackend> {
     pub(crate) collapse_noted: bool,
 }
 
-impl<B: AutodiffBackend> Supervisor<B> {
+impl<B: TrainingBackend> Supervisor<B> {
     pub(crate) fn validates(&self) -> bool {
         self.validate.is_some()
     }

@@ -1,0 +1,211 @@
+//! Dense layers over packed weights.
+//!
+//! # Strategy
+//!
+//! Rows of the input are taken in blocks, so that a block stays in the second-level cache while every
+//! panel of the weights passes over it once, and a panel stays there while the tiles of the block go
+//! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
+//! there the panels are shared out, because reading the weights is what takes the time.
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::math::gelu;
+use super::panels::{Element, PackedLinear, Panels};
+use super::simd::{Vectorized, dispatch};
+use super::tile::{REGISTERS, Rows, WIDEST, floats, multiply};
+
+/// What follows a dense layer's sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// The exact GELU, `x * (1 + erf(x / sqrt(2))) / 2`.
+    Gelu,
+}
+
+/// Floats of the input in a block: 256 KiB, half of the second-level cache of common servers.
+const BLOCK_FLOATS: usize = 64 * 1024;
+
+/// With fewer rows than this for every thread, the panels are shared out instead.
+const FEWEST_ROWS: usize = 24;
+
+/// `activation(input * weights + bias)`.
+///
+/// `input` holds rows of [`PackedLinear::input`] floats and `output` as many rows of
+/// [`PackedLinear::output`].
+///
+/// # Panics
+///
+/// When the slices do not hold the same number of whole rows.
+pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
+    let rows = rows_of(input, weights.input());
+    assert_eq!(rows, rows_of(output, weights.output()), "rows in and out");
+    if rows == 0 {
+        return;
+    }
+    if rows < FEWEST_ROWS * rayon::current_num_threads() {
+        by_panels(input, weights, activation, output);
+    } else {
+        by_rows(input, weights, activation, output);
+    }
+}
+
+fn rows_of(values: &[f32], width: usize) -> usize {
+    assert_eq!(values.len() % width.max(1), 0, "whole rows");
+    values.len() / width.max(1)
+}
+
+fn by_rows(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
+    let rows = rows_of(input, weights.input());
+    let share = rows.div_ceil(rayon::current_num_threads());
+    // A multiple of both tile heights.
+    let block = (BLOCK_FLOATS / weights.input()).clamp(24, share.max(24)) / 12 * 12;
+    input
+        .par_chunks(block * weights.input())
+        .zip(output.par_chunks_mut(block * weights.output()))
+        .for_each(|(input, output)| {
+            let panels = 0..weights.output().div_ceil(weights.width());
+            dispatch(Product {
+                input,
+                weights,
+                activation,
+                panels,
+                output,
+                columns: 0..weights.output(),
+            });
+        });
+}
+
+/// Every thread computes some columns of all rows aside, then they are put in their places.
+fn by_panels(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
+    let rows = rows_of(input, weights.input());
+    let panels = weights.output().div_ceil(weights.width());
+    let share = panels.div_ceil(rayon::current_num_threads());
+    if share == panels {
+        dispatch(Product {
+            input,
+            weights,
+            activation,
+            panels: 0..panels,
+            output,
+            columns: 0..weights.output(),
+        });
+        return;
+    }
+    let parts: Vec<(std::ops::Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
+        .into_par_iter()
+        .map(|part| {
+            let panels = part * share..panels.min((part + 1) * share);
+            let columns =
+                panels.start * weights.width()..weights.output().min(panels.end * weights.width());
+            let mut output = vec![0.0; rows * columns.len()];
+            dispatch(Product {
+                input,
+                weights,
+                activation,
+                panels,
+                output: &mut output,
+                columns: columns.clone(),
+            });
+            (columns, output)
+        })
+        .collect();
+    for (columns, part) in parts {
+        for (row, values) in output
+            .chunks_exact_mut(weights.output())
+            .zip(part.chunks_exact(columns.len()))
+        {
+            row[columns.clone()].copy_from_slice(values);
+        }
+    }
+}
+
+/// All rows of `input` times some panels.
+struct Product<'a> {
+    input: &'a [f32],
+    weights: &'a PackedLinear,
+    activation: Activation,
+    panels: std::ops::Range<usize>,
+    /// Rows of `columns.len()` floats.
+    output: &'a mut [f32],
+    /// Columns of the product that the panels hold.
+    columns: std::ops::Range<usize>,
+}
+
+impl Vectorized for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
+        match self.weights.panels() {
+            Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
+            Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn over<S: Simd, const ROWS: usize, E: Element>(mut self, simd: S, panels: &[E]) {
+        let depth = self.weights.input();
+        let rows = self.input.len() / depth;
+        let size = depth * E::in_row::<S>();
+        for panel in self.panels.clone() {
+            let weights = &panels[panel * size..][..size];
+            let mut row = 0;
+            while row < rows {
+                // Tiles of the same height, as far as that goes: a tile of one row takes almost as
+                // long as one of six.
+                let height = (rows - row).div_ceil((rows - row).div_ceil(ROWS));
+                macro_rules! tile_of {
+                    ($($rows:literal)*) => {
+                        match height {
+                            $($rows => self.tile::<S, $rows, E>(simd, row, panel, weights),)*
+                            _ => self.tile::<S, ROWS, E>(simd, row, panel, weights),
+                        }
+                    };
+                }
+                tile_of!(1 2 3 4 5 7 8 9 10 11);
+                row += height;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const ROWS: usize, E: Element>(
+        &mut self,
+        simd: S,
+        first_row: usize,
+        panel: usize,
+        weights: &[E],
+    ) {
+        let depth = self.weights.input();
+        let input = Rows {
+            values: self.input,
+            stride: depth,
+            depth,
+        };
+        let sums = multiply::<S, ROWS, E>(simd, input.after(first_row), weights);
+        let width = REGISTERS * S::F32_LANES;
+        let bias = &self.weights.bias()[panel * width..][..width];
+        let first = panel * width - self.columns.start;
+        let count = width.min(self.columns.len() - first);
+        let output = self
+            .output
+            .chunks_exact_mut(self.columns.len())
+            .skip(first_row);
+        for (sums, output) in sums.iter().zip(output) {
+            let mut row = [0.0; WIDEST];
+            for ((value, sum), bias) in row.iter_mut().zip(floats::<S>(sums)).zip(bias) {
+                *value = sum + bias;
+            }
+            if self.activation == Activation::Gelu {
+                for value in &mut row[..width] {
+                    *value = gelu(*value);
+                }
+            }
+            output[first..first + count].copy_from_slice(&row[..count]);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The operations on plain slices: nothing here knows a tensor.
+
+mod attention;
+mod layer_norm;
+mod linear;
+mod math;
+mod panels;
+mod simd;
+mod tile;
+
+pub use attention::{PositionBias, Projections, Strided, attention};
+pub use layer_norm::add_layer_norm;
+pub use linear::{Activation, linear};
+pub use panels::{PackedLinear, Precision};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! A weight matrix in the order in which the products read it, packed once.
+
+use std::sync::Arc;
+
+use bytemuck::TransparentWrapper;
+use pulp::Simd;
+
+use super::simd;
+use super::tile::REGISTERS;
+
+/// What a panel is made of.
+pub(super) trait Element: Copy + Send + Sync {
+    /// Elements of a panel's row.
+    fn in_row<S: Simd>() -> usize;
+
+    /// A panel's row in registers, as float32.
+    fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS];
+
+    /// The floats of a panel's row, as they are used.
+    fn widen(row: &[Self], floats: &mut [f32]);
+
+    /// A panel's row of these floats.
+    fn narrow(floats: &[f32], row: &mut [Self]);
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn in_row<S: Simd>() -> usize {
+        REGISTERS * S::F32_LANES
+    }
+
+    #[inline(always)]
+    fn load<S: Simd>(_: S, row: &[Self]) -> [S::f32s; REGISTERS] {
+        let (registers, _) = S::as_simd_f32s(row);
+        [registers[0], registers[1]]
+    }
+
+    fn widen(row: &[Self], floats: &mut [f32]) {
+        floats.copy_from_slice(row);
+    }
+
+    fn narrow(floats: &[f32], row: &mut [Self]) {
+        row.copy_from_slice(floats);
+    }
+}
+
+/// Two bfloat16, the upper halves of two float32: in the lower half of the bits one that goes to the
+/// first register, in the upper half one for the same lane of the second. Each then takes a single
+/// instruction to become a float32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, TransparentWrapper)]
+#[repr(transparent)]
+pub(super) struct Bf16Pair(u32);
+
+const UPPER_HALF: u32 = 0xffff_0000;
+
+impl Element for Bf16Pair {
+    #[inline(always)]
+    fn in_row<S: Simd>() -> usize {
+        S::F32_LANES
+    }
+
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS] {
+        let (registers, _) = S::as_simd_u32s(Self::peel_slice(row));
+        let pair = registers[0];
+        let lower = simd.wrapping_dyn_shl_u32s(pair, simd.splat_u32s(16));
+        let upper = simd.and_u32s(pair, simd.splat_u32s(UPPER_HALF));
+        [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))
+    }
+
+    fn widen(row: &[Self], floats: &mut [f32]) {
+        let (first, second) = floats.split_at_mut(row.len());
+        for ((pair, first), second) in row.iter().zip(first).zip(second) {
+            *first = f32::from_bits(pair.0 << 16);
+            *second = f32::from_bits(pair.0 & UPPER_HALF);
+        }
+    }
+
+    fn narrow(floats: &[f32], row: &mut [Self]) {
+        let (first, second) = floats.split_at(row.len());
+        for ((pair, first), second) in row.iter_mut().zip(first).zip(second) {
+            *pair = Self(bfloat16(*first) >> 16 | bfloat16(*second));
+        }
+    }
+}
+
+/// Rounds to the nearest float32 whose lower half is 0, halves to even; not-a-number stays so.
+fn bfloat16(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        // Its payload may lie in the lower half alone.
+        return (bits & UPPER_HALF) | 0x0040_0000;
+    }
+    let half_to_even = 0x7fff + ((bits >> 16) & 1);
+    bits.wrapping_add(half_to_even) & UPPER_HALF
+}
+
+/// How many bits of each weight are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Precision {
+    /// All 32: vectors as PyTorch's, within 1e-5.
+    #[default]
+    Float32,
+    /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction); sums stay in float32.
+    Bfloat16,
+}
+
+/// The weights and the bias of a dense layer (or of several side by side that share their input),
+/// packed for [`linear`](super::linear::linear). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PackedLinear(Arc<Packed>);
+
+#[derive(Debug)]
+struct Packed {
+    panels: Panels,
+    /// Padded with zeros to whole panels.
+    bias: Vec<f32>,
+    input: usize,
+    output: usize,
+    width: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Panels {
+    Float32(Vec<f32>),
+    Bfloat16(Vec<Bf16Pair>),
+}
+
+impl PackedLinear {
+    /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
+    /// one behind the other.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in `input`, or a bias does not fit its matrix.
+    #[must_use]
+    pub fn pack(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
+        let output = layers.iter().map(|(_, bias)| bias.len()).sum::<usize>();
+        let input = match layers.first() {
+            Some((weight, bias)) if !bias.is_empty() => weight.len() / bias.len(),
+            _ => 0,
+        };
+        for (weight, bias) in layers {
+            assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
+        }
+        let width = simd::panel_width();
+        let panels = match precision {
+            Precision::Float32 => Panels::Float32(cut(layers, input, width, width)),
+            Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
+        };
+        let mut bias = layers
+            .iter()
+            .flat_map(|(_, bias)| *bias)
+            .copied()
+            .collect::<Vec<f32>>();
+        bias.resize(output.next_multiple_of(width), 0.0);
+        Self(Arc::new(Packed {
+            panels,
+            bias,
+            input,
+            output,
+            width,
+        }))
+    }
+
+    /// Width of the rows that go in.
+    #[must_use]
+    pub fn input(&self) -> usize {
+        self.0.input
+    }
+
+    /// Width of the rows that come out.
+    #[must_use]
+    pub fn output(&self) -> usize {
+        self.0.output
+    }
+
+    /// The weights, `[input, output]` row-major, and the bias, as they are after rounding.
+    #[must_use]
+    pub fn unpack(&self) -> (Vec<f32>, Vec<f32>) {
+        let weights = match &self.0.panels {
+            Panels::Float32(panels) => self.join(panels),
+            Panels::Bfloat16(panels) => self.join(panels),
+        };
+        (weights, self.0.bias[..self.0.output].to_vec())
+    }
+
+    fn join<E: Element>(&self, panels: &[E]) -> Vec<f32> {
+        let Packed {
+            input,
+            output,
+            width,
+            ..
+        } = *self.0;
+        let mut weights = vec![0.0; input * output];
+        let mut floats = vec![0.0; width];
+        let in_row = panels.len() / (input * output.div_ceil(width)).max(1);
+        for (index, row) in panels.chunks_exact(in_row.max(1)).enumerate() {
+            let (panel, depth) = (index / input, index % input);
+            E::widen(row, &mut floats);
+            let place = &mut weights[depth * output + panel * width..];
+            let count = width.min(output - panel * width);
+            place[..count].copy_from_slice(&floats[..count]);
+        }
+        weights
+    }
+
+    /// What the packed weights take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.0.panels {
+            Panels::Float32(panels) => size_of_val(panels.as_slice()),
+            Panels::Bfloat16(panels) => size_of_val(panels.as_slice()),
+        }
+    }
+
+    pub(super) fn panels(&self) -> &Panels {
+        &self.0.panels
+    }
+
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.0.bias
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.0.width
+    }
+}
+
+/// Panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
+fn cut<E: Element + Default>(
+    layers: &[(&[f32], &[f32])],
+    input: usize,
+    width: usize,
+    in_row: usize,
+) -> Vec<E> {
+    let output: usize = layers.iter().map(|(_, bias)| bias.len()).sum();
+    let count = output.div_ceil(width);
+    let mut panels = vec![E::default(); count * input * in_row];
+    let mut joined = vec![0.0; count * width];
+    for depth in 0..input {
+        let mut rest = joined.as_mut_slice();
+        for (weight, bias) in layers {
+            let (place, behind) = rest.split_at_mut(bias.len());
+            place.copy_from_slice(&weight[depth * bias.len()..][..bias.len()]);
+            rest = behind;
+        }
+        for (panel, floats) in joined.chunks_exact(width).enumerate() {
+            E::narrow(
+                floats,
+                &mut panels[(panel * input + depth) * in_row..][..in_row],
+            );
+        }
+    }
+    panels
+}

@@ -1,0 +1,319 @@
+//! Every operation against its definition in float64.
+
+use std::ops::Range;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Numbers that look random, the same ones every time, between `-scale` and `scale`.
+fn numbers(count: usize, seed: u64, scale: f32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * scale
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len());
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        let difference = (f64::from(*actual) - expected).abs();
+        assert!(
+            difference <= tolerance,
+            "value {index} is {actual}, expected {expected} within {tolerance}"
+        );
+    }
+}
+
+/// Abramowitz and Stegun 7.1.6, whose terms all have one sign.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    sum * (-x * x).exp() * std::f64::consts::FRAC_2_SQRT_PI
+}
+
+fn gelu(x: f64) -> f64 {
+    0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2))
+}
+
+fn reference_linear(
+    input: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f64> {
+    let (depth, bias_of_column) = (weight.len() / bias.len(), bias);
+    let row = |row: &[f32]| -> Vec<f64> {
+        let column = |(column, bias): (usize, &f32)| {
+            let products = row.iter().zip(weight.chunks_exact(bias_of_column.len()));
+            let sum: f64 = products
+                .map(|(value, weights)| f64::from(*value) * f64::from(weights[column]))
+                .sum();
+            match activation {
+                Activation::Identity => sum + f64::from(*bias),
+                Activation::Gelu => gelu(sum + f64::from(*bias)),
+            }
+        };
+        bias.iter().enumerate().map(column).collect()
+    };
+    input.chunks_exact(depth).flat_map(row).collect()
+}
+
+/// Products of up to 200 terms below 1, summed in float32 in another order: 200 * 2^-24.
+const LINEAR_TOLERANCE: f64 = 2e-5;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_dense_layer_is_what_its_definition_says(
+        rows in 0usize..80,
+        depth in 1usize..200,
+        outputs in 1usize..90,
+        gelu in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+        let (input, weight) = (numbers(rows * depth, seed, 1.0), numbers(depth * outputs, seed ^ 1, 1.0));
+        let bias = numbers(outputs, seed ^ 2, 1.0);
+        let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
+        prop_assert_eq!((packed.input(), packed.output()), (depth, outputs));
+        prop_assert_eq!(packed.unpack(), (weight.clone(), bias.clone()));
+        let mut output = vec![f32::NAN; rows * outputs];
+        linear(&input, &packed, activation, &mut output);
+        assert_close(&output, &reference_linear(&input, &weight, &bias, activation), LINEAR_TOLERANCE);
+    }
+
+    #[test]
+    fn attention_is_what_its_definition_says(
+        lengths in prop::collection::vec(1usize..60, 0..5),
+        heads in 1usize..4,
+        head_size in 1usize..40,
+        scale in prop::sample::select(vec![1.0f32, 30.0, 1e-20]),
+        seed in any::<u64>(),
+    ) {
+        let texts = texts_of(&lengths);
+        let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
+        let longest = lengths.iter().copied().max().unwrap_or(0) + 1;
+        let joined = numbers(tokens * 3 * width, seed, scale);
+        let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
+        let part = |part: usize| Strided { values: joined.get(part * width..).unwrap_or(&[]), stride: 3 * width };
+        let projections = Projections { query: part(0), key: part(1), value: part(2) };
+        let mut output = vec![f32::NAN; tokens * width];
+        let position_bias = PositionBias { values: &bias, length: longest };
+        attention(projections, position_bias, &texts, heads, head_size, &mut output);
+        // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
+        let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
+        let expected = reference_attention(projections, position_bias, &texts, heads, head_size);
+        assert_close(&output, &expected, tolerance);
+    }
+
+    #[test]
+    fn normalisation_is_what_its_definition_says(
+        rows in 0usize..70,
+        width in 1usize..100,
+        scale in prop::sample::select(vec![1.0f32, 1e4, 1e-10]),
+        seed in any::<u64>(),
+    ) {
+        let (mut values, residual) = (numbers(rows * width, seed, scale), numbers(rows * width, seed ^ 1, scale));
+        let (gamma, beta) = (numbers(width, seed ^ 2, 2.0), numbers(width, seed ^ 3, 1.0));
+        let mut expected = Vec::new();
+        for (values, residual) in values.chunks_exact(width).zip(residual.chunks_exact(width)) {
+            let row: Vec<f64> = values.iter().zip(residual).map(|(a, b)| f64::from(a + b)).collect();
+            let mean = row.iter().sum::<f64>() / width as f64;
+            let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+            let scaled = row.iter().map(|x| (x - mean) / (variance + 1e-5).sqrt());
+            expected.extend(scaled.zip(&gamma).zip(&beta).map(|((x, g), b)| x * f64::from(*g) + f64::from(*b)));
+        }
+        add_layer_norm(&mut values, &residual, &gamma, &beta, 1e-5);
+        // Differences to a mean of the same size, and a root: a few units of 2^-24, times `gamma`.
+        assert_close(&values, &expected, 2e-5);
+    }
+}
+
+fn texts_of(lengths: &[usize]) -> Vec<Range<usize>> {
+    crate::Texts::of_lengths(lengths.iter().copied())
+        .ranges()
+        .to_vec()
+}
+
+fn reference_attention(
+    projections: Projections<'_>,
+    bias: PositionBias<'_>,
+    texts: &[Range<usize>],
+    heads: usize,
+    head_size: usize,
+) -> Vec<f64> {
+    let width = heads * head_size;
+    let at = |matrix: Strided<'_>, row: usize, column: usize| {
+        f64::from(matrix.values[row * matrix.stride + column])
+    };
+    let mut output = vec![0.0; texts.last().map_or(0, |text| text.end) * width];
+    for text in texts {
+        for head in 0..heads {
+            let columns = head * head_size..(head + 1) * head_size;
+            for query in text.clone() {
+                let score = |key: usize| {
+                    let products = columns.clone().map(|column| {
+                        at(projections.query, query, column) * at(projections.key, key, column)
+                    });
+                    let place =
+                        (head * bias.length + query - text.start) * bias.length + key - text.start;
+                    products.sum::<f64>() / (head_size as f64).sqrt()
+                        + f64::from(bias.values[place])
+                };
+                let scores: Vec<f64> = text.clone().map(score).collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weights: Vec<f64> =
+                    scores.iter().map(|score| (score - largest).exp()).collect();
+                let sum: f64 = weights.iter().sum();
+                for column in columns.clone() {
+                    let values = text.clone().map(|key| at(projections.value, key, column));
+                    output[query * width + column] = weights
+                        .iter()
+                        .zip(values)
+                        .map(|(weight, value)| weight * value)
+                        .sum::<f64>()
+                        / sum;
+                }
+            }
+        }
+    }
+    output
+}
+
+#[test]
+fn layers_side_by_side_are_one() {
+    let (first, second) = (numbers(5 * 3, 1, 1.0), numbers(5 * 20, 2, 1.0));
+    let (first_bias, second_bias) = (numbers(3, 3, 1.0), numbers(20, 4, 1.0));
+    let input = numbers(7 * 5, 5, 1.0);
+    let joined = PackedLinear::pack(
+        &[(&first, &first_bias), (&second, &second_bias)],
+        Precision::Float32,
+    );
+    let mut output = vec![0.0; 7 * 23];
+    linear(&input, &joined, Activation::Identity, &mut output);
+    for (layer, columns) in [
+        ((&first, &first_bias), 0..3),
+        ((&second, &second_bias), 3..23),
+    ] {
+        let alone = PackedLinear::pack(&[(layer.0, layer.1)], Precision::Float32);
+        let mut expected = vec![0.0; 7 * columns.len()];
+        linear(&input, &alone, Activation::Identity, &mut expected);
+        let part: Vec<f32> = output
+            .chunks(23)
+            .flat_map(|row| &row[columns.clone()])
+            .copied()
+            .collect();
+        assert_eq!(part, expected);
+    }
+}
+
+#[test]
+fn bfloat16_weights_are_rounded_to_the_nearest() {
+    let weight = [
+        1.0,
+        1.0 + 1.0 / 256.0,
+        1.0 + 3.0 / 256.0,
+        -3.14159,
+        f32::MAX,
+        1e-40,
+        f32::NAN,
+    ];
+    let packed = PackedLinear::pack(&[(&weight, &[0.5; 7])], Precision::Bfloat16);
+    let (rounded, bias) = packed.unpack();
+    // Halves go to the even neighbour; the largest number has no neighbour but infinity.
+    assert_eq!(
+        rounded[..5],
+        [1.0, 1.0, 1.0 + 4.0 / 256.0, -3.140_625, f32::INFINITY]
+    );
+    // Subnormal: the nearest multiple of the smallest.
+    assert_eq!(rounded[5], f32::from_bits(0x0001_0000));
+    assert!(rounded[6].is_nan());
+    assert_eq!(bias, [0.5; 7]);
+    assert!(packed.bytes() >= 14 && packed.bytes() < 100);
+}
+
+#[test]
+fn a_wide_and_a_short_product_agree_to_the_bit() {
+    // Many rows are shared out by rows, few by panels: a text's vector must not depend on it.
+    let (weight, bias) = (numbers(64 * 96, 1, 1.0), numbers(96, 2, 1.0));
+    let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
+    let input = numbers(500 * 64, 3, 1.0);
+    let mut all = vec![0.0; 500 * 96];
+    linear(&input, &packed, Activation::Gelu, &mut all);
+    for rows in [1, 2, 5, 7, 30] {
+        let mut few = vec![0.0; rows * 96];
+        linear(&input[..rows * 64], &packed, Activation::Gelu, &mut few);
+        assert_eq!(few, all[..rows * 96]);
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_so() {
+    let packed = PackedLinear::pack(&[(&[1.0, 1.0], &[0.0])], Precision::Float32);
+    let mut output = [0.0; 3];
+    let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
+    linear(&input, &packed, Activation::Identity, &mut output);
+    assert!(output[0].is_nan());
+    assert_eq!(output[1..], [f32::INFINITY, 0.0]);
+    linear(&input, &packed, Activation::Gelu, &mut output);
+    assert!(output[0].is_nan());
+    assert_eq!(output[1..], [f32::INFINITY, 0.0]);
+}
+
+mod math {
+    use super::super::math::{erf, exp, gelu};
+
+    /// `exp` promises 2 units in the last place, that is 2.4e-7 of the value.
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for step in 0..=2_000_000 {
+            let x = -87.3 + 175.3 * (step as f32 / 2e6);
+            let expected = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - expected).abs() / expected;
+            assert!(
+                error < 2.4e-7,
+                "exp({x}) is {} instead of {expected}",
+                exp(x)
+            );
+        }
+        assert_eq!(exp(0.0), 1.0);
+        for tiny in [-88.0, -1e10, f32::NEG_INFINITY] {
+            assert_eq!(exp(tiny), 0.0);
+        }
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn erf_and_gelu_are_exact_to_a_millionth() {
+        for step in 0..=200_000 {
+            let x = -10.0 + 20.0 * (step as f32 / 2e5);
+            let expected = super::erf(f64::from(x));
+            assert!(
+                (f64::from(erf(x)) - expected).abs() < 4e-7,
+                "erf({x}) is {}",
+                erf(x)
+            );
+            let expected = super::gelu(f64::from(x));
+            assert!(
+                (f64::from(gelu(x)) - expected).abs() < 1e-6,
+                "gelu({x}) is {}",
+                gelu(x)
+            );
+        }
+        assert_eq!((gelu(0.0), erf(0.0)), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,107 @@
+//! A safetensors file, read one tensor at a time.
+//!
+//! burn-store maps such a file into memory. Its pages then count beside the tensors that were made
+//! from them, and a model takes twice its size while it is loaded; reading each tensor into a buffer
+//! of its own takes no more than the model and one tensor.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::ParamId;
+use burn::tensor::{Bytes, DType, Shape, TensorData};
+use burn_store::{TensorSnapshot, TensorSnapshotError};
+use safetensors::tensor::{Dtype, Metadata};
+
+use crate::error::BoxedError;
+
+/// What stands before the header: its length.
+const LENGTH_BYTES: u64 = 8;
+
+/// The longest header that the format allows.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// The tensors of a file by name, their values still unread.
+pub(super) fn open(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
+    let mut file = File::open(path)?;
+    let file_bytes = file.metadata()?.len();
+    let mut length = [0; LENGTH_BYTES as usize];
+    file.read_exact(&mut length)?;
+    let header_bytes = u64::from_le_bytes(length);
+    if header_bytes > MAX_HEADER_BYTES.min(file_bytes.saturating_sub(LENGTH_BYTES)) {
+        return Err(format!("its header cannot be {header_bytes} bytes long").into());
+    }
+    let mut header = vec![0; header_bytes as usize];
+    file.read_exact(&mut header)?;
+    // Reading it makes sure that the tensors lie one behind the other and fit their shapes.
+    let header: Metadata = serde_json::from_slice(&header)?;
+    let start = LENGTH_BYTES + header_bytes;
+    let expected = start + header.data_len() as u64;
+    if expected != file_bytes {
+        let text = format!("it is {file_bytes} bytes long where its header speaks of {expected}");
+        return Err(text.into());
+    }
+
+    let file = Rc::new(Mutex::new(file));
+    let mut snapshots = BTreeMap::new();
+    for (name, tensor) in header.tensors() {
+        let dtype = burn_dtype(tensor.dtype)
+            .ok_or_else(|| format!("`{name}` is of the type {:?}", tensor.dtype))?;
+        let shape = Shape::from(tensor.shape.clone());
+        let (first, end) = tensor.data_offsets;
+        let (file, data_shape) = (Rc::clone(&file), shape.clone());
+        let read = move || {
+            let (position, length) = (start + first as u64, end - first);
+            let data = if dtype == DType::F32 {
+                // Into floats at once: nothing is copied afterwards.
+                let mut values = vec![0.0f32; length / size_of::<f32>()];
+                read_at(&file, position, bytemuck::cast_slice_mut(&mut values))
+                    .map(|()| TensorData::new(values, data_shape.clone()))
+            } else {
+                let mut bytes = vec![0; length];
+                read_at(&file, position, &mut bytes).map(|()| {
+                    let bytes = Bytes::from_bytes_vec(bytes);
+                    TensorData::from_bytes(bytes, data_shape.clone(), dtype)
+                })
+            };
+            data.map_err(|error| TensorSnapshotError::IoError(error.to_string()))
+        };
+        let snapshot = TensorSnapshot::from_closure(
+            Rc::new(read),
+            dtype,
+            shape,
+            name.split('.').map(str::to_owned).collect(),
+            Vec::new(),
+            ParamId::new(),
+        );
+        snapshots.insert(name, snapshot);
+    }
+    Ok(snapshots)
+}
+
+fn read_at(file: &Mutex<File>, position: u64, bytes: &mut [u8]) -> io::Result<()> {
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(bytes)
+}
+
+fn burn_dtype(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I16 => DType::I16,
+        Dtype::I8 => DType::I8,
+        Dtype::U64 => DType::U64,
+        Dtype::U32 => DType::U32,
+        Dtype::U16 => DType::U16,
+        Dtype::U8 => DType::U8,
+        _ => return None,
+    })
+}

@@ -1,0 +1,103 @@
+//! Dense layers and normalisation over the backend's own operations.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use kernels::{Activation, EncoderOps, LinearWeights, Norm, PackedLinear, Precision};
+
+use crate::config::MpNetConfig;
+
+/// A dense layer with the checkpoint's initialisation.
+pub(crate) fn linear<B: Backend>(
+    config: &MpNetConfig,
+    input: usize,
+    output: usize,
+    device: &B::Device,
+) -> Linear<B> {
+    LinearConfig::new(input, output)
+        .with_initializer(Initializer::Normal {
+            mean: 0.0,
+            std: config.initializer_range,
+        })
+        .init(device)
+}
+
+/// What a dense layer, or its packed form, makes of `[rows, input]`: `[rows, output]`.
+pub(crate) fn dense<B: EncoderOps>(
+    linear: &Linear<B>,
+    packed: Option<&PackedLinear>,
+    input: Tensor<B, 2>,
+    activation: Activation,
+) -> Tensor<B, 2> {
+    let weights = match packed {
+        Some(packed) => LinearWeights::Packed(packed.clone()),
+        None => plain(linear),
+    };
+    B::dense(input, weights, activation)
+}
+
+fn plain<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
+    let (weight, bias) = tensors(linear);
+    LinearWeights::Plain { weight, bias }
+}
+
+fn tensors<B: Backend>(linear: &Linear<B>) -> (Tensor<B, 2>, Tensor<B, 1>) {
+    let weight = linear.weight.val();
+    let bias = match &linear.bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([weight.dims()[1]], &weight.device()),
+    };
+    (weight, bias)
+}
+
+/// Packs layers that share their input into one, where the backend does so, and empties them: the
+/// weights are in memory once.
+pub(crate) fn pack<B: EncoderOps, const N: usize>(
+    linears: [&mut Linear<B>; N],
+    precision: Precision,
+) -> Option<PackedLinear> {
+    let layers: Vec<_> = linears.iter().map(|linear| tensors(linear)).collect();
+    let packed = B::pack_linear(&layers, precision)?;
+    for linear in linears {
+        let device = linear.weight.device();
+        linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
+        linear.bias = None;
+    }
+    Some(packed)
+}
+
+/// Layer normalisation (Ba et al., "Layer Normalization", 2016) behind an addition.
+#[derive(Module, Debug)]
+pub(crate) struct LayerNorm<B: Backend> {
+    gamma: Param<Tensor<B, 1>>,
+    beta: Param<Tensor<B, 1>>,
+    epsilon: f64,
+}
+
+impl<B: Backend> LayerNorm<B> {
+    pub(crate) fn new(config: &MpNetConfig, device: &B::Device) -> Self {
+        let width = [config.hidden_size];
+        Self {
+            gamma: Initializer::Ones.init(width, device),
+            beta: Initializer::Zeros.init(width, device),
+            epsilon: config.layer_norm_eps,
+        }
+    }
+}
+
+impl<B: EncoderOps> LayerNorm<B> {
+    /// `layer_norm(values + residual)`: `[rows, width]` in and out.
+    pub(crate) fn after_adding(
+        &self,
+        values: Tensor<B, 2>,
+        residual: Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let norm = Norm {
+            scale: self.gamma.val(),
+            shift: self.beta.val(),
+            epsilon: self.epsilon,
+        };
+        B::add_layer_norm(values, residual, norm)
+    }
+}
