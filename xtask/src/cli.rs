@@ -56,7 +56,8 @@ Examples:
   cargo xtask train -- losses    another command of the program
 
 Builds the program `train` for the backend and runs it there: its command `fit`, unless the first
-argument is one of its commands (fit, evaluate, losses). `--device` is added, so leave it out.")]
+argument is one of its commands (fit, evaluate, losses). `--device` is added, unless --device,
+--devices, --config or --resume is there.")]
     Train(ProgramArgs),
     /// Measure a model, fine-tuned or not, with the program `train`.
     #[command(after_help = "\

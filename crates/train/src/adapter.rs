@@ -40,12 +40,12 @@ pub(crate) fn write<B: Backend>(
         "init_lora_weights": true,
         "target_modules": ["attn.q", "attn.k", "attn.v", "attn.o"],
     });
-    let path = folder.join(CONFIG_FILE);
+    let config_path = folder.join(CONFIG_FILE);
     let text = serde_json::to_vec_pretty(&settings).map_err(|source| TrainError::Config {
-        path: path.clone(),
+        path: config_path.clone(),
         source: Box::new(source),
     })?;
-    std::fs::write(&path, text).map_err(TrainError::io(&path))?;
+    std::fs::write(&config_path, text).map_err(TrainError::io(&config_path))?;
 
     let path = folder.join(WEIGHTS_FILE);
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -61,7 +61,11 @@ pub(crate) fn write<B: Backend>(
         .map_err(|error| TrainError::Checkpoint {
             path: path.clone(),
             reason: error.to_string(),
-        })
+        })?;
+    // It comes from a private temporary file: who may read the settings may read the weights.
+    std::fs::metadata(&config_path)
+        .and_then(|config| std::fs::set_permissions(&path, config.permissions()))
+        .map_err(TrainError::io(&path))
 }
 
 /// The adapters' tensors under PEFT's names and in PyTorch's layout.

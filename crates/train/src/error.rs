@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use model::{DeviceError, ModelError};
+use records::Source;
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
 use crate::losses::LossError;
 use crate::report::ReportError;
+use crate::training::failed_batch::FailedBatch;
 
 /// Why a training run, or an evaluation, failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,25 +62,41 @@ pub enum TrainError {
     #[error("{0}")]
     Usage(String),
     /// The loss is no number any more.
-    #[error(
-        "step {step}: the loss is {loss}; lower --lr or raise --warmup. The texts of that batch: \
-         {texts}"
-    )]
+    #[error("step {step}: the loss is {loss}; lower --lr or raise --warmup. The batch: {batch}")]
     NonFinite {
         /// The optimiser step.
         step: usize,
         /// The loss.
         loss: f64,
-        /// The first texts of the batch, and where they stand.
-        texts: String,
+        /// The rows of the batch.
+        batch: FailedBatch,
     },
     /// A gradient is no number any more.
-    #[error("step {step}: the norm of the gradients is {norm}; lower --lr or raise --warmup")]
+    #[error(
+        "step {step}: the norm of the gradients is {norm}; lower --lr or raise --warmup. The batch: \
+         {batch}"
+    )]
     NonFiniteGradient {
         /// The optimiser step.
         step: usize,
         /// The norm.
         norm: f64,
+        /// The rows of all batches of the step.
+        batch: FailedBatch,
+    },
+    /// A score that is to be a cosine is none.
+    #[error(
+        "{}line {line}: the score {score} is no cosine, which lies between -1 and 1; scale the \
+         scores, or use --loss cosent, which takes any range",
+        file.as_ref().map_or_else(String::new, |file| format!("{file}, "))
+    )]
+    NoCosine {
+        /// The file; `None` for rows that are in none.
+        file: Option<Source>,
+        /// The line, or the number of the row in a Parquet file.
+        line: u64,
+        /// The score.
+        score: f32,
     },
     /// A text could not be tokenized.
     #[error(transparent)]
@@ -128,6 +146,34 @@ pub enum TrainError {
         /// Its value now.
         now: String,
     },
+    /// A run is resumed with other data.
+    #[error(
+        "{}: was begun with {before} {what} rows, and these {now} are not the same; put the files \
+         back as they were, or begin anew with another --output",
+        path.display()
+    )]
+    OtherData {
+        /// The folder of the run.
+        path: PathBuf,
+        /// `training` or `validation`.
+        what: &'static str,
+        /// Rows then.
+        before: usize,
+        /// Rows now.
+        now: usize,
+    },
+    /// The best weights of a run are to be kept, and are not there.
+    #[error(
+        "{}: the model of step {step}, which scored best, is not there any more; give --keep-last \
+         to keep the weights of the last step",
+        path.display()
+    )]
+    BestModelMissing {
+        /// Where it was kept.
+        path: PathBuf,
+        /// Its optimiser step.
+        step: usize,
+    },
     /// A checkpoint cannot be written or read.
     #[error("{}: {reason}", path.display())]
     Checkpoint {
@@ -151,7 +197,7 @@ impl TrainError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::NoCosine { .. } => 2,
             Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => 130,
             _ => 1,
         }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::Dataset;
@@ -101,6 +101,16 @@ impl BatchLoader {
         }
     }
 
+    /// The number of batches where it is the same in every epoch, as
+    /// [`Sampler::batches_of_every_epoch`].
+    #[must_use]
+    pub fn batches_of_every_epoch(&self) -> Option<usize> {
+        match &self.sampler {
+            Some(sampler) => sampler.batches_of_every_epoch(),
+            None => Some(0),
+        }
+    }
+
     fn load(&self, epoch: usize, index: usize, positions: Vec<usize>) -> TrainingBatch {
         let rows: Vec<Example> = positions
             .iter()
@@ -122,12 +132,12 @@ impl BatchLoader {
         for (index, positions) in batches.into_iter().enumerate().skip(skipped) {
             shares[(index - skipped) % self.workers].push((index, positions));
         }
-        let receivers = shares
+        let workers = shares
             .into_iter()
             .map(|share| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 let loader = self.clone();
-                thread::spawn(move || {
+                let thread = thread::spawn(move || {
                     for (index, positions) in share {
                         // Nobody listens any more once the iteration is given up.
                         if sender.send(loader.load(epoch, index, positions)).is_err() {
@@ -135,11 +145,14 @@ impl BatchLoader {
                         }
                     }
                 });
-                receiver
+                Worker {
+                    receiver,
+                    thread: Some(thread),
+                }
             })
             .collect();
         Batches {
-            receivers,
+            workers,
             next: 0,
             rows_done,
             rows_total,
@@ -176,19 +189,33 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
 
 /// One iteration: takes from each worker in turn.
 struct Batches {
-    receivers: Vec<Receiver<TrainingBatch>>,
+    workers: Vec<Worker>,
     next: usize,
     rows_done: usize,
     rows_total: usize,
+}
+
+/// A thread that tokenizes.
+struct Worker {
+    receiver: Receiver<TrainingBatch>,
+    /// Taken when it is waited for.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Iterator for Batches {
     type Item = TrainingBatch;
 
     fn next(&mut self) -> Option<TrainingBatch> {
-        let receiver = self.receivers.get(self.next % self.receivers.len())?;
+        let next = self.next % self.workers.len().max(1);
+        let worker = self.workers.get_mut(next)?;
         self.next += 1;
-        let batch = receiver.recv().ok()?;
+        let Ok(batch) = worker.receiver.recv() else {
+            // It is through with its share, or it died: rows must not go missing without a word.
+            if let Some(Err(panic)) = worker.thread.take().map(JoinHandle::join) {
+                std::panic::resume_unwind(panic);
+            }
+            return None;
+        };
         self.rows_done += batch.positions.len();
         Some(batch)
     }
@@ -283,6 +310,36 @@ mod tests {
         assert_eq!(done(batches.progress()), (8, 10));
         // Given up half-way: its workers end by themselves.
         drop(batches);
+    }
+
+    #[test]
+    fn a_worker_that_dies_does_not_end_the_epoch() {
+        let (sender, receiver) = sync_channel(1);
+        let thread = thread::spawn(move || {
+            sender.send(TrainingBatch::default()).unwrap();
+            std::panic::resume_unwind(Box::new("out of memory"));
+        });
+        let mut batches = Batches {
+            workers: vec![Worker {
+                receiver,
+                thread: Some(thread),
+            }],
+            next: 0,
+            rows_done: 0,
+            rows_total: 8,
+        };
+        assert!(batches.next().is_some());
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| batches.next()));
+        assert_eq!(
+            outcome.unwrap_err().downcast_ref::<&str>(),
+            Some(&"out of memory")
+        );
+    }
+
+    #[test]
+    fn epochs_of_equal_length_are_known_without_their_batches() {
+        assert_eq!(loader(22, 1).batches_of_every_epoch(), Some(6));
+        assert_eq!(loader(20, 1).batches_of_every_epoch(), Some(5));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct FitOptions {
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<PathBuf>,
-    /// A file of rows to validate with.
+    /// A file of rows to validate with; scores are of rows of any kind, a validation loss of those
+    /// that fit the loss.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub valid: Vec<PathBuf>,
@@ -36,7 +37,8 @@ pub struct FitOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,
     /// What the columns are, as anchor=query,positive=description (roles: anchor, positive,
-    /// negative, score, label) [default: by their names, else by their order].
+    /// negative, score, label); a validation file that lacks one goes by its own names [default: by
+    /// their names, else by their order].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<String>,
@@ -94,7 +96,7 @@ pub struct FitOptions {
     #[arg(long, value_name = "P", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
-    /// Leave the embeddings and the lowest N layers as they are.
+    /// Leave the embeddings and the lowest N layers as they are; 0 for the embeddings alone.
     #[arg(long, value_name = "N", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeze: Option<usize>,

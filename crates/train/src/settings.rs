@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use model::hub::DEFAULT_MODEL;
 use model::{Device, LowRankConfig};
 
-use crate::data::{ColumnMap, RowKind, SamplerKind};
+use crate::data::{ColumnMap, RowKind, SamplerKind, TextTable};
 use crate::error::TrainError;
 use crate::losses::{Loss, Matryoshka, Objective, TargetKind};
 use crate::options::FitOptions;
@@ -116,7 +116,7 @@ pub enum Validation {
 pub enum Trained {
     /// All.
     All,
-    /// All above the embeddings and that many layers.
+    /// All above the embeddings and that many layers, which may be none.
     Above(usize),
     /// LoRA adapters; whether they are saved alone too.
     Adapters(LowRankConfig, bool),
@@ -180,6 +180,7 @@ impl Settings {
         ] {
             at_least_one(name, value)?;
         }
+        check_sizes(&options)?;
         let validation = match (options.valid.as_slice(), options.split) {
             ([], None) => Validation::None,
             ([], Some(part)) => Validation::Split(positive("--split", share("--split", part)?)?),
@@ -289,6 +290,57 @@ impl Settings {
             },
         )))
     }
+
+    /// Whether the scores are what the loss takes them for.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NoCosine`] names the first row whose score is to be a cosine and is none.
+    pub fn check_scores(&self, table: &TextTable) -> Result<(), TrainError> {
+        if self.objective.loss != Loss::CosineSimilarity {
+            return Ok(());
+        }
+        for row in table.rows() {
+            if let Some(score) = row.target().filter(|score| score.abs() > 1.0) {
+                return Err(TrainError::NoCosine {
+                    file: row.file().cloned(),
+                    line: row.line(),
+                    score,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// TOML, in which settings are kept, has no larger numbers: said now, not when the run is done.
+fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
+    let size = |value: Option<usize>| value.map(|value| value as u64);
+    let matryoshka = options.matryoshka.iter().max().copied();
+    for (name, value) in [
+        ("--workers", size(options.workers)),
+        ("--max-length", size(options.max_length)),
+        ("--freeze", size(options.freeze)),
+        ("--lora", size(options.lora)),
+        ("--matryoshka", size(matryoshka)),
+        ("--epochs", size(options.epochs)),
+        ("--max-steps", size(options.max_steps)),
+        ("--batch-size", size(options.batch_size)),
+        ("--mini-batch-size", size(options.mini_batch_size)),
+        ("--accumulation", size(options.accumulation)),
+        ("--seed", options.seed),
+        ("--eval-steps", size(options.eval_steps)),
+        ("--patience", size(options.patience)),
+        ("--save-steps", size(options.save_steps)),
+    ] {
+        if let Some(value) = value.filter(|&value| i64::try_from(value).is_err()) {
+            return Err(TrainError::Usage(format!(
+                "{name} is at most {}, not {value}",
+                i64::MAX
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The defaults, which for the seed's pairs are those of the project that these come from.
@@ -382,6 +434,13 @@ fn devices(options: &FitOptions) -> Result<Vec<Device>, TrainError> {
                     "--devices are all of one kind, as cuda:0,cuda:1".to_owned(),
                 ));
             }
+            for (place, device) in devices.iter().enumerate() {
+                if devices[..place].contains(device) {
+                    return Err(TrainError::Usage(
+                        "--devices names a device twice; name each once".to_owned(),
+                    ));
+                }
+            }
             Ok(devices)
         }
         (None, Some(name)) => Ok(vec![parse("--device", name)?]),
@@ -410,8 +469,8 @@ fn trained(options: &mut FitOptions) -> Result<Trained, TrainError> {
         (None, _) if options.lora_alpha.is_some() || options.save_adapter == Some(true) => Err(
             TrainError::Usage("--lora-alpha and --save-adapter need --lora RANK".to_owned()),
         ),
-        (None, Some(layers)) if layers > 0 => Ok(Trained::Above(layers)),
-        (None, _) => Ok(Trained::All),
+        (None, Some(layers)) => Ok(Trained::Above(layers)),
+        (None, None) => Ok(Trained::All),
     }
 }
 
@@ -426,98 +485,4 @@ fn activations(options: &FitOptions) -> Activations {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(change: impl FnOnce(&mut FitOptions)) -> Result<Settings, TrainError> {
-        let mut options = FitOptions {
-            train: vec!["pairs.tsv".into()],
-            output: Some("tuned".into()),
-            ..FitOptions::default()
-        };
-        change(&mut options);
-        Settings::resolve(options)
-    }
-
-    #[track_caller]
-    fn refused(change: impl FnOnce(&mut FitOptions), word: &str) {
-        match resolve(change) {
-            Err(TrainError::Usage(message)) => assert!(message.contains(word), "{message}"),
-            other => panic!("{word}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn without_arguments_the_seed_is_trained_as_it_was() {
-        let settings = Settings::resolve(FitOptions::default()).unwrap();
-        assert_eq!(settings.objective.loss, Loss::MeanSquaredError);
-        assert_eq!(settings.learning_rate, 1e-5);
-        assert_eq!((settings.warmup, settings.decay), (0.0, Decay::Constant));
-        assert_eq!(settings.model, DEFAULT_MODEL);
-    }
-
-    #[test]
-    fn files_are_trained_with_negatives_of_the_batch_and_no_text_twice() {
-        let settings = resolve(|_| ()).unwrap();
-        assert_eq!(settings.sampler, SamplerKind::NoDuplicates);
-        assert_eq!(settings.activations, Activations::Kept);
-        let needs = settings.objective.loss.needs();
-        assert!(needs.in_batch_negatives);
-    }
-
-    #[test]
-    fn the_cached_form_holds_a_part_of_the_batch() {
-        let settings = resolve(|options| {
-            options.loss = Some("cached-multiple-negatives-ranking".to_owned());
-        })
-        .unwrap();
-        assert_eq!(settings.mini_batch_size, Some(DEFAULT_MINI_BATCH));
-        assert_eq!(settings.activations, Activations::Forgotten);
-        assert!(settings.objective.loss.needs().in_batch_negatives);
-    }
-
-    #[test]
-    fn resolved_settings_resolve_to_themselves() {
-        let settings = resolve(|options| {
-            options.lora = Some(8);
-            options.matryoshka = vec![64];
-        })
-        .unwrap();
-        let again = Settings::resolve(settings.options.clone()).unwrap();
-        assert_eq!(again.options, settings.options);
-    }
-
-    #[test]
-    fn what_cannot_be_is_named() {
-        refused(|options| options.output = None, "--output");
-        refused(|options| options.loss = Some("mnlr".to_owned()), "--loss");
-        refused(|options| options.batch_size = Some(0), "--batch-size");
-        refused(|options| options.lr = Some(-1.0), "--lr");
-        refused(|options| options.lr = Some(f64::NAN), "--lr");
-        refused(|options| options.warmup = Some(1.0), "--warmup");
-        refused(|options| options.patience = Some(2), "--valid");
-        refused(|options| options.epochs = Some(0), "--epochs");
-        refused(|options| options.margin = Some(1.0), "--margin");
-        refused(
-            |options| {
-                options.lora = Some(4);
-                options.freeze = Some(2);
-            },
-            "--freeze",
-        );
-        refused(
-            |options| options.devices = Some("cuda:0,wgpu:1".to_owned()),
-            "one kind",
-        );
-        refused(|options| options.save_adapter = Some(true), "--lora");
-    }
-
-    #[test]
-    fn a_loss_that_does_not_fit_the_rows_says_what_it_needs() {
-        let settings = resolve(|options| options.loss = Some("cosent".to_owned())).unwrap();
-        assert!(settings.check_kind(RowKind::Scored).is_ok());
-        assert!(settings.check_kind(RowKind::Labelled).is_ok());
-        let message = settings.check_kind(RowKind::Pairs).unwrap_err().to_string();
-        assert!(message.contains("score"), "{message}");
-    }
-}
+mod tests;

@@ -3,6 +3,16 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+/// An argument as it can be typed into a shell.
+pub(crate) fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
 /// Notes on stderr, unless quiet.
 #[derive(Clone, Copy, Debug)]
 pub struct Notes {

@@ -9,6 +9,17 @@ use crate::step::Step;
 /// The commands of the program `train`, the one that is meant without a word first.
 const COMMANDS: [&str; 3] = ["fit", "evaluate", "losses"];
 
+/// Flags that name devices, or files of settings that may.
+const ELSEWHERE: [&str; 4] = ["--device", "--devices", "--config", "--resume"];
+
+fn is_given(flag: &str, arguments: &[String]) -> bool {
+    arguments.iter().any(|argument| {
+        argument
+            .strip_prefix(flag)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
 pub(super) fn run(
     backend: Backend,
     arguments: &[String],
@@ -33,8 +44,9 @@ pub(super) fn program(
     more: &[String],
 ) -> Step {
     let mut arguments = vec!["--", command];
-    // A list of losses needs no device.
-    if command != "losses" {
+    // A list of losses needs no device. Settings that the program reads elsewhere may name one, or
+    // several; where they do not, the only backend that is compiled in is taken.
+    if command != "losses" && !ELSEWHERE.iter().any(|flag| is_given(flag, more)) {
         arguments.extend(["--device", backend.name()]);
     }
     arguments.extend(more.iter().map(String::as_str));
@@ -63,6 +75,23 @@ mod tests {
     fn arguments_are_those_of_fit() {
         let line = line(Backend::Cpu, &["--steps", "100"]);
         assert!(line.ends_with(" -- fit --device cpu --steps 100"), "{line}");
+    }
+
+    #[test]
+    fn a_device_that_is_named_elsewhere_is_left_alone() {
+        for arguments in [
+            &["--devices", "cuda:0,cuda:1"][..],
+            &["--device=cuda:1"],
+            &["evaluate", "--device", "cuda:1"],
+            &["--config", "run.toml"],
+            &["--output", "tuned", "--resume"],
+        ] {
+            let line = line(Backend::Cuda, arguments);
+            assert!(!line.contains("--device cuda "), "{line}");
+            assert!(line.ends_with(&arguments.join(" ")), "{line}");
+        }
+        let other = line(Backend::Cuda, &["--devices-of-mine"]);
+        assert!(other.contains("--device cuda"), "{other}");
     }
 
     #[test]

@@ -149,7 +149,11 @@ fn write_files<B: Backend>(
             path: weights.clone(),
             source: Box::new(error),
         }
-    })
+    })?;
+    // It comes from a private temporary file: who may read the rest may read the weights.
+    std::fs::metadata(folder.join(CONFIG_FILE))
+        .and_then(|config| std::fs::set_permissions(&weights, config.permissions()))
+        .map_err(|source| ModelError::io(&weights, source))
 }
 
 /// The type names that every version of sentence-transformers knows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -50,6 +50,14 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Notes) -> Result<(), TrainErr
 /// The evaluations that the arguments name.
 fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
     let columns = Columns::parse(arguments.columns.as_deref())?;
+    let files = [
+        &arguments.similarity[..],
+        &arguments.pairs,
+        &arguments.triplets,
+        arguments.qrels.as_slice(),
+    ]
+    .concat();
+    let name = |path: &Path| name_among(path, &files);
     let mut suite = Suite::new();
     for path in &arguments.similarity {
         let columns = columns.of(["first", "second", "score"])?;
@@ -160,6 +168,16 @@ fn name(path: &Path) -> String {
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
+/// The name of a file among others: with its folder where another one is called the same.
+fn name_among(path: &Path, files: &[PathBuf]) -> String {
+    let own = name(path);
+    if files.iter().filter(|file| name(file) == own).count() > 1 {
+        path.display().to_string()
+    } else {
+        own
+    }
+}
+
 fn score(
     arguments: &EvaluateArgs,
     suite: &Suite,
@@ -264,5 +282,8 @@ mod tests {
     #[test]
     fn a_file_is_called_by_its_name() {
         assert_eq!(name(Path::new("a/test.tsv.gz")), "test");
+        let files = ["a/test.tsv", "b/test.tsv", "c.tsv"].map(PathBuf::from);
+        let names = files.each_ref().map(|file| name_among(file, &files));
+        assert_eq!(names, ["a/test.tsv", "b/test.tsv", "c"]);
     }
 }

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use crate::cli::FitArgs;
 use crate::error::TrainError;
-use crate::evaluation::Scores;
+use crate::evaluation::{Scores, is_worse};
 use crate::fit::{FitResult, SAMPLE_QUERIES, Stop, Surroundings, fit};
 use crate::options::FitOptions;
-use crate::terminal::Notes;
+use crate::terminal::{Notes, quoted};
+use crate::training::dashboard;
 
 /// Values of a vector that are shown.
 const SHOWN: usize = 3;
@@ -26,7 +27,9 @@ pub(super) fn run(arguments: FitArgs, notes: Notes) -> Result<(), TrainError> {
         stop,
         command: command_line(std::env::args()),
     };
-    let result = fit(options, &surroundings)?;
+    let Some(result) = fit(options, &surroundings)? else {
+        return Ok(());
+    };
     let mut out = io::stdout().lock();
     print(&mut out, &result)
         .and_then(|()| out.flush())
@@ -39,10 +42,15 @@ fn stop_on_interrupt(stop: &Stop, notes: Notes) {
     // Fails only where a handler is set already, and then that one is wanted.
     let _ = ctrlc::set_handler(move || {
         if stop.is_asked() {
+            dashboard::restore_terminal();
             std::process::exit(130);
         }
-        notes
-            .warning("stopping after this step, with a checkpoint; press Ctrl-C again to stop now");
+        // Over the dashboard it would only be in the way.
+        if !dashboard::is_shown() {
+            notes.warning(
+                "stopping after this step, with a checkpoint; press Ctrl-C again to stop now",
+            );
+        }
         stop.ask();
     });
 }
@@ -111,7 +119,7 @@ fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>)
     };
     for (name, was) in before.iter() {
         let Some(is) = after.get(name) else { continue };
-        let verdict = if is < was { "  worse" } else { "" };
+        let verdict = if is_worse(was, is) { "  worse" } else { "" };
         writeln!(
             out,
             "{name:<13} {was:.4} -> {is:.4}  ({:+.4}){verdict}",
@@ -123,17 +131,11 @@ fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>)
 
 /// As it can be typed again.
 fn command_line(arguments: impl Iterator<Item = String>) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,".contains(c);
-    let quoted = arguments.enumerate().map(|(index, argument)| {
-        if index == 0 {
-            "train".to_owned()
-        } else if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
+    let words = arguments.enumerate().map(|(index, argument)| match index {
+        0 => "train".to_owned(),
+        _ => quoted(&argument),
     });
-    quoted.collect::<Vec<_>>().join(" ")
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -151,8 +153,12 @@ mod tests {
 
     #[test]
     fn what_got_worse_is_said() {
-        let before = Scores::new("ndcg@10", 0.5).with("mrr@10", 0.4);
-        let after = Scores::new("ndcg@10", 0.6).with("mrr@10", 0.3);
+        let before = Scores::new("ndcg@10", 0.5)
+            .with("mrr@10", 0.4)
+            .with("accuracy@1", 0.3);
+        let after = Scores::new("ndcg@10", 0.6)
+            .with("mrr@10", 0.3)
+            .with("accuracy@1", 0.299_999);
         let mut out = Vec::new();
         scores(&mut out, Some(&before), Some(&after)).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -164,5 +170,7 @@ mod tests {
             text.contains("mrr@10        0.4000 -> 0.3000  (-0.1000)  worse\n"),
             "{text}"
         );
+        // What four decimals do not show is no difference.
+        assert!(text.ends_with("0.3000 -> 0.3000  (-0.0000)\n"), "{text}");
     }
 }

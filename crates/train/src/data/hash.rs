@@ -4,17 +4,21 @@
 ///
 /// That any two of a million texts share a hash has a chance of 3e-8. Wherever hashes are compared
 /// here, that would only keep two unrelated rows together or apart.
-struct Fnv1a(u64);
+pub(super) struct Fnv1a(u64);
 
 impl Fnv1a {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+
+    pub(super) fn finish(self) -> u64 {
+        self.0
     }
 }
 

@@ -8,6 +8,7 @@
 //! | what a row must be | `checks` |
 //! | training and validation rows | `split` |
 //! | which rows form a batch | `sampler` |
+//! | whether rows are those that they were | `fingerprint` |
 //! | the same order everywhere | `random`, `hash` |
 //!
 //! ```
@@ -48,6 +49,7 @@
 mod checks;
 mod columns;
 mod error;
+mod fingerprint;
 mod hash;
 mod inference;
 mod random;
@@ -58,6 +60,7 @@ mod table;
 
 pub use columns::{ColumnMap, Role, RowKind};
 pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
+pub use fingerprint::Fingerprint;
 pub use read::ReadOptions;
 pub use sampler::{Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};

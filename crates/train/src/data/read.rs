@@ -15,6 +15,8 @@ use super::table::TextTable;
 pub struct ReadOptions {
     /// Which columns play which role; `None` goes by their names, else by their shape.
     pub columns: Option<ColumnMap>,
+    /// Go by the names of the columns in a file that lacks one of `columns`, too.
+    pub infer_where_missing: bool,
     /// The column whose equal values keep rows on the same side of a split.
     pub group_column: Option<String>,
     /// The format of the files; `None` goes by their names.
@@ -46,8 +48,10 @@ impl TextTable {
         let mut skipped_before = 0;
         for file in &files {
             let columns = match &options.columns {
-                Some(columns) => columns.clone(),
-                None => match find_columns(file, options)? {
+                Some(columns) if !options.infer_where_missing || has(file, columns, options)? => {
+                    columns.clone()
+                }
+                _ => match find_columns(file, options)? {
                     Found::Columns(columns) => columns,
                     Found::NoRows { skipped } => {
                         skipped_before += skipped;
@@ -72,6 +76,22 @@ impl TextTable {
             }),
         }
     }
+}
+
+/// Whether a file has all those columns; of what can be read only once it is taken for granted.
+fn has(file: &Source, columns: &ColumnMap, options: &ReadOptions) -> Result<bool, DataError> {
+    let reader_options = ReaderOptions {
+        format: options.format,
+        skip_bad_rows: options.skip_bad_rows,
+        ..ReaderOptions::default()
+    };
+    let reader = RecordReader::open_every_scalar(file, &reader_options)?;
+    let known = |name: &String| reader.columns().contains(name);
+    Ok(reader.total_bytes().is_none()
+        || (columns.texts().iter().all(known)
+            && columns
+                .target()
+                .is_none_or(|name| reader.columns().iter().any(|known| known == name))))
 }
 
 /// What a look into a file found.

@@ -48,12 +48,16 @@ impl ComparisonRow {
     #[must_use]
     pub fn is_worse(&self) -> bool {
         match (self.before, self.after) {
-            (Some(before), Some(after)) => {
-                after - before < -SHOWN || (after.is_nan() && !before.is_nan())
-            }
+            (Some(before), Some(after)) => is_worse(before, after),
             _ => false,
         }
     }
+}
+
+/// Whether a figure fell, as far as four decimals show it, or is no longer defined.
+#[must_use]
+pub fn is_worse(before: f64, after: f64) -> bool {
+    after - before < -SHOWN || (after.is_nan() && !before.is_nan())
 }
 
 impl Comparison {

@@ -51,7 +51,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-pub use comparison::{Comparison, ComparisonRow};
+pub use comparison::{Comparison, ComparisonRow, is_worse};
 pub use encoding::{Progress, TextEncoder};
 pub use error::{EvaluationError, FileError, SetupError};
 pub use files::{RetrievalFiles, TextColumns};

@@ -6,6 +6,7 @@ use model::EncoderOps;
 use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder, SentenceModel};
 
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
+use super::output::CARD;
 use super::{FitResult, OutputFolder, Rows, Surroundings};
 use crate::adapter;
 use crate::error::TrainError;
@@ -35,6 +36,17 @@ pub(super) fn keep<B: EncoderOps>(
     Ok(())
 }
 
+/// Fails where the best model is not where it was kept.
+pub(super) fn check_best_model(folder: &Path, step: usize) -> Result<(), TrainError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(TrainError::BestModelMissing {
+        path: folder.to_owned(),
+        step,
+    })
+}
+
 pub(super) struct Finish<'a> {
     pub(super) settings: &'a Settings,
     pub(super) checkpoint: &'a Checkpoint,
@@ -45,6 +57,7 @@ pub(super) struct Finish<'a> {
     pub(super) history: History,
     pub(super) position: Position,
     pub(super) stopped: Option<String>,
+    pub(super) reference: Option<&'a ReferenceCurve>,
 }
 
 impl Finish<'_> {
@@ -72,6 +85,9 @@ impl Finish<'_> {
         };
         if let Some(output) = self.output {
             self.report(output, &result, kept_step)?;
+            // Not earlier: whoever is killed before finds them here when the run goes on.
+            output.checkpoints().remove_best_models();
+            output.remove_last_model()?;
         }
         Ok(result)
     }
@@ -82,17 +98,18 @@ impl Finish<'_> {
         last: SentenceModel<B>,
         device: &B::Device,
     ) -> Result<(SentenceModel<B>, usize), TrainError> {
-        let best = self
-            .output
-            .map(|output| output.checkpoints().best_model())
-            .filter(|folder| !self.settings.keep_last && folder.is_dir());
-        if let (Some(output), Some(folder), Some(best)) = (self.output, best, self.position.best) {
+        if let (Some(output), false, Some(best)) =
+            (self.output, self.settings.keep_last, self.position.best)
+        {
+            let folder = output.checkpoints().best_model(best.step);
+            check_best_model(&folder, best.step)?;
             let model = Checkpoint::open(&folder)?.load::<B>(device)?;
             output.install(&folder)?;
             return Ok((model, best.step));
         }
         if let Some(output) = self.output {
-            let folder = output.path.join(".model");
+            let folder = output.last_model();
+            output.remove_last_model()?;
             let trained = self.settings.trained;
             keep(
                 self.checkpoint,
@@ -178,12 +195,8 @@ impl Finish<'_> {
             warnings,
             stopped: self.stopped.clone(),
         };
-        let reference = match &self.settings.reference {
-            Some(path) => Some(reference_curve(path)?),
-            None => None,
-        };
-        write_report(&output.path, &summary, &self.history, reference.as_ref())?;
-        output.write("README.md", model_card(&summary).as_bytes())
+        write_report(&output.path, &summary, &self.history, self.reference)?;
+        output.write(CARD, model_card(&summary).as_bytes())
     }
 }
 
@@ -216,8 +229,8 @@ fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainErr
         .collect())
 }
 
-/// Means of every ten steps, each drawn in the middle of its ten.
-fn reference_curve(path: &Path) -> Result<ReferenceCurve, TrainError> {
+/// A curve to draw beside the run's: means of every ten steps, each drawn in the middle of its ten.
+pub(super) fn reference_curve(path: &Path) -> Result<ReferenceCurve, TrainError> {
     #[derive(serde::Deserialize)]
     struct Reference {
         loss_mean_of_10: Vec<f64>,

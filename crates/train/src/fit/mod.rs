@@ -2,7 +2,10 @@
 
 pub mod change;
 mod finish;
+mod freeze;
+mod install;
 mod output;
+mod plan;
 mod rows;
 mod task;
 
@@ -25,6 +28,7 @@ use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
 use crate::terminal::Notes;
+use crate::training::checkpoint::CheckpointFolder;
 
 /// Stops a run from outside: it writes a checkpoint and ends.
 #[derive(Clone, Default)]
@@ -100,13 +104,17 @@ pub struct FitResult {
     pub stopped: Option<String>,
 }
 
-/// Trains a model.
+/// Trains a model. `None` says that there was nothing to do: the run that was to go on had come to
+/// its end, and nothing was changed.
 ///
 /// # Errors
 ///
 /// When the data, the model, a setting or the device does not do; [`TrainError::Interrupted`] when
 /// somebody stopped it, after a checkpoint has been written.
-pub fn fit(options: FitOptions, surroundings: &Surroundings) -> Result<FitResult, TrainError> {
+pub fn fit(
+    options: FitOptions,
+    surroundings: &Surroundings,
+) -> Result<Option<FitResult>, TrainError> {
     let (options, resumed) = match (&options.output, surroundings.resume) {
         (Some(output), true) => {
             let output = output.clone();
@@ -122,6 +130,18 @@ pub fn fit(options: FitOptions, surroundings: &Surroundings) -> Result<FitResult
     };
     let settings = Settings::resolve(options)?;
     let notes = surroundings.notes;
+    if let Some(folder) = &resumed {
+        if folder.is_finished() {
+            notes.note(format_args!(
+                "{}: the run has come to its end already; nothing was changed",
+                folder.path.display()
+            ));
+            return Ok(None);
+        }
+        CheckpointFolder::remove_unfinished(&folder.path);
+    }
+    let reference = settings.reference.as_deref();
+    let reference = reference.map(finish::reference_curve).transpose()?;
     let devices = settings
         .devices
         .iter()
@@ -157,15 +177,17 @@ pub fn fit(options: FitOptions, surroundings: &Surroundings) -> Result<FitResult
 
     let output = match (resumed, &settings.output) {
         (Some(folder), _) => Some(folder),
-        (None, Some(path)) => Some(OutputFolder::create(path, &settings.options)?),
+        (None, Some(path)) => Some(OutputFolder::new(path)?),
         (None, None) => None,
     };
-    devices[0].run(task::Fit {
+    let result = devices[0].run(task::Fit {
         settings: &settings,
         devices: &devices,
         checkpoint,
         rows,
         output,
         surroundings,
-    })?
+        reference,
+    })??;
+    Ok(Some(result))
 }

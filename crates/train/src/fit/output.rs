@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::install::{install, remove};
 use crate::error::TrainError;
 use crate::files::write_whole;
 use crate::options::FitOptions;
@@ -10,6 +11,12 @@ use crate::training::checkpoint::CheckpointFolder;
 
 /// The settings of the run, all of them.
 const SETTINGS: &str = "training.toml";
+
+/// The card of the tuned model.
+pub(crate) const CARD: &str = "README.md";
+
+/// What makes a folder a model's.
+const MODEL: &str = "modules.json";
 
 /// Settings that a resumed run may change: none of them moves a weight.
 const FREE: [&str; 10] = [
@@ -32,11 +39,9 @@ pub(crate) struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Prepares the folder of a new run: an empty one, or none yet.
-    pub(crate) fn create(path: &Path, options: &FitOptions) -> Result<Self, TrainError> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
+    /// The folder of a new run: an empty one, or none yet. Nothing is written until
+    /// [`begin`](Self::begin).
+    pub(crate) fn new(path: &Path) -> Result<Self, TrainError> {
         if path.join(SETTINGS).exists() {
             return Err(TrainError::OutputInUse {
                 path: path.to_owned(),
@@ -52,9 +57,21 @@ impl OutputFolder {
                 path: path.to_owned(),
             });
         }
-        fs::create_dir_all(path).map_err(TrainError::io(path))?;
-        folder.write(SETTINGS, options.to_toml()?.as_bytes())?;
-        Ok(folder)
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Writes the settings of a new run, when all has been checked that can be before training: what
+    /// is refused leaves nothing behind.
+    pub(crate) fn begin(&self, options: &FitOptions) -> Result<(), TrainError> {
+        fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
+        self.write(SETTINGS, options.to_toml()?.as_bytes())
+    }
+
+    /// Whether the run in the folder has come to its end: the card is the last that is written.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.path.join(CARD).is_file() && self.path.join(MODEL).is_file()
     }
 
     /// The folder of a run that goes on, and its settings: those it was begun with, and of `options`
@@ -114,24 +131,20 @@ impl OutputFolder {
         write_whole(&path, bytes).map_err(TrainError::io(&path))
     }
 
-    /// Moves the files of a model folder in here, `modules.json` last: with it the folder is a
-    /// model's.
+    /// Puts the files of a model folder in here, where they stay as well.
     pub(crate) fn install(&self, model: &Path) -> Result<(), TrainError> {
-        const LAST: &str = "modules.json";
-        let entries = model.read_dir().map_err(TrainError::io(model))?;
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry.map_err(TrainError::io(model))?.file_name());
-        }
-        names.sort_by_key(|name| name == LAST);
-        for name in names {
-            let (from, to) = (model.join(&name), self.path.join(&name));
-            if to.is_dir() {
-                fs::remove_dir_all(&to).map_err(TrainError::io(&to))?;
-            }
-            fs::rename(&from, &to).map_err(TrainError::io(&to))?;
-        }
-        fs::remove_dir(model).map_err(TrainError::io(model))
+        install(model, &self.path).map_err(TrainError::io(&self.path))
+    }
+
+    /// Where the weights of the last step are written before they come in here.
+    pub(crate) fn last_model(&self) -> PathBuf {
+        self.path.join(".model")
+    }
+
+    /// Removes [`last_model`](Self::last_model).
+    pub(crate) fn remove_last_model(&self) -> Result<(), TrainError> {
+        let path = self.last_model();
+        remove(&path).map_err(TrainError::io(&path))
     }
 }
 
@@ -147,20 +160,28 @@ mod tests {
         }
     }
 
+    fn begun(path: &Path) -> OutputFolder {
+        let folder = OutputFolder::new(path).unwrap();
+        folder.begin(&options()).unwrap();
+        folder
+    }
+
     #[test]
     fn a_run_does_not_begin_where_something_is() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
-        OutputFolder::create(&path, &options()).unwrap();
+        OutputFolder::new(&path).unwrap();
+        assert!(!path.exists(), "nothing is begun yet");
+        begun(&path);
         assert!(matches!(
-            OutputFolder::create(&path, &options()),
+            OutputFolder::new(&path),
             Err(TrainError::OutputInUse { .. })
         ));
         let other = parent.path().join("other");
         fs::create_dir(&other).unwrap();
         fs::write(other.join("notes.txt"), "mine").unwrap();
         assert!(matches!(
-            OutputFolder::create(&other, &options()),
+            OutputFolder::new(&other),
             Err(TrainError::OutputNotEmpty { .. })
         ));
         assert!(matches!(
@@ -173,7 +194,7 @@ mod tests {
     fn a_resumed_run_has_the_settings_that_it_began_with() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
-        OutputFolder::create(&path, &options()).unwrap();
+        begun(&path);
         let (_, resumed) = OutputFolder::resume(
             &path,
             FitOptions {
@@ -195,23 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn a_model_moves_in_over_an_older_one() {
+    fn a_run_has_come_to_its_end_when_its_card_is_there() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = OutputFolder {
-            path: parent.path().join("run"),
-        };
-        for (round, content) in ["old", "new"].iter().enumerate() {
-            let model = parent.path().join(format!("model-{round}"));
-            fs::create_dir_all(model.join("1_Pooling")).unwrap();
-            fs::create_dir_all(&folder.path).unwrap();
-            fs::write(model.join("modules.json"), content).unwrap();
-            fs::write(model.join("1_Pooling/config.json"), content).unwrap();
-            folder.install(&model).unwrap();
-            assert!(!model.exists());
-            for name in ["modules.json", "1_Pooling/config.json"] {
-                let written = fs::read_to_string(folder.path.join(name)).unwrap();
-                assert_eq!(&written, content);
-            }
-        }
+        let folder = begun(&parent.path().join("run"));
+        assert!(!folder.is_finished());
+        folder.write(MODEL, b"[]").unwrap();
+        assert!(!folder.is_finished());
+        folder.write(CARD, b"card").unwrap();
+        assert!(folder.is_finished());
     }
 }

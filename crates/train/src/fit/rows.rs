@@ -6,7 +6,9 @@ use std::sync::Arc;
 use model::SentenceTokenizer;
 
 use crate::batch::TokenBatcher;
-use crate::data::{Example, ReadOptions, RowKind, SamplerKind, SamplerOptions, TextTable, split};
+use crate::data::{
+    Example, Fingerprint, ReadOptions, RowKind, SamplerKind, SamplerOptions, TextTable, split,
+};
 use crate::error::TrainError;
 use crate::evaluation::{
     Evaluator, Pair, PairedEvaluator, ScoredPair, SimilarityEvaluator, Triplet, TripletEvaluator,
@@ -42,6 +44,7 @@ impl Rows {
             read(settings, &settings.train, DataRole::Train, &mut files)?
         };
         settings.check_kind(train.kind())?;
+        settings.check_scores(&train)?;
         let train = Arc::new(train);
         let all = |table: &TextTable| (0..table.len()).collect::<Vec<_>>();
         let (train_rows, valid) = match &settings.validation {
@@ -52,7 +55,6 @@ impl Rows {
             }
             Validation::Files(paths) => {
                 let table = read(settings, paths, DataRole::Validation, &mut files)?;
-                settings.check_kind(table.kind())?;
                 let rows = all(&table);
                 (all(&train), Some((Arc::new(table), rows)))
             }
@@ -71,6 +73,17 @@ impl Rows {
 
     pub(crate) fn valid_count(&self) -> usize {
         self.valid.as_ref().map_or(0, |(_, rows)| rows.len())
+    }
+
+    /// What tells the training rows from others.
+    pub(crate) fn train_fingerprint(&self) -> Fingerprint {
+        self.train.fingerprint()
+    }
+
+    /// What tells the validation rows from others, where they come from files of their own.
+    pub(crate) fn validation_fingerprint(&self) -> Option<Fingerprint> {
+        let (table, _) = self.valid.as_ref()?;
+        (!Arc::ptr_eq(table, &self.train)).then(|| table.fingerprint())
     }
 
     /// Batches to train on.
@@ -94,7 +107,8 @@ impl Rows {
         Ok(loader.with_workers(settings.workers))
     }
 
-    /// Batches for the validation loss: always the same ones; none without validation rows.
+    /// Batches for the validation loss: always the same ones; none without validation rows, or
+    /// where the loss cannot be taken of them, since scores are of rows of any kind.
     pub(crate) fn valid_loader(
         &self,
         settings: &Settings,
@@ -111,8 +125,13 @@ impl Rows {
             drop_last: false,
         };
         let (table, rows) = match &self.valid {
-            Some((table, rows)) => (table, rows.as_slice()),
-            None => (&self.train, &[][..]),
+            Some((table, rows))
+                if settings.check_kind(table.kind()).is_ok()
+                    && settings.check_scores(table).is_ok() =>
+            {
+                (table, rows.as_slice())
+            }
+            _ => (&self.train, &[][..]),
         };
         let batcher = TokenBatcher::new(tokenizer);
         let table = Arc::clone(table);
@@ -125,12 +144,27 @@ impl Rows {
         )?)
     }
 
-    /// What the validation rows can score: retrieval for pairs, correlation where there are numbers,
-    /// order where there are negatives.
-    pub(crate) fn evaluator(&self) -> Result<Option<Box<dyn Evaluator>>, TrainError> {
-        let Some((table, rows)) = &self.valid else {
-            return Ok(None);
-        };
+    /// The validation rows.
+    pub(crate) fn validation(&self) -> Option<ValidationRows> {
+        let (table, rows) = self.valid.as_ref()?;
+        Some(ValidationRows {
+            table: Arc::clone(table),
+            rows: rows.as_slice().into(),
+        })
+    }
+}
+
+/// Rows to validate with.
+pub(crate) struct ValidationRows {
+    table: Arc<TextTable>,
+    rows: Arc<[usize]>,
+}
+
+impl ValidationRows {
+    /// What the rows can score: retrieval for pairs, correlation where there are numbers, order
+    /// where there are negatives. It holds copies of the texts, so it is made when it is needed.
+    pub(crate) fn evaluator(&self) -> Result<Box<dyn Evaluator>, TrainError> {
+        let Self { table, rows } = self;
         let rows = rows.iter().map(|&row| table.row(row));
         let text = |row: &crate::data::Row<'_>, column: usize| {
             row.texts().nth(column).unwrap_or_default().to_owned()
@@ -160,7 +194,7 @@ impl Rows {
                 Box::new(PairedEvaluator::new(pairs.collect())?)
             }
         };
-        Ok(Some(evaluator))
+        Ok(evaluator)
     }
 }
 
@@ -172,6 +206,7 @@ fn read(
 ) -> Result<TextTable, TrainError> {
     let options = ReadOptions {
         columns: settings.columns.clone(),
+        infer_where_missing: role == DataRole::Validation,
         group_column: match role {
             DataRole::Train => settings.group_column.clone(),
             _ => None,

@@ -9,22 +9,23 @@ use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use model::EncoderOps;
 use model::guard::guarded;
-use model::{BackendTask, Checkpoint, Device, SentenceEncoder, SentenceModel};
+use model::{BackendTask, Checkpoint, Device, EncoderOps, SentenceEncoder, SentenceModel};
 
-use super::finish::{Finish, keep};
+use super::finish::{Finish, check_best_model, keep};
+use super::freeze::freeze;
+use super::plan::plan;
 use super::{FitResult, OutputFolder, Rows, Surroundings};
 use crate::error::TrainError;
-use crate::report::{MetricsLog, ProgressLine};
+use crate::report::{MetricsLog, ProgressLine, ReferenceCurve};
 use crate::settings::{Settings, Trained};
 use crate::step::{StepSettings, Trainee};
-use crate::terminal::Notes;
+use crate::terminal::{Notes, quoted};
 use crate::training::checkpoint::{CheckpointFolder, Position, WhenAsked, WholeFileRecorder};
-use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge};
+use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
 use crate::training::schedule::Schedule;
-use crate::training::strategy::{Components, Ending, Outcome, Plan, Stepwise};
+use crate::training::strategy::{Components, Ending, Outcome, Stepwise};
 use crate::training::supervisor::{Keep, Supervisor, Validate};
 
 pub(super) struct Fit<'a> {
@@ -34,6 +35,7 @@ pub(super) struct Fit<'a> {
     pub(super) rows: Rows,
     pub(super) output: Option<OutputFolder>,
     pub(super) surroundings: &'a Surroundings,
+    pub(super) reference: Option<ReferenceCurve>,
 }
 
 impl BackendTask for Fit<'_> {
@@ -47,7 +49,13 @@ impl BackendTask for Fit<'_> {
 
         let train = self.rows.train_loader(settings, Arc::clone(&tokenizer))?;
         let valid = self.rows.valid_loader(settings, tokenizer)?;
-        let plan = plan(settings, |epoch| train.batches(epoch).len());
+        let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
+        let start = self.start(checkpoints.as_ref())?;
+        let validate = self.validate::<B>(&device)?;
+        let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
+        let Some(plan) = plan(settings, &train, &self.surroundings.stop, notes)? else {
+            return Err(self.interrupted(start.step, self.surroundings.resume));
+        };
         let warmup_steps = (plan.total_steps as f64 * settings.warmup).floor() as usize;
         notes.note(format_args!(
             "{} optimiser steps on {}",
@@ -55,8 +63,9 @@ impl BackendTask for Fit<'_> {
             self.devices[0].description()
         ));
 
-        let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
-        let start = start(self.surroundings.resume, checkpoints.as_ref(), notes)?;
+        if let (Some(output), false) = (&self.output, self.surroundings.resume) {
+            output.begin(&settings.options)?;
+        }
         let mut log = match &self.output {
             Some(output) if start.step > 0 => {
                 Some(MetricsLog::resume(&output.metrics(), start.step)?)
@@ -71,8 +80,10 @@ impl BackendTask for Fit<'_> {
             log: log.take(),
             line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
             notes: if dashboard { Notes::new(true) } else { notes },
+            dashboard,
+            folder: self.output.as_ref().map(|output| output.path.clone()),
             table: Arc::clone(&self.rows.train),
-            validate: self.validate::<B>(&device)?,
+            validate,
             keep_best: match &checkpoints {
                 Some(folder) if !settings.keep_last => Some(self.keep_in::<B>(folder)),
                 _ => None,
@@ -106,10 +117,7 @@ impl BackendTask for Fit<'_> {
             weight_decay: settings.weight_decay as f32,
             ..AdamWSettings::default()
         });
-        let trainee = Trainee::new(
-            model,
-            step_settings(settings, self.devices, &self.checkpoint)?,
-        );
+        let trainee = Trainee::new(model, step_settings);
         let learner = Learner::<Components<Autodiff<B>>>::new(trainee, optimizer, schedule);
 
         let interrupter = Interrupter::new();
@@ -134,12 +142,24 @@ impl BackendTask for Fit<'_> {
             training = training.with_file_checkpointer(WholeFileRecorder::default());
         }
         let training = if dashboard {
-            training.renderer(TuiMetricsRendererWrapper::new(interrupter, None))
+            training.renderer(interruptible(|| {
+                TuiMetricsRendererWrapper::new(interrupter, None)
+            }))
         } else {
             training.renderer(NoDashboard)
         };
         let result = guarded(|| Ok::<_, TrainError>(training.launch(learner)))
-            .map_err(|source| TrainError::Compute { source })?;
+            .map_err(|source| TrainError::Compute { source });
+        let history = shared_log
+            .map(|history| history.snapshot())
+            .unwrap_or_default();
+        if dashboard {
+            // It covered them.
+            for note in history.notes() {
+                notes.warning(note);
+            }
+        }
+        let result = result?;
 
         let outcome = outcome
             .lock()
@@ -147,7 +167,7 @@ impl BackendTask for Fit<'_> {
             .take();
         let (ending, position) = outcome.unwrap_or(Ok((Ending::Interrupted, start)))?;
         if ending == Ending::Interrupted {
-            return Err(self.interrupted(position.step));
+            return Err(self.interrupted(position.step, true));
         }
         Finish {
             settings,
@@ -156,9 +176,8 @@ impl BackendTask for Fit<'_> {
             output: self.output.as_ref(),
             surroundings: self.surroundings,
             device_name: self.devices[0],
-            history: shared_log
-                .map(|history| history.snapshot())
-                .unwrap_or_default(),
+            history,
+            reference: self.reference.as_ref(),
             position,
             stopped: match ending {
                 Ending::Stopped(reason) => Some(reason),
@@ -175,9 +194,11 @@ impl Fit<'_> {
         &self,
         device: &B::Device,
     ) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
-        let Some(evaluator) = self.rows.evaluator()? else {
+        let Some(rows) = self.rows.validation() else {
             return Ok(None);
         };
+        // What cannot be measured is said before the first step.
+        rows.evaluator()?;
         let (checkpoint, device) = (self.checkpoint.clone(), device.clone());
         let (name, stop) = (self.devices[0], self.surroundings.stop.clone());
         Ok(Some(Box::new(move |model: &SentenceModel<B>| {
@@ -193,25 +214,86 @@ impl Fit<'_> {
                     std::ops::ControlFlow::Continue(())
                 }
             };
+            let evaluator = rows.evaluator()?;
             Ok(evaluator.evaluate_with_progress(&encoder, &mut go_on)?)
         })))
     }
 
     /// Keeps a model as the best so far.
     fn keep_in<B: EncoderOps>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
-        let best = folder.best_model();
+        let folder = folder.clone();
         let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
         let base = self.settings.model.clone();
-        Box::new(move |model: &SentenceModel<B>| {
-            keep(&checkpoint, trained, &base, &model.network, &best)
+        Box::new(move |model: &SentenceModel<B>, step: usize| {
+            keep(
+                &checkpoint,
+                trained,
+                &base,
+                &model.network,
+                &folder.best_model(step),
+            )
         })
     }
 
-    fn interrupted(&self, step: usize) -> TrainError {
+    /// Where the run begins, or goes on.
+    fn start(&self, checkpoints: Option<&CheckpointFolder>) -> Result<Position, TrainError> {
+        let anew = Position {
+            train: Some(self.rows.train_fingerprint()),
+            validation: self.rows.validation_fingerprint(),
+            ..Position::default()
+        };
+        if !self.surroundings.resume {
+            return Ok(anew);
+        }
+        let notes = self.surroundings.notes;
+        let latest = match checkpoints {
+            Some(checkpoints) => checkpoints.latest()?,
+            None => None,
+        };
+        let Some(position) = latest else {
+            notes.note("no checkpoint yet: beginning anew");
+            return Ok(anew);
+        };
+        self.check_data(&position, &anew)?;
+        if let (Some(checkpoints), false, Some(best)) =
+            (checkpoints, self.settings.keep_last, position.best)
+        {
+            check_best_model(&checkpoints.best_model(best.step), best.step)?;
+        }
+        notes.note(format_args!("going on from step {}", position.step));
+        Ok(Position {
+            train: anew.train,
+            validation: anew.validation,
+            ..position
+        })
+    }
+
+    /// Order and schedule of a run are those of its rows: with others it would go on elsewhere.
+    fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
+        for (what, before, now) in [
+            ("training", before.train, now.train),
+            ("validation", before.validation, now.validation),
+        ] {
+            if let (Some(before), Some(now), Some(output)) = (before, now, &self.output)
+                && before != now
+            {
+                return Err(TrainError::OtherData {
+                    path: output.path.clone(),
+                    what,
+                    before: before.rows,
+                    now: now.rows,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn interrupted(&self, step: usize, begun: bool) -> TrainError {
         let advice = match &self.output {
+            _ if !begun => "nothing was begun".to_owned(),
             Some(output) => format!(
                 "go on with `train fit --output {} --resume`",
-                output.path.display()
+                quoted(&output.path.to_string_lossy())
             ),
             None => "without --output nothing was kept".to_owned(),
         };
@@ -239,52 +321,16 @@ fn trainable<B: EncoderOps>(
                 "--freeze {frozen} leaves nothing to train: the model has {layers} layers"
             )));
         }
-        Trained::Above(frozen) => model.network.freeze(frozen),
+        Trained::Above(frozen) => freeze(model.network, frozen),
+        Trained::Adapters(config, _) if config.rank > checkpoint.config.hidden_size => {
+            return Err(TrainError::Usage(format!(
+                "--lora {} is more than the model is wide; it is at most {}",
+                config.rank, checkpoint.config.hidden_size
+            )));
+        }
         Trained::Adapters(config, _) => model.network.with_adapters(config),
     };
     Ok(model)
-}
-
-fn plan(settings: &Settings, batches: impl Fn(usize) -> usize) -> Plan {
-    let most = settings.max_steps.unwrap_or(usize::MAX);
-    let (mut total_steps, mut epochs) = (0, 0);
-    while epochs < settings.epochs && total_steps < most {
-        total_steps += batches(epochs).div_ceil(settings.accumulation);
-        epochs += 1;
-    }
-    Plan {
-        epochs,
-        total_steps: total_steps.min(most),
-        accumulation: settings.accumulation,
-        largest_norm: settings.max_grad_norm,
-        evaluate_every: settings.eval_steps,
-        save_every: settings.save_steps,
-    }
-}
-
-/// Where the run begins, or goes on.
-fn start(
-    resume: bool,
-    checkpoints: Option<&CheckpointFolder>,
-    notes: Notes,
-) -> Result<Position, TrainError> {
-    if !resume {
-        return Ok(Position::default());
-    }
-    let latest = match checkpoints {
-        Some(checkpoints) => checkpoints.latest()?,
-        None => None,
-    };
-    match latest {
-        Some(position) => {
-            notes.note(format_args!("going on from step {}", position.step));
-            Ok(position)
-        }
-        None => {
-            notes.note("no checkpoint yet: beginning anew");
-            Ok(Position::default())
-        }
-    }
 }
 
 fn step_settings(

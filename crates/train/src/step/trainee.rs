@@ -1,5 +1,6 @@
 //! The model as burn's learner sees it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -94,7 +95,7 @@ pub struct StepOutput {
     pub tokens: usize,
     /// The validation score, on the event that ends a validation.
     pub score: Option<f64>,
-    /// Mean cosine between the anchors of the batch; `None` below two rows.
+    /// Mean cosine between the different anchors of the batch; `None` below two.
     pub mean_cosine: Option<f32>,
 }
 
@@ -171,7 +172,7 @@ impl<B: TrainingBackend> TrainStep for Trainee<B> {
         for gradients in gradients {
             sum.accumulate(self, gradients.to_device::<B, _>(&home, self));
         }
-        let anchors = vectors.narrow(0, 0, batch.rows);
+        let anchors = select(vectors, &different_anchors(&batch));
         TrainOutput {
             grads: sum.grads(),
             item: StepOutput {
@@ -274,7 +275,7 @@ impl<B: EncoderOps> InferenceStep for Trainee<B> {
             texts: batch.texts.len(),
             tokens,
             score: None,
-            mean_cosine: mean_pairwise_cosine(vectors.narrow(0, 0, batch.rows)),
+            mean_cosine: mean_pairwise_cosine(select(vectors, &different_anchors(&batch))),
         }
     }
 }
@@ -298,6 +299,16 @@ fn objective<B: EncoderOps>(
 
 fn scalar<B: EncoderOps>(tensor: Tensor<B, 1>) -> f64 {
     tensor.into_data().iter::<f64>().next().unwrap_or(f64::NAN)
+}
+
+/// The rows of a batch whose anchors differ: equal texts have one vector in any model.
+fn different_anchors(batch: &TrainingBatch) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let anchors = batch.texts.iter().take(batch.rows).enumerate();
+    anchors
+        .filter(|(_, tokens)| seen.insert(tokens.as_slice()))
+        .map(|(row, _)| row)
+        .collect()
 }
 
 /// `inverse[order[i]] = i`.

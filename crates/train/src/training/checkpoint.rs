@@ -15,6 +15,7 @@ use burn::train::metric::store::EventStoreClient;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::data::Fingerprint;
 use crate::error::TrainError;
 use crate::files::write_whole;
 
@@ -28,6 +29,16 @@ const PARTS: [(&str, &str); 4] = [
     ("scheduler", "bin"),
     ("position", "json"),
 ];
+
+/// What the folder of the best model is called, in front of its step.
+const BEST: &str = "best-";
+
+/// What files and folders that are being written are called, in front: ours, those of
+/// [`write_whole`] and those of a model.
+const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
+
+/// What files of burn's are called, in front, until they are whole.
+const PARTIAL: &str = "partial-";
 
 /// Where a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,8 +54,17 @@ pub struct Position {
     pub best: Option<Best>,
     /// Validations since then.
     pub without_improvement: usize,
+    /// Whether a validation was due here and was interrupted.
+    #[serde(default)]
+    pub validation_due: bool,
     /// Seconds of training so far, of all runs together.
     pub seconds: f64,
+    /// The rows that are trained on; not known of a run of an older version.
+    #[serde(default)]
+    pub train: Option<Fingerprint>,
+    /// The rows that are validated with, where they come from files of their own.
+    #[serde(default)]
+    pub validation: Option<Fingerprint>,
 }
 
 /// A validation score and where it was reached.
@@ -71,10 +91,32 @@ impl CheckpointFolder {
         }
     }
 
-    /// The model with the best validation score, in the layout of sentence-transformers.
+    /// Where the model of a step is kept whose validation score is the best so far, in the layout
+    /// of sentence-transformers.
+    ///
+    /// Each has a folder of its own: a better one is written before the position that knows of it,
+    /// and a run that is killed in between goes on from a position that knows the one before.
     #[must_use]
-    pub fn best_model(&self) -> PathBuf {
-        self.path.join("best")
+    pub fn best_model(&self, step: usize) -> PathBuf {
+        self.path.join(format!("{BEST}{step}"))
+    }
+
+    /// Removes what was being written when a run was killed.
+    pub(crate) fn remove_unfinished(output: &Path) {
+        for folder in [output, &Self::of_run(output).path] {
+            for (name, path) in entries(folder) {
+                if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
+                    discard(&path);
+                }
+            }
+        }
+    }
+
+    /// Removes all best models, once the output folder holds the one that was wanted.
+    pub(crate) fn remove_best_models(&self) {
+        for step in self.best_models() {
+            discard(&self.best_model(step));
+        }
     }
 
     /// The latest whole checkpoint.
@@ -113,10 +155,28 @@ impl CheckpointFolder {
         };
         for step in self.steps().into_iter().filter(|&step| step < latest) {
             for (name, extension) in PARTS {
-                // What cannot be removed only takes room.
-                let _ = std::fs::remove_file(self.part(name, extension, step));
+                discard(&self.part(name, extension, step));
             }
         }
+        let best_models = self.best_models();
+        if best_models.len() > 1
+            && let Ok(Some(Position {
+                best: Some(best), ..
+            })) = self.latest()
+        {
+            // Later ones belong to the next checkpoint.
+            for step in best_models.into_iter().filter(|&step| step < best.step) {
+                discard(&self.best_model(step));
+            }
+        }
+    }
+
+    /// Steps whose models are kept.
+    fn best_models(&self) -> Vec<usize> {
+        entries(&self.path)
+            .filter(|(_, path)| path.is_dir())
+            .filter_map(|(name, _)| name.strip_prefix(BEST)?.parse().ok())
+            .collect()
     }
 
     /// Steps of which all parts are there.
@@ -133,14 +193,9 @@ impl CheckpointFolder {
 
     /// Steps of which any part is there.
     fn steps(&self) -> Vec<usize> {
-        let Ok(entries) = self.path.read_dir() else {
-            return Vec::new();
-        };
-        let mut steps: Vec<usize> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name();
-                let stem = name.to_str()?.split_once('.')?.0;
+        let mut steps: Vec<usize> = entries(&self.path)
+            .filter_map(|(name, _)| {
+                let stem = name.split_once('.')?.0;
                 let (part, step) = stem.rsplit_once('-')?;
                 PARTS
                     .iter()
@@ -157,6 +212,21 @@ impl CheckpointFolder {
     fn part(&self, name: &str, extension: &str, step: usize) -> PathBuf {
         self.path.join(format!("{name}-{step}.{extension}"))
     }
+}
+
+/// Names and paths of what is in a folder; nothing where there is none.
+fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+}
+
+/// Removes a file or a folder. What cannot be removed only takes room.
+fn discard(path: &Path) {
+    let _ = if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
 }
 
 /// Saves whenever the learner asks; what is superfluous is removed by [`CheckpointFolder::prune`].
@@ -190,7 +260,7 @@ impl<B: Backend> Recorder<B> for WholeFileRecorder {
 
     fn save_item<I: Serialize>(&self, item: I, file: PathBuf) -> Result<(), RecorderError> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let partial = file.with_file_name(format!("partial-{name}"));
+        let partial = file.with_file_name(format!("{PARTIAL}{name}"));
         Recorder::<B>::save_item(&self.0, item, partial.clone())?;
         let partial = partial.with_extension(Self::EXTENSION);
         let finish = || {
@@ -256,6 +326,92 @@ mod tests {
         }
         folder.prune();
         assert!(folder.path.join("notes-1.txt").is_file());
-        assert!(folder.best_model().is_file());
+        assert!(folder.path.join("best").is_file());
+    }
+
+    #[test]
+    fn what_was_being_written_goes_before_a_run_goes_on() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        write(&folder, &ALL, 1);
+        std::fs::create_dir_all(folder.best_model(1)).unwrap();
+        for name in [".model-x", ".model-old-y/model"] {
+            std::fs::create_dir_all(folder.path.join(name)).unwrap();
+        }
+        std::fs::create_dir(run.path().join(".model")).unwrap();
+        for path in [
+            "checkpoint/partial-model-2.bin",
+            "checkpoint/.tmpAbc",
+            ".tmpDef",
+        ] {
+            std::fs::write(run.path().join(path), "x").unwrap();
+        }
+        std::fs::write(run.path().join("metrics.jsonl"), "").unwrap();
+        CheckpointFolder::remove_unfinished(run.path());
+        let mut left: Vec<String> = entries(run.path())
+            .chain(entries(&folder.path))
+            .map(|(name, _)| name)
+            .collect();
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                "best-1",
+                "checkpoint",
+                "metrics.jsonl",
+                "model-1.bin",
+                "optim-1.bin",
+                "position-1.json",
+                "scheduler-1.bin",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_best_model_of_the_latest_checkpoint_stays_until_a_better_one_is_known() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        let known = |step: usize, best: usize| {
+            write(&folder, &ALL, step);
+            let best = Some(Best {
+                score: 0.5,
+                step: best,
+            });
+            let position = Position {
+                step,
+                best,
+                ..Position::default()
+            };
+            folder.write_position(&position).unwrap();
+        };
+        let kept = || {
+            folder.prune();
+            let mut kept = folder.best_models();
+            kept.sort_unstable();
+            kept
+        };
+        std::fs::create_dir_all(folder.best_model(3)).unwrap();
+        known(3, 3);
+        assert_eq!(kept(), [3]);
+        // Killed now, the run goes on from step 3.
+        std::fs::create_dir_all(folder.best_model(6)).unwrap();
+        assert_eq!(kept(), [3, 6]);
+        known(6, 6);
+        assert_eq!(kept(), [6]);
+        folder.remove_best_models();
+        assert_eq!(kept(), [0; 0]);
+    }
+
+    #[test]
+    fn a_position_of_an_older_version_is_read() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        write(&folder, &ALL, 4);
+        let old = r#"{"step": 4, "epoch": 1, "batch": 2, "best": {"score": 0.5, "step": 2},
+                      "without_improvement": 1, "seconds": 9.5}"#;
+        std::fs::write(folder.part("position", "json", 4), old).unwrap();
+        let position = folder.latest().unwrap().unwrap();
+        assert!(!position.validation_due);
+        assert_eq!((position.step, position.train), (4, None));
     }
 }

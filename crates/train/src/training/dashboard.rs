@@ -100,6 +100,143 @@ impl<const SCORE: bool> Numeric for Gauge<SCORE> {
     }
 }
 
+/// Starts a dashboard below which Ctrl-C still reaches the program.
+///
+/// burn's renderer turns the keys of the terminal into plain input, Ctrl-C among them, on a thread
+/// of its own, and does not look for it.
+pub(crate) fn interruptible<R>(start: impl FnOnce() -> R) -> R {
+    let terminal = terminal::Terminal::open();
+    let renderer = start();
+    if let Some(terminal) = terminal {
+        terminal.let_interrupts_through();
+    }
+    renderer
+}
+
+/// Whether a dashboard covers the terminal.
+pub(crate) fn is_shown() -> bool {
+    terminal::before().is_some()
+}
+
+/// Gives the terminal back as it was, for a program that ends at once.
+pub(crate) fn restore_terminal() {
+    if let Some(before) = terminal::before() {
+        before.restore();
+    }
+}
+
+#[cfg(unix)]
+mod terminal {
+    use std::fs::File;
+    use std::io::{self, Write};
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::sync::Mutex;
+    use std::sync::PoisonError;
+    use std::time::{Duration, Instant};
+
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
+    };
+
+    /// How long the renderer may take to start.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// The code that stands for no key.
+    const NO_KEY: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
+
+    /// Leaves the second screen and shows the cursor.
+    const LEAVE: &[u8] = b"\x1b[?1049l\x1b[?25h";
+
+    static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+    /// The terminal as it was before a dashboard, while one is shown.
+    pub(super) fn before() -> Option<Terminal> {
+        let before = BEFORE
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
+        // burn gives it back when it ends.
+        let now = with_terminal(|terminal| tcgetattr(terminal).ok())?;
+        is_plain(&now).then_some(Terminal { before })
+    }
+
+    pub(super) struct Terminal {
+        before: Termios,
+    }
+
+    impl Terminal {
+        pub(super) fn open() -> Option<Self> {
+            let before = with_terminal(|terminal| tcgetattr(terminal).ok())?;
+            Some(Self { before })
+        }
+
+        pub(super) fn let_interrupts_through(&self) {
+            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.before.clone());
+            let begun = Instant::now();
+            with_terminal(|terminal| {
+                while begun.elapsed() < PATIENCE {
+                    let mut modes = tcgetattr(terminal).ok()?;
+                    if is_plain(&modes) {
+                        modes.local_modes |= LocalModes::ISIG;
+                        // Only Ctrl-C: a program that is suspended would leave its screen behind.
+                        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+                            modes.special_codes[key] = NO_KEY;
+                        }
+                        return tcsetattr(terminal, OptionalActions::Now, &modes).ok();
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                None
+            });
+        }
+
+        pub(super) fn restore(&self) {
+            with_terminal(|terminal| tcsetattr(terminal, OptionalActions::Now, &self.before).ok());
+            let mut out = io::stdout();
+            let _ = out.write_all(LEAVE).and_then(|()| out.flush());
+        }
+    }
+
+    /// Whether keys come one by one, not line by line.
+    fn is_plain(modes: &Termios) -> bool {
+        !modes.local_modes.contains(LocalModes::ICANON)
+    }
+
+    /// The terminal that burn's renderer reads from: standard input, else that of the process.
+    fn with_terminal<R>(task: impl FnOnce(BorrowedFd<'_>) -> Option<R>) -> Option<R> {
+        let stdin = io::stdin();
+        if isatty(&stdin) {
+            return task(stdin.as_fd());
+        }
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        task(terminal.as_fd())
+    }
+}
+
+/// Without Unix's terminals the dashboard's own key ends a run.
+#[cfg(not(unix))]
+mod terminal {
+    pub(super) struct Terminal;
+
+    pub(super) fn before() -> Option<Terminal> {
+        None
+    }
+
+    impl Terminal {
+        pub(super) fn open() -> Option<Self> {
+            None
+        }
+
+        pub(super) fn let_interrupts_through(&self) {}
+
+        pub(super) fn restore(&self) {}
+    }
+}
+
 /// Shows nothing: without a dashboard the run prints lines of its own. (burn's fallback prints every
 /// step to stdout, which is for results.)
 pub(crate) struct NoDashboard;

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub(crate) mod dashboard;
+pub mod failed_batch;
 pub mod gradients;
 pub mod optimizer;
 pub mod schedule;

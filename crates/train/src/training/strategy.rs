@@ -156,8 +156,8 @@ struct Measured {
 
 impl<B: TrainingBackend> Loop<'_, B> {
     fn run(&mut self) -> Result<Ending, TrainError> {
-        if self.position.step == 0 && self.validate()? == Verdict::Interrupted {
-            return Ok(Ending::Interrupted);
+        if let Some(ending) = self.begin()? {
+            return Ok(ending);
         }
         // A run of many epochs may end within one by its number of steps; an epoch that has begun
         // is brought to its end.
@@ -168,6 +168,23 @@ impl<B: TrainingBackend> Loop<'_, B> {
             }
         }
         Ok(Ending::Finished)
+    }
+
+    /// What comes before the first step, and what a run that was interrupted still has to do.
+    fn begin(&mut self) -> Result<Option<Ending>, TrainError> {
+        let resumed = self.position.step > 0;
+        let mut verdict = self.supervisor.verdict(&self.position);
+        if !resumed || self.position.validation_due {
+            verdict = self.validate()?;
+            if resumed && verdict != Verdict::Interrupted {
+                self.save()?;
+            }
+        }
+        Ok(match verdict {
+            Verdict::Interrupted => Some(Ending::Interrupted),
+            Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
+            Verdict::GoOn => None,
+        })
     }
 
     fn is_done(&self) -> bool {
@@ -203,7 +220,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 self.save()?;
                 return Ok(Some(Ending::Stopped(reason)));
             }
-            if self.interrupter.should_stop() {
+            if verdict == Verdict::Interrupted || self.interrupter.should_stop() {
                 self.save()?;
                 return Ok(Some(Ending::Interrupted));
             }
@@ -226,7 +243,6 @@ impl<B: TrainingBackend> Loop<'_, B> {
             .is_some_and(|every| self.position.step.is_multiple_of(every));
         self.processor
             .process_train(LearnerEvent::EndEpoch(self.position.epoch + 1));
-        let with_all_batches = self.position.clone();
         self.position.epoch += 1;
         self.position.batch = 0;
         let verdict = if validated {
@@ -234,10 +250,6 @@ impl<B: TrainingBackend> Loop<'_, B> {
         } else {
             self.validate()?
         };
-        if verdict == Verdict::Interrupted {
-            // The validation is made up for when the run goes on.
-            self.position = with_all_batches;
-        }
         self.save()?;
         Ok(match verdict {
             Verdict::Interrupted => Some(Ending::Interrupted),
@@ -255,6 +267,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         let mut mean = GradientMean::<Trainee<B>>::default();
         let mut total = StepOutput::default();
         let mut count = 0;
+        let mut positions = Vec::new();
         let model = self.learner.model();
         while count < self.plan.accumulation {
             let Some(batch) = batches.next() else { break };
@@ -263,14 +276,16 @@ impl<B: TrainingBackend> Loop<'_, B> {
                     source: Arc::clone(failure),
                 });
             }
-            let positions = batch.positions.clone();
+            positions.extend_from_slice(&batch.positions);
+            let own = positions.len() - batch.positions.len();
             let result = self.learner.train_step(batch);
             let output = result.item;
             if !output.loss.is_finite() {
+                let step = self.position.step + 1;
                 return Err(TrainError::NonFinite {
-                    step: self.position.step + 1,
+                    step,
                     loss: output.loss,
-                    texts: self.supervisor.describe(&positions),
+                    batch: self.supervisor.failed_batch(step, &positions[own..]),
                 });
             }
             mean.add::<B>(&model, result.grads, output.rows);
@@ -283,9 +298,11 @@ impl<B: TrainingBackend> Loop<'_, B> {
         let mut gradients = mean.take::<B>(&model);
         let gradient_norm = norm::<B, _>(&model, &gradients);
         if !gradient_norm.is_finite() {
+            let step = self.position.step + 1;
             return Err(TrainError::NonFiniteGradient {
-                step: self.position.step + 1,
+                step,
                 norm: gradient_norm,
+                batch: self.supervisor.failed_batch(step, &positions),
             });
         }
         if let Some(largest) = self.plan.largest_norm {
@@ -341,8 +358,11 @@ impl<B: TrainingBackend> Loop<'_, B> {
     /// Validation loss and scores.
     fn validate(&mut self) -> Result<Verdict, TrainError> {
         if !self.supervisor.validates() {
+            self.position.validation_due = false;
             return Ok(Verdict::GoOn);
         }
+        // Until it is done: whoever interrupts it leaves it to the one who resumes.
+        self.position.validation_due = true;
         let model = self.learner.model().valid();
         let mut mean = StepOutput::default();
         let loader = Arc::clone(&self.valid);

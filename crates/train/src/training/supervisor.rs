@@ -1,5 +1,6 @@
 //! Who watches a run: log, progress line, validation, the best model, early stopping, collapse.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use model::SentenceModel;
 use model::TrainingBackend;
 
 use super::checkpoint::{Best, Position};
+use super::failed_batch::FailedBatch;
 use crate::data::TextTable;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
@@ -16,11 +18,11 @@ use crate::report::{EvaluationRecord, Event, MetricsLog, ProgressLine, StepRecor
 use crate::step::StepOutput;
 use crate::terminal::Notes;
 
-/// Texts of a batch that a message shows.
-const SHOWN_TEXTS: usize = 4;
-
-/// The most characters of each.
-const SHOWN_CHARACTERS: usize = 60;
+/// Whether a score is to be kept rather than the best so far. One that is no number never is, and
+/// gives way to any that is.
+fn is_better(score: f64, best: Option<Best>) -> bool {
+    !score.is_nan() && best.is_none_or(|best| best.score.is_nan() || score > best.score)
+}
 
 type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 
@@ -28,8 +30,9 @@ type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 pub(crate) type Validate<B> =
     Box<dyn Fn(&SentenceModel<Inner<B>>) -> Result<Scores, TrainError> + Send>;
 
-/// Keeps a model.
-pub(crate) type Keep<B> = Box<dyn Fn(&SentenceModel<Inner<B>>) -> Result<(), TrainError> + Send>;
+/// Keeps the model of a step.
+pub(crate) type Keep<B> =
+    Box<dyn Fn(&SentenceModel<Inner<B>>, usize) -> Result<(), TrainError> + Send>;
 
 /// Whether the run goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +49,10 @@ pub(crate) struct Supervisor<B: TrainingBackend> {
     /// None where a dashboard is shown.
     pub(crate) line: Option<ProgressLine>,
     pub(crate) notes: Notes,
+    /// Whether a dashboard is shown: what is printed meanwhile is lost, so it waits.
+    pub(crate) dashboard: bool,
+    /// The folder of the run.
+    pub(crate) folder: Option<PathBuf>,
     pub(crate) table: Arc<TextTable>,
     pub(crate) validate: Option<Validate<B>>,
     pub(crate) keep_best: Option<Keep<B>>,
@@ -87,7 +94,14 @@ impl<B: TrainingBackend> Supervisor<B> {
             "the vectors of different texts have become one (mean cosine {cosine:.3}): this loss \
              has no negatives; use --loss {better}"
         );
-        self.notes.warning(format_args!("step {step}: {text}"));
+        self.warn(step, text)
+    }
+
+    /// Says something at once, if it can be seen, and keeps it for the report.
+    fn warn(&mut self, step: usize, text: String) -> Result<(), TrainError> {
+        if !self.dashboard {
+            self.notes.warning(format_args!("step {step}: {text}"));
+        }
         self.append(&Event::Note { step, text })
     }
 
@@ -124,29 +138,40 @@ impl<B: TrainingBackend> Supervisor<B> {
 
         // Before the first step nothing has been trained that could be kept.
         if position.step > 0 {
-            if position.best.is_none_or(|best| score > best.score) {
+            if is_better(score, position.best) {
+                if let Some(keep) = &self.keep_best {
+                    keep(model, position.step)?;
+                }
                 position.best = Some(Best {
                     score,
                     step: position.step,
                 });
                 position.without_improvement = 0;
-                if let Some(keep) = &self.keep_best {
-                    keep(model)?;
-                }
             } else {
                 position.without_improvement += 1;
             }
-        }
-        let verdict = match (self.patience, position.best) {
-            (Some(patience), Some(best)) if position.without_improvement >= patience => {
-                Verdict::Stop(format!(
-                    "{name} has not risen above {:.4} of step {} in {} validations",
-                    best.score, best.step, position.without_improvement
-                ))
+            if score.is_nan() {
+                let text = "the validation score is no number: no model is kept as the best for it";
+                self.warn(position.step, text.to_owned())?;
             }
-            _ => Verdict::GoOn,
-        };
-        Ok((verdict, Some(score)))
+        }
+        position.validation_due = false;
+        Ok((self.verdict(position), Some(score)))
+    }
+
+    /// What the validations so far say.
+    pub(crate) fn verdict(&self, position: &Position) -> Verdict {
+        let count = position.without_improvement;
+        if self.patience.is_none_or(|patience| count < patience) {
+            return Verdict::GoOn;
+        }
+        Verdict::Stop(match position.best {
+            Some(Best { score, step }) => format!(
+                "the validation score has not risen above {score:.4} of step {step} in {count} \
+                 validations"
+            ),
+            None => format!("the validation score was no number in {count} validations"),
+        })
     }
 
     fn append(&mut self, event: &Event) -> Result<(), TrainError> {
@@ -156,27 +181,24 @@ impl<B: TrainingBackend> Supervisor<B> {
         }
     }
 
-    /// The first texts of some rows, for a message.
-    pub(crate) fn describe(&self, positions: &[usize]) -> String {
-        let shown = positions.iter().take(SHOWN_TEXTS).map(|&position| {
-            let row = self.table.row(position);
-            let texts: Vec<String> = row
-                .texts()
-                .map(|text| format!("\"{}\"", shorten(text)))
-                .collect();
-            format!("line {}: {}", row.line(), texts.join(" / "))
-        });
-        let mut text = shown.collect::<Vec<_>>().join("; ");
-        if positions.len() > SHOWN_TEXTS {
-            text.push_str(&format!("; and {} more", positions.len() - SHOWN_TEXTS));
-        }
-        text
+    /// The rows of a batch that cannot be trained on.
+    pub(crate) fn failed_batch(&self, step: usize, positions: &[usize]) -> FailedBatch {
+        FailedBatch::of_step(step, &self.table, positions, self.folder.as_deref())
     }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_never_the_best() {
+        let best = |score| Some(Best { score, step: 1 });
+        assert!(is_better(-1.0, None));
+        assert!(is_better(0.6, best(0.5)));
+        assert!(!is_better(0.5, best(0.5)));
+        assert!(!is_better(f64::NAN, None));
+        assert!(!is_better(f64::NAN, best(0.5)));
+        assert!(is_better(0.1, best(f64::NAN)));
     }
 }

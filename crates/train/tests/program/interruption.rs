@@ -150,3 +150,161 @@ fn a_run_goes_on_only_with_its_own_settings_and_from_whole_files() {
     );
     assert!(text.contains("checkpoint"), "{text}");
 }
+
+/// A run that learns too fast: its first epochs are better than its last.
+const OVERSHOT: &str = "--split 0.25 --epochs 8 --batch-size 6 --lr 5e-2 --seed 3 --no-dashboard";
+
+/// All files of a folder but those of its checkpoints, with what is in them.
+fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("checkpoint") {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.clone(), std::fs::read(path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_finished_run_that_is_resumed_is_left_alone() {
+    let folder = folder();
+    for (output, arguments) in [
+        ("whole", OVERSHOT.to_owned()),
+        ("stopped", format!("{OVERSHOT} --patience 2")),
+    ] {
+        succeed(fit(
+            folder.path(),
+            &format!("{arguments} --output {output}"),
+        ));
+        let tuned = inside(folder.path(), output);
+        let before = contents(&tuned);
+        let again = succeed(fit(
+            folder.path(),
+            &format!("--resume --no-dashboard --output {output}"),
+        ));
+        assert!(stderr(&again).contains("come to its end"), "{output}");
+        assert!(contents(&tuned) == before, "{output}");
+        let best = tuned.join("checkpoint").read_dir().unwrap().flatten();
+        let best = best.filter(|entry| entry.file_name().to_string_lossy().starts_with("best"));
+        assert_eq!(best.count(), 0, "{output}");
+    }
+}
+
+#[test]
+fn a_run_killed_before_its_report_keeps_the_best_weights() {
+    let folder = folder();
+    let tuned = inside(folder.path(), "tuned");
+    let whole = inside(folder.path(), "whole");
+    for output in ["tuned", "whole"] {
+        succeed(fit(
+            folder.path(),
+            &format!("{OVERSHOT} --patience 2 --output {output}"),
+        ));
+    }
+    // As a kill leaves it between the model and the report: the best model is in both places.
+    let position = std::fs::read_dir(tuned.join("checkpoint"))
+        .unwrap()
+        .flatten();
+    let position = position
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "json"))
+        .unwrap();
+    let position: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(position).unwrap()).unwrap();
+    let (best, last) = (&position["best"]["step"], &position["step"]);
+    assert!(best.as_u64() < last.as_u64(), "{position}");
+    let kept = tuned.join(format!("checkpoint/best-{best}"));
+    std::fs::create_dir_all(kept.join("1_Pooling")).unwrap();
+    let mut parts = Vec::new();
+    for (path, bytes) in contents(&tuned) {
+        let name = path.strip_prefix(&tuned).unwrap().to_owned();
+        let report = ["README.md", "report.html", "metrics.jsonl", "training.toml"];
+        if report.iter().any(|file| name == Path::new(file))
+            || name.extension().is_some_and(|end| end == "svg")
+        {
+            continue;
+        }
+        std::fs::write(kept.join(&name), bytes).unwrap();
+        parts.push(path);
+    }
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    // And while the model was put in place.
+    for part in &parts[..parts.len() / 2] {
+        std::fs::remove_file(part).unwrap();
+    }
+    succeed(fit(folder.path(), "--resume --no-dashboard --output tuned"));
+    assert!(tuned.join("README.md").is_file());
+    if REPEATABLE {
+        assert!(weights(&tuned) == weights(&whole), "not the best weights");
+    }
+    assert_eq!(steps(&tuned).len(), steps(&whole).len(), "no step more");
+
+    // Without the best model the last one does not take its place.
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    let refused = fit(folder.path(), "--resume --no-dashboard --output tuned")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("--keep-last"),
+        "{}",
+        stderr(&refused)
+    );
+    if REPEATABLE {
+        assert!(weights(&tuned) == weights(&whole));
+    }
+}
+
+#[test]
+fn a_validation_that_was_due_is_made_up_for() {
+    let folder = folder();
+    let arguments =
+        "--split 0.25 --epochs 2 --batch-size 6 --eval-steps 2 --save-steps 2 --lr 1e-3";
+    succeed(fit(
+        folder.path(),
+        &format!("{arguments} --no-dashboard --keep-last --output tuned"),
+    ));
+    let tuned = inside(folder.path(), "tuned");
+    let last = checkpoints(&tuned).into_iter().max().unwrap();
+    let path = tuned.join(format!("checkpoint/position-{last}.json"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let due = text.replace("\"validation_due\": false", "\"validation_due\": true");
+    assert_ne!(text, due);
+    std::fs::write(&path, due).unwrap();
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    let count = crate::support::evaluations(&tuned).len();
+    succeed(fit(folder.path(), "--resume --no-dashboard --output tuned"));
+    assert_eq!(crate::support::evaluations(&tuned).len(), count + 1);
+    let done = std::fs::read_to_string(&path).unwrap();
+    assert!(done.contains("\"validation_due\": false"), "{done}");
+}
+
+#[test]
+fn a_run_does_not_go_on_with_other_rows() {
+    let folder = folder();
+    succeed(fit(
+        folder.path(),
+        "--epochs 2 --batch-size 6 --no-dashboard --output tuned",
+    ));
+    std::fs::remove_file(inside(folder.path(), "tuned/README.md")).unwrap();
+    let pairs = folder.path().join("pairs.tsv");
+    let text = std::fs::read_to_string(&pairs).unwrap();
+    let fewer: Vec<&str> = text.lines().take(12).collect();
+    std::fs::write(&pairs, fewer.join("\n")).unwrap();
+    let refused = fit(folder.path(), "--resume --no-dashboard --output tuned")
+        .output()
+        .unwrap();
+    let message = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("24 training rows") && message.contains("11"),
+        "{message}"
+    );
+}

@@ -254,6 +254,10 @@ fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
     let text = stderr(&output);
     assert!(text.contains("step 2"), "{text}");
     assert!(text.contains("line "), "{text}");
+    assert!(text.contains("pairs.tsv"), "{text}");
+    let batch = inside(folder.path(), "tuned/non-finite-step-2.jsonl");
+    assert!(text.contains("non-finite-step-2.jsonl"), "{text}");
+    assert_eq!(std::fs::read_to_string(batch).unwrap().lines().count(), 24);
     assert!(!inside(folder.path(), "tuned/modules.json").exists());
 }
 
@@ -277,4 +281,78 @@ fn settings_come_from_a_file_and_the_command_line() {
     ] {
         assert!(resolved.contains(line), "{line} in\n{resolved}");
     }
+}
+
+#[test]
+fn validation_rows_may_be_of_another_kind_and_have_other_columns() {
+    let folder = folder();
+    let rows = "genre\tscore\tsentence1\tsentence2\nx\t5\tred chair\tsteel chair\nx\t0\tred cable\tshoes\n\
+                x\t2\tsteel bottle\tred bottle\n";
+    std::fs::write(folder.path().join("sts.tsv"), rows).unwrap();
+    succeed(fit(
+        folder.path(),
+        "--columns anchor=query,positive=description --valid sts.tsv --max-steps 2 --output tuned",
+    ));
+    let evaluations = evaluations(&inside(folder.path(), "tuned"));
+    assert_eq!(evaluations[0]["primary"], "spearman_cosine");
+    // The loss is not of such rows.
+    assert!(evaluations[0].get("loss").is_none(), "{}", evaluations[0]);
+}
+
+#[test]
+fn a_score_that_is_no_number_is_not_the_best() {
+    let folder = folder();
+    // The same pair under three scores: its cosine has no order.
+    let rows = "sentence1\tsentence2\tscore\nred chair\tshoes\t1\nred chair\tshoes\t0.5\nred chair\tshoes\t0\n";
+    std::fs::write(folder.path().join("sts.tsv"), rows).unwrap();
+    let output = succeed(fit(
+        folder.path(),
+        "--valid sts.tsv --epochs 9 --patience 2 --output tuned",
+    ));
+    assert!(stdout(&output).contains("no number"), "{}", stdout(&output));
+    let tuned = inside(folder.path(), "tuned");
+    assert_eq!(evaluations(&tuned).len(), 3);
+    // Its checkpoint can be read.
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    succeed(fit(folder.path(), "--resume --output tuned"));
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_are_as_readable_as_the_rest_of_the_model() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    succeed(fit(
+        folder.path(),
+        "--lora 2 --save-adapter --max-steps 1 --output tuned",
+    ));
+    let mode = |name: &str| {
+        let path = inside(folder.path(), "tuned").join(name);
+        std::fs::metadata(path).unwrap().permissions().mode()
+    };
+    for name in ["model.safetensors", "adapter/adapter_model.safetensors"] {
+        assert_eq!(mode(name), mode("config.json"), "{name}");
+    }
+}
+
+#[test]
+fn one_query_in_all_rows_is_no_collapse() {
+    let folder = folder();
+    let rows: String = (0..8)
+        .map(|row| format!("red chair\tA chair {row}\n"))
+        .collect();
+    std::fs::write(
+        folder.path().join("pairs.tsv"),
+        format!("query\tdescription\n{rows}"),
+    )
+    .unwrap();
+    let output = succeed(fit(
+        folder.path(),
+        "--loss mse --dropout 0 --lr 1e-9 --output tuned",
+    ));
+    assert!(
+        !stderr(&output).contains("have become one"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -27,12 +27,18 @@ fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
         ("--freeze 2 --output x", "nothing to train"),
         ("--columns anchor=nothing --output x", "--columns"),
         ("--batch-size 0 --output x", "--batch-size"),
+        ("--seed 18446744073709551615 --output x", "--seed"),
+        ("--lora 999999999999 --output x", "--lora"),
+        ("--drop-last --batch-size 64 --output x", "--drop-last"),
+        ("--freeze 99 --output x", "nothing to train"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
+        // The corrected command can take the same folder.
+        assert!(!folder.path().join("x").exists(), "{arguments:?}");
     }
 }
 
@@ -57,4 +63,61 @@ fn a_bad_row_is_named_or_skipped() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_reference_that_cannot_be_read_is_said_before_training() {
+    let folder = folder();
+    let output = fit(folder.path(), "--reference nope.json --output x")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nope.json"), "{}", stderr(&output));
+    assert!(!folder.path().join("x").exists(), "nothing was begun");
+}
+
+#[test]
+fn scores_that_are_to_be_cosines_are_named_by_file_and_line() {
+    let folder = folder();
+    let rows = "sentence1\tsentence2\tscore\nred chair\tsteel chair\t0.5\nred cable\tshoes\t4\n";
+    std::fs::write(folder.path().join("sts.tsv"), rows).unwrap();
+    std::fs::remove_file(folder.path().join("pairs.tsv")).unwrap();
+    std::fs::rename(
+        folder.path().join("sts.tsv"),
+        folder.path().join("pairs.tsv"),
+    )
+    .unwrap();
+    let output = fit(folder.path(), "--loss cosine-similarity --output x")
+        .output()
+        .unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    for part in ["pairs.tsv", "line 3", "cosent"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stop_is_heard_while_steps_are_counted() {
+    let folder = folder();
+    // One text in two rows: each epoch must be counted.
+    let pairs = folder.path().join("pairs.tsv");
+    let mut text = std::fs::read_to_string(&pairs).unwrap();
+    text.push_str("red chair\tanother one\n");
+    std::fs::write(&pairs, text).unwrap();
+    let child = fit(folder.path(), "--epochs 100000000000 --output x")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("nothing was begun"), "{text}");
+    assert!(!folder.path().join("x").exists());
 }

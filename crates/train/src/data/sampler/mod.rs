@@ -159,6 +159,23 @@ impl Sampler {
         self.options
     }
 
+    /// The number of batches where it is the same in every epoch; `None` where texts that come
+    /// more than once decide it, so that [`batches`](Self::batches) must be asked.
+    #[must_use]
+    pub fn batches_of_every_epoch(&self) -> Option<usize> {
+        if self
+            .shared
+            .as_ref()
+            .is_some_and(|shared| !shared.is_empty())
+        {
+            return None;
+        }
+        let batch_size = self.options.batch_size.get();
+        let full = self.rows.len() / batch_size;
+        let left_over = !self.rows.len().is_multiple_of(batch_size);
+        Some(full + usize::from(left_over && !self.options.drop_last))
+    }
+
     /// The batches of an epoch, the first being 0: row numbers of the table.
     ///
     /// Without duplicates their number may differ by a few from epoch to epoch.

@@ -70,6 +70,11 @@ impl SharedTexts {
         Self { starts, ids, count }
     }
 
+    /// Whether no text is in more than one row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     fn of(&self, place: usize) -> &[usize] {
         &self.ids[self.starts[place]..self.starts[place + 1]]
     }

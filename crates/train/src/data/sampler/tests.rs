@@ -48,6 +48,23 @@ fn clashing() -> impl Strategy<Value = Vec<(String, String)>> {
 
 proptest! {
     #[test]
+    fn a_number_of_batches_that_is_known_is_that_of_any_epoch(
+        pairs in clashing(),
+        clash in any::<bool>(),
+        kind in kind(),
+        (batch_size, drop_last) in (1_usize..20, any::<bool>()),
+        (seed, epoch) in (any::<u64>(), 0_usize..5),
+    ) {
+        let table = if clash { table(&pairs) } else { distinct(pairs.len()) };
+        let sampler = sampler(&table, kind, batch_size, drop_last);
+        let known = sampler.batches_of_every_epoch();
+        prop_assert!(known.is_some() || (clash && kind.is_without_duplicates()));
+        if let Some(known) = known {
+            prop_assert_eq!(known, sampler.batches(seed, epoch).len());
+        }
+    }
+
+    #[test]
     fn every_row_comes_once_an_epoch(
         pairs in clashing(),
         kind in kind(),

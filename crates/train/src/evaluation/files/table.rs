@@ -76,8 +76,10 @@ impl Table {
         let mut present = Vec::new();
         for layout in layouts {
             match Self::read_layout(file, layout) {
-                Err(error) if layouts.len() > 1 => present = lacking(error)?,
-                table => return Ok(table?),
+                Err(Failed { error, first }) if layouts.len() > 1 => {
+                    present = lacking(error, first)?;
+                }
+                table => return table.map_err(|failed| failed.error.into()),
             }
         }
         let tried: Vec<String> = layouts.iter().map(Layout::names).collect();
@@ -88,19 +90,23 @@ impl Table {
         })
     }
 
-    fn read_layout(file: &Path, layout: &Layout) -> Result<Self, RecordError> {
+    fn read_layout(file: &Path, layout: &Layout) -> Result<Self, Failed> {
         let options = ReaderOptions {
             columns: layout.columns.clone(),
             id_column: layout.id.clone(),
             ..ReaderOptions::default()
         };
-        let reader = RecordReader::open(&Source::File(file.to_owned()), &options)?;
+        let failed = |first: bool| move |error: RecordError| Failed { error, first };
+        let reader =
+            RecordReader::open(&Source::File(file.to_owned()), &options).map_err(failed(true))?;
+        let mut rows = Vec::new();
+        for record in reader {
+            rows.push(Row(record.map_err(failed(rows.is_empty()))?));
+        }
         Ok(Self {
             file: file.to_owned(),
             layout: layout.clone(),
-            rows: reader
-                .map(|record| record.map(Row))
-                .collect::<Result<_, _>>()?,
+            rows,
         })
     }
 
@@ -132,8 +138,14 @@ impl Table {
     }
 }
 
+/// Why a file could not be read, and whether that was before any row of it.
+struct Failed {
+    error: RecordError,
+    first: bool,
+}
+
 /// The columns of a file that lacks those that were asked for; any other error is given back.
-fn lacking(error: RecordError) -> Result<Vec<String>, RecordError> {
+fn lacking(error: RecordError, first: bool) -> Result<Vec<String>, RecordError> {
     match error {
         RecordError::Columns {
             source: ColumnProblem::Unknown { present, .. },
@@ -141,10 +153,9 @@ fn lacking(error: RecordError) -> Result<Vec<String>, RecordError> {
         } => Ok(present),
         // The first row of JSON Lines stands for all; later ones must be like it.
         RecordError::Row {
-            line: 1,
             source: RowProblem::MissingField { present, .. },
             ..
-        } => Ok(present),
+        } if first => Ok(present),
         error => Err(error),
     }
 }

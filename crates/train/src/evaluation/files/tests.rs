@@ -105,6 +105,11 @@ fn pairs_with_any_of_the_usual_columns() {
             "{\"query\": \"0\", \"description\": \"2\", \"n\": 1}\n\
              {\"query\": \"4\", \"description\": \"0\"}\n",
         ),
+        (
+            "blank.jsonl",
+            "\n{\"query\": \"0\", \"description\": \"2\"}\n\
+             {\"query\": \"4\", \"description\": \"0\"}\n",
+        ),
         ("wrong.tsv", "a\tb\n0\t2\n"),
         ("wrong.jsonl", "{\"a\": \"0\"}\n"),
         (
@@ -113,7 +118,7 @@ fn pairs_with_any_of_the_usual_columns() {
         ),
         ("empty.tsv", "anchor\tpositive\n"),
     ]);
-    for name in ["products.tsv", "pairs.jsonl"] {
+    for name in ["products.tsv", "pairs.jsonl", "blank.jsonl"] {
         let evaluator = PairedEvaluator::from_file(&files.path(name), None).unwrap();
         let encoder = Planted::of(direction);
         let scores = evaluator.evaluate(&encoder).unwrap();

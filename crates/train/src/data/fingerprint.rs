@@ -1,0 +1,82 @@
+//! Whether rows are still those that they were.
+
+use serde::{Deserialize, Serialize};
+
+use super::hash::Fnv1a;
+use super::table::TextTable;
+
+/// What tells the rows of a table from others: their number and a hash of their texts, scores,
+/// labels and groups, in their order. The same rows have the same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fingerprint {
+    /// Number of rows.
+    pub rows: usize,
+    /// FNV-1a, 64 bits.
+    pub hash: u64,
+}
+
+/// Parts two texts: no byte of UTF-8.
+const END: &[u8] = &[0xff];
+
+impl TextTable {
+    /// What tells these rows from others.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Fnv1a::new();
+        for row in self.rows() {
+            for text in row.texts() {
+                hash.write(text.as_bytes());
+                hash.write(END);
+            }
+            if let Some(target) = row.target() {
+                hash.write(&target.to_le_bytes());
+            }
+            if let Some(group) = row.group() {
+                hash.write(&group.to_le_bytes());
+            }
+        }
+        Fingerprint {
+            rows: self.len(),
+            hash: hash.finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Example, RowKind};
+
+    fn scored(rows: &[(&str, &str, f32)]) -> TextTable {
+        let rows = rows.iter().map(|(first, second, score)| Example {
+            texts: vec![(*first).to_owned(), (*second).to_owned()],
+            target: Some(*score),
+        });
+        TextTable::from_rows(RowKind::Scored, rows).unwrap()
+    }
+
+    #[test]
+    fn other_rows_have_another_fingerprint() {
+        let rows = [("a", "b", 0.5), ("c", "d", 1.0)];
+        let own = scored(&rows).fingerprint();
+        assert_eq!(own, scored(&rows).fingerprint());
+        assert_eq!(own.rows, 2);
+        for other in [
+            &rows[..1],
+            &[rows[1], rows[0]],
+            &[("a", "b", 0.5), ("c", "d", 0.9)],
+            // The same letters, parted elsewhere.
+            &[("a", "bc", 0.5), ("c", "d", 1.0)],
+        ] {
+            assert_ne!(own, scored(other).fingerprint(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn groups_count_since_a_split_goes_by_them() {
+        let rows = [("a", "b", 0.5), ("c", "d", 1.0)];
+        let grouped = |groups: [&str; 2]| scored(&rows).with_groups(groups).unwrap().fingerprint();
+        assert_ne!(grouped(["x", "x"]), grouped(["x", "y"]));
+    }
+}

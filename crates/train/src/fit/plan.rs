@@ -1,0 +1,104 @@
+//! How many steps a run makes.
+
+use std::time::{Duration, Instant};
+
+use super::Stop;
+use crate::error::TrainError;
+use crate::loader::BatchLoader;
+use crate::settings::Settings;
+use crate::terminal::Notes;
+use crate::training::strategy::Plan;
+
+/// Counting that takes longer is spoken of.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Epochs and optimiser steps of a run; `None` where somebody stops it before they are counted.
+///
+/// The learning rate falls towards the last step, so their number must be known before the first.
+pub(super) fn plan(
+    settings: &Settings,
+    train: &BatchLoader,
+    stop: &Stop,
+    notes: Notes,
+) -> Result<Option<Plan>, TrainError> {
+    let most = settings.max_steps.unwrap_or(usize::MAX);
+    let counted = match train.batches_of_every_epoch() {
+        Some(batches) => {
+            let steps = batches.div_ceil(settings.accumulation);
+            Some(alike(settings.epochs, steps, most))
+        }
+        None => one_by_one(settings, train, most, stop, notes),
+    };
+    let Some((epochs, total_steps)) = counted else {
+        return Ok(None);
+    };
+    if total_steps == 0 {
+        return Err(TrainError::Usage(format!(
+            "--drop-last leaves no batch: there are fewer than {} rows to train on; lower \
+             --batch-size, or leave --drop-last out",
+            settings.batch_size
+        )));
+    }
+    Ok(Some(Plan {
+        epochs,
+        total_steps,
+        accumulation: settings.accumulation,
+        largest_norm: settings.max_grad_norm,
+        evaluate_every: settings.eval_steps,
+        save_every: settings.save_steps,
+    }))
+}
+
+/// Epochs and steps in all, where every epoch has as many steps.
+fn alike(epochs: usize, steps: usize, most: usize) -> (usize, usize) {
+    if steps == 0 {
+        return (epochs, 0);
+    }
+    let total = epochs.saturating_mul(steps).min(most);
+    (epochs.min(total.div_ceil(steps)), total)
+}
+
+/// Epochs and steps in all, where the shuffle decides how many batches an epoch has.
+fn one_by_one(
+    settings: &Settings,
+    train: &BatchLoader,
+    most: usize,
+    stop: &Stop,
+    notes: Notes,
+) -> Option<(usize, usize)> {
+    let begun = Instant::now();
+    let mut told = false;
+    let (mut epochs, mut total) = (0, 0_usize);
+    while epochs < settings.epochs && total < most {
+        if stop.is_asked() {
+            return None;
+        }
+        let steps = train.batches(epochs).len().div_ceil(settings.accumulation);
+        total = total.saturating_add(steps);
+        epochs += 1;
+        if !told && begun.elapsed() > PATIENCE {
+            told = true;
+            notes.note(format_args!(
+                "counting the batches of {} epochs: without duplicates each has a number of its own",
+                settings.epochs
+            ));
+        }
+    }
+    Some((epochs, total.min(most)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_that_are_alike_are_counted_at_once() {
+        assert_eq!(alike(3, 4, usize::MAX), (3, 12));
+        assert_eq!(alike(3, 4, 12), (3, 12));
+        assert_eq!(alike(3, 4, 9), (3, 9));
+        assert_eq!(alike(3, 4, 8), (2, 8));
+        assert_eq!(alike(usize::MAX, 4, 5), (2, 5));
+        assert_eq!(alike(100_000_000_000, 1 << 40, usize::MAX).1, usize::MAX);
+        assert_eq!(alike(3, 0, 9), (3, 0));
+    }
+}
