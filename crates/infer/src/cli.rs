@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use model::Device;
+use model::{Device, Precision};
 use records::Format;
 use search::Similarity;
 
@@ -55,6 +55,9 @@ pub struct ModelArgs {
     /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
+    /// How exactly the weights are kept: auto (f32), f32, or bf16, which takes half the memory.
+    #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
+    pub precision: Precision,
     /// The most tokens of a batch, padding included.
     #[arg(long, global = true, value_name = "N")]
     pub batch_tokens: Option<usize>,

@@ -6,7 +6,8 @@ use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
-use crate::cpu::{Activation, PackedLinear, Precision};
+use crate::cpu::{Activation, PackedLinear};
+use crate::precision::Precision;
 use crate::texts::Texts;
 
 /// The weights of a dense layer.
@@ -54,6 +55,9 @@ pub struct Norm<B: Backend> {
 pub trait EncoderOps: Backend {
     /// Whether texts that stand end to end are faster here than padded ones.
     const END_TO_END: bool = false;
+
+    /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
+    const PACKS_WEIGHTS: bool = false;
 
     /// Packs dense layers that share their input into one, or says that this backend reads plain
     /// tensors (`None`).

@@ -9,13 +9,15 @@
 
 pub mod cpu;
 mod encoder_ops;
+mod precision;
 mod texts;
 
 #[cfg(feature = "cpu")]
 mod flex;
 
-pub use cpu::{Activation, PackedLinear, Precision};
+pub use cpu::{Activation, PackedLinear};
 pub use encoder_ops::{EncoderOps, LinearWeights, Norm, TrainingBackend};
+pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;
 
 #[cfg(feature = "ndarray")]

@@ -62,6 +62,14 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The backend has no such precision.
+    #[error("{device} computes in f32 alone: --precision {precision} is for the device cpu")]
+    Precision {
+        /// What was asked for.
+        precision: kernels::Precision,
+        /// Where.
+        device: String,
+    },
     /// The weights file is damaged or not of its format.
     #[error("{}: cannot read the weights: {source}", path.display())]
     Weights {

@@ -66,7 +66,8 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// How many bits of the weights are used; [`Precision::Float32`] unless set.
+    /// How many bits of the dense layers' weights are used; [`Precision::Float32`] unless set. The
+    /// others are for [`Device::Cpu`].
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
@@ -147,13 +148,14 @@ impl SentenceEncoderBuilder {
         model: SentenceModel<B>,
         tensor_device: B::Device,
     ) -> Result<SentenceEncoder> {
+        let precision = self.precision;
         let device = self.device.select()?;
         let found = ModelFolder {
             path: checkpoint.folder.clone(),
             origin: Origin::Folder,
         };
         self.build(checkpoint, device, found, |_| {
-            Ok(on_backend(model, tensor_device, device.to_string()))
+            on_backend(model, tensor_device, device.to_string(), precision)
         })
     }
 
@@ -356,8 +358,8 @@ impl BackendTask for Load<'_> {
     type Output = Result<Box<dyn PooledVectors>>;
 
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
-        let model = self.checkpoint.load::<B>(&device)?.pack(self.precision);
-        Ok(on_backend(model, device, self.device_name))
+        let model = self.checkpoint.load::<B>(&device)?;
+        on_backend(model, device, self.device_name, self.precision)
     }
 }
 
@@ -365,13 +367,20 @@ fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
     device: B::Device,
     name: String,
-) -> Box<dyn PooledVectors> {
-    Box::new(OnBackend {
-        model,
+    precision: Precision,
+) -> Result<Box<dyn PooledVectors>> {
+    if precision != Precision::Float32 && !B::PACKS_WEIGHTS {
+        return Err(ModelError::Precision {
+            precision,
+            device: name,
+        });
+    }
+    Ok(Box::new(OnBackend {
+        model: model.pack(precision),
         device,
         name,
         biases: Mutex::default(),
-    })
+    }))
 }
 
 struct OnBackend<B: Backend> {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use model::SentenceEncoder;
+use model::{Precision, SentenceEncoder};
 use records::{Format, Record};
 use serde::Serialize;
 
@@ -20,6 +20,7 @@ const SINGLES: &str = "singles";
 #[derive(Serialize)]
 struct Report {
     device: String,
+    precision: String,
     threads: usize,
     rows: Vec<Row>,
     load_seconds: f64,
@@ -32,6 +33,10 @@ struct Row {
     texts: usize,
     seconds: f64,
     texts_per_second: f64,
+    precision: String,
+    /// Smallest cosine between a text's vector and its float32 one.
+    cosine_min: f64,
+    cosine_mean: f64,
 }
 
 pub(super) fn run(
@@ -70,19 +75,21 @@ pub(super) fn run(
         )?;
     }
     let mut rows = Vec::new();
-    for (workload, texts) in workloads {
+    for (workload, texts) in &workloads {
         let one_a_call = workload == SINGLES;
-        let best = best_time(&encoder, &texts, one_a_call, args.runs)?;
+        let best = best_time(&encoder, texts, one_a_call, args.runs)?;
         let seconds = best.as_secs_f64();
         let row = Row {
-            workload,
+            workload: workload.clone(),
             texts: texts.len(),
             seconds,
             texts_per_second: texts.len() as f64 / seconds,
+            precision: model.precision.to_string(),
+            cosine_min: 1.0,
+            cosine_mean: 1.0,
         };
         if !args.json {
             let Row {
-                workload,
                 texts,
                 texts_per_second,
                 ..
@@ -95,12 +102,18 @@ pub(super) fn run(
         }
         rows.push(row);
     }
+    // Before anything else is loaded.
+    let peak_memory_bytes = peak_memory();
+    if model.precision != Precision::Float32 {
+        compare(model, &encoder, &workloads, &mut rows, terminal)?;
+    }
     let report = Report {
         device: encoder.device().to_string(),
+        precision: model.precision.to_string(),
         threads: rayon::current_num_threads(),
         rows,
         load_seconds,
-        peak_memory_bytes: peak_memory(),
+        peak_memory_bytes,
     };
     if args.json {
         serde_json::to_writer_pretty(terminal.out(), &report)?;
@@ -111,14 +124,64 @@ pub(super) fn run(
             |bytes| format!("peak memory {:.0} MB", bytes as f64 / 1e6),
         );
         let Report {
-            device, threads, ..
+            device,
+            precision,
+            threads,
+            ..
         } = &report;
+        if model.precision != Precision::Float32 {
+            for row in &report.rows {
+                let Row {
+                    workload,
+                    cosine_min,
+                    cosine_mean,
+                    ..
+                } = row;
+                writeln!(
+                    terminal.out(),
+                    "{workload:14} cosine to f32: smallest {cosine_min:.6}, mean {cosine_mean:.6}"
+                )?;
+            }
+        }
         writeln!(
             terminal.out(),
-            "{device}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}"
+            "{device}, {precision}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}"
         )?;
     }
     Ok(())
+}
+
+/// How close the vectors are to those of float32.
+fn compare(
+    model: &ModelArgs,
+    encoder: &SentenceEncoder,
+    workloads: &[(String, Vec<String>)],
+    rows: &mut [Row],
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let exact = ModelArgs {
+        precision: Precision::Float32,
+        ..model.clone()
+    };
+    let exact = load(&exact, VectorArgs::default(), terminal.notes())?;
+    for (row, (_, texts)) in rows.iter_mut().zip(workloads) {
+        let (ours, theirs) = (encoder.encode(texts)?, exact.encode(texts)?);
+        let cosines: Vec<f64> = std::iter::zip(ours.rows(), theirs.rows())
+            .map(|(ours, theirs)| cosine(ours, theirs))
+            .collect();
+        row.cosine_min = cosines.iter().copied().fold(1.0, f64::min);
+        row.cosine_mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
+    }
+    Ok(())
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        std::iter::zip(a, b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// The best of several runs, after one that does not count.

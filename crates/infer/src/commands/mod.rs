@@ -49,6 +49,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 /// Loads the model that the command line names.
 fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceEncoder, Failure> {
     let mut builder = SentenceEncoder::builder()
+        .precision(args.precision)
         .device(args.device)
         .hub(hub_options(args, notes));
     if let Some(tokens) = args.batch_tokens {

@@ -11,10 +11,12 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     std::fs::write(&singles, "one\ntwo\n").unwrap();
     let arguments = ["bench", text(&singles), text(&queries), "--runs", "1"];
     let report: Value = serde_json::from_str(&run(infer(&arguments).arg("--json")).ok()).unwrap();
+    assert_eq!(report["precision"], "f32");
     let rows = report["rows"].as_array().unwrap();
     for (row, (workload, texts)) in rows.iter().zip([("singles", 2), ("queries", 4)]) {
         assert_eq!(row["workload"], workload);
         assert_eq!(row["texts"], texts);
+        assert_eq!((&row["precision"], &row["cosine_min"]), (&"f32".into(), &1.0.into()));
         let (seconds, rate) = (
             row["seconds"].as_f64().unwrap(),
             row["texts_per_second"].as_f64().unwrap(),
@@ -28,4 +30,25 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     let table = run(&mut infer(&arguments)).ok();
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(table.starts_with("workload"), "{table}");
+}
+
+/// The device of these tests' backend packs weights on a processor only.
+#[test]
+fn a_coarser_precision_is_compared_with_float32_or_refused() {
+    let (_folder, queries) = file("queries.txt", "water bottle\nkeyboard\nspeaker\n");
+    let arguments = ["bench", text(&queries), "--runs", "1", "--json", "--precision", "bf16"];
+    let outcome = run(&mut infer(&arguments));
+    if !cfg!(feature = "cpu") {
+        outcome.failed("--precision bf16 is for the device cpu");
+        return;
+    }
+    let report: Value = serde_json::from_str(&outcome.ok()).unwrap();
+    assert_eq!(report["precision"], "bf16");
+    let row = &report["rows"][0];
+    let (smallest, mean) = (
+        row["cosine_min"].as_f64().unwrap(),
+        row["cosine_mean"].as_f64().unwrap(),
+    );
+    // Weights with 8 bits instead of 24 move a vector, but not far.
+    assert!(0.999 < smallest && smallest <= mean && mean < 1.0, "{row}");
 }

@@ -11,7 +11,7 @@ mod tile;
 pub use attention::{PositionBias, Projections, Strided, attention};
 pub use layer_norm::add_layer_norm;
 pub use linear::{Activation, linear};
-pub use panels::{PackedLinear, Precision};
+pub use panels::PackedLinear;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use pulp::Simd;
 
 use super::simd;
 use super::tile::REGISTERS;
+use crate::precision::Precision;
 
 /// What a panel is made of.
 pub(super) trait Element: Copy + Send + Sync {
@@ -93,17 +94,6 @@ fn bfloat16(value: f32) -> u32 {
     }
     let half_to_even = 0x7fff + ((bits >> 16) & 1);
     bits.wrapping_add(half_to_even) & UPPER_HALF
-}
-
-/// How many bits of each weight are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Precision {
-    /// All 32: vectors as PyTorch's, within 1e-5.
-    #[default]
-    Float32,
-    /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction); sums stay in float32.
-    Bfloat16,
 }
 
 /// The weights and the bias of a dense layer (or of several side by side that share their input),

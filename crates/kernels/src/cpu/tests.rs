@@ -5,6 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::*;
+use crate::precision::Precision;
 
 /// Numbers that look random, the same ones every time, between `-scale` and `scale`.
 fn numbers(count: usize, seed: u64, scale: f32) -> Vec<f32> {

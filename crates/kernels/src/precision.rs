@@ -1,0 +1,71 @@
+//! How exactly the weights are kept.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How many bits of each weight are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Precision {
+    /// All 32: vectors as PyTorch's, within 1e-5.
+    #[default]
+    Float32,
+    /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
+    /// sums stay in float32.
+    Bfloat16,
+}
+
+/// A word that is no precision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownPrecision(String);
+
+impl fmt::Display for UnknownPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not a precision; choose auto, f32 or bf16",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for UnknownPrecision {}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPrecision> {
+        match text {
+            "auto" | "f32" => Ok(Self::Float32),
+            "bf16" => Ok(Self::Bfloat16),
+            _ => Err(UnknownPrecision(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float32 => "f32",
+            Self::Bfloat16 => "bf16",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_are_read_and_written() {
+        for precision in [Precision::Float32, Precision::Bfloat16] {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+        }
+        assert_eq!("auto".parse(), Ok(Precision::Float32));
+        let message = "int4".parse::<Precision>().unwrap_err().to_string();
+        assert!(
+            message.contains("`int4`") && message.contains("bf16"),
+            "{message}"
+        );
+    }
+}
