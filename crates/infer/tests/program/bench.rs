@@ -16,7 +16,10 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     for (row, (workload, texts)) in rows.iter().zip([("singles", 2), ("queries", 4)]) {
         assert_eq!(row["workload"], workload);
         assert_eq!(row["texts"], texts);
-        assert_eq!((&row["precision"], &row["cosine_min"]), (&"f32".into(), &1.0.into()));
+        assert_eq!(
+            (&row["precision"], &row["cosine_min"]),
+            (&"f32".into(), &1.0.into())
+        );
         let (seconds, rate) = (
             row["seconds"].as_f64().unwrap(),
             row["texts_per_second"].as_f64().unwrap(),
@@ -36,10 +39,22 @@ fn a_row_for_each_file_then_load_time_and_memory() {
 #[test]
 fn a_coarser_precision_is_compared_with_float32_or_refused() {
     let (_folder, queries) = file("queries.txt", "water bottle\nkeyboard\nspeaker\n");
-    let arguments = ["bench", text(&queries), "--runs", "1", "--json", "--precision", "bf16"];
+    let arguments = [
+        "bench",
+        text(&queries),
+        "--runs",
+        "1",
+        "--json",
+        "--precision",
+        "bf16",
+    ];
     let outcome = run(&mut infer(&arguments));
     if !cfg!(feature = "cpu") {
-        outcome.failed("--precision bf16 is for the device cpu");
+        let message = outcome.failed(1);
+        assert!(
+            message.contains("--precision bf16 is for the device cpu"),
+            "{message}"
+        );
         return;
     }
     let report: Value = serde_json::from_str(&outcome.ok()).unwrap();

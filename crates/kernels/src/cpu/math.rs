@@ -9,7 +9,7 @@
 const ROUND: f32 = 12_582_912.0;
 
 /// `ln 2` in two parts: the first has so few bits that its product with an exponent is exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 /// Below this, `exp` is smaller than the smallest normal float, and 0 here.
@@ -44,14 +44,14 @@ const ERF_NUMERATOR: [f32; 6] = [
     3.772_124_8e-3,
     5.276_795e-2,
     0.190_584_97,
-    1.128_379_2,
+    std::f32::consts::FRAC_2_SQRT_PI,
 ];
 const ERF_DENOMINATOR: [f32; 6] = [
     3.804_650_4e-5,
     1.163_740_2e-3,
     1.498_235e-2,
     0.114_178_926,
-    0.502_234_25,
+    0.502_234_3,
     1.0,
 ];
 

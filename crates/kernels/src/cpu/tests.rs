@@ -228,7 +228,7 @@ fn bfloat16_weights_are_rounded_to_the_nearest() {
         1.0,
         1.0 + 1.0 / 256.0,
         1.0 + 3.0 / 256.0,
-        -3.14159,
+        -2.765_43,
         f32::MAX,
         1e-40,
         f32::NAN,
@@ -238,7 +238,7 @@ fn bfloat16_weights_are_rounded_to_the_nearest() {
     // Halves go to the even neighbour; the largest number has no neighbour but infinity.
     assert_eq!(
         rounded[..5],
-        [1.0, 1.0, 1.0 + 4.0 / 256.0, -3.140_625, f32::INFINITY]
+        [1.0, 1.0, 1.0 + 4.0 / 256.0, -2.765_625, f32::INFINITY]
     );
     // Subnormal: the nearest multiple of the smallest.
     assert_eq!(rounded[5], f32::from_bits(0x0001_0000));
