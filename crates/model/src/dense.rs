@@ -67,7 +67,7 @@ pub(crate) fn pack<B: EncoderOps, const N: usize>(
     Some(packed)
 }
 
-/// Layer normalisation (Ba et al., "Layer Normalization", 2016) behind an addition.
+/// Layer normalisation ("Layer Normalization", arXiv 1607.06450, 2016) behind an addition.
 #[derive(Module, Debug)]
 pub(crate) struct LayerNorm<B: Backend> {
     gamma: Param<Tensor<B, 1>>,
