@@ -3,12 +3,15 @@
 use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
-use crate::cpu::{self, Activation, PackedLinear, PositionBias, Projections, Strided};
-use crate::encoder_ops::{
-    EncoderOps, LinearWeights, Norm, plain_add_layer_norm, plain_attention_within, plain_dense,
+use crate::cpu::{
+    self, Activation, Attention, Gradients, PackedLinear, PositionBias, Projections, Strided,
 };
+use crate::dropout::DropoutMask;
+use crate::encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients};
+use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
+use crate::weights::{LinearWeights, Norm};
 
 impl EncoderOps for Flex {
     const END_TO_END: bool = true;
@@ -42,12 +45,63 @@ impl EncoderOps for Flex {
     ) -> Tensor<Self, 2> {
         let packed = match weights {
             LinearWeights::Packed(packed) if input.dtype() == DType::F32 => packed,
-            plain => return plain_dense(input, plain, activation),
+            weights => return plain::dense(input, weights, activation),
         };
         let [rows, _] = input.dims();
         let mut output = vec![0.0; rows * packed.output()];
         cpu::linear(slice(&contiguous(input)), &packed, activation, &mut output);
         tensor(output, [rows, packed.output()])
+    }
+
+    fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if values.dtype() != DType::F32 {
+            return burn::tensor::activation::gelu(values);
+        }
+        in_place(values, cpu::gelu)
+    }
+
+    fn exact_gelu_backward(values: Tensor<Self, 2>, gradient: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        if [values.dtype(), gradient.dtype()] != [DType::F32; 2] {
+            return plain::exact_gelu_backward(values, gradient);
+        }
+        let values = contiguous(values);
+        in_place(gradient, |gradient| {
+            cpu::gelu_backward(slice(&values), gradient)
+        })
+    }
+
+    fn normalize(values: Tensor<Self, 2>, norm: Norm<Self>) -> Tensor<Self, 2> {
+        if [values.dtype(), norm.scale.dtype()] != [DType::F32; 2] {
+            return plain::normalize(values, norm);
+        }
+        let (scale, shift) = (contiguous(norm.scale), contiguous(norm.shift));
+        in_place(values, |values| {
+            cpu::layer_norm(values, slice(&scale), slice(&shift), norm.epsilon as f32);
+        })
+    }
+
+    fn normalize_backward(
+        values: Tensor<Self, 2>,
+        norm: Norm<Self>,
+        gradient: Tensor<Self, 2>,
+    ) -> NormalizeGradients<Self> {
+        if [values.dtype(), norm.scale.dtype(), gradient.dtype()] != [DType::F32; 3] {
+            return plain::normalize_backward(values, norm, gradient);
+        }
+        let (values, scale) = (contiguous(values), contiguous(norm.scale));
+        let mut gradient = contiguous(gradient);
+        let of = cpu::layer_norm_backward(
+            slice(&values),
+            slice(&scale),
+            norm.epsilon as f32,
+            gradient.storage_mut::<f32>(),
+        );
+        let width = of.scale.len();
+        NormalizeGradients {
+            values: Tensor::from_primitive(TensorPrimitive::Float(gradient)),
+            scale: tensor(of.scale, [width]),
+            shift: tensor(of.shift, [width]),
+        }
     }
 
     fn add_layer_norm(
@@ -56,53 +110,133 @@ impl EncoderOps for Flex {
         norm: Norm<Self>,
     ) -> Tensor<Self, 2> {
         if [values.dtype(), residual.dtype(), norm.scale.dtype()] != [DType::F32; 3] {
-            return plain_add_layer_norm(values, residual, norm);
+            return plain::normalize(values + residual, norm);
         }
-        let mut values = contiguous(values);
-        cpu::add_layer_norm(
-            values.storage_mut::<f32>(),
-            slice(&contiguous(residual)),
-            slice(&contiguous(norm.scale)),
-            slice(&contiguous(norm.shift)),
-            norm.epsilon as f32,
-        );
-        Tensor::from_primitive(TensorPrimitive::Float(values))
+        let residual = contiguous(residual);
+        let (scale, shift) = (contiguous(norm.scale), contiguous(norm.shift));
+        in_place(values, |values| {
+            let epsilon = norm.epsilon as f32;
+            cpu::add_layer_norm(
+                values,
+                slice(&residual),
+                slice(&scale),
+                slice(&shift),
+                epsilon,
+            );
+        })
     }
 
     fn attention_within(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
         texts: &Texts,
+        dropout: Option<DropoutMask>,
     ) -> Tensor<Self, 2> {
         let [tokens, width] = query_key_value[0].dims();
-        let [_, heads, _, length] = bias.dims();
-        if query_key_value
-            .iter()
-            .any(|tensor| tensor.dtype() != DType::F32)
-            || bias.dtype() != DType::F32
-        {
-            return plain_attention_within(query_key_value, bias, texts);
-        }
-        let [query, key, value] = query_key_value.map(rows);
-        let bias = contiguous(bias);
+        let Some(input) = AttentionInput::new(&query_key_value, &bias) else {
+            return plain::attention_within(query_key_value, bias, texts, dropout);
+        };
         let mut output = vec![0.0; tokens * width];
-        cpu::attention(
-            Projections {
-                query: strided(&query),
-                key: strided(&key),
-                value: strided(&value),
-            },
-            PositionBias {
-                values: slice(&bias),
-                length,
-            },
-            texts.ranges(),
-            heads,
-            width / heads,
-            &mut output,
-        );
+        cpu::attention(&input.attention(texts, dropout), &mut output);
         tensor(output, [tokens, width])
     }
+
+    fn attention_within_backward(
+        query_key_value: [Tensor<Self, 2>; 3],
+        bias: Tensor<Self, 4>,
+        texts: &Texts,
+        dropout: Option<DropoutMask>,
+        gradient: Tensor<Self, 2>,
+        of_bias: bool,
+    ) -> AttentionGradients<Self> {
+        let shape = query_key_value[0].dims();
+        let bias_shape = bias.dims();
+        let input = AttentionInput::new(&query_key_value, &bias);
+        let Some(input) = input.filter(|_| gradient.dtype() == DType::F32) else {
+            return plain::attention_within_backward(
+                query_key_value,
+                bias,
+                texts,
+                dropout,
+                gradient,
+                of_bias,
+            );
+        };
+        let gradient = rows(gradient);
+        let mut gradients = [(); 3].map(|()| vec![0.0; shape[0] * shape[1]]);
+        let [query, key, value] = &mut gradients;
+        let of_bias = cpu::attention_backward(
+            &input.attention(texts, dropout),
+            strided(&gradient),
+            Gradients { query, key, value },
+            of_bias,
+        );
+        AttentionGradients {
+            query_key_value: gradients.map(|gradient| tensor(gradient, shape)),
+            bias: of_bias.map(|of_bias| tensor(of_bias, bias_shape)),
+        }
+    }
+
+    fn drop_elements<const D: usize>(
+        values: Tensor<Self, D>,
+        mask: DropoutMask,
+    ) -> Tensor<Self, D> {
+        if values.dtype() != DType::F32 {
+            return plain::drop_elements(values, mask);
+        }
+        in_place(values, |values| cpu::drop_elements(values, mask))
+    }
+}
+
+/// What attention looks at, held as slices need it.
+struct AttentionInput {
+    query_key_value: [FlexTensor; 3],
+    bias: FlexTensor,
+    /// Of the bias: `[1, heads, length, length]`.
+    shape: [usize; 4],
+    width: usize,
+}
+
+impl AttentionInput {
+    /// `None` when these are not float32.
+    fn new(query_key_value: &[Tensor<Flex, 2>; 3], bias: &Tensor<Flex, 4>) -> Option<Self> {
+        let mut dtypes = query_key_value.iter().map(Tensor::dtype);
+        if dtypes.any(|dtype| dtype != DType::F32) || bias.dtype() != DType::F32 {
+            return None;
+        }
+        Some(Self {
+            query_key_value: query_key_value.clone().map(rows),
+            bias: contiguous(bias.clone()),
+            shape: bias.dims(),
+            width: query_key_value[0].dims()[1],
+        })
+    }
+
+    fn attention<'a>(&'a self, texts: &'a Texts, dropout: Option<DropoutMask>) -> Attention<'a> {
+        let [query, key, value] = self.query_key_value.each_ref().map(strided);
+        let [_, heads, _, length] = self.shape;
+        Attention {
+            projections: Projections { query, key, value },
+            bias: PositionBias {
+                values: slice(&self.bias),
+                length,
+            },
+            texts: texts.ranges(),
+            heads,
+            head_size: self.width / heads,
+            dropout,
+        }
+    }
+}
+
+/// Does `change` with a tensor's floats: in their place when nobody else holds them, else with a copy.
+fn in_place<const D: usize>(
+    tensor: Tensor<Flex, D>,
+    change: impl FnOnce(&mut [f32]),
+) -> Tensor<Flex, D> {
+    let mut tensor = contiguous(tensor);
+    change(tensor.storage_mut::<f32>());
+    Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
 fn primitive<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
@@ -139,94 +273,7 @@ fn strided(tensor: &FlexTensor) -> Strided<'_> {
     }
 }
 
-fn tensor(values: Vec<f32>, shape: [usize; 2]) -> Tensor<Flex, 2> {
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
     let tensor = FlexTensor::from_data(TensorData::new(values, shape));
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::{Distribution, Tolerance};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn random<const D: usize>(shape: [usize; D], scale: f64) -> Tensor<Flex, D> {
-        Tensor::random(shape, Distribution::Normal(0.0, scale), &Default::default())
-    }
-
-    /// Sums of some hundred products in float32, in another order.
-    fn assert_same<const D: usize>(fast: Tensor<Flex, D>, plain: Tensor<Flex, D>, scale: f32) {
-        let tolerance = Tolerance::absolute(2e-5 * scale);
-        fast.into_data()
-            .assert_approx_eq::<f32>(&plain.into_data(), tolerance);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn a_dense_layer_is_the_same_as_burns(
-            rows in 1usize..60,
-            input in 1usize..150,
-            output in 1usize..70,
-            gelu in any::<bool>(),
-        ) {
-            let (values, weight, bias) = (random([rows, input], 1.0), random([input, output], 0.3), random([output], 1.0));
-            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
-            let packed = Flex::pack_linear(&[(weight.clone(), bias.clone())], Precision::Float32).unwrap();
-            let plain = plain_dense(values.clone(), LinearWeights::Plain { weight, bias }, activation);
-            let fast = Flex::dense(values.clone(), LinearWeights::Packed(packed.clone()), activation);
-            assert_same(fast, plain.clone(), 1.0);
-            // The default body understands packed weights too.
-            assert_same(plain_dense(values, LinearWeights::Packed(packed), activation), plain, 1.0);
-        }
-
-        #[test]
-        fn normalisation_is_the_same_as_burns(rows in 1usize..60, width in 2usize..150) {
-            let (values, residual) = (random([rows, width], 1.0), random([rows, width], 2.0));
-            let norm = Norm { scale: random([width], 1.0), shift: random([width], 1.0), epsilon: 1e-5 };
-            let plain = plain_add_layer_norm(values.clone(), residual.clone(), norm.clone());
-            // A row of two equal numbers has no variance: the tolerance is for the usual ones.
-            assert_same(Flex::add_layer_norm(values, residual, norm), plain, 4.0);
-        }
-
-        #[test]
-        fn attention_is_the_same_as_burns(
-            lengths in prop::collection::vec(1usize..50, 1..6),
-            heads in 1usize..5,
-            head_size in 1usize..33,
-            joined in any::<bool>(),
-        ) {
-            let texts = Texts::of_lengths(lengths);
-            let (tokens, width) = (texts.tokens(), heads * head_size);
-            let longest = texts.longest() + 2;
-            let bias = random([1, heads, longest, longest], 1.0);
-            // As slices of one tensor, which are not copied, or as tensors of their own.
-            let projections = if joined {
-                let all = random([tokens, 3 * width], 1.0);
-                [0, 1, 2].map(|part| all.clone().slice([0..tokens, part * width..(part + 1) * width]))
-            } else {
-                [0, 1, 2].map(|_| random([tokens, width], 1.0))
-            };
-            let plain = plain_attention_within(projections.clone(), bias.clone(), &texts);
-            assert_same(Flex::attention_within(projections, bias, &texts), plain, 1.0);
-        }
-    }
-
-    #[test]
-    fn no_texts_give_no_rows() {
-        let texts = Texts::of_lengths([]);
-        let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
-        let bias = random([1, 2, 1, 1], 1.0);
-        let attended = Flex::attention_within([empty(), empty(), empty()], bias, &texts);
-        assert_eq!(attended.dims(), [0, 8]);
-    }
-
-    #[test]
-    fn weights_of_another_type_stay_as_they_are() {
-        let weight = random([4, 4], 1.0).cast(DType::F64);
-        let bias = random([4], 1.0).cast(DType::F64);
-        assert!(Flex::pack_linear(&[(weight, bias)], Precision::Float32).is_none());
-    }
 }

@@ -2,23 +2,33 @@
 //! backends.
 //!
 //! [`EncoderOps`] is a trait on top of [`Backend`](burn::tensor::backend::Backend). Every operation
-//! has a default body of burn's own differentiable primitives, which the GPU backends, `ndarray` and
-//! autodiff use, and which says what the operation means. `Flex`, burn's CPU backend, has bodies of
-//! its own over [`cpu`], which are fast and give the same to rounding. A model calls the operation
-//! and does not know which body runs.
+//! has a default body of burn's own primitives, which the GPU backends and `ndarray` use, and which
+//! says what the operation means. `Flex`, burn's CPU backend, has bodies of its own over [`cpu`],
+//! which are fast and give the same to rounding. Under [`Autodiff`](burn::backend::Autodiff) an
+//! operation is one node, with a way back that has such bodies too. A model calls the operation and
+//! does not know which body runs.
 
+mod autodiff;
 pub mod cpu;
+mod dropout;
 mod encoder_ops;
+mod plain;
 mod precision;
 mod texts;
+mod weights;
 
 #[cfg(feature = "cpu")]
 mod flex;
 
+#[cfg(all(test, feature = "cpu"))]
+mod tests;
+
 pub use cpu::{Activation, PackedLinear};
-pub use encoder_ops::{EncoderOps, LinearWeights, Norm, TrainingBackend};
+pub use dropout::DropoutMask;
+pub use encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients, TrainingBackend};
 pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;
+pub use weights::{LinearWeights, Norm};
 
 #[cfg(feature = "ndarray")]
 impl EncoderOps for burn_ndarray::NdArray {}

@@ -40,6 +40,22 @@ pub enum Layout<B: Backend> {
     EndToEnd(Texts),
 }
 
+impl<B: Backend> Layout<B> {
+    /// Texts that are padded to one length; `attention_mask` is true for their tokens, `[batch,
+    /// length]`.
+    pub(crate) fn padded(
+        [batch, length]: [usize; 2],
+        attention_mask: Option<Tensor<B, 2, Bool>>,
+    ) -> Self {
+        let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
+        Self::Padded {
+            batch,
+            length,
+            padding,
+        }
+    }
+}
+
 /// Self-attention of one layer.
 #[derive(Module, Debug)]
 pub struct SelfAttention<B: Backend> {
@@ -150,7 +166,8 @@ impl<B: EncoderOps> SelfAttention<B> {
         let projections = self.projections(hidden);
         let attended = match &context.layout {
             Layout::EndToEnd(texts) => {
-                B::attention_within(projections, context.bias.clone(), texts)
+                let dropout = self.dropout.mask::<B>(&context.bias.device());
+                B::attention_within(projections, context.bias.clone(), texts, dropout)
             }
             Layout::Padded {
                 batch,

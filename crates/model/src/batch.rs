@@ -91,6 +91,19 @@ impl TokenBatch {
         (kept.map(|(id, _)| *id).collect(), texts)
     }
 
+    /// Where each place of the padded batch stands among the [texts end to end](Self::end_to_end), and
+    /// which places are tokens: `[texts * length]` each. A place of padding points to the first token.
+    #[must_use]
+    pub(crate) fn places(&self) -> (Vec<i32>, &[bool]) {
+        let mut next = 0;
+        let places = self.mask.iter().map(|kept| {
+            let place = if *kept { next } else { 0 };
+            next += i32::from(*kept);
+            place
+        });
+        (places.collect(), &self.mask)
+    }
+
     /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them,
     /// `[texts, length]`; no mask where no text is padded.
     #[must_use]

@@ -2,8 +2,8 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorPrimitive};
 use kernels::{Activation, EncoderOps, LinearWeights, Norm, PackedLinear, Precision};
 
 use crate::config::MpNetConfig;
@@ -83,18 +83,6 @@ impl<B: Backend> LayerNorm<B> {
             beta: Initializer::Zeros.init(width, device),
             epsilon: config.layer_norm_eps,
         }
-    }
-}
-
-impl<B: Backend> LayerNorm<B> {
-    /// `layer_norm(values)` over the last dimension, whatever stands before it.
-    pub(crate) fn forward<const D: usize>(&self, values: Tensor<B, D>) -> Tensor<B, D> {
-        Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(
-            values.into_primitive().tensor(),
-            self.gamma.val().into_primitive().tensor(),
-            Some(self.beta.val().into_primitive().tensor()),
-            self.epsilon,
-        )))
     }
 }
 

@@ -9,7 +9,8 @@ use std::cell::RefCell;
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Distribution, Tensor, TensorData};
+use burn::tensor::{Distribution, Tensor};
+use kernels::{DropoutMask, EncoderOps};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -19,8 +20,8 @@ thread_local! {
 
 /// Does `task`; every [`Dropout`] that it passes on this thread draws its mask from `seed`.
 ///
-/// The same seed gives the same masks on every machine. The masks are made on the processor: on a
-/// GPU, seed the device (`Backend::seed`) instead.
+/// The same seed gives the same masks on every machine. The masks are made on the processor, once on
+/// the way forth and once on the way back: on a GPU, seed the device (`Backend::seed`) instead.
 pub fn with_dropout_seed<T>(seed: u64, task: impl FnOnce() -> T) -> T {
     /// Puts back what was there before, also when `task` panics.
     struct Restore(Option<Xoshiro256PlusPlus>);
@@ -60,52 +61,50 @@ impl Dropout {
     }
 
     /// Drops elements of `input`; any shape in, the same shape out.
-    pub fn forward<B: Backend, const D: usize>(&self, input: Tensor<B, D>) -> Tensor<B, D> {
+    pub fn forward<B: EncoderOps, const D: usize>(&self, input: Tensor<B, D>) -> Tensor<B, D> {
         if !self.acts::<B>(&input.device()) {
             return input;
         }
-        let kept = 1.0 - self.probability;
-        let seeded = GENERATOR.with_borrow_mut(|generator| {
-            generator
-                .as_mut()
-                .map(|generator| self.mask::<B, D>(&input, generator))
-        });
-        match seeded {
-            // A mask of booleans is a quarter of what a mask of numbers keeps for the way back.
-            Some(dropped) => input.mask_fill(dropped, 0.0) * (1.0 / kept),
+        match self.seeded_mask() {
+            Some(mask) => B::drop_elements(input, mask),
             None => {
+                let kept = 1.0 - self.probability;
                 let mask = input.random_like(Distribution::Bernoulli(kept));
                 input * mask * (1.0 / kept)
             }
         }
     }
 
-    /// True where an element is dropped.
-    fn mask<B: Backend, const D: usize>(
-        &self,
-        input: &Tensor<B, D>,
-        generator: &mut Xoshiro256PlusPlus,
-    ) -> Tensor<B, D, Bool> {
-        let shape = input.shape();
-        let mask = random_mask(shape.num_elements(), self.probability, generator);
-        Tensor::from_data(TensorData::new(mask, shape), &input.device())
+    /// The mask of the next elements, where this dropout [acts](Self::acts).
+    pub(crate) fn mask<B: Backend>(&self, device: &B::Device) -> Option<DropoutMask> {
+        if !self.acts::<B>(device) {
+            return None;
+        }
+        self.seeded_mask().or_else(|| {
+            let halves = Tensor::<B, 1>::random([2], Distribution::Uniform(0.0, SEEDS), device);
+            let seed = halves
+                .into_data()
+                .iter::<f64>()
+                .fold(0, |seed, half| (seed << 24) | half as u64);
+            Some(DropoutMask {
+                probability: self.probability,
+                seed,
+            })
+        })
+    }
+
+    fn seeded_mask(&self) -> Option<DropoutMask> {
+        GENERATOR.with_borrow_mut(|generator| {
+            generator.as_mut().map(|generator| DropoutMask {
+                probability: self.probability,
+                seed: generator.next_u64(),
+            })
+        })
     }
 }
 
-/// Four elements from each random number, 16 bits each: a probability is met within 1/131,072.
-fn random_mask(length: usize, probability: f64, generator: &mut Xoshiro256PlusPlus) -> Vec<bool> {
-    const STEPS: f64 = 65_536.0;
-    let threshold = (probability * STEPS).round() as u32;
-    let mut mask = vec![false; length];
-    for four in mask.chunks_mut(4) {
-        let mut bits = generator.next_u64();
-        for dropped in four {
-            *dropped = ((bits & 0xffff) as u32) < threshold;
-            bits >>= 16;
-        }
-    }
-    mask
-}
+/// Whole numbers below this are exact in every float that a backend may draw: 2^24.
+const SEEDS: f64 = 16_777_216.0;
 
 #[cfg(test)]
 mod tests {

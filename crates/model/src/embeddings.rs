@@ -49,10 +49,7 @@ impl<B: EncoderOps> Embeddings<B> {
     /// - output: `[batch * length, hidden]`
     pub fn forward(&self, input_ids: Tensor<B, 2, Int>) -> Tensor<B, 2> {
         let position_ids = position_ids(input_ids.clone(), self.pad_token_id);
-        let sum = self.word.forward(input_ids) + self.position.forward(position_ids);
-        // Normalised in three dimensions: the gradients of the norm are then sums over the batch of
-        // sums over the length, and more exact on `ndarray` than one long sum.
-        self.dropout.forward(self.norm.forward(sum)).flatten(0, 1)
+        self.sum(input_ids, position_ids)
     }
 
     /// Embeds the tokens of texts that stand end to end.
@@ -79,10 +76,14 @@ impl<B: EncoderOps> Embeddings<B> {
             let shape = [1, ids.len()];
             Tensor::from_data(TensorData::new(ids, shape), &device)
         };
-        let words = self.word.forward(row(input_ids.to_vec()));
-        let positions = self.position.forward(row(position_ids));
-        self.norm
-            .after_adding(words.flatten(0, 1), positions.flatten(0, 1))
+        self.sum(row(input_ids.to_vec()), row(position_ids))
+    }
+
+    fn sum(&self, input_ids: Tensor<B, 2, Int>, position_ids: Tensor<B, 2, Int>) -> Tensor<B, 2> {
+        let words = self.word.forward(input_ids).flatten(0, 1);
+        let positions = self.position.forward(position_ids).flatten(0, 1);
+        self.dropout
+            .forward(self.norm.after_adding(words, positions))
     }
 }
 

@@ -3,9 +3,10 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
-use kernels::{EncoderOps, Precision, Texts};
+use kernels::{EncoderOps, Precision};
 
 use crate::attention::{AttentionContext, Layout};
+use crate::batch::TokenBatch;
 use crate::config::MpNetConfig;
 use crate::embeddings::Embeddings;
 use crate::layer::EncoderLayer;
@@ -203,28 +204,49 @@ impl<B: EncoderOps> MpNet<B> {
         states
     }
 
-    /// Hidden states of the last layer for texts that stand end to end, `[tokens, hidden]`: nothing
-    /// is padded.
-    ///
-    /// `bias` is the [`position_bias`](Self::position_bias) for the longest text, or for a longer
-    /// one.
+    /// Hidden states of the last layer for a batch: a row for every token that
+    /// [`embed_batch`](Self::embed_batch) gives.
     ///
     /// # Panics
     ///
-    /// When `texts` and `input_ids` do not have as many tokens; and as [`forward`](Self::forward).
-    pub fn forward_end_to_end(
-        &self,
-        input_ids: &[i32],
-        texts: &Texts,
-        bias: Tensor<B, 4>,
-    ) -> Tensor<B, 2> {
-        let layout = Layout::EndToEnd(texts.clone());
-        let context = AttentionContext { bias, layout };
-        let mut hidden = self.embeddings.forward_end_to_end(input_ids, texts);
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_batch(&self, batch: &TokenBatch, bias: Tensor<B, 4>) -> Tensor<B, 2> {
+        let (mut hidden, context) = self.embed_batch(batch, bias);
         for layer in &self.layers {
             hidden = layer.forward(hidden, &context);
         }
         hidden
+    }
+
+    /// The input of the lowest layer and what every layer may look at, in the layout that is the
+    /// fastest on this backend: `[tokens, hidden]`, the texts end to end, or `[batch * length,
+    /// hidden]`, padded.
+    ///
+    /// `bias` is the [`position_bias`](Self::position_bias) for the longest text; where texts stand
+    /// end to end it may be for a longer one.
+    pub fn embed_batch(
+        &self,
+        batch: &TokenBatch,
+        bias: Tensor<B, 4>,
+    ) -> (Tensor<B, 2>, AttentionContext<B>) {
+        let hidden = if B::END_TO_END {
+            let (ids, texts) = batch.end_to_end();
+            self.embeddings.forward_end_to_end(&ids, &texts)
+        } else {
+            let (input_ids, _) = batch.to_tensors(&self.device());
+            self.embeddings.forward(input_ids)
+        };
+        let layout = self.layout(batch);
+        (hidden, AttentionContext { bias, layout })
+    }
+
+    /// How [`embed_batch`](Self::embed_batch) lays the texts of a batch.
+    pub fn layout(&self, batch: &TokenBatch) -> Layout<B> {
+        if B::END_TO_END {
+            return Layout::EndToEnd(batch.end_to_end().1);
+        }
+        let (_, attention_mask) = batch.to_tensors::<B>(&self.device());
+        Layout::padded([batch.texts(), batch.length()], attention_mask)
     }
 
     /// The input of the lowest layer, `[batch * length, hidden]`, and what every layer may look at.
@@ -237,13 +259,7 @@ impl<B: EncoderOps> MpNet<B> {
         attention_mask: Option<Tensor<B, 2, Bool>>,
         bias: Tensor<B, 4>,
     ) -> (Tensor<B, 2>, AttentionContext<B>) {
-        let [batch, length] = input_ids.dims();
-        let padding = attention_mask.map(|mask| mask.bool_not().reshape([batch, 1, 1, length]));
-        let layout = Layout::Padded {
-            batch,
-            length,
-            padding,
-        };
+        let layout = Layout::padded(input_ids.dims(), attention_mask);
         let hidden = self.embeddings.forward(input_ids);
         (hidden, AttentionContext { bias, layout })
     }

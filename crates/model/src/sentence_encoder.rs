@@ -155,7 +155,7 @@ impl SentenceEncoderBuilder {
             origin: Origin::Folder,
         };
         self.build(checkpoint, device, found, |_| {
-            on_backend(model, tensor_device, device.to_string(), precision)
+            on_backend(model, device.to_string(), precision)
         })
     }
 
@@ -359,13 +359,12 @@ impl BackendTask for Load<'_> {
 
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
         let model = self.checkpoint.load::<B>(&device)?;
-        on_backend(model, device, self.device_name, self.precision)
+        on_backend(model, self.device_name, self.precision)
     }
 }
 
 fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
-    device: B::Device,
     name: String,
     precision: Precision,
 ) -> Result<Box<dyn PooledVectors>> {
@@ -377,7 +376,6 @@ fn on_backend<B: EncoderOps>(
     }
     Ok(Box::new(OnBackend {
         model: model.pack(precision),
-        device,
         name,
         biases: Mutex::default(),
     }))
@@ -385,23 +383,19 @@ fn on_backend<B: EncoderOps>(
 
 struct OnBackend<B: Backend> {
     model: SentenceModel<B>,
-    device: B::Device,
     name: String,
     biases: Mutex<BiasCache<B>>,
 }
 
 impl<B: EncoderOps> PooledVectors for OnBackend<B> {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
-        let pooled = if B::END_TO_END {
-            let (ids, texts) = batch.end_to_end();
-            // Fewer lengths to keep biases for; a text takes the corner that it needs.
-            let bias = self.bias(batch.length().next_multiple_of(BIAS_STEP));
-            self.model.forward_pooled_end_to_end(&ids, &texts, bias)
+        // Where a text takes the corner that it needs, there are fewer lengths to keep biases for.
+        let length = if B::END_TO_END {
+            batch.length().next_multiple_of(BIAS_STEP)
         } else {
-            let (input_ids, attention_mask) = batch.to_tensors::<B>(&self.device);
-            let bias = self.bias(batch.length());
-            self.model.forward_pooled(input_ids, attention_mask, bias)
+            batch.length()
         };
+        let pooled = self.model.batch_pooled(batch, self.bias(length));
         let failed = |source| ModelError::Compute {
             device: self.name.clone(),
             source,

@@ -2,9 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Int, Tensor};
-use kernels::{EncoderOps, Precision, Texts};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use kernels::{EncoderOps, Precision};
 
+use crate::batch::TokenBatch;
 use crate::network::MpNet;
 use crate::pooling::{PoolingMode, pool, pool_end_to_end};
 
@@ -51,23 +52,10 @@ impl<B: EncoderOps> SentenceModel<B> {
         attention_mask: Option<Tensor<B, 2, Bool>>,
     ) -> Tensor<B, 2> {
         let bias = self.network.position_bias(input_ids.dims()[1]);
-        let pooled = self.forward_pooled(input_ids, attention_mask, bias);
-        self.scale(pooled)
-    }
-
-    /// The vectors of a batch from the hidden states of the network's last layer.
-    ///
-    /// # Shapes
-    ///
-    /// - `hidden`: `[batch, length, hidden]`
-    /// - `attention_mask`: as in [`forward`](Self::forward)
-    /// - output: `[batch, modes * hidden]`
-    pub fn vectors(
-        &self,
-        hidden: &Tensor<B, 3>,
-        attention_mask: Option<&Tensor<B, 2, Bool>>,
-    ) -> Tensor<B, 2> {
-        self.scale(pool(&self.pooling, hidden, attention_mask))
+        let hidden = self
+            .network
+            .forward_with_bias(input_ids, attention_mask.clone(), bias);
+        self.scale(pool(&self.pooling, &hidden, attention_mask.as_ref()))
     }
 
     fn scale(&self, pooled: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -78,30 +66,48 @@ impl<B: EncoderOps> SentenceModel<B> {
         }
     }
 
-    /// The vectors before normalisation, with a [position bias](MpNet::position_bias) computed
-    /// before.
-    pub fn forward_pooled(
-        &self,
-        input_ids: Tensor<B, 2, Int>,
-        attention_mask: Option<Tensor<B, 2, Bool>>,
-        bias: Tensor<B, 4>,
-    ) -> Tensor<B, 2> {
-        let hidden = self
-            .network
-            .forward_with_bias(input_ids, attention_mask.clone(), bias);
-        pool(&self.pooling, &hidden, attention_mask.as_ref())
+    /// The vectors of a batch before normalisation, in the layout that is the fastest on this
+    /// backend, with a [position bias](MpNet::position_bias) computed before.
+    pub(crate) fn batch_pooled(&self, batch: &TokenBatch, bias: Tensor<B, 4>) -> Tensor<B, 2> {
+        self.pool_batch(self.network.forward_batch(batch, bias), batch)
     }
 
-    /// As [`forward_pooled`](Self::forward_pooled), for texts that stand end to end; see
-    /// [`MpNet::forward_end_to_end`].
-    pub fn forward_pooled_end_to_end(
-        &self,
-        input_ids: &[i32],
-        texts: &Texts,
-        bias: Tensor<B, 4>,
-    ) -> Tensor<B, 2> {
-        let hidden = self.network.forward_end_to_end(input_ids, texts, bias);
-        pool_end_to_end(&self.pooling, &hidden, texts)
+    /// As [`forward`](Self::forward), in the layout that is the fastest on this backend.
+    pub fn forward_batch(&self, batch: &TokenBatch) -> Tensor<B, 2> {
+        let bias = self.network.position_bias(batch.length());
+        self.scale(self.batch_pooled(batch, bias))
+    }
+
+    /// The vectors of a batch from the hidden states of the network's last layer, which stand as
+    /// [`MpNet::embed_batch`] lays them: `[batch, modes * hidden]`.
+    pub fn batch_vectors(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
+        self.scale(self.pool_batch(hidden, batch))
+    }
+
+    fn pool_batch(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
+        let device = hidden.device();
+        let [_, width] = hidden.dims();
+        let [texts, length] = [batch.texts(), batch.length()];
+        if B::END_TO_END && !B::ad_enabled(&device) {
+            return pool_end_to_end(&self.pooling, &hidden, &batch.end_to_end().1);
+        }
+        let (places, mask) = batch.places();
+        let padded = mask.contains(&false);
+        let mask = padded
+            .then(|| Tensor::from_data(TensorData::new(mask.to_vec(), [texts, length]), &device));
+        // The way back through a slice is a tensor as large as all: one gathering instead of a slice
+        // for every text.
+        let hidden = if B::END_TO_END && padded {
+            let places = TensorData::new(places, [texts * length]);
+            hidden.select(0, Tensor::from_data(places, &device))
+        } else {
+            hidden
+        };
+        pool(
+            &self.pooling,
+            &hidden.reshape([texts, length, width]),
+            mask.as_ref(),
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! Addition and layer normalisation in one pass over the rows.
+//! Addition and layer normalisation in one pass over the rows, and the way back in another.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -27,20 +27,20 @@ pub fn add_layer_norm(
     shift: &[f32],
     epsilon: f32,
 ) {
-    let width = scale.len();
     assert_eq!(values.len(), residual.len(), "values and residual");
-    assert_eq!(width, shift.len(), "scale and shift");
-    if width == 0 {
+    let task = scale.len() * ROWS_PER_TASK;
+    if task == 0 {
         return;
     }
-    let task = width * ROWS_PER_TASK;
     values
         .par_chunks_mut(task)
         .zip(residual.par_chunks(task))
         .for_each(|(values, residual)| {
-            dispatch(Rows {
+            for (value, residual) in values.iter_mut().zip(residual) {
+                *value += residual;
+            }
+            dispatch(Forward {
                 values,
-                residual,
                 scale,
                 shift,
                 epsilon,
@@ -48,30 +48,153 @@ pub fn add_layer_norm(
         });
 }
 
-struct Rows<'a> {
+/// [`add_layer_norm`] without a residual.
+///
+/// # Panics
+///
+/// As [`add_layer_norm`].
+pub fn layer_norm(values: &mut [f32], scale: &[f32], shift: &[f32], epsilon: f32) {
+    let task = scale.len() * ROWS_PER_TASK;
+    if task == 0 {
+        return;
+    }
+    values.par_chunks_mut(task).for_each(|values| {
+        dispatch(Forward {
+            values,
+            scale,
+            shift,
+            epsilon,
+        });
+    });
+}
+
+struct Forward<'a> {
     values: &'a mut [f32],
-    residual: &'a [f32],
     scale: &'a [f32],
     shift: &'a [f32],
     epsilon: f32,
 }
 
-impl Vectorized for Rows<'_> {
+impl Vectorized for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let width = self.scale.len();
-        let rows = self.values.chunks_exact_mut(width);
-        for (row, residual) in rows.zip(self.residual.chunks_exact(width)) {
-            for (value, residual) in row.iter_mut().zip(residual) {
-                *value += residual;
-            }
-            let mean = sum(row, |value| value) / width as f32;
-            let variance = sum(row, |value| (value - mean) * (value - mean)) / width as f32;
-            let factor = 1.0 / (variance + self.epsilon).sqrt();
+        assert_eq!(width, self.shift.len(), "scale and shift");
+        for row in self.values.chunks_exact_mut(width) {
+            let (mean, factor) = moments(row, self.epsilon);
             for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {
                 *value = ((*value - mean) * factor).mul_add(*scale, *shift);
+            }
+        }
+    }
+}
+
+/// A row's mean, and what its differences to it are multiplied with.
+#[inline(always)]
+fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
+    let width = row.len() as f32;
+    let mean = sum(row, |value| value) / width;
+    let variance = sum(row, |value| (value - mean) * (value - mean)) / width;
+    (mean, 1.0 / (variance + epsilon).sqrt())
+}
+
+/// Gradients of a normalisation's parameters, `[width]` each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormGradients {
+    /// Of the scale.
+    pub scale: Vec<f32>,
+    /// Of the shift.
+    pub shift: Vec<f32>,
+}
+
+/// From the gradient of [`layer_norm`]'s output to the one of its input `values`, in the place of
+/// `gradient`, and to those of the parameters.
+///
+/// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -
+/// mean(g) - n * mean(g * n))`.
+///
+/// # Panics
+///
+/// When the lengths do not fit each other.
+pub fn layer_norm_backward(
+    values: &[f32],
+    scale: &[f32],
+    epsilon: f32,
+    gradient: &mut [f32],
+) -> NormGradients {
+    let width = scale.len();
+    assert_eq!(values.len(), gradient.len(), "values and gradient");
+    let nothing = || NormGradients {
+        scale: vec![0.0; width],
+        shift: vec![0.0; width],
+    };
+    if width == 0 {
+        return nothing();
+    }
+    // Summed task by task, in order: the same on any number of threads.
+    let task = width * ROWS_PER_TASK;
+    let parts: Vec<NormGradients> = values
+        .par_chunks(task)
+        .zip(gradient.par_chunks_mut(task))
+        .map(|(values, gradient)| {
+            let mut sums = nothing();
+            dispatch(Backward {
+                values,
+                scale,
+                epsilon,
+                gradient,
+                sums: &mut sums,
+            });
+            sums
+        })
+        .collect();
+    parts.into_iter().fold(nothing(), |mut total, part| {
+        add(&mut total.scale, &part.scale);
+        add(&mut total.shift, &part.shift);
+        total
+    })
+}
+
+fn add(total: &mut [f32], part: &[f32]) {
+    for (total, part) in total.iter_mut().zip(part) {
+        *total += part;
+    }
+}
+
+struct Backward<'a> {
+    values: &'a [f32],
+    scale: &'a [f32],
+    epsilon: f32,
+    gradient: &'a mut [f32],
+    sums: &'a mut NormGradients,
+}
+
+impl Vectorized for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+        let width = self.scale.len();
+        let of_scale = &mut self.sums.scale[..width];
+        let of_shift = &mut self.sums.shift[..width];
+        let mut normalized = vec![0.0; width];
+        let rows = self.values.chunks_exact(width);
+        for (row, gradient) in rows.zip(self.gradient.chunks_exact_mut(width)) {
+            let (mean, factor) = moments(row, self.epsilon);
+            for (normalized, value) in normalized.iter_mut().zip(row) {
+                *normalized = (value - mean) * factor;
+            }
+            for column in 0..width {
+                of_scale[column] += gradient[column] * normalized[column];
+                of_shift[column] += gradient[column];
+                gradient[column] *= self.scale[column];
+            }
+            let of_mean = sum(gradient, |value| value) / width as f32;
+            let of_factor = product_sum(gradient, &normalized) / width as f32;
+            for (gradient, normalized) in gradient.iter_mut().zip(&normalized) {
+                *gradient = factor * (-*normalized).mul_add(of_factor, *gradient - of_mean);
             }
         }
     }
@@ -88,4 +211,19 @@ pub(super) fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
         }
     }
     sums.iter().sum::<f32>() + rest.iter().map(|&value| term(value)).sum::<f32>()
+}
+
+/// The sum of the products of two rows.
+#[inline(always)]
+pub(super) fn product_sum(one: &[f32], other: &[f32]) -> f32 {
+    let (chunks, rest) = one.as_chunks::<LANES>();
+    let (other_chunks, other_rest) = other.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (chunk, other) in chunks.iter().zip(other_chunks) {
+        for ((sum, one), other) in sums.iter_mut().zip(chunk).zip(other) {
+            *sum = one.mul_add(*other, *sum);
+        }
+    }
+    let rest = rest.iter().zip(other_rest);
+    sums.iter().sum::<f32>() + rest.map(|(one, other)| one * other).sum::<f32>()
 }

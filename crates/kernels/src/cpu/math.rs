@@ -70,6 +70,16 @@ pub(crate) fn gelu(x: f32) -> f32 {
     half.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), half)
 }
 
+/// The derivative of [`gelu`]: `(1 + erf(x / sqrt(2))) / 2 + x * exp(-x² / 2) / sqrt(2 * pi)`.
+#[inline(always)]
+pub(crate) fn gelu_derivative(x: f32) -> f32 {
+    /// `1 / sqrt(2 * pi)`.
+    const DENSITY: f32 = 0.398_942_3;
+    let below = 0.5f32.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), 0.5);
+    let density = DENSITY * exp(-0.5 * x * x);
+    x.mul_add(density, below)
+}
+
 /// A polynomial, highest coefficient first.
 #[inline(always)]
 fn horner(x: f32, coefficients: [f32; 6]) -> f32 {

@@ -1,6 +1,8 @@
 //! The operations on plain slices: nothing here knows a tensor.
 
 mod attention;
+mod dropout;
+mod gelu;
 mod layer_norm;
 mod linear;
 mod math;
@@ -8,8 +10,12 @@ mod panels;
 mod simd;
 mod tile;
 
-pub use attention::{PositionBias, Projections, Strided, attention};
-pub use layer_norm::add_layer_norm;
+pub use attention::{
+    Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
+};
+pub use dropout::drop_elements;
+pub use gelu::{gelu, gelu_backward};
+pub use layer_norm::{NormGradients, add_layer_norm, layer_norm, layer_norm_backward};
 pub use linear::{Activation, linear};
 pub use panels::PackedLinear;
 

@@ -114,10 +114,11 @@ proptest! {
         let projections = Projections { query: part(0), key: part(1), value: part(2) };
         let mut output = vec![f32::NAN; tokens * width];
         let position_bias = PositionBias { values: &bias, length: longest };
-        attention(projections, position_bias, &texts, heads, head_size, &mut output);
+        let input = Attention { projections, bias: position_bias, texts: &texts, heads, head_size, dropout: None };
+        attention(&input, &mut output);
         // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
         let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
-        let expected = reference_attention(projections, position_bias, &texts, heads, head_size);
+        let expected = reference_attention(&input);
         assert_close(&output, &expected, tolerance);
     }
 
@@ -150,13 +151,15 @@ fn texts_of(lengths: &[usize]) -> Vec<Range<usize>> {
         .to_vec()
 }
 
-fn reference_attention(
-    projections: Projections<'_>,
-    bias: PositionBias<'_>,
-    texts: &[Range<usize>],
-    heads: usize,
-    head_size: usize,
-) -> Vec<f64> {
+fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
+    let Attention {
+        projections,
+        bias,
+        texts,
+        heads,
+        head_size,
+        ..
+    } = *input;
     let width = heads * head_size;
     let at = |matrix: Strided<'_>, row: usize, column: usize| {
         f64::from(matrix.values[row * matrix.stride + column])

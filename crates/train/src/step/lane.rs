@@ -8,7 +8,7 @@ use model::{EncoderOps, TrainingBackend};
 use model::{SentenceModel, with_dropout_seed};
 
 use super::chunks::{Activations, Chunk};
-use super::layer_by_layer::{self, Input, LayerInputs, pull};
+use super::layer_by_layer::{self, LayerInputs, pull};
 
 /// Where the random numbers of dropout come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl<B: TrainingBackend> Lane<B> {
         for chunk in &self.chunks {
             let (rows, kept) = match self.activations {
                 Activations::Kept => {
-                    let rows = self.through(chunk, self.input(chunk));
+                    let rows = self.through(chunk);
                     (rows.clone().inner(), Kept::Graph(rows))
                 }
                 Activations::LayerInputs => {
@@ -109,8 +109,7 @@ impl<B: TrainingBackend> Lane<B> {
                     (rows, Kept::Layers(inputs))
                 }
                 Activations::Forgotten => {
-                    let (ids, mask) = chunk.tokens.to_tensors(&self.device);
-                    let forward = || plain.forward(ids, mask);
+                    let forward = || plain.forward_batch(&chunk.tokens);
                     let rows =
                         self.dropping
                             .run::<B::InnerBackend, _>(chunk.seed, &self.device, forward);
@@ -145,18 +144,16 @@ impl<B: TrainingBackend> Lane<B> {
                     });
                 }
                 Kept::Layers(inputs) => {
-                    let input = self.input(chunk);
-                    let gradients = self.layers_back(chunk, &input, inputs, of_rows);
+                    let gradients = self.layers_back(chunk, inputs, of_rows);
                     sum.accumulate(&self.model, gradients);
                 }
                 Kept::Nothing if self.activations == Activations::ForgottenAndLayerInputs => {
-                    let input = self.input(chunk);
                     let (_, inputs) = self.layers_forth(&self.model.valid(), chunk);
-                    let gradients = self.layers_back(chunk, &input, inputs, of_rows);
+                    let gradients = self.layers_back(chunk, inputs, of_rows);
                     sum.accumulate(&self.model, gradients);
                 }
                 Kept::Nothing => {
-                    let rows = self.through(chunk, self.input(chunk));
+                    let rows = self.through(chunk);
                     sum.accumulate(&self.model, self.graph_back(pull(rows, of_rows)));
                 }
             }
@@ -167,13 +164,10 @@ impl<B: TrainingBackend> Lane<B> {
         }
     }
 
-    fn input(&self, chunk: &Chunk) -> Input<B> {
-        chunk.tokens.to_tensors(&self.device)
-    }
-
-    fn through(&self, chunk: &Chunk, (ids, mask): Input<B>) -> Tensor<B, 2> {
-        self.dropping
-            .run::<B, _>(chunk.seed, &self.device, || self.model.forward(ids, mask))
+    fn through(&self, chunk: &Chunk) -> Tensor<B, 2> {
+        self.dropping.run::<B, _>(chunk.seed, &self.device, || {
+            self.model.forward_batch(&chunk.tokens)
+        })
     }
 
     fn layers_forth(
@@ -181,19 +175,17 @@ impl<B: TrainingBackend> Lane<B> {
         plain: &SentenceModel<B::InnerBackend>,
         chunk: &Chunk,
     ) -> (Tensor<B::InnerBackend, 2>, LayerInputs<B::InnerBackend>) {
-        let input = chunk.tokens.to_tensors(&self.device);
-        layer_by_layer::forward(plain, &input, chunk.seed, self.dropping)
+        layer_by_layer::forward(plain, &chunk.tokens, chunk.seed, self.dropping)
     }
 
     fn layers_back(
         &self,
         chunk: &Chunk,
-        input: &Input<B>,
         inputs: LayerInputs<B::InnerBackend>,
         of_rows: Tensor<B::InnerBackend, 2>,
     ) -> GradientsParams {
-        let dropping = self.dropping;
-        layer_by_layer::backward(&self.model, input, inputs, of_rows, chunk.seed, dropping)
+        let (tokens, seed) = (&chunk.tokens, chunk.seed);
+        layer_by_layer::backward(&self.model, tokens, inputs, of_rows, seed, self.dropping)
     }
 
     fn graph_back(&self, total: Tensor<B, 1>) -> GradientsParams {

@@ -5,38 +5,33 @@
 //! operations and keeps every matrix product; here the activations of one layer live at a time.
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, Int, Tensor};
-use model::attention::{AttentionContext, Layout};
-use model::{EncoderOps, TrainingBackend};
-use model::{MpNet, SentenceModel};
+use model::attention::AttentionContext;
+use model::{EncoderOps, MpNet, SentenceModel, TokenBatch, TrainingBackend};
 
 use super::lane::{Dropping, is_trainable};
 use crate::random::mix;
 
-/// Token ids of a chunk on the device: ids and mask, as the network takes them.
-pub(super) type Input<B> = (Tensor<B, 2, Int>, Option<Tensor<B, 2, Bool>>);
-
 /// What the forward pass keeps.
 pub(super) struct LayerInputs<B: Backend> {
-    /// The input of every layer, and the output of the last: `[batch * length, hidden]` each.
+    /// The input of every layer, and the output of the last: `[rows, hidden]` each, as
+    /// [`MpNet::embed_batch`] lays them.
     states: Vec<Tensor<B, 2>>,
 }
 
 /// The vectors of a chunk, without a graph behind them.
 pub(super) fn forward<B: EncoderOps>(
     model: &SentenceModel<B>,
-    (ids, mask): &Input<B>,
+    tokens: &TokenBatch,
     seed: u64,
     dropping: Dropping,
 ) -> (Tensor<B, 2>, LayerInputs<B>) {
-    let device = ids.device();
-    let size = ids.dims();
     let network = &model.network;
-    let bias = network.position_bias(size[1]);
-    let (hidden, context) = dropping.run::<B, _>(mix(seed, 0), &device, || {
-        network.embed(ids.clone(), mask.clone(), bias)
-    });
+    let device = network.device();
+    let bias = network.position_bias(tokens.length());
+    let (hidden, context) =
+        dropping.run::<B, _>(mix(seed, 0), &device, || network.embed_batch(tokens, bias));
     let mut states = vec![hidden];
     for (index, layer) in network.layers().iter().enumerate() {
         let input = states[index].clone();
@@ -46,34 +41,34 @@ pub(super) fn forward<B: EncoderOps>(
         states.push(output);
     }
     let last = states[network.layers().len()].clone();
-    let vectors = model.vectors(&unfold(last, size), mask.as_ref());
+    let vectors = model.batch_vectors(last, tokens);
     (vectors, LayerInputs { states })
 }
 
 /// The gradients of all parameters, from those of the vectors, `[batch, width]`.
 pub(super) fn backward<B: TrainingBackend>(
     model: &SentenceModel<B>,
-    (ids, mask): &Input<B>,
+    tokens: &TokenBatch,
     LayerInputs { mut states }: LayerInputs<B::InnerBackend>,
     of_vectors: Tensor<B::InnerBackend, 2>,
     seed: u64,
     dropping: Dropping,
 ) -> GradientsParams {
-    let device = ids.device();
-    let size = ids.dims();
     let network = &model.network;
+    let device = network.device();
     let mut sum = GradientsAccumulator::<MpNet<B>>::new();
 
     let Some(last) = states.pop() else {
         return sum.grads();
     };
     let hidden = Tensor::<B, 2>::from_inner(last).require_grad();
-    let vectors = model.vectors(&unfold(hidden.clone(), size), mask.as_ref());
+    let vectors = model.batch_vectors(hidden.clone(), tokens);
     let mut of_hidden = gradient(&hidden, &mut pull(vectors, of_vectors).backward());
 
     // The bias is one tensor for all layers: its gradient is a sum over them.
     let trains_bias = is_trainable::<B, _>(network.relative_bias());
-    let bias = network.position_bias(size[1]);
+    let bias = network.position_bias(tokens.length());
+    let layout = network.layout(tokens);
     let mut of_bias: Option<Tensor<B::InnerBackend, 4>> = None;
     let lowest = lowest_trainable(network);
     for (index, layer) in network.layers().iter().enumerate().rev() {
@@ -88,7 +83,10 @@ pub(super) fn backward<B: TrainingBackend>(
         } else {
             bias
         };
-        let context = context(bias.clone(), size, mask.as_ref());
+        let context = AttentionContext {
+            bias: bias.clone(),
+            layout: layout.clone(),
+        };
         let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
             layer.forward(input.clone(), &context)
         });
@@ -107,7 +105,7 @@ pub(super) fn backward<B: TrainingBackend>(
     let mut below: Vec<Tensor<B, 1>> = Vec::new();
     if is_trainable::<B, _>(network.embeddings()) {
         let (hidden, _) = dropping.run::<B, _>(mix(seed, 0), &device, || {
-            network.embed(ids.clone(), mask.clone(), bias.clone().detach())
+            network.embed_batch(tokens, bias.clone().detach())
         });
         below.push(pull(hidden, of_hidden));
     }
@@ -149,24 +147,4 @@ fn lowest_trainable<B: TrainingBackend>(network: &MpNet<B>) -> usize {
         .iter()
         .position(is_trainable::<B, _>)
         .unwrap_or(layers.len())
-}
-
-fn context<B: TrainingBackend>(
-    bias: Tensor<B, 4>,
-    [batch, length]: [usize; 2],
-    mask: Option<&Tensor<B, 2, Bool>>,
-) -> AttentionContext<B> {
-    let padding = mask.map(|mask| mask.clone().bool_not().reshape([batch, 1, 1, length]));
-    let layout = Layout::Padded {
-        batch,
-        length,
-        padding,
-    };
-    AttentionContext { bias, layout }
-}
-
-/// `[batch * length, hidden]` -> `[batch, length, hidden]`.
-fn unfold<B: EncoderOps>(hidden: Tensor<B, 2>, [batch, length]: [usize; 2]) -> Tensor<B, 3> {
-    let width = hidden.dims()[1];
-    hidden.reshape([batch, length, width])
 }

@@ -248,7 +248,6 @@ impl<B: EncoderOps> InferenceStep for Trainee<B> {
         if chunks.is_empty() {
             return StepOutput::default();
         }
-        let device = self.model.network.device();
         let dealt = deal(chunks, lanes);
         let order: Vec<usize> = dealt
             .iter()
@@ -261,10 +260,9 @@ impl<B: EncoderOps> InferenceStep for Trainee<B> {
             .map(|chunk| chunk.tokens.texts() * chunk.tokens.length())
             .sum();
         let vectors = side_by_side(dealt, |chunks| {
-            let rows = chunks.into_iter().map(|chunk| {
-                let (ids, mask) = chunk.tokens.to_tensors::<B>(&device);
-                self.model.forward(ids, mask)
-            });
+            let rows = chunks
+                .iter()
+                .map(|chunk| self.model.forward_batch(&chunk.tokens));
             Tensor::cat(rows.collect(), 0)
         });
         let vectors = select(Tensor::cat(vectors, 0), &inverse(&order));

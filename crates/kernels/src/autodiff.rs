@@ -1,0 +1,218 @@
+//! The operations under autodiff: each is one node of the graph, whose way forth and back are the
+//! backend's own.
+//!
+//! Derived from the default bodies, a layer's operations would be some seventy nodes, each with
+//! tensors of its own that are written, kept and read again. These keep what goes in, no more.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorPrimitive};
+
+use crate::dropout::DropoutMask;
+use crate::encoder_ops::EncoderOps;
+use crate::texts::Texts;
+use crate::weights::Norm;
+
+impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
+    const END_TO_END: bool = B::END_TO_END;
+
+    fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let values = primitive(values);
+        let output = B::exact_gelu(tensor(values.primitive.clone()));
+        let node = Gelu.prepare::<C>([values.node.clone()]).compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => node.finish(values.primitive, primitive(output)),
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
+    }
+
+    fn normalize(values: Tensor<Self, 2>, norm: Norm<Self>) -> Tensor<Self, 2> {
+        let (values, scale, shift) = (
+            primitive(values),
+            primitive(norm.scale),
+            primitive(norm.shift),
+        );
+        let epsilon = norm.epsilon;
+        let inner = Norm {
+            scale: tensor(scale.primitive.clone()),
+            shift: tensor(shift.primitive.clone()),
+            epsilon,
+        };
+        let output = B::normalize(tensor(values.primitive.clone()), inner);
+        let parents = [values.node.clone(), scale.node.clone(), shift.node.clone()];
+        let node = Normalize.prepare::<C>(parents).compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => {
+                let state = NormalizeState {
+                    values: values.primitive,
+                    scale: scale.primitive,
+                    shift: shift.primitive,
+                    epsilon,
+                };
+                node.finish(state, primitive(output))
+            }
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
+    }
+
+    fn attention_within(
+        query_key_value: [Tensor<Self, 2>; 3],
+        bias: Tensor<Self, 4>,
+        texts: &Texts,
+        dropout: Option<DropoutMask>,
+    ) -> Tensor<Self, 2> {
+        let [query, key, value] = query_key_value.map(primitive);
+        let bias = primitive(bias);
+        let parents = [&query, &key, &value, &bias].map(|parent| parent.node.clone());
+        let state = AttentionState::<B> {
+            query_key_value: [query, key, value].map(|tensor| tensor.primitive),
+            bias: bias.primitive,
+            texts: texts.clone(),
+            dropout,
+        };
+        let output = B::attention_within(
+            state.query_key_value.clone().map(tensor),
+            tensor(state.bias.clone()),
+            texts,
+            dropout,
+        );
+        let node = AttentionWithin.prepare::<C>(parents).compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => node.finish(state, primitive(output)),
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
+    }
+
+    fn drop_elements<const D: usize>(
+        values: Tensor<Self, D>,
+        mask: DropoutMask,
+    ) -> Tensor<Self, D> {
+        let values = primitive(values);
+        let output = B::drop_elements(tensor::<B, D>(values.primitive), mask);
+        let node = DropElements::<D>
+            .prepare::<C>([values.node.clone()])
+            .compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => node.finish(mask, primitive(output)),
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
+    }
+}
+
+fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
+    tensor.into_primitive().tensor()
+}
+
+fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+#[derive(Debug)]
+struct Gelu;
+
+impl<B: EncoderOps> Backward<B, 1> for Gelu {
+    /// What went in.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            primitive(B::exact_gelu_backward(tensor(ops.state), tensor(gradient)))
+        });
+    }
+}
+
+#[derive(Debug)]
+struct DropElements<const D: usize>;
+
+impl<B: EncoderOps, const D: usize> Backward<B, 1> for DropElements<D> {
+    type State = DropoutMask;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            primitive(B::drop_elements(tensor::<B, D>(gradient), ops.state))
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Normalize;
+
+#[derive(Clone, Debug)]
+struct NormalizeState<T> {
+    values: T,
+    scale: T,
+    shift: T,
+    epsilon: f64,
+}
+
+impl<B: EncoderOps> Backward<B, 3> for Normalize {
+    type State = NormalizeState<FloatTensor<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let state = ops.state;
+        let norm = Norm {
+            scale: tensor(state.scale),
+            shift: tensor(state.shift),
+            epsilon: state.epsilon,
+        };
+        let of = B::normalize_backward(tensor(state.values), norm, tensor(gradient));
+        let found = [
+            primitive(of.values),
+            primitive(of.scale),
+            primitive(of.shift),
+        ];
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(parent) = parent {
+                gradients.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AttentionWithin;
+
+#[derive(Clone, Debug)]
+struct AttentionState<B: Backend> {
+    query_key_value: [FloatTensor<B>; 3],
+    bias: FloatTensor<B>,
+    texts: Texts,
+    dropout: Option<DropoutMask>,
+}
+
+impl<B: EncoderOps> Backward<B, 4> for AttentionWithin {
+    type State = AttentionState<B>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let AttentionState {
+            query_key_value,
+            bias,
+            texts,
+            dropout,
+        } = ops.state;
+        let [query, key, value, of_bias] = ops.parents;
+        let of = B::attention_within_backward(
+            query_key_value.map(tensor),
+            tensor(bias),
+            &texts,
+            dropout,
+            tensor(gradient),
+            of_bias.is_some(),
+        );
+        for (parent, gradient) in [query, key, value].into_iter().zip(of.query_key_value) {
+            if let Some(parent) = parent {
+                gradients.register::<B>(parent.id, primitive(gradient));
+            }
+        }
+        if let (Some(parent), Some(gradient)) = (of_bias, of.bias) {
+            gradients.register::<B>(parent.id, primitive(gradient));
+        }
+    }
+}

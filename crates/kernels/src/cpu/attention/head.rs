@@ -1,0 +1,165 @@
+//! One head of one text: its matrices as the tile wants them, and the softmax.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::{Attention, Strided};
+use crate::cpu::layer_norm::sum;
+use crate::cpu::math::exp;
+use crate::cpu::tile::{REGISTERS, Rows, floats, multiply};
+use crate::dropout::Factors;
+
+/// Floats of a panel's row.
+#[inline(always)]
+pub(super) fn panel_width<S: Simd>() -> usize {
+    REGISTERS * S::F32_LANES
+}
+
+/// One head of one text.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub attention: &'a Attention<'a>,
+    /// Which of the texts.
+    pub text: usize,
+    /// Which of the heads.
+    pub head: usize,
+}
+
+impl<'a> Head<'a> {
+    #[inline(always)]
+    pub(super) fn range(&self) -> Range<usize> {
+        self.attention.texts[self.text].clone()
+    }
+
+    #[inline(always)]
+    pub(super) fn length(&self) -> usize {
+        self.range().len()
+    }
+
+    /// The random numbers of this head's dropout.
+    #[inline(always)]
+    pub(super) fn dropout(&self) -> Option<Factors> {
+        let block = self.text * self.attention.heads + self.head;
+        self.attention.dropout.map(|mask| mask.block(block))
+    }
+
+    /// The head's columns of the text's rows.
+    #[inline(always)]
+    pub(super) fn rows(&self, matrix: Strided<'a>) -> Rows<'a> {
+        let Attention { head_size, .. } = *self.attention;
+        let first = self.range().start * matrix.stride + self.head * head_size;
+        Rows {
+            values: &matrix.values[first..],
+            stride: matrix.stride,
+            depth: head_size,
+        }
+    }
+
+    /// The bias of one query: one float for each key.
+    #[inline(always)]
+    pub(super) fn bias(&self, query: usize) -> &'a [f32] {
+        let bias = self.attention.bias;
+        let row = (self.head * bias.length + query) * bias.length;
+        &bias.values[row..][..self.length()]
+    }
+
+    /// What the products of queries and keys are multiplied with.
+    #[inline(always)]
+    pub(super) fn scale(&self) -> f32 {
+        1.0 / (self.attention.head_size as f32).sqrt()
+    }
+
+    /// From a query's products to weights that sum to 1.
+    #[inline(always)]
+    pub(super) fn softmax(&self, query: usize, scores: &mut [f32]) {
+        let scale = self.scale();
+        for (score, bias) in scores.iter_mut().zip(self.bias(query)) {
+            *score = score.mul_add(scale, *bias);
+        }
+        let largest = maximum(scores);
+        for score in scores.iter_mut() {
+            *score = exp(*score - largest);
+        }
+        let factor = 1.0 / sum(scores, |value| value);
+        for score in scores {
+            *score *= factor;
+        }
+    }
+}
+
+/// `[depth]` rows of `length` tokens, in panels of `width`: the transposed matrix.
+#[inline(always)]
+pub(super) fn transposed_panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
+    let mut panels = vec![0.0; length.next_multiple_of(width) * rows.depth];
+    for token in 0..length {
+        let (panel, lane) = (token / width, token % width);
+        let panel = &mut panels[panel * rows.depth * width..];
+        let places = panel.chunks_exact_mut(width);
+        for (place, value) in places.zip(rows.row(token)) {
+            place[lane] = *value;
+        }
+    }
+    panels
+}
+
+/// `[length]` rows of the matrix, in panels of `width`.
+#[inline(always)]
+pub(super) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
+    let mut panels = vec![0.0; length * rows.depth.next_multiple_of(width)];
+    for token in 0..length {
+        for (panel, values) in rows.row(token).chunks(width).enumerate() {
+            panels[(panel * length + token) * width..][..values.len()].copy_from_slice(values);
+        }
+    }
+    panels
+}
+
+/// The first `count` rows of `input` times all panels, handed on a row of a panel at a time: the row,
+/// the first column, and a panel's width of floats.
+#[inline(always)]
+pub(super) fn product<S: Simd, const ROWS: usize>(
+    simd: S,
+    input: Rows<'_>,
+    count: usize,
+    panels: &[f32],
+    mut take: impl FnMut(usize, usize, &[f32]),
+) {
+    let width = panel_width::<S>();
+    for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
+        let mut row = 0;
+        while row < count {
+            macro_rules! tile {
+                ($rows:expr) => {{
+                    let sums = multiply::<S, { $rows }, f32>(simd, input.after(row), weights);
+                    for sums in &sums {
+                        take(row, panel * width, floats::<S>(sums));
+                        row += 1;
+                    }
+                }};
+            }
+            match count - row {
+                left if left >= ROWS => tile!(ROWS),
+                left if left >= 4 => tile!(4),
+                2.. => tile!(2),
+                _ => tile!(1),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn maximum(row: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<16>();
+    let mut largest = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        for (largest, &value) in largest.iter_mut().zip(chunk) {
+            *largest = if value > *largest { value } else { *largest };
+        }
+    }
+    largest
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max)
+}

@@ -1,0 +1,72 @@
+//! Attention within every text of a batch whose tokens stand end to end, forth and back.
+//!
+//! # Strategy
+//!
+//! Texts and heads are independent, so a task is one of each (or all heads of a text where there are
+//! texts enough). For a task the keys are packed, transposed, into panels, and the values as they
+//! are; then both products go through the [tile](super::tile) of the dense layers, and between them
+//! the softmax goes over scores that are still in the cache. There is no padding, so there is nothing
+//! to mask.
+//!
+//! The way back keeps nothing of the way forth but its input: the weights of a head are computed
+//! again (Dao et al., "FlashAttention", 2022), which is one product of the five that follow, and in
+//! the cache, instead of `[heads, length, length]` written out and read again for every text.
+
+mod backward;
+mod forward;
+mod head;
+
+use std::ops::Range;
+
+use crate::dropout::DropoutMask;
+
+pub use backward::{Gradients, attention_backward};
+pub use forward::attention;
+
+/// A matrix whose rows are `stride` floats apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a> {
+    /// From the first element on.
+    pub values: &'a [f32],
+    /// From a row to the next.
+    pub stride: usize,
+}
+
+/// What attention looks at; rows are tokens, and a head's columns stand together in each.
+#[derive(Clone, Copy, Debug)]
+pub struct Projections<'a> {
+    /// `[tokens, heads * head_size]`.
+    pub query: Strided<'a>,
+    /// As the queries.
+    pub key: Strided<'a>,
+    /// As the queries.
+    pub value: Strided<'a>,
+}
+
+/// Added to the scaled scores: `[heads, length, length]`. A shorter text takes the upper left corner
+/// of each, because the bias depends on the distance alone.
+#[derive(Clone, Copy, Debug)]
+pub struct PositionBias<'a> {
+    /// All heads.
+    pub values: &'a [f32],
+    /// Of the longest text.
+    pub length: usize,
+}
+
+/// Who attends to whom, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Attention<'a> {
+    /// Queries, keys and values.
+    pub projections: Projections<'a>,
+    /// Added to the scaled scores.
+    pub bias: PositionBias<'a>,
+    /// Ranges of rows, one behind the other from row 0 on.
+    pub texts: &'a [Range<usize>],
+    /// Heads.
+    pub heads: usize,
+    /// Columns of a head.
+    pub head_size: usize,
+    /// Of the weights, after the softmax. The block of text `t` and head `h` is `t * heads + h`,
+    /// query by query.
+    pub dropout: Option<DropoutMask>,
+}

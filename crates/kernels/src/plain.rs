@@ -1,0 +1,233 @@
+//! The default bodies: burn's own operations, on every backend. They are what the fast ones are
+//! tested against.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+
+use crate::cpu::Activation;
+use crate::dropout::DropoutMask;
+use crate::encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients};
+use crate::texts::Texts;
+use crate::weights::{LinearWeights, Norm};
+
+pub(crate) fn dense<B: EncoderOps>(
+    input: Tensor<B, 2>,
+    weights: LinearWeights<B>,
+    activation: Activation,
+) -> Tensor<B, 2> {
+    let (weight, bias) = weights.into_tensors(&input.device());
+    let sum = burn::tensor::module::linear(input, weight, Some(bias));
+    match activation {
+        Activation::Identity => sum,
+        Activation::Gelu => B::exact_gelu(sum),
+    }
+}
+
+/// `gradient * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x² / 2) / sqrt(2 * pi))`.
+///
+/// burn 0.21 computes its own `gelu` exactly, but in the backward pass most backends take the
+/// derivative of the tanh form (`gelu_backward` in burn-backend's `activation.rs`), which is up to
+/// 3e-4 off.
+pub(crate) fn exact_gelu_backward<B: Backend>(
+    values: Tensor<B, 2>,
+    gradient: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let below = (values.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
+    let density = (values.clone().square() * -0.5).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    (values * density + below) * gradient
+}
+
+pub(crate) fn normalize<B: Backend>(values: Tensor<B, 2>, norm: Norm<B>) -> Tensor<B, 2> {
+    Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(
+        values.into_primitive().tensor(),
+        norm.scale.into_primitive().tensor(),
+        Some(norm.shift.into_primitive().tensor()),
+        norm.epsilon,
+    )))
+}
+
+/// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -
+/// mean(g) - n * mean(g * n))`.
+pub(crate) fn normalize_backward<B: Backend>(
+    values: Tensor<B, 2>,
+    norm: Norm<B>,
+    gradient: Tensor<B, 2>,
+) -> NormalizeGradients<B> {
+    let centered = values.clone() - values.mean_dim(1);
+    let deviation = (centered.clone().square().mean_dim(1) + norm.epsilon).sqrt();
+    let normalized = centered / deviation.clone();
+    let scaled = gradient.clone() * norm.scale.unsqueeze();
+    let along = (scaled.clone() * normalized.clone()).mean_dim(1);
+    let across = scaled.clone() - scaled.mean_dim(1) - normalized.clone() * along;
+    NormalizeGradients {
+        values: across / deviation,
+        scale: (gradient.clone() * normalized).sum_dim(0).squeeze_dim(0),
+        shift: gradient.sum_dim(0).squeeze_dim(0),
+    }
+}
+
+pub(crate) fn drop_elements<B: Backend, const D: usize>(
+    values: Tensor<B, D>,
+    mask: DropoutMask,
+) -> Tensor<B, D> {
+    let shape = values.shape();
+    let factors = TensorData::new(mask.factors(shape.num_elements()), shape);
+    let factors = Tensor::from_data(factors, &values.device());
+    values * factors
+}
+
+pub(crate) fn attention_within<B: Backend>(
+    query_key_value: [Tensor<B, 2>; 3],
+    bias: Tensor<B, 4>,
+    texts: &Texts,
+    dropout: Option<DropoutMask>,
+) -> Tensor<B, 2> {
+    let attended: Vec<Tensor<B, 2>> = (0..texts.ranges().len())
+        .map(|text| {
+            let text = Text::new(&query_key_value, &bias, texts, text);
+            let weights = text.weights();
+            let weights = match text.factors(dropout) {
+                Some(factors) => weights * factors,
+                None => weights,
+            };
+            text.join(weights.matmul(text.value.clone()))
+        })
+        .collect();
+    if attended.is_empty() {
+        // No texts, no rows.
+        return query_key_value[0].clone();
+    }
+    Tensor::cat(attended, 0)
+}
+
+/// The formulas stand in `cpu/attention/backward.rs`.
+pub(crate) fn attention_within_backward<B: Backend>(
+    query_key_value: [Tensor<B, 2>; 3],
+    bias: Tensor<B, 4>,
+    texts: &Texts,
+    dropout: Option<DropoutMask>,
+    gradient: Tensor<B, 2>,
+    of_bias: bool,
+) -> AttentionGradients<B> {
+    let mut parts: [Vec<Tensor<B, 2>>; 3] = Default::default();
+    let mut of_biases = of_bias.then(|| bias.zeros_like());
+    for index in 0..texts.ranges().len() {
+        let text = Text::new(&query_key_value, &bias, texts, index);
+        let gradient = text.split(&gradient);
+        let weights = text.weights();
+        let mut dropped = weights.clone();
+        let mut of_weights = gradient.clone().matmul(text.value.clone().transpose());
+        if let Some(factors) = text.factors(dropout) {
+            dropped = dropped * factors.clone();
+            of_weights = of_weights * factors;
+        }
+        let total = (of_weights.clone() * weights.clone()).sum_dim(3);
+        let of_scores = (of_weights - total) * weights;
+        if let Some(sum) = of_biases.take() {
+            let [_, heads, length, _] = of_scores.dims();
+            let corner = [0..1, 0..heads, 0..length, 0..length];
+            let added = sum.clone().slice(corner.clone()) + of_scores.clone();
+            of_biases = Some(sum.slice_assign(corner, added));
+        }
+        let of_scores = of_scores * text.scale();
+        let of_query = of_scores.clone().matmul(text.key.clone());
+        let of_key = of_scores.transpose().matmul(text.query.clone());
+        let of_value = dropped.transpose().matmul(gradient);
+        for (part, of_part) in parts.iter_mut().zip([of_query, of_key, of_value]) {
+            part.push(text.join(of_part));
+        }
+    }
+    let query_key_value = if texts.ranges().is_empty() {
+        query_key_value
+    } else {
+        parts.map(|part| Tensor::cat(part, 0))
+    };
+    AttentionGradients {
+        query_key_value,
+        bias: of_biases,
+    }
+}
+
+/// One text: `[1, heads, length, head_size]` each.
+struct Text<B: Backend> {
+    query: Tensor<B, 4>,
+    key: Tensor<B, 4>,
+    value: Tensor<B, 4>,
+    bias: Tensor<B, 4>,
+    range: std::ops::Range<usize>,
+    index: usize,
+}
+
+impl<B: Backend> Text<B> {
+    fn new(
+        query_key_value: &[Tensor<B, 2>; 3],
+        bias: &Tensor<B, 4>,
+        texts: &Texts,
+        index: usize,
+    ) -> Self {
+        let range = texts.ranges()[index].clone();
+        let [_, heads, _, _] = bias.dims();
+        let length = range.len();
+        let [query, key, value] = query_key_value
+            .each_ref()
+            .map(|projection| split(projection, &range, heads));
+        Self {
+            query,
+            key,
+            value,
+            bias: bias.clone().slice([0..1, 0..heads, 0..length, 0..length]),
+            range,
+            index,
+        }
+    }
+
+    fn scale(&self) -> f64 {
+        let [_, _, _, head_size] = self.query.dims();
+        1.0 / (head_size as f64).sqrt()
+    }
+
+    /// After the softmax: `[1, heads, length, length]`.
+    fn weights(&self) -> Tensor<B, 4> {
+        let products = self.query.clone().matmul(self.key.clone().transpose());
+        softmax(products * self.scale() + self.bias.clone(), 3)
+    }
+
+    /// Of dropout: `[1, heads, length, length]`.
+    fn factors(&self, dropout: Option<DropoutMask>) -> Option<Tensor<B, 4>> {
+        let mask = dropout?;
+        let [_, heads, length, _] = self.bias.dims();
+        let mut factors = vec![0.0; heads * length * length];
+        for (head, factors) in factors.chunks_mut((length * length).max(1)).enumerate() {
+            let mut block = mask.block(self.index * heads + head);
+            for row in factors.chunks_mut(length) {
+                block.fill(row);
+            }
+        }
+        let factors = TensorData::new(factors, [1, heads, length, length]);
+        Some(Tensor::from_data(factors, &self.bias.device()))
+    }
+
+    fn split(&self, rows: &Tensor<B, 2>) -> Tensor<B, 4> {
+        split(rows, &self.range, self.bias.dims()[1])
+    }
+
+    /// `[1, heads, length, head_size]` -> `[length, heads * head_size]`.
+    fn join(&self, heads: Tensor<B, 4>) -> Tensor<B, 2> {
+        let [_, count, length, head_size] = heads.dims();
+        heads.swap_dims(1, 2).reshape([length, count * head_size])
+    }
+}
+
+/// `[tokens, heads * head_size]` -> `[1, heads, length, head_size]`.
+fn split<B: Backend>(
+    rows: &Tensor<B, 2>,
+    range: &std::ops::Range<usize>,
+    heads: usize,
+) -> Tensor<B, 4> {
+    let [_, width] = rows.dims();
+    rows.clone()
+        .slice([range.clone(), 0..width])
+        .reshape([1, range.len(), heads, width / heads])
+        .swap_dims(1, 2)
+}

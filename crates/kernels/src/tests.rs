@@ -1,0 +1,262 @@
+//! Every fast body against the default one, and every way back against the one that burn derives.
+
+use burn::backend::Autodiff;
+use burn::tensor::{DType, Distribution, Tensor, Tolerance};
+use burn_flex::Flex;
+use proptest::prelude::*;
+
+use crate::{
+    Activation, DropoutMask, EncoderOps, LinearWeights, Norm, NormalizeGradients, Precision, Texts,
+    plain,
+};
+
+type Train = Autodiff<Flex>;
+
+fn random<const D: usize>(shape: [usize; D], scale: f64) -> Tensor<Flex, D> {
+    Tensor::random(shape, Distribution::Normal(0.0, scale), &Default::default())
+}
+
+/// Sums of some hundred products in float32, in another order.
+#[track_caller]
+fn assert_same<const D: usize>(fast: Tensor<Flex, D>, plain: Tensor<Flex, D>, scale: f32) {
+    let tolerance = Tolerance::absolute(2e-5 * scale);
+    fast.into_data()
+        .assert_approx_eq::<f32>(&plain.into_data(), tolerance);
+}
+
+/// A leaf of a graph.
+fn leaf<const D: usize>(tensor: &Tensor<Flex, D>) -> Tensor<Train, D> {
+    Tensor::from_inner(tensor.clone()).require_grad()
+}
+
+/// The gradients of `(output * direction).sum()`.
+macro_rules! gradients {
+    ($output:expr, $direction:expr, [$($leaf:expr),*]) => {{
+        let gradients = ($output * Tensor::from_inner($direction.clone())).sum().backward();
+        [$($leaf.grad(&gradients).unwrap()),*]
+    }};
+}
+
+fn norm(width: usize) -> Norm<Flex> {
+    Norm {
+        scale: random([width], 1.0),
+        shift: random([width], 1.0),
+        epsilon: 1e-5,
+    }
+}
+
+/// Queries, keys and values, a bias, and a direction to go back from.
+struct Attended {
+    projections: [Tensor<Flex, 2>; 3],
+    bias: Tensor<Flex, 4>,
+    texts: Texts,
+    direction: Tensor<Flex, 2>,
+}
+
+impl Attended {
+    /// The projections as slices of one tensor, which are not copied, or as tensors of their own.
+    fn new(lengths: Vec<usize>, heads: usize, head_size: usize, joined: bool) -> Self {
+        let texts = Texts::of_lengths(lengths);
+        let (tokens, width) = (texts.tokens(), heads * head_size);
+        let longest = texts.longest() + 2;
+        let projections = if joined {
+            let all = random([tokens, 3 * width], 1.0);
+            [0, 1, 2].map(|part| {
+                let columns = part * width..(part + 1) * width;
+                all.clone().slice([0..tokens, columns])
+            })
+        } else {
+            [0, 1, 2].map(|_| random([tokens, width], 1.0))
+        };
+        Self {
+            projections,
+            bias: random([1, heads, longest, longest], 1.0),
+            direction: random([tokens, width], 1.0),
+            texts,
+        }
+    }
+}
+
+fn dropout(acts: bool) -> Option<DropoutMask> {
+    acts.then_some(DropoutMask {
+        probability: 0.3,
+        seed: 7,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_dense_layer_is_the_same_as_burns(
+        rows in 1usize..60,
+        input in 1usize..150,
+        output in 1usize..70,
+        gelu in any::<bool>(),
+    ) {
+        let values = random([rows, input], 1.0);
+        let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
+        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+        let packed = Flex::pack_linear(&[(weight.clone(), bias.clone())], Precision::Float32);
+        let packed = LinearWeights::Packed(packed.unwrap());
+        let weights = LinearWeights::Plain { weight, bias };
+        let plain = plain::dense(values.clone(), weights, activation);
+        let fast = Flex::dense(values.clone(), packed.clone(), activation);
+        assert_same(fast, plain.clone(), 1.0);
+        // The default body understands packed weights too.
+        assert_same(plain::dense(values, packed, activation), plain, 1.0);
+    }
+
+    #[test]
+    fn gelu_is_burns_and_its_way_back_the_derivative(rows in 1usize..40, width in 1usize..900) {
+        let (values, direction) = (random([rows, width], 2.0), random([rows, width], 1.0));
+        let fast = Flex::exact_gelu(values.clone());
+        assert_same(fast, burn::tensor::activation::gelu(values.clone()), 1.0);
+
+        let x = leaf(&values);
+        let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
+        let [derived] = gradients!(x.clone() * (erf + 1.0) * 0.5, direction, [x]);
+        let fast = Flex::exact_gelu_backward(values.clone(), direction.clone());
+        assert_same(fast, derived.clone(), 1.0);
+        let default = plain::exact_gelu_backward(values.clone(), direction.clone());
+        assert_same(default, derived.clone(), 1.0);
+        let x = leaf(&values);
+        let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
+        assert_same(node, derived, 1.0);
+    }
+
+    // A row of two equal numbers has no variance, and magnifies rounding: the widths begin where
+    // that does not happen by chance.
+    #[test]
+    fn normalisation_is_burns_and_its_way_back_the_derivative(
+        rows in 1usize..150,
+        width in 8usize..150,
+    ) {
+        let (values, residual) = (random([rows, width], 1.0), random([rows, width], 2.0));
+        let (norm, direction) = (norm(width), random([rows, width], 1.0));
+        let sum = values.clone() + residual.clone();
+        let expected = plain::normalize(sum.clone(), norm.clone());
+        assert_same(Flex::normalize(sum.clone(), norm.clone()), expected.clone(), 1.0);
+        assert_same(Flex::add_layer_norm(values, residual, norm.clone()), expected, 1.0);
+
+        let leaves = |norm: &Norm<Flex>| Norm {
+            scale: leaf(&norm.scale),
+            shift: leaf(&norm.shift),
+            epsilon: norm.epsilon,
+        };
+        let (x, parameters) = (leaf(&sum), leaves(&norm));
+        let output = plain::normalize(x.clone(), parameters.clone());
+        let [of_values] = gradients!(output, direction, [x]);
+        let output = plain::normalize(leaf(&sum), parameters.clone());
+        let [of_scale, of_shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
+        let check = |found: NormalizeGradients<Flex>| {
+            assert_same(found.values, of_values.clone(), 4.0);
+            // Sums over as many as 150 rows.
+            assert_same(found.scale, of_scale.clone(), 4.0);
+            assert_same(found.shift, of_shift.clone(), 4.0);
+        };
+        check(Flex::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
+        check(plain::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
+        let (x, parameters) = (leaf(&sum), leaves(&norm));
+        let output = Train::normalize(x.clone(), parameters.clone());
+        let [values] = gradients!(output, direction, [x]);
+        let output = Train::normalize(leaf(&sum), parameters.clone());
+        let [scale, shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
+        check(NormalizeGradients { values, scale, shift });
+    }
+
+    #[test]
+    fn attention_is_the_same_as_burns(
+        lengths in prop::collection::vec(1usize..50, 1..6),
+        heads in 1usize..5,
+        head_size in 1usize..33,
+        joined in any::<bool>(),
+        drops in any::<bool>(),
+    ) {
+        let Attended { projections, bias, texts, .. } = Attended::new(lengths, heads, head_size, joined);
+        let dropout = dropout(drops);
+        let plain = plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
+        assert_same(Flex::attention_within(projections, bias, &texts, dropout), plain, 1.0);
+    }
+
+    #[test]
+    fn the_way_back_through_attention_is_the_derivative(
+        lengths in prop::collection::vec(1usize..40, 1..7),
+        heads in 1usize..4,
+        head_size in 1usize..20,
+        joined in any::<bool>(),
+        drops in any::<bool>(),
+    ) {
+        let Attended { projections, bias, texts, direction } =
+            Attended::new(lengths, heads, head_size, joined);
+        let dropout = dropout(drops);
+        // Derived by burn from the default body, then through the node.
+        let through = |node: bool| {
+            let leaves = projections.each_ref().map(leaf);
+            let bias = leaf(&bias);
+            let output = if node {
+                Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+            } else {
+                plain::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+            };
+            let sum = (output * Tensor::from_inner(direction.clone())).sum();
+            let gradients = sum.backward();
+            let found = leaves.map(|leaf| leaf.grad(&gradients).unwrap());
+            (found, bias.grad(&gradients).unwrap())
+        };
+        let (expected, expected_bias) = through(false);
+        let check = |found: [Tensor<Flex, 2>; 3], bias: Tensor<Flex, 4>| {
+            for (found, expected) in found.into_iter().zip(&expected) {
+                assert_same(found, expected.clone(), 2.0);
+            }
+            assert_same(bias, expected_bias.clone(), 2.0);
+        };
+        let (found, found_bias) = through(true);
+        check(found, found_bias);
+        let default = plain::attention_within_backward(
+            projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true,
+        );
+        check(default.query_key_value, default.bias.unwrap());
+        let none = Flex::attention_within_backward(
+            projections.clone(), bias.clone(), &texts, dropout, direction.clone(), false,
+        );
+        assert!(none.bias.is_none());
+    }
+
+    #[test]
+    fn dropout_is_the_same_forth_and_back(rows in 1usize..40, width in 1usize..900, seed in any::<u64>()) {
+        let values = random([rows, width], 1.0);
+        let mask = DropoutMask { probability: 0.1, seed };
+        let expected = plain::drop_elements(values.clone(), mask);
+        let fast = Flex::drop_elements(values.clone(), mask);
+        fast.into_data().assert_eq(&expected.into_data(), true);
+        let x = leaf(&values);
+        let direction = random([rows, width], 1.0);
+        let [back] = gradients!(Train::drop_elements(x.clone(), mask), direction, [x]);
+        let expected = plain::drop_elements(direction, mask);
+        back.into_data().assert_eq(&expected.into_data(), true);
+    }
+}
+
+#[test]
+fn no_texts_give_no_rows() {
+    let texts = Texts::of_lengths([]);
+    let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
+    let bias = random([1, 2, 1, 1], 1.0);
+    let input = || [empty(), empty(), empty()];
+    let attended = Flex::attention_within(input(), bias.clone(), &texts, None);
+    assert_eq!(attended.dims(), [0, 8]);
+    let back = Flex::attention_within_backward(input(), bias, &texts, None, empty(), true);
+    assert_eq!(back.query_key_value[0].dims(), [0, 8]);
+    assert_eq!(
+        back.bias.unwrap().into_data().to_vec::<f32>().unwrap(),
+        [0.0; 2]
+    );
+}
+
+#[test]
+fn weights_of_another_type_stay_as_they_are() {
+    let weight = random([4, 4], 1.0).cast(DType::F64);
+    let bias = random([4], 1.0).cast(DType::F64);
+    assert!(Flex::pack_linear(&[(weight, bias)], Precision::Float32).is_none());
+}

@@ -1,0 +1,47 @@
+//! What the operations take beside activations.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+
+use crate::cpu::PackedLinear;
+
+/// The weights of a dense layer.
+#[derive(Clone, Debug)]
+pub enum LinearWeights<B: Backend> {
+    /// As tensors, which gradients may reach.
+    Plain {
+        /// `[input, output]`.
+        weight: Tensor<B, 2>,
+        /// `[output]`.
+        bias: Tensor<B, 1>,
+    },
+    /// In the form that [`EncoderOps::pack_linear`](crate::EncoderOps::pack_linear) gave.
+    Packed(PackedLinear),
+}
+
+impl<B: Backend> LinearWeights<B> {
+    pub(crate) fn into_tensors(self, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 1>) {
+        match self {
+            Self::Plain { weight, bias } => (weight, bias),
+            Self::Packed(packed) => {
+                let (weight, bias) = packed.unpack();
+                let shape = [packed.input(), packed.output()];
+                (
+                    Tensor::from_data(TensorData::new(weight, shape), device),
+                    Tensor::from_data(TensorData::new(bias, [packed.output()]), device),
+                )
+            }
+        }
+    }
+}
+
+/// Scale, shift and epsilon of a layer normalisation.
+#[derive(Clone, Debug)]
+pub struct Norm<B: Backend> {
+    /// `[width]`.
+    pub scale: Tensor<B, 1>,
+    /// `[width]`.
+    pub shift: Tensor<B, 1>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
