@@ -136,8 +136,8 @@ impl SentenceEncoderBuilder {
     }
 
     /// An encoder around a model that is in memory already, such as one that is being trained:
-    /// `checkpoint` tells its settings and tokenizer, `tensor_device` is where it lies on the
-    /// backend of [`device`](Self::device).
+    /// `checkpoint` tells its settings and tokenizer; it lies on the backend of
+    /// [`device`](Self::device).
     ///
     /// # Errors
     ///
@@ -146,7 +146,6 @@ impl SentenceEncoderBuilder {
         self,
         checkpoint: Checkpoint,
         model: SentenceModel<B>,
-        tensor_device: B::Device,
     ) -> Result<SentenceEncoder> {
         let precision = self.precision;
         let device = self.device.select()?;

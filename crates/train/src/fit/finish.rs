@@ -70,8 +70,8 @@ impl Finish<'_> {
         let before = self.checkpoint.load::<B>(device)?;
         let change = WeightChange::between(&before.network, &tuned.network);
         let samples = Samples {
-            before: self.sample::<B>(before, device)?,
-            after: self.sample::<B>(tuned, device)?,
+            before: self.sample::<B>(before)?,
+            after: self.sample::<B>(tuned)?,
         };
         let result = FitResult {
             before: self.scores_at(0),
@@ -125,14 +125,10 @@ impl Finish<'_> {
         Ok((merged, self.position.step))
     }
 
-    fn sample<B: EncoderOps>(
-        &self,
-        model: SentenceModel<B>,
-        device: &B::Device,
-    ) -> Result<Embeddings, TrainError> {
+    fn sample<B: EncoderOps>(&self, model: SentenceModel<B>) -> Result<Embeddings, TrainError> {
         let encoder = SentenceEncoder::builder()
             .device(self.device_name)
-            .with_model(self.checkpoint.clone(), model, device.clone())?;
+            .with_model(self.checkpoint.clone(), model)?;
         Ok(encoder.encode(&SAMPLE_QUERIES)?)
     }
 

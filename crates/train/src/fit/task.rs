@@ -51,7 +51,7 @@ impl BackendTask for Fit<'_> {
         let valid = self.rows.valid_loader(settings, tokenizer)?;
         let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
         let start = self.start(checkpoints.as_ref())?;
-        let validate = self.validate::<B>(&device)?;
+        let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
         let Some(plan) = plan(settings, &train, &self.surroundings.stop, notes)? else {
             return Err(self.interrupted(start.step, self.surroundings.resume));
@@ -190,23 +190,18 @@ impl BackendTask for Fit<'_> {
 
 impl Fit<'_> {
     /// Scores a model on the validation rows.
-    fn validate<B: EncoderOps>(
-        &self,
-        device: &B::Device,
-    ) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
+    fn validate<B: EncoderOps>(&self) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
         let Some(rows) = self.rows.validation() else {
             return Ok(None);
         };
         // What cannot be measured is said before the first step.
         rows.evaluator()?;
-        let (checkpoint, device) = (self.checkpoint.clone(), device.clone());
+        let checkpoint = self.checkpoint.clone();
         let (name, stop) = (self.devices[0], self.surroundings.stop.clone());
         Ok(Some(Box::new(move |model: &SentenceModel<B>| {
-            let encoder = SentenceEncoder::builder().device(name).with_model(
-                checkpoint.clone(),
-                model.clone(),
-                device.clone(),
-            )?;
+            let encoder = SentenceEncoder::builder()
+                .device(name)
+                .with_model(checkpoint.clone(), model.clone())?;
             let mut go_on = |_| {
                 if stop.is_asked() {
                     std::ops::ControlFlow::Break(())
