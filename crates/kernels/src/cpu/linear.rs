@@ -6,10 +6,13 @@
 //! panel of the weights passes over it once, and a panel stays there while the tiles of the block go
 //! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
 //! there the panels are shared out, because reading the weights is what takes the time.
+//!
+//! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::amx;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::simd::{Vectorized, dispatch};
@@ -43,6 +46,9 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     assert_eq!(rows, rows_of(output, weights.output()), "rows in and out");
     if rows == 0 {
         return;
+    }
+    if let Panels::Tiles(tiles) = weights.panels() {
+        return amx::linear(input, tiles, weights.bias(), activation, output);
     }
     if rows < FEWEST_ROWS * rayon::current_num_threads() {
         by_panels(input, weights, activation, output);
@@ -141,6 +147,7 @@ impl Vectorized for Product<'_> {
         match self.weights.panels() {
             Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
             Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
+            Panels::Tiles(_) => debug_assert!(false, "`linear` has another way for them"),
         }
     }
 }

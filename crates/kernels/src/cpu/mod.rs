@@ -1,5 +1,6 @@
 //! The operations on plain slices: nothing here knows a tensor.
 
+mod amx;
 mod attention;
 mod layer_norm;
 mod linear;
