@@ -194,7 +194,7 @@ struct Conversion<'a> {
 impl Vectorized for Conversion<'_> {
     type Output = ();
 
-    // Plain loops over arrays of fixed length: the compiler makes vector instructions of them.
+    // Plain loops over a tile's row: the compiler makes vector instructions of them.
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let parts = self.form.parts();
@@ -209,12 +209,17 @@ impl Vectorized for Conversion<'_> {
             for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
                 let mut floats = [0.0; DEPTH];
                 floats[..values.len()].copy_from_slice(values);
-                match self.form {
-                    Form::Single => *tiles[0].row_mut(row) = floats.map(nearest),
-                    Form::Split => {
-                        let halves = floats.map(split);
-                        *tiles[0].row_mut(row) = halves.map(|[high, _]| high);
-                        *tiles[1].row_mut(row) = halves.map(|[_, low]| low);
+                match (self.form, tiles) {
+                    (Form::Split, [high, low]) => {
+                        let halves = high.row_mut(row).iter_mut().zip(low.row_mut(row));
+                        for ((high, low), value) in halves.zip(&floats) {
+                            [*high, *low] = split(*value);
+                        }
+                    }
+                    (_, tiles) => {
+                        for (half, value) in tiles[0].row_mut(row).iter_mut().zip(&floats) {
+                            *half = nearest(*value);
+                        }
                     }
                 }
             }

@@ -98,15 +98,15 @@ pub(super) fn widen(half: u16) -> f32 {
 /// a finite one that would be rounded to infinity is cut off instead.
 #[inline(always)]
 pub(super) fn split(value: f32) -> [u16; 2] {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let mut high = bfloat16(value);
-    if high & EXPONENT == EXPONENT && value.is_finite() {
-        high = value.to_bits() & 0xffff_0000;
-    }
-    let rest = if value.is_finite() {
-        value - f32::from_bits(high)
+    let (finite, rounded) = (value.is_finite(), bfloat16(value));
+    let high = if finite && !f32::from_bits(rounded).is_finite() {
+        value.to_bits() & 0xffff_0000
     } else {
-        0.0
+        rounded
     };
-    [(high >> 16) as u16, nearest(rest)]
+    let rest = value - f32::from_bits(high);
+    [
+        (high >> 16) as u16,
+        nearest(if finite { rest } else { 0.0 }),
+    ]
 }
