@@ -33,19 +33,29 @@ mod linux {
     /// CPUID leaf 7, `edx`.
     const AMX_BF16: u32 = 1 << 22;
     const AMX_TILE: u32 = 1 << 24;
+    /// CPUID leaf 0x1d, palette 1: eight tiles of 16 rows of 64 bytes, in `eax` (bytes of a tile in the
+    /// upper half), `ebx` (tiles, bytes of a row) and `ecx` (rows).
+    const PALETTES: u32 = 0x1d;
+    const TILE_BYTES: u32 = 1024;
+    const TILES_AND_ROW_BYTES: u32 = 8 << 16 | 64;
+    const ROWS: u32 = 16;
     /// The configuration and the data of the tiles, in the register of what the system keeps.
     const TILE_STATE: u64 = 1 << TILE_CONFIGURATION | 1 << TILE_DATA;
     const TILE_CONFIGURATION: u32 = 17;
     const TILE_DATA: u32 = 18;
 
     pub(super) fn has_tiles() -> bool {
-        // SAFETY: every x86-64 processor has CPUID, and leaf 0 says which others it has.
+        // SAFETY: every x86-64 processor has CPUID; leaf 0 says which others it has.
         let leaves = unsafe { __cpuid(0) }.eax;
-        // SAFETY: as above; the leaf exists.
-        leaves >= 7 && {
-            let features = unsafe { __cpuid_count(7, 0) }.edx;
-            features & (AMX_TILE | AMX_BF16) == AMX_TILE | AMX_BF16
+        if leaves < PALETTES {
+            return false;
         }
+        // SAFETY: both leaves exist.
+        let (features, palette) = unsafe { (__cpuid_count(7, 0).edx, __cpuid_count(PALETTES, 1)) };
+        features & (AMX_TILE | AMX_BF16) == AMX_TILE | AMX_BF16
+            && palette.eax >> 16 == TILE_BYTES
+            && palette.ebx == TILES_AND_ROW_BYTES
+            && palette.ecx & 0xffff == ROWS
     }
 
     pub(super) fn system_keeps_tiles() -> bool {

@@ -44,7 +44,7 @@ pub(in crate::cpu) fn linear(
     } else {
         // As many blocks for each thread.
         let blocks = rows.div_ceil(most).next_multiple_of(threads);
-        let block = rows.div_ceil(blocks).next_multiple_of(WIDTH);
+        let block = rows.div_ceil(blocks).next_multiple_of(SIDE);
         layer.by_rows(input, block, output);
     }
 }
@@ -66,8 +66,10 @@ fn with_tiles(count: usize, work: impl FnOnce(&mut [Tile])) {
     }
     // Taken, not borrowed: while a thread of rayon waits inside `work`, it may come here again.
     let mut tiles = KEPT.take();
-    tiles.resize(count, Tile::ZERO);
-    work(&mut tiles);
+    if tiles.len() < count {
+        tiles.resize(count, Tile::ZERO);
+    }
+    work(&mut tiles[..count]);
     KEPT.set(tiles);
 }
 

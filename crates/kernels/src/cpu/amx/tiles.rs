@@ -8,9 +8,6 @@ use crate::cpu::panels::bfloat16;
 /// Rows of a tile, and 32-bit places in a row.
 pub(super) const SIDE: usize = 16;
 
-/// Bytes of a tile's row.
-pub(super) const ROW_BYTES: usize = 64;
-
 /// bfloat16 of a tile's row: how much of the depth one tile covers.
 pub(super) const DEPTH: usize = 2 * SIDE;
 

@@ -23,7 +23,10 @@ use std::marker::PhantomData;
 
 use super::Form;
 use super::detect;
-use super::tiles::{Multiply, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
+use super::tiles::{Multiply, SIDE, Sums, Tile, WIDTH, steps_of};
+
+/// Bytes of a tile's row.
+const ROW_BYTES: usize = size_of::<Tile>() / SIDE;
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
 #[repr(C, align(64))]
