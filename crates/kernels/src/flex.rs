@@ -177,7 +177,7 @@ mod tests {
             let packed = Flex::pack_linear(&[(weight.clone(), bias.clone())], Precision::Float32).unwrap();
             let plain = plain_dense(values.clone(), LinearWeights::Plain { weight, bias }, activation);
             let fast = Flex::dense(values.clone(), LinearWeights::Packed(packed.clone()), activation);
-            // Packed for a matrix unit, float32 keeps 16 bits of its fraction.
+            // Packed for a matrix unit, float32 keeps 17 significant bits.
             assert_same(fast, plain.clone(), 4.0);
             // The default body understands packed weights too.
             assert_same(plain_dense(values, LinearWeights::Packed(packed), activation), plain, 4.0);

@@ -177,7 +177,7 @@ impl PackedLinear {
     }
 
     /// The weights, `[input, output]` row-major, and the bias, as they are after rounding: those kept
-    /// as float32 come back to the bit, or, packed for a matrix unit, within `2^-16` of themselves.
+    /// as float32 come back to the bit, or, packed for a matrix unit, within `2^-17` of themselves.
     #[must_use]
     pub fn unpack(&self) -> (Vec<f32>, Vec<f32>) {
         let weights = match &self.0.panels {

@@ -73,7 +73,7 @@ pub(super) fn reference_linear(
 }
 
 /// Products of up to 200 terms below 1, summed in float32 in another order: 200 * 2^-24. A matrix
-/// unit keeps 16 bits of the fraction: then as many terms of 3 * 2^-16 each (closer: `amx`'s tests).
+/// unit keeps 17 significant bits: then as many terms of 2^-15 each (closer: `amx`'s tests).
 fn linear_tolerance() -> f64 {
     if amx::wanted() { 1e-2 } else { 2e-5 }
 }

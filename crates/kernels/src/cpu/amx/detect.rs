@@ -20,10 +20,11 @@ pub(super) fn usable() -> bool {
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod linux {
-    // The instructions that ask, and one system call.
-    #![allow(unsafe_code)]
-    // Reading CPUID needs no `unsafe` in newer compilers than the oldest that builds this.
-    #![allow(unused_unsafe)]
+    #![allow(unsafe_code, reason = "the instructions that ask, and one system call")]
+    #![allow(
+        unused_unsafe,
+        reason = "CPUID is safe only in newer compilers than the oldest that builds this"
+    )]
 
     use std::arch::asm;
     use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};

@@ -9,9 +9,9 @@
 //! - bfloat16 weights take one such product: each input row is rounded to bfloat16, the sums, the
 //!   bias and what follows stay float32.
 //! - float32 weights take three. Every number is split into two bfloat16, `high` the nearest to it
-//!   and `low` the nearest to the rest, which keep 16 bits of its fraction together; a product is then
+//!   and `low` the nearest to the rest, together within `2^-17` of it; a product is then
 //!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
-//!   is at most `3 * 2^-16` of the product, and in a sum of many these mostly cancel. The two take as
+//!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. The two take as
 //!   many bytes as the float32 did.
 //! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
 //!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.

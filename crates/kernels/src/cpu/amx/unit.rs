@@ -15,8 +15,10 @@
 //! high`, `high * high`, `high * low` each step replaces the rows, then the columns: every tile is
 //! still read once, eight reads for twelve products.
 
-// Instructions that the compiler does not know how to write yet; see above.
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "instructions that stable Rust writes only as assembly"
+)]
 
 use std::arch::asm;
 use std::marker::PhantomData;
