@@ -7,11 +7,12 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
-    /// All 32: vectors as PyTorch's, within 1e-5.
+    /// All 32: vectors as PyTorch's, within 1e-5. (With a matrix unit, 17 significant bits: see
+    /// [`cpu`](crate::cpu).)
     #[default]
     Float32,
     /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
-    /// sums stay in float32.
+    /// sums stay in float32. With a matrix unit, what goes into a dense layer is rounded as well.
     Bfloat16,
 }
 

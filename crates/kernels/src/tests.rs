@@ -102,9 +102,10 @@ proptest! {
         let weights = LinearWeights::Plain { weight, bias };
         let plain = plain::dense(values.clone(), weights, activation);
         let fast = Flex::dense(values.clone(), packed.clone(), activation);
-        assert_same(fast, plain.clone(), 1.0);
+        // Packed for a matrix unit, float32 keeps 17 significant bits.
+        assert_same(fast, plain.clone(), 4.0);
         // The default body understands packed weights too.
-        assert_same(plain::dense(values, packed, activation), plain, 1.0);
+        assert_same(plain::dense(values, packed, activation), plain, 4.0);
     }
 
     #[test]

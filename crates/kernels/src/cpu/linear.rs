@@ -6,10 +6,13 @@
 //! panel of the weights passes over it once, and a panel stays there while the tiles of the block go
 //! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
 //! there the panels are shared out, because reading the weights is what takes the time.
+//!
+//! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::amx;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::simd::{Vectorized, dispatch};
@@ -43,6 +46,9 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     assert_eq!(rows, rows_of(output, weights.output()), "rows in and out");
     if rows == 0 {
         return;
+    }
+    if let Panels::Tiles(tiles) = weights.panels() {
+        return amx::linear(input, tiles, weights.bias(), activation, output);
     }
     if rows < FEWEST_ROWS * rayon::current_num_threads() {
         by_panels(input, weights, activation, output);
@@ -141,6 +147,7 @@ impl Vectorized for Product<'_> {
         match self.weights.panels() {
             Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
             Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
+            Panels::Tiles(_) => debug_assert!(false, "`linear` has another way for them"),
         }
     }
 }
@@ -166,7 +173,7 @@ impl Product<'_> {
                         }
                     };
                 }
-                tile_of!(1 2 3 4 5 7 8 9 10 11);
+                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
                 row += height;
             }
         }
@@ -206,6 +213,55 @@ impl Product<'_> {
                 }
             }
             output[first..first + count].copy_from_slice(&row[..count]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::{Arch, WithSimd};
+
+    use super::*;
+    use crate::cpu::tests::numbers;
+    use crate::precision::Precision;
+
+    /// Tiles of twelve rows, whatever registers there are.
+    struct Tall<W>(W);
+
+    impl<W: Vectorized> WithSimd for Tall<W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> W::Output {
+            self.0.run::<S, 12>(simd)
+        }
+    }
+
+    /// Only some processors have registers for tall tiles: a height that was forgotten broke these
+    /// alone.
+    #[test]
+    fn tiles_of_every_height_give_the_same() {
+        let (weight, bias) = (numbers(9 * 70, 1, 1.0), numbers(70, 2, 1.0));
+        for precision in [Precision::Float32, Precision::Bfloat16] {
+            let weights = PackedLinear::pack(&[(&weight, &bias)], precision);
+            if matches!(weights.panels(), Panels::Tiles(_)) {
+                continue;
+            }
+            for rows in 0..=40 {
+                let input = numbers(rows * 9, 3, 1.0);
+                let product = |output| Product {
+                    input: &input,
+                    weights: &weights,
+                    activation: Activation::Identity,
+                    panels: 0..70_usize.div_ceil(weights.width()),
+                    output,
+                    columns: 0..70,
+                };
+                let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
+                Arch::new().dispatch(Tall(product(&mut tall)));
+                dispatch(product(&mut usual));
+                assert_eq!(tall, usual, "{precision}, {rows} rows");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytemuck::TransparentWrapper;
 use pulp::Simd;
 
+use super::amx::{self, TileWeights};
 use super::simd;
 use super::tile::REGISTERS;
 use crate::precision::Precision;
@@ -86,7 +87,8 @@ impl Element for Bf16Pair {
 }
 
 /// Rounds to the nearest float32 whose lower half is 0, halves to even; not-a-number stays so.
-fn bfloat16(value: f32) -> u32 {
+#[inline(always)]
+pub(super) fn bfloat16(value: f32) -> u32 {
     let bits = value.to_bits();
     if value.is_nan() {
         // Its payload may lie in the lower half alone.
@@ -115,6 +117,8 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Vec<f32>),
     Bfloat16(Vec<Bf16Pair>),
+    /// Of either precision, for a matrix unit.
+    Tiles(TileWeights),
 }
 
 impl PackedLinear {
@@ -134,8 +138,14 @@ impl PackedLinear {
         for (weight, bias) in layers {
             assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
         }
-        let width = simd::panel_width();
+        let for_unit = amx::wanted();
+        let width = if for_unit {
+            TileWeights::width()
+        } else {
+            simd::panel_width()
+        };
         let panels = match precision {
+            _ if for_unit => Panels::Tiles(TileWeights::pack(layers, input, precision)),
             Precision::Float32 => Panels::Float32(cut(layers, input, width, width)),
             Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
         };
@@ -166,12 +176,14 @@ impl PackedLinear {
         self.0.output
     }
 
-    /// The weights, `[input, output]` row-major, and the bias, as they are after rounding.
+    /// The weights, `[input, output]` row-major, and the bias, as they are after rounding: those kept
+    /// as float32 come back to the bit, or, packed for a matrix unit, within `2^-17` of themselves.
     #[must_use]
     pub fn unpack(&self) -> (Vec<f32>, Vec<f32>) {
         let weights = match &self.0.panels {
             Panels::Float32(panels) => self.join(panels),
             Panels::Bfloat16(panels) => self.join(panels),
+            Panels::Tiles(tiles) => tiles.unpack(),
         };
         (weights, self.0.bias[..self.0.output].to_vec())
     }
@@ -202,6 +214,7 @@ impl PackedLinear {
         match &self.0.panels {
             Panels::Float32(panels) => size_of_val(panels.as_slice()),
             Panels::Bfloat16(panels) => size_of_val(panels.as_slice()),
+            Panels::Tiles(tiles) => tiles.bytes(),
         }
     }
 

@@ -1,0 +1,97 @@
+//! Whether this process may use the matrix unit.
+
+/// Whether the processor has tiles and their bfloat16 products, the system keeps the tiles when it
+/// switches between threads, and gives this process leave to use them.
+///
+/// The leave is the process's for good, once given, and holds for all of its threads.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) fn usable() -> bool {
+    use std::sync::OnceLock;
+
+    static USABLE: OnceLock<bool> = OnceLock::new();
+    *USABLE.get_or_init(|| linux::has_tiles() && linux::system_keeps_tiles() && linux::ask_leave())
+}
+
+/// Elsewhere there is no such unit, or nobody has tried how to ask for it.
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+pub(super) fn usable() -> bool {
+    false
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod linux {
+    #![allow(unsafe_code, reason = "the instructions that ask, and one system call")]
+    #![allow(
+        unused_unsafe,
+        reason = "CPUID is safe only in newer compilers than the oldest that builds this"
+    )]
+
+    use std::arch::asm;
+    use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+    /// CPUID leaf 1, `ecx`: XGETBV may be used.
+    const OSXSAVE: u32 = 1 << 27;
+    /// CPUID leaf 7, `edx`.
+    const AMX_BF16: u32 = 1 << 22;
+    const AMX_TILE: u32 = 1 << 24;
+    /// CPUID leaf 0x1d, palette 1: eight tiles of 16 rows of 64 bytes, in `eax` (bytes of a tile in the
+    /// upper half), `ebx` (tiles, bytes of a row) and `ecx` (rows).
+    const PALETTES: u32 = 0x1d;
+    const TILE_BYTES: u32 = 1024;
+    const TILES_AND_ROW_BYTES: u32 = 8 << 16 | 64;
+    const ROWS: u32 = 16;
+    /// The configuration and the data of the tiles, in the register of what the system keeps.
+    const TILE_STATE: u64 = 1 << TILE_CONFIGURATION | 1 << TILE_DATA;
+    const TILE_CONFIGURATION: u32 = 17;
+    const TILE_DATA: u32 = 18;
+
+    pub(super) fn has_tiles() -> bool {
+        // SAFETY: every x86-64 processor has CPUID; leaf 0 says which others it has.
+        let leaves = unsafe { __cpuid(0) }.eax;
+        if leaves < PALETTES {
+            return false;
+        }
+        // SAFETY: both leaves exist.
+        let (features, palette) = unsafe { (__cpuid_count(7, 0).edx, __cpuid_count(PALETTES, 1)) };
+        features & (AMX_TILE | AMX_BF16) == AMX_TILE | AMX_BF16
+            && palette.eax >> 16 == TILE_BYTES
+            && palette.ebx == TILES_AND_ROW_BYTES
+            && palette.ecx & 0xffff == ROWS
+    }
+
+    pub(super) fn system_keeps_tiles() -> bool {
+        // SAFETY: every x86-64 processor has leaf 1.
+        if unsafe { __cpuid(1) }.ecx & OSXSAVE == 0 {
+            return false;
+        }
+        #[target_feature(enable = "xsave")]
+        fn kept() -> u64 {
+            // SAFETY: register 0 exists wherever XGETBV does.
+            unsafe { _xgetbv(0) }
+        }
+        // SAFETY: OSXSAVE says that the processor has XSAVE and the system has turned it on.
+        unsafe { kept() & TILE_STATE == TILE_STATE }
+    }
+
+    /// Linux keeps the 8 KiB of tiles only for processes that ask for them.
+    pub(super) fn ask_leave() -> bool {
+        const ARCH_PRCTL: u64 = 158;
+        const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+        let answer: i64;
+        // SAFETY: `arch_prctl` with this request reads and writes no memory of the process; an
+        // unknown one (Linux before 5.16) is answered with an error. The kernel changes `rcx` and
+        // `r11`, which are given up.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") ARCH_PRCTL => answer,
+                in("rdi") ARCH_REQ_XCOMP_PERM,
+                in("rsi") u64::from(TILE_DATA),
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        answer == 0
+    }
+}

@@ -1,0 +1,261 @@
+//! A dense layer over tiles: what is converted when, and which thread multiplies what.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::Form;
+use super::portable::Portable;
+use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH, nearest, split};
+use super::weights::TileWeights;
+use crate::cpu::linear::Activation;
+use crate::cpu::math::gelu;
+use crate::cpu::simd::{Vectorized, dispatch};
+
+/// Bytes of the input's tiles in a block: half of the second-level cache of processors with tiles,
+/// which have 2 MiB for each core. The other half has room for a panel of weights.
+const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// With fewer rows than this for every thread (and no more than a block), the weights are shared out
+/// instead: each thread then reads a part of them, and that takes the time.
+const FEWEST_ROWS: usize = 96;
+
+/// `activation(input * weights + bias)`, for whole rows of both; `bias` is padded to whole panels.
+pub(in crate::cpu) fn linear(
+    input: &[f32],
+    weights: &TileWeights,
+    bias: &[f32],
+    activation: Activation,
+    output: &mut [f32],
+) {
+    let rows = input.len() / weights.input().max(1);
+    let of_row = weights.tiles_of_rows() * size_of::<Tile>() / SIDE;
+    let most = (BLOCK_BYTES / of_row.max(1)).max(WIDTH) / WIDTH * WIDTH;
+    let threads = rayon::current_num_threads();
+    let layer = Layer {
+        weights,
+        bias,
+        activation,
+    };
+    if rows <= most.min(FEWEST_ROWS * threads) {
+        layer.by_panels(input, rows, output);
+    } else {
+        // As many blocks for each thread.
+        let blocks = rows.div_ceil(most).next_multiple_of(threads);
+        let block = rows.div_ceil(blocks).next_multiple_of(SIDE);
+        layer.by_rows(input, block, output);
+    }
+}
+
+/// Does `work` with this thread's unit, where there is one.
+fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(mut unit) = super::unit::Unit::hold() {
+        return work(&mut unit);
+    }
+    work(&mut Portable);
+}
+
+/// Does `work` with `count` tiles, which hold anything. Their memory is kept for the thread's next
+/// call: pages that are new every time cost as much as filling them.
+fn with_tiles(count: usize, work: impl FnOnce(&mut [Tile])) {
+    thread_local! {
+        static KEPT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken, not borrowed: while a thread of rayon waits inside `work`, it may come here again.
+    let mut tiles = KEPT.take();
+    if tiles.len() < count {
+        tiles.resize(count, Tile::ZERO);
+    }
+    work(&mut tiles[..count]);
+    KEPT.set(tiles);
+}
+
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    weights: &'a TileWeights,
+    bias: &'a [f32],
+    activation: Activation,
+}
+
+impl Layer<'_> {
+    /// Every thread computes all columns of some blocks of rows.
+    fn by_rows(self, input: &[f32], block: usize, output: &mut [f32]) {
+        let (depth, width) = (self.weights.input(), self.weights.output());
+        let of_rows = self.weights.tiles_of_rows();
+        input
+            .par_chunks(block * depth)
+            .zip(output.par_chunks_mut(block * width))
+            .for_each(|(input, output)| {
+                let rows = input.len() / depth;
+                with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
+                    let groups = tiles.chunks_exact_mut(of_rows);
+                    for (tiles, input) in groups.zip(input.chunks(SIDE * depth)) {
+                        self.convert(input, tiles);
+                    }
+                    let panels = 0..self.weights.panels();
+                    with_unit(|unit| self.multiply(unit, tiles, rows, panels, output));
+                });
+            });
+    }
+
+    /// Every thread computes some columns of all rows aside, then they are put in their places.
+    fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
+        let (depth, width) = (self.weights.input(), self.weights.output());
+        let of_rows = self.weights.tiles_of_rows();
+        let panels = self.weights.panels();
+        with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
+            tiles
+                .par_chunks_exact_mut(of_rows)
+                .zip(input.par_chunks(SIDE * depth))
+                .for_each(|(tiles, input)| self.convert(input, tiles));
+            let tiles = &*tiles;
+            let share = panels.div_ceil(rayon::current_num_threads());
+            if share == panels {
+                with_unit(|unit| self.multiply(unit, tiles, rows, 0..panels, output));
+                return;
+            }
+            let part = |part: usize| {
+                let panels = part * share..panels.min((part + 1) * share);
+                let columns = panels.start * WIDTH..width.min(panels.end * WIDTH);
+                let mut output = vec![0.0; rows * columns.len()];
+                with_unit(|unit| self.multiply(unit, tiles, rows, panels, &mut output));
+                (columns, output)
+            };
+            let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
+                .into_par_iter()
+                .map(part)
+                .collect();
+            for (columns, part) in parts {
+                let rows = output.chunks_exact_mut(width);
+                for (row, values) in rows.zip(part.chunks_exact(columns.len())) {
+                    row[columns.clone()].copy_from_slice(values);
+                }
+            }
+        });
+    }
+
+    /// Up to 16 rows of the input as tiles.
+    fn convert(self, input: &[f32], tiles: &mut [Tile]) {
+        dispatch(Conversion {
+            input,
+            depth: self.weights.input(),
+            form: self.weights.form(),
+            tiles,
+        });
+    }
+
+    /// The tiles of `rows` rows times some panels; `output` has the columns of these alone.
+    fn multiply(
+        self,
+        unit: &mut dyn Multiply,
+        tiles: &[Tile],
+        rows: usize,
+        panels: Range<usize>,
+        output: &mut [f32],
+    ) {
+        let of_rows = self.weights.tiles_of_rows();
+        let start = panels.start * WIDTH;
+        let width = self.weights.output().min(panels.end * WIDTH) - start;
+        let mut sums = Sums::ZERO;
+        for panel in panels {
+            let weights = self.weights.panel(panel);
+            let bias = &self.bias[panel * WIDTH..][..WIDTH];
+            let pairs = tiles.chunks(PAIR * of_rows);
+            for (pair, output) in pairs.zip(output[..rows * width].chunks_mut(WIDTH * width)) {
+                let (above, below) = pair.split_at(of_rows);
+                let input = if below.is_empty() {
+                    &[above][..]
+                } else {
+                    &[above, below]
+                };
+                unit.multiply(self.weights.form(), input, weights, &mut sums);
+                dispatch(Finish {
+                    sums: &mut sums,
+                    bias,
+                    activation: self.activation,
+                    output,
+                    width,
+                    first: panel * WIDTH - start,
+                });
+            }
+        }
+    }
+}
+
+/// Up to 16 rows, rounded or split; rows and depths that are missing become 0.
+struct Conversion<'a> {
+    input: &'a [f32],
+    depth: usize,
+    form: Form,
+    tiles: &'a mut [Tile],
+}
+
+impl Vectorized for Conversion<'_> {
+    type Output = ();
+
+    // Plain loops over a tile's row: the compiler makes vector instructions of them.
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+        let parts = self.form.parts();
+        let rows = self.input.chunks_exact(self.depth);
+        for missing in rows.len()..SIDE {
+            for tile in &mut *self.tiles {
+                *tile.row_mut(missing) = [0; DEPTH];
+            }
+        }
+        for (row, values) in rows.enumerate() {
+            let steps = self.tiles.chunks_exact_mut(parts);
+            for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
+                let mut floats = [0.0; DEPTH];
+                floats[..values.len()].copy_from_slice(values);
+                match (self.form, tiles) {
+                    (Form::Split, [high, low]) => {
+                        let halves = high.row_mut(row).iter_mut().zip(low.row_mut(row));
+                        for ((high, low), value) in halves.zip(&floats) {
+                            [*high, *low] = split(*value);
+                        }
+                    }
+                    (_, tiles) => {
+                        for (half, value) in tiles[0].row_mut(row).iter_mut().zip(&floats) {
+                            *half = nearest(*value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What follows the sums: bias, activation, and their places in the output, rows of `width`.
+struct Finish<'a> {
+    sums: &'a mut Sums,
+    bias: &'a [f32],
+    activation: Activation,
+    output: &'a mut [f32],
+    width: usize,
+    first: usize,
+}
+
+impl Vectorized for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+        let count = WIDTH.min(self.width - self.first);
+        let output = self.output.chunks_exact_mut(self.width);
+        for (sums, output) in self.sums.0.iter_mut().zip(output) {
+            for (sum, bias) in sums.iter_mut().zip(self.bias) {
+                *sum += bias;
+            }
+            if self.activation == Activation::Gelu {
+                for sum in sums.iter_mut() {
+                    *sum = gelu(*sum);
+                }
+            }
+            output[self.first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Dense layers on the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later).
+//!
+//! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
+//! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
+//! cycles, eight times what AVX-512 does with float32.
+//!
+//! # Strategy
+//!
+//! - bfloat16 weights take one such product: each input row is rounded to bfloat16, the sums, the
+//!   bias and what follows stay float32.
+//! - float32 weights take three. Every number is split into two bfloat16, `high` the nearest to it
+//!   and `low` the nearest to the rest, together within `2^-17` of it; a product is then
+//!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
+//!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. The two take as
+//!   many bytes as the float32 did.
+//! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
+//!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
+//! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
+//!   other four hold what is multiplied ([`unit`]). So every tile that is read is used twice.
+//! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
+//!   of a few rows the weights are shared out instead ([`linear`]).
+//!
+//! The same product in plain Rust ([`portable`]) adds in the same order. It is what other processors
+//! test the packing, the edges and the sharing out with, and it is not fast.
+//!
+//! An infinite number times one that is no short bfloat16 may give not-a-number in the split form
+//! instead of infinity (`infinity * low` can be `infinity * 0`). Numbers below `2^-126` count as 0.
+//!
+//! # Switch
+//!
+//! `MPNET_BURN_AMX=0` in the environment turns the unit off; any other value, or none, leaves it on
+//! where there is one. It is read once, when the first weights are packed.
+
+mod detect;
+mod linear;
+mod portable;
+mod tiles;
+mod weights;
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod unit;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+pub(super) use linear::linear;
+pub(super) use weights::TileWeights;
+
+/// Whether weights are to be packed for the matrix unit: there is one, Linux lets this process use
+/// it, and nobody turned it off. Found out once.
+pub(super) fn wanted() -> bool {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    *WANTED.get_or_init(|| {
+        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| value == "0");
+        !off && detect::usable()
+    })
+}
+
+/// How a number becomes bfloat16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The nearest one.
+    Single,
+    /// The nearest one and the nearest to what it leaves.
+    Split,
+}
+
+impl Form {
+    /// Tiles for as many numbers as one tile has places.
+    const fn parts(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Split => 2,
+        }
+    }
+}

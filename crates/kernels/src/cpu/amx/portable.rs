@@ -1,0 +1,58 @@
+//! The product of tiles in plain Rust, rounded where the matrix unit rounds.
+
+use super::Form;
+use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, steps_of, widen};
+
+/// Multiplies without the unit.
+pub(super) struct Portable;
+
+impl Multiply for Portable {
+    fn multiply(&mut self, form: Form, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+        let steps = steps_of(form, input, weights);
+        let parts = form.parts();
+        // Which part of the input meets which part of the weights, in the unit's order.
+        let products: &[(usize, usize)] = match form {
+            Form::Single => &[(0, 0)],
+            Form::Split => &[(1, 0), (0, 0), (0, 1)],
+        };
+        for (below, tiles) in input.iter().enumerate() {
+            for beside in 0..PAIR {
+                let mut tile = [[0.0; SIDE]; SIDE];
+                for step in 0..steps {
+                    for (left, right) in products {
+                        let right = &weights[(step * parts + right) * PAIR + beside];
+                        add_product(&tiles[step * parts + left], right, &mut tile);
+                    }
+                }
+                for (row, sums) in tile.iter().zip(&mut sums.0[below * SIDE..]) {
+                    sums[beside * SIDE..][..SIDE].copy_from_slice(row);
+                }
+            }
+        }
+    }
+}
+
+/// What `TDPBF16PS` does: even and odd depths are summed apart, from zero, and then together onto
+/// what is there; numbers too small to be normal count as 0.
+fn add_product(left: &Tile, right: &Tile, sums: &mut [[f32; SIDE]; SIDE]) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        let left = left.row(row).map(|half| flushed(widen(half)));
+        for (column, sum) in sums.iter_mut().enumerate() {
+            let mut halves = [0.0; 2];
+            for depth in 0..DEPTH {
+                let weight = right.row(depth / 2)[2 * column + depth % 2];
+                let half = &mut halves[depth % 2];
+                *half = flushed(left[depth].mul_add(flushed(widen(weight)), *half));
+            }
+            *sum = flushed(*sum + flushed(halves[0] + halves[1]));
+        }
+    }
+}
+
+fn flushed(value: f32) -> f32 {
+    if value.is_subnormal() {
+        0.0_f32.copysign(value)
+    } else {
+        value
+    }
+}

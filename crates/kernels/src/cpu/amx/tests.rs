@@ -1,0 +1,265 @@
+//! Packing, edges, sharing out and rounding. Where there is a matrix unit these tests use it,
+//! elsewhere its portable twin; the last ones hold the two against one another.
+
+use proptest::prelude::*;
+
+use super::tiles::{nearest, split, widen};
+use super::*;
+use crate::cpu::linear::Activation;
+use crate::cpu::tests::{numbers, reference_linear};
+use crate::precision::Precision;
+
+/// One layer with a random matrix and bias, and its input.
+struct Case {
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    outputs: usize,
+}
+
+impl Case {
+    fn new(rows: usize, depth: usize, outputs: usize, seed: u64) -> Self {
+        Self {
+            input: numbers(rows * depth, seed, 1.0),
+            weight: numbers(depth * outputs, seed ^ 1, 1.0),
+            bias: numbers(outputs, seed ^ 2, 1.0),
+            outputs,
+        }
+    }
+
+    fn depth(&self) -> usize {
+        self.weight.len() / self.outputs
+    }
+
+    fn pack(&self, precision: Precision) -> TileWeights {
+        TileWeights::pack(&[(&self.weight, &self.bias)], self.depth(), precision)
+    }
+
+    fn run(&self, weights: &TileWeights, activation: Activation) -> Vec<f32> {
+        run(&self.input, weights, &self.bias, activation)
+    }
+
+    /// For every sum that of the absolute values.
+    fn magnitudes(&self) -> Vec<f64> {
+        let absolute = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
+        let (input, weight) = (absolute(&self.input), absolute(&self.weight));
+        reference_linear(&input, &weight, &absolute(&self.bias), Activation::Identity)
+    }
+}
+
+fn run(input: &[f32], weights: &TileWeights, bias: &[f32], activation: Activation) -> Vec<f32> {
+    let rows = input.len() / weights.input();
+    let mut padded = bias.to_vec();
+    padded.resize(bias.len().next_multiple_of(TileWeights::width()), 0.0);
+    let mut output = vec![f32::NAN; rows * weights.output()];
+    linear(input, weights, &padded, activation, &mut output);
+    output
+}
+
+/// Of the sum of absolute products: `low * low` is at most `2^-16`, what each factor's halves leave
+/// `2^-17`; and a little for the sums' own rounding.
+const SPLIT_ERROR: f64 = 2.1 / 65_536.0;
+
+/// Both factors are within `2^-8`.
+const SINGLE_ERROR: f64 = 2.02 / 256.0;
+
+/// GELU's steepest place.
+const STEEPEST: f64 = 1.13;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_dense_layer_over_tiles_is_what_its_definition_says(
+        rows in 0usize..100,
+        depth in 1usize..200,
+        outputs in 1usize..90,
+        gelu in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+        let case = Case::new(rows, depth, outputs, seed);
+        let expected = reference_linear(&case.input, &case.weight, &case.bias, activation);
+        let magnitudes = case.magnitudes();
+        for (precision, error) in [(Precision::Float32, SPLIT_ERROR), (Precision::Bfloat16, SINGLE_ERROR)] {
+            let actual = case.run(&case.pack(precision), activation);
+            prop_assert_eq!(actual.len(), expected.len());
+            for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
+                let difference = (f64::from(*actual) - expected).abs();
+                // GELU itself is exact to a millionth.
+                prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{precision}: {actual}, expected {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn weights_come_back_as_they_were_rounded(
+        depth in 1usize..100,
+        first in 1usize..70,
+        second in 1usize..70,
+        seed in any::<u64>(),
+    ) {
+        let (left, right) = (numbers(depth * first, seed, 3.0), numbers(depth * second, seed ^ 1, 1e-3));
+        let layers = [(&left[..], &vec![0.0; first][..]), (&right[..], &vec![0.0; second][..])];
+        let joined: Vec<f32> = left
+            .chunks(first)
+            .zip(right.chunks(second))
+            .flat_map(|(left, right)| left.iter().chain(right).copied())
+            .collect();
+        let rounded = TileWeights::pack(&layers, depth, Precision::Bfloat16);
+        let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
+        prop_assert_eq!(rounded.unpack(), nearest);
+        let halves = TileWeights::pack(&layers, depth, Precision::Float32);
+        prop_assert_eq!(halves.bytes(), 2 * rounded.bytes());
+        for (actual, expected) in halves.unpack().iter().zip(&joined) {
+            prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
+        }
+    }
+}
+
+#[test]
+fn a_sum_of_split_products_is_almost_that_of_float32() {
+    // The model's depths: errors of many products cancel.
+    for (depth, bound) in [(768, 1e-6), (3072, 5e-7)] {
+        let case = Case::new(20, depth, 40, 7);
+        let expected =
+            reference_linear(&case.input, &case.weight, &case.bias, Activation::Identity);
+        let actual = case.run(&case.pack(Precision::Float32), Activation::Identity);
+        let magnitudes = case.magnitudes();
+        let worst = actual
+            .iter()
+            .zip(&expected)
+            .zip(&magnitudes)
+            .map(|((actual, expected), magnitude)| {
+                (f64::from(*actual) - expected).abs() / magnitude
+            })
+            .fold(0.0, f64::max);
+        assert!(worst < bound, "depth {depth}: {worst:e}");
+    }
+}
+
+#[test]
+fn however_the_work_is_shared_out_it_gives_the_same_to_the_bit() {
+    // Deep enough for several blocks of rows.
+    let case = Case::new(150, 3000, 40, 3);
+    let weights = case.pack(Precision::Float32);
+    let run_with = |threads: usize, rows: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let input = &case.input[..rows * case.depth()];
+        pool.install(|| run(input, &weights, &case.bias, Activation::Gelu))
+    };
+    let all = run_with(1, 150);
+    for threads in [2, 3, 7] {
+        assert_eq!(run_with(threads, 150), all, "{threads} threads");
+    }
+    for (threads, rows) in [(1, 1), (2, 16), (2, 17), (3, 33), (2, 97), (5, 64)] {
+        assert_eq!(
+            run_with(threads, rows),
+            all[..rows * 40],
+            "{rows} rows, {threads} threads"
+        );
+    }
+}
+
+#[test]
+fn tiles_that_were_used_before_leave_nothing_behind() {
+    // One after another on the same threads: the memory of the first, not finite, is used again.
+    let poison = TileWeights::pack(&[(&[1.0; 64 * 32], &[0.0; 32])], 64, Precision::Float32);
+    let poisoned = run(
+        &vec![f32::NAN; 64 * 500],
+        &poison,
+        &[0.0; 32],
+        Activation::Identity,
+    );
+    assert!(poisoned.iter().all(|value| value.is_nan()));
+    for rows in [1, 17, 500] {
+        let case = Case::new(rows, 33, 5, 11);
+        let actual = case.run(&case.pack(Precision::Float32), Activation::Identity);
+        assert!(actual.iter().all(|value| value.is_finite()));
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_so() {
+    for precision in [Precision::Float32, Precision::Bfloat16] {
+        let weights = TileWeights::pack(&[(&[1.0, 1.0], &[0.0])], 2, precision);
+        let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
+        let output = run(&input, &weights, &[0.0], Activation::Identity);
+        assert!(output[0].is_nan());
+        assert!(!output[1].is_finite());
+        assert_eq!(output[2], 0.0);
+    }
+}
+
+#[test]
+fn a_number_is_split_into_the_nearest_two() {
+    let joined = |value: f32| {
+        let [high, low] = split(value).map(widen);
+        (high, low)
+    };
+    assert_eq!(joined(1.0), (1.0, 0.0));
+    assert_eq!(joined(-0.0).0.to_bits(), (-0.0_f32).to_bits());
+    // Halves to even, and a rest of either sign.
+    assert_eq!(joined(1.0 + 1.0 / 256.0), (1.0, 1.0 / 256.0));
+    assert_eq!(joined(1.0 + 3.0 / 256.0), (1.0 + 4.0 / 256.0, -1.0 / 256.0));
+    // Rounded it would be infinite.
+    let (high, low) = joined(f32::MAX);
+    assert!(high.is_finite() && (f32::MAX - (high + low)) / f32::MAX <= 1.0 / 65_536.0);
+    assert_eq!(joined(f32::NEG_INFINITY), (f32::NEG_INFINITY, 0.0));
+    let (high, low) = joined(f32::NAN);
+    assert!(high.is_nan() && low == 0.0);
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod twins {
+    use super::super::portable::Portable;
+    use super::super::tiles::{Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
+    use super::super::unit::Unit;
+    use super::*;
+
+    fn random_tiles(count: usize, seed: u64) -> Vec<Tile> {
+        let mut tiles = vec![Tile::ZERO; count];
+        let values = numbers(count * SIDE * 2 * SIDE, seed, 2.0);
+        for (tile, values) in tiles.iter_mut().zip(values.chunks(SIDE * 2 * SIDE)) {
+            for (row, values) in values.chunks(2 * SIDE).enumerate() {
+                for (half, value) in tile.row_mut(row).iter_mut().zip(values) {
+                    *half = nearest(*value);
+                }
+            }
+        }
+        tiles
+    }
+
+    #[test]
+    fn the_unit_and_its_portable_twin_agree() {
+        let Some(mut unit) = Unit::hold() else {
+            // Nothing to hold it against here.
+            return;
+        };
+        for form in [Form::Single, Form::Split] {
+            for steps in [1, 2, 3, 24] {
+                let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
+                let weights = random_tiles(steps * form.parts() * PAIR, 3);
+                for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
+                    let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
+                    unit.multiply(form, input, &weights, &mut of_unit);
+                    Portable.multiply(form, input, &weights, &mut of_twin);
+                    for row in 0..input.len() * SIDE {
+                        for column in 0..WIDTH {
+                            let (unit, twin) = (of_unit.0[row][column], of_twin.0[row][column]);
+                            // Should a processor add in another order: 32 products of up to 4.
+                            let tolerance = 128.0 * f32::EPSILON * steps as f32;
+                            assert!(
+                                (unit - twin).abs() <= tolerance,
+                                "{form:?}, {steps} steps, row {row}, column {column}: {unit}, {twin}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Tiles in memory, and the two bfloat16 that stand for a float32.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::Form;
+use crate::cpu::panels::bfloat16;
+
+/// Rows of a tile, and 32-bit places in a row.
+pub(super) const SIDE: usize = 16;
+
+/// bfloat16 of a tile's row: how much of the depth one tile covers.
+pub(super) const DEPTH: usize = 2 * SIDE;
+
+/// Tiles of sums beside and below one another.
+pub(super) const PAIR: usize = 2;
+
+/// Rows, and columns, of the sums that stay in the unit together.
+pub(super) const WIDTH: usize = PAIR * SIDE;
+
+/// What one tile register holds: 16 rows of 64 bytes. A row begins where a cache line does.
+///
+/// Tiles of the input hold 16 of its rows and [`DEPTH`] of their numbers. Tiles of the weights hold 16
+/// columns: in row `k`, side by side for each column, the numbers at the depths `2 k` and `2 k + 1`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Tile([u16; SIDE * DEPTH]);
+
+impl Tile {
+    pub(super) const ZERO: Self = Self([0; SIDE * DEPTH]);
+
+    pub(super) fn row(&self, row: usize) -> &[u16; DEPTH] {
+        let rows: &[[u16; DEPTH]; SIDE] = bytemuck::cast_ref(&self.0);
+        &rows[row]
+    }
+
+    #[inline(always)]
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
+        let rows: &mut [[u16; DEPTH]; SIDE] = bytemuck::cast_mut(&mut self.0);
+        &mut rows[row]
+    }
+}
+
+/// [`WIDTH`] rows of as many float32: what four tiles of sums are stored to.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Sums(pub [[f32; WIDTH]; WIDTH]);
+
+impl Sums {
+    pub(super) const ZERO: Self = Self([[0.0; WIDTH]; WIDTH]);
+}
+
+/// What multiplies tiles: the processor's unit, or plain Rust.
+pub(super) trait Multiply {
+    /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
+    ///
+    /// `input` has for each tile of rows, and `weights` for the panel of columns, [`Form::parts`] tiles
+    /// for every [`DEPTH`] numbers of the depth: `high` and then `low`; with weights, both columns'
+    /// `high` and then both columns' `low`. Rows of `sums` that belong to no tile of `input` are left
+    /// as they are.
+    ///
+    /// # Panics
+    ///
+    /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
+    fn multiply(&mut self, form: Form, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums);
+}
+
+/// The depth in tiles.
+///
+/// # Panics
+///
+/// See [`Multiply::multiply`].
+pub(super) fn steps_of(form: Form, input: &[&[Tile]], weights: &[Tile]) -> usize {
+    let steps = weights.len() / (PAIR * form.parts());
+    assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
+    assert_eq!(weights.len(), steps * PAIR * form.parts(), "whole steps");
+    for tiles in input {
+        assert_eq!(tiles.len(), steps * form.parts(), "the depth of both");
+    }
+    steps
+}
+
+/// The nearest bfloat16.
+#[inline(always)]
+pub(super) fn nearest(value: f32) -> u16 {
+    (bfloat16(value) >> 16) as u16
+}
+
+/// A bfloat16 as float32.
+#[inline(always)]
+pub(super) fn widen(half: u16) -> f32 {
+    f32::from_bits(u32::from(half) << 16)
+}
+
+/// The nearest bfloat16 and the nearest to the rest. Of a number that is not finite there is no rest;
+/// a finite one that would be rounded to infinity is cut off instead.
+#[inline(always)]
+pub(super) fn split(value: f32) -> [u16; 2] {
+    let (finite, rounded) = (value.is_finite(), bfloat16(value));
+    let high = if finite && !f32::from_bits(rounded).is_finite() {
+        value.to_bits() & 0xffff_0000
+    } else {
+        rounded
+    };
+    let rest = value - f32::from_bits(high);
+    [
+        (high >> 16) as u16,
+        nearest(if finite { rest } else { 0.0 }),
+    ]
+}
