@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Form;
 use super::portable::Portable;
-use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH, nearest, split};
+use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
 use super::weights::TileWeights;
 use crate::cpu::linear::Activation;
 use crate::cpu::math::gelu;
@@ -196,7 +196,6 @@ struct Conversion<'a> {
 impl Vectorized for Conversion<'_> {
     type Output = ();
 
-    // Plain loops over a tile's row: the compiler makes vector instructions of them.
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let parts = self.form.parts();
@@ -211,18 +210,9 @@ impl Vectorized for Conversion<'_> {
             for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
                 let mut floats = [0.0; DEPTH];
                 floats[..values.len()].copy_from_slice(values);
-                match (self.form, tiles) {
-                    (Form::Split, [high, low]) => {
-                        let halves = high.row_mut(row).iter_mut().zip(low.row_mut(row));
-                        for ((high, low), value) in halves.zip(&floats) {
-                            [*high, *low] = split(*value);
-                        }
-                    }
-                    (_, tiles) => {
-                        for (half, value) in tiles[0].row_mut(row).iter_mut().zip(&floats) {
-                            *half = nearest(*value);
-                        }
-                    }
+                let halves = self.form.round(&floats);
+                for (tile, halves) in tiles.iter_mut().zip(halves) {
+                    *tile.row_mut(row) = halves;
                 }
             }
         }

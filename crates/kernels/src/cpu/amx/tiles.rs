@@ -107,3 +107,25 @@ pub(super) fn split(value: f32) -> [u16; 2] {
         nearest(if finite { rest } else { 0.0 }),
     ]
 }
+
+impl Form {
+    /// The parts of these numbers, as many as [`Form::parts`]; a loop that the compiler makes vector
+    /// instructions of.
+    #[inline(always)]
+    pub(super) fn round(self, values: &[f32; WIDTH]) -> [[u16; WIDTH]; 2] {
+        let [mut high, mut low] = [[0; WIDTH]; 2];
+        match self {
+            Self::Single => {
+                for (half, value) in high.iter_mut().zip(values) {
+                    *half = nearest(*value);
+                }
+            }
+            Self::Split => {
+                for ((high, low), value) in high.iter_mut().zip(&mut low).zip(values) {
+                    [*high, *low] = split(*value);
+                }
+            }
+        }
+        [high, low]
+    }
+}

@@ -1,9 +1,11 @@
 //! Weights as tiles, in the order in which the products read them.
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::Form;
-use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest, split, widen};
+use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
+use crate::cpu::simd::{Vectorized, dispatch};
 use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
@@ -38,8 +40,16 @@ impl TileWeights {
         let of_panel = weights.tiles_of_panel();
         weights.tiles = vec![Tile::ZERO; weights.panels() * of_panel];
         if of_panel > 0 {
-            let panels = weights.tiles.par_chunks_mut(of_panel).enumerate();
-            panels.for_each(|(panel, tiles)| fill_panel(layers, panel, input, form, tiles));
+            let panels = weights.tiles.par_chunks_mut(TOGETHER * of_panel);
+            panels.enumerate().for_each(|(index, tiles)| {
+                dispatch(Fill {
+                    layers,
+                    first_panel: index * TOGETHER,
+                    input,
+                    form,
+                    tiles,
+                });
+            });
         }
         weights
     }
@@ -54,15 +64,15 @@ impl TileWeights {
         let mut weights = vec![0.0; self.input * self.output];
         let parts = self.form.parts();
         for (depth, row) in weights.chunks_exact_mut(self.output.max(1)).enumerate() {
-            for (column, weight) in row.iter_mut().enumerate() {
-                let step = &self.panel(column / WIDTH)[depth / DEPTH * PAIR * parts..];
-                let (tile, place) = (column % WIDTH / SIDE, column % SIDE);
-                *weight = (0..parts)
-                    .map(|part| {
-                        let row = step[part * PAIR + tile].row(depth % DEPTH / 2);
-                        widen(row[2 * place + depth % 2])
-                    })
-                    .sum();
+            for (column, weights) in row.chunks_mut(SIDE).enumerate() {
+                let panel = self.panel(column / PAIR);
+                let step = &panel[depth / DEPTH * PAIR * parts..][..PAIR * parts];
+                for tile in step.iter().skip(column % PAIR).step_by(PAIR) {
+                    let halves = tile.row(depth % DEPTH / 2).chunks_exact(2);
+                    for (weight, halves) in weights.iter_mut().zip(halves) {
+                        *weight += widen(halves[depth % 2]);
+                    }
+                }
             }
         }
         weights
@@ -106,27 +116,45 @@ impl TileWeights {
     }
 }
 
-fn fill_panel(
-    layers: &[(&[f32], &[f32])],
-    panel: usize,
+/// Panels that are filled together: a row of theirs is a kilobyte of the matrix.
+const TOGETHER: usize = 8;
+
+/// Fills some panels. Two rows of the matrices at a time: they lie in one row of a tile.
+struct Fill<'a> {
+    layers: &'a [(&'a [f32], &'a [f32])],
+    first_panel: usize,
     input: usize,
     form: Form,
-    tiles: &mut [Tile],
-) {
-    let mut columns = [0.0; WIDTH];
-    let parts = form.parts();
-    for depth in 0..input {
-        copy_columns(layers, depth, panel * WIDTH, &mut columns);
-        let step = &mut tiles[depth / DEPTH * PAIR * parts..][..PAIR * parts];
-        for (column, weight) in columns.iter().enumerate() {
-            let (tile, place) = (column / SIDE, 2 * (column % SIDE) + depth % 2);
-            let row = depth % DEPTH / 2;
-            match form {
-                Form::Single => step[tile].row_mut(row)[place] = nearest(*weight),
-                Form::Split => {
-                    let [high, low] = split(*weight);
-                    step[tile].row_mut(row)[place] = high;
-                    step[PAIR + tile].row_mut(row)[place] = low;
+    tiles: &'a mut [Tile],
+}
+
+impl Vectorized for Fill<'_> {
+    type Output = ();
+
+    // Plain loops over rows of tiles: the compiler makes vector instructions of them.
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+        let step = PAIR * self.form.parts();
+        let of_panel = self.input.div_ceil(DEPTH) * step;
+        for depth in (0..self.input).step_by(2) {
+            for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
+                let first = (self.first_panel + index) * WIDTH;
+                let mut parts = [[[0; WIDTH]; 2]; 2];
+                for (depth, parts) in (depth..self.input).zip(&mut parts) {
+                    let mut columns = [0.0; WIDTH];
+                    copy_columns(self.layers, depth, first, &mut columns);
+                    *parts = self.form.round(&columns);
+                }
+                let tiles = &mut panel[depth / DEPTH * step..][..step];
+                for (index, tile) in tiles.iter_mut().enumerate() {
+                    let (part, column) = (index / PAIR, index % PAIR * SIDE);
+                    let row = tile.row_mut(depth % DEPTH / 2);
+                    let even = &parts[0][part][column..][..SIDE];
+                    let odd = &parts[1][part][column..][..SIDE];
+                    for ((pair, even), odd) in row.chunks_exact_mut(2).zip(even).zip(odd) {
+                        pair[0] = *even;
+                        pair[1] = *odd;
+                    }
                 }
             }
         }
@@ -134,6 +162,7 @@ fn fill_panel(
 }
 
 /// The columns from `first` on of one row of the matrices side by side, as far as there are any.
+#[inline(always)]
 fn copy_columns(
     layers: &[(&[f32], &[f32])],
     depth: usize,
