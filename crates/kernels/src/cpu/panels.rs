@@ -138,7 +138,7 @@ impl PackedLinear {
         for (weight, bias) in layers {
             assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
         }
-        let for_unit = amx::wanted();
+        let for_unit = amx::serves(precision);
         let width = if for_unit {
             TileWeights::width()
         } else {

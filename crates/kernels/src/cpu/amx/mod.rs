@@ -48,14 +48,21 @@ use std::sync::OnceLock;
 pub(super) use linear::linear;
 pub(super) use weights::TileWeights;
 
-/// Whether weights are to be packed for the matrix unit: there is one, Linux lets this process use
-/// it, and nobody turned it off. Found out once.
+use crate::precision::Precision;
+
+/// Whether the matrix unit is to be used: there is one, Linux lets this process use it, and nobody
+/// turned it off. Found out once.
 pub(super) fn wanted() -> bool {
     static WANTED: OnceLock<bool> = OnceLock::new();
     *WANTED.get_or_init(|| {
         let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| value == "0");
         !off && detect::usable()
     })
+}
+
+/// Whether weights of this precision are to be packed for the matrix unit.
+pub(super) fn serves(precision: Precision) -> bool {
+    matches!(precision, Precision::Float32 | Precision::Bfloat16) && wanted()
 }
 
 /// How a number becomes bfloat16.

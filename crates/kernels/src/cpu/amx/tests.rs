@@ -7,7 +7,6 @@ use super::tiles::{nearest, split, widen};
 use super::*;
 use crate::cpu::linear::Activation;
 use crate::cpu::tests::{numbers, reference_linear};
-use crate::precision::Precision;
 
 /// One layer with a random matrix and bias, and its input.
 struct Case {
