@@ -7,9 +7,12 @@
 //! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
 //! there the panels are shared out, because reading the weights is what takes the time.
 
+use std::ops::Range;
+
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::int8;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::simd::{Vectorized, dispatch};
@@ -44,11 +47,45 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     if rows == 0 {
         return;
     }
-    if rows < FEWEST_ROWS * rayon::current_num_threads() {
-        by_panels(input, weights, activation, output);
+    if let Panels::Int8(panels) = weights.panels() {
+        int8::linear(
+            input,
+            panels,
+            weights.bias(),
+            activation,
+            weights.output(),
+            output,
+        );
+        return;
+    }
+    if few_rows(rows) {
+        by_panels(
+            rows,
+            [
+                weights.output().div_ceil(weights.width()),
+                weights.width(),
+                weights.output(),
+            ],
+            output,
+            |panels, columns, output| {
+                dispatch(Product {
+                    input,
+                    weights,
+                    activation,
+                    panels,
+                    output,
+                    columns,
+                });
+            },
+        );
     } else {
         by_rows(input, weights, activation, output);
     }
+}
+
+/// Whether the panels are shared out, and not the rows.
+pub(super) fn few_rows(rows: usize) -> bool {
+    rows < FEWEST_ROWS * rayon::current_num_threads()
 }
 
 fn rows_of(values: &[f32], width: usize) -> usize {
@@ -78,45 +115,35 @@ fn by_rows(input: &[f32], weights: &PackedLinear, activation: Activation, output
 }
 
 /// Every thread computes some columns of all rows aside, then they are put in their places.
-fn by_panels(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
-    let rows = rows_of(input, weights.input());
-    let panels = weights.output().div_ceil(weights.width());
+///
+/// `compute` is given panels, the columns that they hold, and room for rows of these columns alone.
+pub(super) fn by_panels(
+    rows: usize,
+    [panels, width, columns]: [usize; 3],
+    output: &mut [f32],
+    compute: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
+) {
     let share = panels.div_ceil(rayon::current_num_threads());
     if share == panels {
-        dispatch(Product {
-            input,
-            weights,
-            activation,
-            panels: 0..panels,
-            output,
-            columns: 0..weights.output(),
-        });
+        compute(0..panels, 0..columns, output);
         return;
     }
-    let parts: Vec<(std::ops::Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
+    let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
         .into_par_iter()
         .map(|part| {
             let panels = part * share..panels.min((part + 1) * share);
-            let columns =
-                panels.start * weights.width()..weights.output().min(panels.end * weights.width());
+            let columns = panels.start * width..columns.min(panels.end * width);
             let mut output = vec![0.0; rows * columns.len()];
-            dispatch(Product {
-                input,
-                weights,
-                activation,
-                panels,
-                output: &mut output,
-                columns: columns.clone(),
-            });
+            compute(panels, columns.clone(), &mut output);
             (columns, output)
         })
         .collect();
-    for (columns, part) in parts {
+    for (part_columns, part) in parts {
         for (row, values) in output
-            .chunks_exact_mut(weights.output())
-            .zip(part.chunks_exact(columns.len()))
+            .chunks_exact_mut(columns)
+            .zip(part.chunks_exact(part_columns.len()))
         {
-            row[columns.clone()].copy_from_slice(values);
+            row[part_columns.clone()].copy_from_slice(values);
         }
     }
 }
@@ -126,11 +153,11 @@ struct Product<'a> {
     input: &'a [f32],
     weights: &'a PackedLinear,
     activation: Activation,
-    panels: std::ops::Range<usize>,
+    panels: Range<usize>,
     /// Rows of `columns.len()` floats.
     output: &'a mut [f32],
     /// Columns of the product that the panels hold.
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
 }
 
 impl Vectorized for Product<'_> {
@@ -141,6 +168,8 @@ impl Vectorized for Product<'_> {
         match self.weights.panels() {
             Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
             Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
+            // It has a body of its own: see `linear`.
+            Panels::Int8(_) => {}
         }
     }
 }

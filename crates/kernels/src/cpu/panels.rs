@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytemuck::TransparentWrapper;
 use pulp::Simd;
 
+use super::int8::{DEEPEST, Int8Matrix, Int8Panels};
 use super::simd;
 use super::tile::REGISTERS;
 use crate::precision::Precision;
@@ -115,18 +116,21 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Vec<f32>),
     Bfloat16(Vec<Bf16Pair>),
+    Int8(Int8Panels),
 }
 
 impl PackedLinear {
     /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
     /// one behind the other.
     ///
+    /// Matrices of more than 65,536 inputs stay in float32 where eight bits are asked for: their sums
+    /// would not fit 32 bits.
+    ///
     /// # Panics
     ///
     /// When the matrices differ in `input`, or a bias does not fit its matrix.
     #[must_use]
     pub fn pack(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
-        let output = layers.iter().map(|(_, bias)| bias.len()).sum::<usize>();
         let input = match layers.first() {
             Some((weight, bias)) if !bias.is_empty() => weight.len() / bias.len(),
             _ => 0,
@@ -136,14 +140,62 @@ impl PackedLinear {
         }
         let width = simd::panel_width();
         let panels = match precision {
-            Precision::Float32 => Panels::Float32(cut(layers, input, width, width)),
+            Precision::Int8 if input <= DEEPEST => {
+                let quantized: Vec<(Int8Matrix, &[f32])> = layers
+                    .iter()
+                    .map(|(weight, bias)| {
+                        (Int8Matrix::quantize_transposed(weight, bias.len()), *bias)
+                    })
+                    .collect();
+                return Self::pack_int8(
+                    &quantized
+                        .iter()
+                        .map(|(matrix, bias)| (matrix, *bias))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            Precision::Float32 | Precision::Int8 => {
+                Panels::Float32(cut(layers, input, width, width))
+            }
             Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
         };
-        let mut bias = layers
-            .iter()
-            .flat_map(|(_, bias)| *bias)
-            .copied()
-            .collect::<Vec<f32>>();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        Self::assemble(panels, biases, input, width)
+    }
+
+    /// Packs matrices that are quantised already, each with its bias; their outputs come one behind
+    /// the other.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in `input` or have more than 65,536, or a bias does not fit its
+    /// matrix.
+    #[must_use]
+    pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
+        let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
+        assert!(input <= DEEPEST, "sums of 32 bits");
+        for (matrix, bias) in layers {
+            assert_eq!(
+                (matrix.input(), matrix.scales().len()),
+                (input, bias.len()),
+                "a matrix and its bias"
+            );
+        }
+        let matrices: Vec<&Int8Matrix> = layers.iter().map(|(matrix, _)| *matrix).collect();
+        let panels = Int8Panels::pack(&matrices, input);
+        let width = panels.width();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        Self::assemble(Panels::Int8(panels), biases, input, width)
+    }
+
+    fn assemble<'a>(
+        panels: Panels,
+        biases: impl Iterator<Item = &'a [f32]>,
+        input: usize,
+        width: usize,
+    ) -> Self {
+        let mut bias: Vec<f32> = biases.flatten().copied().collect();
+        let output = bias.len();
         bias.resize(output.next_multiple_of(width), 0.0);
         Self(Arc::new(Packed {
             panels,
@@ -172,6 +224,7 @@ impl PackedLinear {
         let weights = match &self.0.panels {
             Panels::Float32(panels) => self.join(panels),
             Panels::Bfloat16(panels) => self.join(panels),
+            Panels::Int8(panels) => panels.unpack(self.0.output),
         };
         (weights, self.0.bias[..self.0.output].to_vec())
     }
@@ -202,6 +255,7 @@ impl PackedLinear {
         match &self.0.panels {
             Panels::Float32(panels) => size_of_val(panels.as_slice()),
             Panels::Bfloat16(panels) => size_of_val(panels.as_slice()),
+            Panels::Int8(panels) => panels.bytes(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::precision::Precision;
 
 /// Numbers that look random, the same ones every time, between `-scale` and `scale`.
-fn numbers(count: usize, seed: u64, scale: f32) -> Vec<f32> {
+pub(super) fn numbers(count: usize, seed: u64, scale: f32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..count)
         .map(|_| {
@@ -45,7 +45,7 @@ fn erf(x: f64) -> f64 {
     sum * (-x * x).exp() * std::f64::consts::FRAC_2_SQRT_PI
 }
 
-fn gelu(x: f64) -> f64 {
+pub(super) fn gelu(x: f64) -> f64 {
     0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2))
 }
 
