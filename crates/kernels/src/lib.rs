@@ -15,7 +15,7 @@ mod texts;
 #[cfg(feature = "cpu")]
 mod flex;
 
-pub use cpu::{Activation, PackedLinear};
+pub use cpu::{Activation, Int8Matrix, PackedLinear};
 pub use encoder_ops::{EncoderOps, LinearWeights, Norm, TrainingBackend};
 pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;

@@ -39,7 +39,7 @@ impl FromStr for Precision {
 
     fn from_str(text: &str) -> Result<Self, UnknownPrecision> {
         match text {
-            "auto" | "f32" => Ok(Self::Float32),
+            "f32" => Ok(Self::Float32),
             "bf16" => Ok(Self::Bfloat16),
             "int8" => Ok(Self::Int8),
             _ => Err(UnknownPrecision(text.to_owned())),
@@ -66,7 +66,6 @@ mod tests {
         for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
-        assert_eq!("auto".parse(), Ok(Precision::Float32));
         let message = "int4".parse::<Precision>().unwrap_err().to_string();
         assert!(
             message.contains("`int4`") && message.contains("bf16"),
