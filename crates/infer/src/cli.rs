@@ -1,16 +1,15 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use model::{Device, Precision, UnknownPrecision};
+use model::Device;
 use records::Format;
 use search::Similarity;
 
+use crate::precision::PrecisionChoice;
 use crate::vectors::VectorFormat;
 
 const EXAMPLES: &str = "\
@@ -67,46 +66,6 @@ pub struct ModelArgs {
     /// The most tokens of a text that are read [default: as the model says].
     #[arg(long, global = true, value_name = "N")]
     pub max_length: Option<usize>,
-}
-
-/// A precision, or that of the model's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PrecisionChoice {
-    /// As the model's file has it.
-    Auto,
-    /// This one.
-    Exactly(Precision),
-}
-
-impl PrecisionChoice {
-    /// The precision, where one is chosen.
-    #[must_use]
-    pub fn chosen(self) -> Option<Precision> {
-        match self {
-            Self::Auto => None,
-            Self::Exactly(precision) => Some(precision),
-        }
-    }
-}
-
-impl FromStr for PrecisionChoice {
-    type Err = UnknownPrecision;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPrecision> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            other => other.parse().map(Self::Exactly),
-        }
-    }
-}
-
-impl fmt::Display for PrecisionChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Exactly(precision) => precision.fmt(f),
-        }
-    }
 }
 
 /// What becomes of a vector.

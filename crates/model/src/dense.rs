@@ -59,7 +59,9 @@ pub(crate) fn pack<B: EncoderOps, const N: usize>(
 ) -> Option<PackedLinear> {
     let layers: Vec<_> = linears.iter().map(|linear| tensors(linear)).collect();
     let packed = B::pack_linear(&layers, precision)?;
-    linears.map(empty);
+    for linear in linears {
+        empty(linear);
+    }
     Some(packed)
 }
 

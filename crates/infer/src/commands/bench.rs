@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::load;
 use crate::catalogue::open;
-use crate::cli::{BenchArgs, ModelArgs, PrecisionChoice, ReadArgs, VectorArgs};
+use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
+use crate::precision::PrecisionChoice;
 use crate::terminal::Terminal;
 
 /// A file of this name is encoded one text a call.

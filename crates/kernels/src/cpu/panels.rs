@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytemuck::TransparentWrapper;
 use pulp::Simd;
 
-use super::int8::{DEEPEST, Int8Matrix, Int8Panels};
+use super::int8::{Int8Matrix, Int8Panels};
 use super::simd;
 use super::tile::REGISTERS;
 use crate::precision::Precision;
@@ -123,8 +123,8 @@ impl PackedLinear {
     /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
     /// one behind the other.
     ///
-    /// Matrices of more than 65,536 inputs stay in float32 where eight bits are asked for: their sums
-    /// would not fit 32 bits.
+    /// Matrices of more than [`Int8Matrix::MOST_INPUTS`] stay in float32 where eight bits are asked
+    /// for: their sums would not fit 32 bits.
     ///
     /// # Panics
     ///
@@ -140,7 +140,7 @@ impl PackedLinear {
         }
         let width = simd::panel_width();
         let panels = match precision {
-            Precision::Int8 if input <= DEEPEST => {
+            Precision::Int8 if (1..=Int8Matrix::MOST_INPUTS).contains(&input) => {
                 let quantized: Vec<(Int8Matrix, &[f32])> = layers
                     .iter()
                     .map(|(weight, bias)| {
@@ -168,12 +168,12 @@ impl PackedLinear {
     ///
     /// # Panics
     ///
-    /// When the matrices differ in `input` or have more than 65,536, or a bias does not fit its
+    /// When the matrices differ in `input` or have more than [`Int8Matrix::MOST_INPUTS`], or a bias does not fit its
     /// matrix.
     #[must_use]
     pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
         let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
-        assert!(input <= DEEPEST, "sums of 32 bits");
+        assert!(input <= Int8Matrix::MOST_INPUTS, "sums of 32 bits");
         for (matrix, bias) in layers {
             assert_eq!(
                 (matrix.input(), matrix.scales().len()),

@@ -1,7 +1,7 @@
 //! A checkpoint's weights in another precision, on their way into a file.
 
 use burn::tensor::{TensorData, bf16};
-use kernels::{Int8Matrix, Precision};
+use kernels::Precision;
 use serde_json::{Value, json};
 
 use super::names::SCALE_SUFFIX;
@@ -16,7 +16,7 @@ pub(super) fn contents(file: &WeightsFile, precision: Precision) -> Result<Conte
     for tensor in &file.tensors {
         let name = tensor.named.checkpoint.clone();
         if precision == Precision::Int8 && tensor.named.dense_weight {
-            let matrix = quantized(tensor)?;
+            let matrix = tensor.quantized()?;
             let (outputs, input) = (matrix.scales().len(), matrix.input());
             let scales = TensorData::new(matrix.scales().to_vec(), [outputs, 1]);
             tensors.push((format!("{name}{SCALE_SUFFIX}"), scales));
@@ -36,19 +36,6 @@ pub(super) fn contents(file: &WeightsFile, precision: Precision) -> Result<Conte
         tensors,
         quantization: (precision == Precision::Int8).then(quantization_config),
     })
-}
-
-/// As it is stored, or rounded now.
-fn quantized(tensor: &StoredTensor) -> Result<Int8Matrix> {
-    if let Some(matrix) = tensor.int8()? {
-        return Ok(matrix);
-    }
-    let data = tensor.floats()?;
-    let input = tensor.named.shape.last().copied().unwrap_or(0);
-    Ok(Int8Matrix::quantize(
-        data.as_slice().unwrap_or_default(),
-        input,
-    ))
 }
 
 fn rounded(tensor: &StoredTensor, precision: Precision) -> Result<TensorData> {

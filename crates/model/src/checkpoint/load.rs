@@ -30,8 +30,8 @@ pub(super) fn load<B: Backend>(
 }
 
 /// Reads a network layer by layer and hands each to the backend to pack, where it does so: no more
-/// than one layer is in memory twice. Weights that are quantised in the file are packed as they are,
-/// where `precision` is the file's.
+/// than one layer is in memory twice. Weights that are quantised in the file are packed as they are
+/// in [`Precision::Int8`].
 ///
 /// Without a precision, the file's is taken, or float32 where the backend knows no other.
 pub(super) fn load_packed<B: EncoderOps>(
@@ -82,12 +82,12 @@ fn pack_layer<B: EncoderOps>(
     tensors: Vec<Rc<StoredTensor>>,
     precision: Precision,
 ) -> Result<EncoderLayer<B>> {
-    let packs = B::PACKS_WEIGHTS && precision == Precision::Int8;
-    if packs
-        && tensors
-            .iter()
-            .all(|tensor| tensor.is_int8() == tensor.named.dense_weight)
-    {
+    // Without the detour over tensors of float32.
+    let fits = |tensor: &Rc<StoredTensor>| {
+        let input = tensor.named.shape.last().copied().unwrap_or(0);
+        !tensor.named.dense_weight || input <= Int8Matrix::MOST_INPUTS
+    };
+    if B::PACKS_WEIGHTS && precision == Precision::Int8 && tensors.iter().all(fits) {
         let mut dense = HashMap::new();
         let mut others = Vec::new();
         for tensor in tensors {
@@ -116,7 +116,7 @@ fn pack_layer<B: EncoderOps>(
     Ok(layer.pack(precision))
 }
 
-/// Quantised layers that share their input, as one.
+/// Layers that share their input, as one of eight bits.
 fn join(
     path: &Path,
     tensors: &HashMap<String, Rc<StoredTensor>>,
@@ -129,8 +129,8 @@ fn join(
     let mut layers: Vec<(Int8Matrix, Vec<f32>)> = Vec::new();
     for name in names {
         let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
-        let matrix = tensors.get(&weight).map(|tensor| tensor.int8());
-        let matrix = matrix.transpose()?.flatten();
+        let matrix = tensors.get(&weight).map(|tensor| tensor.quantized());
+        let matrix = matrix.transpose()?;
         let bias_values = tensors.get(&bias).map(|tensor| tensor.floats());
         layers.push((
             matrix.ok_or_else(|| missing(&weight))?,

@@ -115,7 +115,7 @@ impl StoredTensor {
     }
 
     /// A quantised weight as it is stored; `None` where the tensor is none.
-    pub(super) fn int8(&self) -> Result<Option<Int8Matrix>> {
+    fn int8(&self) -> Result<Option<Int8Matrix>> {
         let Some(scales) = &self.scales else {
             return Ok(None);
         };
@@ -135,9 +135,17 @@ impl StoredTensor {
         Ok(Some(matrix))
     }
 
-    /// Whether it is a quantised weight.
-    pub(super) fn is_int8(&self) -> bool {
-        self.scales.is_some()
+    /// The weight of a dense layer in eight bits: as it is stored, or rounded now.
+    pub(super) fn quantized(&self) -> Result<Int8Matrix> {
+        if let Some(matrix) = self.int8()? {
+            return Ok(matrix);
+        }
+        let data = self.floats()?;
+        let values = data.as_slice::<f32>().map_err(|error| {
+            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
+        })?;
+        let input = self.named.shape.last().copied().unwrap_or(0);
+        Ok(Int8Matrix::quantize(values, input))
     }
 
     fn read_floats(&self, snapshot: &TensorSnapshot, name: &str) -> Result<TensorData> {

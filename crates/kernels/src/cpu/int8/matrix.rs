@@ -4,6 +4,9 @@
 /// clipped.
 pub(super) const LARGEST_WEIGHT: f32 = 127.0;
 
+/// Columns that are transposed together: a cache line of floats.
+const COLUMNS: usize = 16;
+
 /// A weight matrix of eight-bit whole numbers: weight `[output][input]` is
 /// `values[output * input_width + input] * scales[output]`.
 ///
@@ -17,6 +20,10 @@ pub struct Int8Matrix {
 }
 
 impl Int8Matrix {
+    /// The most inputs of a layer whose sums fit 32 bits, whatever the numbers: below `2^31 / (255 *
+    /// 128)`. Deeper ones are computed in float32.
+    pub const MOST_INPUTS: usize = 65_536;
+
     /// The matrix of these values, `[outputs, input]` row-major, and scales, one an output; `None`
     /// when their numbers do not fit each other.
     #[must_use]
@@ -64,19 +71,17 @@ impl Int8Matrix {
     pub fn quantize_transposed(weights: &[f32], outputs: usize) -> Self {
         assert_eq!(weights.len() % outputs.max(1), 0, "whole rows");
         let input = weights.len() / outputs.max(1);
-        let column = |output: usize| weights.iter().skip(output).step_by(outputs.max(1)).copied();
-        let scales: Vec<f32> = (0..outputs)
-            .map(|output| scale_of(column(output)))
-            .collect();
-        let values = scales.iter().enumerate().flat_map(|(output, &scale)| {
-            let inverse = inverse(scale);
-            column(output).map(move |weight| round(weight, inverse))
-        });
-        Self {
-            values: values.collect(),
-            input,
-            scales,
+        let mut transposed = vec![0.0; weights.len()];
+        // A few columns at a time: as many places to write at as the cache likes.
+        for first in (0..outputs).step_by(COLUMNS) {
+            let count = COLUMNS.min(outputs - first);
+            for (depth, row) in weights.chunks_exact(outputs).enumerate() {
+                for (column, weight) in row[first..first + count].iter().enumerate() {
+                    transposed[(first + column) * input + depth] = *weight;
+                }
+            }
         }
+        Self::quantize(&transposed, input)
     }
 
     /// The values, `[outputs, input]`.

@@ -28,10 +28,6 @@ use tile::{Pairs, REGISTERS, WithPairs};
 use super::linear::{Activation, by_panels, few_rows};
 use super::math::gelu;
 
-/// The deepest product whose sums fit 32 bits, whatever the numbers: below `2^31 / (255 * 128)`. Layers
-/// that are deeper stay in float32.
-pub(super) const DEEPEST: usize = 65_536;
-
 /// The most floats of a panel's row: two registers of AVX-512.
 const WIDEST: usize = 32;
 

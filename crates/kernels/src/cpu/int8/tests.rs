@@ -8,6 +8,8 @@ use super::tile::Portable;
 use super::*;
 use crate::precision::Precision;
 
+const DEEPEST: usize = Int8Matrix::MOST_INPUTS;
+
 /// What the numbers of `rows` and the weights of `matrix` give, the sums in whole numbers.
 fn reference(
     rows: &QuantizedRows,
