@@ -223,8 +223,8 @@ Examples:
   infer export --precision int8 --output all-mpnet-base-v2-int8
   infer embed \"high end water bottle\" --model all-mpnet-base-v2-int8
 
-sentence-transformers opens a folder of f32 and bf16. A model folder that is there already is
-replaced.")]
+sentence-transformers opens a folder of f32 or bf16, and of int8 with the compressed-tensors package.
+A model folder that is there already is replaced.")]
     Export(ExportArgs),
     /// Print a completion script for a shell.
     #[command(
