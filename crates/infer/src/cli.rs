@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use model::{Device, Precision};
+use model::Device;
 use records::Format;
 use search::Similarity;
 
+use crate::precision::PrecisionChoice;
 use crate::vectors::VectorFormat;
 
 const EXAMPLES: &str = "\
@@ -55,9 +56,10 @@ pub struct ModelArgs {
     /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
-    /// How exactly the weights are kept: auto (f32), f32, or bf16, which takes half the memory.
+    /// How exactly the weights are kept: f32, bf16 (half the memory) or int8 (a quarter, and faster);
+    /// auto is as the model's file has them.
     #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
-    pub precision: Precision,
+    pub precision: PrecisionChoice,
     /// The most tokens of a batch, padding included.
     #[arg(long, global = true, value_name = "N")]
     pub batch_tokens: Option<usize>,
@@ -215,6 +217,15 @@ A file named singles.* is encoded one text a call, which measures latency.")]
     Doctor(DoctorArgs),
     /// Fetch the model and print its folder.
     Fetch,
+    /// Write the model as a folder of its own, with weights in fewer bits or in more.
+    #[command(after_help = "\
+Examples:
+  infer export --precision int8 --output all-mpnet-base-v2-int8
+  infer embed \"high end water bottle\" --model all-mpnet-base-v2-int8
+
+sentence-transformers opens a folder of f32 or bf16, and of int8 with the compressed-tensors package.
+A model folder that is there already is replaced.")]
+    Export(ExportArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  infer completions bash > ~/.local/share/bash-completion/completions/infer"
@@ -328,6 +339,14 @@ pub struct BenchArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `export`; the precision is the model's.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The folder to write.
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
 }
 
 /// Arguments of `doctor`.

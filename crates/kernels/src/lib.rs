@@ -23,7 +23,7 @@ mod flex;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
 
-pub use cpu::{Activation, PackedLinear};
+pub use cpu::{Activation, Int8Matrix, PackedLinear};
 pub use dropout::DropoutMask;
 pub use encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients, TrainingBackend};
 pub use precision::{Precision, UnknownPrecision};

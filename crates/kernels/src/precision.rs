@@ -14,6 +14,9 @@ pub enum Precision {
     /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
     /// sums stay in float32. With a matrix unit, what goes into a dense layer is rounded as well.
     Bfloat16,
+    /// Whole numbers of 8, with a scale for every output of a dense layer, in a quarter of the
+    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token.
+    Int8,
 }
 
 /// A word that is no precision.
@@ -24,7 +27,7 @@ impl fmt::Display for UnknownPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a precision; choose auto, f32 or bf16",
+            "`{}` is not a precision; choose auto, f32, bf16 or int8",
             self.0
         )
     }
@@ -37,8 +40,9 @@ impl FromStr for Precision {
 
     fn from_str(text: &str) -> Result<Self, UnknownPrecision> {
         match text {
-            "auto" | "f32" => Ok(Self::Float32),
+            "f32" => Ok(Self::Float32),
             "bf16" => Ok(Self::Bfloat16),
+            "int8" => Ok(Self::Int8),
             _ => Err(UnknownPrecision(text.to_owned())),
         }
     }
@@ -49,6 +53,7 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Self::Float32 => "f32",
             Self::Bfloat16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
 }
@@ -59,10 +64,9 @@ mod tests {
 
     #[test]
     fn precisions_are_read_and_written() {
-        for precision in [Precision::Float32, Precision::Bfloat16] {
+        for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
-        assert_eq!("auto".parse(), Ok(Precision::Float32));
         let message = "int4".parse::<Precision>().unwrap_err().to_string();
         assert!(
             message.contains("`int4`") && message.contains("bf16"),

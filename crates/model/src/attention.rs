@@ -11,7 +11,7 @@ use kernels::{Activation, EncoderOps, PackedLinear, Precision, Texts};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
-use crate::dense::{dense, linear, pack};
+use crate::dense::{dense, empty, linear, pack};
 use crate::dropout::Dropout;
 use crate::low_rank::{LowRank, LowRankConfig};
 
@@ -129,6 +129,23 @@ impl<B: Backend> SelfAttention<B> {
             self.value = adapters.value.merge(self.value);
             self.output = adapters.output.merge(self.output);
         }
+        self
+    }
+
+    /// The attention with dense layers that were packed before they became tensors.
+    pub(crate) fn with_packed(mut self, projections: PackedLinear, output: PackedLinear) -> Self {
+        for linear in [
+            &mut self.query,
+            &mut self.key,
+            &mut self.value,
+            &mut self.output,
+        ] {
+            empty(linear);
+        }
+        self.packed = Some(PackedAttention {
+            projections,
+            output,
+        });
         self
     }
 

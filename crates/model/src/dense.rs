@@ -60,11 +60,16 @@ pub(crate) fn pack<B: EncoderOps, const N: usize>(
     let layers: Vec<_> = linears.iter().map(|linear| tensors(linear)).collect();
     let packed = B::pack_linear(&layers, precision)?;
     for linear in linears {
-        let device = linear.weight.device();
-        linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
-        linear.bias = None;
+        empty(linear);
     }
     Some(packed)
+}
+
+/// Takes the weights out of a layer that is packed.
+pub(crate) fn empty<B: Backend>(linear: &mut Linear<B>) {
+    let device = linear.weight.lazy_device();
+    linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
+    linear.bias = None;
 }
 
 /// Layer normalisation ("Layer Normalization", arXiv 1607.06450, 2016) behind an addition.

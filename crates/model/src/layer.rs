@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
 use crate::config::MpNetConfig;
-use crate::dense::{LayerNorm, dense, linear, pack};
+use crate::dense::{LayerNorm, dense, empty, linear, pack};
 use crate::dropout::Dropout;
 use crate::low_rank::LowRankConfig;
 
@@ -31,6 +31,15 @@ pub struct EncoderLayer<B: Backend> {
 struct PackedFeedForward {
     intermediate: PackedLinear,
     output: PackedLinear,
+}
+
+/// The dense layers of an encoder layer, packed.
+pub(crate) struct PackedLayer {
+    /// Query, key and value side by side.
+    pub(crate) projections: PackedLinear,
+    pub(crate) attention_output: PackedLinear,
+    pub(crate) intermediate: PackedLinear,
+    pub(crate) output: PackedLinear,
 }
 
 impl<B: Backend> EncoderLayer<B> {
@@ -58,6 +67,20 @@ impl<B: Backend> EncoderLayer<B> {
 
     pub(crate) fn merge_adapters(mut self) -> Self {
         self.attention = self.attention.merge_adapters();
+        self
+    }
+
+    /// The layer with dense layers that were packed before they became tensors.
+    pub(crate) fn with_packed(mut self, packed: PackedLayer) -> Self {
+        self.attention = self
+            .attention
+            .with_packed(packed.projections, packed.attention_output);
+        empty(&mut self.intermediate);
+        empty(&mut self.output);
+        self.packed = Some(PackedFeedForward {
+            intermediate: packed.intermediate,
+            output: packed.output,
+        });
         self
     }
 

@@ -69,6 +69,16 @@ impl<B: Backend> MpNet<B> {
         &self.layers
     }
 
+    /// Takes the layers out, to be put back by [`with_layers`](Self::with_layers).
+    pub(crate) fn take_layers(&mut self) -> Vec<EncoderLayer<B>> {
+        std::mem::take(&mut self.layers)
+    }
+
+    pub(crate) fn with_layers(mut self, layers: Vec<EncoderLayer<B>>) -> Self {
+        self.layers = layers;
+        self
+    }
+
     /// Words and positions.
     #[must_use]
     pub fn embeddings(&self) -> &Embeddings<B> {

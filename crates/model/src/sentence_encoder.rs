@@ -42,6 +42,7 @@ pub struct SentenceEncoder {
     limit: BatchLimit,
     normalize: bool,
     dimensions: usize,
+    precision: Precision,
 }
 
 /// Settings of a [`SentenceEncoder`] before it is loaded. What is not set is as the model's files
@@ -56,7 +57,7 @@ pub struct SentenceEncoderBuilder {
     max_length: Option<usize>,
     normalize: Option<bool>,
     dimensions: Option<usize>,
-    precision: Precision,
+    precision: Option<Precision>,
 }
 
 impl SentenceEncoderBuilder {
@@ -66,10 +67,12 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// How many bits of the dense layers' weights are used; [`Precision::Float32`] unless set. The
-    /// others are for [`Device::Cpu`].
+    /// How many bits of the dense layers' weights are used. Unless set, as many as the model's file
+    /// holds, or all 32 on a device that computes in these alone: the others are for [`Device::Cpu`].
+    /// A file of fewer bits can be used with [`Precision::Float32`] everywhere; what was rounded off
+    /// does not come back.
     pub fn precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
+        self.precision = Some(precision);
         self
     }
 
@@ -154,7 +157,10 @@ impl SentenceEncoderBuilder {
             origin: Origin::Folder,
         };
         self.build(checkpoint, device, found, |_| {
-            on_backend(model, device.to_string(), precision)
+            let precision = precision.unwrap_or_default();
+            let name = device.to_string();
+            known::<B>(Some(precision), &name)?;
+            Ok(on_backend(model.pack(precision), precision, name))
         })
     }
 
@@ -163,7 +169,7 @@ impl SentenceEncoderBuilder {
         mut checkpoint: Checkpoint,
         device: Device,
         found: ModelFolder,
-        load: impl FnOnce(&Checkpoint) -> Result<Box<dyn PooledVectors>>,
+        load: impl FnOnce(&Checkpoint) -> Result<Loaded>,
     ) -> Result<SentenceEncoder> {
         if let Some(asked) = self.max_length {
             checkpoint.max_seq_length = asked;
@@ -178,7 +184,7 @@ impl SentenceEncoderBuilder {
         }
         let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
         let tokenizer = checkpoint.tokenizer()?;
-        let network = load(&checkpoint)?;
+        let Loaded { network, precision } = load(&checkpoint)?;
         Ok(SentenceEncoder {
             tokenizer,
             network,
@@ -191,6 +197,7 @@ impl SentenceEncoderBuilder {
             },
             normalize: self.normalize.unwrap_or(checkpoint.normalize),
             dimensions,
+            precision,
             checkpoint,
         })
     }
@@ -318,6 +325,12 @@ impl SentenceEncoder {
         self.device
     }
 
+    /// The precision that was chosen, or the one of the model's file.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The folder that the model was read from.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -347,37 +360,53 @@ trait PooledVectors: Send + Sync {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
 }
 
-struct Load<'a> {
-    checkpoint: &'a Checkpoint,
-    device_name: String,
+struct Loaded {
+    network: Box<dyn PooledVectors>,
     precision: Precision,
 }
 
+struct Load<'a> {
+    checkpoint: &'a Checkpoint,
+    device_name: String,
+    precision: Option<Precision>,
+}
+
 impl BackendTask for Load<'_> {
-    type Output = Result<Box<dyn PooledVectors>>;
+    type Output = Result<Loaded>;
 
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
-        let model = self.checkpoint.load::<B>(&device)?;
-        on_backend(model, self.device_name, self.precision)
+        known::<B>(self.precision, &self.device_name)?;
+        let (model, precision) = self.checkpoint.load_packed::<B>(&device, self.precision)?;
+        Ok(on_backend(model, precision, self.device_name))
+    }
+}
+
+/// Refuses a precision that the backend does not compute in.
+fn known<B: EncoderOps>(asked: Option<Precision>, device: &str) -> Result<()> {
+    match asked {
+        Some(precision) if precision != Precision::Float32 && !B::PACKS_WEIGHTS => {
+            Err(ModelError::Precision {
+                precision,
+                device: device.to_owned(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
 fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
-    name: String,
     precision: Precision,
-) -> Result<Box<dyn PooledVectors>> {
-    if precision != Precision::Float32 && !B::PACKS_WEIGHTS {
-        return Err(ModelError::Precision {
-            precision,
-            device: name,
-        });
+    name: String,
+) -> Loaded {
+    Loaded {
+        network: Box::new(OnBackend {
+            model,
+            name,
+            biases: Mutex::default(),
+        }),
+        precision,
     }
-    Ok(Box::new(OnBackend {
-        model: model.pack(precision),
-        name,
-        biases: Mutex::default(),
-    }))
 }
 
 struct OnBackend<B: Backend> {

@@ -12,6 +12,7 @@ use super::load;
 use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
+use crate::precision::PrecisionChoice;
 use crate::terminal::Terminal;
 
 /// A file of this name is encoded one text a call.
@@ -84,7 +85,7 @@ pub(super) fn run(
             texts: texts.len(),
             seconds,
             texts_per_second: texts.len() as f64 / seconds,
-            precision: model.precision.to_string(),
+            precision: encoder.precision().to_string(),
             cosine_min: 1.0,
             cosine_mean: 1.0,
         };
@@ -104,12 +105,12 @@ pub(super) fn run(
     }
     // Before anything else is loaded.
     let peak_memory_bytes = peak_memory();
-    if model.precision != Precision::Float32 {
+    if encoder.precision() != Precision::Float32 {
         compare(model, &encoder, &workloads, &mut rows, terminal)?;
     }
     let report = Report {
         device: encoder.device().to_string(),
-        precision: model.precision.to_string(),
+        precision: encoder.precision().to_string(),
         threads: rayon::current_num_threads(),
         rows,
         load_seconds,
@@ -129,7 +130,7 @@ pub(super) fn run(
             threads,
             ..
         } = &report;
-        if model.precision != Precision::Float32 {
+        if encoder.precision() != Precision::Float32 {
             for row in &report.rows {
                 let Row {
                     workload,
@@ -160,7 +161,7 @@ fn compare(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let exact = ModelArgs {
-        precision: Precision::Float32,
+        precision: PrecisionChoice::Exactly(Precision::Float32),
         ..model.clone()
     };
     let exact = load(&exact, VectorArgs::default(), terminal.notes())?;

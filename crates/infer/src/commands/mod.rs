@@ -3,6 +3,7 @@
 mod bench;
 mod doctor;
 mod embed;
+mod export;
 mod fetch;
 mod recommend;
 mod sample;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(Command::Bench(args)) => bench::run(&cli.model, &args, terminal),
         Some(Command::Doctor(args)) => doctor::run(&cli.model, &args, terminal),
         Some(Command::Fetch) => fetch::run(&cli.model, terminal),
+        Some(Command::Export(args)) => export::run(&cli.model, &args, terminal),
         Some(Command::Completions { shell }) => {
             // Into memory first: clap_complete panics where it cannot write.
             let mut script = Vec::new();
@@ -49,9 +51,11 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
 /// Loads the model that the command line names.
 fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceEncoder, Failure> {
     let mut builder = SentenceEncoder::builder()
-        .precision(args.precision)
         .device(args.device)
         .hub(hub_options(args, notes));
+    if let Some(precision) = args.precision.chosen() {
+        builder = builder.precision(precision);
+    }
     if let Some(tokens) = args.batch_tokens {
         builder = builder.batch_tokens(tokens);
     }

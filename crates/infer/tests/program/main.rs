@@ -9,6 +9,7 @@
 
 mod bench;
 mod embed;
+mod export;
 mod interruption;
 mod search;
 mod support;

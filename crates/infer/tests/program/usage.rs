@@ -14,6 +14,7 @@ fn help_and_version_go_to_stdout() {
         "recommend",
         "bench",
         "doctor",
+        "export",
         "completions",
         "Examples:",
     ] {
@@ -24,7 +25,14 @@ fn help_and_version_go_to_stdout() {
             .ok()
             .starts_with("infer ")
     );
-    for command in ["embed", "similarity", "search", "recommend", "bench"] {
+    for command in [
+        "embed",
+        "similarity",
+        "search",
+        "recommend",
+        "bench",
+        "export",
+    ] {
         assert!(
             run(bare_infer().args([command, "--help"]))
                 .ok()

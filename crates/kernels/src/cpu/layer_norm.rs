@@ -9,7 +9,7 @@ use super::simd::{Vectorized, dispatch};
 const ROWS_PER_TASK: usize = 64;
 
 /// Independent partial sums, so that a sum is not one long chain: the widest register's lanes.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// `scale * (x - mean(x)) / sqrt(variance(x) + epsilon) + shift` of every row of
 /// `x = values + residual`, in the place of `values`.

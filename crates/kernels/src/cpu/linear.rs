@@ -9,10 +9,13 @@
 //!
 //! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
+use std::ops::Range;
+
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::amx;
+use super::int8;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::simd::{Vectorized, dispatch};
@@ -50,11 +53,45 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     if let Panels::Tiles(tiles) = weights.panels() {
         return amx::linear(input, tiles, weights.bias(), activation, output);
     }
-    if rows < FEWEST_ROWS * rayon::current_num_threads() {
-        by_panels(input, weights, activation, output);
+    if let Panels::Int8(panels) = weights.panels() {
+        int8::linear(
+            input,
+            panels,
+            weights.bias(),
+            activation,
+            weights.output(),
+            output,
+        );
+        return;
+    }
+    if few_rows(rows) {
+        by_panels(
+            rows,
+            [
+                weights.output().div_ceil(weights.width()),
+                weights.width(),
+                weights.output(),
+            ],
+            output,
+            |panels, columns, output| {
+                dispatch(Product {
+                    input,
+                    weights,
+                    activation,
+                    panels,
+                    output,
+                    columns,
+                });
+            },
+        );
     } else {
         by_rows(input, weights, activation, output);
     }
+}
+
+/// Whether the panels are shared out, and not the rows.
+pub(super) fn few_rows(rows: usize) -> bool {
+    rows < FEWEST_ROWS * rayon::current_num_threads()
 }
 
 fn rows_of(values: &[f32], width: usize) -> usize {
@@ -84,45 +121,35 @@ fn by_rows(input: &[f32], weights: &PackedLinear, activation: Activation, output
 }
 
 /// Every thread computes some columns of all rows aside, then they are put in their places.
-fn by_panels(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
-    let rows = rows_of(input, weights.input());
-    let panels = weights.output().div_ceil(weights.width());
+///
+/// `compute` is given panels, the columns that they hold, and room for rows of these columns alone.
+pub(super) fn by_panels(
+    rows: usize,
+    [panels, width, columns]: [usize; 3],
+    output: &mut [f32],
+    compute: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
+) {
     let share = panels.div_ceil(rayon::current_num_threads());
     if share == panels {
-        dispatch(Product {
-            input,
-            weights,
-            activation,
-            panels: 0..panels,
-            output,
-            columns: 0..weights.output(),
-        });
+        compute(0..panels, 0..columns, output);
         return;
     }
-    let parts: Vec<(std::ops::Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
+    let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
         .into_par_iter()
         .map(|part| {
             let panels = part * share..panels.min((part + 1) * share);
-            let columns =
-                panels.start * weights.width()..weights.output().min(panels.end * weights.width());
+            let columns = panels.start * width..columns.min(panels.end * width);
             let mut output = vec![0.0; rows * columns.len()];
-            dispatch(Product {
-                input,
-                weights,
-                activation,
-                panels,
-                output: &mut output,
-                columns: columns.clone(),
-            });
+            compute(panels, columns.clone(), &mut output);
             (columns, output)
         })
         .collect();
-    for (columns, part) in parts {
+    for (part_columns, part) in parts {
         for (row, values) in output
-            .chunks_exact_mut(weights.output())
-            .zip(part.chunks_exact(columns.len()))
+            .chunks_exact_mut(columns)
+            .zip(part.chunks_exact(part_columns.len()))
         {
-            row[columns.clone()].copy_from_slice(values);
+            row[part_columns.clone()].copy_from_slice(values);
         }
     }
 }
@@ -132,11 +159,11 @@ struct Product<'a> {
     input: &'a [f32],
     weights: &'a PackedLinear,
     activation: Activation,
-    panels: std::ops::Range<usize>,
+    panels: Range<usize>,
     /// Rows of `columns.len()` floats.
     output: &'a mut [f32],
     /// Columns of the product that the panels hold.
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
 }
 
 impl Vectorized for Product<'_> {
@@ -147,7 +174,9 @@ impl Vectorized for Product<'_> {
         match self.weights.panels() {
             Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
             Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
-            Panels::Tiles(_) => debug_assert!(false, "`linear` has another way for them"),
+            Panels::Tiles(_) | Panels::Int8(_) => {
+                debug_assert!(false, "`linear` has another way for them");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod amx;
 mod attention;
 mod dropout;
 mod gelu;
+mod int8;
 mod layer_norm;
 mod linear;
 mod math;
@@ -20,6 +21,7 @@ pub use attention::{
 };
 pub use dropout::drop_elements;
 pub use gelu::{gelu, gelu_backward};
+pub use int8::Int8Matrix;
 pub use layer_norm::{NormGradients, add_layer_norm, layer_norm, layer_norm_backward};
 pub use linear::{Activation, linear};
 pub use panels::PackedLinear;

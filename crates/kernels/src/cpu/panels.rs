@@ -6,6 +6,7 @@ use bytemuck::TransparentWrapper;
 use pulp::Simd;
 
 use super::amx::{self, TileWeights};
+use super::int8::{Int8Matrix, Int8Panels};
 use super::simd;
 use super::tile::REGISTERS;
 use crate::precision::Precision;
@@ -117,20 +118,23 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Vec<f32>),
     Bfloat16(Vec<Bf16Pair>),
-    /// Of either precision, for a matrix unit.
+    /// Of float32 or bfloat16, for a matrix unit.
     Tiles(TileWeights),
+    Int8(Int8Panels),
 }
 
 impl PackedLinear {
     /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
     /// one behind the other.
     ///
+    /// Matrices of more than [`Int8Matrix::MOST_INPUTS`] stay in float32 where eight bits are asked
+    /// for: their sums would not fit 32 bits.
+    ///
     /// # Panics
     ///
     /// When the matrices differ in `input`, or a bias does not fit its matrix.
     #[must_use]
     pub fn pack(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
-        let output = layers.iter().map(|(_, bias)| bias.len()).sum::<usize>();
         let input = match layers.first() {
             Some((weight, bias)) if !bias.is_empty() => weight.len() / bias.len(),
             _ => 0,
@@ -138,22 +142,69 @@ impl PackedLinear {
         for (weight, bias) in layers {
             assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
         }
-        let for_unit = amx::serves(precision);
-        let width = if for_unit {
-            TileWeights::width()
-        } else {
-            simd::panel_width()
-        };
+        if let Some(form) = amx::form(precision) {
+            let panels = Panels::Tiles(TileWeights::pack(layers, input, form));
+            let biases = layers.iter().map(|(_, bias)| *bias);
+            return Self::assemble(panels, biases, input, TileWeights::width());
+        }
+        let width = simd::panel_width();
         let panels = match precision {
-            _ if for_unit => Panels::Tiles(TileWeights::pack(layers, input, precision)),
-            Precision::Float32 => Panels::Float32(cut(layers, input, width, width)),
+            Precision::Int8 if (1..=Int8Matrix::MOST_INPUTS).contains(&input) => {
+                let quantized: Vec<(Int8Matrix, &[f32])> = layers
+                    .iter()
+                    .map(|(weight, bias)| {
+                        (Int8Matrix::quantize_transposed(weight, bias.len()), *bias)
+                    })
+                    .collect();
+                return Self::pack_int8(
+                    &quantized
+                        .iter()
+                        .map(|(matrix, bias)| (matrix, *bias))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            Precision::Float32 | Precision::Int8 => {
+                Panels::Float32(cut(layers, input, width, width))
+            }
             Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
         };
-        let mut bias = layers
-            .iter()
-            .flat_map(|(_, bias)| *bias)
-            .copied()
-            .collect::<Vec<f32>>();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        Self::assemble(panels, biases, input, width)
+    }
+
+    /// Packs matrices that are quantised already, each with its bias; their outputs come one behind
+    /// the other.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in `input` or have more than [`Int8Matrix::MOST_INPUTS`], or a bias does not fit its
+    /// matrix.
+    #[must_use]
+    pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
+        let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
+        assert!(input <= Int8Matrix::MOST_INPUTS, "sums of 32 bits");
+        for (matrix, bias) in layers {
+            assert_eq!(
+                (matrix.input(), matrix.scales().len()),
+                (input, bias.len()),
+                "a matrix and its bias"
+            );
+        }
+        let matrices: Vec<&Int8Matrix> = layers.iter().map(|(matrix, _)| *matrix).collect();
+        let panels = Int8Panels::pack(&matrices, input);
+        let width = panels.width();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        Self::assemble(Panels::Int8(panels), biases, input, width)
+    }
+
+    fn assemble<'a>(
+        panels: Panels,
+        biases: impl Iterator<Item = &'a [f32]>,
+        input: usize,
+        width: usize,
+    ) -> Self {
+        let mut bias: Vec<f32> = biases.flatten().copied().collect();
+        let output = bias.len();
         bias.resize(output.next_multiple_of(width), 0.0);
         Self(Arc::new(Packed {
             panels,
@@ -184,6 +235,7 @@ impl PackedLinear {
             Panels::Float32(panels) => self.join(panels),
             Panels::Bfloat16(panels) => self.join(panels),
             Panels::Tiles(tiles) => tiles.unpack(),
+            Panels::Int8(panels) => panels.unpack(self.0.output),
         };
         (weights, self.0.bias[..self.0.output].to_vec())
     }
@@ -215,6 +267,7 @@ impl PackedLinear {
             Panels::Float32(panels) => size_of_val(panels.as_slice()),
             Panels::Bfloat16(panels) => size_of_val(panels.as_slice()),
             Panels::Tiles(tiles) => tiles.bytes(),
+            Panels::Int8(panels) => panels.bytes(),
         }
     }
 

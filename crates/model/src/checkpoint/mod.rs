@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `modules.json` | the stack: Transformer, Pooling, perhaps Normalize, and the folder of each |
 //! | `config.json` | [`MpNetConfig`] |
-//! | `model.safetensors` or `pytorch_model.bin` | the weights |
+//! | `model.safetensors` or `pytorch_model.bin` | the weights, quantised ones too |
 //! | `tokenizer.json` | the tokenizer |
 //! | `sentence_bert_config.json`, else `tokenizer_config.json` | the maximum length |
 //! | `1_Pooling/config.json` | [`PoolingMode`]s |
 
+mod collect;
+mod export;
 mod limits;
+mod load;
 pub(crate) mod modules;
 mod names;
 mod safetensors_file;
@@ -19,6 +22,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
+use kernels::{EncoderOps, Precision};
 
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
@@ -27,6 +31,7 @@ use crate::pooling::PoolingMode;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::SentenceTokenizer;
 use limits::StatedLimit;
+use weights::WeightsFile;
 
 /// A model folder whose small files have been read; the weights are read by [`load`](Self::load).
 #[derive(Clone, Debug)]
@@ -84,7 +89,7 @@ impl Checkpoint {
         self.pooling.len() * self.config.hidden_size
     }
 
-    /// Reads the weights onto a device.
+    /// Reads the weights onto a device, in float32: those that are stored in fewer bits are widened.
     ///
     /// # Errors
     ///
@@ -92,12 +97,34 @@ impl Checkpoint {
     /// wrongly shaped or holds a value that is not finite; the error names the file and the
     /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
-        let network = weights::load::<B>(&self.weights_file()?, &self.config, device)?;
+        let network = load::load::<B>(&self.weights_file()?, &self.config, device)?;
         Ok(SentenceModel::new(
             network,
             self.pooling.clone(),
             self.normalize,
         ))
+    }
+
+    /// Reads the weights for computing alone, packed where the backend does so; also says in which
+    /// precision. Unless one is asked for that is the file's, where the backend knows it.
+    pub(crate) fn load_packed<B: EncoderOps>(
+        &self,
+        device: &B::Device,
+        precision: Option<Precision>,
+    ) -> Result<(SentenceModel<B>, Precision)> {
+        let path = self.weights_file()?;
+        let (network, precision) = load::load_packed(&path, &self.config, device, precision)?;
+        let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
+        Ok((model, precision))
+    }
+
+    /// How exactly the weights file keeps the weights of the dense layers.
+    ///
+    /// # Errors
+    ///
+    /// When the weights file is missing or damaged, or its tensors are not those of this network.
+    pub fn precision(&self) -> Result<Precision> {
+        Ok(WeightsFile::open(&self.weights_file()?, &self.config)?.precision())
     }
 
     /// The tokenizer, cutting texts at [`max_seq_length`](Self::max_seq_length).
@@ -143,7 +170,30 @@ impl Checkpoint {
     /// `folder` exists and is not a model folder. A model folder that could be neither replaced nor
     /// put back is kept beside it, and the error names the place.
     pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
-        write::write(self, network, folder)
+        let contents = || {
+            let mut tensors = collect::collect(network, &self.config)?;
+            // No vector depends on the pooler, but transformers warns where it is gone.
+            tensors.extend(collect::pooler(&self.weights_file()?, &self.config)?);
+            Ok(write::Contents {
+                tensors,
+                quantization: None,
+            })
+        };
+        write::write(self, contents, folder)
+    }
+
+    /// Writes a model folder as [`save`](Self::save) does, with the weights of this checkpoint in
+    /// another precision: [`Precision::Float32`], [`Precision::Bfloat16`] (all tensors), or
+    /// [`Precision::Int8`] (the weights of the dense layers, each with a tensor `weight_scale` that
+    /// holds a scale for every output, as the compressed-tensors convention has it, and a
+    /// `quantization_config` in `config.json` that says so; all other tensors in float32).
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save), and when the weights of this checkpoint cannot be read.
+    pub fn export(&self, precision: Precision, folder: &Path) -> Result<()> {
+        let file = WeightsFile::open(&self.weights_file()?, &self.config)?;
+        write::write(self, || export::contents(&file, precision), folder)
     }
 
     /// `model.safetensors`, or `pytorch_model.bin` where there is none.

@@ -9,6 +9,9 @@ pub(super) const UNUSED: [&str; 3] = [
     "pooler.dense.weight",
 ];
 
+/// Behind the name of a quantised weight: its scales.
+pub(super) const SCALE_SUFFIX: &str = "_scale";
+
 /// One tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamedTensor {
@@ -16,6 +19,8 @@ pub(super) struct NamedTensor {
     pub(super) checkpoint: String,
     /// Path of the burn parameter.
     pub(super) parameter: String,
+    /// Whether it is the weight of a dense layer, which may be quantised.
+    pub(super) dense_weight: bool,
     /// Shape in the file. (PyTorch keeps a dense layer as `[output, input]`, burn as `[input,
     /// output]`.)
     pub(super) shape: Vec<usize>,
@@ -94,6 +99,7 @@ impl List {
             // Normalisations are `weight` and `bias` here too: burn-store's PyTorch adapters turn
             // them into `gamma` and `beta`.
             parameter: format!("{parameter}.{part}"),
+            dense_weight: false,
             shape: shape.to_vec(),
         });
     }
@@ -104,6 +110,9 @@ impl List {
 
     fn dense(&mut self, checkpoint: &str, parameter: &str, shape: [usize; 2]) {
         self.push(checkpoint, parameter, "weight", &shape);
+        if let Some(weight) = self.0.last_mut() {
+            weight.dense_weight = true;
+        }
         self.push(checkpoint, parameter, "bias", &shape[..1]);
     }
 

@@ -1,78 +1,178 @@
-//! The weights file: every tensor checked, then put into the network.
+//! The weights file: names, shapes and types checked when it is opened, values when they are read.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use burn::module::ParamId;
-use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData};
+use burn_store::TensorSnapshot;
 use burn_store::pytorch::PytorchReader;
-use burn_store::{ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot, TensorSnapshotError};
+use kernels::{Int8Matrix, Precision};
 
-use super::names::{NamedTensor, UNUSED, tensors};
+use super::names::{NamedTensor, SCALE_SUFFIX, UNUSED, tensors};
 use super::safetensors_file;
 use crate::config::MpNetConfig;
 use crate::error::{BoxedError, ModelError, Result};
 use crate::guard::guarded;
-use crate::network::MpNet;
 
 pub(super) const SAFETENSORS_FILE: &str = "model.safetensors";
 pub(super) const PYTORCH_FILE: &str = "pytorch_model.bin";
 
-/// Reads a network. Names and shapes are checked before the first weight is read.
-pub(super) fn load<B: Backend>(
-    path: &Path,
-    config: &MpNetConfig,
-    device: &B::Device,
-) -> Result<MpNet<B>> {
-    let mut found = read_snapshots(path)?;
-    let failure = Rc::new(RefCell::new(None));
-    let mut snapshots = Vec::new();
-    for expected in tensors(config) {
-        let Some(snapshot) = found.remove(&expected.checkpoint) else {
-            return Err(ModelError::MissingTensor {
+/// A weights file that holds what the network needs, still unread.
+pub(super) struct WeightsFile {
+    /// In the order of the forward pass.
+    pub(super) tensors: Vec<Rc<StoredTensor>>,
+    /// Those of the published model that no vector depends on.
+    pub(super) unused: Vec<Rc<StoredTensor>>,
+}
+
+impl WeightsFile {
+    /// Checks names, shapes and types; reads no weight.
+    pub(super) fn open(path: &Path, config: &MpNetConfig) -> Result<Self> {
+        let mut found = read_snapshots(path)?;
+        let mut stored = Vec::new();
+        for named in tensors(config) {
+            let Some(snapshot) = found.remove(&named.checkpoint) else {
+                return Err(missing(path, named.checkpoint));
+            };
+            check_shape(path, &named.checkpoint, &named.shape, &snapshot)?;
+            let scales = if named.dense_weight && snapshot.dtype == DType::I8 {
+                Some(take_scales(path, &named, &mut found)?)
+            } else {
+                check_type(path, &named.checkpoint, &snapshot)?;
+                None
+            };
+            stored.push(Rc::new(StoredTensor {
                 path: path.to_owned(),
-                tensor: expected.checkpoint,
-            });
-        };
-        check(path, &expected, &snapshot)?;
-        snapshots.push(checked_values(
-            path,
-            expected,
-            snapshot,
-            Rc::clone(&failure),
-        ));
-    }
-    if let Some(tensor) = found
-        .into_keys()
-        .find(|name| !UNUSED.contains(&name.as_str()))
-    {
-        return Err(ModelError::UnexpectedTensor {
-            path: path.to_owned(),
-            tensor,
-        });
+                named,
+                snapshot,
+                scales,
+            }));
+        }
+        let mut unused = Vec::new();
+        for (name, snapshot) in found {
+            if !UNUSED.contains(&name.as_str()) {
+                return Err(ModelError::UnexpectedTensor {
+                    path: path.to_owned(),
+                    tensor: name,
+                });
+            }
+            let named = NamedTensor {
+                parameter: String::new(),
+                dense_weight: false,
+                shape: snapshot.shape.iter().copied().collect(),
+                checkpoint: name,
+            };
+            unused.push(Rc::new(StoredTensor {
+                path: path.to_owned(),
+                named,
+                snapshot,
+                scales: None,
+            }));
+        }
+        Ok(Self {
+            tensors: stored,
+            unused,
+        })
     }
 
-    // Parameters are initialised when first used, so nothing random is drawn here.
-    let mut network = MpNet::new(config, device);
-    let outcome = network.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), false);
-    if let Some(error) = failure.take() {
-        return Err(error);
+    /// How exactly the weights of the dense layers are kept: [`Precision::Int8`] where one of them is
+    /// quantised, [`Precision::Bfloat16`] where all are so.
+    pub(super) fn precision(&self) -> Precision {
+        let mut dense = self
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.named.dense_weight);
+        if dense.clone().any(|tensor| tensor.scales.is_some()) {
+            Precision::Int8
+        } else if dense.all(|tensor| tensor.snapshot.dtype == DType::BF16) {
+            Precision::Bfloat16
+        } else {
+            Precision::Float32
+        }
     }
-    if let Some(error) = outcome.errors.into_iter().next() {
-        return Err(ModelError::Weights {
-            path: path.to_owned(),
-            source: Box::new(error),
-        });
+}
+
+/// One tensor of a weights file.
+pub(super) struct StoredTensor {
+    path: PathBuf,
+    pub(super) named: NamedTensor,
+    snapshot: TensorSnapshot,
+    /// Of a quantised weight.
+    scales: Option<TensorSnapshot>,
+}
+
+impl StoredTensor {
+    /// The values in float32, a quantised weight's too, all of them finite.
+    pub(super) fn floats(&self) -> Result<TensorData> {
+        match self.int8()? {
+            Some(matrix) => Ok(TensorData::new(
+                matrix.dequantize(),
+                self.named.shape.clone(),
+            )),
+            None => self.read_floats(&self.snapshot, &self.named.checkpoint),
+        }
     }
-    match outcome.missing.into_iter().next() {
-        Some((tensor, _)) => Err(ModelError::MissingTensor {
-            path: path.to_owned(),
-            tensor,
-        }),
-        None => Ok(network),
+
+    /// A quantised weight as it is stored; `None` where the tensor is none.
+    fn int8(&self) -> Result<Option<Int8Matrix>> {
+        let Some(scales) = &self.scales else {
+            return Ok(None);
+        };
+        let tensor = &self.named.checkpoint;
+        let values = self
+            .read(&self.snapshot)?
+            .into_vec::<i8>()
+            .map_err(|error| self.damaged(format!("`{tensor}`: {error:?}").into()))?;
+        let name = format!("{tensor}{SCALE_SUFFIX}");
+        let scales = self
+            .read_floats(scales, &name)?
+            .into_vec::<f32>()
+            .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
+        let input = self.named.shape.last().copied().unwrap_or(0);
+        let matrix = Int8Matrix::new(values, scales, input)
+            .ok_or_else(|| self.damaged(format!("`{tensor}` has not as many values").into()))?;
+        Ok(Some(matrix))
+    }
+
+    /// The weight of a dense layer in eight bits: as it is stored, or rounded now.
+    pub(super) fn quantized(&self) -> Result<Int8Matrix> {
+        if let Some(matrix) = self.int8()? {
+            return Ok(matrix);
+        }
+        let data = self.floats()?;
+        let values = data.as_slice::<f32>().map_err(|error| {
+            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
+        })?;
+        let input = self.named.shape.last().copied().unwrap_or(0);
+        Ok(Int8Matrix::quantize(values, input))
+    }
+
+    fn read_floats(&self, snapshot: &TensorSnapshot, name: &str) -> Result<TensorData> {
+        let data = self.read(snapshot)?.convert::<f32>();
+        let values = data
+            .as_slice::<f32>()
+            .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(data),
+            Some(index) => Err(ModelError::NonFinite {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+                index,
+                value: values[index],
+            }),
+        }
+    }
+
+    fn read(&self, snapshot: &TensorSnapshot) -> Result<TensorData> {
+        guarded(|| snapshot.to_data()).map_err(|source| self.damaged(source))
+    }
+
+    fn damaged(&self, source: BoxedError) -> ModelError {
+        ModelError::Weights {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -92,112 +192,56 @@ fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
     Ok(reader.into_tensors().into_iter().collect())
 }
 
-fn check(path: &Path, expected: &NamedTensor, snapshot: &TensorSnapshot) -> Result<()> {
-    let shape: Vec<usize> = snapshot.shape.iter().copied().collect();
-    if shape != expected.shape {
-        return Err(ModelError::TensorShape {
-            path: path.to_owned(),
-            tensor: expected.checkpoint.clone(),
-            expected: expected.shape.clone(),
-            found: shape,
-        });
+/// The scales of a quantised weight: one an output, `[outputs]` or `[outputs, 1]`.
+fn take_scales(
+    path: &Path,
+    weight: &NamedTensor,
+    found: &mut BTreeMap<String, TensorSnapshot>,
+) -> Result<TensorSnapshot> {
+    let name = format!("{}{SCALE_SUFFIX}", weight.checkpoint);
+    let Some(scales) = found.remove(&name) else {
+        return Err(missing(path, name));
+    };
+    let outputs = &weight.shape[..1];
+    if scales.shape.iter().ne(outputs) {
+        check_shape(path, &name, &[outputs, &[1]].concat(), &scales)?;
     }
+    check_type(path, &name, &scales)?;
+    Ok(scales)
+}
+
+fn missing(path: &Path, tensor: String) -> ModelError {
+    ModelError::MissingTensor {
+        path: path.to_owned(),
+        tensor,
+    }
+}
+
+fn check_shape(
+    path: &Path,
+    tensor: &str,
+    expected: &[usize],
+    snapshot: &TensorSnapshot,
+) -> Result<()> {
+    let found: Vec<usize> = snapshot.shape.iter().copied().collect();
+    if found == expected {
+        return Ok(());
+    }
+    Err(ModelError::TensorShape {
+        path: path.to_owned(),
+        tensor: tensor.to_owned(),
+        expected: expected.to_vec(),
+        found,
+    })
+}
+
+fn check_type(path: &Path, tensor: &str, snapshot: &TensorSnapshot) -> Result<()> {
     match snapshot.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => Ok(()),
         other => Err(ModelError::TensorType {
             path: path.to_owned(),
-            tensor: expected.checkpoint.clone(),
+            tensor: tensor.to_owned(),
             found: format!("{other:?}"),
         }),
     }
-}
-
-/// A snapshot under the parameter's path that reads `f32` and refuses what is not finite.
-///
-/// burn-store passes on only text from inside a snapshot, so the error itself goes to `failure`.
-fn checked_values(
-    path: &Path,
-    tensor: NamedTensor,
-    snapshot: TensorSnapshot,
-    failure: Rc<RefCell<Option<ModelError>>>,
-) -> TensorSnapshot {
-    let path = path.to_owned();
-    let parameter = tensor.parameter.split('.').map(str::to_owned).collect();
-    let shape = snapshot.shape.clone();
-    let read = move || -> std::result::Result<TensorData, TensorSnapshotError> {
-        let refuse = |error: ModelError| {
-            let text = TensorSnapshotError::DataError(error.to_string());
-            failure.borrow_mut().get_or_insert(error);
-            text
-        };
-        let damaged = |source: BoxedError| ModelError::Weights {
-            path: path.clone(),
-            source,
-        };
-        let data = guarded(|| snapshot.to_data()).map_err(|error| refuse(damaged(error)))?;
-        let data = data.convert::<f32>();
-        let values = data.as_slice::<f32>().map_err(|error| {
-            refuse(damaged(
-                format!("`{}`: {error:?}", tensor.checkpoint).into(),
-            ))
-        })?;
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(refuse(ModelError::NonFinite {
-                path: path.clone(),
-                tensor: tensor.checkpoint.clone(),
-                index,
-                value: values[index],
-            }));
-        }
-        Ok(data)
-    };
-    TensorSnapshot::from_closure(
-        Rc::new(read),
-        DType::F32,
-        shape,
-        parameter,
-        Vec::new(),
-        ParamId::new(),
-    )
-}
-
-/// The network's tensors under their checkpoint names and in PyTorch's layout.
-pub(super) fn collect<B: Backend>(
-    network: &MpNet<B>,
-    config: &MpNetConfig,
-) -> Result<Vec<(String, TensorData)>> {
-    let adapter = Box::new(burn_store::BurnToPyTorchAdapter);
-    let mut collected: HashMap<String, TensorSnapshot> = network
-        .collect(None, Some(adapter), false)
-        .into_iter()
-        .map(|snapshot| (snapshot.full_path(), snapshot))
-        .collect();
-    let mut named = Vec::new();
-    for tensor in tensors(config) {
-        let read = |source: BoxedError| ModelError::Compute {
-            device: std::any::type_name::<B>().to_owned(),
-            source,
-        };
-        let snapshot = collected.remove(&tensor.parameter).ok_or_else(|| {
-            read(format!("the network has no parameter `{}`", tensor.parameter).into())
-        })?;
-        let data = snapshot.to_data().map_err(|error| read(Box::new(error)))?;
-        named.push((tensor.checkpoint, data.convert::<f32>()));
-    }
-    Ok(named)
-}
-
-/// The tensors of a file that belong to no parameter but to the published model: the pooler.
-pub(super) fn unused_tensors(path: &Path) -> Result<Vec<(String, TensorData)>> {
-    let mut unused = Vec::new();
-    for (name, snapshot) in read_snapshots(path)? {
-        if name.starts_with("pooler.") && UNUSED.contains(&name.as_str()) {
-            let data = guarded(|| snapshot.to_data()).map_err(|source| ModelError::Weights {
-                path: path.to_owned(),
-                source,
-            })?;
-            unused.push((name, data.convert::<f32>()));
-        }
-    }
-    Ok(unused)
 }

@@ -5,19 +5,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::TensorData;
-use burn::tensor::backend::Backend;
+use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, View};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Checkpoint;
 use super::limits::{SENTENCE_FILE, TOKENIZER_CONFIG_FILE};
 use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
-use super::weights::{SAFETENSORS_FILE, collect, unused_tensors};
-use crate::config::CONFIG_FILE;
+use super::weights::SAFETENSORS_FILE;
+use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, write_json};
-use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::tokenizer::TOKENIZER_FILE;
 
@@ -29,10 +28,19 @@ const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
 
 const NORMALIZE_FOLDER: &str = "2_Normalize";
 
-/// Writes beside the target and renames, so that the folder is never half there.
-pub(super) fn write<B: Backend>(
+/// The weights of a folder that is written.
+pub(super) struct Contents {
+    /// By name, of float32, bfloat16 or eight bits.
+    pub(super) tensors: Vec<(String, TensorData)>,
+    /// What `config.json` says of tensors that are quantised.
+    pub(super) quantization: Option<Value>,
+}
+
+/// Writes beside the target and renames, so that the folder is never half there. `contents` is called
+/// when there is room for them.
+pub(super) fn write(
     checkpoint: &Checkpoint,
-    network: &MpNet<B>,
+    contents: impl FnOnce() -> Result<Contents>,
     folder: &Path,
 ) -> Result<()> {
     let exists = folder
@@ -52,7 +60,7 @@ pub(super) fn write<B: Backend>(
     let new = as_open_as_others(tempfile::Builder::new().prefix(".model-"))
         .tempdir_in(parent)
         .map_err(|source| ModelError::io(parent, source))?;
-    write_files(checkpoint, network, new.path())?;
+    write_files(checkpoint, contents()?, new.path())?;
 
     if exists {
         replace(folder, parent, new.path(), |from, to| {
@@ -96,11 +104,7 @@ fn replace(
     })
 }
 
-fn write_files<B: Backend>(
-    checkpoint: &Checkpoint,
-    network: &MpNet<B>,
-    folder: &Path,
-) -> Result<()> {
+fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Result<()> {
     let carried = CARRIED
         .map(|name| (checkpoint.transformer_folder.as_path(), name))
         .into_iter()
@@ -125,7 +129,11 @@ fn write_files<B: Backend>(
     let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });
     write_json(&folder.join(SENTENCE_FILE), &sentence)?;
 
-    write_json(&folder.join(CONFIG_FILE), &checkpoint.config)?;
+    let config = Config {
+        network: &checkpoint.config,
+        quantization_config: contents.quantization,
+    };
+    write_json(&folder.join(CONFIG_FILE), &config)?;
     write_json(&folder.join(MODULES_FILE), &modules(checkpoint.normalize))?;
     let pooling_folder = folder.join(POOLING_FOLDER);
     std::fs::create_dir(&pooling_folder)
@@ -138,10 +146,10 @@ fn write_files<B: Backend>(
             .map_err(|source| ModelError::io(&normalize_folder, source))?;
     }
     let weights = folder.join(SAFETENSORS_FILE);
-    let mut tensors = collect(network, &checkpoint.config)?;
-    // No vector depends on the pooler, but transformers warns where it is gone.
-    tensors.extend(unused_tensors(&checkpoint.weights_file()?)?);
-    let tensors = tensors.into_iter().map(|(name, data)| (name, Stored(data)));
+    let tensors = contents
+        .tensors
+        .into_iter()
+        .map(|(name, data)| (name, Stored(data)));
     // transformers refuses a file without this mark.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(tensors, Some(metadata), &weights).map_err(|error| {
@@ -154,6 +162,15 @@ fn write_files<B: Backend>(
     std::fs::metadata(folder.join(CONFIG_FILE))
         .and_then(|config| std::fs::set_permissions(&weights, config.permissions()))
         .map_err(|source| ModelError::io(&weights, source))
+}
+
+/// `config.json`.
+#[derive(Serialize)]
+struct Config<'a> {
+    #[serde(flatten)]
+    network: &'a MpNetConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantization_config: Option<Value>,
 }
 
 /// The type names that every version of sentence-transformers knows.
@@ -217,12 +234,16 @@ fn as_open_as_others<'a, 'b>(
     builder
 }
 
-/// An `f32` tensor on its way into a file.
+/// A tensor on its way into a file.
 struct Stored(TensorData);
 
 impl View for Stored {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.0.dtype {
+            DType::I8 => Dtype::I8,
+            DType::BF16 => Dtype::BF16,
+            _ => Dtype::F32,
+        }
     }
 
     fn shape(&self) -> &[usize] {

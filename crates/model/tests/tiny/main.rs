@@ -12,4 +12,5 @@ mod common;
 
 mod checkpoint;
 mod gradients;
+mod precision;
 mod vectors;

@@ -60,9 +60,14 @@ pub(super) fn wanted() -> bool {
     })
 }
 
-/// Whether weights of this precision are to be packed for the matrix unit.
-pub(super) fn serves(precision: Precision) -> bool {
-    matches!(precision, Precision::Float32 | Precision::Bfloat16) && wanted()
+/// The form in which weights of this precision are to be packed for the matrix unit, if they are.
+pub(super) fn form(precision: Precision) -> Option<Form> {
+    let form = match precision {
+        Precision::Float32 => Form::Split,
+        Precision::Bfloat16 => Form::Single,
+        Precision::Int8 => return None,
+    };
+    wanted().then_some(form)
 }
 
 /// How a number becomes bfloat16.

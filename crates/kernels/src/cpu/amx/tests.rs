@@ -30,8 +30,8 @@ impl Case {
         self.weight.len() / self.outputs
     }
 
-    fn pack(&self, precision: Precision) -> TileWeights {
-        TileWeights::pack(&[(&self.weight, &self.bias)], self.depth(), precision)
+    fn pack(&self, form: Form) -> TileWeights {
+        TileWeights::pack(&[(&self.weight, &self.bias)], self.depth(), form)
     }
 
     fn run(&self, weights: &TileWeights, activation: Activation) -> Vec<f32> {
@@ -80,13 +80,13 @@ proptest! {
         let case = Case::new(rows, depth, outputs, seed);
         let expected = reference_linear(&case.input, &case.weight, &case.bias, activation);
         let magnitudes = case.magnitudes();
-        for (precision, error) in [(Precision::Float32, SPLIT_ERROR), (Precision::Bfloat16, SINGLE_ERROR)] {
-            let actual = case.run(&case.pack(precision), activation);
+        for (form, error) in [(Form::Split, SPLIT_ERROR), (Form::Single, SINGLE_ERROR)] {
+            let actual = case.run(&case.pack(form), activation);
             prop_assert_eq!(actual.len(), expected.len());
             for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
                 let difference = (f64::from(*actual) - expected).abs();
                 // GELU itself is exact to a millionth.
-                prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{precision}: {actual}, expected {expected}");
+                prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{form:?}: {actual}, expected {expected}");
             }
         }
     }
@@ -105,10 +105,10 @@ proptest! {
             .zip(right.chunks(second))
             .flat_map(|(left, right)| left.iter().chain(right).copied())
             .collect();
-        let rounded = TileWeights::pack(&layers, depth, Precision::Bfloat16);
+        let rounded = TileWeights::pack(&layers, depth, Form::Single);
         let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
-        let halves = TileWeights::pack(&layers, depth, Precision::Float32);
+        let halves = TileWeights::pack(&layers, depth, Form::Split);
         prop_assert_eq!(halves.bytes(), 2 * rounded.bytes());
         for (actual, expected) in halves.unpack().iter().zip(&joined) {
             prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
@@ -123,7 +123,7 @@ fn a_sum_of_split_products_is_almost_that_of_float32() {
         let case = Case::new(20, depth, 40, 7);
         let expected =
             reference_linear(&case.input, &case.weight, &case.bias, Activation::Identity);
-        let actual = case.run(&case.pack(Precision::Float32), Activation::Identity);
+        let actual = case.run(&case.pack(Form::Split), Activation::Identity);
         let magnitudes = case.magnitudes();
         let worst = actual
             .iter()
@@ -141,7 +141,7 @@ fn a_sum_of_split_products_is_almost_that_of_float32() {
 fn however_the_work_is_shared_out_it_gives_the_same_to_the_bit() {
     // Deep enough for several blocks of rows.
     let case = Case::new(150, 3000, 40, 3);
-    let weights = case.pack(Precision::Float32);
+    let weights = case.pack(Form::Split);
     let run_with = |threads: usize, rows: usize| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -166,7 +166,7 @@ fn however_the_work_is_shared_out_it_gives_the_same_to_the_bit() {
 #[test]
 fn tiles_that_were_used_before_leave_nothing_behind() {
     // One after another on the same threads: the memory of the first, not finite, is used again.
-    let poison = TileWeights::pack(&[(&[1.0; 64 * 32], &[0.0; 32])], 64, Precision::Float32);
+    let poison = TileWeights::pack(&[(&[1.0; 64 * 32], &[0.0; 32])], 64, Form::Split);
     let poisoned = run(
         &vec![f32::NAN; 64 * 500],
         &poison,
@@ -176,15 +176,15 @@ fn tiles_that_were_used_before_leave_nothing_behind() {
     assert!(poisoned.iter().all(|value| value.is_nan()));
     for rows in [1, 17, 500] {
         let case = Case::new(rows, 33, 5, 11);
-        let actual = case.run(&case.pack(Precision::Float32), Activation::Identity);
+        let actual = case.run(&case.pack(Form::Split), Activation::Identity);
         assert!(actual.iter().all(|value| value.is_finite()));
     }
 }
 
 #[test]
 fn what_is_not_finite_stays_so() {
-    for precision in [Precision::Float32, Precision::Bfloat16] {
-        let weights = TileWeights::pack(&[(&[1.0, 1.0], &[0.0])], 2, precision);
+    for form in [Form::Split, Form::Single] {
+        let weights = TileWeights::pack(&[(&[1.0, 1.0], &[0.0])], 2, form);
         let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
         let output = run(&input, &weights, &[0.0], Activation::Identity);
         assert!(output[0].is_nan());

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use super::Form;
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
 use crate::cpu::simd::{Vectorized, dispatch};
-use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
 /// depth: for every [`DEPTH`] rows of the matrix the two tiles of `high`, then, if the numbers are
@@ -21,15 +20,7 @@ pub(in crate::cpu) struct TileWeights {
 
 impl TileWeights {
     /// Packs matrices `[input, output]`, row-major, each with its bias, side by side.
-    pub(in crate::cpu) fn pack(
-        layers: &[(&[f32], &[f32])],
-        input: usize,
-        precision: Precision,
-    ) -> Self {
-        let form = match precision {
-            Precision::Float32 => Form::Split,
-            Precision::Bfloat16 => Form::Single,
-        };
+    pub(in crate::cpu) fn pack(layers: &[(&[f32], &[f32])], input: usize, form: Form) -> Self {
         let output = layers.iter().map(|(_, bias)| bias.len()).sum::<usize>();
         let mut weights = Self {
             tiles: Vec::new(),

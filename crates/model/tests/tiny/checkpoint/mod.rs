@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A copy of the tiny model to damage.
-fn copy() -> TempDir {
+pub(crate) fn copy() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_folder(&fixture("tiny-mpnet"), folder.path());
     folder
@@ -62,7 +62,10 @@ fn change_json(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
 }
 
 /// Rewrites the weights, each tensor as `change` returns it; `None` leaves it out.
-fn change_tensors(folder: &Path, mut change: impl FnMut(&str, Tensor) -> Option<(String, Tensor)>) {
+pub(crate) fn change_tensors(
+    folder: &Path,
+    mut change: impl FnMut(&str, Tensor) -> Option<(String, Tensor)>,
+) {
     let path = folder.join("model.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -90,10 +93,10 @@ fn change_tensors(folder: &Path, mut change: impl FnMut(&str, Tensor) -> Option<
 }
 
 #[derive(Clone)]
-struct Tensor {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+pub(crate) struct Tensor {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 fn vectors(folder: &Path) -> Vec<f32> {

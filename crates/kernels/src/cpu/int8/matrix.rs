@@ -1,0 +1,137 @@
+//! Weights as whole numbers of eight bits, with a scale for every output.
+
+/// The largest magnitude of a weight. Not 128: the numbers are then symmetric, and nothing is
+/// clipped.
+pub(super) const LARGEST_WEIGHT: f32 = 127.0;
+
+/// Columns that are transposed together: a cache line of floats.
+const COLUMNS: usize = 16;
+
+/// A weight matrix of eight-bit whole numbers: weight `[output][input]` is
+/// `values[output * input_width + input] * scales[output]`.
+///
+/// The order is that of a PyTorch checkpoint (an output's weights stand together), and of the tensors
+/// `weight` and `weight_scale` that the compressed-tensors convention stores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Int8Matrix {
+    values: Vec<i8>,
+    scales: Vec<f32>,
+    input: usize,
+}
+
+impl Int8Matrix {
+    /// The most inputs of a layer whose sums fit 32 bits, whatever the numbers: below `2^31 / (255 *
+    /// 128)`. Deeper ones are computed in float32.
+    pub const MOST_INPUTS: usize = 65_536;
+
+    /// The matrix of these values, `[outputs, input]` row-major, and scales, one an output; `None`
+    /// when their numbers do not fit each other.
+    #[must_use]
+    pub fn new(values: Vec<i8>, scales: Vec<f32>, input: usize) -> Option<Self> {
+        (scales.len().checked_mul(input) == Some(values.len())).then_some(Self {
+            values,
+            scales,
+            input,
+        })
+    }
+
+    /// Rounds `[outputs, input]`, row-major, to the nearest multiples of each output's largest
+    /// weight / 127.
+    ///
+    /// An output whose weights are not all finite gets a scale that is not a number.
+    ///
+    /// # Panics
+    ///
+    /// When `weights` does not hold whole rows.
+    #[must_use]
+    pub fn quantize(weights: &[f32], input: usize) -> Self {
+        assert_eq!(weights.len() % input.max(1), 0, "whole rows");
+        let mut matrix = Self {
+            values: Vec::with_capacity(weights.len()),
+            scales: Vec::new(),
+            input,
+        };
+        for row in weights.chunks_exact(input.max(1)) {
+            let scale = scale_of(row.iter().copied());
+            matrix.scales.push(scale);
+            let inverse = inverse(scale);
+            matrix
+                .values
+                .extend(row.iter().map(|&weight| round(weight, inverse)));
+        }
+        matrix
+    }
+
+    /// As [`quantize`](Self::quantize), of `[input, outputs]`, row-major.
+    ///
+    /// # Panics
+    ///
+    /// When `weights` does not hold whole rows.
+    #[must_use]
+    pub fn quantize_transposed(weights: &[f32], outputs: usize) -> Self {
+        assert_eq!(weights.len() % outputs.max(1), 0, "whole rows");
+        let input = weights.len() / outputs.max(1);
+        let mut transposed = vec![0.0; weights.len()];
+        // A few columns at a time: as many places to write at as the cache likes.
+        for first in (0..outputs).step_by(COLUMNS) {
+            let count = COLUMNS.min(outputs - first);
+            for (depth, row) in weights.chunks_exact(outputs).enumerate() {
+                for (column, weight) in row[first..first + count].iter().enumerate() {
+                    transposed[(first + column) * input + depth] = *weight;
+                }
+            }
+        }
+        Self::quantize(&transposed, input)
+    }
+
+    /// The values, `[outputs, input]`.
+    #[must_use]
+    pub fn values(&self) -> &[i8] {
+        &self.values
+    }
+
+    /// What each output's values are multiples of.
+    #[must_use]
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// Width of the rows that go in.
+    #[must_use]
+    pub fn input(&self) -> usize {
+        self.input
+    }
+
+    /// The weights as float32, `[outputs, input]`.
+    #[must_use]
+    pub fn dequantize(&self) -> Vec<f32> {
+        let rows = self.values.chunks_exact(self.input.max(1));
+        rows.zip(&self.scales)
+            .flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale))
+            .collect()
+    }
+}
+
+fn scale_of(weights: impl Iterator<Item = f32>) -> f32 {
+    let (mut largest, mut finite) = (0.0f32, 0.0f32);
+    for weight in weights {
+        largest = largest.max(weight.abs());
+        // Not a number if the weight is not finite.
+        finite += weight * 0.0;
+    }
+    largest / LARGEST_WEIGHT + finite
+}
+
+/// What weights are multiplied with; 0 where all are as good as 0 (or not finite).
+fn inverse(scale: f32) -> f32 {
+    if scale >= f32::MIN_POSITIVE {
+        1.0 / scale
+    } else {
+        0.0
+    }
+}
+
+fn round(weight: f32, inverse: f32) -> i8 {
+    // Conversion saturates, and makes 0 of what is not a number.
+    (weight * inverse).round_ties_even() as i8
+}

@@ -1,0 +1,267 @@
+//! The whole numbers against their definition, and what is made of them against 64-bit arithmetic.
+
+use proptest::prelude::*;
+
+use super::super::tests::{gelu, numbers};
+use super::super::{Activation, PackedLinear, linear};
+use super::tile::Portable;
+use super::*;
+use crate::precision::Precision;
+
+const DEEPEST: usize = Int8Matrix::MOST_INPUTS;
+
+/// What the numbers of `rows` and the weights of `matrix` give, the sums in whole numbers.
+fn reference(
+    rows: &QuantizedRows,
+    matrix: &Int8Matrix,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f64> {
+    let mut expected = Vec::new();
+    for row in 0..rows.count() {
+        for (output, (weights, scale)) in matrix
+            .values()
+            .chunks_exact(matrix.input())
+            .zip(matrix.scales())
+            .enumerate()
+        {
+            let products = weights
+                .iter()
+                .enumerate()
+                .map(|(place, weight)| i64::from(*weight) * i64::from(rows.number(row, place)));
+            let sum = products.sum::<i64>() as f64;
+            let sum = sum * f64::from(*scale) * f64::from(rows.scale(row));
+            let sum = sum + f64::from(bias[output]);
+            expected.push(match activation {
+                Activation::Identity => sum,
+                Activation::Gelu => gelu(sum),
+            });
+        }
+    }
+    expected
+}
+
+/// Three roundings of float32, of sums up to `scale`.
+#[track_caller]
+fn assert_close(actual: &[f32], expected: &[f64], scale: f64) {
+    assert_eq!(actual.len(), expected.len());
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        assert!(
+            (f64::from(*actual) - expected).abs() <= 1e-6 * scale,
+            "value {index} is {actual}, expected {expected}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_are_rounded_to_the_nearest_of_256_steps(
+        count in 0usize..30,
+        width in 1usize..100,
+        tallest in 1usize..13,
+        shift in -2f32..2.0,
+        scale in prop::sample::select(vec![1.0f32, 1e30, 1e-30]),
+        seed in any::<u64>(),
+    ) {
+        let values: Vec<f32> = numbers(count * width, seed, scale)
+            .iter()
+            .map(|value| value + shift * scale)
+            .collect();
+        let rows = QuantizedRows::quantize(&values, width, tallest);
+        prop_assert_eq!(rows.count(), count);
+        let tiles: usize = rows.tiles().iter().map(|tile| tile.height).sum();
+        prop_assert_eq!(tiles, count);
+        for (row, values) in values.chunks_exact(width).enumerate() {
+            let step = f64::from(rows.scale(row));
+            let found: Vec<i16> = (0..width).map(|place| rows.number(row, place)).collect();
+            for (number, value) in found.iter().zip(values) {
+                let off = (f64::from(*number) * step - f64::from(*value)).abs() / step;
+                // The end of the range may be half a step beyond the last whole one.
+                prop_assert!(off <= 1.0 + 1e-3, "{number} for {value} in steps of {step}");
+            }
+            let off_by_half = found.iter().zip(values).filter(|(number, value)| {
+                (f64::from(**number) * step - f64::from(**value)).abs() / step > 0.5 + 1e-3
+            });
+            let largest = found.iter().copied().max().unwrap_or(0);
+            prop_assert!(off_by_half.into_iter().all(|(number, _)| *number == largest));
+            let smallest = found.iter().copied().min().unwrap_or(0).min(0);
+            prop_assert!(largest.max(0) - smallest <= 255, "{smallest} to {largest}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_what_its_definition_says(
+        count in 0usize..80,
+        depth in 1usize..150,
+        outputs in 1usize..90,
+        gelu in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+        let input = numbers(count * depth, seed, 1.0);
+        let weights = numbers(depth * outputs, seed ^ 1, 1.0);
+        let bias = numbers(outputs, seed ^ 2, 1.0);
+        let matrix = Int8Matrix::quantize(&weights, depth);
+        let rows = QuantizedRows::quantize(&input, depth, 5);
+        let expected = reference(&rows, &matrix, &bias, activation);
+
+        let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
+        let mut output = vec![f32::NAN; count * outputs];
+        linear(&input, &packed, activation, &mut output);
+        assert_close(&output, &expected, depth as f64);
+
+        // The body that processors without AVX2 have.
+        let panels = Int8Panels::with_width(&[&matrix], depth, REGISTERS * Portable::LANES);
+        let mut padded = bias.clone();
+        padded.resize(outputs.next_multiple_of(panels.width()), 0.0);
+        let mut portable = vec![f32::NAN; count * outputs];
+        let product = Product {
+            rows: &QuantizedRows::quantize(&input, depth, 4),
+            panels: &panels,
+            bias: &padded,
+            activation,
+            range: 0..outputs.div_ceil(panels.width()),
+            columns: 0..outputs,
+            output: &mut portable,
+        };
+        product.run::<Portable, 4>(Portable);
+        assert_close(&portable, &expected, depth as f64);
+        if activation == Activation::Identity {
+            prop_assert_eq!(&portable, &output);
+        }
+    }
+}
+
+#[test]
+fn the_largest_numbers_fit() {
+    // 255 times 127, as deep as it goes, in every column and row; with both signs.
+    for sign in [1.0f32, -1.0] {
+        let input = vec![sign; 7 * DEEPEST];
+        let weights = vec![-3.0; 2 * DEEPEST];
+        let packed =
+            PackedLinear::pack_int8(&[(&Int8Matrix::quantize(&weights, DEEPEST), &[0.0; 2])]);
+        let mut output = [0.0; 14];
+        linear(&input, &packed, Activation::Identity, &mut output);
+        for value in output {
+            let expected = -3.0 * sign * DEEPEST as f32;
+            assert!(
+                (value / expected - 1.0).abs() < 1e-6,
+                "{value} for {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn deeper_layers_stay_in_float32() {
+    let depth = DEEPEST + 1;
+    let weights = numbers(depth, 1, 1.0);
+    let packed = PackedLinear::pack(&[(&weights, &[0.0])], Precision::Int8);
+    assert_eq!(packed.unpack().0, weights);
+}
+
+#[test]
+fn rows_of_zeros_give_the_bias() {
+    let weights = numbers(2 * 5, 1, 1.0);
+    let packed = PackedLinear::pack(&[(&weights, &[0.5, -2.0])], Precision::Int8);
+    let mut output = [f32::NAN; 6];
+    let tiny = f32::from_bits(1);
+    let input = [[0.0; 5], [-0.0; 5], [tiny; 5]].concat();
+    linear(&input, &packed, Activation::Identity, &mut output);
+    assert_eq!(output, [0.5, -2.0, 0.5, -2.0, 0.5, -2.0]);
+    // Weights of 0 too.
+    let packed = PackedLinear::pack(&[(&[0.0; 5], &[0.25])], Precision::Int8);
+    linear(&[3.0; 5], &packed, Activation::Identity, &mut output[..1]);
+    assert_eq!(output[0], 0.25);
+}
+
+#[test]
+fn the_largest_floats_do_not_overflow() {
+    let packed = PackedLinear::pack(&[(&[1e-20, 1e-20], &[0.0])], Precision::Int8);
+    let mut output = [f32::NAN; 2];
+    let input = [f32::MAX, f32::MIN, f32::MAX, f32::MAX];
+    linear(&input, &packed, Activation::Identity, &mut output);
+    // Half a step of 256 of the range is what rounding may cost.
+    let step = 2.0 * f64::from(f32::MAX) / 255.0 * 1e-20;
+    assert!(f64::from(output[0]).abs() <= step, "{}", output[0]);
+    assert!((f64::from(output[1]) / (2.0 * f64::from(f32::MAX) * 1e-20) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn what_is_not_finite_stays_so_and_its_neighbours_are_untouched() {
+    let (weights, bias) = (numbers(3 * 40, 1, 1.0), numbers(40, 2, 1.0));
+    let packed = PackedLinear::pack(&[(&weights, &bias)], Precision::Int8);
+    let good = [0.5, -1.0, 0.25];
+    let mut expected = [0.0; 40];
+    linear(&good, &packed, Activation::Gelu, &mut expected);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for place in 0..3 {
+            let mut row = good;
+            row[place] = bad;
+            let input = [good, row, good].concat();
+            let mut output = [0.0; 120];
+            linear(&input, &packed, Activation::Gelu, &mut output);
+            assert_eq!(output[..40], expected);
+            assert!(output[40..80].iter().all(|value| !value.is_finite()));
+            assert_eq!(output[80..], expected);
+        }
+    }
+}
+
+#[test]
+fn few_rows_and_many_agree_to_the_bit() {
+    let (weights, bias) = (numbers(64 * 96, 1, 1.0), numbers(96, 2, 1.0));
+    let packed = PackedLinear::pack(&[(&weights, &bias)], Precision::Int8);
+    let input = numbers(500 * 64, 3, 1.0);
+    let mut all = vec![0.0; 500 * 96];
+    linear(&input, &packed, Activation::Gelu, &mut all);
+    for rows in [1, 2, 5, 7, 30] {
+        let mut few = vec![0.0; rows * 96];
+        linear(&input[..rows * 64], &packed, Activation::Gelu, &mut few);
+        assert_eq!(few, all[..rows * 96]);
+    }
+}
+
+#[test]
+fn weights_are_rounded_by_output_in_either_order() {
+    let weights = [0.5, -1.0, 0.25, 4.0, 0.0, 0.0];
+    let transposed = [0.5, 4.0, -1.0, 0.0, 0.25, 0.0];
+    let matrix = Int8Matrix::quantize(&weights, 3);
+    assert_eq!(matrix, Int8Matrix::quantize_transposed(&transposed, 2));
+    assert_eq!(matrix.values(), [64, -127, 32, 127, 0, 0]);
+    assert_eq!(matrix.scales(), [1.0 / 127.0, 4.0 / 127.0]);
+    let packed = PackedLinear::pack(&[(&transposed, &[0.0; 2])], Precision::Int8);
+    let (unpacked, _) = packed.unpack();
+    let dequantized = matrix.dequantize();
+    for (place, value) in unpacked.iter().enumerate() {
+        assert_eq!(*value, dequantized[place % 2 * 3 + place / 2]);
+    }
+    assert_eq!(Int8Matrix::new(vec![1; 5], vec![1.0; 2], 3), None);
+    assert!(Int8Matrix::quantize(&[1.0, f32::NAN], 2).scales()[0].is_nan());
+    // What cannot be told from 0.
+    assert_eq!(Int8Matrix::quantize(&[1e-45, -1e-45], 2).values(), [0, 0]);
+}
+
+#[test]
+fn layers_side_by_side_are_one() {
+    let (first, second) = (numbers(5 * 3, 1, 1.0), numbers(5 * 20, 2, 1.0));
+    let bias = numbers(23, 3, 1.0);
+    let input = numbers(7 * 5, 5, 1.0);
+    let layers = [(&first[..], &bias[..3]), (&second[..], &bias[3..])];
+    let mut output = vec![0.0; 7 * 23];
+    let joined = PackedLinear::pack(&layers, Precision::Int8);
+    linear(&input, &joined, Activation::Identity, &mut output);
+    for (layer, columns) in layers.into_iter().zip([0..3, 3..23]) {
+        let alone = PackedLinear::pack(&[layer], Precision::Int8);
+        let mut expected = vec![0.0; 7 * columns.len()];
+        linear(&input, &alone, Activation::Identity, &mut expected);
+        let part: Vec<f32> = output
+            .chunks(23)
+            .flat_map(|row| &row[columns.clone()])
+            .copied()
+            .collect();
+        assert_eq!(part, expected);
+    }
+}

@@ -1,0 +1,50 @@
+//! A network's weights on their way into a file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use burn::tensor::backend::Backend;
+use burn_store::{ModuleSnapshot, TensorSnapshot};
+
+use super::names::tensors;
+use super::weights::WeightsFile;
+use crate::config::MpNetConfig;
+use crate::error::{BoxedError, ModelError, Result};
+use crate::network::MpNet;
+
+/// The network's tensors under their checkpoint names and in PyTorch's layout.
+pub(super) fn collect<B: Backend>(
+    network: &MpNet<B>,
+    config: &MpNetConfig,
+) -> Result<Vec<(String, TensorData)>> {
+    let adapter = Box::new(burn_store::BurnToPyTorchAdapter);
+    let mut collected: HashMap<String, TensorSnapshot> = network
+        .collect(None, Some(adapter), false)
+        .into_iter()
+        .map(|snapshot| (snapshot.full_path(), snapshot))
+        .collect();
+    let mut named = Vec::new();
+    for tensor in tensors(config) {
+        let read = |source: BoxedError| ModelError::Compute {
+            device: std::any::type_name::<B>().to_owned(),
+            source,
+        };
+        let snapshot = collected.remove(&tensor.parameter).ok_or_else(|| {
+            read(format!("the network has no parameter `{}`", tensor.parameter).into())
+        })?;
+        let data = snapshot.to_data().map_err(|error| read(Box::new(error)))?;
+        named.push((tensor.checkpoint, data.convert::<f32>()));
+    }
+    Ok(named)
+}
+
+/// The tensors of a file that belong to no parameter but to the published model: the pooler.
+pub(super) fn pooler(path: &Path, config: &MpNetConfig) -> Result<Vec<(String, TensorData)>> {
+    let file = WeightsFile::open(path, config)?;
+    file.unused
+        .iter()
+        .filter(|tensor| tensor.named.checkpoint.starts_with("pooler."))
+        .map(|tensor| Ok((tensor.named.checkpoint.clone(), tensor.floats()?)))
+        .collect()
+}

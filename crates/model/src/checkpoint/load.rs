@@ -1,0 +1,210 @@
+//! From the weights file into a network.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use burn::module::ParamId;
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Shape};
+use burn_store::{ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot, TensorSnapshotError};
+use kernels::{EncoderOps, Int8Matrix, PackedLinear, Precision};
+
+use super::weights::{StoredTensor, WeightsFile};
+use crate::config::MpNetConfig;
+use crate::error::{ModelError, Result};
+use crate::layer::{EncoderLayer, PackedLayer};
+use crate::network::MpNet;
+
+/// Reads a network in float32; what is stored less exactly is widened.
+pub(super) fn load<B: Backend>(
+    path: &Path,
+    config: &MpNetConfig,
+    device: &B::Device,
+) -> Result<MpNet<B>> {
+    let file = WeightsFile::open(path, config)?;
+    let mut network = MpNet::new(config, device);
+    apply::<B, _>(&mut network, path, "", file.tensors)?;
+    Ok(network)
+}
+
+/// Reads a network layer by layer and hands each to the backend to pack, where it does so: no more
+/// than one layer is in memory twice. Weights that are quantised in the file are packed as they are
+/// in [`Precision::Int8`].
+///
+/// Without a precision, the file's is taken, or float32 where the backend knows no other.
+pub(super) fn load_packed<B: EncoderOps>(
+    path: &Path,
+    config: &MpNetConfig,
+    device: &B::Device,
+    precision: Option<Precision>,
+) -> Result<(MpNet<B>, Precision)> {
+    let file = WeightsFile::open(path, config)?;
+    let precision = match precision {
+        Some(precision) => precision,
+        None if B::PACKS_WEIGHTS => file.precision(),
+        None => Precision::Float32,
+    };
+    let mut of_layers: Vec<Vec<Rc<StoredTensor>>> = vec![Vec::new(); config.num_hidden_layers];
+    let mut rest = Vec::new();
+    for tensor in file.tensors {
+        match layer_of(&tensor.named.parameter).and_then(|layer| of_layers.get_mut(layer)) {
+            Some(layer) => layer.push(tensor),
+            None => rest.push(tensor),
+        }
+    }
+    // Parameters are initialised when first used, so nothing random is drawn here.
+    let mut network = MpNet::new(config, device);
+    let layers = network.take_layers();
+    apply::<B, _>(&mut network, path, "", rest)?;
+    let layers = layers
+        .into_iter()
+        .zip(of_layers)
+        .enumerate()
+        .map(|(index, (layer, tensors))| {
+            let prefix = format!("layers.{index}.");
+            pack_layer::<B>(layer, path, &prefix, tensors, precision)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok((network.with_layers(layers), precision))
+}
+
+fn layer_of(parameter: &str) -> Option<usize> {
+    let (index, _) = parameter.strip_prefix("layers.")?.split_once('.')?;
+    index.parse().ok()
+}
+
+fn pack_layer<B: EncoderOps>(
+    mut layer: EncoderLayer<B>,
+    path: &Path,
+    prefix: &str,
+    tensors: Vec<Rc<StoredTensor>>,
+    precision: Precision,
+) -> Result<EncoderLayer<B>> {
+    // Without the detour over tensors of float32.
+    let fits = |tensor: &Rc<StoredTensor>| {
+        let input = tensor.named.shape.last().copied().unwrap_or(0);
+        !tensor.named.dense_weight || input <= Int8Matrix::MOST_INPUTS
+    };
+    if B::PACKS_WEIGHTS && precision == Precision::Int8 && tensors.iter().all(fits) {
+        let mut dense = HashMap::new();
+        let mut others = Vec::new();
+        for tensor in tensors {
+            let parameter = &tensor.named.parameter[prefix.len()..];
+            if parameter.contains("norm.") {
+                others.push(tensor);
+            } else {
+                dense.insert(parameter.to_owned(), tensor);
+            }
+        }
+        let packed = PackedLayer {
+            projections: join(
+                path,
+                &dense,
+                &["attention.query", "attention.key", "attention.value"],
+            )?,
+            attention_output: join(path, &dense, &["attention.output"])?,
+            intermediate: join(path, &dense, &["intermediate"])?,
+            output: join(path, &dense, &["output"])?,
+        };
+        layer = layer.with_packed(packed);
+        apply::<B, _>(&mut layer, path, prefix, others)?;
+        return Ok(layer);
+    }
+    apply::<B, _>(&mut layer, path, prefix, tensors)?;
+    Ok(layer.pack(precision))
+}
+
+/// Layers that share their input, as one of eight bits.
+fn join(
+    path: &Path,
+    tensors: &HashMap<String, Rc<StoredTensor>>,
+    names: &[&str],
+) -> Result<PackedLinear> {
+    let missing = |name: &str| ModelError::MissingTensor {
+        path: path.to_owned(),
+        tensor: name.to_owned(),
+    };
+    let mut layers: Vec<(Int8Matrix, Vec<f32>)> = Vec::new();
+    for name in names {
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
+        let matrix = tensors.get(&weight).map(|tensor| tensor.quantized());
+        let matrix = matrix.transpose()?;
+        let bias_values = tensors.get(&bias).map(|tensor| tensor.floats());
+        layers.push((
+            matrix.ok_or_else(|| missing(&weight))?,
+            bias_values
+                .transpose()?
+                .and_then(|data| data.into_vec().ok())
+                .ok_or_else(|| missing(&bias))?,
+        ));
+    }
+    let layers: Vec<(&Int8Matrix, &[f32])> = layers
+        .iter()
+        .map(|(matrix, bias)| (matrix, bias.as_slice()))
+        .collect();
+    Ok(PackedLinear::pack_int8(&layers))
+}
+
+/// Puts tensors into a module whose path in the network is `prefix`.
+fn apply<B: Backend, M: ModuleSnapshot<B>>(
+    module: &mut M,
+    path: &Path,
+    prefix: &str,
+    tensors: Vec<Rc<StoredTensor>>,
+) -> Result<()> {
+    let failure = Rc::new(RefCell::new(None));
+    let expected = tensors.len();
+    let snapshots = tensors
+        .into_iter()
+        .map(|tensor| snapshot(tensor, prefix, Rc::clone(&failure)))
+        .collect();
+    let outcome = module.apply(snapshots, None, Some(Box::new(PyTorchToBurnAdapter)), false);
+    if let Some(error) = failure.take() {
+        return Err(error);
+    }
+    if let Some(error) = outcome.errors.into_iter().next() {
+        return Err(ModelError::Weights {
+            path: path.to_owned(),
+            source: Box::new(error),
+        });
+    }
+    if outcome.applied.len() == expected {
+        return Ok(());
+    }
+    let tensor = outcome.unused.into_iter().next().unwrap_or_default();
+    Err(ModelError::UnexpectedTensor {
+        path: path.to_owned(),
+        tensor,
+    })
+}
+
+/// A tensor under the parameter's path that reads `f32`.
+///
+/// burn-store passes on only text from inside a snapshot, so the error itself goes to `failure`.
+fn snapshot(
+    tensor: Rc<StoredTensor>,
+    prefix: &str,
+    failure: Rc<RefCell<Option<ModelError>>>,
+) -> TensorSnapshot {
+    let parameter = &tensor.named.parameter;
+    let parameter = parameter.strip_prefix(prefix).unwrap_or(parameter);
+    let parameter = parameter.split('.').map(str::to_owned).collect();
+    let shape = Shape::from(tensor.named.shape.clone());
+    let read = move || {
+        tensor.floats().map_err(|error| {
+            let text = TensorSnapshotError::DataError(error.to_string());
+            failure.borrow_mut().get_or_insert(error);
+            text
+        })
+    };
+    TensorSnapshot::from_closure(
+        Rc::new(read),
+        DType::F32,
+        shape,
+        parameter,
+        Vec::new(),
+        ParamId::new(),
+    )
+}
