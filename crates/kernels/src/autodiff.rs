@@ -66,12 +66,17 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         texts: &Texts,
         dropout: Option<DropoutMask>,
     ) -> Tensor<Self, 2> {
-        let [query, key, value] = query_key_value.map(primitive);
+        // These live until their node has a child: until then another thread's way back may clear
+        // away a node that nobody holds.
+        let query_key_value = query_key_value.map(primitive);
         let bias = primitive(bias);
-        let parents = [&query, &key, &value, &bias].map(|parent| parent.node.clone());
+        let [query, key, value] = query_key_value.each_ref().map(|parent| parent.node.clone());
+        let parents = [query, key, value, bias.node.clone()];
         let state = AttentionState::<B> {
-            query_key_value: [query, key, value].map(|tensor| tensor.primitive),
-            bias: bias.primitive,
+            query_key_value: query_key_value
+                .each_ref()
+                .map(|parent| parent.primitive.clone()),
+            bias: bias.primitive.clone(),
             texts: texts.clone(),
             dropout,
         };
