@@ -78,7 +78,7 @@ pub fn attention_backward(
         .map(|(first, count, gradients)| {
             let mut sum = vec![0.0; bias_size];
             let begin = texts[first].start;
-            for text in first..first + count {
+            for (text, range) in texts.iter().enumerate().skip(first).take(count) {
                 for head in 0..heads {
                     let head = Head {
                         attention,
@@ -91,8 +91,7 @@ pub fn attention_backward(
                         query: &mut *gradients.query,
                         key: &mut *gradients.key,
                         value: &mut *gradients.value,
-                        place: (texts[text].start - begin) * width
-                            + head.head * attention.head_size,
+                        place: (range.start - begin) * width + head.head * attention.head_size,
                         bias: &mut sum,
                     });
                 }
