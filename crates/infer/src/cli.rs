@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use model::Device;
+use model::{Device, ThreadCount};
 use records::Format;
 use search::Similarity;
 
@@ -60,6 +60,10 @@ pub struct ModelArgs {
     /// auto is as the model's file has them.
     #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
+    /// How many threads compute on the processor; they may run on any core [default:
+    /// RAYON_NUM_THREADS, or as many as physical cores].
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<ThreadCount>,
     /// The most tokens of a batch, padding included.
     #[arg(long, global = true, value_name = "N")]
     pub batch_tokens: Option<usize>,
@@ -210,6 +214,7 @@ In a file of lines, or without --id-column, ID is the number of the record, the 
     #[command(after_help = "\
 Example:
   infer bench datasets/bench/singles.txt datasets/bench/queries.txt --json
+  infer bench datasets/bench/queries.txt --precision bf16 --threads 2 --peers peers.json
 
 A file named singles.* is encoded one text a call, which measures latency.")]
     Bench(BenchArgs),
@@ -333,7 +338,12 @@ pub struct BenchArgs {
     /// Files of texts, one a line.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Timed runs of each file after a warm-up; the best counts.
+    /// Speeds of other programs on the same files, to stand beside: JSON with the keys `threads` and
+    /// `rows`, each row with `peer` (its name ends in its precision: torch-f32), `workload`, `texts`,
+    /// `seconds`, `texts_per_second`, `cosine_min` and `cosine_mean`.
+    #[arg(long, value_name = "FILE")]
+    pub peers: Option<PathBuf>,
+    /// Timed runs of each file after a warm-up; the best counts, and the median stands beside it.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
     /// Print JSON.

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use model::ModelError;
+use model::threads::ThreadsError;
 use records::RecordError;
 use search::SearchError;
 
+use crate::peers::PeersError;
 use crate::vectors::VectorError;
 
 /// Why a command failed.
@@ -21,6 +23,12 @@ pub enum Failure {
     /// A vector file could not be read or written.
     #[error(transparent)]
     Vector(#[from] VectorError),
+    /// The threads that were asked for cannot be had.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
+    /// The speeds of others, to compare with, cannot be used.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
     /// Vectors do not fit together.
     #[error(transparent)]
     Search(#[from] SearchError),

@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod cli;
 mod commands;
 pub mod failure;
+pub mod peers;
 pub mod precision;
 mod saved_vectors;
 pub mod stream;

@@ -43,6 +43,7 @@ pub mod sentence_encoder;
 pub mod sentence_model;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 pub mod tokenizer;
 
 pub use backend::{BackendTask, Device, DeviceError};
@@ -58,6 +59,7 @@ pub use pooling::PoolingMode;
 pub use sentence_embeddings::Embeddings;
 pub use sentence_encoder::{Progress, SentenceEncoder, SentenceEncoderBuilder};
 pub use sentence_model::SentenceModel;
+pub use threads::ThreadCount;
 pub use tokenizer::{SentenceTokenizer, TokenIds};
 
 /// The example of the README, run with the real model.

@@ -11,7 +11,7 @@ use burn::optim::Optimizer;
 use burn::train::TrainStep;
 use clap::Parser;
 use model::hub::{self, DEFAULT_MODEL, HubOptions};
-use model::{BackendTask, Checkpoint, Device, EncoderOps, ModelError};
+use model::{BackendTask, Checkpoint, Device, EncoderOps, ModelError, ThreadCount};
 use train::TrainError;
 use train::batch::TrainingBatch;
 use train::losses::{Loss, Objective};
@@ -51,10 +51,17 @@ struct Arguments {
     /// Tokens of a chunk [default: as `train fit`].
     #[arg(long)]
     chunk_tokens: Option<usize>,
+    /// How many threads compute [default: as `train fit`].
+    #[arg(long)]
+    threads: Option<ThreadCount>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> Result<(), TrainError> {
     let arguments = Arguments::parse();
+    model::threads::start(arguments.threads)?;
     let device = arguments.device.select()?;
     let found = hub::resolve(&arguments.model, &HubOptions::default()).map_err(ModelError::from)?;
     let checkpoint = Checkpoint::open(&found.path)?;
@@ -120,7 +127,18 @@ impl BackendTask for Measure<'_> {
         seconds.sort_by(f64::total_cmp);
         let median = seconds[seconds.len() / 2];
         let tokens = 2 * arguments.batch_size * arguments.length;
-        let memory = peak_memory_bytes().map_or_else(
+        let bytes = peak_memory_bytes();
+        if arguments.json {
+            let report = serde_json::json!({
+                "threads": rayon::current_num_threads(),
+                "steps": seconds.len(),
+                "seconds_median": median,
+                "tokens_per_second": tokens as f64 / median,
+                "peak_memory_bytes": bytes,
+            });
+            return Ok(format!("{report:#}\n"));
+        }
+        let memory = bytes.map_or_else(
             || "unknown".to_owned(),
             |bytes| format!("{:.2} GB", bytes as f64 / 1e9),
         );

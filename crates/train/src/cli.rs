@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use model::ThreadCount;
 
 use crate::options::FitOptions;
 
@@ -21,6 +22,10 @@ pub struct Cli {
     /// Print results, warnings and errors only, no progress.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// How many threads compute on the processor; they may run on any core [default:
+    /// RAYON_NUM_THREADS, or as many as physical cores].
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<ThreadCount>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

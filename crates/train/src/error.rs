@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
 use records::Source;
 
@@ -21,6 +22,9 @@ pub enum TrainError {
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The threads that were asked for cannot be had.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
     /// The training data could not be read, or does not fit.
     #[error(transparent)]
     Data(#[from] DataError),

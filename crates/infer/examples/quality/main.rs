@@ -67,6 +67,7 @@ fn main() -> ExitCode {
 
 /// Prints all figures and tells whether they are PyTorch's.
 fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<bool, QualityError> {
+    model::threads::start(None).map_err(Failure::from)?;
     let start = Instant::now();
     let datasets = datasets();
     let reference = Reference::read(&datasets.join("quality.json"))?;

@@ -29,6 +29,9 @@ use crate::terminal::{BarKind, Notes, Terminal};
 ///
 /// When the command fails; the exit code is [`Failure::exit_code`].
 pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
+    if !matches!(cli.command, Some(Command::Completions { .. })) {
+        model::threads::start(cli.model.threads)?;
+    }
     match cli.command {
         None => sample::run(&cli.model, terminal),
         Some(Command::Embed(args)) => embed::run(&cli.model, args, terminal),

@@ -62,6 +62,9 @@ fn wrong_usage_is_exit_code_2() {
         &["embed", "a", "--input", "b.txt"],
         &["embed", "a", "--output", "vectors.xyz"],
         &["embed", "a", "--device", "abacus"],
+        &["embed", "a", "--threads", "0"],
+        &["embed", "a", "--threads", "many"],
+        &["embed", "a", "--threads", "1000000"],
         &["search", "a"],
         &["recommend", "--corpus", "x.txt"],
         &["similarity", "a"],
@@ -121,4 +124,20 @@ fn doctor_tells_what_runs() {
         text.contains("self-check") && text.contains("threads"),
         "{text}"
     );
+}
+
+#[test]
+fn threads_are_as_the_flag_says_then_the_variable_then_the_cores() {
+    let threads = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = infer(&["doctor", "--json"]);
+        command.args(arguments).env_remove("RAYON_NUM_THREADS");
+        if let Some(threads) = variable {
+            command.env("RAYON_NUM_THREADS", threads);
+        }
+        let report: Value = serde_json::from_str(&run(&mut command).ok()).unwrap();
+        report["threads"].as_u64().unwrap() as usize
+    };
+    assert_eq!(threads(&["--threads", "3"], Some("5")), 3);
+    assert_eq!(threads(&[], Some("5")), 5);
+    assert_eq!(threads(&[], None), model::threads::physical_cores());
 }

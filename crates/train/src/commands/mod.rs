@@ -14,6 +14,7 @@ use crate::terminal::Notes;
 ///
 /// When the command fails; the exit code is [`TrainError::exit_code`].
 pub fn run(cli: Cli, notes: Notes) -> Result<(), TrainError> {
+    model::threads::start(cli.threads)?;
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),

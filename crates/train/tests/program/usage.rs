@@ -31,6 +31,7 @@ fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
         ("--lora 999999999999 --output x", "--lora"),
         ("--drop-last --batch-size 64 --output x", "--drop-last"),
         ("--freeze 99 --output x", "nothing to train"),
+        ("--threads 0 --output x", "--threads"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
         let text = stderr(&output);

@@ -1,56 +1,101 @@
 //! `bench`: texts a second for each file, model loaded, tokenisation included.
 
+mod report;
+
 use std::io::Write;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use model::{Precision, SentenceEncoder};
 use records::{Format, Record};
-use serde::Serialize;
 
 use super::load;
 use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
+use crate::peers::Peers;
 use crate::precision::PrecisionChoice;
 use crate::terminal::Terminal;
+use report::{Report, Row, print_head};
 
 /// A file of this name is encoded one text a call.
 const SINGLES: &str = "singles";
 
-#[derive(Serialize)]
-struct Report {
-    device: String,
-    precision: String,
-    threads: usize,
-    rows: Vec<Row>,
-    load_seconds: f64,
-    peak_memory_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    workload: String,
-    texts: usize,
-    seconds: f64,
-    texts_per_second: f64,
-    precision: String,
-    /// Smallest cosine between a text's vector and its float32 one.
-    cosine_min: f64,
-    cosine_mean: f64,
-}
+/// Texts that are timed together, under their file's name.
+type Workload = (String, Vec<String>);
 
 pub(super) fn run(
     model: &ModelArgs,
     args: &BenchArgs,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
+    let workloads = read(&args.files)?;
+    let peers = peers(args, &workloads, terminal)?;
+    let start = Instant::now();
+    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
+    let load_seconds = start.elapsed().as_secs_f64();
+
+    if !args.json {
+        print_head(terminal.out())?;
+    }
+    let mut rows = Vec::new();
+    for (workload, texts) in &workloads {
+        let times = times(&encoder, texts, workload == SINGLES, args.runs)?;
+        let seconds = times.first().copied().unwrap_or_default();
+        let (precision, texts_per_second) = (
+            encoder.precision().to_string(),
+            texts.len() as f64 / seconds,
+        );
+        let row = Row {
+            workload: workload.clone(),
+            texts: texts.len(),
+            seconds,
+            seconds_median: median(&times),
+            texts_per_second,
+            standing: peers
+                .as_ref()
+                .and_then(|peers| peers.standing(workload, &precision, texts_per_second)),
+            precision,
+            cosine_min: 1.0,
+            cosine_mean: 1.0,
+        };
+        if !args.json {
+            row.print(terminal.out())?;
+            terminal.flush()?;
+        }
+        rows.push(row);
+    }
+    // Before anything else is loaded.
+    let peak_memory_bytes = peak_memory();
+    let is_exact = encoder.precision() == Precision::Float32;
+    if !is_exact {
+        compare(model, &encoder, &workloads, &mut rows, terminal)?;
+    }
+    let report = Report {
+        device: encoder.device().to_string(),
+        precision: encoder.precision().to_string(),
+        threads: rayon::current_num_threads(),
+        peer_threads: peers.as_ref().map(Peers::threads),
+        rows,
+        load_seconds,
+        peak_memory_bytes,
+    };
+    if args.json {
+        serde_json::to_writer_pretty(terminal.out(), &report)?;
+        writeln!(terminal.out())?;
+    } else {
+        report.print_foot(is_exact, terminal.out())?;
+    }
+    Ok(())
+}
+
+fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Failure> {
     let lines = ReadArgs {
         format: Some(Format::Text),
         ..ReadArgs::default()
     };
     let mut workloads = Vec::new();
-    for path in &args.files {
+    for path in files {
         let texts = open(path, &lines)?
             .map(|record| record.map(|record: Record| record.text()))
             .collect::<Result<Vec<String>, _>>()?;
@@ -61,102 +106,36 @@ pub(super) fn run(
             .into_owned();
         workloads.push((name, texts));
     }
-    let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
-    let load_seconds = start.elapsed().as_secs_f64();
+    Ok(workloads)
+}
 
-    if !args.json {
-        writeln!(
-            terminal.out(),
-            "{:14} {:>6} {:>9} {:>17}",
-            "workload",
-            "texts",
-            "seconds",
-            "texts_per_second"
-        )?;
-    }
-    let mut rows = Vec::new();
-    for (workload, texts) in &workloads {
-        let one_a_call = workload == SINGLES;
-        let best = best_time(&encoder, texts, one_a_call, args.runs)?;
-        let seconds = best.as_secs_f64();
-        let row = Row {
-            workload: workload.clone(),
-            texts: texts.len(),
-            seconds,
-            texts_per_second: texts.len() as f64 / seconds,
-            precision: encoder.precision().to_string(),
-            cosine_min: 1.0,
-            cosine_mean: 1.0,
-        };
-        if !args.json {
-            let Row {
-                texts,
-                texts_per_second,
-                ..
-            } = &row;
-            writeln!(
-                terminal.out(),
-                "{workload:14} {texts:6} {seconds:9.3} {texts_per_second:17.1}"
-            )?;
-            terminal.flush()?;
-        }
-        rows.push(row);
-    }
-    // Before anything else is loaded.
-    let peak_memory_bytes = peak_memory();
-    if encoder.precision() != Precision::Float32 {
-        compare(model, &encoder, &workloads, &mut rows, terminal)?;
-    }
-    let report = Report {
-        device: encoder.device().to_string(),
-        precision: encoder.precision().to_string(),
-        threads: rayon::current_num_threads(),
-        rows,
-        load_seconds,
-        peak_memory_bytes,
+/// The peers to compare with, if there are any: they are looked at before anything takes time.
+fn peers(
+    args: &BenchArgs,
+    workloads: &[Workload],
+    terminal: &Terminal,
+) -> Result<Option<Peers>, Failure> {
+    let Some(path) = &args.peers else {
+        return Ok(None);
     };
-    if args.json {
-        serde_json::to_writer_pretty(terminal.out(), &report)?;
-        writeln!(terminal.out())?;
-    } else {
-        let memory = report.peak_memory_bytes.map_or_else(
-            || "peak memory unknown on this system".to_owned(),
-            |bytes| format!("peak memory {:.0} MB", bytes as f64 / 1e6),
-        );
-        let Report {
-            device,
-            precision,
-            threads,
-            ..
-        } = &report;
-        if encoder.precision() != Precision::Float32 {
-            for row in &report.rows {
-                let Row {
-                    workload,
-                    cosine_min,
-                    cosine_mean,
-                    ..
-                } = row;
-                writeln!(
-                    terminal.out(),
-                    "{workload:14} cosine to f32: smallest {cosine_min:.6}, mean {cosine_mean:.6}"
-                )?;
-            }
-        }
-        writeln!(
-            terminal.out(),
-            "{device}, {precision}, {threads} threads; model loaded in {load_seconds:.2} s; {memory}"
-        )?;
+    let peers = Peers::read(path)?;
+    for (workload, texts) in workloads {
+        peers.check_workload(workload, texts.len())?;
     }
-    Ok(())
+    let (theirs, ours) = (peers.threads(), rayon::current_num_threads());
+    if theirs != ours {
+        terminal.notes().note(format_args!(
+            "the peers were timed on {theirs} threads, this program has {ours}: give --threads {theirs} to compare"
+        ));
+    }
+    Ok(Some(peers))
 }
 
 /// How close the vectors are to those of float32.
 fn compare(
     model: &ModelArgs,
     encoder: &SentenceEncoder,
-    workloads: &[(String, Vec<String>)],
+    workloads: &[Workload],
     rows: &mut [Row],
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
@@ -185,14 +164,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The best of several runs, after one that does not count.
-fn best_time(
+/// Seconds of several runs, the best first, after one run that does not count.
+fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
     one_a_call: bool,
     runs: u32,
-) -> Result<Duration, Failure> {
-    let mut best = Duration::MAX;
+) -> Result<Vec<f64>, Failure> {
+    let mut times = Vec::new();
     for run in 0..=runs {
         let start = Instant::now();
         if one_a_call {
@@ -203,10 +182,19 @@ fn best_time(
             encoder.encode(texts)?;
         }
         if run > 0 {
-            best = best.min(start.elapsed());
+            times.push(start.elapsed().as_secs_f64());
         }
     }
-    Ok(best)
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+/// The middle one of sorted times, or the mean of the two in the middle; 0 of none.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = |index: usize| sorted.get(index).copied().unwrap_or_default();
+    let upper = sorted.len() / 2;
+    let lower = sorted.len().saturating_sub(1) / 2;
+    f64::midpoint(middle(lower), middle(upper))
 }
 
 /// The most memory that this process ever held, where the system says it (Linux: `VmHWM`).
@@ -217,4 +205,18 @@ fn peak_memory() -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.0]), 3.0);
+        assert_eq!(median(&[1.0, 2.0]), 1.5);
+        assert_eq!(median(&[1.0, 2.0, 7.0]), 2.0);
+        assert_eq!(median(&[1.0, 2.0, 7.0, 9.0]), 4.5);
+    }
 }

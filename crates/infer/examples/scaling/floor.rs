@@ -1,0 +1,169 @@
+//! The floor: what a batch takes at least.
+//!
+//! Two things cannot be avoided. Every token goes through the products of the dense layers, and every
+//! text through those of attention: that many multiply-adds, over what the vector units do when all
+//! operands are in registers ([`peak`](crate::peak)). And once a batch all weights of the dense layers
+//! are read, in the bytes that the precision keeps of them, over the rate at which memory streams:
+//! they are more than a cache holds. Both go on at the same time, so the floor is the larger.
+//!
+//! What is left out is little (embeddings, normalisation, softmax, biases, scales, tokenization), and is
+//! part of the distance.
+//!
+//! The peak is that of float32. Whole numbers of eight bits go through the vector units two or four at
+//! a time, and a tile unit is beyond them: there a time may be *below* this floor.
+
+use model::{MpNetConfig, Precision};
+use serde::{Deserialize, Serialize};
+
+/// What the machine does at best.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Peak {
+    /// A multiply-add is two.
+    pub(crate) operations_per_second: f64,
+    pub(crate) streamed_bytes_per_second: f64,
+}
+
+/// What a model asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Weights of the dense layers: each is one multiply-add a token.
+    weights: usize,
+    /// Multiply-adds of attention for every pair of tokens.
+    of_pair: usize,
+    bytes_of_weight: usize,
+}
+
+/// Which of the two is the floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bound {
+    /// Multiply-adds.
+    Computing,
+    /// Weights that are read.
+    Reading,
+}
+
+/// The least time of a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Floor {
+    pub(crate) seconds: f64,
+    pub(crate) bound: Bound,
+}
+
+impl Work {
+    pub(crate) fn of(config: &MpNetConfig, precision: Precision) -> Self {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let layers = config.num_hidden_layers;
+        Self {
+            // Query, key, value and output; then wider and back.
+            weights: layers * width * (4 * width + 2 * inner),
+            // Scores, and the sum that they weigh.
+            of_pair: layers * 2 * width,
+            bytes_of_weight: match precision {
+                Precision::Int8 => 1,
+                Precision::Bfloat16 => 2,
+                _ => 4,
+            },
+        }
+    }
+
+    /// Operations of texts of these lengths.
+    pub(crate) fn operations(self, lengths: &[usize]) -> f64 {
+        let of_text = |&length: &usize| length * (self.weights + length * self.of_pair);
+        2.0 * lengths.iter().map(of_text).sum::<usize>() as f64
+    }
+
+    /// Bytes of the dense layers' weights.
+    pub(crate) fn bytes(self) -> usize {
+        self.weights * self.bytes_of_weight
+    }
+
+    /// The least time for texts of these lengths that go through the network together.
+    pub(crate) fn floor(self, lengths: &[usize], peak: Peak) -> Floor {
+        let computing = self.operations(lengths) / peak.operations_per_second;
+        let reading = self.bytes() as f64 / peak.streamed_bytes_per_second;
+        if computing < reading {
+            Floor {
+                seconds: reading,
+                bound: Bound::Reading,
+            }
+        } else {
+            Floor {
+                seconds: computing,
+                bound: Bound::Computing,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEAK: Peak = Peak {
+        operations_per_second: 1000.0,
+        streamed_bytes_per_second: 100.0,
+    };
+
+    fn config(json: &serde_json::Value) -> MpNetConfig {
+        serde_json::from_value(json.clone()).unwrap()
+    }
+
+    fn small() -> MpNetConfig {
+        config(&serde_json::json!({
+            "model_type": "mpnet", "vocab_size": 10, "hidden_size": 2, "num_hidden_layers": 3,
+            "num_attention_heads": 1, "intermediate_size": 5, "max_position_embeddings": 20
+        }))
+    }
+
+    /// By hand: a layer has 4 * 2 * 2 + 2 * 2 * 5 = 36 weights, and 2 * 2 = 4 multiply-adds of a pair.
+    #[test]
+    fn the_work_is_counted_from_the_sizes() {
+        let work = Work::of(&small(), Precision::Float32);
+        assert_eq!((work.weights, work.of_pair), (108, 12));
+        // One text of one token: 108 + 12 multiply-adds; one of three: 3 * 108 + 9 * 12 = 432.
+        assert_eq!(work.operations(&[1]), 240.0);
+        assert_eq!(work.operations(&[3, 1]), 2.0 * (432.0 + 120.0));
+        assert_eq!(work.operations(&[]), 0.0);
+        for (precision, bytes) in [
+            (Precision::Float32, 432),
+            (Precision::Bfloat16, 216),
+            (Precision::Int8, 108),
+        ] {
+            assert_eq!(Work::of(&small(), precision).bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn the_larger_of_computing_and_reading_is_the_floor() {
+        let floor =
+            |precision, lengths: &[usize]| Work::of(&small(), precision).floor(lengths, PEAK);
+        // 240 operations take 0.24 s, 432 bytes 4.32 s.
+        let one = floor(Precision::Float32, &[1]);
+        assert_eq!((one.seconds, one.bound), (4.32, Bound::Reading));
+        // 8 * 864 operations take 6.912 s.
+        let many = floor(Precision::Float32, &[3; 8]);
+        assert_eq!((many.seconds, many.bound), (6.912, Bound::Computing));
+        // 108 bytes take 1.08 s, 2 * 864 operations 1.728 s.
+        let short = floor(Precision::Int8, &[3; 2]);
+        assert_eq!((short.seconds, short.bound), (1.728, Bound::Computing));
+    }
+
+    /// all-mpnet-base-v2: 12 layers of 768 and 3,072.
+    #[test]
+    fn the_published_model_has_85_million_weights_in_its_layers() {
+        let mut published = serde_json::to_value(small()).unwrap();
+        for (field, value) in [
+            ("hidden_size", 768),
+            ("num_hidden_layers", 12),
+            ("num_attention_heads", 12),
+            ("intermediate_size", 3072),
+        ] {
+            published[field] = value.into();
+        }
+        let work = Work::of(&config(&published), Precision::Float32);
+        assert_eq!(work.weights, 84_934_656);
+        assert_eq!(work.of_pair, 18_432);
+        assert_eq!(work.bytes(), 339_738_624);
+    }
+}

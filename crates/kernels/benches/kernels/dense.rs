@@ -1,0 +1,120 @@
+//! The four dense layers of a block, in each precision, and `gemm` on the same sizes.
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use kernels::cpu::linear;
+use kernels::{Activation, PackedLinear, Precision};
+
+use crate::numbers::numbers;
+use crate::{INNER, ROWS, WIDTH};
+
+/// Inputs, outputs, and what follows.
+type Layer = (usize, usize, Activation);
+
+/// Queries, keys and values in one.
+const PROJECTIONS: Layer = (WIDTH, 3 * WIDTH, Activation::Identity);
+const ATTENTION_OUTPUT: Layer = (WIDTH, WIDTH, Activation::Identity);
+const INTERMEDIATE: Layer = (WIDTH, INNER, Activation::Gelu);
+const OUTPUT: Layer = (INNER, WIDTH, Activation::Identity);
+
+fn operations(rows: usize, (input, output, _): Layer) -> ItemsCount {
+    ItemsCount::new(2 * rows * input * output)
+}
+
+fn kernel(bencher: Bencher<'_, '_>, layer: Layer, precision: Precision, rows: usize) {
+    let (depth, width, activation) = layer;
+    let (weight, bias) = (numbers(depth * width, 1), numbers(width, 2));
+    let weights = PackedLinear::pack(&[(&weight, &bias)], precision);
+    let input = numbers(rows * depth, 3);
+    let mut output = vec![0.0; rows * width];
+    bencher.counter(operations(rows, layer)).bench_local(|| {
+        linear(
+            black_box(&input),
+            &weights,
+            activation,
+            black_box(&mut output),
+        )
+    });
+}
+
+fn library(bencher: Bencher<'_, '_>, layer: Layer, rows: usize) {
+    let (depth, width, _) = layer;
+    let (weight, input) = (numbers(depth * width, 1), numbers(rows * depth, 3));
+    let mut output = vec![0.0; rows * width];
+    bencher.counter(operations(rows, layer)).bench_local(|| {
+        product(
+            black_box(&input),
+            &weight,
+            [rows, depth, width],
+            &mut output,
+        )
+    });
+}
+
+/// `input * weight`, all row-major.
+fn product(input: &[f32], weight: &[f32], [rows, depth, width]: [usize; 3], output: &mut [f32]) {
+    #![allow(unsafe_code, reason = "gemm takes pointers")]
+    assert_eq!(input.len(), rows * depth);
+    assert_eq!(weight.len(), depth * width);
+    assert_eq!(output.len(), rows * width);
+    // SAFETY: each pointer is that of a slice of as many rows of as many numbers as gemm is told,
+    // which stand end to end; the output is borrowed mutably, so it overlaps with no other.
+    unsafe {
+        gemm::gemm(
+            rows,
+            width,
+            depth,
+            output.as_mut_ptr(),
+            1,
+            width as isize,
+            false,
+            input.as_ptr(),
+            1,
+            depth as isize,
+            weight.as_ptr(),
+            1,
+            width as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+macro_rules! benches {
+    ($($name:ident: $layer:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[divan::bench(args = ROWS)]
+            fn f32(bencher: Bencher<'_, '_>, rows: usize) {
+                kernel(bencher, $layer, Precision::Float32, rows);
+            }
+
+            #[divan::bench(args = ROWS)]
+            fn bf16(bencher: Bencher<'_, '_>, rows: usize) {
+                kernel(bencher, $layer, Precision::Bfloat16, rows);
+            }
+
+            #[divan::bench(args = ROWS)]
+            fn int8(bencher: Bencher<'_, '_>, rows: usize) {
+                kernel(bencher, $layer, Precision::Int8, rows);
+            }
+
+            #[divan::bench(args = ROWS)]
+            fn gemm(bencher: Bencher<'_, '_>, rows: usize) {
+                library(bencher, $layer, rows);
+            }
+        })*
+    };
+}
+
+benches! {
+    projections_768x2304: PROJECTIONS;
+    attention_output_768x768: ATTENTION_OUTPUT;
+    intermediate_768x3072_gelu: INTERMEDIATE;
+    output_3072x768: OUTPUT;
+}
