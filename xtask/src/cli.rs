@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::backend::Backend;
@@ -72,10 +74,14 @@ The same as `cargo xtask train -- evaluate`.")]
     #[command(after_help = "\
 Examples:
   cargo xtask bench
+  cargo xtask bench --precision f32 --peers peers.json
+  cargo xtask bench --json -- --threads 2 --runs 5    what follows -- is for the program that measures
+  cargo xtask bench scaling
   cargo xtask bench quality
   cargo xtask bench train
   cargo xtask bench --backend cuda
-  cargo xtask bench -- --json    prints JSON; bench quality takes it too")]
+
+The kernels alone are timed by `cargo bench -p kernels`.")]
     Bench(BenchArgs),
     /// Do what CI does: check, then test; lints and tests alone for a backend other than cpu.
     #[command(after_help = "Example:\n  cargo xtask ci --backend wgpu")]
@@ -121,7 +127,17 @@ pub(crate) struct BenchArgs {
     /// The backend to measure on.
     #[command(flatten)]
     pub(crate) backend: BackendArgs,
-    /// What the program that measures is told: `--json`, for one.
+    /// A precision to measure speed or scaling in: f32, bf16 or int8; may be given again [default:
+    /// all that the backend computes in].
+    #[arg(long, value_name = "PRECISION")]
+    pub(crate) precision: Vec<String>,
+    /// Speeds of other programs to stand beside, as `infer bench --peers` takes them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peers: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What the program that measures is told: `--threads`, for one.
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }
@@ -131,6 +147,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Measure {
     /// Texts a second, load time and memory, on the four files of datasets/bench.
     Speed,
+    /// How the time grows with threads, length and batch, beside what the processor can do at best.
+    Scaling,
     /// Scores on sentence similarity and retrieval, which take a while.
     Quality,
     /// Seconds a training step.
@@ -166,6 +184,7 @@ mod tests {
             (&["bench", "--", "--json"][..], Measure::Speed),
             (&["bench", "quality", "--", "--json"], Measure::Quality),
             (&["bench", "train", "--", "--json"], Measure::Train),
+            (&["bench", "scaling", "--", "--json"], Measure::Scaling),
         ] {
             let line = ["cargo xtask"].iter().chain(line);
             let Command::Bench(bench) = Cli::parse_from(line).command else {
@@ -188,6 +207,18 @@ mod tests {
             };
             assert_eq!(program.arguments, ["--output", "tuned"]);
         }
+    }
+
+    #[test]
+    fn bench_is_told_precisions_and_peers() {
+        let line = "xtask bench --precision f32 --precision int8 --peers p.json --json -- --runs 5";
+        let Command::Bench(bench) = Cli::parse_from(line.split(' ')).command else {
+            panic!("not bench");
+        };
+        assert_eq!(bench.precision, ["f32", "int8"]);
+        assert_eq!(bench.peers, Some(PathBuf::from("p.json")));
+        assert!(bench.json);
+        assert_eq!(bench.arguments, ["--runs", "5"]);
     }
 
     #[test]

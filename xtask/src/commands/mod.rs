@@ -26,12 +26,7 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
         Command::Evaluate(arguments) => {
             evaluate::run(arguments.backend.backend, &arguments.arguments, runner)
         }
-        Command::Bench(arguments) => bench::run(
-            arguments.measure,
-            arguments.backend.backend,
-            &arguments.arguments,
-            runner,
-        ),
+        Command::Bench(arguments) => bench::run(&arguments, runner, &mut std::io::stdout()),
         Command::Ci(arguments) => ci::run(arguments.backend, runner),
     }
 }

@@ -12,7 +12,8 @@ const COMMANDS: [&str; 3] = ["fit", "evaluate", "losses"];
 /// Flags that name devices, or files of settings that may.
 const ELSEWHERE: [&str; 4] = ["--device", "--devices", "--config", "--resume"];
 
-fn is_given(flag: &str, arguments: &[String]) -> bool {
+/// Whether a flag stands among arguments.
+pub(super) fn is_given(flag: &str, arguments: &[String]) -> bool {
     arguments.iter().any(|argument| {
         argument
             .strip_prefix(flag)
