@@ -12,6 +12,8 @@ mod int8;
 mod layer_norm;
 mod linear;
 mod math;
+mod matrices;
+mod pages;
 mod panels;
 mod simd;
 mod tile;

@@ -114,6 +114,13 @@ impl StoredTensor {
         }
     }
 
+    /// As [`floats`](Self::floats), row-major.
+    pub(super) fn float_values(&self) -> Result<Vec<f32>> {
+        self.floats()?.into_vec().map_err(|error| {
+            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
+        })
+    }
+
     /// A quantised weight as it is stored; `None` where the tensor is none.
     fn int8(&self) -> Result<Option<Int8Matrix>> {
         let Some(scales) = &self.scales else {
@@ -140,12 +147,8 @@ impl StoredTensor {
         if let Some(matrix) = self.int8()? {
             return Ok(matrix);
         }
-        let data = self.floats()?;
-        let values = data.as_slice::<f32>().map_err(|error| {
-            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
-        })?;
         let input = self.named.shape.last().copied().unwrap_or(0);
-        Ok(Int8Matrix::quantize(values, input))
+        Ok(Int8Matrix::quantize(&self.float_values()?, input))
     }
 
     fn read_floats(&self, snapshot: &TensorSnapshot, name: &str) -> Result<TensorData> {
