@@ -27,6 +27,9 @@ impl Case {
         }
     }
 
+    fn depth(&self) -> usize {
+        self.weight.len() / self.outputs
+    }
 
     fn pack(&self, form: Form) -> TileWeights {
         pack(&[(&self.weight, &self.bias)], form)
