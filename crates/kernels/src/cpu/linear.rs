@@ -18,6 +18,7 @@ use super::amx;
 use super::int8;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
+use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
 use super::tile::{PackedRows, REGISTERS, Rows, Tile, WIDEST, floats, multiply};
 
@@ -192,13 +193,16 @@ impl Product<'_> {
     fn over<S: Simd, const ROWS: usize, E: Element>(mut self, simd: S, panels: &[E]) {
         let size = self.weights.input() * E::in_row::<S>();
         for panel in self.panels.clone() {
-            let weights = &panels[panel * size..][..size];
-            for &tile in self.rows.tiles() {
+            let (weights, rest) = panels[panel * size..].split_at(size);
+            let next = &rest[..size.min(rest.len())];
+            let tiles = self.rows.tiles();
+            for (index, &tile) in tiles.iter().enumerate() {
+                let ahead = Ahead::share(next, E::in_row::<S>(), index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
-                            $($rows => self.tile::<S, $rows, E>(simd, tile, panel, weights),)*
-                            _ => self.tile::<S, ROWS, E>(simd, tile, panel, weights),
+                            $($rows => self.tile::<S, $rows, E>(simd, tile, panel, weights, ahead),)*
+                            _ => self.tile::<S, ROWS, E>(simd, tile, panel, weights, ahead),
                         }
                     };
                 }
@@ -214,8 +218,9 @@ impl Product<'_> {
         tile: Tile,
         panel: usize,
         weights: &[E],
+        ahead: Ahead<'_, E>,
     ) {
-        let sums = multiply::<S, ROWS, E>(simd, self.rows.elements(tile), weights);
+        let sums = multiply::<S, ROWS, E>(simd, self.rows.elements(tile), weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = &self.weights.bias()[panel * width..][..width];
         let first = panel * width - self.columns.start;

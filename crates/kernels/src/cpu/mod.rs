@@ -15,6 +15,7 @@ mod math;
 mod matrices;
 mod pages;
 mod panels;
+mod prefetch;
 mod simd;
 mod tile;
 

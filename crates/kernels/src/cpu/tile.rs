@@ -24,6 +24,7 @@
 use pulp::Simd;
 
 use super::panels::Element;
+use super::prefetch::Ahead;
 
 /// Registers of a panel's row.
 pub(super) const REGISTERS: usize = 2;
@@ -112,15 +113,18 @@ impl PackedRows {
 }
 
 /// A tile of `ROWS` rows, `[depth][row]`, times a panel: for each row the panel's columns in registers.
+/// On the way it asks for what is needed after it.
 #[inline(always)]
 pub(super) fn multiply<S: Simd, const ROWS: usize, E: Element>(
     simd: S,
     rows: &[f32],
     panel: &[E],
+    mut ahead: Ahead<'_, E>,
 ) -> [[S::f32s; REGISTERS]; ROWS] {
     let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; ROWS];
     let panel = panel.chunks_exact(E::in_row::<S>());
     for (weights, elements) in panel.zip(rows.as_chunks::<ROWS>().0) {
+        ahead.step(E::in_row::<S>());
         let weights = E::load(simd, weights);
         for row in 0..ROWS {
             let element = simd.splat_f32s(elements[row]);

@@ -118,12 +118,10 @@ fn join(
 ) -> Result<PackedLinear> {
     let find = |name: &str, part: &str| {
         let name = format!("{name}.{part}");
-        tensors
-            .get(&name)
-            .ok_or_else(|| ModelError::MissingTensor {
-                path: path.to_owned(),
-                tensor: name,
-            })
+        tensors.get(&name).ok_or_else(|| ModelError::MissingTensor {
+            path: path.to_owned(),
+            tensor: name,
+        })
     };
     let mut weights = Vec::new();
     let mut biases = Vec::new();
@@ -132,7 +130,9 @@ fn join(
         biases.push(find(name, "bias")?.float_values()?);
     }
     let biases = biases.iter().map(Vec::as_slice);
-    let deepest = weights.iter().filter_map(|weight| weight.named.shape.last());
+    let deepest = weights
+        .iter()
+        .filter_map(|weight| weight.named.shape.last());
     if precision == Precision::Int8 && deepest.max() <= Some(&Int8Matrix::MOST_INPUTS) {
         let matrices = collect(&weights, StoredTensor::quantized)?;
         let layers: Vec<(&Int8Matrix, &[f32])> = matrices.iter().zip(biases).collect();

@@ -116,9 +116,9 @@ impl StoredTensor {
 
     /// As [`floats`](Self::floats), row-major.
     pub(super) fn float_values(&self) -> Result<Vec<f32>> {
-        self.floats()?.into_vec().map_err(|error| {
-            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
-        })
+        self.floats()?
+            .into_vec()
+            .map_err(|error| self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into()))
     }
 
     /// A quantised weight as it is stored; `None` where the tensor is none.

@@ -7,6 +7,7 @@ use pulp::Simd;
 use super::{Attention, Strided};
 use crate::cpu::layer_norm::sum;
 use crate::cpu::math::exp;
+use crate::cpu::prefetch::Ahead;
 use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, multiply};
 use crate::dropout::Factors;
 
@@ -132,7 +133,8 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
             let elements = rows.elements(tile);
             macro_rules! tile {
                 ($rows:expr) => {{
-                    let sums = multiply::<S, { $rows }, f32>(simd, elements, weights);
+                    let sums =
+                        multiply::<S, { $rows }, f32>(simd, elements, weights, Ahead::NOTHING);
                     for (row, sums) in sums.iter().enumerate() {
                         take(tile.first_row + row, panel * width, floats::<S>(sums));
                     }
