@@ -18,8 +18,9 @@ use super::amx;
 use super::int8;
 use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
+use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
-use super::tile::{REGISTERS, Rows, WIDEST, floats, multiply};
+use super::tile::{PackedRows, REGISTERS, Rows, Tile, WIDEST, floats, multiply};
 
 /// What follows a dense layer's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,29 +65,56 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
         );
         return;
     }
+    let work = |rows: &PackedRows, panels, columns, output: &mut [f32]| {
+        dispatch(Product {
+            rows,
+            weights,
+            activation,
+            panels,
+            output,
+            columns,
+        });
+    };
+    let panels = weights.output().div_ceil(weights.width());
     if few_rows(rows) {
+        let packed = packed(input, weights.input());
         by_panels(
             rows,
-            [
-                weights.output().div_ceil(weights.width()),
-                weights.width(),
-                weights.output(),
-            ],
+            [panels, weights.width(), weights.output()],
             output,
-            |panels, columns, output| {
-                dispatch(Product {
-                    input,
-                    weights,
-                    activation,
-                    panels,
-                    output,
-                    columns,
-                });
-            },
+            |panels, columns, output| work(&packed, panels, columns, output),
         );
-    } else {
-        by_rows(input, weights, activation, output);
+        return;
     }
+    let share = rows.div_ceil(rayon::current_num_threads());
+    // A multiple of both tile heights.
+    let block = (BLOCK_FLOATS / weights.input()).clamp(24, share.max(24)) / 12 * 12;
+    input
+        .par_chunks(block * weights.input())
+        .zip(output.par_chunks_mut(block * weights.output()))
+        .for_each(|(input, output)| {
+            let packed = packed(input, weights.input());
+            work(&packed, 0..panels, 0..weights.output(), output);
+        });
+}
+
+/// Rows of `depth` floats in tiles of this processor's height.
+fn packed(input: &[f32], depth: usize) -> PackedRows {
+    struct Pack<'a>(Rows<'a>, usize);
+    impl Vectorized for Pack<'_> {
+        type Output = PackedRows;
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows {
+            PackedRows::pack(self.0, self.1, ROWS)
+        }
+    }
+    let rows = Rows {
+        values: input,
+        stride: depth,
+        depth,
+    };
+    dispatch(Pack(rows, rows_of(input, depth)))
 }
 
 /// Whether the panels are shared out, and not the rows.
@@ -97,27 +125,6 @@ pub(super) fn few_rows(rows: usize) -> bool {
 fn rows_of(values: &[f32], width: usize) -> usize {
     assert_eq!(values.len() % width.max(1), 0, "whole rows");
     values.len() / width.max(1)
-}
-
-fn by_rows(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
-    let rows = rows_of(input, weights.input());
-    let share = rows.div_ceil(rayon::current_num_threads());
-    // A multiple of both tile heights.
-    let block = (BLOCK_FLOATS / weights.input()).clamp(24, share.max(24)) / 12 * 12;
-    input
-        .par_chunks(block * weights.input())
-        .zip(output.par_chunks_mut(block * weights.output()))
-        .for_each(|(input, output)| {
-            let panels = 0..weights.output().div_ceil(weights.width());
-            dispatch(Product {
-                input,
-                weights,
-                activation,
-                panels,
-                output,
-                columns: 0..weights.output(),
-            });
-        });
 }
 
 /// Every thread computes some columns of all rows aside, then they are put in their places.
@@ -154,9 +161,9 @@ pub(super) fn by_panels(
     }
 }
 
-/// All rows of `input` times some panels.
+/// All rows times some panels.
 struct Product<'a> {
-    input: &'a [f32],
+    rows: &'a PackedRows,
     weights: &'a PackedLinear,
     activation: Activation,
     panels: Range<usize>,
@@ -184,26 +191,22 @@ impl Vectorized for Product<'_> {
 impl Product<'_> {
     #[inline(always)]
     fn over<S: Simd, const ROWS: usize, E: Element>(mut self, simd: S, panels: &[E]) {
-        let depth = self.weights.input();
-        let rows = self.input.len() / depth;
-        let size = depth * E::in_row::<S>();
+        let size = self.weights.input() * E::in_row::<S>();
         for panel in self.panels.clone() {
-            let weights = &panels[panel * size..][..size];
-            let mut row = 0;
-            while row < rows {
-                // Tiles of the same height, as far as that goes: a tile of one row takes almost as
-                // long as one of six.
-                let height = (rows - row).div_ceil((rows - row).div_ceil(ROWS));
+            let (weights, rest) = panels[panel * size..].split_at(size);
+            let next = &rest[..size.min(rest.len())];
+            let tiles = self.rows.tiles();
+            for (index, &tile) in tiles.iter().enumerate() {
+                let ahead = Ahead::share(next, E::in_row::<S>(), index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
-                        match height {
-                            $($rows => self.tile::<S, $rows, E>(simd, row, panel, weights),)*
-                            _ => self.tile::<S, ROWS, E>(simd, row, panel, weights),
+                        match tile.height {
+                            $($rows => self.tile::<S, $rows, E>(simd, tile, panel, weights, ahead),)*
+                            _ => self.tile::<S, ROWS, E>(simd, tile, panel, weights, ahead),
                         }
                     };
                 }
                 tile_of!(1 2 3 4 5 6 7 8 9 10 11);
-                row += height;
             }
         }
     }
@@ -212,17 +215,12 @@ impl Product<'_> {
     fn tile<S: Simd, const ROWS: usize, E: Element>(
         &mut self,
         simd: S,
-        first_row: usize,
+        tile: Tile,
         panel: usize,
         weights: &[E],
+        ahead: Ahead<'_, E>,
     ) {
-        let depth = self.weights.input();
-        let input = Rows {
-            values: self.input,
-            stride: depth,
-            depth,
-        };
-        let sums = multiply::<S, ROWS, E>(simd, input.after(first_row), weights);
+        let sums = multiply::<S, ROWS, E>(simd, self.rows.elements(tile), weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = &self.weights.bias()[panel * width..][..width];
         let first = panel * width - self.columns.start;
@@ -230,7 +228,7 @@ impl Product<'_> {
         let output = self
             .output
             .chunks_exact_mut(self.columns.len())
-            .skip(first_row);
+            .skip(tile.first_row);
         for (sums, output) in sums.iter().zip(output) {
             let mut row = [0.0; WIDEST];
             for ((value, sum), bias) in row.iter_mut().zip(floats::<S>(sums)).zip(bias) {
@@ -278,8 +276,8 @@ mod tests {
             }
             for rows in 0..=40 {
                 let input = numbers(rows * 9, 3, 1.0);
-                let product = |output| Product {
-                    input: &input,
+                let product = |rows, output| Product {
+                    rows,
                     weights: &weights,
                     activation: Activation::Identity,
                     panels: 0..70_usize.div_ceil(weights.width()),
@@ -287,8 +285,14 @@ mod tests {
                     columns: 0..70,
                 };
                 let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
-                Arch::new().dispatch(Tall(product(&mut tall)));
-                dispatch(product(&mut usual));
+                let source = Rows {
+                    values: &input,
+                    stride: 9,
+                    depth: 9,
+                };
+                let in_tall = PackedRows::pack(source, rows, 12);
+                Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
+                dispatch(product(&packed(&input, 9), &mut usual));
                 assert_eq!(tall, usual, "{precision}, {rows} rows");
             }
         }

@@ -12,7 +12,10 @@ mod int8;
 mod layer_norm;
 mod linear;
 mod math;
+mod matrices;
+mod pages;
 mod panels;
+mod prefetch;
 mod simd;
 mod tile;
 

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use bytemuck::TransparentWrapper;
+use bytemuck::{Pod, TransparentWrapper, Zeroable};
 use pulp::Simd;
+use rayon::prelude::*;
 
 use super::amx::{self, TileWeights};
 use super::int8::{Int8Matrix, Int8Panels};
+use super::matrices::{Matrices, Order};
+use super::pages::Pages;
 use super::simd;
-use super::tile::REGISTERS;
+use super::tile::{REGISTERS, WIDEST};
 use crate::precision::Precision;
 
 /// What a panel is made of.
-pub(super) trait Element: Copy + Send + Sync {
+pub(super) trait Element: Pod + Send + Sync {
     /// Elements of a panel's row.
     fn in_row<S: Simd>() -> usize;
 
@@ -50,7 +53,7 @@ impl Element for f32 {
 /// Two bfloat16, the upper halves of two float32: in the lower half of the bits one that goes to the
 /// first register, in the upper half one for the same lane of the second. Each then takes a single
 /// instruction to become a float32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, TransparentWrapper)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, TransparentWrapper, Zeroable)]
 #[repr(transparent)]
 pub(super) struct Bf16Pair(u32);
 
@@ -116,8 +119,8 @@ struct Packed {
 
 #[derive(Debug)]
 pub(super) enum Panels {
-    Float32(Vec<f32>),
-    Bfloat16(Vec<Bf16Pair>),
+    Float32(Pages<f32>),
+    Bfloat16(Pages<Bf16Pair>),
     /// Of float32 or bfloat16, for a matrix unit.
     Tiles(TileWeights),
     Int8(Int8Panels),
@@ -135,41 +138,53 @@ impl PackedLinear {
     /// When the matrices differ in `input`, or a bias does not fit its matrix.
     #[must_use]
     pub fn pack(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
-        let input = match layers.first() {
-            Some((weight, bias)) if !bias.is_empty() => weight.len() / bias.len(),
-            _ => 0,
-        };
-        for (weight, bias) in layers {
-            assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
-        }
+        Self::pack_matrices(Matrices::new(layers, Order::ByInput), precision)
+    }
+
+    /// As [`pack`](Self::pack), of matrices `[output, input]`, row-major, as PyTorch's checkpoints have them.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack`](Self::pack).
+    #[must_use]
+    pub fn pack_by_output(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
+        Self::pack_matrices(Matrices::new(layers, Order::ByOutput), precision)
+    }
+
+    fn pack_matrices(matrices: Matrices<'_>, precision: Precision) -> Self {
+        let input = matrices.input();
         if let Some(form) = amx::form(precision) {
-            let panels = Panels::Tiles(TileWeights::pack(layers, input, form));
-            let biases = layers.iter().map(|(_, bias)| *bias);
-            return Self::assemble(panels, biases, input, TileWeights::width());
+            let panels = Panels::Tiles(TileWeights::pack(matrices, form));
+            return Self::assemble(panels, matrices.biases(), input, TileWeights::width());
         }
         let width = simd::panel_width();
         let panels = match precision {
             Precision::Int8 if (1..=Int8Matrix::MOST_INPUTS).contains(&input) => {
-                let quantized: Vec<(Int8Matrix, &[f32])> = layers
-                    .iter()
-                    .map(|(weight, bias)| {
-                        (Int8Matrix::quantize_transposed(weight, bias.len()), *bias)
-                    })
-                    .collect();
-                return Self::pack_int8(
-                    &quantized
-                        .iter()
-                        .map(|(matrix, bias)| (matrix, *bias))
-                        .collect::<Vec<_>>(),
-                );
+                return Self::quantize(matrices);
             }
-            Precision::Float32 | Precision::Int8 => {
-                Panels::Float32(cut(layers, input, width, width))
-            }
-            Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
+            Precision::Float32 | Precision::Int8 => Panels::Float32(cut(matrices, width, width)),
+            Precision::Bfloat16 => Panels::Bfloat16(cut(matrices, width, width / REGISTERS)),
         };
-        let biases = layers.iter().map(|(_, bias)| *bias);
-        Self::assemble(panels, biases, input, width)
+        Self::assemble(panels, matrices.biases(), input, width)
+    }
+
+    fn quantize(matrices: Matrices<'_>) -> Self {
+        let quantized: Vec<(Int8Matrix, &[f32])> = matrices
+            .layers()
+            .iter()
+            .map(|(weight, bias)| {
+                let matrix = match matrices.order() {
+                    Order::ByInput => Int8Matrix::quantize_transposed(weight, bias.len()),
+                    Order::ByOutput => Int8Matrix::quantize(weight, matrices.input()),
+                };
+                (matrix, *bias)
+            })
+            .collect();
+        let layers: Vec<(&Int8Matrix, &[f32])> = quantized
+            .iter()
+            .map(|(matrix, bias)| (matrix, *bias))
+            .collect();
+        Self::pack_int8(&layers)
     }
 
     /// Packs matrices that are quantised already, each with its bias; their outputs come one behind
@@ -264,8 +279,8 @@ impl PackedLinear {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.0.panels {
-            Panels::Float32(panels) => size_of_val(panels.as_slice()),
-            Panels::Bfloat16(panels) => size_of_val(panels.as_slice()),
+            Panels::Float32(panels) => size_of_val(&**panels),
+            Panels::Bfloat16(panels) => size_of_val(&**panels),
             Panels::Tiles(tiles) => tiles.bytes(),
             Panels::Int8(panels) => panels.bytes(),
         }
@@ -284,30 +299,27 @@ impl PackedLinear {
     }
 }
 
+/// Inputs whose weights are taken together: a cache line of floats.
+const DEPTHS: usize = 16;
+
 /// Panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
-fn cut<E: Element + Default>(
-    layers: &[(&[f32], &[f32])],
-    input: usize,
-    width: usize,
-    in_row: usize,
-) -> Vec<E> {
-    let output: usize = layers.iter().map(|(_, bias)| bias.len()).sum();
-    let count = output.div_ceil(width);
-    let mut panels = vec![E::default(); count * input * in_row];
-    let mut joined = vec![0.0; count * width];
-    for depth in 0..input {
-        let mut rest = joined.as_mut_slice();
-        for (weight, bias) in layers {
-            let (place, behind) = rest.split_at_mut(bias.len());
-            place.copy_from_slice(&weight[depth * bias.len()..][..bias.len()]);
-            rest = behind;
-        }
-        for (panel, floats) in joined.chunks_exact(width).enumerate() {
-            E::narrow(
-                floats,
-                &mut panels[(panel * input + depth) * in_row..][..in_row],
-            );
-        }
-    }
+fn cut<E: Element>(matrices: Matrices<'_>, width: usize, in_row: usize) -> Pages<E> {
+    let panel = matrices.input() * in_row;
+    let mut panels = Pages::zeroed(matrices.output().div_ceil(width) * panel);
+    panels
+        .par_chunks_exact_mut(panel.max(1))
+        .enumerate()
+        .for_each(|(index, panel)| {
+            let mut block = [0.0; DEPTHS * WIDEST];
+            for (part, rows) in panel.chunks_mut(DEPTHS * in_row).enumerate() {
+                let first = part * DEPTHS;
+                let inputs = first..first + rows.len() / in_row;
+                matrices.copy_block(inputs, index * width, &mut block, width);
+                let rows = rows.chunks_exact_mut(in_row);
+                for (row, floats) in rows.zip(block.chunks_exact(width)) {
+                    E::narrow(floats, row);
+                }
+            }
+        });
     panels
 }

@@ -231,6 +231,26 @@ fn layers_side_by_side_are_one() {
 }
 
 #[test]
+fn either_order_of_the_weights_packs_the_same() {
+    // Odd sizes: the last panel is not full, nor the last block of inputs.
+    let (depth, outputs) = (37, [5, 41]);
+    let layers = outputs.map(|outputs| {
+        let by_input = numbers(depth * outputs, outputs as u64, 1.0);
+        let by_output: Vec<f32> = (0..depth * outputs)
+            .map(|place| by_input[place % depth * outputs + place / depth])
+            .collect();
+        (by_input, by_output, numbers(outputs, 9, 1.0))
+    });
+    for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
+        let by_input = layers.each_ref().map(|layer| (&layer.0[..], &layer.2[..]));
+        let by_output = layers.each_ref().map(|layer| (&layer.1[..], &layer.2[..]));
+        let expected = PackedLinear::pack(&by_input, precision).unpack();
+        let packed = PackedLinear::pack_by_output(&by_output, precision);
+        assert_eq!(packed.unpack(), expected, "{precision}");
+    }
+}
+
+#[test]
 fn bfloat16_weights_are_rounded_to_the_nearest() {
     let weight = [
         1.0,

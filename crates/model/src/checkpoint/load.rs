@@ -82,69 +82,72 @@ fn pack_layer<B: EncoderOps>(
     tensors: Vec<Rc<StoredTensor>>,
     precision: Precision,
 ) -> Result<EncoderLayer<B>> {
-    // Without the detour over tensors of float32.
-    let fits = |tensor: &Rc<StoredTensor>| {
-        let input = tensor.named.shape.last().copied().unwrap_or(0);
-        !tensor.named.dense_weight || input <= Int8Matrix::MOST_INPUTS
-    };
-    if B::PACKS_WEIGHTS && precision == Precision::Int8 && tensors.iter().all(fits) {
-        let mut dense = HashMap::new();
-        let mut others = Vec::new();
-        for tensor in tensors {
-            let parameter = &tensor.named.parameter[prefix.len()..];
-            if parameter.contains("norm.") {
-                others.push(tensor);
-            } else {
-                dense.insert(parameter.to_owned(), tensor);
-            }
-        }
-        let packed = PackedLayer {
-            projections: join(
-                path,
-                &dense,
-                &["attention.query", "attention.key", "attention.value"],
-            )?,
-            attention_output: join(path, &dense, &["attention.output"])?,
-            intermediate: join(path, &dense, &["intermediate"])?,
-            output: join(path, &dense, &["output"])?,
-        };
-        layer = layer.with_packed(packed);
-        apply::<B, _>(&mut layer, path, prefix, others)?;
+    if !B::PACKS_WEIGHTS {
+        apply::<B, _>(&mut layer, path, prefix, tensors)?;
         return Ok(layer);
     }
-    apply::<B, _>(&mut layer, path, prefix, tensors)?;
-    Ok(layer.pack(precision))
+    // Without the detour over tensors.
+    let mut dense = HashMap::new();
+    let mut others = Vec::new();
+    for tensor in tensors {
+        let parameter = &tensor.named.parameter[prefix.len()..];
+        if parameter.contains("norm.") {
+            others.push(tensor);
+        } else {
+            dense.insert(parameter.to_owned(), tensor);
+        }
+    }
+    let join = |names: &[&str]| join(path, &dense, names, precision);
+    let packed = PackedLayer {
+        projections: join(&["attention.query", "attention.key", "attention.value"])?,
+        attention_output: join(&["attention.output"])?,
+        intermediate: join(&["intermediate"])?,
+        output: join(&["output"])?,
+    };
+    layer = layer.with_packed(packed);
+    apply::<B, _>(&mut layer, path, prefix, others)?;
+    Ok(layer)
 }
 
-/// Layers that share their input, as one of eight bits.
+/// Layers that share their input, packed as one.
 fn join(
     path: &Path,
     tensors: &HashMap<String, Rc<StoredTensor>>,
     names: &[&str],
+    precision: Precision,
 ) -> Result<PackedLinear> {
-    let missing = |name: &str| ModelError::MissingTensor {
-        path: path.to_owned(),
-        tensor: name.to_owned(),
+    let find = |name: &str, part: &str| {
+        let name = format!("{name}.{part}");
+        tensors.get(&name).ok_or_else(|| ModelError::MissingTensor {
+            path: path.to_owned(),
+            tensor: name,
+        })
     };
-    let mut layers: Vec<(Int8Matrix, Vec<f32>)> = Vec::new();
+    let mut weights = Vec::new();
+    let mut biases = Vec::new();
     for name in names {
-        let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
-        let matrix = tensors.get(&weight).map(|tensor| tensor.quantized());
-        let matrix = matrix.transpose()?;
-        let bias_values = tensors.get(&bias).map(|tensor| tensor.floats());
-        layers.push((
-            matrix.ok_or_else(|| missing(&weight))?,
-            bias_values
-                .transpose()?
-                .and_then(|data| data.into_vec().ok())
-                .ok_or_else(|| missing(&bias))?,
-        ));
+        weights.push(find(name, "weight")?);
+        biases.push(find(name, "bias")?.float_values()?);
     }
-    let layers: Vec<(&Int8Matrix, &[f32])> = layers
+    let biases = biases.iter().map(Vec::as_slice);
+    let deepest = weights
         .iter()
-        .map(|(matrix, bias)| (matrix, bias.as_slice()))
-        .collect();
-    Ok(PackedLinear::pack_int8(&layers))
+        .filter_map(|weight| weight.named.shape.last());
+    if precision == Precision::Int8 && deepest.max() <= Some(&Int8Matrix::MOST_INPUTS) {
+        let matrices = collect(&weights, StoredTensor::quantized)?;
+        let layers: Vec<(&Int8Matrix, &[f32])> = matrices.iter().zip(biases).collect();
+        return Ok(PackedLinear::pack_int8(&layers));
+    }
+    let matrices = collect(&weights, StoredTensor::float_values)?;
+    let layers: Vec<(&[f32], &[f32])> = matrices.iter().map(Vec::as_slice).zip(biases).collect();
+    Ok(PackedLinear::pack_by_output(&layers, precision))
+}
+
+fn collect<T>(
+    tensors: &[&Rc<StoredTensor>],
+    read: impl Fn(&StoredTensor) -> Result<T>,
+) -> Result<Vec<T>> {
+    tensors.iter().map(|tensor| read(tensor)).collect()
 }
 
 /// Puts tensors into a module whose path in the network is `prefix`.

@@ -114,6 +114,13 @@ impl StoredTensor {
         }
     }
 
+    /// As [`floats`](Self::floats), row-major.
+    pub(super) fn float_values(&self) -> Result<Vec<f32>> {
+        self.floats()?
+            .into_vec()
+            .map_err(|error| self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into()))
+    }
+
     /// A quantised weight as it is stored; `None` where the tensor is none.
     fn int8(&self) -> Result<Option<Int8Matrix>> {
         let Some(scales) = &self.scales else {
@@ -140,12 +147,8 @@ impl StoredTensor {
         if let Some(matrix) = self.int8()? {
             return Ok(matrix);
         }
-        let data = self.floats()?;
-        let values = data.as_slice::<f32>().map_err(|error| {
-            self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into())
-        })?;
         let input = self.named.shape.last().copied().unwrap_or(0);
-        Ok(Int8Matrix::quantize(values, input))
+        Ok(Int8Matrix::quantize(&self.float_values()?, input))
     }
 
     fn read_floats(&self, snapshot: &TensorSnapshot, name: &str) -> Result<TensorData> {
@@ -153,7 +156,7 @@ impl StoredTensor {
         let values = data
             .as_slice::<f32>()
             .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
-        match values.iter().position(|value| !value.is_finite()) {
+        match first_not_finite(values) {
             None => Ok(data),
             Some(index) => Err(ModelError::NonFinite {
                 path: self.path.clone(),
@@ -174,6 +177,23 @@ impl StoredTensor {
             source,
         }
     }
+}
+
+/// Where the first value is that is infinite or not a number.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    /// Values that are looked at together, by vector instructions: a search that may stop anywhere has
+    /// none, and took a tenth of the time of loading.
+    const TOGETHER: usize = 4096;
+    let suspicious = |values: &[f32]| {
+        let sum = |any, value: &f32| any | !value.is_finite();
+        values.iter().fold(false, sum)
+    };
+    let chunk = values.chunks(TOGETHER).position(suspicious)?;
+    let start = chunk * TOGETHER;
+    let within = values[start..]
+        .iter()
+        .position(|value| !value.is_finite())?;
+    Some(start + within)
 }
 
 /// The tensors of a file by name, their values still unread.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::tiles::{nearest, split, widen};
 use super::*;
 use crate::cpu::linear::Activation;
+use crate::cpu::matrices::{Matrices, Order};
 use crate::cpu::tests::{numbers, reference_linear};
 
 /// One layer with a random matrix and bias, and its input.
@@ -31,7 +32,7 @@ impl Case {
     }
 
     fn pack(&self, form: Form) -> TileWeights {
-        TileWeights::pack(&[(&self.weight, &self.bias)], self.depth(), form)
+        pack(&[(&self.weight, &self.bias)], form)
     }
 
     fn run(&self, weights: &TileWeights, activation: Activation) -> Vec<f32> {
@@ -44,6 +45,10 @@ impl Case {
         let (input, weight) = (absolute(&self.input), absolute(&self.weight));
         reference_linear(&input, &weight, &absolute(&self.bias), Activation::Identity)
     }
+}
+
+fn pack(layers: &[(&[f32], &[f32])], form: Form) -> TileWeights {
+    TileWeights::pack(Matrices::new(layers, Order::ByInput), form)
 }
 
 fn run(input: &[f32], weights: &TileWeights, bias: &[f32], activation: Activation) -> Vec<f32> {
@@ -105,10 +110,10 @@ proptest! {
             .zip(right.chunks(second))
             .flat_map(|(left, right)| left.iter().chain(right).copied())
             .collect();
-        let rounded = TileWeights::pack(&layers, depth, Form::Single);
+        let rounded = pack(&layers, Form::Single);
         let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
-        let halves = TileWeights::pack(&layers, depth, Form::Split);
+        let halves = pack(&layers, Form::Split);
         prop_assert_eq!(halves.bytes(), 2 * rounded.bytes());
         for (actual, expected) in halves.unpack().iter().zip(&joined) {
             prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
@@ -166,7 +171,7 @@ fn however_the_work_is_shared_out_it_gives_the_same_to_the_bit() {
 #[test]
 fn tiles_that_were_used_before_leave_nothing_behind() {
     // One after another on the same threads: the memory of the first, not finite, is used again.
-    let poison = TileWeights::pack(&[(&[1.0; 64 * 32], &[0.0; 32])], 64, Form::Split);
+    let poison = pack(&[(&[1.0; 64 * 32], &[0.0; 32])], Form::Split);
     let poisoned = run(
         &vec![f32::NAN; 64 * 500],
         &poison,
@@ -184,7 +189,7 @@ fn tiles_that_were_used_before_leave_nothing_behind() {
 #[test]
 fn what_is_not_finite_stays_so() {
     for form in [Form::Split, Form::Single] {
-        let weights = TileWeights::pack(&[(&[1.0, 1.0], &[0.0])], 2, form);
+        let weights = pack(&[(&[1.0, 1.0], &[0.0])], form);
         let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
         let output = run(&input, &weights, &[0.0], Activation::Identity);
         assert!(output[0].is_nan());

@@ -5,6 +5,8 @@ use rayon::prelude::*;
 
 use super::Form;
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
+use crate::cpu::matrices::Matrices;
+use crate::cpu::pages::Pages;
 use crate::cpu::simd::{Vectorized, dispatch};
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
@@ -12,31 +14,29 @@ use crate::cpu::simd::{Vectorized, dispatch};
 /// split, the two of `low`. Columns and depths that the matrix does not have are 0.
 #[derive(Debug)]
 pub(in crate::cpu) struct TileWeights {
-    tiles: Vec<Tile>,
+    tiles: Pages<Tile>,
     form: Form,
     input: usize,
     output: usize,
 }
 
 impl TileWeights {
-    /// Packs matrices `[input, output]`, row-major, each with its bias, side by side.
-    pub(in crate::cpu) fn pack(layers: &[(&[f32], &[f32])], input: usize, form: Form) -> Self {
-        let output = layers.iter().map(|(_, bias)| bias.len()).sum::<usize>();
+    /// Packs matrices side by side.
+    pub(in crate::cpu) fn pack(matrices: Matrices<'_>, form: Form) -> Self {
         let mut weights = Self {
-            tiles: Vec::new(),
+            tiles: Pages::zeroed(0),
             form,
-            input,
-            output,
+            input: matrices.input(),
+            output: matrices.output(),
         };
         let of_panel = weights.tiles_of_panel();
-        weights.tiles = vec![Tile::ZERO; weights.panels() * of_panel];
+        weights.tiles = Pages::zeroed(weights.panels() * of_panel);
         if of_panel > 0 {
             let panels = weights.tiles.par_chunks_mut(TOGETHER * of_panel);
             panels.enumerate().for_each(|(index, tiles)| {
                 dispatch(Fill {
-                    layers,
+                    matrices,
                     first_panel: index * TOGETHER,
-                    input,
                     form,
                     tiles,
                 });
@@ -71,7 +71,7 @@ impl TileWeights {
 
     /// What the tiles take.
     pub(in crate::cpu) fn bytes(&self) -> usize {
-        size_of_val(self.tiles.as_slice())
+        size_of_val(&*self.tiles)
     }
 
     pub(super) fn form(&self) -> Form {
@@ -107,14 +107,13 @@ impl TileWeights {
     }
 }
 
-/// Panels that are filled together: a row of theirs is a kilobyte of the matrix.
+/// Panels that a task fills: enough of them that sharing out costs nothing.
 const TOGETHER: usize = 8;
 
-/// Fills some panels. Two rows of the matrices at a time: they lie in one row of a tile.
+/// Fills some panels, a tile's depth at a time; two inputs lie in one row of a tile.
 struct Fill<'a> {
-    layers: &'a [(&'a [f32], &'a [f32])],
+    matrices: Matrices<'a>,
     first_panel: usize,
-    input: usize,
     form: Form,
     tiles: &'a mut [Tile],
 }
@@ -125,50 +124,32 @@ impl Vectorized for Fill<'_> {
     // Plain loops over rows of tiles: the compiler makes vector instructions of them.
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
+        let input = self.matrices.input();
         let step = PAIR * self.form.parts();
-        let of_panel = self.input.div_ceil(DEPTH) * step;
-        for depth in (0..self.input).step_by(2) {
-            for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
-                let first = (self.first_panel + index) * WIDTH;
-                let mut parts = [[[0; WIDTH]; 2]; 2];
-                for (depth, parts) in (depth..self.input).zip(&mut parts) {
-                    let mut columns = [0.0; WIDTH];
-                    copy_columns(self.layers, depth, first, &mut columns);
-                    *parts = self.form.round(&columns);
-                }
-                let tiles = &mut panel[depth / DEPTH * step..][..step];
-                for (index, tile) in tiles.iter_mut().enumerate() {
-                    let (part, column) = (index / PAIR, index % PAIR * SIDE);
-                    let row = tile.row_mut(depth % DEPTH / 2);
-                    let even = &parts[0][part][column..][..SIDE];
-                    let odd = &parts[1][part][column..][..SIDE];
-                    for ((pair, even), odd) in row.chunks_exact_mut(2).zip(even).zip(odd) {
-                        pair[0] = *even;
-                        pair[1] = *odd;
+        let of_panel = input.div_ceil(DEPTH) * step;
+        for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
+            let first = (self.first_panel + index) * WIDTH;
+            let mut block = [[0.0; WIDTH]; DEPTH];
+            for (depth, tiles) in panel.chunks_exact_mut(step).enumerate() {
+                let inputs = depth * DEPTH..input.min((depth + 1) * DEPTH);
+                let missing = inputs.len()..DEPTH;
+                let block_values = block.as_flattened_mut();
+                self.matrices.copy_block(inputs, first, block_values, WIDTH);
+                block[missing].fill([0.0; WIDTH]);
+                for (row, pair) in block.as_chunks::<2>().0.iter().enumerate() {
+                    let parts = pair.each_ref().map(|columns| self.form.round(columns));
+                    for (index, tile) in tiles.iter_mut().enumerate() {
+                        let (part, column) = (index / PAIR, index % PAIR * SIDE);
+                        let even = &parts[0][part][column..][..SIDE];
+                        let odd = &parts[1][part][column..][..SIDE];
+                        let places = tile.row_mut(row).chunks_exact_mut(2);
+                        for ((pair, even), odd) in places.zip(even).zip(odd) {
+                            pair[0] = *even;
+                            pair[1] = *odd;
+                        }
                     }
                 }
             }
         }
-    }
-}
-
-/// The columns from `first` on of one row of the matrices side by side, as far as there are any.
-#[inline(always)]
-fn copy_columns(
-    layers: &[(&[f32], &[f32])],
-    depth: usize,
-    first: usize,
-    columns: &mut [f32; WIDTH],
-) {
-    let end = first + WIDTH;
-    let mut start = 0;
-    for (weight, bias) in layers {
-        let width = bias.len();
-        let (from, to) = (first.max(start), end.min(start + width));
-        if from < to {
-            let row = &weight[depth * width..][..width];
-            columns[from - first..to - first].copy_from_slice(&row[from - start..to - start]);
-        }
-        start += width;
     }
 }

@@ -7,7 +7,8 @@ use pulp::Simd;
 use super::{Attention, Strided};
 use crate::cpu::layer_norm::sum;
 use crate::cpu::math::exp;
-use crate::cpu::tile::{REGISTERS, Rows, floats, multiply};
+use crate::cpu::prefetch::Ahead;
+use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, multiply};
 use crate::dropout::Factors;
 
 /// Floats of a panel's row.
@@ -126,24 +127,28 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
+    let rows = PackedRows::pack(input, count, ROWS);
     for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
-        let mut row = 0;
-        while row < count {
+        for &tile in rows.tiles() {
+            let elements = rows.elements(tile);
             macro_rules! tile {
                 ($rows:expr) => {{
-                    let sums = multiply::<S, { $rows }, f32>(simd, input.after(row), weights);
-                    for sums in &sums {
-                        take(row, panel * width, floats::<S>(sums));
-                        row += 1;
+                    let sums =
+                        multiply::<S, { $rows }, f32>(simd, elements, weights, Ahead::NOTHING);
+                    for (row, sums) in sums.iter().enumerate() {
+                        take(tile.first_row + row, panel * width, floats::<S>(sums));
                     }
                 }};
             }
-            match count - row {
-                left if left >= ROWS => tile!(ROWS),
-                left if left >= 4 => tile!(4),
-                2.. => tile!(2),
-                _ => tile!(1),
+            macro_rules! tile_of {
+                ($($rows:literal)*) => {
+                    match tile.height {
+                        $($rows => tile!($rows),)*
+                        _ => tile!(ROWS),
+                    }
+                };
             }
+            tile_of!(1 2 3 4 5 6 7 8 9 10 11);
         }
     }
 }

@@ -1,0 +1,101 @@
+//! Asking for weights before they are needed.
+//!
+//! A panel of the weights comes from memory once and then meets the rest of the rows from the cache.
+//! Left to the processor, memory is idle in that second part: it guesses what comes next only while
+//! reading goes on. So every tile asks for its share of the next panel, and with a few rows (one text)
+//! reading the weights and computing go on together: on two cores with AVX2, 12 rows through dense layers
+//! of 340 MB took 27 to 34 ms without and 20 to 23 ms with it, where one row takes 15 to 20 ms.
+
+use super::panels::Element;
+
+/// The part of the next panel that one tile asks for, spread over its steps.
+pub(super) struct Ahead<'a, E> {
+    rest: &'a [E],
+    /// Steps from one request to the next.
+    every: usize,
+    wait: usize,
+}
+
+impl<'a, E: Element> Ahead<'a, E> {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self {
+        rest: &[],
+        every: usize::MAX,
+        wait: usize::MAX,
+    };
+
+    /// What the tile `index` of `tiles` asks for of a panel of rows of `in_row` elements.
+    #[inline(always)]
+    pub(super) fn share(panel: &'a [E], in_row: usize, index: usize, tiles: usize) -> Self {
+        let rows = (panel.len() / in_row).div_ceil(tiles);
+        let start = panel.len().min(index * rows * in_row);
+        let end = panel.len().min(start + rows * in_row);
+        Self {
+            rest: &panel[start..end],
+            every: tiles,
+            wait: 0,
+        }
+    }
+
+    /// To be called once a step; `in_row` elements are asked for when it is their turn.
+    #[inline(always)]
+    pub(super) fn step(&mut self, in_row: usize) {
+        if self.wait > 0 {
+            self.wait -= 1;
+            return;
+        }
+        if let Some((row, rest)) = self.rest.split_at_checked(in_row) {
+            request(row);
+            self.rest = rest;
+        }
+        self.wait = self.every - 1;
+    }
+}
+
+/// Asks for the cache lines of a row.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code, reason = "the instruction takes a pointer")]
+fn request<E>(row: &[E]) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+
+    /// Elements of a cache line of 64 bytes.
+    const fn in_line<E>() -> usize {
+        64 / size_of::<E>()
+    }
+    for line in row.chunks(in_line::<E>()) {
+        // SAFETY: a hint that reads nothing; every x86-64 processor has it (SSE).
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+}
+
+/// Elsewhere the processor guesses alone: the instruction is not in stable Rust.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn request<E>(_: &[E]) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tiles_share_out_a_panel_and_ask_for_each_row_once() {
+        let panel: Vec<f32> = (0..7 * 4).map(|index| index as f32).collect();
+        for tiles in 1..10 {
+            let mut asked = 0;
+            for index in 0..tiles {
+                let mut ahead = Ahead::share(&panel, 4, index, tiles);
+                assert_eq!(ahead.rest.first(), panel.get(asked));
+                asked += ahead.rest.len();
+                for _ in 0..7 {
+                    ahead.step(4);
+                }
+                assert!(ahead.rest.is_empty(), "tile {index} of {tiles}");
+            }
+            assert_eq!(asked, panel.len());
+        }
+        let mut nothing = Ahead::<f32>::NOTHING;
+        nothing.step(4);
+        assert!(nothing.rest.is_empty());
+    }
+}
