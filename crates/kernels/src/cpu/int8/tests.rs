@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::super::tests::{gelu, numbers};
 use super::super::{Activation, PackedLinear, linear};
-use super::tile::Portable;
 use super::*;
 use crate::precision::Precision;
 
@@ -61,6 +60,7 @@ proptest! {
         count in 0usize..30,
         width in 1usize..100,
         tallest in 1usize..13,
+        fours in any::<bool>(),
         shift in -2f32..2.0,
         scale in prop::sample::select(vec![1.0f32, 1e30, 1e-30]),
         seed in any::<u64>(),
@@ -69,13 +69,14 @@ proptest! {
             .iter()
             .map(|value| value + shift * scale)
             .collect();
-        let rows = QuantizedRows::quantize(&values, width, tallest);
+        let grouping = if fours { Grouping::Fours } else { Grouping::Pairs };
+        let rows = QuantizedRows::quantize(&values, width, tallest, grouping);
         prop_assert_eq!(rows.count(), count);
         let tiles: usize = rows.tiles().iter().map(|tile| tile.height).sum();
         prop_assert_eq!(tiles, count);
         for (row, values) in values.chunks_exact(width).enumerate() {
             let step = f64::from(rows.scale(row));
-            let found: Vec<i16> = (0..width).map(|place| rows.number(row, place)).collect();
+            let found: Vec<i32> = (0..width).map(|place| rows.number(row, place)).collect();
             for (number, value) in found.iter().zip(values) {
                 let off = (f64::from(*number) * step - f64::from(*value)).abs() / step;
                 // The end of the range may be half a step beyond the last whole one.
@@ -104,7 +105,7 @@ proptest! {
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
         let matrix = Int8Matrix::quantize(&weights, depth);
-        let rows = QuantizedRows::quantize(&input, depth, 5);
+        let rows = QuantizedRows::quantize(&input, depth, 5, Grouping::Pairs);
         let expected = reference(&rows, &matrix, &bias, activation);
 
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
@@ -112,26 +113,30 @@ proptest! {
         linear(&input, &packed, activation, &mut output);
         assert_close(&output, &expected, depth as f64);
 
-        // The body that processors without AVX2 have.
-        let panels = Int8Panels::with_width(&[&matrix], depth, REGISTERS * Portable::LANES);
-        let mut padded = bias.clone();
-        padded.resize(outputs.next_multiple_of(panels.width()), 0.0);
-        let mut portable = vec![f32::NAN; count * outputs];
-        let product = Product {
-            rows: &QuantizedRows::quantize(&input, depth, 4),
-            panels: &panels,
-            bias: &padded,
-            activation,
-            range: 0..outputs.div_ceil(panels.width()),
-            columns: 0..outputs,
-            output: &mut portable,
-        };
-        product.run::<Portable, 4>(Portable);
-        assert_close(&portable, &expected, depth as f64);
-        if activation == Activation::Identity {
-            prop_assert_eq!(&portable, &output);
+        for body in Body::all() {
+            let of_body = run(body, &input, &matrix, &bias, activation);
+            assert_close(&of_body, &expected, depth as f64);
+            if activation == Activation::Identity {
+                prop_assert_eq!(&of_body, &output, "{:?}", body);
+            }
         }
     }
+}
+
+/// A layer by the instructions of `body`.
+fn run(
+    body: Body,
+    input: &[f32],
+    matrix: &Int8Matrix,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
+    let panels = Int8Panels::pack_for(body, &[matrix], matrix.input());
+    let mut padded = bias.to_vec();
+    padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
+    let mut output = vec![f32::NAN; input.len() / matrix.input() * bias.len()];
+    super::linear(input, &panels, &padded, activation, bias.len(), &mut output);
+    output
 }
 
 #[test]
