@@ -83,24 +83,24 @@ impl Vectorized for Conversion<'_> {
 
 /// What the sums of some rows and a panel's columns stand for.
 pub(super) struct Scaling<'a> {
-    scales: &'a [f32],
-    weight_sums: &'a [i32],
+    scales: &'a [f32; WIDTH],
+    weight_sums: &'a [i32; WIDTH],
     steps: &'a [Steps],
 }
 
 impl<'a> Scaling<'a> {
-    /// The panel that begins with column `first`.
-    pub(super) fn new(columns: &'a Columns, first: usize, steps: &'a [Steps]) -> Self {
+    /// Of this panel's columns.
+    pub(super) fn new(columns: &'a Columns, panel: usize, steps: &'a [Steps]) -> Self {
         Self {
-            scales: &columns.scales[first..][..WIDTH],
-            weight_sums: &columns.weight_sums[first..][..WIDTH],
+            scales: &columns.scales.as_chunks().0[panel],
+            weight_sums: &columns.weight_sums.as_chunks().0[panel],
             steps,
         }
     }
 
     /// Makes numbers of the sums of one of the rows, and adds the bias.
     #[inline(always)]
-    pub(super) fn apply(&self, row: usize, sums: &mut [f32; WIDTH], bias: &[f32]) {
+    pub(super) fn apply(&self, row: usize, sums: &mut [f32; WIDTH], bias: &[f32; WIDTH]) {
         let steps = self.steps[row];
         let whole: [i32; WIDTH] = bytemuck::cast(*sums);
         let columns = self.scales.iter().zip(self.weight_sums).zip(bias);

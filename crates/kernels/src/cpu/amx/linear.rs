@@ -178,7 +178,7 @@ impl Layer<'_> {
         let mut sums = Sums::ZERO;
         for panel in panels {
             let weights = self.weights.panel(panel);
-            let bias = &self.bias[panel * WIDTH..][..WIDTH];
+            let bias = &self.bias.as_chunks().0[panel];
             let pairs = tiles.chunks(PAIR * of_rows).zip(steps.chunks(WIDTH));
             let output = output[..steps.len() * width].chunks_mut(WIDTH * width);
             for ((pair, steps), output) in pairs.zip(output) {
@@ -192,7 +192,7 @@ impl Layer<'_> {
                 dispatch(Finish {
                     sums: &mut sums,
                     scaling: (self.weights.columns())
-                        .map(|columns| Scaling::new(columns, panel * WIDTH, steps)),
+                        .map(|columns| Scaling::new(columns, panel, steps)),
                     bias,
                     activation: self.activation,
                     output,
@@ -243,7 +243,7 @@ struct Finish<'a> {
     sums: &'a mut Sums,
     /// Of whole numbers.
     scaling: Option<Scaling<'a>>,
-    bias: &'a [f32],
+    bias: &'a [f32; WIDTH],
     activation: Activation,
     output: &'a mut [f32],
     width: usize,

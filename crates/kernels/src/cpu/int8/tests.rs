@@ -116,10 +116,64 @@ proptest! {
         for body in Body::all() {
             let of_body = run(body, &input, &matrix, &bias, activation);
             assert_close(&of_body, &expected, depth as f64);
-            if activation == Activation::Identity {
-                prop_assert_eq!(&of_body, &output, "{:?}", body);
-            }
+            prop_assert_eq!(&of_body, &output, "{:?}", body);
         }
+    }
+
+    #[test]
+    fn unsigned_numbers_are_the_signed_ones_less_the_zero_point(
+        // Halves of steps, or almost: what is rounded twice comes out on the wrong side of them.
+        halves in prop::collection::vec(-510i16..=510, 1..40),
+        nudge in prop::sample::select(vec![1.0f32, 1.0 - f32::EPSILON, 1.0 + f32::EPSILON]),
+        scale in prop::sample::select(vec![1.0f32, 0.1, 1.0 / 3.0, 1e30, 1e-30]),
+    ) {
+        let row: Vec<f32> = halves.iter().map(|half| f32::from(*half) / 2.0 * scale * nudge).collect();
+        let steps = Steps::of(&row);
+        let (mut signed, mut unsigned) = (vec![0; row.len()], vec![0; row.len()]);
+        steps.signed(&row, &mut signed);
+        steps.unsigned(&row, &mut unsigned);
+        prop_assert!((-255..=0).contains(&steps.zero_point()));
+        for (signed, unsigned) in signed.iter().zip(&unsigned) {
+            prop_assert_eq!(i32::from(*signed), i32::from(*unsigned) + steps.zero_point());
+        }
+    }
+}
+
+#[test]
+fn every_body_gives_the_same_at_the_edges() {
+    // -128 is in no matrix that was rounded here, but may be in a file.
+    let values = [vec![-128; DEEPEST], vec![127; DEEPEST]].concat();
+    let matrix = Int8Matrix::new(values, vec![1.0, 0.5], DEEPEST).unwrap();
+    let halves = [vec![1.0; DEEPEST / 2], vec![-1.0; DEEPEST / 2]].concat();
+    let with = |bad: f32| [&[bad], &vec![1.0; DEEPEST - 1][..]].concat();
+    let input = [
+        vec![1.0; DEEPEST],
+        vec![-1.0; DEEPEST],
+        halves,
+        vec![0.0; DEEPEST],
+        vec![-0.0; DEEPEST],
+        vec![f32::from_bits(1); DEEPEST],
+        with(f32::MIN),
+        with(f32::NAN),
+        with(f32::INFINITY),
+        with(f32::NEG_INFINITY),
+    ];
+    let input = input.concat();
+    let bias = [0.25, -0.25];
+    // All that are not numbers are the same here.
+    let bits = |values: Vec<f32>| -> Vec<Option<u32>> {
+        let bits = |value: f32| (!value.is_nan()).then(|| value.to_bits());
+        values.into_iter().map(bits).collect()
+    };
+    let expected = run(Body::Portable, &input, &matrix, &bias, Activation::Identity);
+    assert!((expected[0] / (-128.0 * DEEPEST as f32) - 1.0).abs() < 1e-6);
+    assert!((expected[3] / (-63.5 * DEEPEST as f32) - 1.0).abs() < 1e-6);
+    assert_eq!(expected[6..8], bias);
+    assert!(expected[14..].iter().all(|value| value.is_nan()));
+    let expected = bits(expected);
+    for body in Body::all() {
+        let actual = run(body, &input, &matrix, &bias, Activation::Identity);
+        assert_eq!(bits(actual), expected, "{body:?}");
     }
 }
 
