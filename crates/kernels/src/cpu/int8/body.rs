@@ -52,7 +52,9 @@ impl Body {
             avx512().or_else(avx2).unwrap_or(Self::Portable)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        Self::Portable
+        {
+            Self::Portable
+        }
     }
 
     /// All that this processor has.
