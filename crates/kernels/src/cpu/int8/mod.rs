@@ -11,9 +11,8 @@
 //! # Layout
 //!
 //! Panels of as many columns as two registers have sums. A panel is `[group][column][size]` bytes: two
-//! or four neighbours of the depth ([`Grouping`]: as the [instructions](Body) want them) stand
-//! together, for every column of the panel; the depth is filled up with weights of 0, and the last
-//! panel with columns of 0.
+//! or four neighbours of the depth, as the [instructions](Body) want them, stand together, for every
+//! column of the panel; the depth is filled up with weights of 0, and the last panel with columns of 0.
 
 mod body;
 mod matrix;
@@ -31,7 +30,7 @@ use rayon::prelude::*;
 
 use body::{Body, WithDotProduct};
 pub use matrix::Int8Matrix;
-use rows::{Grouping, QuantizedRows, Tile};
+use rows::{QuantizedRows, Tile};
 pub(super) use steps::Steps;
 use tile::{DotProduct, REGISTERS};
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{gelu, numbers};
 use super::super::{Activation, PackedLinear, linear};
+use super::rows::Grouping;
 use super::*;
 use crate::precision::Precision;
 
