@@ -121,7 +121,7 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Pages<f32>),
     Bfloat16(Pages<Bf16Pair>),
-    /// Of float32 or bfloat16, for a matrix unit.
+    /// Of any precision, for a matrix unit.
     Tiles(TileWeights),
     Int8(Int8Panels),
 }
@@ -206,9 +206,13 @@ impl PackedLinear {
             );
         }
         let matrices: Vec<&Int8Matrix> = layers.iter().map(|(matrix, _)| *matrix).collect();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        if amx::wanted() {
+            let panels = Panels::Tiles(TileWeights::pack_int8(&matrices, input));
+            return Self::assemble(panels, biases, input, TileWeights::width());
+        }
         let panels = Int8Panels::pack(&matrices, input);
         let width = panels.width();
-        let biases = layers.iter().map(|(_, bias)| *bias);
         Self::assemble(Panels::Int8(panels), biases, input, width)
     }
 

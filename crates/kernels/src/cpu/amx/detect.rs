@@ -1,7 +1,8 @@
 //! Whether this process may use the matrix unit.
 
-/// Whether the processor has tiles and their bfloat16 products, the system keeps the tiles when it
-/// switches between threads, and gives this process leave to use them.
+/// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
+/// have both), the system keeps the tiles when it switches between threads, and gives this process
+/// leave to use them.
 ///
 /// The leave is the process's for good, once given, and holds for all of its threads.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -34,6 +35,8 @@ mod linux {
     /// CPUID leaf 7, `edx`.
     const AMX_BF16: u32 = 1 << 22;
     const AMX_TILE: u32 = 1 << 24;
+    const AMX_INT8: u32 = 1 << 25;
+    const AMX: u32 = AMX_BF16 | AMX_TILE | AMX_INT8;
     /// CPUID leaf 0x1d, palette 1: eight tiles of 16 rows of 64 bytes, in `eax` (bytes of a tile in the
     /// upper half), `ebx` (tiles, bytes of a row) and `ecx` (rows).
     const PALETTES: u32 = 0x1d;
@@ -53,7 +56,7 @@ mod linux {
         }
         // SAFETY: both leaves exist.
         let (features, palette) = unsafe { (__cpuid_count(7, 0).edx, __cpuid_count(PALETTES, 1)) };
-        features & (AMX_TILE | AMX_BF16) == AMX_TILE | AMX_BF16
+        features & AMX == AMX
             && palette.eax >> 16 == TILE_BYTES
             && palette.ebx == TILES_AND_ROW_BYTES
             && palette.ecx & 0xffff == ROWS

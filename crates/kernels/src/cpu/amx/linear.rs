@@ -6,10 +6,12 @@ use std::ops::Range;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::Form;
+use super::bytes::{self, Scaling};
 use super::portable::Portable;
 use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
 use super::weights::TileWeights;
+use super::{Form, Numbers};
+use crate::cpu::int8::Steps;
 use crate::cpu::linear::Activation;
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -90,13 +92,15 @@ impl Layer<'_> {
             .zip(output.par_chunks_mut(block * width))
             .for_each(|(input, output)| {
                 let rows = input.len() / depth;
+                let mut steps = vec![Steps::ZERO; rows];
                 with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
                     let groups = tiles.chunks_exact_mut(of_rows);
-                    for (tiles, input) in groups.zip(input.chunks(SIDE * depth)) {
-                        self.convert(input, tiles);
+                    let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
+                    for (tiles, (input, steps)) in groups.zip(rows) {
+                        self.convert(input, tiles, steps);
                     }
                     let panels = 0..self.weights.panels();
-                    with_unit(|unit| self.multiply(unit, tiles, rows, panels, output));
+                    with_unit(|unit| self.multiply(unit, tiles, &steps, panels, output));
                 });
             });
     }
@@ -106,22 +110,24 @@ impl Layer<'_> {
         let (depth, width) = (self.weights.input(), self.weights.output());
         let of_rows = self.weights.tiles_of_rows();
         let panels = self.weights.panels();
+        let mut steps = vec![Steps::ZERO; rows];
         with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
-                .for_each(|(tiles, input)| self.convert(input, tiles));
-            let tiles = &*tiles;
+                .zip(steps.par_chunks_mut(SIDE))
+                .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
+            let (tiles, steps) = (&*tiles, steps.as_slice());
             let share = panels.div_ceil(rayon::current_num_threads());
             if share == panels {
-                with_unit(|unit| self.multiply(unit, tiles, rows, 0..panels, output));
+                with_unit(|unit| self.multiply(unit, tiles, steps, 0..panels, output));
                 return;
             }
             let part = |part: usize| {
                 let panels = part * share..panels.min((part + 1) * share);
                 let columns = panels.start * WIDTH..width.min(panels.end * WIDTH);
                 let mut output = vec![0.0; rows * columns.len()];
-                with_unit(|unit| self.multiply(unit, tiles, rows, panels, &mut output));
+                with_unit(|unit| self.multiply(unit, tiles, steps, panels, &mut output));
                 (columns, output)
             };
             let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
@@ -137,22 +143,32 @@ impl Layer<'_> {
         });
     }
 
-    /// Up to 16 rows of the input as tiles.
-    fn convert(self, input: &[f32], tiles: &mut [Tile]) {
-        dispatch(Conversion {
-            input,
-            depth: self.weights.input(),
-            form: self.weights.form(),
-            tiles,
-        });
+    /// Up to 16 rows of the input as tiles, and in which steps, if they become whole numbers.
+    fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [Steps]) {
+        let depth = self.weights.input();
+        match self.weights.numbers() {
+            Numbers::Bfloat16(form) => dispatch(Conversion {
+                input,
+                depth,
+                form,
+                tiles,
+            }),
+            Numbers::Bytes => dispatch(bytes::Conversion {
+                input,
+                depth,
+                tiles,
+                steps,
+            }),
+        }
     }
 
-    /// The tiles of `rows` rows times some panels; `output` has the columns of these alone.
+    /// The tiles of as many rows as there are `steps` times some panels; `output` has the columns of
+    /// these alone.
     fn multiply(
         self,
         unit: &mut dyn Multiply,
         tiles: &[Tile],
-        rows: usize,
+        steps: &[Steps],
         panels: Range<usize>,
         output: &mut [f32],
     ) {
@@ -162,18 +178,21 @@ impl Layer<'_> {
         let mut sums = Sums::ZERO;
         for panel in panels {
             let weights = self.weights.panel(panel);
-            let bias = &self.bias[panel * WIDTH..][..WIDTH];
-            let pairs = tiles.chunks(PAIR * of_rows);
-            for (pair, output) in pairs.zip(output[..rows * width].chunks_mut(WIDTH * width)) {
+            let bias = &self.bias.as_chunks().0[panel];
+            let pairs = tiles.chunks(PAIR * of_rows).zip(steps.chunks(WIDTH));
+            let output = output[..steps.len() * width].chunks_mut(WIDTH * width);
+            for ((pair, steps), output) in pairs.zip(output) {
                 let (above, below) = pair.split_at(of_rows);
                 let input = if below.is_empty() {
                     &[above][..]
                 } else {
                     &[above, below]
                 };
-                unit.multiply(self.weights.form(), input, weights, &mut sums);
+                unit.multiply(self.weights.numbers(), input, weights, &mut sums);
                 dispatch(Finish {
                     sums: &mut sums,
+                    scaling: (self.weights.columns())
+                        .map(|columns| Scaling::new(columns, panel, steps)),
                     bias,
                     activation: self.activation,
                     output,
@@ -222,7 +241,9 @@ impl Vectorized for Conversion<'_> {
 /// What follows the sums: bias, activation, and their places in the output, rows of `width`.
 struct Finish<'a> {
     sums: &'a mut Sums,
-    bias: &'a [f32],
+    /// Of whole numbers.
+    scaling: Option<Scaling<'a>>,
+    bias: &'a [f32; WIDTH],
     activation: Activation,
     output: &'a mut [f32],
     width: usize,
@@ -236,9 +257,13 @@ impl Vectorized for Finish<'_> {
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let count = WIDTH.min(self.width - self.first);
         let output = self.output.chunks_exact_mut(self.width);
-        for (sums, output) in self.sums.0.iter_mut().zip(output) {
-            for (sum, bias) in sums.iter_mut().zip(self.bias) {
-                *sum += bias;
+        for (row, (sums, output)) in self.sums.0.iter_mut().zip(output).enumerate() {
+            if let Some(scaling) = &self.scaling {
+                scaling.apply(row, sums, self.bias);
+            } else {
+                for (sum, bias) in sums.iter_mut().zip(self.bias) {
+                    *sum += bias;
+                }
             }
             if self.activation == Activation::Gelu {
                 for sum in sums.iter_mut() {

@@ -2,7 +2,8 @@
 //!
 //! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
 //! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
-//! cycles, eight times what AVX-512 does with float32.
+//! cycles, eight times what AVX-512 does with float32. Another adds to whole sums of 32 bits the
+//! products of 16 rows of 64 bytes with 64 rows of 16: twice as many in the same time.
 //!
 //! # Strategy
 //!
@@ -13,6 +14,10 @@
 //!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
 //!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. The two take as
 //!   many bytes as the float32 did.
+//! - Weights of eight bits take one product of bytes: unsigned ones of the rows, each less its row's
+//!   zero point, and signed ones of the weights. The sums are exact; what the zero points have
+//!   taken off is put back with the sums of the columns' weights, and the result is the same to the
+//!   bit as [without the unit](super::int8) ([`bytes`]).
 //! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
 //!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
 //! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
@@ -31,6 +36,7 @@
 //! `MPNET_BURN_AMX=0` in the environment turns the unit off; any other value, or none, leaves it on
 //! where there is one. It is read once, when the first weights are packed.
 
+mod bytes;
 mod detect;
 mod linear;
 mod portable;
@@ -40,6 +46,8 @@ mod weights;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod unit;
 
+#[cfg(test)]
+mod byte_tests;
 #[cfg(test)]
 mod tests;
 
@@ -60,7 +68,8 @@ pub(super) fn wanted() -> bool {
     })
 }
 
-/// The form in which weights of this precision are to be packed for the matrix unit, if they are.
+/// The form in which weights of this precision are to be packed for the matrix unit, if they are;
+/// those of eight bits are [whole numbers](TileWeights::pack_int8) first.
 pub(super) fn form(precision: Precision) -> Option<Form> {
     let form = match precision {
         Precision::Float32 => Form::Split,
@@ -68,6 +77,33 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
         Precision::Int8 => return None,
     };
     wanted().then_some(form)
+}
+
+/// What tiles hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// bfloat16, with sums of float32.
+    Bfloat16(Form),
+    /// Whole numbers of eight bits, unsigned times signed, with sums of 32 bits.
+    Bytes,
+}
+
+impl Numbers {
+    /// Tiles for as many numbers as one tile has places.
+    const fn parts(self) -> usize {
+        match self {
+            Self::Bfloat16(form) => form.parts(),
+            Self::Bytes => 1,
+        }
+    }
+
+    /// Numbers of a tile's row: how much of the depth one tile covers.
+    const fn depth(self) -> usize {
+        match self {
+            Self::Bfloat16(_) => tiles::DEPTH,
+            Self::Bytes => tiles::ROW_BYTES,
+        }
+    }
 }
 
 /// How a number becomes bfloat16.

@@ -1,19 +1,20 @@
 //! The product of tiles in plain Rust, rounded where the matrix unit rounds.
 
-use super::Form;
-use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, steps_of, widen};
+use super::tiles::{DEPTH, Multiply, PAIR, ROW_BYTES, SIDE, Sums, Tile, steps_of, widen};
+use super::{Form, Numbers};
 
 /// Multiplies without the unit.
 pub(super) struct Portable;
 
 impl Multiply for Portable {
-    fn multiply(&mut self, form: Form, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
-        let steps = steps_of(form, input, weights);
-        let parts = form.parts();
+    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+        let steps = steps_of(numbers, input, weights);
+        let parts = numbers.parts();
         // Which part of the input meets which part of the weights, in the unit's order.
-        let products: &[(usize, usize)] = match form {
-            Form::Single => &[(0, 0)],
-            Form::Split => &[(1, 0), (0, 0), (0, 1)],
+        let products: &[(usize, usize)] = match numbers {
+            Numbers::Bfloat16(Form::Single) => &[(0, 0)],
+            Numbers::Bfloat16(Form::Split) => &[(1, 0), (0, 0), (0, 1)],
+            Numbers::Bytes => return multiply_bytes(input, weights, sums),
         };
         for (below, tiles) in input.iter().enumerate() {
             for beside in 0..PAIR {
@@ -27,6 +28,35 @@ impl Multiply for Portable {
                 for (row, sums) in tile.iter().zip(&mut sums.0[below * SIDE..]) {
                     sums[beside * SIDE..][..SIDE].copy_from_slice(row);
                 }
+            }
+        }
+    }
+}
+
+/// As [`Multiply::multiply`] with whole numbers.
+fn multiply_bytes(input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+    for (below, tiles) in input.iter().enumerate() {
+        for beside in 0..PAIR {
+            let mut tile = [[0; SIDE]; SIDE];
+            let weights = weights.iter().skip(beside).step_by(PAIR);
+            for (left, right) in tiles.iter().zip(weights) {
+                add_byte_product(left, right, &mut tile);
+            }
+            for (row, sums) in tile.iter().zip(&mut sums.whole_mut()[below * SIDE..]) {
+                sums[beside * SIDE..][..SIDE].copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// What `TDPBUSD` does: unsigned bytes on the left, signed ones on the right, and sums that wrap around.
+fn add_byte_product(left: &Tile, right: &Tile, sums: &mut [[i32; SIDE]; SIDE]) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (column, sum) in sums.iter_mut().enumerate() {
+            for depth in 0..ROW_BYTES {
+                let weight = right.bytes(depth / 4)[4 * column + depth % 4].cast_signed();
+                let product = i32::from(left.bytes(row)[depth]) * i32::from(weight);
+                *sum = sum.wrapping_add(product);
             }
         }
     }

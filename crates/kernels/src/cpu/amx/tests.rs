@@ -51,7 +51,12 @@ fn pack(layers: &[(&[f32], &[f32])], form: Form) -> TileWeights {
     TileWeights::pack(Matrices::new(layers, Order::ByInput), form)
 }
 
-fn run(input: &[f32], weights: &TileWeights, bias: &[f32], activation: Activation) -> Vec<f32> {
+pub(super) fn run(
+    input: &[f32],
+    weights: &TileWeights,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
     let rows = input.len() / weights.input();
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(TileWeights::width()), 0.0);
@@ -220,9 +225,35 @@ fn a_number_is_split_into_the_nearest_two() {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod twins {
     use super::super::portable::Portable;
-    use super::super::tiles::{Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
+    use super::super::tiles::{Multiply, PAIR, ROW_BYTES, SIDE, Sums, Tile, WIDTH};
     use super::super::unit::Unit;
     use super::*;
+
+    fn random_bytes(count: usize, seed: u64) -> Vec<Tile> {
+        let mut tiles = vec![Tile::ZERO; count];
+        let values = numbers(count * SIDE * ROW_BYTES, seed, 256.0);
+        for (tile, values) in tiles.iter_mut().zip(values.chunks(SIDE * ROW_BYTES)) {
+            for (row, values) in values.chunks(ROW_BYTES).enumerate() {
+                for (byte, value) in tile.bytes_mut(row).iter_mut().zip(values) {
+                    *byte = value.abs() as u8;
+                }
+            }
+        }
+        tiles
+    }
+
+    /// Mostly the largest numbers, of either sign.
+    fn extreme_bytes(count: usize, seed: u64) -> Vec<Tile> {
+        let mut tiles = random_bytes(count, seed);
+        for tile in &mut tiles {
+            for row in 0..SIDE {
+                for byte in tile.bytes_mut(row) {
+                    *byte = [255, 128, 127, 0][usize::from(*byte % 4)];
+                }
+            }
+        }
+        tiles
+    }
 
     fn random_tiles(count: usize, seed: u64) -> Vec<Tile> {
         let mut tiles = vec![Tile::ZERO; count];
@@ -249,8 +280,9 @@ mod twins {
                 let weights = random_tiles(steps * form.parts() * PAIR, 3);
                 for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
                     let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
-                    unit.multiply(form, input, &weights, &mut of_unit);
-                    Portable.multiply(form, input, &weights, &mut of_twin);
+                    let numbers = Numbers::Bfloat16(form);
+                    unit.multiply(numbers, input, &weights, &mut of_unit);
+                    Portable.multiply(numbers, input, &weights, &mut of_twin);
                     for row in 0..input.len() * SIDE {
                         for column in 0..WIDTH {
                             let (unit, twin) = (of_unit.0[row][column], of_twin.0[row][column]);
@@ -262,6 +294,26 @@ mod twins {
                             );
                         }
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_the_same_to_the_bit_in_both() {
+        let Some(mut unit) = Unit::hold() else {
+            // Nothing to hold it against here.
+            return;
+        };
+        for make in [random_bytes, extreme_bytes] {
+            for steps in [1, 2, 3, 24] {
+                let rows = [1, 2].map(|seed| make(steps, seed));
+                let weights = make(steps * PAIR, 3);
+                for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
+                    let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
+                    unit.multiply(Numbers::Bytes, input, &weights, &mut of_unit);
+                    Portable.multiply(Numbers::Bytes, input, &weights, &mut of_twin);
+                    assert_eq!(of_unit.whole_mut(), of_twin.whole_mut(), "{steps} steps");
                 }
             }
         }

@@ -2,14 +2,17 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Form;
+use super::{Form, Numbers};
 use crate::cpu::panels::bfloat16;
 
 /// Rows of a tile, and 32-bit places in a row.
 pub(super) const SIDE: usize = 16;
 
-/// bfloat16 of a tile's row: how much of the depth one tile covers.
+/// bfloat16 of a tile's row.
 pub(super) const DEPTH: usize = 2 * SIDE;
+
+/// Bytes of a tile's row.
+pub(super) const ROW_BYTES: usize = 4 * SIDE;
 
 /// Tiles of sums beside and below one another.
 pub(super) const PAIR: usize = 2;
@@ -19,8 +22,9 @@ pub(super) const WIDTH: usize = PAIR * SIDE;
 
 /// What one tile register holds: 16 rows of 64 bytes. A row begins where a cache line does.
 ///
-/// Tiles of the input hold 16 of its rows and [`DEPTH`] of their numbers. Tiles of the weights hold 16
-/// columns: in row `k`, side by side for each column, the numbers at the depths `2 k` and `2 k + 1`.
+/// Tiles of the input hold 16 of its rows and [`Numbers::depth`] of their numbers. Tiles of the weights
+/// hold 16 columns: in row `k`, side by side for each column, the numbers at the depths `2 k` and
+/// `2 k + 1`; if they are bytes, those from `4 k` to `4 k + 3`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub(super) struct Tile([u16; SIDE * DEPTH]);
@@ -38,30 +42,44 @@ impl Tile {
         let rows: &mut [[u16; DEPTH]; SIDE] = bytemuck::cast_mut(&mut self.0);
         &mut rows[row]
     }
+
+    pub(super) fn bytes(&self, row: usize) -> &[u8; ROW_BYTES] {
+        bytemuck::cast_ref(self.row(row))
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes_mut(&mut self, row: usize) -> &mut [u8; ROW_BYTES] {
+        bytemuck::cast_mut(self.row_mut(row))
+    }
 }
 
-/// [`WIDTH`] rows of as many float32: what four tiles of sums are stored to.
+/// [`WIDTH`] rows of as many sums, float32 or whole: what four tiles of sums are stored to.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Sums(pub [[f32; WIDTH]; WIDTH]);
 
 impl Sums {
     pub(super) const ZERO: Self = Self([[0.0; WIDTH]; WIDTH]);
+
+    /// The sums of bytes.
+    pub(super) fn whole_mut(&mut self) -> &mut [[i32; WIDTH]; WIDTH] {
+        bytemuck::cast_mut(&mut self.0)
+    }
 }
 
 /// What multiplies tiles: the processor's unit, or plain Rust.
 pub(super) trait Multiply {
     /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
     ///
-    /// `input` has for each tile of rows, and `weights` for the panel of columns, [`Form::parts`] tiles
-    /// for every [`DEPTH`] numbers of the depth: `high` and then `low`; with weights, both columns'
-    /// `high` and then both columns' `low`. Rows of `sums` that belong to no tile of `input` are left
-    /// as they are.
+    /// `input` has for each tile of rows, and `weights` for the panel of columns, [`Numbers::parts`]
+    /// tiles for every [`Numbers::depth`] of the depth: `high` and then `low`; with weights, both
+    /// columns' `high` and then both columns' `low`. Rows of `sums` that belong to no tile of `input`
+    /// are left as they are.
     ///
     /// # Panics
     ///
     /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
-    fn multiply(&mut self, form: Form, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums);
+    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums);
 }
 
 /// The depth in tiles.
@@ -69,12 +87,13 @@ pub(super) trait Multiply {
 /// # Panics
 ///
 /// See [`Multiply::multiply`].
-pub(super) fn steps_of(form: Form, input: &[&[Tile]], weights: &[Tile]) -> usize {
-    let steps = weights.len() / (PAIR * form.parts());
+pub(super) fn steps_of(numbers: Numbers, input: &[&[Tile]], weights: &[Tile]) -> usize {
+    let parts = numbers.parts();
+    let steps = weights.len() / (PAIR * parts);
     assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
-    assert_eq!(weights.len(), steps * PAIR * form.parts(), "whole steps");
+    assert_eq!(weights.len(), steps * PAIR * parts, "whole steps");
     for tiles in input {
-        assert_eq!(tiles.len(), steps * form.parts(), "the depth of both");
+        assert_eq!(tiles.len(), steps * parts, "the depth of both");
     }
     steps
 }

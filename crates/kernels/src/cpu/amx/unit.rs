@@ -23,12 +23,8 @@
 use std::arch::asm;
 use std::marker::PhantomData;
 
-use super::Form;
-use super::detect;
-use super::tiles::{Multiply, SIDE, Sums, Tile, WIDTH, steps_of};
-
-/// Bytes of a tile's row.
-const ROW_BYTES: usize = size_of::<Tile>() / SIDE;
+use super::tiles::{Multiply, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
+use super::{Form, Numbers, detect};
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
 #[repr(C, align(64))]
@@ -40,7 +36,7 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Eight full tiles; nothing in it depends on what they hold, so it serves int8 as well.
+/// Eight full tiles; nothing in it depends on what they hold, so it serves bytes as well.
 static FULL_TILES: Configuration = {
     let mut configuration = Configuration {
         palette: 1,
@@ -202,6 +198,47 @@ product!(
 );
 
 product!(
+    /// Two tiles of rows, whole numbers.
+    two_bytes,
+    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    step: [
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tileloadd tmm5, [{below} + {stride}*1]"
+        "tdpbusd tmm0, tmm4, tmm6"
+        "tdpbusd tmm1, tmm4, tmm7"
+        "tdpbusd tmm2, tmm5, tmm6"
+        "tdpbusd tmm3, tmm5, tmm7"
+    ],
+    tiles_in_step: 1, 2,
+    end: [
+        "tilestored [{sums} + {sums_stride}*1], tmm0"
+        "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
+        "tilestored [{sums} + {sums_stride}*1 + 2048], tmm2"
+        "tilestored [{sums} + {sums_stride}*1 + 2112], tmm3"
+    ]
+);
+
+product!(
+    /// One tile of rows, whole numbers.
+    one_bytes,
+    start: ["tilezero tmm0" "tilezero tmm1"],
+    step: [
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tdpbusd tmm0, tmm4, tmm6"
+        "tdpbusd tmm1, tmm4, tmm7"
+    ],
+    tiles_in_step: 1, 2,
+    end: [
+        "tilestored [{sums} + {sums_stride}*1], tmm0"
+        "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
+    ]
+);
+
+product!(
     /// Two tiles of rows, split.
     two_split,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
@@ -262,18 +299,20 @@ product!(
 );
 
 impl Multiply for Unit {
-    fn multiply(&mut self, form: Form, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
-        let steps = steps_of(form, input, weights);
+    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+        let steps = steps_of(numbers, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
         }
         let above = input[0].as_ptr();
-        let product = match (form, input.len()) {
-            (Form::Single, 1) => one_single,
-            (Form::Single, _) => two_single,
-            (Form::Split, 1) => one_split,
-            (Form::Split, _) => two_split,
+        let product = match (numbers, input.len()) {
+            (Numbers::Bfloat16(Form::Single), 1) => one_single,
+            (Numbers::Bfloat16(Form::Single), _) => two_single,
+            (Numbers::Bfloat16(Form::Split), 1) => one_split,
+            (Numbers::Bfloat16(Form::Split), _) => two_split,
+            (Numbers::Bytes, 1) => one_bytes,
+            (Numbers::Bytes, _) => two_bytes,
         };
         let below = input.last().map_or(above, |tiles| tiles.as_ptr());
         // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`

@@ -3,21 +3,30 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::Form;
+use super::bytes;
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
+use super::{Form, Numbers};
+use crate::cpu::int8::{Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::{Vectorized, dispatch};
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
-/// depth: for every [`DEPTH`] rows of the matrix the two tiles of `high`, then, if the numbers are
-/// split, the two of `low`. Columns and depths that the matrix does not have are 0.
+/// depth: for every [`Numbers::depth`] rows of the matrix the two tiles of `high`, then, if the numbers
+/// are split, the two of `low`. Columns and depths that the matrix does not have are 0.
 #[derive(Debug)]
 pub(in crate::cpu) struct TileWeights {
     tiles: Pages<Tile>,
-    form: Form,
+    kind: Kind,
     input: usize,
     output: usize,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Bfloat16(Form),
+    /// Whole numbers, and what is to be known of their columns.
+    Bytes(Columns),
 }
 
 impl TileWeights {
@@ -25,7 +34,7 @@ impl TileWeights {
     pub(in crate::cpu) fn pack(matrices: Matrices<'_>, form: Form) -> Self {
         let mut weights = Self {
             tiles: Pages::zeroed(0),
-            form,
+            kind: Kind::Bfloat16(form),
             input: matrices.input(),
             output: matrices.output(),
         };
@@ -45,15 +54,30 @@ impl TileWeights {
         weights
     }
 
+    /// Packs matrices of whole numbers side by side.
+    pub(in crate::cpu) fn pack_int8(layers: &[&Int8Matrix], input: usize) -> Self {
+        Self {
+            tiles: bytes::pack(layers, input),
+            kind: Kind::Bytes(Columns::of(layers, WIDTH)),
+            input,
+            output: layers.iter().map(|layer| layer.scales().len()).sum(),
+        }
+    }
+
     /// Columns of a panel.
     pub(in crate::cpu) const fn width() -> usize {
         WIDTH
     }
 
-    /// The matrix row-major, as it is after rounding: `high`, or `high + low`.
+    /// The matrix row-major, as it is after rounding: `high`, or `high + low`, or whole numbers times
+    /// their scales.
     pub(in crate::cpu) fn unpack(&self) -> Vec<f32> {
+        let form = match &self.kind {
+            Kind::Bfloat16(form) => *form,
+            Kind::Bytes(columns) => return bytes::unpack(self, &columns.scales),
+        };
         let mut weights = vec![0.0; self.input * self.output];
-        let parts = self.form.parts();
+        let parts = form.parts();
         for (depth, row) in weights.chunks_exact_mut(self.output.max(1)).enumerate() {
             for (column, weights) in row.chunks_mut(SIDE).enumerate() {
                 let panel = self.panel(column / PAIR);
@@ -71,11 +95,23 @@ impl TileWeights {
 
     /// What the tiles take.
     pub(in crate::cpu) fn bytes(&self) -> usize {
-        size_of_val(&*self.tiles)
+        let columns = self.columns().map_or(0, Columns::bytes);
+        size_of_val(&*self.tiles) + columns
     }
 
-    pub(super) fn form(&self) -> Form {
-        self.form
+    pub(super) fn numbers(&self) -> Numbers {
+        match self.kind {
+            Kind::Bfloat16(form) => Numbers::Bfloat16(form),
+            Kind::Bytes(_) => Numbers::Bytes,
+        }
+    }
+
+    /// Of whole numbers.
+    pub(super) fn columns(&self) -> Option<&Columns> {
+        match &self.kind {
+            Kind::Bfloat16(_) => None,
+            Kind::Bytes(columns) => Some(columns),
+        }
     }
 
     pub(super) fn input(&self) -> usize {
@@ -99,7 +135,7 @@ impl TileWeights {
 
     /// Tiles that 16 rows of the input become.
     pub(super) fn tiles_of_rows(&self) -> usize {
-        self.input.div_ceil(DEPTH) * self.form.parts()
+        self.input.div_ceil(self.numbers().depth()) * self.numbers().parts()
     }
 
     fn tiles_of_panel(&self) -> usize {

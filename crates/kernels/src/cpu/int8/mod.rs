@@ -5,28 +5,39 @@
 //! gives the same on every processor, to the last bit of the sums; then they are scaled, and the rest
 //! is float32.
 //!
+//! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same with weights in an
+//! order of their own; what follows is for all others.
+//!
 //! # Layout
 //!
-//! Panels of as many columns as two registers have sums. A panel is `[pair][column][2]` bytes: two neighbours of
-//! the depth stand together, for every column of the panel; odd depths end with a weight of 0, and the
-//! last panel is filled up with columns of 0.
+//! Panels of as many columns as two registers have sums. A panel is `[group][column][size]` bytes: two
+//! or four neighbours of the depth, as the [instructions](Body) want them, stand together, for every
+//! column of the panel; the depth is filled up with weights of 0, and the last panel with columns of 0.
 
+mod body;
 mod matrix;
 mod rows;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use body::{Body, WithDotProduct};
 pub use matrix::Int8Matrix;
 use rows::{QuantizedRows, Tile};
-use tile::{Pairs, REGISTERS, WithPairs};
+pub(super) use steps::Steps;
+use tile::{DotProduct, REGISTERS};
 
 use super::linear::{Activation, by_panels, few_rows};
 use super::math::gelu;
+use super::pages::Pages;
+use super::prefetch::Ahead;
 
 /// The most floats of a panel's row: two registers of AVX-512.
 const WIDEST: usize = 32;
@@ -38,71 +49,109 @@ const BLOCK: usize = 48;
 /// The panels of some layers side by side.
 #[derive(Debug)]
 pub(super) struct Int8Panels {
-    weights: Vec<i8>,
-    /// Padded with zeros to whole panels.
-    scales: Vec<f32>,
+    weights: Pages<i8>,
+    columns: Columns,
     input: usize,
-    /// Columns of a panel.
-    width: usize,
+    /// What they are made for.
+    body: Body,
+}
+
+/// What is known of each column of some layers side by side, filled up with zeros to whole panels.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// What the weights are multiples of.
+    pub(super) scales: Vec<f32>,
+    /// The sum of the weights: a zero point taken off a row costs as many times that.
+    pub(super) weight_sums: Vec<i32>,
+}
+
+impl Columns {
+    /// The outputs of all `layers`, in panels of `width`.
+    pub(super) fn of(layers: &[&Int8Matrix], width: usize) -> Self {
+        let mut columns = Self {
+            scales: Vec::new(),
+            weight_sums: Vec::new(),
+        };
+        for layer in layers {
+            columns.scales.extend(layer.scales());
+            let rows = layer.values().chunks_exact(layer.input().max(1));
+            let sum = |row: &[i8]| row.iter().map(|weight| i32::from(*weight)).sum::<i32>();
+            columns.weight_sums.extend(rows.map(sum));
+        }
+        let outputs = columns.scales.len().next_multiple_of(width);
+        columns.scales.resize(outputs, 0.0);
+        columns.weight_sums.resize(outputs, 0);
+        columns
+    }
+
+    /// What they take.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.scales.as_slice()) + size_of_val(self.weight_sums.as_slice())
+    }
+}
+
+/// What a sum of whole numbers stands for, of a column and a row with these scales.
+#[inline(always)]
+pub(super) fn scaled(sum: f32, scale: f32, row_scale: f32, bias: f32) -> f32 {
+    // In this order no product of the two scales can vanish.
+    (sum * scale).mul_add(row_scale, bias)
 }
 
 impl Int8Panels {
     /// The outputs of all `layers`, which share `input`, one behind the other.
     pub(super) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
-        Self::with_width(layers, input, tile::panel_width())
+        Self::pack_for(Body::best(), layers, input)
     }
 
-    fn with_width(layers: &[&Int8Matrix], input: usize, width: usize) -> Self {
-        let outputs: usize = layers.iter().map(|layer| layer.scales().len()).sum();
-        let mut scales: Vec<f32> = layers
-            .iter()
-            .flat_map(|layer| layer.scales())
-            .copied()
-            .collect();
-        scales.resize(outputs.next_multiple_of(width), 0.0);
-        let panel = 2 * width * input.div_ceil(2);
-        let mut weights = vec![0; outputs.div_ceil(width) * panel];
+    fn pack_for(body: Body, layers: &[&Int8Matrix], input: usize) -> Self {
+        let (width, grouping) = body.layout();
+        let columns = Columns::of(layers, width);
+        let size = grouping.size();
+        let panel = size * width * input.div_ceil(size);
+        let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
         let rows = layers
             .iter()
             .flat_map(|layer| layer.values().chunks_exact(input.max(1)));
         for (output, row) in rows.enumerate() {
-            let place = &mut weights[output / width * panel + 2 * (output % width)..];
-            for (pair, values) in row.chunks(2).enumerate() {
-                place[pair * 2 * width..][..values.len()].copy_from_slice(values);
+            let place = &mut weights[output / width * panel + size * (output % width)..];
+            for (group, values) in row.chunks(size).enumerate() {
+                place[group * size * width..][..values.len()].copy_from_slice(values);
             }
         }
         Self {
             weights,
-            scales,
+            columns,
             input,
-            width,
+            body,
         }
     }
 
     /// `[input, output]`, row-major, as float32.
     pub(super) fn unpack(&self, output: usize) -> Vec<f32> {
-        let (width, panel) = (self.width, self.panel_bytes());
+        let ((width, grouping), panel) = (self.body.layout(), self.panel_bytes());
+        let size = grouping.size();
         let weight = |place: usize| {
             let (depth, output) = (place / output, place % output);
-            let column = output / width * panel + 2 * (output % width);
-            let value = self.weights[column + depth / 2 * 2 * width + depth % 2];
-            f32::from(value) * self.scales[output]
+            let column = output / width * panel + size * (output % width);
+            let value = self.weights[column + depth / size * size * width + depth % size];
+            f32::from(value) * self.columns.scales[output]
         };
         (0..self.input * output).map(weight).collect()
     }
 
     /// Columns of a panel.
     pub(super) fn width(&self) -> usize {
-        self.width
+        self.body.layout().0
     }
 
     /// What they take.
     pub(super) fn bytes(&self) -> usize {
-        self.weights.len() + size_of_val(self.scales.as_slice())
+        self.weights.len() + self.columns.bytes()
     }
 
     fn panel_bytes(&self) -> usize {
-        2 * self.width * self.input.div_ceil(2)
+        let (width, grouping) = self.body.layout();
+        grouping.size() * width * self.input.div_ceil(grouping.size())
     }
 }
 
@@ -119,7 +168,7 @@ pub(super) fn linear(
     let depth = panels.input;
     let work =
         |rows: &QuantizedRows, range: Range<usize>, columns: Range<usize>, output: &mut [f32]| {
-            tile::dispatch(Product {
+            panels.body.dispatch(Product {
                 rows,
                 panels,
                 bias,
@@ -129,12 +178,13 @@ pub(super) fn linear(
                 output,
             });
         };
-    let count = columns.div_ceil(panels.width);
+    let (body, width) = (panels.body, panels.width());
+    let count = columns.div_ceil(width);
     if few_rows(input.len() / depth) {
-        let rows = quantized(input, depth);
+        let rows = quantized(body, input, depth);
         by_panels(
             rows.count(),
-            [count, panels.width, columns],
+            [count, width, columns],
             output,
             |range, columns, output| work(&rows, range, columns, output),
         );
@@ -144,21 +194,22 @@ pub(super) fn linear(
     blocks
         .zip(output.par_chunks_mut(BLOCK * columns))
         .for_each(|(input, output)| {
-            work(&quantized(input, depth), 0..count, 0..columns, output);
+            let rows = quantized(body, input, depth);
+            work(&rows, 0..count, 0..columns, output);
         });
 }
 
-fn quantized(values: &[f32], width: usize) -> QuantizedRows {
+fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
     struct Quantize<'a>(&'a [f32], usize);
-    impl WithPairs for Quantize<'_> {
+    impl WithDotProduct for Quantize<'_> {
         type Output = QuantizedRows;
 
         #[inline(always)]
-        fn run<P: Pairs, const ROWS: usize>(self, _: P) -> QuantizedRows {
-            QuantizedRows::quantize(self.0, self.1, ROWS)
+        fn run<D: DotProduct, const ROWS: usize>(self, _: D) -> QuantizedRows {
+            QuantizedRows::quantize(self.0, self.1, ROWS, D::GROUPING)
         }
     }
-    tile::dispatch(Quantize(values, width))
+    body.dispatch(Quantize(values, width))
 }
 
 /// All rows times some panels.
@@ -175,20 +226,24 @@ struct Product<'a> {
     output: &'a mut [f32],
 }
 
-impl WithPairs for Product<'_> {
+impl WithDotProduct for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<P: Pairs, const ROWS: usize>(mut self, pairs: P) {
+    fn run<D: DotProduct, const ROWS: usize>(mut self, dot: D) {
         let size = self.panels.panel_bytes();
         for panel in self.range.clone() {
-            let weights = &self.panels.weights[panel * size..][..size];
-            for &tile in self.rows.tiles() {
+            let (weights, rest) = self.panels.weights[panel * size..].split_at(size);
+            let next = &rest[..size.min(rest.len())];
+            let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
+            let tiles = self.rows.tiles();
+            for (index, &tile) in tiles.iter().enumerate() {
+                let ahead = Ahead::share(next, in_row, index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
-                            $($rows => self.tile::<P, $rows>(pairs, tile, panel, weights),)*
-                            _ => self.tile::<P, ROWS>(pairs, tile, panel, weights),
+                            $($rows => self.tile::<D, $rows>(dot, tile, panel, weights, ahead),)*
+                            _ => self.tile::<D, ROWS>(dot, tile, panel, weights, ahead),
                         }
                     };
                 }
@@ -200,17 +255,26 @@ impl WithPairs for Product<'_> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn tile<P: Pairs, const ROWS: usize>(
+    fn tile<D: DotProduct, const ROWS: usize>(
         &mut self,
-        pairs: P,
+        dot: D,
         tile: Tile,
         panel: usize,
         weights: &[i8],
+        ahead: Ahead<'_, i8>,
     ) {
-        let sums = tile::multiply::<P, ROWS>(pairs, self.rows.pairs(tile), weights);
-        let width = REGISTERS * P::LANES;
+        let width = REGISTERS * D::LANES;
+        let columns = &self.panels.columns;
+        let sums = tile::multiply::<D, ROWS>(
+            dot,
+            self.rows.groups(tile),
+            self.rows.zero_points(tile),
+            weights,
+            &columns.weight_sums[panel * width..][..width],
+            ahead,
+        );
         let bias = &self.bias[panel * width..][..width];
-        let scales = &self.panels.scales[panel * width..][..width];
+        let scales = &columns.scales[panel * width..][..width];
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
         let output = self
@@ -219,13 +283,12 @@ impl Product<'_> {
             .skip(tile.first_row);
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
             let mut values = [0.0; WIDEST];
-            for (sums, values) in sums.iter().zip(values.chunks_exact_mut(P::LANES)) {
-                pairs.store(*sums, values);
+            for (sums, values) in sums.iter().zip(values.chunks_exact_mut(D::LANES)) {
+                dot.store(*sums, values);
             }
             let row_scale = self.rows.scale(tile.first_row + row);
             for ((value, scale), bias) in values.iter_mut().zip(scales).zip(bias) {
-                // In this order no product of the two scales can vanish.
-                *value = (*value * scale).mul_add(row_scale, *bias);
+                *value = scaled(*value, *scale, row_scale, *bias);
             }
             if self.activation == Activation::Gelu {
                 for value in &mut values[..width] {

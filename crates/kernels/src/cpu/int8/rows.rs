@@ -1,21 +1,38 @@
 //! Rows of the input as whole numbers, each with a scale of its own.
 
-use super::super::layer_norm::LANES;
+use super::steps::Steps;
 
-/// Steps between the smallest and the largest number of a row: what eight bits hold.
-const STEPS: f32 = 255.0;
+/// Neighbours of the depth that one instruction multiplies for a sum of 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// Two numbers of 16 bits.
+    Pairs,
+    /// Four of eight bits, unsigned: less their row's zero point.
+    Fours,
+}
 
-/// `1.5 * 2^23`: adding it rounds a small float to a whole number, in the lowest bits.
-const ROUND: f32 = 12_582_912.0;
+impl Grouping {
+    /// How many neighbours.
+    pub(super) const fn size(self) -> usize {
+        match self {
+            Self::Pairs => 2,
+            Self::Fours => 4,
+        }
+    }
+}
 
 /// Rows of the input as whole numbers; see [`quantize`](Self::quantize).
 pub(super) struct QuantizedRows {
-    /// Tile after tile, each `[pair][row]`: two neighbours in a row are one element, the first in its
-    /// first two bytes, because that is what one instruction multiplies. Rows of odd width end with a
-    /// 0.
-    pairs: Vec<i32>,
+    /// Tile after tile, each `[group][row]`: neighbours in a row are one element, the first in its
+    /// first bytes, because that is what one instruction multiplies. The last group of a row is
+    /// filled up with 0.
+    groups: Vec<i32>,
+    #[cfg(test)]
+    grouping: Grouping,
     tiles: Vec<Tile>,
     scales: Vec<f32>,
+    /// What was taken off the numbers: with [`Grouping::Fours`].
+    zero_points: Vec<i32>,
 }
 
 /// Some rows that are multiplied together.
@@ -24,26 +41,29 @@ pub(super) struct Tile {
     pub(super) first_row: usize,
     /// Rows.
     pub(super) height: usize,
-    /// Where its pairs begin.
+    /// Where its groups begin.
     start: usize,
 }
 
 impl QuantizedRows {
-    /// Rows of `width` floats as multiples of each row's scale, which is its range / 255, in tiles of
-    /// up to `tallest`. The range includes 0, which is kept exactly, so the numbers lie between -255
-    /// and 255, and a row's largest is at most 255 above its smallest: with that taken off (the zero
-    /// point) they are unsigned numbers of eight bits.
-    ///
-    /// A row that holds anything not finite gets a scale that is not a number.
+    /// Rows of `width` floats in their [`Steps`], in tiles of up to `tallest`.
     #[inline(always)]
-    pub(super) fn quantize(values: &[f32], width: usize, tallest: usize) -> Self {
-        let (in_row, count) = (width.div_ceil(2), values.len() / width);
+    pub(super) fn quantize(
+        values: &[f32],
+        width: usize,
+        tallest: usize,
+        grouping: Grouping,
+    ) -> Self {
+        let (in_row, count) = (width.div_ceil(grouping.size()), values.len() / width);
         let mut this = Self {
-            pairs: vec![0; count * in_row],
+            groups: vec![0; count * in_row],
+            #[cfg(test)]
+            grouping,
             tiles: Vec::with_capacity(count.div_ceil(tallest)),
             scales: Vec::with_capacity(count),
+            zero_points: Vec::with_capacity(count),
         };
-        let mut numbers = vec![0i16; 2 * in_row];
+        let mut groups = vec![0i32; in_row];
         let mut first_row = 0;
         while first_row < count {
             // Tiles of the same height, as far as that goes: a tile of one row takes almost as long
@@ -58,10 +78,20 @@ impl QuantizedRows {
             });
             for row in 0..height {
                 let values = &values[(first_row + row) * width..][..width];
-                this.scales.push(round(values, &mut numbers[..width]));
-                let places = this.pairs[start + row..].iter_mut().step_by(height);
-                for (place, pair) in places.zip(numbers.as_chunks::<2>().0) {
-                    *place = bytemuck::cast(*pair);
+                let steps = Steps::of(values);
+                this.scales.push(steps.scale());
+                this.zero_points.push(steps.zero_point());
+                match grouping {
+                    Grouping::Pairs => {
+                        steps.signed(values, bytemuck::cast_slice_mut(&mut groups));
+                    }
+                    Grouping::Fours => {
+                        steps.unsigned(values, bytemuck::cast_slice_mut(&mut groups));
+                    }
+                }
+                let places = this.groups[start + row..].iter_mut().step_by(height);
+                for (place, group) in places.zip(&groups) {
+                    *place = *group;
                 }
             }
             first_row += height;
@@ -78,10 +108,16 @@ impl QuantizedRows {
         &self.tiles
     }
 
-    /// From the tile's first pair on.
+    /// From the tile's first group on.
     #[inline(always)]
-    pub(super) fn pairs(&self, tile: Tile) -> &[i32] {
-        &self.pairs[tile.start..]
+    pub(super) fn groups(&self, tile: Tile) -> &[i32] {
+        &self.groups[tile.start..]
+    }
+
+    /// Of the tile's rows.
+    #[inline(always)]
+    pub(super) fn zero_points(&self, tile: Tile) -> &[i32] {
+        &self.zero_points[tile.first_row..][..tile.height]
     }
 
     #[inline(always)]
@@ -93,77 +129,17 @@ impl QuantizedRows {
 #[cfg(test)]
 impl QuantizedRows {
     /// One of them.
-    pub(super) fn number(&self, row: usize, place: usize) -> i16 {
+    pub(super) fn number(&self, row: usize, place: usize) -> i32 {
         let within = |tile: &&Tile| (tile.first_row..tile.first_row + tile.height).contains(&row);
         let tile = self.tiles.iter().find(within).unwrap();
-        let pair = self.pairs(*tile)[place / 2 * tile.height + row - tile.first_row];
-        bytemuck::cast::<i32, [i16; 2]>(pair)[place % 2]
-    }
-}
-
-/// The numbers of a row, and the scale that they are multiples of.
-#[inline(always)]
-fn round(row: &[f32], numbers: &mut [i16]) -> f32 {
-    let Range {
-        smallest,
-        largest,
-        probe,
-    } = range(row);
-    // Each part alone cannot overflow.
-    let scale = largest / STEPS - smallest / STEPS;
-    if scale < f32::MIN_POSITIVE {
-        // All are as good as 0, and the inverse might be infinite.
-        numbers.fill(0);
-        return scale + probe;
-    }
-    let inverse = 1.0 / scale;
-    let highest = (smallest * inverse).round_ties_even() + STEPS + ROUND;
-    for (number, value) in numbers.iter_mut().zip(row) {
-        let rounded = value.mul_add(inverse, ROUND);
-        let rounded = if rounded < highest { rounded } else { highest };
-        *number = rounded.to_bits() as i16;
-    }
-    scale + probe
-}
-
-struct Range {
-    /// At most 0.
-    smallest: f32,
-    /// At least 0.
-    largest: f32,
-    /// 0 if all are finite, else not a number.
-    probe: f32,
-}
-
-#[inline(always)]
-fn range(row: &[f32]) -> Range {
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let (mut smallest, mut largest, mut probe) =
-        ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
-    let mut take = |lane: usize, value: f32| {
-        smallest[lane] = if value < smallest[lane] {
-            value
-        } else {
-            smallest[lane]
-        };
-        largest[lane] = if value > largest[lane] {
-            value
-        } else {
-            largest[lane]
-        };
-        probe[lane] += value * 0.0;
-    };
-    for chunk in chunks {
-        for (lane, &value) in chunk.iter().enumerate() {
-            take(lane, value);
+        let size = self.grouping.size();
+        let group = self.groups(*tile)[place / size * tile.height + row - tile.first_row];
+        match self.grouping {
+            Grouping::Pairs => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
+            Grouping::Fours => {
+                i32::from(bytemuck::cast::<i32, [u8; 4]>(group)[place % size])
+                    + self.zero_points[row]
+            }
         }
-    }
-    for (lane, &value) in rest.iter().enumerate() {
-        take(lane, value);
-    }
-    Range {
-        smallest: smallest.into_iter().fold(0.0, f32::min),
-        largest: largest.into_iter().fold(0.0, f32::max),
-        probe: probe.iter().sum(),
     }
 }

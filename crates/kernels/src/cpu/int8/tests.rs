@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{gelu, numbers};
 use super::super::{Activation, PackedLinear, linear};
-use super::tile::Portable;
+use super::rows::Grouping;
 use super::*;
 use crate::precision::Precision;
 
@@ -61,6 +61,7 @@ proptest! {
         count in 0usize..30,
         width in 1usize..100,
         tallest in 1usize..13,
+        fours in any::<bool>(),
         shift in -2f32..2.0,
         scale in prop::sample::select(vec![1.0f32, 1e30, 1e-30]),
         seed in any::<u64>(),
@@ -69,13 +70,14 @@ proptest! {
             .iter()
             .map(|value| value + shift * scale)
             .collect();
-        let rows = QuantizedRows::quantize(&values, width, tallest);
+        let grouping = if fours { Grouping::Fours } else { Grouping::Pairs };
+        let rows = QuantizedRows::quantize(&values, width, tallest, grouping);
         prop_assert_eq!(rows.count(), count);
         let tiles: usize = rows.tiles().iter().map(|tile| tile.height).sum();
         prop_assert_eq!(tiles, count);
         for (row, values) in values.chunks_exact(width).enumerate() {
             let step = f64::from(rows.scale(row));
-            let found: Vec<i16> = (0..width).map(|place| rows.number(row, place)).collect();
+            let found: Vec<i32> = (0..width).map(|place| rows.number(row, place)).collect();
             for (number, value) in found.iter().zip(values) {
                 let off = (f64::from(*number) * step - f64::from(*value)).abs() / step;
                 // The end of the range may be half a step beyond the last whole one.
@@ -104,7 +106,7 @@ proptest! {
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
         let matrix = Int8Matrix::quantize(&weights, depth);
-        let rows = QuantizedRows::quantize(&input, depth, 5);
+        let rows = QuantizedRows::quantize(&input, depth, 5, Grouping::Pairs);
         let expected = reference(&rows, &matrix, &bias, activation);
 
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
@@ -112,26 +114,86 @@ proptest! {
         linear(&input, &packed, activation, &mut output);
         assert_close(&output, &expected, depth as f64);
 
-        // The body that processors without AVX2 have.
-        let panels = Int8Panels::with_width(&[&matrix], depth, REGISTERS * Portable::LANES);
-        let mut padded = bias.clone();
-        padded.resize(outputs.next_multiple_of(panels.width()), 0.0);
-        let mut portable = vec![f32::NAN; count * outputs];
-        let product = Product {
-            rows: &QuantizedRows::quantize(&input, depth, 4),
-            panels: &panels,
-            bias: &padded,
-            activation,
-            range: 0..outputs.div_ceil(panels.width()),
-            columns: 0..outputs,
-            output: &mut portable,
-        };
-        product.run::<Portable, 4>(Portable);
-        assert_close(&portable, &expected, depth as f64);
-        if activation == Activation::Identity {
-            prop_assert_eq!(&portable, &output);
+        for body in Body::all() {
+            let of_body = run(body, &input, &matrix, &bias, activation);
+            assert_close(&of_body, &expected, depth as f64);
+            prop_assert_eq!(&of_body, &output, "{:?}", body);
         }
     }
+
+    #[test]
+    fn unsigned_numbers_are_the_signed_ones_less_the_zero_point(
+        // Halves of steps, or almost: what is rounded twice comes out on the wrong side of them.
+        lowest in -510i16..=0,
+        above in prop::collection::vec(0i16..=510, 1..40),
+        nudge in prop::sample::select(vec![1.0f32, 1.0 - f32::EPSILON, 1.0 + f32::EPSILON]),
+        scale in prop::sample::select(vec![1.0f32, 0.1, 1.0 / 3.0, 1e30, 1e-30]),
+    ) {
+        let halves = [0, 510].into_iter().chain(above).map(|above| f32::from(lowest + above));
+        let row: Vec<f32> = halves.map(|half| half / 2.0 * scale * nudge).collect();
+        let steps = Steps::of(&row);
+        let (mut signed, mut unsigned) = (vec![0; row.len()], vec![0; row.len()]);
+        steps.signed(&row, &mut signed);
+        steps.unsigned(&row, &mut unsigned);
+        prop_assert!((-255..=0).contains(&steps.zero_point()));
+        for (signed, unsigned) in signed.iter().zip(&unsigned) {
+            prop_assert_eq!(i32::from(*signed), i32::from(*unsigned) + steps.zero_point());
+        }
+    }
+}
+
+#[test]
+fn every_body_gives_the_same_at_the_edges() {
+    // -128 is in no matrix that was rounded here, but may be in a file.
+    let values = [vec![-128; DEEPEST], vec![127; DEEPEST]].concat();
+    let matrix = Int8Matrix::new(values, vec![1.0, 0.5], DEEPEST).unwrap();
+    let halves = [vec![1.0; DEEPEST / 2], vec![-1.0; DEEPEST / 2]].concat();
+    let with = |bad: f32| [&[bad], &vec![1.0; DEEPEST - 1][..]].concat();
+    let input = [
+        vec![1.0; DEEPEST],
+        vec![-1.0; DEEPEST],
+        halves,
+        vec![0.0; DEEPEST],
+        vec![-0.0; DEEPEST],
+        vec![f32::from_bits(1); DEEPEST],
+        with(f32::MIN),
+        with(f32::NAN),
+        with(f32::INFINITY),
+        with(f32::NEG_INFINITY),
+    ];
+    let input = input.concat();
+    let bias = [0.25, -0.25];
+    // All that are not numbers are the same here.
+    let bits = |values: Vec<f32>| -> Vec<Option<u32>> {
+        let bits = |value: f32| (!value.is_nan()).then(|| value.to_bits());
+        values.into_iter().map(bits).collect()
+    };
+    let expected = run(Body::Portable, &input, &matrix, &bias, Activation::Identity);
+    assert!((expected[0] / (-128.0 * DEEPEST as f32) - 1.0).abs() < 1e-6);
+    assert!((expected[3] / (-63.5 * DEEPEST as f32) - 1.0).abs() < 1e-6);
+    assert_eq!(expected[6..8], bias);
+    assert!(expected[14..].iter().all(|value| value.is_nan()));
+    let expected = bits(expected);
+    for body in Body::all() {
+        let actual = run(body, &input, &matrix, &bias, Activation::Identity);
+        assert_eq!(bits(actual), expected, "{body:?}");
+    }
+}
+
+/// A layer by the instructions of `body`.
+fn run(
+    body: Body,
+    input: &[f32],
+    matrix: &Int8Matrix,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
+    let panels = Int8Panels::pack_for(body, &[matrix], matrix.input());
+    let mut padded = bias.to_vec();
+    padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
+    let mut output = vec![f32::NAN; input.len() / matrix.input() * bias.len()];
+    super::linear(input, &panels, &padded, activation, bias.len(), &mut output);
+    output
 }
 
 #[test]

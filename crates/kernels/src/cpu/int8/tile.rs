@@ -2,21 +2,28 @@
 //!
 //! # Strategy
 //!
-//! As the [tile](super::super::tile) of floats, with one instruction that multiplies two neighbours in
-//! a row with two weights and adds both products to a sum of 32 bits (`vpmaddwd` and an addition, on
-//! numbers of 16 bits). Per instruction that is twice the products of float32, and it is *exact*:
-//! numbers up to 255 times weights up to 127 fit, whatever they are. The instruction that takes bytes
-//! (`vpmaddubsw`) adds its two products in 16 bits, where two of 255 * 127 do not fit; weights of
-//! seven bits would, at no gain: it needs a second instruction to come to 32 bits.
+//! As the [tile](super::super::tile) of floats, with one instruction that multiplies neighbours in a row
+//! with as many weights and adds all of these products to a sum of 32 bits. There are two kinds:
+//!
+//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and AVX-VNNI):
+//!   four times the products of float32. A row's numbers are made unsigned by taking its zero point
+//!   off; the sums begin with what that costs, the zero point times the sum of the column's weights.
+//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512): twice the products.
+//!
+//! Both are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are. Of the
+//! instructions for bytes that is not so of the one in AVX2 (`vpmaddubsw`), which adds its two products
+//! in 16 bits, where two of 255 * 127 do not fit; weights of seven bits would, at no gain: it needs a
+//! second instruction to come to 32 bits. And `vpdpbusds` cuts off what `vpdpbusd` never reaches.
 
-use pulp::Arch;
+use super::super::prefetch::Ahead;
+use super::rows::Grouping;
 
 /// Registers of a panel's row.
 pub(super) const REGISTERS: usize = 2;
 
-/// Instructions for pairs of 16-bit numbers.
-pub(super) trait Pairs: Copy {
-    /// 16-bit numbers, two for every sum.
+/// Instructions for the products of neighbours.
+pub(super) trait DotProduct: Copy {
+    /// Neighbours for every sum.
     type Numbers: Copy;
     /// Sums of 32 bits.
     type Sums: Copy;
@@ -24,98 +31,84 @@ pub(super) trait Pairs: Copy {
     /// Sums of a register.
     const LANES: usize;
 
+    /// Which neighbours are multiplied together.
+    const GROUPING: Grouping;
+
     fn zero(self) -> Self::Sums;
 
-    /// Two weights of eight bits for every lane, `2 * LANES` bytes.
+    /// What the sums begin with: what was taken off a row's numbers, times the sums of the columns'
+    /// weights. Nothing is taken off pairs.
+    #[inline(always)]
+    fn start(self, _zero_point: i32, _weight_sums: &[i32]) -> Self::Sums {
+        self.zero()
+    }
+
+    /// A group of weights of eight bits for every lane.
     fn weights(self, bytes: &[i8]) -> Self::Numbers;
 
-    /// The same pair for every lane.
-    fn splat(self, pair: i32) -> Self::Numbers;
+    /// The same group for every lane.
+    fn splat(self, group: i32) -> Self::Numbers;
 
-    /// `sums + a * b`, both products of every pair.
-    fn add_products(self, sums: Self::Sums, a: Self::Numbers, b: Self::Numbers) -> Self::Sums;
+    /// `sums + numbers * weights`, all products of every group.
+    fn add_products(
+        self,
+        sums: Self::Sums,
+        numbers: Self::Numbers,
+        weights: Self::Numbers,
+    ) -> Self::Sums;
 
     /// As floats, rounded.
     fn store(self, sums: Self::Sums, floats: &mut [f32]);
 }
 
-/// Work over the widest instructions for pairs; a full tile has `ROWS` rows.
-pub(super) trait WithPairs {
-    /// What it gives.
-    type Output;
-
-    /// The work; inlined into a function that may use the wide instructions.
-    fn run<P: Pairs, const ROWS: usize>(self, pairs: P) -> Self::Output;
-}
-
-/// Does `work` with the widest instructions of this processor.
-pub(super) fn dispatch<W: WithPairs>(work: W) -> W::Output {
-    match Arch::new() {
-        #[cfg(target_arch = "x86_64")]
-        Arch::V3(simd) => simd.vectorize(x86::Work(simd, work)),
-        #[cfg(target_arch = "x86_64")]
-        Arch::V4(simd) => simd.vectorize(x86::Work(simd, work)),
-        other => other.dispatch(Plain(work)),
-    }
-}
-
-/// Columns of a panel on this processor.
-pub(super) fn panel_width() -> usize {
-    REGISTERS
-        * match Arch::new() {
-            #[cfg(target_arch = "x86_64")]
-            Arch::V3(_) => <pulp::x86::V3 as Pairs>::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Arch::V4(_) => <pulp::x86::V4 as Pairs>::LANES,
-            _ => Portable::LANES,
-        }
-}
-
-/// The sums of `ROWS` rows, `[pair][row]`, times a panel.
+/// The sums of `ROWS` rows, `[group][row]`, times a panel. On the way it asks for what is needed after
+/// it.
 #[inline(always)]
-pub(super) fn multiply<P: Pairs, const ROWS: usize>(
-    pairs: P,
+pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
+    dot: D,
     rows: &[i32],
+    zero_points: &[i32],
     panel: &[i8],
-) -> [[P::Sums; REGISTERS]; ROWS] {
-    let mut sums = [[pairs.zero(); REGISTERS]; ROWS];
-    let panel = panel.chunks_exact(2 * REGISTERS * P::LANES);
+    weight_sums: &[i32],
+    mut ahead: Ahead<'_, i8>,
+) -> [[D::Sums; REGISTERS]; ROWS] {
+    let mut sums = [[dot.zero(); REGISTERS]; ROWS];
+    for row in 0..ROWS {
+        for register in 0..REGISTERS {
+            let weight_sums = &weight_sums[register * D::LANES..][..D::LANES];
+            sums[row][register] = dot.start(zero_points[row], weight_sums);
+        }
+    }
+    let in_register = D::GROUPING.size() * D::LANES;
+    let panel = panel.chunks_exact(REGISTERS * in_register);
     for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
+        ahead.step(REGISTERS * in_register);
         let weights = [
-            pairs.weights(&weights[..2 * P::LANES]),
-            pairs.weights(&weights[2 * P::LANES..]),
+            dot.weights(&weights[..in_register]),
+            dot.weights(&weights[in_register..]),
         ];
         for row in 0..ROWS {
-            let number = pairs.splat(numbers[row]);
+            let number = dot.splat(numbers[row]);
             for register in 0..REGISTERS {
                 sums[row][register] =
-                    pairs.add_products(sums[row][register], number, weights[register]);
+                    dot.add_products(sums[row][register], number, weights[register]);
             }
         }
     }
     sums
 }
 
-struct Plain<W>(W);
-
-impl<W: WithPairs> pulp::WithSimd for Plain<W> {
-    type Output = W::Output;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> W::Output {
-        self.0.run::<Portable, 4>(Portable)
-    }
-}
-
 /// Left to the compiler.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
 
-impl Pairs for Portable {
+impl DotProduct for Portable {
     type Numbers = [[i16; 2]; 4];
     type Sums = [i32; 4];
 
     const LANES: usize = 4;
+
+    const GROUPING: Grouping = Grouping::Pairs;
 
     #[inline(always)]
     fn zero(self) -> [i32; 4] {
@@ -128,8 +121,8 @@ impl Pairs for Portable {
     }
 
     #[inline(always)]
-    fn splat(self, pair: i32) -> Self::Numbers {
-        [bytemuck::cast(pair); 4]
+    fn splat(self, group: i32) -> Self::Numbers {
+        [bytemuck::cast(group); 4]
     }
 
     #[inline(always)]
@@ -151,40 +144,67 @@ impl Pairs for Portable {
     }
 }
 
+/// As the instructions for bytes: what other processors test the zero points with.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PortableBytes;
+
+#[cfg(test)]
+impl DotProduct for PortableBytes {
+    type Numbers = [[u8; 4]; 4];
+    type Sums = [i32; 4];
+
+    const LANES: usize = 4;
+
+    const GROUPING: Grouping = Grouping::Fours;
+
+    fn zero(self) -> [i32; 4] {
+        [0; 4]
+    }
+
+    fn start(self, zero_point: i32, weight_sums: &[i32]) -> [i32; 4] {
+        std::array::from_fn(|lane| zero_point.wrapping_mul(weight_sums[lane]))
+    }
+
+    fn weights(self, bytes: &[i8]) -> Self::Numbers {
+        bytemuck::cast(bytes.as_chunks::<16>().0[0])
+    }
+
+    fn splat(self, group: i32) -> Self::Numbers {
+        [bytemuck::cast(group); 4]
+    }
+
+    fn add_products(self, sums: [i32; 4], a: Self::Numbers, b: Self::Numbers) -> [i32; 4] {
+        let product =
+            |lane: usize, part: usize| i32::from(a[lane][part]) * i32::from(b[lane][part] as i8);
+        std::array::from_fn(|lane| {
+            (0..4).fold(sums[lane], |sum, part| {
+                sum.wrapping_add(product(lane, part))
+            })
+        })
+    }
+
+    fn store(self, sums: [i32; 4], floats: &mut [f32]) {
+        Portable.store(sums, floats);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{__m256i, __m512i};
 
-    use pulp::NullaryFnOnce;
     use pulp::x86::{V3, V4};
 
-    use super::{Pairs, WithPairs};
+    use super::DotProduct;
+    use crate::cpu::int8::rows::Grouping;
 
-    pub(super) struct Work<P, W>(pub(super) P, pub(super) W);
-
-    impl<W: WithPairs> NullaryFnOnce for Work<V3, W> {
-        type Output = W::Output;
-
-        #[inline(always)]
-        fn call(self) -> W::Output {
-            self.1.run::<V3, 6>(self.0)
-        }
-    }
-
-    impl<W: WithPairs> NullaryFnOnce for Work<V4, W> {
-        type Output = W::Output;
-
-        #[inline(always)]
-        fn call(self) -> W::Output {
-            self.1.run::<V4, 12>(self.0)
-        }
-    }
-
-    impl Pairs for V3 {
+    impl DotProduct for V3 {
         type Numbers = __m256i;
         type Sums = __m256i;
 
         const LANES: usize = 8;
+
+        const GROUPING: Grouping = Grouping::Pairs;
 
         #[inline(always)]
         fn zero(self) -> __m256i {
@@ -198,8 +218,8 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn splat(self, pair: i32) -> __m256i {
-            self.avx._mm256_set1_epi32(pair)
+        fn splat(self, group: i32) -> __m256i {
+            self.avx._mm256_set1_epi32(group)
         }
 
         #[inline(always)]
@@ -215,11 +235,13 @@ mod x86 {
         }
     }
 
-    impl Pairs for V4 {
+    impl DotProduct for V4 {
         type Numbers = __m512i;
         type Sums = __m512i;
 
         const LANES: usize = 16;
+
+        const GROUPING: Grouping = Grouping::Pairs;
 
         #[inline(always)]
         fn zero(self) -> __m512i {
@@ -233,8 +255,8 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn splat(self, pair: i32) -> __m512i {
-            self.avx512f._mm512_set1_epi32(pair)
+        fn splat(self, group: i32) -> __m512i {
+            self.avx512f._mm512_set1_epi32(group)
         }
 
         #[inline(always)]

@@ -1,0 +1,145 @@
+//! How the numbers of a row become whole: in steps of 1/255 of its range.
+
+use super::super::layer_norm::LANES;
+
+/// Steps between the smallest and the largest number of a row: what eight bits hold.
+const STEPS: f32 = 255.0;
+
+/// `1.5 * 2^23`: adding it rounds a small float to a whole number, in the lowest bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// The steps of a row: its scale is its range / 255.
+///
+/// The range includes 0, which is kept exactly, so the numbers lie between -255 and 255, and a row's
+/// largest is at most 255 above its smallest, the *zero point*: with that taken off they are
+/// unsigned numbers of eight bits.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) struct Steps {
+    scale: f32,
+    inverse: f32,
+    /// The zero point, and 255 more, both plus [`ROUND`].
+    lowest: f32,
+    highest: f32,
+}
+
+impl Steps {
+    /// Those of a row of zeros.
+    pub(in crate::cpu) const ZERO: Self = Self {
+        scale: 0.0,
+        inverse: 0.0,
+        lowest: ROUND,
+        highest: ROUND + STEPS,
+    };
+
+    /// The steps of this row. One that holds anything not finite gets a scale that is not a number.
+    #[inline(always)]
+    pub(in crate::cpu) fn of(row: &[f32]) -> Self {
+        let Range {
+            smallest,
+            largest,
+            probe,
+        } = range(row);
+        // Each part alone cannot overflow.
+        let scale = largest / STEPS - smallest / STEPS;
+        if scale < f32::MIN_POSITIVE {
+            // All are as good as 0, and the inverse might be infinite.
+            return Self {
+                scale: scale + probe,
+                ..Self::ZERO
+            };
+        }
+        let inverse = 1.0 / scale;
+        // Rounded as every other number is, so that none comes out below it.
+        let lowest = smallest.mul_add(inverse, ROUND);
+        Self {
+            scale: scale + probe,
+            inverse,
+            lowest,
+            highest: lowest + STEPS,
+        }
+    }
+
+    /// What the whole numbers are multiples of.
+    #[inline(always)]
+    pub(in crate::cpu) fn scale(self) -> f32 {
+        self.scale
+    }
+
+    /// The smallest number, at most 0 and at least -255.
+    #[inline(always)]
+    pub(in crate::cpu) fn zero_point(self) -> i32 {
+        self.lowest.to_bits().wrapping_sub(ROUND.to_bits()) as i32
+    }
+
+    /// The nearest whole numbers.
+    #[inline(always)]
+    pub(super) fn signed(self, values: &[f32], numbers: &mut [i16]) {
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = self.round(*value) as i16;
+        }
+    }
+
+    /// The nearest whole numbers, less the zero point.
+    #[inline(always)]
+    pub(in crate::cpu) fn unsigned(self, values: &[f32], numbers: &mut [u8]) {
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = self.round(*value).wrapping_sub(self.lowest.to_bits()) as u8;
+        }
+    }
+
+    /// The nearest whole number in the lowest bits: floats of the size of [`ROUND`] are counted by
+    /// their bits, whose lower half is 0 at `ROUND`.
+    #[inline(always)]
+    fn round(self, value: f32) -> u32 {
+        let rounded = value.mul_add(self.inverse, ROUND);
+        // The end of the range may be half a step beyond the last whole one.
+        let rounded = if rounded < self.highest {
+            rounded
+        } else {
+            self.highest
+        };
+        rounded.to_bits()
+    }
+}
+
+struct Range {
+    /// At most 0.
+    smallest: f32,
+    /// At least 0.
+    largest: f32,
+    /// 0 if all are finite, else not a number.
+    probe: f32,
+}
+
+#[inline(always)]
+fn range(row: &[f32]) -> Range {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let (mut smallest, mut largest, mut probe) =
+        ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let mut take = |lane: usize, value: f32| {
+        smallest[lane] = if value < smallest[lane] {
+            value
+        } else {
+            smallest[lane]
+        };
+        largest[lane] = if value > largest[lane] {
+            value
+        } else {
+            largest[lane]
+        };
+        probe[lane] += value * 0.0;
+    };
+    for chunk in chunks {
+        for (lane, &value) in chunk.iter().enumerate() {
+            take(lane, value);
+        }
+    }
+    for (lane, &value) in rest.iter().enumerate() {
+        take(lane, value);
+    }
+    Range {
+        smallest: smallest.into_iter().fold(0.0, f32::min),
+        largest: largest.into_iter().fold(0.0, f32::max),
+        probe: probe.iter().sum(),
+    }
+}
