@@ -33,6 +33,8 @@ struct Row {
     workload: String,
     texts: usize,
     seconds: f64,
+    /// Of the first run, in which a GPU's kernels are compiled and tuned.
+    seconds_cold: f64,
     texts_per_second: f64,
     precision: String,
     /// Smallest cosine between a text's vector and its float32 one.
@@ -78,12 +80,13 @@ pub(super) fn run(
     let mut rows = Vec::new();
     for (workload, texts) in &workloads {
         let one_a_call = workload == SINGLES;
-        let best = best_time(&encoder, texts, one_a_call, args.runs)?;
+        let (cold, best) = times(&encoder, texts, one_a_call, args.runs)?;
         let seconds = best.as_secs_f64();
         let row = Row {
             workload: workload.clone(),
             texts: texts.len(),
             seconds,
+            seconds_cold: cold.as_secs_f64(),
             texts_per_second: texts.len() as f64 / seconds,
             precision: encoder.precision().to_string(),
             cosine_min: 1.0,
@@ -185,14 +188,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The best of several runs, after one that does not count.
-fn best_time(
+/// The first run, and the best of several after it.
+fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
     one_a_call: bool,
     runs: u32,
-) -> Result<Duration, Failure> {
-    let mut best = Duration::MAX;
+) -> Result<(Duration, Duration), Failure> {
+    let (mut cold, mut best) = (Duration::MAX, Duration::MAX);
     for run in 0..=runs {
         let start = Instant::now();
         if one_a_call {
@@ -202,11 +205,13 @@ fn best_time(
         } else {
             encoder.encode(texts)?;
         }
-        if run > 0 {
+        if run == 0 {
+            cold = start.elapsed();
+        } else {
             best = best.min(start.elapsed());
         }
     }
-    Ok(best)
+    Ok((cold, best))
 }
 
 /// The most memory that this process ever held, where the system says it (Linux: `VmHWM`).

@@ -163,7 +163,8 @@ impl PackedLinear {
                         .collect::<Vec<_>>(),
                 );
             }
-            Precision::Float32 | Precision::Int8 => {
+            // Float16 is for tensors: packed it loses nothing.
+            Precision::Float32 | Precision::Float16 | Precision::Int8 => {
                 Panels::Float32(cut(layers, input, width, width))
             }
             Precision::Bfloat16 => Panels::Bfloat16(cut(layers, input, width, width / REGISTERS)),
