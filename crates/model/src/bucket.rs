@@ -58,4 +58,18 @@ mod tests {
         ];
         assert!(buckets.into_iter().eq(expected));
     }
+
+    #[test]
+    fn shapes_to_tune_are_few() {
+        // The part of cubek's key that a length decides.
+        let shape = |length: usize| {
+            let (vector, stride) = (length.trailing_zeros(), (4 * length).trailing_zeros());
+            (length.next_power_of_two(), vector.min(4), stride.min(10))
+        };
+        let all: BTreeSet<_> = (3..=384).map(shape).collect();
+        let met: BTreeSet<_> = (3..=384)
+            .map(|length| shape(padded_length(length, 384)))
+            .collect();
+        assert_eq!((all.len(), met.len()), (43, 16));
+    }
 }
