@@ -56,8 +56,8 @@ pub struct ModelArgs {
     /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
-    /// How exactly the weights are kept: f32, bf16 (half the memory) or int8 (a quarter, and faster);
-    /// auto is as the model's file has them.
+    /// How exactly the weights are kept: f32, bf16 (half the memory), int8 (a quarter, and faster; on
+    /// the processor) or f16 (half, on a GPU); auto is as the model's file has them.
     #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// How many threads compute on the processor; they may run on any core [default:
@@ -228,7 +228,7 @@ Examples:
   infer export --precision int8 --output all-mpnet-base-v2-int8
   infer embed \"high end water bottle\" --model all-mpnet-base-v2-int8
 
-sentence-transformers opens a folder of f32 or bf16, and of int8 with the compressed-tensors package.
+sentence-transformers opens a folder of f32, f16 or bf16, and of int8 with the compressed-tensors package.
 A model folder that is there already is replaced.")]
     Export(ExportArgs),
     /// Print a completion script for a shell.

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn choices_are_read_and_written() {
-        for word in ["auto", "f32", "bf16", "int8"] {
+        for word in ["auto", "f32", "f16", "bf16", "int8"] {
             let choice: PrecisionChoice = word.parse().unwrap();
             assert_eq!(choice.to_string(), word);
             assert_eq!(choice.chosen().is_none(), word == "auto");

@@ -15,11 +15,17 @@ use burn::tensor::{Tensor, TensorPrimitive};
 
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::EncoderOps;
+use crate::precision::Precision;
 use crate::texts::Texts;
 use crate::weights::Norm;
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     const END_TO_END: bool = B::END_TO_END;
+
+    /// Gradients are float32.
+    fn precisions(_: &Self::Device) -> Vec<Precision> {
+        vec![Precision::Float32]
+    }
 
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
         let values = primitive(values);

@@ -7,6 +7,7 @@ use crate::cpu::{Activation, PackedLinear};
 use crate::dropout::DropoutMask;
 use crate::plain;
 use crate::precision::Precision;
+use crate::sixteen_bits;
 use crate::texts::Texts;
 use crate::weights::{LinearWeights, Norm};
 
@@ -20,6 +21,13 @@ pub trait EncoderOps: Backend {
 
     /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
     const PACKS_WEIGHTS: bool = false;
+
+    /// The precisions in which a network can be computed on `device`: float32, and the numbers of
+    /// sixteen bits that it has all operations for.
+    #[must_use]
+    fn precisions(device: &Self::Device) -> Vec<Precision> {
+        sixteen_bits::precisions::<Self>(device)
+    }
 
     /// Packs dense layers that share their input into one, or says that this backend reads plain
     /// tensors (`None`).
@@ -48,7 +56,7 @@ pub trait EncoderOps: Backend {
     /// `[rows, width]` in and out.
     #[must_use]
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        burn::tensor::activation::gelu(values)
+        plain::exact_gelu(values)
     }
 
     /// The gradient of [`exact_gelu`](Self::exact_gelu)'s input `values`.
@@ -80,7 +88,7 @@ pub trait EncoderOps: Backend {
         residual: Tensor<Self, 2>,
         norm: Norm<Self>,
     ) -> Tensor<Self, 2> {
-        Self::normalize(values + residual, norm)
+        plain::add_layer_norm(values, residual, norm)
     }
 
     /// Attention within each of `texts`, no further: `dropout(softmax(query * key^T /

@@ -17,6 +17,11 @@ impl EncoderOps for Flex {
     const END_TO_END: bool = true;
     const PACKS_WEIGHTS: bool = true;
 
+    fn precisions(_: &Self::Device) -> Vec<Precision> {
+        // A processor computes in float32: float16 would save memory, as bfloat16 does, at a smaller range.
+        vec![Precision::Float32, Precision::Bfloat16, Precision::Int8]
+    }
+
     fn pack_linear(
         layers: &[(Tensor<Self, 2>, Tensor<Self, 1>)],
         precision: Precision,
@@ -110,7 +115,7 @@ impl EncoderOps for Flex {
         norm: Norm<Self>,
     ) -> Tensor<Self, 2> {
         if [values.dtype(), residual.dtype(), norm.scale.dtype()] != [DType::F32; 3] {
-            return plain::normalize(values + residual, norm);
+            return plain::add_layer_norm(values, residual, norm);
         }
         let residual = contiguous(residual);
         let (scale, shift) = (contiguous(norm.scale), contiguous(norm.shift));

@@ -14,6 +14,7 @@ mod dropout;
 mod encoder_ops;
 mod plain;
 mod precision;
+pub mod sixteen_bits;
 mod texts;
 mod weights;
 

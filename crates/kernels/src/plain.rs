@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use crate::cpu::Activation;
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients};
+use crate::sixteen_bits::{in_float32, widened};
 use crate::texts::Texts;
 use crate::weights::{LinearWeights, Norm};
 
@@ -22,6 +23,10 @@ pub(crate) fn dense<B: EncoderOps>(
         Activation::Identity => sum,
         Activation::Gelu => B::exact_gelu(sum),
     }
+}
+
+pub(crate) fn exact_gelu<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 2> {
+    in_float32(values, burn::tensor::activation::gelu)
 }
 
 /// `gradient * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x² / 2) / sqrt(2 * pi))`.
@@ -39,12 +44,23 @@ pub(crate) fn exact_gelu_backward<B: Backend>(
 }
 
 pub(crate) fn normalize<B: Backend>(values: Tensor<B, 2>, norm: Norm<B>) -> Tensor<B, 2> {
-    Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(
-        values.into_primitive().tensor(),
-        norm.scale.into_primitive().tensor(),
-        Some(norm.shift.into_primitive().tensor()),
-        norm.epsilon,
-    )))
+    in_float32(values, |values| {
+        Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(
+            values.into_primitive().tensor(),
+            norm.scale.into_primitive().tensor(),
+            Some(norm.shift.into_primitive().tensor()),
+            norm.epsilon,
+        )))
+    })
+}
+
+pub(crate) fn add_layer_norm<B: EncoderOps>(
+    values: Tensor<B, 2>,
+    residual: Tensor<B, 2>,
+    norm: Norm<B>,
+) -> Tensor<B, 2> {
+    let dtype = values.dtype();
+    B::normalize(widened(values) + widened(residual), norm).cast(dtype)
 }
 
 /// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -

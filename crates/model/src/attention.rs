@@ -6,12 +6,13 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, DType, Tensor};
+use kernels::sixteen_bits::widened;
 use kernels::{Activation, EncoderOps, PackedLinear, Precision, Texts};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
-use crate::dense::{dense, empty, linear, pack};
+use crate::dense::{dense, empty, linear, pack, rounded};
 use crate::dropout::Dropout;
 use crate::low_rank::{LowRank, LowRankConfig};
 
@@ -155,9 +156,10 @@ impl<B: Backend> SelfAttention<B> {
 }
 
 impl<B: EncoderOps> SelfAttention<B> {
-    /// Hands the weights to the backend to pack, where it does so. An attention with adapters stays
-    /// as it is.
+    /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
+    /// `precision` where it does not. An attention with adapters is not packed.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self = rounded(self, precision);
         if self.adapters.is_some() {
             return self;
         }
@@ -241,8 +243,9 @@ impl<B: EncoderOps> SelfAttention<B> {
         let padding = padding
             .clone()
             .map(|mask| mask.expand([batch, self.heads, length, length]));
-        let attended = if self.dropout.acts::<B>(&query.device()) {
-            self.attention_with_dropout([query, key, value], bias, padding)
+        let sixteen_bits = matches!(query.dtype(), DType::F16 | DType::BF16);
+        let attended = if sixteen_bits || self.dropout.acts::<B>(&query.device()) {
+            self.composed_attention([query, key, value], bias, padding)
         } else {
             attention(
                 query,
@@ -256,20 +259,26 @@ impl<B: EncoderOps> SelfAttention<B> {
         attended.swap_dims(1, 2).reshape([tokens, width])
     }
 
-    /// burn's fused attention has no dropout; training with it takes the long way.
-    fn attention_with_dropout(
+    /// burn's own attention has no dropout, and its softmax no more bits than its input; these take
+    /// the long way.
+    fn composed_attention(
         &self,
         [query, key, value]: [Tensor<B, 4>; 3],
         bias: &Tensor<B, 4>,
         padding: Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 4> {
         let [_, _, _, head_size] = query.dims();
-        let scores = query.matmul(key.transpose()) / (head_size as f64).sqrt() + bias.clone();
+        let dtype = query.dtype();
+        // Scaled before the product, whose sums then stay further from the largest float16; by a power
+        // of two for the usual heads of 64, which is exact.
+        let query = query / (head_size as f64).sqrt();
+        let scores = widened(query.matmul(key.transpose())) + bias.clone();
         let scores = match padding {
             Some(padding) => scores.mask_fill(padding, f32::NEG_INFINITY),
             None => scores,
         };
-        self.dropout.forward(softmax(scores, 3)).matmul(value)
+        let weights = self.dropout.forward(softmax(scores, 3));
+        weights.cast(dtype).matmul(value)
     }
 }
 

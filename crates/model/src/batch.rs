@@ -39,7 +39,7 @@ pub fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
     batches
 }
 
-/// Token ids of a batch, padded to its longest text.
+/// Token ids of a batch, padded to one length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenBatch {
     ids: Vec<i32>,
@@ -51,8 +51,19 @@ pub struct TokenBatch {
 impl TokenBatch {
     /// Pads `texts` with `pad_token_id` to the length of the longest.
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a [u32]>, pad_token_id: u32) -> Self {
+        Self::with_length(texts, pad_token_id, |longest| longest)
+    }
+
+    /// Pads `texts` with `pad_token_id` to the length that `length` makes of the longest's; a smaller
+    /// one does not count.
+    pub(crate) fn with_length<'a>(
+        texts: impl IntoIterator<Item = &'a [u32]>,
+        pad_token_id: u32,
+        length: impl FnOnce(usize) -> usize,
+    ) -> Self {
         let texts: Vec<&[u32]> = texts.into_iter().collect();
-        let length = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+        let length = length(longest).max(longest);
         let mut ids = Vec::with_capacity(texts.len() * length);
         let mut mask = Vec::with_capacity(texts.len() * length);
         for text in &texts {
@@ -76,7 +87,7 @@ impl TokenBatch {
         self.texts
     }
 
-    /// Tokens of the longest text.
+    /// Places of every text: those of the longest, or more.
     #[must_use]
     pub fn length(&self) -> usize {
         self.length

@@ -1,9 +1,9 @@
 //! Dense layers and normalisation over the backend's own operations.
 
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{FloatDType, Tensor};
 use kernels::{Activation, EncoderOps, LinearWeights, Norm, PackedLinear, Precision};
 
 use crate::config::MpNetConfig;
@@ -70,6 +70,25 @@ pub(crate) fn empty<B: Backend>(linear: &mut Linear<B>) {
     let device = linear.weight.lazy_device();
     linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
     linear.bias = None;
+}
+
+/// Keeps the parameters of dense layers or tables in the numbers of `precision`, where the backend
+/// leaves weights as tensors.
+pub(crate) fn rounded<B: EncoderOps, M: Module<B>>(module: M, precision: Precision) -> M {
+    match precision.element_type() {
+        Some(dtype) if !B::PACKS_WEIGHTS && dtype != FloatDType::F32 => {
+            module.map(&mut Cast(dtype))
+        }
+        _ => module,
+    }
+}
+
+struct Cast(FloatDType);
+
+impl<B: Backend> ModuleMapper<B> for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        param.map(|tensor| tensor.cast(self.0))
+    }
 }
 
 /// Layer normalisation ("Layer Normalization", arXiv 1607.06450, 2016) behind an addition.

@@ -4,10 +4,10 @@ use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
-use kernels::{EncoderOps, Texts};
+use kernels::{EncoderOps, Precision, Texts};
 
 use crate::config::MpNetConfig;
-use crate::dense::LayerNorm;
+use crate::dense::{LayerNorm, rounded};
 use crate::dropout::Dropout;
 
 /// Sum of a word and a position embedding, normalised.
@@ -41,6 +41,14 @@ impl<B: Backend> Embeddings<B> {
 }
 
 impl<B: EncoderOps> Embeddings<B> {
+    /// Keeps the tables in the numbers of `precision`, where the backend has weights as tensors: what
+    /// follows computes in the same.
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self.word = rounded(self.word, precision);
+        self.position = rounded(self.position, precision);
+        self
+    }
+
     /// Embeds token ids.
     ///
     /// # Shapes

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use kernels::Precision;
+
 use crate::backend::DeviceError;
 use crate::hub::HubError;
 
@@ -62,13 +64,19 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The backend has no such precision.
-    #[error("{device} computes in f32 alone: --precision {precision} is for the device cpu")]
+    /// The device has no such precision.
+    #[error(
+        "{device} computes in {}: --precision {precision} is for {}",
+        alternatives(possible),
+        devices_with(*precision)
+    )]
     Precision {
         /// What was asked for.
-        precision: kernels::Precision,
+        precision: Precision,
         /// Where.
         device: String,
+        /// What that device computes in.
+        possible: Vec<Precision>,
     },
     /// The weights file is damaged or not of its format.
     #[error("{}: cannot read the weights: {source}", path.display())]
@@ -119,6 +127,21 @@ pub enum ModelError {
     /// A tensor holds a NaN or an infinity.
     #[error("{}: tensor `{tensor}` holds {value} at position {index}", path.display())]
     NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// Position in row-major order.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A tensor holds a number that float16 does not reach.
+    #[error(
+        "{}: tensor `{tensor}` holds {value} at position {index}, and f16 ends at 65504; choose bf16",
+        path.display()
+    )]
+    TooLarge {
         /// The file.
         path: PathBuf,
         /// Its name.
@@ -216,5 +239,60 @@ impl ModelError {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+/// "f32 alone", "f32 or f16", "f32, bf16 or int8".
+fn alternatives(possible: &[Precision]) -> String {
+    let words: Vec<String> = possible.iter().map(Precision::to_string).collect();
+    match words.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => format!("{one} alone"),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+/// Which devices may have it.
+fn devices_with(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Float16 => "the device cuda, and wgpu where the adapter has shaders of 16 bits",
+        Precision::Bfloat16 => "the devices cpu and cuda",
+        Precision::Int8 => "the device cpu",
+        _ => "every device",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_precision_says_what_there_is_and_where_it_would_be() {
+        let message = |device: &str, precision, possible: &[Precision]| {
+            let error = ModelError::Precision {
+                precision,
+                device: device.to_owned(),
+                possible: possible.to_vec(),
+            };
+            error.to_string()
+        };
+        let cpu = [Precision::Float32, Precision::Bfloat16, Precision::Int8];
+        assert_eq!(
+            message("cpu", Precision::Float16, &cpu),
+            "cpu computes in f32, bf16 or int8: --precision f16 is for the device cuda, and wgpu \
+             where the adapter has shaders of 16 bits"
+        );
+        assert_eq!(
+            message(
+                "wgpu",
+                Precision::Bfloat16,
+                &[Precision::Float32, Precision::Float16]
+            ),
+            "wgpu computes in f32 or f16: --precision bf16 is for the devices cpu and cuda"
+        );
+        assert_eq!(
+            message("ndarray", Precision::Int8, &cpu[..1]),
+            "ndarray computes in f32 alone: --precision int8 is for the device cpu"
+        );
     }
 }

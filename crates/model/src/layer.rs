@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
 use crate::config::MpNetConfig;
-use crate::dense::{LayerNorm, dense, empty, linear, pack};
+use crate::dense::{LayerNorm, dense, empty, linear, pack, rounded};
 use crate::dropout::Dropout;
 use crate::low_rank::LowRankConfig;
 
@@ -92,9 +92,12 @@ impl<B: Backend> EncoderLayer<B> {
 }
 
 impl<B: EncoderOps> EncoderLayer<B> {
-    /// Hands the weights to the backend to pack, where it does so.
+    /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
+    /// `precision` where it does not.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
         self.attention = self.attention.pack(precision);
+        self.intermediate = rounded(self.intermediate, precision);
+        self.output = rounded(self.output, precision);
         if let Some(intermediate) = pack([&mut self.intermediate], precision)
             && let Some(output) = pack([&mut self.output], precision)
         {

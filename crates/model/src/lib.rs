@@ -23,6 +23,7 @@
 pub mod attention;
 pub mod backend;
 pub mod batch;
+mod bucket;
 pub mod checkpoint;
 pub mod config;
 mod dense;

@@ -149,14 +149,23 @@ impl<B: Backend> MpNet<B> {
 }
 
 impl<B: EncoderOps> MpNet<B> {
-    /// Hands the weights to the backend to pack, where it does so (the processor's does). A packed
-    /// network computes the same, faster; it can be neither trained nor saved.
+    /// Hands the weights to the backend to pack, where it does so (the processor's does), and keeps
+    /// them in the numbers of `precision` where it does not. A packed network computes the same,
+    /// faster; it can be neither trained nor saved.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self = self.pack_embeddings(precision);
         self.layers = self
             .layers
             .into_iter()
             .map(|layer| layer.pack(precision))
             .collect();
+        self
+    }
+
+    /// [`pack`](Self::pack) for what is not in a layer. The position bias, which is added to scores of
+    /// float32, stays as it is.
+    pub(crate) fn pack_embeddings(mut self, precision: Precision) -> Self {
+        self.embeddings = self.embeddings.pack(precision);
         self
     }
 

@@ -11,6 +11,7 @@ use kernels::{EncoderOps, Precision};
 
 use crate::backend::{BackendTask, Device};
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
+use crate::bucket::padded_length;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, ModelFolder, Origin};
@@ -67,10 +68,10 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// How many bits of the dense layers' weights are used. Unless set, as many as the model's file
-    /// holds, or all 32 on a device that computes in these alone: the others are for [`Device::Cpu`].
-    /// A file of fewer bits can be used with [`Precision::Float32`] everywhere; what was rounded off
-    /// does not come back.
+    /// How many bits of the dense layers' weights are used; on a GPU, of all tables and activations
+    /// too. Unless set, as many as the model's file holds, or all 32 on a device that does not compute
+    /// in these. A file of fewer bits can be used with [`Precision::Float32`] everywhere; what was
+    /// rounded off does not come back.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
@@ -159,7 +160,7 @@ impl SentenceEncoderBuilder {
         self.build(checkpoint, device, found, |_| {
             let precision = precision.unwrap_or_default();
             let name = device.to_string();
-            known::<B>(Some(precision), &name)?;
+            known::<B>(Some(precision), &name, &model.network.device())?;
             Ok(on_backend(model.pack(precision), precision, name))
         })
     }
@@ -246,11 +247,12 @@ impl SentenceEncoder {
     ) -> Result<Embeddings> {
         let tokens = self.tokenizer.encode(texts)?;
         let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
+        let places: Vec<usize> = lengths.iter().map(|length| self.places(*length)).collect();
         let width = self.dimensions;
         let mut values = vec![0.0; texts.len() * width];
         let mut done = 0;
         lanes::for_each(
-            &plan_batches(&lengths, self.limit),
+            &plan_batches(&places, self.limit),
             self.lanes(),
             |batch| self.encode_batch(&tokens, batch),
             |batch, rows| {
@@ -287,12 +289,21 @@ impl SentenceEncoder {
         }
     }
 
+    /// How many places a batch has for a text when its longest has `length` tokens.
+    fn places(&self, length: usize) -> usize {
+        if self.device.is_gpu() {
+            padded_length(length, self.tokenizer.max_length())
+        } else {
+            length
+        }
+    }
+
     fn encode_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>> {
         let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
-        let rows = self
-            .network
-            .pooled(&TokenBatch::new(ids, self.checkpoint.config.pad_token_id))?;
-        let expected = batch.len() * self.checkpoint.width();
+        let pad_token_id = self.checkpoint.config.pad_token_id;
+        let batch = TokenBatch::with_length(ids, pad_token_id, |longest| self.places(longest));
+        let rows = self.network.pooled(&batch)?;
+        let expected = batch.texts() * self.checkpoint.width();
         if rows.len() == expected {
             return Ok(rows);
         }
@@ -381,21 +392,21 @@ impl BackendTask for Load<'_> {
     type Output = Result<Loaded>;
 
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
-        known::<B>(self.precision, &self.device_name)?;
+        known::<B>(self.precision, &self.device_name, &device)?;
         let (model, precision) = self.checkpoint.load_packed::<B>(&device, self.precision)?;
         Ok(on_backend(model, precision, self.device_name))
     }
 }
 
-/// Refuses a precision that the backend does not compute in.
-fn known<B: EncoderOps>(asked: Option<Precision>, device: &str) -> Result<()> {
+/// Refuses a precision that the device does not compute in.
+fn known<B: EncoderOps>(asked: Option<Precision>, name: &str, device: &B::Device) -> Result<()> {
+    let possible = B::precisions(device);
     match asked {
-        Some(precision) if precision != Precision::Float32 && !B::PACKS_WEIGHTS => {
-            Err(ModelError::Precision {
-                precision,
-                device: device.to_owned(),
-            })
-        }
+        Some(precision) if !possible.contains(&precision) => Err(ModelError::Precision {
+            precision,
+            device: name.to_owned(),
+            possible,
+        }),
         _ => Ok(()),
     }
 }
@@ -409,6 +420,7 @@ fn on_backend<B: EncoderOps>(
         network: Box::new(OnBackend {
             model,
             name,
+            precision,
             biases: Mutex::default(),
         }),
         precision,
@@ -418,6 +430,7 @@ fn on_backend<B: EncoderOps>(
 struct OnBackend<B: Backend> {
     model: SentenceModel<B>,
     name: String,
+    precision: Precision,
     biases: Mutex<BiasCache<B>>,
 }
 
@@ -437,9 +450,15 @@ impl<B: EncoderOps> PooledVectors for OnBackend<B> {
         let data = pooled
             .try_into_data()
             .map_err(|error| failed(Box::new(error)))?;
-        data.convert::<f32>()
+        let rows: Vec<f32> = data
+            .convert::<f32>()
             .into_vec()
-            .map_err(|error| failed(format!("{error:?}").into()))
+            .map_err(|error| failed(format!("{error:?}").into()))?;
+        if self.precision == Precision::Float16 && rows.iter().any(|value| !value.is_finite()) {
+            let beyond = "its numbers are beyond 65504, where f16 ends; choose bf16 or f32";
+            return Err(failed(beyond.into()));
+        }
+        Ok(rows)
     }
 }
 

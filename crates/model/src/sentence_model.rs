@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
+use kernels::sixteen_bits::widened;
 use kernels::{EncoderOps, Precision};
 
 use crate::batch::TokenBatch;
@@ -55,6 +56,7 @@ impl<B: EncoderOps> SentenceModel<B> {
         let hidden = self
             .network
             .forward_with_bias(input_ids, attention_mask.clone(), bias);
+        let hidden = widened(hidden);
         self.scale(pool(&self.pooling, &hidden, attention_mask.as_ref()))
     }
 
@@ -86,6 +88,7 @@ impl<B: EncoderOps> SentenceModel<B> {
 
     fn pool_batch(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         let device = hidden.device();
+        let hidden = widened(hidden);
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
         if B::END_TO_END && !B::ad_enabled(&device) {

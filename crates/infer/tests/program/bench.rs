@@ -27,6 +27,7 @@ fn a_row_for_each_file_then_load_time_and_memory() {
             row["seconds"].as_f64().unwrap(),
             row["texts_per_second"].as_f64().unwrap(),
         );
+        assert!(row["seconds_cold"].as_f64().unwrap() > 0.0, "{row}");
         assert!((seconds * rate - f64::from(texts)).abs() < 1e-6, "{row}");
         // Of one run, the best and the median are the same.
         assert_eq!(row["seconds_median"], row["seconds"], "{row}");
@@ -41,13 +42,13 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     assert!(table.starts_with("workload"), "{table}");
 }
 
-/// The device of these tests' backend packs weights on a processor only.
+/// What wgpu makes of f16 depends on the adapter; the tests of `model` ask it.
 #[test]
 fn a_coarser_precision_is_compared_with_float32_or_refused() {
     let (_folder, queries) = file("queries.txt", "water bottle\nkeyboard\nspeaker\n");
     // Weights with 8 bits instead of 24 move a vector, but not far; inputs of 8 bits too, a little
     // further.
-    for (precision, limit) in [("bf16", 0.999), ("int8", 0.985)] {
+    for (precision, devices, limit) in [("bf16", "cpu and cuda", 0.999), ("int8", "cpu", 0.985)] {
         let arguments = [
             "bench",
             text(&queries),
@@ -58,10 +59,15 @@ fn a_coarser_precision_is_compared_with_float32_or_refused() {
             precision,
         ];
         let outcome = run(&mut infer(&arguments));
-        if !cfg!(feature = "cpu") {
+        let on_cuda = cfg!(all(
+            feature = "cuda",
+            not(any(feature = "ndarray", feature = "wgpu"))
+        ));
+        if !(cfg!(feature = "cpu") || on_cuda && precision == "bf16") {
             let message = outcome.failed(1);
-            let expected = format!("--precision {precision} is for the device cpu");
+            let expected = format!("--precision {precision} is for the device");
             assert!(message.contains(&expected), "{message}");
+            assert!(message.contains(devices), "{message}");
             continue;
         }
         let report: Value = serde_json::from_str(&outcome.ok()).unwrap();
@@ -160,4 +166,20 @@ fn peers_that_say_nothing_about_these_texts_are_refused_at_once() {
         message.starts_with("error: no-such-peers.json"),
         "{message}"
     );
+}
+
+#[test]
+fn a_processor_refuses_f16_and_names_what_it_has() {
+    if !cfg!(any(feature = "cpu", feature = "ndarray")) {
+        return;
+    }
+    let (_folder, queries) = file("queries.txt", "water bottle\n");
+    let arguments = ["bench", text(&queries), "--precision", "f16"];
+    let message = run(&mut infer(&arguments)).failed(1);
+    let possible = if cfg!(feature = "cpu") {
+        "cpu computes in f32, bf16 or int8"
+    } else {
+        "ndarray computes in f32 alone"
+    };
+    assert!(message.contains(possible), "{message}");
 }

@@ -9,7 +9,7 @@ fn vector(model: &str) -> String {
 #[test]
 fn a_model_is_written_and_used_in_every_precision() {
     let parent = tempfile::tempdir().unwrap();
-    for precision in ["f32", "bf16", "int8"] {
+    for precision in ["f32", "f16", "bf16", "int8"] {
         let folder = parent.path().join(precision);
         let arguments = [
             "export",
@@ -30,7 +30,10 @@ fn a_model_is_written_and_used_in_every_precision() {
         run(bare_infer().args(arguments)).ok();
         assert_eq!(vector(text(&again)), exported);
     }
-    assert_eq!(names(parent.path()), ["again", "bf16", "f32", "int8"]);
+    assert_eq!(
+        names(parent.path()),
+        ["again", "bf16", "f16", "f32", "int8"]
+    );
 }
 
 #[test]

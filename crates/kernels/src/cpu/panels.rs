@@ -162,7 +162,10 @@ impl PackedLinear {
             Precision::Int8 if (1..=Int8Matrix::MOST_INPUTS).contains(&input) => {
                 return Self::quantize(matrices);
             }
-            Precision::Float32 | Precision::Int8 => Panels::Float32(cut(matrices, width, width)),
+            // Float16 is for tensors: packed it loses nothing.
+            Precision::Float32 | Precision::Float16 | Precision::Int8 => {
+                Panels::Float32(cut(matrices, width, width))
+            }
             Precision::Bfloat16 => Panels::Bfloat16(cut(matrices, width, width / REGISTERS)),
         };
         Self::assemble(panels, matrices.biases(), input, width)

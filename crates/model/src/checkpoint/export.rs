@@ -10,7 +10,7 @@ use super::write::Contents;
 use crate::error::Result;
 
 /// Reads all tensors and keeps them as `precision` says: in eight bits the weights of the dense
-/// layers alone, in bfloat16 all.
+/// layers alone, in sixteen all.
 pub(super) fn contents(file: &WeightsFile, precision: Precision) -> Result<Contents> {
     let mut tensors = Vec::new();
     for tensor in &file.tensors {
@@ -39,10 +39,10 @@ pub(super) fn contents(file: &WeightsFile, precision: Precision) -> Result<Conte
 }
 
 fn rounded(tensor: &StoredTensor, precision: Precision) -> Result<TensorData> {
-    let data = tensor.floats()?;
     Ok(match precision {
-        Precision::Bfloat16 => data.convert::<bf16>(),
-        _ => data,
+        Precision::Float16 => tensor.float16s()?,
+        Precision::Bfloat16 => tensor.floats()?.convert::<bf16>(),
+        _ => tensor.floats()?,
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) fn load<B: Backend>(
 /// than one layer is in memory twice. Weights that are quantised in the file are packed as they are
 /// in [`Precision::Int8`].
 ///
-/// Without a precision, the file's is taken, or float32 where the backend knows no other.
+/// Without a precision, the file's is taken, or float32 where the device does not compute in that.
 pub(super) fn load_packed<B: EncoderOps>(
     path: &Path,
     config: &MpNetConfig,
@@ -43,8 +43,9 @@ pub(super) fn load_packed<B: EncoderOps>(
     let file = WeightsFile::open(path, config)?;
     let precision = match precision {
         Some(precision) => precision,
-        None if B::PACKS_WEIGHTS => file.precision(),
-        None => Precision::Float32,
+        None => Some(file.precision())
+            .filter(|precision| B::precisions(device).contains(precision))
+            .unwrap_or_default(),
     };
     let mut of_layers: Vec<Vec<Rc<StoredTensor>>> = vec![Vec::new(); config.num_hidden_layers];
     let mut rest = Vec::new();
@@ -58,6 +59,7 @@ pub(super) fn load_packed<B: EncoderOps>(
     let mut network = MpNet::new(config, device);
     let layers = network.take_layers();
     apply::<B, _>(&mut network, path, "", rest)?;
+    let network = network.pack_embeddings(precision);
     let layers = layers
         .into_iter()
         .zip(of_layers)
@@ -84,7 +86,7 @@ fn pack_layer<B: EncoderOps>(
 ) -> Result<EncoderLayer<B>> {
     if !B::PACKS_WEIGHTS {
         apply::<B, _>(&mut layer, path, prefix, tensors)?;
-        return Ok(layer);
+        return Ok(layer.pack(precision));
     }
     // Without the detour over tensors.
     let mut dense = HashMap::new();

@@ -106,7 +106,7 @@ impl Checkpoint {
     }
 
     /// Reads the weights for computing alone, packed where the backend does so; also says in which
-    /// precision. Unless one is asked for that is the file's, where the backend knows it.
+    /// precision. Unless one is asked for that is the file's, where the device computes in that.
     pub(crate) fn load_packed<B: EncoderOps>(
         &self,
         device: &B::Device,
@@ -183,14 +183,15 @@ impl Checkpoint {
     }
 
     /// Writes a model folder as [`save`](Self::save) does, with the weights of this checkpoint in
-    /// another precision: [`Precision::Float32`], [`Precision::Bfloat16`] (all tensors), or
+    /// another precision: [`Precision::Float32`], [`Precision::Float16`] or [`Precision::Bfloat16`] (all tensors), or
     /// [`Precision::Int8`] (the weights of the dense layers, each with a tensor `weight_scale` that
     /// holds a scale for every output, as the compressed-tensors convention has it, and a
     /// `quantization_config` in `config.json` that says so; all other tensors in float32).
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save), and when the weights of this checkpoint cannot be read.
+    /// As [`save`](Self::save), and when the weights of this checkpoint cannot be read, or are too large
+    /// for float16 where that is asked for.
     pub fn export(&self, precision: Precision, folder: &Path) -> Result<()> {
         let file = WeightsFile::open(&self.weights_file()?, &self.config)?;
         write::write(self, || export::contents(&file, precision), folder)

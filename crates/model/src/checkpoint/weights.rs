@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, TensorData, f16};
 use burn_store::TensorSnapshot;
 use burn_store::pytorch::PytorchReader;
 use kernels::{Int8Matrix, Precision};
@@ -77,7 +77,7 @@ impl WeightsFile {
     }
 
     /// How exactly the weights of the dense layers are kept: [`Precision::Int8`] where one of them is
-    /// quantised, [`Precision::Bfloat16`] where all are so.
+    /// quantised, [`Precision::Float16`] or [`Precision::Bfloat16`] where all are so.
     pub(super) fn precision(&self) -> Precision {
         let mut dense = self
             .tensors
@@ -85,6 +85,11 @@ impl WeightsFile {
             .filter(|tensor| tensor.named.dense_weight);
         if dense.clone().any(|tensor| tensor.scales.is_some()) {
             Precision::Int8
+        } else if dense
+            .clone()
+            .all(|tensor| tensor.snapshot.dtype == DType::F16)
+        {
+            Precision::Float16
         } else if dense.all(|tensor| tensor.snapshot.dtype == DType::BF16) {
             Precision::Bfloat16
         } else {
@@ -119,6 +124,22 @@ impl StoredTensor {
         self.floats()?
             .into_vec()
             .map_err(|error| self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into()))
+    }
+
+    /// The values in float16, none of them beyond its range.
+    pub(super) fn float16s(&self) -> Result<TensorData> {
+        let data = self.floats()?;
+        let rounded = data.clone().convert::<f16>();
+        let beyond = rounded.iter::<f32>().position(|value| !value.is_finite());
+        match beyond {
+            None => Ok(rounded),
+            Some(index) => Err(ModelError::TooLarge {
+                path: self.path.clone(),
+                tensor: self.named.checkpoint.clone(),
+                index,
+                value: data.iter::<f32>().nth(index).unwrap_or(f32::INFINITY),
+            }),
+        }
     }
 
     /// A quantised weight as it is stored; `None` where the tensor is none.

@@ -241,6 +241,7 @@ impl View for Stored {
     fn dtype(&self) -> Dtype {
         match self.0.dtype {
             DType::I8 => Dtype::I8,
+            DType::F16 => Dtype::F16,
             DType::BF16 => Dtype::BF16,
             _ => Dtype::F32,
         }

@@ -127,6 +127,34 @@ fn batches_order_and_padding_do_not_change_a_vector() {
     report("tiny model, a vector alone and in other batches", largest);
 }
 
+/// On a graphics processor batches are padded to lengths that occur again and again.
+#[test]
+fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
+    let reference = reference_tokens("tiny_tokens.json");
+    let device = Default::default();
+    let model = Checkpoint::open(&fixture("tiny-mpnet"))
+        .unwrap()
+        .load::<TestBackend>(&device)
+        .unwrap();
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    let mut lengths = std::collections::BTreeSet::new();
+    let mut largest = 0.0f32;
+    for (text, ids) in std::iter::zip(&reference.texts, &reference.input_ids) {
+        lengths.insert(ids.len());
+        let ids = TensorData::new(ids.clone(), [1, ids.len()]).convert::<i32>();
+        let unpadded = model.forward(Tensor::from_data(ids, &device), None);
+        largest = largest.max(assert_close(
+            &format!("{text:?}"),
+            encoder.encode(&[text]).unwrap().values(),
+            &unpadded.into_data().to_vec::<f32>().unwrap(),
+            INVARIANCE,
+        ));
+    }
+    // Among them one below its multiple of 8, and the longest there can be, which is none.
+    assert!(lengths.len() > 10 && lengths.contains(&62), "{lengths:?}");
+    report("tiny model, a vector padded and not", largest);
+}
+
 #[test]
 fn no_texts_give_no_vectors_and_an_empty_text_gives_one() {
     let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();

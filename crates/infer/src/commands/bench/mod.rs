@@ -40,7 +40,7 @@ pub(super) fn run(
     }
     let mut rows = Vec::new();
     for (workload, texts) in &workloads {
-        let times = times(&encoder, texts, workload == SINGLES, args.runs)?;
+        let (seconds_cold, times) = times(&encoder, texts, workload == SINGLES, args.runs)?;
         let seconds = times.first().copied().unwrap_or_default();
         let (precision, texts_per_second) = (
             encoder.precision().to_string(),
@@ -51,6 +51,7 @@ pub(super) fn run(
             texts: texts.len(),
             seconds,
             seconds_median: median(&times),
+            seconds_cold,
             texts_per_second,
             standing: peers
                 .as_ref()
@@ -164,13 +165,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Seconds of several runs, the best first, after one run that does not count.
+/// Seconds of the first run, and those of several after it, the best first.
 fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
     one_a_call: bool,
     runs: u32,
-) -> Result<Vec<f64>, Failure> {
+) -> Result<(f64, Vec<f64>), Failure> {
+    let mut cold = 0.0;
     let mut times = Vec::new();
     for run in 0..=runs {
         let start = Instant::now();
@@ -181,12 +183,15 @@ fn times(
         } else {
             encoder.encode(texts)?;
         }
-        if run > 0 {
-            times.push(start.elapsed().as_secs_f64());
+        let seconds = start.elapsed().as_secs_f64();
+        if run == 0 {
+            cold = seconds;
+        } else {
+            times.push(seconds);
         }
     }
     times.sort_by(f64::total_cmp);
-    Ok(times)
+    Ok((cold, times))
 }
 
 /// The middle one of sorted times, or the mean of the two in the middle; 0 of none.

@@ -28,6 +28,8 @@ pub(super) struct Row {
     /// The best of the runs.
     pub(super) seconds: f64,
     pub(super) seconds_median: f64,
+    /// Of the first run, in which a GPU's kernels are compiled and tuned.
+    pub(super) seconds_cold: f64,
     /// In the best of the runs.
     pub(super) texts_per_second: f64,
     pub(super) precision: String,

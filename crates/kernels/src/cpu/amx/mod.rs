@@ -74,7 +74,7 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
     let form = match precision {
         Precision::Float32 => Form::Split,
         Precision::Bfloat16 => Form::Single,
-        Precision::Int8 => return None,
+        Precision::Float16 | Precision::Int8 => return None,
     };
     wanted().then_some(form)
 }
