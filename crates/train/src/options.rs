@@ -191,6 +191,11 @@ pub struct FitOptions {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpointing: Option<bool>,
+    /// Parts of a batch that are computed side by side on a device: each takes memory for gradients
+    /// of its own, and another number leads to other weights [default: 2 on a processor, 1 on a GPU].
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// Of the order of rows, of dropout and of adapters [default: 42].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -274,7 +279,7 @@ impl FitOptions {
             values: split group_column columns skip_bad_rows sampler drop_last workers
                 model revision offline device devices max_length dropout freeze lora lora_alpha
                 save_adapter loss scale margin epochs max_steps batch_size mini_batch_size
-                accumulation lr warmup decay weight_decay max_grad_norm checkpointing seed
+                accumulation lr warmup decay weight_decay max_grad_norm checkpointing lanes seed
                 eval_steps patience save_steps keep_last reference output
         }
     }

@@ -81,6 +81,8 @@ pub struct Settings {
     pub max_grad_norm: Option<f64>,
     /// What is kept between forward and backward pass.
     pub activations: Activations,
+    /// Parts of a batch side by side on a device, where it was said.
+    pub lanes: Option<usize>,
     /// Of everything random.
     pub seed: u64,
 
@@ -177,6 +179,8 @@ impl Settings {
             ("--save-steps", options.save_steps),
             ("--patience", options.patience),
             ("--workers", options.workers),
+            ("--lanes", options.lanes),
+            ("--max-length", options.max_length),
         ] {
             at_least_one(name, value)?;
         }
@@ -247,6 +251,7 @@ impl Settings {
             mini_batch_size: options.mini_batch_size,
             accumulation: options.accumulation.unwrap_or(1),
             decay: options.decay.unwrap_or_default(),
+            lanes: options.lanes,
             seed: options.seed.unwrap_or_default(),
             eval_steps: options.eval_steps,
             patience: options.patience,
@@ -328,6 +333,7 @@ fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
         ("--batch-size", size(options.batch_size)),
         ("--mini-batch-size", size(options.mini_batch_size)),
         ("--accumulation", size(options.accumulation)),
+        ("--lanes", size(options.lanes)),
         ("--seed", options.seed),
         ("--eval-steps", size(options.eval_steps)),
         ("--patience", size(options.patience)),

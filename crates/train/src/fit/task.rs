@@ -98,12 +98,14 @@ impl BackendTask for Fit<'_> {
         };
 
         let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
+        let recorder = WholeFileRecorder::default();
         let strategy = Stepwise {
             device: device.clone(),
             plan: plan.clone(),
             start: start.clone(),
             cursor: train.cursor(),
             checkpoints: checkpoints.clone(),
+            failure: recorder.failure(),
             supervisor: Mutex::new(Some(supervisor)),
             outcome: Arc::clone(&outcome),
         };
@@ -139,7 +141,7 @@ impl BackendTask for Fit<'_> {
             .with_interrupter(interrupter.clone())
             .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
         if checkpoints.is_some() {
-            training = training.with_file_checkpointer(WholeFileRecorder::default());
+            training = training.with_file_checkpointer(recorder);
         }
         let training = if dashboard {
             training.renderer(interruptible(|| {
@@ -345,6 +347,9 @@ fn step_settings(
     let mut step = StepSettings::for_device(devices[0], objective, checkpoint.config.pad_token_id);
     step.activations = settings.activations;
     step.devices = ids;
+    if let Some(lanes) = settings.lanes {
+        step.lanes_per_device = lanes;
+    }
     if let Some(texts) = settings.mini_batch_size {
         step.chunk.texts = texts;
     }

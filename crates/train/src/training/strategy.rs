@@ -21,7 +21,7 @@ use burn::train::{
 };
 use model::TrainingBackend;
 
-use super::checkpoint::{CheckpointFolder, Position};
+use super::checkpoint::{CheckpointFolder, Position, WriteFailure};
 use super::gradients::{GradientMean, clip, norm};
 use super::optimizer::DecoupledAdamW;
 use super::schedule::Schedule;
@@ -77,6 +77,8 @@ pub(crate) struct Stepwise<B: TrainingBackend> {
     pub(crate) start: Position,
     pub(crate) cursor: Arc<Cursor>,
     pub(crate) checkpoints: Option<CheckpointFolder>,
+    /// What became of the checkpoints.
+    pub(crate) failure: WriteFailure,
     /// Taken by the loop.
     pub(crate) supervisor: Mutex<Option<Supervisor<B>>>,
     pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
@@ -109,6 +111,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
             plan: &self.plan,
             cursor: &self.cursor,
             checkpoints: self.checkpoints.as_ref(),
+            failure: &self.failure,
             supervisor,
             learner,
             train,
@@ -123,6 +126,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         let position = training.position.clone();
         // Waits until the last checkpoint is written.
         drop(training.checkpointer.take());
+        let ending = ending.and_then(|ending| self.failure.check().map(|()| ending));
         if let Some(checkpoints) = training.checkpoints {
             checkpoints.prune();
         }
@@ -136,6 +140,7 @@ struct Loop<'a, B: TrainingBackend> {
     plan: &'a Plan,
     cursor: &'a Cursor,
     checkpoints: Option<&'a CheckpointFolder>,
+    failure: &'a WriteFailure,
     supervisor: Supervisor<B>,
     learner: Learner<Components<B>>,
     train: TrainLoader<Components<B>>,
@@ -410,6 +415,8 @@ impl<B: TrainingBackend> Loop<'_, B> {
         else {
             return Ok(());
         };
+        // One that could not be written looks like an interrupt, and the next one will not do better.
+        self.failure.check()?;
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
         Ok(())
