@@ -131,6 +131,7 @@ impl Settings {
     ///
     /// [`TrainError::Usage`] names the setting that cannot be.
     pub fn resolve(mut options: FitOptions) -> Result<Self, TrainError> {
+        check_choices(&options)?;
         let seed_pairs = options.train.is_empty();
         fill_in(&mut options, seed_pairs);
         let objective = objective(&mut options)?;
@@ -318,6 +319,29 @@ impl Settings {
     }
 }
 
+/// What the command line refuses by itself, in a config file.
+fn check_choices(options: &FitOptions) -> Result<(), TrainError> {
+    for (one, other, both) in [
+        (
+            "--split",
+            "--valid",
+            options.split.is_some() && !options.valid.is_empty(),
+        ),
+        (
+            "--device",
+            "--devices",
+            options.device.is_some() && options.devices.is_some(),
+        ),
+    ] {
+        if both {
+            return Err(TrainError::Usage(format!(
+                "{one} and {other} exclude each other; leave one of them out"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// TOML, in which settings are kept, has no larger numbers: said now, not when the run is done.
 fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
     let size = |value: Option<usize>| value.map(|value| value as u64);
@@ -411,6 +435,9 @@ fn objective(options: &mut FitOptions) -> Result<Objective, TrainError> {
     options.scale = loss.scale();
     options.margin = loss.margin();
     let mut objective = Objective::new(loss);
+    if options.matryoshka.contains(&0) {
+        return Err(TrainError::Usage("--matryoshka is at least 1".to_owned()));
+    }
     if !options.matryoshka.is_empty() {
         let mut matryoshka = Matryoshka::new(options.matryoshka.clone());
         if !options.matryoshka_weights.is_empty() {
@@ -422,6 +449,8 @@ fn objective(options: &mut FitOptions) -> Result<Objective, TrainError> {
             "--matryoshka-weights needs --matryoshka with the dimensions".to_owned(),
         ));
     }
+    // The width of the vectors is not known before the model is.
+    objective.validate(usize::MAX)?;
     Ok(objective)
 }
 

@@ -32,6 +32,7 @@ use crate::evaluation::EvaluationError;
 use crate::loader::Cursor;
 use crate::report::StepRecord;
 use crate::step::{StepOutput, Trainee};
+use crate::terminal::quoted;
 
 /// The types that burn's learner is made of here.
 pub(crate) type Components<B> =
@@ -290,6 +291,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 return Err(TrainError::NonFinite {
                     step,
                     loss: output.loss,
+                    advice: self.advice(),
                     batch: self.supervisor.failed_batch(step, &positions[own..]),
                 });
             }
@@ -307,6 +309,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
             return Err(TrainError::NonFiniteGradient {
                 step,
                 norm: gradient_norm,
+                advice: self.advice(),
                 batch: self.supervisor.failed_batch(step, &positions),
             });
         }
@@ -322,6 +325,22 @@ impl<B: TrainingBackend> Loop<'_, B> {
             batches: count,
             gradient_norm,
         }))
+    }
+
+    /// What to do about a run that has left the numbers: going on with it would come here again.
+    fn advice(&self) -> String {
+        let best = self.checkpoints.zip(self.position.best);
+        let best = best.map(|(checkpoints, best)| checkpoints.best_model(best.step));
+        match best.filter(|model| model.is_dir()) {
+            Some(model) => format!(
+                "begin anew with another --output and a lower --lr or a longer --warmup; the best \
+                 weights so far are a model, for --model {}",
+                quoted(&model.to_string_lossy())
+            ),
+            None => "begin anew, with another --output where there was one, and a lower --lr or a \
+                     longer --warmup"
+                .to_owned(),
+        }
     }
 
     /// Tells the log, the progress line and the dashboard.
