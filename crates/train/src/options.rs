@@ -422,7 +422,10 @@ mod tests {
             whole.train,
             [here.join("pairs.tsv"), "/data/more.tsv".into()]
         );
-        assert_eq!((&whole.model, &whole.output), (&options.model, &options.output));
+        assert_eq!(
+            (&whole.model, &whole.output),
+            (&options.model, &options.output)
+        );
         let folder = FitOptions {
             model: Some("src".to_owned()),
             ..FitOptions::default()

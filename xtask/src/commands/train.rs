@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn arguments_are_those_of_fit() {
         let line = line(Backend::Cpu, &["--max-steps", "100"]);
-        assert!(line.ends_with(" -- fit --device cpu --max-steps 100"), "{line}");
+        assert!(
+            line.ends_with(" -- fit --device cpu --max-steps 100"),
+            "{line}"
+        );
     }
 
     #[test]

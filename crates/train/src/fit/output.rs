@@ -52,9 +52,7 @@ impl OutputFolder {
         }
         let empty = match path.read_dir() {
             // A run that was killed in its first moment left the file that it was writing.
-            Ok(entries) => entries
-                .flatten()
-                .all(|entry| is_unfinished(&entry.path())),
+            Ok(entries) => entries.flatten().all(|entry| is_unfinished(&entry.path())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(TrainError::io(path)(error)),
         };
@@ -73,7 +71,10 @@ impl OutputFolder {
     pub(crate) fn begin(&self, options: &FitOptions) -> Result<(), TrainError> {
         fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
         let entries = self.path.read_dir().into_iter().flatten().flatten();
-        for path in entries.map(|entry| entry.path()).filter(|path| is_unfinished(path)) {
+        for path in entries
+            .map(|entry| entry.path())
+            .filter(|path| is_unfinished(path))
+        {
             remove(&path).map_err(TrainError::io(&path))?;
         }
         let options = options.clone().with_whole_paths();
@@ -272,7 +273,11 @@ mod tests {
         fs::create_dir(&path).unwrap();
         fs::write(path.join(".tmpA1b2C3"), "half of the sett").unwrap();
         begun(&path);
-        let names: Vec<_> = path.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = path
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, [SETTINGS]);
         // Somebody's own file is not taken for one.
         let other = parent.path().join("other");

@@ -75,7 +75,10 @@ fn what_cannot_be_is_named() {
     refused(|options| options.max_length = Some(0), "--max-length");
     refused(|options| options.lanes = Some(0), "--lanes");
     refused(|options| options.matryoshka = vec![64, 0], "--matryoshka");
-    refused(|options| options.matryoshka_weights = vec![1.0], "--matryoshka");
+    refused(
+        |options| options.matryoshka_weights = vec![1.0],
+        "--matryoshka",
+    );
     refused(
         |options| {
             options.lora = Some(4);

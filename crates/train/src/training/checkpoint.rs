@@ -462,7 +462,9 @@ mod tests {
         Recorder::<Backend>::save_item(&recorder, item.clone(), name.clone()).unwrap();
         recorder.failure().check().unwrap();
         assert_eq!(
-            entries(folder.path()).map(|(name, _)| name).collect::<Vec<_>>(),
+            entries(folder.path())
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>(),
             ["optim-3.bin"]
         );
         let plain = BinFileRecorder::<FullPrecisionSettings>::default();
@@ -485,7 +487,10 @@ mod tests {
             let item = vec![0.5f32; length];
             Recorder::<Backend>::save_item(&recorder, item, name.clone()).unwrap_err();
             let message = recorder.failure().check().unwrap_err().to_string();
-            assert!(message.contains("optim-3.bin") && message.contains("space"), "{message}");
+            assert!(
+                message.contains("optim-3.bin") && message.contains("space"),
+                "{message}"
+            );
             assert!(!name.with_extension("bin").exists());
             std::fs::remove_file(partial).unwrap();
         }

@@ -209,9 +209,13 @@ mod tests {
         };
         let mut history = History::default();
         assert!(!has_noted_collapse(&history));
-        history.events.push(note("the validation score is no number"));
+        history
+            .events
+            .push(note("the validation score is no number"));
         assert!(!has_noted_collapse(&history));
-        history.events.push(note(&format!("{COLLAPSED} (mean cosine 0.999)")));
+        history
+            .events
+            .push(note(&format!("{COLLAPSED} (mean cosine 0.999)")));
         assert!(has_noted_collapse(&history));
     }
 
