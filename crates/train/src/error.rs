@@ -203,6 +203,7 @@ impl TrainError {
             Self::Usage(_)
             | Self::NoCosine { .. }
             | Self::Loss(_)
+            | Self::Model(ModelError::MaxLength { .. })
             | Self::OutputInUse { .. }
             | Self::OutputNotEmpty { .. }
             | Self::NothingToResume { .. }
