@@ -11,6 +11,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bincode::error::EncodeError;
 use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::backend::Backend;
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
@@ -294,7 +295,10 @@ impl WholeFileRecorder {
         let mut writer = BufWriter::new(File::create(&partial).map_err(words)?);
         // As burn's recorder does, which reads it.
         bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| match error {
+                EncodeError::Io { inner, .. } => words(inner),
+                error => error.to_string(),
+            })?;
         let written = writer.into_inner().map_err(|error| words(error.into()))?;
         written.sync_all().map_err(words)?;
         std::fs::rename(&partial, file).map_err(words)
