@@ -45,7 +45,7 @@ fn the_cached_form_holds_a_part_of_the_batch() {
         options.loss = Some("cached-multiple-negatives-ranking".to_owned());
     })
     .unwrap();
-    assert_eq!(settings.mini_batch_size, Some(DEFAULT_MINI_BATCH));
+    assert_eq!(settings.mini_batch_size, Some(32));
     assert_eq!(settings.activations, Activations::Forgotten);
     assert!(settings.objective.loss.needs().in_batch_negatives);
 }
