@@ -74,7 +74,7 @@ const EVALUATE_EXAMPLES: &str = "\
 Examples:
   train evaluate
   train evaluate --model sentence-transformers/all-mpnet-base-v2 --model tuned
-  train evaluate --model tuned --pairs test.tsv --columns first=title,second=description
+  train evaluate --model tuned --pairs test.tsv --columns anchor=title,positive=description
   train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
 
 Without data, the judged products of datasets/chorus-electronics and the open sentence pairs of
@@ -106,8 +106,9 @@ pub struct EvaluateArgs {
     /// Anchor, positive, negative: is the positive nearer?
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub triplets: Vec<PathBuf>,
-    /// Columns of the files above, as first=title,second=description (roles: first, second, third,
-    /// score) [default: by their usual names].
+    /// Columns of the files above, as anchor=title,positive=description (roles: anchor or first,
+    /// positive or second, negative or third, score or label); a file that lacks one goes by its own
+    /// [default: by their names, else by their order, as in training].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
     pub columns: Option<String>,
     /// Queries with an id, for --qrels [default: the qrels hold the queries themselves].
@@ -119,15 +120,42 @@ pub struct EvaluateArgs {
     /// Which document answers which query, and how well.
     #[arg(long, value_name = "FILE", requires = "corpus", help_heading = "Data")]
     pub qrels: Option<PathBuf>,
-    /// The columns of the corpus that make up the text of a document.
+    /// The column of the ids of the queries, then those of their text.
     #[arg(
         long,
-        value_name = "NAME,...",
+        value_name = "ID,NAME,...",
+        value_delimiter = ',',
+        requires = "queries",
+        help_heading = "Data"
+    )]
+    pub query_columns: Vec<String>,
+    /// The column of the ids of the corpus, then those of the text of a document.
+    #[arg(
+        long,
+        value_name = "ID,NAME,...",
         value_delimiter = ',',
         requires = "corpus",
         help_heading = "Data"
     )]
     pub corpus_columns: Vec<String>,
+    /// The columns of the qrels: of the query, the document and the grade.
+    #[arg(
+        long,
+        value_name = "QUERY,DOC,GRADE",
+        value_delimiter = ',',
+        requires = "qrels",
+        help_heading = "Data"
+    )]
+    pub qrels_columns: Vec<String>,
+    /// How many results count for accuracy, precision and recall in retrieval [default: 1,3,5,10;
+    /// with 100 for recall@100: 1,3,5,10,100].
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        help_heading = "Data"
+    )]
+    pub cutoffs: Vec<usize>,
     /// Rank only the documents that were judged for a query, not the whole corpus.
     #[arg(long, requires = "qrels", help_heading = "Data")]
     pub judged_only: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
-use records::Source;
+use records::{ColumnProblem, RecordError, RowProblem, Source};
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
@@ -66,25 +66,26 @@ pub enum TrainError {
     #[error("{0}")]
     Usage(String),
     /// The loss is no number any more.
-    #[error("step {step}: the loss is {loss}; lower --lr or raise --warmup. The batch: {batch}")]
+    #[error("step {step}: the loss is {loss}; {advice}. The batch: {batch}")]
     NonFinite {
         /// The optimiser step.
         step: usize,
         /// The loss.
         loss: f64,
+        /// How to go on.
+        advice: String,
         /// The rows of the batch.
         batch: FailedBatch,
     },
     /// A gradient is no number any more.
-    #[error(
-        "step {step}: the norm of the gradients is {norm}; lower --lr or raise --warmup. The batch: \
-         {batch}"
-    )]
+    #[error("step {step}: the norm of the gradients is {norm}; {advice}. The batch: {batch}")]
     NonFiniteGradient {
         /// The optimiser step.
         step: usize,
         /// The norm.
         norm: f64,
+        /// How to go on.
+        advice: String,
         /// The rows of all batches of the step.
         batch: FailedBatch,
     },
@@ -198,10 +199,32 @@ pub enum TrainError {
 
 impl TrainError {
     /// 2 for wrong usage, 130 after Ctrl-C as shells count it, else 1.
+    ///
+    /// Usage is what another command line mends; a file that holds what it should not is none.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::NoCosine { .. } => 2,
+            Self::Usage(_)
+            | Self::NoCosine { .. }
+            | Self::Loss(_)
+            | Self::Model(ModelError::MaxLength { .. })
+            | Self::OutputInUse { .. }
+            | Self::OutputNotEmpty { .. }
+            | Self::NothingToResume { .. }
+            | Self::OtherSettings { .. }
+            | Self::EvaluationSetup(SetupError::Cutoffs | SetupError::DuplicateName { .. })
+            | Self::EvaluationFile(FileError::NoUsualColumns { .. })
+            | Self::Data(
+                DataError::Columns { .. }
+                | DataError::Fraction { .. }
+                | DataError::CannotSplit { .. },
+            ) => 2,
+            Self::Data(DataError::Record(error))
+            | Self::EvaluationFile(FileError::Records(error))
+                if is_missing_column(error) =>
+            {
+                2
+            }
             Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => 130,
             _ => 1,
         }
@@ -217,4 +240,19 @@ impl TrainError {
         let path = path.into();
         |source| Self::Io { path, source }
     }
+}
+
+/// Whether a column was named that the file does not have.
+fn is_missing_column(error: &RecordError) -> bool {
+    matches!(
+        error,
+        RecordError::Columns {
+            source: ColumnProblem::Unknown { .. },
+            ..
+        } | RecordError::Row {
+            source: RowProblem::MissingField { .. },
+            line: 1,
+            ..
+        }
+    )
 }

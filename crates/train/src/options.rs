@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::TrainError;
 use crate::training::schedule::Decay;
@@ -16,12 +16,18 @@ pub struct FitOptions {
     /// A file of training rows: CSV, TSV, JSON Lines or Parquet, the text ones also gzipped; several
     /// are read one after the other [default: the five pairs of datasets/seed].
     #[arg(long, value_name = "FILE", help_heading = "Data")]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_several"
+    )]
     pub train: Vec<PathBuf>,
     /// A file of rows to validate with; scores are of rows of any kind, a validation loss of those
     /// that fit the loss.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_several"
+    )]
     pub valid: Vec<PathBuf>,
     /// Keep this share of the training rows to validate with.
     #[arg(
@@ -46,9 +52,9 @@ pub struct FitOptions {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_bad_rows: Option<bool>,
-    /// How batches are made: shuffle, sequential, length (rows of like length together) or
-    /// no-duplicates (no text twice in a batch) [default: no-duplicates for losses with in-batch
-    /// negatives, else shuffle].
+    /// How batches are made: shuffle, sequential, length (rows of like length together),
+    /// no-duplicates (no text twice in a batch) or length-no-duplicates [default: no-duplicates for
+    /// losses with in-batch negatives, else shuffle].
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
@@ -100,7 +106,8 @@ pub struct FitOptions {
     #[arg(long, value_name = "N", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeze: Option<usize>,
-    /// Train LoRA adapters of that rank beside the attention's layers, and nothing else.
+    /// Train LoRA adapters of that rank beside the attention's layers, and nothing else; they want a
+    /// higher --lr than whole weights do, 1e-4 and above (as PEFT's examples).
     #[arg(long, value_name = "RANK", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<usize>,
@@ -133,7 +140,10 @@ pub struct FitOptions {
         value_delimiter = ',',
         help_heading = "Loss"
     )]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_several"
+    )]
     pub matryoshka: Vec<usize>,
     /// Weights of those dimensions [default: 1 each].
     #[arg(
@@ -142,7 +152,10 @@ pub struct FitOptions {
         value_delimiter = ',',
         help_heading = "Loss"
     )]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_several"
+    )]
     pub matryoshka_weights: Vec<f64>,
 
     /// Passes over the training rows [default: 1; 10 for the seed's pairs].
@@ -191,6 +204,11 @@ pub struct FitOptions {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpointing: Option<bool>,
+    /// Parts of a batch that are computed side by side on a device: each takes memory for gradients
+    /// of its own, and another number leads to other weights [default: 2 on a processor, 1 on a GPU].
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// Of the order of rows, of dropout and of adapters [default: 42].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -274,9 +292,25 @@ impl FitOptions {
             values: split group_column columns skip_bad_rows sampler drop_last workers
                 model revision offline device devices max_length dropout freeze lora lora_alpha
                 save_adapter loss scale margin epochs max_steps batch_size mini_batch_size
-                accumulation lr warmup decay weight_decay max_grad_norm checkpointing seed
+                accumulation lr warmup decay weight_decay max_grad_norm checkpointing lanes seed
                 eval_steps patience save_steps keep_last reference output
         }
+    }
+
+    /// The same with paths that hold in any working directory: files, and a model that is a folder.
+    #[must_use]
+    pub(crate) fn with_whole_paths(mut self) -> Self {
+        let files = self.train.iter_mut().chain(&mut self.valid);
+        for path in files.chain(&mut self.reference) {
+            if let Some(whole) = whole(path) {
+                *path = whole.into();
+            }
+        }
+        let model = self.model.as_deref().map(Path::new);
+        if let Some(whole) = model.filter(|model| model.is_dir()).and_then(whole) {
+            self.model = Some(whole);
+        }
+        self
     }
 
     /// As TOML that [`read`](Self::read) takes.
@@ -290,6 +324,28 @@ impl FitOptions {
             source: Box::new(source),
         })
     }
+}
+
+/// A path from the root on, where a config file can hold it.
+fn whole(path: &Path) -> Option<String> {
+    let whole = std::path::absolute(path).ok()?;
+    whole.to_str().map(str::to_owned)
+}
+
+/// A list, or one value where a list of it alone is meant.
+fn one_or_several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected one value or a list of them")]
+    enum Values<T> {
+        One(T),
+        Several(Vec<T>),
+    }
+    Ok(match Values::deserialize(deserializer)? {
+        Values::One(value) => vec![value],
+        Values::Several(values) => values,
+    })
 }
 
 #[cfg(test)]
@@ -332,6 +388,50 @@ mod tests {
         let json = folder.path().join("training.json");
         std::fs::write(&json, serde_json::to_string(&options).unwrap()).unwrap();
         assert_eq!(FitOptions::read(&json).unwrap(), options);
+    }
+
+    #[test]
+    fn one_value_is_a_list_of_it() {
+        let file: FitOptions = toml::from_str(
+            "train = \"pairs.tsv\"\nvalid = [\"a.tsv\", \"b.tsv\"]\nmatryoshka = 64\nmatryoshka-weights = 1",
+        )
+        .unwrap();
+        assert_eq!(file.train, [PathBuf::from("pairs.tsv")]);
+        assert_eq!(file.valid.len(), 2);
+        assert_eq!(file.matryoshka, [64]);
+        assert_eq!(file.matryoshka_weights, [1.0]);
+        let message = toml::from_str::<FitOptions>("epochs = 1\nmatryoshka = \"wide\"")
+            .unwrap_err()
+            .to_string();
+        for part in ["line 2", "one value or a list"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn whole_paths_are_those_of_files_and_folders() {
+        let options = FitOptions {
+            train: vec!["pairs.tsv".into(), "/data/more.tsv".into()],
+            model: Some("sentence-transformers/all-mpnet-base-v2".to_owned()),
+            output: Some("tuned".into()),
+            ..FitOptions::default()
+        };
+        let whole = options.clone().with_whole_paths();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            whole.train,
+            [here.join("pairs.tsv"), "/data/more.tsv".into()]
+        );
+        assert_eq!(
+            (&whole.model, &whole.output),
+            (&options.model, &options.output)
+        );
+        let folder = FitOptions {
+            model: Some("src".to_owned()),
+            ..FitOptions::default()
+        };
+        let model = folder.with_whole_paths().model.unwrap();
+        assert_eq!(PathBuf::from(model), here.join("src"));
     }
 
     #[test]

@@ -1,26 +1,25 @@
 //! The settings of a run, complete and checked.
 
+mod checks;
+mod parts;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use model::hub::DEFAULT_MODEL;
 use model::{Device, LowRankConfig};
 
+use self::checks::{check_choices, check_sizes};
+use self::parts::{activations, devices, objective, trained, usage};
 use crate::data::{ColumnMap, RowKind, SamplerKind, TextTable};
 use crate::error::TrainError;
-use crate::losses::{Loss, Matryoshka, Objective, TargetKind};
+use crate::losses::{Loss, Objective, TargetKind};
 use crate::options::FitOptions;
 use crate::step::Activations;
 use crate::training::schedule::Decay;
 
 /// Rows of a batch unless set.
 const DEFAULT_BATCH_SIZE: usize = 32;
-
-/// Name of the cached form of ranking losses in sentence-transformers.
-const CACHED: &str = "cached-";
-
-/// Texts held at a time in the cached form unless set (sentence-transformers' default).
-const DEFAULT_MINI_BATCH: usize = 32;
 
 /// What a run does.
 #[derive(Clone, Debug)]
@@ -81,6 +80,8 @@ pub struct Settings {
     pub max_grad_norm: Option<f64>,
     /// What is kept between forward and backward pass.
     pub activations: Activations,
+    /// Parts of a batch side by side on a device, where it was said.
+    pub lanes: Option<usize>,
     /// Of everything random.
     pub seed: u64,
 
@@ -129,6 +130,7 @@ impl Settings {
     ///
     /// [`TrainError::Usage`] names the setting that cannot be.
     pub fn resolve(mut options: FitOptions) -> Result<Self, TrainError> {
+        check_choices(&options)?;
         let seed_pairs = options.train.is_empty();
         fill_in(&mut options, seed_pairs);
         let objective = objective(&mut options)?;
@@ -177,6 +179,8 @@ impl Settings {
             ("--save-steps", options.save_steps),
             ("--patience", options.patience),
             ("--workers", options.workers),
+            ("--lanes", options.lanes),
+            ("--max-length", options.max_length),
         ] {
             at_least_one(name, value)?;
         }
@@ -247,6 +251,7 @@ impl Settings {
             mini_batch_size: options.mini_batch_size,
             accumulation: options.accumulation.unwrap_or(1),
             decay: options.decay.unwrap_or_default(),
+            lanes: options.lanes,
             seed: options.seed.unwrap_or_default(),
             eval_steps: options.eval_steps,
             patience: options.patience,
@@ -313,36 +318,6 @@ impl Settings {
     }
 }
 
-/// TOML, in which settings are kept, has no larger numbers: said now, not when the run is done.
-fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
-    let size = |value: Option<usize>| value.map(|value| value as u64);
-    let matryoshka = options.matryoshka.iter().max().copied();
-    for (name, value) in [
-        ("--workers", size(options.workers)),
-        ("--max-length", size(options.max_length)),
-        ("--freeze", size(options.freeze)),
-        ("--lora", size(options.lora)),
-        ("--matryoshka", size(matryoshka)),
-        ("--epochs", size(options.epochs)),
-        ("--max-steps", size(options.max_steps)),
-        ("--batch-size", size(options.batch_size)),
-        ("--mini-batch-size", size(options.mini_batch_size)),
-        ("--accumulation", size(options.accumulation)),
-        ("--seed", options.seed),
-        ("--eval-steps", size(options.eval_steps)),
-        ("--patience", size(options.patience)),
-        ("--save-steps", size(options.save_steps)),
-    ] {
-        if let Some(value) = value.filter(|&value| i64::try_from(value).is_err()) {
-            return Err(TrainError::Usage(format!(
-                "{name} is at most {}, not {value}",
-                i64::MAX
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// The defaults, which for the seed's pairs are those of the project that these come from.
 fn fill_in(options: &mut FitOptions, seed_pairs: bool) {
     let pick = |seed: f64, other: f64| Some(if seed_pairs { seed } else { other });
@@ -379,108 +354,6 @@ fn fill_in(options: &mut FitOptions, seed_pairs: bool) {
     *options = std::mem::take(options).or(defaults);
     if options.device.is_none() && options.devices.is_none() {
         options.device = Some("auto".to_owned());
-    }
-}
-
-fn usage<T, E: std::fmt::Display>(flag: &str, result: Result<T, E>) -> Result<T, TrainError> {
-    result.map_err(|error| TrainError::Usage(format!("{flag}: {error}")))
-}
-
-fn objective(options: &mut FitOptions) -> Result<Objective, TrainError> {
-    let name = options.loss.clone().unwrap_or_default();
-    let plain = match name.strip_prefix(CACHED) {
-        Some(plain) => {
-            options.mini_batch_size.get_or_insert(DEFAULT_MINI_BATCH);
-            plain
-        }
-        None => &name,
-    };
-    let mut loss: Loss = usage("--loss", plain.parse())?;
-    if let Some(scale) = options.scale {
-        loss = usage("--scale", loss.with_scale(scale))?;
-    }
-    if let Some(margin) = options.margin {
-        loss = usage("--margin", loss.with_margin(margin))?;
-    }
-    options.scale = loss.scale();
-    options.margin = loss.margin();
-    let mut objective = Objective::new(loss);
-    if !options.matryoshka.is_empty() {
-        let mut matryoshka = Matryoshka::new(options.matryoshka.clone());
-        if !options.matryoshka_weights.is_empty() {
-            matryoshka.weights = options.matryoshka_weights.clone();
-        }
-        objective = objective.with_matryoshka(matryoshka);
-    } else if !options.matryoshka_weights.is_empty() {
-        return Err(TrainError::Usage(
-            "--matryoshka-weights needs --matryoshka with the dimensions".to_owned(),
-        ));
-    }
-    Ok(objective)
-}
-
-fn devices(options: &FitOptions) -> Result<Vec<Device>, TrainError> {
-    let parse = |flag: &str, name: &str| usage(flag, name.trim().parse::<Device>());
-    match (&options.devices, &options.device) {
-        (Some(list), _) => {
-            let devices = list
-                .split(',')
-                .map(|name| parse("--devices", name))
-                .collect::<Result<Vec<_>, _>>()?;
-            let kind = |device: &Device| std::mem::discriminant(device);
-            let auto = devices.contains(&Device::Auto);
-            if auto || devices.windows(2).any(|two| kind(&two[0]) != kind(&two[1])) {
-                return Err(TrainError::Usage(
-                    "--devices are all of one kind, as cuda:0,cuda:1".to_owned(),
-                ));
-            }
-            for (place, device) in devices.iter().enumerate() {
-                if devices[..place].contains(device) {
-                    return Err(TrainError::Usage(
-                        "--devices names a device twice; name each once".to_owned(),
-                    ));
-                }
-            }
-            Ok(devices)
-        }
-        (None, Some(name)) => Ok(vec![parse("--device", name)?]),
-        (None, None) => Ok(vec![Device::Auto]),
-    }
-}
-
-fn trained(options: &mut FitOptions) -> Result<Trained, TrainError> {
-    let seed = options.seed.unwrap_or_default();
-    match (options.lora, options.freeze) {
-        (Some(_), Some(_)) => Err(TrainError::Usage(
-            "--lora leaves all weights as they are: --freeze has no meaning beside it".to_owned(),
-        )),
-        (Some(0), None) => Err(TrainError::Usage("--lora is at least 1".to_owned())),
-        (Some(rank), None) => {
-            let alpha = *options.lora_alpha.get_or_insert(2.0 * rank as f64);
-            if !(alpha.is_finite() && alpha > 0.0) {
-                return Err(TrainError::Usage(format!(
-                    "--lora-alpha is above 0, not {alpha}"
-                )));
-            }
-            let config = LowRankConfig { rank, alpha, seed };
-            let alone = *options.save_adapter.get_or_insert(false);
-            Ok(Trained::Adapters(config, alone))
-        }
-        (None, _) if options.lora_alpha.is_some() || options.save_adapter == Some(true) => Err(
-            TrainError::Usage("--lora-alpha and --save-adapter need --lora RANK".to_owned()),
-        ),
-        (None, Some(layers)) => Ok(Trained::Above(layers)),
-        (None, None) => Ok(Trained::All),
-    }
-}
-
-fn activations(options: &FitOptions) -> Activations {
-    let layers = options.checkpointing == Some(true);
-    match (options.mini_batch_size.is_some(), layers) {
-        (false, false) => Activations::Kept,
-        (false, true) => Activations::LayerInputs,
-        (true, false) => Activations::Forgotten,
-        (true, true) => Activations::ForgottenAndLayerInputs,
     }
 }
 

@@ -74,8 +74,11 @@ mod tests {
 
     #[test]
     fn arguments_are_those_of_fit() {
-        let line = line(Backend::Cpu, &["--steps", "100"]);
-        assert!(line.ends_with(" -- fit --device cpu --steps 100"), "{line}");
+        let line = line(Backend::Cpu, &["--max-steps", "100"]);
+        assert!(
+            line.ends_with(" -- fit --device cpu --max-steps 100"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `evaluate`: score a model, or several side by side.
 
-use std::collections::BTreeMap;
+mod columns;
+
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::SentenceEncoder;
 use model::hub::DEFAULT_MODEL;
 
+use self::columns::{Columns, Role};
 use crate::cli::EvaluateArgs;
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{
-    PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
+    Cutoffs, PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
     SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
 };
 use crate::fit::Stop;
@@ -26,6 +28,9 @@ const DEFAULT_CORPUS: &str = "datasets/chorus-electronics/titles.tsv.gz";
 const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
 pub(super) fn run(arguments: &EvaluateArgs, notes: Notes) -> Result<(), TrainError> {
+    if arguments.max_length == Some(0) {
+        return Err(TrainError::Usage("--max-length is at least 1".to_owned()));
+    }
     let suite = suite(arguments)?;
     let names = if arguments.model.is_empty() {
         vec![DEFAULT_MODEL.to_owned()]
@@ -60,36 +65,84 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
     let name = |path: &Path| name_among(path, &files);
     let mut suite = Suite::new();
     for path in &arguments.similarity {
-        let columns = columns.of(["first", "second", "score"])?;
+        let columns = columns.of(path, [Role::First, Role::Second, Role::Score])?;
+        let columns = columns.as_ref().map(names);
         suite.add(name(path), SimilarityEvaluator::from_file(path, columns)?)?;
     }
     for path in &arguments.pairs {
-        let columns = columns.of(["first", "second"])?;
+        let columns = columns.of(path, [Role::First, Role::Second])?;
+        let columns = columns.as_ref().map(names);
         suite.add(name(path), PairedEvaluator::from_file(path, columns)?)?;
     }
     for path in &arguments.triplets {
-        let columns = columns.of(["first", "second", "third"])?;
+        let columns = columns.of(path, [Role::First, Role::Second, Role::Third])?;
+        let columns = columns.as_ref().map(names);
         suite.add(name(path), TripletEvaluator::from_file(path, columns)?)?;
     }
+    columns.check_used()?;
+    let cutoffs = cutoffs(&arguments.cutoffs)?;
     if let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) {
         let mut files =
             RetrievalFiles::new(arguments.queries.clone(), corpus.clone(), qrels.clone());
-        if let Some((id, text)) = arguments.corpus_columns.split_first() {
-            files.document_columns = Some(TextColumns {
-                id: id.clone(),
-                text: text.to_vec(),
-            });
-        }
-        let (name, options) = ranking(&name(qrels), arguments.judged_only);
+        files.document_columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
+        files.query_columns = text_columns("--query-columns", &arguments.query_columns)?;
+        files.judgement_columns = judgement_columns(&arguments.qrels_columns)?;
+        let (name, options) = ranking(&name(qrels), arguments.judged_only, &cutoffs);
         suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
     }
     if suite.is_empty() {
-        defaults(&mut suite)?;
+        defaults(&mut suite, &cutoffs)?;
     }
     Ok(suite)
 }
 
-fn defaults(suite: &mut Suite) -> Result<(), TrainError> {
+fn names<const N: usize>(columns: &[String; N]) -> [&str; N] {
+    columns.each_ref().map(String::as_str)
+}
+
+/// The usual cut-offs, or `named` ones of accuracy, precision and recall.
+fn cutoffs(named: &[usize]) -> Result<Cutoffs, TrainError> {
+    let mut cutoffs = Cutoffs::default();
+    if named.contains(&0) {
+        return Err(TrainError::Usage("--cutoffs are at least 1".to_owned()));
+    }
+    if !named.is_empty() {
+        let mut named = named.to_vec();
+        named.sort_unstable();
+        named.dedup();
+        cutoffs.accuracy.clone_from(&named);
+        cutoffs.precision_recall = named;
+    }
+    Ok(cutoffs)
+}
+
+/// The column of ids, then those of the text; `None` where none was named.
+fn text_columns(flag: &str, named: &[String]) -> Result<Option<TextColumns>, TrainError> {
+    match named {
+        [] => Ok(None),
+        [_] => Err(TrainError::Usage(format!(
+            "{flag} names the column of the ids, then those of the text"
+        ))),
+        [id, text @ ..] => Ok(Some(TextColumns {
+            id: id.clone(),
+            text: text.to_vec(),
+        })),
+    }
+}
+
+fn judgement_columns(named: &[String]) -> Result<Option<[String; 3]>, TrainError> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let columns = <[String; 3]>::try_from(named.to_vec());
+    columns.map(Some).map_err(|_| {
+        TrainError::Usage(
+            "--qrels-columns names three: of the query, the document and the grade".to_owned(),
+        )
+    })
+}
+
+fn defaults(suite: &mut Suite, cutoffs: &Cutoffs) -> Result<(), TrainError> {
     for path in [DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS] {
         if !Path::new(path).is_file() {
             return Err(TrainError::Usage(format!(
@@ -101,12 +154,12 @@ fn defaults(suite: &mut Suite) -> Result<(), TrainError> {
     let path = Path::new(DEFAULT_SIMILARITY);
     suite.add(name(path), SimilarityEvaluator::from_file(path, None)?)?;
     let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
-    let (name, options) = ranking("chorus-electronics", true);
+    let (name, options) = ranking("chorus-electronics", true, cutoffs);
     suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
     Ok(())
 }
 
-fn ranking(name: &str, judged_only: bool) -> (String, RetrievalOptions) {
+fn ranking(name: &str, judged_only: bool, cutoffs: &Cutoffs) -> (String, RetrievalOptions) {
     let ranking = if judged_only {
         Ranking::Judged
     } else {
@@ -119,47 +172,10 @@ fn ranking(name: &str, judged_only: bool) -> (String, RetrievalOptions) {
     };
     let options = RetrievalOptions {
         ranking,
+        cutoffs: cutoffs.clone(),
         ..RetrievalOptions::default()
     };
     (name, options)
-}
-
-/// What `--columns` says.
-struct Columns(BTreeMap<String, String>);
-
-impl Columns {
-    fn parse(text: Option<&str>) -> Result<Self, TrainError> {
-        const ROLES: [&str; 4] = ["first", "second", "third", "score"];
-        let mut columns = BTreeMap::new();
-        for part in text.into_iter().flat_map(|text| text.split(',')) {
-            match part.split_once('=') {
-                Some((role, column)) if ROLES.contains(&role) => {
-                    columns.insert(role.to_owned(), column.to_owned());
-                }
-                _ => {
-                    return Err(TrainError::Usage(format!(
-                        "--columns: `{part}` is not ROLE=NAME with a role of {}",
-                        ROLES.join(", ")
-                    )));
-                }
-            }
-        }
-        Ok(Self(columns))
-    }
-
-    /// The columns of some roles: all of them, or none was named.
-    fn of<const N: usize>(&self, roles: [&str; N]) -> Result<Option<[&str; N]>, TrainError> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let mut columns = [""; N];
-        for (column, role) in columns.iter_mut().zip(roles) {
-            *column = self.0.get(role).ok_or_else(|| {
-                TrainError::Usage(format!("--columns: name {} too", roles.join(", ")))
-            })?;
-        }
-        Ok(Some(columns))
-    }
 }
 
 /// The name of a file without its endings.
@@ -257,27 +273,6 @@ fn json(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_named_all_or_not_at_all() {
-        assert_eq!(Columns::parse(None).unwrap().of(["first"]).unwrap(), None);
-        let columns = Columns::parse(Some("first=title,second=description")).unwrap();
-        assert_eq!(
-            columns.of(["first", "second"]).unwrap(),
-            Some(["title", "description"])
-        );
-        for (text, roles) in [
-            ("first=a", ["first", "second"]),
-            ("first=a,x=b", ["first", "x"]),
-        ] {
-            let outcome = Columns::parse(Some(text)).and_then(|columns| {
-                columns
-                    .of(roles)
-                    .map(|found| found.map(|found| found.map(str::to_owned)))
-            });
-            assert!(matches!(outcome, Err(TrainError::Usage(_))), "{text}");
-        }
-    }
 
     #[test]
     fn a_file_is_called_by_its_name() {

@@ -1,6 +1,7 @@
 //! `fit`: train a model.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::cli::FitArgs;
 use crate::error::TrainError;
@@ -15,7 +16,7 @@ const SHOWN: usize = 3;
 
 pub(super) fn run(arguments: FitArgs, notes: Notes) -> Result<(), TrainError> {
     let options = match &arguments.config {
-        Some(path) => arguments.options.or(FitOptions::read(path)?),
+        Some(path) => arguments.options.or(config(path)?),
         None => arguments.options,
     };
     let stop = Stop::default();
@@ -34,6 +35,14 @@ pub(super) fn run(arguments: FitArgs, notes: Notes) -> Result<(), TrainError> {
     print(&mut out, &result)
         .and_then(|()| out.flush())
         .map_err(TrainError::Stdout)
+}
+
+/// The settings of a config file: what it should not hold is wrong usage, as on the command line.
+fn config(path: &Path) -> Result<FitOptions, TrainError> {
+    FitOptions::read(path).map_err(|error| match error {
+        TrainError::Config { .. } => TrainError::Usage(error.to_string()),
+        error => error,
+    })
 }
 
 /// The first Ctrl-C ends the run after its current step, with a checkpoint; the second at once.

@@ -202,6 +202,12 @@ impl ColumnMap {
         self.target.as_ref().map(|(_, column)| column.as_str())
     }
 
+    /// All columns.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        let target = self.target.iter().map(|(_, column)| column);
+        self.texts.iter().chain(target)
+    }
+
     /// Every column with its role, in the order they are read.
     pub fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
         let texts = self.texts.iter().map(String::as_str);

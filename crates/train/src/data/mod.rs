@@ -62,6 +62,7 @@ pub use columns::{ColumnMap, Role, RowKind};
 pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
 pub use fingerprint::Fingerprint;
 pub use read::ReadOptions;
+pub(crate) use read::{columns_of, has_columns};
 pub use sampler::{Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};
 pub use table::{Example, Row, TextTable};

@@ -48,7 +48,9 @@ impl TextTable {
         let mut skipped_before = 0;
         for file in &files {
             let columns = match &options.columns {
-                Some(columns) if !options.infer_where_missing || has(file, columns, options)? => {
+                Some(columns)
+                    if !options.infer_where_missing || has(file, columns.names(), options)? =>
+                {
                     columns.clone()
                 }
                 _ => match find_columns(file, options)? {
@@ -78,20 +80,37 @@ impl TextTable {
     }
 }
 
+/// The columns of a file with the roles that their names, else their order, tell.
+pub(crate) fn columns_of(file: &Path) -> Result<ColumnMap, DataError> {
+    let file = Source::from(file);
+    match find_columns(&file, &ReadOptions::default())? {
+        Found::Columns(columns) => Ok(columns),
+        Found::NoRows { skipped } => Err(DataError::NoRows {
+            files: vec![file],
+            skipped,
+            first_skipped: None,
+        }),
+    }
+}
+
 /// Whether a file has all those columns; of what can be read only once it is taken for granted.
-fn has(file: &Source, columns: &ColumnMap, options: &ReadOptions) -> Result<bool, DataError> {
+pub(crate) fn has_columns(file: &Path, columns: &[String]) -> Result<bool, DataError> {
+    has(&Source::from(file), columns, &ReadOptions::default())
+}
+
+fn has<'a>(
+    file: &Source,
+    columns: impl IntoIterator<Item = &'a String>,
+    options: &ReadOptions,
+) -> Result<bool, DataError> {
     let reader_options = ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
         ..ReaderOptions::default()
     };
     let reader = RecordReader::open_every_scalar(file, &reader_options)?;
-    let known = |name: &String| reader.columns().contains(name);
-    Ok(reader.total_bytes().is_none()
-        || (columns.texts().iter().all(known)
-            && columns
-                .target()
-                .is_none_or(|name| reader.columns().iter().any(|known| known == name))))
+    let mut columns = columns.into_iter();
+    Ok(reader.total_bytes().is_none() || columns.all(|name| reader.columns().contains(name)))
 }
 
 /// What a look into a file found.

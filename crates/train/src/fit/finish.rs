@@ -173,9 +173,10 @@ impl Finish<'_> {
         }
         let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
         let summary = RunSummary {
-            base_model: self.settings.model.clone(),
+            base_model: base_model(&self.settings.model),
             output: output.path.clone(),
             data: self.rows.files.clone(),
+            max_length: self.checkpoint.max_seq_length,
             loss: describe_loss(self.settings),
             settings: settings_table(self.settings)?,
             before: named(&result.before),
@@ -196,6 +197,15 @@ impl Finish<'_> {
     }
 }
 
+/// A name on the hub as it is, of a folder only its own name: a card is shown to others.
+fn base_model(name: &str) -> String {
+    let folder = Path::new(name);
+    match folder.file_name() {
+        Some(own) if folder.is_dir() => own.to_string_lossy().into_owned(),
+        _ => name.to_owned(),
+    }
+}
+
 /// The loss and its parameters in a line.
 fn describe_loss(settings: &Settings) -> String {
     let loss = &settings.objective.loss;
@@ -212,7 +222,16 @@ fn describe_loss(settings: &Settings) -> String {
 }
 
 fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainError> {
-    let table = toml::Table::try_from(&settings.options).map_err(|source| TrainError::Config {
+    let mut options = settings.options.clone();
+    // A card is shown to others: not the folders of this machine.
+    let files = options.train.iter_mut().chain(&mut options.valid);
+    for path in files.chain(&mut options.reference) {
+        if let Some(name) = path.file_name() {
+            *path = name.into();
+        }
+    }
+    options.model = options.model.as_deref().map(base_model);
+    let table = toml::Table::try_from(&options).map_err(|source| TrainError::Config {
         path: "training.toml".into(),
         source: Box::new(source),
     })?;

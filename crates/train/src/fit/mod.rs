@@ -140,6 +140,11 @@ pub fn fit(
         }
         CheckpointFolder::remove_unfinished(&folder.path);
     }
+    let output = match (resumed, &settings.output) {
+        (Some(folder), _) => Some(folder),
+        (None, Some(path)) => Some(OutputFolder::new(path)?),
+        (None, None) => None,
+    };
     let reference = settings.reference.as_deref();
     let reference = reference.map(finish::reference_curve).transpose()?;
     let devices = settings
@@ -175,11 +180,6 @@ pub fn fit(
     }
     settings.objective.validate(checkpoint.width())?;
 
-    let output = match (resumed, &settings.output) {
-        (Some(folder), _) => Some(folder),
-        (None, Some(path)) => Some(OutputFolder::new(path)?),
-        (None, None) => None,
-    };
     let result = devices[0].run(task::Fit {
         settings: &settings,
         devices: &devices,

@@ -32,6 +32,9 @@ const FREE: [&str; 10] = [
     "save-adapter",
 ];
 
+/// Settings that name files whose rows decide: they may have moved, but not come or gone.
+const ROWS: [&str; 2] = ["train", "valid"];
+
 /// Where a run writes.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputFolder {
@@ -48,7 +51,8 @@ impl OutputFolder {
             });
         }
         let empty = match path.read_dir() {
-            Ok(mut entries) => entries.next().is_none(),
+            // A run that was killed in its first moment left the file that it was writing.
+            Ok(entries) => entries.flatten().all(|entry| is_unfinished(&entry.path())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(TrainError::io(path)(error)),
         };
@@ -62,10 +66,18 @@ impl OutputFolder {
         })
     }
 
-    /// Writes the settings of a new run, when all has been checked that can be before training: what
-    /// is refused leaves nothing behind.
+    /// Writes the settings of a run that begins or goes on, when all has been checked that can be
+    /// before training: what is refused leaves nothing behind.
     pub(crate) fn begin(&self, options: &FitOptions) -> Result<(), TrainError> {
         fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
+        let entries = self.path.read_dir().into_iter().flatten().flatten();
+        for path in entries
+            .map(|entry| entry.path())
+            .filter(|path| is_unfinished(path))
+        {
+            remove(&path).map_err(TrainError::io(&path))?;
+        }
+        let options = options.clone().with_whole_paths();
         self.write(SETTINGS, options.to_toml()?.as_bytes())
     }
 
@@ -86,8 +98,8 @@ impl OutputFolder {
                 path: path.to_owned(),
             });
         }
-        let before = FitOptions::read(&settings)?;
-        let now = options.or(before.clone());
+        let before = FitOptions::read(&settings)?.with_whole_paths();
+        let now = options.with_whole_paths().or(before.clone());
         let table = |options: &FitOptions| {
             toml::Table::try_from(options).map_err(|source| TrainError::Config {
                 path: settings.clone(),
@@ -97,7 +109,11 @@ impl OutputFolder {
         let (old, new) = (table(&before)?, table(&now)?);
         let names = old.keys().chain(new.keys());
         for name in names.filter(|name| !FREE.contains(&name.as_str())) {
-            if old.get(name) != new.get(name) {
+            let (was, is) = (old.get(name), new.get(name));
+            if ROWS.contains(&name.as_str()) && was.is_some() == is.is_some() {
+                continue;
+            }
+            if was != is {
                 let value = |table: &toml::Table| {
                     table
                         .get(name)
@@ -146,6 +162,16 @@ impl OutputFolder {
         let path = self.last_model();
         remove(&path).map_err(TrainError::io(&path))
     }
+}
+
+/// Whether it is a file that [`write_whole`] had not yet put in its place.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let random = name.strip_prefix(".tmp");
+    path.is_file()
+        && random.is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 #[cfg(test)]
@@ -213,6 +239,54 @@ mod tests {
             Err(TrainError::OtherSettings { name, .. }) => assert_eq!(name, "lr"),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn rows_may_have_moved_but_not_come_or_gone() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        begun(&path);
+        let moved = FitOptions {
+            train: vec!["elsewhere/pairs.tsv".into()],
+            ..FitOptions::default()
+        };
+        let (folder, resumed) = OutputFolder::resume(&path, moved).unwrap();
+        assert!(resumed.train[0].ends_with("elsewhere/pairs.tsv"));
+        // What may change is kept as it is now.
+        folder.begin(&resumed).unwrap();
+        let (_, again) = OutputFolder::resume(&path, FitOptions::default()).unwrap();
+        assert_eq!(again.train, resumed.train);
+        let with_validation = FitOptions {
+            valid: vec!["held-out.tsv".into()],
+            ..FitOptions::default()
+        };
+        match OutputFolder::resume(&path, with_validation) {
+            Err(TrainError::OtherSettings { name, .. }) => assert_eq!(name, "valid"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_killed_in_its_first_moment_can_begin_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(".tmpA1b2C3"), "half of the sett").unwrap();
+        begun(&path);
+        let names: Vec<_> = path
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, [SETTINGS]);
+        // Somebody's own file is not taken for one.
+        let other = parent.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(".tmpfile-of-mine"), "mine").unwrap();
+        assert!(matches!(
+            OutputFolder::new(&other),
+            Err(TrainError::OutputNotEmpty { .. })
+        ));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::freeze::freeze;
 use super::plan::plan;
 use super::{FitResult, OutputFolder, Rows, Surroundings};
 use crate::error::TrainError;
-use crate::report::{MetricsLog, ProgressLine, ReferenceCurve};
+use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
 use crate::step::{StepSettings, Trainee};
 use crate::terminal::{Notes, quoted};
@@ -26,7 +26,7 @@ use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptib
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
 use crate::training::schedule::Schedule;
 use crate::training::strategy::{Components, Ending, Outcome, Stepwise};
-use crate::training::supervisor::{Keep, Supervisor, Validate};
+use crate::training::supervisor::{Keep, Supervisor, Validate, has_noted_collapse};
 
 pub(super) struct Fit<'a> {
     pub(super) settings: &'a Settings,
@@ -63,7 +63,7 @@ impl BackendTask for Fit<'_> {
             self.devices[0].description()
         ));
 
-        if let (Some(output), false) = (&self.output, self.surroundings.resume) {
+        if let Some(output) = &self.output {
             output.begin(&settings.options)?;
         }
         let mut log = match &self.output {
@@ -74,6 +74,10 @@ impl BackendTask for Fit<'_> {
             None => Some(MetricsLog::in_memory()),
         };
         let shared_log = log.as_ref().map(MetricsLog::history);
+        let before = shared_log
+            .as_ref()
+            .map(SharedHistory::snapshot)
+            .unwrap_or_default();
 
         let dashboard = self.surroundings.dashboard && notes.has_terminal();
         let supervisor = Supervisor::<Autodiff<B>> {
@@ -94,16 +98,19 @@ impl BackendTask for Fit<'_> {
                 .loss
                 .better_choice()
                 .map(|better| better.name()),
-            collapse_noted: false,
+            collapse_noted: has_noted_collapse(&before),
+            passes: before.steps().last().map_or(0.0, |step| step.epoch),
         };
 
         let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
+        let recorder = WholeFileRecorder::default();
         let strategy = Stepwise {
             device: device.clone(),
             plan: plan.clone(),
             start: start.clone(),
             cursor: train.cursor(),
             checkpoints: checkpoints.clone(),
+            failure: recorder.failure(),
             supervisor: Mutex::new(Some(supervisor)),
             outcome: Arc::clone(&outcome),
         };
@@ -139,7 +146,7 @@ impl BackendTask for Fit<'_> {
             .with_interrupter(interrupter.clone())
             .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
         if checkpoints.is_some() {
-            training = training.with_file_checkpointer(WholeFileRecorder::default());
+            training = training.with_file_checkpointer(recorder);
         }
         let training = if dashboard {
             training.renderer(interruptible(|| {
@@ -345,6 +352,9 @@ fn step_settings(
     let mut step = StepSettings::for_device(devices[0], objective, checkpoint.config.pad_token_id);
     step.activations = settings.activations;
     step.devices = ids;
+    if let Some(lanes) = settings.lanes {
+        step.lanes_per_device = lanes;
+    }
     if let Some(texts) = settings.mini_batch_size {
         step.chunk.texts = texts;
     }

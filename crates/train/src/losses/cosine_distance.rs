@@ -2,7 +2,8 @@
 //!
 //! `mean over rows of 1 - cos(left, right)`
 //!
-//! It has no negatives: one vector for all texts makes it 0 (see [`collapse`](super::collapse)).
+//! PyTorch's `CosineEmbeddingLoss` of pairs that belong together
+//! (`torch/nn/functional.py`). It has no negatives: one vector for all texts makes it 0 (see [`collapse`](super::collapse)).
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

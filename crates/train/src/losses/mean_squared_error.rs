@@ -2,7 +2,7 @@
 //!
 //! `mean over rows and values of (left - right)^2`
 //!
-//! PyTorch's `mse_loss`. Of vectors of length 1 it is `2 / width * (1 - cosine)`. It has no
+//! PyTorch's `mse_loss` (`torch/nn/functional.py`). Of vectors of length 1 it is `2 / width * (1 - cosine)`. It has no
 //! negatives: one vector for all texts makes it 0 (see [`collapse`](super::collapse)).
 
 use burn::nn::loss::{MseLoss, Reduction};

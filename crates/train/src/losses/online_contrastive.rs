@@ -5,8 +5,9 @@
 //!
 //! A pair of label 1 is hard when it is farther apart than the nearest pair of label 0, and the
 //! other way round. Where the batch has no pair of the other label, the mean distance of its own
-//! label takes that place. sentence-transformers' `OnlineContrastiveLoss`: a sum, not a mean; pairs
-//! of any label but 0 and 1 do not count.
+//! label takes that place. There is no paper: it is sentence-transformers' `OnlineContrastiveLoss`
+//! (`sentence_transformers/losses/OnlineContrastiveLoss.py`): a sum, not a mean; pairs of any label
+//! but 0 and 1 do not count.
 
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;

@@ -225,7 +225,10 @@ fn limits(card: &mut Card, summary: &RunSummary) {
     card.line(
         "- Vectors of this model and of the base model do not compare: embed everything anew.",
     );
-    card.line("- Text beyond the base model's longest input is cut off.");
+    card.line(&format!(
+        "- Of a longer text only the first {} tokens are read; the rest is cut off.",
+        thousands(summary.max_length as u64)
+    ));
     card.line("- The licences of the base model and of the training data apply.");
     for warning in &summary.warnings {
         card.line(&format!("- {}", sentence(&text(warning))));
@@ -421,6 +424,7 @@ mod tests {
             "Loss: multiple-negatives-ranking, scale 20. 1,000 steps in ",
             "- 1 row of &#60;pairs&#62; &#124; had an empty text.",
             "no gain in 3 evaluations &#60;early&#62;.",
+            "only the first 1,384 tokens",
         ] {
             assert!(card.contains(text), "{text}\nin\n{card}");
         }

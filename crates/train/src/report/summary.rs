@@ -61,6 +61,8 @@ pub struct RunSummary {
     pub output: PathBuf,
     /// The files that were read.
     pub data: Vec<DataFile>,
+    /// The most tokens of a text that the tuned model reads.
+    pub max_length: usize,
     /// The loss and its parameters in a line.
     pub loss: String,
     /// The names and values of all settings.
@@ -279,6 +281,7 @@ pub(super) mod tests {
                     skipped: 0,
                 },
             ],
+            max_length: 1384,
             loss: "multiple-negatives-ranking, scale 20".to_owned(),
             settings: vec![
                 ("batch-size".to_owned(), "16".to_owned()),
@@ -304,6 +307,7 @@ pub(super) mod tests {
             base_model: "/models/base".to_owned(),
             output: PathBuf::from("tuned"),
             data: Vec::new(),
+            max_length: 128,
             loss: "cosent, scale 20".to_owned(),
             settings: Vec::new(),
             before: None,

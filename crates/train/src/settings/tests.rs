@@ -45,7 +45,7 @@ fn the_cached_form_holds_a_part_of_the_batch() {
         options.loss = Some("cached-multiple-negatives-ranking".to_owned());
     })
     .unwrap();
-    assert_eq!(settings.mini_batch_size, Some(DEFAULT_MINI_BATCH));
+    assert_eq!(settings.mini_batch_size, Some(32));
     assert_eq!(settings.activations, Activations::Forgotten);
     assert!(settings.objective.loss.needs().in_batch_negatives);
 }
@@ -72,6 +72,13 @@ fn what_cannot_be_is_named() {
     refused(|options| options.patience = Some(2), "--valid");
     refused(|options| options.epochs = Some(0), "--epochs");
     refused(|options| options.margin = Some(1.0), "--margin");
+    refused(|options| options.max_length = Some(0), "--max-length");
+    refused(|options| options.lanes = Some(0), "--lanes");
+    refused(|options| options.matryoshka = vec![64, 0], "--matryoshka");
+    refused(
+        |options| options.matryoshka_weights = vec![1.0],
+        "--matryoshka",
+    );
     refused(
         |options| {
             options.lora = Some(4);
@@ -88,6 +95,60 @@ fn what_cannot_be_is_named() {
         |options| options.devices = Some("cuda:0,cuda:0".to_owned()),
         "twice",
     );
+}
+
+#[test]
+fn what_the_command_line_excludes_a_file_does_not_combine() {
+    refused(
+        |options| {
+            options.split = Some(0.1);
+            options.valid = vec!["held-out.tsv".into()];
+        },
+        "--valid",
+    );
+    refused(
+        |options| {
+            options.device = Some("cpu".to_owned());
+            options.devices = Some("cuda:0,cuda:1".to_owned());
+        },
+        "--devices",
+    );
+}
+
+#[test]
+fn parameters_of_a_loss_are_checked_before_anything_is_read() {
+    type Change = fn(&mut FitOptions);
+    let changes: [(Change, &str); 6] = [
+        (|options| options.scale = Some(0.0), "scale"),
+        (|options| options.scale = Some(f64::INFINITY), "scale"),
+        (
+            |options| {
+                options.loss = Some("contrastive".to_owned());
+                options.margin = Some(-1.0);
+            },
+            "margin",
+        ),
+        (|options| options.matryoshka = vec![64, 64], "twice"),
+        (
+            |options| {
+                options.matryoshka = vec![64, 32];
+                options.matryoshka_weights = vec![1.0];
+            },
+            "1 weights for 2",
+        ),
+        (
+            |options| {
+                options.matryoshka = vec![64];
+                options.matryoshka_weights = vec![0.0];
+            },
+            "weight",
+        ),
+    ];
+    for (change, words) in changes {
+        let error = resolve(change).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]

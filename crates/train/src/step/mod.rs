@@ -10,6 +10,10 @@
 //! 3. takes the loss over all vectors and its gradient for each vector;
 //! 4. carries those gradients back through the chunks.
 //!
+//! How many lanes there are does not depend on the machine: chunks, dropout masks and the order of
+//! sums follow from it, and so do the weights in their last bits. More threads than lanes share the
+//! work within a chunk, where no sum depends on how many they are.
+//!
 //! In-batch negatives thus come from the whole batch, whatever it was cut into. What is kept between
 //! 2 and 4 decides the memory, see [`Activations`]; forgetting everything is GradCache (Gao et al.,
 //! "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).

@@ -32,7 +32,8 @@ pub struct StepSettings {
     pub activations: Activations,
     /// Where the random numbers of dropout come from.
     pub dropping: Dropping,
-    /// Chunks computed at the same time on each device.
+    /// Chunks computed at the same time on each device; with another number a run comes to other
+    /// weights.
     pub lanes_per_device: usize,
     /// Devices of the training backend that share a batch; empty for the model's own.
     pub devices: Vec<DeviceId>,
@@ -45,9 +46,13 @@ const CHUNK_TOKENS_CPU: usize = 1_024;
 /// On a GPU a chunk is a batch, unless it is larger than this.
 const CHUNK_TOKENS_GPU: usize = 65_536;
 
-/// Chunks computed side by side on a processor: each lane has gradients of its own, as large as the
-/// model.
-const MOST_LANES: usize = 4;
+/// Chunks computed side by side on a processor, unless told otherwise: each lane has gradients of its
+/// own, as large as the model.
+///
+/// Not as many as there are threads: lanes decide what is in a chunk, which dropout masks it gets and
+/// in which order gradients are added up, so a run would come to other weights on another machine.
+/// More threads than lanes share the work within a chunk.
+const LANES_CPU: usize = 2;
 
 impl StepSettings {
     /// What suits a device; everything is kept between the passes.
@@ -71,11 +76,7 @@ impl StepSettings {
             } else {
                 Dropping::Thread
             },
-            lanes_per_device: if gpu {
-                1
-            } else {
-                rayon::current_num_threads().min(MOST_LANES)
-            },
+            lanes_per_device: if gpu { 1 } else { LANES_CPU },
             devices: Vec::new(),
         }
     }

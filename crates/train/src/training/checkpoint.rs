@@ -6,8 +6,12 @@
 //! and an older one goes only then. So whenever a run is killed there is a checkpoint to go on from,
 //! once there has been one.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bincode::error::EncodeError;
 use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::backend::Backend;
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
@@ -238,12 +242,67 @@ impl CheckpointingStrategy for WhenAsked {
     }
 }
 
-/// burn's recorder of full-precision binary files, except that files appear whole.
+/// burn's recorder of full-precision binary files, except that files appear whole, and that what
+/// keeps them from it is told.
+///
+/// burn writes checkpoints on threads of its own. One that fails there stops the run by the
+/// `Interrupter`, as Ctrl-C does; [`failure`](Self::failure) tells the two apart. burn's own
+/// recorder also leaves the last bytes of a file to a buffer that is dropped without a word when
+/// the disk is full.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WholeFileRecorder(BinFileRecorder<FullPrecisionSettings>);
+pub(crate) struct WholeFileRecorder {
+    burns: BinFileRecorder<FullPrecisionSettings>,
+    failure: WriteFailure,
+}
+
+/// The first file of a checkpoint that could not be written. Copies share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WriteFailure(Arc<Mutex<Option<(PathBuf, String)>>>);
+
+impl WriteFailure {
+    fn keep(&self, path: &Path, reason: &str) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| (path.to_owned(), reason.to_owned()));
+    }
+
+    /// Fails where a file could not be written.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((path, reason)) => Err(TrainError::Checkpoint {
+                path: path.clone(),
+                reason: reason.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
 
 impl WholeFileRecorder {
     const EXTENSION: &'static str = "bin";
+
+    /// What became of the files.
+    pub(crate) fn failure(&self) -> WriteFailure {
+        self.failure.clone()
+    }
+
+    fn write(item: &impl Serialize, file: &Path) -> Result<(), String> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let partial = file.with_file_name(format!("{PARTIAL}{name}"));
+        let words = |error: std::io::Error| error.to_string();
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(words)?;
+        }
+        let mut writer = BufWriter::new(File::create(&partial).map_err(words)?);
+        // As burn's recorder does, which reads it.
+        bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard())
+            .map_err(|error| match error {
+                EncodeError::Io { inner, .. } => words(inner),
+                error => error.to_string(),
+            })?;
+        let written = writer.into_inner().map_err(|error| words(error.into()))?;
+        written.sync_all().map_err(words)?;
+        std::fs::rename(&partial, file).map_err(words)
+    }
 }
 
 impl<B: Backend> FileRecorder<B> for WholeFileRecorder {
@@ -259,21 +318,15 @@ impl<B: Backend> Recorder<B> for WholeFileRecorder {
     type LoadArgs = PathBuf;
 
     fn save_item<I: Serialize>(&self, item: I, file: PathBuf) -> Result<(), RecorderError> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let partial = file.with_file_name(format!("{PARTIAL}{name}"));
-        Recorder::<B>::save_item(&self.0, item, partial.clone())?;
-        let partial = partial.with_extension(Self::EXTENSION);
-        let finish = || {
-            std::fs::File::open(&partial)?.sync_all()?;
-            std::fs::rename(&partial, file.with_extension(Self::EXTENSION))
-        };
-        finish().map_err(|error| {
-            RecorderError::Unknown(format!("cannot write {}: {error}", file.display()))
+        let file = file.with_extension(Self::EXTENSION);
+        Self::write(&item, &file).map_err(|reason| {
+            self.failure.keep(&file, &reason);
+            RecorderError::Unknown(format!("cannot write {}: {reason}", file.display()))
         })
     }
 
     fn load_item<I: DeserializeOwned>(&self, file: &mut PathBuf) -> Result<I, RecorderError> {
-        Recorder::<B>::load_item(&self.0, file)
+        Recorder::<B>::load_item(&self.burns, file)
     }
 }
 
@@ -400,6 +453,51 @@ mod tests {
         assert_eq!(kept(), [6]);
         folder.remove_best_models();
         assert_eq!(kept(), [0; 0]);
+    }
+
+    type Backend = crate::testing::TestBackend;
+
+    #[test]
+    fn what_is_recorded_is_what_burn_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = WholeFileRecorder::default();
+        let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
+        let name = folder.path().join("optim-3");
+        Recorder::<Backend>::save_item(&recorder, item.clone(), name.clone()).unwrap();
+        recorder.failure().check().unwrap();
+        assert_eq!(
+            entries(folder.path())
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>(),
+            ["optim-3.bin"]
+        );
+        let plain = BinFileRecorder::<FullPrecisionSettings>::default();
+        let read: Vec<f32> = Recorder::<Backend>::load_item(&plain, &mut name.clone()).unwrap();
+        assert_eq!(read, item);
+        let read: Vec<f32> = Recorder::<Backend>::load_item(&recorder, &mut name.clone()).unwrap();
+        assert_eq!(read, item);
+    }
+
+    /// Also where the file is so small that the buffer holds all of it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_for_which_there_is_no_room_does_not_appear() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [1, 5000] {
+            let recorder = WholeFileRecorder::default();
+            let partial = folder.path().join("partial-optim-3.bin");
+            std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+            let name = folder.path().join("optim-3");
+            let item = vec![0.5f32; length];
+            Recorder::<Backend>::save_item(&recorder, item, name.clone()).unwrap_err();
+            let message = recorder.failure().check().unwrap_err().to_string();
+            assert!(
+                message.contains("optim-3.bin") && message.contains("space"),
+                "{message}"
+            );
+            assert!(!name.with_extension("bin").exists());
+            std::fs::remove_file(partial).unwrap();
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use burn::train::{
 };
 use model::TrainingBackend;
 
-use super::checkpoint::{CheckpointFolder, Position};
+use super::checkpoint::{CheckpointFolder, Position, WriteFailure};
 use super::gradients::{GradientMean, clip, norm};
 use super::optimizer::DecoupledAdamW;
 use super::schedule::Schedule;
@@ -32,6 +32,7 @@ use crate::evaluation::EvaluationError;
 use crate::loader::Cursor;
 use crate::report::StepRecord;
 use crate::step::{StepOutput, Trainee};
+use crate::terminal::quoted;
 
 /// The types that burn's learner is made of here.
 pub(crate) type Components<B> =
@@ -77,6 +78,8 @@ pub(crate) struct Stepwise<B: TrainingBackend> {
     pub(crate) start: Position,
     pub(crate) cursor: Arc<Cursor>,
     pub(crate) checkpoints: Option<CheckpointFolder>,
+    /// What became of the checkpoints.
+    pub(crate) failure: WriteFailure,
     /// Taken by the loop.
     pub(crate) supervisor: Mutex<Option<Supervisor<B>>>,
     pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
@@ -109,6 +112,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
             plan: &self.plan,
             cursor: &self.cursor,
             checkpoints: self.checkpoints.as_ref(),
+            failure: &self.failure,
             supervisor,
             learner,
             train,
@@ -123,6 +127,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         let position = training.position.clone();
         // Waits until the last checkpoint is written.
         drop(training.checkpointer.take());
+        let ending = ending.and_then(|ending| self.failure.check().map(|()| ending));
         if let Some(checkpoints) = training.checkpoints {
             checkpoints.prune();
         }
@@ -136,6 +141,7 @@ struct Loop<'a, B: TrainingBackend> {
     plan: &'a Plan,
     cursor: &'a Cursor,
     checkpoints: Option<&'a CheckpointFolder>,
+    failure: &'a WriteFailure,
     supervisor: Supervisor<B>,
     learner: Learner<Components<B>>,
     train: TrainLoader<Components<B>>,
@@ -285,6 +291,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 return Err(TrainError::NonFinite {
                     step,
                     loss: output.loss,
+                    advice: self.advice(),
                     batch: self.supervisor.failed_batch(step, &positions[own..]),
                 });
             }
@@ -302,6 +309,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
             return Err(TrainError::NonFiniteGradient {
                 step,
                 norm: gradient_norm,
+                advice: self.advice(),
                 batch: self.supervisor.failed_batch(step, &positions),
             });
         }
@@ -317,6 +325,22 @@ impl<B: TrainingBackend> Loop<'_, B> {
             batches: count,
             gradient_norm,
         }))
+    }
+
+    /// What to do about a run that has left the numbers: going on with it would come here again.
+    fn advice(&self) -> String {
+        let best = self.checkpoints.zip(self.position.best);
+        let best = best.map(|(checkpoints, best)| checkpoints.best_model(best.step));
+        match best.filter(|model| model.is_dir()) {
+            Some(model) => format!(
+                "begin anew with another --output and a lower --lr or a longer --warmup; the best \
+                 weights so far are a model, for --model {}",
+                quoted(&model.to_string_lossy())
+            ),
+            None => "begin anew, with another --output where there was one, and a lower --lr or a \
+                     longer --warmup"
+                .to_owned(),
+        }
     }
 
     /// Tells the log, the progress line and the dashboard.
@@ -410,6 +434,8 @@ impl<B: TrainingBackend> Loop<'_, B> {
         else {
             return Ok(());
         };
+        // One that could not be written looks like an interrupt, and the next one will not do better.
+        self.failure.check()?;
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
         Ok(())

@@ -14,7 +14,7 @@ use crate::data::TextTable;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
 use crate::losses::collapse::has_collapsed;
-use crate::report::{EvaluationRecord, Event, MetricsLog, ProgressLine, StepRecord};
+use crate::report::{EvaluationRecord, Event, History, MetricsLog, ProgressLine, StepRecord};
 use crate::step::StepOutput;
 use crate::terminal::Notes;
 
@@ -61,6 +61,16 @@ pub(crate) struct Supervisor<B: TrainingBackend> {
     /// What to use instead of a loss without negatives.
     pub(crate) better_loss: Option<&'static str>,
     pub(crate) collapse_noted: bool,
+    /// Passes over the rows so far.
+    pub(crate) passes: f64,
+}
+
+/// How the note on a collapse begins.
+const COLLAPSED: &str = "the vectors of different texts have become one";
+
+/// Whether a collapse has been noted in a run.
+pub(crate) fn has_noted_collapse(history: &History) -> bool {
+    history.notes().any(|note| note.starts_with(COLLAPSED))
 }
 
 impl<B: TrainingBackend> Supervisor<B> {
@@ -74,6 +84,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         record: &StepRecord,
         output: &StepOutput,
     ) -> Result<(), TrainError> {
+        self.passes = record.epoch;
         self.append(&Event::Step(record.clone()))?;
         if let Some(line) = self.line.as_mut().and_then(|line| line.line(record)) {
             self.notes.note(line);
@@ -91,8 +102,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         }
         self.collapse_noted = true;
         let text = format!(
-            "the vectors of different texts have become one (mean cosine {cosine:.3}): this loss \
-             has no negatives; use --loss {better}"
+            "{COLLAPSED} (mean cosine {cosine:.3}): this loss has no negatives; use --loss {better}"
         );
         self.warn(step, text)
     }
@@ -120,7 +130,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         let (name, score) = scores.primary();
         let record = EvaluationRecord {
             step: position.step,
-            epoch: position.epoch as f64,
+            epoch: self.passes,
             primary: name.to_owned(),
             scores: scores
                 .iter()
@@ -190,6 +200,24 @@ impl<B: TrainingBackend> Supervisor<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collapse_is_noted_once_in_all_runs_together() {
+        let note = |text: &str| Event::Note {
+            step: 3,
+            text: text.to_owned(),
+        };
+        let mut history = History::default();
+        assert!(!has_noted_collapse(&history));
+        history
+            .events
+            .push(note("the validation score is no number"));
+        assert!(!has_noted_collapse(&history));
+        history
+            .events
+            .push(note(&format!("{COLLAPSED} (mean cosine 0.999)")));
+        assert!(has_noted_collapse(&history));
+    }
 
     #[test]
     fn what_is_no_number_is_never_the_best() {

@@ -1,6 +1,19 @@
 //! `train evaluate`.
 
-use crate::support::{DEVICE, command, fit, folder, stdout, succeed, tiny};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{DEVICE, command, fit, folder, stderr, stdout, succeed, tiny};
+
+/// `train evaluate --json` on the tiny model: the evaluations.
+fn evaluations(folder: &Path, more: &str) -> Value {
+    let tiny = tiny();
+    let mut arguments = vec!["evaluate", "--json", "--device", DEVICE, "--model", &tiny];
+    arguments.extend(more.split_whitespace());
+    let text = stdout(&succeed(command(folder, &arguments)));
+    serde_json::from_str::<Value>(&text).unwrap()[0]["evaluations"].take()
+}
 
 #[test]
 fn pairs_are_scored_for_one_model_and_compared_for_two() {
@@ -42,5 +55,68 @@ fn pairs_are_scored_for_one_model_and_compared_for_two() {
         "after".to_owned(),
     ] {
         assert!(table.contains(&part), "{part} in\n{table}");
+    }
+}
+
+#[test]
+fn scores_triplets_and_judgements_are_measured_together() {
+    let folder = folder();
+    let write = |name: &str, content: &str| {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    };
+    write(
+        "sts.tsv",
+        "left\tright\tgold\nred chair\tred chair\t5\nred cable\tshoes\t0\nsteel bottle\tred bottle\t2\n",
+    );
+    write(
+        "triplets.jsonl",
+        "{\"query\": \"red chair\", \"positive\": \"red chair\", \"neg\": \"steel shoes\"}\n",
+    );
+    write(
+        "products.csv",
+        "sku,name\n1,red chair\n2,steel shoes\n3,red cable\n",
+    );
+    write("asked.csv", "number,words\n7,red chair\n");
+    write("judged.csv", "asked,sku,grade\n7,1,2\n7,3,1\n7,2,0\n");
+    let all = "--similarity sts.tsv --triplets triplets.jsonl --pairs pairs.tsv \
+               --columns first=query,second=description \
+               --queries asked.csv --query-columns number,words \
+               --corpus products.csv --corpus-columns sku,name \
+               --qrels judged.csv --qrels-columns asked,sku,grade --cutoffs 1,3,100";
+    let found = evaluations(folder.path(), all);
+    let metric = |place: usize, name: &str| found[place]["metrics"][name].as_f64();
+    let found_names: Vec<&str> = (0..4)
+        .map(|place| found[place]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(found_names, ["sts", "pairs", "triplets", "judged"]);
+    assert!(metric(0, "spearman_cosine").is_some(), "{found}");
+    assert!(metric(1, "ndcg@10").is_some(), "{found}");
+    // Equal texts have one vector.
+    assert_eq!(metric(2, "cosine_accuracy"), Some(1.0));
+    assert_eq!(metric(3, "cosine_accuracy@1"), Some(1.0));
+    assert_eq!(metric(3, "cosine_recall@100"), Some(1.0));
+    assert_eq!(metric(3, "cosine_recall@10"), None);
+}
+
+#[test]
+fn columns_that_no_file_has_are_wrong_usage() {
+    let folder = folder();
+    let tiny = tiny();
+    for (more, words) in [
+        (
+            "--pairs pairs.tsv --columns anchor=qury,positive=description",
+            "qury",
+        ),
+        ("--similarity pairs.tsv", "score=NAME"),
+        ("--pairs pairs.tsv --cutoffs 0", "--cutoffs"),
+        ("--pairs pairs.tsv --max-length 0", "--max-length"),
+        ("--pairs pairs.tsv --pairs pairs.tsv", "another name"),
+    ] {
+        let mut arguments = vec!["evaluate", "--device", DEVICE, "--model", &tiny];
+        arguments.extend(more.split_whitespace());
+        let output = command(folder.path(), &arguments).output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{more}: {text}");
+        assert!(text.contains(words), "{more}: {text}");
     }
 }

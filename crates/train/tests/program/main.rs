@@ -6,6 +6,7 @@
 )]
 
 mod evaluating;
+mod inputs;
 mod interruption;
 mod support;
 mod training;

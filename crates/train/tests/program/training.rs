@@ -51,19 +51,27 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weights_whatever_the_workers() {
+fn the_same_seed_gives_the_same_weights_whatever_the_workers_and_threads() {
     let folder = folder();
-    for (output, more) in [
-        ("a", "--workers 1"),
-        ("b", "--workers 3"),
-        ("c", "--seed 1"),
+    for (output, more, threads) in [
+        ("a", "--workers 1", "2"),
+        ("b", "--workers 3", "2"),
+        ("c", "--seed 1", "2"),
+        // As on smaller and larger machines.
+        ("one", "", "1"),
+        ("five", "", "5"),
     ] {
         let arguments = format!("--max-steps 3 --batch-size 8 --output {output} {more}");
-        succeed(fit(folder.path(), &arguments));
+        let mut command = fit(folder.path(), &arguments);
+        command.env("RAYON_NUM_THREADS", threads);
+        succeed(command);
     }
     let weights = |name: &str| weights(&inside(folder.path(), name));
     if REPEATABLE {
         assert!(weights("a") == weights("b"), "workers change nothing");
+        for threads in ["one", "five"] {
+            assert!(weights("a") == weights(threads), "{threads} threads");
+        }
     }
     assert!(weights("a") != weights("c"), "the seed does");
 }
@@ -259,6 +267,27 @@ fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
     assert!(text.contains("non-finite-step-2.jsonl"), "{text}");
     assert_eq!(std::fs::read_to_string(batch).unwrap().lines().count(), 24);
     assert!(!inside(folder.path(), "tuned/modules.json").exists());
+}
+
+#[test]
+fn a_gradient_that_is_no_number_names_the_step_and_the_texts() {
+    let folder = folder();
+    // The loss is finite, the squares of its gradients are not.
+    let output = fit(folder.path(), "--scale 1e25 --output tuned")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    for part in [
+        "step 1: the norm of the gradients is",
+        "--output",
+        "pairs.tsv, line ",
+        "non-finite-step-1.jsonl",
+    ] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    let batch = inside(folder.path(), "tuned/non-finite-step-1.jsonl");
+    assert_eq!(std::fs::read_to_string(batch).unwrap().lines().count(), 24);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Wrong usage, and help.
 
+#[cfg(unix)]
+use std::io::BufRead;
+
 use crate::support::{command, fit, folder, stderr, stdout, succeed};
 
 #[test]
@@ -19,6 +22,24 @@ fn losses_are_listed() {
 #[test]
 fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
     let folder = folder();
+    for (name, text) in [
+        (
+            "wrong.toml",
+            "train = \"pairs.tsv\"\nlearning-rate = 1e-5\n",
+        ),
+        (
+            "type.json",
+            "{\"train\": \"pairs.tsv\", \"epochs\": \"two\"}",
+        ),
+        ("one.tsv", "query\tdescription\nred chair\tA chair\n"),
+        ("one.toml", "train = \"one.tsv\"\nsplit = 0.5\n"),
+        (
+            "both.toml",
+            "train = \"pairs.tsv\"\nvalid = \"pairs.tsv\"\nsplit = 0.1\n",
+        ),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
     for (arguments, words) in [
         ("--loss cosent --output x", "needs 2 columns and a score"),
         ("--loss mnlr --output x", "multiple-negatives-ranking"),
@@ -32,6 +53,23 @@ fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
         ("--drop-last --batch-size 64 --output x", "--drop-last"),
         ("--freeze 99 --output x", "nothing to train"),
         ("--threads 0 --output x", "--threads"),
+        ("--scale 0 --output x", "scale"),
+        (
+            "--matryoshka 8,16 --matryoshka-weights 1 --output x",
+            "weights",
+        ),
+        ("--matryoshka 999 --output x", "999"),
+        ("--max-length 0 --output x", "--max-length"),
+        (
+            "--columns anchor=query,positive=nothing --output x",
+            "nothing",
+        ),
+        ("--split 0.2 --group-column nothing --output x", "nothing"),
+        ("--config one.toml --output x", "split off"),
+        ("--resume --output x", "without --resume"),
+        ("--config wrong.toml --output x", "learning-rate"),
+        ("--config type.json --output x", "two"),
+        ("--config both.toml --output x", "exclude"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
         let text = stderr(&output);
@@ -107,18 +145,22 @@ fn a_stop_is_heard_while_steps_are_counted() {
     let mut text = std::fs::read_to_string(&pairs).unwrap();
     text.push_str("red chair\tanother one\n");
     std::fs::write(&pairs, text).unwrap();
-    let child = fit(folder.path(), "--epochs 100000000000 --output x")
+    let mut child = fit(folder.path(), "--epochs 100000000000 --output x")
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let counting = lines.by_ref().find(|line| {
+        let line = line.as_ref().unwrap();
+        line.contains("counting the batches")
+    });
+    assert!(counting.is_some(), "ended before it counted");
     std::process::Command::new("kill")
         .args(["-TERM", &child.id().to_string()])
         .status()
         .unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(130), "{text}");
+    let text: String = lines.map(|line| line.unwrap() + "\n").collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
     assert!(text.contains("nothing was begun"), "{text}");
     assert!(!folder.path().join("x").exists());
 }

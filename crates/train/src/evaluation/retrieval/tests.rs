@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use search::metrics::{self, Gain};
 
 use super::*;
 use crate::evaluation::testing::{Planted, assert_reference, direction, encoder, reference, turn};
@@ -89,62 +88,94 @@ fn as_sentence_transformers_in_any_chunks() {
 /// Grades by query and document; no document twice.
 type Grades = Vec<BTreeMap<usize, u8>>;
 
-/// The mean over queries of a metric of the ranked grades and of all grades.
-fn plain_mean(ranked: &[(Vec<f64>, Vec<f64>)], metric: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
-    let values = ranked.iter().map(|(ranked, all)| metric(ranked, all));
-    values.sum::<f64>() / ranked.len() as f64
-}
-
-fn flags(grades: &[f64]) -> Vec<bool> {
-    grades.iter().map(|&grade| grade > 0.0).collect()
-}
-
-fn binary(grades: &[f64]) -> Vec<f64> {
-    grades
-        .iter()
-        .map(|&grade| f64::from(u8::from(grade > 0.0)))
-        .collect()
-}
-
-/// All metrics by a loop over a full sort.
+/// The means over queries of all metrics, each from its formula: by counting over a full sort,
+/// without `search::metrics`.
 fn plain_scores(ranked: &[(Vec<f64>, Vec<f64>)]) -> BTreeMap<String, f64> {
-    let mut scores = BTreeMap::new();
-    let relevant = |all: &[f64]| flags(all).into_iter().filter(|&flag| flag).count();
-    for k in [1, 3, 5, 10] {
-        let mut add = |name: &str, value| scores.insert(format!("cosine_{name}@{k}"), value);
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (ranked, all) in ranked {
+        // The ranks of the relevant documents, from 1.
+        let ranks: Vec<f64> = (1..)
+            .zip(ranked)
+            .filter(|(_, grade)| **grade > 0.0)
+            .map(|(rank, _)| f64::from(rank))
+            .collect();
+        let relevant = all.iter().filter(|grade| **grade > 0.0).count() as f64;
+        let within = |k: f64| ranks.iter().filter(|rank| **rank <= k).count() as f64;
+        let mut add = |name: String, value| *sums.entry(name).or_default() += value;
+        for k in [1.0, 3.0, 5.0, 10.0] {
+            add(format!("cosine_accuracy@{k}"), within(k).min(1.0));
+            add(format!("cosine_precision@{k}"), within(k) / k);
+            add(format!("cosine_recall@{k}"), within(k) / relevant);
+        }
+        let reciprocal = match ranks.first() {
+            Some(&first) if first <= 10.0 => 1.0 / first,
+            _ => 0.0,
+        };
+        add("cosine_mrr@10".to_owned(), reciprocal);
+        // The precision at each relevant document that is found.
+        let found = ranks.iter().filter(|rank| **rank <= 100.0);
+        let precisions: f64 = found.map(|&rank| within(rank) / rank).sum();
         add(
-            "accuracy",
-            plain_mean(ranked, |r, _| metrics::accuracy(&flags(r), k)),
+            "cosine_map@100".to_owned(),
+            precisions / relevant.min(100.0),
         );
+        let binary = |grade: f64| if grade > 0.0 { 1.0 } else { 0.0 };
+        let exponential = |grade: f64| 2f64.powf(grade) - 1.0;
+        add("cosine_ndcg@10".to_owned(), plain_ndcg(ranked, all, binary));
         add(
-            "precision",
-            plain_mean(ranked, |r, _| metrics::precision(&flags(r), k)),
-        );
-        add(
-            "recall",
-            plain_mean(ranked, |r, all| {
-                metrics::recall(&flags(r), relevant(all), k)
-            }),
+            "cosine_graded_ndcg@10".to_owned(),
+            plain_ndcg(ranked, all, exponential),
         );
     }
-    let ndcg = |r: &[f64], all: &[f64]| metrics::ndcg(r, all, 10, Gain::Exponential).unwrap();
-    let mut add = |name: &str, value| scores.insert(name.to_owned(), value);
-    add("cosine_graded_ndcg@10", plain_mean(ranked, ndcg));
-    add(
-        "cosine_ndcg@10",
-        plain_mean(ranked, |r, all| ndcg(&binary(r), &binary(all))),
-    );
-    add(
-        "cosine_mrr@10",
-        plain_mean(ranked, |r, _| metrics::reciprocal_rank(&flags(r), 10)),
-    );
-    add(
-        "cosine_map@100",
-        plain_mean(ranked, |r, all| {
-            metrics::average_precision(&flags(r), relevant(all), 100)
-        }),
-    );
-    scores
+    for sum in sums.values_mut() {
+        *sum /= ranked.len() as f64;
+    }
+    sums
+}
+
+/// The gains of the first ten results, each divided by `log2(rank + 1)`, over the same of the best
+/// order: that in which the highest grade that is left comes next.
+fn plain_ndcg(ranked: &[f64], all: &[f64], gain: impl Fn(f64) -> f64) -> f64 {
+    let mut left = all.to_vec();
+    let (mut sum, mut best) = (0.0, 0.0);
+    for place in 0..10 {
+        let discount = (place as f64 + 2.0).ln() / 2f64.ln();
+        if let Some(&grade) = ranked.get(place) {
+            sum += gain(grade) / discount;
+        }
+        let highest = left.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if let Some(taken) = left.iter().position(|&grade| grade == highest) {
+            left.remove(taken);
+            best += gain(highest) / discount;
+        }
+    }
+    sum / best
+}
+
+#[test]
+fn the_plain_formulas_by_hand() {
+    // Relevant at ranks 2 and 3 of 4; three are relevant, one was not found.
+    let scores = plain_scores(&[(vec![0.0, 3.0, 1.0, 0.0], vec![1.0, 3.0, 2.0, 0.0])]);
+    let log2 = f64::log2;
+    for (name, expected) in [
+        ("cosine_accuracy@1", 0.0),
+        ("cosine_accuracy@3", 1.0),
+        ("cosine_precision@3", 2.0 / 3.0),
+        ("cosine_recall@3", 2.0 / 3.0),
+        ("cosine_recall@1", 0.0),
+        ("cosine_mrr@10", 0.5),
+        ("cosine_map@100", (1.0 / 2.0 + 2.0 / 3.0) / 3.0),
+        (
+            "cosine_ndcg@10",
+            (1.0 / log2(3.0) + 0.5) / (1.0 + 1.0 / log2(3.0) + 0.5),
+        ),
+        (
+            "cosine_graded_ndcg@10",
+            (7.0 / log2(3.0) + 0.5) / (7.0 + 3.0 / log2(3.0) + 0.5),
+        ),
+    ] {
+        assert!((scores[name] - expected).abs() < 1e-12, "{name}");
+    }
 }
 
 fn assert_scores(scores: &Scores, expected: &BTreeMap<String, f64>) -> Result<(), TestCaseError> {
