@@ -17,8 +17,8 @@
 /// so nothing is padded beyond.
 pub(crate) fn padded_length(length: usize, longest: usize) -> usize {
     let step = match length {
-        ..=64 => 8,
-        ..=128 => 16,
+        0..=64 => 8,
+        65..=128 => 16,
         _ => 32,
     };
     length.next_multiple_of(step).min(longest).max(length)
