@@ -11,8 +11,7 @@
 //! 4. carries those gradients back through the chunks.
 //!
 //! How many lanes there are does not depend on the machine: chunks, dropout masks and the order of
-//! sums follow from it, and so do the weights in their last bits. More threads than lanes share the
-//! work within a chunk, where no sum depends on how many they are.
+//! sums follow from it. More threads than lanes share the work within a chunk.
 //!
 //! In-batch negatives thus come from the whole batch, whatever it was cut into. What is kept between
 //! 2 and 4 decides the memory, see [`Activations`]; forgetting everything is GradCache (Gao et al.,
