@@ -104,8 +104,8 @@ fn columns_that_no_file_has_are_wrong_usage() {
     let tiny = tiny();
     for (more, words) in [
         (
-            "--pairs pairs.tsv --columns anchor=qury,positive=description",
-            "qury",
+            "--pairs pairs.tsv --columns anchor=headline,positive=description",
+            "headline",
         ),
         ("--similarity pairs.tsv", "score=NAME"),
         ("--pairs pairs.tsv --cutoffs 0", "--cutoffs"),
