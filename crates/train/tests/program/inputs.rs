@@ -80,8 +80,8 @@ fn a_json_config_trains_several_dimensions() {
     std::fs::write(
         folder.path().join("run.json"),
         r#"{"train": "pairs.tsv", "loss": "cached-multiple-negatives-ranking", "scale": 10,
-            "matryoshka": [32, 16], "matryoshka-weights": [1, 0.5], "max-steps": 2,
-            "mini-batch-size": 4, "output": "tuned"}"#,
+            "matryoshka": [32, 16], "matryoshka-weights": [1, 0.5], "batch-size": 8,
+            "max-steps": 2, "mini-batch-size": 4, "output": "tuned"}"#,
     )
     .unwrap();
     succeed(fit(folder.path(), "--config run.json"));
