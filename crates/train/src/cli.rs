@@ -147,8 +147,8 @@ pub struct EvaluateArgs {
         help_heading = "Data"
     )]
     pub qrels_columns: Vec<String>,
-    /// How many results count for accuracy, precision and recall in retrieval [default: 1,3,5,10;
-    /// with 100 for recall@100: 1,3,5,10,100].
+    /// How many results count for accuracy, precision and recall in retrieval; with
+    /// `1,3,5,10,100` recall@100 too [default: 1,3,5,10].
     #[arg(
         long,
         value_name = "N,...",

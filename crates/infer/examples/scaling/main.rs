@@ -6,7 +6,7 @@
 //! | texts a second | `singles` and `queries` of `datasets/bench`, on 1, 2, 4, … threads and on all cores |
 //! | milliseconds a batch by length | 8 to 384 tokens, in batches of 1 and of 8 texts, on all cores |
 //! | milliseconds a batch by texts | 1 to 64 texts of 32 tokens, on all cores |
-//! | the floor | see [`floor`] |
+//! | the floor | see `floor.rs` |
 //!
 //! Times are of [`model::SentenceEncoder::encode`] with tokenization, the best of some runs. The
 //! threads of a process cannot be changed, so each precision and number of threads is a process of
