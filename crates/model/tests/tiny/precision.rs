@@ -256,12 +256,13 @@ fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_oth
         }
         let (chosen, rounded) = vectors(&fixture("tiny-mpnet"), Some(precision));
         assert_eq!(chosen, precision);
-        let (smallest, mean) = cosines(&rounded, &exact);
+        let (smallest, _) = cosines(&rounded, &exact);
         report(
             &format!("tiny model in {precision}, 1 less the smallest cosine to f32"),
             1.0 - smallest,
         );
-        assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
+        assert!(least < smallest, "{smallest}");
+        assert!(rounded != exact, "{precision} rounds nothing");
         // Rounded while loading or before: the same weights through the same operations, but that a
         // file keeps nothing in float32.
         let (_parent, folder) = exported(precision);
