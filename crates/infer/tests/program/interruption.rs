@@ -46,6 +46,8 @@ fn an_interrupt_removes_what_was_begun() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = waiting_embed(folder.path());
+        // `wait` would close it, and the end of the input completes the output.
+        let input = child.stdin.take();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
         assert!(
@@ -53,6 +55,7 @@ fn an_interrupt_removes_what_was_begun() {
             "{name}: {:?}",
             names(folder.path())
         );
+        drop(input);
     }
 }
 
