@@ -13,11 +13,13 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 
+use crate::cpu::Activation;
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::EncoderOps;
+use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
-use crate::weights::Norm;
+use crate::weights::{LinearWeights, Norm};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     const END_TO_END: bool = B::END_TO_END;
@@ -25,6 +27,39 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     /// Gradients are float32.
     fn precisions(_: &Self::Device) -> Vec<Precision> {
         vec![Precision::Float32]
+    }
+
+    fn dense(
+        input: Tensor<Self, 2>,
+        weights: LinearWeights<Self>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        let LinearWeights::Plain { weight, bias } = weights else {
+            return plain::dense(input, weights, activation);
+        };
+        let (input, weight, bias) = (primitive(input), primitive(weight), primitive(bias));
+        let inner = LinearWeights::Plain {
+            weight: tensor(weight.primitive.clone()),
+            bias: tensor(bias.primitive.clone()),
+        };
+        let sum = tensor(input.primitive.clone());
+        let sum = B::dense(sum, inner, Activation::Identity);
+        // Each is only needed for the gradient of the other.
+        let state = DenseState {
+            input: weight.is_tracked().then(|| input.primitive.clone()),
+            weight: input.is_tracked().then(|| weight.primitive.clone()),
+        };
+        let parents = [input.node.clone(), weight.node.clone(), bias.node.clone()];
+        let node = Dense.prepare::<C>(parents).compute_bound();
+        let sum = tensor(match node.stateful() {
+            OpsKind::Tracked(node) => node.finish(state, primitive(sum)),
+            OpsKind::UnTracked(node) => node.finish(primitive(sum)),
+        });
+        match activation {
+            Activation::Identity => sum,
+            // A node of its own: its way back needs the sum.
+            Activation::Gelu => Self::exact_gelu(sum),
+        }
     }
 
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -121,6 +156,39 @@ fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B>
 
 fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+#[derive(Debug)]
+struct Dense;
+
+#[derive(Clone, Debug)]
+struct DenseState<T> {
+    input: Option<T>,
+    weight: Option<T>,
+}
+
+impl<B: EncoderOps> Backward<B, 3> for Dense {
+    type State = DenseState<FloatTensor<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [of_input, of_weight, of_bias] = ops.parents;
+        let of = B::dense_backward(
+            ops.state.input.map(tensor),
+            ops.state.weight.map(tensor),
+            tensor(gradient),
+        );
+        let found = [
+            (of_input, of.input.map(primitive)),
+            (of_weight, of.weight.map(primitive)),
+            (of_bias, Some(primitive(of.bias))),
+        ];
+        for (parent, gradient) in found {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<B>(parent.id, gradient);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
+use crate::adamw::AdamWStep;
 use crate::cpu::{Activation, PackedLinear};
 use crate::dropout::DropoutMask;
 use crate::plain;
@@ -50,6 +51,23 @@ pub trait EncoderOps: Backend {
         activation: Activation,
     ) -> Tensor<Self, 2> {
         plain::dense(input, weights, activation)
+    }
+
+    /// The gradients of [`dense`](Self::dense) without an activation: those of the `input` and of the
+    /// `weight`, each where the other is given, and that of the bias.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`: `[rows, input]`
+    /// - `weight`: `[input, output]`
+    /// - `gradient`: `[rows, output]`
+    #[must_use]
+    fn dense_backward(
+        input: Option<Tensor<Self, 2>>,
+        weight: Option<Tensor<Self, 2>>,
+        gradient: Tensor<Self, 2>,
+    ) -> DenseGradients<Self> {
+        plain::dense_backward(input, weight, gradient)
     }
 
     /// `x * (1 + erf(x / sqrt(2))) / 2`, without the tanh that stands in for it elsewhere: any
@@ -132,6 +150,34 @@ pub trait EncoderOps: Backend {
     ) -> Tensor<Self, D> {
         plain::drop_elements(values, mask)
     }
+
+    /// A step of AdamW: the weights after it, and the means of gradients and of squared gradients.
+    #[must_use]
+    fn adamw<const D: usize>(
+        weights: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        means: [Tensor<Self, D>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
+        plain::adamw(weights, gradient, means, step)
+    }
+
+    /// The sum of the squares of all elements, in an order that does not change.
+    #[must_use]
+    fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
+        plain::sum_of_squares(values)
+    }
+}
+
+/// What [`EncoderOps::dense_backward`] gives.
+#[derive(Clone, Debug)]
+pub struct DenseGradients<B: Backend> {
+    /// `[rows, input]`.
+    pub input: Option<Tensor<B, 2>>,
+    /// `[input, output]`.
+    pub weight: Option<Tensor<B, 2>>,
+    /// `[output]`.
+    pub bias: Tensor<B, 1>,
 }
 
 /// What [`EncoderOps::normalize_backward`] gives.

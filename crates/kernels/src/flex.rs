@@ -3,11 +3,13 @@
 use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
+use crate::adamw::AdamWStep;
 use crate::cpu::{
-    self, Activation, Attention, Gradients, PackedLinear, PositionBias, Projections, Strided,
+    self, Activation, Attention, Factor, Gradients, PackedLinear, PositionBias, Projections,
+    Strided,
 };
 use crate::dropout::DropoutMask;
-use crate::encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients};
+use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
@@ -48,14 +50,71 @@ impl EncoderOps for Flex {
         weights: LinearWeights<Self>,
         activation: Activation,
     ) -> Tensor<Self, 2> {
-        let packed = match weights {
-            LinearWeights::Packed(packed) if input.dtype() == DType::F32 => packed,
-            weights => return plain::dense(input, weights, activation),
-        };
         let [rows, _] = input.dims();
-        let mut output = vec![0.0; rows * packed.output()];
-        cpu::linear(slice(&contiguous(input)), &packed, activation, &mut output);
-        tensor(output, [rows, packed.output()])
+        match weights {
+            LinearWeights::Packed(packed) if input.dtype() == DType::F32 => {
+                let mut output = vec![0.0; rows * packed.output()];
+                cpu::linear(slice(&contiguous(input)), &packed, activation, &mut output);
+                tensor(output, [rows, packed.output()])
+            }
+            LinearWeights::Plain { weight, bias }
+                if pays(rows)
+                    && [input.dtype(), weight.dtype(), bias.dtype()] == [DType::F32; 3] =>
+            {
+                let [_, columns] = weight.dims();
+                let (input, weight, bias) =
+                    (contiguous(input), contiguous(weight), contiguous(bias));
+                let mut output = vec![0.0; rows * columns];
+                let (left, right) = (Factor::Rows(slice(&input)), Factor::Rows(slice(&weight)));
+                cpu::product(left, right, slice(&bias), &mut output);
+                if activation == Activation::Gelu {
+                    cpu::gelu(&mut output);
+                }
+                tensor(output, [rows, columns])
+            }
+            weights => plain::dense(input, weights, activation),
+        }
+    }
+
+    fn dense_backward(
+        input: Option<Tensor<Self, 2>>,
+        weight: Option<Tensor<Self, 2>>,
+        gradient: Tensor<Self, 2>,
+    ) -> DenseGradients<Self> {
+        let [rows, outputs] = gradient.dims();
+        let mut dtypes = input.iter().chain(&weight).map(Tensor::dtype);
+        if !pays(rows) || gradient.dtype() != DType::F32 || dtypes.any(|dtype| dtype != DType::F32)
+        {
+            return plain::dense_backward(input, weight, gradient);
+        }
+        let gradient = contiguous(gradient);
+        let of_rows = |weight: Tensor<Self, 2>| {
+            let [inputs, _] = weight.dims();
+            let weight = contiguous(weight);
+            let mut output = vec![0.0; rows * inputs];
+            let (left, right) = (
+                Factor::Rows(slice(&gradient)),
+                Factor::Columns(slice(&weight)),
+            );
+            cpu::product(left, right, &vec![0.0; inputs], &mut output);
+            tensor(output, [rows, inputs])
+        };
+        let of_weight = |input: Tensor<Self, 2>| {
+            let [_, inputs] = input.dims();
+            let input = contiguous(input);
+            let mut output = vec![0.0; inputs * outputs];
+            let (left, right) = (
+                Factor::Columns(slice(&input)),
+                Factor::Rows(slice(&gradient)),
+            );
+            cpu::product(left, right, &vec![0.0; outputs], &mut output);
+            tensor(output, [inputs, outputs])
+        };
+        DenseGradients {
+            input: weight.map(of_rows),
+            weight: input.map(of_weight),
+            bias: tensor(cpu::column_sums(slice(&gradient), outputs), [outputs]),
+        }
     }
 
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -191,7 +250,42 @@ impl EncoderOps for Flex {
         }
         in_place(values, |values| cpu::drop_elements(values, mask))
     }
+
+    fn adamw<const D: usize>(
+        weights: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        means: [Tensor<Self, D>; 2],
+        step: &AdamWStep,
+    ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
+        let [mean, square] = means.each_ref().map(Tensor::dtype);
+        if [weights.dtype(), gradient.dtype(), mean, square] != [DType::F32; 4] {
+            return plain::adamw(weights, gradient, means, step);
+        }
+        let gradient = contiguous(gradient);
+        let [mut mean, mut square] = means.map(contiguous);
+        let weights = in_place(weights, |weights| {
+            let means = [mean.storage_mut::<f32>(), square.storage_mut::<f32>()];
+            cpu::adamw(weights, slice(&gradient), means, step);
+        });
+        let means = [mean, square].map(|mean| Tensor::from_primitive(TensorPrimitive::Float(mean)));
+        (weights, means)
+    }
+
+    fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
+        if values.dtype() != DType::F32 {
+            return plain::sum_of_squares(values);
+        }
+        cpu::sum_of_squares(slice(&contiguous(values)))
+    }
 }
+
+/// Whether a product of so many rows is worth a pass over the weights to pack them.
+fn pays(rows: usize) -> bool {
+    rows >= FEWEST_ROWS
+}
+
+/// Each packed float is then used as often: reading and writing it is some per cent of the product's time.
+const FEWEST_ROWS: usize = 64;
 
 /// What attention looks at, held as slices need it.
 struct AttentionInput {

@@ -8,6 +8,7 @@
 //! operation is one node, with a way back that has such bodies too. A model calls the operation and
 //! does not know which body runs.
 
+mod adamw;
 mod autodiff;
 pub mod cpu;
 mod dropout;
@@ -24,9 +25,12 @@ mod flex;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
 
+pub use adamw::AdamWStep;
 pub use cpu::{Activation, Int8Matrix, PackedLinear};
 pub use dropout::DropoutMask;
-pub use encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients, TrainingBackend};
+pub use encoder_ops::{
+    AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients, TrainingBackend,
+};
 pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;
 pub use weights::{LinearWeights, Norm};

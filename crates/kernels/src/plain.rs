@@ -5,9 +5,10 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
+use crate::adamw::AdamWStep;
 use crate::cpu::Activation;
 use crate::dropout::DropoutMask;
-use crate::encoder_ops::{AttentionGradients, EncoderOps, NormalizeGradients};
+use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::sixteen_bits::{in_float32, widened};
 use crate::texts::Texts;
 use crate::weights::{LinearWeights, Norm};
@@ -22,6 +23,18 @@ pub(crate) fn dense<B: EncoderOps>(
     match activation {
         Activation::Identity => sum,
         Activation::Gelu => B::exact_gelu(sum),
+    }
+}
+
+pub(crate) fn dense_backward<B: Backend>(
+    input: Option<Tensor<B, 2>>,
+    weight: Option<Tensor<B, 2>>,
+    gradient: Tensor<B, 2>,
+) -> DenseGradients<B> {
+    DenseGradients {
+        input: weight.map(|weight| gradient.clone().matmul(weight.transpose())),
+        weight: input.map(|input| input.transpose().matmul(gradient.clone())),
+        bias: gradient.sum_dim(0).squeeze_dim(0),
     }
 }
 
@@ -91,6 +104,34 @@ pub(crate) fn drop_elements<B: Backend, const D: usize>(
     let factors = TensorData::new(mask.factors(shape.num_elements()), shape);
     let factors = Tensor::from_data(factors, &values.device());
     values * factors
+}
+
+/// In the order of burn's own AdamW.
+pub(crate) fn adamw<B: Backend, const D: usize>(
+    weights: Tensor<B, D>,
+    gradient: Tensor<B, D>,
+    [mean, square]: [Tensor<B, D>; 2],
+    step: &AdamWStep,
+) -> (Tensor<B, D>, [Tensor<B, D>; 2]) {
+    let [of_mean, of_square] = step.corrections();
+    let mean = mean * step.beta_1 + gradient.clone() * (1.0 - step.beta_1);
+    let square = square * step.beta_2 + gradient.square() * (1.0 - step.beta_2);
+    let size = (square.clone() / of_square).sqrt() + step.epsilon;
+    let direction = mean.clone() / of_mean / size;
+    let weights = weights * step.kept() - direction * step.rate;
+    (weights, [mean, square])
+}
+
+/// Rows are summed on the device and their sums here: a sum over a whole tensor has another order every time
+/// on burn's CPU backend.
+pub(crate) fn sum_of_squares<B: Backend, const D: usize>(values: Tensor<B, D>) -> f64 {
+    let squares = values.square();
+    let rows = if D == 1 {
+        squares
+    } else {
+        squares.sum_dim(D - 1)
+    };
+    rows.into_data().iter::<f64>().sum()
 }
 
 pub(crate) fn attention_within<B: Backend>(

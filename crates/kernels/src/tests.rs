@@ -6,8 +6,8 @@ use burn_flex::Flex;
 use proptest::prelude::*;
 
 use crate::{
-    Activation, DropoutMask, EncoderOps, LinearWeights, Norm, NormalizeGradients, Precision, Texts,
-    plain,
+    Activation, AdamWStep, DropoutMask, EncoderOps, LinearWeights, Norm, NormalizeGradients,
+    Precision, Texts, plain,
 };
 
 type Train = Autodiff<Flex>;
@@ -106,6 +106,90 @@ proptest! {
         assert_same(fast, plain.clone(), 4.0);
         // The default body understands packed weights too.
         assert_same(plain::dense(values, packed, activation), plain, 4.0);
+    }
+
+    #[test]
+    fn a_dense_layers_way_back_is_the_derivative(
+        // On both sides of where packing pays.
+        rows in 1usize..150,
+        input in 1usize..150,
+        output in 1usize..70,
+        gelu in any::<bool>(),
+        trained in any::<[bool; 2]>(),
+    ) {
+        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+        let (values, direction) = (random([rows, input], 1.0), random([rows, output], 1.0));
+        let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
+        let leaves = || (leaf(&values), leaf(&weight), leaf(&bias));
+
+        let (x, w, b) = leaves();
+        let sum = burn::tensor::module::linear(x.clone(), w.clone(), Some(b.clone()));
+        let activated = if gelu { Train::exact_gelu(sum.clone()) } else { sum.clone() };
+        let expected = gradients!(activated, direction, [x, w]);
+        let [expected_bias] = gradients!(
+            if gelu { Train::exact_gelu(sum) } else { sum }, direction, [b]
+        );
+        let forth = plain::dense(
+            values.clone(),
+            LinearWeights::Plain { weight: weight.clone(), bias: bias.clone() },
+            activation,
+        );
+        // Sums of up to 150 products of a standard normal and one of 0.3, or of two standard normals.
+        let scale = 4.0;
+
+        let (x, w, b) = leaves();
+        let weights = LinearWeights::Plain { weight: w.clone(), bias: b.clone() };
+        let node = Train::dense(x.clone(), weights, activation);
+        assert_same(node.clone().inner(), forth, scale);
+        let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
+        assert_same(b.grad(&gradients).unwrap(), expected_bias, scale);
+        for (leaf, expected) in [x, w].iter().zip(&expected) {
+            assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
+        }
+
+        // What is frozen gets none, and the others the same.
+        let [with_input, with_weight] = trained;
+        let (x, w, b) = leaves();
+        let x = if with_input { x } else { x.detach() };
+        let w = if with_weight { w } else { w.detach() };
+        let weights = LinearWeights::Plain { weight: w.clone(), bias: b };
+        let node = Train::dense(x.clone(), weights, activation);
+        let gradients = (node * Tensor::from_inner(direction)).sum().backward();
+        for ((leaf, trained), expected) in [x, w].iter().zip(trained).zip(expected) {
+            match leaf.grad(&gradients) {
+                Some(found) => {
+                    prop_assert!(trained);
+                    assert_same(found, expected, scale);
+                }
+                None => prop_assert!(!trained),
+            }
+        }
+    }
+
+    #[test]
+    fn steps_of_adamw_are_burns_to_the_bit(rows in 1usize..60, width in 1usize..900) {
+        let mut fast = (random([rows, width], 1.0), [Tensor::zeros([rows, width], &Default::default()), Tensor::zeros([rows, width], &Default::default())]);
+        let mut default = fast.clone();
+        for time in 1..4 {
+            let gradient = random([rows, width], 0.01);
+            let step = AdamWStep {
+                rate: 1e-3,
+                weight_decay: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                time,
+            };
+            fast = Flex::adamw(fast.0, gradient.clone(), fast.1, &step);
+            default = plain::adamw(default.0, gradient.clone(), default.1, &step);
+            fast.0.to_data().assert_eq(&default.0.to_data(), true);
+            for (fast, default) in fast.1.iter().zip(&default.1) {
+                fast.to_data().assert_eq(&default.to_data(), true);
+            }
+            let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), plain::sum_of_squares(gradient));
+            // The default squares in float32.
+            prop_assert!((sum - expected).abs() <= 1e-5 * expected);
+        }
     }
 
     #[test]

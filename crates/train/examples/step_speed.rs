@@ -106,7 +106,9 @@ impl BackendTask for Measure<'_> {
             settings.lanes_per_device = lanes;
         }
         let mut trainee = Trainee::new(model, settings);
-        let mut optimizer = DecoupledAdamW::new(AdamWSettings::default());
+        let mut optimizer = DecoupledAdamW::optimizer::<Trainee<Autodiff<B>>, Autodiff<B>>(
+            AdamWSettings::default(),
+        );
         let vocabulary = self.checkpoint.config.vocab_size;
         let mut seconds = Vec::new();
         for step in 0..=arguments.steps {

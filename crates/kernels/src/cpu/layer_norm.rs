@@ -4,6 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::simd::{Vectorized, dispatch};
+use super::sums::add;
 
 /// Rows that one task takes at least.
 const ROWS_PER_TASK: usize = 64;
@@ -155,12 +156,6 @@ pub fn layer_norm_backward(
         add(&mut total.shift, &part.shift);
         total
     })
-}
-
-fn add(total: &mut [f32], part: &[f32]) {
-    for (total, part) in total.iter_mut().zip(part) {
-        *total += part;
-    }
 }
 
 struct Backward<'a> {

@@ -20,7 +20,7 @@ use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
-use super::tile::{PackedRows, REGISTERS, Rows, Tile, WIDEST, floats, multiply};
+use super::tile::{Columns, PackedRows, REGISTERS, Rows, Tile, WIDEST, floats, multiply};
 
 /// What follows a dense layer's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +51,124 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     if rows == 0 {
         return;
     }
-    if let Panels::Tiles(tiles) = weights.panels() {
-        return amx::linear(input, tiles, weights.bias(), activation, output);
-    }
-    if let Panels::Int8(panels) = weights.panels() {
-        int8::linear(
+    match weights.panels() {
+        Panels::Tiles(tiles) => amx::linear(input, tiles, weights.bias(), activation, output),
+        Panels::Int8(panels) => int8::linear(
             input,
             panels,
             weights.bias(),
             activation,
             weights.output(),
             output,
-        );
+        ),
+        Panels::Float32(_) | Panels::Bfloat16(_) => {
+            over_panels(Input::Rows(input), rows, weights, activation, output);
+        }
+    }
+}
+
+/// `columns^T * weights + bias`, for an input that lies transposed, `[PackedLinear::input][row]`: `output`
+/// holds the rows.
+///
+/// # Panics
+///
+/// When the slices do not fit each other.
+pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output: &mut [f32]) {
+    let rows = rows_of(output, weights.output());
+    assert_eq!(columns.len(), rows * weights.input(), "rows in and out");
+    if rows == 0 {
         return;
     }
+    match weights.panels() {
+        Panels::Float32(_) | Panels::Bfloat16(_) => {
+            let columns = Columns {
+                values: columns,
+                count: rows,
+            };
+            let input = Input::Columns(columns);
+            over_panels(input, rows, weights, Activation::Identity, output);
+        }
+        // These convert rows on the way into tiles of their own.
+        Panels::Tiles(_) | Panels::Int8(_) => {
+            let input = transposed(columns, rows);
+            linear(&input, weights, Activation::Identity, output);
+        }
+    }
+}
+
+/// The rows of what lies as columns.
+fn transposed(columns: &[f32], rows: usize) -> Vec<f32> {
+    let depth = columns.len() / rows;
+    let mut values = vec![0.0; columns.len()];
+    values
+        .par_chunks_mut(depth.max(1) * TRANSPOSED_ROWS)
+        .enumerate()
+        .for_each(|(block, values)| {
+            for (depth_index, line) in columns.chunks_exact(rows).enumerate() {
+                let line = &line[block * TRANSPOSED_ROWS..];
+                for (row, value) in values.chunks_exact_mut(depth).zip(line) {
+                    row[depth_index] = *value;
+                }
+            }
+        });
+    values
+}
+
+/// Rows that are transposed together: a cache line of each column.
+const TRANSPOSED_ROWS: usize = 16;
+
+/// Where the rows of the input are.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Rows(&'a [f32]),
+    Columns(Columns<'a>),
+}
+
+impl Input<'_> {
+    /// Some rows of `depth` floats in tiles of this processor's height.
+    fn pack(self, rows: Range<usize>, depth: usize) -> PackedRows {
+        struct Pack<'a> {
+            input: Input<'a>,
+            rows: Range<usize>,
+            depth: usize,
+        }
+        impl Vectorized for Pack<'_> {
+            type Output = PackedRows;
+
+            #[inline(always)]
+            fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows {
+                let Self { input, rows, depth } = self;
+                match input {
+                    Input::Rows(values) => {
+                        let source = Rows {
+                            values: &values[rows.start * depth..],
+                            stride: depth,
+                            depth,
+                        };
+                        PackedRows::pack(source, rows.len(), ROWS)
+                    }
+                    Input::Columns(columns) => {
+                        PackedRows::pack_columns(columns, rows.start, rows.len(), ROWS)
+                    }
+                }
+            }
+        }
+        dispatch(Pack {
+            input: self,
+            rows,
+            depth,
+        })
+    }
+}
+
+/// [`linear`] over panels of floats.
+fn over_panels(
+    input: Input<'_>,
+    rows: usize,
+    weights: &PackedLinear,
+    activation: Activation,
+    output: &mut [f32],
+) {
     let work = |rows: &PackedRows, panels, columns, output: &mut [f32]| {
         dispatch(Product {
             rows,
@@ -77,7 +181,7 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     };
     let panels = weights.output().div_ceil(weights.width());
     if few_rows(rows) {
-        let packed = packed(input, weights.input());
+        let packed = input.pack(0..rows, weights.input());
         by_panels(
             rows,
             [panels, weights.width(), weights.output()],
@@ -88,33 +192,15 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     }
     let share = rows.div_ceil(rayon::current_num_threads());
     // A multiple of both tile heights.
-    let block = (BLOCK_FLOATS / weights.input()).clamp(24, share.max(24)) / 12 * 12;
-    input
-        .par_chunks(block * weights.input())
-        .zip(output.par_chunks_mut(block * weights.output()))
-        .for_each(|(input, output)| {
-            let packed = packed(input, weights.input());
+    let block = (BLOCK_FLOATS / weights.input().max(1)).clamp(24, share.max(24)) / 12 * 12;
+    output
+        .par_chunks_mut(block * weights.output())
+        .enumerate()
+        .for_each(|(index, output)| {
+            let first = index * block;
+            let packed = input.pack(first..rows.min(first + block), weights.input());
             work(&packed, 0..panels, 0..weights.output(), output);
         });
-}
-
-/// Rows of `depth` floats in tiles of this processor's height.
-fn packed(input: &[f32], depth: usize) -> PackedRows {
-    struct Pack<'a>(Rows<'a>, usize);
-    impl Vectorized for Pack<'_> {
-        type Output = PackedRows;
-
-        #[inline(always)]
-        fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows {
-            PackedRows::pack(self.0, self.1, ROWS)
-        }
-    }
-    let rows = Rows {
-        values: input,
-        stride: depth,
-        depth,
-    };
-    dispatch(Pack(rows, rows_of(input, depth)))
 }
 
 /// Whether the panels are shared out, and not the rows.
@@ -292,7 +378,8 @@ mod tests {
                 };
                 let in_tall = PackedRows::pack(source, rows, 12);
                 Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
-                dispatch(product(&packed(&input, 9), &mut usual));
+                let in_usual = Input::Rows(&input).pack(0..rows, 9);
+                dispatch(product(&in_usual, &mut usual));
                 assert_eq!(tall, usual, "{precision}, {rows} rows");
             }
         }

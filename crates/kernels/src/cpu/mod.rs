@@ -4,6 +4,7 @@
 //! unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 then are the sum of two
 //! bfloat16, within `2^-17` of what they were, and so is what they are multiplied with.
 
+mod adamw;
 mod amx;
 mod attention;
 mod dropout;
@@ -16,9 +17,12 @@ mod matrices;
 mod pages;
 mod panels;
 mod prefetch;
+mod product;
 mod simd;
+mod sums;
 mod tile;
 
+pub use adamw::adamw;
 pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
 };
@@ -28,6 +32,8 @@ pub use int8::Int8Matrix;
 pub use layer_norm::{NormGradients, add_layer_norm, layer_norm, layer_norm_backward};
 pub use linear::{Activation, linear};
 pub use panels::PackedLinear;
+pub use product::{Factor, product};
+pub use sums::{column_sums, sum_of_squares};
 
 #[cfg(test)]
 mod tests;

@@ -78,8 +78,54 @@ fn linear_tolerance() -> f64 {
     if amx::wanted() { 1e-2 } else { 2e-5 }
 }
 
+/// `[columns, rows]` of `[rows, columns]`.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|column| values.iter().skip(column).step_by(columns))
+        .copied()
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_product_is_the_same_however_its_factors_lie(
+        rows in 0usize..150,
+        depth in 1usize..200,
+        columns in 1usize..90,
+        seed in any::<u64>(),
+    ) {
+        let (left, right) = (numbers(rows * depth, seed, 1.0), numbers(depth * columns, seed ^ 1, 1.0));
+        let bias = numbers(columns, seed ^ 2, 1.0);
+        let expected = reference_linear(&left, &right, &bias, Activation::Identity);
+        let (left_columns, right_columns) = (transposed(&left, depth), transposed(&right, columns));
+        for left in [Factor::Rows(&left), Factor::Columns(&left_columns)] {
+            for right in [Factor::Rows(&right), Factor::Columns(&right_columns)] {
+                let mut output = vec![f32::NAN; rows * columns];
+                product(left, right, &bias, &mut output);
+                assert_close(&output, &expected, linear_tolerance());
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_their_definitions(
+        rows in 0usize..300,
+        width in 1usize..90,
+        seed in any::<u64>(),
+    ) {
+        let values = numbers(rows * width, seed, 1.0);
+        let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let found = sum_of_squares(&values);
+        // Products of two float32 are exact in float64, and so are almost all of their sums.
+        prop_assert!((found - squares).abs() <= 1e-12 * squares, "{} {}", found, squares);
+        let columns: Vec<f64> = (0..width)
+            .map(|column| values.iter().skip(column).step_by(width).map(|value| f64::from(*value)).sum())
+            .collect();
+        // 300 terms below 1.
+        assert_close(&column_sums(&values, width), &columns, 2e-5);
+    }
 
     #[test]
     fn a_dense_layer_is_what_its_definition_says(

@@ -56,6 +56,13 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Rows that lie as the columns of a matrix of `count` columns.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub values: &'a [f32],
+    pub count: usize,
+}
+
 /// Rows in tiles, one after the other, each `[depth][row]`.
 pub(super) struct PackedRows {
     values: Vec<f32>,
@@ -77,24 +84,49 @@ impl PackedRows {
     /// goes: a tile of one row takes almost as long as one of six.
     #[inline(always)]
     pub(super) fn pack(rows: Rows<'_>, count: usize, tallest: usize) -> Self {
-        let mut values = vec![0.0; count * rows.depth];
+        Self::fill(count, rows.depth, tallest, |tile, values| {
+            for row in 0..tile.height {
+                let places = values[row..].iter_mut().step_by(tile.height);
+                for (place, value) in places.zip(rows.row(tile.first_row + row)) {
+                    *place = *value;
+                }
+            }
+        })
+    }
+
+    /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
+    /// `first` on.
+    #[inline(always)]
+    pub(super) fn pack_columns(
+        columns: Columns<'_>,
+        first: usize,
+        count: usize,
+        tallest: usize,
+    ) -> Self {
+        let depth = columns.values.len() / columns.count.max(1);
+        Self::fill(count, depth, tallest, |tile, values| {
+            let lines = columns.values.chunks_exact(columns.count);
+            for (places, line) in values.chunks_exact_mut(tile.height).zip(lines) {
+                places.copy_from_slice(&line[first + tile.first_row..][..tile.height]);
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn fill(count: usize, depth: usize, tallest: usize, fill: impl Fn(Tile, &mut [f32])) -> Self {
+        let mut values = vec![0.0; count * depth];
         let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
         let mut first_row = 0;
         while first_row < count {
             let rest = count - first_row;
             let height = rest.div_ceil(rest.div_ceil(tallest));
-            let start = first_row * rows.depth;
-            for row in 0..height {
-                let places = values[start + row..].iter_mut().step_by(height);
-                for (place, value) in places.zip(rows.row(first_row + row)) {
-                    *place = *value;
-                }
-            }
-            tiles.push(Tile {
+            let tile = Tile {
                 first_row,
                 height,
-                start,
-            });
+                start: first_row * depth,
+            };
+            fill(tile, &mut values[tile.start..][..height * depth]);
+            tiles.push(tile);
             first_row += height;
         }
         Self { values, tiles }

@@ -120,7 +120,7 @@ impl BackendTask for Fit<'_> {
             plan.total_steps,
             settings.decay,
         );
-        let optimizer = DecoupledAdamW::new(AdamWSettings {
+        let optimizer = DecoupledAdamW::optimizer(AdamWSettings {
             weight_decay: settings.weight_decay as f32,
             ..AdamWSettings::default()
         });

@@ -4,6 +4,7 @@ use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use model::EncoderOps;
 
 /// The mean of the gradients of several batches, each weighted by its rows: what one batch of all
 /// rows has, for a loss that is a mean over rows.
@@ -60,10 +61,7 @@ impl<M> GradientMean<M> {
 
 /// The Euclidean norm of all gradients together, as `clip_grad_norm_` of PyTorch takes it (burn's
 /// own clipping by norm looks at each parameter alone).
-///
-/// Rows are summed on the device and their sums here, in `f64` and always in the same order: a sum
-/// over a whole tensor has another order every time on burn's CPU backend.
-pub fn norm<B: AutodiffBackend, M: AutodiffModule<B>>(
+pub fn norm<B: AutodiffBackend<InnerBackend: EncoderOps>, M: AutodiffModule<B>>(
     module: &M,
     gradients: &GradientsParams,
 ) -> f64 {
@@ -80,17 +78,11 @@ struct SumOfSquares<'a> {
     sum: f64,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_> {
+impl<B: AutodiffBackend<InnerBackend: EncoderOps>> ModuleVisitor<B> for SumOfSquares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) else {
-            return;
-        };
-        let rows = if D == 1 {
-            gradient.square()
-        } else {
-            gradient.square().sum_dim(D - 1)
-        };
-        self.sum += rows.into_data().iter::<f64>().sum::<f64>();
+        if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+            self.sum += B::InnerBackend::sum_of_squares(gradient);
+        }
     }
 }
 

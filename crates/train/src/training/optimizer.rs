@@ -1,12 +1,11 @@
 //! AdamW with weight decay where it belongs.
 
-use std::collections::HashSet;
-
-use burn::module::{AutodiffModule, ModuleVisitor, Param, ParamId};
+use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
-use burn::optim::{AdamW, AdamWConfig, GradientsParams, MultiGradientsParams, Optimizer};
+use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, SimpleOptimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use model::{AdamWStep, EncoderOps};
 
 /// Constants of AdamW, with the defaults of PyTorch (burn's differ in epsilon and decay).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,107 +34,66 @@ impl Default for AdamWSettings {
 /// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) that decays
 /// matrices and tables, and neither biases nor the scales of a layer norm, as PyTorch recipes do.
 ///
-/// burn's optimiser has one decay for all parameters; this one is two of them.
-pub struct DecoupledAdamW<M: AutodiffModule<B>, B: AutodiffBackend> {
-    decayed: OptimizerAdaptor<AdamW, M, B>,
-    plain: OptimizerAdaptor<AdamW, M, B>,
-}
+/// burn's own has one decay for all parameters. A step is one operation of the backend: on a processor a
+/// single pass over weights, gradient and means. The record is that of burn's AdamW.
+#[derive(Clone, Debug)]
+pub struct DecoupledAdamW(AdamWSettings);
 
-impl<M: AutodiffModule<B>, B: AutodiffBackend> Clone for DecoupledAdamW<M, B> {
-    fn clone(&self) -> Self {
-        Self {
-            decayed: self.decayed.clone(),
-            plain: self.plain.clone(),
-        }
-    }
-}
+/// [`DecoupledAdamW`] for all parameters of a module, without a past at first.
+pub type AdamWOptimizer<M, B> = OptimizerAdaptor<DecoupledAdamW, M, B>;
 
-impl<M: AutodiffModule<B>, B: AutodiffBackend> DecoupledAdamW<M, B> {
+impl DecoupledAdamW {
     /// An optimiser without a past.
     #[must_use]
-    pub fn new(settings: AdamWSettings) -> Self {
-        let with_decay = |weight_decay| {
-            AdamWConfig::new()
-                .with_beta_1(settings.beta_1)
-                .with_beta_2(settings.beta_2)
-                .with_epsilon(settings.epsilon)
-                .with_weight_decay(weight_decay)
-                .init::<B, M>()
+    pub fn optimizer<M, B>(settings: AdamWSettings) -> AdamWOptimizer<M, B>
+    where
+        M: AutodiffModule<B>,
+        B: AutodiffBackend<InnerBackend: EncoderOps>,
+    {
+        Self(settings).into()
+    }
+}
+
+impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
+    type State<const D: usize> = AdamWState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        weights: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<AdamWState<B, D>>,
+    ) -> (Tensor<B, D>, Option<AdamWState<B, D>>) {
+        let settings = &self.0;
+        let (time, means) = match state.map(|state| state.momentum) {
+            Some(past) => (past.time + 1, [past.moment_1, past.moment_2]),
+            None => (1, [weights.zeros_like(), weights.zeros_like()]),
         };
-        Self {
-            decayed: with_decay(settings.weight_decay),
-            plain: with_decay(0.0),
-        }
-    }
-}
-
-impl<M: AutodiffModule<B>, B: AutodiffBackend> Optimizer<M, B> for DecoupledAdamW<M, B> {
-    type Record = (
-        <OptimizerAdaptor<AdamW, M, B> as Optimizer<M, B>>::Record,
-        <OptimizerAdaptor<AdamW, M, B> as Optimizer<M, B>>::Record,
-    );
-
-    fn step(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
-        let (decayed, plain) = split(&module, gradients);
-        let module = self.decayed.step(rate, module, decayed);
-        self.plain.step(rate, module, plain)
-    }
-
-    fn step_multi(&mut self, rate: f64, module: M, gradients: MultiGradientsParams) -> M {
-        let (mut decayed, mut plain) = (Vec::new(), Vec::new());
-        for (gradients, device) in gradients.grads {
-            let (with, without) = split(&module, gradients);
-            decayed.push((with, device));
-            plain.push((without, device));
-        }
-        let module = self
-            .decayed
-            .step_multi(rate, module, MultiGradientsParams { grads: decayed });
-        self.plain
-            .step_multi(rate, module, MultiGradientsParams { grads: plain })
+        // Vectors here are all biases and scales of a layer norm.
+        let decays = D > 1;
+        let step = AdamWStep {
+            rate,
+            weight_decay: if decays {
+                f64::from(settings.weight_decay)
+            } else {
+                0.0
+            },
+            beta_1: settings.beta_1,
+            beta_2: settings.beta_2,
+            epsilon: settings.epsilon,
+            time: i32::try_from(time).unwrap_or(i32::MAX),
+        };
+        let (weights, [mean, square]) = B::adamw(weights, gradient, means, &step);
+        let momentum = AdaptiveMomentumState::new(time, mean, square);
+        (weights, Some(AdamWState::new(momentum)))
     }
 
-    fn to_record(&self) -> Self::Record {
-        (self.decayed.to_record(), self.plain.to_record())
-    }
-
-    fn load_record(self, (decayed, plain): Self::Record) -> Self {
-        Self {
-            decayed: self.decayed.load_record(decayed),
-            plain: self.plain.load_record(plain),
-        }
-    }
-}
-
-/// The gradients of what is decayed, and of what is not: vectors, which here are all biases and
-/// scales of a layer norm.
-fn split<M: AutodiffModule<B>, B: AutodiffBackend>(
-    module: &M,
-    mut gradients: GradientsParams,
-) -> (GradientsParams, GradientsParams) {
-    let mut plain = GradientsParams::new();
-    module.visit(&mut Vectors {
-        from: &mut gradients,
-        to: &mut plain,
-        seen: HashSet::new(),
-    });
-    (gradients, plain)
-}
-
-struct Vectors<'a> {
-    from: &'a mut GradientsParams,
-    to: &'a mut GradientsParams,
-    seen: HashSet<ParamId>,
-}
-
-impl<B: AutodiffBackend> ModuleVisitor<B> for Vectors<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if D == 1
-            && self.seen.insert(param.id)
-            && let Some(gradient) = self.from.remove::<B::InnerBackend, D>(param.id)
-        {
-            self.to.register(param.id, gradient);
-        }
+    fn to_device<const D: usize>(
+        mut state: AdamWState<B, D>,
+        device: &B::Device,
+    ) -> AdamWState<B, D> {
+        state.momentum = state.momentum.to_device(device);
+        state
     }
 }
 
@@ -143,12 +101,15 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Vectors<'_> {
 mod tests {
     use burn::module::Module;
     use burn::nn::{Linear, LinearConfig};
+    use burn::optim::{GradientsParams, MultiGradientsParams, Optimizer};
     use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 
     use super::*;
     use crate::testing::{TrainBackend, values};
 
-    type Tested = DecoupledAdamW<Linear<TrainBackend>, TrainBackend>;
+    fn tested(settings: AdamWSettings) -> AdamWOptimizer<Linear<TrainBackend>, TrainBackend> {
+        DecoupledAdamW::optimizer(settings)
+    }
 
     fn gradients(layer: &Linear<TrainBackend>, value: f32) -> GradientsParams {
         let mut gradients = GradientsParams::new();
@@ -169,7 +130,7 @@ mod tests {
     fn the_first_step_is_that_of_adamw_and_only_matrices_decay() {
         let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
         let (weight, bias) = numbers(&layer);
-        let mut optimizer = Tested::new(AdamWSettings {
+        let mut optimizer = tested(AdamWSettings {
             weight_decay: 0.5,
             ..AdamWSettings::default()
         });
@@ -196,14 +157,14 @@ mod tests {
     fn a_record_holds_all_that_the_next_step_needs() {
         let device = Default::default();
         let begin = LinearConfig::new(2, 3).init::<TrainBackend>(&device);
-        let mut optimizer = Tested::new(AdamWSettings::default());
+        let mut optimizer = tested(AdamWSettings::default());
         let first = gradients(&begin, 0.3);
         let layer = optimizer.step(0.1, begin, first);
 
         let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
         let bytes = Recorder::<TrainBackend>::record(&recorder, optimizer.to_record(), ()).unwrap();
         let record = Recorder::<TrainBackend>::load(&recorder, bytes, &device).unwrap();
-        let mut restored = Tested::new(AdamWSettings::default()).load_record(record);
+        let mut restored = tested(AdamWSettings::default()).load_record(record);
 
         let next = gradients(&layer, -0.2);
         let again = gradients(&layer, -0.2);
@@ -217,8 +178,8 @@ mod tests {
         use burn::prelude::DeviceOps;
         let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
         let device = layer.weight.val().device().to_id();
-        let mut one = Tested::new(AdamWSettings::default());
-        let mut two = Tested::new(AdamWSettings::default());
+        let mut one = tested(AdamWSettings::default());
+        let mut two = tested(AdamWSettings::default());
         let whole = gradients(&layer, 0.5);
         let halves = MultiGradientsParams {
             grads: vec![

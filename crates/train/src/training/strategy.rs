@@ -23,7 +23,7 @@ use model::TrainingBackend;
 
 use super::checkpoint::{CheckpointFolder, Position, WriteFailure};
 use super::gradients::{GradientMean, clip, norm};
-use super::optimizer::DecoupledAdamW;
+use super::optimizer::AdamWOptimizer;
 use super::schedule::Schedule;
 use super::supervisor::{Supervisor, Verdict};
 use crate::batch::TrainingBatch;
@@ -36,7 +36,7 @@ use crate::terminal::quoted;
 
 /// The types that burn's learner is made of here.
 pub(crate) type Components<B> =
-    LearningComponentsMarker<B, Schedule, Trainee<B>, DecoupledAdamW<Trainee<B>, B>>;
+    LearningComponentsMarker<B, Schedule, Trainee<B>, AdamWOptimizer<Trainee<B>, B>>;
 
 /// How long, and what happens every so many steps.
 #[derive(Clone, Debug)]
