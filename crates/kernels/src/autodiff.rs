@@ -23,10 +23,33 @@ use crate::weights::{LinearWeights, Norm};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     const END_TO_END: bool = B::END_TO_END;
+    const ROUNDS_PRODUCTS: bool = B::ROUNDS_PRODUCTS;
 
     /// Gradients are float32.
     fn precisions(_: &Self::Device) -> Vec<Precision> {
         vec![Precision::Float32]
+    }
+
+    fn product<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        if !B::ROUNDS_PRODUCTS {
+            return left.matmul(right);
+        }
+        let (left, right) = (primitive(left), primitive(right));
+        let output = B::product::<D>(
+            tensor(left.primitive.clone()),
+            tensor(right.primitive.clone()),
+        );
+        // Each is only needed for the gradient of the other.
+        let state = ProductState {
+            left: right.is_tracked().then(|| left.primitive.clone()),
+            right: left.is_tracked().then(|| right.primitive.clone()),
+        };
+        let parents = [left.node.clone(), right.node.clone()];
+        let node = Product::<D>.prepare::<C>(parents).compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => node.finish(state, primitive(output)),
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
     }
 
     fn dense(
@@ -156,6 +179,32 @@ fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B>
 
 fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+#[derive(Debug)]
+struct Product<const D: usize>;
+
+#[derive(Clone, Debug)]
+struct ProductState<T> {
+    left: Option<T>,
+    right: Option<T>,
+}
+
+impl<B: EncoderOps, const D: usize> Backward<B, 2> for Product<D> {
+    type State = ProductState<FloatTensor<B>>;
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = tensor::<B, D>(gradients.consume::<B>(&ops.node));
+        let [of_left, of_right] = ops.parents;
+        if let (Some(parent), Some(right)) = (of_left, ops.state.right) {
+            let found = B::product(gradient.clone(), tensor::<B, D>(right).transpose());
+            gradients.register::<B>(parent.id, primitive(found));
+        }
+        if let (Some(parent), Some(left)) = (of_right, ops.state.left) {
+            let found = B::product(tensor::<B, D>(left).transpose(), gradient);
+            gradients.register::<B>(parent.id, primitive(found));
+        }
+    }
 }
 
 #[derive(Debug)]

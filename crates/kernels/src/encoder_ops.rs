@@ -23,6 +23,9 @@ pub trait EncoderOps: Backend {
     /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
     const PACKS_WEIGHTS: bool = false;
 
+    /// Whether burn's own products round float32 here, and [`product`](Self::product) does not.
+    const ROUNDS_PRODUCTS: bool = false;
+
     /// The precisions in which a network can be computed on `device`: float32, and the numbers of
     /// sixteen bits that it has all operations for.
     #[must_use]
@@ -41,6 +44,13 @@ pub trait EncoderOps: Backend {
     ) -> Option<PackedLinear> {
         let _ = (layers, precision);
         None
+    }
+
+    /// The product of matrices, the last two dimensions, as exact as float32 has it: `[…, rows, depth]` and
+    /// `[…, depth, columns]`, whose other dimensions are the same, in; `[…, rows, columns]` out.
+    #[must_use]
+    fn product<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        left.matmul(right)
     }
 
     /// `activation(input * weight + bias)`: `[rows, input]` in, `[rows, output]` out.

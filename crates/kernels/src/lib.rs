@@ -16,6 +16,8 @@ mod encoder_ops;
 mod plain;
 mod precision;
 pub mod sixteen_bits;
+#[cfg(any(feature = "cuda", all(test, feature = "cpu")))]
+mod split;
 mod texts;
 mod weights;
 
@@ -42,4 +44,13 @@ impl EncoderOps for burn_ndarray::NdArray {}
 impl EncoderOps for burn_wgpu::Wgpu {}
 
 #[cfg(feature = "cuda")]
-impl EncoderOps for burn_cuda::Cuda {}
+impl EncoderOps for burn_cuda::Cuda {
+    const ROUNDS_PRODUCTS: bool = true;
+
+    fn product<const D: usize>(
+        left: burn::tensor::Tensor<Self, D>,
+        right: burn::tensor::Tensor<Self, D>,
+    ) -> burn::tensor::Tensor<Self, D> {
+        split::product(left, right)
+    }
+}

@@ -19,21 +19,25 @@ pub(crate) fn dense<B: EncoderOps>(
     activation: Activation,
 ) -> Tensor<B, 2> {
     let (weight, bias) = weights.into_tensors(&input.device());
-    let sum = burn::tensor::module::linear(input, weight, Some(bias));
+    let sum = if B::ROUNDS_PRODUCTS {
+        B::product(input, weight) + bias.unsqueeze()
+    } else {
+        burn::tensor::module::linear(input, weight, Some(bias))
+    };
     match activation {
         Activation::Identity => sum,
         Activation::Gelu => B::exact_gelu(sum),
     }
 }
 
-pub(crate) fn dense_backward<B: Backend>(
+pub(crate) fn dense_backward<B: EncoderOps>(
     input: Option<Tensor<B, 2>>,
     weight: Option<Tensor<B, 2>>,
     gradient: Tensor<B, 2>,
 ) -> DenseGradients<B> {
     DenseGradients {
-        input: weight.map(|weight| gradient.clone().matmul(weight.transpose())),
-        weight: input.map(|input| input.transpose().matmul(gradient.clone())),
+        input: weight.map(|weight| B::product(gradient.clone(), weight.transpose())),
+        weight: input.map(|input| B::product(input.transpose(), gradient.clone())),
         bias: gradient.sum_dim(0).squeeze_dim(0),
     }
 }

@@ -122,17 +122,6 @@ impl<B: Backend> SelfAttention<B> {
         self
     }
 
-    /// The same attention without adapters; its dense layers do their work.
-    pub(crate) fn merge_adapters(mut self) -> Self {
-        if let Some(adapters) = self.adapters.take() {
-            self.query = adapters.query.merge(self.query);
-            self.key = adapters.key.merge(self.key);
-            self.value = adapters.value.merge(self.value);
-            self.output = adapters.output.merge(self.output);
-        }
-        self
-    }
-
     /// The attention with dense layers that were packed before they became tensors.
     pub(crate) fn with_packed(mut self, projections: PackedLinear, output: PackedLinear) -> Self {
         for linear in [
@@ -156,6 +145,17 @@ impl<B: Backend> SelfAttention<B> {
 }
 
 impl<B: EncoderOps> SelfAttention<B> {
+    /// The same attention without adapters; its dense layers do their work.
+    pub(crate) fn merge_adapters(mut self) -> Self {
+        if let Some(adapters) = self.adapters.take() {
+            self.query = adapters.query.merge(self.query);
+            self.key = adapters.key.merge(self.key);
+            self.value = adapters.value.merge(self.value);
+            self.output = adapters.output.merge(self.output);
+        }
+        self
+    }
+
     /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
     /// `precision` where it does not. An attention with adapters is not packed.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
@@ -244,7 +244,9 @@ impl<B: EncoderOps> SelfAttention<B> {
             .clone()
             .map(|mask| mask.expand([batch, self.heads, length, length]));
         let sixteen_bits = matches!(query.dtype(), DType::F16 | DType::BF16);
-        let attended = if sixteen_bits || self.dropout.acts::<B>(&query.device()) {
+        let composed =
+            sixteen_bits || B::ROUNDS_PRODUCTS || self.dropout.acts::<B>(&query.device());
+        let attended = if composed {
             self.composed_attention([query, key, value], bias, padding)
         } else {
             attention(
@@ -259,8 +261,8 @@ impl<B: EncoderOps> SelfAttention<B> {
         attended.swap_dims(1, 2).reshape([tokens, width])
     }
 
-    /// burn's own attention has no dropout, and its softmax no more bits than its input; these take
-    /// the long way.
+    /// burn's own attention has no dropout, its softmax no more bits than its input, and its products those of
+    /// the device; these take the long way.
     fn composed_attention(
         &self,
         [query, key, value]: [Tensor<B, 4>; 3],
@@ -272,13 +274,13 @@ impl<B: EncoderOps> SelfAttention<B> {
         // Scaled before the product, whose sums then stay further from the largest float16; by a power
         // of two for the usual heads of 64, which is exact.
         let query = query / (head_size as f64).sqrt();
-        let scores = widened(query.matmul(key.transpose())) + bias.clone();
+        let scores = widened(B::product(query, key.transpose())) + bias.clone();
         let scores = match padding {
             Some(padding) => scores.mask_fill(padding, f32::NEG_INFINITY),
             None => scores,
         };
         let weights = self.dropout.forward(softmax(scores, 3));
-        weights.cast(dtype).matmul(value)
+        B::product(weights.cast(dtype), value)
     }
 }
 

@@ -65,11 +65,6 @@ impl<B: Backend> EncoderLayer<B> {
         self
     }
 
-    pub(crate) fn merge_adapters(mut self) -> Self {
-        self.attention = self.attention.merge_adapters();
-        self
-    }
-
     /// The layer with dense layers that were packed before they became tensors.
     pub(crate) fn with_packed(mut self, packed: PackedLayer) -> Self {
         self.attention = self
@@ -92,6 +87,11 @@ impl<B: Backend> EncoderLayer<B> {
 }
 
 impl<B: EncoderOps> EncoderLayer<B> {
+    pub(crate) fn merge_adapters(mut self) -> Self {
+        self.attention = self.attention.merge_adapters();
+        self
+    }
+
     /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
     /// `precision` where it does not.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {

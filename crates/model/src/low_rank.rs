@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use kernels::EncoderOps;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -39,15 +40,17 @@ impl<B: Backend> LowRank<B> {
             scale: config.alpha / config.rank as f64,
         }
     }
+}
 
+impl<B: EncoderOps> LowRank<B> {
     /// `[rows, input]` in, `[rows, output]` out.
     pub fn forward(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
-        input.matmul(self.down.val()).matmul(self.up.val()) * self.scale
+        B::product(B::product(input, self.down.val()), self.up.val()) * self.scale
     }
 
     /// The dense layer that gives what `linear` and this give together.
     pub(crate) fn merge(self, mut linear: Linear<B>) -> Linear<B> {
-        let change = self.down.val().matmul(self.up.val()) * self.scale;
+        let change = B::product(self.down.val(), self.up.val()) * self.scale;
         linear.weight = linear.weight.map(|weight| {
             let tracked = weight.is_require_grad();
             (weight + change).detach().set_require_grad(tracked)

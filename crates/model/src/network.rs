@@ -135,7 +135,9 @@ impl<B: Backend> MpNet<B> {
             .collect();
         frozen
     }
+}
 
+impl<B: EncoderOps> MpNet<B> {
     /// The network without adapters that gives what this one gives with them.
     #[must_use]
     pub fn merge_adapters(mut self) -> Self {
@@ -146,9 +148,7 @@ impl<B: Backend> MpNet<B> {
             .collect();
         self
     }
-}
 
-impl<B: EncoderOps> MpNet<B> {
     /// Hands the weights to the backend to pack, where it does so (the processor's does), and keeps
     /// them in the numbers of `precision` where it does not. A packed network computes the same,
     /// faster; it can be neither trained nor saved.

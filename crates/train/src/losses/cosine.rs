@@ -5,6 +5,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use model::EncoderOps;
 
 /// The shortest length by which `torch.nn.functional.normalize` divides, and with it
 /// sentence-transformers' `cos_sim` and `pairwise_cos_sim`.
@@ -49,8 +50,8 @@ pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> 
 /// # Panics
 ///
 /// When the widths differ.
-pub fn cosine_matrix<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
-    normalize(left).matmul(normalize(right).transpose())
+pub fn cosine_matrix<B: EncoderOps>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::product(normalize(left), normalize(right).transpose())
 }
 
 fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {

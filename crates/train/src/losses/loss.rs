@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use model::EncoderOps;
 use serde::{Deserialize, Serialize};
 
 use super::contrastive::contrastive;
@@ -214,7 +214,7 @@ impl Loss {
     ///
     /// When number of columns or targets are not what the loss [needs](Self::needs), or when the
     /// shapes differ. A batch without a row has no mean: the loss is NaN.
-    pub fn forward<B: Backend>(
+    pub fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
         targets: Option<&Tensor<B, 1>>,

@@ -13,6 +13,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
+use model::EncoderOps;
 
 use super::cosine::cosine_matrix;
 
@@ -24,7 +25,7 @@ use super::cosine::cosine_matrix;
 /// # Panics
 ///
 /// When there are no candidates, or the shapes differ.
-pub fn multiple_negatives_ranking<B: Backend>(
+pub fn multiple_negatives_ranking<B: EncoderOps>(
     anchors: Tensor<B, 2>,
     candidates: &[Tensor<B, 2>],
     scale: f64,

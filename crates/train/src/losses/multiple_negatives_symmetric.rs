@@ -10,7 +10,7 @@
 //! `MultipleNegativesRankingLoss` with two `directions` and `partition_mode="per_direction"`.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use model::EncoderOps;
 
 use super::cosine::cosine_matrix;
 use super::multiple_negatives_ranking::find_the_diagonal;
@@ -21,7 +21,7 @@ use super::multiple_negatives_ranking::find_the_diagonal;
 /// # Panics
 ///
 /// When there are no candidates, or the shapes differ.
-pub fn multiple_negatives_symmetric<B: Backend>(
+pub fn multiple_negatives_symmetric<B: EncoderOps>(
     anchors: Tensor<B, 2>,
     candidates: &[Tensor<B, 2>],
     scale: f64,

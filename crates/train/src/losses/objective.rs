@@ -1,7 +1,7 @@
 //! What a run makes small.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
+use model::EncoderOps;
 use serde::{Deserialize, Serialize};
 
 use super::cosine::normalize;
@@ -60,7 +60,7 @@ impl Objective {
     /// As [`Loss::forward`], and when a dimension is above the width. What
     /// [`validate`](Self::validate) and [`Loss::needs`] let pass, in a batch of at least one
     /// example, does not panic.
-    pub fn forward<B: Backend>(
+    pub fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
         targets: Option<&Tensor<B, 1>>,
@@ -71,7 +71,7 @@ impl Objective {
         }
     }
 
-    fn forward_cut<B: Backend>(
+    fn forward_cut<B: EncoderOps>(
         &self,
         matryoshka: &Matryoshka,
         columns: &[Tensor<B, 2>],
