@@ -1,8 +1,16 @@
 //! Weights as whole numbers of eight bits, with a scale for every output.
 
+use pulp::Simd;
+use rayon::prelude::*;
+
+use crate::cpu::simd::{Vectorized, dispatch};
+
 /// The largest magnitude of a weight. Not 128: the numbers are then symmetric, and nothing is
 /// clipped.
 pub(super) const LARGEST_WEIGHT: f32 = 127.0;
+
+/// Outputs that one task rounds at least.
+const ROWS_PER_TASK: usize = 16;
 
 /// Columns that are transposed together: a cache line of floats.
 const COLUMNS: usize = 16;
@@ -46,20 +54,19 @@ impl Int8Matrix {
     #[must_use]
     pub fn quantize(weights: &[f32], input: usize) -> Self {
         assert_eq!(weights.len() % input.max(1), 0, "whole rows");
-        let mut matrix = Self {
-            values: Vec::with_capacity(weights.len()),
-            scales: Vec::new(),
+        let width = input.max(1);
+        let mut values = vec![0; weights.len()];
+        let scales = values
+            .par_chunks_exact_mut(width)
+            .zip(weights.par_chunks_exact(width))
+            .with_min_len(ROWS_PER_TASK)
+            .map(|(values, row)| dispatch(Quantize { row, values }))
+            .collect();
+        Self {
+            values,
+            scales,
             input,
-        };
-        for row in weights.chunks_exact(input.max(1)) {
-            let scale = scale_of(row.iter().copied());
-            matrix.scales.push(scale);
-            let inverse = inverse(scale);
-            matrix
-                .values
-                .extend(row.iter().map(|&weight| round(weight, inverse)));
         }
-        matrix
     }
 
     /// As [`quantize`](Self::quantize), of `[input, outputs]`, row-major.
@@ -112,7 +119,28 @@ impl Int8Matrix {
     }
 }
 
-fn scale_of(weights: impl Iterator<Item = f32>) -> f32 {
+/// Rounds one output's weights, and gives their scale.
+struct Quantize<'a> {
+    row: &'a [f32],
+    values: &'a mut [i8],
+}
+
+impl Vectorized for Quantize<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) -> f32 {
+        let scale = scale_of(self.row);
+        let inverse = inverse(scale);
+        for (value, &weight) in self.values.iter_mut().zip(self.row) {
+            *value = round(weight, inverse);
+        }
+        scale
+    }
+}
+
+#[inline(always)]
+fn scale_of(weights: &[f32]) -> f32 {
     let (mut largest, mut finite) = (0.0f32, 0.0f32);
     for weight in weights {
         largest = largest.max(weight.abs());
@@ -123,6 +151,7 @@ fn scale_of(weights: impl Iterator<Item = f32>) -> f32 {
 }
 
 /// What weights are multiplied with; 0 where all are as good as 0 (or not finite).
+#[inline(always)]
 fn inverse(scale: f32) -> f32 {
     if scale >= f32::MIN_POSITIVE {
         1.0 / scale
@@ -131,6 +160,7 @@ fn inverse(scale: f32) -> f32 {
     }
 }
 
+#[inline(always)]
 fn round(weight: f32, inverse: f32) -> i8 {
     // Conversion saturates, and makes 0 of what is not a number.
     (weight * inverse).round_ties_even() as i8

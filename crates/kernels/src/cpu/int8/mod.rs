@@ -109,15 +109,21 @@ impl Int8Panels {
         let size = grouping.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
-        let rows = layers
+        let rows: Vec<&[i8]> = layers
             .iter()
-            .flat_map(|layer| layer.values().chunks_exact(input.max(1)));
-        for (output, row) in rows.enumerate() {
-            let place = &mut weights[output / width * panel + size * (output % width)..];
-            for (group, values) in row.chunks(size).enumerate() {
-                place[group * size * width..][..values.len()].copy_from_slice(values);
-            }
-        }
+            .flat_map(|layer| layer.values().chunks_exact(input.max(1)))
+            .collect();
+        weights
+            .par_chunks_exact_mut(panel.max(1))
+            .zip(rows.par_chunks(width))
+            .for_each(|(panel, rows)| {
+                for (column, row) in rows.iter().enumerate() {
+                    let place = &mut panel[size * column..];
+                    for (group, values) in row.chunks(size).enumerate() {
+                        place[group * size * width..][..values.len()].copy_from_slice(values);
+                    }
+                }
+            });
         Self {
             weights,
             columns,
