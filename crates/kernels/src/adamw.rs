@@ -4,8 +4,8 @@
 /// 2019, algorithm 2).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {
-    /// The learning rate.
-    pub rate: f64,
+    /// What the direction is multiplied with.
+    pub learning_rate: f64,
     /// Share of a weight, times the learning rate, that goes away.
     pub weight_decay: f64,
     /// Decay of the mean of gradients.
@@ -14,17 +14,17 @@ pub struct AdamWStep {
     pub beta_2: f32,
     /// Added to the root of the second mean.
     pub epsilon: f32,
-    /// Steps that the means have seen, with this one: from 1 on.
+    /// Steps that the moments have seen, with this one: from 1 on.
     pub time: i32,
 }
 
 impl AdamWStep {
     /// What a weight is multiplied with before it is moved.
     pub(crate) fn kept(&self) -> f64 {
-        1.0 - self.rate * self.weight_decay
+        1.0 - self.learning_rate * self.weight_decay
     }
 
-    /// What the two means are divided by: they began at 0.
+    /// What the two moments are divided by: they began at 0.
     pub(crate) fn corrections(&self) -> [f32; 2] {
         [self.beta_1, self.beta_2].map(|beta| 1.0 - beta.powi(self.time))
     }

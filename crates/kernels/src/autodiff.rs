@@ -34,22 +34,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         if !B::ROUNDS_PRODUCTS {
             return left.matmul(right);
         }
-        let (left, right) = (primitive(left), primitive(right));
-        let output = B::product::<D>(
-            tensor(left.primitive.clone()),
-            tensor(right.primitive.clone()),
-        );
-        // Each is only needed for the gradient of the other.
-        let state = ProductState {
-            left: right.is_tracked().then(|| left.primitive.clone()),
-            right: left.is_tracked().then(|| right.primitive.clone()),
-        };
-        let parents = [left.node.clone(), right.node.clone()];
-        let node = Product::<D>.prepare::<C>(parents).compute_bound();
-        tensor(match node.stateful() {
-            OpsKind::Tracked(node) => node.finish(state, primitive(output)),
-            OpsKind::UnTracked(node) => node.finish(primitive(output)),
-        })
+        product_node(left, right)
     }
 
     fn dense(
@@ -171,6 +156,29 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
             OpsKind::UnTracked(node) => node.finish(primitive(output)),
         })
     }
+}
+
+/// A product as one node, whose way back is two products of the backend's own.
+pub(crate) fn product_node<B: EncoderOps, C: CheckpointStrategy, const D: usize>(
+    left: Tensor<Autodiff<B, C>, D>,
+    right: Tensor<Autodiff<B, C>, D>,
+) -> Tensor<Autodiff<B, C>, D> {
+    let (left, right) = (primitive(left), primitive(right));
+    let output = B::product::<D>(
+        tensor(left.primitive.clone()),
+        tensor(right.primitive.clone()),
+    );
+    // Each is only needed for the gradient of the other.
+    let state = ProductState {
+        left: right.is_tracked().then(|| left.primitive.clone()),
+        right: left.is_tracked().then(|| right.primitive.clone()),
+    };
+    let parents = [left.node.clone(), right.node.clone()];
+    let node = Product::<D>.prepare::<C>(parents).compute_bound();
+    tensor(match node.stateful() {
+        OpsKind::Tracked(node) => node.finish(state, primitive(output)),
+        OpsKind::UnTracked(node) => node.finish(primitive(output)),
+    })
 }
 
 fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {

@@ -23,7 +23,8 @@ pub trait EncoderOps: Backend {
     /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
     const PACKS_WEIGHTS: bool = false;
 
-    /// Whether burn's own products round float32 here, and [`product`](Self::product) does not.
+    /// Whether burn's own products round float32 here, and [`product`](Self::product) does not: only then is that one
+    /// called under autodiff too.
     const ROUNDS_PRODUCTS: bool = false;
 
     /// The precisions in which a network can be computed on `device`: float32, and the numbers of
@@ -48,6 +49,10 @@ pub trait EncoderOps: Backend {
 
     /// The product of matrices, the last two dimensions, as exact as float32 has it: `[…, rows, depth]` and
     /// `[…, depth, columns]`, whose other dimensions are the same, in; `[…, rows, columns]` out.
+    ///
+    /// # Panics
+    ///
+    /// When the shapes do not fit each other.
     #[must_use]
     fn product<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
         left.matmul(right)
@@ -71,6 +76,10 @@ pub trait EncoderOps: Backend {
     /// - `input`: `[rows, input]`
     /// - `weight`: `[input, output]`
     /// - `gradient`: `[rows, output]`
+    ///
+    /// # Panics
+    ///
+    /// When the shapes do not fit each other.
     #[must_use]
     fn dense_backward(
         input: Option<Tensor<Self, 2>>,
@@ -161,15 +170,22 @@ pub trait EncoderOps: Backend {
         plain::drop_elements(values, mask)
     }
 
-    /// A step of AdamW: the weights after it, and the means of gradients and of squared gradients.
+    /// A step of AdamW: the weights after it, and the moments of the gradients.
+    ///
+    /// All are of one shape. The first moment is the mean of gradients and the second that of squared gradients;
+    /// before the first step both are zeros.
+    ///
+    /// # Panics
+    ///
+    /// When the shapes differ.
     #[must_use]
     fn adamw<const D: usize>(
         weights: Tensor<Self, D>,
         gradient: Tensor<Self, D>,
-        means: [Tensor<Self, D>; 2],
+        moments: [Tensor<Self, D>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
-        plain::adamw(weights, gradient, means, step)
+        plain::adamw(weights, gradient, moments, step)
     }
 
     /// The sum of the squares of all elements, in an order that does not change.

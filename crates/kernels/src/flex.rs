@@ -58,7 +58,7 @@ impl EncoderOps for Flex {
                 tensor(output, [rows, packed.output()])
             }
             LinearWeights::Plain { weight, bias }
-                if pays(rows)
+                if pays(rows, &weight)
                     && [input.dtype(), weight.dtype(), bias.dtype()] == [DType::F32; 3] =>
             {
                 let [_, columns] = weight.dims();
@@ -82,8 +82,10 @@ impl EncoderOps for Flex {
         gradient: Tensor<Self, 2>,
     ) -> DenseGradients<Self> {
         let [rows, outputs] = gradient.dims();
-        let mut dtypes = input.iter().chain(&weight).map(Tensor::dtype);
-        if !pays(rows) || gradient.dtype() != DType::F32 || dtypes.any(|dtype| dtype != DType::F32)
+        let mut others = input.iter().chain(&weight);
+        if gradient.dtype() != DType::F32
+            || !pays(rows, &gradient)
+            || !others.all(|other| other.dtype() == DType::F32 && other.dims()[1] > 0)
         {
             return plain::dense_backward(input, weight, gradient);
         }
@@ -254,21 +256,22 @@ impl EncoderOps for Flex {
     fn adamw<const D: usize>(
         weights: Tensor<Self, D>,
         gradient: Tensor<Self, D>,
-        means: [Tensor<Self, D>; 2],
+        moments: [Tensor<Self, D>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
-        let [mean, square] = means.each_ref().map(Tensor::dtype);
+        let [mean, square] = moments.each_ref().map(Tensor::dtype);
         if [weights.dtype(), gradient.dtype(), mean, square] != [DType::F32; 4] {
-            return plain::adamw(weights, gradient, means, step);
+            return plain::adamw(weights, gradient, moments, step);
         }
         let gradient = contiguous(gradient);
-        let [mut mean, mut square] = means.map(contiguous);
+        let [mut mean, mut square] = moments.map(contiguous);
         let weights = in_place(weights, |weights| {
-            let means = [mean.storage_mut::<f32>(), square.storage_mut::<f32>()];
-            cpu::adamw(weights, slice(&gradient), means, step);
+            let moments = [mean.storage_mut::<f32>(), square.storage_mut::<f32>()];
+            cpu::adamw(weights, slice(&gradient), moments, step);
         });
-        let means = [mean, square].map(|mean| Tensor::from_primitive(TensorPrimitive::Float(mean)));
-        (weights, means)
+        let moments =
+            [mean, square].map(|mean| Tensor::from_primitive(TensorPrimitive::Float(mean)));
+        (weights, moments)
     }
 
     fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
@@ -280,12 +283,13 @@ impl EncoderOps for Flex {
 }
 
 /// Whether a product of so many rows is worth a pass over the weights to pack them.
-fn pays(rows: usize) -> bool {
-    rows >= FEWEST_ROWS
+fn pays(rows: usize, weights: &Tensor<Flex, 2>) -> bool {
+    rows >= FEWEST_ROWS_TO_PACK && weights.dims().iter().all(|&width| width > 0)
 }
 
-/// Each packed float is then used as often: reading and writing it is some per cent of the product's time.
-const FEWEST_ROWS: usize = 64;
+/// With 1,024 rows packing takes a tenth of the product's time; with fewer than these so much that burn's own product,
+/// which packs piece by piece within the cache, is as fast.
+const FEWEST_ROWS_TO_PACK: usize = 512;
 
 /// What attention looks at, held as slices need it.
 struct AttentionInput {

@@ -122,7 +122,7 @@ pub(crate) fn adamw<B: Backend, const D: usize>(
     let square = square * step.beta_2 + gradient.square() * (1.0 - step.beta_2);
     let size = (square.clone() / of_square).sqrt() + step.epsilon;
     let direction = mean.clone() / of_mean / size;
-    let weights = weights * step.kept() - direction * step.rate;
+    let weights = weights * step.kept() - direction * step.learning_rate;
     (weights, [mean, square])
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn sum_of_squares<B: Backend, const D: usize>(values: Tensor<B, D>) -
     rows.into_data().iter::<f64>().sum()
 }
 
-pub(crate) fn attention_within<B: Backend>(
+pub(crate) fn attention_within<B: EncoderOps>(
     query_key_value: [Tensor<B, 2>; 3],
     bias: Tensor<B, 4>,
     texts: &Texts,
@@ -152,7 +152,7 @@ pub(crate) fn attention_within<B: Backend>(
                 Some(factors) => weights * factors,
                 None => weights,
             };
-            text.join(weights.matmul(text.value.clone()))
+            text.join(B::product(weights, text.value.clone()))
         })
         .collect();
     if attended.is_empty() {
@@ -163,7 +163,7 @@ pub(crate) fn attention_within<B: Backend>(
 }
 
 /// The formulas stand in `cpu/attention/backward.rs`.
-pub(crate) fn attention_within_backward<B: Backend>(
+pub(crate) fn attention_within_backward<B: EncoderOps>(
     query_key_value: [Tensor<B, 2>; 3],
     bias: Tensor<B, 4>,
     texts: &Texts,
@@ -178,7 +178,7 @@ pub(crate) fn attention_within_backward<B: Backend>(
         let gradient = text.split(&gradient);
         let weights = text.weights();
         let mut dropped = weights.clone();
-        let mut of_weights = gradient.clone().matmul(text.value.clone().transpose());
+        let mut of_weights = B::product(gradient.clone(), text.value.clone().transpose());
         if let Some(factors) = text.factors(dropout) {
             dropped = dropped * factors.clone();
             of_weights = of_weights * factors;
@@ -192,9 +192,9 @@ pub(crate) fn attention_within_backward<B: Backend>(
             of_biases = Some(sum.slice_assign(corner, added));
         }
         let of_scores = of_scores * text.scale();
-        let of_query = of_scores.clone().matmul(text.key.clone());
-        let of_key = of_scores.transpose().matmul(text.query.clone());
-        let of_value = dropped.transpose().matmul(gradient);
+        let of_query = B::product(of_scores.clone(), text.key.clone());
+        let of_key = B::product(of_scores.transpose(), text.query.clone());
+        let of_value = B::product(dropped.transpose(), gradient);
         for (part, of_part) in parts.iter_mut().zip([of_query, of_key, of_value]) {
             part.push(text.join(of_part));
         }
@@ -220,7 +220,7 @@ struct Text<B: Backend> {
     index: usize,
 }
 
-impl<B: Backend> Text<B> {
+impl<B: EncoderOps> Text<B> {
     fn new(
         query_key_value: &[Tensor<B, 2>; 3],
         bias: &Tensor<B, 4>,
@@ -250,7 +250,7 @@ impl<B: Backend> Text<B> {
 
     /// After the softmax: `[1, heads, length, length]`.
     fn weights(&self) -> Tensor<B, 4> {
-        let products = self.query.clone().matmul(self.key.clone().transpose());
+        let products = B::product(self.query.clone(), self.key.clone().transpose());
         softmax(products * self.scale() + self.bias.clone(), 3)
     }
 

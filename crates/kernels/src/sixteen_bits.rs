@@ -12,8 +12,7 @@
 //! - Softmax: scores of sixteen bits are widened before the position bias, which is float32, is
 //!   added; the weights are rounded when they are whole.
 //!
-//! On CUDA burn fuses the casts into the kernels around them. A sentence vector is pooled and scaled
-//! in float32 from the last hidden states.
+//! A sentence vector is pooled and scaled in float32 from the last hidden states.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor};

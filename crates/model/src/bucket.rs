@@ -1,16 +1,12 @@
 //! The lengths to which batches are padded on a graphics processor.
 //!
-//! burn measures which of its matrix products is the fastest (autotune, in the CUDA backend) and
-//! compiles it when a shape comes that it has not met. What counts as the same shape is, in cubek
-//! 0.2's `MatmulAutotuneKey`: rows, columns and depth up to the next power of two; the powers of two
-//! that divide a contiguous dimension, up to 16, and the strides in bytes, up to 1,024. The length of
-//! a text is rows and columns of its scores, and so the 382 lengths from 3 to 384 are 43 shapes, each
-//! tuned in the middle of the work. Rounded up as here they are 20 lengths and 16 shapes; every one is
-//! a multiple of the 8 numbers of sixteen bits that a kernel reads at once, and the position biases of
-//! all 20 stay in memory.
+//! burn's kernels are compiled when they are first needed, for the vector widths and the tiles that fit the
+//! dimensions of their tensors. The length of a text is rows and columns of its scores: the 382 lengths from 3 to
+//! 384 would meet new ones in the middle of the work. Rounded up as here they are 20 lengths, each a multiple of the 8
+//! numbers of sixteen bits that a kernel reads at once, and the position biases of all 20 stay in memory.
 //!
-//! The number of texts is not rounded. Scores have it as a batch dimension, which is not part of the
-//! key, and dense layers as a factor of their rows, which count up to the next power of two.
+//! The number of texts is not rounded: it is a batch dimension of the scores, and a factor of the rows of dense
+//! layers.
 
 /// The places that a batch has for each text when its longest has `length` tokens: short texts waste
 /// the more by each place, so steps are small there. No text of the encoder is longer than `longest`,
@@ -57,19 +53,5 @@ mod tests {
             8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 352, 384,
         ];
         assert!(buckets.into_iter().eq(expected));
-    }
-
-    #[test]
-    fn shapes_to_tune_are_few() {
-        // The part of cubek's key that a length decides.
-        let shape = |length: usize| {
-            let (vector, stride) = (length.trailing_zeros(), (4 * length).trailing_zeros());
-            (length.next_power_of_two(), vector.min(4), stride.min(10))
-        };
-        let all: BTreeSet<_> = (3..=384).map(shape).collect();
-        let met: BTreeSet<_> = (3..=384)
-            .map(|length| shape(padded_length(length, 384)))
-            .collect();
-        assert_eq!((all.len(), met.len()), (43, 16));
     }
 }

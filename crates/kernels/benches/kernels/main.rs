@@ -16,6 +16,7 @@ mod dense;
 mod elementwise;
 mod numbers;
 mod peak;
+mod training;
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! A step of AdamW in one pass over weights, gradient and means.
+//! A step of AdamW in one pass over weights, gradient and moments.
 //!
 //! Tensor by tensor it would be some ten passes, each with a result of the size of the model: on two cores
 //! that took longer than a sixth of a training step.
@@ -12,7 +12,7 @@ use crate::adamw::AdamWStep;
 /// Elements of a task: the four slices are 256 KiB, half of the second-level cache of common servers.
 const TASK: usize = 16 * 1024;
 
-/// Moves `weights` along the two means of the gradients, which are brought up to date first, all in their
+/// Moves `weights` along the moments of the gradients, which are brought up to date first, all in their
 /// places.
 ///
 /// Every product and sum is rounded as the separate operations would round it.
@@ -28,7 +28,11 @@ pub fn adamw(
 ) {
     let length = weights.len();
     assert_eq!(gradient.len(), length, "weights and gradient");
-    assert_eq!([mean.len(), square.len()], [length; 2], "weights and means");
+    assert_eq!(
+        [mean.len(), square.len()],
+        [length; 2],
+        "weights and moments"
+    );
     weights
         .par_chunks_mut(TASK)
         .zip(gradient.par_chunks(TASK))
@@ -61,14 +65,14 @@ impl Vectorized for Step<'_> {
             beta_1,
             beta_2,
             epsilon,
-            rate,
+            learning_rate,
             ..
         } = *self.step;
-        let (rate, kept) = (rate as f32, self.step.kept() as f32);
+        let (rate, kept) = (learning_rate as f32, self.step.kept() as f32);
         let [of_mean, of_square] = self.step.corrections();
-        let means = self.mean.iter_mut().zip(self.square);
+        let moments = self.mean.iter_mut().zip(self.square);
         for ((weight, gradient), (mean, square)) in
-            self.weights.iter_mut().zip(self.gradient).zip(means)
+            self.weights.iter_mut().zip(self.gradient).zip(moments)
         {
             *mean = *mean * beta_1 + gradient * (1.0 - beta_1);
             *square = *square * beta_2 + gradient * gradient * (1.0 - beta_2);

@@ -5,7 +5,8 @@
 //! Rows of the input are taken in blocks, so that a block stays in the second-level cache while every
 //! panel of the weights passes over it once, and a panel stays there while the tiles of the block go
 //! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
-//! there the panels are shared out, because reading the weights is what takes the time.
+//! there the panels are shared out, because reading the weights is what takes the time. The depth is not cut: of a
+//! weight's gradient, whose depth is a batch's tokens, a panel may outgrow that cache, and is asked for in time.
 //!
 //! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
@@ -180,7 +181,8 @@ fn over_panels(
         });
     };
     let panels = weights.output().div_ceil(weights.width());
-    if few_rows(rows) {
+    // Columns are a batch's tokens deep: packing all of their rows takes all threads.
+    if few_rows(rows) && matches!(input, Input::Rows(_)) {
         let packed = input.pack(0..rows, weights.input());
         by_panels(
             rows,
@@ -337,6 +339,18 @@ mod tests {
     use super::*;
     use crate::cpu::tests::numbers;
     use crate::precision::Precision;
+
+    #[test]
+    fn columns_become_rows() {
+        for (rows, depth) in [(1, 1), (5, 3), (16, 7), (37, 20)] {
+            let columns = numbers(rows * depth, 5, 1.0);
+            let found = transposed(&columns, rows);
+            for (place, value) in found.iter().enumerate() {
+                let (row, of_depth) = (place / depth, place % depth);
+                assert_eq!(*value, columns[of_depth * rows + row], "{rows} x {depth}");
+            }
+        }
+    }
 
     /// Tiles of twelve rows, whatever registers there are.
     struct Tall<W>(W);

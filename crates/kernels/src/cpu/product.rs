@@ -5,7 +5,7 @@
 //! The right factor is packed as the weights of a dense layer are ([`panels`](super::panels)) and then
 //! forgotten: one pass over it, where the product passes over it for every few dozen rows of the left one.
 //! Either factor may lie transposed, which is all that the way back through a dense layer needs beyond
-//! the way forth; nothing is turned round in memory first.
+//! the way forth; nothing is turned round in memory first (but for a matrix unit's tiles).
 
 use super::linear::{Activation, linear, linear_of_columns};
 use super::panels::PackedLinear;
@@ -25,7 +25,7 @@ pub enum Factor<'a> {
 ///
 /// # Panics
 ///
-/// When the lengths do not fit each other.
+/// When the lengths do not fit each other, or a matrix has no columns.
 pub fn product(left: Factor<'_>, right: Factor<'_>, bias: &[f32], output: &mut [f32]) {
     let weights = match right {
         Factor::Rows(values) => PackedLinear::pack(&[(values, bias)], Precision::Float32),

@@ -12,7 +12,7 @@ const TASK: usize = 16 * 1024;
 /// Rows of a partial sum of columns.
 const ROWS_PER_TASK: usize = 64;
 
-/// The sum of the squares, added up in float64.
+/// The sum of the squares, which are float32 (so that one beyond its range shows), added up in float64.
 #[must_use]
 pub fn sum_of_squares(values: &[f32]) -> f64 {
     struct Part<'a>(&'a [f32]);
@@ -21,7 +21,7 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
 
         #[inline(always)]
         fn run<S: Simd, const ROWS: usize>(self, _: S) -> f64 {
-            let square = |value: f32| f64::from(value) * f64::from(value);
+            let square = |value: f32| f64::from(value * value);
             let (chunks, rest) = self.0.as_chunks::<LANES>();
             let mut sums = [0.0; LANES];
             for chunk in chunks {

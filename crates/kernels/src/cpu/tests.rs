@@ -118,8 +118,8 @@ proptest! {
         let values = numbers(rows * width, seed, 1.0);
         let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
         let found = sum_of_squares(&values);
-        // Products of two float32 are exact in float64, and so are almost all of their sums.
-        prop_assert!((found - squares).abs() <= 1e-12 * squares, "{} {}", found, squares);
+        // Each square is rounded once.
+        prop_assert!((found - squares).abs() <= 1e-7 * squares, "{} {}", found, squares);
         let columns: Vec<f64> = (0..width)
             .map(|column| values.iter().skip(column).step_by(width).map(|value| f64::from(*value)).sum())
             .collect();

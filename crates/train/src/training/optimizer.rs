@@ -35,15 +35,15 @@ impl Default for AdamWSettings {
 /// matrices and tables, and neither biases nor the scales of a layer norm, as PyTorch recipes do.
 ///
 /// burn's own has one decay for all parameters. A step is one operation of the backend: on a processor a
-/// single pass over weights, gradient and means. The record is that of burn's AdamW.
+/// single pass over weights, gradient and moments. The record is that of burn's AdamW.
 #[derive(Clone, Debug)]
 pub struct DecoupledAdamW(AdamWSettings);
 
-/// [`DecoupledAdamW`] for all parameters of a module, without a past at first.
+/// [`DecoupledAdamW`] for all parameters of a module.
 pub type AdamWOptimizer<M, B> = OptimizerAdaptor<DecoupledAdamW, M, B>;
 
 impl DecoupledAdamW {
-    /// An optimiser without a past.
+    /// An optimiser that has no state yet.
     #[must_use]
     pub fn optimizer<M, B>(settings: AdamWSettings) -> AdamWOptimizer<M, B>
     where
@@ -65,14 +65,14 @@ impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
         state: Option<AdamWState<B, D>>,
     ) -> (Tensor<B, D>, Option<AdamWState<B, D>>) {
         let settings = &self.0;
-        let (time, means) = match state.map(|state| state.momentum) {
+        let (time, moments) = match state.map(|state| state.momentum) {
             Some(past) => (past.time + 1, [past.moment_1, past.moment_2]),
             None => (1, [weights.zeros_like(), weights.zeros_like()]),
         };
         // Vectors here are all biases and scales of a layer norm.
         let decays = D > 1;
         let step = AdamWStep {
-            rate,
+            learning_rate: rate,
             weight_decay: if decays {
                 f64::from(settings.weight_decay)
             } else {
@@ -83,7 +83,7 @@ impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
             epsilon: settings.epsilon,
             time: i32::try_from(time).unwrap_or(i32::MAX),
         };
-        let (weights, [mean, square]) = B::adamw(weights, gradient, means, &step);
+        let (weights, [mean, square]) = B::adamw(weights, gradient, moments, &step);
         let momentum = AdaptiveMomentumState::new(time, mean, square);
         (weights, Some(AdamWState::new(momentum)))
     }

@@ -316,7 +316,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         if let Some(largest) = self.plan.largest_norm {
             gradients = clip::<B, _>(&model, gradients, gradient_norm, largest);
         }
-        // The optimiser can then change the weights in their place.
+        // One copy of the weights less while the optimiser runs: burn's `Learner` makes its own.
         drop(model);
         self.learner.lr_step();
         self.learner.optimizer_step(gradients);
