@@ -117,10 +117,8 @@ proptest! {
         let (left, right) = (random([batch, rows, depth], 1.0), random([batch, depth, columns], 1.0));
         let direction = random([batch, rows, columns], 1.0);
         let through = |product: fn(Tensor<Train, 3>, Tensor<Train, 3>) -> Tensor<Train, 3>| {
-            let sides = [&left, &right].map(leaf);
-            let [l, r] = [0, 1].map(|side| match trained[side] {
-                true => sides[side].clone(),
-                false => sides[side].clone().detach(),
+            let [l, r] = [(&left, trained[0]), (&right, trained[1])].map(|(side, trained)| {
+                if trained { leaf(side) } else { Tensor::from_inner(side.clone()) }
             });
             let output = product(l.clone(), r.clone());
             let forth = output.clone().inner();
@@ -183,8 +181,8 @@ proptest! {
         // What is frozen gets none, and the others the same.
         let [with_input, with_weight] = trained;
         let (x, w, b) = leaves();
-        let x = if with_input { x } else { x.detach() };
-        let w = if with_weight { w } else { w.detach() };
+        let x = if with_input { x } else { Tensor::from_inner(values) };
+        let w = if with_weight { w } else { Tensor::from_inner(weight) };
         let weights = LinearWeights::Plain { weight: w.clone(), bias: b };
         let node = Train::dense(x.clone(), weights, activation);
         let gradients = (node * Tensor::from_inner(direction)).sum().backward();
