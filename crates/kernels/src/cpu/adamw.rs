@@ -1,7 +1,6 @@
 //! A step of AdamW in one pass over weights, gradient and moments.
 //!
-//! Tensor by tensor it would be some ten passes, each with a result of the size of the model: on two cores
-//! that took longer than a sixth of a training step.
+//! Operation by operation it would be some ten passes, each with a result of the size of the model.
 
 use pulp::Simd;
 use rayon::prelude::*;

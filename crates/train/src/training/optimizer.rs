@@ -101,11 +101,11 @@ impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
 mod tests {
     use burn::module::Module;
     use burn::nn::{Linear, LinearConfig};
-    use burn::optim::{GradientsParams, MultiGradientsParams, Optimizer};
+    use burn::optim::{AdamWConfig, GradientsParams, MultiGradientsParams, Optimizer};
     use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 
     use super::*;
-    use crate::testing::{TrainBackend, values};
+    use crate::testing::{TrainBackend, assert_close, values};
 
     fn tested(settings: AdamWSettings) -> AdamWOptimizer<Linear<TrainBackend>, TrainBackend> {
         DecoupledAdamW::optimizer(settings)
@@ -150,6 +150,27 @@ mod tests {
                 (after - expected).abs() < 1e-6,
                 "{after}, expected {expected}"
             );
+        }
+    }
+
+    #[test]
+    fn matrices_move_as_by_burns_own_optimiser() {
+        let settings = AdamWSettings::default();
+        let mut burns = AdamWConfig::new()
+            .with_epsilon(settings.epsilon)
+            .with_weight_decay(settings.weight_decay)
+            .init::<TrainBackend, Linear<TrainBackend>>();
+        let mut ours = tested(settings);
+        let mut by_burns = LinearConfig::new(20, 30).init::<TrainBackend>(&Default::default());
+        // Drawn now: copies of a parameter that is not would draw numbers of their own.
+        by_burns.weight.val();
+        let mut by_ours = by_burns.clone();
+        for value in [0.3, -0.2, 0.01] {
+            by_burns = burns.step(0.1, by_burns.clone(), gradients(&by_burns, value));
+            by_ours = ours.step(0.1, by_ours.clone(), gradients(&by_ours, value));
+            let (expected, _) = numbers(&by_burns);
+            // The same operations in the same order; a GPU may join some of them.
+            assert_close("weights", &numbers(&by_ours).0, &expected, 1e-6);
         }
     }
 
