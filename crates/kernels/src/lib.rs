@@ -7,6 +7,9 @@
 //! which are fast and give the same to rounding. Under [`Autodiff`](burn::backend::Autodiff) an
 //! operation is one node, with a way back that has such bodies too. A model calls the operation and
 //! does not know which body runs.
+//!
+//! One thing it does ask: whether texts are best laid end to end ([`EncoderOps::END_TO_END`]). On a GPU and on
+//! `ndarray` they are not, and there a model attends over a padded batch, with burn's own tensors.
 
 mod adamw;
 mod autodiff;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::math;
 use super::simd::{Vectorized, dispatch};
 
-/// Elements of a task: 64 KiB, half of which the first-level cache does not hold, but the second.
+/// Elements of a task: 64 KiB, which stay in the second-level cache.
 const TASK: usize = 16 * 1024;
 
 /// `x * (1 + erf(x / sqrt(2))) / 2` in the place of `x`.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::simd::{Vectorized, dispatch};
 use super::sums::add;
 
-/// Rows that one task takes at least.
+/// Rows of a task: 192 KiB of 768 floats, which stay in the second-level cache between the passes over them.
 const ROWS_PER_TASK: usize = 64;
 
 /// Independent partial sums, so that a sum is not one long chain: the widest register's lanes.
@@ -29,10 +29,9 @@ pub fn add_layer_norm(
     epsilon: f32,
 ) {
     assert_eq!(values.len(), residual.len(), "values and residual");
-    let task = scale.len() * ROWS_PER_TASK;
-    if task == 0 {
+    let Some(task) = task(values, scale, shift) else {
         return;
-    }
+    };
     values
         .par_chunks_mut(task)
         .zip(residual.par_chunks(task))
@@ -55,10 +54,9 @@ pub fn add_layer_norm(
 ///
 /// As [`add_layer_norm`].
 pub fn layer_norm(values: &mut [f32], scale: &[f32], shift: &[f32], epsilon: f32) {
-    let task = scale.len() * ROWS_PER_TASK;
-    if task == 0 {
+    let Some(task) = task(values, scale, shift) else {
         return;
-    }
+    };
     values.par_chunks_mut(task).for_each(|values| {
         dispatch(Forward {
             values,
@@ -67,6 +65,14 @@ pub fn layer_norm(values: &mut [f32], scale: &[f32], shift: &[f32], epsilon: f32
             epsilon,
         });
     });
+}
+
+/// Floats of a task; none where rows have no width.
+fn task(values: &[f32], scale: &[f32], shift: &[f32]) -> Option<usize> {
+    let width = scale.len();
+    assert_eq!(width, shift.len(), "scale and shift");
+    assert_eq!(values.len() % width.max(1), 0, "whole rows");
+    (width > 0).then_some(width * ROWS_PER_TASK)
 }
 
 struct Forward<'a> {
@@ -82,7 +88,6 @@ impl Vectorized for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let width = self.scale.len();
-        assert_eq!(width, self.shift.len(), "scale and shift");
         for row in self.values.chunks_exact_mut(width) {
             let (mean, factor) = moments(row, self.epsilon);
             for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {

@@ -62,9 +62,22 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
             weights.output(),
             output,
         ),
-        Panels::Float32(_) | Panels::Bfloat16(_) => {
-            over_panels(Input::Rows(input), rows, weights, activation, output);
-        }
+        Panels::Float32(panels) => over_panels(
+            Input::Rows(input),
+            rows,
+            weights,
+            panels,
+            activation,
+            output,
+        ),
+        Panels::Bfloat16(panels) => over_panels(
+            Input::Rows(input),
+            rows,
+            weights,
+            panels,
+            activation,
+            output,
+        ),
     }
 }
 
@@ -80,19 +93,18 @@ pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output:
     if rows == 0 {
         return;
     }
+    let identity = Activation::Identity;
+    let input = Input::Columns(Columns {
+        values: columns,
+        count: rows,
+    });
     match weights.panels() {
-        Panels::Float32(_) | Panels::Bfloat16(_) => {
-            let columns = Columns {
-                values: columns,
-                count: rows,
-            };
-            let input = Input::Columns(columns);
-            over_panels(input, rows, weights, Activation::Identity, output);
-        }
+        Panels::Float32(panels) => over_panels(input, rows, weights, panels, identity, output),
+        Panels::Bfloat16(panels) => over_panels(input, rows, weights, panels, identity, output),
         // These convert rows on the way into tiles of their own.
         Panels::Tiles(_) | Panels::Int8(_) => {
             let input = transposed(columns, rows);
-            linear(&input, weights, Activation::Identity, output);
+            linear(&input, weights, identity, output);
         }
     }
 }
@@ -162,11 +174,12 @@ impl Input<'_> {
     }
 }
 
-/// [`linear`] over panels of floats.
-fn over_panels(
+/// [`linear`] over the panels of `weights`, which are of floats.
+fn over_panels<E: Element>(
     input: Input<'_>,
     rows: usize,
     weights: &PackedLinear,
+    elements: &[E],
     activation: Activation,
     output: &mut [f32],
 ) {
@@ -174,6 +187,7 @@ fn over_panels(
         dispatch(Product {
             rows,
             weights,
+            elements,
             activation,
             panels,
             output,
@@ -250,9 +264,11 @@ pub(super) fn by_panels(
 }
 
 /// All rows times some panels.
-struct Product<'a> {
+struct Product<'a, E> {
     rows: &'a PackedRows,
     weights: &'a PackedLinear,
+    /// The panels of `weights`.
+    elements: &'a [E],
     activation: Activation,
     panels: Range<usize>,
     /// Rows of `columns.len()` floats.
@@ -261,27 +277,14 @@ struct Product<'a> {
     columns: Range<usize>,
 }
 
-impl Vectorized for Product<'_> {
+impl<E: Element> Vectorized for Product<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
-        match self.weights.panels() {
-            Panels::Float32(panels) => self.over::<S, ROWS, _>(simd, panels),
-            Panels::Bfloat16(panels) => self.over::<S, ROWS, _>(simd, panels),
-            Panels::Tiles(_) | Panels::Int8(_) => {
-                debug_assert!(false, "`linear` has another way for them");
-            }
-        }
-    }
-}
-
-impl Product<'_> {
-    #[inline(always)]
-    fn over<S: Simd, const ROWS: usize, E: Element>(mut self, simd: S, panels: &[E]) {
+    fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
         let size = self.weights.input() * E::in_row::<S>();
         for panel in self.panels.clone() {
-            let (weights, rest) = panels[panel * size..].split_at(size);
+            let (weights, rest) = self.elements[panel * size..].split_at(size);
             let next = &rest[..size.min(rest.len())];
             let tiles = self.rows.tiles();
             for (index, &tile) in tiles.iter().enumerate() {
@@ -289,8 +292,8 @@ impl Product<'_> {
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
-                            $($rows => self.tile::<S, $rows, E>(simd, tile, panel, weights, ahead),)*
-                            _ => self.tile::<S, ROWS, E>(simd, tile, panel, weights, ahead),
+                            $($rows => self.tile::<S, $rows>(simd, tile, panel, weights, ahead),)*
+                            _ => self.tile::<S, ROWS>(simd, tile, panel, weights, ahead),
                         }
                     };
                 }
@@ -298,9 +301,11 @@ impl Product<'_> {
             }
         }
     }
+}
 
+impl<E: Element> Product<'_, E> {
     #[inline(always)]
-    fn tile<S: Simd, const ROWS: usize, E: Element>(
+    fn tile<S: Simd, const ROWS: usize>(
         &mut self,
         simd: S,
         tile: Tile,
@@ -371,31 +376,37 @@ mod tests {
         let (weight, bias) = (numbers(9 * 70, 1, 1.0), numbers(70, 2, 1.0));
         for precision in [Precision::Float32, Precision::Bfloat16] {
             let weights = PackedLinear::pack(&[(&weight, &bias)], precision);
-            if matches!(weights.panels(), Panels::Tiles(_)) {
-                continue;
+            match weights.panels() {
+                Panels::Float32(panels) => heights_agree(&weights, panels),
+                Panels::Bfloat16(panels) => heights_agree(&weights, panels),
+                Panels::Tiles(_) | Panels::Int8(_) => {}
             }
-            for rows in 0..=40 {
-                let input = numbers(rows * 9, 3, 1.0);
-                let product = |rows, output| Product {
-                    rows,
-                    weights: &weights,
-                    activation: Activation::Identity,
-                    panels: 0..70_usize.div_ceil(weights.width()),
-                    output,
-                    columns: 0..70,
-                };
-                let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
-                let source = Rows {
-                    values: &input,
-                    stride: 9,
-                    depth: 9,
-                };
-                let in_tall = PackedRows::pack(source, rows, 12);
-                Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
-                let in_usual = Input::Rows(&input).pack(0..rows, 9);
-                dispatch(product(&in_usual, &mut usual));
-                assert_eq!(tall, usual, "{precision}, {rows} rows");
-            }
+        }
+    }
+
+    fn heights_agree<E: Element>(weights: &PackedLinear, elements: &[E]) {
+        for rows in 0..=40 {
+            let input = numbers(rows * 9, 3, 1.0);
+            let product = |rows, output| Product {
+                rows,
+                weights,
+                elements,
+                activation: Activation::Identity,
+                panels: 0..70_usize.div_ceil(weights.width()),
+                output,
+                columns: 0..70,
+            };
+            let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
+            let source = Rows {
+                values: &input,
+                stride: 9,
+                depth: 9,
+            };
+            let in_tall = PackedRows::pack(source, rows, 12);
+            Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
+            let in_usual = Input::Rows(&input).pack(0..rows, 9);
+            dispatch(product(&in_usual, &mut usual));
+            assert_eq!(tall, usual, "{} bytes, {rows} rows", size_of::<E>());
         }
     }
 }

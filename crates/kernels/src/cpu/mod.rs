@@ -1,7 +1,7 @@
 //! The operations on plain slices: nothing here knows a tensor.
 //!
 //! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux),
-//! unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 then are the sum of two
+//! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 then are the sum of two
 //! bfloat16, within `2^-17` of what they were, and so is what they are multiplied with.
 
 mod adamw;
@@ -34,6 +34,13 @@ pub use linear::{Activation, linear};
 pub use panels::PackedLinear;
 pub use product::{Factor, product};
 pub use sums::{column_sums, sum_of_squares};
+
+/// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
+/// nobody turned it off.
+#[must_use]
+pub fn uses_matrix_unit() -> bool {
+    amx::wanted()
+}
 
 #[cfg(test)]
 mod tests;

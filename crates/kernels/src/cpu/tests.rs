@@ -133,19 +133,37 @@ proptest! {
         depth in 1usize..200,
         outputs in 1usize..90,
         gelu in any::<bool>(),
+        // Subnormal and large inputs too: their products are still numbers.
+        scale in prop::sample::select(vec![1e-40_f32, 1.0, 1e30]),
         seed in any::<u64>(),
     ) {
         let activation = if gelu { Activation::Gelu } else { Activation::Identity };
-        let (input, weight) = (numbers(rows * depth, seed, 1.0), numbers(depth * outputs, seed ^ 1, 1.0));
-        let bias = numbers(outputs, seed ^ 2, 1.0);
-        let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
-        prop_assert_eq!((packed.input(), packed.output()), (depth, outputs));
-        if !amx::wanted() {
-            prop_assert_eq!(packed.unpack(), (weight.clone(), bias.clone()));
+        let (input, weight) = (numbers(rows * depth, seed, scale), numbers(depth * outputs, seed ^ 1, 1.0));
+        let bias = numbers(outputs, seed ^ 2, scale);
+        // The matrix unit takes what is below 2^-126 for 0.
+        let tolerance = linear_tolerance() * f64::from(scale) + f64::from(f32::MIN_POSITIVE) * depth as f64;
+        for precision in [Precision::Float32, Precision::Bfloat16] {
+            let packed = PackedLinear::pack(&[(&weight, &bias)], precision);
+            prop_assert_eq!((packed.input(), packed.output()), (depth, outputs));
+            let (used, same_bias) = packed.unpack();
+            prop_assert_eq!(&same_bias, &bias);
+            let rounded = |values: &[f32]| -> Vec<f32> {
+                values.iter().map(|value| f32::from_bits(panels::bfloat16(*value))).collect()
+            };
+            let mut input_used = input.clone();
+            if precision == Precision::Bfloat16 {
+                prop_assert_eq!(&used, &rounded(&weight));
+                if amx::wanted() {
+                    input_used = rounded(&input);
+                }
+            } else if !amx::wanted() {
+                prop_assert_eq!(&used, &weight);
+            }
+            let mut output = vec![f32::NAN; rows * outputs];
+            linear(&input, &packed, activation, &mut output);
+            let weight = if precision == Precision::Bfloat16 { &used } else { &weight };
+            assert_close(&output, &reference_linear(&input_used, weight, &bias, activation), tolerance);
         }
-        let mut output = vec![f32::NAN; rows * outputs];
-        linear(&input, &packed, activation, &mut output);
-        assert_close(&output, &reference_linear(&input, &weight, &bias, activation), linear_tolerance());
     }
 
     #[test]
@@ -352,7 +370,7 @@ fn what_is_not_finite_stays_so() {
 }
 
 mod math {
-    use super::super::math::{erf, exp, gelu};
+    use super::super::math::{erf, exp, gelu, gelu_derivative};
 
     /// `exp` promises 2 units in the last place, that is 2.4e-7 of the value.
     #[test]
@@ -392,5 +410,22 @@ mod math {
             );
         }
         assert_eq!((gelu(0.0), erf(0.0)), (0.0, 0.0));
+        // What `erf` lacked to 1 would be multiplied with these.
+        for large in [20.0, 1e3, 1e10, f32::MAX] {
+            assert_eq!((gelu(large), gelu(-large)), (large, 0.0));
+            assert_eq!((erf(large), erf(-large)), (1.0, -1.0));
+            assert_eq!(
+                (gelu_derivative(large), gelu_derivative(-large)),
+                (1.0, 0.0)
+            );
+        }
+        for value in [f32::MIN_POSITIVE, 1e-40] {
+            assert!(
+                (gelu(value) - 0.5 * value).abs() <= 1e-6 * value,
+                "{}",
+                gelu(value)
+            );
+        }
+        assert!(erf(f32::NAN).is_nan() && gelu(f32::NAN).is_nan());
     }
 }

@@ -33,8 +33,8 @@
 //!
 //! # Switch
 //!
-//! `MPNET_BURN_AMX=0` in the environment turns the unit off; any other value, or none, leaves it on
-//! where there is one. It is read once, when the first weights are packed.
+//! `MPNET_BURN_AMX=0` in the environment (or `off`, `false`, `no`) turns the unit off; any other value, or
+//! none, leaves it on where there is one. It is read once, when the first weights are packed.
 
 mod bytes;
 mod detect;
@@ -51,6 +51,7 @@ mod byte_tests;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 pub(super) use linear::linear;
@@ -63,9 +64,15 @@ use crate::precision::Precision;
 pub(super) fn wanted() -> bool {
     static WANTED: OnceLock<bool> = OnceLock::new();
     *WANTED.get_or_init(|| {
-        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| value == "0");
+        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| means_off(&value));
         !off && detect::usable()
     })
+}
+
+fn means_off(value: &OsStr) -> bool {
+    ["0", "off", "false", "no"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// The form in which weights of this precision are to be packed for the matrix unit, if they are;

@@ -21,6 +21,7 @@
 )]
 
 use std::arch::asm;
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::tiles::{Multiply, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
@@ -54,11 +55,15 @@ static FULL_TILES: Configuration = {
     configuration
 };
 
+thread_local! {
+    /// Whether this thread's tiles are configured.
+    static HELD: Cell<bool> = const { Cell::new(false) };
+}
+
 /// This thread's unit, configured until it is dropped.
 ///
-/// Held for a block of work in which nothing else of this thread uses the unit: a second one would
-/// take the configuration away when it is dropped, and the first one's next product would be an
-/// illegal instruction.
+/// A thread holds one at a time: a second one would take the configuration away when it is dropped, and the
+/// first one's next product would be an illegal instruction.
 pub(super) struct Unit {
     /// The configuration is the thread's.
     _not_send: PhantomData<*const ()>,
@@ -66,10 +71,15 @@ pub(super) struct Unit {
 
 impl Unit {
     /// Configures this thread's tiles, where there are any.
+    ///
+    /// # Panics
+    ///
+    /// When this thread holds them already.
     pub(super) fn hold() -> Option<Self> {
         if !detect::usable() {
             return None;
         }
+        assert!(!HELD.replace(true), "a thread has one matrix unit");
         // SAFETY: the processor has tiles and the system lets this process use them (just checked).
         // The instruction reads the 64 bytes of a valid configuration; what it changes, the
         // compiler uses for nothing.
@@ -90,6 +100,7 @@ impl Unit {
 
 impl Drop for Unit {
     fn drop(&mut self) {
+        HELD.set(false);
         // SAFETY: there are tiles (`hold` has checked); the instruction empties them, and nobody
         // expects anything of them any more.
         unsafe {

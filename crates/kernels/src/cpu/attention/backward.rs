@@ -137,6 +137,9 @@ impl Vectorized for Backward<'_> {
             ..
         } = *head.attention;
         let length = head.length();
+        if length == 0 {
+            return;
+        }
         let width = panel_width::<S>();
         let padded = length.next_multiple_of(width);
         let query = head.rows(projections.query);
