@@ -1,9 +1,9 @@
 //! Batches side by side.
 //!
-//! burn's CPU backends run much of a layer on one thread, so that whole batches side by side keep
-//! the cores busier than one batch after the other. There are as many lanes as threads, and each
-//! takes the next batch when it is free; inside a batch the backend still spreads its products over
-//! the same threads, which matters for the last batches and where there is only one.
+//! Between the parallel parts of a layer every thread waits for the slowest, and what is small runs on
+//! one; whole batches side by side keep the cores busy meanwhile. There are as many lanes as threads,
+//! and each takes the next batch when it is free; inside a batch the backend still spreads its products
+//! over the same threads, which matters for the last batches and where there is only one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -18,6 +18,10 @@ pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
 ) -> Result<(), E> {
     // Waiting on a worker thread for the others could leave nobody to do the work.
     let on_worker = rayon::current_thread_index().is_some();
+    if let ([item], 2.., false) = (items, lanes, on_worker) {
+        // In the pool: from outside, every parallel part of every layer would wake it anew.
+        return take(item, rayon::scope(|_| compute(item))?);
+    }
     let lanes = lanes.min(items.len());
     if lanes <= 1 || on_worker {
         return items.iter().try_for_each(|item| take(item, compute(item)?));

@@ -463,11 +463,16 @@ impl<B: EncoderOps> PooledVectors for OnBackend<B> {
 }
 
 impl<B: EncoderOps> OnBackend<B> {
+    /// Computed without the lock: while the backend waits for its own threads, this one may be given another lane's
+    /// work, which asks for a bias too.
     fn bias(&self, length: usize) -> Tensor<B, 4> {
-        self.biases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(length, || self.model.network.position_bias(length))
+        let biases = || self.biases.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = biases().by_length.get(&length).cloned();
+        known.unwrap_or_else(|| {
+            let bias = self.model.network.position_bias(length);
+            biases().insert(length, bias.clone());
+            bias
+        })
     }
 }
 
@@ -494,18 +499,15 @@ impl<B: Backend> Default for BiasCache<B> {
 }
 
 impl<B: Backend> BiasCache<B> {
-    fn get(&mut self, length: usize, compute: impl FnOnce() -> Tensor<B, 4>) -> Tensor<B, 4> {
-        if let Some(bias) = self.by_length.get(&length) {
-            return bias.clone();
-        }
-        let bias = compute();
+    fn insert(&mut self, length: usize, bias: Tensor<B, 4>) {
         let values = bias.shape().num_elements();
         if self.values + values > MAX_CACHED_VALUES {
             self.by_length.clear();
             self.values = 0;
         }
-        self.values += values;
-        self.by_length.insert(length, bias.clone());
-        bias
+        // Two lanes may have computed the same one.
+        if self.by_length.insert(length, bias).is_none() {
+            self.values += values;
+        }
     }
 }
