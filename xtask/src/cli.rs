@@ -39,7 +39,8 @@ Example:
 With --backend cpu, the default, also checks that all compiles with no backend and with all four.
 Needs two programs: `pip install typos` and `cargo install cargo-deny --locked`.")]
     Check(BackendArgs),
-    /// Run every test, those with the real model too (fetches it if need be).
+    /// Run the tests, those with the real model too (fetches it if need be); with --backend cpu, the default, also
+    /// the examples of the documentation.
     #[command(after_help = "\
 Examples:
   cargo xtask test
@@ -77,7 +78,7 @@ Examples:
   cargo xtask bench --precision f32 --peers peers.json
   cargo xtask bench --json -- --threads 2 --runs 5    what follows -- is for the program that measures
   cargo xtask bench scaling
-  cargo xtask bench quality
+  cargo xtask bench quality --precision int8
   cargo xtask bench train
   cargo xtask bench --backend cuda
 
@@ -127,8 +128,8 @@ pub(crate) struct BenchArgs {
     /// The backend to measure on.
     #[command(flatten)]
     pub(crate) backend: BackendArgs,
-    /// A precision to measure speed or scaling in: f32, bf16 or int8; may be given again [default:
-    /// all that the backend computes in].
+    /// A precision to measure speed, scaling or quality in: f32, bf16, int8 or f16; may be given again [default: all
+    /// on the processor, f32 elsewhere and for quality].
     #[arg(long, value_name = "PRECISION")]
     pub(crate) precision: Vec<String>,
     /// Speeds of other programs to stand beside, as `infer bench --peers` takes them.

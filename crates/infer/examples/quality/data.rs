@@ -5,8 +5,10 @@ use std::path::Path;
 
 use infer::Failure;
 use records::{ReaderOptions, Record, RecordReader, Source};
+use safetensors::SafeTensors;
 use search::Hit;
 use search::metrics::{self, Gain};
+use serde::Deserialize;
 
 use crate::error::QualityError;
 
@@ -24,6 +26,30 @@ pub(crate) fn read(
     let records = RecordReader::open(&Source::File(path.to_owned()), &options)
         .and_then(|reader| reader.collect::<Result<_, _>>());
     Ok(records.map_err(Failure::from)?)
+}
+
+/// The awkward texts, and PyTorch's vectors of them one after the other.
+pub(crate) fn known_vectors(fixtures: &Path) -> Result<(Vec<String>, Vec<f32>), QualityError> {
+    #[derive(Deserialize)]
+    struct Known {
+        texts: Vec<String>,
+    }
+    let open = |name: &str| {
+        let path = fixtures.join(name);
+        let bytes = std::fs::read(&path).map_err(|source| QualityError::reference(&path)(source));
+        (path, bytes)
+    };
+    let (path, bytes) = open("all-mpnet-base-v2_tokens.json");
+    let known: Known = serde_json::from_slice(&bytes?)
+        .map_err(|error| QualityError::reference(&path)(error.into()))?;
+    let (path, bytes) = open("all-mpnet-base-v2_embeddings.safetensors");
+    let bytes = bytes?;
+    let damaged = |error| QualityError::reference(&path)(std::io::Error::other(error));
+    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let vectors = tensors.tensor("embeddings").map_err(damaged)?;
+    let floats = vectors.data().chunks_exact(4);
+    let floats = floats.filter_map(|bytes| bytes.try_into().ok().map(f32::from_le_bytes));
+    Ok((known.texts, floats.collect()))
 }
 
 /// The field of a record at a position among the columns that were read.

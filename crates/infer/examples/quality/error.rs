@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use infer::Failure;
 
@@ -36,6 +36,15 @@ pub(crate) enum QualityError {
 }
 
 impl QualityError {
+    /// For `map_err`: PyTorch's figures in `path` cannot be read.
+    pub(crate) fn reference(path: &Path) -> impl Fn(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Reference {
+            path: path.clone(),
+            source,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Infer(failure) => failure.exit_code(),

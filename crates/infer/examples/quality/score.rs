@@ -10,7 +10,7 @@ use model::{Embeddings, SentenceEncoder};
 use records::Record;
 use search::{Hit, Index, Rows, Similarity, metrics, pairwise_similarity};
 
-use crate::data::{Judgements, field, number, positions, read, read_judgements};
+use crate::data::{Judgements, field, known_vectors, number, positions, read, read_judgements};
 use crate::error::QualityError;
 use crate::report::Figure;
 
@@ -38,6 +38,32 @@ impl<'a> Scorer<'a> {
             datasets,
             terminal,
         }
+    }
+
+    /// How near the vectors of awkward texts are to PyTorch's.
+    pub(crate) fn texts(&self, fixtures: &Path) -> Result<Vec<Figure>, QualityError> {
+        let dataset = "awkward_texts";
+        let (texts, expected) = known_vectors(fixtures)?;
+        let found = self.encode(dataset, &texts)?;
+        let expected = Rows::new(&expected, found.width()).map_err(Failure::from)?;
+        let cosines =
+            pairwise_similarity(rows(&found)?, expected, SIMILARITY).map_err(Failure::from)?;
+        let cosines: Vec<f64> = cosines.into_iter().map(f64::from).collect();
+        let smallest = cosines.iter().copied().min_by(f64::total_cmp);
+        let far = cosines.iter().filter(|cosine| **cosine < 0.985).count();
+        let figure = |metric, value, known| Figure {
+            dataset,
+            metric,
+            value,
+            known: Some(known),
+        };
+        let count = texts.len() as f64;
+        Ok(vec![
+            figure("n", cosines.len() as f64, count),
+            figure("cosine_min", smallest.unwrap_or(f64::NAN), 1.0),
+            figure("cosine_mean", mean(&cosines), 1.0),
+            figure("below_0.985", far as f64, 0.0),
+        ])
     }
 
     /// How well cosines of sentence pairs follow the scores that people gave them.
@@ -69,6 +95,7 @@ impl<'a> Scorer<'a> {
                 dataset,
                 metric,
                 value: value.unwrap_or(f64::NAN),
+                known: None,
             };
             figures.extend([
                 figure("n", Some(pairs.len() as f64)),
@@ -107,11 +134,13 @@ impl<'a> Scorer<'a> {
                 dataset,
                 metric: "queries",
                 value: ndcg.len() as f64,
+                known: None,
             },
             Figure {
                 dataset,
                 metric: "ndcg10",
                 value: mean(&ndcg),
+                known: None,
             },
         ])
     }
@@ -154,6 +183,7 @@ impl<'a> Scorer<'a> {
             dataset,
             metric,
             value,
+            known: None,
         };
         Ok(vec![
             figure("documents", count as f64),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, hub};
+use model::{Device, Precision, hub};
 use serde::Serialize;
 
 use super::load;
@@ -33,6 +33,7 @@ struct Report {
     origin: String,
     max_length: usize,
     width: usize,
+    precision: String,
     load_seconds: f64,
     encode_milliseconds: f64,
     /// Largest difference of a value to PyTorch's; none where the model's vectors are not known.
@@ -50,7 +51,8 @@ pub(super) fn run(
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let difference = is_known(model).then(|| largest_difference(vectors.values()));
+    let known = is_known(model) && encoder.precision() == Precision::Float32;
+    let difference = known.then(|| largest_difference(vectors.values()));
 
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -64,6 +66,7 @@ pub(super) fn run(
         origin: encoder.origin().to_string(),
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
+        precision: encoder.precision().to_string(),
         load_seconds,
         encode_milliseconds,
         difference,
@@ -94,7 +97,7 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         Some(difference) => {
             format!("FAILED: \"{KNOWN_TEXT}\" is {difference:.1e} away from PyTorch's vector")
         }
-        None => "none: no vector of this model, revision and length is known".to_owned(),
+        None => "none: no vector of this model, revision, length and precision is known".to_owned(),
     };
     let rows = [
         ("version", report.version.to_owned()),
@@ -115,6 +118,7 @@ fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
                 report.width, report.max_length
             ),
         ),
+        ("precision", report.precision.clone()),
         ("load time", format!("{:.2} s", report.load_seconds)),
         (
             "first vector",
@@ -165,14 +169,17 @@ fn largest_difference(vector: &[f32]) -> f32 {
     })
 }
 
-/// The vector instructions of this processor that the CPU backends use.
+/// The instructions of this processor that the CPU backends use.
 fn simd() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {
         [
             ("avx2", is_x86_feature_detected!("avx2")),
             ("fma", is_x86_feature_detected!("fma")),
+            ("avxvnni", is_x86_feature_detected!("avxvnni")),
             ("avx512f", is_x86_feature_detected!("avx512f")),
+            ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+            ("amx", model::uses_matrix_unit()),
         ]
         .into_iter()
         .filter_map(|(name, found)| found.then_some(name))

@@ -150,10 +150,22 @@ fn compare(
         let cosines: Vec<f64> = std::iter::zip(ours.rows(), theirs.rows())
             .map(|(ours, theirs)| cosine(ours, theirs))
             .collect();
-        row.cosine_min = cosines.iter().copied().fold(1.0, f64::min);
+        row.cosine_min = smallest(&cosines);
         row.cosine_mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
     }
     Ok(())
+}
+
+/// The smallest, 1 of none; not a number where one is not (`f64::min` would pass over it).
+fn smallest(cosines: &[f64]) -> f64 {
+    let smaller = |smallest: f64, cosine: f64| {
+        if cosine < smallest || cosine.is_nan() {
+            cosine
+        } else {
+            smallest
+        }
+    };
+    cosines.iter().copied().fold(1.0, smaller)
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -214,7 +226,16 @@ fn peak_memory() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, smallest};
+
+    #[test]
+    fn a_cosine_that_is_no_number_is_not_passed_over() {
+        assert_eq!(smallest(&[]), 1.0);
+        assert_eq!(smallest(&[0.9, 0.5, 0.7]), 0.5);
+        for cosines in [[f64::NAN, 0.5], [0.5, f64::NAN]] {
+            assert!(smallest(&cosines).is_nan());
+        }
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {
