@@ -184,7 +184,7 @@ pub enum TrainError {
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
-        /// What burn said.
+        /// What burn said, or why it does not do.
         reason: String,
     },
     /// Ctrl-C, or the dashboard's key to stop.

@@ -222,7 +222,7 @@ pub struct FitOptions {
     #[arg(long, value_name = "N", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// Write a checkpoint every N optimiser steps, not only after each epoch.
+    /// Write a checkpoint every N optimiser steps [default: every five minutes]; the last step always has one.
     #[arg(long, value_name = "N", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_steps: Option<usize>,

@@ -89,7 +89,7 @@ pub struct Settings {
     pub eval_steps: Option<usize>,
     /// Validations without a better score before the run stops.
     pub patience: Option<usize>,
-    /// Steps between checkpoints.
+    /// Steps between checkpoints; without it they come by the clock.
     pub save_steps: Option<usize>,
     /// Whether the last weights are kept rather than the best.
     pub keep_last: bool,
@@ -201,6 +201,20 @@ impl Settings {
                     )));
                 }
             }
+        }
+        if options.group_column.is_some() && options.split.is_none() {
+            return Err(TrainError::Usage(
+                "--group-column says what a split keeps together: give --split 0.1 too".to_owned(),
+            ));
+        }
+        // Each is a thread.
+        if options
+            .workers
+            .is_some_and(|workers| workers > MOST_WORKERS)
+        {
+            return Err(TrainError::Usage(format!(
+                "--workers is at most {MOST_WORKERS}"
+            )));
         }
         if !seed_pairs && options.output.is_none() {
             return Err(TrainError::Usage(
@@ -317,6 +331,9 @@ impl Settings {
         Ok(())
     }
 }
+
+/// Threads that tokenise ahead.
+const MOST_WORKERS: usize = 256;
 
 /// The defaults, which for the seed's pairs are those of the project that these come from.
 fn fill_in(options: &mut FitOptions, seed_pairs: bool) {

@@ -138,11 +138,15 @@ fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>)
     Ok(())
 }
 
-/// As it can be typed again.
+/// As it can be typed again; of an absolute path only the name, since a card is shown to others.
 fn command_line(arguments: impl Iterator<Item = String>) -> String {
-    let words = arguments.enumerate().map(|(index, argument)| match index {
-        0 => "train".to_owned(),
-        _ => quoted(&argument),
+    let words = arguments.enumerate().map(|(index, argument)| {
+        let path = Path::new(&argument);
+        match path.file_name() {
+            _ if index == 0 => "train".to_owned(),
+            Some(name) if path.is_absolute() => quoted(&name.to_string_lossy()),
+            _ => quoted(&argument),
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -157,6 +161,23 @@ mod tests {
         assert_eq!(
             command_line(arguments.iter().map(ToString::to_string)),
             r"train fit --train 'my pairs.tsv' 'it'\''s'"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_does_not_tell_the_folders_of_this_machine() {
+        let arguments = [
+            "train",
+            "fit",
+            "--train",
+            "/home/me/pairs.tsv",
+            "--output",
+            "tuned/a",
+        ];
+        assert_eq!(
+            command_line(arguments.iter().map(ToString::to_string)),
+            "train fit --train pairs.tsv --output tuned/a"
         );
     }
 

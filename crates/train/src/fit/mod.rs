@@ -28,7 +28,6 @@ use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
 use crate::terminal::Notes;
-use crate::training::checkpoint::CheckpointFolder;
 
 /// Stops a run from outside: it writes a checkpoint and ends.
 #[derive(Clone, Default)]
@@ -138,7 +137,7 @@ pub fn fit(
             ));
             return Ok(None);
         }
-        CheckpointFolder::remove_unfinished(&folder.path);
+        folder.remove_unfinished()?;
     }
     let output = match (resumed, &settings.output) {
         (Some(folder), _) => Some(folder),

@@ -18,7 +18,11 @@ pub(crate) const CARD: &str = "README.md";
 /// What makes a folder a model's.
 const MODEL: &str = "modules.json";
 
-/// Settings that a resumed run may change: none of them moves a weight.
+/// The folder of [`OutputFolder::last_model`].
+const LAST_MODEL: &str = ".model";
+
+/// Settings that a resumed run may change: none of them moves a weight, but that another device rounds in its way and
+/// draws other dropout.
 const FREE: [&str; 10] = [
     "output",
     "device",
@@ -70,15 +74,21 @@ impl OutputFolder {
     /// before training: what is refused leaves nothing behind.
     pub(crate) fn begin(&self, options: &FitOptions) -> Result<(), TrainError> {
         fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
-        let entries = self.path.read_dir().into_iter().flatten().flatten();
-        for path in entries
-            .map(|entry| entry.path())
-            .filter(|path| is_unfinished(path))
-        {
-            remove(&path).map_err(TrainError::io(&path))?;
-        }
+        self.remove_unfinished()?;
         let options = options.clone().with_whole_paths();
         self.write(SETTINGS, options.to_toml()?.as_bytes())
+    }
+
+    /// Removes what was being written when a run was killed, and nothing else: the folder is the user's.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), TrainError> {
+        self.checkpoints().remove_unfinished();
+        let entries = self.path.read_dir().into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            if is_unfinished(&path) {
+                remove(&path).map_err(TrainError::io(&path))?;
+            }
+        }
+        self.remove_last_model()
     }
 
     /// Whether the run in the folder has come to its end: the card is the last that is written.
@@ -154,7 +164,7 @@ impl OutputFolder {
 
     /// Where the weights of the last step are written before they come in here.
     pub(crate) fn last_model(&self) -> PathBuf {
-        self.path.join(".model")
+        self.path.join(LAST_MODEL)
     }
 
     /// Removes [`last_model`](Self::last_model).
@@ -164,14 +174,20 @@ impl OutputFolder {
     }
 }
 
-/// Whether it is a file that [`write_whole`] had not yet put in its place.
+/// Whether it is a file that [`write_whole`], or a folder that [`Checkpoint::save`](model::Checkpoint::save), had not
+/// yet put in its place (or out of it).
 fn is_unfinished(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let random = name.strip_prefix(".tmp");
-    path.is_file()
-        && random.is_some_and(|random| {
-            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
+    let begins: &[&str] = if path.is_dir() {
+        &[".model-", ".model-old-"]
+    } else {
+        &[".tmp"]
+    };
+    let random =
+        |rest: &str| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    begins
+        .iter()
+        .any(|begin| name.strip_prefix(begin).is_some_and(random))
 }
 
 #[cfg(test)]
@@ -287,6 +303,36 @@ mod tests {
             OutputFolder::new(&other),
             Err(TrainError::OutputNotEmpty { .. })
         ));
+    }
+
+    #[test]
+    fn only_what_a_killed_run_was_writing_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = begun(&parent.path().join("run"));
+        let (unfinished, others) = (
+            [".model", ".model-A1b2C3", ".model-old-A1b2C3"],
+            [
+                ".model-zoo",
+                "partial-results",
+                ".tmp-of-mine",
+                "checkpoint",
+            ],
+        );
+        for name in unfinished.iter().chain(&others) {
+            fs::create_dir_all(folder.path.join(name).join("inside")).unwrap();
+        }
+        fs::write(folder.path.join(".tmpA1b2C3"), "half").unwrap();
+        folder.remove_unfinished().unwrap();
+        let mut left: Vec<_> = folder
+            .path
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected: Vec<_> = others.iter().chain(&[SETTINGS]).copied().collect();
+        expected.sort_unstable();
+        assert_eq!(left, expected);
     }
 
     #[test]

@@ -116,10 +116,13 @@ impl Rows {
     ) -> Result<BatchLoader, TrainError> {
         let options = SamplerOptions {
             // In-batch negatives must differ here too.
-            kind: if settings.sampler == SamplerKind::NoDuplicates {
-                SamplerKind::NoDuplicates
-            } else {
-                SamplerKind::Sequential
+            kind: match settings.sampler {
+                SamplerKind::NoDuplicates | SamplerKind::LengthNoDuplicates => {
+                    SamplerKind::NoDuplicates
+                }
+                SamplerKind::Sequential | SamplerKind::Shuffle | SamplerKind::Length => {
+                    SamplerKind::Sequential
+                }
             },
             batch_size: settings.batch_size,
             drop_last: false,

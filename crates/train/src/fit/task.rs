@@ -21,9 +21,10 @@ use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
 use crate::step::{StepSettings, Trainee};
 use crate::terminal::{Notes, quoted};
-use crate::training::checkpoint::{CheckpointFolder, Position, WhenAsked, WholeFileRecorder};
+use crate::training::checkpoint::{CheckpointFolder, Position, WhenAsked};
 use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
+use crate::training::recorder::WholeFileRecorder;
 use crate::training::schedule::Schedule;
 use crate::training::strategy::{Components, Ending, Outcome, Stepwise};
 use crate::training::supervisor::{Keep, Supervisor, Validate, has_noted_collapse};
@@ -263,11 +264,10 @@ impl Fit<'_> {
             check_best_model(&checkpoints.best_model(best.step), best.step)?;
         }
         notes.note(format_args!("going on from step {}", position.step));
-        Ok(Position {
-            train: anew.train,
-            validation: anew.validation,
-            ..position
-        })
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.forget_after(position.step);
+        }
+        Ok(position)
     }
 
     /// Order and schedule of a run are those of its rows: with others it would go on elsewhere.

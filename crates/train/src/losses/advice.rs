@@ -3,33 +3,6 @@
 use super::Loss;
 
 impl Loss {
-    /// What it does, in a line.
-    #[must_use]
-    pub fn description(&self) -> &'static str {
-        match self {
-            Self::MeanSquaredError => "mean squared difference of the two vectors",
-            Self::Cosine => "mean of 1 - cosine of the two vectors",
-            Self::CosineSimilarity => "squared difference of cosine and score",
-            Self::CoSent { .. } => "puts the cosines of a batch in the order of the scores",
-            Self::Contrastive { .. } => {
-                "pulls pairs of label 1 together, pushes pairs of label 0 beyond the margin"
-            }
-            Self::OnlineContrastive { .. } => "contrastive, on the hard pairs of a batch alone",
-            Self::TripletEuclidean { .. } => {
-                "the positive nearer than the negative by the margin, by distance"
-            }
-            Self::TripletCosine { .. } => {
-                "the positive nearer than the negative by the margin, by cosine"
-            }
-            Self::MultipleNegativesRanking { .. } => {
-                "finds an anchor's positive among all texts of the batch"
-            }
-            Self::MultipleNegativesSymmetric { .. } => {
-                "the same from anchor to positive and back, halved"
-            }
-        }
-    }
-
     /// When to take it, in a line.
     #[must_use]
     pub fn advice(&self) -> &'static str {

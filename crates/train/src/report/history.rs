@@ -55,7 +55,7 @@ pub struct EvaluationRecord {
     /// All scores by name; higher is better.
     #[serde(with = "scores")]
     pub scores: Vec<(String, f64)>,
-    /// Loss on the validation rows; `None` where it was not computed.
+    /// Loss on the validation rows, of at most 16 batches; `None` where it was not computed.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

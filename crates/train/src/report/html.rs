@@ -99,7 +99,7 @@ fn facts(page: &mut Page, summary: &RunSummary) {
                 counted(summary.epochs as u64, "epoch")
             ),
         ),
-        ("Time", duration(summary.seconds)),
+        ("Training time", duration(summary.seconds)),
     ];
     if let Some(speed) = speed(summary) {
         facts.push(("Speed", speed));
@@ -121,7 +121,7 @@ fn facts(page: &mut Page, summary: &RunSummary) {
 fn speed(summary: &RunSummary) -> Option<String> {
     let speed = summary.tokens_per_second;
     (speed.is_finite() && speed > 0.0)
-        .then(|| format!("{} tokens/s", thousands(speed.round() as u64)))
+        .then(|| format!("{} padded tokens/s", thousands(speed.round() as u64)))
 }
 
 fn warnings(page: &mut Page, summary: &RunSummary, history: &History) {
@@ -343,7 +343,7 @@ pub(super) mod tests {
             "after 1,000 steps: no gain in 3 evaluations &lt;early&gt;",
             "CPU (2 threads) &lt;fast&gt;",
             "<td class=\"number\">12,345</td><td class=\"number\">1</td>",
-            "5,123 tokens/s",
+            "5,123 padded tokens/s",
             "<td class=\"number better\">+0.1250</td>",
             "<td class=\"number worse\">-0.0500</td>",
             "[&quot;a|b&quot;, &quot;&lt;c&gt;&quot;]",

@@ -76,9 +76,9 @@ pub struct RunSummary {
     pub steps: usize,
     /// The passes over the training data that were asked for.
     pub epochs: usize,
-    /// How long the run took, in seconds.
+    /// How long the training steps took, in seconds: without loading, validation and saving.
     pub seconds: f64,
-    /// Tokens, without padding, that were trained on in a second.
+    /// Tokens, with padding, that were trained on in a second of these.
     pub tokens_per_second: f64,
     /// The most memory that the process held; `None` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,

@@ -74,6 +74,11 @@ fn what_cannot_be_is_named() {
     refused(|options| options.margin = Some(1.0), "--margin");
     refused(|options| options.max_length = Some(0), "--max-length");
     refused(|options| options.lanes = Some(0), "--lanes");
+    refused(|options| options.workers = Some(1_000_000_000), "--workers");
+    refused(
+        |options| options.group_column = Some("product".to_owned()),
+        "--split",
+    );
     refused(|options| options.matryoshka = vec![64, 0], "--matryoshka");
     refused(
         |options| options.matryoshka_weights = vec![1.0],

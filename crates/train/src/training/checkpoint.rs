@@ -6,19 +6,14 @@
 //! and an older one goes only then. So whenever a run is killed there is a checkpoint to go on from,
 //! once there has been one.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use bincode::error::EncodeError;
-use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
-use burn::tensor::backend::Backend;
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::recorder::PARTIAL;
 use crate::data::Fingerprint;
 use crate::error::TrainError;
 use crate::files::write_whole;
@@ -37,12 +32,13 @@ const PARTS: [(&str, &str); 4] = [
 /// What the folder of the best model is called, in front of its step.
 const BEST: &str = "best-";
 
-/// What files and folders that are being written are called, in front: ours, those of
+/// What files and folders that are being written are called in the folder of checkpoints, in front: ours, those of
 /// [`write_whole`] and those of a model.
 const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
 
-/// What files of burn's are called, in front, until they are whole.
-const PARTIAL: &str = "partial-";
+/// The form of a checkpoint. It rises when files of before would be taken for something else: 1 had an optimiser
+/// for what decays and one for what does not, where 2 has one for both.
+const FORMAT: u64 = 2;
 
 /// Where a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,17 +55,25 @@ pub struct Position {
     /// Validations since then.
     pub without_improvement: usize,
     /// Whether a validation was due here and was interrupted.
-    #[serde(default)]
     pub validation_due: bool,
     /// Seconds of training so far, of all runs together.
     pub seconds: f64,
-    /// The rows that are trained on; not known of a run of an older version.
-    #[serde(default)]
+    /// The rows that are trained on.
     pub train: Option<Fingerprint>,
     /// The rows that are validated with, where they come from files of their own.
-    #[serde(default)]
     pub validation: Option<Fingerprint>,
 }
+
+/// A position as its file has it.
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u64,
+    #[serde(flatten)]
+    position: &'a Position,
+}
+
+/// Name of [`Written::format`].
+const FORMAT_FIELD: &str = "format";
 
 /// A validation score and where it was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,12 +110,20 @@ impl CheckpointFolder {
     }
 
     /// Removes what was being written when a run was killed.
-    pub(crate) fn remove_unfinished(output: &Path) {
-        for folder in [output, &Self::of_run(output).path] {
-            for (name, path) in entries(folder) {
-                if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
-                    discard(&path);
-                }
+    pub(crate) fn remove_unfinished(&self) {
+        for (name, path) in entries(&self.path) {
+            if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
+                discard(&path);
+            }
+        }
+    }
+
+    /// Removes what there is of checkpoints after a step: a run that goes on from there writes them anew, and one
+    /// killed again must not be left with a part of each.
+    pub(crate) fn forget_after(&self, step: usize) {
+        for later in self.steps().into_iter().filter(|&later| later > step) {
+            for (name, extension) in PARTS {
+                discard(&self.part(name, extension, later));
             }
         }
     }
@@ -127,17 +139,27 @@ impl CheckpointFolder {
     ///
     /// # Errors
     ///
-    /// When its position cannot be read.
+    /// When its position cannot be read, or is of another version of this program.
     pub fn latest(&self) -> Result<Option<Position>, TrainError> {
         let Some(step) = self.whole().into_iter().max() else {
             return Ok(None);
         };
         let path = self.part("position", "json", step);
         let bytes = std::fs::read(&path).map_err(TrainError::io(&path))?;
-        let position = serde_json::from_slice(&bytes).map_err(|source| TrainError::Config {
-            path,
+        let unreadable = |source| TrainError::Config {
+            path: path.clone(),
             source: Box::new(source),
-        })?;
+        };
+        let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        if fields.remove(FORMAT_FIELD) != Some(FORMAT.into()) {
+            return Err(TrainError::Checkpoint {
+                path,
+                reason: "this checkpoint was written by another version of the program, and going on from it \
+                         would not be the same run: begin anew with another --output"
+                    .to_owned(),
+            });
+        }
+        let position = serde_json::from_value(fields.into()).map_err(unreadable)?;
         Ok(Some(position))
     }
 
@@ -145,7 +167,11 @@ impl CheckpointFolder {
     pub(crate) fn write_position(&self, position: &Position) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
         let path = self.part("position", "json", position.step);
-        let text = serde_json::to_vec_pretty(position).map_err(|source| TrainError::Config {
+        let written = Written {
+            format: FORMAT,
+            position,
+        };
+        let text = serde_json::to_vec_pretty(&written).map_err(|source| TrainError::Config {
             path: path.clone(),
             source: Box::new(source),
         })?;
@@ -242,94 +268,6 @@ impl CheckpointingStrategy for WhenAsked {
     }
 }
 
-/// burn's recorder of full-precision binary files, except that files appear whole, and that what
-/// keeps them from it is told.
-///
-/// burn writes checkpoints on threads of its own. One that fails there stops the run by the
-/// `Interrupter`, as Ctrl-C does; [`failure`](Self::failure) tells the two apart. burn's own
-/// recorder also leaves the last bytes of a file to a buffer that is dropped without a word when
-/// the disk is full.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WholeFileRecorder {
-    burns: BinFileRecorder<FullPrecisionSettings>,
-    failure: WriteFailure,
-}
-
-/// The first file of a checkpoint that could not be written. Copies share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WriteFailure(Arc<Mutex<Option<(PathBuf, String)>>>);
-
-impl WriteFailure {
-    fn keep(&self, path: &Path, reason: &str) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| (path.to_owned(), reason.to_owned()));
-    }
-
-    /// Fails where a file could not be written.
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((path, reason)) => Err(TrainError::Checkpoint {
-                path: path.clone(),
-                reason: reason.clone(),
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl WholeFileRecorder {
-    const EXTENSION: &'static str = "bin";
-
-    /// What became of the files.
-    pub(crate) fn failure(&self) -> WriteFailure {
-        self.failure.clone()
-    }
-
-    fn write(item: &impl Serialize, file: &Path) -> Result<(), String> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let partial = file.with_file_name(format!("{PARTIAL}{name}"));
-        let words = |error: std::io::Error| error.to_string();
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(words)?;
-        }
-        let mut writer = BufWriter::new(File::create(&partial).map_err(words)?);
-        // As burn's recorder does, which reads it.
-        bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard())
-            .map_err(|error| match error {
-                EncodeError::Io { inner, .. } => words(inner),
-                error => error.to_string(),
-            })?;
-        let written = writer.into_inner().map_err(|error| words(error.into()))?;
-        written.sync_all().map_err(words)?;
-        std::fs::rename(&partial, file).map_err(words)
-    }
-}
-
-impl<B: Backend> FileRecorder<B> for WholeFileRecorder {
-    fn file_extension() -> &'static str {
-        Self::EXTENSION
-    }
-}
-
-impl<B: Backend> Recorder<B> for WholeFileRecorder {
-    type Settings = FullPrecisionSettings;
-    type RecordArgs = PathBuf;
-    type RecordOutput = ();
-    type LoadArgs = PathBuf;
-
-    fn save_item<I: Serialize>(&self, item: I, file: PathBuf) -> Result<(), RecorderError> {
-        let file = file.with_extension(Self::EXTENSION);
-        Self::write(&item, &file).map_err(|reason| {
-            self.failure.keep(&file, &reason);
-            RecorderError::Unknown(format!("cannot write {}: {reason}", file.display()))
-        })
-    }
-
-    fn load_item<I: DeserializeOwned>(&self, file: &mut PathBuf) -> Result<I, RecorderError> {
-        Recorder::<B>::load_item(&self.burns, file)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,33 +329,33 @@ mod tests {
         for name in [".model-x", ".model-old-y/model"] {
             std::fs::create_dir_all(folder.path.join(name)).unwrap();
         }
-        std::fs::create_dir(run.path().join(".model")).unwrap();
-        for path in [
-            "checkpoint/partial-model-2.bin",
-            "checkpoint/.tmpAbc",
-            ".tmpDef",
-        ] {
-            std::fs::write(run.path().join(path), "x").unwrap();
+        for name in ["partial-model-2.bin", ".tmpAbc"] {
+            std::fs::write(folder.path.join(name), "x").unwrap();
         }
-        std::fs::write(run.path().join("metrics.jsonl"), "").unwrap();
-        CheckpointFolder::remove_unfinished(run.path());
-        let mut left: Vec<String> = entries(run.path())
-            .chain(entries(&folder.path))
-            .map(|(name, _)| name)
-            .collect();
+        folder.remove_unfinished();
+        let mut left: Vec<String> = entries(&folder.path).map(|(name, _)| name).collect();
         left.sort();
         assert_eq!(
             left,
             [
                 "best-1",
-                "checkpoint",
-                "metrics.jsonl",
                 "model-1.bin",
                 "optim-1.bin",
                 "position-1.json",
                 "scheduler-1.bin",
             ]
         );
+    }
+
+    #[test]
+    fn parts_of_later_checkpoints_go_when_a_run_goes_on_from_an_earlier_one() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        write(&folder, &ALL, 10);
+        write(&folder, &["model", "optim"], 12);
+        folder.forget_after(10);
+        assert_eq!(folder.steps(), [10]);
+        assert_eq!(folder.latest().unwrap().unwrap().step, 10);
     }
 
     #[test]
@@ -455,61 +393,23 @@ mod tests {
         assert_eq!(kept(), [0; 0]);
     }
 
-    type Backend = crate::testing::TestBackend;
-
     #[test]
-    fn what_is_recorded_is_what_burn_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let recorder = WholeFileRecorder::default();
-        let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
-        let name = folder.path().join("optim-3");
-        Recorder::<Backend>::save_item(&recorder, item.clone(), name.clone()).unwrap();
-        recorder.failure().check().unwrap();
-        assert_eq!(
-            entries(folder.path())
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>(),
-            ["optim-3.bin"]
-        );
-        let plain = BinFileRecorder::<FullPrecisionSettings>::default();
-        let read: Vec<f32> = Recorder::<Backend>::load_item(&plain, &mut name.clone()).unwrap();
-        assert_eq!(read, item);
-        let read: Vec<f32> = Recorder::<Backend>::load_item(&recorder, &mut name.clone()).unwrap();
-        assert_eq!(read, item);
-    }
-
-    /// Also where the file is so small that the buffer holds all of it.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_for_which_there_is_no_room_does_not_appear() {
-        let folder = tempfile::tempdir().unwrap();
-        for length in [1, 5000] {
-            let recorder = WholeFileRecorder::default();
-            let partial = folder.path().join("partial-optim-3.bin");
-            std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
-            let name = folder.path().join("optim-3");
-            let item = vec![0.5f32; length];
-            Recorder::<Backend>::save_item(&recorder, item, name.clone()).unwrap_err();
-            let message = recorder.failure().check().unwrap_err().to_string();
-            assert!(
-                message.contains("optim-3.bin") && message.contains("space"),
-                "{message}"
-            );
-            assert!(!name.with_extension("bin").exists());
-            std::fs::remove_file(partial).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_position_of_an_older_version_is_read() {
+    fn a_checkpoint_of_another_version_is_refused() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
         write(&folder, &ALL, 4);
-        let old = r#"{"step": 4, "epoch": 1, "batch": 2, "best": {"score": 0.5, "step": 2},
-                      "without_improvement": 1, "seconds": 9.5}"#;
-        std::fs::write(folder.part("position", "json", 4), old).unwrap();
-        let position = folder.latest().unwrap().unwrap();
-        assert!(!position.validation_due);
-        assert_eq!((position.step, position.train), (4, None));
+        let path = folder.part("position", "json", 4);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let current = format!("\"format\": {FORMAT}");
+        assert!(text.contains(&current), "{text}");
+        for other in ["\"format\": 1", "\"format\": 99", "\"format\": \"new\""] {
+            std::fs::write(&path, text.replace(&current, other)).unwrap();
+            let message = folder.latest().unwrap_err().to_string();
+            assert!(message.contains("position-4.json"), "{message}");
+            assert!(message.contains("begin anew"), "{message}");
+        }
+        std::fs::write(&path, text.replace(&format!("{current},"), "")).unwrap();
+        let message = folder.latest().unwrap_err().to_string();
+        assert!(message.contains("begin anew"), "{message}");
     }
 }

@@ -9,7 +9,7 @@
 //! dashboard are burn's.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::module::AutodiffModule;
@@ -21,9 +21,10 @@ use burn::train::{
 };
 use model::TrainingBackend;
 
-use super::checkpoint::{CheckpointFolder, Position, WriteFailure};
+use super::checkpoint::{CheckpointFolder, Position};
 use super::gradients::{GradientMean, clip, norm};
 use super::optimizer::AdamWOptimizer;
+use super::recorder::WriteFailure;
 use super::schedule::Schedule;
 use super::supervisor::{Supervisor, Verdict};
 use crate::batch::TrainingBatch;
@@ -50,9 +51,13 @@ pub(crate) struct Plan {
     pub(crate) largest_norm: Option<f64>,
     /// Steps between validations, beside those at the end of an epoch.
     pub(crate) evaluate_every: Option<usize>,
-    /// Steps between checkpoints, beside those at the end of an epoch.
+    /// Steps between checkpoints; `None` writes one every [`CHECKPOINT_INTERVAL`].
     pub(crate) save_every: Option<usize>,
 }
+
+/// The most that a kill loses, beside a step or a validation. A checkpoint of a model of 0.4 GB is 1.3 GB, which a disk
+/// takes seconds to write.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Batches that a validation takes the loss of: the scores are of all rows, and embedding those a
 /// second time for the loss would double the time.
@@ -122,6 +127,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
             store: components.event_store,
             interrupter: components.interrupter,
             position: self.start.clone(),
+            saved: Instant::now(),
         };
         let ending = training.run();
         let position = training.position.clone();
@@ -151,6 +157,8 @@ struct Loop<'a, B: TrainingBackend> {
     store: Arc<EventStoreClient>,
     interrupter: Interrupter,
     position: Position,
+    /// When the last checkpoint was written, or the run began.
+    saved: Instant,
 }
 
 /// What the batches of one optimiser step gave.
@@ -213,11 +221,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
             self.position.seconds += seconds;
             self.record(&measured, batches.progress(), seconds)?;
 
-            let due = |every: Option<usize>| {
-                every.is_some_and(|every| self.position.step.is_multiple_of(every))
-            };
-            let (evaluate, save) = (due(self.plan.evaluate_every), due(self.plan.save_every));
-            let verdict = if evaluate {
+            let verdict = if self.evaluation_is_due() {
                 self.validate()?
             } else {
                 Verdict::GoOn
@@ -230,7 +234,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 self.save()?;
                 return Ok(Some(Ending::Interrupted));
             }
-            if save {
+            if self.checkpoint_is_due() {
                 self.save()?;
             }
             if let Some(checkpoints) = self.checkpoints {
@@ -243,10 +247,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
     }
 
     fn end_epoch(&mut self) -> Result<Option<Ending>, TrainError> {
-        let validated = self
-            .plan
-            .evaluate_every
-            .is_some_and(|every| self.position.step.is_multiple_of(every));
+        let validated = self.evaluation_is_due();
         self.processor
             .process_train(LearnerEvent::EndEpoch(self.position.epoch + 1));
         self.position.epoch += 1;
@@ -256,13 +257,30 @@ impl<B: TrainingBackend> Loop<'_, B> {
         } else {
             self.validate()?
         };
-        self.save()?;
-        Ok(match verdict {
+        let ending = match verdict {
             Verdict::Interrupted => Some(Ending::Interrupted),
             Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
             Verdict::GoOn if self.interrupter.should_stop() => Some(Ending::Interrupted),
             Verdict::GoOn => None,
-        })
+        };
+        let last = self.is_done() || self.position.epoch >= self.plan.epochs;
+        // One of this step that is there already does not know of the validation.
+        if self.checkpoint_is_due() || last || ending.is_some() {
+            self.save()?;
+        }
+        Ok(ending)
+    }
+
+    fn evaluation_is_due(&self) -> bool {
+        let every = self.plan.evaluate_every;
+        every.is_some_and(|every| self.position.step.is_multiple_of(every))
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        match self.plan.save_every {
+            Some(every) => self.position.step.is_multiple_of(every),
+            None => self.saved.elapsed() >= CHECKPOINT_INTERVAL,
+        }
     }
 
     /// The batches of one optimiser step, and the step; `None` where no batch is left.
@@ -438,6 +456,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         self.failure.check()?;
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
+        self.saved = Instant::now();
         Ok(())
     }
 }

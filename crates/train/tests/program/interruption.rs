@@ -315,8 +315,14 @@ fn a_checkpoint_that_cannot_be_written_is_no_interrupt() {
     let output = shell.output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    let error = text.lines().find(|line| line.starts_with("error: "));
-    let error = error.unwrap_or_else(|| panic!("{text}"));
+    // Software Vulkan, too, writes lines that begin so: about its environment.
+    let errors = text.lines().filter(|line| line.starts_with("error: "));
+    let [error] = errors
+        .filter(|line| !line.contains("XDG_RUNTIME_DIR"))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("{text}");
+    };
     assert!(
         error.contains("checkpoint/") && error.contains(".bin: "),
         "{text}"
@@ -330,13 +336,15 @@ fn a_checkpoint_that_cannot_be_written_is_no_interrupt() {
 fn a_validation_that_was_due_is_made_up_for() {
     let folder = folder();
     let arguments =
-        "--split 0.25 --epochs 2 --batch-size 6 --eval-steps 2 --save-steps 2 --lr 1e-3";
+        "--split 0.25 --epochs 2 --batch-size 6 --eval-steps 2 --save-steps 4 --lr 1e-3";
     succeed(fit(
         folder.path(),
         &format!("{arguments} --no-dashboard --keep-last --output tuned"),
     ));
     let tuned = inside(folder.path(), "tuned");
-    let last = checkpoints(&tuned).into_iter().max().unwrap();
+    // Also where `--save-steps` does not divide it.
+    let last = steps(&tuned).len();
+    assert_eq!((last, checkpoints(&tuned)), (6, vec![6]));
     let path = tuned.join(format!("checkpoint/position-{last}.json"));
     let text = std::fs::read_to_string(&path).unwrap();
     let due = text.replace("\"validation_due\": false", "\"validation_due\": true");

@@ -6,6 +6,9 @@
 )]
 
 mod evaluating;
+// Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.
+#[cfg(any(feature = "cpu", feature = "ndarray"))]
+mod formats;
 mod inputs;
 mod interruption;
 mod support;

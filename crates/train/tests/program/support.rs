@@ -143,3 +143,13 @@ pub(crate) fn checkpoints(output: &Path) -> Vec<usize> {
 pub(crate) fn inside(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)
 }
+
+/// The rows of `pairs.tsv`.
+pub(crate) fn pairs(folder: &Path) -> Vec<[String; 2]> {
+    let text = std::fs::read_to_string(folder.join("pairs.tsv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| {
+        let (query, description) = line.split_once('\t').unwrap();
+        [query, description].map(str::to_owned)
+    });
+    rows.collect()
+}

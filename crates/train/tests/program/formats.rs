@@ -1,0 +1,65 @@
+//! The same rows in every format.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use crate::support::{REPEATABLE, fit, folder, inside, pairs, steps, succeed, weights};
+
+fn write_parquet(path: &Path, rows: &[[String; 2]]) {
+    let schema =
+        "message rows { required binary query (UTF8); required binary description (UTF8); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for place in 0..2 {
+        let values: Vec<ByteArray> = rows.iter().map(|row| row[place].as_str().into()).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let written = column
+            .typed::<ByteArrayType>()
+            .write_batch(&values, None, None);
+        assert_eq!(written.unwrap(), rows.len());
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn the_same_rows_train_the_same_model_in_every_format() {
+    let folder = folder();
+    let rows = pairs(folder.path());
+    let place = |name: &str| inside(folder.path(), name);
+    let csv: String = rows
+        .iter()
+        .map(|[query, description]| format!("{query},\"{description}\"\n"))
+        .collect();
+    std::fs::write(place("pairs.csv"), format!("query,description\n{csv}")).unwrap();
+    let lines: String = rows
+        .iter()
+        .map(|[query, description]| {
+            let row = serde_json::json!({"sku": 1, "query": query, "description": description});
+            format!("{row}\n")
+        })
+        .collect();
+    std::fs::write(place("pairs.jsonl"), lines).unwrap();
+    write_parquet(&place("pairs.parquet"), &rows);
+    for format in ["tsv", "csv", "jsonl", "parquet"] {
+        let config = format!(
+            "train = \"pairs.{format}\"\nmax-steps = 2\nbatch-size = 8\noutput = \"{format}\"\n"
+        );
+        std::fs::write(place("run.toml"), config).unwrap();
+        succeed(fit(folder.path(), "--config run.toml"));
+        assert_eq!(steps(&place(format)).len(), 2, "{format}");
+        if REPEATABLE {
+            assert!(
+                weights(&place(format)) == weights(&place("tsv")),
+                "{format}"
+            );
+        }
+    }
+}
