@@ -1,4 +1,4 @@
-//! `test`: every test, those with the real model too.
+//! `test`: the tests, those with the real model too.
 //!
 //! All in the development profile, so that one build serves the program that fetches the model and
 //! the tests: the crates that do the work are optimised there.
@@ -33,17 +33,30 @@ pub(super) fn run(
 /// The programs, and all that the tests need; not this program, which cannot be replaced on Windows
 /// while it runs.
 fn build(backend: Backend) -> Step {
-    let targets = ["--bin", "infer", "--bin", "train", "--tests", "--examples"];
+    let mut targets = vec!["--bin", "infer", "--bin", "train", "--tests"];
+    if tests_everything(backend) {
+        targets.push("--examples");
+    }
     on_workspace("build", "build", backend, &targets)
+}
+
+/// Examples, also those of the documentation, are written for any backend: one is enough, and for a GPU each takes long
+/// to compile.
+fn tests_everything(backend: Backend) -> bool {
+    backend == Backend::Cpu
 }
 
 fn fetch(infer: &Path) -> Step {
     Step::new("model", infer.to_string_lossy()).arguments(["fetch"])
 }
 
-/// Unit tests, test targets (with the real model, as the features say), examples and documentation.
+/// Unit tests and test targets (with the real model, as the features say); with the default backend examples and
+/// documentation too.
 fn tests(backend: Backend, arguments: &[String]) -> Step {
     let mut all = Vec::new();
+    if !tests_everything(backend) {
+        all.push("--tests");
+    }
     if !arguments.is_empty() {
         all.push("--");
         all.extend(arguments.iter().map(String::as_str));
@@ -91,15 +104,28 @@ mod tests {
     fn one_build_serves_the_fetch_and_the_tests() {
         assert_eq!(
             build(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --bin train --tests --examples")
+            format!("cargo build {WORKSPACE} --bin infer --bin train --tests")
         );
         assert_eq!(
             tests(Backend::Wgpu, &[]).command_line(),
-            format!("cargo test {WORKSPACE}")
+            format!("cargo test {WORKSPACE} --tests")
         );
         assert_eq!(
             tests(Backend::Wgpu, &["--nocapture".to_owned()]).command_line(),
-            format!("cargo test {WORKSPACE} -- --nocapture")
+            format!("cargo test {WORKSPACE} --tests -- --nocapture")
+        );
+    }
+
+    #[test]
+    fn examples_and_documentation_are_tested_with_the_default_backend() {
+        let workspace = WORKSPACE.replace("wgpu", "cpu");
+        assert_eq!(
+            build(Backend::Cpu).command_line(),
+            format!("cargo build {workspace} --bin infer --bin train --tests --examples")
+        );
+        assert_eq!(
+            tests(Backend::Cpu, &[]).command_line(),
+            format!("cargo test {workspace}")
         );
     }
 
