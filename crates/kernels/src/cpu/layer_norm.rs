@@ -132,6 +132,7 @@ pub fn layer_norm_backward(
 ) -> NormGradients {
     let width = scale.len();
     assert_eq!(values.len(), gradient.len(), "values and gradient");
+    assert_eq!(values.len() % width.max(1), 0, "whole rows");
     let nothing = || NormGradients {
         scale: vec![0.0; width],
         shift: vec![0.0; width],

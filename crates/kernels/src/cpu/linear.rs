@@ -5,8 +5,11 @@
 //! Rows of the input are taken in blocks, so that a block stays in the second-level cache while every
 //! panel of the weights passes over it once, and a panel stays there while the tiles of the block go
 //! over it. Blocks are shared out over the threads. A few rows (one text) are too few to share:
-//! there the panels are shared out, because reading the weights is what takes the time. The depth is not cut: of a
-//! weight's gradient, whose depth is a batch's tokens, a panel may outgrow that cache, and is asked for in time.
+//! there the panels are shared out, because reading the weights is what takes the time.
+//!
+//! A depth of thousands is cut into parts, whose sums are added up in the output: a block of such rows would have few
+//! of them, and every panel would come from far away for those few. The cuts depend on the depth alone, and so do the
+//! sums: a row gives the same bits in whatever company.
 //!
 //! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
@@ -34,6 +37,9 @@ pub enum Activation {
 
 /// Floats of the input in a block: 256 KiB, half of the second-level cache of common servers.
 const BLOCK_FLOATS: usize = 64 * 1024;
+
+/// The most of the depth that is summed up at once: a panel's part, 64 KiB with AVX2, and a block that meets it.
+const MOST_DEPTH: usize = 1024;
 
 /// With fewer rows than this for every thread, the panels are shared out instead.
 const FEWEST_ROWS: usize = 24;
@@ -138,29 +144,37 @@ enum Input<'a> {
 }
 
 impl Input<'_> {
-    /// Some rows of `depth` floats in tiles of this processor's height.
-    fn pack(self, rows: Range<usize>, depth: usize) -> PackedRows {
+    /// A part of some rows of `depth` floats in tiles of this processor's height.
+    fn pack(self, rows: Range<usize>, depth: usize, part: Range<usize>) -> PackedRows {
         struct Pack<'a> {
             input: Input<'a>,
             rows: Range<usize>,
             depth: usize,
+            part: Range<usize>,
         }
         impl Vectorized for Pack<'_> {
             type Output = PackedRows;
 
             #[inline(always)]
             fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows {
-                let Self { input, rows, depth } = self;
+                let Self {
+                    input,
+                    rows,
+                    depth,
+                    part,
+                } = self;
                 match input {
                     Input::Rows(values) => {
                         let source = Rows {
-                            values: &values[rows.start * depth..],
+                            values: &values[rows.start * depth + part.start..],
                             stride: depth,
-                            depth,
+                            depth: part.len(),
                         };
                         PackedRows::pack(source, rows.len(), ROWS)
                     }
-                    Input::Columns(columns) => {
+                    Input::Columns(Columns { values, count }) => {
+                        let values = &values[part.start * count..part.end * count];
+                        let columns = Columns { values, count };
                         PackedRows::pack_columns(columns, rows.start, rows.len(), ROWS)
                     }
                 }
@@ -170,6 +184,7 @@ impl Input<'_> {
             input: self,
             rows,
             depth,
+            part,
         })
     }
 }
@@ -183,12 +198,14 @@ fn over_panels<E: Element>(
     activation: Activation,
     output: &mut [f32],
 ) {
-    let work = |rows: &PackedRows, panels, columns, output: &mut [f32]| {
+    let depth = weights.input();
+    let work = |rows: &PackedRows, part, panels, columns, output: &mut [f32]| {
         dispatch(Product {
             rows,
             weights,
             elements,
             activation,
+            part,
             panels,
             output,
             columns,
@@ -197,26 +214,48 @@ fn over_panels<E: Element>(
     let panels = weights.output().div_ceil(weights.width());
     // Columns are a batch's tokens deep: packing all of their rows takes all threads.
     if few_rows(rows) && matches!(input, Input::Rows(_)) {
-        let packed = input.pack(0..rows, weights.input());
+        let packed: Vec<(Range<usize>, PackedRows)> = parts(depth)
+            .map(|part| (part.clone(), input.pack(0..rows, depth, part)))
+            .collect();
         by_panels(
             rows,
             [panels, weights.width(), weights.output()],
             output,
-            |panels, columns, output| work(&packed, panels, columns, output),
+            |panels, columns, output| {
+                for (part, packed) in &packed {
+                    work(
+                        packed,
+                        part.clone(),
+                        panels.clone(),
+                        columns.clone(),
+                        output,
+                    );
+                }
+            },
         );
         return;
     }
     let share = rows.div_ceil(rayon::current_num_threads());
     // A multiple of both tile heights.
-    let block = (BLOCK_FLOATS / weights.input().max(1)).clamp(24, share.max(24)) / 12 * 12;
+    let block = (BLOCK_FLOATS / depth.clamp(1, MOST_DEPTH)).clamp(24, share.max(24)) / 12 * 12;
     output
         .par_chunks_mut(block * weights.output())
         .enumerate()
         .for_each(|(index, output)| {
             let first = index * block;
-            let packed = input.pack(first..rows.min(first + block), weights.input());
-            work(&packed, 0..panels, 0..weights.output(), output);
+            let rows = first..rows.min(first + block);
+            for part in parts(depth) {
+                let packed = input.pack(rows.clone(), depth, part.clone());
+                work(&packed, part, 0..panels, 0..weights.output(), output);
+            }
         });
+}
+
+/// The depth in parts of like size; one, be it empty, at least.
+fn parts(depth: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = depth.div_ceil(MOST_DEPTH).max(1);
+    let size = depth.div_ceil(count);
+    (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
 }
 
 /// Whether the panels are shared out, and not the rows.
@@ -263,15 +302,17 @@ pub(super) fn by_panels(
     }
 }
 
-/// All rows times some panels.
+/// A part of the depth of all rows times some panels.
 struct Product<'a, E> {
     rows: &'a PackedRows,
     weights: &'a PackedLinear,
     /// The panels of `weights`.
     elements: &'a [E],
     activation: Activation,
+    /// What `rows` hold of the depth.
+    part: Range<usize>,
     panels: Range<usize>,
-    /// Rows of `columns.len()` floats.
+    /// Rows of `columns.len()` floats, which hold the sums of the parts before.
     output: &'a mut [f32],
     /// Columns of the product that the panels hold.
     columns: Range<usize>,
@@ -282,13 +323,18 @@ impl<E: Element> Vectorized for Product<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
-        let size = self.weights.input() * E::in_row::<S>();
+        let in_row = E::in_row::<S>();
+        let (size, start) = (self.weights.input() * in_row, self.part.start * in_row);
+        let of_part = self.part.len() * in_row;
         for panel in self.panels.clone() {
-            let (weights, rest) = self.elements[panel * size..].split_at(size);
-            let next = &rest[..size.min(rest.len())];
+            let weights = &self.elements[panel * size + start..][..of_part];
+            let next = self.elements.get((panel + 1) * size + start..);
+            let next = next
+                .and_then(|next| next.get(..of_part))
+                .unwrap_or_default();
             let tiles = self.rows.tiles();
             for (index, &tile) in tiles.iter().enumerate() {
-                let ahead = Ahead::share(next, E::in_row::<S>(), index, tiles.len());
+                let ahead = Ahead::share(next, in_row, index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
@@ -316,6 +362,7 @@ impl<E: Element> Product<'_, E> {
         let sums = multiply::<S, ROWS, E>(simd, self.rows.elements(tile), weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = &self.weights.bias()[panel * width..][..width];
+        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.weights.input());
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
         let output = self
@@ -323,17 +370,35 @@ impl<E: Element> Product<'_, E> {
             .chunks_exact_mut(self.columns.len())
             .skip(tile.first_row);
         for (sums, output) in sums.iter().zip(output) {
+            let output = &mut output[first..first + count];
             let mut row = [0.0; WIDEST];
-            for ((value, sum), bias) in row.iter_mut().zip(floats::<S>(sums)).zip(bias) {
-                *value = sum + bias;
+            if is_first {
+                row[..width].copy_from_slice(bias);
+            } else {
+                row[..count].copy_from_slice(output);
             }
-            if self.activation == Activation::Gelu {
+            for (value, sum) in row.iter_mut().zip(floats::<S>(sums)) {
+                *value += sum;
+            }
+            if is_last && self.activation == Activation::Gelu {
                 for value in &mut row[..width] {
                     *value = gelu(*value);
                 }
             }
-            output[first..first + count].copy_from_slice(&row[..count]);
+            put(&row, width, output);
         }
+    }
+}
+
+/// The first values of `row`, of which `width` come from a whole panel: that many, known to the compiler, are two
+/// stores, where any number would be a call.
+#[inline(always)]
+pub(super) fn put(row: &[f32; WIDEST], width: usize, output: &mut [f32]) {
+    let count = output.len();
+    if count == width {
+        output.copy_from_slice(&row[..width]);
+    } else {
+        output.copy_from_slice(&row[..count]);
     }
 }
 
@@ -392,6 +457,7 @@ mod tests {
                 weights,
                 elements,
                 activation: Activation::Identity,
+                part: 0..9,
                 panels: 0..70_usize.div_ceil(weights.width()),
                 output,
                 columns: 0..70,
@@ -404,7 +470,7 @@ mod tests {
             };
             let in_tall = PackedRows::pack(source, rows, 12);
             Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
-            let in_usual = Input::Rows(&input).pack(0..rows, 9);
+            let in_usual = Input::Rows(&input).pack(0..rows, 9, 0..9);
             dispatch(product(&in_usual, &mut usual));
             assert_eq!(tall, usual, "{} bytes, {rows} rows", size_of::<E>());
         }

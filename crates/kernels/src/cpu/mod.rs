@@ -1,6 +1,6 @@
 //! The operations on plain slices: nothing here knows a tensor.
 //!
-//! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux),
+//! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux)
 //! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 then are the sum of two
 //! bfloat16, within `2^-17` of what they were, and so is what they are multiplied with.
 

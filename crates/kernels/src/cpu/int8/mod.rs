@@ -34,13 +34,11 @@ use rows::{QuantizedRows, Tile};
 pub(super) use steps::Steps;
 use tile::{DotProduct, REGISTERS};
 
-use super::linear::{Activation, by_panels, few_rows};
+use super::linear::{Activation, by_panels, few_rows, put};
 use super::math::gelu;
 use super::pages::Pages;
 use super::prefetch::Ahead;
-
-/// The most floats of a panel's row: two registers of AVX-512.
-const WIDEST: usize = 32;
+use super::tile::WIDEST;
 
 /// Rows of the input that one task takes at once, a multiple of all tile heights: their numbers and
 /// what comes out of them stay in the second-level cache.
@@ -301,7 +299,7 @@ impl Product<'_> {
                     *value = gelu(*value);
                 }
             }
-            output[first..first + count].copy_from_slice(&values[..count]);
+            put(&values, width, &mut output[first..first + count]);
         }
     }
 }
