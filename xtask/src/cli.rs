@@ -135,7 +135,7 @@ pub(crate) struct BenchArgs {
     /// Speeds of other programs to stand beside, as `infer bench --peers` takes them.
     #[arg(long, value_name = "FILE")]
     pub(crate) peers: Option<PathBuf>,
-    /// Print one JSON document.
+    /// Print one JSON document (of quality one for each precision).
     #[arg(long)]
     pub(crate) json: bool,
     /// What the program that measures is told: `--threads`, for one.

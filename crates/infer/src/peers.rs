@@ -1,7 +1,7 @@
 //! How fast other programs are on the same texts, and how we stand beside them.
 //!
 //! Who measured them wrote a JSON file: `threads`, and `rows` with the keys `peer`, `workload`,
-//! `texts`, `seconds` (the best of some runs), `texts_per_second`, `cosine_min` and `cosine_mean` (of
+//! `texts`, `seconds` (of one run over all texts: the best, or the usual one), `texts_per_second`, `cosine_min` and `cosine_mean` (of
 //! the peer's vectors and the exact ones). A peer's name ends in its precision: `torch-f32`,
 //! `openvino-int8`. Like is compared with like, so a peer of another precision does not count.
 

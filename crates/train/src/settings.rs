@@ -204,7 +204,8 @@ impl Settings {
         }
         if options.group_column.is_some() && options.split.is_none() {
             return Err(TrainError::Usage(
-                "--group-column says what a split keeps together: give --split 0.1 too".to_owned(),
+                "--group-column says what a split keeps together: give --split 0.1 (not --valid), or leave it out"
+                    .to_owned(),
             ));
         }
         // Each is a thread.

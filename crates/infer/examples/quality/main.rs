@@ -38,9 +38,9 @@ struct Arguments {
     /// A model's name or folder; PyTorch's figures are those of the default one.
     #[arg(long, value_name = "NAME|DIR", default_value = hub::DEFAULT_MODEL)]
     model: String,
-    /// f32, or another precision that the device computes in.
-    #[arg(long, default_value_t = Precision::Float32)]
-    precision: Precision,
+    /// f32 or another precision that the device computes in [default: as the model's file has it].
+    #[arg(long)]
+    precision: Option<Precision>,
     /// Run only this part; may be given again [default: all].
     #[arg(long = "part", value_name = "PART")]
     parts: Vec<Part>,
@@ -77,11 +77,11 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<bool, QualityEr
     let start = Instant::now();
     let datasets = datasets();
     let reference = Reference::read(&datasets.join("quality.json"))?;
-    let encoder = SentenceEncoder::builder()
-        .device(arguments.device)
-        .precision(arguments.precision)
-        .load(&arguments.model)
-        .map_err(Failure::from)?;
+    let mut builder = SentenceEncoder::builder().device(arguments.device);
+    if let Some(precision) = arguments.precision {
+        builder = builder.precision(precision);
+    }
+    let encoder = builder.load(&arguments.model).map_err(Failure::from)?;
     let asked = |part: &Part| arguments.parts.is_empty() || arguments.parts.contains(part);
 
     let scorer = Scorer::new(&encoder, &datasets, terminal);

@@ -45,6 +45,12 @@ impl<'a> Scorer<'a> {
         let dataset = "awkward_texts";
         let (texts, expected) = known_vectors(fixtures)?;
         let found = self.encode(dataset, &texts)?;
+        if expected.len() != found.values().len() {
+            self.terminal
+                .notes()
+                .note("no vectors of awkward texts are known for a model of this width");
+            return Ok(Vec::new());
+        }
         let expected = Rows::new(&expected, found.width()).map_err(Failure::from)?;
         let cosines =
             pairwise_similarity(rows(&found)?, expected, SIMILARITY).map_err(Failure::from)?;

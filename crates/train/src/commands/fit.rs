@@ -138,15 +138,21 @@ fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>)
     Ok(())
 }
 
-/// As it can be typed again; of an absolute path only the name, since a card is shown to others.
+/// As it was typed, but of an absolute path only the name: a card is shown to others.
 fn command_line(arguments: impl Iterator<Item = String>) -> String {
-    let words = arguments.enumerate().map(|(index, argument)| {
-        let path = Path::new(&argument);
-        match path.file_name() {
-            _ if index == 0 => "train".to_owned(),
-            Some(name) if path.is_absolute() => quoted(&name.to_string_lossy()),
-            _ => quoted(&argument),
-        }
+    let short = |argument: &str| {
+        let (option, value) = match argument.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (format!("{option}="), value),
+            _ => (String::new(), argument),
+        };
+        let path = Path::new(value);
+        let name = path.file_name().filter(|_| path.is_absolute());
+        let value = name.map_or(value.into(), |name| name.to_string_lossy());
+        quoted(&format!("{option}{value}"))
+    };
+    let words = arguments.enumerate().map(|(index, argument)| match index {
+        0 => "train".to_owned(),
+        _ => short(&argument),
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -172,12 +178,13 @@ mod tests {
             "fit",
             "--train",
             "/home/me/pairs.tsv",
+            "--valid=/home/me/held-out.tsv",
             "--output",
             "tuned/a",
         ];
         assert_eq!(
             command_line(arguments.iter().map(ToString::to_string)),
-            "train fit --train pairs.tsv --output tuned/a"
+            "train fit --train pairs.tsv --valid=held-out.tsv --output tuned/a"
         );
     }
 

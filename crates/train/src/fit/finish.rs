@@ -225,7 +225,8 @@ fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainErr
     let mut options = settings.options.clone();
     // A card is shown to others: not the folders of this machine.
     let files = options.train.iter_mut().chain(&mut options.valid);
-    for path in files.chain(&mut options.reference) {
+    let further = options.reference.iter_mut().chain(&mut options.output);
+    for path in files.chain(further) {
         if let Some(name) = path.file_name() {
             *path = name.into();
         }

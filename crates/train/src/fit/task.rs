@@ -255,6 +255,9 @@ impl Fit<'_> {
         };
         let Some(position) = latest else {
             notes.note("no checkpoint yet: beginning anew");
+            if let Some(checkpoints) = checkpoints {
+                checkpoints.forget_after(0);
+            }
             return Ok(anew);
         };
         self.check_data(&position, &anew)?;

@@ -144,6 +144,10 @@ impl CheckpointFolder {
         let Some(step) = self.whole().into_iter().max() else {
             return Ok(None);
         };
+        self.position(step).map(Some)
+    }
+
+    fn position(&self, step: usize) -> Result<Position, TrainError> {
         let path = self.part("position", "json", step);
         let bytes = std::fs::read(&path).map_err(TrainError::io(&path))?;
         let unreadable = |source| TrainError::Config {
@@ -159,8 +163,7 @@ impl CheckpointFolder {
                     .to_owned(),
             });
         }
-        let position = serde_json::from_value(fields.into()).map_err(unreadable)?;
-        Ok(Some(position))
+        serde_json::from_value(fields.into()).map_err(unreadable)
     }
 
     /// Writes the position of a checkpoint, whose other parts burn writes.
@@ -178,24 +181,21 @@ impl CheckpointFolder {
         write_whole(&path, &text).map_err(TrainError::io(&path))
     }
 
-    /// Removes what the latest whole checkpoint makes superfluous.
-    pub(crate) fn prune(&self) {
-        let Some(latest) = self.whole().into_iter().max() else {
-            return;
-        };
-        for step in self.steps().into_iter().filter(|&step| step < latest) {
-            for (name, extension) in PARTS {
-                discard(&self.part(name, extension, step));
+    /// Removes what the latest whole checkpoint makes superfluous, and the best models of which neither the run, whose
+    /// best is `best`, nor any checkpoint knows any more.
+    pub(crate) fn prune(&self, best: Option<Best>) {
+        if let Some(latest) = self.whole().into_iter().max() {
+            for step in self.steps().into_iter().filter(|&step| step < latest) {
+                for (name, extension) in PARTS {
+                    discard(&self.part(name, extension, step));
+                }
             }
         }
-        let best_models = self.best_models();
-        if best_models.len() > 1
-            && let Ok(Some(Position {
-                best: Some(best), ..
-            })) = self.latest()
-        {
-            // Later ones belong to the next checkpoint.
-            for step in best_models.into_iter().filter(|&step| step < best.step) {
+        let positions = self.steps().into_iter().map(|step| self.position(step));
+        let of_checkpoints = positions.filter_map(|position| position.ok()?.best);
+        let known: Vec<usize> = of_checkpoints.chain(best).map(|best| best.step).collect();
+        for step in self.best_models() {
+            if !known.contains(&step) {
                 discard(&self.best_model(step));
             }
         }
@@ -297,11 +297,11 @@ mod tests {
         write(&folder, &ALL, 10);
         write(&folder, &["model", "optim"], 20);
         assert_eq!(folder.latest().unwrap().unwrap().step, 10);
-        folder.prune();
+        folder.prune(None);
         // Neither the one to go on from nor the one in the making.
         assert_eq!(folder.steps(), [10, 20]);
         write(&folder, &ALL, 20);
-        folder.prune();
+        folder.prune(None);
         assert_eq!(folder.steps(), [20]);
         assert_eq!(folder.latest().unwrap().unwrap().step, 20);
     }
@@ -315,7 +315,7 @@ mod tests {
         for name in ["notes-1.txt", "best", "partial-model-1.bin"] {
             std::fs::write(folder.path.join(name), "x").unwrap();
         }
-        folder.prune();
+        folder.prune(None);
         assert!(folder.path.join("notes-1.txt").is_file());
         assert!(folder.path.join("best").is_file());
     }
@@ -359,38 +359,35 @@ mod tests {
     }
 
     #[test]
-    fn the_best_model_of_the_latest_checkpoint_stays_until_a_better_one_is_known() {
+    fn a_best_model_stays_as_long_as_a_checkpoint_or_the_run_knows_it() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
-        let known = |step: usize, best: usize| {
+        let best = |step: usize| Some(Best { score: 0.5, step });
+        let known = |step: usize, of: usize| {
             write(&folder, &ALL, step);
-            let best = Some(Best {
-                score: 0.5,
-                step: best,
-            });
             let position = Position {
                 step,
-                best,
+                best: best(of),
                 ..Position::default()
             };
             folder.write_position(&position).unwrap();
         };
-        let kept = || {
-            folder.prune();
+        let kept = |of_run: usize| {
+            std::fs::create_dir_all(folder.best_model(of_run)).unwrap();
+            folder.prune(best(of_run));
             let mut kept = folder.best_models();
             kept.sort_unstable();
             kept
         };
-        std::fs::create_dir_all(folder.best_model(3)).unwrap();
+        // Before the first checkpoint only the best one takes room.
+        assert_eq!((kept(1), kept(2), kept(3)), (vec![1], vec![2], vec![3]));
         known(3, 3);
-        assert_eq!(kept(), [3]);
         // Killed now, the run goes on from step 3.
-        std::fs::create_dir_all(folder.best_model(6)).unwrap();
-        assert_eq!(kept(), [3, 6]);
+        assert_eq!((kept(5), kept(6)), (vec![3, 5], vec![3, 6]));
         known(6, 6);
-        assert_eq!(kept(), [6]);
+        assert_eq!(kept(6), [6]);
         folder.remove_best_models();
-        assert_eq!(kept(), [0; 0]);
+        assert_eq!(folder.best_models(), [0; 0]);
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
             interrupter: components.interrupter,
             position: self.start.clone(),
             saved: Instant::now(),
+            saved_step: None,
         };
         let ending = training.run();
         let position = training.position.clone();
@@ -135,7 +136,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         drop(training.checkpointer.take());
         let ending = ending.and_then(|ending| self.failure.check().map(|()| ending));
         if let Some(checkpoints) = training.checkpoints {
-            checkpoints.prune();
+            checkpoints.prune(position.best);
         }
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(ending.map(|ending| (ending, position)));
@@ -159,6 +160,8 @@ struct Loop<'a, B: TrainingBackend> {
     position: Position,
     /// When the last checkpoint was written, or the run began.
     saved: Instant,
+    /// The step of the last checkpoint.
+    saved_step: Option<usize>,
 }
 
 /// What the batches of one optimiser step gave.
@@ -238,7 +241,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 self.save()?;
             }
             if let Some(checkpoints) = self.checkpoints {
-                checkpoints.prune();
+                checkpoints.prune(self.position.best);
             }
             started = Instant::now();
         }
@@ -265,7 +268,8 @@ impl<B: TrainingBackend> Loop<'_, B> {
         };
         let last = self.is_done() || self.position.epoch >= self.plan.epochs;
         // One of this step that is there already does not know of the validation.
-        if self.checkpoint_is_due() || last || ending.is_some() {
+        let stale = self.saved_step == Some(self.position.step);
+        if stale || self.checkpoint_is_due() || last || ending.is_some() {
             self.save()?;
         }
         Ok(ending)
@@ -457,6 +461,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
         self.saved = Instant::now();
+        self.saved_step = Some(self.position.step);
         Ok(())
     }
 }
