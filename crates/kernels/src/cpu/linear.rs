@@ -58,6 +58,12 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     if rows == 0 {
         return;
     }
+    let floats = Floats {
+        input: Input::Rows(input),
+        rows,
+        weights,
+        activation,
+    };
     match weights.panels() {
         Panels::Tiles(tiles) => amx::linear(input, tiles, weights.bias(), activation, output),
         Panels::Int8(panels) => int8::linear(
@@ -68,22 +74,8 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
             weights.output(),
             output,
         ),
-        Panels::Float32(panels) => over_panels(
-            Input::Rows(input),
-            rows,
-            weights,
-            panels,
-            activation,
-            output,
-        ),
-        Panels::Bfloat16(panels) => over_panels(
-            Input::Rows(input),
-            rows,
-            weights,
-            panels,
-            activation,
-            output,
-        ),
+        Panels::Float32(panels) => floats.over_panels(panels, output),
+        Panels::Bfloat16(panels) => floats.over_panels(panels, output),
     }
 }
 
@@ -99,18 +91,22 @@ pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output:
     if rows == 0 {
         return;
     }
-    let identity = Activation::Identity;
-    let input = Input::Columns(Columns {
-        values: columns,
-        count: rows,
-    });
+    let floats = Floats {
+        input: Input::Columns(Columns {
+            values: columns,
+            count: rows,
+        }),
+        rows,
+        weights,
+        activation: Activation::Identity,
+    };
     match weights.panels() {
-        Panels::Float32(panels) => over_panels(input, rows, weights, panels, identity, output),
-        Panels::Bfloat16(panels) => over_panels(input, rows, weights, panels, identity, output),
+        Panels::Float32(panels) => floats.over_panels(panels, output),
+        Panels::Bfloat16(panels) => floats.over_panels(panels, output),
         // These convert rows on the way into tiles of their own.
         Panels::Tiles(_) | Panels::Int8(_) => {
             let input = transposed(columns, rows);
-            linear(&input, weights, identity, output);
+            linear(&input, weights, Activation::Identity, output);
         }
     }
 }
@@ -189,66 +185,75 @@ impl Input<'_> {
     }
 }
 
-/// [`linear`] over the panels of `weights`, which are of floats.
-fn over_panels<E: Element>(
-    input: Input<'_>,
+/// A dense layer whose panels are of floats.
+struct Floats<'a> {
+    input: Input<'a>,
     rows: usize,
-    weights: &PackedLinear,
-    elements: &[E],
+    weights: &'a PackedLinear,
     activation: Activation,
-    output: &mut [f32],
-) {
-    let depth = weights.input();
-    let work = |rows: &PackedRows, part, panels, columns, output: &mut [f32]| {
-        dispatch(Product {
+}
+
+impl Floats<'_> {
+    /// Over `elements`, the panels of the weights.
+    fn over_panels<E: Element>(&self, elements: &[E], output: &mut [f32]) {
+        let Self {
+            input,
             rows,
             weights,
-            elements,
             activation,
-            part,
-            panels,
-            output,
-            columns,
-        });
-    };
-    let panels = weights.output().div_ceil(weights.width());
-    // Columns are a batch's tokens deep: packing all of their rows takes all threads.
-    if few_rows(rows) && matches!(input, Input::Rows(_)) {
-        let packed: Vec<(Range<usize>, PackedRows)> = parts(depth)
-            .map(|part| (part.clone(), input.pack(0..rows, depth, part)))
-            .collect();
-        by_panels(
-            rows,
-            [panels, weights.width(), weights.output()],
-            output,
-            |panels, columns, output| {
-                for (part, packed) in &packed {
-                    work(
-                        packed,
-                        part.clone(),
-                        panels.clone(),
-                        columns.clone(),
-                        output,
-                    );
+        } = *self;
+        let depth = weights.input();
+        let work = |rows: &PackedRows, part, panels, columns, output: &mut [f32]| {
+            dispatch(Product {
+                rows,
+                weights,
+                elements,
+                activation,
+                part,
+                panels,
+                output,
+                columns,
+            });
+        };
+        let panels = weights.output().div_ceil(weights.width());
+        // Columns are a batch's tokens deep: packing all of their rows takes all threads.
+        if few_rows(rows) && matches!(input, Input::Rows(_)) {
+            let packed: Vec<(Range<usize>, PackedRows)> = parts(depth)
+                .map(|part| (part.clone(), input.pack(0..rows, depth, part)))
+                .collect();
+            by_panels(
+                rows,
+                [panels, weights.width(), weights.output()],
+                output,
+                |panels, columns, output| {
+                    for (part, packed) in &packed {
+                        work(
+                            packed,
+                            part.clone(),
+                            panels.clone(),
+                            columns.clone(),
+                            output,
+                        );
+                    }
+                },
+            );
+            return;
+        }
+        let share = rows.div_ceil(rayon::current_num_threads());
+        // A multiple of both tile heights.
+        let block = (BLOCK_FLOATS / depth.clamp(1, MOST_DEPTH)).clamp(24, share.max(24)) / 12 * 12;
+        output
+            .par_chunks_mut(block * weights.output())
+            .enumerate()
+            .for_each(|(index, output)| {
+                let first = index * block;
+                let rows = first..rows.min(first + block);
+                for part in parts(depth) {
+                    let packed = input.pack(rows.clone(), depth, part.clone());
+                    work(&packed, part, 0..panels, 0..weights.output(), output);
                 }
-            },
-        );
-        return;
+            });
     }
-    let share = rows.div_ceil(rayon::current_num_threads());
-    // A multiple of both tile heights.
-    let block = (BLOCK_FLOATS / depth.clamp(1, MOST_DEPTH)).clamp(24, share.max(24)) / 12 * 12;
-    output
-        .par_chunks_mut(block * weights.output())
-        .enumerate()
-        .for_each(|(index, output)| {
-            let first = index * block;
-            let rows = first..rows.min(first + block);
-            for part in parts(depth) {
-                let packed = input.pack(rows.clone(), depth, part.clone());
-                work(&packed, part, 0..panels, 0..weights.output(), output);
-            }
-        });
 }
 
 /// The depth in parts of like size; one, be it empty, at least.
