@@ -1,6 +1,6 @@
 //! Which vector instructions there are, and how tall a tile they want.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::tile::REGISTERS;
 
@@ -16,8 +16,16 @@ pub(super) trait Vectorized {
 
 /// Does `work` with the widest instructions of this processor.
 pub(super) fn dispatch<W: Vectorized>(work: W) -> W::Output {
-    Arch::new().dispatch(Dispatched(work))
+    arch().dispatch(Dispatched(work))
 }
+
+#[cfg(not(test))]
+fn arch() -> pulp::Arch {
+    pulp::Arch::new()
+}
+
+#[cfg(test)]
+use every::arch;
 
 /// Columns of a panel on this processor.
 pub(super) fn panel_width() -> usize {
@@ -46,5 +54,50 @@ impl<W: Vectorized> WithSimd for Dispatched<W> {
         } else {
             self.0.run::<S, 6>(simd)
         }
+    }
+}
+
+/// Tests on all instruction sets that this processor has, not on the widest alone.
+#[cfg(test)]
+pub(super) mod every {
+    use std::cell::Cell;
+    use std::sync::LazyLock;
+
+    use pulp::Arch;
+    use rayon::{ThreadPool, ThreadPoolBuilder};
+
+    thread_local! {
+        static CHOSEN: Cell<Option<Arch>> = const { Cell::new(None) };
+    }
+
+    /// Threads for each set, which know no wider one.
+    static POOLS: LazyLock<Vec<ThreadPool>> = LazyLock::new(|| {
+        let mut all = vec![Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(pulp::x86::V3::try_new().map(Arch::V3));
+            all.extend(pulp::x86::V4::try_new().map(Arch::V4));
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        all.push(Arch::new());
+        let pool = |arch| {
+            ThreadPoolBuilder::new()
+                .num_threads(2)
+                .start_handler(move |_| CHOSEN.set(Some(arch)))
+                .build()
+                .unwrap()
+        };
+        all.into_iter().map(pool).collect()
+    });
+
+    pub(super) fn arch() -> Arch {
+        CHOSEN.get().unwrap_or_default()
+    }
+
+    /// Does a test once with each set, up to the first that fails.
+    pub(in crate::cpu) fn set_of_instructions<E: Send>(
+        test: impl Fn() -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        POOLS.iter().try_for_each(|pool| pool.install(&test))
     }
 }

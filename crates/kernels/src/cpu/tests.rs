@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 
+use super::simd::every;
 use super::*;
 use crate::precision::Precision;
 
@@ -102,9 +103,12 @@ proptest! {
         let (left_columns, right_columns) = (transposed(&left, depth), transposed(&right, columns));
         for left in [Factor::Rows(&left), Factor::Columns(&left_columns)] {
             for right in [Factor::Rows(&right), Factor::Columns(&right_columns)] {
-                let mut output = vec![f32::NAN; rows * columns];
-                product(left, right, &bias, &mut output);
-                assert_close(&output, &expected, linear_tolerance());
+                every::set_of_instructions(|| {
+                    let mut output = vec![f32::NAN; rows * columns];
+                    product(left, right, &bias, &mut output);
+                    assert_close(&output, &expected, linear_tolerance());
+                    Ok::<_, TestCaseError>(())
+                })?;
             }
         }
     }
@@ -143,28 +147,31 @@ proptest! {
         // A product or sum may lose half of the smallest number; the matrix unit takes what is below 2^-126 for 0.
         let smallest = if amx::wanted() { f32::MIN_POSITIVE } else { f32::from_bits(1) };
         let tolerance = linear_tolerance() * f64::from(scale) + f64::from(smallest) * (depth + 1) as f64;
-        for precision in [Precision::Float32, Precision::Bfloat16] {
-            let packed = PackedLinear::pack(&[(&weight, &bias)], precision);
-            prop_assert_eq!((packed.input(), packed.output()), (depth, outputs));
-            let (used, same_bias) = packed.unpack();
-            prop_assert_eq!(&same_bias, &bias);
-            let rounded = |values: &[f32]| -> Vec<f32> {
-                values.iter().map(|value| f32::from_bits(panels::bfloat16(*value))).collect()
-            };
-            let mut input_used = input.clone();
-            if precision == Precision::Bfloat16 {
-                prop_assert_eq!(&used, &rounded(&weight));
-                if amx::wanted() {
-                    input_used = rounded(&input);
+        every::set_of_instructions(|| {
+            for precision in [Precision::Float32, Precision::Bfloat16] {
+                let packed = PackedLinear::pack(&[(&weight, &bias)], precision);
+                prop_assert_eq!((packed.input(), packed.output()), (depth, outputs));
+                let (used, same_bias) = packed.unpack();
+                prop_assert_eq!(&same_bias, &bias);
+                let rounded = |values: &[f32]| -> Vec<f32> {
+                    values.iter().map(|value| f32::from_bits(panels::bfloat16(*value))).collect()
+                };
+                let mut input_used = input.clone();
+                if precision == Precision::Bfloat16 {
+                    prop_assert_eq!(&used, &rounded(&weight));
+                    if amx::wanted() {
+                        input_used = rounded(&input);
+                    }
+                } else if !amx::wanted() {
+                    prop_assert_eq!(&used, &weight);
                 }
-            } else if !amx::wanted() {
-                prop_assert_eq!(&used, &weight);
+                let mut output = vec![f32::NAN; rows * outputs];
+                linear(&input, &packed, activation, &mut output);
+                let weight = if precision == Precision::Bfloat16 { &used } else { &weight };
+                assert_close(&output, &reference_linear(&input_used, weight, &bias, activation), tolerance);
             }
-            let mut output = vec![f32::NAN; rows * outputs];
-            linear(&input, &packed, activation, &mut output);
-            let weight = if precision == Precision::Bfloat16 { &used } else { &weight };
-            assert_close(&output, &reference_linear(&input_used, weight, &bias, activation), tolerance);
-        }
+            Ok(())
+        })?;
     }
 
     #[test]
@@ -206,14 +213,17 @@ proptest! {
         let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
         let part = |part: usize| Strided { values: joined.get(part * width..).unwrap_or(&[]), stride: 3 * width };
         let projections = Projections { query: part(0), key: part(1), value: part(2) };
-        let mut output = vec![f32::NAN; tokens * width];
         let position_bias = PositionBias { values: &bias, length: longest };
         let input = Attention { projections, bias: position_bias, texts: &texts, heads, head_size, dropout: None };
-        attention(&input, &mut output);
         // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
         let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
         let expected = reference_attention(&input);
-        assert_close(&output, &expected, tolerance);
+        every::set_of_instructions(|| {
+            let mut output = vec![f32::NAN; tokens * width];
+            attention(&input, &mut output);
+            assert_close(&output, &expected, tolerance);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -223,7 +233,7 @@ proptest! {
         scale in prop::sample::select(vec![1.0f32, 1e4, 1e-10]),
         seed in any::<u64>(),
     ) {
-        let (mut values, residual) = (numbers(rows * width, seed, scale), numbers(rows * width, seed ^ 1, scale));
+        let (values, residual) = (numbers(rows * width, seed, scale), numbers(rows * width, seed ^ 1, scale));
         let (gamma, beta) = (numbers(width, seed ^ 2, 2.0), numbers(width, seed ^ 3, 1.0));
         let mut expected = Vec::new();
         for (values, residual) in values.chunks_exact(width).zip(residual.chunks_exact(width)) {
@@ -233,9 +243,13 @@ proptest! {
             let scaled = row.iter().map(|x| (x - mean) / (variance + 1e-5).sqrt());
             expected.extend(scaled.zip(&gamma).zip(&beta).map(|((x, g), b)| x * f64::from(*g) + f64::from(*b)));
         }
-        add_layer_norm(&mut values, &residual, &gamma, &beta, 1e-5);
-        // Differences to a mean of the same size, and a root: a few units of 2^-24, times `gamma`.
-        assert_close(&values, &expected, 2e-5);
+        every::set_of_instructions(|| {
+            let mut values = values.clone();
+            add_layer_norm(&mut values, &residual, &gamma, &beta, 1e-5);
+            // Differences to a mean of the same size, and a root: a few units of 2^-24, times `gamma`.
+            assert_close(&values, &expected, 2e-5);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// Arguments of a run long enough to be stopped in its midst.
-fn long(output: &str) -> String {
+pub(crate) fn long(output: &str) -> String {
     let output = format!("--no-dashboard --output {output}");
     format!("--epochs {EPOCHS} --batch-size 4 --save-steps 3 --lr 1e-3 {output}")
 }
@@ -19,7 +19,7 @@ const EPOCHS: u64 = if REPEATABLE { 40 } else { 10 };
 
 /// Waits for a checkpoint, and a little for the next one to be in the making.
 #[track_caller]
-fn wait_for_checkpoint(child: &mut Child, output: &Path, at_least: usize) {
+pub(crate) fn wait_for_checkpoint(child: &mut Child, output: &Path, at_least: usize) {
     let begun = Instant::now();
     // A run that has ended has written all that it will write.
     while child.try_wait().unwrap().is_none()
@@ -34,7 +34,7 @@ fn wait_for_checkpoint(child: &mut Child, output: &Path, at_least: usize) {
 
 /// The weights after all steps are those of a run that nobody stopped.
 #[track_caller]
-fn assert_same_end(folder: &Path, stopped: &str) {
+pub(crate) fn assert_same_end(folder: &Path, stopped: &str) {
     succeed(fit(folder, &long("whole")));
     let (whole, resumed) = (inside(folder, "whole"), inside(folder, stopped));
     let numbers = |output: &Path| -> Vec<u64> {

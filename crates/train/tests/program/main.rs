@@ -5,6 +5,9 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
+// `setsid` of util-linux gives a program a terminal of its own.
+#[cfg(target_os = "linux")]
+mod dashboard;
 mod evaluating;
 // Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.
 #[cfg(any(feature = "cpu", feature = "ndarray"))]

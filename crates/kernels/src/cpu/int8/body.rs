@@ -3,6 +3,8 @@
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
+#[cfg(target_arch = "x86_64")]
+use super::bytes::{self, Bytes};
 use super::rows::Grouping;
 #[cfg(test)]
 use super::tile::PortableBytes;
@@ -29,25 +31,37 @@ pub(super) enum Body {
     #[cfg(target_arch = "x86_64")]
     Avx2(V3),
     #[cfg(target_arch = "x86_64")]
+    Avx2Bytes(Bytes<V3>),
+    #[cfg(target_arch = "x86_64")]
     AvxVnni(AvxVnni),
     #[cfg(target_arch = "x86_64")]
     Avx512(V4),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bytes(Bytes<V4>),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512Vnni),
 }
 
 impl Body {
-    /// The fastest.
-    pub(super) fn best() -> Self {
+    /// The fastest for outputs with these weights.
+    pub(super) fn best(rows: &[&[i8]]) -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             let avx512 = || {
                 let simd = V4::try_new()?;
-                Some(Avx512Vnni::new(simd).map_or(Self::Avx512(simd), Self::Avx512Vnni))
+                Some(match Avx512Vnni::new(simd) {
+                    Some(vnni) => Self::Avx512Vnni(vnni),
+                    None if bytes::fit(rows) => Self::Avx512Bytes(Bytes(simd)),
+                    None => Self::Avx512(simd),
+                })
             };
             let avx2 = || {
                 let simd = V3::try_new()?;
-                Some(AvxVnni::new(simd).map_or(Self::Avx2(simd), Self::AvxVnni))
+                Some(match AvxVnni::new(simd) {
+                    Some(vnni) => Self::AvxVnni(vnni),
+                    None if bytes::fit(rows) => Self::Avx2Bytes(Bytes(simd)),
+                    None => Self::Avx2(simd),
+                })
             };
             avx512().or_else(avx2).unwrap_or(Self::Portable)
         }
@@ -57,9 +71,9 @@ impl Body {
         }
     }
 
-    /// All that this processor has.
+    /// All that this processor has for outputs with these weights.
     #[cfg(test)]
-    pub(super) fn all() -> Vec<Self> {
+    pub(super) fn all(rows: &[&[i8]]) -> Vec<Self> {
         let mut all = vec![Self::Portable, Self::PortableBytes];
         #[cfg(target_arch = "x86_64")]
         {
@@ -68,6 +82,10 @@ impl Body {
             all.extend(avx2.and_then(AvxVnni::new).map(Self::AvxVnni));
             all.extend(avx512.map(Self::Avx512));
             all.extend(avx512.and_then(Avx512Vnni::new).map(Self::Avx512Vnni));
+            if bytes::fit(rows) {
+                all.extend(avx2.map(Bytes).map(Self::Avx2Bytes));
+                all.extend(avx512.map(Bytes).map(Self::Avx512Bytes));
+            }
         }
         all
     }
@@ -81,9 +99,13 @@ impl Body {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(simd) => simd.vectorize(x86::Work(simd, work)),
             #[cfg(target_arch = "x86_64")]
+            Self::Avx2Bytes(bytes) => bytes.0.vectorize(x86::Work(bytes, work)),
+            #[cfg(target_arch = "x86_64")]
             Self::AvxVnni(simd) => simd.vectorize(work),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(simd) => simd.vectorize(x86::Work(simd, work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bytes(bytes) => bytes.0.vectorize(x86::Work(bytes, work)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni(simd) => simd.vectorize(work),
         }
@@ -110,6 +132,7 @@ mod x86 {
     use pulp::x86::{V3, V4};
 
     use super::WithDotProduct;
+    use crate::cpu::int8::bytes::Bytes;
 
     pub(super) struct Work<D, W>(pub(super) D, pub(super) W);
 
@@ -128,6 +151,24 @@ mod x86 {
         #[inline(always)]
         fn call(self) -> W::Output {
             self.1.run::<V4, 12>(self.0)
+        }
+    }
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<Bytes<V3>, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            self.1.run::<Bytes<V3>, 4>(self.0)
+        }
+    }
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<Bytes<V4>, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            self.1.run::<Bytes<V4>, 12>(self.0)
         }
     }
 }

@@ -15,6 +15,8 @@
 //! column of the panel; the depth is filled up with weights of 0, and the last panel with columns of 0.
 
 mod body;
+#[cfg(target_arch = "x86_64")]
+mod bytes;
 mod matrix;
 mod rows;
 mod steps;
@@ -98,7 +100,8 @@ pub(super) fn scaled(sum: f32, scale: f32, row_scale: f32, bias: f32) -> f32 {
 impl Int8Panels {
     /// The outputs of all `layers`, which share `input`, one behind the other.
     pub(super) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
-        Self::pack_for(Body::best(), layers, input)
+        let rows = rows_of(layers, input);
+        Self::pack_for(Body::best(&rows), layers, input)
     }
 
     fn pack_for(body: Body, layers: &[&Int8Matrix], input: usize) -> Self {
@@ -107,10 +110,7 @@ impl Int8Panels {
         let size = grouping.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
-        let rows: Vec<&[i8]> = layers
-            .iter()
-            .flat_map(|layer| layer.values().chunks_exact(input.max(1)))
-            .collect();
+        let rows = rows_of(layers, input);
         weights
             .par_chunks_exact_mut(panel.max(1))
             .zip(rows.par_chunks(width))
@@ -157,6 +157,12 @@ impl Int8Panels {
         let (width, grouping) = self.body.layout();
         grouping.size() * width * self.input.div_ceil(grouping.size())
     }
+}
+
+/// The weights of every output.
+fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i8]> {
+    let rows = |layer: &&'a Int8Matrix| layer.values().chunks_exact(input.max(1));
+    layers.iter().flat_map(rows).collect()
 }
 
 /// As [`linear`](super::linear::linear), with the panels taken out of the weights. `bias` is as long

@@ -114,10 +114,46 @@ proptest! {
         linear(&input, &packed, activation, &mut output);
         assert_close(&output, &expected, depth as f64);
 
-        for body in Body::all() {
+        for body in Body::all(&rows_of(&[&matrix], depth)) {
             let of_body = run(body, &input, &matrix, &bias, activation);
             assert_close(&of_body, &expected, depth as f64);
             prop_assert_eq!(&of_body, &output, "{:?}", body);
+        }
+    }
+
+    #[test]
+    fn weights_are_rounded_to_the_nearest_step_and_neighbours_fit(
+        depth in 1usize..120,
+        halves in prop::collection::vec(0u8..=255, 240),
+        signs in prop::collection::vec(any::<bool>(), 240),
+        nudge in prop::sample::select(vec![1.0f32, 1.0 - f32::EPSILON, 1.0 + f32::EPSILON]),
+        scale in prop::sample::select(vec![1.0f32, 0.1, 1.0 / 3.0, 1e30, 1e-30]),
+    ) {
+        let weights: Vec<f32> = halves
+            .iter()
+            .zip(&signs)
+            .map(|(half, sign)| f32::from(*half) / 2.0 * scale * if *sign { nudge } else { -1.0 })
+            .take(2 * depth)
+            .collect();
+        let matrix = Int8Matrix::quantize(&weights, depth);
+        let rows = matrix.values().chunks_exact(depth);
+        for (output, (row, weights)) in rows.zip(weights.chunks_exact(depth)).enumerate() {
+            for pair in row.chunks(2) {
+                let both: u32 = pair.iter().map(|weight| u32::from(weight.unsigned_abs())).sum();
+                prop_assert!(both <= 128, "{pair:?}");
+            }
+            let step = f64::from(matrix.scales()[output]);
+            // No wider than a pair or a lone weight asks for.
+            let most = |width: usize| {
+                let sums = weights.chunks(width).map(|part| part.iter().map(|w| w.abs()).sum::<f32>());
+                f64::from(sums.fold(0.0, f32::max))
+            };
+            let needed = (most(1) / 127.0).max(most(2) / 128.0);
+            prop_assert!((step - needed).abs() <= 1e-6 * needed, "{step}, not {needed}");
+            for (value, weight) in row.iter().zip(weights) {
+                let off = (f64::from(*value) * step - f64::from(*weight)).abs();
+                prop_assert!(off <= (0.5 + 1e-4) * step, "{value} for {weight}");
+            }
         }
     }
 
@@ -144,7 +180,7 @@ proptest! {
 
 #[test]
 fn every_body_gives_the_same_at_the_edges() {
-    // -128 is in no matrix that was rounded here, but may be in a file.
+    // -128 is in no matrix that was rounded here, but may be in a file; so may large neighbours.
     let values = [vec![-128; DEEPEST], vec![127; DEEPEST]].concat();
     let matrix = Int8Matrix::new(values, vec![1.0, 0.5], DEEPEST).unwrap();
     let halves = [vec![1.0; DEEPEST / 2], vec![-1.0; DEEPEST / 2]].concat();
@@ -174,9 +210,76 @@ fn every_body_gives_the_same_at_the_edges() {
     assert_eq!(expected[6..8], bias);
     assert!(expected[14..].iter().all(|value| value.is_nan()));
     let expected = bits(expected);
-    for body in Body::all() {
+    for body in Body::all(&rows_of(&[&matrix], DEEPEST)) {
         let actual = run(body, &input, &matrix, &bias, Activation::Identity);
         assert_eq!(bits(actual), expected, "{body:?}");
+    }
+}
+
+#[test]
+fn neighbours_as_large_as_products_of_bytes_allow_are_not_cut_off() {
+    // All ways to share 128 out, with either sign, times numbers of 255 and of 0.
+    let shares = (1..=127i8).flat_map(|first| {
+        let second = (128 - i16::from(first)) as i8;
+        [[first, second], [-first, second], [-first, -second]]
+    });
+    let values: Vec<i8> = shares.flatten().chain([127, 1, -128, 0]).collect();
+    let depth = values.len();
+    let matrix = Int8Matrix::new(values, vec![1.0], depth).unwrap();
+    let input: Vec<f32> = [1.0, -1.0]
+        .into_iter()
+        .flat_map(|sign| (0..depth).map(move |place| if place % 5 == 0 { 0.0 } else { sign }))
+        .collect();
+    let rows = rows_of(&[&matrix], depth);
+    let expected = run(
+        Body::Portable,
+        &input,
+        &matrix,
+        &[0.0],
+        Activation::Identity,
+    );
+    for body in Body::all(&rows) {
+        let actual = run(body, &input, &matrix, &[0.0], Activation::Identity);
+        assert_eq!(actual, expected, "{body:?}");
+    }
+}
+
+#[test]
+fn neighbours_at_halves_of_steps_are_not_both_rounded_up() {
+    for share in 0..128 {
+        let halves = [share as f32 + 0.5, 127.5 - share as f32];
+        for (place, scale) in numbers(500, share, 1.0).into_iter().enumerate() {
+            let pair = halves.map(|half| half * scale);
+            let matrix = Int8Matrix::quantize(&pair, 2);
+            let both: i32 = matrix
+                .values()
+                .iter()
+                .map(|value| i32::from(*value).abs())
+                .sum();
+            assert!(
+                (127..=128).contains(&both),
+                "{place}: {:?}",
+                matrix.values()
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn larger_neighbours_are_not_multiplied_as_bytes() {
+    let most = [[128, 0], [-1, -127], [64, 64]].map(|pair| pair.map(|weight: i16| weight as i8));
+    for (pair, fits) in [
+        (most[0], true),
+        (most[1], true),
+        (most[2], true),
+        ([64, -65], false),
+        ([-128, 1], false),
+        ([127, 127], false),
+    ] {
+        // Behind the end of whole pairs too.
+        let row = [&[0, 0], &pair[..], &[127]].concat();
+        assert_eq!(bytes::fit(&[&[1, 2, 3], &row]), fits, "{pair:?}");
     }
 }
 
@@ -198,12 +301,19 @@ fn run(
 
 #[test]
 fn the_largest_numbers_fit() {
-    // 255 times 127, as deep as it goes, in every column and row; with both signs.
-    for sign in [1.0f32, -1.0] {
+    // 255 times 127, which a file may have, and what is made of equal weights here, as deep as it
+    // goes, in every column and row; with both signs.
+    let in_file = Int8Matrix::new(vec![-127; 2 * DEEPEST], vec![3.0 / 127.0; 2], DEEPEST).unwrap();
+    let rounded = Int8Matrix::quantize(&vec![-3.0; 2 * DEEPEST], DEEPEST);
+    assert_eq!(rounded.values()[..2], [-64, -64]);
+    for (matrix, sign) in [
+        (&in_file, 1.0f32),
+        (&in_file, -1.0),
+        (&rounded, 1.0),
+        (&rounded, -1.0),
+    ] {
         let input = vec![sign; 7 * DEEPEST];
-        let weights = vec![-3.0; 2 * DEEPEST];
-        let packed =
-            PackedLinear::pack_int8(&[(&Int8Matrix::quantize(&weights, DEEPEST), &[0.0; 2])]);
+        let packed = PackedLinear::pack_int8(&[(matrix, &[0.0; 2])]);
         let mut output = [0.0; 14];
         linear(&input, &packed, Activation::Identity, &mut output);
         for value in output {
@@ -292,8 +402,9 @@ fn weights_are_rounded_by_output_in_either_order() {
     let transposed = [0.5, 4.0, -1.0, 0.0, 0.25, 0.0];
     let matrix = Int8Matrix::quantize(&weights, 3);
     assert_eq!(matrix, Int8Matrix::quantize_transposed(&transposed, 2));
-    assert_eq!(matrix.values(), [64, -127, 32, 127, 0, 0]);
-    assert_eq!(matrix.scales(), [1.0 / 127.0, 4.0 / 127.0]);
+    // Neighbours come to 128 at most, a lone weight to 127.
+    assert_eq!(matrix.values(), [43, -85, 21, 127, 0, 0]);
+    assert_eq!(matrix.scales(), [1.5 / 128.0, 4.0 / 127.0]);
     let packed = PackedLinear::pack(&[(&transposed, &[0.0; 2])], Precision::Int8);
     let (unpacked, _) = packed.unpack();
     let dequantized = matrix.dequantize();

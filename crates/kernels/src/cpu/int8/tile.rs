@@ -3,19 +3,23 @@
 //! # Strategy
 //!
 //! As the [tile](super::super::tile) of floats, with one instruction that multiplies neighbours in a row
-//! with as many weights and adds all of these products to a sum of 32 bits. There are two kinds:
+//! with as many weights and adds all of these products to a sum of 32 bits. There are three kinds:
 //!
-//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and AVX-VNNI):
-//!   four times the products of float32. A row's numbers are made unsigned by taking its zero point
-//!   off; the sums begin with what that costs, the zero point times the sum of the column's weights.
-//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512): twice the products.
+//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and
+//!   [AVX-VNNI](super::vnni)): four times the products of float32. A row's numbers are made unsigned by
+//!   taking its zero point off; the sums begin with what that costs, the zero point times the sum of
+//!   the column's weights.
+//! - The same in [three instructions](super::bytes) of AVX2 or AVX-512, for weights of which neighbours
+//!   are not both large, as those that were [rounded here](Int8Matrix::quantize).
+//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights,
+//!   which a file may have.
 //!
-//! Both are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are. Of the
-//! instructions for bytes that is not so of the one in AVX2 (`vpmaddubsw`), which adds its two products
-//! in 16 bits, where two of 255 * 127 do not fit; weights of seven bits would, at no gain: it needs a
-//! second instruction to come to 32 bits. And `vpdpbusds` cuts off what `vpdpbusd` never reaches.
+//! All are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are.
+//! (`vpdpbusds` cuts off what `vpdpbusd` never reaches.)
 
 use super::super::prefetch::Ahead;
+#[cfg(doc)]
+use super::Int8Matrix;
 use super::rows::Grouping;
 
 /// Registers of a panel's row.

@@ -1,0 +1,141 @@
+//! Runs that somebody watches, on a terminal of the test's own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread::JoinHandle;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::interruption::{assert_same_end, long, wait_for_checkpoint};
+use crate::support::{checkpoints, fit, folder, inside, steps, succeed};
+
+/// What shows a second screen, and what goes back to the first.
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+
+/// A program on a terminal.
+struct Watched {
+    child: Child,
+    keyboard: File,
+    screen: JoinHandle<String>,
+}
+
+impl Watched {
+    fn start(program: &Command) -> Self {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 120,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&keyboard, size).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap();
+        let terminal = File::options()
+            .read(true)
+            .write(true)
+            .open(Path::new(name.to_str().unwrap()))
+            .unwrap();
+        // A session of its own, whose terminal this is: else Ctrl-C would reach nobody.
+        let child = Command::new("setsid")
+            .args(["--ctty", "--wait"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .current_dir(program.get_current_dir().unwrap())
+            .env("HF_HUB_OFFLINE", "1")
+            .env("TERM", "xterm-256color")
+            .stdin(terminal.try_clone().unwrap())
+            .stdout(terminal.try_clone().unwrap())
+            .stderr(terminal)
+            .spawn()
+            .unwrap();
+        let keyboard = File::from(keyboard);
+        let mut from_terminal = keyboard.try_clone().unwrap();
+        let screen = std::thread::spawn(move || {
+            let (mut screen, mut bytes) = (Vec::new(), [0; 4096]);
+            // The end of a terminal that nobody writes to any more is an error on Linux.
+            while let Ok(count @ 1..) = from_terminal.read(&mut bytes) {
+                screen.extend(&bytes[..count]);
+            }
+            String::from_utf8_lossy(&screen).into_owned()
+        });
+        Self {
+            child,
+            keyboard,
+            screen,
+        }
+    }
+
+    /// Its exit code, and all that was on the screen.
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        (status.code(), self.screen.join().unwrap())
+    }
+}
+
+/// What came while the second screen was shown, and what after it.
+#[track_caller]
+fn screens(text: &str) -> (&str, &str) {
+    let (_, rest) = text.split_once(ENTER).unwrap();
+    rest.rsplit_once(LEAVE).unwrap()
+}
+
+#[test]
+fn a_terminal_shows_the_dashboard_and_then_the_results() {
+    let folder = folder();
+    let arguments = "--epochs 2 --batch-size 6 --split 0.25";
+    let program = fit(folder.path(), &format!("{arguments} --output watched"));
+    let (code, text) = Watched::start(&program).end();
+    assert_eq!(code, Some(0), "{text}");
+    let (dashboard, after) = screens(&text);
+    for figure in ["Loss", "Learning Rate"] {
+        assert!(dashboard.contains(figure), "no {figure} in {dashboard}");
+    }
+    assert!(after.contains("watched"), "{after}");
+
+    // Without it the run is the same, but for the lines of its own.
+    let plain = format!("{arguments} --output plain --no-dashboard");
+    let program = fit(folder.path(), &plain);
+    let (code, text) = Watched::start(&program).end();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains(ENTER), "{text}");
+    let losses = |output: &str| -> Vec<f64> {
+        let steps = steps(&inside(folder.path(), output));
+        steps
+            .iter()
+            .map(|step| step["loss"].as_f64().unwrap())
+            .collect()
+    };
+    for (watched, plain) in losses("watched").iter().zip(losses("plain")) {
+        assert!(
+            (watched - plain).abs() <= 1e-4 * plain,
+            "{watched}, {plain}"
+        );
+    }
+}
+
+#[test]
+fn ctrl_c_reaches_a_run_below_its_dashboard() {
+    let folder = folder();
+    let output = inside(folder.path(), "stopped");
+    let arguments = long("stopped").replace("--no-dashboard", "");
+    let mut run = Watched::start(&fit(folder.path(), &arguments));
+    wait_for_checkpoint(&mut run.child, &output, 1);
+    run.keyboard.write_all(b"\x03").unwrap();
+    let (code, text) = run.end();
+    assert_eq!(code, Some(130), "{text}");
+    let (_, after) = screens(&text);
+    assert!(after.contains("--resume"), "{after}");
+    let last = steps(&output).last().unwrap()["step"].as_u64().unwrap();
+    assert_eq!(checkpoints(&output), [last as usize]);
+    succeed(fit(
+        folder.path(),
+        "--resume --no-dashboard --output stopped",
+    ));
+    assert_same_end(folder.path(), "stopped");
+}
