@@ -1,6 +1,7 @@
 """Speeds of PyTorch, ONNX Runtime and OpenVINO beside `infer`'s, in turn on the same texts, for all-mpnet-base-v2.
 
-usage: python peers.py MODEL_FOLDER [--infer target/release/infer] [--rounds 1] [--threads 2] [--out peers.json] FILE...
+usage: python peers.py MODEL_FOLDER [--infer target/release/infer] [--rounds 1] [--threads 2]
+                       [--precision int8]... [--out peers.json] FILE...
 needs: sentence-transformers onnx onnxruntime openvino nncf, and a built `infer`
 
 A machine's speed drifts by tens of per cent, so programs that are timed minutes apart cannot be compared. Here the
@@ -23,6 +24,7 @@ arguments.add_argument("files", nargs="+")
 arguments.add_argument("--infer", default="target/release/infer")
 arguments.add_argument("--rounds", type=int, default=1)
 arguments.add_argument("--threads", type=int, default=2)
+arguments.add_argument("--precision", action="append", choices=["f32", "bf16", "int8"], help="only this; may be given again")
 arguments.add_argument("--out")
 arguments = arguments.parse_args()
 # The second one is for the tokenizers.
@@ -141,17 +143,20 @@ def groups():
 
 all_groups = list(groups())
 calibration = [text for _, _, texts, _ in all_groups for text in texts][::5]
-programs = {
-    "torch-f32": pytorch(torch.float32),
-    "ort-f32": onnx_runtime(onnx_file()),
-    "openvino-f32": open_vino(openvino.Core().read_model(onnx_file()), "f32"),
-    "ort-int8": onnx_runtime(onnx_int8()),
-    "openvino-int8": open_vino(open_vino_int8(calibration), "f32"),
+exactly = pytorch(torch.float32)
+makers = {
+    "torch-f32": lambda: exactly,
+    "ort-f32": lambda: onnx_runtime(onnx_file()),
+    "openvino-f32": lambda: open_vino(openvino.Core().read_model(onnx_file()), "f32"),
+    "ort-int8": lambda: onnx_runtime(onnx_int8()),
+    "openvino-int8": lambda: open_vino(open_vino_int8(calibration), "f32"),
 }
 if "bf16" in cpu:
-    programs["torch-bf16"] = pytorch(torch.bfloat16)
-    programs["openvino-bf16"] = open_vino(openvino.Core().read_model(onnx_file()), "bf16")
-precisions = {f"infer-{precision}": precision for precision in ("f32", "bf16", "int8")}
+    makers["torch-bf16"] = lambda: pytorch(torch.bfloat16)
+    makers["openvino-bf16"] = lambda: open_vino(openvino.Core().read_model(onnx_file()), "bf16")
+chosen = arguments.precision or ["f32", "bf16", "int8"]
+programs = {name: make() for name, make in makers.items() if name.split("-")[1] in chosen}
+precisions = {f"infer-{precision}": precision for precision in chosen}
 
 seconds = collections.defaultdict(list)
 cosines = {}
@@ -159,7 +164,7 @@ for turn in range(arguments.rounds):
     order = random.Random(turn)
     order.shuffle(all_groups)
     for workload, number, texts, path in all_groups:
-        exact = programs["torch-f32"](texts)
+        exact = exactly(texts) if turn == 0 else None
         names = [*programs, *precisions]
         order.shuffle(names)
         for name in names:
@@ -174,10 +179,12 @@ for turn in range(arguments.rounds):
                 start = time.perf_counter()
                 vectors = np.concatenate([programs[name](part) for part in parts])
                 taken = time.perf_counter() - start
-                found = (vectors * exact).sum(1)
-                smallest, mean = float(found.min()), float(found.mean())
+                if exact is not None:
+                    found = (vectors * exact).sum(1)
+                    smallest, mean = float(found.min()), float(found.mean())
             seconds[name, workload, number].append(taken)
-            cosines[name, workload, number] = smallest, mean
+            if turn == 0:
+                cosines[name, workload, number] = smallest, mean
         print(f"round {turn + 1}: {workload}, group {number + 1}", file=sys.stderr)
 
 rows, workloads = [], sorted({group[0] for group in all_groups})

@@ -83,6 +83,8 @@ pub(super) mod every {
         let pool = |arch| {
             ThreadPoolBuilder::new()
                 .num_threads(2)
+                // What a failed assertion is said to come from.
+                .thread_name(move |_| format!("{arch:?}"))
                 .start_handler(move |_| CHOSEN.set(Some(arch)))
                 .build()
                 .unwrap()

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::process::{Child, Command};
 use std::thread::JoinHandle;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::interruption::{assert_same_end, long, wait_for_checkpoint};
@@ -20,12 +19,13 @@ const LEAVE: &str = "\x1b[?1049l";
 struct Watched {
     child: Child,
     keyboard: File,
-    screen: JoinHandle<String>,
+    screen: Option<JoinHandle<String>>,
 }
 
 impl Watched {
     fn start(program: &Command) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let keyboard = openpt(flags).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let size = Winsize {
@@ -35,25 +35,26 @@ impl Watched {
             ws_ypixel: 0,
         };
         tcsetwinsize(&keyboard, size).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap();
-        let terminal = File::options()
-            .read(true)
-            .write(true)
-            .open(Path::new(name.to_str().unwrap()))
-            .unwrap();
+        let terminal = File::from(ioctl_tiocgptpeer(&keyboard, flags).unwrap());
         // A session of its own, whose terminal this is: else Ctrl-C would reach nobody.
-        let child = Command::new("setsid")
+        let mut command = Command::new("setsid");
+        command
             .args(["--ctty", "--wait"])
             .arg(program.get_program())
             .args(program.get_args())
             .current_dir(program.get_current_dir().unwrap())
-            .env("HF_HUB_OFFLINE", "1")
-            .env("TERM", "xterm-256color")
+            .env("TERM", "xterm-256color");
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        let child = command
             .stdin(terminal.try_clone().unwrap())
             .stdout(terminal.try_clone().unwrap())
             .stderr(terminal)
             .spawn()
             .unwrap();
+        // It holds the test's own ends of the terminal.
+        drop(command);
         let keyboard = File::from(keyboard);
         let mut from_terminal = keyboard.try_clone().unwrap();
         let screen = std::thread::spawn(move || {
@@ -67,22 +68,34 @@ impl Watched {
         Self {
             child,
             keyboard,
-            screen,
+            screen: Some(screen),
         }
     }
 
     /// Its exit code, and all that was on the screen.
     fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
-        (status.code(), self.screen.join().unwrap())
+        let screen = self.screen.take().unwrap();
+        (status.code(), screen.join().unwrap())
+    }
+}
+
+impl Drop for Watched {
+    /// No run outlives a test that failed.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 /// What came while the second screen was shown, and what after it.
 #[track_caller]
 fn screens(text: &str) -> (&str, &str) {
-    let (_, rest) = text.split_once(ENTER).unwrap();
-    rest.rsplit_once(LEAVE).unwrap()
+    let rest = text.split_once(ENTER).map(|(_, rest)| rest);
+    match rest.and_then(|rest| rest.rsplit_once(LEAVE)) {
+        Some(screens) => screens,
+        None => panic!("no second screen, or no way back from it: {text}"),
+    }
 }
 
 #[test]
@@ -111,7 +124,9 @@ fn a_terminal_shows_the_dashboard_and_then_the_results() {
             .map(|step| step["loss"].as_f64().unwrap())
             .collect()
     };
-    for (watched, plain) in losses("watched").iter().zip(losses("plain")) {
+    let (watched, plain) = (losses("watched"), losses("plain"));
+    assert_eq!((watched.len(), plain.len()), (6, 6));
+    for (watched, plain) in watched.iter().zip(&plain) {
         assert!(
             (watched - plain).abs() <= 1e-4 * plain,
             "{watched}, {plain}"

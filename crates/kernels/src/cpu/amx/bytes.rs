@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::tiles::{PAIR, ROW_BYTES, SIDE, Tile, WIDTH};
 use super::weights::TileWeights;
-use crate::cpu::int8::{Columns, Int8Matrix, Steps, scaled};
+use crate::cpu::int8::{Columns, Int8Matrix, Steps, rows_of, scaled};
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::Vectorized;
 
@@ -14,10 +14,7 @@ const GROUP: usize = 4;
 
 /// The tiles of `layers`, which share `input`, side by side; see [`TileWeights`].
 pub(super) fn pack(layers: &[&Int8Matrix], input: usize) -> Pages<Tile> {
-    let columns: Vec<&[i8]> = layers
-        .iter()
-        .flat_map(|layer| layer.values().chunks_exact(input.max(1)))
-        .collect();
+    let columns = rows_of(layers, input);
     let of_panel = PAIR * input.div_ceil(ROW_BYTES);
     let mut tiles = Pages::<Tile>::zeroed(columns.len().div_ceil(WIDTH) * of_panel);
     tiles

@@ -10,9 +10,10 @@ use crate::cpu::simd::{Vectorized, dispatch};
 /// clipped.
 pub(super) const LARGEST_WEIGHT: f32 = 127.0;
 
-/// What the magnitudes of two neighbouring weights come to at most. Products of bytes on AVX2 need
-/// that (`super::bytes`): `255 * 128 < 2^15`.
-pub(super) const LARGEST_PAIR: f32 = 128.0;
+/// What the magnitudes of two neighbouring weights come to at most where they are rounded here.
+/// Products of bytes on AVX2, and on AVX-512 without VNNI, need that (`super::byte_pairs`): `255 *
+/// 128 < 2^15`.
+pub(super) const LARGEST_PAIR: u16 = 128;
 
 /// Outputs that one task rounds at least.
 const ROWS_PER_TASK: usize = 16;
@@ -53,7 +54,7 @@ impl Int8Matrix {
     /// and 1, 2 and 3, and so on) come to at most / 128.
     ///
     /// Sums of two products with a byte then fit 16 bits, which is how AVX2 multiplies bytes. Steps of
-    /// normally distributed weights are wider by about a third for it.
+    /// normally distributed weights are wider by about two fifths for it.
     ///
     /// An output whose weights are not all finite gets a scale that is not a number.
     ///
@@ -146,9 +147,9 @@ impl Vectorized for Quantize<'_> {
                 *value = round(*weight, inverse);
             }
             if let [first, second] = values {
-                // Both may have been rounded up, from halves of steps: then one goes down.
+                // The inverse's error may put both just above halves: then one goes down.
                 let sum = u16::from(first.unsigned_abs()) + u16::from(second.unsigned_abs());
-                *second -= second.signum() * i8::from(f32::from(sum) > LARGEST_PAIR);
+                *second -= second.signum() * i8::from(sum > LARGEST_PAIR);
             }
         }
         scale
@@ -160,7 +161,7 @@ fn scale_of(weights: &[f32]) -> f32 {
     let (chunks, rest) = weights.as_chunks::<LANES>();
     let mut last = [0.0; LANES];
     last[..rest.len()].copy_from_slice(rest);
-    let (mut largest, mut largest_pair, mut probe) =
+    let (mut largest, mut largest_mean, mut probe) =
         ([0.0f32; LANES], [0.0f32; LANES / 2], [0.0f32; LANES]);
     for chunk in chunks.iter().chain([&last]) {
         for (lane, weight) in chunk.iter().enumerate() {
@@ -171,15 +172,15 @@ fn scale_of(weights: &[f32]) -> f32 {
         for (lane, pair) in chunk.as_chunks::<2>().0.iter().enumerate() {
             // The mean of two cannot overflow.
             let mean = pair[0].abs() * 0.5 + pair[1].abs() * 0.5;
-            largest_pair[lane] = larger(mean, largest_pair[lane]);
+            largest_mean[lane] = larger(mean, largest_mean[lane]);
         }
     }
     let largest = largest.into_iter().fold(0.0, f32::max) / LARGEST_WEIGHT;
-    let largest_pair = largest_pair.into_iter().fold(0.0, f32::max) / (LARGEST_PAIR / 2.0);
-    largest.max(largest_pair) + probe.iter().sum::<f32>()
+    let largest_mean = largest_mean.into_iter().fold(0.0, f32::max);
+    largest.max(largest_mean / (f32::from(LARGEST_PAIR) / 2.0)) + probe.iter().sum::<f32>()
 }
 
-/// One instruction, other than `f32::max`.
+/// `f32::max` takes several instructions, for what is not a number: the probe finds that here.
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }

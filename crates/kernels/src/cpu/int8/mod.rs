@@ -1,9 +1,9 @@
 //! Dense layers in whole numbers of eight bits.
 //!
 //! Each row of the input is rounded to 256 steps between its smallest and its largest number, each
-//! output's weights to 255 steps about 0. All products and sums of these are exact, so every body
-//! gives the same on every processor, to the last bit of the sums; then they are scaled, and the rest
-//! is float32.
+//! output's weights to at most 255 steps about 0, so that [no two neighbours](Int8Matrix::quantize) are
+//! both large. All products and sums of these are exact, so every body gives the same on every processor,
+//! to the last bit of the sums; then they are scaled, and the rest is float32.
 //!
 //! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same with weights in an
 //! order of their own; what follows is for all others.
@@ -16,7 +16,9 @@
 
 mod body;
 #[cfg(target_arch = "x86_64")]
-mod bytes;
+mod byte_pairs;
+#[cfg(target_arch = "x86_64")]
+mod fours;
 mod matrix;
 mod rows;
 mod steps;
@@ -101,16 +103,15 @@ impl Int8Panels {
     /// The outputs of all `layers`, which share `input`, one behind the other.
     pub(super) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
         let rows = rows_of(layers, input);
-        Self::pack_for(Body::best(&rows), layers, input)
+        Self::pack_for(Body::best(&rows), layers, &rows, input)
     }
 
-    fn pack_for(body: Body, layers: &[&Int8Matrix], input: usize) -> Self {
+    fn pack_for(body: Body, layers: &[&Int8Matrix], rows: &[&[i8]], input: usize) -> Self {
         let (width, grouping) = body.layout();
         let columns = Columns::of(layers, width);
         let size = grouping.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
-        let rows = rows_of(layers, input);
         weights
             .par_chunks_exact_mut(panel.max(1))
             .zip(rows.par_chunks(width))
@@ -160,7 +161,7 @@ impl Int8Panels {
 }
 
 /// The weights of every output.
-fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i8]> {
+pub(super) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i8]> {
     let rows = |layer: &&'a Int8Matrix| layer.values().chunks_exact(input.max(1));
     layers.iter().flat_map(rows).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::steps::Steps;
 
-/// Neighbours of the depth that one instruction multiplies for a sum of 32 bits.
+/// Neighbours of the depth that are multiplied together for a sum of 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grouping {
     /// Two numbers of 16 bits.
@@ -24,7 +24,7 @@ impl Grouping {
 /// Rows of the input as whole numbers; see [`quantize`](Self::quantize).
 pub(super) struct QuantizedRows {
     /// Tile after tile, each `[group][row]`: neighbours in a row are one element, the first in its
-    /// first bytes, because that is what one instruction multiplies. The last group of a row is
+    /// first bytes, because that is what is multiplied together. The last group of a row is
     /// filled up with 0.
     groups: Vec<i32>,
     #[cfg(test)]

@@ -4,8 +4,11 @@ use proptest::prelude::*;
 
 use super::super::tests::{gelu, numbers};
 use super::super::{Activation, PackedLinear, linear};
+#[cfg(target_arch = "x86_64")]
+use super::byte_pairs::FittingPairs;
 use super::rows::Grouping;
 use super::*;
+use crate::cpu::simd::every;
 use crate::precision::Precision;
 
 const DEEPEST: usize = Int8Matrix::MOST_INPUTS;
@@ -136,6 +139,10 @@ proptest! {
             .take(2 * depth)
             .collect();
         let matrix = Int8Matrix::quantize(&weights, depth);
+        every::set_of_instructions(|| {
+            prop_assert_eq!(&Int8Matrix::quantize(&weights, depth), &matrix);
+            Ok(())
+        })?;
         let rows = matrix.values().chunks_exact(depth);
         for (output, (row, weights)) in rows.zip(weights.chunks_exact(depth)).enumerate() {
             for pair in row.chunks(2) {
@@ -180,15 +187,15 @@ proptest! {
 
 #[test]
 fn every_body_gives_the_same_at_the_edges() {
+    let pairs = |pair: [i8; 2]| pair.repeat(DEEPEST / 2);
     // -128 is in no matrix that was rounded here, but may be in a file; so may large neighbours.
-    let values = [vec![-128; DEEPEST], vec![127; DEEPEST]].concat();
-    let matrix = Int8Matrix::new(values, vec![1.0, 0.5], DEEPEST).unwrap();
-    let halves = [vec![1.0; DEEPEST / 2], vec![-1.0; DEEPEST / 2]].concat();
+    let large = [pairs([-128, -128]), pairs([127, 127])];
+    let fitting = [pairs([-128, 0]), pairs([64, 64])];
     let with = |bad: f32| [&[bad], &vec![1.0; DEEPEST - 1][..]].concat();
     let input = [
         vec![1.0; DEEPEST],
         vec![-1.0; DEEPEST],
-        halves,
+        [vec![1.0; DEEPEST / 2], vec![-1.0; DEEPEST / 2]].concat(),
         vec![0.0; DEEPEST],
         vec![-0.0; DEEPEST],
         vec![f32::from_bits(1); DEEPEST],
@@ -204,43 +211,62 @@ fn every_body_gives_the_same_at_the_edges() {
         let bits = |value: f32| (!value.is_nan()).then(|| value.to_bits());
         values.into_iter().map(bits).collect()
     };
-    let expected = run(Body::Portable, &input, &matrix, &bias, Activation::Identity);
-    assert!((expected[0] / (-128.0 * DEEPEST as f32) - 1.0).abs() < 1e-6);
-    assert!((expected[3] / (-63.5 * DEEPEST as f32) - 1.0).abs() < 1e-6);
-    assert_eq!(expected[6..8], bias);
-    assert!(expected[14..].iter().all(|value| value.is_nan()));
-    let expected = bits(expected);
-    for body in Body::all(&rows_of(&[&matrix], DEEPEST)) {
-        let actual = run(body, &input, &matrix, &bias, Activation::Identity);
-        assert_eq!(bits(actual), expected, "{body:?}");
+    for (values, means) in [(large, [-128.0, 63.5]), (fitting, [-64.0, 32.0])] {
+        let matrix = Int8Matrix::new(values.concat(), vec![1.0, 0.5], DEEPEST).unwrap();
+        let expected = run(Body::Portable, &input, &matrix, &bias, Activation::Identity);
+        let [first, second] = means.map(|mean| mean * DEEPEST as f32);
+        assert!((expected[0] / first - 1.0).abs() < 1e-6);
+        assert!((expected[3] / -second - 1.0).abs() < 1e-6);
+        assert_eq!(expected[6..8], bias);
+        assert!(expected[14..].iter().all(|value| value.is_nan()));
+        let expected = bits(expected);
+        for body in Body::all(&rows_of(&[&matrix], DEEPEST)) {
+            let actual = run(body, &input, &matrix, &bias, Activation::Identity);
+            assert_eq!(bits(actual), expected, "{body:?}");
+        }
     }
 }
 
 #[test]
 fn neighbours_as_large_as_products_of_bytes_allow_are_not_cut_off() {
-    // All ways to share 128 out, with either sign, times numbers of 255 and of 0.
-    let shares = (1..=127i8).flat_map(|first| {
-        let second = (128 - i16::from(first)) as i8;
-        [[first, second], [-first, second], [-first, -second]]
+    // All ways to share 128 out, with all signs, an output for each.
+    let shares = (0..=128i16).flat_map(|first| {
+        let second = 128 - first;
+        [
+            [first, second],
+            [-first, second],
+            [first, -second],
+            [-first, -second],
+        ]
     });
-    let values: Vec<i8> = shares.flatten().chain([127, 1, -128, 0]).collect();
-    let depth = values.len();
-    let matrix = Int8Matrix::new(values, vec![1.0], depth).unwrap();
-    let input: Vec<f32> = [1.0, -1.0]
-        .into_iter()
-        .flat_map(|sign| (0..depth).map(move |place| if place % 5 == 0 { 0.0 } else { sign }))
+    let pairs: Vec<[i8; 2]> = shares
+        .filter_map(|pair| Some([i8::try_from(pair[0]).ok()?, i8::try_from(pair[1]).ok()?]))
         .collect();
-    let rows = rows_of(&[&matrix], depth);
-    let expected = run(
-        Body::Portable,
-        &input,
-        &matrix,
-        &[0.0],
-        Activation::Identity,
+    assert_eq!(pairs.len(), 4 * 129 - 4);
+    let scales = vec![1.0; pairs.len()];
+    let matrix = Int8Matrix::new(pairs.concat(), scales, 2).unwrap();
+    let bias = vec![0.0; pairs.len()];
+    // Of eight bits: 255 and 0, in units of 1/255 (and with a zero point of -255).
+    let input = [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]];
+    let expected = input.iter().flat_map(|row| {
+        let sum = |pair: &[i8; 2]| f64::from(pair[0]) * row[0] + f64::from(pair[1]) * row[1];
+        pairs.iter().map(sum).collect::<Vec<f64>>()
+    });
+    let expected: Vec<f64> = expected.collect();
+    let input: Vec<f32> = input
+        .as_flattened()
+        .iter()
+        .map(|value| *value as f32)
+        .collect();
+    let bodies = Body::all(&rows_of(&[&matrix], 2));
+    #[cfg(target_arch = "x86_64")]
+    assert!(
+        pulp::x86::V3::try_new().is_none()
+            || bodies.iter().any(|body| matches!(body, Body::Avx2Bytes(_)))
     );
-    for body in Body::all(&rows) {
-        let actual = run(body, &input, &matrix, &[0.0], Activation::Identity);
-        assert_eq!(actual, expected, "{body:?}");
+    for body in bodies {
+        let actual = run(body, &input, &matrix, &bias, Activation::Identity);
+        assert_close(&actual, &expected, 128.0);
     }
 }
 
@@ -268,18 +294,33 @@ fn neighbours_at_halves_of_steps_are_not_both_rounded_up() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn larger_neighbours_are_not_multiplied_as_bytes() {
-    let most = [[128, 0], [-1, -127], [64, 64]].map(|pair| pair.map(|weight: i16| weight as i8));
-    for (pair, fits) in [
-        (most[0], true),
-        (most[1], true),
-        (most[2], true),
-        ([64, -65], false),
-        ([-128, 1], false),
-        ([127, 127], false),
+    for (row, fits) in [
+        (&[-128, 0, 0, -128][..], true),
+        (&[-1, -127, 64, 64], true),
+        // Large across pairs, and alone at the end.
+        (&[1, 100, 100, 1], true),
+        (&[0, 0, -128], true),
+        (&[64, -65], false),
+        (&[0, 0, -128, 1], false),
+        (&[127, 127, 0], false),
     ] {
-        // Behind the end of whole pairs too.
-        let row = [&[0, 0], &pair[..], &[127]].concat();
-        assert_eq!(bytes::fit(&[&[1, 2, 3], &row]), fits, "{pair:?}");
+        assert_eq!(FittingPairs::of(&[row]).is_some(), fits, "{row:?}");
+        assert_eq!(FittingPairs::of(&[&[1, 2], row]).is_some(), fits, "{row:?}");
+        let best = Body::best(&[row]);
+        assert!(fits || !matches!(best, Body::Avx2Bytes(_) | Body::Avx512Bytes(_)));
+    }
+}
+
+#[test]
+fn every_body_keeps_the_weights() {
+    let matrix = Int8Matrix::quantize(&numbers(7 * 45, 1, 1.0), 7);
+    let rows = rows_of(&[&matrix], 7);
+    let expected = matrix.dequantize();
+    for body in Body::all(&rows) {
+        let unpacked = Int8Panels::pack_for(body, &[&matrix], &rows, 7).unpack(45);
+        for (place, value) in unpacked.iter().enumerate() {
+            assert_eq!(*value, expected[place % 45 * 7 + place / 45], "{body:?}");
+        }
     }
 }
 
@@ -291,7 +332,8 @@ fn run(
     bias: &[f32],
     activation: Activation,
 ) -> Vec<f32> {
-    let panels = Int8Panels::pack_for(body, &[matrix], matrix.input());
+    let rows = rows_of(&[matrix], matrix.input());
+    let panels = Int8Panels::pack_for(body, &[matrix], &rows, matrix.input());
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
     let mut output = vec![f32::NAN; input.len() / matrix.input() * bias.len()];

@@ -2,14 +2,13 @@
 //!
 //! # Strategy
 //!
-//! As the [tile](super::super::tile) of floats, with one instruction that multiplies neighbours in a row
-//! with as many weights and adds all of these products to a sum of 32 bits. There are three kinds:
+//! As the [tile](super::super::tile) of floats, with instructions that multiply neighbours in a row with as
+//! many weights and add all of these products to a sum of 32 bits. There are three kinds:
 //!
-//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and
-//!   [AVX-VNNI](super::vnni)): four times the products of float32. A row's numbers are made unsigned by
-//!   taking its zero point off; the sums begin with what that costs, the zero point times the sum of
-//!   the column's weights.
-//! - The same in [three instructions](super::bytes) of AVX2 or AVX-512, for weights of which neighbours
+//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and AVX-VNNI):
+//!   four times the products of float32. A row's numbers are made unsigned by taking its zero point
+//!   off; the sums begin with what that costs, the zero point times the sum of the column's weights.
+//! - The same in three instructions of AVX2 or AVX-512 (`byte_pairs`), for weights of which neighbours
 //!   are not both large, as those that were [rounded here](Int8Matrix::quantize).
 //! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights,
 //!   which a file may have.
