@@ -5,6 +5,7 @@ use burn::tensor::{DType, Distribution, Tensor, Tolerance};
 use burn_flex::Flex;
 use proptest::prelude::*;
 
+use crate::cpu::every;
 use crate::{
     Activation, AdamWStep, DropoutMask, EncoderOps, LinearWeights, Norm, NormalizeGradients,
     Precision, Texts, plain,
@@ -94,18 +95,28 @@ proptest! {
         output in 1usize..70,
         gelu in any::<bool>(),
     ) {
-        let values = random([rows, input], 1.0);
-        let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
-        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
-        let packed = Flex::pack_linear(&[(weight.clone(), bias.clone())], Precision::Float32);
-        let packed = LinearWeights::Packed(packed.unwrap());
-        let weights = LinearWeights::Plain { weight, bias };
-        let plain = plain::dense(values.clone(), weights, activation);
-        let fast = Flex::dense(values.clone(), packed.clone(), activation);
-        // Packed for a matrix unit, float32 keeps 17 significant bits.
-        assert_same(fast, plain.clone(), 4.0);
-        // The default body understands packed weights too.
-        assert_same(plain::dense(values, packed, activation), plain, 4.0);
+        every::set_of_instructions(|| {
+            let values = random([rows, input], 1.0);
+            let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
+            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+            let layer = [(weight.clone(), bias.clone())];
+            let packed = Flex::pack_linear(&layer, Precision::Float32);
+            let packed = LinearWeights::Packed(packed.unwrap());
+            let weights = LinearWeights::Plain { weight, bias };
+            let plain = plain::dense(values.clone(), weights, activation);
+            let fast = Flex::dense(values.clone(), packed.clone(), activation);
+            // Packed for a matrix unit, float32 keeps 17 significant bits.
+            assert_same(fast, plain.clone(), 4.0);
+            // The default body understands packed weights too.
+            assert_same(plain::dense(values.clone(), packed, activation), plain, 4.0);
+            let packed = Flex::pack_linear(&layer, Precision::Bfloat16);
+            let packed = LinearWeights::Packed(packed.unwrap());
+            let fast = Flex::dense(values.clone(), packed.clone(), activation);
+            // A matrix unit rounds the input too, to 8 significant bits.
+            let scale = if crate::cpu::uses_matrix_unit() { 2000.0 } else { 4.0 };
+            assert_same(fast, plain::dense(values, packed, activation), scale);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -113,30 +124,33 @@ proptest! {
         shape in [1usize..4, 1usize..30, 1usize..30, 1usize..30],
         trained in any::<[bool; 2]>(),
     ) {
-        let [batch, rows, depth, columns] = shape;
-        let (left, right) = (random([batch, rows, depth], 1.0), random([batch, depth, columns], 1.0));
-        let direction = random([batch, rows, columns], 1.0);
-        let through = |product: fn(Tensor<Train, 3>, Tensor<Train, 3>) -> Tensor<Train, 3>| {
-            let [l, r] = [(&left, trained[0]), (&right, trained[1])].map(|(side, trained)| {
-                if trained { leaf(side) } else { Tensor::from_inner(side.clone()) }
-            });
-            let output = product(l.clone(), r.clone());
-            let forth = output.clone().inner();
-            if trained == [false; 2] {
-                return (forth, [None, None]);
+        every::set_of_instructions(|| {
+            let [batch, rows, depth, columns] = shape;
+            let (left, right) = (random([batch, rows, depth], 1.0), random([batch, depth, columns], 1.0));
+            let direction = random([batch, rows, columns], 1.0);
+            let through = |product: fn(Tensor<Train, 3>, Tensor<Train, 3>) -> Tensor<Train, 3>| {
+                let [l, r] = [(&left, trained[0]), (&right, trained[1])].map(|(side, trained)| {
+                    if trained { leaf(side) } else { Tensor::from_inner(side.clone()) }
+                });
+                let output = product(l.clone(), r.clone());
+                let forth = output.clone().inner();
+                if trained == [false; 2] {
+                    return (forth, [None, None]);
+                }
+                let gradients = (output * Tensor::from_inner(direction.clone())).sum().backward();
+                (forth, [l.grad(&gradients), r.grad(&gradients)])
+            };
+            let (expected, expected_back) = through(Tensor::matmul);
+            let (found, found_back) = through(crate::autodiff::product_node);
+            assert_same(found, expected, 1.0);
+            for (found, expected) in found_back.into_iter().zip(expected_back) {
+                prop_assert_eq!(found.is_some(), expected.is_some());
+                if let (Some(found), Some(expected)) = (found, expected) {
+                    assert_same(found, expected, 1.0);
+                }
             }
-            let gradients = (output * Tensor::from_inner(direction.clone())).sum().backward();
-            (forth, [l.grad(&gradients), r.grad(&gradients)])
-        };
-        let (expected, expected_back) = through(Tensor::matmul);
-        let (found, found_back) = through(crate::autodiff::product_node);
-        assert_same(found, expected, 1.0);
-        for (found, expected) in found_back.into_iter().zip(expected_back) {
-            prop_assert_eq!(found.is_some(), expected.is_some());
-            if let (Some(found), Some(expected)) = (found, expected) {
-                assert_same(found, expected, 1.0);
-            }
-        }
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -148,98 +162,107 @@ proptest! {
         gelu in any::<bool>(),
         trained in any::<[bool; 2]>(),
     ) {
-        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
-        let (values, direction) = (random([rows, input], 1.0), random([rows, output], 1.0));
-        let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
-        let leaves = || (leaf(&values), leaf(&weight), leaf(&bias));
+        every::set_of_instructions(|| {
+            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+            let (values, direction) = (random([rows, input], 1.0), random([rows, output], 1.0));
+            let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
+            let leaves = || (leaf(&values), leaf(&weight), leaf(&bias));
 
-        let (x, w, b) = leaves();
-        let sum = burn::tensor::module::linear(x.clone(), w.clone(), Some(b.clone()));
-        let activated = if gelu { Train::exact_gelu(sum) } else { sum };
-        let derived = (activated * Tensor::from_inner(direction.clone())).sum().backward();
-        let expected = [x, w].map(|leaf| leaf.grad(&derived).unwrap());
-        let expected_bias = b.grad(&derived).unwrap();
-        let forth = plain::dense(
-            values.clone(),
-            LinearWeights::Plain { weight: weight.clone(), bias: bias.clone() },
-            activation,
-        );
-        // Sums of up to 560 products of two standard normals, in another order; on a matrix unit each is off by up to
-        // 2^-15 of its size.
-        let scale = 20.0;
+            let (x, w, b) = leaves();
+            let sum = burn::tensor::module::linear(x.clone(), w.clone(), Some(b.clone()));
+            let activated = if gelu { Train::exact_gelu(sum) } else { sum };
+            let derived = (activated * Tensor::from_inner(direction.clone())).sum().backward();
+            let expected = [x, w].map(|leaf| leaf.grad(&derived).unwrap());
+            let expected_bias = b.grad(&derived).unwrap();
+            let forth = plain::dense(
+                values.clone(),
+                LinearWeights::Plain { weight: weight.clone(), bias: bias.clone() },
+                activation,
+            );
+            // Sums of up to 560 products of two standard normals, in another order; on a matrix unit each is off by up to
+            // 2^-15 of its size.
+            let scale = 20.0;
 
-        let (x, w, b) = leaves();
-        let weights = LinearWeights::Plain { weight: w.clone(), bias: b.clone() };
-        let node = Train::dense(x.clone(), weights, activation);
-        assert_same(node.clone().inner(), forth, scale);
-        let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
-        assert_same(b.grad(&gradients).unwrap(), expected_bias, scale);
-        for (leaf, expected) in [x, w].iter().zip(&expected) {
-            assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
-        }
-
-        // What is frozen gets none, and the others the same.
-        let [with_input, with_weight] = trained;
-        let (x, w, b) = leaves();
-        let x = if with_input { x } else { Tensor::from_inner(values) };
-        let w = if with_weight { w } else { Tensor::from_inner(weight) };
-        let weights = LinearWeights::Plain { weight: w.clone(), bias: b };
-        let node = Train::dense(x.clone(), weights, activation);
-        let gradients = (node * Tensor::from_inner(direction)).sum().backward();
-        for ((leaf, trained), expected) in [x, w].iter().zip(trained).zip(expected) {
-            match leaf.grad(&gradients) {
-                Some(found) => {
-                    prop_assert!(trained);
-                    assert_same(found, expected, scale);
-                }
-                None => prop_assert!(!trained),
+            let (x, w, b) = leaves();
+            let weights = LinearWeights::Plain { weight: w.clone(), bias: b.clone() };
+            let node = Train::dense(x.clone(), weights, activation);
+            assert_same(node.clone().inner(), forth, scale);
+            let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
+            assert_same(b.grad(&gradients).unwrap(), expected_bias, scale);
+            for (leaf, expected) in [x, w].iter().zip(&expected) {
+                assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
             }
-        }
+
+            // What is frozen gets none, and the others the same.
+            let [with_input, with_weight] = trained;
+            let (x, w, b) = leaves();
+            let x = if with_input { x } else { Tensor::from_inner(values) };
+            let w = if with_weight { w } else { Tensor::from_inner(weight) };
+            let weights = LinearWeights::Plain { weight: w.clone(), bias: b };
+            let node = Train::dense(x.clone(), weights, activation);
+            let gradients = (node * Tensor::from_inner(direction)).sum().backward();
+            for ((leaf, trained), expected) in [x, w].iter().zip(trained).zip(expected) {
+                match leaf.grad(&gradients) {
+                    Some(found) => {
+                        prop_assert!(trained);
+                        assert_same(found, expected, scale);
+                    }
+                    None => prop_assert!(!trained),
+                }
+            }
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
     fn steps_of_adamw_are_the_default_ones_to_the_bit(rows in 1usize..60, width in 1usize..900) {
-        let zeros = || Tensor::zeros([rows, width], &Default::default());
-        let mut fast = (random([rows, width], 1.0), [zeros(), zeros()]);
-        let mut default = fast.clone();
-        for time in 1..4 {
-            let gradient = random([rows, width], 0.01);
-            let step = AdamWStep {
-                learning_rate: 1e-3,
-                weight_decay: 0.01,
-                beta_1: 0.9,
-                beta_2: 0.999,
-                epsilon: 1e-8,
-                time,
-            };
-            fast = Flex::adamw(fast.0, gradient.clone(), fast.1, &step);
-            default = plain::adamw(default.0, gradient.clone(), default.1, &step);
-            fast.0.to_data().assert_eq(&default.0.to_data(), true);
-            for (fast, default) in fast.1.iter().zip(&default.1) {
-                fast.to_data().assert_eq(&default.to_data(), true);
+        every::set_of_instructions(|| {
+            let zeros = || Tensor::zeros([rows, width], &Default::default());
+            let mut fast = (random([rows, width], 1.0), [zeros(), zeros()]);
+            let mut default = fast.clone();
+            for time in 1..4 {
+                let gradient = random([rows, width], 0.01);
+                let step = AdamWStep {
+                    learning_rate: 1e-3,
+                    weight_decay: 0.01,
+                    beta_1: 0.9,
+                    beta_2: 0.999,
+                    epsilon: 1e-8,
+                    time,
+                };
+                fast = Flex::adamw(fast.0, gradient.clone(), fast.1, &step);
+                default = plain::adamw(default.0, gradient.clone(), default.1, &step);
+                fast.0.to_data().assert_eq(&default.0.to_data(), true);
+                for (fast, default) in fast.1.iter().zip(&default.1) {
+                    fast.to_data().assert_eq(&default.to_data(), true);
+                }
+                let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), plain::sum_of_squares(gradient));
+                // The default sums in float32 too.
+                prop_assert!((sum - expected).abs() <= 1e-5 * expected);
             }
-            let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), plain::sum_of_squares(gradient));
-            // The default sums in float32 too.
-            prop_assert!((sum - expected).abs() <= 1e-5 * expected);
-        }
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
     fn gelu_is_burns_and_its_way_back_the_derivative(rows in 1usize..40, width in 1usize..900) {
-        let (values, direction) = (random([rows, width], 2.0), random([rows, width], 1.0));
-        let fast = Flex::exact_gelu(values.clone());
-        assert_same(fast, burn::tensor::activation::gelu(values.clone()), 1.0);
+        every::set_of_instructions(|| {
+            let (values, direction) = (random([rows, width], 2.0), random([rows, width], 1.0));
+            let fast = Flex::exact_gelu(values.clone());
+            assert_same(fast, burn::tensor::activation::gelu(values.clone()), 1.0);
 
-        let x = leaf(&values);
-        let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
-        let [derived] = gradients!(x.clone() * (erf + 1.0) * 0.5, direction, [x]);
-        let fast = Flex::exact_gelu_backward(values.clone(), direction.clone());
-        assert_same(fast, derived.clone(), 1.0);
-        let default = plain::exact_gelu_backward(values.clone(), direction.clone());
-        assert_same(default, derived.clone(), 1.0);
-        let x = leaf(&values);
-        let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
-        assert_same(node, derived, 1.0);
+            let x = leaf(&values);
+            let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
+            let [derived] = gradients!(x.clone() * (erf + 1.0) * 0.5, direction, [x]);
+            let fast = Flex::exact_gelu_backward(values.clone(), direction.clone());
+            assert_same(fast, derived.clone(), 1.0);
+            let default = plain::exact_gelu_backward(values.clone(), direction.clone());
+            assert_same(default, derived.clone(), 1.0);
+            let x = leaf(&values);
+            let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
+            assert_same(node, derived, 1.0);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     // A row of two equal numbers has no variance, and magnifies rounding: the widths begin where
@@ -249,37 +272,40 @@ proptest! {
         rows in 1usize..150,
         width in 8usize..150,
     ) {
-        let (values, residual) = (random([rows, width], 1.0), random([rows, width], 2.0));
-        let (norm, direction) = (norm(width), random([rows, width], 1.0));
-        let sum = values.clone() + residual.clone();
-        let expected = plain::normalize(sum.clone(), norm.clone());
-        assert_same(Flex::normalize(sum.clone(), norm.clone()), expected.clone(), 1.0);
-        assert_same(Flex::add_layer_norm(values, residual, norm.clone()), expected, 1.0);
+        every::set_of_instructions(|| {
+            let (values, residual) = (random([rows, width], 1.0), random([rows, width], 2.0));
+            let (norm, direction) = (norm(width), random([rows, width], 1.0));
+            let sum = values.clone() + residual.clone();
+            let expected = plain::normalize(sum.clone(), norm.clone());
+            assert_same(Flex::normalize(sum.clone(), norm.clone()), expected.clone(), 1.0);
+            assert_same(Flex::add_layer_norm(values, residual, norm.clone()), expected, 1.0);
 
-        let leaves = |norm: &Norm<Flex>| Norm {
-            scale: leaf(&norm.scale),
-            shift: leaf(&norm.shift),
-            epsilon: norm.epsilon,
-        };
-        let (x, parameters) = (leaf(&sum), leaves(&norm));
-        let output = plain::normalize(x.clone(), parameters.clone());
-        let [of_values] = gradients!(output, direction, [x]);
-        let output = plain::normalize(leaf(&sum), parameters.clone());
-        let [of_scale, of_shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
-        let check = |found: NormalizeGradients<Flex>| {
-            assert_same(found.values, of_values.clone(), 4.0);
-            // Sums over as many as 150 rows.
-            assert_same(found.scale, of_scale.clone(), 4.0);
-            assert_same(found.shift, of_shift.clone(), 4.0);
-        };
-        check(Flex::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
-        check(plain::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
-        let (x, parameters) = (leaf(&sum), leaves(&norm));
-        let output = Train::normalize(x.clone(), parameters.clone());
-        let [values] = gradients!(output, direction, [x]);
-        let output = Train::normalize(leaf(&sum), parameters.clone());
-        let [scale, shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
-        check(NormalizeGradients { values, scale, shift });
+            let leaves = |norm: &Norm<Flex>| Norm {
+                scale: leaf(&norm.scale),
+                shift: leaf(&norm.shift),
+                epsilon: norm.epsilon,
+            };
+            let (x, parameters) = (leaf(&sum), leaves(&norm));
+            let output = plain::normalize(x.clone(), parameters.clone());
+            let [of_values] = gradients!(output, direction, [x]);
+            let output = plain::normalize(leaf(&sum), parameters.clone());
+            let [of_scale, of_shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
+            let check = |found: NormalizeGradients<Flex>| {
+                assert_same(found.values, of_values.clone(), 4.0);
+                // Sums over as many as 150 rows.
+                assert_same(found.scale, of_scale.clone(), 4.0);
+                assert_same(found.shift, of_shift.clone(), 4.0);
+            };
+            check(Flex::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
+            check(plain::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
+            let (x, parameters) = (leaf(&sum), leaves(&norm));
+            let output = Train::normalize(x.clone(), parameters.clone());
+            let [values] = gradients!(output, direction, [x]);
+            let output = Train::normalize(leaf(&sum), parameters.clone());
+            let [scale, shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
+            check(NormalizeGradients { values, scale, shift });
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -290,10 +316,14 @@ proptest! {
         joined in any::<bool>(),
         drops in any::<bool>(),
     ) {
-        let Attended { projections, bias, texts, .. } = Attended::new(lengths, heads, head_size, joined);
-        let dropout = dropout(drops);
-        let plain = plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-        assert_same(Flex::attention_within(projections, bias, &texts, dropout), plain, 1.0);
+        every::set_of_instructions(|| {
+            let lengths = lengths.clone();
+            let Attended { projections, bias, texts, .. } = Attended::new(lengths, heads, head_size, joined);
+            let dropout = dropout(drops);
+            let plain = plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
+            assert_same(Flex::attention_within(projections, bias, &texts, dropout), plain, 1.0);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -304,54 +334,61 @@ proptest! {
         joined in any::<bool>(),
         drops in any::<bool>(),
     ) {
-        let Attended { projections, bias, texts, direction } =
-            Attended::new(lengths, heads, head_size, joined);
-        let dropout = dropout(drops);
-        // Derived by burn from the default body, then through the node.
-        let through = |node: bool| {
-            let leaves = projections.each_ref().map(leaf);
-            let bias = leaf(&bias);
-            let output = if node {
-                Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
-            } else {
-                plain::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+        every::set_of_instructions(|| {
+            let lengths = lengths.clone();
+            let Attended { projections, bias, texts, direction } =
+                Attended::new(lengths, heads, head_size, joined);
+            let dropout = dropout(drops);
+            // Derived by burn from the default body, then through the node.
+            let through = |node: bool| {
+                let leaves = projections.each_ref().map(leaf);
+                let bias = leaf(&bias);
+                let output = if node {
+                    Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+                } else {
+                    plain::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+                };
+                let sum = (output * Tensor::from_inner(direction.clone())).sum();
+                let gradients = sum.backward();
+                let found = leaves.map(|leaf| leaf.grad(&gradients).unwrap());
+                (found, bias.grad(&gradients).unwrap())
             };
-            let sum = (output * Tensor::from_inner(direction.clone())).sum();
-            let gradients = sum.backward();
-            let found = leaves.map(|leaf| leaf.grad(&gradients).unwrap());
-            (found, bias.grad(&gradients).unwrap())
-        };
-        let (expected, expected_bias) = through(false);
-        let check = |found: [Tensor<Flex, 2>; 3], bias: Tensor<Flex, 4>| {
-            for (found, expected) in found.into_iter().zip(&expected) {
-                assert_same(found, expected.clone(), 2.0);
-            }
-            assert_same(bias, expected_bias.clone(), 2.0);
-        };
-        let (found, found_bias) = through(true);
-        check(found, found_bias);
-        let default = plain::attention_within_backward(
-            projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true,
-        );
-        check(default.query_key_value, default.bias.unwrap());
-        let none = Flex::attention_within_backward(
-            projections.clone(), bias.clone(), &texts, dropout, direction.clone(), false,
-        );
-        assert!(none.bias.is_none());
+            let (expected, expected_bias) = through(false);
+            let check = |found: [Tensor<Flex, 2>; 3], bias: Tensor<Flex, 4>| {
+                for (found, expected) in found.into_iter().zip(&expected) {
+                    assert_same(found, expected.clone(), 2.0);
+                }
+                assert_same(bias, expected_bias.clone(), 2.0);
+            };
+            let (found, found_bias) = through(true);
+            check(found, found_bias);
+            let default = plain::attention_within_backward(
+                projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true,
+            );
+            check(default.query_key_value, default.bias.unwrap());
+            let none = Flex::attention_within_backward(
+                projections.clone(), bias.clone(), &texts, dropout, direction.clone(), false,
+            );
+            assert!(none.bias.is_none());
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
     fn dropout_is_the_same_forth_and_back(rows in 1usize..40, width in 1usize..900, seed in any::<u64>()) {
-        let values = random([rows, width], 1.0);
-        let mask = DropoutMask { probability: 0.1, seed };
-        let expected = plain::drop_elements(values.clone(), mask);
-        let fast = Flex::drop_elements(values.clone(), mask);
-        fast.into_data().assert_eq(&expected.into_data(), true);
-        let x = leaf(&values);
-        let direction = random([rows, width], 1.0);
-        let [back] = gradients!(Train::drop_elements(x.clone(), mask), direction, [x]);
-        let expected = plain::drop_elements(direction, mask);
-        back.into_data().assert_eq(&expected.into_data(), true);
+        every::set_of_instructions(|| {
+            let values = random([rows, width], 1.0);
+            let mask = DropoutMask { probability: 0.1, seed };
+            let expected = plain::drop_elements(values.clone(), mask);
+            let fast = Flex::drop_elements(values.clone(), mask);
+            fast.into_data().assert_eq(&expected.into_data(), true);
+            let x = leaf(&values);
+            let direction = random([rows, width], 1.0);
+            let [back] = gradients!(Train::drop_elements(x.clone(), mask), direction, [x]);
+            let expected = plain::drop_elements(direction, mask);
+            back.into_data().assert_eq(&expected.into_data(), true);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 }
 

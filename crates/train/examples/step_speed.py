@@ -31,14 +31,16 @@ def full(_):
 
 
 for name, batch in (("real pairs", real), ("128 tokens", full)):
-    seconds = []
+    seconds, tokens = [], []
     for step in range(STEPS + 1):
         start = time.perf_counter()
-        loss(batch(step), None).backward()
+        columns = batch(step)
+        tokens.append(sum(column["input_ids"].numel() for column in columns))
+        loss(columns, None).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
     # The first step warms up.
-    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step")
+    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} padded tokens/s")
 print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")

@@ -56,7 +56,9 @@ Examples:
 /// Arguments of `fit`.
 #[derive(Clone, Debug, Args)]
 pub struct FitArgs {
-    /// Settings from a TOML or JSON file; what stands on the command line counts before it.
+    /// Settings from a TOML or JSON file; what stands on the command line counts before it. How a
+    /// run is shown, continued and shared out (--quiet, --no-dashboard, --resume, --threads) is for
+    /// the command line alone.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Go on with the run in the output folder, from its last checkpoint.

@@ -33,6 +33,8 @@ pub use layer_norm::{NormGradients, add_layer_norm, layer_norm, layer_norm_backw
 pub use linear::{Activation, linear};
 pub use panels::PackedLinear;
 pub use product::{Factor, product};
+#[cfg(test)]
+pub(crate) use simd::every;
 pub use sums::{column_sums, sum_of_squares};
 
 /// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and

@@ -59,7 +59,7 @@ impl<W: Vectorized> WithSimd for Dispatched<W> {
 
 /// Tests on all instruction sets that this processor has, not on the widest alone.
 #[cfg(test)]
-pub(super) mod every {
+pub(crate) mod every {
     use std::cell::Cell;
     use std::sync::LazyLock;
 
@@ -97,7 +97,7 @@ pub(super) mod every {
     }
 
     /// Does a test once with each set, up to the first that fails.
-    pub(in crate::cpu) fn set_of_instructions<E: Send>(
+    pub(crate) fn set_of_instructions<E: Send>(
         test: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         POOLS.iter().try_for_each(|pool| pool.install(&test))

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 
-use super::simd::every;
 use super::*;
 use crate::precision::Precision;
 
@@ -119,16 +118,19 @@ proptest! {
         width in 1usize..90,
         seed in any::<u64>(),
     ) {
-        let values = numbers(rows * width, seed, 1.0);
-        let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
-        let found = sum_of_squares(&values);
-        // Each square is rounded once.
-        prop_assert!((found - squares).abs() <= 1e-7 * squares, "{} {}", found, squares);
-        let columns: Vec<f64> = (0..width)
-            .map(|column| values.iter().skip(column).step_by(width).map(|value| f64::from(*value)).sum())
-            .collect();
-        // 300 terms below 1.
-        assert_close(&column_sums(&values, width), &columns, 2e-5);
+        every::set_of_instructions(|| {
+            let values = numbers(rows * width, seed, 1.0);
+            let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+            let found = sum_of_squares(&values);
+            // Each square is rounded once.
+            prop_assert!((found - squares).abs() <= 1e-7 * squares, "{} {}", found, squares);
+            let columns: Vec<f64> = (0..width)
+                .map(|column| values.iter().skip(column).step_by(width).map(|value| f64::from(*value)).sum())
+                .collect();
+            // 300 terms below 1.
+            assert_close(&column_sums(&values, width), &columns, 2e-5);
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]
@@ -176,26 +178,29 @@ proptest! {
 
     #[test]
     fn a_depth_in_parts_is_one_sum(rows in prop::sample::select(vec![1usize, 7, 60, 130]), seed in any::<u64>()) {
-        for depth in [1024, 1025, 2500] {
-            let (input, weight) = (numbers(rows * depth, seed, 1.0), numbers(depth * 33, seed ^ 1, 1.0));
-            let bias = numbers(33, seed ^ 2, 1.0);
-            let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
-            let mut output = vec![f32::NAN; rows * 33];
-            linear(&input, &packed, Activation::Gelu, &mut output);
-            let expected = reference_linear(&input, &weight, &bias, Activation::Gelu);
-            // As many more terms.
-            assert_close(&output, &expected, 13.0 * linear_tolerance());
-            let columns = transposed(&input, depth);
-            product(Factor::Columns(&columns), Factor::Rows(&weight), &bias, &mut output);
-            let expected = reference_linear(&input, &weight, &bias, Activation::Identity);
-            assert_close(&output, &expected, 13.0 * linear_tolerance());
-            // In whatever company a row gives the same bits.
-            let mut alone = vec![f32::NAN; 33];
-            linear(&input[(rows - 1) * depth..], &packed, Activation::Identity, &mut alone);
-            let mut together = vec![f32::NAN; rows * 33];
-            linear(&input, &packed, Activation::Identity, &mut together);
-            prop_assert_eq!(&alone[..], &together[(rows - 1) * 33..]);
-        }
+        every::set_of_instructions(|| {
+            for depth in [1024, 1025, 2500] {
+                let (input, weight) = (numbers(rows * depth, seed, 1.0), numbers(depth * 33, seed ^ 1, 1.0));
+                let bias = numbers(33, seed ^ 2, 1.0);
+                let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
+                let mut output = vec![f32::NAN; rows * 33];
+                linear(&input, &packed, Activation::Gelu, &mut output);
+                let expected = reference_linear(&input, &weight, &bias, Activation::Gelu);
+                // As many more terms.
+                assert_close(&output, &expected, 13.0 * linear_tolerance());
+                let columns = transposed(&input, depth);
+                product(Factor::Columns(&columns), Factor::Rows(&weight), &bias, &mut output);
+                let expected = reference_linear(&input, &weight, &bias, Activation::Identity);
+                assert_close(&output, &expected, 13.0 * linear_tolerance());
+                // In whatever company a row gives the same bits.
+                let mut alone = vec![f32::NAN; 33];
+                linear(&input[(rows - 1) * depth..], &packed, Activation::Identity, &mut alone);
+                let mut together = vec![f32::NAN; rows * 33];
+                linear(&input, &packed, Activation::Identity, &mut together);
+                prop_assert_eq!(&alone[..], &together[(rows - 1) * 33..]);
+            }
+            Ok::<_, TestCaseError>(())
+        })?;
     }
 
     #[test]

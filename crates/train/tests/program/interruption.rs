@@ -90,6 +90,42 @@ fn a_killed_run_goes_on_to_the_same_end() {
     assert_same_end(folder.path(), "killed");
 }
 
+/// What else a checkpoint has to keep: adapters and a part of an optimiser step's batches, layers that
+/// stay, chunks that are computed twice, and how validations came out.
+#[cfg(feature = "cpu")]
+#[test]
+fn a_killed_run_of_every_kind_goes_on_to_the_same_end() {
+    let folder = folder();
+    for (kind, more) in [
+        ("adapters", "--lora 2 --accumulation 4"),
+        ("frozen", "--freeze 1 --checkpointing --sampler length"),
+        (
+            "chunks",
+            "--mini-batch-size 2 --dropout 0.3 --decay constant",
+        ),
+        ("validated", "--split 0.25 --eval-steps 5 --patience 100"),
+    ] {
+        let killed = format!("{kind}-killed");
+        let output = inside(folder.path(), &killed);
+        let mut child = fit(folder.path(), &format!("{} {more}", long(&killed)))
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for_checkpoint(&mut child, &output, 4);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        succeed(fit(
+            folder.path(),
+            &format!("--resume --no-dashboard --output {killed}"),
+        ));
+        succeed(fit(folder.path(), &format!("{} {more}", long(kind))));
+        let whole = inside(folder.path(), kind);
+        assert_eq!(steps(&output).len(), steps(&whole).len(), "{kind}");
+        assert!(weights(&whole) == weights(&output), "{kind}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {

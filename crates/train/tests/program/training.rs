@@ -1,10 +1,14 @@
 //! What a run does to a model, and what it leaves behind.
 
+use clap::Parser;
 use model::{Device, SentenceEncoder};
+use train::cli::{Cli, Command};
+use train::fit::{SAMPLE_QUERIES, Stop, Surroundings};
+use train::terminal::Notes;
 
 use crate::support::{
-    DEVICE, REPEATABLE, evaluations, fit, folder, inside, stderr, stdout, steps, succeed, tensors,
-    tiny, weights,
+    DEVICE, REPEATABLE, command, evaluations, fit, folder, inside, stderr, stdout, steps, succeed,
+    tensors, tiny, weights,
 };
 
 #[test]
@@ -48,6 +52,83 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
     }
     let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();
     assert!(card.contains("multiple-negatives-ranking"), "{card}");
+}
+
+#[test]
+fn without_arguments_the_pairs_of_the_seed_are_learned() {
+    let folder = folder();
+    let output = succeed(command(
+        folder.path(),
+        &[
+            "fit",
+            "--model",
+            &tiny(),
+            "--device",
+            DEVICE,
+            "--no-dashboard",
+        ],
+    ));
+    let text = stdout(&output);
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.unwrap()[name.len()..].trim().to_owned()
+    };
+    assert_eq!(field("steps"), "10");
+    let losses = field("loss");
+    let (first, last) = losses.split_once(" -> ").unwrap();
+    assert!(
+        last.parse::<f64>().unwrap() < first.parse().unwrap(),
+        "{losses}"
+    );
+    // Every tensor but the biases of the keys, which cancel out in attention.
+    let changed = field("weights");
+    assert!(!changed.starts_with("0 "), "{changed}");
+    for query in SAMPLE_QUERIES {
+        let mut lines = text.lines().skip_while(|line| *line != query);
+        let vectors = lines.nth(1).unwrap();
+        let cosine: f64 = vectors.rsplit_once(' ').unwrap().1.parse().unwrap();
+        assert!((0.5..0.999_999).contains(&cosine), "{vectors}");
+    }
+    // Only the pairs of this folder: nothing was asked to be kept.
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn the_vectors_of_a_run_are_those_of_its_folder() {
+    let folder = folder();
+    let (pairs, tuned) = (
+        folder.path().join("pairs.tsv"),
+        inside(folder.path(), "tuned"),
+    );
+    let (pairs, tuned) = (pairs.to_str().unwrap(), tuned.to_str().unwrap());
+    let model = tiny();
+    let arguments = [
+        "train", "fit", "--device", DEVICE, "--model", &model, "--train", pairs,
+    ];
+    let more = ["--max-steps", "5", "--lr", "5e-3", "--output", tuned];
+    let Command::Fit(arguments) = Cli::parse_from(arguments.into_iter().chain(more)).command else {
+        panic!("`fit`");
+    };
+    let surroundings = Surroundings {
+        resume: false,
+        notes: Notes::new(true),
+        dashboard: false,
+        stop: Stop::default(),
+        command: String::new(),
+    };
+    let result = train::fit::fit(arguments.options, &surroundings)
+        .unwrap()
+        .unwrap();
+    let encoder = SentenceEncoder::from_pretrained(tuned, DEVICE.parse().unwrap()).unwrap();
+    let vectors = encoder.encode(&SAMPLE_QUERIES).unwrap();
+    let (shown, opened) = (result.samples.after.values(), vectors.values());
+    assert_eq!(shown.len(), opened.len());
+    for (place, (shown, opened)) in shown.iter().zip(opened).enumerate() {
+        // The network of a run multiplies in another order than one that is packed for reading.
+        assert!((shown - opened).abs() < 1e-6, "{place}: {shown}, {opened}");
+    }
+    let cosines = result.samples.cosines();
+    assert!(cosines.iter().all(|cosine| *cosine < 0.999), "{cosines:?}");
 }
 
 #[test]

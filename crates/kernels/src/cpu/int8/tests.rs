@@ -8,7 +8,7 @@ use super::super::{Activation, PackedLinear, linear};
 use super::byte_pairs::FittingPairs;
 use super::rows::Grouping;
 use super::*;
-use crate::cpu::simd::every;
+use crate::cpu::every;
 use crate::precision::Precision;
 
 const DEEPEST: usize = Int8Matrix::MOST_INPUTS;

@@ -2,18 +2,28 @@
 //! steps for every loss, the gradients of the first step for four, and who collapses.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use burn::train::TrainStep;
+use model::batch::BatchLimit;
 use model::{Checkpoint, SentenceModel, SentenceTokenizer, TokenBatch};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
+use crate::batch::TokenBatcher;
+use crate::data::Example;
 use crate::losses::collapse::{has_collapsed, mean_pairwise_cosine};
 use crate::losses::{Loss, Objective, TargetKind};
+use crate::step::{self, Activations, Dropping, StepSettings};
 use crate::testing::{TrainBackend as B, assert_close, json_fixture, tiny_model, values};
+use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
+
+/// The learning rate of all curves.
+const RATE: f64 = 1e-3;
 
 /// `tiny_losses.json`: the texts, and the loss of every step by the name of the run.
 #[derive(Deserialize)]
@@ -99,7 +109,7 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
     for _ in expected {
         let loss = trainee.loss(&objective, columns, &reference);
         let gradients = GradientsParams::from_grads(loss.backward(), &trainee.model);
-        trainee.model = optimizer.step(1e-3, trainee.model, gradients);
+        trainee.model = optimizer.step(RATE, trainee.model, gradients);
         actual.push(values(loss)[0]);
     }
     // The same in double precision: what PyTorch computes without its own roundings.
@@ -114,7 +124,76 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
         "{name}: 20 steps, largest relative difference {from_single:.1e}, from PyTorch in double \
          precision {from_exact:.1e}"
     );
+    let of_a_run = losses_of_a_run(&objective, columns, &reference);
+    let from_exact = assert_steps(name, &of_a_run, exact, rounding);
+    println!("{name}: the same by the steps of a run, from double precision {from_exact:.1e}");
     trainee
+}
+
+/// The losses of a run's own steps (texts of all columns in small chunks, on two lanes) and of its
+/// optimiser.
+fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference) -> Vec<f32> {
+    let texts = [
+        &reference.queries,
+        &reference.descriptions,
+        &reference.negatives,
+    ];
+    let target = |row: usize| match objective.loss.needs().target {
+        TargetKind::None => None,
+        TargetKind::Score => Some(reference.scores[row]),
+        TargetKind::Label => Some(reference.labels[row]),
+    };
+    let rows: Vec<Example> = (0..reference.queries.len())
+        .map(|row| Example {
+            texts: texts[..columns]
+                .iter()
+                .map(|texts| texts[row].clone())
+                .collect(),
+            target: target(row),
+        })
+        .collect();
+    let Trainee {
+        model,
+        tokenizer,
+        pad_token_id,
+    } = Trainee::load();
+    let batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
+    let settings = StepSettings {
+        objective: objective.clone(),
+        pad_token_id,
+        chunk: BatchLimit {
+            tokens: 512,
+            texts: 3,
+        },
+        activations: Activations::Kept,
+        dropping: Dropping::Thread,
+        lanes_per_device: 2,
+        devices: Vec::new(),
+    };
+    let mut trainee = step::Trainee::<B>::new(model, settings);
+    let mut optimizer = DecoupledAdamW::optimizer(AdamWSettings::default());
+    (0..20)
+        .map(|_| {
+            let output = TrainStep::step(&trainee, batch.clone());
+            trainee = trainee.clone().map(&mut DecayedVectors);
+            trainee = optimizer.step(RATE, trainee.clone(), output.grads);
+            output.item.loss as f32
+        })
+        .collect()
+}
+
+/// The reference decays every parameter, a run matrices and tables only: this is the rest of it,
+/// which comes before the step.
+struct DecayedVectors;
+
+impl ModuleMapper<B> for DecayedVectors {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        if D > 1 {
+            return param;
+        }
+        let kept = 1.0 - RATE * f64::from(AdamWSettings::default().weight_decay);
+        param.map(|tensor| (tensor * kept).detach().require_grad())
+    }
 }
 
 fn double_precision() -> HashMap<String, Vec<f32>> {
