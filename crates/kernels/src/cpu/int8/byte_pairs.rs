@@ -15,11 +15,13 @@
 
 use std::arch::x86_64::{__m256i, __m512i};
 
+use pulp::Simd;
 use pulp::x86::{V3, V4};
 use rayon::prelude::*;
 
 use super::fours::ByteProducts;
-use super::matrix::LARGEST_PAIR;
+use super::matrix::{LARGEST_PAIR, largest_pair};
+use crate::cpu::simd::{Vectorized, dispatch};
 
 /// Stands for weights of which no pair of neighbours can be cut off.
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +30,17 @@ pub(super) struct FittingPairs(());
 impl FittingPairs {
     /// If the weights of all outputs are so.
     pub(super) fn of(rows: &[&[i8]]) -> Option<Self> {
-        let largest = |row: &&[i8]| {
-            // A lone last weight is 128 at most.
-            let (pairs, _) = row.as_chunks::<2>();
-            let sum = |[first, second]: &[i8; 2]| {
-                u16::from(first.unsigned_abs()) + u16::from(second.unsigned_abs())
-            };
-            pairs.iter().map(sum).max().unwrap_or(0)
-        };
+        struct Fit<'a>(&'a [i8]);
+        impl Vectorized for Fit<'_> {
+            type Output = bool;
+
+            #[inline(always)]
+            fn run<S: Simd, const ROWS: usize>(self, _: S) -> bool {
+                largest_pair(self.0) <= LARGEST_PAIR
+            }
+        }
         rows.par_iter()
-            .all(|row| largest(row) <= LARGEST_PAIR)
+            .all(|row| dispatch(Fit(row)))
             .then_some(Self(()))
     }
 }

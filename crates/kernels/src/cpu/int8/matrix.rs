@@ -3,6 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::steps::ROUND;
 use crate::cpu::layer_norm::LANES;
 use crate::cpu::simd::{Vectorized, dispatch};
 
@@ -142,18 +143,37 @@ impl Vectorized for Quantize<'_> {
     fn run<S: Simd, const ROWS: usize>(self, _: S) -> f32 {
         let scale = scale_of(self.row);
         let inverse = inverse(scale);
-        for (values, weights) in self.values.chunks_mut(2).zip(self.row.chunks(2)) {
-            for (value, weight) in values.iter_mut().zip(weights) {
-                *value = round(*weight, inverse);
-            }
-            if let [first, second] = values {
-                // The inverse's error may put both just above halves: then one goes down.
-                let sum = u16::from(first.unsigned_abs()) + u16::from(second.unsigned_abs());
-                *second -= second.signum() * i8::from(sum > LARGEST_PAIR);
+        for (value, &weight) in self.values.iter_mut().zip(self.row) {
+            *value = round(weight, inverse);
+        }
+        // The inverse's error may put both of a pair just above halves: then one goes down.
+        if largest_pair(self.values) > LARGEST_PAIR {
+            for [first, second] in self.values.as_chunks_mut::<2>().0 {
+                if u16::from(first.unsigned_abs()) + u16::from(second.unsigned_abs()) > LARGEST_PAIR
+                {
+                    *second -= second.signum();
+                }
             }
         }
         scale
     }
+}
+
+/// The most that the magnitudes of two neighbours come to.
+#[inline(always)]
+pub(super) fn largest_pair(row: &[i8]) -> u16 {
+    let (chunks, rest) = row.as_chunks::<{ 2 * LANES }>();
+    let mut last = [0; 2 * LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut largest = [0; LANES];
+    for chunk in chunks.iter().chain([&last]) {
+        // Two neighbours as one number: to take these apart is cheaper than to bring bytes together.
+        let pairs: [[u8; 2]; LANES] = bytemuck::cast(chunk.map(i8::unsigned_abs));
+        for (largest, both) in largest.iter_mut().zip(pairs.map(u16::from_ne_bytes)) {
+            *largest = (*largest).max((both & 0xff) + (both >> 8));
+        }
+    }
+    largest.into_iter().max().unwrap_or(0)
 }
 
 #[inline(always)]
@@ -196,8 +216,9 @@ fn inverse(scale: f32) -> f32 {
     }
 }
 
+/// To the nearest whole number, in the lowest byte. What is not a number may have anything there: the
+/// scale of its output is not one either.
 #[inline(always)]
 fn round(weight: f32, inverse: f32) -> i8 {
-    // Conversion saturates, and makes 0 of what is not a number.
-    (weight * inverse).round_ties_even() as i8
+    (weight * inverse + ROUND).to_bits() as i8
 }

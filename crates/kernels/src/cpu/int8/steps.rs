@@ -6,7 +6,7 @@ use super::super::layer_norm::LANES;
 const STEPS: f32 = 255.0;
 
 /// `1.5 * 2^23`: adding it rounds a small float to a whole number, in the lowest bits.
-const ROUND: f32 = 12_582_912.0;
+pub(super) const ROUND: f32 = 12_582_912.0;
 
 /// The steps of a row: its scale is its range / 255.
 ///
