@@ -76,13 +76,13 @@ fn without_arguments_the_pairs_of_the_seed_are_learned() {
     assert_eq!(field("steps"), "10");
     let losses = field("loss");
     let (first, last) = losses.split_once(" -> ").unwrap();
-    assert!(
-        last.parse::<f64>().unwrap() < first.parse().unwrap(),
-        "{losses}"
-    );
-    // Every tensor but the biases of the keys, which cancel out in attention.
-    let changed = field("weights");
-    assert!(!changed.starts_with("0 "), "{changed}");
+    let [first, last]: [f64; 2] = [first, last].map(|loss| loss.parse().unwrap());
+    // Elsewhere dropout draws other numbers.
+    assert!(last > 0.0 && (last < first || !REPEATABLE), "{losses}");
+    // Of 37 tensors two are biases of keys, which cancel out in attention.
+    let weights = field("weights");
+    let (changed, _) = weights.split_once(" of 37 tensors changed").unwrap();
+    assert!(changed.parse::<usize>().unwrap() >= 35, "{weights}");
     for query in SAMPLE_QUERIES {
         let mut lines = text.lines().skip_while(|line| *line != query);
         let vectors = lines.nth(1).unwrap();
@@ -124,8 +124,9 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
     let (shown, opened) = (result.samples.after.values(), vectors.values());
     assert_eq!(shown.len(), opened.len());
     for (place, (shown, opened)) in shown.iter().zip(opened).enumerate() {
-        // The network of a run multiplies in another order than one that is packed for reading.
-        assert!((shown - opened).abs() < 1e-6, "{place}: {shown}, {opened}");
+        // The network of a run multiplies in another order than one that is packed for reading; a
+        // graphics adapter chooses among orders.
+        assert!((shown - opened).abs() < 1e-5, "{place}: {shown}, {opened}");
     }
     let cosines = result.samples.cosines();
     assert!(cosines.iter().all(|cosine| *cosine < 0.999), "{cosines:?}");
