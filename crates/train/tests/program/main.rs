@@ -5,8 +5,8 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
-// `setsid` of util-linux gives a program a terminal of its own.
-#[cfg(target_os = "linux")]
+// `setsid` of util-linux gives a program a terminal of its own. What a terminal shows does not depend on the backend.
+#[cfg(all(target_os = "linux", any(feature = "cpu", feature = "ndarray")))]
 mod dashboard;
 mod evaluating;
 // Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.

@@ -36,6 +36,13 @@ struct Reference {
     losses: HashMap<String, Vec<f32>>,
 }
 
+impl Reference {
+    /// Column by column.
+    fn texts(&self) -> [&Vec<String>; 3] {
+        [&self.queries, &self.descriptions, &self.negatives]
+    }
+}
+
 fn reference() -> Reference {
     serde_json::from_value(json_fixture("tiny_losses.json")).unwrap()
 }
@@ -68,12 +75,7 @@ impl Trainee {
     }
 
     fn loss(&self, objective: &Objective, columns: usize, reference: &Reference) -> Tensor<B, 1> {
-        let texts = [
-            &reference.queries,
-            &reference.descriptions,
-            &reference.negatives,
-        ];
-        let columns: Vec<_> = texts[..columns]
+        let columns: Vec<_> = reference.texts()[..columns]
             .iter()
             .map(|texts| self.embed(texts))
             .collect();
@@ -133,11 +135,6 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
 /// The losses of a run's own steps (texts of all columns in small chunks, on two lanes) and of its
 /// optimiser.
 fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference) -> Vec<f32> {
-    let texts = [
-        &reference.queries,
-        &reference.descriptions,
-        &reference.negatives,
-    ];
     let target = |row: usize| match objective.loss.needs().target {
         TargetKind::None => None,
         TargetKind::Score => Some(reference.scores[row]),
@@ -145,7 +142,7 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
     };
     let rows: Vec<Example> = (0..reference.queries.len())
         .map(|row| Example {
-            texts: texts[..columns]
+            texts: reference.texts()[..columns]
                 .iter()
                 .map(|texts| texts[row].clone())
                 .collect(),
@@ -172,14 +169,13 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
     };
     let mut trainee = step::Trainee::<B>::new(model, settings);
     let mut optimizer = DecoupledAdamW::optimizer(AdamWSettings::default());
-    (0..20)
-        .map(|_| {
-            let output = TrainStep::step(&trainee, batch.clone());
-            trainee = trainee.clone().map(&mut DecayedVectors);
-            trainee = optimizer.step(RATE, trainee.clone(), output.grads);
-            output.item.loss as f32
-        })
-        .collect()
+    let mut losses = Vec::new();
+    for _ in 0..20 {
+        let output = TrainStep::step(&trainee, batch.clone());
+        trainee = optimizer.step(RATE, trainee.map(&mut DecayedVectors), output.grads);
+        losses.push(output.item.loss as f32);
+    }
+    losses
 }
 
 /// The reference decays every parameter, a run matrices and tables only: this is the rest of it,
