@@ -1,14 +1,14 @@
-//! Attention within texts, twelve heads of 64 columns.
+//! Attention within texts, twelve heads of 64 columns, forth and back.
 
-use divan::counter::ItemsCount;
-use divan::{Bencher, black_box};
+use std::hint::black_box;
+
+use divan::Bencher;
 use kernels::Texts;
-use kernels::cpu::{Attention, PositionBias, Projections, Strided, attention};
+use kernels::cpu::{self, Attention, Gradients, PositionBias, Projections, Strided};
 
-use crate::WIDTH;
 use crate::numbers::numbers;
-
-const HEADS: usize = 12;
+use crate::work::Work;
+use crate::{HEADS, WIDTH};
 
 /// Texts of a batch, and the tokens of each.
 const BATCHES: [(usize, usize); 6] = [(1, 8), (1, 32), (8, 32), (32, 32), (8, 128), (2, 384)];
@@ -16,34 +16,86 @@ const BATCHES: [(usize, usize); 6] = [(1, 8), (1, 32), (8, 32), (32, 32), (8, 12
 /// An item is an operation of one of the two products; the softmax comes on top.
 #[divan::bench(args = BATCHES)]
 fn within_texts(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
-    let texts = Texts::of_lengths(std::iter::repeat_n(length, count));
-    // As they come out of their dense layer, which is one.
-    let values = numbers(texts.tokens() * 3 * WIDTH, 1);
-    let part = |index: usize| Strided {
-        values: &values[index * WIDTH..],
-        stride: 3 * WIDTH,
-    };
-    let bias = numbers(HEADS * length * length, 2);
-    let mut output = vec![0.0; texts.tokens() * WIDTH];
-    let operations = count * 2 * 2 * length * length * WIDTH;
-    bencher
-        .counter(ItemsCount::new(operations))
-        .bench_local(|| {
-            let inputs = Attention {
-                projections: Projections {
-                    query: part(0),
-                    key: part(1),
-                    value: part(2),
-                },
-                bias: PositionBias {
-                    values: &bias,
-                    length,
-                },
-                texts: texts.ranges(),
-                heads: HEADS,
-                head_size: WIDTH / HEADS,
-                dropout: None,
-            };
-            attention(black_box(&inputs), black_box(&mut output));
-        });
+    forward(count, length).bench(bencher);
+}
+
+/// Of five products; the gradient of the bias is summed too, as in the layer that trains it.
+#[divan::bench(args = BATCHES)]
+fn back(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
+    backward(count, length).bench(bencher);
+}
+
+pub(crate) fn forward(count: usize, length: usize) -> Work {
+    let batch = Batch::new(count, length);
+    let mut output = vec![0.0; batch.texts.tokens() * WIDTH];
+    Work::of_operations(2 * batch.operations(), move || {
+        cpu::attention(black_box(&batch.attention()), black_box(&mut output));
+    })
+}
+
+pub(crate) fn backward(count: usize, length: usize) -> Work {
+    let batch = Batch::new(count, length);
+    let size = batch.texts.tokens() * WIDTH;
+    let gradient = numbers(size, 3);
+    let mut gradients = [(); 3].map(|()| vec![0.0; size]);
+    Work::of_operations(5 * batch.operations(), move || {
+        let [query, key, value] = &mut gradients;
+        let gradient = Strided {
+            values: &gradient,
+            stride: WIDTH,
+        };
+        black_box(cpu::attention_backward(
+            black_box(&batch.attention()),
+            gradient,
+            Gradients { query, key, value },
+            true,
+        ));
+    })
+}
+
+struct Batch {
+    texts: Texts,
+    /// Queries, keys and values side by side, as they come out of their dense layer, which is one.
+    projections: Vec<f32>,
+    bias: Vec<f32>,
+    length: usize,
+}
+
+impl Batch {
+    fn new(count: usize, length: usize) -> Self {
+        let texts = Texts::of_lengths(std::iter::repeat_n(length, count));
+        Self {
+            projections: numbers(texts.tokens() * 3 * WIDTH, 1),
+            texts,
+            bias: numbers(HEADS * length * length, 2),
+            length,
+        }
+    }
+
+    /// Of one product, over all texts and heads.
+    fn operations(&self) -> usize {
+        2 * self.texts.tokens() * self.length * WIDTH
+    }
+
+    fn attention(&self) -> Attention<'_> {
+        let part = |index: usize| Strided {
+            values: &self.projections[index * WIDTH..],
+            stride: 3 * WIDTH,
+        };
+        Attention {
+            projections: Projections {
+                query: part(0),
+                key: part(1),
+                value: part(2),
+            },
+            bias: PositionBias {
+                values: &self.bias,
+                length: self.length,
+            },
+            texts: self.texts.ranges(),
+            heads: HEADS,
+            head_size: WIDTH / HEADS,
+            dropout: None,
+        }
+    }
 }

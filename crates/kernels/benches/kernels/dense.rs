@@ -1,15 +1,17 @@
 //! The four dense layers of a block, in each precision, and `gemm` on the same sizes.
 
-use divan::counter::ItemsCount;
-use divan::{Bencher, black_box};
+use std::hint::black_box;
+
+use divan::Bencher;
 use kernels::cpu::linear;
 use kernels::{Activation, PackedLinear, Precision};
 
 use crate::numbers::numbers;
+use crate::work::Work;
 use crate::{INNER, ROWS, WIDTH};
 
 /// Inputs, outputs, and what follows.
-type Layer = (usize, usize, Activation);
+pub(crate) type Layer = (usize, usize, Activation);
 
 /// Queries, keys and values in one.
 const PROJECTIONS: Layer = (WIDTH, 3 * WIDTH, Activation::Identity);
@@ -17,38 +19,34 @@ const ATTENTION_OUTPUT: Layer = (WIDTH, WIDTH, Activation::Identity);
 const INTERMEDIATE: Layer = (WIDTH, INNER, Activation::Gelu);
 const OUTPUT: Layer = (INNER, WIDTH, Activation::Identity);
 
-fn operations(rows: usize, (input, output, _): Layer) -> ItemsCount {
-    ItemsCount::new(2 * rows * input * output)
-}
-
-fn kernel(bencher: Bencher<'_, '_>, layer: Layer, precision: Precision, rows: usize) {
+pub(crate) fn kernel(layer: Layer, precision: Precision, rows: usize) -> Work {
     let (depth, width, activation) = layer;
     let (weight, bias) = (numbers(depth * width, 1), numbers(width, 2));
     let weights = PackedLinear::pack(&[(&weight, &bias)], precision);
     let input = numbers(rows * depth, 3);
     let mut output = vec![0.0; rows * width];
-    bencher.counter(operations(rows, layer)).bench_local(|| {
+    Work::of_operations(2 * rows * depth * width, move || {
         linear(
             black_box(&input),
             &weights,
             activation,
             black_box(&mut output),
-        )
-    });
+        );
+    })
 }
 
-fn library(bencher: Bencher<'_, '_>, layer: Layer, rows: usize) {
+pub(crate) fn library(layer: Layer, rows: usize) -> Work {
     let (depth, width, _) = layer;
     let (weight, input) = (numbers(depth * width, 1), numbers(rows * depth, 3));
     let mut output = vec![0.0; rows * width];
-    bencher.counter(operations(rows, layer)).bench_local(|| {
+    Work::of_operations(2 * rows * depth * width, move || {
         product(
             black_box(&input),
             &weight,
             [rows, depth, width],
             &mut output,
-        )
-    });
+        );
+    })
 }
 
 /// `input * weight`, all row-major.
@@ -86,27 +84,30 @@ fn product(input: &[f32], weight: &[f32], [rows, depth, width]: [usize; 3], outp
 
 macro_rules! benches {
     ($($name:ident: $layer:expr;)*) => {
+        /// All, with their names.
+        pub(crate) const LAYERS: &[(&str, Layer)] = &[$((stringify!($name), $layer)),*];
+
         $(mod $name {
             use super::*;
 
             #[divan::bench(args = ROWS)]
             fn f32(bencher: Bencher<'_, '_>, rows: usize) {
-                kernel(bencher, $layer, Precision::Float32, rows);
+                kernel($layer, Precision::Float32, rows).bench(bencher);
             }
 
             #[divan::bench(args = ROWS)]
             fn bf16(bencher: Bencher<'_, '_>, rows: usize) {
-                kernel(bencher, $layer, Precision::Bfloat16, rows);
+                kernel($layer, Precision::Bfloat16, rows).bench(bencher);
             }
 
             #[divan::bench(args = ROWS)]
             fn int8(bencher: Bencher<'_, '_>, rows: usize) {
-                kernel(bencher, $layer, Precision::Int8, rows);
+                kernel($layer, Precision::Int8, rows).bench(bencher);
             }
 
             #[divan::bench(args = ROWS)]
             fn gemm(bencher: Bencher<'_, '_>, rows: usize) {
-                library(bencher, $layer, rows);
+                library($layer, rows).bench(bencher);
             }
         })*
     };

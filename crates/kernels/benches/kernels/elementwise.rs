@@ -1,33 +1,112 @@
-//! What goes over every number once: an item is a number, and bytes are those read and written.
+//! What goes over every number once, forth and back; bytes are those read and written.
 
-use divan::counter::{BytesCount, ItemsCount};
-use divan::{Bencher, black_box};
-use kernels::cpu;
+use std::hint::black_box;
+
+use divan::Bencher;
+use kernels::{DropoutMask, cpu};
 
 use crate::numbers::numbers;
+use crate::work::Work;
 use crate::{INNER, ROWS, WIDTH};
 
-#[divan::bench(args = ROWS)]
-fn add_layer_norm(bencher: Bencher<'_, '_>, rows: usize) {
+/// What layer normalisation adds to a variance.
+const EPSILON: f32 = 1e-5;
+
+macro_rules! benches {
+    ($($name:ident)*) => {
+        mod each {
+            use super::*;
+
+            $(#[divan::bench(args = ROWS)]
+            fn $name(bencher: Bencher<'_, '_>, rows: usize) {
+                super::$name(rows).bench(bencher);
+            })*
+        }
+    };
+}
+
+benches! {
+    add_layer_norm
+    layer_norm_backward
+    gelu
+    gelu_backward
+    drop_elements
+    column_sums
+    sum_of_squares
+}
+
+fn bytes(floats: usize) -> usize {
+    floats * size_of::<f32>()
+}
+
+pub(crate) fn add_layer_norm(rows: usize) -> Work {
     let (scale, shift) = (numbers(WIDTH, 1), numbers(WIDTH, 2));
     let residual = numbers(rows * WIDTH, 3);
     let mut values = numbers(rows * WIDTH, 4);
-    bencher
-        .counter(ItemsCount::new(values.len()))
-        .counter(BytesCount::new(3 * size_of_val(values.as_slice())))
-        .bench_local(|| {
-            cpu::add_layer_norm(black_box(&mut values), &residual, &scale, &shift, 1e-5);
-        });
+    Work::of_bytes(bytes(3 * rows * WIDTH), move || {
+        cpu::add_layer_norm(black_box(&mut values), &residual, &scale, &shift, EPSILON);
+    })
 }
 
-/// On its own, as in training; an encoder's dense layer has it in its last step.
-#[divan::bench(args = ROWS)]
-fn gelu(bencher: Bencher<'_, '_>, rows: usize) {
+pub(crate) fn layer_norm_backward(rows: usize) -> Work {
+    let (values, scale) = (numbers(rows * WIDTH, 1), numbers(WIDTH, 2));
+    let fresh = numbers(rows * WIDTH, 3);
+    let mut gradient = fresh.clone();
+    Work::of_bytes(bytes(5 * rows * WIDTH), move || {
+        // Over and over, a gradient would fade away into subnormal numbers.
+        gradient.copy_from_slice(&fresh);
+        black_box(cpu::layer_norm_backward(
+            black_box(&values),
+            &scale,
+            EPSILON,
+            &mut gradient,
+        ));
+    })
+}
+
+/// On its own, as in training; an encoder's dense layer has it in its last step. The copy is part of it, as for the
+/// kernels below that change their input: over and over, numbers would come to lie around 0, some subnormal.
+pub(crate) fn gelu(rows: usize) -> Work {
+    let fresh = numbers(rows * INNER, 1);
+    let mut values = fresh.clone();
+    Work::of_bytes(bytes(4 * rows * INNER), move || {
+        values.copy_from_slice(&fresh);
+        cpu::gelu(black_box(&mut values));
+    })
+}
+
+pub(crate) fn gelu_backward(rows: usize) -> Work {
+    let (values, fresh) = (numbers(rows * INNER, 1), numbers(rows * INNER, 2));
+    let mut gradient = fresh.clone();
+    Work::of_bytes(bytes(5 * rows * INNER), move || {
+        gradient.copy_from_slice(&fresh);
+        cpu::gelu_backward(black_box(&values), &mut gradient);
+    })
+}
+
+pub(crate) fn drop_elements(rows: usize) -> Work {
+    let fresh = numbers(rows * WIDTH, 1);
+    let mut values = fresh.clone();
+    let mask = DropoutMask {
+        probability: 0.1,
+        seed: 1,
+    };
+    Work::of_bytes(bytes(4 * rows * WIDTH), move || {
+        values.copy_from_slice(&fresh);
+        cpu::drop_elements(black_box(&mut values), mask);
+    })
+}
+
+pub(crate) fn column_sums(rows: usize) -> Work {
     let values = numbers(rows * INNER, 1);
-    bencher
-        .counter(ItemsCount::new(values.len()))
-        .counter(BytesCount::new(2 * size_of_val(values.as_slice())))
-        // Fresh ones each time: over and over, numbers would come to lie around 0, some subnormal.
-        .with_inputs(|| values.clone())
-        .bench_local_refs(|values| cpu::gelu(black_box(values)));
+    Work::of_bytes(bytes(rows * INNER), move || {
+        black_box(cpu::column_sums(black_box(&values), INNER));
+    })
+}
+
+pub(crate) fn sum_of_squares(rows: usize) -> Work {
+    let values = numbers(rows * INNER, 1);
+    Work::of_bytes(bytes(rows * INNER), move || {
+        black_box(cpu::sum_of_squares(black_box(&values)));
+    })
 }

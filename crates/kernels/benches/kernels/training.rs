@@ -1,53 +1,78 @@
 //! What training adds: the products of the intermediate layer forth and back, whose factors are packed anew each
 //! time, and the optimiser's step.
 
-use divan::counter::{BytesCount, ItemsCount};
-use divan::{Bencher, black_box};
+use std::hint::black_box;
+
+use divan::Bencher;
 use kernels::AdamWStep;
 use kernels::cpu::{self, Factor};
 
 use crate::numbers::numbers;
+use crate::work::Work;
 use crate::{INNER, WIDTH};
 
 /// Tokens of a chunk: half, and what `train fit` takes.
 const TOKENS: [usize; 2] = [512, 1024];
 
-fn product(
-    bencher: Bencher<'_, '_>,
-    [left, right]: [Factor<'_>; 2],
-    [rows, depth, columns]: [usize; 3],
-) {
+mod each {
+    use super::*;
+
+    #[divan::bench(args = TOKENS)]
+    fn forth(bencher: Bencher<'_, '_>, tokens: usize) {
+        super::forth(tokens).bench(bencher);
+    }
+
+    #[divan::bench(args = TOKENS)]
+    fn back_to_the_input(bencher: Bencher<'_, '_>, tokens: usize) {
+        super::back_to_the_input(tokens).bench(bencher);
+    }
+
+    #[divan::bench(args = TOKENS)]
+    fn back_to_the_weight(bencher: Bencher<'_, '_>, tokens: usize) {
+        super::back_to_the_weight(tokens).bench(bencher);
+    }
+
+    #[divan::bench]
+    fn adamw(bencher: Bencher<'_, '_>) {
+        super::adamw().bench(bencher);
+    }
+}
+
+/// How a matrix of numbers is taken.
+type Taken = for<'a> fn(&'a [f32]) -> Factor<'a>;
+
+fn rows(values: &[f32]) -> Factor<'_> {
+    Factor::Rows(values)
+}
+
+fn columns(values: &[f32]) -> Factor<'_> {
+    Factor::Columns(values)
+}
+
+fn product(left: Taken, right: Taken, [rows, depth, columns]: [usize; 3]) -> Work {
+    let (one, other) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
     let bias = numbers(columns, 3);
     let mut output = vec![0.0; rows * columns];
-    bencher
-        .counter(ItemsCount::new(2 * rows * depth * columns))
-        .bench_local(|| cpu::product(left, right, &bias, black_box(&mut output)));
+    Work::of_operations(2 * rows * depth * columns, move || {
+        let [one, other] = [left(&one), right(&other)];
+        cpu::product(one, other, &bias, black_box(&mut output));
+    })
 }
 
-#[divan::bench(args = TOKENS)]
-fn forth(bencher: Bencher<'_, '_>, tokens: usize) {
-    let (input, weight) = (numbers(tokens * WIDTH, 1), numbers(WIDTH * INNER, 2));
-    let factors = [Factor::Rows(&input), Factor::Rows(&weight)];
-    product(bencher, factors, [tokens, WIDTH, INNER]);
+pub(crate) fn forth(tokens: usize) -> Work {
+    product(rows, rows, [tokens, WIDTH, INNER])
 }
 
-#[divan::bench(args = TOKENS)]
-fn back_to_the_input(bencher: Bencher<'_, '_>, tokens: usize) {
-    let (gradient, weight) = (numbers(tokens * INNER, 1), numbers(WIDTH * INNER, 2));
-    let factors = [Factor::Rows(&gradient), Factor::Columns(&weight)];
-    product(bencher, factors, [tokens, INNER, WIDTH]);
+pub(crate) fn back_to_the_input(tokens: usize) -> Work {
+    product(rows, columns, [tokens, INNER, WIDTH])
 }
 
-#[divan::bench(args = TOKENS)]
-fn back_to_the_weight(bencher: Bencher<'_, '_>, tokens: usize) {
-    let (input, gradient) = (numbers(tokens * WIDTH, 1), numbers(tokens * INNER, 2));
-    let factors = [Factor::Columns(&input), Factor::Rows(&gradient)];
-    product(bencher, factors, [WIDTH, tokens, INNER]);
+pub(crate) fn back_to_the_weight(tokens: usize) -> Work {
+    product(columns, rows, [WIDTH, tokens, INNER])
 }
 
 /// Of one layer's weights: four slices are read, three written.
-#[divan::bench]
-fn adamw(bencher: Bencher<'_, '_>) {
+pub(crate) fn adamw() -> Work {
     let gradient = numbers(WIDTH * INNER, 1);
     let mut weights = numbers(WIDTH * INNER, 2);
     let (mut first, mut second) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
@@ -59,11 +84,8 @@ fn adamw(bencher: Bencher<'_, '_>) {
         epsilon: 1e-8,
         time: 1,
     };
-    bencher
-        .counter(ItemsCount::new(weights.len()))
-        .counter(BytesCount::new(7 * size_of_val(weights.as_slice())))
-        .bench_local(|| {
-            let moments = [first.as_mut_slice(), second.as_mut_slice()];
-            cpu::adamw(black_box(&mut weights), &gradient, moments, &step);
-        });
+    Work::of_bytes(7 * size_of_val(weights.as_slice()), move || {
+        let moments = [first.as_mut_slice(), second.as_mut_slice()];
+        cpu::adamw(black_box(&mut weights), &gradient, moments, &step);
+    })
 }

@@ -1,4 +1,7 @@
 //! Dropout in one pass.
+//!
+//! The mask is not kept: its random numbers are drawn again on the way back, a block at a time, whose factors stay in
+//! the cache. Blocks have generators of their own, so that any thread may take any.
 
 use rayon::prelude::*;
 

@@ -1,4 +1,9 @@
 //! Weight matrices before they are packed: some dense layers side by side, which share their input.
+//!
+//! # Strategy
+//!
+//! They are read where they lie, in either order: joined or transposed first, they would be held twice while a model
+//! loads. Who packs asks for small [blocks](Matrices::copy_block) of whole cache lines.
 
 use std::ops::Range;
 

@@ -1,4 +1,16 @@
 //! A weight matrix in the order in which the products read it, packed once.
+//!
+//! # Strategy
+//!
+//! The columns are cut into panels of two registers, and a panel is `[depth][width]`: a [tile](super::tile) reads it
+//! from its first byte to its last, in order, whatever else the matrix holds. The last panel is filled up with
+//! columns of 0, so that no product has an edge to mind. Layers that share their input (queries, keys, values) are one
+//! matrix with one pass over the input.
+//!
+//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]); those for a matrix
+//! unit ([`amx`]) and those of eight bits ([`int8`](super::int8)) have orders of their own. Packing reads the matrix
+//! once, all threads side by side, a cache line of each row at a time, and there is one copy: what was packed can be
+//! [unpacked](PackedLinear::unpack).
 
 use std::sync::Arc;
 

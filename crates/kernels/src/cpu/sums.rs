@@ -1,4 +1,9 @@
 //! Sums over whole tensors, always in the same order: on any number of threads the same bits.
+//!
+//! # Strategy
+//!
+//! A tensor is cut into parts of a fixed size, each of which is summed in the registers of one thread; the parts'
+//! sums are added up one behind the other. Where a thread takes its next part from does not show in them.
 
 use pulp::Simd;
 use rayon::prelude::*;

@@ -1,4 +1,9 @@
 //! The way forth.
+//!
+//! # Strategy
+//!
+//! The scores of some queries of a head are one product; the softmax goes over them in the cache, and the weights that
+//! it leaves are the left factor of the second product. Scores of a whole batch, or of a whole text, are nowhere.
 
 use pulp::Simd;
 use rayon::prelude::*;

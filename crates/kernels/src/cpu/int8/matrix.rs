@@ -1,4 +1,11 @@
 //! Weights as whole numbers of eight bits, with a scale for every output.
+//!
+//! # Strategy
+//!
+//! One scale an output costs nothing in the product (it is applied to the sum) and keeps one large weight from making
+//! the steps of all others wide. The values are symmetric about 0, so no zero point of theirs enters the sums. And
+//! no two neighbours are both large ([`LARGEST_PAIR`]): that makes the steps somewhat wider and the products of bytes
+//! exact on processors without VNNI, where they would be cut off.
 
 use pulp::Simd;
 use rayon::prelude::*;

@@ -1,4 +1,11 @@
 //! Rows of the input as whole numbers, each with a scale of its own.
+//!
+//! # Strategy
+//!
+//! Two passes over a row that is in the cache: one finds its smallest and its largest number, the other rounds
+//! ([`Steps`]). What is rounded goes straight to the place where a [tile](super::tile) reads it: the neighbours that an
+//! instruction multiplies together are one `i32`, so that it can be broadcast in one load, and the rows of a tile stand
+//! side by side, `[group][row]`, as those of floats do.
 
 use super::steps::Steps;
 

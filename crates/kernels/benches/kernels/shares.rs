@@ -1,0 +1,100 @@
+//! Each kernel beside what the machine can do at that moment: products beside the peak of the vector units, measured
+//! before every run because a machine's speed drifts; what goes over every number once beside the rate at which memory
+//! streams (those whose numbers stay in a cache can be above it).
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use kernels::Precision;
+
+use crate::work::{Amount, Work};
+use crate::{attention, dense, elementwise, peak, training};
+
+/// Tokens of a batch.
+const TOKENS: usize = 256;
+
+/// Runs, of which the median counts.
+const RUNS: usize = 21;
+
+/// A line for each kernel; memory streams at `streamed` bytes a second.
+pub(crate) fn table(streamed: f64) -> String {
+    let mut table = format!(
+        "{:<44}{:>16}{:>8}\n",
+        "medians of 21 runs", "a second", "share"
+    );
+    let mut line = |name: &str, mut work: Work| {
+        let (rate, share, unit) = match work.amount {
+            Amount::Operations(count) => {
+                let (rate, share) = beside_the_peak(count as f64, &mut work);
+                (rate, share, "GFLOP")
+            }
+            Amount::Bytes(count) => {
+                let rate = median((0..RUNS).map(|_| count as f64 / seconds(&mut work.run)));
+                (rate, rate / streamed, "GB")
+            }
+        };
+        let shown = format!("{:.1} {unit}", rate / 1e9);
+        // A String takes everything.
+        let _ = writeln!(table, "{name:<44}{shown:>16}{share:>8.2}");
+    };
+    for &(name, layer) in dense::LAYERS {
+        for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
+            let work = dense::kernel(layer, precision, TOKENS);
+            line(&format!("{name} {precision}"), work);
+        }
+        line(&format!("{name} gemm"), dense::library(layer, TOKENS));
+    }
+    for (name, work) in [
+        ("attention", attention::forward(8, 32)),
+        ("attention_backward", attention::backward(8, 32)),
+        ("add_layer_norm", elementwise::add_layer_norm(TOKENS)),
+        (
+            "layer_norm_backward",
+            elementwise::layer_norm_backward(TOKENS),
+        ),
+        ("gelu", elementwise::gelu(TOKENS)),
+        ("gelu_backward", elementwise::gelu_backward(TOKENS)),
+        ("drop_elements", elementwise::drop_elements(TOKENS)),
+        ("column_sums", elementwise::column_sums(TOKENS)),
+        ("sum_of_squares", elementwise::sum_of_squares(TOKENS)),
+        ("product forth", training::forth(2 * TOKENS)),
+        (
+            "product back to the input",
+            training::back_to_the_input(2 * TOKENS),
+        ),
+        (
+            "product back to the weight",
+            training::back_to_the_weight(2 * TOKENS),
+        ),
+        ("adamw", training::adamw()),
+    ] {
+        line(name, work);
+    }
+    table
+}
+
+/// Operations a second, and the share of what the vector units did just before.
+fn beside_the_peak(operations: f64, work: &mut Work) -> (f64, f64) {
+    let runs: Vec<(f64, f64)> = (0..RUNS)
+        .map(|_| {
+            let mut done = 0.0;
+            let all = seconds(|| done = rayon::broadcast(|_| peak::multiply_adds()).iter().sum());
+            let rate = operations / seconds(&mut work.run);
+            (rate, rate / (done / all))
+        })
+        .collect();
+    let rate = median(runs.iter().map(|(rate, _)| *rate));
+    (rate, median(runs.iter().map(|(_, share)| *share)))
+}
+
+fn seconds(run: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    run();
+    start.elapsed().as_secs_f64()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
