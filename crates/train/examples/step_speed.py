@@ -42,5 +42,5 @@ for name, batch in (("real pairs", real), ("128 tokens", full)):
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
     # The first step warms up.
-    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} padded tokens/s")
+    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} tokens/s, padding counted")
 print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")

@@ -1,19 +1,24 @@
 //! How long a training step takes: seconds, padded tokens a second, peak memory.
 //!
-//! Random rows of two texts of a fixed length, `multiple-negatives-ranking`, AdamW, gradients
-//! clipped: one step as `train fit` takes it. `cargo xtask bench train` runs it.
+//! Random rows of two texts of a fixed length, or the rows of a file in order, with
+//! `multiple-negatives-ranking`, AdamW, gradients clipped: one step as `train fit` takes it.
+//! `cargo xtask bench train` runs it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::backend::Autodiff;
+use burn::data::dataset::Dataset;
 use burn::optim::Optimizer;
 use burn::train::TrainStep;
 use clap::Parser;
 use model::hub::{self, DEFAULT_MODEL, HubOptions};
-use model::{BackendTask, Checkpoint, Device, EncoderOps, ModelError, ThreadCount};
+use model::{BackendTask, Checkpoint, Device, EncoderOps, ModelError, MpNetConfig, ThreadCount};
 use train::TrainError;
-use train::batch::TrainingBatch;
+use train::batch::{TokenBatcher, TrainingBatch};
+use train::data::{ColumnMap, ReadOptions, TextTable};
 use train::losses::{Loss, Objective};
 use train::random::mix;
 use train::report::peak_memory_bytes;
@@ -33,9 +38,15 @@ struct Arguments {
     /// Rows of a batch, each of two texts.
     #[arg(long, default_value_t = 32)]
     batch_size: usize,
-    /// Tokens of every text.
+    /// Tokens of every text; of a file's texts, the most.
     #[arg(long, default_value_t = 128)]
     length: usize,
+    /// Rows of texts, instead of random tokens.
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// What the file's columns are, as `train fit` takes it.
+    #[arg(long, value_name = "ROLE=NAME,...", requires = "train")]
+    columns: Option<ColumnMap>,
     /// Steps that are timed, after one that is not.
     #[arg(long, default_value_t = 3)]
     steps: usize,
@@ -64,7 +75,8 @@ fn main() -> Result<(), TrainError> {
     model::threads::start(arguments.threads)?;
     let device = arguments.device.select()?;
     let found = hub::resolve(&arguments.model, &HubOptions::default()).map_err(ModelError::from)?;
-    let checkpoint = Checkpoint::open(&found.path)?;
+    let mut checkpoint = Checkpoint::open(&found.path)?;
+    checkpoint.max_seq_length = arguments.length;
     let report = device.run(Measure {
         arguments: &arguments,
         checkpoint,
@@ -109,11 +121,16 @@ impl BackendTask for Measure<'_> {
         let mut optimizer = DecoupledAdamW::optimizer::<Trainee<Autodiff<B>>, Autodiff<B>>(
             AdamWSettings::default(),
         );
-        let vocabulary = self.checkpoint.config.vocab_size;
+        let batches = Batches::open(arguments, &self.checkpoint)?;
         let mut seconds = Vec::new();
+        let mut tokens = Vec::new();
         for step in 0..=arguments.steps {
-            let batch = self.batch(step as u64, vocabulary);
             let started = Instant::now();
+            let batch = batches.batch(step, arguments);
+            if let Some(source) = batch.failure {
+                return Err(TrainError::Tokenize { source });
+            }
+            let of_batch: usize = batch.texts.iter().map(Vec::len).sum();
             let output = TrainStep::step(&trainee, batch);
             let length = norm::<Autodiff<B>, _>(&trainee, &output.grads);
             let gradients = clip::<Autodiff<B>, _>(&trainee, output.grads, length, 1.0);
@@ -122,20 +139,22 @@ impl BackendTask for Measure<'_> {
             B::sync(&device).map_err(|source| TrainError::Compute {
                 source: Box::new(source),
             })?;
+            // The first warms up.
             if step > 0 {
                 seconds.push(started.elapsed().as_secs_f64());
+                tokens.push(of_batch);
             }
         }
+        let rate = tokens.iter().sum::<usize>() as f64 / seconds.iter().sum::<f64>();
         seconds.sort_by(f64::total_cmp);
         let median = seconds[seconds.len() / 2];
-        let tokens = 2 * arguments.batch_size * arguments.length;
         let bytes = peak_memory_bytes();
         if arguments.json {
             let report = serde_json::json!({
                 "threads": rayon::current_num_threads(),
                 "steps": seconds.len(),
                 "seconds_median": median,
-                "tokens_per_second": tokens as f64 / median,
+                "tokens_per_second": rate,
                 "peak_memory_bytes": bytes,
             });
             return Ok(format!("{report:#}\n"));
@@ -145,37 +164,66 @@ impl BackendTask for Measure<'_> {
             |bytes| format!("{:.2} GB", bytes as f64 / 1e9),
         );
         Ok(format!(
-            "seconds a step (median of {})  {median:.2}\npadded tokens a second         {:.0}\n\
+            "seconds a step (median of {})  {median:.2}\ntokens a second                {rate:.0}\n\
              peak memory                    {memory}\n",
             seconds.len(),
-            tokens as f64 / median
         ))
     }
 }
 
-impl Measure<'_> {
-    fn batch(&self, step: u64, vocabulary: usize) -> TrainingBatch {
-        let Arguments {
-            batch_size, length, ..
-        } = *self.arguments;
-        let config = &self.checkpoint.config;
-        let text = |text: u64| -> Vec<u32> {
-            let word = |position: usize| {
-                let random = mix(mix(step, text), position as u64);
-                // Past the special tokens, and never a pad.
-                5 + (random % (vocabulary as u64 - 5)) as u32
-            };
-            let inner = length.saturating_sub(2);
-            let mut ids = vec![config.bos_token_id];
-            ids.extend((0..inner).map(word));
-            ids.push(config.eos_token_id);
-            ids
+/// Where the batches come from.
+enum Batches<'a> {
+    File(TextTable, TokenBatcher),
+    Random(&'a MpNetConfig),
+}
+
+impl<'a> Batches<'a> {
+    fn open(arguments: &Arguments, checkpoint: &'a Checkpoint) -> Result<Self, TrainError> {
+        let Some(file) = &arguments.train else {
+            return Ok(Self::Random(&checkpoint.config));
         };
-        TrainingBatch {
-            texts: (0..2 * batch_size as u64).map(text).collect(),
-            rows: batch_size,
-            seed: step,
-            ..TrainingBatch::default()
+        let options = ReadOptions {
+            columns: arguments.columns.clone(),
+            ..ReadOptions::default()
+        };
+        let table = TextTable::read(&[file], &options)?;
+        let tokenizer = Arc::new(checkpoint.tokenizer()?);
+        Ok(Self::File(table, TokenBatcher::new(tokenizer)))
+    }
+
+    fn batch(&self, step: usize, arguments: &Arguments) -> TrainingBatch {
+        let rows = arguments.batch_size;
+        match self {
+            Self::File(table, batcher) => {
+                let places = (step * rows..(step + 1) * rows).map(|row| row % table.len());
+                let rows: Vec<_> = places.filter_map(|row| table.get(row)).collect();
+                batcher.tokenize(&rows)
+            }
+            Self::Random(config) => random_batch(step as u64, arguments, config),
         }
+    }
+}
+
+fn random_batch(step: u64, arguments: &Arguments, config: &MpNetConfig) -> TrainingBatch {
+    let Arguments {
+        batch_size, length, ..
+    } = *arguments;
+    let text = |text: u64| -> Vec<u32> {
+        let word = |position: usize| {
+            let random = mix(mix(step, text), position as u64);
+            // Past the special tokens, and never a pad.
+            5 + (random % (config.vocab_size as u64 - 5)) as u32
+        };
+        let inner = length.saturating_sub(2);
+        let mut ids = vec![config.bos_token_id];
+        ids.extend((0..inner).map(word));
+        ids.push(config.eos_token_id);
+        ids
+    };
+    TrainingBatch {
+        texts: (0..2 * batch_size as u64).map(text).collect(),
+        rows: batch_size,
+        seed: step,
+        ..TrainingBatch::default()
     }
 }
