@@ -7,8 +7,9 @@ needs: sentence-transformers onnx onnxruntime openvino nncf, and a built `infer`
 A machine's speed drifts by tens of per cent, so programs that are timed minutes apart cannot be compared. Here the
 texts of a file are sorted by length and cut into groups of 128 (a file named singles.*: of 16, one text a call). Every
 program takes a group in turn, in an order that changes, after a pause in which the threads of the one before have
-come to rest, and after a batch that is not timed. Programs that pad take batches of 32 neighbours, which leaves
-little to pad. A file's speed is that of the sums, over its groups, of the medians over the rounds.
+come to rest, and after going over the group once untimed. Programs that pad take batches of 32 neighbours, which
+leaves little to pad. A file's speed is that of the sums, over its groups, of the medians over the rounds; of the ratios
+in each group the median, the lowest and the highest are printed too.
 
 Without VNNI, ONNX Runtime's products of bytes overflow unless its weights have seven bits: so they have there. bf16 is
 timed where the processor has it; elsewhere OpenVINO computes in float32 and PyTorch takes minutes.
@@ -149,7 +150,8 @@ makers = {
     "ort-f32": lambda: onnx_runtime(onnx_file()),
     "openvino-f32": lambda: open_vino(openvino.Core().read_model(onnx_file()), "f32"),
     "ort-int8": lambda: onnx_runtime(onnx_int8()),
-    "openvino-int8": lambda: open_vino(open_vino_int8(calibration), "f32"),
+    # What is left in floating point may be bf16 where the processor has it.
+    "openvino-int8": lambda: open_vino(open_vino_int8(calibration), "bf16" if "bf16" in cpu else "f32"),
 }
 if "bf16" in cpu:
     makers["torch-bf16"] = lambda: pytorch(torch.bfloat16)
@@ -174,7 +176,7 @@ for turn in range(arguments.rounds):
                 taken, smallest, mean = ours(precisions[name], path)
             else:
                 parts = [[text] for text in texts] if workload == "singles" else [texts]
-                for part in parts if workload == "singles" else [texts[:BATCH]]:
+                for part in parts:
                     programs[name](part)
                 start = time.perf_counter()
                 vectors = np.concatenate([programs[name](part) for part in parts])
@@ -204,8 +206,13 @@ for name in [*programs, *precisions]:
 for name, precision in precisions.items():
     speeds = {(row["peer"], row["workload"]): row["texts_per_second"] for row in rows}
     rivals = [peer for peer in programs if peer.endswith(precision)]
-    ratios = [f"{workload} {speeds[name, workload] / max(speeds[peer, workload] for peer in rivals):.2f}" for workload in workloads if rivals]
-    print(f"{name} over the fastest of {', '.join(rivals) or 'none'}: {', '.join(ratios)}")
+    for workload in workloads if rivals else []:
+        fastest = max(rivals, key=lambda peer: speeds[peer, workload])
+        groups_of = [group[1] for group in all_groups if group[0] == workload]
+        times = lambda peer: [statistics.median(seconds[peer, workload, number]) for number in groups_of]
+        each = sorted(theirs / here for theirs, here in zip(times(fastest), times(name)))
+        print(f"{name} over {fastest}, {workload}: {speeds[name, workload] / speeds[fastest, workload]:.2f}"
+              f" (groups: {statistics.median(each):.2f}, {each[0]:.2f} to {each[-1]:.2f})")
 if arguments.out:
     with open(arguments.out, "w") as file:
         json.dump({"threads": arguments.threads, "rows": [row for row in rows if not row["peer"].startswith("infer")]}, file, indent=1)

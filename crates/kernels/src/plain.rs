@@ -144,7 +144,7 @@ pub(crate) fn attention_within<B: EncoderOps>(
     texts: &Texts,
     dropout: Option<DropoutMask>,
 ) -> Tensor<B, 2> {
-    let attended: Vec<Tensor<B, 2>> = (0..texts.ranges().len())
+    let attended: Vec<Tensor<B, 2>> = with_tokens(texts)
         .map(|text| {
             let text = Text::new(&query_key_value, &bias, texts, text);
             let weights = text.weights();
@@ -156,7 +156,7 @@ pub(crate) fn attention_within<B: EncoderOps>(
         })
         .collect();
     if attended.is_empty() {
-        // No texts, no rows.
+        // No tokens, no rows.
         return query_key_value[0].clone();
     }
     Tensor::cat(attended, 0)
@@ -173,7 +173,7 @@ pub(crate) fn attention_within_backward<B: EncoderOps>(
 ) -> AttentionGradients<B> {
     let mut parts: [Vec<Tensor<B, 2>>; 3] = Default::default();
     let mut of_biases = of_bias.then(|| bias.zeros_like());
-    for index in 0..texts.ranges().len() {
+    for index in with_tokens(texts) {
         let text = Text::new(&query_key_value, &bias, texts, index);
         let gradient = text.split(&gradient);
         let weights = text.weights();
@@ -199,7 +199,7 @@ pub(crate) fn attention_within_backward<B: EncoderOps>(
             part.push(text.join(of_part));
         }
     }
-    let query_key_value = if texts.ranges().is_empty() {
+    let query_key_value = if texts.tokens() == 0 {
         query_key_value
     } else {
         parts.map(|part| Tensor::cat(part, 0))
@@ -208,6 +208,14 @@ pub(crate) fn attention_within_backward<B: EncoderOps>(
         query_key_value,
         bias: of_biases,
     }
+}
+
+/// The texts that are not empty.
+fn with_tokens(texts: &Texts) -> impl Iterator<Item = usize> {
+    let ranges = texts.ranges().iter().enumerate();
+    ranges
+        .filter(|(_, range)| !range.is_empty())
+        .map(|(index, _)| index)
 }
 
 /// One text: `[1, heads, length, head_size]` each.

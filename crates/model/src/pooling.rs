@@ -122,7 +122,8 @@ pub fn pool<B: Backend>(
     )
 }
 
-/// As [`pool`], for texts that stand end to end: `[tokens, hidden]` in, `[texts, modes * hidden]` out.
+/// As [`pool`], for texts that stand end to end: `[tokens, hidden]` in, `[texts, modes * hidden]` out. A text without
+/// a token gives zeros.
 pub fn pool_end_to_end<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
@@ -130,6 +131,9 @@ pub fn pool_end_to_end<B: Backend>(
 ) -> Tensor<B, 2> {
     let [_, width] = hidden.dims();
     let rows = texts.ranges().iter().map(|text| {
+        if text.is_empty() {
+            return Tensor::zeros([1, modes.len() * width], &hidden.device());
+        }
         let hidden = hidden.clone().slice([text.clone(), 0..width]);
         pool(modes, &hidden.unsqueeze::<3>(), None)
     });

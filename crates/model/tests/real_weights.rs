@@ -8,7 +8,12 @@
 
 mod common;
 
+#[cfg(feature = "cpu")]
+use std::path::Path;
+
 use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens, report};
+#[cfg(feature = "cpu")]
+use model::Precision;
 use model::{Device, SentenceEncoder, hub};
 
 /// A software GPU needs seconds for a text; there the three sample queries, which come first, must
@@ -46,4 +51,46 @@ fn tokens_and_vectors_are_those_of_pytorch() {
     let expected = &expected[..count * vectors.width()];
     let largest = assert_close("vectors", vectors.values(), expected, TOLERANCE);
     report(&format!("all-mpnet-base-v2, {count} vectors"), largest);
+}
+
+/// Over queries and products; awkward texts lose more (README, "Fewer bits").
+#[cfg(feature = "cpu")]
+#[test]
+fn fewer_bits_keep_the_vectors_of_queries_and_products() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/bench");
+    let texts: Vec<String> = ["queries.txt", "titles.txt"]
+        .iter()
+        .flat_map(|name| {
+            let lines = std::fs::read_to_string(folder.join(name)).unwrap();
+            let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+            lines.into_iter().step_by(25)
+        })
+        .collect();
+    assert!(texts.len() > 60);
+    let vectors = |precision| {
+        let encoder = SentenceEncoder::builder()
+            .device(DEVICE)
+            .precision(precision)
+            .load(hub::DEFAULT_MODEL)
+            .unwrap();
+        encoder.encode(&texts).unwrap()
+    };
+    let exact = vectors(Precision::Float32);
+    for (precision, least, least_mean) in [
+        (Precision::Bfloat16, 0.9995, 0.9999),
+        (Precision::Int8, 0.985, 0.995),
+    ] {
+        let coarse = vectors(precision);
+        let rows = exact.values().chunks(exact.width());
+        let cosines: Vec<f32> = rows
+            .zip(coarse.values().chunks(exact.width()))
+            .map(|(exact, coarse)| exact.iter().zip(coarse).map(|(a, b)| a * b).sum())
+            .collect();
+        let smallest = cosines.iter().copied().fold(1.0, f32::min);
+        let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+        assert!(
+            smallest >= least && mean >= least_mean,
+            "{precision}: {smallest} {mean}"
+        );
+    }
 }

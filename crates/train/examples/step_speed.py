@@ -1,6 +1,6 @@
 """Seconds of a training step of sentence-transformers on PyTorch, beside examples/step_speed.rs.
 
-usage: python step_speed.py MODEL_FOLDER      (from the project's folder; needs sentence-transformers)
+usage: python step_speed.py MODEL_FOLDER [DEVICE]      (from the project's folder; needs sentence-transformers)
 
 32 pairs a step, multiple-negatives-ranking, AdamW, gradients clipped at 1: first the rows of
 datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens.
@@ -11,7 +11,8 @@ from sentence_transformers import SentenceTransformer, losses
 
 ROWS, LENGTH, STEPS = 32, 128, 4
 torch.set_num_threads(2)
-model = SentenceTransformer(sys.argv[1], device="cpu")
+device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
+model = SentenceTransformer(sys.argv[1], device=device)
 model.max_seq_length = LENGTH
 model.train()
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
@@ -36,10 +37,13 @@ for name, batch in (("real pairs", real), ("128 tokens", full)):
         start = time.perf_counter()
         columns = batch(step)
         tokens.append(sum(column["input_ids"].numel() for column in columns))
+        columns = [{name: value.to(device) for name, value in column.items()} for column in columns]
         loss(columns, None).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
+        if device != "cpu":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     # The first step warms up.
     print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} tokens/s, padding counted")

@@ -1,4 +1,4 @@
-//! How long a training step takes: seconds, padded tokens a second, peak memory.
+//! How long a training step takes: seconds, tokens a second (without padding), peak memory.
 //!
 //! Random rows of two texts of a fixed length, or the rows of a file in order, with
 //! `multiple-negatives-ranking`, AdamW, gradients clipped: one step as `train fit` takes it.

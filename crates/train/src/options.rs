@@ -21,8 +21,8 @@ pub struct FitOptions {
         deserialize_with = "one_or_several"
     )]
     pub train: Vec<PathBuf>,
-    /// A file of rows to validate with; scores are of rows of any kind, a validation loss of those
-    /// that fit the loss.
+    /// A file of rows to validate with; scores are of all rows of any kind, a validation loss of the first
+    /// 16 batches of those that fit the loss.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",

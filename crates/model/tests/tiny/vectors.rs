@@ -6,7 +6,7 @@ use crate::common::{
     report, tiny,
 };
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use model::{Checkpoint, SentenceEncoder};
+use model::{Checkpoint, SentenceEncoder, TokenBatch};
 
 /// Batches, orders and paddings may differ by the order of sums alone.
 const INVARIANCE: f32 = 1e-6;
@@ -259,4 +259,32 @@ fn progress_counts_texts_and_can_stop() {
     assert_eq!(seen.last(), Some(&(5, 5)));
     let stopped = encoder.encode_with_progress(&texts, |_| std::ops::ControlFlow::Break(()));
     assert!(matches!(stopped, Err(model::ModelError::Interrupted)));
+}
+
+#[test]
+fn a_text_without_a_token_gives_zeros_and_changes_no_other() {
+    let device = Default::default();
+    let model = Checkpoint::open(&fixture("tiny-mpnet"))
+        .unwrap()
+        .load::<TestBackend>(&device)
+        .unwrap();
+    let vectors = |texts: &[&[u32]]| -> Vec<f32> {
+        let batch = TokenBatch::new(texts.iter().copied(), 1);
+        model.forward_batch(&batch).into_data().to_vec().unwrap()
+    };
+    let text: &[u32] = &[0, 8, 13, 9, 2];
+    let alone = vectors(&[text]);
+    let zeros = vec![0.0; alone.len()];
+    assert_close(
+        "behind",
+        &vectors(&[text, &[]]),
+        &[&alone[..], &zeros].concat(),
+        INVARIANCE,
+    );
+    assert_close(
+        "before",
+        &vectors(&[&[], text]),
+        &[&zeros[..], &alone].concat(),
+        INVARIANCE,
+    );
 }

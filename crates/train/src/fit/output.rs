@@ -23,7 +23,7 @@ const LAST_MODEL: &str = ".model";
 
 /// Settings that a resumed run may change: none of them moves a weight, but that another device rounds in its way and
 /// draws other dropout.
-const FREE: [&str; 10] = [
+const FREE: [&str; 9] = [
     "output",
     "device",
     "devices",
@@ -33,7 +33,6 @@ const FREE: [&str; 10] = [
     "patience",
     "keep-last",
     "reference",
-    "save-adapter",
 ];
 
 /// Settings that name files whose rows decide: they may have moved, but not come or gone.

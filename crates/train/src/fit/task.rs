@@ -17,6 +17,7 @@ use super::freeze::freeze;
 use super::plan::plan;
 use super::{FitResult, OutputFolder, Rows, Surroundings};
 use crate::error::TrainError;
+use crate::options::FitOptions;
 use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
 use crate::step::{StepSettings, Trainee};
@@ -54,6 +55,7 @@ impl BackendTask for Fit<'_> {
         let start = self.start(checkpoints.as_ref())?;
         let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
+        let lanes = step_settings.lanes_per_device;
         let Some(plan) = plan(settings, &train, &self.surroundings.stop, notes)? else {
             return Err(self.interrupted(start.step, self.surroundings.resume));
         };
@@ -65,7 +67,7 @@ impl BackendTask for Fit<'_> {
         ));
 
         if let Some(output) = &self.output {
-            output.begin(&settings.options)?;
+            output.begin(&self.resolved_options(lanes))?;
         }
         let mut log = match &self.output {
             Some(output) if start.step > 0 => {
@@ -303,6 +305,21 @@ impl Fit<'_> {
             None => "without --output nothing was kept".to_owned(),
         };
         TrainError::Interrupted { step, advice }
+    }
+
+    /// The options of the run, with what only the model and the device told.
+    fn resolved_options(&self, lanes: usize) -> FitOptions {
+        let config = &self.checkpoint.config;
+        let mut options = self.settings.options.clone();
+        options.lanes.get_or_insert(lanes);
+        options
+            .max_length
+            .get_or_insert(self.checkpoint.max_seq_length);
+        // One number says both.
+        if config.hidden_dropout_prob == config.attention_probs_dropout_prob {
+            options.dropout.get_or_insert(config.hidden_dropout_prob);
+        }
+        options
     }
 }
 

@@ -112,7 +112,11 @@ fn introduction(card: &mut Card, summary: &RunSummary) {
 }
 
 fn usage(card: &mut Card, summary: &RunSummary) {
-    let folder = summary.output.display().to_string();
+    // Of the folder its own name: a card is shown to others.
+    let folder = summary.output.file_name().map_or_else(
+        || summary.output.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     card.block("## Usage");
     card.block("In Python, after `pip install sentence-transformers`:");
     card.code(
@@ -415,8 +419,8 @@ mod tests {
         let card = model_card(&awkward());
         for text in [
             "fine-tuned from [sentence-transformers/all-mpnet-base-v2](https://huggingface.co/",
-            r#"SentenceTransformer("runs/it's \"mine\" & <yours>")"#,
-            r#"$ infer --model 'runs/it'\''s "mine" & <yours>' search"#,
+            r#"SentenceTransformer("it's \"mine\" & <yours>")"#,
+            r#"$ infer --model 'it'\''s "mine" & <yours>' search"#,
             "| ndcg@10 | 0.5000 | 0.6250 | +0.1250 |",
             "| **-0.0500 worse** |",
             "became worse: it fell by 0.0500, from 0.7500 to 0.7000.**",

@@ -188,6 +188,38 @@ fn dropout_is_the_same_in_the_second_pass() {
     assert!((undropped - loss).abs() > 1e-4, "dropout acts");
 }
 
+/// Layers that are computed again beside one graph over all of them, which draws the same random numbers once.
+#[test]
+fn layers_computed_again_drop_what_they_dropped() {
+    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
+    let settings = || settings(Activations::LayerInputs, 1, 100);
+    let found = step(&model, settings());
+
+    let batch = batch();
+    let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
+    for chunk in super::chunks::plan(&batch, settings().chunk, 1, 1) {
+        let seed = |index: usize| crate::random::mix(chunk.seed, index as u64);
+        let (network, tokens) = (&model.network, &chunk.tokens);
+        let bias = network.position_bias(tokens.length());
+        let (mut hidden, context) =
+            model::with_dropout_seed(seed(0), || network.embed_batch(tokens, bias));
+        for (index, layer) in network.layers().iter().enumerate() {
+            let forward = || layer.forward(hidden, &context);
+            hidden = model::with_dropout_seed(seed(index + 1), forward);
+        }
+        let rows = model.batch_vectors(hidden, tokens);
+        let places = chunk.texts.iter().enumerate();
+        vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
+    }
+    let all = Tensor::cat(vectors.into_values().collect(), 0);
+    let columns = [0, batch.rows].map(|first| all.clone().narrow(0, first, batch.rows));
+    let loss = settings().objective.forward(&columns, None);
+    let value = loss.clone().into_data().iter::<f64>().next().unwrap();
+    let trainee = Trainee::new(model.clone(), settings());
+    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
+    assert_same("layers", found, &(value, by_path(&trainee, &gradients)));
+}
+
 #[test]
 fn frozen_layers_have_no_gradient_and_the_others_the_same() {
     let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();

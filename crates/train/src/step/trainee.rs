@@ -17,7 +17,7 @@ use super::chunks::{Activations, deal, plan};
 use super::lane::{Dropping, Lane, select};
 use crate::batch::TrainingBatch;
 use crate::losses::Objective;
-use crate::losses::collapse::mean_pairwise_cosine;
+use crate::losses::collapse::{FEWEST_TEXTS, mean_pairwise_cosine};
 
 /// How a step goes about its work.
 #[derive(Clone, Debug)]
@@ -173,7 +173,6 @@ impl<B: TrainingBackend> TrainStep for Trainee<B> {
         for gradients in gradients {
             sum.accumulate(self, gradients.to_device::<B, _>(&home, self));
         }
-        let anchors = select(vectors, &different_anchors(&batch));
         TrainOutput {
             grads: sum.grads(),
             item: StepOutput {
@@ -182,7 +181,7 @@ impl<B: TrainingBackend> TrainStep for Trainee<B> {
                 texts: batch.texts.len(),
                 tokens,
                 score: None,
-                mean_cosine: mean_pairwise_cosine(anchors),
+                mean_cosine: mean_cosine_of_anchors(&batch, vectors),
             },
         }
     }
@@ -274,7 +273,7 @@ impl<B: EncoderOps> InferenceStep for Trainee<B> {
             texts: batch.texts.len(),
             tokens,
             score: None,
-            mean_cosine: mean_pairwise_cosine(select(vectors, &different_anchors(&batch))),
+            mean_cosine: mean_cosine_of_anchors(&batch, vectors),
         }
     }
 }
@@ -298,6 +297,18 @@ fn objective<B: EncoderOps>(
 
 fn scalar<B: EncoderOps>(tensor: Tensor<B, 1>) -> f64 {
     tensor.into_data().iter::<f64>().next().unwrap_or(f64::NAN)
+}
+
+/// Over anchors that differ, where there are enough to tell anything; of the vectors of a batch, column by column.
+fn mean_cosine_of_anchors<B: EncoderOps>(
+    batch: &TrainingBatch,
+    vectors: Tensor<B, 2>,
+) -> Option<f32> {
+    let anchors = different_anchors(batch);
+    if anchors.len() < FEWEST_TEXTS {
+        return None;
+    }
+    mean_pairwise_cosine(select(vectors, &anchors))
 }
 
 /// The rows of a batch whose anchors differ: equal texts have one vector in any model.

@@ -306,6 +306,26 @@ mod tests {
         assert_eq!(folder.latest().unwrap().unwrap().step, 20);
     }
 
+    /// A score that came back a little lower would let an equal one of a later step take its place.
+    #[test]
+    fn a_score_is_read_as_it_was_written() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        for part in 1..200 {
+            let best = Some(Best {
+                score: f64::from(part) / 1_999.0,
+                step: 7,
+            });
+            let position = Position {
+                step: 9,
+                best,
+                ..Position::default()
+            };
+            folder.write_position(&position).unwrap();
+            assert_eq!(folder.position(9).unwrap().best, best);
+        }
+    }
+
     #[test]
     fn other_files_are_left_alone() {
         let run = tempfile::tempdir().unwrap();

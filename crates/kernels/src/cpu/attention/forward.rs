@@ -92,6 +92,9 @@ impl Vectorized for Forward<'_> {
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let Self { head, .. } = self;
         let (length, head_size) = (head.length(), head.attention.head_size);
+        if length == 0 {
+            return;
+        }
         let projections = head.attention.projections;
         let width = panel_width::<S>();
         let keys = transposed_panels(head.rows(projections.key), length, width);

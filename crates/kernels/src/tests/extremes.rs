@@ -1,0 +1,289 @@
+//! Numbers at the edges of float32, masks, texts without a token, and whole numbers of eight bits: the fast bodies
+//! against the default ones.
+
+use super::*;
+
+/// Within a bound of its own for each element.
+#[track_caller]
+fn assert_within<const D: usize>(
+    fast: Tensor<Flex, D>,
+    expected: Tensor<Flex, D>,
+    bound: impl Fn(usize) -> f64,
+) {
+    let (fast, expected) = (floats(fast), floats(expected));
+    assert_eq!(fast.len(), expected.len());
+    for (index, (fast, expected)) in fast.iter().zip(&expected).enumerate() {
+        let difference = (f64::from(*fast) - f64::from(*expected)).abs();
+        assert!(
+            difference <= bound(index),
+            "element {index} is {fast}, expected {expected} within {}",
+            bound(index)
+        );
+    }
+}
+
+fn floats<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Random numbers of that size; multiplied in float32, so that they may be subnormal.
+fn sized<const D: usize>(shape: [usize; D], magnitude: f32) -> Tensor<Flex, D> {
+    random(shape, 1.0) * magnitude
+}
+
+/// What a sum may lose where numbers are subnormal; a matrix unit takes those for 0.
+fn smallest() -> f64 {
+    f64::from(if crate::cpu::uses_matrix_unit() {
+        f32::MIN_POSITIVE
+    } else {
+        f32::from_bits(1)
+    })
+}
+
+/// What of the keys a query may not see.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mask {
+    Nothing,
+    /// Some keys, with the number by which `transformers` masks.
+    SomeByLowest,
+    /// Some keys, with minus infinity.
+    SomeByInfinity,
+    /// All keys of some queries.
+    AllByLowest,
+}
+
+impl Mask {
+    /// Over a bias `[1, heads, length, length]`. Every query sees the first key, but where all are masked.
+    fn over(self, bias: Tensor<Flex, 4>) -> Tensor<Flex, 4> {
+        let shape = bias.dims();
+        let length = shape[3];
+        let mut values = floats(bias);
+        for (index, value) in values.iter_mut().enumerate() {
+            let (query, key) = (index / length % length, index % length);
+            let some = key > 0 && (query + key) % 3 != 0;
+            match self {
+                Self::SomeByLowest if some => *value = f32::MIN,
+                Self::SomeByInfinity if some => *value = f32::NEG_INFINITY,
+                Self::AllByLowest if query % 2 == 0 => *value = f32::MIN,
+                _ => {}
+            }
+        }
+        Tensor::from_data(
+            burn::tensor::TensorData::new(values, shape),
+            &Default::default(),
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn dense_layers_of_numbers_of_any_size(
+        rows in 1usize..60,
+        input in 1usize..150,
+        output in 1usize..70,
+        gelu in any::<bool>(),
+        magnitude in prop::sample::select(vec![1e-40_f32, 1e-20, 1e4, 1e30]),
+        precision in prop::sample::select(vec![Precision::Float32, Precision::Bfloat16]),
+    ) {
+        // A matrix unit rounds the input too where weights are bfloat16.
+        prop_assume!(precision == Precision::Float32 || !crate::cpu::uses_matrix_unit());
+        every::set_of_instructions(|| {
+            let (values, weight) = (sized([rows, input], magnitude), random([input, output], 0.3));
+            let bias = sized([output], magnitude);
+            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
+            let packed = Flex::pack_linear(&[(weight, bias)], precision).unwrap();
+            let packed = LinearWeights::Packed(packed);
+            let default = plain::dense(values.clone(), packed.clone(), activation);
+            let fast = Flex::dense(values, packed, activation);
+            // As between numbers of a common size, and every product may lose half of the smallest.
+            let bound = 8e-5 * f64::from(magnitude) + smallest() * (input + 1) as f64;
+            assert_within(fast, default, |_| bound);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+
+    /// Each number of a row is at most half a step from a whole one (the last before the end of the range a whole
+    /// step), and a step is a 255th of the row's range, which includes 0.
+    #[test]
+    fn dense_layers_of_eight_bits_are_within_the_steps_of_their_rows(
+        rows in 1usize..60,
+        input in 1usize..150,
+        output in 1usize..70,
+        magnitude in prop::sample::select(vec![1e-20_f32, 1.0, 1e15]),
+    ) {
+        every::set_of_instructions(|| {
+            let (values, weight) = (sized([rows, input], magnitude), random([input, output], 0.3));
+            let layer = [(weight, sized([output], magnitude))];
+            let packed = Flex::pack_linear(&layer, Precision::Int8).unwrap();
+            let weights = packed.unpack().0;
+            let packed = LinearWeights::Packed(packed);
+            let default = plain::dense(values.clone(), packed.clone(), Activation::Identity);
+            let fast = Flex::dense(values.clone(), packed, Activation::Identity);
+            let values = floats(values);
+            let bound = |index: usize| {
+                let (row, column) = (index / output, index % output);
+                let row = &values[row * input..][..input];
+                let largest = row.iter().copied().fold(0.0, f32::max);
+                let lowest = row.iter().copied().fold(0.0, f32::min);
+                let step = f64::from(largest - lowest) / 255.0;
+                let of_weights: f64 = weights
+                    .iter()
+                    .skip(column)
+                    .step_by(output)
+                    .map(|weight| f64::from(weight.abs()))
+                    .sum();
+                // And what float32 loses, as between numbers of a common size.
+                step * of_weights + 8e-5 * f64::from(magnitude)
+            };
+            assert_within(fast, default, bound);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+
+    #[test]
+    fn gelu_of_numbers_of_any_size(
+        rows in 1usize..20,
+        width in 1usize..300,
+        magnitude in prop::sample::select(vec![1e-40_f32, 1e-20, 1.0, 1e4, 1e30]),
+    ) {
+        every::set_of_instructions(|| {
+            let (values, direction) = (sized([rows, width], magnitude), random([rows, width], 1.0));
+            let numbers = floats(values.clone());
+            let default = burn::tensor::activation::gelu(values.clone());
+            // The error function is within 4e-7 and is multiplied with the number.
+            let bound = |index: usize| 1e-6 * f64::from(numbers[index].abs()) + smallest();
+            assert_within(Flex::exact_gelu(values.clone()), default, bound);
+            let default = plain::exact_gelu_backward(values.clone(), direction.clone());
+            let directions = floats(direction.clone());
+            let bound = |index: usize| 4e-6 * f64::from(directions[index].abs());
+            assert_within(Flex::exact_gelu_backward(values, direction), default, bound);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+
+    /// Rows of any size come to the same where `epsilon` has that size too.
+    #[test]
+    fn normalisation_of_numbers_of_any_size(
+        rows in 1usize..80,
+        width in 8usize..150,
+        magnitude in prop::sample::select(vec![1e-15_f32, 1e-5, 1e4, 1e15]),
+    ) {
+        every::set_of_instructions(|| {
+            let (values, residual) = (sized([rows, width], magnitude), sized([rows, width], magnitude));
+            let size = f64::from(magnitude);
+            let norm = Norm { epsilon: 1e-5 * size * size, ..norm(width) };
+            let sum = values.clone() + residual.clone();
+            let default = plain::normalize(sum.clone(), norm.clone());
+            let fast = Flex::add_layer_norm(values, residual, norm.clone());
+            assert_within(fast, default, |_| 2e-5);
+            let direction = random([rows, width], 1.0);
+            let default = plain::normalize_backward(sum.clone(), norm.clone(), direction.clone());
+            let fast = Flex::normalize_backward(sum, norm, direction);
+            assert_within(fast.values, default.values, |_| 8e-5 / size);
+            assert_within(fast.scale, default.scale, |_| 8e-5);
+            assert_within(fast.shift, default.shift, |_| 8e-5);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+
+    #[test]
+    fn attention_under_masks_and_over_numbers_of_any_size(
+        lengths in prop::collection::vec(0usize..40, 1..6),
+        heads in 1usize..4,
+        head_size in 1usize..33,
+        mask in prop::sample::select(vec![
+            Mask::Nothing, Mask::SomeByLowest, Mask::SomeByInfinity, Mask::AllByLowest,
+        ]),
+        magnitude in prop::sample::select(vec![1e-40_f32, 1.0, 1e20]),
+        drops in any::<bool>(),
+    ) {
+        every::set_of_instructions(|| {
+            let Attended { projections: [query, key, value], bias, texts, direction } =
+                Attended::new(lengths.clone(), heads, head_size, false);
+            // Large queries would only pick single keys.
+            let projections = [query, key, value * magnitude];
+            let bias = mask.over(bias);
+            let dropout = dropout(drops);
+            let size = f64::from(magnitude);
+            let default =
+                plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
+            let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout);
+            assert_within(fast, default, |_| 2e-5 * size + 40.0 * smallest());
+
+            let back = |fast: bool| {
+                let body = if fast {
+                    Flex::attention_within_backward
+                } else {
+                    plain::attention_within_backward
+                };
+                body(projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true)
+            };
+            let (fast, default) = (back(true), back(false));
+            // The gradient of the values knows nothing of their size, the others go with it.
+            let bounds = [4e-5 * size, 4e-5 * size, 4e-5].map(|bound| bound + 80.0 * smallest());
+            let found = fast.query_key_value.into_iter().zip(default.query_key_value);
+            for ((fast, default), bound) in found.zip(bounds) {
+                assert_within(fast, default, |_| bound);
+            }
+            let bound = 4e-5 * size + 80.0 * smallest();
+            assert_within(fast.bias.unwrap(), default.bias.unwrap(), |_| bound);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+}
+
+/// As burn's softmax (and PyTorch's) has it.
+#[test]
+fn a_query_that_infinity_hides_all_keys_from_has_no_number() {
+    let texts = Texts::of_lengths([3]);
+    let projections = [(); 3].map(|()| random([3, 8], 1.0));
+    let hidden = Tensor::<Flex, 4>::full([1, 2, 3, 3], f32::NEG_INFINITY, &Default::default());
+    let default = plain::attention_within(projections.clone(), hidden.clone(), &texts, None);
+    let fast = Flex::attention_within(projections, hidden, &texts, None);
+    for values in [floats(fast), floats(default)] {
+        assert!(values.iter().all(|value| value.is_nan()), "{values:?}");
+    }
+}
+
+#[test]
+fn texts_without_a_token_have_no_rows_and_take_none() {
+    for lengths in [
+        vec![3, 0],
+        vec![0, 3],
+        vec![0, 2, 0, 0, 4],
+        vec![0],
+        vec![0, 0],
+    ] {
+        let tokens = Texts::of_lengths(lengths.clone()).tokens();
+        let Attended {
+            projections,
+            bias,
+            texts,
+            direction,
+        } = Attended::new(lengths, 2, 4, false);
+        let default = plain::attention_within(projections.clone(), bias.clone(), &texts, None);
+        let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, None);
+        assert_eq!(fast.dims(), [tokens, 8]);
+        assert_within(fast, default, |_| 2e-5);
+        let back = Flex::attention_within_backward(
+            projections.clone(),
+            bias.clone(),
+            &texts,
+            None,
+            direction.clone(),
+            true,
+        );
+        let default =
+            plain::attention_within_backward(projections, bias, &texts, None, direction, true);
+        for (fast, default) in back
+            .query_key_value
+            .into_iter()
+            .zip(default.query_key_value)
+        {
+            assert_within(fast, default, |_| 4e-5);
+        }
+        assert_within(back.bias.unwrap(), default.bias.unwrap(), |_| 4e-5);
+    }
+}
