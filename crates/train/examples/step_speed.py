@@ -37,7 +37,7 @@ for name, batch in (("real pairs", real), ("128 tokens", full)):
         start = time.perf_counter()
         columns = batch(step)
         tokens.append(sum(column["input_ids"].numel() for column in columns))
-        columns = [{name: value.to(device) for name, value in column.items()} for column in columns]
+        columns = [{key: value.to(device) if torch.is_tensor(value) else value for key, value in column.items()} for column in columns]
         loss(columns, None).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
