@@ -81,13 +81,7 @@ fn fewer_bits_keep_the_vectors_of_queries_and_products() {
         (Precision::Int8, 0.985, 0.995),
     ] {
         let coarse = vectors(precision);
-        let rows = exact.values().chunks(exact.width());
-        let cosines: Vec<f32> = rows
-            .zip(coarse.values().chunks(exact.width()))
-            .map(|(exact, coarse)| exact.iter().zip(coarse).map(|(a, b)| a * b).sum())
-            .collect();
-        let smallest = cosines.iter().copied().fold(1.0, f32::min);
-        let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+        let (smallest, mean) = common::cosines(coarse.values(), exact.values(), exact.width());
         assert!(
             smallest >= least && mean >= least_mean,
             "{precision}: {smallest} {mean}"

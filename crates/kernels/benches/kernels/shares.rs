@@ -23,13 +23,15 @@ const ROUNDS: usize = 3;
 pub(crate) fn table(streamed: f64) -> String {
     let mut table = format!(
         "{:<44}{:>16}{:>8}\n",
-        "medians of 21 runs", "a second", "share"
+        format!("medians of {RUNS} runs"),
+        "a second",
+        "share"
     );
     let mut line = |name: &str, mut work: Work| {
         let (rate, share, unit) = match work.amount {
             Amount::Operations(count) => {
                 let (rate, share) = beside_the_peak(count as f64, &mut work);
-                (rate, share, "GFLOP")
+                (rate, share, "Gop")
             }
             Amount::Bytes(count) => {
                 let rate = median((0..RUNS).map(|_| count as f64 / seconds(&mut work.run)));

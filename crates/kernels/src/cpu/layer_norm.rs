@@ -3,7 +3,7 @@
 //! # Strategy
 //!
 //! A row of 768 floats is 3 KiB: it comes from memory once and stays in the first-level cache for its mean, its
-//! variance and its new values, where operation by operation a batch would be read and written five times. Rows are
+//! variance and its new values, where operation by operation a batch would come from memory for each of them. Rows are
 //! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in [`LANES`] lanes
 //! that are added up in order. So a row gives the same bits in whatever company.
 //!

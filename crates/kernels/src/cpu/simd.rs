@@ -3,8 +3,8 @@
 //! # Strategy
 //!
 //! Every kernel is one generic function that `pulp` compiles for each instruction set (AVX-512, AVX2 with FMA, NEON,
-//! plain floats), and the processor is asked once a call, not once an element: a program built for any x86-64 is as
-//! fast as one built for the machine that it runs on. Tiles differ too, as the sets differ in their number of
+//! plain floats), and the processor is asked once a call, not once an element: a program built for any x86-64 uses
+//! the widest registers of the machine that it runs on. Tiles differ too, as the sets differ in their number of
 //! registers ([`tile`](super::tile)).
 
 use pulp::{Simd, WithSimd};

@@ -102,3 +102,13 @@ pub(crate) fn assert_close(what: &str, actual: &[f32], expected: &[f32], toleran
     }
     largest
 }
+
+/// Smallest and mean cosine of vectors of length 1, `[texts, width]` each.
+pub(crate) fn cosines(ours: &[f32], theirs: &[f32], width: usize) -> (f32, f32) {
+    let rows = ours.chunks_exact(width).zip(theirs.chunks_exact(width));
+    let cosines: Vec<f32> = rows
+        .map(|(a, b)| std::iter::zip(a, b).map(|(a, b)| a * b).sum())
+        .collect();
+    let smallest = cosines.iter().copied().fold(1.0, f32::min);
+    (smallest, cosines.iter().sum::<f32>() / cosines.len() as f32)
+}

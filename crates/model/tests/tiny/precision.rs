@@ -11,7 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::checkpoint::{change_tensors, copy};
-use crate::common::{DEVICE, TestBackend, assert_close, fixture, reference_tokens, report, tiny};
+use crate::common::{
+    DEVICE, TestBackend, assert_close, cosines, fixture, reference_tokens, report, tiny,
+};
 
 fn exported(precision: Precision) -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
@@ -36,15 +38,8 @@ fn vectors(folder: &Path, precision: Option<Precision>) -> (Precision, Vec<f32>)
     (encoder.precision(), vectors)
 }
 
-/// Smallest and mean cosine of vectors of length 1.
-fn cosines(ours: &[f32], theirs: &[f32]) -> (f32, f32) {
-    let rows = ours.chunks_exact(32).zip(theirs.chunks_exact(32));
-    let cosines: Vec<f32> = rows
-        .map(|(a, b)| std::iter::zip(a, b).map(|(a, b)| a * b).sum())
-        .collect();
-    let smallest = cosines.iter().copied().fold(1.0, f32::min);
-    (smallest, cosines.iter().sum::<f32>() / cosines.len() as f32)
-}
+/// Of the tiny model's vectors.
+const WIDTH: usize = 32;
 
 #[test]
 fn an_int8_folder_stands_for_itself() {
@@ -56,7 +51,7 @@ fn an_int8_folder_stands_for_itself() {
     // Everywhere in float32, with the weights as they were rounded.
     let (precision, widened) = vectors(&folder, Some(Precision::Float32));
     assert_eq!(precision, Precision::Float32);
-    let (smallest, mean) = cosines(&widened, &exact);
+    let (smallest, mean) = cosines(&widened, &exact, WIDTH);
     assert!(
         0.99 < smallest && 0.999 < mean && mean < 1.0,
         "{smallest} {mean}"
@@ -69,7 +64,7 @@ fn an_int8_folder_stands_for_itself() {
     }
     assert_eq!(precision, Precision::Int8);
     // The goal that the real model is held to.
-    let (smallest, mean) = cosines(&rounded, &exact);
+    let (smallest, mean) = cosines(&rounded, &exact, WIDTH);
     assert!(0.985 < smallest && 0.995 < mean, "{smallest} {mean}");
     // Rounded while loading or before: the same weights through the same operations.
     let (_, at_once) = vectors(&fixture("tiny-mpnet"), Some(Precision::Int8));
@@ -185,7 +180,7 @@ fn a_bf16_folder_is_half_as_large_and_close() {
         Precision::Float32
     };
     assert_eq!(precision, expected);
-    let (smallest, mean) = cosines(&rounded, &exact);
+    let (smallest, mean) = cosines(&rounded, &exact, WIDTH);
     let least = if DEVICE.is_gpu() { 0.996_8 } else { 0.999 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
     if !DEVICE.is_gpu() || precision == Precision::Float32 {
@@ -256,7 +251,7 @@ fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_oth
         }
         let (chosen, rounded) = vectors(&fixture("tiny-mpnet"), Some(precision));
         assert_eq!(chosen, precision);
-        let (smallest, _) = cosines(&rounded, &exact);
+        let (smallest, _) = cosines(&rounded, &exact, WIDTH);
         report(
             &format!("tiny model in {precision}, 1 less the smallest cosine to f32"),
             1.0 - smallest,
@@ -268,7 +263,7 @@ fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_oth
         let (_parent, folder) = exported(precision);
         let (chosen, from_file) = vectors(&folder, None);
         assert_eq!(chosen, precision);
-        let (smallest, _) = cosines(&from_file, &exact);
+        let (smallest, _) = cosines(&from_file, &exact, WIDTH);
         assert!(least < smallest, "{smallest}");
         batches_do_not_change_a_vector_by_more_than_rounding(precision);
     }
@@ -322,7 +317,7 @@ fn an_f16_folder_is_half_as_large_and_close() {
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
     let (precision, widened) = vectors(&folder, Some(Precision::Float32));
     assert_eq!(precision, Precision::Float32);
-    let (smallest, mean) = cosines(&widened, &exact);
+    let (smallest, mean) = cosines(&widened, &exact, WIDTH);
     assert!(0.999_99 < smallest && widened != exact, "{smallest} {mean}");
     let expected = if DEVICE.is_gpu() && supports(DType::F16) {
         Precision::Float16

@@ -16,8 +16,8 @@ use super::cosine::normalize;
 /// the cosine to tell related texts from others is 0.05.
 pub const COLLAPSE_THRESHOLD: f32 = 0.95;
 
-/// Texts below which nothing is said of a model: two variants of one product may well be as near to each other as
-/// [`COLLAPSE_THRESHOLD`], four rarely are.
+/// Texts below which nothing is said of a model: two variants of one product may be as near to each other as
+/// [`COLLAPSE_THRESHOLD`] in any.
 pub const FEWEST_TEXTS: usize = 4;
 
 /// Mean cosine of all pairs of different rows of `[texts, width]`; `None` below two rows.

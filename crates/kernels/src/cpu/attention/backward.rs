@@ -19,7 +19,7 @@ use crate::cpu::tile::Rows;
 
 /// Tasks: groups of neighbouring texts, each with a sum of the bias's gradient. Not the number of
 /// threads, so that the sums run in the same order on every machine; and few, because each sum is as large
-/// as the bias, `[heads, length, length]`. More threads than these work on other chunks of the batch.
+/// as the bias, `[heads, length, length]`. Two lanes of a training step keep eight threads busy.
 const GROUPS: usize = 4;
 
 /// Where the gradients go: rows as the texts', `heads * head_size` floats each.
