@@ -1,7 +1,7 @@
 """Speeds of PyTorch, ONNX Runtime and OpenVINO beside `infer`'s, in turn on the same texts, for all-mpnet-base-v2.
 
 usage: python peers.py MODEL_FOLDER [--infer target/release/infer] [--rounds 1] [--threads 2]
-                       [--precision int8]... [--out peers.json] FILE...
+                       [--precision int8]... [--onnx model.onnx] [--out peers.json] FILE...
 needs: sentence-transformers onnx onnxruntime openvino nncf, and a built `infer`
 
 A machine's speed drifts by tens of per cent, so programs that are timed minutes apart cannot be compared. Here the
@@ -14,7 +14,8 @@ in each group the median, the lowest and the highest are printed too.
 Without VNNI, ONNX Runtime's products of bytes overflow unless its weights have seven bits: so they have there. bf16 is
 timed where the processor has it; elsewhere OpenVINO computes in float32 and PyTorch takes minutes.
 
-`--out` is what `infer bench --peers` reads; what counts are the ratios printed here.
+`--onnx` is the network as others made it, where this version of PyTorch cannot write it. `--out` is what `infer bench
+--peers` reads; what counts are the ratios printed here.
 """
 import argparse, collections, json, os, random, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -26,6 +27,7 @@ arguments.add_argument("--infer", default="target/release/infer")
 arguments.add_argument("--rounds", type=int, default=1)
 arguments.add_argument("--threads", type=int, default=2)
 arguments.add_argument("--precision", action="append", choices=["f32", "bf16", "int8"], help="only this; may be given again")
+arguments.add_argument("--onnx", help="ids and mask in, `hidden` out")
 arguments.add_argument("--out")
 arguments = arguments.parse_args()
 # The second one is for the tokenizers.
@@ -75,7 +77,7 @@ def padded(run):
 
 
 def onnx_file():
-    path = f"{folder}/model.onnx"
+    path = arguments.onnx or f"{folder}/model.onnx"
     if not os.path.exists(path):
         model = SentenceTransformer(arguments.model, device="cpu")[0].auto_model.eval()
         names, ids = ["input_ids", "attention_mask"], torch.full((2, 8), 1000)

@@ -48,3 +48,5 @@ for name, batch in (("real pairs", real), ("128 tokens", full)):
     # The first step warms up.
     print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} tokens/s, padding counted")
 print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+if device != "cpu":
+    print(f"peak memory of the GPU {torch.cuda.max_memory_reserved() / 1e9:.2f} GB, of which tensors {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")

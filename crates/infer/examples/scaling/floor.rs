@@ -4,13 +4,13 @@
 //! text through those of attention: that many multiply-adds, over what the vector units do when all
 //! operands are in registers ([`peak`](crate::peak)). And once a batch all weights of the dense layers
 //! are read, in the bytes that the precision keeps of them, over the rate at which memory streams:
-//! they are more than a cache holds. Both go on at the same time, so the floor is the larger.
+//! they are more than a cache holds. Both go on at the same time, so the floor is the larger. In int8 the dense layers
+//! have the peak of products of bytes, attention that of float32.
 //!
 //! What is left out is little (embeddings, normalisation, softmax, biases, scales, tokenization), and is
 //! part of the distance.
 //!
-//! The peak is that of float32. Whole numbers of eight bits go through the vector units two or four at
-//! a time, and a tile unit is beyond them: there a time may be *below* this floor.
+//! The peak is that of the vector units. A tile unit (AMX) is beyond them: there a time may be *below* this floor.
 
 use model::{MpNetConfig, Precision};
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 /// What the machine does at best.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Peak {
-    /// A multiply-add is two.
+    /// In float32; a multiply-add is two.
     pub(crate) operations_per_second: f64,
+    /// In the dense layers' precision.
+    pub(crate) dense_operations_per_second: f64,
     pub(crate) streamed_bytes_per_second: f64,
 }
 
@@ -69,8 +71,16 @@ impl Work {
 
     /// Operations of texts of these lengths.
     pub(crate) fn operations(self, lengths: &[usize]) -> f64 {
-        let of_text = |&length: &usize| length * (self.weights + length * self.of_pair);
-        2.0 * lengths.iter().map(of_text).sum::<usize>() as f64
+        self.of_dense_layers(lengths) + self.of_attention(lengths)
+    }
+
+    fn of_dense_layers(self, lengths: &[usize]) -> f64 {
+        2.0 * (self.weights * lengths.iter().sum::<usize>()) as f64
+    }
+
+    fn of_attention(self, lengths: &[usize]) -> f64 {
+        let pairs: usize = lengths.iter().map(|length| length * length).sum();
+        2.0 * (self.of_pair * pairs) as f64
     }
 
     /// Bytes of the dense layers' weights.
@@ -80,7 +90,8 @@ impl Work {
 
     /// The least time for texts of these lengths that go through the network together.
     pub(crate) fn floor(self, lengths: &[usize], peak: Peak) -> Floor {
-        let computing = self.operations(lengths) / peak.operations_per_second;
+        let computing = self.of_dense_layers(lengths) / peak.dense_operations_per_second
+            + self.of_attention(lengths) / peak.operations_per_second;
         let reading = self.bytes() as f64 / peak.streamed_bytes_per_second;
         if computing < reading {
             Floor {
@@ -102,6 +113,7 @@ mod tests {
 
     const PEAK: Peak = Peak {
         operations_per_second: 1000.0,
+        dense_operations_per_second: 1000.0,
         streamed_bytes_per_second: 100.0,
     };
 
@@ -147,6 +159,18 @@ mod tests {
         // 108 bytes take 1.08 s, 2 * 864 operations 1.728 s.
         let short = floor(Precision::Int8, &[3; 2]);
         assert_eq!((short.seconds, short.bound), (1.728, Bound::Computing));
+    }
+
+    /// Of the 1,728 operations 1,296 are the dense layers'.
+    #[test]
+    fn dense_layers_have_the_peak_of_their_precision() {
+        let peak = Peak {
+            dense_operations_per_second: 4000.0,
+            streamed_bytes_per_second: 1e6,
+            ..PEAK
+        };
+        let floor = Work::of(&small(), Precision::Int8).floor(&[3; 2], peak);
+        assert!((floor.seconds - (0.324 + 0.432)).abs() < 1e-12, "{floor:?}");
     }
 
     /// all-mpnet-base-v2: 12 layers of 768 and 3,072.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use infer::Failure;
-use model::{ModelError, SentenceEncoder, threads};
+use model::{ModelError, Precision, SentenceEncoder, threads};
 
 use crate::arguments::{Arguments, OneSheet};
 use crate::error::ScalingError;
@@ -25,8 +25,13 @@ pub(crate) fn sheet(arguments: &Arguments, one: OneSheet) -> Result<Sheet, Scali
     threads::start(Some(one.threads)).map_err(Failure::from)?;
     let threads = rayon::current_num_threads();
     // In the same process and minute as the times that are compared with it.
+    let operations_per_second = peak::operations_per_second(threads);
+    let of_bytes = (one.precision == Precision::Int8)
+        .then(|| peak::byte_operations_per_second(threads))
+        .flatten();
     let peak = Peak {
-        operations_per_second: peak::operations_per_second(threads),
+        operations_per_second,
+        dense_operations_per_second: of_bytes.unwrap_or(operations_per_second),
         streamed_bytes_per_second: peak::streamed_bytes_per_second(threads),
     };
     let encoder = SentenceEncoder::builder()

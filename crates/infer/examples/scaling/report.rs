@@ -65,8 +65,8 @@ impl Report {
     fn print_tables(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "{} on {}; the peak is that of the vector units in float32, and `distance` is how many \
-             times as long as the floor it takes",
+            "{} on {}; the peak is that of the vector units in the precision of the dense layers, and \
+             `distance` is how many times as long as the floor it takes",
             self.model, self.device
         )?;
         for sheet in &self.sheets {
@@ -80,10 +80,10 @@ impl Sheet {
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "\n{}, {} threads: peak {:.1} GFLOP/s, memory streams at {:.1} GB/s, {:.0} MB of weights",
+            "\n{}, {} threads: peak {:.1} Gop/s, memory streams at {:.1} GB/s, {:.0} MB of weights",
             self.precision,
             self.threads,
-            self.peak.operations_per_second / 1e9,
+            self.peak.dense_operations_per_second / 1e9,
             self.peak.streamed_bytes_per_second / 1e9,
             self.weight_bytes as f64 / 1e6,
         )?;
@@ -109,7 +109,7 @@ impl Sheet {
         writeln!(
             out,
             "{:>5} {:>6} {:>10} {:>9} {:>9} {:>8}  floor of",
-            "texts", "tokens", "ms", "floor ms", "distance", "GFLOP/s"
+            "texts", "tokens", "ms", "floor ms", "distance", "Gop/s"
         )?;
         for batch in &self.batches {
             writeln!(
@@ -143,6 +143,7 @@ mod tests {
             weight_bytes: 340_000_000,
             peak: Peak {
                 operations_per_second: 3e11,
+                dense_operations_per_second: 6e11,
                 streamed_bytes_per_second: 2e10,
             },
             rates: vec![Rate {

@@ -1,10 +1,13 @@
-//! The four dense layers of a block, in each precision, and `gemm` on the same sizes.
+//! The four dense layers of a block, in each precision, and on the same sizes the products of libraries: `gemm` in float32,
+//! `rten-gemm` in bytes (of an input that is bytes already, without the scales that make float32 of what comes out).
 
 use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::cpu::linear;
 use kernels::{Activation, PackedLinear, Precision};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_tensor::NdTensorView;
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -46,6 +49,29 @@ pub(crate) fn library(layer: Layer, rows: usize) -> Work {
             [rows, depth, width],
             &mut output,
         );
+    })
+}
+
+pub(crate) fn library_of_bytes(layer: Layer, rows: usize) -> Work {
+    let (depth, width, _) = layer;
+    // Up to 64, as the weights here: two neighbours' products fit 16 bits.
+    let bytes = |count, seed| numbers(count, seed).into_iter().map(|number| 64.0 * number);
+    let weight: Vec<i8> = bytes(depth * width, 1).map(|number| number as i8).collect();
+    let input: Vec<u8> = bytes(rows * depth, 3)
+        .map(|number| number.abs() as u8)
+        .collect();
+    let executor = GemmExecutor::<u8, i8, i32>::new();
+    let weights = executor.prepack_b(NdTensorView::from_data([depth, width], &weight));
+    let mut output = vec![0; rows * width];
+    Work::of_operations(2 * rows * depth * width, move || {
+        let input = NdTensorView::from_data([rows, depth], black_box(&input));
+        let done = executor.gemm(
+            black_box(&mut output),
+            GemmInputA::Unpacked(input),
+            GemmInputB::Packed(&weights),
+            GemmOptions::default(),
+        );
+        assert!(done.is_ok(), "{done:?}");
     })
 }
 
@@ -108,6 +134,11 @@ macro_rules! benches {
             #[divan::bench(args = ROWS)]
             fn gemm(bencher: Bencher<'_, '_>, rows: usize) {
                 library($layer, rows).bench(bencher);
+            }
+
+            #[divan::bench(args = ROWS)]
+            fn rten_gemm(bencher: Bencher<'_, '_>, rows: usize) {
+                library_of_bytes($layer, rows).bench(bencher);
             }
         })*
     };

@@ -2,8 +2,8 @@
 //!
 //! An item is an operation (a multiply-add is two), so `Gitem/s` reads as GFLOP/s; `peak` measures
 //! what the vector units can do. `gemm` is the library of burn's CPU backend on the same sizes, without
-//! bias or activation. Before the table stands the share of the peak that each kernel achieves (`shares`); on
-//! the AMX unit, and with whole numbers of eight bits, it can be above one.
+//! bias or activation, `rten-gemm` one for bytes. Before the table stands the share of the peak that each kernel achieves (`shares`); on
+//! the AMX unit it can be above one.
 //!
 //! ```console
 //! $ cargo bench -p kernels                       # all, on all threads
@@ -54,8 +54,11 @@ fn report(wants_shares: bool) -> String {
     let threads = rayon::current_num_threads();
     let peak = peak::operations_per_second(threads);
     let streamed = peak::streamed_bytes_per_second(threads);
+    let bytes = peak::byte_operations_per_second(threads).map_or_else(String::new, |rate| {
+        format!(", {:.1} Gop/s in products of bytes", rate / 1e9)
+    });
     let line = format!(
-        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}; \
+        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}{bytes}; \
          memory streams at {:.1} GB/s on {threads}\n",
         peak::operations_per_second(1) / 1e9,
         peak / 1e9,

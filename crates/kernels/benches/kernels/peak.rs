@@ -1,16 +1,29 @@
-//! What this machine can do at best: float32 multiply-adds of the vector units, and bytes read from
-//! memory. Times are compared with it.
+//! What this machine can do at best: multiply-adds of the vector units in float32 and in whole numbers of eight bits, and
+//! bytes read from memory. Times are compared with it.
 //!
 //! The benches here and `infer`'s example `scaling` include this file by its path: it measures a
 //! machine and computes nothing that a library is asked for, so it has no place in one's interface.
 //!
-//! A tile unit (AMX) multiplies more than this peak says, and whole numbers of eight bits go through
-//! the vector units two or four at a time: shares above one are possible there.
+//! A tile unit (AMX) multiplies more than this peak says: shares above one are possible there.
 
+#![allow(
+    unsafe_code,
+    reason = "pulp has no name for products of four bytes: they are called where the processor has them"
+)]
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256i, __m512i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi8, _mm512_dpbusd_epi32,
+    _mm512_set1_epi8,
+};
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
 
+#[cfg(target_arch = "x86_64")]
+use pulp::NullaryFnOnce;
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Sums that do not wait for each other: two units with a latency of five, and a few to spare, while
@@ -55,6 +68,107 @@ pub(crate) fn multiply_adds() -> f64 {
         }
     }
     Arch::new().dispatch(Chains)
+}
+
+/// Operations a second of products of bytes, summed in 32 bits, on that many threads; `None` where this file knows no
+/// instructions for them.
+pub(crate) fn byte_operations_per_second(threads: usize) -> Option<f64> {
+    byte_multiply_adds()?;
+    let round = |(): &()| byte_multiply_adds().unwrap_or(0.0);
+    Some(best_rate(threads, ROUNDS, || (), round))
+}
+
+/// One round on this thread in the widest instructions that this processor has, all operands in registers; tells the
+/// operations.
+pub(crate) fn byte_multiply_adds() -> Option<f64> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512vnni") {
+            // SAFETY: the processor has the instructions (just checked).
+            return Some(unsafe { avx512_vnni() });
+        }
+        if let Some(simd) = V4::try_new() {
+            return Some(simd.vectorize(BytePairs(simd)));
+        }
+        if is_x86_feature_detected!("avxvnni") {
+            // SAFETY: the processor has the instructions (just checked).
+            return Some(unsafe { avx_vnni() });
+        }
+        V3::try_new().map(|simd| simd.vectorize(BytePairs(simd)))
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        None
+    }
+}
+
+/// Sums that are their own factors, so that no product can be computed once for all steps; `R` is a register. Tells the
+/// operations.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn byte_chains<R: Copy>(start: R, add_products: impl Fn(R) -> R) -> f64 {
+    let mut sums = [black_box(start); CHAINS];
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = add_products(*sum);
+        }
+    }
+    black_box(sums);
+    (2 * CHAINS * STEPS * size_of::<R>()) as f64
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn avx512_vnni() -> f64 {
+    let weights = _mm512_set1_epi8(black_box(3));
+    byte_chains(_mm512_set1_epi8(1), |sums: __m512i| {
+        _mm512_dpbusd_epi32(sums, sums, weights)
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avxvnni")]
+fn avx_vnni() -> f64 {
+    let weights = _mm256_set1_epi8(black_box(3));
+    byte_chains(_mm256_set1_epi8(1), |sums: __m256i| {
+        _mm256_dpbusd_avx_epi32(sums, sums, weights)
+    })
+}
+
+/// Two products in 16 bits, pairs of these in 32, and a sum: three instructions where there is none for all of it.
+#[cfg(target_arch = "x86_64")]
+struct BytePairs<S>(S);
+
+#[cfg(target_arch = "x86_64")]
+impl NullaryFnOnce for BytePairs<V3> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let (avx, avx2) = (self.0.avx, self.0.avx2);
+        let weights = avx._mm256_set1_epi8(black_box(3));
+        let ones = avx._mm256_set1_epi16(black_box(1));
+        byte_chains(avx._mm256_set1_epi8(1), |sums: __m256i| {
+            let fours = avx2._mm256_madd_epi16(avx2._mm256_maddubs_epi16(sums, weights), ones);
+            avx2._mm256_add_epi32(sums, fours)
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl NullaryFnOnce for BytePairs<V4> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let (avx512f, avx512bw) = (self.0.avx512f, self.0.avx512bw);
+        let weights = avx512f._mm512_set1_epi8(black_box(3));
+        let ones = avx512f._mm512_set1_epi16(black_box(1));
+        byte_chains(avx512f._mm512_set1_epi8(1), |sums: __m512i| {
+            let pairs = avx512bw._mm512_maddubs_epi16(sums, weights);
+            avx512f._mm512_add_epi32(sums, avx512bw._mm512_madd_epi16(pairs, ones))
+        })
+    }
 }
 
 /// Bytes read from memory a second on that many threads, each of which goes through a part of its

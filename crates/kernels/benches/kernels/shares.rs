@@ -1,5 +1,5 @@
-//! Each kernel beside what the machine can do at that moment: products beside the peak of the vector units, measured
-//! before every run because a machine's speed drifts; what goes over every number once beside the rate at which memory
+//! Each kernel beside what the machine can do at that moment: products beside the peak of the vector units in numbers of
+//! their kind, measured before every run because a machine's speed drifts; what goes over every number once beside the rate at which memory
 //! streams (those whose numbers stay in a cache can be above it).
 
 use std::fmt::Write;
@@ -27,10 +27,10 @@ pub(crate) fn table(streamed: f64) -> String {
         "a second",
         "share"
     );
-    let mut line = |name: &str, mut work: Work| {
+    let mut line = |name: &str, mut work: Work, peak: fn() -> f64| {
         let (rate, share, unit) = match work.amount {
             Amount::Operations(count) => {
-                let (rate, share) = beside_the_peak(count as f64, &mut work);
+                let (rate, share) = beside_the_peak(count as f64, &mut work, peak);
                 (rate, share, "Gop")
             }
             Amount::Bytes(count) => {
@@ -45,9 +45,22 @@ pub(crate) fn table(streamed: f64) -> String {
     for &(name, layer) in dense::LAYERS {
         for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
             let work = dense::kernel(layer, precision, TOKENS);
-            line(&format!("{name} {precision}"), work);
+            let peak = match precision {
+                Precision::Int8 => bytes_of_a_round,
+                _ => floats_of_a_round,
+            };
+            line(&format!("{name} {precision}"), work, peak);
         }
-        line(&format!("{name} gemm"), dense::library(layer, TOKENS));
+        line(
+            &format!("{name} gemm"),
+            dense::library(layer, TOKENS),
+            floats_of_a_round,
+        );
+        line(
+            &format!("{name} rten-gemm"),
+            dense::library_of_bytes(layer, TOKENS),
+            bytes_of_a_round,
+        );
     }
     for (name, work) in [
         ("attention", attention::forward(8, 32)),
@@ -73,16 +86,16 @@ pub(crate) fn table(streamed: f64) -> String {
         ),
         ("adamw", training::adamw()),
     ] {
-        line(name, work);
+        line(name, work, floats_of_a_round);
     }
     table
 }
 
-/// Operations a second, and the share of what the vector units did just before.
-fn beside_the_peak(operations: f64, work: &mut Work) -> (f64, f64) {
+/// Operations a second, and the share of the `peak` just before.
+fn beside_the_peak(operations: f64, work: &mut Work, peak: fn() -> f64) -> (f64, f64) {
     let runs: Vec<(f64, f64)> = (0..RUNS)
         .map(|_| {
-            let peak = (0..ROUNDS).map(|_| peak_of_a_round()).fold(0.0, f64::max);
+            let peak = (0..ROUNDS).map(|_| peak()).fold(0.0, f64::max);
             let rate = operations / seconds(&mut work.run);
             (rate, rate / peak)
         })
@@ -91,10 +104,19 @@ fn beside_the_peak(operations: f64, work: &mut Work) -> (f64, f64) {
     (rate, median(runs.iter().map(|(_, share)| *share)))
 }
 
-/// Operations a second of all threads together.
-fn peak_of_a_round() -> f64 {
+/// Operations of float32 a second, of all threads together.
+fn floats_of_a_round() -> f64 {
+    of_a_round(peak::multiply_adds)
+}
+
+/// The same of bytes, where there are instructions for them.
+fn bytes_of_a_round() -> f64 {
+    of_a_round(|| peak::byte_multiply_adds().unwrap_or_else(peak::multiply_adds))
+}
+
+fn of_a_round(work: impl Fn() -> f64 + Sync) -> f64 {
     let mut done = 0.0;
-    let all = seconds(|| done = rayon::broadcast(|_| peak::multiply_adds()).iter().sum());
+    let all = seconds(|| done = rayon::broadcast(|_| work()).iter().sum());
     done / all
 }
 

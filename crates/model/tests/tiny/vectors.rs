@@ -137,6 +137,12 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
         .load::<TestBackend>(&device)
         .unwrap();
     let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    // Weights that are packed for a matrix unit keep 17 significant bits, those of the network with tensors all.
+    let tolerance = if cfg!(feature = "cpu") && model::uses_matrix_unit() {
+        TOLERANCE
+    } else {
+        INVARIANCE
+    };
     let mut lengths = std::collections::BTreeSet::new();
     let mut largest = 0.0f32;
     for (text, ids) in std::iter::zip(&reference.texts, &reference.input_ids) {
@@ -147,7 +153,7 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
             &format!("{text:?}"),
             encoder.encode(&[text]).unwrap().values(),
             &unpadded.into_data().to_vec::<f32>().unwrap(),
-            INVARIANCE,
+            tolerance,
         ));
     }
     // Among them one below its multiple of 8, and the longest there can be, which is none.

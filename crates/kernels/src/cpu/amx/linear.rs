@@ -12,7 +12,7 @@ use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
 use super::weights::TileWeights;
 use super::{Form, Numbers};
 use crate::cpu::int8::Steps;
-use crate::cpu::linear::Activation;
+use crate::cpu::linear::{Activation, by_panels};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
 
@@ -105,7 +105,7 @@ impl Layer<'_> {
             });
     }
 
-    /// Every thread computes some columns of all rows aside, then they are put in their places.
+    /// Every thread computes some columns of all rows.
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let (depth, width) = (self.weights.input(), self.weights.output());
         let of_rows = self.weights.tiles_of_rows();
@@ -118,28 +118,9 @@ impl Layer<'_> {
                 .zip(steps.par_chunks_mut(SIDE))
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
-            let share = panels.div_ceil(rayon::current_num_threads());
-            if share == panels {
-                with_unit(|unit| self.multiply(unit, tiles, steps, 0..panels, output));
-                return;
-            }
-            let part = |part: usize| {
-                let panels = part * share..panels.min((part + 1) * share);
-                let columns = panels.start * WIDTH..width.min(panels.end * WIDTH);
-                let mut output = vec![0.0; rows * columns.len()];
-                with_unit(|unit| self.multiply(unit, tiles, steps, panels, &mut output));
-                (columns, output)
-            };
-            let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
-                .into_par_iter()
-                .map(part)
-                .collect();
-            for (columns, part) in parts {
-                let rows = output.chunks_exact_mut(width);
-                for (row, values) in rows.zip(part.chunks_exact(columns.len())) {
-                    row[columns.clone()].copy_from_slice(values);
-                }
-            }
+            by_panels(rows, [panels, WIDTH, width], output, |panels, _, output| {
+                with_unit(|unit| self.multiply(unit, tiles, steps, panels, output));
+            });
         });
     }
 

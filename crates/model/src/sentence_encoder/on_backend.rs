@@ -1,0 +1,160 @@
+//! The network behind an encoder, which does not name its backend.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use kernels::{EncoderOps, Precision};
+
+use crate::backend::BackendTask;
+use crate::batch::TokenBatch;
+use crate::checkpoint::Checkpoint;
+use crate::error::{ModelError, Result};
+use crate::sentence_model::SentenceModel;
+
+/// A model whose backend has been forgotten.
+pub(super) trait PooledVectors: Send + Sync {
+    /// Vectors before normalisation, row-major `[texts, width]`.
+    fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
+}
+
+pub(super) struct Loaded {
+    pub(super) network: Box<dyn PooledVectors>,
+    pub(super) precision: Precision,
+}
+
+/// Loads a checkpoint onto a device.
+pub(super) struct Load<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) device_name: String,
+    pub(super) precision: Option<Precision>,
+}
+
+impl BackendTask for Load<'_> {
+    type Output = Result<Loaded>;
+
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
+        known::<B>(self.precision, &self.device_name, &device)?;
+        let (model, precision) = self.checkpoint.load_packed::<B>(&device, self.precision)?;
+        Ok(on_backend(model, precision, self.device_name))
+    }
+}
+
+/// Refuses a precision that the device does not compute in.
+pub(super) fn known<B: EncoderOps>(
+    asked: Option<Precision>,
+    name: &str,
+    device: &B::Device,
+) -> Result<()> {
+    let possible = B::precisions(device);
+    match asked {
+        Some(precision) if !possible.contains(&precision) => Err(ModelError::Precision {
+            precision,
+            device: name.to_owned(),
+            possible,
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn on_backend<B: EncoderOps>(
+    model: SentenceModel<B>,
+    precision: Precision,
+    name: String,
+) -> Loaded {
+    Loaded {
+        network: Box::new(OnBackend {
+            model,
+            name,
+            precision,
+            biases: Mutex::default(),
+        }),
+        precision,
+    }
+}
+
+struct OnBackend<B: Backend> {
+    model: SentenceModel<B>,
+    name: String,
+    precision: Precision,
+    biases: Mutex<BiasCache<B>>,
+}
+
+impl<B: EncoderOps> PooledVectors for OnBackend<B> {
+    fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
+        // Where a text takes the corner that it needs, there are fewer lengths to keep biases for.
+        let length = if B::END_TO_END {
+            batch.length().next_multiple_of(BIAS_STEP)
+        } else {
+            batch.length()
+        };
+        let pooled = self.model.batch_pooled(batch, self.bias(length));
+        let failed = |source| ModelError::Compute {
+            device: self.name.clone(),
+            source,
+        };
+        let data = pooled
+            .try_into_data()
+            .map_err(|error| failed(Box::new(error)))?;
+        let rows: Vec<f32> = data
+            .convert::<f32>()
+            .into_vec()
+            .map_err(|error| failed(format!("{error:?}").into()))?;
+        if self.precision == Precision::Float16 && rows.iter().any(|value| !value.is_finite()) {
+            let beyond = "its numbers are beyond 65504, where f16 ends; choose bf16 or f32";
+            return Err(failed(beyond.into()));
+        }
+        Ok(rows)
+    }
+}
+
+impl<B: EncoderOps> OnBackend<B> {
+    /// Computed without the lock: while the backend waits for its own threads, this one may be given another lane's
+    /// work, which asks for a bias too.
+    fn bias(&self, length: usize) -> Tensor<B, 4> {
+        let biases = || self.biases.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = biases().by_length.get(&length).cloned();
+        known.unwrap_or_else(|| {
+            let bias = self.model.network.position_bias(length);
+            biases().insert(length, bias.clone());
+            bias
+        })
+    }
+}
+
+/// Texts that stand end to end take the bias of the next multiple of this length.
+const BIAS_STEP: usize = 32;
+
+/// Position biases by length: computed once for every length that occurs.
+struct BiasCache<B: Backend> {
+    by_length: HashMap<usize, Tensor<B, 4>>,
+    values: usize,
+}
+
+/// The cache is emptied above this many values (64 MiB of `f32`): 384 lengths of 12 heads would
+/// take 0.9 GB.
+const MAX_CACHED_VALUES: usize = 16 << 20;
+
+impl<B: Backend> Default for BiasCache<B> {
+    fn default() -> Self {
+        Self {
+            by_length: HashMap::new(),
+            values: 0,
+        }
+    }
+}
+
+impl<B: Backend> BiasCache<B> {
+    fn insert(&mut self, length: usize, bias: Tensor<B, 4>) {
+        let values = bias.shape().num_elements();
+        if self.values + values > MAX_CACHED_VALUES {
+            self.by_length.clear();
+            self.values = 0;
+        }
+        // Two lanes may have computed the same one.
+        if self.by_length.insert(length, bias).is_none() {
+            self.values += values;
+        }
+    }
+}
