@@ -14,8 +14,8 @@ in each group the median, the lowest and the highest are printed too.
 Without VNNI, ONNX Runtime's products of bytes overflow unless its weights have seven bits: so they have there. bf16 is
 timed where the processor has it; elsewhere OpenVINO computes in float32 and PyTorch takes minutes.
 
-`--onnx` is the network as others made it, where this version of PyTorch cannot write it. `--out` is what `infer bench
---peers` reads; what counts are the ratios printed here.
+`--onnx` is the network, from `input_ids` and `attention_mask` to `hidden`, where PyTorch is not to write it. `--out` is
+what `infer bench --peers` reads; what counts are the ratios printed here.
 """
 import argparse, collections, json, os, random, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -27,7 +27,7 @@ arguments.add_argument("--infer", default="target/release/infer")
 arguments.add_argument("--rounds", type=int, default=1)
 arguments.add_argument("--threads", type=int, default=2)
 arguments.add_argument("--precision", action="append", choices=["f32", "bf16", "int8"], help="only this; may be given again")
-arguments.add_argument("--onnx", help="ids and mask in, `hidden` out")
+arguments.add_argument("--onnx", help="a file, instead of one that PyTorch writes")
 arguments.add_argument("--out")
 arguments = arguments.parse_args()
 # The second one is for the tokenizers.
@@ -77,7 +77,9 @@ def padded(run):
 
 
 def onnx_file():
-    path = arguments.onnx or f"{folder}/model.onnx"
+    if arguments.onnx:
+        return arguments.onnx
+    path = f"{folder}/model.onnx"
     if not os.path.exists(path):
         model = SentenceTransformer(arguments.model, device="cpu")[0].auto_model.eval()
         names, ids = ["input_ids", "attention_mask"], torch.full((2, 8), 1000)

@@ -5,8 +5,8 @@ needs: sentence-transformers and a GPU that PyTorch sees
 
 Each file goes through whole, tokenization included, once untimed and then --runs times, in batches of 32 and of 256
 texts (a file named singles.*: one text a call); the best run of the better size counts. Cosines are those to its own
-float32, whose products are float32 as PyTorch does them unless it is told otherwise. `infer bench --peers FILE` reads
-what --out writes.
+float32 (PyTorch's default: no TF32). `infer bench --peers FILE` reads what --out writes; the threads in it mean nothing
+on a GPU.
 """
 import argparse, json, statistics, time
 from pathlib import Path

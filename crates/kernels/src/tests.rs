@@ -192,7 +192,8 @@ proptest! {
             let node = Train::dense(x.clone(), weights, activation);
             assert_same(node.clone().inner(), forth, scale);
             let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
-            assert_same(b.grad(&gradients).unwrap(), expected_bias, scale);
+            // A plain sum.
+            assert_same(b.grad(&gradients).unwrap(), expected_bias, 20.0);
             for (leaf, expected) in [x, w].iter().zip(&expected) {
                 assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
             }

@@ -3,7 +3,8 @@
 usage: python step_speed.py MODEL_FOLDER [DEVICE]      (from the project's folder; needs sentence-transformers)
 
 32 pairs a step, multiple-negatives-ranking, AdamW, gradients clipped at 1: first the rows of
-datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens.
+datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens. Medians of 4 steps after one to warm up. A GPU's
+memory is what PyTorch's allocator held; `nvidia-smi` shows some more.
 """
 import csv, gzip, resource, statistics, sys, time
 import torch

@@ -65,8 +65,8 @@ impl Report {
     fn print_tables(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "{} on {}; the peak is that of the vector units in the precision of the dense layers, and \
-             `distance` is how many times as long as the floor it takes",
+            "{} on {}; the peak is that of the vector units in the precision of the dense layers (attention has \
+             float32's), and `distance` is how many times as long as the floor it takes",
             self.model, self.device
         )?;
         for sheet in &self.sheets {
@@ -80,10 +80,11 @@ impl Sheet {
     fn print(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "\n{}, {} threads: peak {:.1} Gop/s, memory streams at {:.1} GB/s, {:.0} MB of weights",
+            "\n{}, {} threads: peak {:.1} Gop/s ({:.1} of float32), memory streams at {:.1} GB/s, {:.0} MB of weights",
             self.precision,
             self.threads,
             self.peak.dense_operations_per_second / 1e9,
+            self.peak.operations_per_second / 1e9,
             self.peak.streamed_bytes_per_second / 1e9,
             self.weight_bytes as f64 / 1e6,
         )?;

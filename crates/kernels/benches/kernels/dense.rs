@@ -54,17 +54,17 @@ pub(crate) fn library(layer: Layer, rows: usize) -> Work {
 
 pub(crate) fn library_of_bytes(layer: Layer, rows: usize) -> Work {
     let (depth, width, _) = layer;
-    // Up to 64, as the weights here: two neighbours' products fit 16 bits.
+    // Up to 64, so that two neighbours' products fit 16 bits, as those of our quantised weights do.
     let bytes = |count, seed| numbers(count, seed).into_iter().map(|number| 64.0 * number);
     let weight: Vec<i8> = bytes(depth * width, 1).map(|number| number as i8).collect();
     let input: Vec<u8> = bytes(rows * depth, 3)
         .map(|number| number.abs() as u8)
         .collect();
     let executor = GemmExecutor::<u8, i8, i32>::new();
-    let weights = executor.prepack_b(NdTensorView::from_data([depth, width], &weight));
+    let weights = executor.prepack_b(NdTensorView::from_data([depth, width], weight.as_slice()));
     let mut output = vec![0; rows * width];
     Work::of_operations(2 * rows * depth * width, move || {
-        let input = NdTensorView::from_data([rows, depth], black_box(&input));
+        let input = NdTensorView::from_data([rows, depth], black_box(input.as_slice()));
         let done = executor.gemm(
             black_box(&mut output),
             GemmInputA::Unpacked(input),

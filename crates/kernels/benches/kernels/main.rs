@@ -1,9 +1,9 @@
 //! How fast each kernel of the processor is, on the model's sizes: `cargo bench -p kernels`.
 //!
-//! An item is an operation (a multiply-add is two), so `Gitem/s` reads as GFLOP/s; `peak` measures
+//! An item is an operation (a multiply-add is two), so `Gitem/s` reads as thousand millions of them; `peak` measures
 //! what the vector units can do. `gemm` is the library of burn's CPU backend on the same sizes, without
-//! bias or activation, `rten-gemm` one for bytes. Before the table stands the share of the peak that each kernel achieves (`shares`); on
-//! the AMX unit it can be above one.
+//! bias or activation, `rten-gemm` one for bytes. Before the table stands the share of the peak that each
+//! kernel achieves (`shares`).
 //!
 //! ```console
 //! $ cargo bench -p kernels                       # all, on all threads

@@ -4,7 +4,8 @@
 //! The benches here and `infer`'s example `scaling` include this file by its path: it measures a
 //! machine and computes nothing that a library is asked for, so it has no place in one's interface.
 //!
-//! A tile unit (AMX) multiplies more than this peak says: shares above one are possible there.
+//! A tile unit (AMX) multiplies more than this peak says: shares above one are possible there, and for bytes on processors
+//! other than x86-64, which are compared with float32.
 
 #![allow(
     unsafe_code,

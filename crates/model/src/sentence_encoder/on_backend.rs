@@ -19,6 +19,7 @@ pub(super) trait PooledVectors: Send + Sync {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
 }
 
+/// A network and the precision that it computes in.
 pub(super) struct Loaded {
     pub(super) network: Box<dyn PooledVectors>,
     pub(super) precision: Precision,
@@ -58,6 +59,7 @@ pub(super) fn known<B: EncoderOps>(
     }
 }
 
+/// Forgets the backend.
 pub(super) fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
     precision: Precision,

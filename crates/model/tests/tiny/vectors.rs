@@ -2,8 +2,8 @@
 //! not change them.
 
 use crate::common::{
-    DEVICE, TOLERANCE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens,
-    report, tiny,
+    DEVICE, TOLERANCE, TestBackend, assert_close, fixture, packs_for_matrix_unit, reference_tensor,
+    reference_tokens, report, tiny,
 };
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use model::{Checkpoint, SentenceEncoder, TokenBatch};
@@ -137,8 +137,8 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
         .load::<TestBackend>(&device)
         .unwrap();
     let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
-    // Weights that are packed for a matrix unit keep 17 significant bits, those of the network with tensors all.
-    let tolerance = if cfg!(feature = "cpu") && model::uses_matrix_unit() {
+    // The network with tensors keeps all bits of its weights.
+    let tolerance = if packs_for_matrix_unit() {
         TOLERANCE
     } else {
         INVARIANCE

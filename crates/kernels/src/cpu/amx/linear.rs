@@ -8,11 +8,11 @@ use rayon::prelude::*;
 
 use super::bytes::{self, Scaling};
 use super::portable::Portable;
-use super::tiles::{DEPTH, Multiply, PAIR, SIDE, Sums, Tile, WIDTH};
+use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
 use super::weights::TileWeights;
 use super::{Form, Numbers};
 use crate::cpu::int8::Steps;
-use crate::cpu::linear::{Activation, by_panels};
+use crate::cpu::linear::{self, Activation};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
 
@@ -105,7 +105,7 @@ impl Layer<'_> {
             });
     }
 
-    /// Every thread computes some columns of all rows.
+    /// Every thread computes some columns of all rows: see [`linear::by_panels`].
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let (depth, width) = (self.weights.input(), self.weights.output());
         let of_rows = self.weights.tiles_of_rows();
@@ -118,7 +118,7 @@ impl Layer<'_> {
                 .zip(steps.par_chunks_mut(SIDE))
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
-            by_panels(rows, [panels, WIDTH, width], output, |panels, _, output| {
+            linear::by_panels(rows, [panels, WIDTH, width], output, |panels, _, output| {
                 with_unit(|unit| self.multiply(unit, tiles, steps, panels, output));
             });
         });
@@ -162,14 +162,15 @@ impl Layer<'_> {
             let bias = &self.bias.as_chunks().0[panel];
             let pairs = tiles.chunks(PAIR * of_rows).zip(steps.chunks(WIDTH));
             let output = output[..steps.len() * width].chunks_mut(WIDTH * width);
-            for ((pair, steps), output) in pairs.zip(output) {
+            for (index, ((pair, steps), output)) in pairs.zip(output).enumerate() {
                 let (above, below) = pair.split_at(of_rows);
                 let input = if below.is_empty() {
                     &[above][..]
                 } else {
                     &[above, below]
                 };
-                unit.multiply(self.weights.numbers(), input, weights, &mut sums);
+                let pass = if index == 0 { Pass::First } else { Pass::Later };
+                unit.multiply(self.weights.numbers(), pass, input, weights, &mut sums);
                 dispatch(Finish {
                     sums: &mut sums,
                     scaling: (self.weights.columns())

@@ -21,7 +21,8 @@
 //! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
 //!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
 //! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
-//!   other four hold what is multiplied ([`unit`]). So every tile that is read is used twice.
+//!   other four hold what is multiplied ([`unit`]). So every tile that is read is used twice; on the first walk
+//!   over a panel, its weights are asked for ahead of their use.
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
 //!   of a few rows the weights are shared out instead ([`linear`]).
 //!

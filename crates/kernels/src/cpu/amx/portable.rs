@@ -1,13 +1,20 @@
 //! The product of tiles in plain Rust, rounded where the matrix unit rounds.
 
-use super::tiles::{DEPTH, Multiply, PAIR, ROW_BYTES, SIDE, Sums, Tile, steps_of, widen};
+use super::tiles::{DEPTH, Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, steps_of, widen};
 use super::{Form, Numbers};
 
 /// Multiplies without the unit.
 pub(super) struct Portable;
 
 impl Multiply for Portable {
-    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+    fn multiply(
+        &mut self,
+        numbers: Numbers,
+        _: Pass,
+        input: &[&[Tile]],
+        weights: &[Tile],
+        sums: &mut Sums,
+    ) {
         let steps = steps_of(numbers, input, weights);
         let parts = numbers.parts();
         // Which part of the input meets which part of the weights, in the unit's order.

@@ -225,7 +225,7 @@ fn a_number_is_split_into_the_nearest_two() {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod twins {
     use super::super::portable::Portable;
-    use super::super::tiles::{Multiply, PAIR, ROW_BYTES, SIDE, Sums, Tile, WIDTH};
+    use super::super::tiles::{Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH};
     use super::super::unit::Unit;
     use super::*;
 
@@ -268,6 +268,14 @@ mod twins {
         tiles
     }
 
+    /// One and two tiles of rows, each where the weights come from memory and where they do not.
+    fn with_passes<T: Copy>(inputs: [T; 2]) -> impl Iterator<Item = (T, Pass)> {
+        let passes = [Pass::First, Pass::Later];
+        inputs
+            .into_iter()
+            .flat_map(move |input| passes.map(|pass| (input, pass)))
+    }
+
     #[test]
     fn the_unit_and_its_portable_twin_agree() {
         let Some(mut unit) = Unit::hold() else {
@@ -278,11 +286,12 @@ mod twins {
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
                 let weights = random_tiles(steps * form.parts() * PAIR, 3);
-                for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
+                let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
+                for (input, pass) in with_passes(inputs) {
                     let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
                     let numbers = Numbers::Bfloat16(form);
-                    unit.multiply(numbers, input, &weights, &mut of_unit);
-                    Portable.multiply(numbers, input, &weights, &mut of_twin);
+                    unit.multiply(numbers, pass, input, &weights, &mut of_unit);
+                    Portable.multiply(numbers, pass, input, &weights, &mut of_twin);
                     for row in 0..input.len() * SIDE {
                         for column in 0..WIDTH {
                             let (unit, twin) = (of_unit.0[row][column], of_twin.0[row][column]);
@@ -309,10 +318,11 @@ mod twins {
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| make(steps, seed));
                 let weights = make(steps * PAIR, 3);
-                for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
+                let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
+                for (input, pass) in with_passes(inputs) {
                     let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
-                    unit.multiply(Numbers::Bytes, input, &weights, &mut of_unit);
-                    Portable.multiply(Numbers::Bytes, input, &weights, &mut of_twin);
+                    unit.multiply(Numbers::Bytes, pass, input, &weights, &mut of_unit);
+                    Portable.multiply(Numbers::Bytes, pass, input, &weights, &mut of_twin);
                     assert_eq!(of_unit.whole_mut(), of_twin.whole_mut(), "{steps} steps");
                 }
             }

@@ -67,6 +67,15 @@ impl Sums {
     }
 }
 
+/// Where the weights of a panel are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// In memory: no row has met them for long.
+    First,
+    /// In the cache, since the pass before.
+    Later,
+}
+
 /// What multiplies tiles: the processor's unit, or plain Rust.
 pub(super) trait Multiply {
     /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
@@ -79,7 +88,14 @@ pub(super) trait Multiply {
     /// # Panics
     ///
     /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
-    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums);
+    fn multiply(
+        &mut self,
+        numbers: Numbers,
+        pass: Pass,
+        input: &[&[Tile]],
+        weights: &[Tile],
+        sums: &mut Sums,
+    );
 }
 
 /// The depth in tiles.

@@ -15,9 +15,11 @@
 //! high`, `high * high`, `high * low` each step replaces the rows, then the columns: every tile is
 //! still read once, eight reads for twelve products.
 //!
-//! A tile of weights that comes from memory is waited for: on a Xeon of the fourth generation or later two threads read
-//! 12 to 14 GB/s so, whatever the precision, where the vector units' loops, which ask for weights before they are needed
-//! ([why](crate::cpu::prefetch)), read 24. So every step asks for the weights of a later one, as many bytes as it takes.
+//! A tile of weights that comes from memory is waited for. With one text at a time, the bytes of all weights times the
+//! texts a second came to 12 to 14 GB/s on two cores of a Xeon, in each precision, and to 24 with the loops of the vector
+//! units, which ask for weights [before they are needed](crate::cpu::prefetch). So where a panel meets its first rows,
+//! every step asks for as many bytes as it takes, 8 KiB further on; behind a panel's last weights stand the next one's
+//! first. What that brings has not been measured.
 
 #![allow(
     unsafe_code,
@@ -28,7 +30,7 @@ use std::arch::asm;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use super::tiles::{Multiply, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
+use super::tiles::{Multiply, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
 use super::{Form, Numbers, detect};
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
@@ -121,8 +123,7 @@ impl Drop for Unit {
 /// Bytes of a row of [`Sums`].
 const SUMS_ROW_BYTES: usize = WIDTH * size_of::<f32>();
 
-/// Asks for the cache lines of a tile `$ahead` bytes behind the weights of this step: four steps of 2 KiB, or two of 4.
-/// Behind a panel's last weights stand the next panel's first; a request beyond all memory is no error.
+/// Asks for the cache lines of the tile that stands `$ahead` bytes behind the weights of this step.
 macro_rules! request {
     ($ahead:literal) => {
         request!($ahead: 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
@@ -132,14 +133,15 @@ macro_rules! request {
     };
 }
 
-/// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows and of
-/// columns, what ends it.
+/// A loop over the depth: what starts it, a step, what it asks for ahead on the first pass, how far a step goes in tiles
+/// of rows and of columns, what ends it.
 macro_rules! product {
     (
         $(#[$attribute:meta])*
         $name:ident,
         start: [$($start:literal)*],
-        step: [$($step:expr),* $(,)?],
+        step: [$($step:literal)*],
+        ahead: [$($ahead:literal)*],
         tiles_in_step: $rows:literal, $columns:literal,
         end: [$($end:literal)*]
     ) => {
@@ -149,34 +151,50 @@ macro_rules! product {
         ///
         /// The thread's tiles are configured as [`FULL_TILES`]; `steps` is not 0; each of `input`, and
         /// `weights`, points to the tiles of `steps` steps.
-        unsafe fn $name(input: [*const Tile; 2], weights: *const Tile, steps: usize, sums: &mut Sums) {
+        unsafe fn $name<const ASK: bool>(
+            input: [*const Tile; 2],
+            weights: *const Tile,
+            steps: usize,
+            sums: &mut Sums,
+        ) {
+            macro_rules! walk {
+                ($request:expr) => {
+                    asm!(
+                        $($start,)*
+                        "2:",
+                        $($step,)*
+                        $request,
+                        "add {above}, {rows}",
+                        "add {below}, {rows}",
+                        "add {weights}, {columns}",
+                        "dec {steps}",
+                        "jnz 2b",
+                        $($end,)*
+                        above = inout(reg) input[0] => _,
+                        below = inout(reg) input[1] => _,
+                        weights = inout(reg) weights => _,
+                        steps = inout(reg) steps => _,
+                        stride = in(reg) ROW_BYTES,
+                        sums = in(reg) sums.0.as_mut_ptr(),
+                        sums_stride = in(reg) SUMS_ROW_BYTES,
+                        rows = const $rows * size_of::<Tile>(),
+                        columns = const $columns * size_of::<Tile>(),
+                        out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                        out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                        options(nostack),
+                    )
+                };
+            }
             // SAFETY: by the contract above every address read lies in the tiles of a step; written
             // is only to `sums`, 16 rows at each of up to four quarters. The registers that change
-            // are named, all tiles among them.
+            // are named, all tiles among them. Requests go up to 12 KiB beyond the weights: they are hints, which
+            // read nothing that the program sees and fault nowhere.
             unsafe {
-                asm!(
-                    $($start,)*
-                    "2:",
-                    $($step,)*
-                    "add {above}, {rows}",
-                    "add {below}, {rows}",
-                    "add {weights}, {columns}",
-                    "dec {steps}",
-                    "jnz 2b",
-                    $($end,)*
-                    above = inout(reg) input[0] => _,
-                    below = inout(reg) input[1] => _,
-                    weights = inout(reg) weights => _,
-                    steps = inout(reg) steps => _,
-                    stride = in(reg) ROW_BYTES,
-                    sums = in(reg) sums.0.as_mut_ptr(),
-                    sums_stride = in(reg) SUMS_ROW_BYTES,
-                    rows = const $rows * size_of::<Tile>(),
-                    columns = const $columns * size_of::<Tile>(),
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                );
+                if ASK {
+                    walk!(concat!($(request!($ahead)),*));
+                } else {
+                    walk!("");
+                }
             }
         }
     };
@@ -187,17 +205,16 @@ product!(
     two_single,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm4, [{above} + {stride}*1]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tileloadd tmm5, [{below} + {stride}*1]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        request!("8192"),
-        "tdpbf16ps tmm2, tmm5, tmm6",
-        "tdpbf16ps tmm3, tmm5, tmm7",
-        request!("9216"),
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tileloadd tmm5, [{below} + {stride}*1]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
     ],
+    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -212,14 +229,13 @@ product!(
     one_single,
     start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm4, [{above} + {stride}*1]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        request!("8192"),
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        request!("9216"),
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
     ],
+    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -232,17 +248,16 @@ product!(
     two_bytes,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm4, [{above} + {stride}*1]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tileloadd tmm5, [{below} + {stride}*1]",
-        "tdpbusd tmm0, tmm4, tmm6",
-        "tdpbusd tmm1, tmm4, tmm7",
-        request!("8192"),
-        "tdpbusd tmm2, tmm5, tmm6",
-        "tdpbusd tmm3, tmm5, tmm7",
-        request!("9216"),
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tileloadd tmm5, [{below} + {stride}*1]"
+        "tdpbusd tmm0, tmm4, tmm6"
+        "tdpbusd tmm1, tmm4, tmm7"
+        "tdpbusd tmm2, tmm5, tmm6"
+        "tdpbusd tmm3, tmm5, tmm7"
     ],
+    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -257,14 +272,13 @@ product!(
     one_bytes,
     start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm4, [{above} + {stride}*1]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tdpbusd tmm0, tmm4, tmm6",
-        request!("8192"),
-        "tdpbusd tmm1, tmm4, tmm7",
-        request!("9216"),
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tdpbusd tmm0, tmm4, tmm6"
+        "tdpbusd tmm1, tmm4, tmm7"
     ],
+    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -277,31 +291,28 @@ product!(
     two_split,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
-        "tileloadd tmm4, [{above} + {stride}*1 + 1024]",
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm5, [{below} + {stride}*1 + 1024]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        "tdpbf16ps tmm2, tmm5, tmm6",
-        request!("8192"),
-        "tdpbf16ps tmm3, tmm5, tmm7",
-        "tileloadd tmm4, [{above} + {stride}*1]",
-        "tileloadd tmm5, [{below} + {stride}*1]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        request!("9216"),
-        "tdpbf16ps tmm2, tmm5, tmm6",
-        "tdpbf16ps tmm3, tmm5, tmm7",
-        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        request!("10240"),
-        "tdpbf16ps tmm2, tmm5, tmm6",
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        "tdpbf16ps tmm3, tmm5, tmm7",
-        request!("11264"),
+        "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm5, [{below} + {stride}*1 + 1024]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tileloadd tmm4, [{above} + {stride}*1]"
+        "tileloadd tmm5, [{below} + {stride}*1]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm3, tmm5, tmm7"
     ],
+    ahead: ["8192" "9216" "10240" "11264"],
     tiles_in_step: 2, 4,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -316,23 +327,20 @@ product!(
     one_split,
     start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
-        "tileloadd tmm4, [{above} + {stride}*1 + 1024]",
-        "tileloadd tmm6, [{weights} + {stride}*1]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]",
-        "tdpbf16ps tmm0, tmm4, tmm6",
-        request!("8192"),
-        "tdpbf16ps tmm1, tmm4, tmm7",
-        "tileloadd tmm5, [{above} + {stride}*1]",
-        "tdpbf16ps tmm0, tmm5, tmm6",
-        request!("9216"),
-        "tdpbf16ps tmm1, tmm5, tmm7",
-        request!("10240"),
-        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]",
-        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]",
-        "tdpbf16ps tmm0, tmm5, tmm6",
-        "tdpbf16ps tmm1, tmm5, tmm7",
-        request!("11264"),
+        "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
+        "tileloadd tmm6, [{weights} + {stride}*1]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm5, [{above} + {stride}*1]"
+        "tdpbf16ps tmm0, tmm5, tmm6"
+        "tdpbf16ps tmm1, tmm5, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]"
+        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]"
+        "tdpbf16ps tmm0, tmm5, tmm6"
+        "tdpbf16ps tmm1, tmm5, tmm7"
     ],
+    ahead: ["8192" "9216" "10240" "11264"],
     tiles_in_step: 2, 4,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -341,20 +349,35 @@ product!(
 );
 
 impl Multiply for Unit {
-    fn multiply(&mut self, numbers: Numbers, input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+    fn multiply(
+        &mut self,
+        numbers: Numbers,
+        pass: Pass,
+        input: &[&[Tile]],
+        weights: &[Tile],
+        sums: &mut Sums,
+    ) {
         let steps = steps_of(numbers, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
         }
         let above = input[0].as_ptr();
+        macro_rules! of_pass {
+            ($product:ident) => {
+                match pass {
+                    Pass::First => $product::<true>,
+                    Pass::Later => $product::<false>,
+                }
+            };
+        }
         let product = match (numbers, input.len()) {
-            (Numbers::Bfloat16(Form::Single), 1) => one_single,
-            (Numbers::Bfloat16(Form::Single), _) => two_single,
-            (Numbers::Bfloat16(Form::Split), 1) => one_split,
-            (Numbers::Bfloat16(Form::Split), _) => two_split,
-            (Numbers::Bytes, 1) => one_bytes,
-            (Numbers::Bytes, _) => two_bytes,
+            (Numbers::Bfloat16(Form::Single), 1) => of_pass!(one_single),
+            (Numbers::Bfloat16(Form::Single), _) => of_pass!(two_single),
+            (Numbers::Bfloat16(Form::Split), 1) => of_pass!(one_split),
+            (Numbers::Bfloat16(Form::Split), _) => of_pass!(two_split),
+            (Numbers::Bytes, 1) => of_pass!(one_bytes),
+            (Numbers::Bytes, _) => of_pass!(two_bytes),
         };
         let below = input.last().map_or(above, |tiles| tiles.as_ptr());
         // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`
