@@ -7,7 +7,7 @@ use divan::Bencher;
 use kernels::cpu::linear;
 use kernels::{Activation, PackedLinear, Precision};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
-use rten_tensor::NdTensorView;
+use rten_tensor::Matrix;
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -61,10 +61,10 @@ pub(crate) fn library_of_bytes(layer: Layer, rows: usize) -> Work {
         .map(|number| number.abs() as u8)
         .collect();
     let executor = GemmExecutor::<u8, i8, i32>::new();
-    let weights = executor.prepack_b(NdTensorView::from_data([depth, width], weight.as_slice()));
+    let weights = executor.prepack_b(Matrix::from_data([depth, width], weight.as_slice()));
     let mut output = vec![0; rows * width];
     Work::of_operations(2 * rows * depth * width, move || {
-        let input = NdTensorView::from_data([rows, depth], black_box(input.as_slice()));
+        let input = Matrix::from_data([rows, depth], black_box(input.as_slice()));
         let done = executor.gemm(
             black_box(&mut output),
             GemmInputA::Unpacked(input),
