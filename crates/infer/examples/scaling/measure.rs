@@ -26,12 +26,12 @@ pub(crate) fn sheet(arguments: &Arguments, one: OneSheet) -> Result<Sheet, Scali
     let threads = rayon::current_num_threads();
     // In the same process and minute as the times that are compared with it.
     let operations_per_second = peak::operations_per_second(threads);
-    let of_bytes = (one.precision == Precision::Int8)
-        .then(|| peak::byte_operations_per_second(threads))
-        .flatten();
     let peak = Peak {
         operations_per_second,
-        dense_operations_per_second: of_bytes.unwrap_or(operations_per_second),
+        dense_operations_per_second: match one.precision {
+            Precision::Int8 => peak::byte_operations_per_second(threads),
+            _ => operations_per_second,
+        },
         streamed_bytes_per_second: peak::streamed_bytes_per_second(threads),
     };
     let encoder = SentenceEncoder::builder()

@@ -54,7 +54,7 @@ pub(crate) fn library(layer: Layer, rows: usize) -> Work {
 
 pub(crate) fn library_of_bytes(layer: Layer, rows: usize) -> Work {
     let (depth, width, _) = layer;
-    // Up to 64, so that two neighbours' products fit 16 bits, as those of our quantised weights do.
+    // Up to 64, so that two neighbours' products fit 16 bits, as those of our quantized weights do.
     let bytes = |count, seed| numbers(count, seed).into_iter().map(|number| 64.0 * number);
     let weight: Vec<i8> = bytes(depth * width, 1).map(|number| number as i8).collect();
     let input: Vec<u8> = bytes(rows * depth, 3)

@@ -54,14 +54,12 @@ fn report(wants_shares: bool) -> String {
     let threads = rayon::current_num_threads();
     let peak = peak::operations_per_second(threads);
     let streamed = peak::streamed_bytes_per_second(threads);
-    let bytes = peak::byte_operations_per_second(threads).map_or_else(String::new, |rate| {
-        format!(", {:.1} Gop/s in products of bytes", rate / 1e9)
-    });
     let line = format!(
-        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}{bytes}; \
+        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}, of bytes {:.1} Gop/s; \
          memory streams at {:.1} GB/s on {threads}\n",
         peak::operations_per_second(1) / 1e9,
         peak / 1e9,
+        peak::byte_operations_per_second(threads) / 1e9,
         streamed / 1e9,
     );
     if wants_shares {

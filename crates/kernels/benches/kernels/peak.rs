@@ -71,36 +71,32 @@ pub(crate) fn multiply_adds() -> f64 {
     Arch::new().dispatch(Chains)
 }
 
-/// Operations a second of products of bytes, summed in 32 bits, on that many threads; `None` where this file knows no
-/// instructions for them.
-pub(crate) fn byte_operations_per_second(threads: usize) -> Option<f64> {
-    byte_multiply_adds()?;
-    let round = |(): &()| byte_multiply_adds().unwrap_or(0.0);
-    Some(best_rate(threads, ROUNDS, || (), round))
+/// Operations a second of products of bytes, summed in 32 bits, on that many threads.
+pub(crate) fn byte_operations_per_second(threads: usize) -> f64 {
+    best_rate(threads, ROUNDS, || (), |()| byte_multiply_adds())
 }
 
 /// One round on this thread in the widest instructions that this processor has, all operands in registers; tells the
-/// operations.
-pub(crate) fn byte_multiply_adds() -> Option<f64> {
+/// operations. Where this file knows no instructions for bytes, it is a round of float32.
+pub(crate) fn byte_multiply_adds() -> f64 {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512vnni") {
             // SAFETY: the processor has the instructions (just checked).
-            return Some(unsafe { avx512_vnni() });
+            return unsafe { avx512_vnni() };
         }
         if let Some(simd) = V4::try_new() {
-            return Some(simd.vectorize(BytePairs(simd)));
+            return simd.vectorize(BytePairs(simd));
         }
         if is_x86_feature_detected!("avxvnni") {
             // SAFETY: the processor has the instructions (just checked).
-            return Some(unsafe { avx_vnni() });
+            return unsafe { avx_vnni() };
         }
-        V3::try_new().map(|simd| simd.vectorize(BytePairs(simd)))
+        if let Some(simd) = V3::try_new() {
+            return simd.vectorize(BytePairs(simd));
+        }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        None
-    }
+    multiply_adds()
 }
 
 /// Sums that are their own factors, so that no product can be computed once for all steps; `R` is a register. Tells the

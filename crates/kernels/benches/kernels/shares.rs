@@ -1,6 +1,6 @@
 //! Each kernel beside what the machine can do at that moment: products beside the peak of the vector units in numbers of
-//! their kind, measured before every run because a machine's speed drifts; what goes over every number once beside the rate at which memory
-//! streams (those whose numbers stay in a cache can be above it).
+//! their kind, measured before every run because a machine's speed drifts; what goes over every number once beside the
+//! rate at which memory streams (those whose numbers stay in a cache can be above it).
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -109,9 +109,9 @@ fn floats_of_a_round() -> f64 {
     of_a_round(peak::multiply_adds)
 }
 
-/// The same of bytes, where there are instructions for them.
+/// The same of bytes.
 fn bytes_of_a_round() -> f64 {
-    of_a_round(|| peak::byte_multiply_adds().unwrap_or_else(peak::multiply_adds))
+    of_a_round(peak::byte_multiply_adds)
 }
 
 fn of_a_round(work: impl Fn() -> f64 + Sync) -> f64 {

@@ -123,8 +123,14 @@ impl Drop for Unit {
 /// Bytes of a row of [`Sums`].
 const SUMS_ROW_BYTES: usize = WIDTH * size_of::<f32>();
 
-/// Asks for the cache lines of the tile that stands `$ahead` bytes behind the weights of this step.
+/// Asks for as many tiles of weights as a step takes, from 8 KiB behind those of this step on.
 macro_rules! request {
+    (2 tiles) => {
+        concat!(request!("8192"), request!("9216"))
+    };
+    (4 tiles) => {
+        concat!(request!(2 tiles), request!("10240"), request!("11264"))
+    };
     ($ahead:literal) => {
         request!($ahead: 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
     };
@@ -133,16 +139,14 @@ macro_rules! request {
     };
 }
 
-/// A loop over the depth: what starts it, a step, what it asks for ahead on the first pass, how far a step goes in tiles
-/// of rows and of columns, what ends it.
+/// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows and of columns, what ends it.
 macro_rules! product {
     (
         $(#[$attribute:meta])*
         $name:ident,
         start: [$($start:literal)*],
         step: [$($step:literal)*],
-        ahead: [$($ahead:literal)*],
-        tiles_in_step: $rows:literal, $columns:literal,
+            tiles_in_step: $rows:tt, $columns:tt,
         end: [$($end:literal)*]
     ) => {
         $(#[$attribute])*
@@ -191,7 +195,7 @@ macro_rules! product {
             // read nothing that the program sees and fault nowhere.
             unsafe {
                 if ASK {
-                    walk!(concat!($(request!($ahead)),*));
+                    walk!(request!($columns tiles));
                 } else {
                     walk!("");
                 }
@@ -214,7 +218,6 @@ product!(
         "tdpbf16ps tmm2, tmm5, tmm6"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
-    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -235,7 +238,6 @@ product!(
         "tdpbf16ps tmm0, tmm4, tmm6"
         "tdpbf16ps tmm1, tmm4, tmm7"
     ],
-    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -257,7 +259,6 @@ product!(
         "tdpbusd tmm2, tmm5, tmm6"
         "tdpbusd tmm3, tmm5, tmm7"
     ],
-    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -278,7 +279,6 @@ product!(
         "tdpbusd tmm0, tmm4, tmm6"
         "tdpbusd tmm1, tmm4, tmm7"
     ],
-    ahead: ["8192" "9216"],
     tiles_in_step: 1, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -312,7 +312,6 @@ product!(
         "tdpbf16ps tmm1, tmm4, tmm7"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
-    ahead: ["8192" "9216" "10240" "11264"],
     tiles_in_step: 2, 4,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -340,7 +339,6 @@ product!(
         "tdpbf16ps tmm0, tmm5, tmm6"
         "tdpbf16ps tmm1, tmm5, tmm7"
     ],
-    ahead: ["8192" "9216" "10240" "11264"],
     tiles_in_step: 2, 4,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
