@@ -179,6 +179,7 @@ fn simd() -> Vec<&'static str> {
             ("avxvnni", is_x86_feature_detected!("avxvnni")),
             ("avx512f", is_x86_feature_detected!("avx512f")),
             ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+            ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
             ("amx", model::uses_matrix_unit()),
         ]
         .into_iter()

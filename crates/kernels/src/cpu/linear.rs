@@ -13,6 +13,7 @@
 //!
 //! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::Simd;
@@ -20,11 +21,12 @@ use rayon::prelude::*;
 
 use super::amx;
 use super::int8;
-use super::math::gelu;
 use super::panels::{Element, PackedLinear, Panels};
 use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
-use super::tile::{Columns, PackedRows, REGISTERS, Rows, Tile, WIDEST, floats, multiply};
+use super::tile::{
+    Columns, Group, PackedRows, REGISTERS, Rows, Tile, Weights, load, multiply, put,
+};
 
 /// What follows a dense layer's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,24 +60,12 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     if rows == 0 {
         return;
     }
-    let floats = Floats {
-        input: Input::Rows(input),
-        rows,
-        weights,
-        activation,
-    };
+    let layer = Layer::new(weights, activation);
     match weights.panels() {
-        Panels::Tiles(tiles) => amx::linear(input, tiles, weights.bias(), activation, output),
-        Panels::Int8(panels) => int8::linear(
-            input,
-            panels,
-            weights.bias(),
-            activation,
-            weights.output(),
-            output,
-        ),
-        Panels::Float32(panels) => floats.over_panels(panels, output),
-        Panels::Bfloat16(panels) => floats.over_panels(panels, output),
+        Panels::Tiles(tiles) => amx::linear(input, tiles, layer, output),
+        Panels::Int8(panels) => int8::linear(input, panels.weights(), layer, output),
+        Panels::Float32(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
     }
 }
 
@@ -91,18 +81,14 @@ pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output:
     if rows == 0 {
         return;
     }
-    let floats = Floats {
-        input: Input::Columns(Columns {
-            values: columns,
-            count: rows,
-        }),
-        rows,
-        weights,
-        activation: Activation::Identity,
+    let input = Columns {
+        values: columns,
+        count: rows,
     };
+    let layer = Layer::new(weights, Activation::Identity);
     match weights.panels() {
-        Panels::Float32(panels) => floats.over_panels(panels, output),
-        Panels::Bfloat16(panels) => floats.over_panels(panels, output),
+        Panels::Float32(panels) => layer.multiply(input, rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply(input, rows, &**panels, output),
         // These convert rows on the way into tiles of their own.
         Panels::Tiles(_) | Panels::Int8(_) => {
             let input = transposed(columns, rows);
@@ -132,135 +118,199 @@ fn transposed(columns: &[f32], rows: usize) -> Vec<f32> {
 /// Rows that are transposed together: a cache line of each column.
 const TRANSPOSED_ROWS: usize = 16;
 
-/// Where the rows of the input are.
-#[derive(Clone, Copy)]
-enum Input<'a> {
-    Rows(&'a [f32]),
-    Columns(Columns<'a>),
+/// Rows of the input, wherever they are.
+pub(super) trait Input<G>: Copy + Sync {
+    /// Whether all of them are packed by one thread where the panels are shared out.
+    const BY_ONE_THREAD: bool;
+
+    /// A part of some rows of `depth` floats in tiles of up to `tallest`.
+    fn pack(
+        self,
+        rows: Range<usize>,
+        depth: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<G>;
 }
 
-impl Input<'_> {
-    /// A part of some rows of `depth` floats in tiles of this processor's height.
-    fn pack(self, rows: Range<usize>, depth: usize, part: Range<usize>) -> PackedRows {
-        struct Pack<'a> {
-            input: Input<'a>,
-            rows: Range<usize>,
-            depth: usize,
-            part: Range<usize>,
-        }
-        impl Vectorized for Pack<'_> {
-            type Output = PackedRows;
+/// One after the other.
+#[derive(Clone, Copy)]
+pub(super) struct RowMajor<'a>(pub(super) &'a [f32]);
 
-            #[inline(always)]
-            fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows {
-                let Self {
-                    input,
-                    rows,
-                    depth,
-                    part,
-                } = self;
-                match input {
-                    Input::Rows(values) => {
-                        let source = Rows {
-                            values: &values[rows.start * depth + part.start..],
-                            stride: depth,
-                            depth: part.len(),
-                        };
-                        PackedRows::pack(source, rows.len(), ROWS)
-                    }
-                    Input::Columns(Columns { values, count }) => {
-                        let values = &values[part.start * count..part.end * count];
-                        let columns = Columns { values, count };
-                        PackedRows::pack_columns(columns, rows.start, rows.len(), ROWS)
-                    }
-                }
-            }
-        }
-        dispatch(Pack {
-            input: self,
-            rows,
-            depth,
-            part,
-        })
+impl<G: Group> Input<G> for RowMajor<'_> {
+    const BY_ONE_THREAD: bool = true;
+
+    #[inline(always)]
+    fn pack(
+        self,
+        rows: Range<usize>,
+        depth: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<G> {
+        let source = Rows {
+            values: &self.0[rows.start * depth + part.start..],
+            stride: depth,
+            depth: part.len(),
+        };
+        PackedRows::pack(source, rows.len(), tallest)
     }
 }
 
-/// A dense layer whose panels are of floats.
-struct Floats<'a> {
-    input: Input<'a>,
-    rows: usize,
-    weights: &'a PackedLinear,
-    activation: Activation,
+impl Input<f32> for Columns<'_> {
+    /// They are as long as a batch has tokens.
+    const BY_ONE_THREAD: bool = false;
+
+    #[inline(always)]
+    fn pack(
+        self,
+        rows: Range<usize>,
+        _: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<f32> {
+        let Self { values, count } = self;
+        let values = &values[part.start * count..part.end * count];
+        PackedRows::pack_columns(Columns { values, count }, rows.start, rows.len(), tallest)
+    }
 }
 
-impl Floats<'_> {
-    /// Over `elements`, the panels of the weights.
-    fn over_panels<E: Element>(&self, elements: &[E], output: &mut [f32]) {
-        let Self {
-            input,
-            rows,
-            weights,
+/// The panels of a layer, and the instructions that multiply them.
+pub(super) trait Panelled: Copy + Sync {
+    type Weights: Weights;
+
+    fn weights(&self) -> &[Self::Weights];
+
+    /// Does `work` with the instructions.
+    fn dispatch<W: Vectorized>(self, work: W) -> W::Output;
+}
+
+impl<E: Element> Panelled for &[E] {
+    type Weights = E;
+
+    fn weights(&self) -> &[E] {
+        self
+    }
+
+    #[inline(always)]
+    fn dispatch<W: Vectorized>(self, work: W) -> W::Output {
+        dispatch(work)
+    }
+}
+
+/// A dense layer but for its weights.
+#[derive(Clone, Copy)]
+pub(super) struct Layer<'a> {
+    pub(super) input: usize,
+    pub(super) output: usize,
+    /// Columns of a panel.
+    pub(super) width: usize,
+    /// Padded to whole panels.
+    pub(super) bias: &'a [f32],
+    pub(super) activation: Activation,
+}
+
+impl<'a> Layer<'a> {
+    fn new(weights: &'a PackedLinear, activation: Activation) -> Self {
+        Self {
+            input: weights.input(),
+            output: weights.output(),
+            width: weights.width(),
+            bias: weights.bias(),
             activation,
-        } = *self;
-        let depth = weights.input();
-        let work = |rows: &PackedRows, part, panels, columns, output: &mut [f32]| {
-            dispatch(Product {
+        }
+    }
+
+    pub(super) fn panels(self) -> usize {
+        self.output.div_ceil(self.width)
+    }
+
+    /// `rows` of the input times the panels.
+    pub(super) fn multiply<P: Panelled, I: Input<<P::Weights as Weights>::Group>>(
+        self,
+        input: I,
+        rows: usize,
+        panels: P,
+        output: &mut [f32],
+    ) {
+        let depth = self.input;
+        let parts = || parts(depth, P::Weights::ALIGNMENT);
+        let pack = |rows, part| {
+            panels.dispatch(Pack {
+                input,
                 rows,
-                weights,
-                elements,
-                activation,
+                depth,
                 part,
-                panels,
+                group: PhantomData,
+            })
+        };
+        let work = |rows: &_, part, range, columns, output: &mut [f32]| {
+            panels.dispatch(Product {
+                rows,
+                layer: self,
+                weights: panels.weights(),
+                part,
+                panels: range,
                 output,
                 columns,
             });
         };
-        let panels = weights.output().div_ceil(weights.width());
-        // Columns are a batch's tokens deep: packing all of their rows takes all threads.
-        if few_rows(rows) && matches!(input, Input::Rows(_)) {
-            let packed: Vec<(Range<usize>, PackedRows)> = parts(depth)
-                .map(|part| (part.clone(), input.pack(0..rows, depth, part)))
+        if few_rows(rows) && I::BY_ONE_THREAD {
+            let packed: Vec<_> = parts()
+                .map(|part| (part.clone(), pack(0..rows, part)))
                 .collect();
-            by_panels(
-                rows,
-                [panels, weights.width(), weights.output()],
-                output,
-                |panels, columns, output| {
-                    for (part, packed) in &packed {
-                        work(
-                            packed,
-                            part.clone(),
-                            panels.clone(),
-                            columns.clone(),
-                            output,
-                        );
-                    }
-                },
-            );
+            by_panels(rows, self, output, |range, columns, output| {
+                for (part, packed) in &packed {
+                    let (part, range) = (part.clone(), range.clone());
+                    work(packed, part, range, columns.clone(), output);
+                }
+            });
             return;
         }
-        let share = rows.div_ceil(rayon::current_num_threads());
-        // A multiple of both tile heights.
-        let block = (BLOCK_FLOATS / depth.clamp(1, MOST_DEPTH)).clamp(24, share.max(24)) / 12 * 12;
+        let block = rows_of_block(rows, BLOCK_FLOATS / depth.clamp(1, MOST_DEPTH));
         output
-            .par_chunks_mut(block * weights.output())
+            .par_chunks_mut(block * self.output)
             .enumerate()
             .for_each(|(index, output)| {
                 let first = index * block;
                 let rows = first..rows.min(first + block);
-                for part in parts(depth) {
-                    let packed = input.pack(rows.clone(), depth, part.clone());
-                    work(&packed, part, 0..panels, 0..weights.output(), output);
+                for part in parts() {
+                    let packed = pack(rows.clone(), part.clone());
+                    work(&packed, part, 0..self.panels(), 0..self.output, output);
                 }
             });
     }
 }
 
-/// The depth in parts of like size; one, be it empty, at least.
-fn parts(depth: usize) -> impl Iterator<Item = Range<usize>> {
+/// Rows of the input in tiles of this processor's height.
+struct Pack<I, G> {
+    input: I,
+    rows: Range<usize>,
+    depth: usize,
+    part: Range<usize>,
+    group: PhantomData<G>,
+}
+
+impl<G, I: Input<G>> Vectorized for Pack<I, G> {
+    type Output = PackedRows<G>;
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows<G> {
+        self.input.pack(self.rows, self.depth, self.part, ROWS)
+    }
+}
+
+/// The depth in parts of like size, multiples of `alignment` but for the last; one, be it empty, at least.
+fn parts(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
     let count = depth.div_ceil(MOST_DEPTH).max(1);
-    let size = depth.div_ceil(count);
+    let size = depth.div_ceil(count).next_multiple_of(alignment);
     (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
+}
+
+/// Rows of a block, `most` at most: as many blocks for each thread, all of like size.
+pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {
+    let blocks = rows.div_ceil(most);
+    rows.div_ceil(blocks.next_multiple_of(rayon::current_num_threads()))
 }
 
 /// Whether the panels are shared out, and not the rows.
@@ -278,10 +328,11 @@ fn rows_of(values: &[f32], width: usize) -> usize {
 /// `compute` is given panels, the columns that they hold, and room for rows of these columns alone.
 pub(super) fn by_panels(
     rows: usize,
-    [panels, width, columns]: [usize; 3],
+    layer: Layer<'_>,
     output: &mut [f32],
     compute: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
 ) {
+    let (panels, width, columns) = (layer.panels(), layer.width, layer.output);
     let share = panels.div_ceil(rayon::current_num_threads());
     if share == panels {
         compute(0..panels, 0..columns, output);
@@ -308,12 +359,11 @@ pub(super) fn by_panels(
 }
 
 /// A part of the depth of all rows times some panels.
-struct Product<'a, E> {
-    rows: &'a PackedRows,
-    weights: &'a PackedLinear,
-    /// The panels of `weights`.
-    elements: &'a [E],
-    activation: Activation,
+struct Product<'a, W: Weights> {
+    rows: &'a PackedRows<W::Group>,
+    layer: Layer<'a>,
+    /// All panels of the layer.
+    weights: &'a [W],
     /// What `rows` hold of the depth.
     part: Range<usize>,
     panels: Range<usize>,
@@ -323,23 +373,23 @@ struct Product<'a, E> {
     columns: Range<usize>,
 }
 
-impl<E: Element> Vectorized for Product<'_, E> {
+impl<W: Weights> Vectorized for Product<'_, W> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
-        let in_row = E::in_row::<S>();
-        let (size, start) = (self.weights.input() * in_row, self.part.start * in_row);
-        let of_part = self.part.len() * in_row;
+        let size = W::in_panel::<S>(self.layer.input);
+        let start = W::in_panel::<S>(self.part.start);
+        let of_part = W::in_panel::<S>(self.part.end) - start;
         for panel in self.panels.clone() {
-            let weights = &self.elements[panel * size + start..][..of_part];
-            let next = self.elements.get((panel + 1) * size + start..);
+            let weights = &self.weights[panel * size + start..][..of_part];
+            let next = self.weights.get((panel + 1) * size + start..);
             let next = next
                 .and_then(|next| next.get(..of_part))
                 .unwrap_or_default();
             let tiles = self.rows.tiles();
             for (index, &tile) in tiles.iter().enumerate() {
-                let ahead = Ahead::share(next, in_row, index, tiles.len());
+                let ahead = Ahead::share(next, W::bytes_of_group::<S>(), index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
@@ -354,20 +404,25 @@ impl<E: Element> Vectorized for Product<'_, E> {
     }
 }
 
-impl<E: Element> Product<'_, E> {
+impl<W: Weights> Product<'_, W> {
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize>(
         &mut self,
         simd: S,
         tile: Tile,
         panel: usize,
-        weights: &[E],
-        ahead: Ahead<'_, E>,
+        weights: &[W],
+        ahead: Ahead<'_>,
     ) {
-        let sums = multiply::<S, ROWS, E>(simd, self.rows.elements(tile), weights, ahead);
+        let sums = multiply::<S, ROWS, W>(simd, self.rows.groups(tile), weights, ahead);
         let width = REGISTERS * S::F32_LANES;
-        let bias = &self.weights.bias()[panel * width..][..width];
-        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.weights.input());
+        let bias = load::<S>(&self.layer.bias[panel * width..][..width]);
+        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.layer.input);
+        let activation = if is_last {
+            self.layer.activation
+        } else {
+            Activation::Identity
+        };
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
         let output = self
@@ -376,34 +431,10 @@ impl<E: Element> Product<'_, E> {
             .skip(tile.first_row);
         for (sums, output) in sums.iter().zip(output) {
             let output = &mut output[first..first + count];
-            let mut row = [0.0; WIDEST];
-            if is_first {
-                row[..width].copy_from_slice(bias);
-            } else {
-                row[..count].copy_from_slice(output);
-            }
-            for (value, sum) in row.iter_mut().zip(floats::<S>(sums)) {
-                *value += sum;
-            }
-            if is_last && self.activation == Activation::Gelu {
-                for value in &mut row[..width] {
-                    *value = gelu(*value);
-                }
-            }
-            put(&row, width, output);
+            let start = if is_first { bias } else { load::<S>(output) };
+            let row = std::array::from_fn(|index| simd.add_f32s(start[index], sums[index]));
+            put::<S>(row, activation, output);
         }
-    }
-}
-
-/// The first values of `row`, of which `width` come from a whole panel: that many, known to the compiler, are two
-/// stores, where any number would be a call.
-#[inline(always)]
-pub(super) fn put(row: &[f32; WIDEST], width: usize, output: &mut [f32]) {
-    let count = output.len();
-    if count == width {
-        output.copy_from_slice(&row[..width]);
-    } else {
-        output.copy_from_slice(&row[..count]);
     }
 }
 
@@ -455,27 +486,29 @@ mod tests {
     }
 
     fn heights_agree<E: Element>(weights: &PackedLinear, elements: &[E]) {
+        let layer = Layer::new(weights, Activation::Identity);
         for rows in 0..=40 {
             let input = numbers(rows * 9, 3, 1.0);
             let product = |rows, output| Product {
                 rows,
-                weights,
-                elements,
-                activation: Activation::Identity,
+                layer,
+                weights: elements,
                 part: 0..9,
-                panels: 0..70_usize.div_ceil(weights.width()),
+                panels: 0..layer.panels(),
                 output,
                 columns: 0..70,
             };
             let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
-            let source = Rows {
-                values: &input,
-                stride: 9,
-                depth: 9,
-            };
-            let in_tall = PackedRows::pack(source, rows, 12);
+            let pack = |tallest| RowMajor(&input).pack(0..rows, 9, 0..9, tallest);
+            let in_tall = pack(12);
             Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
-            let in_usual = Input::Rows(&input).pack(0..rows, 9, 0..9);
+            let in_usual = dispatch(Pack {
+                input: RowMajor(&input),
+                rows: 0..rows,
+                depth: 9,
+                part: 0..9,
+                group: PhantomData,
+            });
             dispatch(product(&in_usual, &mut usual));
             assert_eq!(tall, usual, "{} bytes, {rows} rows", size_of::<E>());
         }

@@ -23,6 +23,7 @@ mod sums;
 mod tile;
 
 pub use adamw::adamw;
+pub use amx::multiplies_bfloat16;
 pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
 };

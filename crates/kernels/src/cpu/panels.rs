@@ -7,8 +7,9 @@
 //! columns of 0, so that no product has an edge to mind. Layers that share their input (queries, keys, values) are one
 //! matrix with one pass over the input.
 //!
-//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]); those for a matrix
-//! unit ([`amx`]) and those of eight bits ([`int8`](super::int8)) have orders of their own. Packing reads the matrix
+//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]); those that instructions
+//! multiply as bfloat16, those for a matrix unit (both [`amx`]) and those of eight bits ([`int8`](super::int8)) have
+//! orders of their own. Packing reads the matrix
 //! once, all threads side by side, a cache line of each row at a time, and there is one copy: what was packed can be
 //! [unpacked](PackedLinear::unpack).
 
@@ -22,11 +23,12 @@ use super::amx::{self, TileWeights};
 use super::int8::{Int8Matrix, Int8Panels};
 use super::matrices::{Matrices, Order};
 use super::pages::Pages;
+use super::prefetch::Ahead;
 use super::simd;
-use super::tile::{REGISTERS, WIDEST};
+use super::tile::{REGISTERS, WIDEST, Weights, add_row};
 use crate::precision::Precision;
 
-/// What a panel is made of.
+/// What a panel `[depth][width]` is made of.
 pub(super) trait Element: Pod + Send + Sync {
     /// Elements of a panel's row.
     fn in_row<S: Simd>() -> usize;
@@ -39,6 +41,36 @@ pub(super) trait Element: Pod + Send + Sync {
 
     /// A panel's row of these floats.
     fn narrow(floats: &[f32], row: &mut [Self]);
+}
+
+impl<E: Element> Weights for E {
+    type Group = f32;
+
+    const ALIGNMENT: usize = 1;
+
+    #[inline(always)]
+    fn in_panel<S: Simd>(inputs: usize) -> usize {
+        inputs * E::in_row::<S>()
+    }
+
+    #[inline(always)]
+    fn bytes_of_group<S: Simd>() -> usize {
+        E::in_row::<S>() * size_of::<E>()
+    }
+
+    #[inline(always)]
+    fn add_products<S: Simd, const ROWS: usize>(
+        simd: S,
+        panel: &[Self],
+        rows: &[[f32; ROWS]],
+        mut ahead: Ahead<'_>,
+        sums: &mut [[S::f32s; REGISTERS]; ROWS],
+    ) {
+        for (weights, elements) in panel.chunks_exact(E::in_row::<S>()).zip(rows) {
+            ahead.step(E::in_row::<S>() * size_of::<E>());
+            add_row(simd, *elements, E::load(simd, weights), sums);
+        }
+    }
 }
 
 impl Element for f32 {
@@ -133,7 +165,7 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Pages<f32>),
     Bfloat16(Pages<Bf16Pair>),
-    /// Of any precision, for a matrix unit.
+    /// Of any precision, for a matrix unit; of bfloat16 also for the instruction that multiplies it.
     Tiles(TileWeights),
     Int8(Int8Panels),
 }

@@ -26,13 +26,14 @@ pub(super) fn dispatch<W: Vectorized>(work: W) -> W::Output {
     arch().dispatch(Dispatched(work))
 }
 
+/// The widest instructions of this processor.
 #[cfg(not(test))]
-fn arch() -> pulp::Arch {
+pub(super) fn arch() -> pulp::Arch {
     pulp::Arch::new()
 }
 
 #[cfg(test)]
-use every::arch;
+pub(super) use every::arch;
 
 /// Columns of a panel on this processor.
 pub(super) fn panel_width() -> usize {
@@ -99,7 +100,7 @@ pub(crate) mod every {
         all.into_iter().map(pool).collect()
     });
 
-    pub(super) fn arch() -> Arch {
+    pub(in crate::cpu) fn arch() -> Arch {
         CHOSEN.get().unwrap_or_default()
     }
 

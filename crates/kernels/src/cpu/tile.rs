@@ -21,9 +21,11 @@
 //! The registers are written out (through `pulp`, one source for all instruction sets): left to the
 //! compiler, plain loops over arrays spilled the sums to memory and ran at a third of this.
 
+use bytemuck::Pod;
 use pulp::Simd;
 
-use super::panels::Element;
+use super::linear::Activation;
+use super::math::gelu;
 use super::prefetch::Ahead;
 
 /// Registers of a panel's row.
@@ -63,9 +65,44 @@ pub(super) struct Columns<'a> {
     pub count: usize,
 }
 
-/// Rows in tiles, one after the other, each `[depth][row]`.
-pub(super) struct PackedRows {
-    values: Vec<f32>,
+/// Neighbours in a row that a product takes together.
+pub(super) trait Group: Pod + Send + Sync {
+    /// How many.
+    const SIZE: usize;
+
+    /// Those of a row, each to its place; what the last one lacks is 0.
+    fn put<'a>(row: &[f32], places: impl Iterator<Item = &'a mut Self>);
+}
+
+impl Group for f32 {
+    const SIZE: usize = 1;
+
+    #[inline(always)]
+    fn put<'a>(row: &[f32], places: impl Iterator<Item = &'a mut Self>) {
+        for (place, value) in places.zip(row) {
+            *place = *value;
+        }
+    }
+}
+
+impl Group for [f32; 2] {
+    const SIZE: usize = 2;
+
+    #[inline(always)]
+    fn put<'a>(row: &[f32], mut places: impl Iterator<Item = &'a mut Self>) {
+        let (pairs, rest) = row.as_chunks::<2>();
+        for (pair, place) in pairs.iter().zip(places.by_ref()) {
+            *place = *pair;
+        }
+        if let (&[last], Some(place)) = (rest, places.next()) {
+            *place = [last, 0.0];
+        }
+    }
+}
+
+/// Rows in tiles, one after the other, each `[group][row]`.
+pub(super) struct PackedRows<G> {
+    groups: Vec<G>,
     tiles: Vec<Tile>,
 }
 
@@ -75,25 +112,63 @@ pub(super) struct Tile {
     pub first_row: usize,
     /// Rows.
     pub height: usize,
-    /// Where its elements begin.
+    /// Where its groups begin.
     start: usize,
 }
 
-impl PackedRows {
+impl<G: Group> PackedRows<G> {
     /// The first `count` of `rows`, in tiles of up to `tallest`, all of the same height as far as that
     /// goes: a tile of one row takes almost as long as one of six.
     #[inline(always)]
     pub(super) fn pack(rows: Rows<'_>, count: usize, tallest: usize) -> Self {
-        Self::fill(count, rows.depth, tallest, |tile, values| {
+        Self::fill(count, rows.depth, tallest, |tile, groups| {
             for row in 0..tile.height {
-                let places = values[row..].iter_mut().step_by(tile.height);
-                for (place, value) in places.zip(rows.row(tile.first_row + row)) {
-                    *place = *value;
-                }
+                let places = groups[row..].iter_mut().step_by(tile.height);
+                G::put(rows.row(tile.first_row + row), places);
             }
         })
     }
 
+    #[inline(always)]
+    fn fill(count: usize, depth: usize, tallest: usize, fill: impl Fn(Tile, &mut [G])) -> Self {
+        let in_row = depth.div_ceil(G::SIZE);
+        let mut groups = vec![G::zeroed(); count * in_row];
+        let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
+        let mut first_row = 0;
+        while first_row < count {
+            let rest = count - first_row;
+            let height = rest.div_ceil(rest.div_ceil(tallest));
+            let tile = Tile {
+                first_row,
+                height,
+                start: first_row * in_row,
+            };
+            fill(tile, &mut groups[tile.start..][..height * in_row]);
+            tiles.push(tile);
+            first_row += height;
+        }
+        Self { groups, tiles }
+    }
+
+    #[inline(always)]
+    pub(super) fn tiles(&self) -> &[Tile] {
+        &self.tiles
+    }
+
+    /// The tile's groups.
+    #[inline(always)]
+    pub(super) fn groups(&self, tile: Tile) -> &[G] {
+        let in_row = self.groups.len() / self.rows().max(1);
+        &self.groups[tile.start..][..tile.height * in_row]
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> usize {
+        (self.tiles.last()).map_or(0, |tile| tile.first_row + tile.height)
+    }
+}
+
+impl PackedRows<f32> {
     /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
     /// `first` on.
     #[inline(always)]
@@ -111,66 +186,102 @@ impl PackedRows {
             }
         })
     }
-
-    #[inline(always)]
-    fn fill(count: usize, depth: usize, tallest: usize, fill: impl Fn(Tile, &mut [f32])) -> Self {
-        let mut values = vec![0.0; count * depth];
-        let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
-        let mut first_row = 0;
-        while first_row < count {
-            let rest = count - first_row;
-            let height = rest.div_ceil(rest.div_ceil(tallest));
-            let tile = Tile {
-                first_row,
-                height,
-                start: first_row * depth,
-            };
-            fill(tile, &mut values[tile.start..][..height * depth]);
-            tiles.push(tile);
-            first_row += height;
-        }
-        Self { values, tiles }
-    }
-
-    #[inline(always)]
-    pub(super) fn tiles(&self) -> &[Tile] {
-        &self.tiles
-    }
-
-    /// From the tile's first element on.
-    #[inline(always)]
-    pub(super) fn elements(&self, tile: Tile) -> &[f32] {
-        &self.values[tile.start..]
-    }
 }
 
-/// A tile of `ROWS` rows, `[depth][row]`, times a panel: for each row the panel's columns in registers.
+/// What a panel consists of, and how it is multiplied.
+pub(super) trait Weights: Pod + Send + Sync {
+    /// What they are multiplied with.
+    type Group: Group;
+
+    /// A part of the depth begins at a multiple of so many inputs.
+    const ALIGNMENT: usize;
+
+    /// How many of them a panel has for so many inputs.
+    fn in_panel<S: Simd>(inputs: usize) -> usize;
+
+    /// How many bytes of a panel a group meets.
+    fn bytes_of_group<S: Simd>() -> usize;
+
+    /// Adds the products of a panel with a tile, whose rows' groups are as many as the depth has.
+    fn add_products<S: Simd, const ROWS: usize>(
+        simd: S,
+        panel: &[Self],
+        groups: &[[Self::Group; ROWS]],
+        ahead: Ahead<'_>,
+        sums: &mut [[S::f32s; REGISTERS]; ROWS],
+    );
+}
+
+/// A tile of `ROWS` rows, `[group][row]`, times a panel: for each row the panel's columns in registers.
 /// On the way it asks for what is needed after it.
 #[inline(always)]
-pub(super) fn multiply<S: Simd, const ROWS: usize, E: Element>(
+pub(super) fn multiply<S: Simd, const ROWS: usize, W: Weights>(
     simd: S,
-    rows: &[f32],
-    panel: &[E],
-    mut ahead: Ahead<'_, E>,
+    rows: &[W::Group],
+    panel: &[W],
+    ahead: Ahead<'_>,
 ) -> [[S::f32s; REGISTERS]; ROWS] {
     let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; ROWS];
-    let panel = panel.chunks_exact(E::in_row::<S>());
-    for (weights, elements) in panel.zip(rows.as_chunks::<ROWS>().0) {
-        ahead.step(E::in_row::<S>());
-        let weights = E::load(simd, weights);
-        for row in 0..ROWS {
-            let element = simd.splat_f32s(elements[row]);
-            for register in 0..REGISTERS {
-                sums[row][register] =
-                    simd.mul_add_e_f32s(element, weights[register], sums[row][register]);
-            }
+    W::add_products(simd, panel, rows.as_chunks::<ROWS>().0, ahead, &mut sums);
+    sums
+}
+
+/// Adds to every row's sums the products of its element with the weights.
+#[inline(always)]
+pub(super) fn add_row<S: Simd, const ROWS: usize>(
+    simd: S,
+    elements: [f32; ROWS],
+    weights: [S::f32s; REGISTERS],
+    sums: &mut [[S::f32s; REGISTERS]; ROWS],
+) {
+    for row in 0..ROWS {
+        let element = simd.splat_f32s(elements[row]);
+        for register in 0..REGISTERS {
+            sums[row][register] =
+                simd.mul_add_e_f32s(element, weights[register], sums[row][register]);
         }
     }
-    sums
 }
 
 /// The columns of one row of a tile as floats: the first `REGISTERS * S::F32_LANES`.
 #[inline(always)]
 pub(super) fn floats<S: Simd>(sums: &[S::f32s; REGISTERS]) -> &[f32] {
     bytemuck::cast_slice(sums)
+}
+
+/// A row of a panel's width, as far as it goes; the rest is 0.
+#[inline(always)]
+pub(super) fn load<S: Simd>(values: &[f32]) -> [S::f32s; REGISTERS] {
+    let width = REGISTERS * S::F32_LANES;
+    let mut padded = [0.0; WIDEST];
+    let values = if values.len() == width {
+        values
+    } else {
+        padded[..values.len()].copy_from_slice(values);
+        &padded[..width]
+    };
+    let (registers, _) = S::as_simd_f32s(values);
+    [registers[0], registers[1]]
+}
+
+/// What comes out of a row, as far as there is room; the rest is of columns that there are not.
+///
+/// Whole registers are stored: a number of floats that the compiler does not know would be a call.
+#[inline(always)]
+pub(super) fn put<S: Simd>(
+    mut row: [S::f32s; REGISTERS],
+    activation: Activation,
+    output: &mut [f32],
+) {
+    if activation == Activation::Gelu {
+        for value in bytemuck::cast_slice_mut::<S::f32s, f32>(&mut row) {
+            *value = gelu(*value);
+        }
+    }
+    if output.len() == REGISTERS * S::F32_LANES {
+        let (places, _) = S::as_mut_simd_f32s(output);
+        places.copy_from_slice(&row);
+    } else {
+        output.copy_from_slice(&floats::<S>(&row)[..output.len()]);
+    }
 }

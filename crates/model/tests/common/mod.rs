@@ -33,8 +33,7 @@ pub(crate) const DEVICE: Device = if cfg!(feature = "cpu") {
 /// and the number of threads, and the sums run in another order here.
 pub(crate) const TOLERANCE: f32 = 1e-5;
 
-/// Whether dense layers under test are packed for a matrix unit: weights keep 17 significant bits then, and bfloat16 ones
-/// round what they are multiplied with too.
+/// Whether dense layers under test are packed for a matrix unit: weights keep 17 significant bits then.
 pub(crate) fn packs_for_matrix_unit() -> bool {
     cfg!(feature = "cpu") && model::uses_matrix_unit()
 }

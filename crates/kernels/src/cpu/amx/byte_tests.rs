@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 
 use super::TileWeights;
-use super::tests::run;
+use super::tests::{run, run_by_vectors};
 use crate::cpu::int8::{self, Int8Matrix, Int8Panels};
-use crate::cpu::linear::Activation;
+use crate::cpu::linear::{Activation, Layer};
 use crate::cpu::tests::numbers;
 
 /// The layer by this processor's other instructions.
@@ -21,7 +21,14 @@ fn without_tiles(
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
     let mut output = vec![f32::NAN; input.len() / depth * bias.len()];
-    int8::linear(input, &panels, &padded, activation, bias.len(), &mut output);
+    let layer = Layer {
+        input: depth,
+        output: bias.len(),
+        width: panels.width(),
+        bias: &padded,
+        activation,
+    };
+    int8::linear(input, panels.weights(), layer, &mut output);
     output
 }
 
@@ -61,6 +68,9 @@ proptest! {
         let actual = run(&input, &weights, &bias, activation);
         let expected = without_tiles(&input, &[&matrix], &bias, activation);
         prop_assert_eq!(bits(&actual), bits(&expected));
+        if let Some(vectors) = run_by_vectors(&input, &weights, &bias, activation) {
+            prop_assert_eq!(bits(&vectors), bits(&expected));
+        }
     }
 
     #[test]

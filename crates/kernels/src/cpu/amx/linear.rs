@@ -1,4 +1,8 @@
 //! A dense layer over tiles: what is converted when, and which thread multiplies what.
+//!
+//! A few rows are left to the vector units, where these can multiply what tiles hold ([`vectors`](super::vectors)): one
+//! text is bound by reading the weights. On two cores of a Xeon with AMX the weights of a text came at 12 to 14 GB/s
+//! with the unit's loops as they were then, and with those of the vector units at 24.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -9,9 +13,11 @@ use rayon::prelude::*;
 use super::bytes::{self, Scaling};
 use super::portable::Portable;
 use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
+#[cfg(target_arch = "x86_64")]
+use super::vectors::Vectors;
 use super::weights::TileWeights;
-use super::{Form, Numbers};
-use crate::cpu::int8::Steps;
+use super::{Form, Numbers, wanted};
+use crate::cpu::int8::{self, Steps};
 use crate::cpu::linear::{self, Activation};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -24,30 +30,65 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// instead: each thread then reads a part of them, and that takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// `activation(input * weights + bias)`, for whole rows of both; `bias` is padded to whole panels.
+/// With fewer rows than this the vector units are faster: two of their tiles, which 24 GB/s of float32 keep busy.
+const FEWEST_FOR_UNIT: usize = 25;
+
+/// `activation(input * weights + bias)`, for whole rows of both.
 pub(in crate::cpu) fn linear(
     input: &[f32],
     weights: &TileWeights,
-    bias: &[f32],
-    activation: Activation,
+    layer: linear::Layer<'_>,
     output: &mut [f32],
 ) {
-    let rows = input.len() / weights.input().max(1);
+    let rows = input.len() / layer.input.max(1);
+    let by_unit = wanted() && rows >= FEWEST_FOR_UNIT;
+    if by_unit || !by_vectors(input, rows, weights, layer, output) {
+        over_tiles(input, rows, weights, layer, output);
+    }
+}
+
+/// By the vector units; `false` if they cannot multiply what the tiles hold, and nothing is done.
+pub(super) fn by_vectors(
+    input: &[f32],
+    rows: usize,
+    weights: &TileWeights,
+    layer: linear::Layer<'_>,
+    output: &mut [f32],
+) -> bool {
+    let form = match weights.numbers() {
+        Numbers::Bytes => {
+            let weights = weights.whole();
+            return weights
+                .map(|weights| int8::linear(input, weights, layer, output))
+                .is_some();
+        }
+        Numbers::Bfloat16(form) => form,
+    };
+    #[cfg(target_arch = "x86_64")]
+    if let Some(vectors) = Vectors::detect() {
+        vectors.linear(form, input, rows, weights.tiles(), layer, output);
+        return true;
+    }
+    false
+}
+
+/// By the matrix unit, or its portable twin.
+pub(super) fn over_tiles(
+    input: &[f32],
+    rows: usize,
+    weights: &TileWeights,
+    layer: linear::Layer<'_>,
+    output: &mut [f32],
+) {
     let of_row = weights.tiles_of_rows() * size_of::<Tile>() / SIDE;
     let most = (BLOCK_BYTES / of_row.max(1)).max(WIDTH) / WIDTH * WIDTH;
     let threads = rayon::current_num_threads();
-    let layer = Layer {
-        weights,
-        bias,
-        activation,
-    };
+    let tiled = Tiled { weights, layer };
     if rows <= most.min(FEWEST_ROWS * threads) {
-        layer.by_panels(input, rows, output);
+        tiled.by_panels(input, rows, output);
     } else {
-        // As many blocks for each thread.
-        let blocks = rows.div_ceil(most).next_multiple_of(threads);
-        let block = rows.div_ceil(blocks).next_multiple_of(SIDE);
-        layer.by_rows(input, block, output);
+        let block = linear::rows_of_block(rows, most).next_multiple_of(SIDE);
+        tiled.by_rows(input, block, output);
     }
 }
 
@@ -76,16 +117,15 @@ fn with_tiles(count: usize, work: impl FnOnce(&mut [Tile])) {
 }
 
 #[derive(Clone, Copy)]
-struct Layer<'a> {
+struct Tiled<'a> {
     weights: &'a TileWeights,
-    bias: &'a [f32],
-    activation: Activation,
+    layer: linear::Layer<'a>,
 }
 
-impl Layer<'_> {
+impl Tiled<'_> {
     /// Every thread computes all columns of some blocks of rows.
     fn by_rows(self, input: &[f32], block: usize, output: &mut [f32]) {
-        let (depth, width) = (self.weights.input(), self.weights.output());
+        let (depth, width) = (self.layer.input, self.layer.output);
         let of_rows = self.weights.tiles_of_rows();
         input
             .par_chunks(block * depth)
@@ -99,7 +139,7 @@ impl Layer<'_> {
                     for (tiles, (input, steps)) in groups.zip(rows) {
                         self.convert(input, tiles, steps);
                     }
-                    let panels = 0..self.weights.panels();
+                    let panels = 0..self.layer.panels();
                     with_unit(|unit| self.multiply(unit, tiles, &steps, panels, output));
                 });
             });
@@ -107,9 +147,8 @@ impl Layer<'_> {
 
     /// Every thread computes some columns of all rows: see [`linear::by_panels`].
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
-        let (depth, width) = (self.weights.input(), self.weights.output());
+        let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
-        let panels = self.weights.panels();
         let mut steps = vec![Steps::ZERO; rows];
         with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
@@ -118,7 +157,7 @@ impl Layer<'_> {
                 .zip(steps.par_chunks_mut(SIDE))
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
-            linear::by_panels(rows, [panels, WIDTH, width], output, |panels, _, output| {
+            linear::by_panels(rows, self.layer, output, |panels, _, output| {
                 with_unit(|unit| self.multiply(unit, tiles, steps, panels, output));
             });
         });
@@ -126,7 +165,7 @@ impl Layer<'_> {
 
     /// Up to 16 rows of the input as tiles, and in which steps, if they become whole numbers.
     fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [Steps]) {
-        let depth = self.weights.input();
+        let depth = self.layer.input;
         match self.weights.numbers() {
             Numbers::Bfloat16(form) => dispatch(Conversion {
                 input,
@@ -155,11 +194,11 @@ impl Layer<'_> {
     ) {
         let of_rows = self.weights.tiles_of_rows();
         let start = panels.start * WIDTH;
-        let width = self.weights.output().min(panels.end * WIDTH) - start;
+        let width = self.layer.output.min(panels.end * WIDTH) - start;
         let mut sums = Sums::ZERO;
         for panel in panels {
             let weights = self.weights.panel(panel);
-            let bias = &self.bias.as_chunks().0[panel];
+            let bias = &self.layer.bias.as_chunks().0[panel];
             let pairs = tiles.chunks(PAIR * of_rows).zip(steps.chunks(WIDTH));
             let output = output[..steps.len() * width].chunks_mut(WIDTH * width);
             for (index, ((pair, steps), output)) in pairs.zip(output).enumerate() {
@@ -176,7 +215,7 @@ impl Layer<'_> {
                     scaling: (self.weights.columns())
                         .map(|columns| Scaling::new(columns, panel, steps)),
                     bias,
-                    activation: self.activation,
+                    activation: self.layer.activation,
                     output,
                     width,
                     first: panel * WIDTH - start,

@@ -1,4 +1,5 @@
-//! Dense layers on the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later).
+//! Dense layers over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later), and for the
+//! vector units of those that multiply bfloat16.
 //!
 //! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
 //! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
@@ -25,8 +26,10 @@
 //!   over a panel, its weights are asked for ahead of their use.
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
 //!   of a few rows the weights are shared out instead ([`linear`]).
+//! - With very few rows, and for weights of bfloat16 where there is no matrix unit, the vector units multiply the same
+//!   tiles of weights ([`vectors`]).
 //!
-//! The same product in plain Rust ([`portable`]) adds in the same order. It is what other processors
+//! The unit's product in plain Rust ([`portable`]) adds in the same order. It is what other processors
 //! test the packing, the edges and the sharing out with, and it is not fast.
 //!
 //! An infinite number times one that is no short bfloat16 may give not-a-number in the split form
@@ -42,6 +45,8 @@ mod detect;
 mod linear;
 mod portable;
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 mod weights;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -76,15 +81,25 @@ fn means_off(value: &OsStr) -> bool {
         .any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// The form in which weights of this precision are to be packed for the matrix unit, if they are;
-/// those of eight bits are [whole numbers](TileWeights::pack_int8) first.
+/// The form in which weights of this precision are to be packed as tiles, if they are; those of eight bits are
+/// [whole numbers](TileWeights::pack_int8) first.
 pub(super) fn form(precision: Precision) -> Option<Form> {
-    let form = match precision {
-        Precision::Float32 => Form::Split,
-        Precision::Bfloat16 => Form::Single,
-        Precision::Float16 | Precision::Int8 => return None,
-    };
-    wanted().then_some(form)
+    match precision {
+        Precision::Float32 => wanted().then_some(Form::Split),
+        Precision::Bfloat16 => multiplies_bfloat16().then_some(Form::Single),
+        Precision::Float16 | Precision::Int8 => None,
+    }
+}
+
+/// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
+/// units (AVX512-BF16): what goes into them is rounded then, too.
+#[must_use]
+pub fn multiplies_bfloat16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let by_vectors = vectors::Vectors::detect().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    let by_vectors = false;
+    by_vectors || wanted()
 }
 
 /// What tiles hold.

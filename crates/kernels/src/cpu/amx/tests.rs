@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 
+use super::linear::{by_vectors, over_tiles};
 use super::tiles::{nearest, split, widen};
 use super::*;
-use crate::cpu::linear::Activation;
+use crate::cpu::linear::{Activation, Layer};
 use crate::cpu::matrices::{Matrices, Order};
 use crate::cpu::tests::{numbers, reference_linear};
 
@@ -51,7 +52,34 @@ fn pack(layers: &[(&[f32], &[f32])], form: Form) -> TileWeights {
     TileWeights::pack(Matrices::new(layers, Order::ByInput), form)
 }
 
+/// Over tiles: by the matrix unit or its twin, never by the vector units.
 pub(super) fn run(
+    input: &[f32],
+    weights: &TileWeights,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
+    run_with(over_tiles, input, weights, bias, activation)
+}
+
+/// By the vector units, if they multiply such weights.
+pub(super) fn run_by_vectors(
+    input: &[f32],
+    weights: &TileWeights,
+    bias: &[f32],
+    activation: Activation,
+) -> Option<Vec<f32>> {
+    let mut done = false;
+    let work =
+        |input: &[f32], rows, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
+            done = by_vectors(input, rows, weights, layer, output);
+        };
+    let output = run_with(work, input, weights, bias, activation);
+    done.then_some(output)
+}
+
+fn run_with(
+    work: impl FnOnce(&[f32], usize, &TileWeights, Layer<'_>, &mut [f32]),
     input: &[f32],
     weights: &TileWeights,
     bias: &[f32],
@@ -61,7 +89,14 @@ pub(super) fn run(
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(TileWeights::width()), 0.0);
     let mut output = vec![f32::NAN; rows * weights.output()];
-    linear(input, weights, &padded, activation, &mut output);
+    let layer = Layer {
+        input: weights.input(),
+        output: weights.output(),
+        width: TileWeights::width(),
+        bias: &padded,
+        activation,
+    };
+    work(input, rows, weights, layer, &mut output);
     output
 }
 
@@ -91,12 +126,15 @@ proptest! {
         let expected = reference_linear(&case.input, &case.weight, &case.bias, activation);
         let magnitudes = case.magnitudes();
         for (form, error) in [(Form::Split, SPLIT_ERROR), (Form::Single, SINGLE_ERROR)] {
-            let actual = case.run(&case.pack(form), activation);
-            prop_assert_eq!(actual.len(), expected.len());
-            for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
-                let difference = (f64::from(*actual) - expected).abs();
-                // GELU itself is exact to a millionth.
-                prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{form:?}: {actual}, expected {expected}");
+            let weights = case.pack(form);
+            let by_vectors = run_by_vectors(&case.input, &weights, &case.bias, activation);
+            for actual in by_vectors.into_iter().chain([case.run(&weights, activation)]) {
+                prop_assert_eq!(actual.len(), expected.len());
+                for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
+                    let difference = (f64::from(*actual) - expected).abs();
+                    // GELU itself is exact to a millionth.
+                    prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{form:?}: {actual}, expected {expected}");
+                }
             }
         }
     }
@@ -122,6 +160,55 @@ proptest! {
         prop_assert_eq!(halves.bytes(), 2 * rounded.bytes());
         for (actual, expected) in halves.unpack().iter().zip(&joined) {
             prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Closer than either is to the definition: both multiply the same bfloat16, and round their sums alone.
+    #[test]
+    fn rounded_products_of_the_vector_units_are_those_of_tiles(
+        rows in 1usize..60,
+        // One part of the depth, and several.
+        depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
+        outputs in 1usize..70,
+        seed in any::<u64>(),
+    ) {
+        let case = Case::new(rows, depth, outputs, seed);
+        let weights = case.pack(Form::Single);
+        let tiles = case.run(&weights, Activation::Identity);
+        let Some(vectors) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
+            return Ok(());
+        };
+        for ((vectors, tiles), magnitude) in vectors.iter().zip(&tiles).zip(&case.magnitudes()) {
+            let difference = f64::from((vectors - tiles).abs());
+            // Both round as many sums, of at most all absolute products (1.01: of rounded numbers).
+            let tolerance = 1.01 * (depth + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
+            prop_assert!(difference <= tolerance, "{vectors}, over tiles {tiles}");
+        }
+    }
+
+    /// What is split loses 17 significant bits' rest of the weights alone: the rows stay as they are.
+    #[test]
+    fn split_weights_are_added_up_for_the_vector_units(
+        rows in 1usize..60,
+        depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
+        outputs in 1usize..70,
+        seed in any::<u64>(),
+    ) {
+        let case = Case::new(rows, depth, outputs, seed);
+        let weights = case.pack(Form::Split);
+        let Some(actual) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
+            return Ok(());
+        };
+        let used = weights.unpack();
+        let expected = reference_linear(&case.input, &used, &case.bias, Activation::Identity);
+        for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&case.magnitudes()) {
+            let difference = (f64::from(*actual) - expected).abs();
+            let tolerance = (depth + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
+            prop_assert!(difference <= tolerance, "{actual}, expected {expected}");
         }
     }
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::bytes;
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
 use super::{Form, Numbers};
-use crate::cpu::int8::{Columns, Int8Matrix};
+use crate::cpu::int8::{self, Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -39,7 +39,7 @@ impl TileWeights {
             output: matrices.output(),
         };
         let of_panel = weights.tiles_of_panel();
-        weights.tiles = Pages::zeroed(weights.panels() * of_panel);
+        weights.tiles = Pages::zeroed(weights.output.div_ceil(WIDTH) * of_panel);
         if of_panel > 0 {
             let panels = weights.tiles.par_chunks_mut(TOGETHER * of_panel);
             panels.enumerate().for_each(|(index, tiles)| {
@@ -122,9 +122,15 @@ impl TileWeights {
         self.output
     }
 
-    /// How many panels there are.
-    pub(super) fn panels(&self) -> usize {
-        self.output.div_ceil(WIDTH)
+    pub(super) fn tiles(&self) -> &[Tile] {
+        &self.tiles
+    }
+
+    /// Whole numbers, if they are such and the vector units can multiply them in this order.
+    pub(super) fn whole(&self) -> Option<int8::Weights<'_>> {
+        let values = bytemuck::cast_slice(&self.tiles);
+        let panel = self.tiles_of_panel() * size_of::<Tile>();
+        int8::Weights::in_tiles(values, self.columns()?, panel)
     }
 
     /// The tiles of a panel.

@@ -127,10 +127,10 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
-    let rows = PackedRows::pack(input, count, ROWS);
+    let rows = PackedRows::<f32>::pack(input, count, ROWS);
     for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
         for &tile in rows.tiles() {
-            let elements = rows.elements(tile);
+            let elements = rows.groups(tile);
             macro_rules! tile {
                 ($rows:expr) => {{
                     let sums =

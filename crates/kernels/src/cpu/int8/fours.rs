@@ -3,6 +3,7 @@
 use std::arch::x86_64::{__m256i, __m512i};
 
 use pulp::x86::{V3, V4};
+use pulp::{f32x8, f32x16};
 
 use super::rows::Grouping;
 use super::tile::DotProduct;
@@ -27,12 +28,16 @@ pub(super) trait ByteProducts<S, R>: Copy {
 }
 
 impl<P: ByteProducts<V3, __m256i>> DotProduct for Fours<V3, P> {
+    type Simd = V3;
     type Numbers = __m256i;
     type Sums = __m256i;
 
-    const LANES: usize = 8;
-
     const GROUPING: Grouping = Grouping::Fours;
+
+    #[inline(always)]
+    fn simd(self) -> V3 {
+        self.simd
+    }
 
     #[inline(always)]
     fn zero(self) -> __m256i {
@@ -62,18 +67,22 @@ impl<P: ByteProducts<V3, __m256i>> DotProduct for Fours<V3, P> {
     }
 
     #[inline(always)]
-    fn store(self, sums: __m256i, floats: &mut [f32]) {
-        self.simd.store(sums, floats);
+    fn floats(self, sums: __m256i) -> f32x8 {
+        self.simd.floats(sums)
     }
 }
 
 impl<P: ByteProducts<V4, __m512i>> DotProduct for Fours<V4, P> {
+    type Simd = V4;
     type Numbers = __m512i;
     type Sums = __m512i;
 
-    const LANES: usize = 16;
-
     const GROUPING: Grouping = Grouping::Fours;
+
+    #[inline(always)]
+    fn simd(self) -> V4 {
+        self.simd
+    }
 
     #[inline(always)]
     fn zero(self) -> __m512i {
@@ -105,7 +114,7 @@ impl<P: ByteProducts<V4, __m512i>> DotProduct for Fours<V4, P> {
     }
 
     #[inline(always)]
-    fn store(self, sums: __m512i, floats: &mut [f32]) {
-        self.simd.store(sums, floats);
+    fn floats(self, sums: __m512i) -> f32x16 {
+        self.simd.floats(sums)
     }
 }

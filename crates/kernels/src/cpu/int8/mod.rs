@@ -6,7 +6,7 @@
 //! to the last bit of the sums; then they are scaled, and the rest is float32.
 //!
 //! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same with weights in an
-//! order of their own; what follows is for all others.
+//! order of their own, which the [body](Body) for AVX-512 VNNI multiplies with a few rows; what follows is for all others.
 //!
 //! # Layout
 //!
@@ -19,6 +19,8 @@ mod body;
 mod byte_pairs;
 #[cfg(target_arch = "x86_64")]
 mod fours;
+#[cfg(target_arch = "x86_64")]
+mod in_tiles;
 mod matrix;
 mod rows;
 mod steps;
@@ -30,6 +32,7 @@ mod vnni;
 
 use std::ops::Range;
 
+use pulp::Simd;
 use rayon::prelude::*;
 
 use body::{Body, WithDotProduct};
@@ -38,13 +41,12 @@ use rows::{QuantizedRows, Tile};
 pub(super) use steps::Steps;
 use tile::{DotProduct, REGISTERS};
 
-use super::linear::{Activation, by_panels, few_rows, put};
-use super::math::gelu;
+use super::linear::{Layer, by_panels, few_rows, rows_of_block};
 use super::pages::Pages;
 use super::prefetch::Ahead;
-use super::tile::WIDEST;
+use super::tile::{load, put};
 
-/// Rows of the input that one task takes at once, a multiple of all tile heights: their numbers and
+/// The most rows of the input that one task takes at once, a multiple of all tile heights: their numbers and
 /// what comes out of them stay in the second-level cache.
 const BLOCK: usize = 48;
 
@@ -154,9 +156,42 @@ impl Int8Panels {
         self.weights.len() + self.columns.bytes()
     }
 
+    /// What is multiplied.
+    pub(super) fn weights(&self) -> Weights<'_> {
+        Weights {
+            values: &self.weights,
+            columns: &self.columns,
+            panel: self.panel_bytes(),
+            body: self.body,
+        }
+    }
+
     fn panel_bytes(&self) -> usize {
         let (width, grouping) = self.body.layout();
         grouping.size() * width * self.input.div_ceil(grouping.size())
+    }
+}
+
+/// Panels of weights in the order that a body wants.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    values: &'a [i8],
+    columns: &'a Columns,
+    /// Weights of a panel.
+    panel: usize,
+    body: Body,
+}
+
+impl<'a> Weights<'a> {
+    /// Those that lie in [tiles](super::amx) for a matrix unit, if the vector units can multiply them: they have
+    /// AVX-512 VNNI.
+    pub(super) fn in_tiles(values: &'a [i8], columns: &'a Columns, panel: usize) -> Option<Self> {
+        Body::in_tiles().map(|body| Self {
+            values,
+            columns,
+            panel,
+            body,
+        })
     }
 }
 
@@ -166,47 +201,34 @@ pub(super) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i
     layers.iter().flat_map(rows).collect()
 }
 
-/// As [`linear`](super::linear::linear), with the panels taken out of the weights. `bias` is as long
-/// as the padded scales.
-pub(super) fn linear(
-    input: &[f32],
-    panels: &Int8Panels,
-    bias: &[f32],
-    activation: Activation,
-    columns: usize,
-    output: &mut [f32],
-) {
-    let depth = panels.input;
+/// As [`linear`](super::linear::linear), with the panels taken out of the weights.
+pub(super) fn linear(input: &[f32], weights: Weights<'_>, layer: Layer<'_>, output: &mut [f32]) {
+    let (depth, body) = (layer.input, weights.body);
     let work =
         |rows: &QuantizedRows, range: Range<usize>, columns: Range<usize>, output: &mut [f32]| {
-            panels.body.dispatch(Product {
+            body.dispatch(Product {
                 rows,
-                panels,
-                bias,
-                activation,
+                weights,
+                layer,
                 range,
                 columns,
                 output,
             });
         };
-    let (body, width) = (panels.body, panels.width());
-    let count = columns.div_ceil(width);
     if few_rows(input.len() / depth) {
         let rows = quantized(body, input, depth);
-        by_panels(
-            rows.count(),
-            [count, width, columns],
-            output,
-            |range, columns, output| work(&rows, range, columns, output),
-        );
+        by_panels(rows.count(), layer, output, |range, columns, output| {
+            work(&rows, range, columns, output);
+        });
         return;
     }
-    let blocks = input.par_chunks(BLOCK * depth);
+    let block = rows_of_block(input.len() / depth, BLOCK);
+    let blocks = input.par_chunks(block * depth);
     blocks
-        .zip(output.par_chunks_mut(BLOCK * columns))
+        .zip(output.par_chunks_mut(block * layer.output))
         .for_each(|(input, output)| {
             let rows = quantized(body, input, depth);
-            work(&rows, 0..count, 0..columns, output);
+            work(&rows, 0..layer.panels(), 0..layer.output, output);
         });
 }
 
@@ -226,9 +248,8 @@ fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
 /// All rows times some panels.
 struct Product<'a> {
     rows: &'a QuantizedRows,
-    panels: &'a Int8Panels,
-    bias: &'a [f32],
-    activation: Activation,
+    weights: Weights<'a>,
+    layer: Layer<'a>,
     /// The panels.
     range: Range<usize>,
     /// Columns of the product that they hold.
@@ -242,9 +263,9 @@ impl WithDotProduct for Product<'_> {
 
     #[inline(always)]
     fn run<D: DotProduct, const ROWS: usize>(mut self, dot: D) {
-        let size = self.panels.panel_bytes();
+        let size = self.weights.panel;
         for panel in self.range.clone() {
-            let (weights, rest) = self.panels.weights[panel * size..].split_at(size);
+            let (weights, rest) = self.weights.values[panel * size..].split_at(size);
             let next = &rest[..size.min(rest.len())];
             let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
             let tiles = self.rows.tiles();
@@ -272,10 +293,10 @@ impl Product<'_> {
         tile: Tile,
         panel: usize,
         weights: &[i8],
-        ahead: Ahead<'_, i8>,
+        ahead: Ahead<'_>,
     ) {
         let width = REGISTERS * D::LANES;
-        let columns = &self.panels.columns;
+        let columns = self.weights.columns;
         let sums = tile::multiply::<D, ROWS>(
             dot,
             self.rows.groups(tile),
@@ -284,29 +305,27 @@ impl Product<'_> {
             &columns.weight_sums[panel * width..][..width],
             ahead,
         );
-        let bias = &self.bias[panel * width..][..width];
-        let scales = &columns.scales[panel * width..][..width];
+        let bias = load::<D::Simd>(&self.layer.bias[panel * width..][..width]);
+        let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
         let output = self
             .output
             .chunks_exact_mut(self.columns.len())
             .skip(tile.first_row);
+        let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
-            let mut values = [0.0; WIDEST];
-            for (sums, values) in sums.iter().zip(values.chunks_exact_mut(D::LANES)) {
-                dot.store(*sums, values);
-            }
-            let row_scale = self.rows.scale(tile.first_row + row);
-            for ((value, scale), bias) in values.iter_mut().zip(scales).zip(bias) {
-                *value = scaled(*value, *scale, row_scale, *bias);
-            }
-            if self.activation == Activation::Gelu {
-                for value in &mut values[..width] {
-                    *value = gelu(*value);
-                }
-            }
-            put(&values, width, &mut output[first..first + count]);
+            let row_scale = simd.splat_f32s(self.rows.scale(tile.first_row + row));
+            // As `scaled`.
+            let values = std::array::from_fn(|index| {
+                let products = simd.mul_f32s(dot.floats(sums[index]), scales[index]);
+                simd.mul_add_f32s(products, row_scale, bias[index])
+            });
+            put::<D::Simd>(
+                values,
+                self.layer.activation,
+                &mut output[first..first + count],
+            );
         }
     }
 }

@@ -116,26 +116,19 @@ fn range(row: &[f32]) -> Range {
     let (chunks, rest) = row.as_chunks::<LANES>();
     let (mut smallest, mut largest, mut probe) =
         ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
-    let mut take = |lane: usize, value: f32| {
-        smallest[lane] = if value < smallest[lane] {
-            value
-        } else {
-            smallest[lane]
-        };
-        largest[lane] = if value > largest[lane] {
-            value
-        } else {
-            largest[lane]
-        };
-        probe[lane] += value * 0.0;
-    };
-    for chunk in chunks {
-        for (lane, &value) in chunk.iter().enumerate() {
-            take(lane, value);
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    // A loop for each: taken together the compiler made scalar instructions of them.
+    for chunk in chunks.iter().chain([&last]) {
+        for (smallest, value) in smallest.iter_mut().zip(chunk) {
+            *smallest = if value < smallest { *value } else { *smallest };
         }
-    }
-    for (lane, &value) in rest.iter().enumerate() {
-        take(lane, value);
+        for (largest, value) in largest.iter_mut().zip(chunk) {
+            *largest = if value > largest { *value } else { *largest };
+        }
+        for (probe, value) in probe.iter_mut().zip(chunk) {
+            *probe += value * 0.0;
+        }
     }
     Range {
         smallest: smallest.into_iter().fold(0.0, f32::min),

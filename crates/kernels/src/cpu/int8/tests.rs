@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::linear::Layer;
 use super::super::tests::{gelu, numbers};
 use super::super::{Activation, PackedLinear, linear};
 #[cfg(target_arch = "x86_64")]
@@ -337,7 +338,14 @@ fn run(
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
     let mut output = vec![f32::NAN; input.len() / matrix.input() * bias.len()];
-    super::linear(input, &panels, &padded, activation, bias.len(), &mut output);
+    let layer = Layer {
+        input: matrix.input(),
+        output: bias.len(),
+        width: panels.width(),
+        bias: &padded,
+        activation,
+    };
+    super::linear(input, panels.weights(), layer, &mut output);
     output
 }
 

@@ -16,6 +16,8 @@
 //! All are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are.
 //! (`vpdpbusds` cuts off what `vpdpbusd` never reaches.)
 
+use pulp::{Scalar128b, Simd, f32x4};
+
 use super::super::prefetch::Ahead;
 #[cfg(doc)]
 use super::Int8Matrix;
@@ -26,16 +28,20 @@ pub(super) const REGISTERS: usize = 2;
 
 /// Instructions for the products of neighbours.
 pub(super) trait DotProduct: Copy {
+    /// Those for floats, with as many lanes as there are sums in a register.
+    type Simd: Simd;
     /// Neighbours for every sum.
     type Numbers: Copy;
     /// Sums of 32 bits.
     type Sums: Copy;
 
     /// Sums of a register.
-    const LANES: usize;
+    const LANES: usize = Self::Simd::F32_LANES;
 
     /// Which neighbours are multiplied together.
     const GROUPING: Grouping;
+
+    fn simd(self) -> Self::Simd;
 
     fn zero(self) -> Self::Sums;
 
@@ -61,7 +67,42 @@ pub(super) trait DotProduct: Copy {
     ) -> Self::Sums;
 
     /// As floats, rounded.
-    fn store(self, sums: Self::Sums, floats: &mut [f32]);
+    fn floats(self, sums: Self::Sums) -> <Self::Simd as Simd>::f32s;
+
+    /// Adds the products of a panel with the groups of a tile's rows.
+    #[inline(always)]
+    fn add_panel<const ROWS: usize>(
+        self,
+        panel: &[i8],
+        rows: &[[i32; ROWS]],
+        mut ahead: Ahead<'_>,
+        sums: &mut [[Self::Sums; REGISTERS]; ROWS],
+    ) {
+        let in_register = Self::GROUPING.size() * Self::LANES;
+        let panel = panel.chunks_exact(REGISTERS * in_register);
+        for (weights, numbers) in panel.zip(rows) {
+            ahead.step(REGISTERS * in_register);
+            let (first, second) = weights.split_at(in_register);
+            self.add_group(*numbers, [self.weights(first), self.weights(second)], sums);
+        }
+    }
+
+    /// Adds the products of a group of weights with those of a tile's rows.
+    #[inline(always)]
+    fn add_group<const ROWS: usize>(
+        self,
+        numbers: [i32; ROWS],
+        weights: [Self::Numbers; REGISTERS],
+        sums: &mut [[Self::Sums; REGISTERS]; ROWS],
+    ) {
+        for row in 0..ROWS {
+            let number = self.splat(numbers[row]);
+            for register in 0..REGISTERS {
+                sums[row][register] =
+                    self.add_products(sums[row][register], number, weights[register]);
+            }
+        }
+    }
 }
 
 /// The sums of `ROWS` rows, `[group][row]`, times a panel. On the way it asks for what is needed after
@@ -73,7 +114,7 @@ pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
     zero_points: &[i32],
     panel: &[i8],
     weight_sums: &[i32],
-    mut ahead: Ahead<'_, i8>,
+    ahead: Ahead<'_>,
 ) -> [[D::Sums; REGISTERS]; ROWS] {
     let mut sums = [[dot.zero(); REGISTERS]; ROWS];
     for row in 0..ROWS {
@@ -82,22 +123,7 @@ pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
             sums[row][register] = dot.start(zero_points[row], weight_sums);
         }
     }
-    let in_register = D::GROUPING.size() * D::LANES;
-    let panel = panel.chunks_exact(REGISTERS * in_register);
-    for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
-        ahead.step(REGISTERS * in_register);
-        let weights = [
-            dot.weights(&weights[..in_register]),
-            dot.weights(&weights[in_register..]),
-        ];
-        for row in 0..ROWS {
-            let number = dot.splat(numbers[row]);
-            for register in 0..REGISTERS {
-                sums[row][register] =
-                    dot.add_products(sums[row][register], number, weights[register]);
-            }
-        }
-    }
+    dot.add_panel(panel, rows.as_chunks::<ROWS>().0, ahead, &mut sums);
     sums
 }
 
@@ -106,12 +132,16 @@ pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
 pub(super) struct Portable;
 
 impl DotProduct for Portable {
+    type Simd = Scalar128b;
     type Numbers = [[i16; 2]; 4];
     type Sums = [i32; 4];
 
-    const LANES: usize = 4;
-
     const GROUPING: Grouping = Grouping::Pairs;
+
+    #[inline(always)]
+    fn simd(self) -> Scalar128b {
+        Scalar128b
+    }
 
     #[inline(always)]
     fn zero(self) -> [i32; 4] {
@@ -140,10 +170,8 @@ impl DotProduct for Portable {
     }
 
     #[inline(always)]
-    fn store(self, sums: [i32; 4], floats: &mut [f32]) {
-        for (float, sum) in floats.iter_mut().zip(sums) {
-            *float = sum as f32;
-        }
+    fn floats(self, sums: [i32; 4]) -> f32x4 {
+        pulp::cast(sums.map(|sum| sum as f32))
     }
 }
 
@@ -154,12 +182,15 @@ pub(super) struct PortableBytes;
 
 #[cfg(test)]
 impl DotProduct for PortableBytes {
+    type Simd = Scalar128b;
     type Numbers = [[u8; 4]; 4];
     type Sums = [i32; 4];
 
-    const LANES: usize = 4;
-
     const GROUPING: Grouping = Grouping::Fours;
+
+    fn simd(self) -> Scalar128b {
+        Scalar128b
+    }
 
     fn zero(self) -> [i32; 4] {
         [0; 4]
@@ -187,8 +218,8 @@ impl DotProduct for PortableBytes {
         })
     }
 
-    fn store(self, sums: [i32; 4], floats: &mut [f32]) {
-        Portable.store(sums, floats);
+    fn floats(self, sums: [i32; 4]) -> f32x4 {
+        Portable.floats(sums)
     }
 }
 
@@ -197,17 +228,22 @@ mod x86 {
     use std::arch::x86_64::{__m256i, __m512i};
 
     use pulp::x86::{V3, V4};
+    use pulp::{f32x8, f32x16};
 
     use super::DotProduct;
     use crate::cpu::int8::rows::Grouping;
 
     impl DotProduct for V3 {
+        type Simd = V3;
         type Numbers = __m256i;
         type Sums = __m256i;
 
-        const LANES: usize = 8;
-
         const GROUPING: Grouping = Grouping::Pairs;
+
+        #[inline(always)]
+        fn simd(self) -> Self {
+            self
+        }
 
         #[inline(always)]
         fn zero(self) -> __m256i {
@@ -232,19 +268,22 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn store(self, sums: __m256i, floats: &mut [f32]) {
-            let converted: [f32; 8] = pulp::cast(self.avx._mm256_cvtepi32_ps(sums));
-            floats[..8].copy_from_slice(&converted);
+        fn floats(self, sums: __m256i) -> f32x8 {
+            pulp::cast(self.avx._mm256_cvtepi32_ps(sums))
         }
     }
 
     impl DotProduct for V4 {
+        type Simd = V4;
         type Numbers = __m512i;
         type Sums = __m512i;
 
-        const LANES: usize = 16;
-
         const GROUPING: Grouping = Grouping::Pairs;
+
+        #[inline(always)]
+        fn simd(self) -> Self {
+            self
+        }
 
         #[inline(always)]
         fn zero(self) -> __m512i {
@@ -269,9 +308,8 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn store(self, sums: __m512i, floats: &mut [f32]) {
-            let converted: [f32; 16] = pulp::cast(self.avx512f._mm512_cvtepi32_ps(sums));
-            floats[..16].copy_from_slice(&converted);
+        fn floats(self, sums: __m512i) -> f32x16 {
+            pulp::cast(self.avx512f._mm512_cvtepi32_ps(sums))
         }
     }
 }
