@@ -411,7 +411,13 @@ fn a_wide_and_a_short_product_agree_to_the_bit() {
     for rows in [1, 2, 5, 7, 30] {
         let mut few = vec![0.0; rows * 96];
         linear(&input[..rows * 64], &packed, Activation::Gelu, &mut few);
-        assert_eq!(few, all[..rows * 96]);
+        if amx::wanted() {
+            // Few rows are not multiplied by the unit, and lose nothing of the inputs: `amx` has closer tests.
+            let all: Vec<f64> = all[..rows * 96].iter().map(|value| f64::from(*value)).collect();
+            assert_close(&few, &all, linear_tolerance());
+        } else {
+            assert_eq!(few, all[..rows * 96]);
+        }
     }
 }
 

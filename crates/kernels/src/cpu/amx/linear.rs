@@ -291,7 +291,13 @@ impl Vectorized for Finish<'_> {
                     *sum = gelu(*sum);
                 }
             }
-            output[self.first..][..count].copy_from_slice(&sums[..count]);
+            let output = &mut output[self.first..][..count];
+            // A number of floats that the compiler does not know would be a call.
+            if let Some(places) = output.first_chunk_mut::<WIDTH>() {
+                *places = *sums;
+            } else {
+                output.copy_from_slice(&sums[..count]);
+            }
         }
     }
 }
