@@ -5,7 +5,8 @@
 //! operands are in registers ([`peak`](crate::peak)). And once a batch all weights of the dense layers
 //! are read, in the bytes that the precision keeps of them, over the rate at which memory streams:
 //! they are more than a cache holds. Both go on at the same time, so the floor is the larger. In int8 the dense layers
-//! have the peak of products of bytes, attention that of float32.
+//! have the peak of products of bytes, with weights of bfloat16 that of such products where the processor has any,
+//! attention that of float32.
 //!
 //! What is left out is little (embeddings, normalisation, softmax, biases, scales, tokenization), and is
 //! part of the distance.

@@ -30,6 +30,7 @@ pub(crate) fn sheet(arguments: &Arguments, one: OneSheet) -> Result<Sheet, Scali
         operations_per_second,
         dense_operations_per_second: match one.precision {
             Precision::Int8 => peak::byte_operations_per_second(threads),
+            Precision::Bfloat16 => peak::bfloat16_operations_per_second(threads),
             _ => operations_per_second,
         },
         streamed_bytes_per_second: peak::streamed_bytes_per_second(threads),

@@ -55,10 +55,11 @@ fn report(wants_shares: bool) -> String {
     let peak = peak::operations_per_second(threads);
     let streamed = peak::streamed_bytes_per_second(threads);
     let line = format!(
-        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}, of bytes {:.1} Gop/s; \
+        "peak of the vector units, float32: {:.1} GFLOP/s on one thread, {:.1} on {threads}, bfloat16 {:.1}, bytes {:.1} Gop/s; \
          memory streams at {:.1} GB/s on {threads}\n",
         peak::operations_per_second(1) / 1e9,
         peak / 1e9,
+        peak::bfloat16_operations_per_second(threads) / 1e9,
         peak::byte_operations_per_second(threads) / 1e9,
         streamed / 1e9,
     );

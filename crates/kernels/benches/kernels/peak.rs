@@ -1,5 +1,5 @@
-//! What this machine can do at best: multiply-adds of the vector units in float32 and in whole numbers of eight bits, and
-//! bytes read from memory. Times are compared with it.
+//! What this machine can do at best: multiply-adds of the vector units in float32, in bfloat16 and in whole numbers of eight
+//! bits, and bytes read from memory. Times are compared with it.
 //!
 //! The benches here and `infer`'s example `scaling` include this file by its path: it measures a
 //! machine and computes nothing that a library is asked for, so it has no place in one's interface.
@@ -9,13 +9,13 @@
 
 #![allow(
     unsafe_code,
-    reason = "pulp has no name for products of four bytes: they are called where the processor has them"
+    reason = "pulp has no name for products of bfloat16 and of four bytes: they are called where the processor has them"
 )]
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi8, _mm512_dpbusd_epi32,
-    _mm512_set1_epi8,
+    __m256i, __m512, __m512bh, __m512i, _mm256_dpbusd_avx_epi32, _mm256_set1_epi8,
+    _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_ps,
 };
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -69,6 +69,39 @@ pub(crate) fn multiply_adds() -> f64 {
         }
     }
     Arch::new().dispatch(Chains)
+}
+
+/// Operations a second of products of bfloat16, summed in float32, on that many threads.
+pub(crate) fn bfloat16_operations_per_second(threads: usize) -> f64 {
+    best_rate(threads, ROUNDS, || (), |()| bfloat16_multiply_adds())
+}
+
+/// One round on this thread, all operands in registers; tells the operations. Where the processor has no instructions for
+/// bfloat16, it is a round of float32, which such numbers are widened to.
+pub(crate) fn bfloat16_multiply_adds() -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512bf16") {
+        // SAFETY: the processor has the instructions (just checked).
+        return unsafe { avx512_bf16() };
+    }
+    multiply_adds()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn avx512_bf16() -> f64 {
+    /// 0.5: a step adds 0.5 to every sum.
+    const HALF: i16 = 0x3f00;
+    // SAFETY: any bits are 32 bfloat16.
+    let factors: __m512bh = unsafe { std::mem::transmute(_mm512_set1_epi16(black_box(HALF))) };
+    let mut sums = [black_box(_mm512_set1_ps(0.5)); CHAINS];
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = _mm512_dpbf16_ps(*sum, factors, factors);
+        }
+    }
+    black_box(sums);
+    (2 * CHAINS * STEPS * size_of::<__m512>() / size_of::<u16>()) as f64
 }
 
 /// Operations a second of products of bytes, summed in 32 bits, on that many threads.

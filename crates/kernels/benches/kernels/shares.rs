@@ -47,6 +47,7 @@ pub(crate) fn table(streamed: f64) -> String {
             let work = dense::kernel(layer, precision, TOKENS);
             let peak = match precision {
                 Precision::Int8 => bytes_of_a_round,
+                Precision::Bfloat16 => bfloat16s_of_a_round,
                 _ => floats_of_a_round,
             };
             line(&format!("{name} {precision}"), work, peak);
@@ -107,6 +108,11 @@ fn beside_the_peak(operations: f64, work: &mut Work, peak: fn() -> f64) -> (f64,
 /// Operations of float32 a second, of all threads together.
 fn floats_of_a_round() -> f64 {
     of_a_round(peak::multiply_adds)
+}
+
+/// The same of bfloat16.
+fn bfloat16s_of_a_round() -> f64 {
+    of_a_round(peak::bfloat16_multiply_adds)
 }
 
 /// The same of bytes.

@@ -20,13 +20,12 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::amx;
+use super::input::{Input, Pack, RowMajor, transposed};
 use super::int8;
 use super::panels::{Element, PackedLinear, Panels};
 use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
-use super::tile::{
-    Columns, Group, PackedRows, REGISTERS, Rows, Tile, Weights, load, multiply, put,
-};
+use super::tile::{Columns, PackedRows, PanelPart, REGISTERS, Tile, load, multiply, put};
 
 /// What follows a dense layer's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,100 +96,26 @@ pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output:
     }
 }
 
-/// The rows of what lies as columns.
-fn transposed(columns: &[f32], rows: usize) -> Vec<f32> {
-    let depth = columns.len() / rows;
-    let mut values = vec![0.0; columns.len()];
-    values
-        .par_chunks_mut(depth.max(1) * TRANSPOSED_ROWS)
-        .enumerate()
-        .for_each(|(block, values)| {
-            for (depth_index, line) in columns.chunks_exact(rows).enumerate() {
-                let line = &line[block * TRANSPOSED_ROWS..];
-                for (row, value) in values.chunks_exact_mut(depth).zip(line) {
-                    row[depth_index] = *value;
-                }
-            }
-        });
-    values
-}
-
-/// Rows that are transposed together: a cache line of each column.
-const TRANSPOSED_ROWS: usize = 16;
-
-/// Rows of the input, wherever they are.
-pub(super) trait Input<G>: Copy + Sync {
-    /// Whether all of them are packed by one thread where the panels are shared out.
-    const BY_ONE_THREAD: bool;
-
-    /// A part of some rows of `depth` floats in tiles of up to `tallest`.
-    fn pack(
-        self,
-        rows: Range<usize>,
-        depth: usize,
-        part: Range<usize>,
-        tallest: usize,
-    ) -> PackedRows<G>;
-}
-
-/// One after the other.
-#[derive(Clone, Copy)]
-pub(super) struct RowMajor<'a>(pub(super) &'a [f32]);
-
-impl<G: Group> Input<G> for RowMajor<'_> {
-    const BY_ONE_THREAD: bool = true;
-
-    #[inline(always)]
-    fn pack(
-        self,
-        rows: Range<usize>,
-        depth: usize,
-        part: Range<usize>,
-        tallest: usize,
-    ) -> PackedRows<G> {
-        let source = Rows {
-            values: &self.0[rows.start * depth + part.start..],
-            stride: depth,
-            depth: part.len(),
-        };
-        PackedRows::pack(source, rows.len(), tallest)
-    }
-}
-
-impl Input<f32> for Columns<'_> {
-    /// They are as long as a batch has tokens.
-    const BY_ONE_THREAD: bool = false;
-
-    #[inline(always)]
-    fn pack(
-        self,
-        rows: Range<usize>,
-        _: usize,
-        part: Range<usize>,
-        tallest: usize,
-    ) -> PackedRows<f32> {
-        let Self { values, count } = self;
-        let values = &values[part.start * count..part.end * count];
-        PackedRows::pack_columns(Columns { values, count }, rows.start, rows.len(), tallest)
-    }
-}
-
 /// The panels of a layer, and the instructions that multiply them.
 pub(super) trait Panelled: Copy + Sync {
-    type Weights: Weights;
+    type Part: PanelPart;
 
-    fn weights(&self) -> &[Self::Weights];
+    fn parts(&self) -> &[Self::Part];
+
+    fn instructions(self) -> <Self::Part as PanelPart>::Instructions;
 
     /// Does `work` with the instructions.
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output;
 }
 
 impl<E: Element> Panelled for &[E] {
-    type Weights = E;
+    type Part = E;
 
-    fn weights(&self) -> &[E] {
+    fn parts(&self) -> &[E] {
         self
     }
+
+    fn instructions(self) {}
 
     #[inline(always)]
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output {
@@ -226,7 +151,7 @@ impl<'a> Layer<'a> {
     }
 
     /// `rows` of the input times the panels.
-    pub(super) fn multiply<P: Panelled, I: Input<<P::Weights as Weights>::Group>>(
+    pub(super) fn multiply<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
         self,
         input: I,
         rows: usize,
@@ -234,7 +159,7 @@ impl<'a> Layer<'a> {
         output: &mut [f32],
     ) {
         let depth = self.input;
-        let parts = || parts(depth, P::Weights::ALIGNMENT);
+        let parts = || parts(depth, P::Part::ALIGNMENT);
         let pack = |rows, part| {
             panels.dispatch(Pack {
                 input,
@@ -248,7 +173,8 @@ impl<'a> Layer<'a> {
             panels.dispatch(Product {
                 rows,
                 layer: self,
-                weights: panels.weights(),
+                weights: panels.parts(),
+                instructions: panels.instructions(),
                 part,
                 panels: range,
                 output,
@@ -282,35 +208,21 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Rows of the input in tiles of this processor's height.
-struct Pack<I, G> {
-    input: I,
-    rows: Range<usize>,
-    depth: usize,
-    part: Range<usize>,
-    group: PhantomData<G>,
-}
-
-impl<G, I: Input<G>> Vectorized for Pack<I, G> {
-    type Output = PackedRows<G>;
-
-    #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows<G> {
-        self.input.pack(self.rows, self.depth, self.part, ROWS)
-    }
-}
-
-/// The depth in parts of like size, multiples of `alignment` but for the last; one, be it empty, at least.
+/// The depth in parts of like size, multiples of `alignment` (of which [`MOST_DEPTH`] is one) but for the last; one, be it
+/// empty, at least.
 fn parts(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
     let count = depth.div_ceil(MOST_DEPTH).max(1);
     let size = depth.div_ceil(count).next_multiple_of(alignment);
     (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
 }
 
-/// Rows of a block, `most` at most: as many blocks for each thread, all of like size.
+/// Rows of a block, `most` at most. Every thread gets as many blocks, of like size, unless these had fewer rows than
+/// are shared out at all: a block of one row takes almost as long as one of a tile's height.
 pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {
-    let blocks = rows.div_ceil(most);
-    rows.div_ceil(blocks.next_multiple_of(rayon::current_num_threads()))
+    let blocks = rows
+        .div_ceil(most)
+        .next_multiple_of(rayon::current_num_threads());
+    rows.div_ceil(blocks).max(FEWEST_ROWS.min(most))
 }
 
 /// Whether the panels are shared out, and not the rows.
@@ -359,11 +271,12 @@ pub(super) fn by_panels(
 }
 
 /// A part of the depth of all rows times some panels.
-struct Product<'a, W: Weights> {
-    rows: &'a PackedRows<W::Group>,
+struct Product<'a, P: PanelPart> {
+    rows: &'a PackedRows<P::Group>,
     layer: Layer<'a>,
     /// All panels of the layer.
-    weights: &'a [W],
+    weights: &'a [P],
+    instructions: P::Instructions,
     /// What `rows` hold of the depth.
     part: Range<usize>,
     panels: Range<usize>,
@@ -373,14 +286,14 @@ struct Product<'a, W: Weights> {
     columns: Range<usize>,
 }
 
-impl<W: Weights> Vectorized for Product<'_, W> {
+impl<P: PanelPart> Vectorized for Product<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
-        let size = W::in_panel::<S>(self.layer.input);
-        let start = W::in_panel::<S>(self.part.start);
-        let of_part = W::in_panel::<S>(self.part.end) - start;
+        let size = P::in_panel::<S>(self.layer.input);
+        let start = P::in_panel::<S>(self.part.start);
+        let of_part = P::in_panel::<S>(self.part.end) - start;
         for panel in self.panels.clone() {
             let weights = &self.weights[panel * size + start..][..of_part];
             let next = self.weights.get((panel + 1) * size + start..);
@@ -389,7 +302,7 @@ impl<W: Weights> Vectorized for Product<'_, W> {
                 .unwrap_or_default();
             let tiles = self.rows.tiles();
             for (index, &tile) in tiles.iter().enumerate() {
-                let ahead = Ahead::share(next, W::bytes_of_group::<S>(), index, tiles.len());
+                let ahead = Ahead::share(next, P::bytes_of_group::<S>(), index, tiles.len());
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
                         match tile.height {
@@ -404,17 +317,18 @@ impl<W: Weights> Vectorized for Product<'_, W> {
     }
 }
 
-impl<W: Weights> Product<'_, W> {
+impl<P: PanelPart> Product<'_, P> {
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize>(
         &mut self,
         simd: S,
         tile: Tile,
         panel: usize,
-        weights: &[W],
+        weights: &[P],
         ahead: Ahead<'_>,
     ) {
-        let sums = multiply::<S, ROWS, W>(simd, self.rows.groups(tile), weights, ahead);
+        let groups = self.rows.groups(tile);
+        let sums = multiply::<S, ROWS, P>(self.instructions, simd, groups, weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = load::<S>(&self.layer.bias[panel * width..][..width]);
         let (is_first, is_last) = (self.part.start == 0, self.part.end == self.layer.input);
@@ -447,15 +361,33 @@ mod tests {
     use crate::precision::Precision;
 
     #[test]
-    fn columns_become_rows() {
-        for (rows, depth) in [(1, 1), (5, 3), (16, 7), (37, 20)] {
-            let columns = numbers(rows * depth, 5, 1.0);
-            let found = transposed(&columns, rows);
-            for (place, value) in found.iter().enumerate() {
-                let (row, of_depth) = (place / depth, place % depth);
-                assert_eq!(*value, columns[of_depth * rows + row], "{rows} x {depth}");
+    fn the_parts_of_a_depth_are_all_of_it() {
+        let ends: Vec<_> = parts(0, 32).map(|part| (part.start, part.end)).collect();
+        assert_eq!(ends, [(0, 0)]);
+        for depth in [1, 31, 32, 1024, 1025, 3072, 31_745, 32_769] {
+            for alignment in [1, 32] {
+                let mut end = 0;
+                for part in parts(depth, alignment) {
+                    assert_eq!((part.start, part.start % alignment), (end, 0));
+                    assert!((1..=MOST_DEPTH).contains(&part.len()), "{depth}: {part:?}");
+                    end = part.end;
+                }
+                assert_eq!(end, depth);
             }
         }
+    }
+
+    #[test]
+    fn threads_get_as_many_blocks_of_enough_rows() {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(4)
+            .build()
+            .unwrap();
+        let rows = |rows| pool.install(|| rows_of_block(rows, 48));
+        assert_eq!(
+            [1, 24, 96, 97, 192, 193, 384].map(rows),
+            [24, 24, 24, 25, 48, 25, 48]
+        );
     }
 
     /// Tiles of twelve rows, whatever registers there are.
@@ -493,6 +425,7 @@ mod tests {
                 rows,
                 layer,
                 weights: elements,
+                instructions: (),
                 part: 0..9,
                 panels: 0..layer.panels(),
                 output,

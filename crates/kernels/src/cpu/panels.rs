@@ -7,9 +7,9 @@
 //! columns of 0, so that no product has an edge to mind. Layers that share their input (queries, keys, values) are one
 //! matrix with one pass over the input.
 //!
-//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]); those that instructions
-//! multiply as bfloat16, those for a matrix unit (both [`amx`]) and those of eight bits ([`int8`](super::int8)) have
-//! orders of their own. Packing reads the matrix
+//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]). Those for a matrix unit
+//! or for instructions that multiply bfloat16 ([`amx`]) and those of eight bits ([`int8`](super::int8)) have orders of
+//! their own. Packing reads the matrix
 //! once, all threads side by side, a cache line of each row at a time, and there is one copy: what was packed can be
 //! [unpacked](PackedLinear::unpack).
 
@@ -25,7 +25,7 @@ use super::matrices::{Matrices, Order};
 use super::pages::Pages;
 use super::prefetch::Ahead;
 use super::simd;
-use super::tile::{REGISTERS, WIDEST, Weights, add_row};
+use super::tile::{PanelPart, REGISTERS, WIDEST, add_row};
 use crate::precision::Precision;
 
 /// What a panel `[depth][width]` is made of.
@@ -43,8 +43,9 @@ pub(super) trait Element: Pod + Send + Sync {
     fn narrow(floats: &[f32], row: &mut [Self]);
 }
 
-impl<E: Element> Weights for E {
+impl<E: Element> PanelPart for E {
     type Group = f32;
+    type Instructions = ();
 
     const ALIGNMENT: usize = 1;
 
@@ -60,6 +61,7 @@ impl<E: Element> Weights for E {
 
     #[inline(always)]
     fn add_products<S: Simd, const ROWS: usize>(
+        (): (),
         simd: S,
         panel: &[Self],
         rows: &[[f32; ROWS]],
@@ -67,7 +69,7 @@ impl<E: Element> Weights for E {
         sums: &mut [[S::f32s; REGISTERS]; ROWS],
     ) {
         for (weights, elements) in panel.chunks_exact(E::in_row::<S>()).zip(rows) {
-            ahead.step(E::in_row::<S>() * size_of::<E>());
+            ahead.step();
             add_row(simd, *elements, E::load(simd, weights), sums);
         }
     }
@@ -101,7 +103,16 @@ impl Element for f32 {
 #[repr(transparent)]
 pub(super) struct Bf16Pair(u32);
 
-const UPPER_HALF: u32 = 0xffff_0000;
+/// Of the bits of a float32: those of a bfloat16.
+pub(super) const UPPER_HALF: u32 = 0xffff_0000;
+
+/// The bfloat16 in the lower halves as float32, and those in the upper halves.
+#[inline(always)]
+pub(super) fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
+    let lower = simd.wrapping_dyn_shl_u32s(pairs, simd.splat_u32s(16));
+    let upper = simd.and_u32s(pairs, simd.splat_u32s(UPPER_HALF));
+    [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))
+}
 
 impl Element for Bf16Pair {
     #[inline(always)]
@@ -112,10 +123,7 @@ impl Element for Bf16Pair {
     #[inline(always)]
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS] {
         let (registers, _) = S::as_simd_u32s(Self::peel_slice(row));
-        let pair = registers[0];
-        let lower = simd.wrapping_dyn_shl_u32s(pair, simd.splat_u32s(16));
-        let upper = simd.and_u32s(pair, simd.splat_u32s(UPPER_HALF));
-        [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))
+        widen_pairs(simd, registers[0])
     }
 
     fn widen(row: &[Self], floats: &mut [f32]) {

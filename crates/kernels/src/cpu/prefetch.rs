@@ -11,6 +11,8 @@ use bytemuck::NoUninit;
 /// The part of the next panel that one tile asks for, spread over its steps.
 pub(super) struct Ahead<'a> {
     rest: &'a [u8],
+    /// What a step takes.
+    bytes: usize,
     /// Steps from one request to the next.
     every: usize,
     wait: usize,
@@ -20,6 +22,7 @@ impl<'a> Ahead<'a> {
     /// Nothing.
     pub(super) const NOTHING: Self = Self {
         rest: &[],
+        bytes: 0,
         every: usize::MAX,
         wait: usize::MAX,
     };
@@ -38,19 +41,20 @@ impl<'a> Ahead<'a> {
         let end = panel.len().min(start + steps * bytes);
         Self {
             rest: &panel[start..end],
+            bytes,
             every: tiles,
             wait: 0,
         }
     }
 
-    /// To be called once a step; what one takes is asked for when it is their turn.
+    /// To be called once a step; what one takes is asked for when it is its turn.
     #[inline(always)]
-    pub(super) fn step(&mut self, bytes: usize) {
+    pub(super) fn step(&mut self) {
         if self.wait > 0 {
             self.wait -= 1;
             return;
         }
-        if let Some((first, rest)) = self.rest.split_at_checked(bytes) {
+        if let Some((first, rest)) = self.rest.split_at_checked(self.bytes) {
             request(first);
             self.rest = rest;
         }
@@ -65,7 +69,9 @@ impl<'a> Ahead<'a> {
 fn request(bytes: &[u8]) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
-    for line in bytes.chunks(64) {
+    /// Bytes of a cache line.
+    const LINE: usize = 64;
+    for line in bytes.chunks(LINE) {
         // SAFETY: a hint that reads nothing; every x86-64 processor has it (SSE).
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
@@ -90,14 +96,14 @@ mod tests {
                 assert_eq!(ahead.rest.first(), panel.get(asked));
                 asked += ahead.rest.len();
                 for _ in 0..7 {
-                    ahead.step(4);
+                    ahead.step();
                 }
                 assert!(ahead.rest.is_empty(), "tile {index} of {tiles}");
             }
             assert_eq!(asked, panel.len());
         }
         let mut nothing = Ahead::NOTHING;
-        nothing.step(4);
+        nothing.step();
         assert!(nothing.rest.is_empty());
     }
 }

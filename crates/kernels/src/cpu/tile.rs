@@ -3,7 +3,8 @@
 //! # Strategy
 //!
 //! A weight matrix `[depth, output]` is cut into panels of some columns, and a panel is stored row
-//! after row: `[depth][width]`. A tile keeps `ROWS x width` sums in registers and walks the depth
+//! after row: `[depth][width]` (or, where an instruction multiplies neighbours of the depth, group after group of these:
+//! [`PanelPart`]). A tile keeps `ROWS x width` sums in registers and walks the depth
 //! once: it loads one row of the panel, and multiplies it with one element of each input row. Those
 //! elements stand side by side too (`[depth][row]`, [`PackedRows`]): read from rows that lie where
 //! they were, they took a pointer each, and with six of them the sums had no registers left (on AVX2
@@ -81,21 +82,6 @@ impl Group for f32 {
     fn put<'a>(row: &[f32], places: impl Iterator<Item = &'a mut Self>) {
         for (place, value) in places.zip(row) {
             *place = *value;
-        }
-    }
-}
-
-impl Group for [f32; 2] {
-    const SIZE: usize = 2;
-
-    #[inline(always)]
-    fn put<'a>(row: &[f32], mut places: impl Iterator<Item = &'a mut Self>) {
-        let (pairs, rest) = row.as_chunks::<2>();
-        for (pair, place) in pairs.iter().zip(places.by_ref()) {
-            *place = *pair;
-        }
-        if let (&[last], Some(place)) = (rest, places.next()) {
-            *place = [last, 0.0];
         }
     }
 }
@@ -189,14 +175,17 @@ impl PackedRows<f32> {
 }
 
 /// What a panel consists of, and how it is multiplied.
-pub(super) trait Weights: Pod + Send + Sync {
-    /// What they are multiplied with.
+pub(super) trait PanelPart: Pod + Send + Sync {
+    /// What it is multiplied with.
     type Group: Group;
+
+    /// Stands for having the instructions, beyond those of [`Simd`].
+    type Instructions: Copy + Sync;
 
     /// A part of the depth begins at a multiple of so many inputs.
     const ALIGNMENT: usize;
 
-    /// How many of them a panel has for so many inputs.
+    /// How many parts a panel has for so many inputs.
     fn in_panel<S: Simd>(inputs: usize) -> usize;
 
     /// How many bytes of a panel a group meets.
@@ -204,6 +193,7 @@ pub(super) trait Weights: Pod + Send + Sync {
 
     /// Adds the products of a panel with a tile, whose rows' groups are as many as the depth has.
     fn add_products<S: Simd, const ROWS: usize>(
+        instructions: Self::Instructions,
         simd: S,
         panel: &[Self],
         groups: &[[Self::Group; ROWS]],
@@ -215,14 +205,16 @@ pub(super) trait Weights: Pod + Send + Sync {
 /// A tile of `ROWS` rows, `[group][row]`, times a panel: for each row the panel's columns in registers.
 /// On the way it asks for what is needed after it.
 #[inline(always)]
-pub(super) fn multiply<S: Simd, const ROWS: usize, W: Weights>(
+pub(super) fn multiply<S: Simd, const ROWS: usize, P: PanelPart>(
+    instructions: P::Instructions,
     simd: S,
-    rows: &[W::Group],
-    panel: &[W],
+    rows: &[P::Group],
+    panel: &[P],
     ahead: Ahead<'_>,
 ) -> [[S::f32s; REGISTERS]; ROWS] {
     let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; ROWS];
-    W::add_products(simd, panel, rows.as_chunks::<ROWS>().0, ahead, &mut sums);
+    let groups = rows.as_chunks::<ROWS>().0;
+    P::add_products(instructions, simd, panel, groups, ahead, &mut sums);
     sums
 }
 

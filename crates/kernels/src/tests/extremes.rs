@@ -32,8 +32,9 @@ fn sized<const D: usize>(shape: [usize; D], magnitude: f32) -> Tensor<Flex, D> {
 }
 
 /// What a sum may lose where numbers are subnormal; products of bfloat16 take those for 0.
-fn smallest() -> f64 {
-    f64::from(if crate::cpu::multiplies_bfloat16() {
+fn smallest(precision: Precision) -> f64 {
+    let flushes = precision == Precision::Bfloat16 && crate::cpu::multiplies_bfloat16();
+    f64::from(if flushes || crate::cpu::uses_matrix_unit() {
         f32::MIN_POSITIVE
     } else {
         f32::from_bits(1)
@@ -97,7 +98,7 @@ proptest! {
             let default = plain::dense(values.clone(), packed.clone(), activation);
             let fast = Flex::dense(values, packed, activation);
             // As between numbers of a common size, and every product may lose half of the smallest.
-            let bound = 8e-5 * f64::from(magnitude) + smallest() * (input + 1) as f64;
+            let bound = 8e-5 * f64::from(magnitude) + smallest(precision) * (input + 1) as f64;
             assert_within(fast, default, |_| bound);
             Ok::<_, TestCaseError>(())
         })?;
@@ -152,7 +153,7 @@ proptest! {
             let numbers = floats(values.clone());
             let default = burn::tensor::activation::gelu(values.clone());
             // The error function is within 4e-7 and is multiplied with the number.
-            let bound = |index: usize| 1e-6 * f64::from(numbers[index].abs()) + smallest();
+            let bound = |index: usize| 1e-6 * f64::from(numbers[index].abs()) + smallest(Precision::Float32);
             assert_within(Flex::exact_gelu(values.clone()), default, bound);
             let default = plain::exact_gelu_backward(values.clone(), direction.clone());
             let directions = floats(direction.clone());
@@ -209,7 +210,7 @@ proptest! {
             let default =
                 plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
             let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-            assert_within(fast, default, |_| 2e-5 * size + 40.0 * smallest());
+            assert_within(fast, default, |_| 2e-5 * size + 40.0 * smallest(Precision::Float32));
 
             let back = |fast: bool| {
                 let body = if fast {
@@ -221,12 +222,12 @@ proptest! {
             };
             let (fast, default) = (back(true), back(false));
             // The gradient of the values knows nothing of their size, the others go with it.
-            let bounds = [4e-5 * size, 4e-5 * size, 4e-5].map(|bound| bound + 80.0 * smallest());
+            let bounds = [4e-5 * size, 4e-5 * size, 4e-5].map(|bound| bound + 80.0 * smallest(Precision::Float32));
             let found = fast.query_key_value.into_iter().zip(default.query_key_value);
             for ((fast, default), bound) in found.zip(bounds) {
                 assert_within(fast, default, |_| bound);
             }
-            let bound = 4e-5 * size + 80.0 * smallest();
+            let bound = 4e-5 * size + 80.0 * smallest(Precision::Float32);
             assert_within(fast.bias.unwrap(), default.bias.unwrap(), |_| bound);
             Ok::<_, TestCaseError>(())
         })?;

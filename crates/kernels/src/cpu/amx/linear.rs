@@ -1,8 +1,8 @@
-//! A dense layer over tiles: what is converted when, and which thread multiplies what.
+//! A dense layer over tiles: which unit multiplies, what is converted when, and which thread multiplies what.
 //!
 //! A few rows are left to the vector units, where these can multiply what tiles hold ([`vectors`](super::vectors)): one
 //! text is bound by reading the weights. On two cores of a Xeon with AMX the weights of a text came at 12 to 14 GB/s
-//! with the unit's loops as they were then, and with those of the vector units at 24.
+//! with the unit's loops, before these asked for weights ahead, and at 24 with the loops of the vector units.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -13,7 +13,6 @@ use rayon::prelude::*;
 use super::bytes::{self, Scaling};
 use super::portable::Portable;
 use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
-#[cfg(target_arch = "x86_64")]
 use super::vectors::Vectors;
 use super::weights::TileWeights;
 use super::{Form, Numbers, wanted};
@@ -30,8 +29,10 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// instead: each thread then reads a part of them, and that takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// With fewer rows than this the vector units are faster: two of their tiles, which 24 GB/s of float32 keep busy.
-const FEWEST_FOR_UNIT: usize = 25;
+/// Fewer rows than these are left to the vector units: up to two tiles of twelve. Reckoned, not measured on a processor
+/// with a matrix unit: at 24 GB/s two cores read 6 thousand million split weights a second, and 24 rows make of them 288
+/// thousand million operations, about what the vector units do; with more rows these, and not memory, are waited for.
+const FEWEST_FOR_UNIT: usize = 2 * 12 + 1;
 
 /// `activation(input * weights + bias)`, for whole rows of both.
 pub(in crate::cpu) fn linear(
@@ -64,12 +65,11 @@ pub(super) fn by_vectors(
         }
         Numbers::Bfloat16(form) => form,
     };
-    #[cfg(target_arch = "x86_64")]
-    if let Some(vectors) = Vectors::detect() {
-        vectors.linear(form, input, rows, weights.tiles(), layer, output);
-        return true;
-    }
-    false
+    let Some(vectors) = Vectors::detect() else {
+        return false;
+    };
+    vectors.linear(form, input, rows, weights.tiles(), layer, output);
+    true
 }
 
 /// By the matrix unit, or its portable twin.

@@ -8,7 +8,7 @@
 //!
 //! # Strategy
 //!
-//! - bfloat16 weights take one such product: each input row is rounded to bfloat16, the sums, the
+//! - bfloat16 weights take one such product of the unit: each input row is rounded to bfloat16, the sums, the
 //!   bias and what follows stay float32.
 //! - float32 weights take three. Every number is split into two bfloat16, `high` the nearest to it
 //!   and `low` the nearest to the rest, together within `2^-17` of it; a product is then
@@ -32,8 +32,12 @@
 //! The unit's product in plain Rust ([`portable`]) adds in the same order. It is what other processors
 //! test the packing, the edges and the sharing out with, and it is not fast.
 //!
-//! An infinite number times one that is no short bfloat16 may give not-a-number in the split form
-//! instead of infinity (`infinity * low` can be `infinity * 0`). Numbers below `2^-126` count as 0.
+//! By the unit an infinite number times one that is no short bfloat16 may give not-a-number in the split form
+//! instead of infinity (`infinity * low` can be `infinity * 0`). In products of bfloat16 numbers below `2^-126` count as 0.
+//!
+//! A row of whole numbers gives the same bits by either unit. In float32 and bfloat16 it gives the same bits in whatever
+//! company on a processor without a matrix unit; with one, a row among few and the same among many differ by the order
+//! of sums, and if the weights are split by the products of two low parts too.
 //!
 //! # Switch
 //!
@@ -45,7 +49,7 @@ mod detect;
 mod linear;
 mod portable;
 mod tiles;
-#[cfg(target_arch = "x86_64")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_vectors.rs")]
 mod vectors;
 mod weights;
 
@@ -56,6 +60,8 @@ mod unit;
 mod byte_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 use std::ffi::OsStr;
 use std::sync::OnceLock;
@@ -95,11 +101,7 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
 /// units (AVX512-BF16): what goes into them is rounded then, too.
 #[must_use]
 pub fn multiplies_bfloat16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let by_vectors = vectors::Vectors::detect().is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    let by_vectors = false;
-    by_vectors || wanted()
+    wanted() || vectors::Vectors::detect().is_some()
 }
 
 /// What tiles hold.

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Form, Numbers};
-use crate::cpu::panels::bfloat16;
+use crate::cpu::panels::{UPPER_HALF, bfloat16};
 
 /// Rows of a tile, and 32-bit places in a row.
 pub(super) const SIDE: usize = 16;
@@ -126,21 +126,24 @@ pub(super) fn widen(half: u16) -> f32 {
     f32::from_bits(u32::from(half) << 16)
 }
 
-/// The nearest bfloat16 and the nearest to the rest. Of a number that is not finite there is no rest;
-/// a finite one that would be rounded to infinity is cut off instead.
+/// The nearest bfloat16 and the nearest to the rest. Of a number that is not finite there is no rest; where rounding a
+/// finite one would give infinity, it and its rest are cut off instead.
 #[inline(always)]
 pub(super) fn split(value: f32) -> [u16; 2] {
     let (finite, rounded) = (value.is_finite(), bfloat16(value));
-    let high = if finite && !f32::from_bits(rounded).is_finite() {
-        value.to_bits() & 0xffff_0000
+    let cut = finite && !f32::from_bits(rounded).is_finite();
+    let high = if cut {
+        value.to_bits() & UPPER_HALF
     } else {
         rounded
     };
-    let rest = value - f32::from_bits(high);
-    [
-        (high >> 16) as u16,
-        nearest(if finite { rest } else { 0.0 }),
-    ]
+    let rest = if finite {
+        value - f32::from_bits(high)
+    } else {
+        0.0
+    };
+    let low = if cut { rest.to_bits() } else { bfloat16(rest) };
+    [high, low].map(|bits| (bits >> 16) as u16)
 }
 
 impl Form {

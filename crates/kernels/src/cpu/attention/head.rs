@@ -134,7 +134,7 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
             macro_rules! tile {
                 ($rows:expr) => {{
                     let sums =
-                        multiply::<S, { $rows }, f32>(simd, elements, weights, Ahead::NOTHING);
+                        multiply::<S, { $rows }, f32>((), simd, elements, weights, Ahead::NOTHING);
                     for (row, sums) in sums.iter().enumerate() {
                         take(tile.first_row + row, panel * width, floats::<S>(sums));
                     }

@@ -74,7 +74,7 @@ impl<D: DotProduct> DotProduct for InTiles<D> {
                 .chunks_exact(in_register)
                 .zip(second.chunks_exact(in_register));
             for ((first, second), numbers) in groups.zip(rows) {
-                ahead.step(REGISTERS * in_register);
+                ahead.step();
                 self.add_group(*numbers, [self.weights(first), self.weights(second)], sums);
             }
         }

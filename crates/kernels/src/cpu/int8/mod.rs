@@ -46,8 +46,8 @@ use super::pages::Pages;
 use super::prefetch::Ahead;
 use super::tile::{load, put};
 
-/// The most rows of the input that one task takes at once, a multiple of all tile heights: their numbers and
-/// what comes out of them stay in the second-level cache.
+/// The most rows of the input that one task takes at once: their numbers and what comes out of them stay in the
+/// second-level cache.
 const BLOCK: usize = 48;
 
 /// The panels of some layers side by side.
@@ -99,6 +99,18 @@ impl Columns {
 pub(super) fn scaled(sum: f32, scale: f32, row_scale: f32, bias: f32) -> f32 {
     // In this order no product of the two scales can vanish.
     (sum * scale).mul_add(row_scale, bias)
+}
+
+/// [`scaled`], of a register of columns.
+#[inline(always)]
+fn scaled_registers<S: Simd>(
+    simd: S,
+    sums: S::f32s,
+    scales: S::f32s,
+    row_scale: S::f32s,
+    bias: S::f32s,
+) -> S::f32s {
+    simd.mul_add_f32s(simd.mul_f32s(sums, scales), row_scale, bias)
 }
 
 impl Int8Panels {
@@ -316,10 +328,9 @@ impl Product<'_> {
         let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
             let row_scale = simd.splat_f32s(self.rows.scale(tile.first_row + row));
-            // As `scaled`.
             let values = std::array::from_fn(|index| {
-                let products = simd.mul_f32s(dot.floats(sums[index]), scales[index]);
-                simd.mul_add_f32s(products, row_scale, bias[index])
+                let sums = dot.floats(sums[index]);
+                scaled_registers(simd, sums, scales[index], row_scale, bias[index])
             });
             put::<D::Simd>(
                 values,

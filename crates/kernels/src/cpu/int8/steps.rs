@@ -114,11 +114,10 @@ struct Range {
 #[inline(always)]
 fn range(row: &[f32]) -> Range {
     let (chunks, rest) = row.as_chunks::<LANES>();
-    let (mut smallest, mut largest, mut probe) =
-        ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let (mut smallest, mut largest, mut magnitude) = ([0.0f32; LANES], [0.0f32; LANES], [0; LANES]);
     let mut last = [0.0; LANES];
     last[..rest.len()].copy_from_slice(rest);
-    // A loop for each: taken together the compiler made scalar instructions of them.
+    // A loop for each, and whole numbers for what is not finite: the compiler made scalar instructions of less.
     for chunk in chunks.iter().chain([&last]) {
         for (smallest, value) in smallest.iter_mut().zip(chunk) {
             *smallest = if value < smallest { *value } else { *smallest };
@@ -126,13 +125,14 @@ fn range(row: &[f32]) -> Range {
         for (largest, value) in largest.iter_mut().zip(chunk) {
             *largest = if value > largest { *value } else { *largest };
         }
-        for (probe, value) in probe.iter_mut().zip(chunk) {
-            *probe += value * 0.0;
+        for (magnitude, value) in magnitude.iter_mut().zip(chunk) {
+            *magnitude = (*magnitude).max(value.abs().to_bits());
         }
     }
+    let is_finite = magnitude.into_iter().max() < Some(f32::INFINITY.to_bits());
     Range {
         smallest: smallest.into_iter().fold(0.0, f32::min),
         largest: largest.into_iter().fold(0.0, f32::max),
-        probe: probe.iter().sum(),
+        probe: if is_finite { 0.0 } else { f32::NAN },
     }
 }

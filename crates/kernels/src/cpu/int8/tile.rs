@@ -81,7 +81,7 @@ pub(super) trait DotProduct: Copy {
         let in_register = Self::GROUPING.size() * Self::LANES;
         let panel = panel.chunks_exact(REGISTERS * in_register);
         for (weights, numbers) in panel.zip(rows) {
-            ahead.step(REGISTERS * in_register);
+            ahead.step();
             let (first, second) = weights.split_at(in_register);
             self.add_group(*numbers, [self.weights(first), self.weights(second)], sums);
         }

@@ -1,0 +1,27 @@
+//! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
+
+use super::Form;
+use super::tiles::Tile;
+use crate::cpu::linear::Layer;
+
+/// There are none.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Vectors {}
+
+impl Vectors {
+    pub(super) fn detect() -> Option<Self> {
+        None
+    }
+
+    pub(super) fn linear(
+        self,
+        _: Form,
+        _: &[f32],
+        _: usize,
+        _: &[Tile],
+        _: Layer<'_>,
+        _: &mut [f32],
+    ) {
+        match self {}
+    }
+}
