@@ -92,3 +92,66 @@ fn horner(x: f32, coefficients: [f32; 6]) -> f32 {
     rest.into_iter()
         .fold(first, |sum, coefficient| sum.mul_add(x, coefficient))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{erf, exp, gelu, gelu_derivative};
+    use crate::cpu::tests as definition;
+
+    /// `exp` promises 2 units in the last place, that is 2.4e-7 of the value.
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for step in 0..=2_000_000 {
+            let x = -87.3 + 175.3 * (step as f32 / 2e6);
+            let expected = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - expected).abs() / expected;
+            assert!(
+                error < 2.4e-7,
+                "exp({x}) is {} instead of {expected}",
+                exp(x)
+            );
+        }
+        assert_eq!(exp(0.0), 1.0);
+        for tiny in [-88.0, -1e10, f32::NEG_INFINITY] {
+            assert_eq!(exp(tiny), 0.0);
+        }
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn erf_and_gelu_are_exact_to_a_millionth() {
+        for step in 0..=200_000 {
+            let x = -10.0 + 20.0 * (step as f32 / 2e5);
+            let expected = definition::erf(f64::from(x));
+            assert!(
+                (f64::from(erf(x)) - expected).abs() < 4e-7,
+                "erf({x}) is {}",
+                erf(x)
+            );
+            let expected = definition::gelu(f64::from(x));
+            assert!(
+                (f64::from(gelu(x)) - expected).abs() < 1e-6,
+                "gelu({x}) is {}",
+                gelu(x)
+            );
+        }
+        assert_eq!((gelu(0.0), erf(0.0)), (0.0, 0.0));
+        // What `erf` lacked to 1 would be multiplied with these.
+        for large in [20.0, 1e3, 1e10, f32::MAX] {
+            assert_eq!((gelu(large), gelu(-large)), (large, 0.0));
+            assert_eq!((erf(large), erf(-large)), (1.0, -1.0));
+            assert_eq!(
+                (gelu_derivative(large), gelu_derivative(-large)),
+                (1.0, 0.0)
+            );
+        }
+        for value in [f32::MIN_POSITIVE, 1e-40] {
+            assert!(
+                (gelu(value) - 0.5 * value).abs() <= 1e-6 * value,
+                "{}",
+                gelu(value)
+            );
+        }
+        assert!(erf(f32::NAN).is_nan() && gelu(f32::NAN).is_nan());
+    }
+}

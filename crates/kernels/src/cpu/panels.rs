@@ -55,11 +55,6 @@ impl<E: Element> PanelPart for E {
     }
 
     #[inline(always)]
-    fn bytes_of_group<S: Simd>() -> usize {
-        E::in_row::<S>() * size_of::<E>()
-    }
-
-    #[inline(always)]
     fn add_products<S: Simd, const ROWS: usize>(
         (): (),
         simd: S,

@@ -182,14 +182,18 @@ pub(super) trait PanelPart: Pod + Send + Sync {
     /// Stands for having the instructions, beyond those of [`Simd`].
     type Instructions: Copy + Sync;
 
-    /// A part of the depth begins at a multiple of so many inputs.
+    /// A part of the depth begins at a multiple of so many inputs, which are whole groups.
     const ALIGNMENT: usize;
 
     /// How many parts a panel has for so many inputs.
     fn in_panel<S: Simd>(inputs: usize) -> usize;
 
     /// How many bytes of a panel a group meets.
-    fn bytes_of_group<S: Simd>() -> usize;
+    #[inline(always)]
+    fn bytes_of_group<S: Simd>() -> usize {
+        let groups = Self::ALIGNMENT / Self::Group::SIZE;
+        Self::in_panel::<S>(Self::ALIGNMENT) * size_of::<Self>() / groups
+    }
 
     /// Adds the products of a panel with a tile, whose rows' groups are as many as the depth has.
     fn add_products<S: Simd, const ROWS: usize>(

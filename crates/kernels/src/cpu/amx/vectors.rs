@@ -60,29 +60,20 @@ impl Vectors {
         let input = RowMajor(input);
         match form {
             Form::Single => {
-                let tiles = Rounded::wrap_slice(tiles);
-                layer.multiply(
-                    input,
-                    rows,
-                    TilePanels {
-                        tiles,
-                        vectors: self,
-                    },
-                    output,
-                );
+                let panels = self.panels(Rounded::wrap_slice(tiles));
+                layer.multiply(input, rows, panels, output);
             }
             Form::Split => {
-                let tiles = Halves::wrap_slice(tiles);
-                layer.multiply(
-                    input,
-                    rows,
-                    TilePanels {
-                        tiles,
-                        vectors: self,
-                    },
-                    output,
-                );
+                let panels = self.panels(Halves::wrap_slice(tiles));
+                layer.multiply(input, rows, panels, output);
             }
+        }
+    }
+
+    fn panels<P>(self, tiles: &[P]) -> TilePanels<'_, P> {
+        TilePanels {
+            tiles,
+            vectors: self,
         }
     }
 
@@ -195,11 +186,6 @@ fn tiles_for(inputs: usize, form: Form) -> usize {
     inputs.div_ceil(DEPTH) * PAIR * form.parts()
 }
 
-/// Bytes of a row of the tiles of a step.
-const fn row_bytes(form: Form) -> usize {
-    size_of::<Tile>() / SIDE * PAIR * form.parts()
-}
-
 impl PanelPart for Rounded {
     type Group = RoundedPair;
     type Instructions = Vectors;
@@ -208,11 +194,6 @@ impl PanelPart for Rounded {
 
     fn in_panel<S: Simd>(inputs: usize) -> usize {
         tiles_for(inputs, Form::Single)
-    }
-
-    #[inline(always)]
-    fn bytes_of_group<S: Simd>() -> usize {
-        row_bytes(Form::Single)
     }
 
     #[inline(always)]
@@ -252,11 +233,6 @@ impl PanelPart for Halves {
 
     fn in_panel<S: Simd>(inputs: usize) -> usize {
         tiles_for(inputs, Form::Split)
-    }
-
-    #[inline(always)]
-    fn bytes_of_group<S: Simd>() -> usize {
-        row_bytes(Form::Split)
     }
 
     #[inline(always)]
@@ -300,6 +276,7 @@ impl PanelPart for Halves {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::panels::UPPER_HALF;
 
     fn put<G: Group>(row: &[f32]) -> Vec<G> {
         let mut groups = vec![G::zeroed(); row.len().div_ceil(G::SIZE)];
@@ -318,7 +295,7 @@ mod tests {
             let split: Vec<SplitPair> = pairs.iter().map(|pair| SplitPair(*pair)).collect();
             assert_eq!(put::<SplitPair>(&row), split);
             let rounded = |pair: &[f32; 2]| {
-                RoundedPair(pair[0].to_bits() >> 16 | (pair[1].to_bits() & 0xffff_0000))
+                RoundedPair(pair[0].to_bits() >> 16 | (pair[1].to_bits() & UPPER_HALF))
             };
             let rounded: Vec<RoundedPair> = pairs.iter().map(rounded).collect();
             assert_eq!(put::<RoundedPair>(&row), rounded);
