@@ -20,15 +20,10 @@ fn expected(texts: &[&str]) -> Vec<f32> {
 /// How far a vector may move with its batch (see the tests of `model`).
 #[track_caller]
 fn assert_same(found: &[f32], expected: &[f32]) {
-    let tolerance = if model::uses_matrix_unit() {
-        1e-5
-    } else {
-        1e-6
-    };
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         assert!(
-            (found - expected).abs() <= tolerance,
+            (found - expected).abs() <= 1e-6,
             "value {index}: {found} is not {expected}"
         );
     }

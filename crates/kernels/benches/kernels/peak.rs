@@ -19,6 +19,8 @@ use std::arch::x86_64::{
 };
 use std::hint::black_box;
 use std::sync::Barrier;
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
 use std::time::Instant;
 
 #[cfg(target_arch = "x86_64")]
@@ -77,12 +79,22 @@ pub(crate) fn bfloat16_operations_per_second(threads: usize) -> f64 {
 }
 
 /// One round on this thread, all operands in registers; tells the operations. Where the processor has no instructions for
-/// bfloat16, it is a round of float32, which such numbers are widened to.
+/// bfloat16, or slower ones than for float32 (Intel's), it is a round of float32, which such numbers are widened to.
 pub(crate) fn bfloat16_multiply_adds() -> f64 {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512bf16") {
-        // SAFETY: the processor has the instructions (just checked).
-        return unsafe { avx512_bf16() };
+    {
+        /// Whether there are instructions, and faster ones.
+        static FASTER: LazyLock<bool> = LazyLock::new(|| {
+            is_x86_feature_detected!("avx512bf16") && {
+                // SAFETY: the processor has the instructions (just checked).
+                let bfloat16 = best_rate(1, ROUNDS, || (), |()| unsafe { avx512_bf16() });
+                bfloat16 > operations_per_second(1)
+            }
+        });
+        if *FASTER {
+            // SAFETY: the processor has the instructions (checked above).
+            return unsafe { avx512_bf16() };
+        }
     }
     multiply_adds()
 }

@@ -62,7 +62,7 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     let layer = Layer::new(weights, activation);
     match weights.panels() {
         Panels::Tiles(tiles) => amx::linear(input, tiles, layer, output),
-        Panels::Int8(panels) => int8::linear(input, panels.weights(), layer, output),
+        Panels::Int8(panels) => int8::linear(input, panels, layer, output),
         Panels::Float32(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
         Panels::Bfloat16(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
     }

@@ -1,8 +1,4 @@
 //! A dense layer over tiles: which unit multiplies, what is converted when, and which thread multiplies what.
-//!
-//! A few rows are left to the vector units, where these can multiply what tiles hold ([`vectors`](super::vectors)): one
-//! text is bound by reading the weights. On two cores of a Xeon with AMX the weights of a text came at 12 to 14 GB/s
-//! with the unit's loops, before these asked for weights ahead, and at 24 with the loops of the vector units.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -16,7 +12,7 @@ use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
 use super::vectors::Vectors;
 use super::weights::TileWeights;
 use super::{Form, Numbers, wanted};
-use crate::cpu::int8::{self, Steps};
+use crate::cpu::int8::Steps;
 use crate::cpu::linear::{self, Activation};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -29,11 +25,6 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// instead: each thread then reads a part of them, and that takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// Fewer rows than these are left to the vector units: up to two tiles of twelve. Reckoned, not measured on a processor
-/// with a matrix unit: at 24 GB/s two cores read 6 thousand million split weights a second, and 24 rows make of them 288
-/// thousand million operations, about what the vector units do; with more rows these, and not memory, are waited for.
-const FEWEST_FOR_UNIT: usize = 2 * 12 + 1;
-
 /// `activation(input * weights + bias)`, for whole rows of both.
 pub(in crate::cpu) fn linear(
     input: &[f32],
@@ -42,34 +33,13 @@ pub(in crate::cpu) fn linear(
     output: &mut [f32],
 ) {
     let rows = input.len() / layer.input.max(1);
-    let by_unit = wanted() && rows >= FEWEST_FOR_UNIT;
-    if by_unit || !by_vectors(input, rows, weights, layer, output) {
-        over_tiles(input, rows, weights, layer, output);
-    }
-}
-
-/// By the vector units; `false` if they cannot multiply what the tiles hold, and nothing is done.
-pub(super) fn by_vectors(
-    input: &[f32],
-    rows: usize,
-    weights: &TileWeights,
-    layer: linear::Layer<'_>,
-    output: &mut [f32],
-) -> bool {
-    let form = match weights.numbers() {
-        Numbers::Bytes => {
-            let weights = weights.whole();
-            return weights
-                .map(|weights| int8::linear(input, weights, layer, output))
-                .is_some();
+    let vectors = if wanted() { None } else { Vectors::detect() };
+    match (weights.numbers(), vectors) {
+        (Numbers::Bfloat16(Form::Single), Some(vectors)) => {
+            vectors.linear(input, rows, weights.tiles(), layer, output);
         }
-        Numbers::Bfloat16(form) => form,
-    };
-    let Some(vectors) = Vectors::detect() else {
-        return false;
-    };
-    vectors.linear(form, input, rows, weights.tiles(), layer, output);
-    true
+        _ => over_tiles(input, rows, weights, layer, output),
+    }
 }
 
 /// By the matrix unit, or its portable twin.

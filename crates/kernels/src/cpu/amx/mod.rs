@@ -1,5 +1,5 @@
 //! Dense layers over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later), and for the
-//! vector units of those that multiply bfloat16.
+//! vector units of newer AMD processors, which multiply bfloat16.
 //!
 //! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
 //! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
@@ -26,8 +26,8 @@
 //!   over a panel, its weights are asked for ahead of their use.
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
 //!   of a few rows the weights are shared out instead ([`linear`]).
-//! - With very few rows, and for weights of bfloat16 where there is no matrix unit, the vector units multiply the same
-//!   tiles of weights ([`vectors`]).
+//! - For weights of bfloat16 where there is no matrix unit, the vector units multiply the same tiles of weights
+//!   ([`vectors`]).
 //!
 //! The unit's product in plain Rust ([`portable`]) adds in the same order. It is what other processors
 //! test the packing, the edges and the sharing out with, and it is not fast.
@@ -35,9 +35,7 @@
 //! By the unit an infinite number times one that is no short bfloat16 may give not-a-number in the split form
 //! instead of infinity (`infinity * low` can be `infinity * 0`). In products of bfloat16 numbers below `2^-126` count as 0.
 //!
-//! A row of whole numbers gives the same bits by either unit. In float32 and bfloat16 it gives the same bits in whatever
-//! company on a processor without a matrix unit; with one, a row among few and the same among many differ by the order
-//! of sums, and if the weights are split by the products of two low parts too.
+//! A row gives the same bits in whatever company.
 //!
 //! # Switch
 //!
@@ -98,7 +96,7 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
 }
 
 /// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
-/// units (AVX512-BF16): what goes into them is rounded then, too.
+/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too.
 #[must_use]
 pub fn multiplies_bfloat16() -> bool {
     wanted() || vectors::Vectors::detect().is_some()

@@ -1,6 +1,5 @@
 //! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
 
-use super::Form;
 use super::tiles::Tile;
 use crate::cpu::linear::Layer;
 
@@ -13,15 +12,7 @@ impl Vectors {
         None
     }
 
-    pub(super) fn linear(
-        self,
-        _: Form,
-        _: &[f32],
-        _: usize,
-        _: &[Tile],
-        _: Layer<'_>,
-        _: &mut [f32],
-    ) {
+    pub(super) fn linear(self, _: &[f32], _: usize, _: &[Tile], _: Layer<'_>, _: &mut [f32]) {
         match self {}
     }
 }

@@ -1,13 +1,11 @@
 //! The vector units over tiles against the definition and against the matrix unit or its portable twin. Where a processor
-//! does not multiply bfloat16 there is nothing to test: it never comes here.
+//! does not multiply bfloat16 fast there is nothing to test: it never comes here.
 
 use proptest::prelude::*;
 
 use super::tests::{Case, run_by_vectors};
-use super::tiles::{split, widen};
 use super::*;
 use crate::cpu::linear::Activation;
-use crate::cpu::tests::reference_linear;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -34,65 +32,39 @@ proptest! {
             prop_assert!(difference <= tolerance, "{vectors}, over tiles {tiles}");
         }
     }
-
-    /// Rows and weights lose what is behind their 17 significant bits, and nothing else.
-    #[test]
-    fn split_numbers_are_added_up_for_the_vector_units(
-        rows in 1usize..60,
-        depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
-        outputs in 1usize..70,
-        seed in any::<u64>(),
-    ) {
-        let case = Case::new(rows, depth, outputs, seed);
-        let weights = case.pack(Form::Split);
-        let Some(actual) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
-            return Ok(());
-        };
-        let joined = |value: &f32| split(*value).map(widen).iter().sum();
-        let input: Vec<f32> = case.input.iter().map(joined).collect();
-        let expected = reference_linear(&input, &weights.unpack(), &case.bias, Activation::Identity);
-        for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&case.magnitudes()) {
-            let difference = (f64::from(*actual) - expected).abs();
-            let tolerance = (depth + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
-            prop_assert!(difference <= tolerance, "{actual}, expected {expected}");
-        }
-    }
 }
 
-/// Of whole numbers, [`int8`](crate::cpu::int8)'s tests say the same.
 #[test]
 fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
     // Several parts of the depth.
     let case = Case::new(150, 2500, 70, 3);
-    for form in [Form::Single, Form::Split] {
-        let weights = case.pack(form);
-        let run_with = |threads: usize, rows: usize| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            let input = &case.input[..rows * case.depth()];
-            pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
-        };
-        let Some(all) = run_with(1, 150) else {
-            // This processor does not multiply bfloat16.
-            return;
-        };
-        for (threads, rows) in [
-            (2, 150),
-            (7, 150),
-            (1, 1),
-            (2, 11),
-            (2, 47),
-            (2, 48),
-            (3, 97),
-        ] {
-            let some = run_with(threads, rows);
-            assert_eq!(
-                some.as_deref(),
-                Some(&all[..rows * 70]),
-                "{form:?}: {rows} rows, {threads} threads"
-            );
-        }
+    let weights = case.pack(Form::Single);
+    let run_with = |threads: usize, rows: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let input = &case.input[..rows * case.depth()];
+        pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
+    };
+    let Some(all) = run_with(1, 150) else {
+        // This processor does not multiply bfloat16 fast.
+        return;
+    };
+    for (threads, rows) in [
+        (2, 150),
+        (7, 150),
+        (1, 1),
+        (2, 11),
+        (2, 47),
+        (2, 48),
+        (3, 97),
+    ] {
+        let some = run_with(threads, rows);
+        assert_eq!(
+            some.as_deref(),
+            Some(&all[..rows * 70]),
+            "{rows} rows, {threads} threads"
+        );
     }
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::bytes;
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
 use super::{Form, Numbers};
-use crate::cpu::int8::{self, Columns, Int8Matrix};
+use crate::cpu::int8::{Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -124,13 +124,6 @@ impl TileWeights {
 
     pub(super) fn tiles(&self) -> &[Tile] {
         &self.tiles
-    }
-
-    /// Whole numbers, if they are such and the vector units can multiply them in this order.
-    pub(super) fn whole(&self) -> Option<int8::Weights<'_>> {
-        let values = bytemuck::cast_slice(&self.tiles);
-        let panel = self.tiles_of_panel() * size_of::<Tile>();
-        int8::Weights::in_tiles(values, self.columns()?, panel)
     }
 
     /// The tiles of a panel.

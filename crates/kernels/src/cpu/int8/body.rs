@@ -7,8 +7,6 @@ use pulp::x86::{V3, V4};
 use super::byte_pairs::FittingPairs;
 #[cfg(target_arch = "x86_64")]
 use super::fours::Fours;
-#[cfg(target_arch = "x86_64")]
-use super::in_tiles::InTiles;
 use super::rows::Grouping;
 #[cfg(test)]
 use super::tile::PortableBytes;
@@ -46,9 +44,6 @@ pub(super) enum Body {
     Avx512Bytes(Fours<V4, FittingPairs>),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Fours<V4, Avx512Vnni>),
-    /// For the tiles of a matrix unit.
-    #[cfg(target_arch = "x86_64")]
-    Avx512VnniInTiles(InTiles<Fours<V4, Avx512Vnni>>),
 }
 
 impl Body {
@@ -73,19 +68,6 @@ impl Body {
         #[cfg(not(target_arch = "x86_64"))]
         {
             Self::Portable
-        }
-    }
-
-    /// That for weights in tiles.
-    pub(super) fn in_tiles() -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let fours = Fours::new(V4::try_new()?, Avx512Vnni::detect()?);
-            Some(Self::Avx512VnniInTiles(InTiles(fours)))
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            None
         }
     }
 
@@ -129,8 +111,6 @@ impl Body {
             Self::Avx512Bytes(fours) => fours.simd.vectorize(x86::Work(fours, work)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni(fours) => fours.vectorize(work),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512VnniInTiles(fours) => fours.vectorize(work),
         }
     }
 

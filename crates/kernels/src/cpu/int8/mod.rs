@@ -5,8 +5,8 @@
 //! both large. All products and sums of these are exact, so every body gives the same on every processor,
 //! to the last bit of the sums; then they are scaled, and the rest is float32.
 //!
-//! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same with weights in an
-//! order of their own, which the [body](Body) for AVX-512 VNNI multiplies with a few rows; what follows is for all others.
+//! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same; what follows is for
+//! all others.
 //!
 //! # Layout
 //!
@@ -19,8 +19,6 @@ mod body;
 mod byte_pairs;
 #[cfg(target_arch = "x86_64")]
 mod fours;
-#[cfg(target_arch = "x86_64")]
-mod in_tiles;
 mod matrix;
 mod rows;
 mod steps;
@@ -168,42 +166,9 @@ impl Int8Panels {
         self.weights.len() + self.columns.bytes()
     }
 
-    /// What is multiplied.
-    pub(super) fn weights(&self) -> Weights<'_> {
-        Weights {
-            values: &self.weights,
-            columns: &self.columns,
-            panel: self.panel_bytes(),
-            body: self.body,
-        }
-    }
-
     fn panel_bytes(&self) -> usize {
         let (width, grouping) = self.body.layout();
         grouping.size() * width * self.input.div_ceil(grouping.size())
-    }
-}
-
-/// Panels of weights in the order that a body wants.
-#[derive(Clone, Copy)]
-pub(super) struct Weights<'a> {
-    values: &'a [i8],
-    columns: &'a Columns,
-    /// Weights of a panel.
-    panel: usize,
-    body: Body,
-}
-
-impl<'a> Weights<'a> {
-    /// Those that lie in [tiles](super::amx) for a matrix unit, if the vector units can multiply them: they have
-    /// AVX-512 VNNI.
-    pub(super) fn in_tiles(values: &'a [i8], columns: &'a Columns, panel: usize) -> Option<Self> {
-        Body::in_tiles().map(|body| Self {
-            values,
-            columns,
-            panel,
-            body,
-        })
     }
 }
 
@@ -214,7 +179,7 @@ pub(super) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i
 }
 
 /// As [`linear`](super::linear::linear), with the panels taken out of the weights.
-pub(super) fn linear(input: &[f32], weights: Weights<'_>, layer: Layer<'_>, output: &mut [f32]) {
+pub(super) fn linear(input: &[f32], weights: &Int8Panels, layer: Layer<'_>, output: &mut [f32]) {
     let (depth, body) = (layer.input, weights.body);
     let work =
         |rows: &QuantizedRows, range: Range<usize>, columns: Range<usize>, output: &mut [f32]| {
@@ -260,7 +225,7 @@ fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
 /// All rows times some panels.
 struct Product<'a> {
     rows: &'a QuantizedRows,
-    weights: Weights<'a>,
+    weights: &'a Int8Panels,
     layer: Layer<'a>,
     /// The panels.
     range: Range<usize>,
@@ -275,9 +240,9 @@ impl WithDotProduct for Product<'_> {
 
     #[inline(always)]
     fn run<D: DotProduct, const ROWS: usize>(mut self, dot: D) {
-        let size = self.weights.panel;
+        let size = self.weights.panel_bytes();
         for panel in self.range.clone() {
-            let (weights, rest) = self.weights.values[panel * size..].split_at(size);
+            let (weights, rest) = self.weights.weights[panel * size..].split_at(size);
             let next = &rest[..size.min(rest.len())];
             let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
             let tiles = self.rows.tiles();
@@ -308,7 +273,7 @@ impl Product<'_> {
         ahead: Ahead<'_>,
     ) {
         let width = REGISTERS * D::LANES;
-        let columns = self.weights.columns;
+        let columns = &self.weights.columns;
         let sums = tile::multiply::<D, ROWS>(
             dot,
             self.rows.groups(tile),

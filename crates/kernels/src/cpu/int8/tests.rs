@@ -345,7 +345,7 @@ fn run(
         bias: &padded,
         activation,
     };
-    super::linear(input, panels.weights(), layer, &mut output);
+    super::linear(input, &panels, layer, &mut output);
     output
 }
 

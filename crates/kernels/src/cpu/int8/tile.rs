@@ -69,24 +69,6 @@ pub(super) trait DotProduct: Copy {
     /// As floats, rounded.
     fn floats(self, sums: Self::Sums) -> <Self::Simd as Simd>::f32s;
 
-    /// Adds the products of a panel with the groups of a tile's rows.
-    #[inline(always)]
-    fn add_panel<const ROWS: usize>(
-        self,
-        panel: &[i8],
-        rows: &[[i32; ROWS]],
-        mut ahead: Ahead<'_>,
-        sums: &mut [[Self::Sums; REGISTERS]; ROWS],
-    ) {
-        let in_register = Self::GROUPING.size() * Self::LANES;
-        let panel = panel.chunks_exact(REGISTERS * in_register);
-        for (weights, numbers) in panel.zip(rows) {
-            ahead.step();
-            let (first, second) = weights.split_at(in_register);
-            self.add_group(*numbers, [self.weights(first), self.weights(second)], sums);
-        }
-    }
-
     /// Adds the products of a group of weights with those of a tile's rows.
     #[inline(always)]
     fn add_group<const ROWS: usize>(
@@ -114,7 +96,7 @@ pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
     zero_points: &[i32],
     panel: &[i8],
     weight_sums: &[i32],
-    ahead: Ahead<'_>,
+    mut ahead: Ahead<'_>,
 ) -> [[D::Sums; REGISTERS]; ROWS] {
     let mut sums = [[dot.zero(); REGISTERS]; ROWS];
     for row in 0..ROWS {
@@ -123,7 +105,17 @@ pub(super) fn multiply<D: DotProduct, const ROWS: usize>(
             sums[row][register] = dot.start(zero_points[row], weight_sums);
         }
     }
-    dot.add_panel(panel, rows.as_chunks::<ROWS>().0, ahead, &mut sums);
+    let in_register = D::GROUPING.size() * D::LANES;
+    let panel = panel.chunks_exact(REGISTERS * in_register);
+    for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
+        ahead.step();
+        let (first, second) = weights.split_at(in_register);
+        dot.add_group(
+            *numbers,
+            [dot.weights(first), dot.weights(second)],
+            &mut sums,
+        );
+    }
     sums
 }
 

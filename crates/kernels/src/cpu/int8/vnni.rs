@@ -14,8 +14,6 @@ use pulp::x86::{V3, V4};
 
 use super::body::WithDotProduct;
 use super::fours::{ByteProducts, Fours};
-use super::in_tiles::InTiles;
-use super::tile::DotProduct;
 
 /// Stands for the instruction on 256 bits.
 #[derive(Clone, Copy, Debug)]
@@ -71,23 +69,14 @@ impl Fours<V3, AvxVnni> {
 impl Fours<V4, Avx512Vnni> {
     /// Does `work` with them.
     pub(super) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
+        #[target_feature(
+            enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni"
+        )]
+        fn run<W: WithDotProduct>(fours: Fours<V4, Avx512Vnni>, work: W) -> W::Output {
+            work.run::<Fours<V4, Avx512Vnni>, 12>(fours)
+        }
         // SAFETY: there is a `V4` only where there are its instructions, and an `Avx512Vnni` only
         // where there is the last one.
-        unsafe { with_avx512_vnni(self, work) }
+        unsafe { run(self, work) }
     }
-}
-
-impl InTiles<Fours<V4, Avx512Vnni>> {
-    /// Does `work` with them.
-    pub(super) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
-        // SAFETY: as above.
-        unsafe { with_avx512_vnni(self, work) }
-    }
-}
-
-#[target_feature(
-    enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni"
-)]
-fn with_avx512_vnni<D: DotProduct, W: WithDotProduct>(dot: D, work: W) -> W::Output {
-    work.run::<D, 12>(dot)
 }
