@@ -17,7 +17,7 @@ fn expected(texts: &[&str]) -> Vec<f32> {
     encoder.encode(texts).unwrap().values().to_vec()
 }
 
-/// How far a vector may move with its batch (see the tests of `model`).
+/// How far a vector may move with its batch on any backend (see the tests of `model`).
 #[track_caller]
 fn assert_same(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());

@@ -79,7 +79,7 @@ pub(crate) fn bfloat16_operations_per_second(threads: usize) -> f64 {
 }
 
 /// One round on this thread, all operands in registers; tells the operations. Where the processor has no instructions for
-/// bfloat16, or slower ones than for float32 (Intel's), it is a round of float32, which such numbers are widened to.
+/// bfloat16, or slower ones than for float32 (as Intel's), it is a round of float32, which such numbers are widened to.
 pub(crate) fn bfloat16_multiply_adds() -> f64 {
     #[cfg(target_arch = "x86_64")]
     {

@@ -23,6 +23,7 @@ mod product;
 mod simd;
 mod sums;
 mod tile;
+mod transpose;
 
 pub use adamw::adamw;
 pub use amx::multiplies_bfloat16;

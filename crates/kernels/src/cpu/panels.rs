@@ -103,7 +103,7 @@ pub(super) const UPPER_HALF: u32 = 0xffff_0000;
 
 /// The bfloat16 in the lower halves as float32, and those in the upper halves.
 #[inline(always)]
-pub(super) fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
+fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
     let lower = simd.wrapping_dyn_shl_u32s(pairs, simd.splat_u32s(16));
     let upper = simd.and_u32s(pairs, simd.splat_u32s(UPPER_HALF));
     [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))

@@ -66,7 +66,7 @@ impl<'a> Ahead<'a> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code, reason = "the instruction takes a pointer")]
-fn request(bytes: &[u8]) {
+pub(super) fn request(bytes: &[u8]) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
     /// Bytes of a cache line.
@@ -80,7 +80,7 @@ fn request(bytes: &[u8]) {
 /// Elsewhere the processor guesses alone: the instruction is not in stable Rust.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn request(_: &[u8]) {}
+pub(super) fn request(_: &[u8]) {}
 
 #[cfg(test)]
 mod tests {

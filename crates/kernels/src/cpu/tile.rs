@@ -28,6 +28,7 @@ use pulp::Simd;
 use super::linear::Activation;
 use super::math::gelu;
 use super::prefetch::Ahead;
+use super::transpose::{MOST_ROWS, interleave};
 
 /// Registers of a panel's row.
 pub(super) const REGISTERS: usize = 2;
@@ -90,6 +91,8 @@ impl Group for f32 {
 pub(super) struct PackedRows<G> {
     groups: Vec<G>,
     tiles: Vec<Tile>,
+    /// Groups of a row.
+    in_row: usize,
 }
 
 /// Some rows that are multiplied together.
@@ -107,33 +110,37 @@ impl<G: Group> PackedRows<G> {
     /// goes: a tile of one row takes almost as long as one of six.
     #[inline(always)]
     pub(super) fn pack(rows: Rows<'_>, count: usize, tallest: usize) -> Self {
-        Self::fill(count, rows.depth, tallest, |tile, groups| {
+        let mut packed = Self::zeroed(count, rows.depth, tallest);
+        for tile in &packed.tiles {
+            let groups = &mut packed.groups[tile.start..][..tile.height * packed.in_row];
             for row in 0..tile.height {
                 let places = groups[row..].iter_mut().step_by(tile.height);
                 G::put(rows.row(tile.first_row + row), places);
             }
-        })
+        }
+        packed
     }
 
     #[inline(always)]
-    fn fill(count: usize, depth: usize, tallest: usize, fill: impl Fn(Tile, &mut [G])) -> Self {
+    fn zeroed(count: usize, depth: usize, tallest: usize) -> Self {
         let in_row = depth.div_ceil(G::SIZE);
-        let mut groups = vec![G::zeroed(); count * in_row];
         let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
         let mut first_row = 0;
         while first_row < count {
             let rest = count - first_row;
             let height = rest.div_ceil(rest.div_ceil(tallest));
-            let tile = Tile {
+            tiles.push(Tile {
                 first_row,
                 height,
                 start: first_row * in_row,
-            };
-            fill(tile, &mut groups[tile.start..][..height * in_row]);
-            tiles.push(tile);
+            });
             first_row += height;
         }
-        Self { groups, tiles }
+        Self {
+            groups: vec![G::zeroed(); count * in_row],
+            tiles,
+            in_row,
+        }
     }
 
     #[inline(always)]
@@ -144,17 +151,34 @@ impl<G: Group> PackedRows<G> {
     /// The tile's groups.
     #[inline(always)]
     pub(super) fn groups(&self, tile: Tile) -> &[G] {
-        let in_row = self.groups.len() / self.rows().max(1);
-        &self.groups[tile.start..][..tile.height * in_row]
-    }
-
-    #[inline(always)]
-    fn rows(&self) -> usize {
-        (self.tiles.last()).map_or(0, |tile| tile.first_row + tile.height)
+        &self.groups[tile.start..][..tile.height * self.in_row]
     }
 }
 
 impl PackedRows<f32> {
+    /// As [`pack`](Self::pack), by registers. That is faster where rows are short and few, as those of a head are (a tenth
+    /// of attention's time), and no faster in a dense layer.
+    #[inline(always)]
+    pub(super) fn interleave<S: Simd>(
+        simd: S,
+        rows: Rows<'_>,
+        count: usize,
+        tallest: usize,
+    ) -> Self {
+        let mut packed = Self::zeroed(count, rows.depth, tallest);
+        // Not a closure for each tile: it would not be compiled for the wide instructions.
+        for tile in &packed.tiles {
+            let mut of_tile = [&[][..]; MOST_ROWS];
+            for (row, values) in of_tile[..tile.height].iter_mut().enumerate() {
+                *values = bytemuck::cast_slice(rows.row(tile.first_row + row));
+            }
+            // With the places of the tiles behind it, which are filled later.
+            let places = bytemuck::cast_slice_mut(&mut packed.groups[tile.start..]);
+            interleave(simd, &of_tile[..tile.height], tile.height, places);
+        }
+        packed
+    }
+
     /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
     /// `first` on.
     #[inline(always)]
@@ -165,12 +189,15 @@ impl PackedRows<f32> {
         tallest: usize,
     ) -> Self {
         let depth = columns.values.len() / columns.count.max(1);
-        Self::fill(count, depth, tallest, |tile, values| {
+        let mut packed = Self::zeroed(count, depth, tallest);
+        for tile in &packed.tiles {
             let lines = columns.values.chunks_exact(columns.count);
-            for (places, line) in values.chunks_exact_mut(tile.height).zip(lines) {
+            let places = packed.groups[tile.start..].chunks_exact_mut(tile.height);
+            for (places, line) in places.zip(lines) {
                 places.copy_from_slice(&line[first + tile.first_row..][..tile.height]);
             }
-        })
+        }
+        packed
     }
 }
 

@@ -8,8 +8,15 @@ use crate::common::{
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use model::{Checkpoint, SentenceEncoder, TokenBatch};
 
-/// Batches, orders and paddings may differ by the order of sums alone.
-const INVARIANCE: f32 = 1e-6;
+/// The order of sums may change with what a text is padded to; on the processor nothing is padded, and a vector is the same
+/// to the last bit in whatever batch.
+const INVARIANCE: f32 = if cfg!(feature = "cpu") {
+    0.0
+} else {
+    ORDER_OF_SUMS
+};
+
+const ORDER_OF_SUMS: f32 = 1e-6;
 
 #[test]
 fn token_ids_are_those_of_transformers() {
@@ -141,7 +148,7 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
     let tolerance = if packs_for_matrix_unit() {
         TOLERANCE
     } else {
-        INVARIANCE
+        ORDER_OF_SUMS
     };
     let mut lengths = std::collections::BTreeSet::new();
     let mut largest = 0.0f32;
@@ -197,7 +204,7 @@ fn options_change_what_they_say() {
         .iter()
         .map(|v| (f64::from(*v) / norm(raw.values())) as f32)
         .collect();
-    assert_close("normalised", &scaled, whole.values(), INVARIANCE);
+    assert_close("normalised", &scaled, whole.values(), ORDER_OF_SUMS);
 
     let short = builder()
         .dimensions(8)
@@ -211,7 +218,7 @@ fn options_change_what_they_say() {
         .iter()
         .map(|v| (f64::from(*v) / norm(kept)) as f32)
         .collect();
-    assert_close("8 dimensions", short.values(), &cut, INVARIANCE);
+    assert_close("8 dimensions", short.values(), &cut, ORDER_OF_SUMS);
 
     let cut = builder()
         .max_length(4)
@@ -285,12 +292,12 @@ fn a_text_without_a_token_gives_zeros_and_changes_no_other() {
         "behind",
         &vectors(&[text, &[]]),
         &[&alone[..], &zeros].concat(),
-        INVARIANCE,
+        ORDER_OF_SUMS,
     );
     assert_close(
         "before",
         &vectors(&[&[], text]),
         &[&zeros[..], &alone].concat(),
-        INVARIANCE,
+        ORDER_OF_SUMS,
     );
 }

@@ -33,12 +33,13 @@ pub(in crate::cpu) fn linear(
     output: &mut [f32],
 ) {
     let rows = input.len() / layer.input.max(1);
-    let vectors = if wanted() { None } else { Vectors::detect() };
-    match (weights.numbers(), vectors) {
-        (Numbers::Bfloat16(Form::Single), Some(vectors)) => {
-            vectors.linear(input, rows, weights.tiles(), layer, output);
-        }
-        _ => over_tiles(input, rows, weights, layer, output),
+    let vectors = match weights.numbers() {
+        Numbers::Bfloat16(Form::Single) if !wanted() => Vectors::fast(),
+        _ => None,
+    };
+    match vectors {
+        Some(vectors) => vectors.linear(input, rows, weights.tiles(), layer, output),
+        None => over_tiles(input, rows, weights, layer, output),
     }
 }
 

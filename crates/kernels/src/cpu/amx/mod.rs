@@ -99,7 +99,7 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
 /// units (AVX512-BF16 of AMD): what goes into them is rounded then, too.
 #[must_use]
 pub fn multiplies_bfloat16() -> bool {
-    wanted() || vectors::Vectors::detect().is_some()
+    wanted() || vectors::Vectors::fast().is_some()
 }
 
 /// What tiles hold.

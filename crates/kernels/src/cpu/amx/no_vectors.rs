@@ -12,6 +12,10 @@ impl Vectors {
         None
     }
 
+    pub(super) fn fast() -> Option<Self> {
+        None
+    }
+
     pub(super) fn linear(self, _: &[f32], _: usize, _: &[Tile], _: Layer<'_>, _: &mut [f32]) {
         match self {}
     }

@@ -63,7 +63,7 @@ pub(super) fn run(
     run_with(over_tiles, input, weights, bias, activation)
 }
 
-/// Rounded weights by the vector units, if they multiply such fast.
+/// Rounded weights by the vector units, if they multiply such.
 pub(super) fn run_by_vectors(
     input: &[f32],
     weights: &TileWeights,

@@ -1,5 +1,5 @@
 //! The vector units over tiles against the definition and against the matrix unit or its portable twin. Where a processor
-//! does not multiply bfloat16 fast there is nothing to test: it never comes here.
+//! does not multiply bfloat16 there is nothing to test: it never comes here.
 
 use proptest::prelude::*;
 
@@ -48,7 +48,7 @@ fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
         pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
     };
     let Some(all) = run_with(1, 150) else {
-        // This processor does not multiply bfloat16 fast.
+        // This processor does not multiply bfloat16.
         return;
     };
     for (threads, rows) in [

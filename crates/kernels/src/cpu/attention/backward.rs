@@ -145,7 +145,7 @@ impl Vectorized for Backward<'_> {
         let padded = length.next_multiple_of(width);
         let query = head.rows(projections.query);
         let gradient = head.rows(self.gradient);
-        let keys = transposed_panels(head.rows(projections.key), length, width);
+        let keys = transposed_panels(simd, head.rows(projections.key), length);
         let mut weights = vec![0.0; length * padded];
         product::<S, ROWS>(simd, query, length, &keys, |row, column, sums| {
             weights[row * padded + column..][..width].copy_from_slice(sums);
@@ -154,7 +154,7 @@ impl Vectorized for Backward<'_> {
             head.softmax(row, &mut weights[..length]);
         }
 
-        let values = transposed_panels(head.rows(projections.value), length, width);
+        let values = transposed_panels(simd, head.rows(projections.value), length);
         let mut of_scores = vec![0.0; length * padded];
         product::<S, ROWS>(simd, gradient, length, &values, |row, column, sums| {
             of_scores[row * padded + column..][..width].copy_from_slice(sums);
@@ -192,7 +192,7 @@ impl Vectorized for Backward<'_> {
             stride: heads * head_size,
             head_size,
         };
-        let gradients = panels(gradient, length, width);
+        let gradients = panels::<S>(gradient, length);
         place.fill::<S, ROWS>(
             simd,
             self.value,
@@ -200,7 +200,7 @@ impl Vectorized for Backward<'_> {
             &gradients,
             1.0,
         );
-        let keys = panels(head.rows(projections.key), length, width);
+        let keys = panels::<S>(head.rows(projections.key), length);
         let scale = head.scale();
         place.fill::<S, ROWS>(simd, self.query, square(&of_scores, length), &keys, scale);
         for (row, of_scores) in of_scores.chunks_exact(padded).enumerate() {
@@ -209,7 +209,7 @@ impl Vectorized for Backward<'_> {
                 *place = *score;
             }
         }
-        let queries = panels(query, length, width);
+        let queries = panels::<S>(query, length);
         place.fill::<S, ROWS>(simd, self.key, square(&transposed, length), &queries, scale);
     }
 }

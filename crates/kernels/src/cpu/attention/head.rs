@@ -6,9 +6,11 @@ use pulp::Simd;
 
 use super::{Attention, Strided};
 use crate::cpu::layer_norm::sum;
+use crate::cpu::linear::Activation;
 use crate::cpu::math::exp;
-use crate::cpu::prefetch::Ahead;
-use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, multiply};
+use crate::cpu::prefetch::{Ahead, request};
+use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, load, multiply, put};
+use crate::cpu::transpose::{MOST_ROWS, interleave};
 use crate::dropout::Factors;
 
 /// Floats of a panel's row.
@@ -57,6 +59,20 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// Asks for the next head's columns of a matrix, if there is a next one: to the processor, pieces of rows that are
+    /// kilobytes apart follow no pattern.
+    #[inline(always)]
+    pub(super) fn request_next(&self, matrix: Strided<'_>) {
+        let head = self.head + 1;
+        if head < self.attention.heads {
+            let next = Self { head, ..*self };
+            let rows = next.rows(matrix);
+            for token in 0..self.length() {
+                request(bytemuck::cast_slice(rows.row(token)));
+            }
+        }
+    }
+
     /// The bias of one query: one float for each key.
     #[inline(always)]
     pub(super) fn bias(&self, query: usize) -> &'a [f32] {
@@ -89,28 +105,33 @@ impl<'a> Head<'a> {
     }
 }
 
-/// `[depth]` rows of `length` tokens, in panels of `width`: the transposed matrix.
+/// `[depth]` rows of `length` tokens, in panels of [`panel_width`]: the transposed matrix.
 #[inline(always)]
-pub(super) fn transposed_panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
+pub(super) fn transposed_panels<S: Simd>(simd: S, rows: Rows<'_>, length: usize) -> Vec<f32> {
+    let width = panel_width::<S>();
     let mut panels = vec![0.0; length.next_multiple_of(width) * rows.depth];
-    for token in 0..length {
-        let (panel, lane) = (token / width, token % width);
-        let panel = &mut panels[panel * rows.depth * width..];
-        let places = panel.chunks_exact_mut(width);
-        for (place, value) in places.zip(rows.row(token)) {
-            place[lane] = *value;
+    for first in (0..length).step_by(S::F32_LANES) {
+        let count = S::F32_LANES.min(length - first);
+        let mut tokens = [&[][..]; MOST_ROWS];
+        for (index, token) in tokens[..count].iter_mut().enumerate() {
+            *token = bytemuck::cast_slice(rows.row(first + index));
         }
+        let place = first / width * width * rows.depth + first % width;
+        let places = bytemuck::cast_slice_mut(&mut panels[place..]);
+        interleave(simd, &tokens[..count], width, places);
     }
     panels
 }
 
-/// `[length]` rows of the matrix, in panels of `width`.
+/// `[length]` rows of the matrix, in panels of [`panel_width`].
 #[inline(always)]
-pub(super) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
+pub(super) fn panels<S: Simd>(rows: Rows<'_>, length: usize) -> Vec<f32> {
+    let width = panel_width::<S>();
     let mut panels = vec![0.0; length * rows.depth.next_multiple_of(width)];
     for token in 0..length {
         for (panel, values) in rows.row(token).chunks(width).enumerate() {
-            panels[(panel * length + token) * width..][..values.len()].copy_from_slice(values);
+            let place = &mut panels[(panel * length + token) * width..][..width];
+            put::<S>(load::<S>(values), Activation::Identity, place);
         }
     }
     panels
@@ -127,7 +148,7 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
-    let rows = PackedRows::<f32>::pack(input, count, ROWS);
+    let rows = PackedRows::<f32>::interleave(simd, input, count, ROWS);
     for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
         for &tile in rows.tiles() {
             let elements = rows.groups(tile);
