@@ -8,6 +8,7 @@ use crate::cpu::linear::Layer;
 pub(super) enum Vectors {}
 
 impl Vectors {
+    #[cfg(test)]
     pub(super) fn detect() -> Option<Self> {
         None
     }

@@ -67,28 +67,32 @@ impl Body {
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
+            let _ = rows;
             Self::Portable
         }
     }
 
     /// All that this processor has for outputs with these weights.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "x86_64")))]
+    pub(super) fn all(_: &[&[i8]]) -> Vec<Self> {
+        vec![Self::Portable, Self::PortableBytes]
+    }
+
+    /// All that this processor has for outputs with these weights.
+    #[cfg(all(test, target_arch = "x86_64"))]
     pub(super) fn all(rows: &[&[i8]]) -> Vec<Self> {
         let mut all = vec![Self::Portable, Self::PortableBytes];
-        #[cfg(target_arch = "x86_64")]
-        {
-            let pairs = FittingPairs::of(rows);
-            if let Some(simd) = V3::try_new() {
-                all.push(Self::Avx2(simd));
-                all.extend(pairs.map(|pairs| Self::Avx2Bytes(Fours::new(simd, pairs))));
-                all.extend(AvxVnni::detect().map(|vnni| Self::AvxVnni(Fours::new(simd, vnni))));
-            }
-            if let Some(simd) = V4::try_new() {
-                all.push(Self::Avx512(simd));
-                all.extend(pairs.map(|pairs| Self::Avx512Bytes(Fours::new(simd, pairs))));
-                let vnni = Avx512Vnni::detect();
-                all.extend(vnni.map(|vnni| Self::Avx512Vnni(Fours::new(simd, vnni))));
-            }
+        let pairs = FittingPairs::of(rows);
+        if let Some(simd) = V3::try_new() {
+            all.push(Self::Avx2(simd));
+            all.extend(pairs.map(|pairs| Self::Avx2Bytes(Fours::new(simd, pairs))));
+            all.extend(AvxVnni::detect().map(|vnni| Self::AvxVnni(Fours::new(simd, vnni))));
+        }
+        if let Some(simd) = V4::try_new() {
+            all.push(Self::Avx512(simd));
+            all.extend(pairs.map(|pairs| Self::Avx512Bytes(Fours::new(simd, pairs))));
+            let vnni = Avx512Vnni::detect();
+            all.extend(vnni.map(|vnni| Self::Avx512Vnni(Fours::new(simd, vnni))));
         }
         all
     }
