@@ -192,7 +192,7 @@ impl Vectorized for Backward<'_> {
             stride: heads * head_size,
             head_size,
         };
-        let gradients = panels::<S>(gradient, length);
+        let gradients = panels(gradient, length, width);
         place.fill::<S, ROWS>(
             simd,
             self.value,
@@ -200,7 +200,7 @@ impl Vectorized for Backward<'_> {
             &gradients,
             1.0,
         );
-        let keys = panels::<S>(head.rows(projections.key), length);
+        let keys = panels(head.rows(projections.key), length, width);
         let scale = head.scale();
         place.fill::<S, ROWS>(simd, self.query, square(&of_scores, length), &keys, scale);
         for (row, of_scores) in of_scores.chunks_exact(padded).enumerate() {
@@ -209,7 +209,7 @@ impl Vectorized for Backward<'_> {
                 *place = *score;
             }
         }
-        let queries = panels::<S>(query, length);
+        let queries = panels(query, length, width);
         place.fill::<S, ROWS>(simd, self.key, square(&transposed, length), &queries, scale);
     }
 }

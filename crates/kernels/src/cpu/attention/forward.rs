@@ -10,9 +10,8 @@ use rayon::prelude::*;
 
 use super::Attention;
 use super::head::{Head, panel_width, panels, product, transposed_panels};
-use crate::cpu::linear::Activation;
 use crate::cpu::simd::{Vectorized, dispatch};
-use crate::cpu::tile::{Rows, load, put};
+use crate::cpu::tile::Rows;
 
 /// Queries of a block: a multiple of both tile heights; their scores for 512 keys take 96 KiB.
 const QUERY_BLOCK: usize = 48;
@@ -102,7 +101,7 @@ impl Vectorized for Forward<'_> {
         head.request_next(projections.value);
         let width = panel_width::<S>();
         let keys = transposed_panels(simd, head.rows(projections.key), length);
-        let values = panels::<S>(head.rows(projections.value), length);
+        let values = panels(head.rows(projections.value), length, width);
         let padded = length.next_multiple_of(width);
         let mut scores = vec![0.0; QUERY_BLOCK.min(length) * padded];
         let mut dropout = head.dropout();
@@ -133,8 +132,7 @@ impl Vectorized for Forward<'_> {
             let output = &mut self.output[block * stride + self.column..];
             product::<S, ROWS>(simd, weights, count, &values, |row, column, sums| {
                 let kept = width.min(head_size - column);
-                let place = &mut output[row * stride + column..][..kept];
-                put::<S>(load::<S>(sums), Activation::Identity, place);
+                output[row * stride + column..][..kept].copy_from_slice(&sums[..kept]);
             });
             block += count;
         }

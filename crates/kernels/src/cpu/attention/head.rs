@@ -6,10 +6,9 @@ use pulp::Simd;
 
 use super::{Attention, Strided};
 use crate::cpu::layer_norm::sum;
-use crate::cpu::linear::Activation;
 use crate::cpu::math::exp;
 use crate::cpu::prefetch::{Ahead, request};
-use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, load, multiply, put};
+use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, multiply};
 use crate::cpu::transpose::{MOST_ROWS, interleave};
 use crate::dropout::Factors;
 
@@ -123,15 +122,13 @@ pub(super) fn transposed_panels<S: Simd>(simd: S, rows: Rows<'_>, length: usize)
     panels
 }
 
-/// `[length]` rows of the matrix, in panels of [`panel_width`].
+/// `[length]` rows of the matrix, in panels of `width`.
 #[inline(always)]
-pub(super) fn panels<S: Simd>(rows: Rows<'_>, length: usize) -> Vec<f32> {
-    let width = panel_width::<S>();
+pub(super) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
     let mut panels = vec![0.0; length * rows.depth.next_multiple_of(width)];
     for token in 0..length {
         for (panel, values) in rows.row(token).chunks(width).enumerate() {
-            let place = &mut panels[(panel * length + token) * width..][..width];
-            put::<S>(load::<S>(values), Activation::Identity, place);
+            panels[(panel * length + token) * width..][..values.len()].copy_from_slice(values);
         }
     }
     panels
