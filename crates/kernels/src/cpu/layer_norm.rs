@@ -4,7 +4,7 @@
 //!
 //! A row of 768 floats is 3 KiB: it comes from memory once and stays in the first-level cache for its mean, its
 //! variance and its new values, where operation by operation a batch would come from memory for each of them. Rows are
-//! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in [`LANES`] lanes
+//! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in [`LANES`](super::lanes::LANES) lanes
 //! that are added up in order. So a row gives the same bits in whatever company.
 //!
 //! The way back keeps no mean and no variance: they are computed again from a row that has to be read anyway.
@@ -12,14 +12,12 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::lanes::{product_sum, sum};
 use super::simd::{Vectorized, dispatch};
 use super::sums::add;
 
 /// Rows of a task: 192 KiB of 768 floats, which stay in the second-level cache between the passes over them.
 const ROWS_PER_TASK: usize = 64;
-
-/// Independent partial sums, so that a sum is not one long chain: the widest register's lanes.
-pub(super) const LANES: usize = 16;
 
 /// `scale * (x - mean(x)) / sqrt(variance(x) + epsilon) + shift` of every row of
 /// `x = values + residual`, in the place of `values`.
@@ -95,10 +93,10 @@ impl Vectorized for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let width = self.scale.len();
         for row in self.values.chunks_exact_mut(width) {
-            let (mean, factor) = moments(row, self.epsilon);
+            let (mean, factor) = moments(simd, row, self.epsilon);
             for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {
                 *value = ((*value - mean) * factor).mul_add(*scale, *shift);
             }
@@ -108,10 +106,10 @@ impl Vectorized for Forward<'_> {
 
 /// A row's mean, and what its differences to it are multiplied with.
 #[inline(always)]
-fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
+fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f32) -> (f32, f32) {
     let width = row.len() as f32;
-    let mean = sum(row, |value| value) / width;
-    let variance = sum(row, |value| (value - mean) * (value - mean)) / width;
+    let mean = sum(simd, row, |value| value) / width;
+    let variance = sum(simd, row, |value| (value - mean) * (value - mean)) / width;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -185,14 +183,14 @@ impl Vectorized for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let width = self.scale.len();
         let of_scale = &mut self.sums.scale[..width];
         let of_shift = &mut self.sums.shift[..width];
         let mut normalized = vec![0.0; width];
         let rows = self.values.chunks_exact(width);
         for (row, gradient) in rows.zip(self.gradient.chunks_exact_mut(width)) {
-            let (mean, factor) = moments(row, self.epsilon);
+            let (mean, factor) = moments(simd, row, self.epsilon);
             for (normalized, value) in normalized.iter_mut().zip(row) {
                 *normalized = (value - mean) * factor;
             }
@@ -201,39 +199,11 @@ impl Vectorized for Backward<'_> {
                 of_shift[column] += gradient[column];
                 gradient[column] *= self.scale[column];
             }
-            let of_mean = sum(gradient, |value| value) / width as f32;
-            let of_factor = product_sum(gradient, &normalized) / width as f32;
+            let of_mean = sum(simd, gradient, |value| value) / width as f32;
+            let of_factor = product_sum(simd, gradient, &normalized) / width as f32;
             for (gradient, normalized) in gradient.iter_mut().zip(&normalized) {
                 *gradient = factor * (-*normalized).mul_add(of_factor, *gradient - of_mean);
             }
         }
     }
-}
-
-/// The sum of `term` over a row.
-#[inline(always)]
-pub(super) fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        for (sum, &value) in sums.iter_mut().zip(chunk) {
-            *sum += term(value);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|&value| term(value)).sum::<f32>()
-}
-
-/// The sum of the products of two rows.
-#[inline(always)]
-pub(super) fn product_sum(one: &[f32], other: &[f32]) -> f32 {
-    let (chunks, rest) = one.as_chunks::<LANES>();
-    let (other_chunks, other_rest) = other.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (chunk, other) in chunks.iter().zip(other_chunks) {
-        for ((sum, one), other) in sums.iter_mut().zip(chunk).zip(other) {
-            *sum = one.mul_add(*other, *sum);
-        }
-    }
-    let rest = rest.iter().zip(other_rest);
-    sums.iter().sum::<f32>() + rest.map(|(one, other)| one * other).sum::<f32>()
 }

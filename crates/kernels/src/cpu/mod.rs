@@ -12,6 +12,7 @@ mod dropout;
 mod gelu;
 mod input;
 mod int8;
+mod lanes;
 mod layer_norm;
 mod linear;
 mod math;

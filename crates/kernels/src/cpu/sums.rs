@@ -8,7 +8,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::layer_norm::LANES;
+use super::lanes::LANES;
 use super::simd::{Vectorized, dispatch};
 
 /// Elements of a partial sum: 64 KiB.

@@ -61,7 +61,7 @@ impl Vectorized for Conversion<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, _: S) {
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let rows = self.input.chunks_exact(self.depth);
         for missing in rows.len()..SIDE {
             for tile in &mut *self.tiles {
@@ -69,7 +69,7 @@ impl Vectorized for Conversion<'_> {
             }
         }
         for (row, (values, steps)) in rows.zip(self.steps).enumerate() {
-            *steps = Steps::of(values);
+            *steps = Steps::of(simd, values);
             for (tile, values) in self.tiles.iter_mut().zip(values.chunks(ROW_BYTES)) {
                 let bytes = tile.bytes_mut(row);
                 steps.unsigned(values, bytes);

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::head::{Head, panel_width, panels, product, transposed_panels};
 use super::{Attention, Strided};
-use crate::cpu::layer_norm::product_sum;
+use crate::cpu::lanes::{LANES, product_sum};
 use crate::cpu::simd::{Vectorized, dispatch};
 use crate::cpu::tile::Rows;
 
@@ -142,7 +142,7 @@ impl Vectorized for Backward<'_> {
             return;
         }
         let width = panel_width::<S>();
-        let padded = length.next_multiple_of(width);
+        let padded = length.next_multiple_of(width.max(LANES));
         let query = head.rows(projections.query);
         let gradient = head.rows(self.gradient);
         let keys = transposed_panels(simd, head.rows(projections.key), length);
@@ -151,7 +151,7 @@ impl Vectorized for Backward<'_> {
             weights[row * padded + column..][..width].copy_from_slice(sums);
         });
         for (row, weights) in weights.chunks_exact_mut(padded).enumerate() {
-            head.softmax(row, &mut weights[..length]);
+            head.softmax(simd, row, weights);
         }
 
         let values = transposed_panels(simd, head.rows(projections.value), length);
@@ -177,7 +177,7 @@ impl Vectorized for Backward<'_> {
             for (place, weight) in transposed[row..].iter_mut().step_by(padded).zip(&dropped) {
                 *place = *weight;
             }
-            softmax_backward(weights, &dropped, of_scores, &factors);
+            softmax_backward(simd, weights, &dropped, of_scores, &factors);
             if !self.bias.is_empty() {
                 let in_row = head.attention.bias.length;
                 let bias = &mut self.bias[(head.head * in_row + row) * in_row..][..length];
@@ -260,8 +260,14 @@ impl Place {
 
 /// From the gradient of a row of dropped weights to the one of the scores, in its place.
 #[inline(always)]
-fn softmax_backward(weights: &[f32], dropped: &[f32], gradient: &mut [f32], factors: &[f32]) {
-    let total = product_sum(gradient, dropped);
+fn softmax_backward<S: Simd>(
+    simd: S,
+    weights: &[f32],
+    dropped: &[f32],
+    gradient: &mut [f32],
+    factors: &[f32],
+) {
+    let total = product_sum(simd, gradient, dropped);
     for ((value, weight), factor) in gradient.iter_mut().zip(weights).zip(factors) {
         *value = weight * value.mul_add(*factor, -total);
     }

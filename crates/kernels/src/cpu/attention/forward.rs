@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::Attention;
 use super::head::{Head, panel_width, panels, product, transposed_panels};
+use crate::cpu::lanes::LANES;
 use crate::cpu::simd::{Vectorized, dispatch};
 use crate::cpu::tile::Rows;
 
@@ -102,10 +103,11 @@ impl Vectorized for Forward<'_> {
         let width = panel_width::<S>();
         let keys = transposed_panels(simd, head.rows(projections.key), length);
         let values = panels(head.rows(projections.value), length, width);
-        let padded = length.next_multiple_of(width);
+        let padded = length.next_multiple_of(width.max(LANES));
         let mut scores = vec![0.0; QUERY_BLOCK.min(length) * padded];
+        let mut factors = [0.0; QUERY_BLOCK];
         let mut dropout = head.dropout();
-        let mut factors = vec![0.0; if dropout.is_some() { length } else { 0 }];
+        let mut kept = vec![0.0; if dropout.is_some() { length } else { 0 }];
         let mut block = 0;
         while block < length {
             let count = QUERY_BLOCK.min(length - block);
@@ -114,11 +116,11 @@ impl Vectorized for Forward<'_> {
                 scores[row * padded + column..][..width].copy_from_slice(sums);
             });
             for row in 0..count {
-                let scores = &mut scores[row * padded..][..length];
-                head.softmax(block + row, scores);
+                let scores = &mut scores[row * padded..][..padded];
+                factors[row] = 1.0 / head.exponentials(simd, block + row, scores);
                 if let Some(dropout) = &mut dropout {
-                    dropout.fill(&mut factors);
-                    for (score, factor) in scores.iter_mut().zip(&factors) {
+                    dropout.fill(&mut kept);
+                    for (score, factor) in scores.iter_mut().zip(&kept) {
                         *score *= factor;
                     }
                 }
@@ -130,9 +132,13 @@ impl Vectorized for Forward<'_> {
             };
             let stride = self.stride;
             let output = &mut self.output[block * stride + self.column..];
-            product::<S, ROWS>(simd, weights, count, &values, |row, column, sums| {
+            product::<S, ROWS>(simd, weights, count, &values, |row, column, products| {
+                let factor = factors[row];
                 let kept = width.min(head_size - column);
-                output[row * stride + column..][..kept].copy_from_slice(&sums[..kept]);
+                let output = &mut output[row * stride + column..][..kept];
+                for (output, product) in output.iter_mut().zip(products) {
+                    *output = product * factor;
+                }
             });
             block += count;
         }

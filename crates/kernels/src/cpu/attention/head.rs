@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::{Attention, Strided};
-use crate::cpu::layer_norm::sum;
+use crate::cpu::lanes::{LANES, largest, total};
 use crate::cpu::math::exp;
 use crate::cpu::prefetch::{Ahead, request};
 use crate::cpu::tile::{PackedRows, REGISTERS, Rows, floats, multiply};
@@ -72,12 +72,12 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The bias of one query: one float for each key.
+    /// The bias of one query: floats for each key, and whatever comes after them.
     #[inline(always)]
-    pub(super) fn bias(&self, query: usize) -> &'a [f32] {
+    fn bias(&self, query: usize) -> &'a [f32] {
         let bias = self.attention.bias;
         let row = (self.head * bias.length + query) * bias.length;
-        &bias.values[row..][..self.length()]
+        &bias.values[row..]
     }
 
     /// What the products of queries and keys are multiplied with.
@@ -86,21 +86,74 @@ impl<'a> Head<'a> {
         1.0 / (self.attention.head_size as f32).sqrt()
     }
 
-    /// From a query's products to weights that sum to 1.
+    /// From a query's products to weights that sum to 1: see [`exponentials`](Self::exponentials).
     #[inline(always)]
-    pub(super) fn softmax(&self, query: usize, scores: &mut [f32]) {
-        let scale = self.scale();
-        for (score, bias) in scores.iter_mut().zip(self.bias(query)) {
-            *score = score.mul_add(scale, *bias);
-        }
-        let largest = maximum(scores);
-        for score in scores.iter_mut() {
-            *score = exp(*score - largest);
-        }
-        let factor = 1.0 / sum(scores, |value| value);
+    pub(super) fn softmax<S: Simd>(&self, simd: S, query: usize, scores: &mut [f32]) {
+        let factor = 1.0 / self.exponentials(simd, query, scores);
         for score in scores {
             *score *= factor;
         }
+    }
+
+    /// From a query's products to its weights but for a factor: gives their sum. Behind the keys there is room for whole
+    /// registers, where 0 is put.
+    #[inline(always)]
+    pub(super) fn exponentials<S: Simd>(&self, simd: S, query: usize, scores: &mut [f32]) -> f32 {
+        let (scale, bias, length) = (self.scale(), self.bias(query), self.length());
+        let scores = &mut scores.as_chunks_mut::<LANES>().0[..length.div_ceil(LANES)];
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        let (chunks, last) = scores.split_at_mut(length / LANES);
+        for (scores, bias) in chunks.iter_mut().zip(bias.as_chunks().0) {
+            *scores = scaled(*scores, scale, bias);
+            raise(&mut highest, scores);
+        }
+        if let [last] = last {
+            let first = length / LANES * LANES;
+            let rest = length - first;
+            let mut bias_of_rest = [0.0; LANES];
+            let bias = &bias[first..];
+            match bias.first_chunk() {
+                Some(bias) => bias_of_rest = *bias,
+                None => bias_of_rest[..rest].copy_from_slice(&bias[..rest]),
+            }
+            *last = scaled(*last, scale, &bias_of_rest);
+            for (lane, score) in last.iter_mut().enumerate() {
+                *score = if lane < rest {
+                    *score
+                } else {
+                    f32::NEG_INFINITY
+                };
+            }
+            raise(&mut highest, last);
+        }
+        let highest = largest(simd, &highest);
+        let mut sums = [0.0; LANES];
+        for scores in scores {
+            for score in scores.iter_mut() {
+                *score = exp(*score - highest);
+            }
+            for (sum, score) in sums.iter_mut().zip(scores) {
+                *sum += *score;
+            }
+        }
+        total(simd, &sums)
+    }
+}
+
+/// Scores from products. (A copy: where scores and bias might be the same memory, the compiler takes one by one.)
+#[inline(always)]
+fn scaled(mut scores: [f32; LANES], scale: f32, bias: &[f32; LANES]) -> [f32; LANES] {
+    for (score, bias) in scores.iter_mut().zip(bias) {
+        *score = score.mul_add(scale, *bias);
+    }
+    scores
+}
+
+/// Makes `largest` that of each lane, if it is larger.
+#[inline(always)]
+fn raise(largest: &mut [f32; LANES], scores: &[f32; LANES]) {
+    for (largest, score) in largest.iter_mut().zip(scores) {
+        *largest = if *score > *largest { *score } else { *largest };
     }
 }
 
@@ -169,20 +222,4 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
             tile_of!(1 2 3 4 5 6 7 8 9 10 11);
         }
     }
-}
-
-#[inline(always)]
-fn maximum(row: &[f32]) -> f32 {
-    let (chunks, rest) = row.as_chunks::<16>();
-    let mut largest = [f32::NEG_INFINITY; 16];
-    for chunk in chunks {
-        for (largest, &value) in largest.iter_mut().zip(chunk) {
-            *largest = if value > *largest { value } else { *largest };
-        }
-    }
-    largest
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
 }

@@ -11,7 +11,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::steps::ROUND;
-use crate::cpu::layer_norm::LANES;
+use crate::cpu::lanes::LANES;
 use crate::cpu::simd::{Vectorized, dispatch};
 
 /// The largest magnitude of a weight. Not 128: the numbers are then symmetric, and nothing is

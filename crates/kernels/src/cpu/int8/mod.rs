@@ -215,8 +215,8 @@ fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
         type Output = QuantizedRows;
 
         #[inline(always)]
-        fn run<D: DotProduct, const ROWS: usize>(self, _: D) -> QuantizedRows {
-            QuantizedRows::quantize(self.0, self.1, ROWS, D::GROUPING)
+        fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> QuantizedRows {
+            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::GROUPING)
         }
     }
     body.dispatch(Quantize(values, width))

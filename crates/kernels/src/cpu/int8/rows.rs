@@ -7,6 +7,8 @@
 //! instruction multiplies together are one `i32`, so that it can be broadcast in one load, and the rows of a tile stand
 //! side by side, `[group][row]`, as those of floats do.
 
+use pulp::Simd;
+
 use super::steps::Steps;
 
 /// Neighbours of the depth that are multiplied together for a sum of 32 bits.
@@ -59,7 +61,8 @@ pub(super) struct Tile {
 impl QuantizedRows {
     /// Rows of `width` floats in their [`Steps`], in tiles of up to `tallest`.
     #[inline(always)]
-    pub(super) fn quantize(
+    pub(super) fn quantize<S: Simd>(
+        simd: S,
         values: &[f32],
         width: usize,
         tallest: usize,
@@ -89,7 +92,7 @@ impl QuantizedRows {
             });
             for row in 0..height {
                 let values = &values[(first_row + row) * width..][..width];
-                let steps = Steps::of(values);
+                let steps = Steps::of(simd, values);
                 this.scales.push(steps.scale());
                 this.zero_points.push(steps.zero_point());
                 match grouping {

@@ -1,6 +1,8 @@
 //! How the numbers of a row become whole: in steps of 1/255 of its range.
 
-use super::super::layer_norm::LANES;
+use pulp::Simd;
+
+use super::super::lanes::{LANES, largest, smallest};
 
 /// Steps between the smallest and the largest number of a row: what eight bits hold.
 const STEPS: f32 = 255.0;
@@ -33,12 +35,12 @@ impl Steps {
 
     /// The steps of this row. One that holds anything not finite gets a scale that is not a number.
     #[inline(always)]
-    pub(in crate::cpu) fn of(row: &[f32]) -> Self {
+    pub(in crate::cpu) fn of<S: Simd>(simd: S, row: &[f32]) -> Self {
         let Range {
             smallest,
             largest,
             probe,
-        } = range(row);
+        } = range(simd, row);
         // Each part alone cannot overflow.
         let scale = largest / STEPS - smallest / STEPS;
         if scale < f32::MIN_POSITIVE {
@@ -112,17 +114,17 @@ struct Range {
 }
 
 #[inline(always)]
-fn range(row: &[f32]) -> Range {
+fn range<S: Simd>(simd: S, row: &[f32]) -> Range {
     let (chunks, rest) = row.as_chunks::<LANES>();
-    let (mut smallest, mut largest, mut magnitude) = ([0.0f32; LANES], [0.0f32; LANES], [0; LANES]);
+    let (mut lowest, mut highest, mut magnitude) = ([0.0f32; LANES], [0.0f32; LANES], [0; LANES]);
     let mut last = [0.0; LANES];
     last[..rest.len()].copy_from_slice(rest);
     // A loop for each, and whole numbers for what is not finite: the compiler made scalar instructions of less.
     for chunk in chunks.iter().chain([&last]) {
-        for (smallest, value) in smallest.iter_mut().zip(chunk) {
+        for (smallest, value) in lowest.iter_mut().zip(chunk) {
             *smallest = if value < smallest { *value } else { *smallest };
         }
-        for (largest, value) in largest.iter_mut().zip(chunk) {
+        for (largest, value) in highest.iter_mut().zip(chunk) {
             *largest = if value > largest { *value } else { *largest };
         }
         for (magnitude, value) in magnitude.iter_mut().zip(chunk) {
@@ -131,8 +133,8 @@ fn range(row: &[f32]) -> Range {
     }
     let is_finite = magnitude.into_iter().max() < Some(f32::INFINITY.to_bits());
     Range {
-        smallest: smallest.into_iter().fold(0.0, f32::min),
-        largest: largest.into_iter().fold(0.0, f32::max),
+        smallest: smallest(simd, &lowest),
+        largest: largest(simd, &highest),
         probe: if is_finite { 0.0 } else { f32::NAN },
     }
 }

@@ -1,6 +1,7 @@
 //! The whole numbers against their definition, and what is made of them against 64-bit arithmetic.
 
 use proptest::prelude::*;
+use pulp::Scalar128b;
 
 use super::super::linear::Layer;
 use super::super::tests::{gelu, numbers};
@@ -75,7 +76,7 @@ proptest! {
             .map(|value| value + shift * scale)
             .collect();
         let grouping = if fours { Grouping::Fours } else { Grouping::Pairs };
-        let rows = QuantizedRows::quantize(&values, width, tallest, grouping);
+        let rows = QuantizedRows::quantize(Scalar128b, &values, width, tallest, grouping);
         prop_assert_eq!(rows.count(), count);
         let tiles: usize = rows.tiles().iter().map(|tile| tile.height).sum();
         prop_assert_eq!(tiles, count);
@@ -110,7 +111,7 @@ proptest! {
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
         let matrix = Int8Matrix::quantize(&weights, depth);
-        let rows = QuantizedRows::quantize(&input, depth, 5, Grouping::Pairs);
+        let rows = QuantizedRows::quantize(Scalar128b, &input, depth, 5, Grouping::Pairs);
         let expected = reference(&rows, &matrix, &bias, activation);
 
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
@@ -175,7 +176,7 @@ proptest! {
     ) {
         let halves = [0, 510].into_iter().chain(above).map(|above| f32::from(lowest + above));
         let row: Vec<f32> = halves.map(|half| half / 2.0 * scale * nudge).collect();
-        let steps = Steps::of(&row);
+        let steps = Steps::of(Scalar128b, &row);
         let (mut signed, mut unsigned) = (vec![0; row.len()], vec![0; row.len()]);
         steps.signed(&row, &mut signed);
         steps.unsigned(&row, &mut unsigned);
