@@ -114,6 +114,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         bias: Tensor<Self, 4>,
         texts: &Texts,
         dropout: Option<DropoutMask>,
+        precision: Precision,
     ) -> Tensor<Self, 2> {
         // These live until their node has a child: until then another thread's way back may clear
         // away a node that nobody holds.
@@ -134,6 +135,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
             tensor(state.bias.clone()),
             texts,
             dropout,
+            precision,
         );
         let node = AttentionWithin.prepare::<C>(parents).compute_bound();
         tensor(match node.stateful() {

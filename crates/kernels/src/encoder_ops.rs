@@ -136,13 +136,18 @@ pub trait EncoderOps: Backend {
     /// - `query_key_value`: `[tokens, heads * head_size]` each
     /// - `bias`: `[1, heads, longest, longest]`; a shorter text takes the upper left corner
     /// - output: `[tokens, heads * head_size]`
+    ///
+    /// `precision` is that of the dense layers around it: where it has fewer bits than float32, float32 numbers may be
+    /// rounded to bfloat16 on their way into the products. The gradients are not.
     #[must_use]
     fn attention_within(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
         texts: &Texts,
         dropout: Option<DropoutMask>,
+        precision: Precision,
     ) -> Tensor<Self, 2> {
+        let _ = precision;
         plain::attention_within(query_key_value, bias, texts, dropout)
     }
 

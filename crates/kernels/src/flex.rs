@@ -195,13 +195,15 @@ impl EncoderOps for Flex {
         bias: Tensor<Self, 4>,
         texts: &Texts,
         dropout: Option<DropoutMask>,
+        precision: Precision,
     ) -> Tensor<Self, 2> {
         let [tokens, width] = query_key_value[0].dims();
         let Some(input) = AttentionInput::new(&query_key_value, &bias) else {
             return plain::attention_within(query_key_value, bias, texts, dropout);
         };
         let mut output = vec![0.0; tokens * width];
-        cpu::attention(&input.attention(texts, dropout), &mut output);
+        let attention = input.attention(texts, dropout, precision);
+        cpu::attention(&attention, &mut output);
         tensor(output, [tokens, width])
     }
 
@@ -230,7 +232,7 @@ impl EncoderOps for Flex {
         let mut gradients = [(); 3].map(|()| vec![0.0; shape[0] * shape[1]]);
         let [query, key, value] = &mut gradients;
         let of_bias = cpu::attention_backward(
-            &input.attention(texts, dropout),
+            &input.attention(texts, dropout, Precision::Float32),
             strided(&gradient),
             Gradients { query, key, value },
             of_bias,
@@ -320,7 +322,12 @@ impl AttentionInput {
         })
     }
 
-    fn attention<'a>(&'a self, texts: &'a Texts, dropout: Option<DropoutMask>) -> Attention<'a> {
+    fn attention<'a>(
+        &'a self,
+        texts: &'a Texts,
+        dropout: Option<DropoutMask>,
+        precision: Precision,
+    ) -> Attention<'a> {
         let [query, key, value] = self.query_key_value.each_ref().map(strided);
         let [_, heads, _, length] = self.shape;
         Attention {
@@ -333,6 +340,7 @@ impl AttentionInput {
             heads,
             head_size: self.width / heads,
             dropout,
+            precision,
         }
     }
 }

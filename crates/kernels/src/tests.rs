@@ -341,7 +341,7 @@ proptest! {
             let Attended { projections, bias, texts, .. } = Attended::new(lengths, heads, head_size, joined);
             let dropout = dropout(drops);
             let plain = plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-            assert_same(Flex::attention_within(projections, bias, &texts, dropout), plain, 1.0);
+            assert_same(Flex::attention_within(projections, bias, &texts, dropout, Precision::Float32), plain, 1.0);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -364,7 +364,7 @@ proptest! {
                 let leaves = projections.each_ref().map(leaf);
                 let bias = leaf(&bias);
                 let output = if node {
-                    Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+                    Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout, Precision::Float32)
                 } else {
                     plain::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
                 };
@@ -418,7 +418,7 @@ fn no_texts_give_no_rows() {
     let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
     let bias = random([1, 2, 1, 1], 1.0);
     let input = || [empty(), empty(), empty()];
-    let attended = Flex::attention_within(input(), bias.clone(), &texts, None);
+    let attended = Flex::attention_within(input(), bias.clone(), &texts, None, Precision::Float32);
     assert_eq!(attended.dims(), [0, 8]);
     let back = Flex::attention_within_backward(input(), bias, &texts, None, empty(), true);
     assert_eq!(back.query_key_value[0].dims(), [0, 8]);

@@ -186,7 +186,9 @@ impl<B: EncoderOps> SelfAttention<B> {
         let attended = match &context.layout {
             Layout::EndToEnd(texts) => {
                 let dropout = self.dropout.mask::<B>(&context.bias.device());
-                B::attention_within(projections, context.bias.clone(), texts, dropout)
+                let precision = (self.packed.as_ref())
+                    .map_or(Precision::Float32, |packed| packed.projections.precision());
+                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
             }
             Layout::Padded {
                 batch,

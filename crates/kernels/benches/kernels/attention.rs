@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use kernels::Texts;
 use kernels::cpu::{self, Attention, Gradients, PositionBias, Projections, Strided};
+use kernels::{Precision, Texts};
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -16,7 +16,13 @@ const BATCHES: [(usize, usize); 6] = [(1, 8), (1, 32), (8, 32), (32, 32), (8, 12
 /// An item is an operation of one of the two products; the softmax comes on top.
 #[divan::bench(args = BATCHES)]
 fn within_texts(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
-    forward(count, length).bench(bencher);
+    forward(count, length, Precision::Float32).bench(bencher);
+}
+
+/// The same beside dense layers of bfloat16 or of eight bits.
+#[divan::bench(args = BATCHES)]
+fn rounded(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
+    forward(count, length, Precision::Bfloat16).bench(bencher);
 }
 
 /// Of five products; the gradient of the bias is summed too, as in the layer that trains it.
@@ -25,8 +31,8 @@ fn back(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
     backward(count, length).bench(bencher);
 }
 
-pub(crate) fn forward(count: usize, length: usize) -> Work {
-    let batch = Batch::new(count, length);
+pub(crate) fn forward(count: usize, length: usize, precision: Precision) -> Work {
+    let batch = Batch::new(count, length, precision);
     let mut output = vec![0.0; batch.texts.tokens() * WIDTH];
     Work::of_operations(2 * batch.operations(), move || {
         cpu::attention(black_box(&batch.attention()), black_box(&mut output));
@@ -34,7 +40,7 @@ pub(crate) fn forward(count: usize, length: usize) -> Work {
 }
 
 pub(crate) fn backward(count: usize, length: usize) -> Work {
-    let batch = Batch::new(count, length);
+    let batch = Batch::new(count, length, Precision::Float32);
     let size = batch.texts.tokens() * WIDTH;
     let gradient = numbers(size, 3);
     let mut gradients = [(); 3].map(|()| vec![0.0; size]);
@@ -59,16 +65,18 @@ struct Batch {
     projections: Vec<f32>,
     bias: Vec<f32>,
     length: usize,
+    precision: Precision,
 }
 
 impl Batch {
-    fn new(count: usize, length: usize) -> Self {
+    fn new(count: usize, length: usize, precision: Precision) -> Self {
         let texts = Texts::of_lengths(std::iter::repeat_n(length, count));
         Self {
             projections: numbers(texts.tokens() * 3 * WIDTH, 1),
             texts,
             bias: numbers(HEADS * length * length, 2),
             length,
+            precision,
         }
     }
 
@@ -96,6 +104,7 @@ impl Batch {
             heads: HEADS,
             head_size: WIDTH / HEADS,
             dropout: None,
+            precision: self.precision,
         }
     }
 }

@@ -64,7 +64,11 @@ pub(crate) fn table(streamed: f64) -> String {
         );
     }
     for (name, work) in [
-        ("attention", attention::forward(8, 32)),
+        ("attention", attention::forward(8, 32, Precision::Float32)),
+        (
+            "attention rounded",
+            attention::forward(8, 32, Precision::Bfloat16),
+        ),
         ("attention_backward", attention::backward(8, 32)),
         ("add_layer_norm", elementwise::add_layer_norm(TOKENS)),
         (

@@ -284,6 +284,17 @@ impl PackedLinear {
         }))
     }
 
+    /// In which numbers the weights are kept.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match &self.0.panels {
+            Panels::Float32(_) => Precision::Float32,
+            Panels::Bfloat16(_) => Precision::Bfloat16,
+            Panels::Tiles(tiles) => tiles.precision(),
+            Panels::Int8(_) => Precision::Int8,
+        }
+    }
+
     /// Width of the rows that go in.
     #[must_use]
     pub fn input(&self) -> usize {

@@ -244,7 +244,7 @@ proptest! {
         let part = |part: usize| Strided { values: joined.get(part * width..).unwrap_or(&[]), stride: 3 * width };
         let projections = Projections { query: part(0), key: part(1), value: part(2) };
         let position_bias = PositionBias { values: &bias, length: longest };
-        let input = Attention { projections, bias: position_bias, texts: &texts, heads, head_size, dropout: None };
+        let input = Attention { projections, bias: position_bias, texts: &texts, heads, head_size, dropout: None, precision: Precision::Float32 };
         // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
         let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
         let expected = reference_attention(&input);

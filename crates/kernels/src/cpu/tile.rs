@@ -110,7 +110,7 @@ impl<G: Group> PackedRows<G> {
     /// goes: a tile of one row takes almost as long as one of six.
     #[inline(always)]
     pub(super) fn pack(rows: Rows<'_>, count: usize, tallest: usize) -> Self {
-        let mut packed = Self::zeroed(count, rows.depth, tallest);
+        let mut packed = Self::zeroed(count, rows.depth.div_ceil(G::SIZE), tallest);
         for tile in &packed.tiles {
             let groups = &mut packed.groups[tile.start..][..tile.height * packed.in_row];
             for row in 0..tile.height {
@@ -121,9 +121,36 @@ impl<G: Group> PackedRows<G> {
         packed
     }
 
+    /// As [`pack`](Self::pack), by registers, of rows whose groups lie in pieces of as many as the widest register has
+    /// lanes: those of a row's first `in_row` groups. A group takes 32 bits.
     #[inline(always)]
-    fn zeroed(count: usize, depth: usize, tallest: usize) -> Self {
-        let in_row = depth.div_ceil(G::SIZE);
+    pub(super) fn interleave_pieces<'a, S: Simd>(
+        simd: S,
+        count: usize,
+        in_row: usize,
+        tallest: usize,
+        piece: impl Fn(usize, usize) -> &'a [u32; MOST_ROWS],
+    ) -> Self {
+        let pieces = in_row.div_ceil(MOST_ROWS);
+        let mut packed = Self::zeroed(count, pieces * MOST_ROWS, tallest);
+        for tile in &packed.tiles {
+            for index in 0..pieces {
+                let mut of_tile = [&[][..]; MOST_ROWS];
+                for (row, places) in of_tile[..tile.height].iter_mut().enumerate() {
+                    *places = piece(tile.first_row + row, index);
+                }
+                let start = tile.start + index * MOST_ROWS * tile.height;
+                let places = bytemuck::cast_slice_mut(&mut packed.groups[start..]);
+                interleave(simd, &of_tile[..tile.height], tile.height, places);
+            }
+        }
+        packed.in_row = in_row;
+        packed
+    }
+
+    /// Rows of so many groups.
+    #[inline(always)]
+    fn zeroed(count: usize, in_row: usize, tallest: usize) -> Self {
         let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
         let mut first_row = 0;
         while first_row < count {

@@ -209,7 +209,7 @@ proptest! {
             let size = f64::from(magnitude);
             let default =
                 plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-            let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout);
+            let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout, Precision::Float32);
             assert_within(fast, default, |_| 2e-5 * size + 40.0 * smallest(Precision::Float32));
 
             let back = |fast: bool| {
@@ -241,7 +241,7 @@ fn a_query_that_infinity_hides_all_keys_from_has_no_number() {
     let projections = [(); 3].map(|()| random([3, 8], 1.0));
     let hidden = Tensor::<Flex, 4>::full([1, 2, 3, 3], f32::NEG_INFINITY, &Default::default());
     let default = plain::attention_within(projections.clone(), hidden.clone(), &texts, None);
-    let fast = Flex::attention_within(projections, hidden, &texts, None);
+    let fast = Flex::attention_within(projections, hidden, &texts, None, Precision::Float32);
     for values in [floats(fast), floats(default)] {
         assert!(values.iter().all(|value| value.is_nan()), "{values:?}");
     }
@@ -264,7 +264,13 @@ fn texts_without_a_token_have_no_rows_and_take_none() {
             direction,
         } = Attended::new(lengths, 2, 4, false);
         let default = plain::attention_within(projections.clone(), bias.clone(), &texts, None);
-        let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, None);
+        let fast = Flex::attention_within(
+            projections.clone(),
+            bias.clone(),
+            &texts,
+            None,
+            Precision::Float32,
+        );
         assert_eq!(fast.dims(), [tokens, 8]);
         assert_within(fast, default, |_| 2e-5);
         let back = Flex::attention_within_backward(

@@ -64,7 +64,7 @@ pub(super) fn over_tiles(
 }
 
 /// Does `work` with this thread's unit, where there is one.
-fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
+pub(super) fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if let Some(mut unit) = super::unit::Unit::hold() {
         return work(&mut unit);
@@ -209,7 +209,6 @@ impl Vectorized for Conversion<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
-        let parts = self.form.parts();
         let rows = self.input.chunks_exact(self.depth);
         for missing in rows.len()..SIDE {
             for tile in &mut *self.tiles {
@@ -217,15 +216,7 @@ impl Vectorized for Conversion<'_> {
             }
         }
         for (row, values) in rows.enumerate() {
-            let steps = self.tiles.chunks_exact_mut(parts);
-            for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
-                let mut floats = [0.0; DEPTH];
-                floats[..values.len()].copy_from_slice(values);
-                let halves = self.form.round(&floats);
-                for (tile, halves) in tiles.iter_mut().zip(halves) {
-                    *tile.row_mut(row) = halves;
-                }
-            }
+            self.form.put(values, self.tiles, row);
         }
     }
 }

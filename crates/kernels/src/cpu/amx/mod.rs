@@ -46,7 +46,8 @@ mod bytes;
 mod detect;
 mod linear;
 mod portable;
-mod tiles;
+mod products;
+pub(super) mod tiles;
 #[cfg_attr(not(target_arch = "x86_64"), path = "no_vectors.rs")]
 mod vectors;
 mod weights;
@@ -65,6 +66,7 @@ use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 pub(super) use linear::linear;
+pub(super) use products::{RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
 pub(super) use weights::TileWeights;
 
 use crate::precision::Precision;

@@ -1,7 +1,11 @@
 //! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
 
-use super::tiles::Tile;
+use pulp::Simd;
+
+use super::products::{RoundedProducts, RoundedRows};
+use super::tiles::{SIDE, Tile, WIDTH};
 use crate::cpu::linear::Layer;
+use crate::cpu::simd::Vectorized;
 
 /// There are none.
 #[derive(Clone, Copy, Debug)]
@@ -19,5 +23,23 @@ impl Vectors {
 
     pub(super) fn linear(self, _: &[f32], _: usize, _: &[Tile], _: Layer<'_>, _: &mut [f32]) {
         match self {}
+    }
+
+    pub(super) fn vectorize<W: Vectorized>(self, _: W) -> W::Output {
+        match self {}
+    }
+}
+
+impl RoundedProducts for Vectors {
+    const ROWS: usize = SIDE;
+
+    fn multiply<S: Simd>(
+        &mut self,
+        _: S,
+        _: RoundedRows<'_>,
+        _: &[Tile],
+        _: impl FnMut(usize, usize, &[f32; WIDTH]),
+    ) {
+        match *self {}
     }
 }

@@ -6,19 +6,19 @@ use super::{Form, Numbers};
 use crate::cpu::panels::{UPPER_HALF, bfloat16};
 
 /// Rows of a tile, and 32-bit places in a row.
-pub(super) const SIDE: usize = 16;
+pub(in crate::cpu) const SIDE: usize = 16;
 
 /// bfloat16 of a tile's row.
-pub(super) const DEPTH: usize = 2 * SIDE;
+pub(in crate::cpu) const DEPTH: usize = 2 * SIDE;
 
 /// Bytes of a tile's row.
 pub(super) const ROW_BYTES: usize = 4 * SIDE;
 
 /// Tiles of sums beside and below one another.
-pub(super) const PAIR: usize = 2;
+pub(in crate::cpu) const PAIR: usize = 2;
 
 /// Rows, and columns, of the sums that stay in the unit together.
-pub(super) const WIDTH: usize = PAIR * SIDE;
+pub(in crate::cpu) const WIDTH: usize = PAIR * SIDE;
 
 /// What one tile register holds: 16 rows of 64 bytes. A row begins where a cache line does.
 ///
@@ -27,10 +27,10 @@ pub(super) const WIDTH: usize = PAIR * SIDE;
 /// `2 k + 1`; if they are bytes, those from `4 k` to `4 k + 3`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
-pub(super) struct Tile([u16; SIDE * DEPTH]);
+pub(in crate::cpu) struct Tile([u16; SIDE * DEPTH]);
 
 impl Tile {
-    pub(super) const ZERO: Self = Self([0; SIDE * DEPTH]);
+    pub(in crate::cpu) const ZERO: Self = Self([0; SIDE * DEPTH]);
 
     pub(super) fn row(&self, row: usize) -> &[u16; DEPTH] {
         let rows: &[[u16; DEPTH]; SIDE] = bytemuck::cast_ref(&self.0);
@@ -38,9 +38,21 @@ impl Tile {
     }
 
     #[inline(always)]
-    pub(super) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
+    pub(in crate::cpu) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
         let rows: &mut [[u16; DEPTH]; SIDE] = bytemuck::cast_mut(&mut self.0);
         &mut rows[row]
+    }
+
+    /// The same in places of 32 bits.
+    #[inline(always)]
+    pub(in crate::cpu) fn places(&self, row: usize) -> &[u32; SIDE] {
+        bytemuck::cast_ref(self.row(row))
+    }
+
+    /// All places, row after row.
+    #[inline(always)]
+    pub(in crate::cpu) fn places_mut(&mut self) -> &mut [u32; SIDE * SIDE] {
+        bytemuck::cast_mut(&mut self.0)
     }
 
     pub(super) fn bytes(&self, row: usize) -> &[u8; ROW_BYTES] {
@@ -147,11 +159,25 @@ pub(super) fn split(value: f32) -> [u16; 2] {
 }
 
 impl Form {
+    /// Puts these numbers into a row of tiles, as many as they need; behind the last number 0.
+    #[inline(always)]
+    pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
+        let steps = tiles.chunks_exact_mut(self.parts());
+        for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
+            let mut floats = [0.0; DEPTH];
+            floats[..values.len()].copy_from_slice(values);
+            let halves = self.round(&floats);
+            for (tile, halves) in tiles.iter_mut().zip(halves) {
+                *tile.row_mut(row) = halves;
+            }
+        }
+    }
+
     /// The parts of these numbers, as many as [`Form::parts`]; a loop that the compiler makes vector
     /// instructions of.
     #[inline(always)]
-    pub(super) fn round(self, values: &[f32; WIDTH]) -> [[u16; WIDTH]; 2] {
-        let [mut high, mut low] = [[0; WIDTH]; 2];
+    pub(in crate::cpu) fn round(self, values: &[f32; DEPTH]) -> [[u16; DEPTH]; 2] {
+        let [mut high, mut low] = [[0; DEPTH]; 2];
         match self {
             Self::Single => {
                 for (half, value) in high.iter_mut().zip(values) {

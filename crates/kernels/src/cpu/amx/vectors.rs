@@ -25,12 +25,13 @@ use pulp::x86::V4;
 use pulp::{Arch, Simd};
 
 use super::Form;
-use super::tiles::{DEPTH, PAIR, SIDE, Tile};
+use super::products::{RoundedProducts, RoundedRows};
+use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
 use crate::cpu::input::RowMajor;
 use crate::cpu::linear::{Layer, Panelled};
 use crate::cpu::prefetch::Ahead;
 use crate::cpu::simd::{self, Vectorized};
-use crate::cpu::tile::{Group, PanelPart, REGISTERS};
+use crate::cpu::tile::{Group, PackedRows, PanelPart, REGISTERS, floats, multiply};
 
 /// Stands for the instructions.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ impl Vectors {
         layer.multiply(RowMajor(input), rows, panels, output);
     }
 
-    fn vectorize<W: Vectorized>(self, work: W) -> W::Output {
+    pub(super) fn vectorize<W: Vectorized>(self, work: W) -> W::Output {
         #[target_feature(
             enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16"
         )]
@@ -102,6 +103,56 @@ static BY_AMD: LazyLock<bool> = LazyLock::new(|| {
     maker.as_flattened() == b"AuthenticAMD"
 });
 
+impl RoundedProducts for Vectors {
+    /// Four tiles of twelve.
+    const ROWS: usize = 48;
+
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &mut self,
+        simd: S,
+        rows: RoundedRows<'_>,
+        panels: &[Tile],
+        mut take: impl FnMut(usize, usize, &[f32; WIDTH]),
+    ) {
+        let in_row = rows.depth.div_ceil(RoundedPair::SIZE);
+        let packed = PackedRows::<RoundedPair>::interleave_pieces(
+            simd,
+            rows.count,
+            in_row,
+            12,
+            |row, step| rows.places(row, step),
+        );
+        let panels = Rounded::wrap_slice(panels).chunks_exact(rows.steps() * PAIR);
+        for (panel, weights) in panels.enumerate() {
+            for &tile in packed.tiles() {
+                let groups = packed.groups(tile);
+                macro_rules! tile {
+                    ($rows:literal) => {{
+                        let ahead = Ahead::NOTHING;
+                        let sums =
+                            multiply::<S, $rows, Rounded>(*self, simd, groups, weights, ahead);
+                        for (row, sums) in sums.iter().enumerate() {
+                            if let Some(sums) = floats::<S>(sums).first_chunk() {
+                                take(tile.first_row + row, panel * WIDTH, sums);
+                            }
+                        }
+                    }};
+                }
+                macro_rules! tile_of {
+                    ($($rows:literal)*) => {
+                        match tile.height {
+                            $($rows => tile!($rows),)*
+                            _ => tile!(12),
+                        }
+                    };
+                }
+                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+            }
+        }
+    }
+}
+
 /// The panels of a layer.
 #[derive(Clone, Copy)]
 struct TilePanels<'a> {
@@ -126,7 +177,7 @@ impl Panelled for TilePanels<'_> {
 }
 
 /// Two neighbours in a row, rounded to bfloat16.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, TransparentWrapper, Zeroable)]
 #[repr(transparent)]
 struct RoundedPair(u32);
 

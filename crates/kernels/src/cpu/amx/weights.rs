@@ -10,6 +10,7 @@ use crate::cpu::int8::{Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::{Vectorized, dispatch};
+use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
 /// depth: for every [`Numbers::depth`] rows of the matrix the two tiles of `high`, then, if the numbers
@@ -91,6 +92,15 @@ impl TileWeights {
             }
         }
         weights
+    }
+
+    /// In which numbers they are kept.
+    pub(in crate::cpu) fn precision(&self) -> Precision {
+        match self.kind {
+            Kind::Bfloat16(Form::Split) => Precision::Float32,
+            Kind::Bfloat16(Form::Single) => Precision::Bfloat16,
+            Kind::Bytes(_) => Precision::Int8,
+        }
     }
 
     /// What the tiles take.

@@ -9,7 +9,9 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::Attention;
-use super::head::{Head, panel_width, panels, product, transposed_panels};
+use super::head::{Head, exponentials, panel_width, panels, product, transposed_panels};
+use super::rounded::Rounded;
+use crate::cpu::amx::with_rounded_products;
 use crate::cpu::lanes::LANES;
 use crate::cpu::simd::{Vectorized, dispatch};
 use crate::cpu::tile::Rows;
@@ -31,16 +33,29 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
         ..
     } = attention;
     let task = |text: usize, head: usize, output: &mut [f32], stride: usize, column: usize| {
-        dispatch(Forward {
-            head: Head {
-                attention,
-                text,
+        let head = Head {
+            attention,
+            text,
+            head,
+        };
+        if head.length() == 0 {
+            return;
+        }
+        if attention.rounds() {
+            with_rounded_products(Rounded {
                 head,
-            },
-            output,
-            stride,
-            column,
-        });
+                output,
+                stride,
+                column,
+            });
+        } else {
+            dispatch(Forward {
+                head,
+                output,
+                stride,
+                column,
+            });
+        }
     };
     let width = heads * head_size;
     if texts.len() >= rayon::current_num_threads() {
@@ -93,9 +108,6 @@ impl Vectorized for Forward<'_> {
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
         let Self { head, .. } = self;
         let (length, head_size) = (head.length(), head.attention.head_size);
-        if length == 0 {
-            return;
-        }
         let projections = head.attention.projections;
         head.request_next(projections.query);
         head.request_next(projections.key);
@@ -117,7 +129,8 @@ impl Vectorized for Forward<'_> {
             });
             for row in 0..count {
                 let scores = &mut scores[row * padded..][..padded];
-                factors[row] = 1.0 / head.exponentials(simd, block + row, scores);
+                let largest = head.scores(simd, block + row, scores);
+                factors[row] = 1.0 / exponentials(simd, scores, largest);
                 if let Some(dropout) = &mut dropout {
                     dropout.fill(&mut kept);
                     for (score, factor) in scores.iter_mut().zip(&kept) {

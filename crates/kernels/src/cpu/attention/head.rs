@@ -86,32 +86,32 @@ impl<'a> Head<'a> {
         1.0 / (self.attention.head_size as f32).sqrt()
     }
 
-    /// From a query's products to weights that sum to 1: see [`exponentials`](Self::exponentials).
+    /// From a query's products to weights that sum to 1; see [`scores`](Self::scores).
     #[inline(always)]
-    pub(super) fn softmax<S: Simd>(&self, simd: S, query: usize, scores: &mut [f32]) {
-        let factor = 1.0 / self.exponentials(simd, query, scores);
-        for score in scores {
-            *score *= factor;
+    pub(super) fn softmax<S: Simd>(&self, simd: S, query: usize, products: &mut [f32]) {
+        let largest = self.scores(simd, query, products);
+        let factor = 1.0 / exponentials(simd, products, largest);
+        for weight in products {
+            *weight *= factor;
         }
     }
 
-    /// From a query's products to its weights but for a factor: gives their sum. Behind the keys there is room for whole
-    /// registers, where 0 is put.
+    /// From a query's products to its scores; gives the largest. Behind the keys there is room for whole registers, where
+    /// the scores are such that no weight comes of them.
     #[inline(always)]
-    pub(super) fn exponentials<S: Simd>(&self, simd: S, query: usize, scores: &mut [f32]) -> f32 {
+    pub(super) fn scores<S: Simd>(&self, simd: S, query: usize, products: &mut [f32]) -> f32 {
         let (scale, bias, length) = (self.scale(), self.bias(query), self.length());
-        let scores = &mut scores.as_chunks_mut::<LANES>().0[..length.div_ceil(LANES)];
+        let (products, _) = products.as_chunks_mut::<LANES>();
+        let (whole, behind) = products.split_at_mut(length / LANES);
         let mut highest = [f32::NEG_INFINITY; LANES];
-        let (chunks, last) = scores.split_at_mut(length / LANES);
-        for (scores, bias) in chunks.iter_mut().zip(bias.as_chunks().0) {
-            *scores = scaled(*scores, scale, bias);
-            raise(&mut highest, scores);
+        for (products, bias) in whole.iter_mut().zip(bias.as_chunks().0) {
+            *products = scaled(*products, scale, bias);
+            raise(&mut highest, products);
         }
-        if let [last] = last {
+        if let Some((last, behind)) = behind.split_first_mut() {
             let first = length / LANES * LANES;
-            let rest = length - first;
+            let (bias, rest) = (&bias[first..], length - first);
             let mut bias_of_rest = [0.0; LANES];
-            let bias = &bias[first..];
             match bias.first_chunk() {
                 Some(bias) => bias_of_rest = *bias,
                 None => bias_of_rest[..rest].copy_from_slice(&bias[..rest]),
@@ -125,19 +125,25 @@ impl<'a> Head<'a> {
                 };
             }
             raise(&mut highest, last);
+            behind.as_flattened_mut().fill(f32::NEG_INFINITY);
         }
-        let highest = largest(simd, &highest);
-        let mut sums = [0.0; LANES];
-        for scores in scores {
-            for score in scores.iter_mut() {
-                *score = exp(*score - highest);
-            }
-            for (sum, score) in sums.iter_mut().zip(scores) {
-                *sum += *score;
-            }
-        }
-        total(simd, &sums)
+        largest(simd, &highest)
     }
+}
+
+/// From scores, in whole registers, to weights but for a factor; gives their sum.
+#[inline(always)]
+pub(super) fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest: f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    for scores in scores.as_chunks_mut::<LANES>().0 {
+        for score in scores.iter_mut() {
+            *score = exp(*score - largest);
+        }
+        for (sum, score) in sums.iter_mut().zip(scores) {
+            *sum += *score;
+        }
+    }
+    total(simd, &sums)
 }
 
 /// Scores from products. (A copy: where scores and bias might be the same memory, the compiler takes one by one.)

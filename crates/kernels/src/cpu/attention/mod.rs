@@ -15,10 +15,13 @@
 mod backward;
 mod forward;
 mod head;
+mod rounded;
 
 use std::ops::Range;
 
+use super::amx::multiplies_bfloat16;
 use crate::dropout::DropoutMask;
+use crate::precision::Precision;
 
 pub use backward::{Gradients, attention_backward};
 pub use forward::attention;
@@ -69,4 +72,14 @@ pub struct Attention<'a> {
     /// Of the weights, after the softmax. The block of text `t` and head `h` is `t * heads + h`,
     /// query by query.
     pub dropout: Option<DropoutMask>,
+    /// Of the dense layers around it: with one of fewer bits than [`Float32`](Precision::Float32) queries, keys, values
+    /// and weights are rounded to bfloat16 on the way forth, where that is [fast](super::multiplies_bfloat16) and nothing
+    /// is dropped.
+    pub precision: Precision,
+}
+
+impl Attention<'_> {
+    fn rounds(&self) -> bool {
+        self.precision != Precision::Float32 && self.dropout.is_none() && multiplies_bfloat16()
+    }
 }

@@ -1,0 +1,200 @@
+//! The way forth with both products of numbers that are rounded to bfloat16, where the processor multiplies these: what
+//! the dense layers of bfloat16 and of eight bits go with.
+//!
+//! # Strategy
+//!
+//! As in [float32](super::forward), but keys and values become tiles as the weights of a dense layer do, queries and
+//! weights as its input; scores, the softmax and all sums stay float32. A weight is rounded before it is summed up, so that
+//! what the values are multiplied with sums to 1 but for that sum's own rounding.
+
+use pulp::Simd;
+
+use super::head::Head;
+use crate::cpu::amx::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
+use crate::cpu::amx::{Form, RoundedProducts, RoundedRows, RoundedWork};
+use crate::cpu::lanes::{LANES, total};
+use crate::cpu::math::exp;
+use crate::cpu::panels::bfloat16;
+use crate::cpu::tile::Rows;
+use crate::cpu::transpose::interleave;
+
+/// One head of one text, without dropout.
+pub(super) struct Rounded<'a> {
+    pub(super) head: Head<'a>,
+    /// From the text's first row on.
+    pub(super) output: &'a mut [f32],
+    /// From a row of the output to the next.
+    pub(super) stride: usize,
+    /// Where the head's columns begin in the output.
+    pub(super) column: usize,
+}
+
+impl RoundedWork for Rounded<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: RoundedProducts>(self, simd: S, mut products: P) {
+        let Self { head, stride, .. } = self;
+        let (length, head_size) = (head.length(), head.attention.head_size);
+        let projections = head.attention.projections;
+        head.request_next(projections.query);
+        head.request_next(projections.key);
+        head.request_next(projections.value);
+        let keys = key_tiles(simd, head.rows(projections.key), length);
+        let values = value_tiles(head.rows(projections.value), length);
+        let padded = length.next_multiple_of(WIDTH);
+        let most = P::ROWS.min(length.next_multiple_of(SIDE));
+        let tiles_of = |depth: usize| vec![Tile::ZERO; most / SIDE * depth.div_ceil(DEPTH)];
+        let (mut queries, mut weights) = (tiles_of(head_size), tiles_of(length));
+        let mut scores = vec![0.0; most * padded];
+        let mut factors = [0.0; MOST_ROWS];
+        for first in (0..length).step_by(most) {
+            let count = most.min(length - first);
+            let rows = head.rows(projections.query).after(first);
+            for (index, tiles) in queries
+                .chunks_exact_mut(head_size.div_ceil(DEPTH))
+                .enumerate()
+            {
+                for row in 0..SIDE.min(count.saturating_sub(index * SIDE)) {
+                    Form::Single.put(rows.row(index * SIDE + row), tiles, row);
+                }
+            }
+            let rows = |tiles, depth| RoundedRows {
+                tiles,
+                count,
+                depth,
+            };
+            products.multiply(
+                simd,
+                rows(&queries, head_size),
+                &keys,
+                |row, column, sums| {
+                    if let Some(scores) = scores[row * padded + column..].first_chunk_mut() {
+                        *scores = *sums;
+                    }
+                },
+            );
+            for (row, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
+                let largest = head.scores(simd, first + row, scores);
+                let tiles = &mut weights[row / SIDE * padded / DEPTH..][..padded / DEPTH];
+                factors[row] = 1.0 / exponentials(simd, scores, largest, tiles, row % SIDE);
+            }
+            let output = &mut self.output[first * stride + self.column..];
+            products.multiply(
+                simd,
+                rows(&weights, length),
+                &values,
+                |row, column, sums| {
+                    let kept = WIDTH.min(head_size - column);
+                    let output = &mut output[row * stride + column..][..kept];
+                    for (output, sum) in output.iter_mut().zip(sums) {
+                        *output = sum * factors[row];
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// The most rows that are taken together.
+const MOST_ROWS: usize = 48;
+
+/// The keys of a text as the columns of panels, `head_size` deep.
+#[inline(always)]
+fn key_tiles<S: Simd>(simd: S, rows: Rows<'_>, length: usize) -> Vec<Tile> {
+    let steps = rows.depth.div_ceil(DEPTH);
+    let mut tiles = vec![Tile::ZERO; length.div_ceil(WIDTH) * steps * PAIR];
+    for first in (0..length).step_by(SIDE) {
+        let count = SIDE.min(length - first);
+        let start = first / WIDTH * steps * PAIR + first % WIDTH / SIDE;
+        for step in 0..steps {
+            let mut pairs = [[0; SIDE]; SIDE];
+            for (index, pairs) in pairs[..count].iter_mut().enumerate() {
+                *pairs = rounded(&rows.row(first + index)[step * DEPTH..]);
+            }
+            let mut tokens = [&[][..]; SIDE];
+            for (token, pairs) in tokens.iter_mut().zip(&pairs) {
+                *token = pairs;
+            }
+            interleave(simd, &tokens, SIDE, tiles[start + step * PAIR].places_mut());
+        }
+    }
+    tiles
+}
+
+/// The first [`DEPTH`] numbers of a row in pairs.
+#[inline(always)]
+fn rounded(values: &[f32]) -> [u32; SIDE] {
+    let floats = values.first_chunk().copied().unwrap_or_else(|| {
+        let mut floats = [0.0; DEPTH];
+        floats[..values.len()].copy_from_slice(values);
+        floats
+    });
+    let [rounded, _] = Form::Single.round(&floats);
+    pulp::cast(rounded)
+}
+
+/// The values of a text as panels, `length` deep.
+#[inline(always)]
+fn value_tiles(rows: Rows<'_>, length: usize) -> Vec<Tile> {
+    let steps = length.div_ceil(DEPTH);
+    let mut tiles = vec![Tile::ZERO; rows.depth.div_ceil(WIDTH) * steps * PAIR];
+    for first in (0..length).step_by(2) {
+        let step = first / DEPTH * PAIR;
+        for (index, column) in (0..rows.depth).step_by(SIDE).enumerate() {
+            let one = lanes(&rows.row(first)[column..]);
+            let mut other = [0.0; SIDE];
+            if first + 1 < length {
+                other = lanes(&rows.row(first + 1)[column..]);
+            }
+            let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
+            let (places, _) = tile.places_mut().as_chunks_mut();
+            places[first % DEPTH / 2] = pairs(&one, &other);
+        }
+    }
+    tiles
+}
+
+/// The first [`SIDE`] numbers of a row; what it lacks is 0.
+#[inline(always)]
+fn lanes(values: &[f32]) -> [f32; SIDE] {
+    values.first_chunk().copied().unwrap_or_else(|| {
+        let mut lanes = [0.0; SIDE];
+        lanes[..values.len()].copy_from_slice(values);
+        lanes
+    })
+}
+
+/// Numbers of two rows side by side.
+#[inline(always)]
+fn pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
+    let mut pairs = [0; SIDE];
+    for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
+        *pair = bfloat16(*one) >> 16 | bfloat16(*other);
+    }
+    pairs
+}
+
+/// From scores, in whole tiles, to weights but for a factor, rounded; gives their sum.
+#[inline(always)]
+fn exponentials<S: Simd>(
+    simd: S,
+    scores: &[f32],
+    largest: f32,
+    tiles: &mut [Tile],
+    row: usize,
+) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (scores, tile) in scores.as_chunks::<DEPTH>().0.iter().zip(tiles) {
+        let (halves, _) = tile.row_mut(row).as_chunks_mut::<LANES>();
+        for (scores, halves) in scores.as_chunks::<LANES>().0.iter().zip(halves) {
+            let mut bits = [0; LANES];
+            for (bits, score) in bits.iter_mut().zip(scores) {
+                *bits = bfloat16(exp(*score - largest));
+            }
+            for (sum, bits) in sums.iter_mut().zip(bits) {
+                *sum += f32::from_bits(bits);
+            }
+            *halves = bits.map(|bits| (bits >> 16) as u16);
+        }
+    }
+    total(simd, &sums)
+}
