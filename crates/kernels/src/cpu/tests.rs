@@ -21,7 +21,7 @@ pub(super) fn numbers(count: usize, seed: u64, scale: f32) -> Vec<f32> {
 }
 
 #[track_caller]
-fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
+pub(super) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(actual.len(), expected.len());
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let difference = (f64::from(*actual) - expected).abs();
@@ -285,13 +285,13 @@ proptest! {
     }
 }
 
-fn texts_of(lengths: &[usize]) -> Vec<Range<usize>> {
+pub(super) fn texts_of(lengths: &[usize]) -> Vec<Range<usize>> {
     crate::Texts::of_lengths(lengths.iter().copied())
         .ranges()
         .to_vec()
 }
 
-fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
+pub(super) fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
     let Attention {
         projections,
         bias,

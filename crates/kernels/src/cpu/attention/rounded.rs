@@ -198,3 +198,66 @@ fn exponentials<S: Simd>(
     }
     total(simd, &sums)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cpu::amx::with_rounded_products;
+    use crate::cpu::attention::{Attention, PositionBias, Projections, Strided};
+    use crate::cpu::every;
+    use crate::cpu::tests::{assert_close, numbers, reference_attention, texts_of};
+    use crate::precision::Precision;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Of numbers that are rounded already, so that the weights' rounding is all that is missing: at most `2^-9` of
+        /// each, and as much of their sum.
+        #[test]
+        fn rounded_attention_is_what_its_definition_says(
+            lengths in prop::collection::vec(1usize..110, 1..4),
+            heads in 1usize..4,
+            head_size in 1usize..70,
+            scale in prop::sample::select(vec![1.0f32, 4.0, 1e-15]),
+            seed in any::<u64>(),
+        ) {
+            let texts = texts_of(&lengths);
+            let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
+            let longest = lengths.iter().copied().max().unwrap_or(0);
+            let mut joined = numbers(tokens * 3 * width, seed, scale);
+            for number in &mut joined {
+                *number = f32::from_bits(bfloat16(*number));
+            }
+            let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
+            let part = |part: usize| Strided { values: &joined[part * width..], stride: 3 * width };
+            let attention = Attention {
+                projections: Projections { query: part(0), key: part(1), value: part(2) },
+                bias: PositionBias { values: &bias, length: longest },
+                texts: &texts,
+                heads,
+                head_size,
+                dropout: None,
+                precision: Precision::Bfloat16,
+            };
+            let expected = reference_attention(&attention);
+            every::set_of_instructions(|| {
+                let mut output = vec![f32::NAN; tokens * width];
+                for (text, range) in texts.iter().enumerate() {
+                    for head in 0..heads {
+                        with_rounded_products(Rounded {
+                            head: Head { attention: &attention, text, head },
+                            output: &mut output[range.start * width..],
+                            stride: width,
+                            column: head * head_size,
+                        });
+                    }
+                }
+                // Beside it what float32 loses of scores up to `scale^2 * 70`.
+                assert_close(&output, &expected, f64::from(scale) * (2f64.powi(-8) + 1e-4));
+                Ok::<_, TestCaseError>(())
+            })?;
+        }
+    }
+}
