@@ -18,10 +18,11 @@ pub enum Precision {
     Float16,
     /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
     /// sums stay in float32. On a processor that multiplies such numbers (AVX512-BF16 of AMD, a matrix unit) what goes into a
-    /// dense layer is rounded as well; on a graphics processor all activations are, as in [`Float16`](Self::Float16).
+    /// dense layer and into attention's products is rounded as well; on a graphics processor all activations are, as in [`Float16`](Self::Float16).
     Bfloat16,
     /// Whole numbers of 8, with a scale for every output of a dense layer, in a quarter of the
-    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token.
+    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token. Attention's products are as in
+    /// [`Bfloat16`](Self::Bfloat16).
     Int8,
 }
 

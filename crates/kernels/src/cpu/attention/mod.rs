@@ -8,6 +8,9 @@
 //! the softmax goes over scores that are still in the cache. There is no padding, so there is nothing
 //! to mask.
 //!
+//! Beside dense layers of fewer bits than float32, both products of the way forth are of bfloat16 where the processor
+//! multiplies these fast ([`rounded`]).
+//!
 //! The way back keeps nothing of the way forth but its input: the weights of a head are computed
 //! again (Dao et al., "FlashAttention", 2022), which is one product of the five that follow, and in
 //! the cache, instead of `[heads, length, length]` written out and read again for every text.
