@@ -21,8 +21,8 @@ pub enum Precision {
     /// dense layer and into attention's products is rounded as well; on a graphics processor all activations are, as in [`Float16`](Self::Float16).
     Bfloat16,
     /// Whole numbers of 8, with a scale for every output of a dense layer, in a quarter of the
-    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token. Attention's products are as in
-    /// [`Bfloat16`](Self::Bfloat16).
+    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token. A processor that
+    /// multiplies bfloat16 rounds what goes into attention's products to it.
     Int8,
 }
 

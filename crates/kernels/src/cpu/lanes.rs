@@ -4,7 +4,8 @@
 //!
 //! A sum of a row is one long chain of additions if it is written so, and the order of a floating-point sum is the
 //! compiler's to keep. So a row is summed in lanes, every [`LANES`]-th number in the same, and at the end lanes are
-//! brought together by registers: a few steps instead of fifteen one after the other.
+//! brought together by registers: a few steps instead of fifteen one after the other. How many registers the lanes are
+//! depends on the instructions, and so do the last bits of a sum.
 
 use pulp::Simd;
 
@@ -64,4 +65,42 @@ pub(super) fn product_sum<S: Simd>(simd: S, one: &[f32], other: &[f32]) -> f32 {
     }
     let rest = rest.iter().zip(other_rest);
     total(simd, &sums) + rest.map(|(one, other)| one * other).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::every;
+    use crate::cpu::simd::{Vectorized, dispatch};
+
+    struct Reduce([f32; LANES]);
+
+    impl Vectorized for Reduce {
+        type Output = [f32; 3];
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> [f32; 3] {
+            let Self(lanes) = self;
+            [
+                total(simd, &lanes),
+                largest(simd, &lanes),
+                smallest(simd, &lanes),
+            ]
+        }
+    }
+
+    #[test]
+    fn every_lane_counts() {
+        every::set_of_instructions(|| {
+            for place in 0..LANES {
+                let mut lanes = [1.0; LANES];
+                lanes[place] = 7.0;
+                assert_eq!(dispatch(Reduce(lanes)), [22.0, 7.0, 1.0]);
+                lanes[place] = -7.0;
+                assert_eq!(dispatch(Reduce(lanes)), [8.0, 1.0, -7.0]);
+            }
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    }
 }

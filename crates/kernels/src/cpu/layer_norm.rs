@@ -4,8 +4,8 @@
 //!
 //! A row of 768 floats is 3 KiB: it comes from memory once and stays in the first-level cache for its mean, its
 //! variance and its new values, where operation by operation a batch would come from memory for each of them. Rows are
-//! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in [`LANES`](super::lanes::LANES) lanes
-//! that are added up in order. So a row gives the same bits in whatever company.
+//! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in
+//! [lanes](super::lanes) that are added up in one order. So a row gives the same bits in whatever company.
 //!
 //! The way back keeps no mean and no variance: they are computed again from a row that has to be read anyway.
 

@@ -440,3 +440,32 @@ fn what_is_not_finite_stays_so() {
         assert_eq!(output[2], 0.0);
     }
 }
+
+/// A register's width more than the bias, so that no slice of it ends within one.
+#[test]
+#[should_panic(expected = "a bias for every key")]
+fn a_text_longer_than_the_bias_is_refused() {
+    let texts = texts_of(&[32]);
+    let (joined, bias) = (numbers(32 * 8, 1, 1.0), numbers(2 * 16 * 16, 2, 1.0));
+    let part = Strided {
+        values: &joined,
+        stride: 8,
+    };
+    let input = Attention {
+        projections: Projections {
+            query: part,
+            key: part,
+            value: part,
+        },
+        bias: PositionBias {
+            values: &bias,
+            length: 16,
+        },
+        texts: &texts,
+        heads: 2,
+        head_size: 4,
+        dropout: None,
+        precision: Precision::Float32,
+    };
+    attention(&input, &mut vec![0.0; 32 * 8]);
+}

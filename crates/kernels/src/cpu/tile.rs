@@ -123,6 +123,7 @@ impl<G: Group> PackedRows<G> {
 
     /// As [`pack`](Self::pack), by registers, of rows whose groups lie in pieces of as many as the widest register has
     /// lanes: those of a row's first `in_row` groups. A group takes 32 bits.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn interleave_pieces<'a, S: Simd>(
         simd: S,

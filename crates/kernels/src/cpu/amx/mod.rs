@@ -1,4 +1,4 @@
-//! Dense layers over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later), and for the
+//! Dense layers, and attention's products, over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later), and for the
 //! vector units of newer AMD processors, which multiply bfloat16.
 //!
 //! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
@@ -26,6 +26,7 @@
 //!   over a panel, its weights are asked for ahead of their use.
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
 //!   of a few rows the weights are shared out instead ([`linear`]).
+//! - Attention's products beside weights of bfloat16 or of eight bits go over the same tiles ([`products`]).
 //! - For weights of bfloat16 where there is no matrix unit, the vector units multiply the same tiles of weights
 //!   ([`vectors`]).
 //!
@@ -98,7 +99,8 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
 }
 
 /// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
-/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too.
+/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too, and into attention's products beside them and
+/// beside weights of eight bits.
 #[must_use]
 pub fn multiplies_bfloat16() -> bool {
     wanted() || vectors::Vectors::fast().is_some()

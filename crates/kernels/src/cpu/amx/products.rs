@@ -28,6 +28,7 @@ impl RoundedRows<'_> {
     }
 
     /// A row's pairs of numbers in one of its tiles.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn places(&self, row: usize, step: usize) -> &[u32; SIDE] {
         self.tiles[row / SIDE * self.steps() + step].places(row % SIDE)

@@ -44,8 +44,9 @@ impl Tile {
     }
 
     /// The same in places of 32 bits.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    pub(in crate::cpu) fn places(&self, row: usize) -> &[u32; SIDE] {
+    pub(super) fn places(&self, row: usize) -> &[u32; SIDE] {
         bytemuck::cast_ref(self.row(row))
     }
 

@@ -133,9 +133,9 @@ impl RoundedProducts for Vectors {
                         let sums =
                             multiply::<S, $rows, Rounded>(*self, simd, groups, weights, ahead);
                         for (row, sums) in sums.iter().enumerate() {
-                            if let Some(sums) = floats::<S>(sums).first_chunk() {
-                                take(tile.first_row + row, panel * WIDTH, sums);
-                            }
+                            // `S` is the `V4` of these instructions, whose panels are as wide as tiles.
+                            let sums = &floats::<S>(sums).as_chunks().0[0];
+                            take(tile.first_row + row, panel * WIDTH, sums);
                         }
                     }};
                 }
@@ -177,7 +177,7 @@ impl Panelled for TilePanels<'_> {
 }
 
 /// Two neighbours in a row, rounded to bfloat16.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, TransparentWrapper, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
 struct RoundedPair(u32);
 

@@ -2,8 +2,9 @@
 //!
 //! # Strategy
 //!
-//! The scores of some queries of a head are one product; the softmax goes over them in the cache, and the weights that
-//! it leaves are the left factor of the second product. Scores of a whole batch, or of a whole text, are nowhere.
+//! The scores of some queries of a head are one product; the softmax goes over them in the cache, and what it leaves is
+//! the left factor of the second product: weights but for their sum, which is divided off the output, where there are
+//! fewer numbers (so values beyond the largest float32 by the keys' number become infinite). Scores of a whole batch, or of a whole text, are nowhere.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -32,6 +33,7 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
         head_size,
         ..
     } = attention;
+    let rounds = attention.rounds();
     let task = |text: usize, head: usize, output: &mut [f32], stride: usize, column: usize| {
         let head = Head {
             attention,
@@ -41,7 +43,7 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
         if head.length() == 0 {
             return;
         }
-        if attention.rounds() {
+        if rounds {
             with_rounded_products(Rounded {
                 head,
                 output,
@@ -119,7 +121,7 @@ impl Vectorized for Forward<'_> {
         let mut scores = vec![0.0; QUERY_BLOCK.min(length) * padded];
         let mut factors = [0.0; QUERY_BLOCK];
         let mut dropout = head.dropout();
-        let mut kept = vec![0.0; if dropout.is_some() { length } else { 0 }];
+        let mut dropout_factors = vec![0.0; if dropout.is_some() { length } else { 0 }];
         let mut block = 0;
         while block < length {
             let count = QUERY_BLOCK.min(length - block);
@@ -132,8 +134,8 @@ impl Vectorized for Forward<'_> {
                 let largest = head.scores(simd, block + row, scores);
                 factors[row] = 1.0 / exponentials(simd, scores, largest);
                 if let Some(dropout) = &mut dropout {
-                    dropout.fill(&mut kept);
-                    for (score, factor) in scores.iter_mut().zip(&kept) {
+                    dropout.fill(&mut dropout_factors);
+                    for (score, factor) in scores.iter_mut().zip(&dropout_factors) {
                         *score *= factor;
                     }
                 }

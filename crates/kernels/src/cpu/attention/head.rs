@@ -73,9 +73,14 @@ impl<'a> Head<'a> {
     }
 
     /// The bias of one query: floats for each key, and whatever comes after them.
+    ///
+    /// # Panics
+    ///
+    /// When the text is longer than the bias.
     #[inline(always)]
     fn bias(&self, query: usize) -> &'a [f32] {
         let bias = self.attention.bias;
+        assert!(self.length() <= bias.length, "a bias for every key");
         let row = (self.head * bias.length + query) * bias.length;
         &bias.values[row..]
     }

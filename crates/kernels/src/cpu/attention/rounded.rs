@@ -32,6 +32,9 @@ pub(super) struct Rounded<'a> {
 impl RoundedWork for Rounded<'_> {
     #[inline(always)]
     fn run<S: Simd, P: RoundedProducts>(self, simd: S, mut products: P) {
+        const {
+            assert!(P::ROWS <= MOST_QUERIES && P::ROWS.is_multiple_of(SIDE) && WIDTH == DEPTH);
+        }
         let Self { head, stride, .. } = self;
         let (length, head_size) = (head.length(), head.attention.head_size);
         let projections = head.attention.projections;
@@ -40,12 +43,13 @@ impl RoundedWork for Rounded<'_> {
         head.request_next(projections.value);
         let keys = key_tiles(simd, head.rows(projections.key), length);
         let values = value_tiles(head.rows(projections.value), length);
-        let padded = length.next_multiple_of(WIDTH);
+        let steps = length.div_ceil(DEPTH);
+        let padded = steps * DEPTH;
         let most = P::ROWS.min(length.next_multiple_of(SIDE));
         let tiles_of = |depth: usize| vec![Tile::ZERO; most / SIDE * depth.div_ceil(DEPTH)];
         let (mut queries, mut weights) = (tiles_of(head_size), tiles_of(length));
         let mut scores = vec![0.0; most * padded];
-        let mut factors = [0.0; MOST_ROWS];
+        let mut factors = [0.0; MOST_QUERIES];
         for first in (0..length).step_by(most) {
             let count = most.min(length - first);
             let rows = head.rows(projections.query).after(first);
@@ -67,15 +71,13 @@ impl RoundedWork for Rounded<'_> {
                 rows(&queries, head_size),
                 &keys,
                 |row, column, sums| {
-                    if let Some(scores) = scores[row * padded + column..].first_chunk_mut() {
-                        *scores = *sums;
-                    }
+                    scores[row * padded + column..][..WIDTH].copy_from_slice(sums);
                 },
             );
             for (row, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
                 let largest = head.scores(simd, first + row, scores);
-                let tiles = &mut weights[row / SIDE * padded / DEPTH..][..padded / DEPTH];
-                factors[row] = 1.0 / exponentials(simd, scores, largest, tiles, row % SIDE);
+                let tiles = &mut weights[row / SIDE * steps..][..steps];
+                factors[row] = 1.0 / put_exponentials(simd, scores, largest, tiles, row % SIDE);
             }
             let output = &mut self.output[first * stride + self.column..];
             products.multiply(
@@ -94,8 +96,8 @@ impl RoundedWork for Rounded<'_> {
     }
 }
 
-/// The most rows that are taken together.
-const MOST_ROWS: usize = 48;
+/// The most queries that are taken together.
+const MOST_QUERIES: usize = 48;
 
 /// The keys of a text as the columns of panels, `head_size` deep.
 #[inline(always)]
@@ -123,12 +125,7 @@ fn key_tiles<S: Simd>(simd: S, rows: Rows<'_>, length: usize) -> Vec<Tile> {
 /// The first [`DEPTH`] numbers of a row in pairs.
 #[inline(always)]
 fn rounded(values: &[f32]) -> [u32; SIDE] {
-    let floats = values.first_chunk().copied().unwrap_or_else(|| {
-        let mut floats = [0.0; DEPTH];
-        floats[..values.len()].copy_from_slice(values);
-        floats
-    });
-    let [rounded, _] = Form::Single.round(&floats);
+    let [rounded, _] = Form::Single.round(&first(values));
     pulp::cast(rounded)
 }
 
@@ -137,29 +134,29 @@ fn rounded(values: &[f32]) -> [u32; SIDE] {
 fn value_tiles(rows: Rows<'_>, length: usize) -> Vec<Tile> {
     let steps = length.div_ceil(DEPTH);
     let mut tiles = vec![Tile::ZERO; rows.depth.div_ceil(WIDTH) * steps * PAIR];
-    for first in (0..length).step_by(2) {
-        let step = first / DEPTH * PAIR;
+    for key in (0..length).step_by(2) {
+        let step = key / DEPTH * PAIR;
         for (index, column) in (0..rows.depth).step_by(SIDE).enumerate() {
-            let one = lanes(&rows.row(first)[column..]);
+            let one = first(&rows.row(key)[column..]);
             let mut other = [0.0; SIDE];
-            if first + 1 < length {
-                other = lanes(&rows.row(first + 1)[column..]);
+            if key + 1 < length {
+                other = first(&rows.row(key + 1)[column..]);
             }
             let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
             let (places, _) = tile.places_mut().as_chunks_mut();
-            places[first % DEPTH / 2] = pairs(&one, &other);
+            places[key % DEPTH / 2] = pairs(&one, &other);
         }
     }
     tiles
 }
 
-/// The first [`SIDE`] numbers of a row; what it lacks is 0.
+/// The first numbers of a row; what it lacks is 0.
 #[inline(always)]
-fn lanes(values: &[f32]) -> [f32; SIDE] {
+fn first<const N: usize>(values: &[f32]) -> [f32; N] {
     values.first_chunk().copied().unwrap_or_else(|| {
-        let mut lanes = [0.0; SIDE];
-        lanes[..values.len()].copy_from_slice(values);
-        lanes
+        let mut numbers = [0.0; N];
+        numbers[..values.len()].copy_from_slice(values);
+        numbers
     })
 }
 
@@ -175,7 +172,7 @@ fn pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
 
 /// From scores, in whole tiles, to weights but for a factor, rounded; gives their sum.
 #[inline(always)]
-fn exponentials<S: Simd>(
+fn put_exponentials<S: Simd>(
     simd: S,
     scores: &[f32],
     largest: f32,
