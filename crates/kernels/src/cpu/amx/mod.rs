@@ -1,5 +1,5 @@
-//! Dense layers, and attention's products, over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire Rapids and later), and for the
-//! vector units of newer AMD processors, which multiply bfloat16.
+//! Dense layers, and attention's products, over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire
+//! Rapids and later), and for the vector units of newer AMD processors, which multiply bfloat16.
 //!
 //! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
 //! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
