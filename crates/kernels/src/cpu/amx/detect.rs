@@ -1,7 +1,7 @@
 //! Whether this process may use the matrix unit.
 
 /// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
-/// have both), the system keeps the tiles when it switches between threads, and gives this process
+/// have both, and AVX-512), the system keeps the tiles when it switches between threads, and gives this process
 /// leave to use them.
 ///
 /// The leave is the process's for good, once given, and holds for all of its threads.
@@ -10,7 +10,12 @@ pub(super) fn usable() -> bool {
     use std::sync::OnceLock;
 
     static USABLE: OnceLock<bool> = OnceLock::new();
-    *USABLE.get_or_init(|| linux::has_tiles() && linux::system_keeps_tiles() && linux::ask_leave())
+    *USABLE.get_or_init(|| {
+        linux::has_tiles()
+            && is_x86_feature_detected!("avx512f")
+            && linux::system_keeps_tiles()
+            && linux::ask_leave()
+    })
 }
 
 /// Elsewhere there is no such unit, or nobody has tried how to ask for it.

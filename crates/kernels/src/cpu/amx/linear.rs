@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::thread::LocalKey;
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -72,19 +73,25 @@ pub(super) fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
     work(&mut Portable);
 }
 
+type Kept = LocalKey<Cell<Vec<Tile>>>;
+
+thread_local! {
+    /// For rows of the input.
+    static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    /// For what is made of a panel's split weights.
+    static LOW: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+}
+
 /// Does `work` with `count` tiles, which hold anything. Their memory is kept for the thread's next
 /// call: pages that are new every time cost as much as filling them.
-fn with_tiles(count: usize, work: impl FnOnce(&mut [Tile])) {
-    thread_local! {
-        static KEPT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-    }
+fn with_tiles(kept: &'static Kept, count: usize, work: impl FnOnce(&mut [Tile])) {
     // Taken, not borrowed: while a thread of rayon waits inside `work`, it may come here again.
-    let mut tiles = KEPT.take();
+    let mut tiles = kept.take();
     if tiles.len() < count {
         tiles.resize(count, Tile::ZERO);
     }
     work(&mut tiles[..count]);
-    KEPT.set(tiles);
+    kept.set(tiles);
 }
 
 #[derive(Clone, Copy)]
@@ -104,14 +111,14 @@ impl Tiled<'_> {
             .for_each(|(input, output)| {
                 let rows = input.len() / depth;
                 let mut steps = vec![Steps::ZERO; rows];
-                with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
+                with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
                     let groups = tiles.chunks_exact_mut(of_rows);
                     let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
                     for (tiles, (input, steps)) in groups.zip(rows) {
                         self.convert(input, tiles, steps);
                     }
                     let panels = 0..self.layer.panels();
-                    with_unit(|unit| self.multiply(unit, tiles, &steps, panels, output));
+                    self.multiply(tiles, &steps, panels, output);
                 });
             });
     }
@@ -121,7 +128,7 @@ impl Tiled<'_> {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
         let mut steps = vec![Steps::ZERO; rows];
-        with_tiles(rows.div_ceil(SIDE) * of_rows, |tiles| {
+        with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
@@ -129,7 +136,7 @@ impl Tiled<'_> {
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
             linear::by_panels(rows, self.layer, output, |panels, _, output| {
-                with_unit(|unit| self.multiply(unit, tiles, steps, panels, output));
+                self.multiply(tiles, steps, panels, output);
             });
         });
     }
@@ -155,9 +162,16 @@ impl Tiled<'_> {
 
     /// The tiles of as many rows as there are `steps` times some panels; `output` has the columns of
     /// these alone.
-    fn multiply(
+    fn multiply(self, tiles: &[Tile], steps: &[Steps], panels: Range<usize>, output: &mut [f32]) {
+        with_tiles(&LOW, self.weights.low_tiles_of_panel(), |low| {
+            with_unit(|unit| self.multiply_by(unit, low, tiles, steps, panels, output));
+        });
+    }
+
+    fn multiply_by(
         self,
         unit: &mut dyn Multiply,
+        low: &mut [Tile],
         tiles: &[Tile],
         steps: &[Steps],
         panels: Range<usize>,
@@ -179,7 +193,11 @@ impl Tiled<'_> {
                 } else {
                     &[above, below]
                 };
-                let pass = if index == 0 { Pass::First } else { Pass::Later };
+                let pass = if index == 0 {
+                    Pass::First { low }
+                } else {
+                    Pass::Later { low }
+                };
                 unit.multiply(self.weights.numbers(), pass, input, weights, &mut sums);
                 dispatch(Finish {
                     sums: &mut sums,

@@ -11,10 +11,10 @@
 //! - bfloat16 weights take one such product of the unit: each input row is rounded to bfloat16, the sums, the
 //!   bias and what follows stay float32.
 //! - float32 weights take three. Every number is split into two bfloat16, `high` the nearest to it
-//!   and `low` the nearest to the rest, together within `2^-17` of it; a product is then
+//!   and `low` near to the rest, together within `2^-17` of it; a product is then
 //!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
-//!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. The two take as
-//!   many bytes as the float32 did.
+//!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. A weight takes 25 bits of memory
+//!   ([`split_weights`]).
 //! - Weights of eight bits take one product of bytes: unsigned ones of the rows, each less its row's
 //!   zero point, and signed ones of the weights. The sums are exact; what the zero points have
 //!   taken off is put back with the sums of the columns' weights, and the result is the same to the
@@ -48,6 +48,7 @@ mod detect;
 mod linear;
 mod portable;
 mod products;
+mod split_weights;
 pub(super) mod tiles;
 #[cfg_attr(not(target_arch = "x86_64"), path = "no_vectors.rs")]
 mod vectors;
@@ -116,11 +117,40 @@ pub(super) enum Numbers {
 }
 
 impl Numbers {
-    /// Tiles for as many numbers as one tile has places.
+    /// Tiles for as many numbers of the input as one tile has places.
     const fn parts(self) -> usize {
         match self {
             Self::Bfloat16(form) => form.parts(),
             Self::Bytes => 1,
+        }
+    }
+
+    /// Tiles of a panel of weights for as much of the depth as one tile covers.
+    const fn weights_in_step(self) -> usize {
+        match self {
+            Self::Bfloat16(Form::Split) => split_weights::SPLIT_STEP,
+            Self::Bfloat16(Form::Single) | Self::Bytes => tiles::PAIR,
+        }
+    }
+
+    /// Tiles before those of a panel, for all of its steps.
+    const fn tiles_of_bits(self, steps: usize) -> usize {
+        match self {
+            Self::Bfloat16(Form::Split) => split_weights::tiles_of_bits(steps),
+            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
+        }
+    }
+
+    /// Tiles of a panel as deep as so many steps.
+    const fn tiles_of_panel(self, steps: usize) -> usize {
+        self.tiles_of_bits(steps) + steps * self.weights_in_step()
+    }
+
+    /// Tiles that are made of these on the way.
+    const fn low_in_step(self) -> usize {
+        match self {
+            Self::Bfloat16(Form::Split) => tiles::PAIR,
+            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The product of tiles in plain Rust, rounded where the matrix unit rounds.
 
+use super::split_weights::{bits_of_steps, low_tiles};
 use super::tiles::{DEPTH, Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, steps_of, widen};
 use super::{Form, Numbers};
 
@@ -10,13 +11,25 @@ impl Multiply for Portable {
     fn multiply(
         &mut self,
         numbers: Numbers,
-        _: Pass,
+        pass: Pass<'_>,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
-        let parts = numbers.parts();
+        let steps = steps_of(numbers, &pass, input, weights);
+        let (parts, in_step) = (numbers.parts(), numbers.weights_in_step());
+        let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
+        let low = match pass {
+            Pass::First { low } => {
+                let tiles = low.as_chunks_mut().0;
+                let steps = weights.as_chunks().0.iter().zip(bits_of_steps(bits));
+                for ((step, bits), tiles) in steps.zip(tiles) {
+                    low_tiles(step, bits, tiles);
+                }
+                &*low
+            }
+            Pass::Later { low } => low,
+        };
         // Which part of the input meets which part of the weights, in the unit's order.
         let products: &[(usize, usize)] = match numbers {
             Numbers::Bfloat16(Form::Single) => &[(0, 0)],
@@ -28,7 +41,10 @@ impl Multiply for Portable {
                 let mut tile = [[0.0; SIDE]; SIDE];
                 for step in 0..steps {
                     for (left, right) in products {
-                        let right = &weights[(step * parts + right) * PAIR + beside];
+                        let right = match right {
+                            0 => &weights[step * in_step + beside],
+                            _ => &low[step * PAIR + beside],
+                        };
                         add_product(&tiles[step * parts + left], right, &mut tile);
                     }
                 }

@@ -104,8 +104,8 @@ impl RoundedProducts for OverTiles<'_> {
                     &[above, below]
                 };
                 let numbers = Numbers::Bfloat16(Form::Single);
-                self.0
-                    .multiply(numbers, Pass::Later, input, weights, &mut sums);
+                let pass = Pass::Later { low: &[] };
+                self.0.multiply(numbers, pass, input, weights, &mut sums);
                 let first = index * WIDTH;
                 for (row, sums) in sums.0.iter().take(rows.count - first).enumerate() {
                     take(first + row, panel * WIDTH, sums);

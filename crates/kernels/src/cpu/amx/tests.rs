@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::linear::over_tiles;
+use super::split_weights::SHORTENED;
 use super::tiles::{nearest, split, widen};
 use super::vectors::Vectors;
 use super::*;
@@ -100,7 +101,7 @@ fn run_with(
     output
 }
 
-/// Of the sum of absolute products: `low * low` is at most `2^-16`, what each factor's halves leave
+/// Of the sum of absolute products: `low * low` is at most `2^-16`, what each factor's parts leave
 /// `2^-17`; and a little for the sums' own rounding.
 const SPLIT_ERROR: f64 = 2.1 / 65_536.0;
 
@@ -154,10 +155,13 @@ proptest! {
         let rounded = pack(&layers, Form::Single);
         let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
-        let halves = pack(&layers, Form::Split);
-        prop_assert_eq!(halves.bytes(), 2 * rounded.bytes());
-        for (actual, expected) in halves.unpack().iter().zip(&joined) {
-            prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
+        let split = pack(&layers, Form::Split);
+        // Three halves, and for every eight steps of 2 KiB in a panel 1 KiB.
+        let steps = depth.div_ceil(32);
+        let bits = rounded.bytes() / (2 * steps) * steps.div_ceil(8);
+        prop_assert_eq!(split.bytes(), rounded.bytes() / 2 * 3 + bits);
+        for (actual, expected) in split.unpack().iter().zip(&joined) {
+            prop_assert!((actual - expected).abs() <= expected.abs() * SHORTENED);
         }
     }
 }
@@ -310,14 +314,6 @@ mod twins {
         tiles
     }
 
-    /// One and two tiles of rows, each where the weights come from memory and where they do not.
-    fn with_passes<T: Copy>(inputs: [T; 2]) -> impl Iterator<Item = (T, Pass)> {
-        let passes = [Pass::First, Pass::Later];
-        inputs
-            .into_iter()
-            .flat_map(move |input| passes.map(|pass| (input, pass)))
-    }
-
     #[test]
     fn the_unit_and_its_portable_twin_agree() {
         let Some(mut unit) = Unit::hold() else {
@@ -325,18 +321,24 @@ mod twins {
             return;
         };
         for form in [Form::Single, Form::Split] {
+            let numbers = Numbers::Bfloat16(form);
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
-                let weights = random_tiles(steps * form.parts() * PAIR, 3);
-                let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
-                for (input, pass) in with_passes(inputs) {
-                    let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
-                    let numbers = Numbers::Bfloat16(form);
-                    unit.multiply(numbers, pass, input, &weights, &mut of_unit);
-                    Portable.multiply(numbers, pass, input, &weights, &mut of_twin);
+                let weights = random_weights(numbers, steps);
+                let mut lows = [6, 7].map(|seed| random_tiles(steps * numbers.low_in_step(), seed));
+                for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
+                    let [low, of_twin] = &mut lows;
+                    let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
+                    let pass = Pass::First { low: of_twin };
+                    Portable.multiply(numbers, pass, input, &weights, &mut twin);
+                    unit.multiply(numbers, Pass::First { low }, input, &weights, &mut first);
+                    unit.multiply(numbers, Pass::Later { low }, input, &weights, &mut later);
+                    assert_eq!(first.0, later.0, "{form:?}, {steps} steps");
+                    let places = |tiles: &[Tile]| bytemuck::cast_slice::<Tile, u16>(tiles).to_vec();
+                    assert_eq!(places(low), places(of_twin), "{form:?}, {steps} steps");
                     for row in 0..input.len() * SIDE {
                         for column in 0..WIDTH {
-                            let (unit, twin) = (of_unit.0[row][column], of_twin.0[row][column]);
+                            let (unit, twin) = (first.0[row][column], twin.0[row][column]);
                             // Should a processor add in another order: 32 products of up to 4.
                             let tolerance = 128.0 * f32::EPSILON * steps as f32;
                             assert!(
@@ -350,6 +352,20 @@ mod twins {
         }
     }
 
+    /// With any bytes for what split ones leave.
+    fn random_weights(numbers: Numbers, steps: usize) -> Vec<Tile> {
+        let (bits, in_step) = (numbers.tiles_of_bits(steps), numbers.weights_in_step());
+        let mut weights = random_tiles(numbers.tiles_of_panel(steps), 3);
+        weights[..bits].copy_from_slice(&random_bytes(bits, 4));
+        if in_step > PAIR {
+            let bytes = random_bytes(steps, 5);
+            for (step, bytes) in weights[bits..].chunks_exact_mut(in_step).zip(bytes) {
+                step[PAIR] = bytes;
+            }
+        }
+        weights
+    }
+
     #[test]
     fn whole_numbers_are_the_same_to_the_bit_in_both() {
         let Some(mut unit) = Unit::hold() else {
@@ -361,11 +377,14 @@ mod twins {
                 let rows = [1, 2].map(|seed| make(steps, seed));
                 let weights = make(steps * PAIR, 3);
                 let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
-                for (input, pass) in with_passes(inputs) {
-                    let (mut of_unit, mut of_twin) = (Sums::ZERO, Sums::ZERO);
-                    unit.multiply(Numbers::Bytes, pass, input, &weights, &mut of_unit);
-                    Portable.multiply(Numbers::Bytes, pass, input, &weights, &mut of_twin);
-                    assert_eq!(of_unit.whole_mut(), of_twin.whole_mut(), "{steps} steps");
+                for input in inputs {
+                    let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
+                    let (bytes, low) = (Numbers::Bytes, &mut []);
+                    unit.multiply(bytes, Pass::First { low }, input, &weights, &mut first);
+                    unit.multiply(bytes, Pass::Later { low }, input, &weights, &mut later);
+                    Portable.multiply(bytes, Pass::Later { low }, input, &weights, &mut twin);
+                    assert_eq!(first.whole_mut(), twin.whole_mut(), "{steps} steps");
+                    assert_eq!(later.whole_mut(), twin.whole_mut(), "{steps} steps");
                 }
             }
         }

@@ -44,10 +44,14 @@ impl Tile {
     }
 
     /// The same in places of 32 bits.
-    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn places(&self, row: usize) -> &[u32; SIDE] {
         bytemuck::cast_ref(self.row(row))
+    }
+
+    #[inline(always)]
+    pub(super) fn row_places_mut(&mut self, row: usize) -> &mut [u32; SIDE] {
+        bytemuck::cast_mut(self.row_mut(row))
     }
 
     /// All places, row after row.
@@ -81,22 +85,34 @@ impl Sums {
 }
 
 /// Where the weights of a panel are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// In memory: no row has met them for long.
-    First,
-    /// In the cache, since the pass before.
-    Later,
+///
+/// `low` is for [`Numbers::low_in_step`] tiles of every step: what was rounded off split weights ([`split_weights`]).
+///
+/// [`split_weights`]: super::split_weights
+#[derive(Debug)]
+pub(super) enum Pass<'a> {
+    /// In memory: no row has met them for long. `low` is made.
+    First { low: &'a mut [Tile] },
+    /// In the cache, since the first pass, which made `low`.
+    Later { low: &'a [Tile] },
+}
+
+impl Pass<'_> {
+    fn low(&self) -> &[Tile] {
+        match self {
+            Self::First { low } => low,
+            Self::Later { low } => low,
+        }
+    }
 }
 
 /// What multiplies tiles: the processor's unit, or plain Rust.
 pub(super) trait Multiply {
     /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
     ///
-    /// `input` has for each tile of rows, and `weights` for the panel of columns, [`Numbers::parts`]
-    /// tiles for every [`Numbers::depth`] of the depth: `high` and then `low`; with weights, both
-    /// columns' `high` and then both columns' `low`. Rows of `sums` that belong to no tile of `input`
-    /// are left as they are.
+    /// For every [`Numbers::depth`] of the depth `input` has [`Numbers::parts`] tiles for each tile of rows, `high` and
+    /// then `low`, and `weights` has [`Numbers::weights_in_step`] tiles for the panel of columns: both columns' `high`, and
+    /// if they are split their bytes; before all of them stand the bits of all steps. Rows of `sums` that belong to no tile of `input` are left as they are.
     ///
     /// # Panics
     ///
@@ -104,7 +120,7 @@ pub(super) trait Multiply {
     fn multiply(
         &mut self,
         numbers: Numbers,
-        pass: Pass,
+        pass: Pass<'_>,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
@@ -116,14 +132,23 @@ pub(super) trait Multiply {
 /// # Panics
 ///
 /// See [`Multiply::multiply`].
-pub(super) fn steps_of(numbers: Numbers, input: &[&[Tile]], weights: &[Tile]) -> usize {
-    let parts = numbers.parts();
-    let steps = weights.len() / (PAIR * parts);
+pub(super) fn steps_of(
+    numbers: Numbers,
+    pass: &Pass<'_>,
+    input: &[&[Tile]],
+    weights: &[Tile],
+) -> usize {
     assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
-    assert_eq!(weights.len(), steps * PAIR * parts, "whole steps");
+    let steps = input[0].len() / numbers.parts();
+    assert_eq!(weights.len(), numbers.tiles_of_panel(steps), "whole steps");
     for tiles in input {
-        assert_eq!(tiles.len(), steps * parts, "the depth of both");
+        assert_eq!(tiles.len(), steps * numbers.parts(), "the depth of both");
     }
+    assert_eq!(
+        pass.low().len(),
+        steps * numbers.low_in_step(),
+        "a place for each rest"
+    );
     steps
 }
 

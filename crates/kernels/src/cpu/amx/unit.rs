@@ -13,7 +13,9 @@
 //!
 //! Split numbers need four kinds of tile at a step where there is room for two. In the order `low *
 //! high`, `high * high`, `high * low` each step replaces the rows, then the columns: every tile is
-//! still read once, eight reads for twelve products.
+//! still read once, eight reads for twelve products. On the first walk over a panel the columns' `low` is made of its
+//! bytes and bits by vector instructions between the products that do not need it yet: 29 operations for a row of both
+//! tiles, 232 cycles of two vector units for a step, where two tiles of rows keep the matrix unit busy for 192.
 //!
 //! A tile of weights that comes from memory is waited for. So where a panel meets its first rows, every step asks for
 //! as many bytes as it takes, 16 KiB further on; behind a panel's last weights stand the next one's first. On two cores
@@ -30,6 +32,7 @@ use std::arch::asm;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use super::split_weights::StepBits;
 use super::tiles::{Multiply, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
 use super::{Form, Numbers, detect};
 
@@ -128,8 +131,8 @@ macro_rules! request {
     (2 tiles) => {
         concat!(request!("16384"), request!("17408"))
     };
-    (4 tiles) => {
-        concat!(request!(2 tiles), request!("18432"), request!("19456"))
+    (3 tiles) => {
+        concat!(request!(2 tiles), request!("18432"))
     };
     ($ahead:literal) => {
         request!($ahead: 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
@@ -139,65 +142,154 @@ macro_rules! request {
     };
 }
 
-/// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows and of columns, what ends it.
+/// What [`low`](super::split_weights) is made with: masks, the middle of a place and the lowest bit, in registers.
+macro_rules! masks {
+    () => {
+        concat!(
+            "mov eax, 0x80\n",
+            "vpbroadcastd zmm28, eax\n",
+            "mov eax, 0xffff0000\n",
+            "vpbroadcastd zmm29, eax\n",
+            "mov eax, 0x8000\n",
+            "vpbroadcastd zmm30, eax\n",
+            "mov eax, 0xff00\n",
+            "vpbroadcastd zmm31, eax\n",
+        )
+    };
+}
+
+/// Rows of both tiles of `low`: [`low_tiles`](super::split_weights::low_tiles) in instructions.
+macro_rules! low_row {
+    ($($row:literal)*) => {
+        concat!($(
+            "vmovdqa64 zmm16, [{weights} + 2048 + 64*", $row, "]\n",
+            "vmovdqa64 zmm17, [{weights} + 64*", $row, "]\n",
+            "vmovdqa64 zmm18, [{weights} + 1024 + 64*", $row, "]\n",
+            "kmovw k1, word ptr [{bits} + 8*", $row, "]\n",
+            "kmovw k2, word ptr [{bits} + 2 + 8*", $row, "]\n",
+            "kmovw k3, word ptr [{bits} + 4 + 8*", $row, "]\n",
+            "kmovw k4, word ptr [{bits} + 6 + 8*", $row, "]\n",
+            // The middles of the even and the odd depths' last places, in either column ...
+            "vpslld zmm19, zmm17, 16\n",
+            "vpslld zmm20, zmm18, 16\n",
+            "vpord zmm19, zmm19, zmm30\n",
+            "vpord zmm20, zmm20, zmm30\n",
+            "vpternlogd zmm17, zmm29, zmm30, ", and_or!(), "\n",
+            "vpternlogd zmm18, zmm29, zmm30, ", and_or!(), "\n",
+            // ... with their bytes and bits below ...
+            "vpslld zmm21, zmm16, 8\n",
+            "vpsrld zmm22, zmm16, 8\n",
+            "vpsrld zmm23, zmm16, 16\n",
+            "vpternlogd zmm21, zmm31, zmm19, ", and_xor!(), "\n",
+            "vpternlogd zmm22, zmm31, zmm20, ", and_xor!(), "\n",
+            "vpternlogd zmm16, zmm31, zmm17, ", and_xor!(), "\n",
+            "vpternlogd zmm23, zmm31, zmm18, ", and_xor!(), "\n",
+            "vpxord zmm21{{k1}}, zmm21, zmm28\n",
+            "vpxord zmm16{{k2}}, zmm16, zmm28\n",
+            "vpxord zmm22{{k3}}, zmm22, zmm28\n",
+            "vpxord zmm23{{k4}}, zmm23, zmm28\n",
+            // ... less the middles, and both depths' upper halves together.
+            "vsubps zmm21, zmm21, zmm19\n",
+            "vsubps zmm22, zmm22, zmm20\n",
+            "vsubps zmm16, zmm16, zmm17\n",
+            "vsubps zmm23, zmm23, zmm18\n",
+            "vpsrld zmm21, zmm21, 16\n",
+            "vpsrld zmm22, zmm22, 16\n",
+            "vpternlogd zmm16, zmm29, zmm21, ", and_or!(), "\n",
+            "vpternlogd zmm23, zmm29, zmm22, ", and_or!(), "\n",
+            "vmovdqa64 [{low} + 64*", $row, "], zmm16\n",
+            "vmovdqa64 [{low} + 1024 + 64*", $row, "], zmm23\n",
+        )*)
+    };
+}
+
+/// First and second, or third: what `VPTERNLOGD` looks up.
+macro_rules! and_or {
+    () => {
+        "0xea"
+    };
+}
+
+/// First and second, exclusive or third.
+macro_rules! and_xor {
+    () => {
+        "0x6a"
+    };
+}
+
+/// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows, of columns and of their `low`, what
+/// ends it. After `&` stand rows of `low` that are made behind an instruction where weights come from memory.
 macro_rules! product {
     (
         $(#[$attribute:meta])*
         $name:ident,
-        start: [$($start:literal)*],
-        step: [$($step:literal)*],
-            tiles_in_step: $rows:tt, $columns:tt,
+        start: [$($start:expr),*],
+        step: [$($step:literal $(& $low_rows:tt)?)*],
+            tiles_in_step: $rows:tt, $columns:tt, $lows:tt,
         end: [$($end:literal)*]
     ) => {
         $(#[$attribute])*
         ///
         /// # Safety
         ///
-        /// The thread's tiles are configured as [`FULL_TILES`]; `steps` is not 0; each of `input`, and
-        /// `weights`, points to the tiles of `steps` steps.
-        unsafe fn $name<const ASK: bool>(
+        /// The thread's tiles are configured as [`FULL_TILES`]; `steps` is not 0; each of `input`,
+        /// `weights` and `low` points to the tiles of `steps` steps, and if `FIRST`, the last to room for them; so does
+        /// `bits`, if the numbers are split.
+        unsafe fn $name<const FIRST: bool>(
             input: [*const Tile; 2],
+            bits: *const StepBits,
             weights: *const Tile,
+            low: *mut Tile,
             steps: usize,
             sums: &mut Sums,
         ) {
             macro_rules! walk {
-                ($request:expr) => {
+                ($of_step:expr) => {
                     asm!(
                         $($start,)*
                         "2:",
-                        $($step,)*
-                        $request,
+                        $of_step,
                         "add {above}, {rows}",
                         "add {below}, {rows}",
                         "add {weights}, {columns}",
+                        "add {low}, {lows}",
+                        "add {bits}, {of_step}",
                         "dec {steps}",
                         "jnz 2b",
                         $($end,)*
                         above = inout(reg) input[0] => _,
                         below = inout(reg) input[1] => _,
                         weights = inout(reg) weights => _,
+                        low = inout(reg) low => _,
+                        bits = inout(reg) bits => _,
+                        out("rax") _,
                         steps = inout(reg) steps => _,
                         stride = in(reg) ROW_BYTES,
                         sums = in(reg) sums.0.as_mut_ptr(),
                         sums_stride = in(reg) SUMS_ROW_BYTES,
                         rows = const $rows * size_of::<Tile>(),
                         columns = const $columns * size_of::<Tile>(),
+                        lows = const $lows * size_of::<Tile>(),
+                        of_step = const size_of::<StepBits>(),
                         out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                         out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                        out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _,
+                        out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
+                        out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
+                        out("k1") _, out("k2") _, out("k3") _, out("k4") _,
                         options(nostack),
                     )
                 };
             }
             // SAFETY: by the contract above every address read lies in the tiles of a step; written
-            // is only to `sums`, 16 rows at each of up to four quarters. The registers that change
-            // are named, all tiles among them. Requests go up to 20 KiB beyond the weights: they are hints, which
+            // is only to `sums`, 16 rows at each of up to four quarters, and to `low` if `FIRST`. The registers that
+            // change are named, all tiles among them; the processor has the vector instructions (`detect`). Requests go up to 19 KiB beyond the weights: they are hints, which
             // read nothing that the program sees and fault nowhere.
             unsafe {
-                if ASK {
-                    walk!(request!($columns tiles));
+                if FIRST {
+                    walk!(concat!($($step, "\n", $(low_row! $low_rows,)?)* request!($columns tiles)));
                 } else {
-                    walk!("");
+                    walk!(concat!($($step, "\n",)*));
                 }
             }
         }
@@ -207,7 +299,7 @@ macro_rules! product {
 product!(
     /// Two tiles of rows, rounded.
     two_single,
-    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm4, [{above} + {stride}*1]"
@@ -218,7 +310,7 @@ product!(
         "tdpbf16ps tmm2, tmm5, tmm6"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
-    tiles_in_step: 1, 2,
+    tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -230,7 +322,7 @@ product!(
 product!(
     /// One tile of rows, rounded.
     one_single,
-    start: ["tilezero tmm0" "tilezero tmm1"],
+    start: ["tilezero tmm0", "tilezero tmm1"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm4, [{above} + {stride}*1]"
@@ -238,7 +330,7 @@ product!(
         "tdpbf16ps tmm0, tmm4, tmm6"
         "tdpbf16ps tmm1, tmm4, tmm7"
     ],
-    tiles_in_step: 1, 2,
+    tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -248,7 +340,7 @@ product!(
 product!(
     /// Two tiles of rows, whole numbers.
     two_bytes,
-    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm4, [{above} + {stride}*1]"
@@ -259,7 +351,7 @@ product!(
         "tdpbusd tmm2, tmm5, tmm6"
         "tdpbusd tmm3, tmm5, tmm7"
     ],
-    tiles_in_step: 1, 2,
+    tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -271,7 +363,7 @@ product!(
 product!(
     /// One tile of rows, whole numbers.
     one_bytes,
-    start: ["tilezero tmm0" "tilezero tmm1"],
+    start: ["tilezero tmm0", "tilezero tmm1"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm4, [{above} + {stride}*1]"
@@ -279,7 +371,7 @@ product!(
         "tdpbusd tmm0, tmm4, tmm6"
         "tdpbusd tmm1, tmm4, tmm7"
     ],
-    tiles_in_step: 1, 2,
+    tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -289,30 +381,30 @@ product!(
 product!(
     /// Two tiles of rows, split.
     two_split,
-    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
+    start: [masks!(), "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
     step: [
         "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm5, [{below} + {stride}*1 + 1024]"
         "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tdpbf16ps tmm1, tmm4, tmm7"
-        "tdpbf16ps tmm2, tmm5, tmm6"
-        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("2" "3")
+        "tdpbf16ps tmm2, tmm5, tmm6" & ("4" "5")
+        "tdpbf16ps tmm3, tmm5, tmm7" & ("6" "7")
         "tileloadd tmm4, [{above} + {stride}*1]"
         "tileloadd tmm5, [{below} + {stride}*1]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tdpbf16ps tmm1, tmm4, tmm7"
-        "tdpbf16ps tmm2, tmm5, tmm6"
-        "tdpbf16ps tmm3, tmm5, tmm7"
-        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]"
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("8" "9")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("10" "11")
+        "tdpbf16ps tmm2, tmm5, tmm6" & ("12" "13")
+        "tdpbf16ps tmm3, tmm5, tmm7" & ("14" "15")
+        "tileloadd tmm6, [{low} + {stride}*1]"
+        "tileloadd tmm7, [{low} + {stride}*1 + 1024]"
         "tdpbf16ps tmm0, tmm4, tmm6"
         "tdpbf16ps tmm2, tmm5, tmm6"
         "tdpbf16ps tmm1, tmm4, tmm7"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
-    tiles_in_step: 2, 4,
+    tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -324,22 +416,22 @@ product!(
 product!(
     /// One tile of rows, split.
     one_split,
-    start: ["tilezero tmm0" "tilezero tmm1"],
+    start: [masks!(), "tilezero tmm0", "tilezero tmm1"],
     step: [
         "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1" "2" "3")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("4" "5" "6" "7")
         "tileloadd tmm5, [{above} + {stride}*1]"
-        "tdpbf16ps tmm0, tmm5, tmm6"
-        "tdpbf16ps tmm1, tmm5, tmm7"
-        "tileloadd tmm6, [{weights} + {stride}*1 + 2048]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 3072]"
+        "tdpbf16ps tmm0, tmm5, tmm6" & ("8" "9" "10" "11")
+        "tdpbf16ps tmm1, tmm5, tmm7" & ("12" "13" "14" "15")
+        "tileloadd tmm6, [{low} + {stride}*1]"
+        "tileloadd tmm7, [{low} + {stride}*1 + 1024]"
         "tdpbf16ps tmm0, tmm5, tmm6"
         "tdpbf16ps tmm1, tmm5, tmm7"
     ],
-    tiles_in_step: 2, 4,
+    tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
         "tilestored [{sums} + {sums_stride}*1 + 64], tmm1"
@@ -350,36 +442,44 @@ impl Multiply for Unit {
     fn multiply(
         &mut self,
         numbers: Numbers,
-        pass: Pass,
+        pass: Pass<'_>,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
+        let steps = steps_of(numbers, &pass, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
         }
         let above = input[0].as_ptr();
+        let below = input.last().map_or(above, |tiles| tiles.as_ptr());
+        let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
+        let bits = bits.as_ptr().cast();
         macro_rules! of_pass {
             ($product:ident) => {
                 match pass {
-                    Pass::First => $product::<true>,
-                    Pass::Later => $product::<false>,
+                    // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`
+                    // steps' tiles behind each pointer, and `steps` is not 0.
+                    Pass::First { low } => unsafe {
+                        let low = low.as_mut_ptr();
+                        $product::<true>([above, below], bits, weights.as_ptr(), low, steps, sums)
+                    },
+                    // SAFETY: as above; nothing is written to `low` here.
+                    Pass::Later { low } => unsafe {
+                        let low = low.as_ptr().cast_mut();
+                        $product::<false>([above, below], bits, weights.as_ptr(), low, steps, sums)
+                    },
                 }
             };
         }
-        let product = match (numbers, input.len()) {
+        match (numbers, input.len()) {
             (Numbers::Bfloat16(Form::Single), 1) => of_pass!(one_single),
             (Numbers::Bfloat16(Form::Single), _) => of_pass!(two_single),
             (Numbers::Bfloat16(Form::Split), 1) => of_pass!(one_split),
             (Numbers::Bfloat16(Form::Split), _) => of_pass!(two_split),
             (Numbers::Bytes, 1) => of_pass!(one_bytes),
             (Numbers::Bytes, _) => of_pass!(two_bytes),
-        };
-        let below = input.last().map_or(above, |tiles| tiles.as_ptr());
-        // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`
-        // steps' tiles behind each pointer, and `steps` is not 0.
-        unsafe { product([above, below], weights.as_ptr(), steps, sums) }
+        }
     }
 }

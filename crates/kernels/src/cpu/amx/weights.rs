@@ -4,7 +4,8 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::bytes;
-use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, widen};
+use super::split_weights::{bits_of_steps, bits_of_steps_mut, lengthen, shorten};
+use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest, widen};
 use super::{Form, Numbers};
 use crate::cpu::int8::{Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
@@ -14,7 +15,8 @@ use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
 /// depth: for every [`Numbers::depth`] rows of the matrix the two tiles of `high`, then, if the numbers
-/// are split, the two of `low`. Columns and depths that the matrix does not have are 0.
+/// are split, the one of their rests' bytes, whose last bits stand before the whole panel
+/// ([how](super::split_weights)). Columns and depths that the matrix does not have are 0.
 #[derive(Debug)]
 pub(in crate::cpu) struct TileWeights {
     tiles: Pages<Tile>,
@@ -77,21 +79,26 @@ impl TileWeights {
             Kind::Bfloat16(form) => *form,
             Kind::Bytes(columns) => return bytes::unpack(self, &columns.scales),
         };
-        let mut weights = vec![0.0; self.input * self.output];
-        let parts = form.parts();
-        for (depth, row) in weights.chunks_exact_mut(self.output.max(1)).enumerate() {
-            for (column, weights) in row.chunks_mut(SIDE).enumerate() {
-                let panel = self.panel(column / PAIR);
-                let step = &panel[depth / DEPTH * PAIR * parts..][..PAIR * parts];
-                for tile in step.iter().skip(column % PAIR).step_by(PAIR) {
-                    let halves = tile.row(depth % DEPTH / 2).chunks_exact(2);
-                    for (weight, halves) in weights.iter_mut().zip(halves) {
-                        *weight += widen(halves[depth % 2]);
-                    }
+        let in_step = self.numbers().weights_in_step();
+        let weight = |place: usize| {
+            let (depth, column) = (place / self.output, place % self.output);
+            let (panel, column) = (self.panel(column / WIDTH), column % WIDTH);
+            let (bits, steps) = panel.split_at(self.numbers().tiles_of_bits(self.steps()));
+            let (index, depth) = (depth / DEPTH, depth % DEPTH);
+            let step = &steps[index * in_step..][..in_step];
+            let (row, place) = (depth / 2, column % SIDE);
+            let high = step[column / SIDE].row(row)[2 * place + depth % 2];
+            match form {
+                Form::Single => widen(high),
+                Form::Split => {
+                    let of_place = column / SIDE * 2 + depth % 2;
+                    let byte = step[PAIR].bytes(row)[4 * place + of_place];
+                    let bits = bits_of_steps(bits)[index][row][of_place];
+                    lengthen(high, byte, bits >> place & 1)
                 }
             }
-        }
-        weights
+        };
+        (0..self.input * self.output).map(weight).collect()
     }
 
     /// In which numbers they are kept.
@@ -144,11 +151,21 @@ impl TileWeights {
 
     /// Tiles that 16 rows of the input become.
     pub(super) fn tiles_of_rows(&self) -> usize {
-        self.input.div_ceil(self.numbers().depth()) * self.numbers().parts()
+        self.steps() * self.numbers().parts()
+    }
+
+    /// Tiles that are made of a panel on the way: see [`Pass`](super::tiles::Pass).
+    pub(super) fn low_tiles_of_panel(&self) -> usize {
+        self.steps() * self.numbers().low_in_step()
     }
 
     fn tiles_of_panel(&self) -> usize {
-        PAIR * self.tiles_of_rows()
+        self.numbers().tiles_of_panel(self.steps())
+    }
+
+    /// The depth in tiles.
+    fn steps(&self) -> usize {
+        self.input.div_ceil(self.numbers().depth())
     }
 }
 
@@ -170,31 +187,72 @@ impl Vectorized for Fill<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let input = self.matrices.input();
-        let step = PAIR * self.form.parts();
-        let of_panel = input.div_ceil(DEPTH) * step;
+        let (numbers, steps) = (Numbers::Bfloat16(self.form), input.div_ceil(DEPTH));
+        let (step, of_panel) = (numbers.weights_in_step(), numbers.tiles_of_panel(steps));
         for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
             let first = (self.first_panel + index) * WIDTH;
             let mut block = [[0.0; WIDTH]; DEPTH];
+            let (bits, panel) = panel.split_at_mut(numbers.tiles_of_bits(steps));
+            let bits = bits_of_steps_mut(bits);
             for (depth, tiles) in panel.chunks_exact_mut(step).enumerate() {
                 let inputs = depth * DEPTH..input.min((depth + 1) * DEPTH);
                 let missing = inputs.len()..DEPTH;
                 let block_values = block.as_flattened_mut();
                 self.matrices.copy_block(inputs, first, block_values, WIDTH);
                 block[missing].fill([0.0; WIDTH]);
-                for (row, pair) in block.as_chunks::<2>().0.iter().enumerate() {
-                    let parts = pair.each_ref().map(|columns| self.form.round(columns));
-                    for (index, tile) in tiles.iter_mut().enumerate() {
-                        let (part, column) = (index / PAIR, index % PAIR * SIDE);
-                        let even = &parts[0][part][column..][..SIDE];
-                        let odd = &parts[1][part][column..][..SIDE];
-                        let places = tile.row_mut(row).chunks_exact_mut(2);
-                        for ((pair, even), odd) in places.zip(even).zip(odd) {
-                            pair[0] = *even;
-                            pair[1] = *odd;
-                        }
+                let (highs, bytes) = tiles.split_at_mut(PAIR);
+                for (row, [even, odd]) in block.as_chunks::<2>().0.iter().enumerate() {
+                    let mut rests = [0; SIDE];
+                    let halves = even.as_chunks().0.iter().zip(odd.as_chunks().0);
+                    for (column, (high, (even, odd))) in highs.iter_mut().zip(halves).enumerate() {
+                        let places = match self.form {
+                            Form::Single => round(even, odd),
+                            Form::Split => {
+                                let (places, bytes, last) = shorten_pairs(even, odd);
+                                for (rests, bytes) in rests.iter_mut().zip(bytes) {
+                                    *rests |= bytes << (16 * column);
+                                }
+                                bits[depth][row].as_chunks_mut().0[column] = last;
+                                places
+                            }
+                        };
+                        *high.row_places_mut(row) = places;
+                    }
+                    if let [bytes] = bytes {
+                        *bytes.row_places_mut(row) = rests;
                     }
                 }
             }
         }
     }
+}
+
+/// Both depths of 16 columns, rounded.
+#[inline(always)]
+fn round(even: &[f32; SIDE], odd: &[f32; SIDE]) -> [u32; SIDE] {
+    let mut places = [0; SIDE];
+    for ((place, even), odd) in places.iter_mut().zip(even).zip(odd) {
+        *place = u32::from(nearest(*even)) | u32::from(nearest(*odd)) << 16;
+    }
+    places
+}
+
+/// Both depths of 16 columns: `high`; the rests' bytes, in the lower half of a place; and of either depth their last bits.
+#[inline(always)]
+fn shorten_pairs(even: &[f32; SIDE], odd: &[f32; SIDE]) -> ([u32; SIDE], [u32; SIDE], [u16; 2]) {
+    let [mut places, mut rests] = [[0; SIDE]; 2];
+    let numbers = even.iter().zip(odd);
+    for ((place, rests), (even, odd)) in places.iter_mut().zip(&mut rests).zip(numbers) {
+        let ((even, even_rest), (odd, odd_rest)) = (shorten(*even), shorten(*odd));
+        *place = u32::from(even) | u32::from(odd) << 16;
+        // Nine bits each.
+        *rests = even_rest.cast_unsigned() & 0x1ff | odd_rest.cast_unsigned() << 16;
+    }
+    let mut last = [0; 2];
+    for (place, rests) in rests.iter_mut().enumerate() {
+        last[0] |= (*rests as u16 & 1) << place;
+        last[1] |= ((*rests >> 16) as u16 & 1) << place;
+        *rests = *rests >> 1 & 0xff | *rests >> 9 & 0xff00;
+    }
+    (places, rests, last)
 }
