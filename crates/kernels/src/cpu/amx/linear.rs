@@ -7,9 +7,10 @@ use std::thread::LocalKey;
 use pulp::Simd;
 use rayon::prelude::*;
 
+use super::blocks::{Block, blocks, one_behind};
 use super::bytes::{self, Scaling};
 use super::portable::Portable;
-use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
+use super::tiles::{DEPTH, Multiply, Pass, SIDE, Sums, Tile, WIDTH};
 use super::vectors::Vectors;
 use super::weights::TileWeights;
 use super::{Form, Numbers, wanted};
@@ -180,37 +181,35 @@ impl Tiled<'_> {
         let of_rows = self.weights.tiles_of_rows();
         let start = panels.start * WIDTH;
         let width = self.layer.output.min(panels.end * WIDTH) - start;
-        let mut sums = Sums::ZERO;
-        for panel in panels {
-            let weights = self.weights.panel(panel);
-            let bias = &self.layer.bias.as_chunks().0[panel];
-            let pairs = tiles.chunks(PAIR * of_rows).zip(steps.chunks(WIDTH));
-            let output = output[..steps.len() * width].chunks_mut(WIDTH * width);
-            for (index, ((pair, steps), output)) in pairs.zip(output).enumerate() {
-                let (above, below) = pair.split_at(of_rows);
-                let input = if below.is_empty() {
-                    &[above][..]
-                } else {
-                    &[above, below]
-                };
-                let pass = if index == 0 {
-                    Pass::First { low }
-                } else {
-                    Pass::Later { low }
-                };
-                unit.multiply(self.weights.numbers(), pass, input, weights, &mut sums);
-                dispatch(Finish {
-                    sums: &mut sums,
-                    scaling: (self.weights.columns())
-                        .map(|columns| Scaling::new(columns, panel, steps)),
-                    bias,
-                    activation: self.layer.activation,
-                    output,
-                    width,
-                    first: panel * WIDTH - start,
-                });
-            }
-        }
+        let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
+            let (input, count) = block.rows(tiles, of_rows);
+            let weights = self.weights.panel(block.panel);
+            let pass = if block.pair == 0 {
+                Pass::First { low }
+            } else {
+                Pass::Later { low }
+            };
+            unit.multiply(self.weights.numbers(), pass, &input[..count], weights, sums);
+        };
+        let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
+            let steps = steps.chunks(WIDTH).nth(pair).unwrap_or_default();
+            dispatch(Finish {
+                sums,
+                scaling: (self.weights.columns())
+                    .map(|columns| Scaling::new(columns, panel, steps)),
+                bias: &self.layer.bias.as_chunks().0[panel],
+                activation: self.layer.activation,
+                output: &mut output[pair * WIDTH * width..][..steps.len() * width],
+                width,
+                first: panel * WIDTH - start,
+            });
+        };
+        one_behind(
+            unit,
+            blocks(panels, steps.len().div_ceil(SIDE)),
+            multiply,
+            follow,
+        );
     }
 }
 

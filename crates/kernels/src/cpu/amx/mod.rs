@@ -23,7 +23,8 @@
 //!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
 //! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
 //!   other four hold what is multiplied ([`unit`]). So every tile that is read is used twice; on the first walk
-//!   over a panel, its weights are asked for ahead of their use.
+//!   over a panel, its weights are asked for ahead of their use. What follows the sums is done while the next ones are
+//!   made ([`blocks`]).
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
 //!   of a few rows the weights are shared out instead ([`linear`]).
 //! - Attention's products beside weights of bfloat16 or of eight bits go over the same tiles ([`products`]).
@@ -43,6 +44,7 @@
 //! `MPNET_BURN_AMX=0` in the environment (or `off`, `false`, `no`) turns the unit off; any other value, or
 //! none, leaves it on where there is one. It is read once, when the first weights are packed.
 
+mod blocks;
 mod bytes;
 mod detect;
 mod linear;

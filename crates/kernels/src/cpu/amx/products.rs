@@ -5,6 +5,7 @@
 
 use pulp::Simd;
 
+use super::blocks::{Block, blocks, one_behind};
 use super::linear::with_unit;
 use super::tiles::{DEPTH, Multiply, PAIR, Pass, SIDE, Sums, Tile, WIDTH};
 use super::vectors::Vectors;
@@ -94,23 +95,24 @@ impl RoundedProducts for OverTiles<'_> {
     ) {
         let steps = rows.steps();
         let tiles = &rows.tiles[..rows.count.div_ceil(SIDE) * steps];
-        let mut sums = Sums::ZERO;
-        for (panel, weights) in panels.chunks_exact(PAIR * steps).enumerate() {
-            for (index, pair) in tiles.chunks(PAIR * steps).enumerate() {
-                let (above, below) = pair.split_at(steps);
-                let input = if below.is_empty() {
-                    &[above][..]
-                } else {
-                    &[above, below]
-                };
-                let numbers = Numbers::Bfloat16(Form::Single);
-                let pass = Pass::Later { low: &[] };
-                self.0.multiply(numbers, pass, input, weights, &mut sums);
-                let first = index * WIDTH;
-                for (row, sums) in sums.0.iter().take(rows.count - first).enumerate() {
-                    take(first + row, panel * WIDTH, sums);
-                }
+        let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
+            let (input, count) = block.rows(tiles, steps);
+            let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
+            let (numbers, pass) = (Numbers::Bfloat16(Form::Single), Pass::Later { low: &[] });
+            unit.multiply(numbers, pass, &input[..count], weights, sums);
+        };
+        let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
+            let first = pair * WIDTH;
+            for (row, sums) in sums.0.iter().take(rows.count - first).enumerate() {
+                take(first + row, panel * WIDTH, sums);
             }
-        }
+        };
+        let panels = 0..panels.len() / (PAIR * steps);
+        one_behind(
+            self.0,
+            blocks(panels, rows.count.div_ceil(SIDE)),
+            multiply,
+            follow,
+        );
     }
 }

@@ -15,13 +15,18 @@
 //! high`, `high * high`, `high * low` each step replaces the rows, then the columns: every tile is
 //! still read once, eight reads for twelve products. On the first walk over a panel the columns' `low` is made of its
 //! bytes and bits by vector instructions between the products that do not need it yet: 29 operations for a row of both
-//! tiles, 232 cycles of two vector units for a step, where two tiles of rows keep the matrix unit busy for 192.
+//! tiles, 232 cycles of two vector units for a step, where two tiles of rows keep the matrix unit busy for 192. (On Zen 4
+//! these alone take 64 ns a step from the cache, 3 KiB at 50 GB/s on one core: several times what memory gives it.)
 //!
 //! A tile of weights that comes from memory is waited for. So where a panel meets its first rows, every step asks for
 //! as many bytes as it takes, 16 KiB further on; behind a panel's last weights stand the next one's first. On two cores
 //! of a Xeon of 2023 a stream of split weights through these loops came at 13 GB/s without that, at 15.5 asked for 4 KiB
 //! ahead, 21.0 at 8 KiB, 21.8 at 16 and 32 KiB, 21.2 at 128 KiB; at 18 if it was to come into the first-level cache, and
-//! at 16 if every second line was asked for (medians of seven). Loads of vectors alone come to 28.
+//! at 16 if every second line was asked for (medians of seven), all at the end of a step; loads of vectors alone come to
+//! 28. Since then the requests are spread over the step, because a core waits for a dozen lines or two at a time and stands
+//! still before one more. The vector instructions of the split step alone, which run on two cores of a Zen 4 as well, came
+//! to 18 GB/s there without requests, to 26 with all at the step's end and to 31 with three behind every row, where loads
+//! came to 30 to 32 (best of five).
 
 #![allow(
     unsafe_code,
@@ -126,19 +131,17 @@ impl Drop for Unit {
 /// Bytes of a row of [`Sums`].
 const SUMS_ROW_BYTES: usize = WIDTH * size_of::<f32>();
 
-/// Asks for as many tiles of weights as a step takes, from 16 KiB behind those of this step on.
+/// Asks for lines of the weights 16 KiB behind those of this step.
 macro_rules! request {
-    (2 tiles) => {
-        concat!(request!("16384"), request!("17408"))
+    ($first:expr; $($line:literal)*) => {
+        concat!($("prefetcht1 [{weights} + 16384 + 64*", $line, " + ", $first, "]\n",)*)
     };
-    (3 tiles) => {
-        concat!(request!(2 tiles), request!("18432"))
-    };
-    ($ahead:literal) => {
-        request!($ahead: 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
-    };
-    ($ahead:literal: $($line:literal)*) => {
-        concat!($("prefetcht1 [{weights} + ", $ahead, " + ", $line, "]\n"),*)
+}
+
+/// Eighths of the two tiles of weights that a step takes, to be asked for.
+macro_rules! eighth {
+    ($($eighth:literal)*) => {
+        concat!($(request!(concat!("256*", $eighth); "0" "1" "2" "3"),)*)
     };
 }
 
@@ -158,7 +161,8 @@ macro_rules! masks {
     };
 }
 
-/// Rows of both tiles of `low`: [`low_tiles`](super::split_weights::low_tiles) in instructions.
+/// Rows of both tiles of `low`: [`low_tiles`](super::split_weights::low_tiles) in instructions. Each asks for as much as it
+/// reads.
 macro_rules! low_row {
     ($($row:literal)*) => {
         concat!($(
@@ -199,6 +203,7 @@ macro_rules! low_row {
             "vpternlogd zmm23, zmm29, zmm22, ", and_or!(), "\n",
             "vmovdqa64 [{low} + 64*", $row, "], zmm16\n",
             "vmovdqa64 [{low} + 1024 + 64*", $row, "], zmm23\n",
+            request!(concat!("192*", $row); "0" "1" "2"),
         )*)
     };
 }
@@ -218,13 +223,14 @@ macro_rules! and_xor {
 }
 
 /// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows, of columns and of their `low`, what
-/// ends it. After `&` stand rows of `low` that are made behind an instruction where weights come from memory.
+/// ends it. After `&` stands what is done behind an instruction where weights come from memory, and the name of that
+/// behind `beside`: spread over the step, because the processor can wait for no more than some lines at a time.
 macro_rules! product {
     (
         $(#[$attribute:meta])*
         $name:ident,
         start: [$($start:expr),*],
-        step: [$($step:literal $(& $low_rows:tt)?)*],
+        step: [$($step:literal $(& $parts:tt)?)*], beside: $beside:ident,
             tiles_in_step: $rows:tt, $columns:tt, $lows:tt,
         end: [$($end:literal)*]
     ) => {
@@ -287,7 +293,7 @@ macro_rules! product {
             // read nothing that the program sees and fault nowhere.
             unsafe {
                 if FIRST {
-                    walk!(concat!($($step, "\n", $(low_row! $low_rows,)?)* request!($columns tiles)));
+                    walk!(concat!($($step, "\n", $($beside! $parts,)?)*));
                 } else {
                     walk!(concat!($($step, "\n",)*));
                 }
@@ -301,15 +307,16 @@ product!(
     two_single,
     start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]"
-        "tileloadd tmm4, [{above} + {stride}*1]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tileloadd tmm5, [{below} + {stride}*1]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tdpbf16ps tmm1, tmm4, tmm7"
-        "tdpbf16ps tmm2, tmm5, tmm6"
-        "tdpbf16ps tmm3, tmm5, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1]" & ("0")
+        "tileloadd tmm4, [{above} + {stride}*1]" & ("1")
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]" & ("2")
+        "tileloadd tmm5, [{below} + {stride}*1]" & ("3")
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("4")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("5")
+        "tdpbf16ps tmm2, tmm5, tmm6" & ("6")
+        "tdpbf16ps tmm3, tmm5, tmm7" & ("7")
     ],
+    beside: eighth,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -324,12 +331,13 @@ product!(
     one_single,
     start: ["tilezero tmm0", "tilezero tmm1"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]"
-        "tileloadd tmm4, [{above} + {stride}*1]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbf16ps tmm0, tmm4, tmm6"
-        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1]" & ("0" "1")
+        "tileloadd tmm4, [{above} + {stride}*1]" & ("2")
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]" & ("3" "4")
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("5")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("6" "7")
     ],
+    beside: eighth,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -342,15 +350,16 @@ product!(
     two_bytes,
     start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]"
-        "tileloadd tmm4, [{above} + {stride}*1]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tileloadd tmm5, [{below} + {stride}*1]"
-        "tdpbusd tmm0, tmm4, tmm6"
-        "tdpbusd tmm1, tmm4, tmm7"
-        "tdpbusd tmm2, tmm5, tmm6"
-        "tdpbusd tmm3, tmm5, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1]" & ("0")
+        "tileloadd tmm4, [{above} + {stride}*1]" & ("1")
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]" & ("2")
+        "tileloadd tmm5, [{below} + {stride}*1]" & ("3")
+        "tdpbusd tmm0, tmm4, tmm6" & ("4")
+        "tdpbusd tmm1, tmm4, tmm7" & ("5")
+        "tdpbusd tmm2, tmm5, tmm6" & ("6")
+        "tdpbusd tmm3, tmm5, tmm7" & ("7")
     ],
+    beside: eighth,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -365,12 +374,13 @@ product!(
     one_bytes,
     start: ["tilezero tmm0", "tilezero tmm1"],
     step: [
-        "tileloadd tmm6, [{weights} + {stride}*1]"
-        "tileloadd tmm4, [{above} + {stride}*1]"
-        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbusd tmm0, tmm4, tmm6"
-        "tdpbusd tmm1, tmm4, tmm7"
+        "tileloadd tmm6, [{weights} + {stride}*1]" & ("0" "1")
+        "tileloadd tmm4, [{above} + {stride}*1]" & ("2")
+        "tileloadd tmm7, [{weights} + {stride}*1 + 1024]" & ("3" "4")
+        "tdpbusd tmm0, tmm4, tmm6" & ("5")
+        "tdpbusd tmm1, tmm4, tmm7" & ("6" "7")
     ],
+    beside: eighth,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -404,6 +414,7 @@ product!(
         "tdpbf16ps tmm1, tmm4, tmm7"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
+    beside: low_row,
     tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -431,6 +442,7 @@ product!(
         "tdpbf16ps tmm0, tmm5, tmm6"
         "tdpbf16ps tmm1, tmm5, tmm7"
     ],
+    beside: low_row,
     tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"

@@ -1,0 +1,104 @@
+//! The order in which the unit multiplies blocks of sums, and when these are fetched.
+
+use std::mem;
+use std::ops::Range;
+
+use super::tiles::{Multiply, PAIR, Sums, Tile};
+
+/// One or two tiles of rows times a panel of columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) panel: usize,
+    /// Which pair of tiles of rows.
+    pub(super) pair: usize,
+}
+
+/// Panel after panel, each with all rows.
+pub(super) fn blocks(panels: Range<usize>, tiles_of_rows: usize) -> impl Iterator<Item = Block> {
+    let pairs = tiles_of_rows.div_ceil(PAIR);
+    panels.flat_map(move |panel| (0..pairs).map(move |pair| Block { panel, pair }))
+}
+
+impl Block {
+    /// Its tiles of rows, of which each has `steps` tiles.
+    pub(super) fn rows(self, tiles: &[Tile], steps: usize) -> ([&[Tile]; PAIR], usize) {
+        let first = self.pair * PAIR * steps;
+        let (above, below) = tiles[first..].split_at(steps);
+        match below.get(..steps) {
+            Some(below) if steps > 0 => ([above, below], PAIR),
+            _ => ([above, &[]], 1),
+        }
+    }
+}
+
+/// Multiplies the blocks in turn, and does what follows with the sums of each.
+///
+/// Sums that have just left the unit are waited for, and while what follows waits, the unit has nothing to do. So that is
+/// done one block later: by then they lie in the cache, and the processor, which looks ahead over some hundred
+/// instructions, begins with it while the unit is busy with the end of the next block.
+#[inline(always)]
+pub(super) fn one_behind(
+    unit: &mut dyn Multiply,
+    blocks: impl Iterator<Item = Block>,
+    mut multiply: impl FnMut(&mut dyn Multiply, Block, &mut Sums),
+    mut follow: impl FnMut(Block, &mut Sums),
+) {
+    let [mut now, mut before] = [Sums::ZERO; 2];
+    let (mut now, mut before) = (&mut now, &mut before);
+    let mut waiting = None;
+    // One place alone calls what follows: a compiler that had two would call a function of narrower instructions.
+    for block in blocks.map(Some).chain([None]) {
+        if let Some(block) = block {
+            multiply(unit, block, now);
+        }
+        if let Some(block) = mem::replace(&mut waiting, block) {
+            follow(block, before);
+        }
+        mem::swap(&mut now, &mut before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Numbers;
+    use super::super::tiles::Pass;
+    use super::*;
+
+    struct Nothing;
+
+    impl Multiply for Nothing {
+        fn multiply(&mut self, _: Numbers, _: Pass<'_>, _: &[&[Tile]], _: &[Tile], _: &mut Sums) {}
+    }
+
+    #[test]
+    fn every_block_is_followed_once_with_its_own_sums() {
+        for tiles_of_rows in 0..6 {
+            let expected: Vec<Block> = blocks(2..5, tiles_of_rows).collect();
+            assert_eq!(expected.len(), 3 * tiles_of_rows.div_ceil(2));
+            let (mut multiplied, mut followed) = (0, Vec::new());
+            one_behind(
+                &mut Nothing,
+                blocks(2..5, tiles_of_rows),
+                |_, _, sums| {
+                    multiplied += 1;
+                    sums.0[0][0] = multiplied as f32;
+                },
+                |block, sums| {
+                    followed.push(block);
+                    assert_eq!(sums.0[0][0], followed.len() as f32);
+                },
+            );
+            assert_eq!(followed, expected);
+        }
+    }
+
+    #[test]
+    fn the_rows_of_a_block_are_two_tiles_or_the_last_one() {
+        let tiles = vec![Tile::ZERO; 3 * 5];
+        let block = |pair| Block { panel: 0, pair };
+        let ([above, below], count) = block(0).rows(&tiles, 5);
+        assert_eq!((above.len(), below.len(), count), (5, 5, 2));
+        let ([above, _], count) = block(1).rows(&tiles, 5);
+        assert_eq!((above.len(), count), (5, 1));
+    }
+}
