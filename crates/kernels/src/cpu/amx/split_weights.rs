@@ -4,8 +4,8 @@
 //! more to read. So the rest is a whole number of units of its own `high`'s: `2^-9` of that number's last place. It
 //! becomes a bfloat16 again (`low`) on the first walk over a panel, beside the products ([`unit`](super)), and stays in the
 //! cache for the other rows. Both together are within `2^-17` of the number (of `high`, to be exact). With eight bits
-//! alone vectors of the tiny test model were off by 1.02e-5, where 1e-5 is the limit; with nine they are no further off
-//! than with a bfloat16.
+//! alone vectors of the tiny test model were off by 1.02e-5, where 1e-5 is the limit, with nine by 7.0e-6; all-mpnet-base-v2's,
+//! simulated in PyTorch, by 8.3e-6 and 4.4e-6, and by 5.0e-6 with a bfloat16 for the rest.
 //!
 //! The way back takes no more than a few instructions for a register of weights: with the middle of `high`'s last place
 //! (`high` and half of that) in the upper half of a float32, and the nine bits added below, the difference of these two is
@@ -57,8 +57,8 @@ const BYTE: u32 = 0xff00;
 /// units else, at 255.5 of them.
 const ROUNDING: u32 = 0x1_0000 - (MIDDLE - 0x40);
 
-/// `high`, and the rest from -256 to 255. A number that is not finite has none; one that is larger than any bfloat16
-/// becomes the largest one and 255 units.
+/// `high`, and the rest from -256 to 255. That of a number that is not finite may be anything; one that is larger than any
+/// bfloat16 becomes the largest one and 255 units.
 #[inline(always)]
 pub(super) fn shorten(value: f32) -> (u16, i32) {
     let bits = value.to_bits();
@@ -70,10 +70,14 @@ pub(super) fn shorten(value: f32) -> (u16, i32) {
         bits & UPPER_HALF | u32::from(value.is_nan()) << 22
     };
     let half_place = f32::from_bits(high | MIDDLE) - f32::from_bits(high);
-    let units = (value - f32::from_bits(high)) * (256.0 / half_place);
-    // Not-a-number becomes 0.
-    let rest = units.round_ties_even() as i32;
-    ((high >> 16) as u16, rest.clamp(-256, 255))
+    let units = (value - f32::from_bits(high)) / half_place * 256.0;
+    // Added to this number they stand in its last bits: a conversion would be one number at a time.
+    const WHOLE: f32 = 1.5 * (1 << 23) as f32;
+    let rest = (units.clamp(-256.0, 255.0) + WHOLE).to_bits();
+    (
+        (high >> 16) as u16,
+        rest.wrapping_sub(WHOLE.to_bits()).cast_signed(),
+    )
 }
 
 /// `low`, from `high` in the upper half of these bits.
