@@ -11,8 +11,9 @@
 //! What is left out is little (embeddings, normalisation, softmax, biases, scales, tokenization), and is
 //! part of the distance.
 //!
-//! The peak is that of the vector units. A tile unit (AMX) is beyond them: there a time may be *below* this floor, and so
-//! may one of int8 on processors other than x86-64, where its peak is not known and float32's stands for it.
+//! The peak is that of the vector units. A tile unit (AMX) is beyond them: there a time may be *below* this floor, also
+//! because float32's weights take 25 bits of memory there and 32 are counted. So may one of int8 on processors other than
+//! x86-64, where its peak is not known and float32's stands for it.
 
 use model::{MpNetConfig, Precision};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The operations on plain slices: nothing here knows a tensor.
 //!
 //! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux)
-//! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 then are the sum of two
-//! bfloat16, within `2^-17` of what they were, and so is what they are multiplied with. Weights of bfloat16 are multiplied
+//! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 take 25 bits then: they are the
+//! sum of two bfloat16, within `2^-17` of what they were, and so is what they are multiplied with. Weights of bfloat16 are multiplied
 //! as such where the processor has instructions for it ([`multiplies_bfloat16`]), which rounds their inputs too, and attention's products
 //! beside weights of bfloat16 or of eight bits are of such numbers then.
 

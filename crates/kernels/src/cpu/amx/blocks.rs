@@ -1,7 +1,7 @@
 //! The order in which the unit multiplies blocks of sums, and when these are fetched.
 
 use std::mem;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::tiles::{Multiply, PAIR, Sums, Tile};
 
@@ -20,13 +20,30 @@ pub(super) fn blocks(panels: Range<usize>, tiles_of_rows: usize) -> impl Iterato
 }
 
 impl Block {
-    /// Its tiles of rows, of which each has `steps` tiles.
-    pub(super) fn rows(self, tiles: &[Tile], steps: usize) -> ([&[Tile]; PAIR], usize) {
-        let first = self.pair * PAIR * steps;
-        let (above, below) = tiles[first..].split_at(steps);
-        match below.get(..steps) {
-            Some(below) if steps > 0 => ([above, below], PAIR),
-            _ => ([above, &[]], 1),
+    /// Its tiles of rows, of which each has `of_rows` tiles for its depth.
+    pub(super) fn rows(self, tiles: &[Tile], of_rows: usize) -> Rows<'_> {
+        let first = self.pair * PAIR * of_rows;
+        let (above, below) = tiles[first..].split_at(of_rows);
+        match below.get(..of_rows) {
+            Some(below) => Rows::Two([above, below]),
+            None => Rows::One([above]),
+        }
+    }
+}
+
+/// What [`Multiply::multiply`] takes as its input.
+pub(super) enum Rows<'a> {
+    One([&'a [Tile]; 1]),
+    Two([&'a [Tile]; PAIR]),
+}
+
+impl<'a> Deref for Rows<'a> {
+    type Target = [&'a [Tile]];
+
+    fn deref(&self) -> &[&'a [Tile]] {
+        match self {
+            Self::One(tile) => tile,
+            Self::Two(tiles) => tiles,
         }
     }
 }
@@ -96,9 +113,8 @@ mod tests {
     fn the_rows_of_a_block_are_two_tiles_or_the_last_one() {
         let tiles = vec![Tile::ZERO; 3 * 5];
         let block = |pair| Block { panel: 0, pair };
-        let ([above, below], count) = block(0).rows(&tiles, 5);
-        assert_eq!((above.len(), below.len(), count), (5, 5, 2));
-        let ([above, _], count) = block(1).rows(&tiles, 5);
-        assert_eq!((above.len(), count), (5, 1));
+        let lengths = |rows: Rows<'_>| rows.iter().map(|tiles| tiles.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(block(0).rows(&tiles, 5)), [5, 5]);
+        assert_eq!(lengths(block(1).rows(&tiles, 5)), [5]);
     }
 }

@@ -1,8 +1,8 @@
 //! Whether this process may use the matrix unit.
 
 /// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
-/// have both, and AVX-512), the system keeps the tiles when it switches between threads, and gives this process
-/// leave to use them.
+/// have both), and AVX-512, which takes split weights apart; the system keeps the tiles when it switches
+/// between threads; and it gives this process leave to use them.
 ///
 /// The leave is the process's for good, once given, and holds for all of its threads.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -182,17 +182,17 @@ impl Tiled<'_> {
         let start = panels.start * WIDTH;
         let width = self.layer.output.min(panels.end * WIDTH) - start;
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
-            let (input, count) = block.rows(tiles, of_rows);
+            let input = block.rows(tiles, of_rows);
             let weights = self.weights.panel(block.panel);
             let pass = if block.pair == 0 {
                 Pass::First { low }
             } else {
                 Pass::Later { low }
             };
-            unit.multiply(self.weights.numbers(), pass, &input[..count], weights, sums);
+            unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
         };
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
-            let steps = steps.chunks(WIDTH).nth(pair).unwrap_or_default();
+            let steps = &steps[pair * WIDTH..steps.len().min((pair + 1) * WIDTH)];
             dispatch(Finish {
                 sums,
                 scaling: (self.weights.columns())

@@ -10,7 +10,7 @@
 //!
 //! - bfloat16 weights take one such product of the unit: each input row is rounded to bfloat16, the sums, the
 //!   bias and what follows stay float32.
-//! - float32 weights take three. Every number is split into two bfloat16, `high` the nearest to it
+//! - float32 weights take three. Every number is split into two bfloat16, `high` near to it
 //!   and `low` near to the rest, together within `2^-17` of it; a product is then
 //!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
 //!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. A weight takes 25 bits of memory
@@ -34,8 +34,8 @@
 //! The unit's product in plain Rust ([`portable`]) adds in the same order. It is what other processors
 //! test the packing, the edges and the sharing out with, and it is not fast.
 //!
-//! By the unit an infinite number times one that is no short bfloat16 may give not-a-number in the split form
-//! instead of infinity (`infinity * low` can be `infinity * 0`). In products of bfloat16 numbers below `2^-126` count as 0.
+//! In the split form an infinite weight gives not-a-number, and by the unit an infinite number of the input times one that
+//! is no short bfloat16 may (`infinity * low` can be `infinity * 0`). In products of bfloat16 numbers below `2^-126` count as 0.
 //!
 //! A row gives the same bits in whatever company.
 //!
@@ -135,7 +135,7 @@ impl Numbers {
         }
     }
 
-    /// Tiles before those of a panel, for all of its steps.
+    /// Tiles at the start of a panel, for all of its steps.
     const fn tiles_of_bits(self, steps: usize) -> usize {
         match self {
             Self::Bfloat16(Form::Split) => split_weights::tiles_of_bits(steps),
@@ -148,7 +148,7 @@ impl Numbers {
         self.tiles_of_bits(steps) + steps * self.weights_in_step()
     }
 
-    /// Tiles that are made of these on the way.
+    /// Tiles that are made of a step's weights on the way.
     const fn low_in_step(self) -> usize {
         match self {
             Self::Bfloat16(Form::Split) => tiles::PAIR,
@@ -170,12 +170,12 @@ impl Numbers {
 pub(super) enum Form {
     /// The nearest one.
     Single,
-    /// The nearest one and the nearest to what it leaves.
+    /// A near one and one for what it leaves: in the input the nearest ones, of weights [nine bits](split_weights).
     Split,
 }
 
 impl Form {
-    /// Tiles for as many numbers as one tile has places.
+    /// Tiles for as many numbers of the input as one tile has places.
     const fn parts(self) -> usize {
         match self {
             Self::Single => 1,

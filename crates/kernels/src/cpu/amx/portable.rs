@@ -20,10 +20,10 @@ impl Multiply for Portable {
         let (parts, in_step) = (numbers.parts(), numbers.weights_in_step());
         let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
         let low = match pass {
+            // Of other numbers there are no bits, and so nothing is made.
             Pass::First { low } => {
-                let tiles = low.as_chunks_mut().0;
                 let steps = weights.as_chunks().0.iter().zip(bits_of_steps(bits));
-                for ((step, bits), tiles) in steps.zip(tiles) {
+                for ((step, bits), tiles) in steps.zip(low.as_chunks_mut().0) {
                     low_tiles(step, bits, tiles);
                 }
                 &*low

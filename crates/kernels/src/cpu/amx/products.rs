@@ -96,10 +96,10 @@ impl RoundedProducts for OverTiles<'_> {
         let steps = rows.steps();
         let tiles = &rows.tiles[..rows.count.div_ceil(SIDE) * steps];
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
-            let (input, count) = block.rows(tiles, steps);
+            let input = block.rows(tiles, steps);
             let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
             let (numbers, pass) = (Numbers::Bfloat16(Form::Single), Pass::Later { low: &[] });
-            unit.multiply(numbers, pass, &input[..count], weights, sums);
+            unit.multiply(numbers, pass, &input, weights, sums);
         };
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
             let first = pair * WIDTH;

@@ -9,7 +9,7 @@
 //!
 //! The way back takes no more than a few instructions for a register of weights: with the middle of `high`'s last place
 //! (`high` and half of that) in the upper half of a float32, and the nine bits added below, the difference of these two is
-//! `low`, exactly, whatever the exponent.
+//! `low`, exactly (but for numbers below `2^-100`, whose `low` is none that the unit knows).
 
 use super::tiles::{PAIR, SIDE, Tile, widen};
 use crate::cpu::panels::UPPER_HALF;
@@ -24,8 +24,7 @@ pub(super) type StepBits = [[u16; 2 * PAIR]; SIDE];
 /// The steps whose bits fill a tile.
 const STEPS_OF_TILE: usize = size_of::<Tile>() / size_of::<StepBits>();
 
-/// Tiles of the bits of so many steps. They stand before the panel's others, so that what is asked for ahead of its use
-/// has them as well.
+/// Tiles of the bits of so many steps. They stand at the start of a panel, before its steps.
 pub(super) const fn tiles_of_bits(steps: usize) -> usize {
     steps.div_ceil(STEPS_OF_TILE)
 }
@@ -57,8 +56,8 @@ const BYTE: u32 = 0xff00;
 /// units else, at 255.5 of them.
 const ROUNDING: u32 = 0x1_0000 - (MIDDLE - 0x40);
 
-/// `high`, and the rest from -256 to 255. That of a number that is not finite may be anything; one that is larger than any
-/// bfloat16 becomes the largest one and 255 units.
+/// `high`, and the rest from -256 to 255. Where rounding would give infinity, `high` is cut off and the rest is 255 at most;
+/// that of a number that is not finite may be anything, and its `low` is not a number.
 #[inline(always)]
 pub(super) fn shorten(value: f32) -> (u16, i32) {
     let bits = value.to_bits();
@@ -90,28 +89,29 @@ fn low(high: u32, rest: u32) -> u32 {
 
 /// The tiles of `low` that belong to a step.
 pub(super) fn low_tiles(step: &[Tile; SPLIT_STEP], bits: &StepBits, tiles: &mut [Tile; PAIR]) {
-    let [highs @ .., bytes] = step;
-    for (row, bits) in bits.iter().enumerate() {
-        let bytes = bytes.places(row);
-        let of_columns = highs.iter().zip(bits.as_chunks::<2>().0);
-        for (column, (low_tile, (high, bits))) in tiles.iter_mut().zip(of_columns).enumerate() {
-            let places = low_tile.row_places_mut(row).iter_mut();
-            let numbers = high.places(row).iter().zip(bytes);
-            for (index, (place, (high, bytes))) in places.zip(numbers).enumerate() {
-                let [even, odd] = bits.map(|bits| u32::from(bits >> index & 1) << 7);
-                let bytes = bytes >> (16 * column);
-                let even = low(high << 16, bytes << 8 & BYTE | even);
-                let odd = low(*high, bytes & BYTE | odd);
-                *place = even >> 16 | odd & UPPER_HALF;
+    for (column, tile) in tiles.iter_mut().enumerate() {
+        for (row, bits) in bits.iter().enumerate() {
+            let (highs, bytes) = (step[column].places(row), step[PAIR].places(row));
+            for (place, low_pair) in tile.row_places_mut(row).iter_mut().enumerate() {
+                let (high, bytes) = (highs[place], bytes[place] >> (16 * column));
+                let bit = |of_pair: usize| u32::from(bits[2 * column + of_pair] >> place & 1) << 7;
+                let even = low(high << 16, bytes << 8 & BYTE | bit(0));
+                let odd = low(high, bytes & BYTE | bit(1));
+                *low_pair = even >> 16 | odd & UPPER_HALF;
             }
         }
     }
 }
 
-/// `high + low`.
+/// `high + low`; what is not finite, as it was.
 pub(super) fn lengthen(high: u16, byte: u8, bit: u16) -> f32 {
     let rest = u32::from(byte) << 8 | u32::from(bit) << 7;
-    widen(high) + f32::from_bits(low(u32::from(high) << 16, rest))
+    let (high, low) = (widen(high), low(u32::from(high) << 16, rest));
+    if high.is_finite() {
+        high + f32::from_bits(low)
+    } else {
+        high
+    }
 }
 
 #[cfg(test)]

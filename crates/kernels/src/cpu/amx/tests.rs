@@ -140,7 +140,7 @@ proptest! {
 
     #[test]
     fn weights_come_back_as_they_were_rounded(
-        depth in 1usize..100,
+        depth in 1usize..600,
         first in 1usize..70,
         second in 1usize..70,
         seed in any::<u64>(),
@@ -156,13 +156,18 @@ proptest! {
         let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
         let split = pack(&layers, Form::Split);
-        // Three halves, and for every eight steps of 2 KiB in a panel 1 KiB.
+        // Half as many tiles more, and one for every eight steps of two in a panel.
         let steps = depth.div_ceil(32);
         let bits = rounded.bytes() / (2 * steps) * steps.div_ceil(8);
         prop_assert_eq!(split.bytes(), rounded.bytes() / 2 * 3 + bits);
         for (actual, expected) in split.unpack().iter().zip(&joined) {
             prop_assert!((actual - expected).abs() <= expected.abs() * SHORTENED);
         }
+        // A row of one 1 takes a row of the weights out, `high + low`, as the products have them.
+        let mut ones = vec![0.0; depth * depth];
+        ones.iter_mut().step_by(depth + 1).for_each(|one| *one = 1.0);
+        let taken = run(&ones, &split, &vec![0.0; first + second], Activation::Identity);
+        prop_assert_eq!(taken, split.unpack());
     }
 }
 
@@ -250,6 +255,20 @@ fn what_is_not_finite_stays_so() {
 }
 
 #[test]
+fn weights_that_are_not_finite_stay_so() {
+    let weight = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.0];
+    for form in [Form::Split, Form::Single] {
+        let weights = pack(&[(&weight, &[0.0; 4])], form);
+        let unpacked = weights.unpack();
+        assert_eq!(unpacked[..2], weight[..2], "{form:?}");
+        assert!(unpacked[2].is_nan(), "{form:?}");
+        let output = run(&[1.0], &weights, &[0.0; 4], Activation::Identity);
+        assert!(output[..3].iter().all(|value| !value.is_finite()));
+        assert_eq!(output[3], 1.0);
+    }
+}
+
+#[test]
 fn a_number_is_split_into_the_nearest_two() {
     let joined = |value: f32| {
         let [high, low] = split(value).map(widen);
@@ -325,9 +344,10 @@ mod twins {
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
                 let weights = random_weights(numbers, steps);
-                let mut lows = [6, 7].map(|seed| random_tiles(steps * numbers.low_in_step(), seed));
                 for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
-                    let [low, of_twin] = &mut lows;
+                    let lows = [6, 7].map(|seed| random_tiles(steps * numbers.low_in_step(), seed));
+                    let [mut low, mut of_twin] = lows;
+                    let [low, of_twin] = [&mut low[..], &mut of_twin];
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
                     let pass = Pass::First { low: of_twin };
                     Portable.multiply(numbers, pass, input, &weights, &mut twin);

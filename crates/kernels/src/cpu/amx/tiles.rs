@@ -116,7 +116,7 @@ pub(super) trait Multiply {
     ///
     /// # Panics
     ///
-    /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
+    /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths (also that of `low`) differ.
     fn multiply(
         &mut self,
         numbers: Numbers,

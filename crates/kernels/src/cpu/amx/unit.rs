@@ -1,6 +1,6 @@
 //! The product of tiles by the matrix unit (x86-64 Linux).
 //!
-//! Everything that is not safe Rust here is four instructions to hold the unit and one loop for each
+//! Everything that is not safe Rust here is two instructions to hold the unit and one loop for each
 //! shape of product, written out because the compiler's own names for these instructions are not yet
 //! stable. A loop is one block of assembly: the compiler knows nothing of what tiles hold between two.
 //!
@@ -14,9 +14,10 @@
 //! Split numbers need four kinds of tile at a step where there is room for two. In the order `low *
 //! high`, `high * high`, `high * low` each step replaces the rows, then the columns: every tile is
 //! still read once, eight reads for twelve products. On the first walk over a panel the columns' `low` is made of its
-//! bytes and bits by vector instructions between the products that do not need it yet: 29 operations for a row of both
-//! tiles, 232 cycles of two vector units for a step, where two tiles of rows keep the matrix unit busy for 192. (On Zen 4
-//! these alone take 64 ns a step from the cache, 3 KiB at 50 GB/s on one core: several times what memory gives it.)
+//! bytes and bits by vector instructions between the first of the products that do not need it yet (the others give it
+//! time to reach the cache): 29 operations for a row of both tiles, 232 cycles of two vector units for a step, where two
+//! tiles of rows keep the matrix unit busy for 192. (On Zen 4 these alone take 64 ns a step from the cache, 3 KiB at 50 GB/s
+//! on one core: several times what memory gives it.)
 //!
 //! A tile of weights that comes from memory is waited for. So where a panel meets its first rows, every step asks for
 //! as many bytes as it takes, 16 KiB further on; behind a panel's last weights stand the next one's first. On two cores
@@ -25,7 +26,7 @@
 //! at 16 if every second line was asked for (medians of seven), all at the end of a step; loads of vectors alone come to
 //! 28. Since then the requests are spread over the step, because a core waits for a dozen lines or two at a time and stands
 //! still before one more. The vector instructions of the split step alone, which run on two cores of a Zen 4 as well, came
-//! to 18 GB/s there without requests, to 26 with all at the step's end and to 31 with three behind every row, where loads
+//! to 18 GB/s there without requests, to 26 with all at the step's end and to 31 with three beside every row, where loads
 //! came to 30 to 32 (best of five).
 
 #![allow(
@@ -38,7 +39,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::split_weights::StepBits;
-use super::tiles::{Multiply, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
+use super::tiles::{Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH, steps_of};
 use super::{Form, Numbers, detect};
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
@@ -128,26 +129,34 @@ impl Drop for Unit {
     }
 }
 
+/// How far behind a step's weights it asks for more, in bytes.
+const AHEAD: usize = 16 * 1024;
+
 /// Bytes of a row of [`Sums`].
 const SUMS_ROW_BYTES: usize = WIDTH * size_of::<f32>();
 
-/// Asks for lines of the weights 16 KiB behind those of this step.
+/// Asks for lines of the weights, named by where they begin behind `ahead`.
 macro_rules! request {
-    ($first:expr; $($line:literal)*) => {
-        concat!($("prefetcht1 [{weights} + 16384 + 64*", $line, " + ", $first, "]\n",)*)
+    ($times:literal $part:literal: $($line:literal)*) => {
+        concat!($("prefetcht1 [{ahead} + ", $times, $part, " + ", $line, "]\n",)*)
     };
 }
 
 /// Eighths of the two tiles of weights that a step takes, to be asked for.
-macro_rules! eighth {
+macro_rules! eighths {
+    (start) => {
+        ""
+    };
     ($($eighth:literal)*) => {
-        concat!($(request!(concat!("256*", $eighth); "0" "1" "2" "3"),)*)
+        concat!($(request!("256*" $eighth: "0" "64" "128" "192"),)*)
     };
 }
 
-/// What [`low`](super::split_weights) is made with: masks, the middle of a place and the lowest bit, in registers.
-macro_rules! masks {
-    () => {
+/// Rows of both tiles of `low`: [`low_tiles`](super::split_weights::low_tiles) in instructions. Each asks for as much as it
+/// reads. (`VPTERNLOGD` looks up in `0xea`: first and second, or third; in `0x6a`: first and second, exclusive or third.)
+macro_rules! low_rows {
+    // Masks, the middle of a place and the lowest bit, in registers.
+    (start) => {
         concat!(
             "mov eax, 0x80\n",
             "vpbroadcastd zmm28, eax\n",
@@ -159,11 +168,6 @@ macro_rules! masks {
             "vpbroadcastd zmm31, eax\n",
         )
     };
-}
-
-/// Rows of both tiles of `low`: [`low_tiles`](super::split_weights::low_tiles) in instructions. Each asks for as much as it
-/// reads.
-macro_rules! low_row {
     ($($row:literal)*) => {
         concat!($(
             "vmovdqa64 zmm16, [{weights} + 2048 + 64*", $row, "]\n",
@@ -178,16 +182,16 @@ macro_rules! low_row {
             "vpslld zmm20, zmm18, 16\n",
             "vpord zmm19, zmm19, zmm30\n",
             "vpord zmm20, zmm20, zmm30\n",
-            "vpternlogd zmm17, zmm29, zmm30, ", and_or!(), "\n",
-            "vpternlogd zmm18, zmm29, zmm30, ", and_or!(), "\n",
+            "vpternlogd zmm17, zmm29, zmm30, 0xea\n",
+            "vpternlogd zmm18, zmm29, zmm30, 0xea\n",
             // ... with their bytes and bits below ...
             "vpslld zmm21, zmm16, 8\n",
             "vpsrld zmm22, zmm16, 8\n",
             "vpsrld zmm23, zmm16, 16\n",
-            "vpternlogd zmm21, zmm31, zmm19, ", and_xor!(), "\n",
-            "vpternlogd zmm22, zmm31, zmm20, ", and_xor!(), "\n",
-            "vpternlogd zmm16, zmm31, zmm17, ", and_xor!(), "\n",
-            "vpternlogd zmm23, zmm31, zmm18, ", and_xor!(), "\n",
+            "vpternlogd zmm21, zmm31, zmm19, 0x6a\n",
+            "vpternlogd zmm22, zmm31, zmm20, 0x6a\n",
+            "vpternlogd zmm16, zmm31, zmm17, 0x6a\n",
+            "vpternlogd zmm23, zmm31, zmm18, 0x6a\n",
             "vpxord zmm21{{k1}}, zmm21, zmm28\n",
             "vpxord zmm16{{k2}}, zmm16, zmm28\n",
             "vpxord zmm22{{k3}}, zmm22, zmm28\n",
@@ -199,37 +203,24 @@ macro_rules! low_row {
             "vsubps zmm23, zmm23, zmm18\n",
             "vpsrld zmm21, zmm21, 16\n",
             "vpsrld zmm22, zmm22, 16\n",
-            "vpternlogd zmm16, zmm29, zmm21, ", and_or!(), "\n",
-            "vpternlogd zmm23, zmm29, zmm22, ", and_or!(), "\n",
+            "vpternlogd zmm16, zmm29, zmm21, 0xea\n",
+            "vpternlogd zmm23, zmm29, zmm22, 0xea\n",
             "vmovdqa64 [{low} + 64*", $row, "], zmm16\n",
             "vmovdqa64 [{low} + 1024 + 64*", $row, "], zmm23\n",
-            request!(concat!("192*", $row); "0" "1" "2"),
+            request!("192*" $row: "0" "64" "128"),
+            request!("3072 + 8*" $row: "0"),
         )*)
     };
 }
 
-/// First and second, or third: what `VPTERNLOGD` looks up.
-macro_rules! and_or {
-    () => {
-        "0xea"
-    };
-}
-
-/// First and second, exclusive or third.
-macro_rules! and_xor {
-    () => {
-        "0x6a"
-    };
-}
-
 /// A loop over the depth: what starts it, a step, how far a step goes in tiles of rows, of columns and of their `low`, what
-/// ends it. After `&` stands what is done behind an instruction where weights come from memory, and the name of that
-/// behind `beside`: spread over the step, because the processor can wait for no more than some lines at a time.
+/// ends it. After `&` stand the parts of what is done beside an instruction where weights come from memory, and behind
+/// `beside` what that is: it is spread over the step, because the processor can wait for no more than some lines at a time.
 macro_rules! product {
     (
         $(#[$attribute:meta])*
         $name:ident,
-        start: [$($start:expr),*],
+        start: [$($start:literal)*],
         step: [$($step:literal $(& $parts:tt)?)*], beside: $beside:ident,
             tiles_in_step: $rows:tt, $columns:tt, $lows:tt,
         end: [$($end:literal)*]
@@ -238,9 +229,9 @@ macro_rules! product {
         ///
         /// # Safety
         ///
-        /// The thread's tiles are configured as [`FULL_TILES`]; `steps` is not 0; each of `input`,
-        /// `weights` and `low` points to the tiles of `steps` steps, and if `FIRST`, the last to room for them; so does
-        /// `bits`, if the numbers are split.
+        /// The thread's tiles are configured as [`FULL_TILES`]; `steps` is not 0; each of `input`, and `weights`, points to
+        /// the tiles of `steps` steps. If the numbers are split, `bits` and `low` do so as well, the processor has AVX-512,
+        /// and if `FIRST`, nobody else has a reference to `low`, which is written.
         unsafe fn $name<const FIRST: bool>(
             input: [*const Tile; 2],
             bits: *const StepBits,
@@ -250,16 +241,18 @@ macro_rules! product {
             sums: &mut Sums,
         ) {
             macro_rules! walk {
-                ($of_step:expr) => {
+                ($before:expr, $in_step:expr) => {
                     asm!(
+                        $before,
                         $($start,)*
                         "2:",
-                        $of_step,
+                        $in_step,
                         "add {above}, {rows}",
                         "add {below}, {rows}",
                         "add {weights}, {columns}",
                         "add {low}, {lows}",
-                        "add {bits}, {of_step}",
+                        "add {bits}, {step_bits}",
+                        "add {ahead}, {step_bytes}",
                         "dec {steps}",
                         "jnz 2b",
                         $($end,)*
@@ -268,6 +261,7 @@ macro_rules! product {
                         weights = inout(reg) weights => _,
                         low = inout(reg) low => _,
                         bits = inout(reg) bits => _,
+                        ahead = inout(reg) bits.wrapping_byte_add(AHEAD) => _,
                         out("rax") _,
                         steps = inout(reg) steps => _,
                         stride = in(reg) ROW_BYTES,
@@ -276,7 +270,10 @@ macro_rules! product {
                         rows = const $rows * size_of::<Tile>(),
                         columns = const $columns * size_of::<Tile>(),
                         lows = const $lows * size_of::<Tile>(),
-                        of_step = const size_of::<StepBits>(),
+                        step_bits = const size_of::<StepBits>(),
+                        // Only of split numbers there are bits, and a `low`.
+                        step_bytes = const $columns * size_of::<Tile>()
+                            + $lows / PAIR * size_of::<StepBits>(),
                         out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                         out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                         out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _,
@@ -287,15 +284,15 @@ macro_rules! product {
                     )
                 };
             }
-            // SAFETY: by the contract above every address read lies in the tiles of a step; written
-            // is only to `sums`, 16 rows at each of up to four quarters, and to `low` if `FIRST`. The registers that
-            // change are named, all tiles among them; the processor has the vector instructions (`detect`). Requests go up to 19 KiB beyond the weights: they are hints, which
-            // read nothing that the program sees and fault nowhere.
+            // SAFETY: by the contract above every address read lies in the tiles, or the bits, of a step; written is only
+            // to `sums`, 16 rows at each of up to four quarters, and to `low` if `FIRST`. The registers that change are
+            // named, all tiles among them. Requests go beyond the weights: they are hints, which read nothing that
+            // the program sees and fault nowhere.
             unsafe {
                 if FIRST {
-                    walk!(concat!($($step, "\n", $($beside! $parts,)?)*));
+                    walk!($beside!(start), concat!($($step, "\n", $($beside! $parts,)?)*));
                 } else {
-                    walk!(concat!($($step, "\n",)*));
+                    walk!("", concat!($($step, "\n",)*));
                 }
             }
         }
@@ -305,7 +302,7 @@ macro_rules! product {
 product!(
     /// Two tiles of rows, rounded.
     two_single,
-    start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
+    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]" & ("0")
         "tileloadd tmm4, [{above} + {stride}*1]" & ("1")
@@ -316,7 +313,7 @@ product!(
         "tdpbf16ps tmm2, tmm5, tmm6" & ("6")
         "tdpbf16ps tmm3, tmm5, tmm7" & ("7")
     ],
-    beside: eighth,
+    beside: eighths,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -329,7 +326,7 @@ product!(
 product!(
     /// One tile of rows, rounded.
     one_single,
-    start: ["tilezero tmm0", "tilezero tmm1"],
+    start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]" & ("0" "1")
         "tileloadd tmm4, [{above} + {stride}*1]" & ("2")
@@ -337,7 +334,7 @@ product!(
         "tdpbf16ps tmm0, tmm4, tmm6" & ("5")
         "tdpbf16ps tmm1, tmm4, tmm7" & ("6" "7")
     ],
-    beside: eighth,
+    beside: eighths,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -348,7 +345,7 @@ product!(
 product!(
     /// Two tiles of rows, whole numbers.
     two_bytes,
-    start: ["tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
+    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]" & ("0")
         "tileloadd tmm4, [{above} + {stride}*1]" & ("1")
@@ -359,7 +356,7 @@ product!(
         "tdpbusd tmm2, tmm5, tmm6" & ("6")
         "tdpbusd tmm3, tmm5, tmm7" & ("7")
     ],
-    beside: eighth,
+    beside: eighths,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -372,7 +369,7 @@ product!(
 product!(
     /// One tile of rows, whole numbers.
     one_bytes,
-    start: ["tilezero tmm0", "tilezero tmm1"],
+    start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
         "tileloadd tmm6, [{weights} + {stride}*1]" & ("0" "1")
         "tileloadd tmm4, [{above} + {stride}*1]" & ("2")
@@ -380,7 +377,7 @@ product!(
         "tdpbusd tmm0, tmm4, tmm6" & ("5")
         "tdpbusd tmm1, tmm4, tmm7" & ("6" "7")
     ],
-    beside: eighth,
+    beside: eighths,
     tiles_in_step: 1, 2, 0,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -391,22 +388,22 @@ product!(
 product!(
     /// Two tiles of rows, split.
     two_split,
-    start: [masks!(), "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3"],
+    start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
         "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm5, [{below} + {stride}*1 + 1024]"
         "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1")
-        "tdpbf16ps tmm1, tmm4, tmm7" & ("2" "3")
-        "tdpbf16ps tmm2, tmm5, tmm6" & ("4" "5")
-        "tdpbf16ps tmm3, tmm5, tmm7" & ("6" "7")
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1" "2" "3")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("4" "5" "6" "7")
+        "tdpbf16ps tmm2, tmm5, tmm6" & ("8" "9" "10" "11")
+        "tdpbf16ps tmm3, tmm5, tmm7" & ("12" "13" "14" "15")
         "tileloadd tmm4, [{above} + {stride}*1]"
         "tileloadd tmm5, [{below} + {stride}*1]"
-        "tdpbf16ps tmm0, tmm4, tmm6" & ("8" "9")
-        "tdpbf16ps tmm1, tmm4, tmm7" & ("10" "11")
-        "tdpbf16ps tmm2, tmm5, tmm6" & ("12" "13")
-        "tdpbf16ps tmm3, tmm5, tmm7" & ("14" "15")
+        "tdpbf16ps tmm0, tmm4, tmm6"
+        "tdpbf16ps tmm1, tmm4, tmm7"
+        "tdpbf16ps tmm2, tmm5, tmm6"
+        "tdpbf16ps tmm3, tmm5, tmm7"
         "tileloadd tmm6, [{low} + {stride}*1]"
         "tileloadd tmm7, [{low} + {stride}*1 + 1024]"
         "tdpbf16ps tmm0, tmm4, tmm6"
@@ -414,7 +411,7 @@ product!(
         "tdpbf16ps tmm1, tmm4, tmm7"
         "tdpbf16ps tmm3, tmm5, tmm7"
     ],
-    beside: low_row,
+    beside: low_rows,
     tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"
@@ -427,22 +424,22 @@ product!(
 product!(
     /// One tile of rows, split.
     one_split,
-    start: [masks!(), "tilezero tmm0", "tilezero tmm1"],
+    start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
         "tileloadd tmm4, [{above} + {stride}*1 + 1024]"
         "tileloadd tmm6, [{weights} + {stride}*1]"
         "tileloadd tmm7, [{weights} + {stride}*1 + 1024]"
-        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1" "2" "3")
-        "tdpbf16ps tmm1, tmm4, tmm7" & ("4" "5" "6" "7")
+        "tdpbf16ps tmm0, tmm4, tmm6" & ("0" "1" "2" "3" "4" "5" "6" "7")
+        "tdpbf16ps tmm1, tmm4, tmm7" & ("8" "9" "10" "11" "12" "13" "14" "15")
         "tileloadd tmm5, [{above} + {stride}*1]"
-        "tdpbf16ps tmm0, tmm5, tmm6" & ("8" "9" "10" "11")
-        "tdpbf16ps tmm1, tmm5, tmm7" & ("12" "13" "14" "15")
+        "tdpbf16ps tmm0, tmm5, tmm6"
+        "tdpbf16ps tmm1, tmm5, tmm7"
         "tileloadd tmm6, [{low} + {stride}*1]"
         "tileloadd tmm7, [{low} + {stride}*1 + 1024]"
         "tdpbf16ps tmm0, tmm5, tmm6"
         "tdpbf16ps tmm1, tmm5, tmm7"
     ],
-    beside: low_row,
+    beside: low_rows,
     tiles_in_step: 2, 3, 2,
     end: [
         "tilestored [{sums} + {sums_stride}*1], tmm0"

@@ -15,7 +15,7 @@ use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
 /// depth: for every [`Numbers::depth`] rows of the matrix the two tiles of `high`, then, if the numbers
-/// are split, the one of their rests' bytes, whose last bits stand before the whole panel
+/// are split, the one of their rests' bytes, whose last bits stand at the start of the panel
 /// ([how](super::split_weights)). Columns and depths that the matrix does not have are 0.
 #[derive(Debug)]
 pub(in crate::cpu) struct TileWeights {
@@ -200,17 +200,17 @@ impl Vectorized for Fill<'_> {
                 let block_values = block.as_flattened_mut();
                 self.matrices.copy_block(inputs, first, block_values, WIDTH);
                 block[missing].fill([0.0; WIDTH]);
-                let (highs, bytes) = tiles.split_at_mut(PAIR);
+                let (highs, rests) = tiles.split_at_mut(PAIR);
                 for (row, [even, odd]) in block.as_chunks::<2>().0.iter().enumerate() {
-                    let mut rests = [0; SIDE];
+                    let mut bytes = [0; SIDE];
                     let halves = even.as_chunks().0.iter().zip(odd.as_chunks().0);
                     for (column, (high, (even, odd))) in highs.iter_mut().zip(halves).enumerate() {
                         let places = match self.form {
                             Form::Single => round(even, odd),
                             Form::Split => {
-                                let (places, bytes, last) = shorten_pairs(even, odd);
-                                for (rests, bytes) in rests.iter_mut().zip(bytes) {
-                                    *rests |= bytes << (16 * column);
+                                let (places, upper, last) = shorten_pairs(even, odd);
+                                for (bytes, upper) in bytes.iter_mut().zip(upper) {
+                                    *bytes |= upper << (16 * column);
                                 }
                                 bits[depth][row].as_chunks_mut().0[column] = last;
                                 places
@@ -218,8 +218,8 @@ impl Vectorized for Fill<'_> {
                         };
                         *high.row_places_mut(row) = places;
                     }
-                    if let [bytes] = bytes {
-                        *bytes.row_places_mut(row) = rests;
+                    if let [rests] = rests {
+                        *rests.row_places_mut(row) = bytes;
                     }
                 }
             }
