@@ -169,7 +169,7 @@ impl<'a> Layer<'a> {
                 group: PhantomData,
             })
         };
-        let work = |rows: &_, part, range, columns, output: &mut [f32]| {
+        let work = |rows: &_, part, range, columns, output: &mut [&mut [f32]]| {
             panels.dispatch(Product {
                 rows,
                 layer: self,
@@ -185,7 +185,7 @@ impl<'a> Layer<'a> {
             let packed: Vec<_> = parts()
                 .map(|part| (part.clone(), pack(0..rows, part)))
                 .collect();
-            by_panels(rows, self, output, |range, columns, output| {
+            by_panels(self, output, |range, columns, output| {
                 for (part, packed) in &packed {
                     let (part, range) = (part.clone(), range.clone());
                     work(packed, part, range, columns.clone(), output);
@@ -200,9 +200,10 @@ impl<'a> Layer<'a> {
             .for_each(|(index, output)| {
                 let first = index * block;
                 let rows = first..rows.min(first + block);
+                let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
                 for part in parts() {
                     let packed = pack(rows.clone(), part.clone());
-                    work(&packed, part, 0..self.panels(), 0..self.output, output);
+                    work(&packed, part, 0..self.panels(), 0..self.output, &mut output);
                 }
             });
     }
@@ -235,43 +236,34 @@ fn rows_of(values: &[f32], width: usize) -> usize {
     values.len() / width.max(1)
 }
 
-/// Every thread computes some columns of all rows aside, then they are put in their places.
+/// Every thread computes some columns of all rows.
 ///
-/// `compute` is given panels, the columns that they hold, and room for rows of these columns alone.
+/// `compute` is given panels, the columns that they hold, and of every row the places of these columns.
 pub(super) fn by_panels(
-    rows: usize,
     layer: Layer<'_>,
     output: &mut [f32],
-    compute: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
+    compute: impl Fn(Range<usize>, Range<usize>, &mut [&mut [f32]]) + Sync,
 ) {
-    let (panels, width, columns) = (layer.panels(), layer.width, layer.output);
+    let (panels, columns) = (layer.panels(), layer.output);
     let share = panels.div_ceil(rayon::current_num_threads());
-    if share == panels {
-        compute(0..panels, 0..columns, output);
-        return;
-    }
-    let parts: Vec<(Range<usize>, Vec<f32>)> = (0..panels.div_ceil(share))
-        .into_par_iter()
-        .map(|part| {
-            let panels = part * share..panels.min((part + 1) * share);
-            let columns = panels.start * width..columns.min(panels.end * width);
-            let mut output = vec![0.0; rows * columns.len()];
-            compute(panels, columns.clone(), &mut output);
-            (columns, output)
-        })
-        .collect();
-    for (part_columns, part) in parts {
-        for (row, values) in output
-            .chunks_exact_mut(columns)
-            .zip(part.chunks_exact(part_columns.len()))
-        {
-            row[part_columns.clone()].copy_from_slice(values);
+    let mut parts: Vec<Vec<_>> = (0..panels.div_ceil(share)).map(|_| Vec::new()).collect();
+    for row in output.chunks_exact_mut(columns) {
+        for (part, places) in parts.iter_mut().zip(row.chunks_mut(share * layer.width)) {
+            part.push(places);
         }
     }
+    parts
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(part, mut output)| {
+            let panels = part * share..panels.min((part + 1) * share);
+            let columns = panels.start * layer.width..columns.min(panels.end * layer.width);
+            compute(panels, columns, &mut output);
+        });
 }
 
 /// A part of the depth of all rows times some panels.
-struct Product<'a, P: PanelPart> {
+struct Product<'a, 'b, P: PanelPart> {
     rows: &'a PackedRows<P::Group>,
     layer: Layer<'a>,
     /// All panels of the layer.
@@ -280,13 +272,13 @@ struct Product<'a, P: PanelPart> {
     /// What `rows` hold of the depth.
     part: Range<usize>,
     panels: Range<usize>,
-    /// Rows of `columns.len()` floats, which hold the sums of the parts before.
-    output: &'a mut [f32],
+    /// Of every row `columns`, which hold the sums of the parts before.
+    output: &'a mut [&'b mut [f32]],
     /// Columns of the product that the panels hold.
     columns: Range<usize>,
 }
 
-impl<P: PanelPart> Vectorized for Product<'_, P> {
+impl<P: PanelPart> Vectorized for Product<'_, '_, P> {
     type Output = ();
 
     #[inline(always)]
@@ -317,7 +309,7 @@ impl<P: PanelPart> Vectorized for Product<'_, P> {
     }
 }
 
-impl<P: PanelPart> Product<'_, P> {
+impl<P: PanelPart> Product<'_, '_, P> {
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize>(
         &mut self,
@@ -339,10 +331,7 @@ impl<P: PanelPart> Product<'_, P> {
         };
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
-        let output = self
-            .output
-            .chunks_exact_mut(self.columns.len())
-            .skip(tile.first_row);
+        let output = &mut self.output[tile.first_row..];
         for (sums, output) in sums.iter().zip(output) {
             let output = &mut output[first..first + count];
             let start = if is_first { bias } else { load::<S>(output) };
@@ -417,24 +406,33 @@ mod tests {
         }
     }
 
+    fn product<'a, 'b, E: Element>(
+        rows: &'a PackedRows<f32>,
+        layer: Layer<'a>,
+        weights: &'a [E],
+        output: &'a mut [&'b mut [f32]],
+    ) -> Product<'a, 'b, E> {
+        Product {
+            rows,
+            layer,
+            weights,
+            instructions: (),
+            part: 0..9,
+            panels: 0..layer.panels(),
+            output,
+            columns: 0..70,
+        }
+    }
+
     fn heights_agree<E: Element>(weights: &PackedLinear, elements: &[E]) {
         let layer = Layer::new(weights, Activation::Identity);
         for rows in 0..=40 {
             let input = numbers(rows * 9, 3, 1.0);
-            let product = |rows, output| Product {
-                rows,
-                layer,
-                weights: elements,
-                instructions: (),
-                part: 0..9,
-                panels: 0..layer.panels(),
-                output,
-                columns: 0..70,
-            };
             let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
             let pack = |tallest| RowMajor(&input).pack(0..rows, 9, 0..9, tallest);
             let in_tall = pack(12);
-            Arch::new().dispatch(Tall(product(&in_tall, &mut tall)));
+            let mut places: Vec<_> = tall.chunks_exact_mut(70).collect();
+            Arch::new().dispatch(Tall(product(&in_tall, layer, elements, &mut places)));
             let in_usual = dispatch(Pack {
                 input: RowMajor(&input),
                 rows: 0..rows,
@@ -442,7 +440,8 @@ mod tests {
                 part: 0..9,
                 group: PhantomData,
             });
-            dispatch(product(&in_usual, &mut usual));
+            let mut places: Vec<_> = usual.chunks_exact_mut(70).collect();
+            dispatch(product(&in_usual, layer, elements, &mut places));
             assert_eq!(tall, usual, "{} bytes, {rows} rows", size_of::<E>());
         }
     }

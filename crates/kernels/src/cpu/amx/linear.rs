@@ -119,7 +119,8 @@ impl Tiled<'_> {
                         self.convert(input, tiles, steps);
                     }
                     let panels = 0..self.layer.panels();
-                    self.multiply(tiles, &steps, panels, output);
+                    let mut output: Vec<_> = output.chunks_exact_mut(width).collect();
+                    self.multiply(tiles, &steps, panels, &mut output);
                 });
             });
     }
@@ -136,7 +137,7 @@ impl Tiled<'_> {
                 .zip(steps.par_chunks_mut(SIDE))
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
-            linear::by_panels(rows, self.layer, output, |panels, _, output| {
+            linear::by_panels(self.layer, output, |panels, _, output| {
                 self.multiply(tiles, steps, panels, output);
             });
         });
@@ -161,9 +162,15 @@ impl Tiled<'_> {
         }
     }
 
-    /// The tiles of as many rows as there are `steps` times some panels; `output` has the columns of
+    /// The tiles of as many rows as there are `steps` times some panels; `output` has of every row the columns of
     /// these alone.
-    fn multiply(self, tiles: &[Tile], steps: &[Steps], panels: Range<usize>, output: &mut [f32]) {
+    fn multiply(
+        self,
+        tiles: &[Tile],
+        steps: &[Steps],
+        panels: Range<usize>,
+        output: &mut [&mut [f32]],
+    ) {
         with_tiles(&LOW, self.weights.low_tiles_of_panel(), |low| {
             with_unit(|unit| self.multiply_by(unit, low, tiles, steps, panels, output));
         });
@@ -176,11 +183,10 @@ impl Tiled<'_> {
         tiles: &[Tile],
         steps: &[Steps],
         panels: Range<usize>,
-        output: &mut [f32],
+        output: &mut [&mut [f32]],
     ) {
         let of_rows = self.weights.tiles_of_rows();
         let start = panels.start * WIDTH;
-        let width = self.layer.output.min(panels.end * WIDTH) - start;
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, of_rows);
             let weights = self.weights.panel(block.panel);
@@ -192,15 +198,15 @@ impl Tiled<'_> {
             unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
         };
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
-            let steps = &steps[pair * WIDTH..steps.len().min((pair + 1) * WIDTH)];
+            let rows = pair * WIDTH..steps.len().min((pair + 1) * WIDTH);
+            let steps = &steps[rows.clone()];
             dispatch(Finish {
                 sums,
                 scaling: (self.weights.columns())
                     .map(|columns| Scaling::new(columns, panel, steps)),
                 bias: &self.layer.bias.as_chunks().0[panel],
                 activation: self.layer.activation,
-                output: &mut output[pair * WIDTH * width..][..steps.len() * width],
-                width,
+                output: &mut output[rows],
                 first: panel * WIDTH - start,
             });
         };
@@ -238,26 +244,24 @@ impl Vectorized for Conversion<'_> {
     }
 }
 
-/// What follows the sums: bias, activation, and their places in the output, rows of `width`.
-struct Finish<'a> {
+/// What follows the sums: bias, activation, and their places in the rows of the output.
+struct Finish<'a, 'b> {
     sums: &'a mut Sums,
     /// Of whole numbers.
     scaling: Option<Scaling<'a>>,
     bias: &'a [f32; WIDTH],
     activation: Activation,
-    output: &'a mut [f32],
-    width: usize,
+    output: &'a mut [&'b mut [f32]],
+    /// Of the panel's columns in these rows.
     first: usize,
 }
 
-impl Vectorized for Finish<'_> {
+impl Vectorized for Finish<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
-        let count = WIDTH.min(self.width - self.first);
-        let output = self.output.chunks_exact_mut(self.width);
-        for (row, (sums, output)) in self.sums.0.iter_mut().zip(output).enumerate() {
+        for (row, (sums, output)) in self.sums.0.iter_mut().zip(self.output).enumerate() {
             if let Some(scaling) = &self.scaling {
                 scaling.apply(row, sums, self.bias);
             } else {
@@ -270,12 +274,13 @@ impl Vectorized for Finish<'_> {
                     *sum = gelu(*sum);
                 }
             }
-            let output = &mut output[self.first..][..count];
+            let output = &mut output[self.first..];
+            let count = WIDTH.min(output.len());
             // A number of floats that the compiler does not know would be a call.
             if let Some(places) = output.first_chunk_mut::<WIDTH>() {
                 *places = *sums;
             } else {
-                output.copy_from_slice(&sums[..count]);
+                output[..count].copy_from_slice(&sums[..count]);
             }
         }
     }

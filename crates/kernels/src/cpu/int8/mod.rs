@@ -181,20 +181,22 @@ pub(super) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i
 /// As [`linear`](super::linear::linear), with the panels taken out of the weights.
 pub(super) fn linear(input: &[f32], weights: &Int8Panels, layer: Layer<'_>, output: &mut [f32]) {
     let (depth, body) = (layer.input, weights.body);
-    let work =
-        |rows: &QuantizedRows, range: Range<usize>, columns: Range<usize>, output: &mut [f32]| {
-            body.dispatch(Product {
-                rows,
-                weights,
-                layer,
-                range,
-                columns,
-                output,
-            });
-        };
+    let work = |rows: &QuantizedRows,
+                range: Range<usize>,
+                columns: Range<usize>,
+                output: &mut [&mut [f32]]| {
+        body.dispatch(Product {
+            rows,
+            weights,
+            layer,
+            range,
+            columns,
+            output,
+        });
+    };
     if few_rows(input.len() / depth) {
         let rows = quantized(body, input, depth);
-        by_panels(rows.count(), layer, output, |range, columns, output| {
+        by_panels(layer, output, |range, columns, output| {
             work(&rows, range, columns, output);
         });
         return;
@@ -205,7 +207,8 @@ pub(super) fn linear(input: &[f32], weights: &Int8Panels, layer: Layer<'_>, outp
         .zip(output.par_chunks_mut(block * layer.output))
         .for_each(|(input, output)| {
             let rows = quantized(body, input, depth);
-            work(&rows, 0..layer.panels(), 0..layer.output, output);
+            let mut output: Vec<_> = output.chunks_exact_mut(layer.output).collect();
+            work(&rows, 0..layer.panels(), 0..layer.output, &mut output);
         });
 }
 
@@ -223,7 +226,7 @@ fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
 }
 
 /// All rows times some panels.
-struct Product<'a> {
+struct Product<'a, 'b> {
     rows: &'a QuantizedRows,
     weights: &'a Int8Panels,
     layer: Layer<'a>,
@@ -231,11 +234,11 @@ struct Product<'a> {
     range: Range<usize>,
     /// Columns of the product that they hold.
     columns: Range<usize>,
-    /// Rows of `columns.len()` floats.
-    output: &'a mut [f32],
+    /// Of every row `columns`.
+    output: &'a mut [&'b mut [f32]],
 }
 
-impl WithDotProduct for Product<'_> {
+impl WithDotProduct for Product<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -262,7 +265,7 @@ impl WithDotProduct for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl Product<'_, '_> {
     #[inline(always)]
     fn tile<D: DotProduct, const ROWS: usize>(
         &mut self,
@@ -286,10 +289,7 @@ impl Product<'_> {
         let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
-        let output = self
-            .output
-            .chunks_exact_mut(self.columns.len())
-            .skip(tile.first_row);
+        let output = &mut self.output[tile.first_row..];
         let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
             let row_scale = simd.splat_f32s(self.rows.scale(tile.first_row + row));

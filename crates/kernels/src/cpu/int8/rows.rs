@@ -113,11 +113,6 @@ impl QuantizedRows {
         this
     }
 
-    /// How many.
-    pub(super) fn count(&self) -> usize {
-        self.scales.len()
-    }
-
     pub(super) fn tiles(&self) -> &[Tile] {
         &self.tiles
     }
@@ -142,6 +137,11 @@ impl QuantizedRows {
 
 #[cfg(test)]
 impl QuantizedRows {
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.scales.len()
+    }
+
     /// One of them.
     pub(super) fn number(&self, row: usize, place: usize) -> i32 {
         let within = |tile: &&Tile| (tile.first_row..tile.first_row + tile.height).contains(&row);
