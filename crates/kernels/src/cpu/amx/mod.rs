@@ -22,7 +22,7 @@
 //! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
 //!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
 //! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
-//!   other four hold what is multiplied ([`unit`]). So every tile that is read is used twice; on the first walk
+//!   other four hold what is multiplied ([`loops`]). So every tile that is read is used twice; on the first walk
 //!   over a panel, its weights are asked for ahead of their use. What follows the sums is done while the next ones are
 //!   made ([`blocks`]).
 //! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
@@ -56,6 +56,8 @@ pub(super) mod tiles;
 mod vectors;
 mod weights;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod loops;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod unit;
 

@@ -2,7 +2,7 @@
 //!
 //! Of a few rows reading the weights is what takes the time, and a bfloat16 for the rest too would be more than a quarter
 //! more to read. So the rest is a whole number of units of its own `high`'s: `2^-9` of that number's last place. It
-//! becomes a bfloat16 again (`low`) on the first walk over a panel, beside the products ([`unit`](super)), and stays in the
+//! becomes a bfloat16 again (`low`) on the first walk over a panel, beside the products ([`loops`](super)), and stays in the
 //! cache for the other rows. Both together are within `2^-17` of the number (of `high`, to be exact). With eight bits
 //! alone vectors of the tiny test model were off by 1.02e-5, where 1e-5 is the limit, with nine by 7.0e-6; all-mpnet-base-v2's,
 //! simulated in PyTorch, by 8.3e-6 and 4.4e-6, and by 5.0e-6 with a bfloat16 for the rest.

@@ -112,7 +112,8 @@ pub(super) trait Multiply {
     ///
     /// For every [`Numbers::depth`] of the depth `input` has [`Numbers::parts`] tiles for each tile of rows, `high` and
     /// then `low`, and `weights` has [`Numbers::weights_in_step`] tiles for the panel of columns: both columns' `high`, and
-    /// if they are split their bytes; before all of them stand the bits of all steps. Rows of `sums` that belong to no tile of `input` are left as they are.
+    /// if they are split their bytes; before all of them stand the bits of all steps. Rows of `sums` that belong to no tile
+    /// of `input` are left as they are.
     ///
     /// # Panics
     ///
