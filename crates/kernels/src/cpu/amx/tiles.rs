@@ -159,6 +159,16 @@ pub(super) fn nearest(value: f32) -> u16 {
     (bfloat16(value) >> 16) as u16
 }
 
+/// Numbers of two rows, rounded to the nearest bfloat16, side by side.
+#[inline(always)]
+pub(in crate::cpu) fn nearest_pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
+    let mut pairs = [0; SIDE];
+    for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
+        *pair = bfloat16(*one) >> 16 | bfloat16(*other);
+    }
+    pairs
+}
+
 /// A bfloat16 as float32.
 #[inline(always)]
 pub(super) fn widen(half: u16) -> f32 {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::bytes;
 use super::split_weights::{bits_of_steps, bits_of_steps_mut, lengthen, shorten};
-use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest, widen};
+use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest_pairs, widen};
 use super::{Form, Numbers};
 use crate::cpu::int8::{Columns, Int8Matrix};
 use crate::cpu::matrices::Matrices;
@@ -206,7 +206,7 @@ impl Vectorized for Fill<'_> {
                     let halves = even.as_chunks().0.iter().zip(odd.as_chunks().0);
                     for (column, (high, (even, odd))) in highs.iter_mut().zip(halves).enumerate() {
                         let places = match self.form {
-                            Form::Single => round(even, odd),
+                            Form::Single => nearest_pairs(even, odd),
                             Form::Split => {
                                 let (places, upper, last) = shorten_pairs(even, odd);
                                 for (bytes, upper) in bytes.iter_mut().zip(upper) {
@@ -225,16 +225,6 @@ impl Vectorized for Fill<'_> {
             }
         }
     }
-}
-
-/// Both depths of 16 columns, rounded.
-#[inline(always)]
-fn round(even: &[f32; SIDE], odd: &[f32; SIDE]) -> [u32; SIDE] {
-    let mut places = [0; SIDE];
-    for ((place, even), odd) in places.iter_mut().zip(even).zip(odd) {
-        *place = u32::from(nearest(*even)) | u32::from(nearest(*odd)) << 16;
-    }
-    places
 }
 
 /// Both depths of 16 columns: `high`; the rests' bytes, in the lower half of a place; and of either depth their last bits.

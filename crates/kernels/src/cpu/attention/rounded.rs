@@ -10,7 +10,7 @@
 use pulp::Simd;
 
 use super::head::Head;
-use crate::cpu::amx::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
+use crate::cpu::amx::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest_pairs};
 use crate::cpu::amx::{Form, RoundedProducts, RoundedRows, RoundedWork};
 use crate::cpu::lanes::{LANES, total};
 use crate::cpu::math::exp;
@@ -144,7 +144,7 @@ fn value_tiles(rows: Rows<'_>, length: usize) -> Vec<Tile> {
             }
             let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
             let (places, _) = tile.places_mut().as_chunks_mut();
-            places[key % DEPTH / 2] = pairs(&one, &other);
+            places[key % DEPTH / 2] = nearest_pairs(&one, &other);
         }
     }
     tiles
@@ -158,16 +158,6 @@ fn first<const N: usize>(values: &[f32]) -> [f32; N] {
         numbers[..values.len()].copy_from_slice(values);
         numbers
     })
-}
-
-/// Numbers of two rows side by side.
-#[inline(always)]
-fn pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
-    let mut pairs = [0; SIDE];
-    for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
-        *pair = bfloat16(*one) >> 16 | bfloat16(*other);
-    }
-    pairs
 }
 
 /// From scores, in whole tiles, to weights but for a factor, rounded; gives their sum.
