@@ -10,7 +10,7 @@ use crate::plain;
 use crate::precision::Precision;
 use crate::sixteen_bits;
 use crate::texts::Texts;
-use crate::weights::{LinearWeights, Norm};
+use crate::weights::{LayerWeights, LinearWeights, Norm};
 
 /// A backend with the operations of an encoder.
 ///
@@ -126,6 +126,17 @@ pub trait EncoderOps: Backend {
         norm: Norm<Self>,
     ) -> Tensor<Self, 2> {
         plain::add_layer_norm(values, residual, norm)
+    }
+
+    /// What follows attention in an encoder layer: with `x = attention_norm(dense(attended) + hidden)` it is
+    /// `output_norm(dense(gelu(dense(x))) + x)`. `[rows, width]` in and out.
+    #[must_use]
+    fn after_attention(
+        attended: Tensor<Self, 2>,
+        hidden: Tensor<Self, 2>,
+        weights: LayerWeights<Self>,
+    ) -> Tensor<Self, 2> {
+        plain::after_attention(attended, hidden, weights)
     }
 
     /// Attention within each of `texts`, no further: `dropout(softmax(query * key^T /

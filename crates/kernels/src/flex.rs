@@ -5,15 +5,15 @@ use burn_flex::{Flex, FlexTensor};
 
 use crate::adamw::AdamWStep;
 use crate::cpu::{
-    self, Activation, Attention, Factor, Gradients, PackedLinear, PositionBias, Projections,
-    Strided,
+    self, Activation, Attention, Factor, Gradients, NormParameters, PackedLinear, PositionBias,
+    Projections, Strided,
 };
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
-use crate::weights::{LinearWeights, Norm};
+use crate::weights::{LayerWeights, LinearWeights, Norm};
 
 impl EncoderOps for Flex {
     const END_TO_END: bool = true;
@@ -138,10 +138,8 @@ impl EncoderOps for Flex {
         if [values.dtype(), norm.scale.dtype()] != [DType::F32; 2] {
             return plain::normalize(values, norm);
         }
-        let (scale, shift) = (contiguous(norm.scale), contiguous(norm.shift));
-        in_place(values, |values| {
-            cpu::layer_norm(values, slice(&scale), slice(&shift), norm.epsilon as f32);
-        })
+        let norm = NormSlices::of(norm);
+        in_place(values, |values| cpu::layer_norm(values, norm.parameters()))
     }
 
     fn normalize_backward(
@@ -177,16 +175,35 @@ impl EncoderOps for Flex {
             return plain::add_layer_norm(values, residual, norm);
         }
         let residual = contiguous(residual);
-        let (scale, shift) = (contiguous(norm.scale), contiguous(norm.shift));
+        let norm = NormSlices::of(norm);
         in_place(values, |values| {
-            let epsilon = norm.epsilon as f32;
-            cpu::add_layer_norm(
-                values,
-                slice(&residual),
-                slice(&scale),
-                slice(&shift),
-                epsilon,
-            );
+            cpu::add_layer_norm(values, slice(&residual), norm.parameters());
+        })
+    }
+
+    fn after_attention(
+        attended: Tensor<Self, 2>,
+        hidden: Tensor<Self, 2>,
+        weights: LayerWeights<Self>,
+    ) -> Tensor<Self, 2> {
+        let norms = [&weights.attention_norm, &weights.output_norm];
+        if [attended.dtype(), hidden.dtype()] != [DType::F32; 2]
+            || norms.iter().any(|norm| norm.scale.dtype() != DType::F32)
+        {
+            return plain::after_attention(attended, hidden, weights);
+        }
+        let attended = contiguous(attended);
+        let attention_norm = NormSlices::of(weights.attention_norm);
+        let output_norm = NormSlices::of(weights.output_norm);
+        let layer = cpu::AfterAttention {
+            attention_output: &weights.attention_output,
+            attention_norm: attention_norm.parameters(),
+            intermediate: &weights.intermediate,
+            output: &weights.output,
+            output_norm: output_norm.parameters(),
+        };
+        in_place(hidden, |hidden| {
+            cpu::after_attention(slice(&attended), hidden, &layer);
         })
     }
 
@@ -341,6 +358,31 @@ impl AttentionInput {
             head_size: self.width / heads,
             dropout,
             precision,
+        }
+    }
+}
+
+/// A normalisation, held as slices need it.
+struct NormSlices {
+    scale: FlexTensor,
+    shift: FlexTensor,
+    epsilon: f64,
+}
+
+impl NormSlices {
+    fn of(norm: Norm<Flex>) -> Self {
+        Self {
+            scale: contiguous(norm.scale),
+            shift: contiguous(norm.shift),
+            epsilon: norm.epsilon,
+        }
+    }
+
+    fn parameters(&self) -> NormParameters<'_> {
+        NormParameters {
+            scale: slice(&self.scale),
+            shift: slice(&self.shift),
+            epsilon: self.epsilon as f32,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::sixteen_bits::{in_float32, widened};
 use crate::texts::Texts;
-use crate::weights::{LinearWeights, Norm};
+use crate::weights::{LayerWeights, LinearWeights, Norm};
 
 pub(crate) fn dense<B: EncoderOps>(
     input: Tensor<B, 2>,
@@ -78,6 +78,20 @@ pub(crate) fn add_layer_norm<B: EncoderOps>(
 ) -> Tensor<B, 2> {
     let dtype = values.dtype();
     B::normalize(widened(values) + widened(residual), norm).cast(dtype)
+}
+
+pub(crate) fn after_attention<B: EncoderOps>(
+    attended: Tensor<B, 2>,
+    hidden: Tensor<B, 2>,
+    weights: LayerWeights<B>,
+) -> Tensor<B, 2> {
+    let dense =
+        |input, weights, activation| B::dense(input, LinearWeights::Packed(weights), activation);
+    let attended = dense(attended, weights.attention_output, Activation::Identity);
+    let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
+    let intermediate = dense(hidden.clone(), weights.intermediate, Activation::Gelu);
+    let output = dense(intermediate, weights.output, Activation::Identity);
+    B::add_layer_norm(output, hidden, weights.output_norm)
 }
 
 /// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::cpu::every;
 use crate::{
-    Activation, AdamWStep, DropoutMask, EncoderOps, LinearWeights, Norm, NormalizeGradients,
-    Precision, Texts, plain,
+    Activation, AdamWStep, DropoutMask, EncoderOps, LayerWeights, LinearWeights, Norm,
+    NormalizeGradients, Precision, Texts, plain,
 };
 
 type Train = Autodiff<Flex>;
@@ -49,6 +49,10 @@ fn as_multiplied<const D: usize>(rows: Tensor<Flex, D>, precision: Precision) ->
     } else {
         rows
     }
+}
+
+fn bits(tensor: Tensor<Flex, 2>) -> Vec<u32> {
+    tensor.into_data().iter::<f32>().map(f32::to_bits).collect()
 }
 
 fn norm(width: usize) -> Norm<Flex> {
@@ -282,6 +286,36 @@ proptest! {
             let x = leaf(&values);
             let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
             assert_same(node, derived, 1.0);
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+
+    // The composition's operations have fast bodies too, and a row gives the same bits in whatever block.
+    #[test]
+    fn what_follows_attention_is_its_operations_one_by_one(
+        rows in prop_oneof![1usize..60, 60usize..400],
+        width in 8usize..70,
+        inner in 1usize..130,
+        precision in prop_oneof![Just(Precision::Float32), Just(Precision::Bfloat16), Just(Precision::Int8)],
+    ) {
+        every::set_of_instructions(|| {
+            let pack = |input, output| {
+                let layer = (random([input, output], 0.3), random([output], 1.0));
+                Flex::pack_linear(&[layer], precision).unwrap()
+            };
+            let weights = LayerWeights {
+                attention_output: pack(width, width),
+                attention_norm: norm(width),
+                intermediate: pack(width, inner),
+                output: pack(inner, width),
+                output_norm: norm(width),
+            };
+            let (attended, hidden) = (random([rows, width], 1.0), random([rows, width], 1.0));
+            let expected = plain::after_attention(attended.clone(), hidden.clone(), weights.clone());
+            // In the place of `hidden`, which somebody else holds too.
+            let found = Flex::after_attention(attended, hidden.clone(), weights.clone());
+            prop_assert_eq!(found.dims(), [rows, width]);
+            prop_assert_eq!(bits(found), bits(expected));
             Ok::<_, TestCaseError>(())
         })?;
     }

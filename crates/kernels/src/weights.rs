@@ -35,6 +35,21 @@ impl<B: Backend> LinearWeights<B> {
     }
 }
 
+/// The weights of an encoder layer that follow its attention, packed.
+#[derive(Clone, Debug)]
+pub struct LayerWeights<B: Backend> {
+    /// `[width, width]`.
+    pub attention_output: PackedLinear,
+    /// Behind the first addition.
+    pub attention_norm: Norm<B>,
+    /// `[width, intermediate]`.
+    pub intermediate: PackedLinear,
+    /// `[intermediate, width]`.
+    pub output: PackedLinear,
+    /// Behind the second addition.
+    pub output_norm: Norm<B>,
+}
+
 /// Scale, shift and epsilon of a layer normalisation.
 #[derive(Clone, Debug)]
 pub struct Norm<B: Backend> {

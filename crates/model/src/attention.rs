@@ -139,6 +139,11 @@ impl<B: Backend> SelfAttention<B> {
         self
     }
 
+    /// The output's projection, if it is packed.
+    pub(crate) fn packed_output(&self) -> Option<&PackedLinear> {
+        self.packed.as_ref().map(|packed| &packed.output)
+    }
+
     pub(crate) fn adapters(&self) -> Option<&AttentionAdapters<B>> {
         self.adapters.as_ref()
     }
@@ -182,20 +187,7 @@ impl<B: EncoderOps> SelfAttention<B> {
     /// - `hidden`: `[tokens, width]`, the tokens of a text one after the other
     /// - output: `[tokens, width]`
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        let projections = self.projections(hidden);
-        let attended = match &context.layout {
-            Layout::EndToEnd(texts) => {
-                let dropout = self.dropout.mask::<B>(&context.bias.device());
-                let precision = (self.packed.as_ref())
-                    .map_or(Precision::Float32, |packed| packed.projections.precision());
-                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
-            }
-            Layout::Padded {
-                batch,
-                length,
-                padding,
-            } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
-        };
+        let attended = self.attend(hidden, context);
         match &self.packed {
             Some(packed) => dense(
                 &self.output,
@@ -207,6 +199,28 @@ impl<B: EncoderOps> SelfAttention<B> {
                 let adapter = self.adapters.as_ref().map(|adapters| &adapters.output);
                 project(&self.output, adapter, attended)
             }
+        }
+    }
+
+    /// [`forward`](Self::forward) without the output's projection.
+    pub(crate) fn attend(
+        &self,
+        hidden: Tensor<B, 2>,
+        context: &AttentionContext<B>,
+    ) -> Tensor<B, 2> {
+        let projections = self.projections(hidden);
+        match &context.layout {
+            Layout::EndToEnd(texts) => {
+                let dropout = self.dropout.mask::<B>(&context.bias.device());
+                let precision = (self.packed.as_ref())
+                    .map_or(Precision::Float32, |packed| packed.projections.precision());
+                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
+            }
+            Layout::Padded {
+                batch,
+                length,
+                padding,
+            } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
         }
     }
 

@@ -117,11 +117,15 @@ impl<B: EncoderOps> LayerNorm<B> {
         values: Tensor<B, 2>,
         residual: Tensor<B, 2>,
     ) -> Tensor<B, 2> {
-        let norm = Norm {
+        B::add_layer_norm(values, residual, self.norm())
+    }
+
+    /// Its parameters.
+    pub(crate) fn norm(&self) -> Norm<B> {
+        Norm {
             scale: self.gamma.val(),
             shift: self.beta.val(),
             epsilon: self.epsilon,
-        };
-        B::add_layer_norm(values, residual, norm)
+        }
     }
 }

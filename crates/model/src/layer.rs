@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::{Activation, EncoderOps, PackedLinear, Precision};
+use kernels::{Activation, EncoderOps, LayerWeights, PackedLinear, Precision};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
@@ -111,6 +111,10 @@ impl<B: EncoderOps> EncoderLayer<B> {
 
     /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        if let Some(weights) = self.packed_weights(&hidden) {
+            let attended = self.attention.attend(hidden.clone(), context);
+            return B::after_attention(attended, hidden, weights);
+        }
         let attended = self.attention.forward(hidden.clone(), context);
         let hidden = self
             .attention_norm
@@ -130,5 +134,18 @@ impl<B: EncoderOps> EncoderLayer<B> {
         );
         self.output_norm
             .after_adding(self.dropout.forward(transformed), hidden)
+    }
+
+    /// All that follows attention, if it is packed and nothing is to be dropped on the way.
+    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<LayerWeights<B>> {
+        let feed_forward = self.packed.as_ref()?;
+        let attention_output = self.attention.packed_output()?;
+        (!self.dropout.acts::<B>(&hidden.device())).then(|| LayerWeights {
+            attention_output: attention_output.clone(),
+            attention_norm: self.attention_norm.norm(),
+            intermediate: feed_forward.intermediate.clone(),
+            output: feed_forward.output.clone(),
+            output_norm: self.output_norm.norm(),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use divan::Bencher;
+use kernels::cpu::NormParameters;
 use kernels::{DropoutMask, cpu};
 
 use crate::numbers::numbers;
@@ -44,7 +45,12 @@ pub(crate) fn add_layer_norm(rows: usize) -> Work {
     let residual = numbers(rows * WIDTH, 3);
     let mut values = numbers(rows * WIDTH, 4);
     Work::of_bytes(bytes(3 * rows * WIDTH), move || {
-        cpu::add_layer_norm(black_box(&mut values), &residual, &scale, &shift, EPSILON);
+        let norm = NormParameters {
+            scale: &scale,
+            shift: &shift,
+            epsilon: EPSILON,
+        };
+        cpu::add_layer_norm(black_box(&mut values), &residual, norm);
     })
 }
 

@@ -15,8 +15,9 @@ pub(super) trait Input<G>: Copy + Sync {
     const BY_ONE_THREAD: bool;
 
     /// A part of some rows of `depth` floats in tiles of up to `tallest`.
-    fn pack(
+    fn pack<S: Simd>(
         self,
+        simd: S,
         rows: Range<usize>,
         depth: usize,
         part: Range<usize>,
@@ -32,8 +33,9 @@ impl<G: Group> Input<G> for RowMajor<'_> {
     const BY_ONE_THREAD: bool = true;
 
     #[inline(always)]
-    fn pack(
+    fn pack<S: Simd>(
         self,
+        simd: S,
         rows: Range<usize>,
         depth: usize,
         part: Range<usize>,
@@ -44,7 +46,7 @@ impl<G: Group> Input<G> for RowMajor<'_> {
             stride: depth,
             depth: part.len(),
         };
-        PackedRows::pack(source, rows.len(), tallest)
+        PackedRows::pack(simd, source, rows.len(), tallest)
     }
 }
 
@@ -53,8 +55,9 @@ impl Input<f32> for Columns<'_> {
     const BY_ONE_THREAD: bool = false;
 
     #[inline(always)]
-    fn pack(
+    fn pack<S: Simd>(
         self,
+        _: S,
         rows: Range<usize>,
         _: usize,
         part: Range<usize>,
@@ -80,8 +83,8 @@ impl<G, I: Input<G>> Vectorized for Pack<I, G> {
     type Output = PackedRows<G>;
 
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(self, _: S) -> PackedRows<G> {
-        self.input.pack(self.rows, self.depth, self.part, ROWS)
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) -> PackedRows<G> {
+        (self.input).pack(simd, self.rows, self.depth, self.part, ROWS)
     }
 }
 

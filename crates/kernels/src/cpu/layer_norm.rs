@@ -19,6 +19,17 @@ use super::sums::add;
 /// Rows of a task: 192 KiB of 768 floats, which stay in the second-level cache between the passes over them.
 const ROWS_PER_TASK: usize = 64;
 
+/// Scale, shift and epsilon of a normalisation.
+#[derive(Clone, Copy, Debug)]
+pub struct NormParameters<'a> {
+    /// `[width]`.
+    pub scale: &'a [f32],
+    /// `[width]`.
+    pub shift: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
 /// `scale * (x - mean(x)) / sqrt(variance(x) + epsilon) + shift` of every row of
 /// `x = values + residual`, in the place of `values`.
 ///
@@ -28,31 +39,27 @@ const ROWS_PER_TASK: usize = 64;
 /// # Panics
 ///
 /// When the lengths do not fit each other.
-pub fn add_layer_norm(
-    values: &mut [f32],
-    residual: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    epsilon: f32,
-) {
+pub fn add_layer_norm(values: &mut [f32], residual: &[f32], norm: NormParameters<'_>) {
     assert_eq!(values.len(), residual.len(), "values and residual");
-    let Some(task) = task(values, scale, shift) else {
+    let Some(task) = norm.task(values) else {
         return;
     };
     values
         .par_chunks_mut(task)
         .zip(residual.par_chunks(task))
-        .for_each(|(values, residual)| {
-            for (value, residual) in values.iter_mut().zip(residual) {
-                *value += residual;
-            }
-            dispatch(Forward {
-                values,
-                scale,
-                shift,
-                epsilon,
-            });
-        });
+        .for_each(|(values, residual)| add_layer_norm_of_block(values, residual, norm));
+}
+
+/// As [`add_layer_norm`], of a block of rows that is not shared out: by this thread alone.
+pub(super) fn add_layer_norm_of_block(
+    values: &mut [f32],
+    residual: &[f32],
+    norm: NormParameters<'_>,
+) {
+    for (value, residual) in values.iter_mut().zip(residual) {
+        *value += residual;
+    }
+    dispatch(Forward { values, norm });
 }
 
 /// [`add_layer_norm`] without a residual.
@@ -60,33 +67,28 @@ pub fn add_layer_norm(
 /// # Panics
 ///
 /// As [`add_layer_norm`].
-pub fn layer_norm(values: &mut [f32], scale: &[f32], shift: &[f32], epsilon: f32) {
-    let Some(task) = task(values, scale, shift) else {
+pub fn layer_norm(values: &mut [f32], norm: NormParameters<'_>) {
+    let Some(task) = norm.task(values) else {
         return;
     };
-    values.par_chunks_mut(task).for_each(|values| {
-        dispatch(Forward {
-            values,
-            scale,
-            shift,
-            epsilon,
-        });
-    });
+    values
+        .par_chunks_mut(task)
+        .for_each(|values| dispatch(Forward { values, norm }));
 }
 
-/// Floats of a task; none where rows have no width.
-fn task(values: &[f32], scale: &[f32], shift: &[f32]) -> Option<usize> {
-    let width = scale.len();
-    assert_eq!(width, shift.len(), "scale and shift");
-    assert_eq!(values.len() % width.max(1), 0, "whole rows");
-    (width > 0).then_some(width * ROWS_PER_TASK)
+impl NormParameters<'_> {
+    /// Floats of a task; none where rows have no width.
+    fn task(self, values: &[f32]) -> Option<usize> {
+        let width = self.scale.len();
+        assert_eq!(width, self.shift.len(), "scale and shift");
+        assert_eq!(values.len() % width.max(1), 0, "whole rows");
+        (width > 0).then_some(width * ROWS_PER_TASK)
+    }
 }
 
 struct Forward<'a> {
     values: &'a mut [f32],
-    scale: &'a [f32],
-    shift: &'a [f32],
-    epsilon: f32,
+    norm: NormParameters<'a>,
 }
 
 impl Vectorized for Forward<'_> {
@@ -94,10 +96,14 @@ impl Vectorized for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
-        let width = self.scale.len();
-        for row in self.values.chunks_exact_mut(width) {
-            let (mean, factor) = moments(simd, row, self.epsilon);
-            for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {
+        let NormParameters {
+            scale,
+            shift,
+            epsilon,
+        } = self.norm;
+        for row in self.values.chunks_exact_mut(scale.len()) {
+            let (mean, factor) = moments(simd, row, epsilon);
+            for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
                 *value = ((*value - mean) * factor).mul_add(*scale, *shift);
             }
         }

@@ -42,6 +42,10 @@ const BLOCK_FLOATS: usize = 64 * 1024;
 /// The most of the depth that is summed up at once: a panel's part, 64 KiB with AVX2, and a block that meets it.
 const MOST_DEPTH: usize = 1024;
 
+/// The most rows of a block that passes through several layers: what they make of it, up to 12 KiB a row, stays in the
+/// second-level cache.
+const ROWS_OF_LAYERS: usize = 48;
+
 /// With fewer rows than this for every thread, the panels are shared out instead.
 const FEWEST_ROWS: usize = 24;
 
@@ -65,6 +69,34 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
         Panels::Int8(panels) => int8::linear(input, panels, layer, output),
         Panels::Float32(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
         Panels::Bfloat16(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
+    }
+}
+
+/// As [`linear`], of a block of rows that is not shared out: by this thread alone.
+pub(super) fn linear_of_block(
+    input: &[f32],
+    weights: &PackedLinear,
+    activation: Activation,
+    output: &mut [f32],
+) {
+    let layer = Layer::new(weights, activation);
+    let rows = 0..rows_of(output, layer.output);
+    let input_rows = RowMajor(input);
+    match weights.panels() {
+        Panels::Tiles(tiles) => amx::linear_of_block(input, tiles, layer, output),
+        Panels::Int8(panels) => int8::linear_of_block(input, panels, layer, output),
+        Panels::Float32(panels) => layer.multiply_block(input_rows, rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply_block(input_rows, rows, &**panels, output),
+    }
+}
+
+/// Rows of a block, where several layers with such weights follow each other block by block; `None` where these are few
+/// rows, of which every layer is better shared out by its weights.
+pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usize> {
+    match weights.panels() {
+        Panels::Tiles(tiles) if amx::by_unit(tiles) => amx::rows_of_blocks(rows),
+        _ if few_rows(rows) => None,
+        _ => Some(rows_of_block(rows, ROWS_OF_LAYERS)),
     }
 }
 
@@ -159,36 +191,14 @@ impl<'a> Layer<'a> {
         output: &mut [f32],
     ) {
         let depth = self.input;
-        let parts = || parts(depth, P::Part::ALIGNMENT);
-        let pack = |rows, part| {
-            panels.dispatch(Pack {
-                input,
-                rows,
-                depth,
-                part,
-                group: PhantomData,
-            })
-        };
-        let work = |rows: &_, part, range, columns, output: &mut [&mut [f32]]| {
-            panels.dispatch(Product {
-                rows,
-                layer: self,
-                weights: panels.parts(),
-                instructions: panels.instructions(),
-                part,
-                panels: range,
-                output,
-                columns,
-            });
-        };
         if few_rows(rows) && I::BY_ONE_THREAD {
-            let packed: Vec<_> = parts()
-                .map(|part| (part.clone(), pack(0..rows, part)))
+            let packed: Vec<_> = parts(depth, P::Part::ALIGNMENT)
+                .map(|part| (part.clone(), self.pack(input, 0..rows, part, panels)))
                 .collect();
             by_panels(self, output, |range, columns, output| {
                 for (part, packed) in &packed {
                     let (part, range) = (part.clone(), range.clone());
-                    work(packed, part, range, columns.clone(), output);
+                    self.add_part(packed, part, panels, range, columns.clone(), output);
                 }
             });
             return;
@@ -199,13 +209,62 @@ impl<'a> Layer<'a> {
             .enumerate()
             .for_each(|(index, output)| {
                 let first = index * block;
-                let rows = first..rows.min(first + block);
-                let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
-                for part in parts() {
-                    let packed = pack(rows.clone(), part.clone());
-                    work(&packed, part, 0..self.panels(), 0..self.output, &mut output);
-                }
+                self.multiply_block(input, first..rows.min(first + block), panels, output);
             });
+    }
+
+    /// Some rows of the input times the panels, by this thread alone: `output` has these rows.
+    pub(super) fn multiply_block<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+        self,
+        input: I,
+        rows: Range<usize>,
+        panels: P,
+        output: &mut [f32],
+    ) {
+        let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
+        for part in parts(self.input, P::Part::ALIGNMENT) {
+            let packed = self.pack(input, rows.clone(), part.clone(), panels);
+            let (range, columns) = (0..self.panels(), 0..self.output);
+            self.add_part(&packed, part, panels, range, columns, &mut output);
+        }
+    }
+
+    fn pack<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+        self,
+        input: I,
+        rows: Range<usize>,
+        part: Range<usize>,
+        panels: P,
+    ) -> PackedRows<<P::Part as PanelPart>::Group> {
+        panels.dispatch(Pack {
+            input,
+            rows,
+            depth: self.input,
+            part,
+            group: PhantomData,
+        })
+    }
+
+    /// Adds the product of a part of the depth with some panels.
+    fn add_part<P: Panelled>(
+        self,
+        rows: &PackedRows<<P::Part as PanelPart>::Group>,
+        part: Range<usize>,
+        panels: P,
+        range: Range<usize>,
+        columns: Range<usize>,
+        output: &mut [&mut [f32]],
+    ) {
+        panels.dispatch(Product {
+            rows,
+            layer: self,
+            weights: panels.parts(),
+            instructions: panels.instructions(),
+            part,
+            panels: range,
+            output,
+            columns,
+        });
     }
 }
 
@@ -429,7 +488,7 @@ mod tests {
         for rows in 0..=40 {
             let input = numbers(rows * 9, 3, 1.0);
             let (mut tall, mut usual) = (vec![0.0; rows * 70], vec![0.0; rows * 70]);
-            let pack = |tallest| RowMajor(&input).pack(0..rows, 9, 0..9, tallest);
+            let pack = |tallest| RowMajor(&input).pack(pulp::Scalar, 0..rows, 9, 0..9, tallest);
             let in_tall = pack(12);
             let mut places: Vec<_> = tall.chunks_exact_mut(70).collect();
             Arch::new().dispatch(Tall(product(&in_tall, layer, elements, &mut places)));

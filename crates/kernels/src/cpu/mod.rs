@@ -7,6 +7,7 @@
 //! beside weights of bfloat16 or of eight bits are of such numbers then.
 
 mod adamw;
+mod after_attention;
 mod amx;
 mod attention;
 mod dropout;
@@ -28,6 +29,7 @@ mod tile;
 mod transpose;
 
 pub use adamw::adamw;
+pub use after_attention::{AfterAttention, after_attention};
 pub use amx::multiplies_bfloat16;
 pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
@@ -35,7 +37,9 @@ pub use attention::{
 pub use dropout::drop_elements;
 pub use gelu::{gelu, gelu_backward};
 pub use int8::Int8Matrix;
-pub use layer_norm::{NormGradients, add_layer_norm, layer_norm, layer_norm_backward};
+pub use layer_norm::{
+    NormGradients, NormParameters, add_layer_norm, layer_norm, layer_norm_backward,
+};
 pub use linear::{Activation, linear};
 pub use panels::PackedLinear;
 pub use product::{Factor, product};

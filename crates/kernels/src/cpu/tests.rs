@@ -277,7 +277,8 @@ proptest! {
         }
         every::set_of_instructions(|| {
             let mut values = values.clone();
-            add_layer_norm(&mut values, &residual, &gamma, &beta, epsilon);
+            let norm = NormParameters { scale: &gamma, shift: &beta, epsilon };
+            add_layer_norm(&mut values, &residual, norm);
             // Differences to a mean of the same size, and a root: a few units of 2^-24, times `gamma`.
             assert_close(&values, &expected, 2e-5);
             Ok::<_, TestCaseError>(())

@@ -72,18 +72,22 @@ pub(super) trait Group: Pod + Send + Sync {
     /// How many.
     const SIZE: usize;
 
-    /// Those of a row, each to its place; what the last one lacks is 0.
-    fn put<'a>(row: &[f32], places: impl Iterator<Item = &'a mut Self>);
+    /// Puts those of the first `height` rows side by side: `[group][row]`. What the last of a row lacks is 0; behind the
+    /// last place, where there are more, zeros may be written.
+    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
 }
 
 impl Group for f32 {
     const SIZE: usize = 1;
 
     #[inline(always)]
-    fn put<'a>(row: &[f32], places: impl Iterator<Item = &'a mut Self>) {
-        for (place, value) in places.zip(row) {
-            *place = *value;
+    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+        let mut of_tile = [&[][..]; MOST_ROWS];
+        for (row, values) in of_tile[..height].iter_mut().enumerate() {
+            *values = bytemuck::cast_slice(rows.row(row));
         }
+        let places = bytemuck::cast_slice_mut(places);
+        interleave(simd, &of_tile[..height], height, places);
     }
 }
 
@@ -109,19 +113,18 @@ impl<G: Group> PackedRows<G> {
     /// The first `count` of `rows`, in tiles of up to `tallest`, all of the same height as far as that
     /// goes: a tile of one row takes almost as long as one of six.
     #[inline(always)]
-    pub(super) fn pack(rows: Rows<'_>, count: usize, tallest: usize) -> Self {
+    pub(super) fn pack<S: Simd>(simd: S, rows: Rows<'_>, count: usize, tallest: usize) -> Self {
         let mut packed = Self::zeroed(count, rows.depth.div_ceil(G::SIZE), tallest);
+        // Not a closure for each tile: it would not be compiled for the wide instructions.
         for tile in &packed.tiles {
-            let groups = &mut packed.groups[tile.start..][..tile.height * packed.in_row];
-            for row in 0..tile.height {
-                let places = groups[row..].iter_mut().step_by(tile.height);
-                G::put(rows.row(tile.first_row + row), places);
-            }
+            // With the places of the tiles behind it, which are filled later.
+            let places = &mut packed.groups[tile.start..];
+            G::put(simd, rows.after(tile.first_row), tile.height, places);
         }
         packed
     }
 
-    /// As [`pack`](Self::pack), by registers, of rows whose groups lie in pieces of as many as the widest register has
+    /// As [`pack`](Self::pack), of rows whose groups lie in pieces of as many as the widest register has
     /// lanes: those of a row's first `in_row` groups. A group takes 32 bits.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
@@ -184,29 +187,6 @@ impl<G: Group> PackedRows<G> {
 }
 
 impl PackedRows<f32> {
-    /// As [`pack`](Self::pack), by registers. That is faster where rows are short and few, as those of a head are (a tenth
-    /// of attention's time); the groups of int8's dense layers were packed no faster so.
-    #[inline(always)]
-    pub(super) fn interleave<S: Simd>(
-        simd: S,
-        rows: Rows<'_>,
-        count: usize,
-        tallest: usize,
-    ) -> Self {
-        let mut packed = Self::zeroed(count, rows.depth, tallest);
-        // Not a closure for each tile: it would not be compiled for the wide instructions.
-        for tile in &packed.tiles {
-            let mut of_tile = [&[][..]; MOST_ROWS];
-            for (row, values) in of_tile[..tile.height].iter_mut().enumerate() {
-                *values = bytemuck::cast_slice(rows.row(tile.first_row + row));
-            }
-            // With the places of the tiles behind it, which are filled later.
-            let places = bytemuck::cast_slice_mut(&mut packed.groups[tile.start..]);
-            interleave(simd, &of_tile[..tile.height], tile.height, places);
-        }
-        packed
-    }
-
     /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
     /// `first` on.
     #[inline(always)]
@@ -331,7 +311,10 @@ pub(super) fn put<S: Simd>(
     }
     if output.len() == REGISTERS * S::F32_LANES {
         let (places, _) = S::as_mut_simd_f32s(output);
-        places.copy_from_slice(&row);
+        // Not `copy_from_slice`: the compiler joins it with the one below to a call.
+        for (place, value) in places.iter_mut().zip(row) {
+            *place = value;
+        }
     } else {
         output.copy_from_slice(&floats::<S>(&row)[..output.len()]);
     }

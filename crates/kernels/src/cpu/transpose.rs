@@ -240,22 +240,21 @@ mod tests {
     struct Pack<'a>(Rows<'a>, usize);
 
     impl Vectorized for Pack<'_> {
-        type Output = [Vec<Vec<f32>>; 2];
+        /// The numbers of every tile, and how many rows each has.
+        type Output = Vec<(Vec<f32>, usize)>;
 
         #[inline(always)]
         fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
-            let Self(rows, count) = self;
-            let packed = PackedRows::<f32>::pack(rows, count, ROWS);
-            let interleaved = PackedRows::<f32>::interleave(simd, rows, count, ROWS);
-            [packed, interleaved].map(|rows| {
-                let tiles = rows.tiles().iter();
-                tiles.map(|tile| rows.groups(*tile).to_vec()).collect()
-            })
+            let packed = PackedRows::<f32>::pack(simd, self.0, self.1, ROWS);
+            let tiles = packed.tiles().iter();
+            tiles
+                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
+                .collect()
         }
     }
 
     #[test]
-    fn rows_are_packed_as_one_element_after_the_other_would_be() {
+    fn packed_rows_stand_side_by_side_in_their_tiles() {
         every::set_of_instructions(|| {
             for depth in [1, 7, 8, 15, 16, 17, 33, 64] {
                 for count in (0..14).chain([24, 25, 48]) {
@@ -266,8 +265,16 @@ mod tests {
                         stride,
                         depth,
                     };
-                    let [packed, interleaved] = dispatch(Pack(rows, count));
-                    assert_eq!(packed, interleaved, "{count} rows of {depth}");
+                    let mut first_row = 0;
+                    for (tile, height) in dispatch(Pack(rows, count)) {
+                        assert_eq!(tile.len(), height * depth);
+                        for (place, found) in tile.iter().enumerate() {
+                            let row = rows.row(first_row + place % height);
+                            assert_eq!(*found, row[place / height], "{count} rows of {depth}");
+                        }
+                        first_row += height;
+                    }
+                    assert_eq!(first_row, count);
                 }
             }
             Ok::<_, ()>(())

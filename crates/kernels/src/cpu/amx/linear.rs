@@ -23,6 +23,10 @@ use crate::cpu::simd::{Vectorized, dispatch};
 /// which have 2 MiB for each core. The other half has room for a panel of weights.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
+/// The most rows of a block that passes through several layers. What they make of it, 3 MiB in the widest layer, is more
+/// than the second-level cache, but with fewer rows all weights would come from further away for too few.
+const ROWS_OF_LAYERS: usize = 256;
+
 /// With fewer rows than this for every thread (and no more than a block), the weights are shared out
 /// instead: each thread then reads a part of them, and that takes the time.
 const FEWEST_ROWS: usize = 96;
@@ -35,14 +39,42 @@ pub(in crate::cpu) fn linear(
     output: &mut [f32],
 ) {
     let rows = input.len() / layer.input.max(1);
-    let vectors = match weights.numbers() {
-        Numbers::Bfloat16(Form::Single) if !wanted() => Vectors::fast(),
-        _ => None,
-    };
-    match vectors {
+    match vectors(weights) {
         Some(vectors) => vectors.linear(input, rows, weights.tiles(), layer, output),
         None => over_tiles(input, rows, weights, layer, output),
     }
+}
+
+/// As [`linear`], by this thread alone.
+pub(in crate::cpu) fn linear_of_block(
+    input: &[f32],
+    weights: &TileWeights,
+    layer: linear::Layer<'_>,
+    output: &mut [f32],
+) {
+    match vectors(weights) {
+        Some(vectors) => vectors.linear_of_block(input, weights.tiles(), layer, output),
+        None => Tiled { weights, layer }.block(input, output),
+    }
+}
+
+/// The vector units, if they are to multiply these weights.
+fn vectors(weights: &TileWeights) -> Option<Vectors> {
+    match weights.numbers() {
+        Numbers::Bfloat16(Form::Single) if !wanted() => Vectors::fast(),
+        _ => None,
+    }
+}
+
+/// Whether the matrix unit, or its portable twin, multiplies these weights.
+pub(in crate::cpu) fn by_unit(weights: &TileWeights) -> bool {
+    vectors(weights).is_none()
+}
+
+/// Rows of a block that passes through several layers; `None` where the weights are shared out.
+pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
+    let block = linear::rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
+    (rows > FEWEST_ROWS * rayon::current_num_threads()).then_some(block)
 }
 
 /// By the matrix unit, or its portable twin.
@@ -104,25 +136,28 @@ struct Tiled<'a> {
 impl Tiled<'_> {
     /// Every thread computes all columns of some blocks of rows.
     fn by_rows(self, input: &[f32], block: usize, output: &mut [f32]) {
-        let (depth, width) = (self.layer.input, self.layer.output);
-        let of_rows = self.weights.tiles_of_rows();
         input
-            .par_chunks(block * depth)
-            .zip(output.par_chunks_mut(block * width))
-            .for_each(|(input, output)| {
-                let rows = input.len() / depth;
-                let mut steps = vec![Steps::ZERO; rows];
-                with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
-                    let groups = tiles.chunks_exact_mut(of_rows);
-                    let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
-                    for (tiles, (input, steps)) in groups.zip(rows) {
-                        self.convert(input, tiles, steps);
-                    }
-                    let panels = 0..self.layer.panels();
-                    let mut output: Vec<_> = output.chunks_exact_mut(width).collect();
-                    self.multiply(tiles, &steps, panels, &mut output);
-                });
-            });
+            .par_chunks(block * self.layer.input)
+            .zip(output.par_chunks_mut(block * self.layer.output))
+            .for_each(|(input, output)| self.block(input, output));
+    }
+
+    /// All columns of a block of rows, by this thread.
+    fn block(self, input: &[f32], output: &mut [f32]) {
+        let depth = self.layer.input;
+        let of_rows = self.weights.tiles_of_rows();
+        let rows = input.len() / depth;
+        let mut steps = vec![Steps::ZERO; rows];
+        with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
+            let groups = tiles.chunks_exact_mut(of_rows);
+            let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
+            for (tiles, (input, steps)) in groups.zip(rows) {
+                self.convert(input, tiles, steps);
+            }
+            let panels = 0..self.layer.panels();
+            let mut output: Vec<_> = output.chunks_exact_mut(self.layer.output).collect();
+            self.multiply(tiles, &steps, panels, &mut output);
+        });
     }
 
     /// Every thread computes some columns of all rows: see [`linear::by_panels`].

@@ -25,6 +25,10 @@ impl Vectors {
         match self {}
     }
 
+    pub(super) fn linear_of_block(self, _: &[f32], _: &[Tile], _: Layer<'_>, _: &mut [f32]) {
+        match self {}
+    }
+
     pub(super) fn vectorize<W: Vectorized>(self, _: W) -> W::Output {
         match self {}
     }

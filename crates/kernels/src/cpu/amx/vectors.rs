@@ -31,7 +31,8 @@ use crate::cpu::input::RowMajor;
 use crate::cpu::linear::{Layer, Panelled};
 use crate::cpu::prefetch::Ahead;
 use crate::cpu::simd::{self, Vectorized};
-use crate::cpu::tile::{Group, PackedRows, PanelPart, REGISTERS, floats, multiply};
+use crate::cpu::tile::{Group, PackedRows, PanelPart, REGISTERS, Rows, floats, multiply};
+use crate::cpu::transpose::{MOST_ROWS, interleave};
 
 /// Stands for the instructions.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +61,26 @@ impl Vectors {
         layer: Layer<'_>,
         output: &mut [f32],
     ) {
-        let panels = TilePanels {
+        layer.multiply(RowMajor(input), rows, self.panels(tiles), output);
+    }
+
+    /// [`linear`](Self::linear) by this thread alone.
+    pub(super) fn linear_of_block(
+        self,
+        input: &[f32],
+        tiles: &[Tile],
+        layer: Layer<'_>,
+        output: &mut [f32],
+    ) {
+        let rows = 0..output.len() / layer.output;
+        layer.multiply_block(RowMajor(input), rows, self.panels(tiles), output);
+    }
+
+    fn panels(self, tiles: &[Tile]) -> TilePanels<'_> {
+        TilePanels {
             tiles: Rounded::wrap_slice(tiles),
             vectors: self,
-        };
-        layer.multiply(RowMajor(input), rows, panels, output);
+        }
     }
 
     pub(super) fn vectorize<W: Vectorized>(self, work: W) -> W::Output {
@@ -177,7 +193,7 @@ impl Panelled for TilePanels<'_> {
 }
 
 /// Two neighbours in a row, rounded to bfloat16.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, TransparentWrapper, Zeroable)]
 #[repr(transparent)]
 struct RoundedPair(u32);
 
@@ -185,16 +201,29 @@ impl Group for RoundedPair {
     const SIZE: usize = 2;
 
     #[inline(always)]
-    fn put<'a>(row: &[f32], mut places: impl Iterator<Item = &'a mut Self>) {
-        for line in row.chunks(DEPTH) {
-            let mut floats = [0.0; DEPTH];
-            floats[..line.len()].copy_from_slice(line);
-            let [rounded, _] = Form::Single.round(&floats);
-            let pairs: [Self; SIDE] = pulp::cast(rounded);
-            let pairs = &pairs[..line.len().div_ceil(Self::SIZE)];
-            for (pair, place) in pairs.iter().zip(places.by_ref()) {
-                *place = *pair;
+    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+        let in_row = rows.depth.div_ceil(Self::SIZE);
+        for start in (0..in_row).step_by(SIDE) {
+            let mut pairs = [[0u32; SIDE]; MOST_ROWS];
+            for (row, pairs) in pairs[..height].iter_mut().enumerate() {
+                let line = &rows.row(row)[start * Self::SIZE..];
+                let [rounded, _] = match line.first_chunk() {
+                    Some(line) => Form::Single.round(line),
+                    None => {
+                        let mut last = [0.0; DEPTH];
+                        last[..line.len()].copy_from_slice(line);
+                        Form::Single.round(&last)
+                    }
+                };
+                *pairs = pulp::cast(rounded);
             }
+            let count = SIDE.min(in_row - start);
+            let mut of_tile = [&[][..]; MOST_ROWS];
+            for (row, pairs) in of_tile.iter_mut().zip(&pairs) {
+                *row = &pairs[..count];
+            }
+            let places = TransparentWrapper::peel_slice_mut(&mut places[start * height..]);
+            interleave(simd, &of_tile[..height], height, places);
         }
     }
 }
@@ -246,26 +275,55 @@ impl PanelPart for Rounded {
 mod tests {
     use super::*;
     use crate::cpu::panels::UPPER_HALF;
+    use crate::cpu::simd::{dispatch, every};
 
-    fn put<G: Group>(row: &[f32]) -> Vec<G> {
-        let mut groups = vec![G::zeroed(); row.len().div_ceil(G::SIZE)];
-        G::put(row, groups.iter_mut());
-        groups
+    struct Pack<'a>(Rows<'a>, usize);
+
+    impl Vectorized for Pack<'_> {
+        /// The groups of every tile, and how many rows each has.
+        type Output = Vec<(Vec<RoundedPair>, usize)>;
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
+            let packed = PackedRows::<RoundedPair>::pack(simd, self.0, self.1, ROWS);
+            let tiles = packed.tiles().iter();
+            tiles
+                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
+                .collect()
+        }
     }
 
     #[test]
-    fn a_row_becomes_pairs_to_its_last_number() {
-        // Whole numbers up to 256 are bfloat16.
-        for length in [1usize, 2, 31, 32, 33, 64, 65, 97] {
-            let row: Vec<f32> = (1..=length).map(|number| number as f32).collect();
-            let padded = [&row[..], &[0.0]].concat();
-            let pairs = padded.as_chunks::<2>().0;
-            assert_eq!(pairs.len(), length.div_ceil(2));
-            let rounded = |pair: &[f32; 2]| {
-                RoundedPair(pair[0].to_bits() >> 16 | (pair[1].to_bits() & UPPER_HALF))
-            };
-            let rounded: Vec<RoundedPair> = pairs.iter().map(rounded).collect();
-            assert_eq!(put::<RoundedPair>(&row), rounded);
-        }
+    fn rows_become_pairs_to_their_last_number() {
+        every::set_of_instructions(|| {
+            for depth in [1usize, 2, 31, 32, 33, 64, 65, 97] {
+                for count in [1, 5, 12, 13, 30] {
+                    let stride = depth + 3;
+                    // Whole numbers up to 256 are bfloat16.
+                    let value = |place: usize| (place % 256) as f32;
+                    let values: Vec<f32> = (0..count * stride).map(value).collect();
+                    let rows = Rows {
+                        values: &values,
+                        stride,
+                        depth,
+                    };
+                    let mut first_row = 0;
+                    for (groups, height) in dispatch(Pack(rows, count)) {
+                        for (place, found) in groups.iter().enumerate() {
+                            let row = rows.row(first_row + place % height);
+                            let pair = &row[place / height * 2..];
+                            let second = pair.get(1).map_or(0, |second| second.to_bits());
+                            let expected = pair[0].to_bits() >> 16 | (second & UPPER_HALF);
+                            assert_eq!(found.0, expected, "{count} rows of {depth}");
+                        }
+                        assert_eq!(groups.len(), height * depth.div_ceil(2));
+                        first_row += height;
+                    }
+                    assert_eq!(first_row, count);
+                }
+            }
+            Ok::<_, ()>(())
+        })
+        .unwrap();
     }
 }

@@ -209,7 +209,7 @@ pub(super) fn product<S: Simd, const ROWS: usize>(
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
-    let rows = PackedRows::<f32>::interleave(simd, input, count, ROWS);
+    let rows = PackedRows::<f32>::pack(simd, input, count, ROWS);
     for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
         for &tile in rows.tiles() {
             let elements = rows.groups(tile);

@@ -180,24 +180,11 @@ pub(super) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i
 
 /// As [`linear`](super::linear::linear), with the panels taken out of the weights.
 pub(super) fn linear(input: &[f32], weights: &Int8Panels, layer: Layer<'_>, output: &mut [f32]) {
-    let (depth, body) = (layer.input, weights.body);
-    let work = |rows: &QuantizedRows,
-                range: Range<usize>,
-                columns: Range<usize>,
-                output: &mut [&mut [f32]]| {
-        body.dispatch(Product {
-            rows,
-            weights,
-            layer,
-            range,
-            columns,
-            output,
-        });
-    };
+    let depth = layer.input;
     if few_rows(input.len() / depth) {
-        let rows = quantized(body, input, depth);
+        let rows = quantized(weights.body, input, depth);
         by_panels(layer, output, |range, columns, output| {
-            work(&rows, range, columns, output);
+            multiply(&rows, weights, layer, range, columns, output);
         });
         return;
     }
@@ -205,11 +192,38 @@ pub(super) fn linear(input: &[f32], weights: &Int8Panels, layer: Layer<'_>, outp
     let blocks = input.par_chunks(block * depth);
     blocks
         .zip(output.par_chunks_mut(block * layer.output))
-        .for_each(|(input, output)| {
-            let rows = quantized(body, input, depth);
-            let mut output: Vec<_> = output.chunks_exact_mut(layer.output).collect();
-            work(&rows, 0..layer.panels(), 0..layer.output, &mut output);
-        });
+        .for_each(|(input, output)| linear_of_block(input, weights, layer, output));
+}
+
+/// As [`linear_of_block`](super::linear::linear_of_block), with the panels taken out of the weights.
+pub(super) fn linear_of_block(
+    input: &[f32],
+    weights: &Int8Panels,
+    layer: Layer<'_>,
+    output: &mut [f32],
+) {
+    let rows = quantized(weights.body, input, layer.input);
+    let mut output: Vec<_> = output.chunks_exact_mut(layer.output).collect();
+    let (range, columns) = (0..layer.panels(), 0..layer.output);
+    multiply(&rows, weights, layer, range, columns, &mut output);
+}
+
+fn multiply(
+    rows: &QuantizedRows,
+    weights: &Int8Panels,
+    layer: Layer<'_>,
+    range: Range<usize>,
+    columns: Range<usize>,
+    output: &mut [&mut [f32]],
+) {
+    weights.body.dispatch(Product {
+        rows,
+        weights,
+        layer,
+        range,
+        columns,
+        output,
+    });
 }
 
 fn quantized(body: Body, values: &[f32], width: usize) -> QuantizedRows {
