@@ -10,7 +10,7 @@ use crate::plain;
 use crate::precision::Precision;
 use crate::sixteen_bits;
 use crate::texts::Texts;
-use crate::weights::{LayerWeights, LinearWeights, Norm};
+use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
 
 /// A backend with the operations of an encoder.
 ///
@@ -130,11 +130,15 @@ pub trait EncoderOps: Backend {
 
     /// What follows attention in an encoder layer: with `x = attention_norm(dense(attended) + hidden)` it is
     /// `output_norm(dense(gelu(dense(x))) + x)`. `[rows, width]` in and out.
+    ///
+    /// # Panics
+    ///
+    /// When the shapes do not fit each other.
     #[must_use]
     fn after_attention(
         attended: Tensor<Self, 2>,
         hidden: Tensor<Self, 2>,
-        weights: LayerWeights<Self>,
+        weights: AfterAttentionWeights<Self>,
     ) -> Tensor<Self, 2> {
         plain::after_attention(attended, hidden, weights)
     }

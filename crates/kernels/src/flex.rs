@@ -13,7 +13,7 @@ use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, Normali
 use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
-use crate::weights::{LayerWeights, LinearWeights, Norm};
+use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
 
 impl EncoderOps for Flex {
     const END_TO_END: bool = true;
@@ -184,7 +184,7 @@ impl EncoderOps for Flex {
     fn after_attention(
         attended: Tensor<Self, 2>,
         hidden: Tensor<Self, 2>,
-        weights: LayerWeights<Self>,
+        weights: AfterAttentionWeights<Self>,
     ) -> Tensor<Self, 2> {
         let norms = [&weights.attention_norm, &weights.output_norm];
         if [attended.dtype(), hidden.dtype()] != [DType::F32; 2]

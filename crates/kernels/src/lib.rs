@@ -38,7 +38,7 @@ pub use encoder_ops::{
 };
 pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;
-pub use weights::{LayerWeights, LinearWeights, Norm};
+pub use weights::{AfterAttentionWeights, LinearWeights, Norm};
 
 #[cfg(feature = "ndarray")]
 impl EncoderOps for burn_ndarray::NdArray {}

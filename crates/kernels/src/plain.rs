@@ -11,7 +11,7 @@ use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::sixteen_bits::{in_float32, widened};
 use crate::texts::Texts;
-use crate::weights::{LayerWeights, LinearWeights, Norm};
+use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
 
 pub(crate) fn dense<B: EncoderOps>(
     input: Tensor<B, 2>,
@@ -83,7 +83,7 @@ pub(crate) fn add_layer_norm<B: EncoderOps>(
 pub(crate) fn after_attention<B: EncoderOps>(
     attended: Tensor<B, 2>,
     hidden: Tensor<B, 2>,
-    weights: LayerWeights<B>,
+    weights: AfterAttentionWeights<B>,
 ) -> Tensor<B, 2> {
     let dense =
         |input, weights, activation| B::dense(input, LinearWeights::Packed(weights), activation);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::cpu::every;
 use crate::{
-    Activation, AdamWStep, DropoutMask, EncoderOps, LayerWeights, LinearWeights, Norm,
+    Activation, AdamWStep, AfterAttentionWeights, DropoutMask, EncoderOps, LinearWeights, Norm,
     NormalizeGradients, Precision, Texts, plain,
 };
 
@@ -295,26 +295,31 @@ proptest! {
     fn what_follows_attention_is_its_operations_one_by_one(
         rows in prop_oneof![1usize..60, 60usize..400],
         width in 8usize..70,
-        inner in 1usize..130,
-        precision in prop_oneof![Just(Precision::Float32), Just(Precision::Bfloat16), Just(Precision::Int8)],
+        // The depth of the last layer: in one part and in two.
+        inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
+        precisions in [(); 3].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
     ) {
         every::set_of_instructions(|| {
-            let pack = |input, output| {
+            let pack = |input, output, precision: usize| {
                 let layer = (random([input, output], 0.3), random([output], 1.0));
-                Flex::pack_linear(&[layer], precision).unwrap()
+                Flex::pack_linear(&[layer], precisions[precision]).unwrap()
             };
-            let weights = LayerWeights {
-                attention_output: pack(width, width),
+            let weights = AfterAttentionWeights {
+                attention_output: pack(width, width, 0),
                 attention_norm: norm(width),
-                intermediate: pack(width, inner),
-                output: pack(inner, width),
+                intermediate: pack(width, inner, 1),
+                output: pack(inner, width, 2),
                 output_norm: norm(width),
             };
             let (attended, hidden) = (random([rows, width], 1.0), random([rows, width], 1.0));
             let expected = plain::after_attention(attended.clone(), hidden.clone(), weights.clone());
-            // In the place of `hidden`, which somebody else holds too.
-            let found = Flex::after_attention(attended, hidden.clone(), weights.clone());
+            // In the place of `hidden`, but not where somebody else holds it too.
+            let before = bits(hidden.clone());
+            let found = Flex::after_attention(attended.clone(), hidden.clone(), weights.clone());
             prop_assert_eq!(found.dims(), [rows, width]);
+            prop_assert_eq!(bits(found), bits(expected.clone()));
+            prop_assert_eq!(bits(hidden.clone()), before);
+            let found = Flex::after_attention(attended, hidden, weights);
             prop_assert_eq!(bits(found), bits(expected));
             Ok::<_, TestCaseError>(())
         })?;

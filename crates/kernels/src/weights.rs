@@ -37,7 +37,7 @@ impl<B: Backend> LinearWeights<B> {
 
 /// The weights of an encoder layer that follow its attention, packed.
 #[derive(Clone, Debug)]
-pub struct LayerWeights<B: Backend> {
+pub struct AfterAttentionWeights<B: Backend> {
     /// `[width, width]`.
     pub attention_output: PackedLinear,
     /// Behind the first addition.

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::{Activation, EncoderOps, LayerWeights, PackedLinear, Precision};
+use kernels::{Activation, AfterAttentionWeights, EncoderOps, PackedLinear, Precision};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
@@ -137,15 +137,54 @@ impl<B: EncoderOps> EncoderLayer<B> {
     }
 
     /// All that follows attention, if it is packed and nothing is to be dropped on the way.
-    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<LayerWeights<B>> {
+    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<AfterAttentionWeights<B>> {
         let feed_forward = self.packed.as_ref()?;
         let attention_output = self.attention.packed_output()?;
-        (!self.dropout.acts::<B>(&hidden.device())).then(|| LayerWeights {
+        (!self.dropout.acts::<B>(&hidden.device())).then(|| AfterAttentionWeights {
             attention_output: attention_output.clone(),
             attention_norm: self.attention_norm.norm(),
             intermediate: feed_forward.intermediate.clone(),
             output: feed_forward.output.clone(),
             output_norm: self.output_norm.norm(),
         })
+    }
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::{Distribution, Tolerance};
+    use burn_flex::Flex;
+    use kernels::Texts;
+
+    use super::*;
+    use crate::attention::Layout;
+    use crate::dropout::with_dropout_seed;
+
+    #[test]
+    fn a_packed_layer_drops_what_another_drops() {
+        let folder = "tests/fixtures/tiny-mpnet".as_ref();
+        let mut config = MpNetConfig::from_folder(folder).unwrap();
+        config.hidden_dropout_prob = 0.5;
+        config.attention_probs_dropout_prob = 0.0;
+        let device = Default::default();
+        let layer = EncoderLayer::<Flex>::new(&config, &device);
+        let heads = config.num_attention_heads;
+        let normal = Distribution::Normal(0.0, 1.0);
+        let context = AttentionContext {
+            bias: Tensor::random([1, heads, 40, 40], normal, &device),
+            layout: Layout::EndToEnd(Texts::of_lengths([40, 17, 3])),
+        };
+        let hidden = Tensor::random([60, config.hidden_size], normal, &device);
+        let of = |layer: &EncoderLayer<Flex>| layer.forward(hidden.clone(), &context).into_data();
+        // Weights are drawn when they are used first: a clone before that would draw others.
+        let expected = of(&layer);
+        let packed = layer.clone().pack(Precision::Float32);
+        assert!(packed.packed.is_some());
+        let seeded = |layer| with_dropout_seed(1, || of(layer));
+        // Sums of some dozen products in another order.
+        let tolerance = Tolerance::absolute(1e-5);
+        of(&packed).assert_approx_eq::<f32>(&expected, tolerance);
+        seeded(&packed).assert_approx_eq::<f32>(&seeded(&layer), tolerance);
+        assert_ne!(seeded(&packed), of(&packed));
     }
 }

@@ -56,10 +56,12 @@ pub(super) fn add_layer_norm_of_block(
     residual: &[f32],
     norm: NormParameters<'_>,
 ) {
-    for (value, residual) in values.iter_mut().zip(residual) {
-        *value += residual;
-    }
-    dispatch(Forward { values, norm });
+    let residual = Some(residual);
+    dispatch(Forward {
+        values,
+        residual,
+        norm,
+    });
 }
 
 /// [`add_layer_norm`] without a residual.
@@ -71,9 +73,13 @@ pub fn layer_norm(values: &mut [f32], norm: NormParameters<'_>) {
     let Some(task) = norm.task(values) else {
         return;
     };
-    values
-        .par_chunks_mut(task)
-        .for_each(|values| dispatch(Forward { values, norm }));
+    values.par_chunks_mut(task).for_each(|values| {
+        dispatch(Forward {
+            values,
+            residual: None,
+            norm,
+        });
+    });
 }
 
 impl NormParameters<'_> {
@@ -88,6 +94,8 @@ impl NormParameters<'_> {
 
 struct Forward<'a> {
     values: &'a mut [f32],
+    /// What is added before.
+    residual: Option<&'a [f32]>,
     norm: NormParameters<'a>,
 }
 
@@ -101,7 +109,13 @@ impl Vectorized for Forward<'_> {
             shift,
             epsilon,
         } = self.norm;
-        for row in self.values.chunks_exact_mut(scale.len()) {
+        let width = scale.len();
+        for (index, row) in self.values.chunks_exact_mut(width).enumerate() {
+            if let Some(residual) = self.residual {
+                for (value, residual) in row.iter_mut().zip(&residual[index * width..]) {
+                    *value += residual;
+                }
+            }
             let (mean, factor) = moments(simd, row, epsilon);
             for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
                 *value = ((*value - mean) * factor).mul_add(*scale, *shift);

@@ -14,6 +14,7 @@ mod dropout;
 mod gelu;
 mod input;
 mod int8;
+mod kept;
 mod lanes;
 mod layer_norm;
 mod linear;

@@ -1,4 +1,5 @@
-//! Rows on their way into tiles and panels of attention, where they stand side by side: `[place][row]`.
+//! Rows on their way into tiles of dense layers, and into tiles and panels of attention, where they stand side by side:
+//! `[place][row]`.
 //!
 //! # Strategy
 //!
@@ -48,9 +49,12 @@ pub(super) fn interleave<S: Simd>(simd: S, rows: &[&[u32]], stride: usize, outpu
             _ => {}
         }
     }
-    for (row, values) in rows.iter().enumerate() {
-        for (place, value) in values.iter().enumerate() {
-            output[place * stride + row] = *value;
+    for (row, values) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
+        // (With a stride of 0 there are no rows.)
+        let places = output[row..].iter_mut().step_by(stride.max(1));
+        assert!(places.len() >= values.len(), "{} places", places.len());
+        for (place, value) in places.zip(*values) {
+            *place = *value;
         }
     }
 }

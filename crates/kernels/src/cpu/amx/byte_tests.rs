@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::TileWeights;
-use super::tests::run;
+use super::tests::{run, run_block};
 use crate::cpu::int8::{self, Int8Matrix, Int8Panels};
 use crate::cpu::linear::{Activation, Layer};
 use crate::cpu::tests::numbers;
@@ -68,6 +68,8 @@ proptest! {
         let actual = run(&input, &weights, &bias, activation);
         let expected = without_tiles(&input, &[&matrix], &bias, activation);
         prop_assert_eq!(bits(&actual), bits(&expected));
+        let block = run_block(&input, &weights, &bias, activation);
+        prop_assert_eq!(bits(&block), bits(&expected));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::thread::LocalKey;
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -15,6 +14,7 @@ use super::vectors::Vectors;
 use super::weights::TileWeights;
 use super::{Form, Numbers, wanted};
 use crate::cpu::int8::Steps;
+use crate::cpu::kept::with_kept;
 use crate::cpu::linear::{self, Activation};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
@@ -23,8 +23,9 @@ use crate::cpu::simd::{Vectorized, dispatch};
 /// which have 2 MiB for each core. The other half has room for a panel of weights.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// The most rows of a block that passes through several layers. What they make of it, 3 MiB in the widest layer, is more
-/// than the second-level cache, but with fewer rows all weights would come from further away for too few.
+/// The most rows of a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
+/// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
+/// few. Reckoned: not measured on a processor with the unit.
 const ROWS_OF_LAYERS: usize = 256;
 
 /// With fewer rows than this for every thread (and no more than a block), the weights are shared out
@@ -54,8 +55,18 @@ pub(in crate::cpu) fn linear_of_block(
 ) {
     match vectors(weights) {
         Some(vectors) => vectors.linear_of_block(input, weights.tiles(), layer, output),
-        None => Tiled { weights, layer }.block(input, output),
+        None => block_over_tiles(input, weights, layer, output),
     }
+}
+
+/// [`over_tiles`], of a block of rows by this thread alone.
+pub(super) fn block_over_tiles(
+    input: &[f32],
+    weights: &TileWeights,
+    layer: linear::Layer<'_>,
+    output: &mut [f32],
+) {
+    Tiled { weights, layer }.block(input, output);
 }
 
 /// The vector units, if they are to multiply these weights.
@@ -71,7 +82,7 @@ pub(in crate::cpu) fn by_unit(weights: &TileWeights) -> bool {
     vectors(weights).is_none()
 }
 
-/// Rows of a block that passes through several layers; `None` where the weights are shared out.
+/// Rows of a block that passes through several layers; `None` where each of these is shared out for itself.
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = linear::rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * rayon::current_num_threads()).then_some(block)
@@ -106,25 +117,11 @@ pub(super) fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
     work(&mut Portable);
 }
 
-type Kept = LocalKey<Cell<Vec<Tile>>>;
-
 thread_local! {
     /// For rows of the input.
     static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
     /// For what is made of a panel's split weights.
     static LOW: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-}
-
-/// Does `work` with `count` tiles, which hold anything. Their memory is kept for the thread's next
-/// call: pages that are new every time cost as much as filling them.
-fn with_tiles(kept: &'static Kept, count: usize, work: impl FnOnce(&mut [Tile])) {
-    // Taken, not borrowed: while a thread of rayon waits inside `work`, it may come here again.
-    let mut tiles = kept.take();
-    if tiles.len() < count {
-        tiles.resize(count, Tile::ZERO);
-    }
-    work(&mut tiles[..count]);
-    kept.set(tiles);
 }
 
 #[derive(Clone, Copy)]
@@ -148,7 +145,7 @@ impl Tiled<'_> {
         let of_rows = self.weights.tiles_of_rows();
         let rows = input.len() / depth;
         let mut steps = vec![Steps::ZERO; rows];
-        with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
+        with_kept(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             let groups = tiles.chunks_exact_mut(of_rows);
             let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
             for (tiles, (input, steps)) in groups.zip(rows) {
@@ -165,7 +162,7 @@ impl Tiled<'_> {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
         let mut steps = vec![Steps::ZERO; rows];
-        with_tiles(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
+        with_kept(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
@@ -206,7 +203,7 @@ impl Tiled<'_> {
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        with_tiles(&LOW, self.weights.low_tiles_of_panel(), |low| {
+        with_kept(&LOW, self.weights.low_tiles_of_panel(), |low| {
             with_unit(|unit| self.multiply_by(unit, low, tiles, steps, panels, output));
         });
     }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::linear::over_tiles;
+use super::linear::{block_over_tiles, over_tiles, rows_of_blocks};
 use super::split_weights::SHORTENED;
 use super::tiles::{nearest, split, widen};
 use super::vectors::Vectors;
@@ -64,6 +64,19 @@ pub(super) fn run(
     run_with(over_tiles, input, weights, bias, activation)
 }
 
+/// [`run`] by this thread alone.
+pub(super) fn run_block(
+    input: &[f32],
+    weights: &TileWeights,
+    bias: &[f32],
+    activation: Activation,
+) -> Vec<f32> {
+    let work = |input: &[f32], _, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
+        block_over_tiles(input, weights, layer, output);
+    };
+    run_with(work, input, weights, bias, activation)
+}
+
 /// Rounded weights by the vector units, if they multiply such.
 pub(super) fn run_by_vectors(
     input: &[f32],
@@ -111,6 +124,20 @@ const SINGLE_ERROR: f64 = 2.02 / 256.0;
 /// GELU's steepest place.
 const STEEPEST: f64 = 1.13;
 
+#[test]
+fn blocks_are_whole_tiles_and_as_many_for_each_thread() {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(4)
+        .build()
+        .unwrap();
+    let rows = |rows| pool.install(|| rows_of_blocks(rows));
+    assert_eq!([1, 384].map(rows), [None, None]);
+    assert_eq!(
+        [385, 1024, 1025, 2000].map(rows),
+        [112, 256, 144, 256].map(Some)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -130,6 +157,8 @@ proptest! {
             let weights = case.pack(form);
             let actual = case.run(&weights, activation);
             prop_assert_eq!(actual.len(), expected.len());
+            // Whoever multiplies them, rows are the same.
+            prop_assert_eq!(&run_block(&case.input, &weights, &case.bias, activation), &actual);
             for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
                 let difference = (f64::from(*actual) - expected).abs();
                 // GELU itself is exact to a millionth.

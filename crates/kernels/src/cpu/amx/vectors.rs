@@ -252,7 +252,16 @@ impl PanelPart for Rounded {
         mut ahead: Ahead<'_>,
         sums: &mut [[S::f32s; REGISTERS]; ROWS],
     ) {
-        let mut registers: [[__m512; REGISTERS]; ROWS] = sums.map(|row| row.map(pulp::cast));
+        // Not `map`: of an array that long the compiler makes a call, and all sums go through memory.
+        let mut registers: [[__m512; REGISTERS]; ROWS] =
+            [[pulp::cast([0.0f32; SIDE]); REGISTERS]; ROWS];
+        for (registers, sums) in registers
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(sums.as_flattened())
+        {
+            *registers = pulp::cast(*sums);
+        }
         let steps = Self::peel_slice(panel).as_chunks::<PAIR>().0;
         for (tiles, groups) in steps.iter().zip(groups.chunks(SIDE)) {
             for (index, group) in groups.iter().enumerate() {
@@ -267,7 +276,13 @@ impl PanelPart for Rounded {
                 }
             }
         }
-        *sums = registers.map(|row| row.map(pulp::cast));
+        for (sums, registers) in sums
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(registers.as_flattened())
+        {
+            *sums = pulp::cast(*registers);
+        }
     }
 }
 

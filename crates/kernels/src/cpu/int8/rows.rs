@@ -9,6 +9,7 @@
 
 use pulp::Simd;
 
+use super::super::transpose::{MOST_ROWS, interleave};
 use super::steps::Steps;
 
 /// Neighbours of the depth that are multiplied together for a sum of 32 bits.
@@ -77,7 +78,7 @@ impl QuantizedRows {
             scales: Vec::with_capacity(count),
             zero_points: Vec::with_capacity(count),
         };
-        let mut groups = vec![0i32; in_row];
+        let mut groups = vec![0u32; tallest * in_row];
         let mut first_row = 0;
         while first_row < count {
             // Tiles of the same height, as far as that goes: a tile of one row takes almost as long
@@ -90,24 +91,30 @@ impl QuantizedRows {
                 height,
                 start,
             });
-            for row in 0..height {
+            for (row, groups) in groups.chunks_exact_mut(in_row).take(height).enumerate() {
                 let values = &values[(first_row + row) * width..][..width];
                 let steps = Steps::of(simd, values);
                 this.scales.push(steps.scale());
                 this.zero_points.push(steps.zero_point());
                 match grouping {
                     Grouping::Pairs => {
-                        steps.signed(values, bytemuck::cast_slice_mut(&mut groups));
+                        steps.signed(values, bytemuck::cast_slice_mut(groups));
                     }
                     Grouping::Fours => {
-                        steps.unsigned(values, bytemuck::cast_slice_mut(&mut groups));
+                        steps.unsigned(values, bytemuck::cast_slice_mut(groups));
                     }
                 }
-                let places = this.groups[start + row..].iter_mut().step_by(height);
-                for (place, group) in places.zip(&groups) {
-                    *place = *group;
-                }
             }
+            let mut of_tile = [&[][..]; MOST_ROWS];
+            for (row, groups) in of_tile[..height]
+                .iter_mut()
+                .zip(groups.chunks_exact(in_row))
+            {
+                *row = groups;
+            }
+            // With the places of the tiles behind it, which are filled later.
+            let places = bytemuck::cast_slice_mut(&mut this.groups[start..]);
+            interleave(simd, &of_tile[..height], height, places);
             first_row += height;
         }
         this
