@@ -5,7 +5,8 @@
 //! has a default body of burn's own primitives, which the GPU backends and `ndarray` use, and which
 //! says what the operation means. `Flex`, burn's CPU backend, has bodies of its own over [`cpu`],
 //! which are fast and give the same to rounding. Under [`Autodiff`](burn::backend::Autodiff) an
-//! operation is one node, with a way back that has such bodies too. A model calls the operation and
+//! operation is one node, with a way back that has such bodies too (but for
+//! [`after_attention`](EncoderOps::after_attention), which is several there). A model calls the operation and
 //! does not know which body runs.
 //!
 //! One thing it does ask: whether texts are best laid end to end ([`EncoderOps::END_TO_END`]). On a GPU and on

@@ -12,6 +12,7 @@
 //! $ RAYON_NUM_THREADS=1 cargo bench -p kernels   # on one thread
 //! ```
 
+mod after_attention;
 mod attention;
 mod dense;
 mod elementwise;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use kernels::Precision;
 
 use crate::work::{Amount, Work};
-use crate::{attention, dense, elementwise, peak, training};
+use crate::{after_attention, attention, dense, elementwise, peak, training};
 
 /// Tokens of a batch.
 const TOKENS: usize = 256;
@@ -18,6 +18,8 @@ const RUNS: usize = 21;
 
 /// Rounds of the peak before each, of which the best counts.
 const ROUNDS: usize = 3;
+
+const PRECISIONS: [Precision; 3] = [Precision::Float32, Precision::Bfloat16, Precision::Int8];
 
 /// A line for each kernel; memory streams at `streamed` bytes a second.
 pub(crate) fn table(streamed: f64) -> String {
@@ -43,14 +45,9 @@ pub(crate) fn table(streamed: f64) -> String {
         let _ = writeln!(table, "{name:<44}{shown:>16}{share:>8.2}");
     };
     for &(name, layer) in dense::LAYERS {
-        for precision in [Precision::Float32, Precision::Bfloat16, Precision::Int8] {
+        for precision in PRECISIONS {
             let work = dense::kernel(layer, precision, TOKENS);
-            let peak = match precision {
-                Precision::Int8 => bytes_of_a_round,
-                Precision::Bfloat16 => bfloat16s_of_a_round,
-                _ => floats_of_a_round,
-            };
-            line(&format!("{name} {precision}"), work, peak);
+            line(&format!("{name} {precision}"), work, peak_of(precision));
         }
         line(
             &format!("{name} gemm"),
@@ -61,6 +58,14 @@ pub(crate) fn table(streamed: f64) -> String {
             &format!("{name} rten-gemm"),
             dense::library_of_bytes(layer, TOKENS),
             bytes_of_a_round,
+        );
+    }
+    for precision in PRECISIONS {
+        let work = after_attention::kernel(precision, TOKENS);
+        line(
+            &format!("after_attention {precision}"),
+            work,
+            peak_of(precision),
         );
     }
     for (name, work) in [
@@ -94,6 +99,15 @@ pub(crate) fn table(streamed: f64) -> String {
         line(name, work, floats_of_a_round);
     }
     table
+}
+
+/// What is measured for products in numbers of this precision.
+fn peak_of(precision: Precision) -> fn() -> f64 {
+    match precision {
+        Precision::Int8 => bytes_of_a_round,
+        Precision::Bfloat16 => bfloat16s_of_a_round,
+        _ => floats_of_a_round,
+    }
 }
 
 /// Operations a second, and the share of the `peak` just before.
