@@ -319,3 +319,68 @@ pub(super) fn put<S: Simd>(
         output.copy_from_slice(&floats::<S>(&row)[..output.len()]);
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::fmt::Debug;
+    use std::marker::PhantomData;
+
+    use super::*;
+    use crate::cpu::simd::{Vectorized, dispatch, every};
+
+    struct Pack<'a, G>(Rows<'a>, usize, PhantomData<G>);
+
+    impl<G: Group> Vectorized for Pack<'_, G> {
+        /// The groups of every tile, and how many rows each has.
+        type Output = Vec<(Vec<G>, usize)>;
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
+            let packed = PackedRows::<G>::pack(simd, self.0, self.1, ROWS);
+            let tiles = packed.tiles().iter();
+            tiles
+                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
+                .collect()
+        }
+    }
+
+    /// Looks at every group of packed rows of whole numbers below 256: `expected` is the one of a row that begins with
+    /// these.
+    pub(in crate::cpu) fn check_packed_rows<G: Group + Debug + PartialEq>(
+        depths: &[usize],
+        expected: impl Fn(&[f32]) -> G + Sync,
+    ) {
+        every::set_of_instructions(|| {
+            for &depth in depths {
+                for count in (0..14).chain([24, 25, 48]) {
+                    let stride = depth + 3;
+                    let value = |place: usize| (place % 256) as f32;
+                    let values: Vec<f32> = (0..count * stride).map(value).collect();
+                    let rows = Rows {
+                        values: &values,
+                        stride,
+                        depth,
+                    };
+                    let mut first_row = 0;
+                    for (groups, height) in dispatch(Pack::<G>(rows, count, PhantomData)) {
+                        assert_eq!(groups.len(), height * depth.div_ceil(G::SIZE));
+                        for (place, found) in groups.iter().enumerate() {
+                            let row = rows.row(first_row + place % height);
+                            let expected = expected(&row[place / height * G::SIZE..]);
+                            assert_eq!(*found, expected, "{count} rows of {depth}");
+                        }
+                        first_row += height;
+                    }
+                    assert_eq!(first_row, count);
+                }
+            }
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn packed_rows_stand_side_by_side_in_their_tiles() {
+        check_packed_rows::<f32>(&[1, 7, 8, 15, 16, 17, 33, 64], |row| row[0]);
+    }
+}

@@ -172,7 +172,6 @@ impl Transpose<8> for V3 {
 mod tests {
     use super::*;
     use crate::cpu::simd::{Vectorized, dispatch, every};
-    use crate::cpu::tile::{PackedRows, Rows};
 
     struct Interleave<'a> {
         rows: &'a [&'a [u32]],
@@ -239,50 +238,5 @@ mod tests {
             output: &mut output,
         });
         output
-    }
-
-    struct Pack<'a>(Rows<'a>, usize);
-
-    impl Vectorized for Pack<'_> {
-        /// The numbers of every tile, and how many rows each has.
-        type Output = Vec<(Vec<f32>, usize)>;
-
-        #[inline(always)]
-        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
-            let packed = PackedRows::<f32>::pack(simd, self.0, self.1, ROWS);
-            let tiles = packed.tiles().iter();
-            tiles
-                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
-                .collect()
-        }
-    }
-
-    #[test]
-    fn packed_rows_stand_side_by_side_in_their_tiles() {
-        every::set_of_instructions(|| {
-            for depth in [1, 7, 8, 15, 16, 17, 33, 64] {
-                for count in (0..14).chain([24, 25, 48]) {
-                    let stride = depth + 3;
-                    let values: Vec<f32> = (0..count * stride).map(|value| value as f32).collect();
-                    let rows = Rows {
-                        values: &values,
-                        stride,
-                        depth,
-                    };
-                    let mut first_row = 0;
-                    for (tile, height) in dispatch(Pack(rows, count)) {
-                        assert_eq!(tile.len(), height * depth);
-                        for (place, found) in tile.iter().enumerate() {
-                            let row = rows.row(first_row + place % height);
-                            assert_eq!(*found, row[place / height], "{count} rows of {depth}");
-                        }
-                        first_row += height;
-                    }
-                    assert_eq!(first_row, count);
-                }
-            }
-            Ok::<_, ()>(())
-        })
-        .unwrap();
     }
 }

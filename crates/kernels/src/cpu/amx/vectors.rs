@@ -290,55 +290,14 @@ impl PanelPart for Rounded {
 mod tests {
     use super::*;
     use crate::cpu::panels::UPPER_HALF;
-    use crate::cpu::simd::{dispatch, every};
-
-    struct Pack<'a>(Rows<'a>, usize);
-
-    impl Vectorized for Pack<'_> {
-        /// The groups of every tile, and how many rows each has.
-        type Output = Vec<(Vec<RoundedPair>, usize)>;
-
-        #[inline(always)]
-        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
-            let packed = PackedRows::<RoundedPair>::pack(simd, self.0, self.1, ROWS);
-            let tiles = packed.tiles().iter();
-            tiles
-                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
-                .collect()
-        }
-    }
+    use crate::cpu::tile::tests::check_packed_rows;
 
     #[test]
     fn rows_become_pairs_to_their_last_number() {
-        every::set_of_instructions(|| {
-            for depth in [1usize, 2, 31, 32, 33, 64, 65, 97] {
-                for count in [1, 5, 12, 13, 30] {
-                    let stride = depth + 3;
-                    // Whole numbers up to 256 are bfloat16.
-                    let value = |place: usize| (place % 256) as f32;
-                    let values: Vec<f32> = (0..count * stride).map(value).collect();
-                    let rows = Rows {
-                        values: &values,
-                        stride,
-                        depth,
-                    };
-                    let mut first_row = 0;
-                    for (groups, height) in dispatch(Pack(rows, count)) {
-                        for (place, found) in groups.iter().enumerate() {
-                            let row = rows.row(first_row + place % height);
-                            let pair = &row[place / height * 2..];
-                            let second = pair.get(1).map_or(0, |second| second.to_bits());
-                            let expected = pair[0].to_bits() >> 16 | (second & UPPER_HALF);
-                            assert_eq!(found.0, expected, "{count} rows of {depth}");
-                        }
-                        assert_eq!(groups.len(), height * depth.div_ceil(2));
-                        first_row += height;
-                    }
-                    assert_eq!(first_row, count);
-                }
-            }
-            Ok::<_, ()>(())
-        })
-        .unwrap();
+        // Whole numbers up to 256 are bfloat16.
+        check_packed_rows(&[1, 2, 31, 32, 33, 64, 65, 97], |row| {
+            let second = row.get(1).map_or(0, |second| second.to_bits());
+            RoundedPair(row[0].to_bits() >> 16 | (second & UPPER_HALF))
+        });
     }
 }
