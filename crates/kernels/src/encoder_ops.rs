@@ -10,7 +10,7 @@ use crate::plain;
 use crate::precision::Precision;
 use crate::sixteen_bits;
 use crate::texts::Texts;
-use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
+use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
 
 /// A backend with the operations of an encoder.
 ///
@@ -128,19 +128,27 @@ pub trait EncoderOps: Backend {
         plain::add_layer_norm(values, residual, norm)
     }
 
-    /// What follows attention in an encoder layer: with `x = attention_norm(dense(attended) + hidden)` it is
-    /// `output_norm(dense(gelu(dense(x))) + x)`. `[rows, width]` in and out.
+    /// An encoder layer without dropout: with `attended`, what [attention](Self::attention_within) gives of the
+    /// projections of `hidden`, and `x = attention_norm(dense(attended) + hidden)` it is `output_norm(dense(gelu(dense(x))) +
+    /// x)`.
+    ///
+    /// # Shapes
+    ///
+    /// - `hidden`: `[tokens, width]`
+    /// - `bias`: `[1, heads, longest, longest]`; a shorter text takes the upper left corner
+    /// - output: `[tokens, width]`
     ///
     /// # Panics
     ///
     /// When the shapes do not fit each other.
     #[must_use]
-    fn after_attention(
-        attended: Tensor<Self, 2>,
+    fn encoder_layer(
         hidden: Tensor<Self, 2>,
-        weights: AfterAttentionWeights<Self>,
+        bias: Tensor<Self, 4>,
+        texts: &Texts,
+        weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
-        plain::after_attention(attended, hidden, weights)
+        plain::encoder_layer(hidden, bias, texts, weights)
     }
 
     /// Attention within each of `texts`, no further: `dropout(softmax(query * key^T /

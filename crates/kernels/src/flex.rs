@@ -13,7 +13,7 @@ use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, Normali
 use crate::plain;
 use crate::precision::Precision;
 use crate::texts::Texts;
-use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
+use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
 
 impl EncoderOps for Flex {
     const END_TO_END: bool = true;
@@ -181,30 +181,41 @@ impl EncoderOps for Flex {
         })
     }
 
-    fn after_attention(
-        attended: Tensor<Self, 2>,
+    fn encoder_layer(
         hidden: Tensor<Self, 2>,
-        weights: AfterAttentionWeights<Self>,
+        bias: Tensor<Self, 4>,
+        texts: &Texts,
+        weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
         let norms = [&weights.attention_norm, &weights.output_norm];
-        if [attended.dtype(), hidden.dtype()] != [DType::F32; 2]
+        if [hidden.dtype(), bias.dtype()] != [DType::F32; 2]
             || norms.iter().any(|norm| norm.scale.dtype() != DType::F32)
         {
-            return plain::after_attention(attended, hidden, weights);
+            return plain::encoder_layer(hidden, bias, texts, weights);
         }
-        let attended = contiguous(attended);
+        let [_, heads, _, length] = bias.dims();
+        let bias = contiguous(bias);
+        let context = cpu::Context {
+            texts: texts.ranges(),
+            bias: PositionBias {
+                values: slice(&bias),
+                length,
+            },
+            heads,
+        };
         let attention_norm = NormSlices::of(weights.attention_norm);
         let output_norm = NormSlices::of(weights.output_norm);
-        let layer = cpu::AfterAttention {
-            attention_output: &weights.attention_output,
-            attention_norm: attention_norm.parameters(),
-            intermediate: &weights.intermediate,
-            output: &weights.output,
-            output_norm: output_norm.parameters(),
+        let layer = cpu::EncoderLayer {
+            projections: &weights.projections,
+            after_attention: cpu::AfterAttention {
+                attention_output: &weights.attention_output,
+                attention_norm: attention_norm.parameters(),
+                intermediate: &weights.intermediate,
+                output: &weights.output,
+                output_norm: output_norm.parameters(),
+            },
         };
-        in_place(hidden, |hidden| {
-            cpu::after_attention(slice(&attended), hidden, &layer);
-        })
+        in_place(hidden, |hidden| cpu::encoder_layer(hidden, context, &layer))
     }
 
     fn attention_within(

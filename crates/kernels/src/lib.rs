@@ -6,7 +6,7 @@
 //! says what the operation means. `Flex`, burn's CPU backend, has bodies of its own over [`cpu`],
 //! which are fast and give the same to rounding. Under [`Autodiff`](burn::backend::Autodiff) an
 //! operation is one node, with a way back that has such bodies too (but for
-//! [`after_attention`](EncoderOps::after_attention), which is several there). A model calls the operation and
+//! [`encoder_layer`](EncoderOps::encoder_layer), which is several there). A model calls the operation and
 //! does not know which body runs.
 //!
 //! One thing it does ask: whether texts are best laid end to end ([`EncoderOps::END_TO_END`]). On a GPU and on
@@ -39,7 +39,7 @@ pub use encoder_ops::{
 };
 pub use precision::{Precision, UnknownPrecision};
 pub use texts::Texts;
-pub use weights::{AfterAttentionWeights, LinearWeights, Norm};
+pub use weights::{EncoderLayerWeights, LinearWeights, Norm};
 
 #[cfg(feature = "ndarray")]
 impl EncoderOps for burn_ndarray::NdArray {}

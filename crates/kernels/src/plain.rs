@@ -11,7 +11,7 @@ use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
 use crate::sixteen_bits::{in_float32, widened};
 use crate::texts::Texts;
-use crate::weights::{AfterAttentionWeights, LinearWeights, Norm};
+use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
 
 pub(crate) fn dense<B: EncoderOps>(
     input: Tensor<B, 2>,
@@ -80,13 +80,23 @@ pub(crate) fn add_layer_norm<B: EncoderOps>(
     B::normalize(widened(values) + widened(residual), norm).cast(dtype)
 }
 
-pub(crate) fn after_attention<B: EncoderOps>(
-    attended: Tensor<B, 2>,
+pub(crate) fn encoder_layer<B: EncoderOps>(
     hidden: Tensor<B, 2>,
-    weights: AfterAttentionWeights<B>,
+    bias: Tensor<B, 4>,
+    texts: &Texts,
+    weights: EncoderLayerWeights<B>,
 ) -> Tensor<B, 2> {
     let dense =
         |input, weights, activation| B::dense(input, LinearWeights::Packed(weights), activation);
+    let [_, width] = hidden.dims();
+    let precision = weights.projections.precision();
+    let joined = dense(hidden.clone(), weights.projections, Activation::Identity);
+    let projections = [0, 1, 2].map(|part| {
+        joined
+            .clone()
+            .slice_dim(1, part * width..(part + 1) * width)
+    });
+    let attended = B::attention_within(projections, bias, texts, None, precision);
     let attended = dense(attended, weights.attention_output, Activation::Identity);
     let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
     let intermediate = dense(hidden.clone(), weights.intermediate, Activation::Gelu);

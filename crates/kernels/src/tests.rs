@@ -7,9 +7,9 @@ use burn::tensor::{DType, Distribution, Tensor, TensorData, Tolerance, bf16};
 use burn_flex::Flex;
 use proptest::prelude::*;
 
-use crate::cpu::every;
+use crate::cpu::{every, with_threads};
 use crate::{
-    Activation, AdamWStep, AfterAttentionWeights, DropoutMask, EncoderOps, LinearWeights, Norm,
+    Activation, AdamWStep, DropoutMask, EncoderLayerWeights, EncoderOps, LinearWeights, Norm,
     NormalizeGradients, Precision, Texts, plain,
 };
 
@@ -292,35 +292,48 @@ proptest! {
 
     // The composition's operations have fast bodies too, and a row gives the same bits in whatever block.
     #[test]
-    fn what_follows_attention_is_its_operations_one_by_one(
-        rows in prop_oneof![1usize..60, 60usize..400],
-        width in 8usize..70,
+    fn a_layer_is_its_operations_one_by_one(
+        lengths in prop_oneof![
+            prop::collection::vec(1usize..60, 1..3),
+            prop::collection::vec(0usize..60, 2..12),
+            prop::collection::vec(200usize..400, 1..3),
+        ],
+        heads in 1usize..4,
+        head_size in 4usize..24,
         // The depth of the last layer: in one part and in two.
         inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
-        precisions in [(); 3].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
+        precisions in [(); 4].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
     ) {
+        let (texts, width) = (Texts::of_lengths(lengths), heads * head_size);
         every::set_of_instructions(|| {
             let pack = |input, output, precision: usize| {
                 let layer = (random([input, output], 0.3), random([output], 1.0));
                 Flex::pack_linear(&[layer], precisions[precision]).unwrap()
             };
-            let weights = AfterAttentionWeights {
+            let weights = EncoderLayerWeights {
+                projections: pack(width, 3 * width, 3),
                 attention_output: pack(width, width, 0),
                 attention_norm: norm(width),
                 intermediate: pack(width, inner, 1),
                 output: pack(inner, width, 2),
                 output_norm: norm(width),
             };
-            let (attended, hidden) = (random([rows, width], 1.0), random([rows, width], 1.0));
-            let expected = plain::after_attention(attended.clone(), hidden.clone(), weights.clone());
+            let hidden = random([texts.tokens(), width], 1.0);
+            let bias = random([1, heads, texts.longest(), texts.longest()], 1.0);
+            let expected =
+                plain::encoder_layer(hidden.clone(), bias.clone(), &texts, weights.clone());
             // In the place of `hidden`, but not where somebody else holds it too.
             let before = bits(hidden.clone());
-            let found = Flex::after_attention(attended.clone(), hidden.clone(), weights.clone());
-            prop_assert_eq!(found.dims(), [rows, width]);
-            prop_assert_eq!(bits(found), bits(expected.clone()));
-            prop_assert_eq!(bits(hidden.clone()), before);
-            let found = Flex::after_attention(attended, hidden, weights);
-            prop_assert_eq!(bits(found), bits(expected));
+            let layer = |hidden, threads| with_threads(threads, || {
+                Flex::encoder_layer(hidden, bias.clone(), &texts, weights.clone())
+            });
+            for threads in [1, 2, 3] {
+                let found = layer(hidden.clone(), threads);
+                prop_assert_eq!(found.dims(), [texts.tokens(), width]);
+                prop_assert_eq!(bits(found), bits(expected.clone()));
+                prop_assert_eq!(bits(hidden.clone()), before.clone());
+            }
+            prop_assert_eq!(bits(layer(hidden, 1)), bits(expected));
             Ok::<_, TestCaseError>(())
         })?;
     }

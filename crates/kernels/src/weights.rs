@@ -35,9 +35,11 @@ impl<B: Backend> LinearWeights<B> {
     }
 }
 
-/// The weights of an encoder layer that follow its attention, packed.
+/// The weights of an encoder layer, packed.
 #[derive(Clone, Debug)]
-pub struct AfterAttentionWeights<B: Backend> {
+pub struct EncoderLayerWeights<B: Backend> {
+    /// Query, key and value side by side: `[width, 3 * width]`.
+    pub projections: PackedLinear,
     /// `[width, width]`.
     pub attention_output: PackedLinear,
     /// Behind the first addition.

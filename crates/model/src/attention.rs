@@ -73,10 +73,10 @@ pub struct SelfAttention<B: Backend> {
 
 /// The four dense layers, packed; the layers themselves are empty then.
 #[derive(Clone, Debug)]
-struct PackedAttention {
+pub(crate) struct PackedAttention {
     /// Query, key and value side by side.
-    projections: PackedLinear,
-    output: PackedLinear,
+    pub(crate) projections: PackedLinear,
+    pub(crate) output: PackedLinear,
 }
 
 /// LoRA beside each of the four dense layers of an attention.
@@ -139,9 +139,9 @@ impl<B: Backend> SelfAttention<B> {
         self
     }
 
-    /// The output's projection, if it is packed.
-    pub(crate) fn packed_output(&self) -> Option<&PackedLinear> {
-        self.packed.as_ref().map(|packed| &packed.output)
+    /// The dense layers, if they are packed.
+    pub(crate) fn packed_weights(&self) -> Option<&PackedAttention> {
+        self.packed.as_ref()
     }
 
     pub(crate) fn adapters(&self) -> Option<&AttentionAdapters<B>> {
@@ -202,12 +202,13 @@ impl<B: EncoderOps> SelfAttention<B> {
         }
     }
 
+    /// Whether attention's weights are dropped on this device.
+    pub(crate) fn drops(&self, device: &B::Device) -> bool {
+        self.dropout.acts::<B>(device)
+    }
+
     /// [`forward`](Self::forward) without the output's projection.
-    pub(crate) fn attend(
-        &self,
-        hidden: Tensor<B, 2>,
-        context: &AttentionContext<B>,
-    ) -> Tensor<B, 2> {
+    fn attend(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
         let projections = self.projections(hidden);
         match &context.layout {
             Layout::EndToEnd(texts) => {

@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use kernels::cpu::with_threads;
+
 /// Computes every item, `lanes` of them at a time, and hands each result to `take` on the calling
 /// thread, in the order in which they come. The first error ends it.
 pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
@@ -27,14 +29,16 @@ pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
         return items.iter().try_for_each(|item| take(item, compute(item)?));
     }
     let next = AtomicUsize::new(0);
+    let threads_of_lane = rayon::current_num_threads() / lanes;
     let (sender, receiver) = mpsc::channel();
     rayon::in_place_scope(|scope| {
         for _ in 0..lanes {
             let (sender, next, compute) = (sender.clone(), &next, &compute);
             scope.spawn(move |_| {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = with_threads(threads_of_lane, || compute(item));
                     // Nobody listens any more once something has failed.
-                    if sender.send((item, compute(item))).is_err() {
+                    if sender.send((item, result)).is_err() {
                         break;
                     }
                 }

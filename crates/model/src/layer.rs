@@ -4,10 +4,10 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::{Activation, AfterAttentionWeights, EncoderOps, PackedLinear, Precision};
+use kernels::{Activation, EncoderLayerWeights, EncoderOps, PackedLinear, Precision};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::attention::{AttentionAdapters, AttentionContext, SelfAttention};
+use crate::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
 use crate::config::MpNetConfig;
 use crate::dense::{LayerNorm, dense, empty, linear, pack, rounded};
 use crate::dropout::Dropout;
@@ -111,9 +111,10 @@ impl<B: EncoderOps> EncoderLayer<B> {
 
     /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        if let Some(weights) = self.packed_weights(&hidden) {
-            let attended = self.attention.attend(hidden.clone(), context);
-            return B::after_attention(attended, hidden, weights);
+        if let Layout::EndToEnd(texts) = &context.layout
+            && let Some(weights) = self.packed_weights(&hidden)
+        {
+            return B::encoder_layer(hidden, context.bias.clone(), texts, weights);
         }
         let attended = self.attention.forward(hidden.clone(), context);
         let hidden = self
@@ -136,12 +137,15 @@ impl<B: EncoderOps> EncoderLayer<B> {
             .after_adding(self.dropout.forward(transformed), hidden)
     }
 
-    /// All that follows attention, if it is packed and nothing is to be dropped on the way.
-    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<AfterAttentionWeights<B>> {
+    /// All weights, if they are packed and nothing is to be dropped on the way.
+    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<EncoderLayerWeights<B>> {
         let feed_forward = self.packed.as_ref()?;
-        let attention_output = self.attention.packed_output()?;
-        (!self.dropout.acts::<B>(&hidden.device())).then(|| AfterAttentionWeights {
-            attention_output: attention_output.clone(),
+        let attention = self.attention.packed_weights()?;
+        let device = hidden.device();
+        let drops = self.dropout.acts::<B>(&device) || self.attention.drops(&device);
+        (!drops).then(|| EncoderLayerWeights {
+            projections: attention.projections.clone(),
+            attention_output: attention.output.clone(),
             attention_norm: self.attention_norm.norm(),
             intermediate: feed_forward.intermediate.clone(),
             output: feed_forward.output.clone(),
@@ -157,7 +161,6 @@ mod tests {
     use kernels::Texts;
 
     use super::*;
-    use crate::attention::Layout;
     use crate::dropout::with_dropout_seed;
 
     #[test]

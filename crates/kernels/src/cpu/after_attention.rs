@@ -58,18 +58,7 @@ pub fn after_attention(attended: &[f32], hidden: &mut [f32], layer: &AfterAttent
     attended
         .par_chunks(block * width)
         .zip(hidden.par_chunks_mut(block * width))
-        .for_each(|(attended, hidden)| {
-            let rows = hidden.len() / width;
-            with_kept(&SCRATCH, rows * (width + inner), |scratch| {
-                layer.pass(
-                    attended,
-                    hidden,
-                    scratch,
-                    linear_of_block,
-                    add_layer_norm_of_block,
-                );
-            });
-        });
+        .for_each(|(attended, hidden)| layer.block(attended, hidden));
 }
 
 thread_local! {
@@ -91,6 +80,21 @@ impl AfterAttention<'_> {
             assert_eq!(norm.shift.len(), width, "shift");
         }
         (width, inner)
+    }
+
+    /// All of it for a block of rows, by this thread alone.
+    pub(super) fn block(&self, attended: &[f32], hidden: &mut [f32]) {
+        let (width, inner) = self.widths();
+        let rows = hidden.len() / width;
+        with_kept(&SCRATCH, rows * (width + inner), |scratch| {
+            self.pass(
+                attended,
+                hidden,
+                scratch,
+                linear_of_block,
+                add_layer_norm_of_block,
+            );
+        });
     }
 
     /// All of it for some rows; `scratch` is for what they are in between.

@@ -27,6 +27,7 @@ use super::int8;
 use super::panels::{Element, PackedLinear, Panels};
 use super::prefetch::Ahead;
 use super::simd::{Vectorized, dispatch};
+use super::threads::threads;
 use super::tile::{Columns, PackedRows, PanelPart, REGISTERS, Tile, load, multiply, put};
 
 /// What follows a dense layer's sum.
@@ -99,6 +100,14 @@ pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usiz
         Panels::Tiles(tiles) if amx::by_unit(tiles) => amx::rows_of_blocks(rows),
         _ if few_rows(rows) => None,
         _ => Some(rows_of_block(rows, ROWS_OF_LAYERS)),
+    }
+}
+
+/// The most rows of a block that passes through several layers with such weights.
+pub(super) fn rows_of_layers(weights: &PackedLinear) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if amx::by_unit(tiles) => amx::ROWS_OF_LAYERS,
+        _ => ROWS_OF_LAYERS,
     }
 }
 
@@ -281,15 +290,13 @@ fn parts(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
 /// Rows of a block, `most` at most. Every thread gets as many blocks, of like size, unless these had fewer rows than
 /// are shared out at all: a block of one row takes almost as long as one of a tile's height.
 pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {
-    let blocks = rows
-        .div_ceil(most)
-        .next_multiple_of(rayon::current_num_threads());
+    let blocks = rows.div_ceil(most).next_multiple_of(threads());
     rows.div_ceil(blocks).max(FEWEST_ROWS.min(most))
 }
 
 /// Whether the panels are shared out, and not the rows.
 pub(super) fn few_rows(rows: usize) -> bool {
-    rows < FEWEST_ROWS * rayon::current_num_threads()
+    rows < FEWEST_ROWS * threads()
 }
 
 fn rows_of(values: &[f32], width: usize) -> usize {
@@ -306,7 +313,7 @@ pub(super) fn by_panels(
     compute: impl Fn(Range<usize>, Range<usize>, &mut [&mut [f32]]) + Sync,
 ) {
     let (panels, columns) = (layer.panels(), layer.output);
-    let share = panels.div_ceil(rayon::current_num_threads());
+    let share = panels.div_ceil(threads());
     let mut parts: Vec<Vec<_>> = (0..panels.div_ceil(share)).map(|_| Vec::new()).collect();
     for row in output.chunks_exact_mut(columns) {
         for (part, places) in parts.iter_mut().zip(row.chunks_mut(share * layer.width)) {

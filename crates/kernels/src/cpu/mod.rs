@@ -11,6 +11,7 @@ mod after_attention;
 mod amx;
 mod attention;
 mod dropout;
+mod encoder_layer;
 mod gelu;
 mod input;
 mod int8;
@@ -26,6 +27,7 @@ mod prefetch;
 mod product;
 mod simd;
 mod sums;
+mod threads;
 mod tile;
 mod transpose;
 
@@ -36,6 +38,7 @@ pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
 };
 pub use dropout::drop_elements;
+pub use encoder_layer::{Context, EncoderLayer, encoder_layer};
 pub use gelu::{gelu, gelu_backward};
 pub use int8::Int8Matrix;
 pub use layer_norm::{
@@ -47,6 +50,7 @@ pub use product::{Factor, product};
 #[cfg(test)]
 pub(crate) use simd::every;
 pub use sums::{column_sums, sum_of_squares};
+pub use threads::with_threads;
 
 /// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
 /// nobody turned it off.

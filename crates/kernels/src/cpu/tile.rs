@@ -124,34 +124,6 @@ impl<G: Group> PackedRows<G> {
         packed
     }
 
-    /// As [`pack`](Self::pack), of rows whose groups lie in pieces of as many as the widest register has
-    /// lanes: those of a row's first `in_row` groups. A group takes 32 bits.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn interleave_pieces<'a, S: Simd>(
-        simd: S,
-        count: usize,
-        in_row: usize,
-        tallest: usize,
-        piece: impl Fn(usize, usize) -> &'a [u32; MOST_ROWS],
-    ) -> Self {
-        let pieces = in_row.div_ceil(MOST_ROWS);
-        let mut packed = Self::zeroed(count, pieces * MOST_ROWS, tallest);
-        for tile in &packed.tiles {
-            for index in 0..pieces {
-                let mut of_tile = [&[][..]; MOST_ROWS];
-                for (row, places) in of_tile[..tile.height].iter_mut().enumerate() {
-                    *places = piece(tile.first_row + row, index);
-                }
-                let start = tile.start + index * MOST_ROWS * tile.height;
-                let places = bytemuck::cast_slice_mut(&mut packed.groups[start..]);
-                interleave(simd, &of_tile[..tile.height], tile.height, places);
-            }
-        }
-        packed.in_row = in_row;
-        packed
-    }
-
     /// Rows of so many groups.
     #[inline(always)]
     fn zeroed(count: usize, in_row: usize, tallest: usize) -> Self {

@@ -18,6 +18,7 @@ use crate::cpu::kept::with_kept;
 use crate::cpu::linear::{self, Activation};
 use crate::cpu::math::gelu;
 use crate::cpu::simd::{Vectorized, dispatch};
+use crate::cpu::threads::threads;
 
 /// Bytes of the input's tiles in a block: half of the second-level cache of processors with tiles,
 /// which have 2 MiB for each core. The other half has room for a panel of weights.
@@ -26,7 +27,7 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// The most rows of a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
 /// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
 /// few. Reckoned: not measured on a processor with the unit.
-const ROWS_OF_LAYERS: usize = 256;
+pub(in crate::cpu) const ROWS_OF_LAYERS: usize = 256;
 
 /// With fewer rows than this for every thread (and no more than a block), the weights are shared out
 /// instead: each thread then reads a part of them, and that takes the time.
@@ -85,7 +86,7 @@ pub(in crate::cpu) fn by_unit(weights: &TileWeights) -> bool {
 /// Rows of a block that passes through several layers; `None` where each of these is shared out for itself.
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = linear::rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
-    (rows > FEWEST_ROWS * rayon::current_num_threads()).then_some(block)
+    (rows > FEWEST_ROWS * threads()).then_some(block)
 }
 
 /// By the matrix unit, or its portable twin.
@@ -98,9 +99,8 @@ pub(super) fn over_tiles(
 ) {
     let of_row = weights.tiles_of_rows() * size_of::<Tile>() / SIDE;
     let most = (BLOCK_BYTES / of_row.max(1)).max(WIDTH) / WIDTH * WIDTH;
-    let threads = rayon::current_num_threads();
     let tiled = Tiled { weights, layer };
-    if rows <= most.min(FEWEST_ROWS * threads) {
+    if rows <= most.min(FEWEST_ROWS * threads()) {
         tiled.by_panels(input, rows, output);
     } else {
         let block = linear::rows_of_block(rows, most).next_multiple_of(SIDE);

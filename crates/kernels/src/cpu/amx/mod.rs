@@ -71,8 +71,8 @@ mod vector_tests;
 use std::ffi::OsStr;
 use std::sync::OnceLock;
 
-pub(super) use linear::{by_unit, linear, linear_of_block, rows_of_blocks};
-pub(super) use products::{RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
+pub(super) use linear::{ROWS_OF_LAYERS, by_unit, linear, linear_of_block, rows_of_blocks};
+pub(super) use products::{Line, RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
 pub(super) use weights::TileWeights;
 
 use crate::precision::Precision;

@@ -1,9 +1,7 @@
 //! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
 
-use pulp::Simd;
-
-use super::products::{RoundedProducts, RoundedRows};
-use super::tiles::{SIDE, Tile, WIDTH};
+use super::products::{RoundedProducts, RoundedRows, Rounding};
+use super::tiles::{DEPTH, SIDE, Tile};
 use crate::cpu::linear::Layer;
 use crate::cpu::simd::Vectorized;
 
@@ -12,7 +10,6 @@ use crate::cpu::simd::Vectorized;
 pub(super) enum Vectors {}
 
 impl Vectors {
-    #[cfg(test)]
     pub(super) fn detect() -> Option<Self> {
         None
     }
@@ -34,16 +31,21 @@ impl Vectors {
     }
 }
 
+impl Rounding for Vectors {
+    fn nearest(&self, _: &[f32; DEPTH]) -> [u16; DEPTH] {
+        match *self {}
+    }
+}
+
 impl RoundedProducts for Vectors {
+    const HEIGHT: usize = SIDE;
     const ROWS: usize = SIDE;
 
-    fn multiply<S: Simd>(
-        &mut self,
-        _: S,
-        _: RoundedRows<'_>,
-        _: &[Tile],
-        _: impl FnMut(usize, usize, &[f32; WIDTH]),
-    ) {
+    fn round(&self, _: &[f32; DEPTH]) -> [u16; DEPTH] {
+        match *self {}
+    }
+
+    fn multiply(&mut self, _: RoundedRows<'_>, _: &[Tile], _: &mut [f32]) {
         match *self {}
     }
 }

@@ -1,8 +1,10 @@
 //! Products of rows that are rounded to bfloat16, outside dense layers, by what multiplies such numbers here: the matrix
 //! unit, or the vector units of AMD.
 //!
-//! Both sides lie in tiles, as the input of a dense layer and its weights do.
+//! The columns lie in tiles, as the weights of a dense layer do; the rows in lines, which together are tiles too where the
+//! unit multiplies them.
 
+use bytemuck::{Pod, Zeroable};
 use pulp::Simd;
 
 use super::blocks::{Block, blocks, one_behind};
@@ -12,44 +14,52 @@ use super::vectors::Vectors;
 use super::{Form, Numbers, wanted};
 use crate::cpu::simd::{Vectorized, dispatch};
 
-/// Rows in tiles: for every 16 of them a tile for each [`DEPTH`] numbers.
+/// [`DEPTH`] numbers of a row, as a row of a [tile](Tile) has them.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(in crate::cpu) struct Line(pub(in crate::cpu) [u16; DEPTH]);
+
+impl Line {
+    /// The same in pairs of neighbours.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn pairs(&self) -> &[u32; SIDE] {
+        bytemuck::cast_ref(&self.0)
+    }
+}
+
+/// Rows in lines: of [`RoundedProducts::HEIGHT`] rows the first [`DEPTH`] numbers of each, then the next of each, and so
+/// on; then the rows behind them.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct RoundedRows<'a> {
-    pub(in crate::cpu) tiles: &'a [Tile],
+    pub(in crate::cpu) lines: &'a [Line],
     /// Rows that count.
     pub(in crate::cpu) count: usize,
-    /// Numbers of each.
+    /// Numbers of each; behind the last, up to a whole line, are zeros or what meets zeros.
     pub(in crate::cpu) depth: usize,
 }
 
 impl RoundedRows<'_> {
-    /// Tiles of a row.
+    /// Lines of a row.
     pub(super) fn steps(&self) -> usize {
         self.depth.div_ceil(DEPTH)
-    }
-
-    /// A row's pairs of numbers in one of its tiles.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn places(&self, row: usize, step: usize) -> &[u32; SIDE] {
-        self.tiles[row / SIDE * self.steps() + step].places(row % SIDE)
     }
 }
 
 /// What multiplies.
 pub(in crate::cpu) trait RoundedProducts {
-    /// Rows that are best taken together, a multiple of [`SIDE`].
+    /// Rows that lie together.
+    const HEIGHT: usize;
+
+    /// Rows that are best taken together, a multiple of [`HEIGHT`](Self::HEIGHT).
     const ROWS: usize;
 
+    /// The nearest bfloat16 of each; numbers that are too small to be normal may become 0.
+    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
+
     /// All rows times all panels of [`WIDTH`] columns, which lie as [weights](super::TileWeights) do and are as deep as the
-    /// rows. Handed on is a row of a panel at a time: the row, the panel's first column, and its columns.
-    fn multiply<S: Simd>(
-        &mut self,
-        simd: S,
-        rows: RoundedRows<'_>,
-        panels: &[Tile],
-        take: impl FnMut(usize, usize, &[f32; WIDTH]),
-    );
+    /// rows. `sums` has rows of all columns, and room for as many as count.
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]);
 }
 
 /// Work with such products, compiled for the instructions that go with them.
@@ -61,10 +71,14 @@ pub(in crate::cpu) trait RoundedWork {
 /// Does `work` with the products of this processor, where there are any, and else with the unit's portable twin.
 pub(in crate::cpu) fn with_rounded_products(work: impl RoundedWork) {
     let vectors = if wanted() { None } else { Vectors::fast() };
-    match vectors {
-        Some(vectors) => vectors.vectorize(With(work, vectors)),
-        None => with_unit(|unit| dispatch(With(work, OverTiles(unit)))),
+    if let Some(vectors) = vectors {
+        return vectors.vectorize(With(work, vectors));
     }
+    // Processors with the unit round fast, even where they do not multiply so.
+    with_unit(|unit| match Vectors::detect() {
+        Some(vectors) => vectors.vectorize(With(work, OverTiles(unit, vectors))),
+        None => dispatch(With(work, OverTiles(unit, Plain))),
+    });
 }
 
 struct With<W, P>(W, P);
@@ -78,36 +92,58 @@ impl<W: RoundedWork, P: RoundedProducts> Vectorized for With<W, P> {
     }
 }
 
-/// The matrix unit, or its portable twin.
-struct OverTiles<'a>(&'a mut dyn Multiply);
+/// What rounds.
+pub(super) trait Rounding {
+    /// See [`RoundedProducts::round`].
+    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
+}
 
-impl RoundedProducts for OverTiles<'_> {
+/// Any instructions.
+struct Plain;
+
+impl Rounding for Plain {
+    #[inline(always)]
+    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
+        let [rounded, _] = Form::Single.round(numbers);
+        rounded
+    }
+}
+
+/// The matrix unit, or its portable twin, and what rounds beside it.
+struct OverTiles<'a, R>(&'a mut dyn Multiply, R);
+
+impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
+    /// Those of a tile.
+    const HEIGHT: usize = SIDE;
+
     /// A pair of tiles.
     const ROWS: usize = WIDTH;
 
     #[inline(always)]
-    fn multiply<S: Simd>(
-        &mut self,
-        _: S,
-        rows: RoundedRows<'_>,
-        panels: &[Tile],
-        mut take: impl FnMut(usize, usize, &[f32; WIDTH]),
-    ) {
+    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
+        self.1.nearest(numbers)
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {
         let steps = rows.steps();
-        let tiles = &rows.tiles[..rows.count.div_ceil(SIDE) * steps];
+        let tiles = rows.count.div_ceil(SIDE) * steps;
+        let tiles: &[Tile] = bytemuck::cast_slice(&rows.lines[..tiles * SIDE]);
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, steps);
             let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
             let (numbers, pass) = (Numbers::Bfloat16(Form::Single), Pass::Later { low: &[] });
             unit.multiply(numbers, pass, &input, weights, sums);
         };
+        let panels_of_rows = panels.len() / (PAIR * steps);
+        let (lines, _) = sums.as_chunks_mut::<WIDTH>();
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
             let first = pair * WIDTH;
             for (row, sums) in sums.0.iter().take(rows.count - first).enumerate() {
-                take(first + row, panel * WIDTH, sums);
+                lines[(first + row) * panels_of_rows + panel] = *sums;
             }
         };
-        let panels = 0..panels.len() / (PAIR * steps);
+        let panels = 0..panels_of_rows;
         one_behind(
             self.0,
             blocks(panels, rows.count.div_ceil(SIDE)),

@@ -30,7 +30,12 @@ pub(in crate::cpu) const WIDTH: usize = PAIR * SIDE;
 pub(in crate::cpu) struct Tile([u16; SIDE * DEPTH]);
 
 impl Tile {
+    #[cfg(test)]
     pub(in crate::cpu) const ZERO: Self = Self([0; SIDE * DEPTH]);
+
+    /// What memory may hold that was not cleared.
+    #[cfg(test)]
+    pub(in crate::cpu) const OF_NO_NUMBERS: Self = Self([0x7fc1; SIDE * DEPTH]);
 
     pub(super) fn row(&self, row: usize) -> &[u16; DEPTH] {
         let rows: &[[u16; DEPTH]; SIDE] = bytemuck::cast_ref(&self.0);

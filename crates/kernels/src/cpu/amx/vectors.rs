@@ -17,7 +17,9 @@
     reason = "pulp has no name for these instructions: a type stands for having them"
 )]
 
-use std::arch::x86_64::{__cpuid, __m512, __m512bh, __m512i, _mm512_dpbf16_ps};
+use std::arch::x86_64::{
+    __cpuid, __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
+};
 use std::sync::LazyLock;
 
 use bytemuck::{Pod, TransparentWrapper, Zeroable};
@@ -25,13 +27,13 @@ use pulp::x86::V4;
 use pulp::{Arch, Simd};
 
 use super::Form;
-use super::products::{RoundedProducts, RoundedRows};
+use super::products::{Line, RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
 use crate::cpu::input::RowMajor;
 use crate::cpu::linear::{Layer, Panelled};
 use crate::cpu::prefetch::Ahead;
 use crate::cpu::simd::{self, Vectorized};
-use crate::cpu::tile::{Group, PackedRows, PanelPart, REGISTERS, Rows, floats, multiply};
+use crate::cpu::tile::{Group, PanelPart, REGISTERS, Rows};
 use crate::cpu::transpose::{MOST_ROWS, interleave};
 
 /// Stands for the instructions.
@@ -119,53 +121,87 @@ static BY_AMD: LazyLock<bool> = LazyLock::new(|| {
     maker.as_flattened() == b"AuthenticAMD"
 });
 
+impl Rounding for Vectors {
+    #[inline(always)]
+    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
+        let [first, second]: [__m512; 2] = pulp::cast(*numbers);
+        // SAFETY: there is a `Vectors` only where there is the instruction.
+        pulp::cast(unsafe {
+            std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first))
+        })
+    }
+}
+
+/// Rows of a tile of sums.
+const HEIGHT: usize = 12;
+
 impl RoundedProducts for Vectors {
-    /// Four tiles of twelve.
-    const ROWS: usize = 48;
+    const HEIGHT: usize = HEIGHT;
+
+    /// Four tiles.
+    const ROWS: usize = 4 * HEIGHT;
 
     #[inline(always)]
-    fn multiply<S: Simd>(
-        &mut self,
-        simd: S,
-        rows: RoundedRows<'_>,
-        panels: &[Tile],
-        mut take: impl FnMut(usize, usize, &[f32; WIDTH]),
-    ) {
-        let in_row = rows.depth.div_ceil(RoundedPair::SIZE);
-        let packed = PackedRows::<RoundedPair>::interleave_pieces(
-            simd,
-            rows.count,
-            in_row,
-            12,
-            |row, step| rows.places(row, step),
-        );
-        let panels = Rounded::wrap_slice(panels).chunks_exact(rows.steps() * PAIR);
-        for (panel, weights) in panels.enumerate() {
-            for &tile in packed.tiles() {
-                let groups = packed.groups(tile);
+    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
+        self.nearest(numbers)
+    }
+
+    #[inline(always)]
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {
+        let pairs = rows.depth.div_ceil(2);
+        let (lines, _) = rows.lines.as_chunks::<HEIGHT>();
+        let panels = panels.chunks_exact(rows.steps() * PAIR);
+        let (places, in_row) = (sums.as_chunks_mut::<WIDTH>().0, panels.len());
+        for (panel, columns) in panels.enumerate() {
+            let columns = columns.as_chunks().0;
+            let tiles = lines.chunks_exact(rows.steps());
+            for (first, lines) in (0..rows.count).step_by(HEIGHT).zip(tiles) {
                 macro_rules! tile {
-                    ($rows:literal) => {{
-                        let ahead = Ahead::NOTHING;
-                        let sums =
-                            multiply::<S, $rows, Rounded>(*self, simd, groups, weights, ahead);
+                    ($rows:expr) => {{
+                        let sums = self.products::<{ $rows }>(lines, columns, pairs);
                         for (row, sums) in sums.iter().enumerate() {
-                            // `S` is the `V4` of these instructions, whose panels are as wide as tiles.
-                            let sums = &floats::<S>(sums).as_chunks().0[0];
-                            take(tile.first_row + row, panel * WIDTH, sums);
+                            places[(first + row) * in_row + panel] = pulp::cast(*sums);
                         }
                     }};
                 }
                 macro_rules! tile_of {
                     ($($rows:literal)*) => {
-                        match tile.height {
+                        match rows.count - first {
                             $($rows => tile!($rows),)*
-                            _ => tile!(12),
+                            _ => tile!(HEIGHT),
                         }
                     };
                 }
                 tile_of!(1 2 3 4 5 6 7 8 9 10 11);
             }
         }
+    }
+}
+
+impl Vectors {
+    /// The first `ROWS` rows of `lines` times a panel of columns, over so many pairs of the depth.
+    #[inline(always)]
+    fn products<const ROWS: usize>(
+        self,
+        lines: &[[Line; HEIGHT]],
+        columns: &[[Tile; PAIR]],
+        pairs: usize,
+    ) -> [[__m512; PAIR]; ROWS] {
+        let mut sums = [[pulp::cast([0.0f32; SIDE]); PAIR]; ROWS];
+        for (step, (lines, tiles)) in lines.iter().zip(columns).enumerate() {
+            for index in 0..SIDE.min(pairs - step * SIDE) {
+                let columns: [__m512i; PAIR] =
+                    tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
+                // Read from where they lie: the distance of two rows is known to the compiler.
+                for (sums, line) in sums.iter_mut().zip(lines) {
+                    let pair: __m512i = pulp::cast([line.pairs()[index]; SIDE]);
+                    for (sum, columns) in sums.iter_mut().zip(columns) {
+                        *sum = self.dot_product(*sum, pair, columns);
+                    }
+                }
+            }
+        }
+        sums
     }
 }
 

@@ -6,15 +6,20 @@
 //! the left factor of the second product: weights but for their sum, which is divided off the output, where there are
 //! fewer numbers (so values beyond the largest float32 by the keys' number become infinite). Scores of a whole batch, or of a whole text, are nowhere.
 
+use std::cell::Cell;
+
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::Attention;
 use super::head::{Head, exponentials, panel_width, panels, product, transposed_panels};
-use super::rounded::Rounded;
+use super::rounded::{self, Places, Rounded};
+use crate::cpu::amx::tiles::Tile;
 use crate::cpu::amx::with_rounded_products;
+use crate::cpu::kept::with_kept;
 use crate::cpu::lanes::LANES;
 use crate::cpu::simd::{Vectorized, dispatch};
+use crate::cpu::threads::threads;
 use crate::cpu::tile::Rows;
 
 /// Queries of a block: a multiple of both tile heights; their scores for 512 keys take 96 KiB.
@@ -33,34 +38,8 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
         head_size,
         ..
     } = attention;
-    let rounds = attention.rounds();
-    let task = |text: usize, head: usize, output: &mut [f32], stride: usize, column: usize| {
-        let head = Head {
-            attention,
-            text,
-            head,
-        };
-        if head.length() == 0 {
-            return;
-        }
-        if rounds {
-            with_rounded_products(Rounded {
-                head,
-                output,
-                stride,
-                column,
-            });
-        } else {
-            dispatch(Forward {
-                head,
-                output,
-                stride,
-                column,
-            });
-        }
-    };
     let width = heads * head_size;
-    if texts.len() >= rayon::current_num_threads() {
+    if texts.len() >= threads() {
         let mut rest = output;
         let mut places = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -68,11 +47,9 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
             places.push((index, place));
             rest = behind;
         }
-        places.into_par_iter().for_each(|(text, output)| {
-            for head in 0..heads {
-                task(text, head, output, width, head * head_size);
-            }
-        });
+        places
+            .into_par_iter()
+            .for_each(|(text, output)| heads_of_text(attention, text, output));
         return;
     }
     for (index, text) in texts.iter().enumerate() {
@@ -80,7 +57,7 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
             .into_par_iter()
             .map(|head| {
                 let mut output = vec![0.0; text.len() * head_size];
-                task(index, head, &mut output, head_size, 0);
+                head_of_text(attention, [index, head], &mut output, head_size, 0);
                 output
             })
             .collect();
@@ -91,6 +68,73 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
             }
         }
     }
+}
+
+/// As [`attention`], by this thread alone.
+pub(in crate::cpu) fn attention_by_this_thread(attention: &Attention<'_>, mut output: &mut [f32]) {
+    let width = attention.heads * attention.head_size;
+    for (index, text) in attention.texts.iter().enumerate() {
+        let (of_text, behind) = output.split_at_mut(text.len() * width);
+        heads_of_text(attention, index, of_text);
+        output = behind;
+    }
+}
+
+/// All heads, into the text's rows.
+fn heads_of_text(attention: &Attention<'_>, text: usize, output: &mut [f32]) {
+    let &Attention {
+        heads, head_size, ..
+    } = attention;
+    for head in 0..heads {
+        let (stride, column) = (heads * head_size, head * head_size);
+        head_of_text(attention, [text, head], output, stride, column);
+    }
+}
+
+/// One head of a text, into rows that are `stride` apart, from `column` on.
+fn head_of_text(
+    attention: &Attention<'_>,
+    [text, head]: [usize; 2],
+    output: &mut [f32],
+    stride: usize,
+    column: usize,
+) {
+    let head = Head {
+        attention,
+        text,
+        head,
+    };
+    if head.length() == 0 {
+        return;
+    }
+    if attention.rounds() {
+        let [tiles, scores] = rounded::places(head.length(), attention.head_size);
+        with_kept(&TILES, tiles, |tiles| {
+            with_kept(&SCORES, scores, |scores| {
+                with_rounded_products(Rounded {
+                    head,
+                    output,
+                    stride,
+                    column,
+                    places: Places { tiles, scores },
+                });
+            });
+        });
+    } else {
+        dispatch(Forward {
+            head,
+            output,
+            stride,
+            column,
+        });
+    }
+}
+
+thread_local! {
+    /// For keys, values, queries and weights of a head, rounded.
+    static TILES: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    /// For the scores of some queries.
+    static SCORES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 struct Forward<'a> {

@@ -28,6 +28,7 @@ use crate::precision::Precision;
 
 pub use backward::{Gradients, attention_backward};
 pub use forward::attention;
+pub(super) use forward::attention_by_this_thread;
 
 /// A matrix whose rows are `stride` floats apart.
 #[derive(Clone, Copy, Debug)]

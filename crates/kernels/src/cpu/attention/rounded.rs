@@ -4,17 +4,18 @@
 //! # Strategy
 //!
 //! As in [float32](super::forward), but keys and values become tiles as the weights of a dense layer do, queries and
-//! weights as its input; scores, the softmax and all sums stay float32. A weight is rounded before it is summed up, so that
-//! what the values are multiplied with sums to 1 but for that sum's own rounding.
+//! weights lines; scores, the softmax and all sums stay float32. A weight is rounded before it is summed up, so that
+//! what the values are multiplied with sums to 1 but for that sum's own rounding. And what is rounded to eight bits needs
+//! no [exponential](short_exp) of twenty-four: on processors with a matrix unit the softmax takes more of the time than the products.
 
 use pulp::Simd;
 
 use super::head::Head;
-use crate::cpu::amx::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH, nearest_pairs};
-use crate::cpu::amx::{Form, RoundedProducts, RoundedRows, RoundedWork};
+use crate::cpu::amx::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
+use crate::cpu::amx::{Line, RoundedProducts, RoundedRows, RoundedWork};
 use crate::cpu::lanes::{LANES, total};
-use crate::cpu::math::exp;
-use crate::cpu::panels::bfloat16;
+use crate::cpu::math::short_exp;
+use crate::cpu::panels::UPPER_HALF;
 use crate::cpu::tile::Rows;
 use crate::cpu::transpose::interleave;
 
@@ -27,13 +28,39 @@ pub(super) struct Rounded<'a> {
     pub(super) stride: usize,
     /// Where the head's columns begin in the output.
     pub(super) column: usize,
+    /// [As many](places) as the head needs, which hold anything.
+    pub(super) places: Places<'a>,
+}
+
+/// Memory for what is made of a head on the way.
+pub(super) struct Places<'a> {
+    pub(super) tiles: &'a mut [Tile],
+    pub(super) scores: &'a mut [f32],
+}
+
+/// The tiles that a head needs, and the floats for scores or for what comes of them.
+pub(super) fn places(length: usize, head_size: usize) -> [usize; 2] {
+    let (steps, in_query) = (length.div_ceil(DEPTH), head_size.div_ceil(DEPTH));
+    let [keys, values] = of_panels(length, head_size);
+    let lines = MOST_QUERIES * (in_query + steps);
+    [
+        keys + values + lines.div_ceil(SIDE),
+        MOST_QUERIES * steps.max(in_query) * DEPTH,
+    ]
+}
+
+/// Tiles of the keys, and of the values.
+fn of_panels(length: usize, head_size: usize) -> [usize; 2] {
+    [(length, head_size), (head_size, length)]
+        .map(|(columns, depth)| columns.div_ceil(WIDTH) * depth.div_ceil(DEPTH) * PAIR)
 }
 
 impl RoundedWork for Rounded<'_> {
     #[inline(always)]
     fn run<S: Simd, P: RoundedProducts>(self, simd: S, mut products: P) {
         const {
-            assert!(P::ROWS <= MOST_QUERIES && P::ROWS.is_multiple_of(SIDE) && WIDTH == DEPTH);
+            assert!(P::ROWS <= MOST_QUERIES && P::ROWS.is_multiple_of(P::HEIGHT));
+            assert!(WIDTH == DEPTH && DEPTH.is_multiple_of(LANES));
         }
         let Self { head, stride, .. } = self;
         let (length, head_size) = (head.length(), head.attention.head_size);
@@ -41,57 +68,53 @@ impl RoundedWork for Rounded<'_> {
         head.request_next(projections.query);
         head.request_next(projections.key);
         head.request_next(projections.value);
-        let keys = key_tiles(simd, head.rows(projections.key), length);
-        let values = value_tiles(head.rows(projections.value), length);
-        let steps = length.div_ceil(DEPTH);
+        let Places { tiles, scores } = self.places;
+        let [of_keys, of_values] = of_panels(length, head_size);
+        let (keys, tiles) = tiles.split_at_mut(of_keys);
+        let (values, tiles) = tiles.split_at_mut(of_values);
+        put_keys(simd, &products, head.rows(projections.key), length, keys);
+        put_values(&products, head.rows(projections.value), length, values);
+        let (in_query, steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
+        let lines: &mut [Line] = bytemuck::cast_slice_mut(tiles);
+        let (queries, weights) = lines.split_at_mut(MOST_QUERIES * in_query);
         let padded = steps * DEPTH;
-        let most = P::ROWS.min(length.next_multiple_of(SIDE));
-        let tiles_of = |depth: usize| vec![Tile::ZERO; most / SIDE * depth.div_ceil(DEPTH)];
-        let (mut queries, mut weights) = (tiles_of(head_size), tiles_of(length));
-        let mut scores = vec![0.0; most * padded];
         let mut factors = [0.0; MOST_QUERIES];
-        for first in (0..length).step_by(most) {
-            let count = most.min(length - first);
+        for first in (0..length).step_by(P::ROWS) {
+            let count = P::ROWS.min(length - first);
             let rows = head.rows(projections.query).after(first);
-            for (index, tiles) in queries
-                .chunks_exact_mut(head_size.div_ceil(DEPTH))
-                .enumerate()
-            {
-                for row in 0..SIDE.min(count.saturating_sub(index * SIDE)) {
-                    Form::Single.put(rows.row(index * SIDE + row), tiles, row);
+            for row in 0..count {
+                let values = rows.row(row);
+                for step in 0..in_query {
+                    queries[line::<P>(row, step, in_query)] =
+                        Line(products.round(first_of(values, step * DEPTH, &mut [0.0; DEPTH])));
                 }
             }
-            let rows = |tiles, depth| RoundedRows {
-                tiles,
+            let rows = |lines, depth| RoundedRows {
+                lines,
                 count,
                 depth,
             };
-            products.multiply(
-                simd,
-                rows(&queries, head_size),
-                &keys,
-                |row, column, sums| {
-                    scores[row * padded + column..][..WIDTH].copy_from_slice(sums);
-                },
-            );
+            products.multiply(rows(queries, head_size), keys, scores);
             for (row, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
                 let largest = head.scores(simd, first + row, scores);
-                let tiles = &mut weights[row / SIDE * steps..][..steps];
-                factors[row] = 1.0 / put_exponentials(simd, scores, largest, tiles, row % SIDE);
+                let mut sums = [0.0; LANES];
+                for (step, scores) in scores.as_chunks().0.iter().enumerate() {
+                    let rounded = products.round(&exponentials(scores, largest));
+                    add(&mut sums, &rounded);
+                    weights[line::<P>(row, step, steps)] = Line(rounded);
+                }
+                factors[row] = 1.0 / total(simd, &sums);
             }
             let output = &mut self.output[first * stride + self.column..];
-            products.multiply(
-                simd,
-                rows(&weights, length),
-                &values,
-                |row, column, sums| {
-                    let kept = WIDTH.min(head_size - column);
-                    let output = &mut output[row * stride + column..][..kept];
-                    for (output, sum) in output.iter_mut().zip(sums) {
-                        *output = sum * factors[row];
-                    }
-                },
-            );
+            // No score is needed any more.
+            products.multiply(rows(weights, length), values, scores);
+            let sums = scores.chunks_exact(in_query * DEPTH);
+            for ((row, sums), factor) in sums.take(count).enumerate().zip(factors) {
+                let output = &mut output[row * stride..][..head_size];
+                for (output, sum) in output.iter_mut().zip(sums) {
+                    *output = sum * factor;
+                }
+            }
         }
     }
 }
@@ -99,18 +122,31 @@ impl RoundedWork for Rounded<'_> {
 /// The most queries that are taken together.
 const MOST_QUERIES: usize = 48;
 
-/// The keys of a text as the columns of panels, `head_size` deep.
+/// Where the line is that has a row's numbers from `step * DEPTH` on, if rows have `steps` of them.
 #[inline(always)]
-fn key_tiles<S: Simd>(simd: S, rows: Rows<'_>, length: usize) -> Vec<Tile> {
+fn line<P: RoundedProducts>(row: usize, step: usize, steps: usize) -> usize {
+    (row / P::HEIGHT * steps + step) * P::HEIGHT + row % P::HEIGHT
+}
+
+/// The keys of a text as the columns of panels, `head_size` deep. Behind the last key columns hold anything.
+#[inline(always)]
+fn put_keys<S: Simd>(
+    simd: S,
+    products: &impl RoundedProducts,
+    rows: Rows<'_>,
+    length: usize,
+    tiles: &mut [Tile],
+) {
     let steps = rows.depth.div_ceil(DEPTH);
-    let mut tiles = vec![Tile::ZERO; length.div_ceil(WIDTH) * steps * PAIR];
     for first in (0..length).step_by(SIDE) {
         let count = SIDE.min(length - first);
         let start = first / WIDTH * steps * PAIR + first % WIDTH / SIDE;
         for step in 0..steps {
-            let mut pairs = [[0; SIDE]; SIDE];
+            let mut pairs = [[0u32; SIDE]; SIDE];
             for (index, pairs) in pairs[..count].iter_mut().enumerate() {
-                *pairs = rounded(&rows.row(first + index)[step * DEPTH..]);
+                let (row, mut padded) = (rows.row(first + index), [0.0; DEPTH]);
+                let numbers = first_of(row, step * DEPTH, &mut padded);
+                *pairs = pulp::cast(products.round(numbers));
             }
             let mut tokens = [&[][..]; SIDE];
             for (token, pairs) in tokens.iter_mut().zip(&pairs) {
@@ -119,71 +155,74 @@ fn key_tiles<S: Simd>(simd: S, rows: Rows<'_>, length: usize) -> Vec<Tile> {
             interleave(simd, &tokens, SIDE, tiles[start + step * PAIR].places_mut());
         }
     }
-    tiles
 }
 
-/// The first [`DEPTH`] numbers of a row in pairs.
+/// The values of a text as panels, `length` deep. Behind the last value are zeros.
 #[inline(always)]
-fn rounded(values: &[f32]) -> [u32; SIDE] {
-    let [rounded, _] = Form::Single.round(&first(values));
-    pulp::cast(rounded)
-}
-
-/// The values of a text as panels, `length` deep.
-#[inline(always)]
-fn value_tiles(rows: Rows<'_>, length: usize) -> Vec<Tile> {
+fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
     let steps = length.div_ceil(DEPTH);
-    let mut tiles = vec![Tile::ZERO; rows.depth.div_ceil(WIDTH) * steps * PAIR];
-    for key in (0..length).step_by(2) {
+    for key in (0..steps * DEPTH).step_by(2) {
+        let [mut one, mut other] = [&[][..]; 2];
+        if key < length {
+            one = rows.row(key);
+        }
+        if key + 1 < length {
+            other = rows.row(key + 1);
+        }
         let step = key / DEPTH * PAIR;
         for (index, column) in (0..rows.depth).step_by(SIDE).enumerate() {
-            let one = first(&rows.row(key)[column..]);
-            let mut other = [0.0; SIDE];
-            if key + 1 < length {
-                other = first(&rows.row(key + 1)[column..]);
-            }
+            let mut padded = [[0.0; SIDE]; 2];
+            let [of_one, of_other] = &mut padded;
+            let two = [
+                *first_of(one, column, of_one),
+                *first_of(other, column, of_other),
+            ];
+            let [one, other]: [[u16; SIDE]; 2] = pulp::cast(products.round(&pulp::cast(two)));
             let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
-            let (places, _) = tile.places_mut().as_chunks_mut();
-            places[key % DEPTH / 2] = nearest_pairs(&one, &other);
+            let (places, _) = tile.places_mut().as_chunks_mut::<SIDE>();
+            let pairs = &mut places[key % DEPTH / 2];
+            for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
+                *pair = u32::from(one) | u32::from(other) << 16;
+            }
         }
     }
-    tiles
 }
 
-/// The first numbers of a row; what it lacks is 0.
+/// The first numbers of a row from `column` on; if these are too few, in `padded`, which has zeros for the others.
 #[inline(always)]
-fn first<const N: usize>(values: &[f32]) -> [f32; N] {
-    values.first_chunk().copied().unwrap_or_else(|| {
-        let mut numbers = [0.0; N];
-        numbers[..values.len()].copy_from_slice(values);
-        numbers
-    })
-}
-
-/// From scores, in whole tiles, to weights but for a factor, rounded; gives their sum.
-#[inline(always)]
-fn put_exponentials<S: Simd>(
-    simd: S,
-    scores: &[f32],
-    largest: f32,
-    tiles: &mut [Tile],
-    row: usize,
-) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (scores, tile) in scores.as_chunks::<DEPTH>().0.iter().zip(tiles) {
-        let (halves, _) = tile.row_mut(row).as_chunks_mut::<LANES>();
-        for (scores, halves) in scores.as_chunks::<LANES>().0.iter().zip(halves) {
-            let mut bits = [0; LANES];
-            for (bits, score) in bits.iter_mut().zip(scores) {
-                *bits = bfloat16(exp(*score - largest));
-            }
-            for (sum, bits) in sums.iter_mut().zip(bits) {
-                *sum += f32::from_bits(bits);
-            }
-            *halves = bits.map(|bits| (bits >> 16) as u16);
-        }
+fn first_of<'a, const N: usize>(
+    row: &'a [f32],
+    column: usize,
+    padded: &'a mut [f32; N],
+) -> &'a [f32; N] {
+    let values = row.get(column..).unwrap_or_default();
+    // A reference, so that both ways end in one load.
+    if let Some(numbers) = values.first_chunk() {
+        return numbers;
     }
-    total(simd, &sums)
+    for (place, value) in padded.iter_mut().zip(values) {
+        *place = *value;
+    }
+    padded
+}
+
+/// From scores to weights but for a factor. (A copy: where both might be the same memory, the compiler takes one by one.)
+#[inline(always)]
+fn exponentials(scores: &[f32; DEPTH], largest: f32) -> [f32; DEPTH] {
+    let mut weights = [0.0; DEPTH];
+    for (weight, score) in weights.iter_mut().zip(scores) {
+        *weight = short_exp(*score - largest);
+    }
+    weights
+}
+
+/// Adds rounded numbers to those of every lane.
+#[inline(always)]
+fn add(sums: &mut [f32; LANES], numbers: &[u16; DEPTH]) {
+    let pairs: [u32; LANES] = pulp::cast(*numbers);
+    for (sum, pair) in sums.iter_mut().zip(pairs) {
+        *sum += f32::from_bits(pair << 16) + f32::from_bits(pair & UPPER_HALF);
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +233,7 @@ mod tests {
     use crate::cpu::amx::with_rounded_products;
     use crate::cpu::attention::{Attention, PositionBias, Projections, Strided};
     use crate::cpu::every;
+    use crate::cpu::panels::bfloat16;
     use crate::cpu::tests::{assert_close, numbers, reference_attention, texts_of};
     use crate::precision::Precision;
 
@@ -233,11 +273,16 @@ mod tests {
                 let mut output = vec![f32::NAN; tokens * width];
                 for (text, range) in texts.iter().enumerate() {
                     for head in 0..heads {
+                        let [tiles, scores] = places(range.len(), head_size);
+                        // As bfloat16 no number, and as float32 neither.
+                        let mut tiles = vec![Tile::OF_NO_NUMBERS; tiles];
+                        let mut scores = vec![f32::NAN; scores];
                         with_rounded_products(Rounded {
                             head: Head { attention: &attention, text, head },
                             output: &mut output[range.start * width..],
                             stride: width,
                             column: head * head_size,
+                            places: Places { tiles: &mut tiles, scores: &mut scores },
                         });
                     }
                 }

@@ -1,0 +1,230 @@
+//! A whole layer of an encoder, some texts at a time.
+//!
+//! # Strategy
+//!
+//! Nothing in a layer goes from one text to another. So some texts pass through all of it before the next ones begin, and
+//! queries, keys and values, which are three times as wide as a row, are read where they have just been written, in the
+//! second-level cache. Operation by operation a batch of a thousand tokens would clear, write and read again 12 MB more.
+//! Within the dense layers such texts go in the same blocks of rows as in [what follows attention](super::after_attention).
+//!
+//! Texts are no even measure: where several threads wait for each other at the end of a layer, and their shares would
+//! differ by more than a few rows, every operation is shared out for itself. So it is with a few rows.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::after_attention::{AfterAttention, after_attention};
+use super::attention::{
+    Attention, PositionBias, Projections, Strided, attention, attention_by_this_thread,
+};
+use super::kept::with_kept;
+use super::linear::{Activation, linear, linear_of_block, rows_of_blocks, rows_of_layers};
+use super::panels::PackedLinear;
+use super::threads::threads;
+
+/// The weights of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct EncoderLayer<'a> {
+    /// Query, key and value side by side: `[width, 3 * width]`.
+    pub projections: &'a PackedLinear,
+    /// Of the same width.
+    pub after_attention: AfterAttention<'a>,
+}
+
+/// Texts of a batch, and what their attention adds to the scores.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Ranges of rows, one behind the other from row 0 on.
+    pub texts: &'a [Range<usize>],
+    /// For all heads, at least as long as the longest text.
+    pub bias: PositionBias<'a>,
+    /// Heads.
+    pub heads: usize,
+}
+
+/// Attention within every text and [what follows it](after_attention), in the place of `hidden`, which holds rows of
+/// `width` floats.
+///
+/// # Panics
+///
+/// When the lengths do not fit each other, when layers have no outputs, and when a text is longer than the bias.
+pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLayer<'_>) {
+    let width = layer.width();
+    let texts = context.texts;
+    let rows = texts.last().map_or(0, |text| text.end);
+    assert_eq!(hidden.len(), rows * width, "rows of the texts");
+    if rows == 0 {
+        return;
+    }
+    let weights = layer.after_attention.intermediate;
+    let groups = rows_of_blocks(weights, rows)
+        .and_then(|_| groups(texts, rows_of_layers(weights), threads()));
+    let Some(groups) = groups else {
+        let mut joined = vec![0.0; rows * 3 * width];
+        linear(hidden, layer.projections, Activation::Identity, &mut joined);
+        let mut attended = vec![0.0; rows * width];
+        attention(&layer.attention(context, &joined), &mut attended);
+        return after_attention(&attended, hidden, &layer.after_attention);
+    };
+    let mut rest = hidden;
+    let mut parts = Vec::with_capacity(groups.len());
+    for group in groups {
+        let (part, behind) = rest.split_at_mut(rows_of(group).len() * width);
+        parts.push((group, part));
+        rest = behind;
+    }
+    parts
+        .into_par_iter()
+        .for_each(|(texts, hidden)| layer.group(Context { texts, ..context }, hidden));
+}
+
+thread_local! {
+    /// For queries, keys and values of a group, and what its attention gives.
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+impl EncoderLayer<'_> {
+    /// Of a row, after it was seen that it has as many queries, keys and values.
+    fn width(&self) -> usize {
+        let width = self.projections.input();
+        let after = self.after_attention.attention_output.input();
+        assert_eq!(after, width, "attention's output");
+        assert_eq!(self.projections.output(), 3 * width, "projections");
+        width
+    }
+
+    /// All of it for the rows of some texts, by this thread alone.
+    fn group(&self, context: Context<'_>, hidden: &mut [f32]) {
+        let width = self.width();
+        let first = rows_of(context.texts).start;
+        let texts = context.texts.iter();
+        let texts: Vec<_> = texts
+            .map(|text| text.start - first..text.end - first)
+            .collect();
+        let context = Context {
+            texts: &texts,
+            ..context
+        };
+        let rows = hidden.len() / width;
+        let block = block_of(rows, rows_of_layers(self.after_attention.intermediate));
+        with_kept(&SCRATCH, rows * 4 * width, |scratch| {
+            let (joined, attended) = scratch.split_at_mut(rows * 3 * width);
+            let blocks = hidden.chunks(block * width);
+            for (hidden, joined) in blocks.zip(joined.chunks_mut(block * 3 * width)) {
+                linear_of_block(hidden, self.projections, Activation::Identity, joined);
+            }
+            attention_by_this_thread(&self.attention(context, joined), attended);
+            let blocks = attended.chunks(block * width);
+            for (attended, hidden) in blocks.zip(hidden.chunks_mut(block * width)) {
+                self.after_attention.block(attended, hidden);
+            }
+        });
+    }
+
+    fn attention<'a>(&self, context: Context<'a>, joined: &'a [f32]) -> Attention<'a> {
+        let width = self.projections.input();
+        let part = |part: usize| Strided {
+            values: &joined[part * width..],
+            stride: 3 * width,
+        };
+        Attention {
+            projections: Projections {
+                query: part(0),
+                key: part(1),
+                value: part(2),
+            },
+            bias: context.bias,
+            texts: context.texts,
+            heads: context.heads,
+            head_size: width / context.heads,
+            dropout: None,
+            precision: self.projections.precision(),
+        }
+    }
+}
+
+/// Rows of a block, of which some rows make as few as can be with `most` in each.
+fn block_of(rows: usize, most: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(most))
+}
+
+/// Neighbouring texts in groups of about `rows` rows at least; `None` where several threads would get shares that are
+/// not almost even.
+fn groups(texts: &[Range<usize>], rows: usize, threads: usize) -> Option<Vec<&[Range<usize>]>> {
+    let all = rows_of(texts).len();
+    let shares = cut(texts, threads, 0);
+    let mut of_shares = shares.iter().map(|share| rows_of(share).len());
+    let even = of_shares.all(|share| share * threads <= all + all / UNEVEN);
+    let groups = |share| cut(share, rows_of(share).len() / rows, rows / 2);
+    even.then(|| shares.into_iter().flat_map(groups).collect())
+}
+
+/// A share may exceed the mean by this part of it: less than what there is to gain.
+const UNEVEN: usize = 32;
+
+/// Cuts between the texts that are nearest to so many parts of the same size, but not into parts of fewer than
+/// `fewest` rows, if all are not fewer.
+fn cut(texts: &[Range<usize>], parts: usize, fewest: usize) -> Vec<&[Range<usize>]> {
+    let all = rows_of(texts);
+    let is_large = |texts| rows_of(texts).len() >= fewest;
+    let mut cuts = vec![0];
+    let mut first = 0;
+    for part in 1..parts {
+        let end = all.start + all.len() * part / parts;
+        let cut = texts.partition_point(|text| text.start + text.end <= 2 * end);
+        if cut > first && is_large(&texts[first..cut]) && is_large(&texts[cut..]) {
+            cuts.push(cut);
+            first = cut;
+        }
+    }
+    cuts.push(texts.len());
+    cuts.windows(2)
+        .map(|ends| &texts[ends[0]..ends[1]])
+        .collect()
+}
+
+/// Of neighbouring texts.
+fn rows_of(texts: &[Range<usize>]) -> Range<usize> {
+    let first = texts.first().map_or(0, |text| text.start);
+    first..texts.last().map_or(first, |text| text.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::tests::texts_of;
+
+    fn rows_of_groups(lengths: &[usize], rows: usize, threads: usize) -> Option<Vec<usize>> {
+        let texts = texts_of(lengths);
+        let groups = groups(&texts, rows, threads)?;
+        assert_eq!(groups.concat(), texts, "every text once, in order");
+        Some(
+            groups
+                .into_iter()
+                .map(|group| rows_of(group).len())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn groups_are_neighbours_of_about_so_many_rows() {
+        assert_eq!(rows_of_groups(&[20; 10], 48, 1), Some(vec![60, 40, 60, 40]));
+        assert_eq!(rows_of_groups(&[384, 384], 48, 1), Some(vec![384, 384]));
+        // A few rows join their neighbours.
+        assert_eq!(rows_of_groups(&[10, 300, 10], 48, 1), Some(vec![320]));
+        assert_eq!(rows_of_groups(&[5], 48, 1), Some(vec![5]));
+        assert_eq!(rows_of_groups(&[3, 0, 2], 48, 1), Some(vec![5]));
+    }
+
+    #[test]
+    fn several_threads_get_even_shares_or_none() {
+        assert_eq!(rows_of_groups(&[128; 8], 48, 2), Some(vec![128; 8]));
+        assert_eq!(rows_of_groups(&[48; 6], 48, 3), Some(vec![48; 6]));
+        assert_eq!(rows_of_groups(&[48; 6], 48, 4), None);
+        assert_eq!(rows_of_groups(&[200; 5], 48, 2), None);
+        assert_eq!(rows_of_groups(&[100, 300], 48, 2), None);
+        assert!(rows_of_groups(&[7; 400], 48, 3).is_some());
+    }
+}
