@@ -12,10 +12,10 @@
 //! $ RAYON_NUM_THREADS=1 cargo bench -p kernels   # on one thread
 //! ```
 
-mod after_attention;
 mod attention;
 mod dense;
 mod elementwise;
+mod encoder_layer;
 mod numbers;
 mod peak;
 mod shares;

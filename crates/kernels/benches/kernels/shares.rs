@@ -8,10 +8,13 @@ use std::time::Instant;
 use kernels::Precision;
 
 use crate::work::{Amount, Work};
-use crate::{after_attention, attention, dense, elementwise, peak, training};
+use crate::{attention, dense, elementwise, encoder_layer, peak, training};
 
 /// Tokens of a batch.
 const TOKENS: usize = 256;
+
+/// Texts of it.
+const TEXTS: usize = 8;
 
 /// Runs, of which the median counts.
 const RUNS: usize = 21;
@@ -61,20 +64,26 @@ pub(crate) fn table(streamed: f64) -> String {
         );
     }
     for precision in PRECISIONS {
-        let work = after_attention::kernel(precision, TOKENS);
+        let work = encoder_layer::kernel(precision, (TEXTS, TOKENS / TEXTS));
         line(
-            &format!("after_attention {precision}"),
+            &format!("encoder_layer {precision}"),
             work,
             peak_of(precision),
         );
     }
     for (name, work) in [
-        ("attention", attention::forward(8, 32, Precision::Float32)),
+        (
+            "attention",
+            attention::forward(TEXTS, TOKENS / TEXTS, Precision::Float32),
+        ),
         (
             "attention rounded",
-            attention::forward(8, 32, Precision::Bfloat16),
+            attention::forward(TEXTS, TOKENS / TEXTS, Precision::Bfloat16),
         ),
-        ("attention_backward", attention::backward(8, 32)),
+        (
+            "attention_backward",
+            attention::backward(TEXTS, TOKENS / TEXTS),
+        ),
         ("add_layer_norm", elementwise::add_layer_norm(TOKENS)),
         (
             "layer_norm_backward",

@@ -41,7 +41,7 @@ pub struct AfterAttention<'a> {
 /// # Panics
 ///
 /// When the lengths do not fit each other, and when layers have no outputs.
-pub fn after_attention(attended: &[f32], hidden: &mut [f32], layer: &AfterAttention<'_>) {
+pub(super) fn after_attention(attended: &[f32], hidden: &mut [f32], layer: &AfterAttention<'_>) {
     let (width, inner) = layer.widths();
     assert_eq!(attended.len(), hidden.len(), "attended and hidden");
     if hidden.is_empty() {

@@ -2,10 +2,10 @@
 //!
 //! # Strategy
 //!
-//! Nothing in a layer goes from one text to another. So some texts pass through all of it before the next ones begin, and
-//! queries, keys and values, which are three times as wide as a row, are read where they have just been written, in the
-//! second-level cache. Operation by operation a batch of a thousand tokens would clear, write and read again 12 MB more.
-//! Within the dense layers such texts go in the same blocks of rows as in [what follows attention](super::after_attention).
+//! Nothing in a layer goes from one text to another. So some texts pass through all of it before the next ones begin:
+//! queries, keys and values, which are three times as wide as a row, are read where they have just been written, and a
+//! thread needs no memory for those of a whole batch (12 MB of a thousand tokens, to be cleared, written and read again).
+//! Within the dense layers such texts go in blocks of rows as in [what follows attention](super::after_attention).
 //!
 //! Texts are no even measure: where several threads wait for each other at the end of a layer, and their shares would
 //! differ by more than a few rows, every operation is shared out for itself. So it is with a few rows.
@@ -44,7 +44,7 @@ pub struct Context<'a> {
     pub heads: usize,
 }
 
-/// Attention within every text and [what follows it](after_attention), in the place of `hidden`, which holds rows of
+/// Attention within every text and what [follows](AfterAttention) it, in the place of `hidden`, which holds rows of
 /// `width` floats.
 ///
 /// # Panics
@@ -59,8 +59,10 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
         return;
     }
     let weights = layer.after_attention.intermediate;
-    let groups = rows_of_blocks(weights, rows)
-        .and_then(|_| groups(texts, rows_of_layers(weights), threads()));
+    let groups = rows_of_blocks(weights, rows).and_then(|_| {
+        let of_group = FEWEST_ROWS.max(rows_of_layers(weights));
+        groups(texts, of_group, threads())
+    });
     let Some(groups) = groups else {
         let mut joined = vec![0.0; rows * 3 * width];
         linear(hidden, layer.projections, Activation::Identity, &mut joined);
@@ -80,6 +82,9 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
         .for_each(|(texts, hidden)| layer.group(Context { texts, ..context }, hidden));
 }
 
+/// With fewer rows in a group too little is left of even blocks.
+const FEWEST_ROWS: usize = 96;
+
 thread_local! {
     /// For queries, keys and values of a group, and what its attention gives.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
@@ -90,6 +95,7 @@ impl EncoderLayer<'_> {
     fn width(&self) -> usize {
         let width = self.projections.input();
         let after = self.after_attention.attention_output.input();
+        assert!(width > 0, "rows of something");
         assert_eq!(after, width, "attention's output");
         assert_eq!(self.projections.output(), 3 * width, "projections");
         width
@@ -145,9 +151,9 @@ impl EncoderLayer<'_> {
     }
 }
 
-/// Rows of a block, of which some rows make as few as can be with `most` in each.
-fn block_of(rows: usize, most: usize) -> usize {
-    rows.div_ceil(rows.div_ceil(most))
+/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be: every block reads all weights.
+fn block_of(rows: usize, wanted: usize) -> usize {
+    rows.div_ceil(((rows + wanted / 2) / wanted).max(1))
 }
 
 /// Neighbouring texts in groups of about `rows` rows at least; `None` where several threads would get shares that are
@@ -216,6 +222,12 @@ mod tests {
         assert_eq!(rows_of_groups(&[10, 300, 10], 48, 1), Some(vec![320]));
         assert_eq!(rows_of_groups(&[5], 48, 1), Some(vec![5]));
         assert_eq!(rows_of_groups(&[3, 0, 2], 48, 1), Some(vec![5]));
+    }
+
+    #[test]
+    fn blocks_are_as_near_to_what_is_wanted_as_can_be() {
+        let blocks = [1, 47, 48, 71, 72, 100, 128, 300].map(|rows| block_of(rows, 48));
+        assert_eq!(blocks, [1, 47, 48, 71, 36, 50, 43, 50]);
     }
 
     #[test]

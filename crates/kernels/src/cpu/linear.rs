@@ -11,7 +11,7 @@
 //! of them, and every panel would come from far away for those few. The cuts depend on the depth alone, and so do the
 //! sums: a row gives the same bits in whatever company.
 //!
-//! Where one layer follows another, a block passes through both: see [`after_attention`](super::after_attention).
+//! Where one layer follows another, a block passes through both: see [`encoder_layer`](super::encoder_layer()).
 //!
 //! Weights that are packed for a matrix unit have a way of their own: see [`amx`].
 

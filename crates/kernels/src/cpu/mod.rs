@@ -32,7 +32,7 @@ mod tile;
 mod transpose;
 
 pub use adamw::adamw;
-pub use after_attention::{AfterAttention, after_attention};
+pub use after_attention::AfterAttention;
 pub use amx::multiplies_bfloat16;
 pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
