@@ -2,7 +2,7 @@
 //! backend's own.
 //!
 //! Derived from the default bodies, a layer's operations would be some seventy nodes, each with
-//! tensors of its own that are written, kept and read again. These keep what goes in, no more. (What follows attention
+//! tensors of its own that are written, kept and read again. These keep what goes in, no more. (A whole layer
 //! takes packed weights, which no gradient reaches: it has its default body here.)
 
 use burn::backend::Autodiff;

@@ -187,7 +187,20 @@ impl<B: EncoderOps> SelfAttention<B> {
     /// - `hidden`: `[tokens, width]`, the tokens of a text one after the other
     /// - output: `[tokens, width]`
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        let attended = self.attend(hidden, context);
+        let projections = self.projections(hidden);
+        let attended = match &context.layout {
+            Layout::EndToEnd(texts) => {
+                let dropout = self.dropout.mask::<B>(&context.bias.device());
+                let precision = (self.packed.as_ref())
+                    .map_or(Precision::Float32, |packed| packed.projections.precision());
+                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
+            }
+            Layout::Padded {
+                batch,
+                length,
+                padding,
+            } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
+        };
         match &self.packed {
             Some(packed) => dense(
                 &self.output,
@@ -205,24 +218,6 @@ impl<B: EncoderOps> SelfAttention<B> {
     /// Whether attention's weights are dropped on this device.
     pub(crate) fn drops(&self, device: &B::Device) -> bool {
         self.dropout.acts::<B>(device)
-    }
-
-    /// [`forward`](Self::forward) without the output's projection.
-    fn attend(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        let projections = self.projections(hidden);
-        match &context.layout {
-            Layout::EndToEnd(texts) => {
-                let dropout = self.dropout.mask::<B>(&context.bias.device());
-                let precision = (self.packed.as_ref())
-                    .map_or(Precision::Float32, |packed| packed.projections.precision());
-                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
-            }
-            Layout::Padded {
-                batch,
-                length,
-                padding,
-            } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
-        }
     }
 
     /// Query, key and value: `[tokens, width]` each.

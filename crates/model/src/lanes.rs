@@ -2,13 +2,13 @@
 //!
 //! Between the parallel parts of a layer every thread waits for the slowest, and what is small runs on
 //! one; whole batches side by side keep the cores busy meanwhile. There are as many lanes as threads,
-//! and each takes the next batch when it is free; inside a batch the backend still spreads its products
-//! over the same threads, which matters for the last batches and where there is only one.
+//! and each takes the next batch when it is free. While all of them have one, a batch is cut as if there was one thread; what
+//! follows when lanes have ended, the last batches, is cut for the threads that these leave, and so is the only one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use kernels::cpu::with_threads;
+use kernels::cpu::Lanes;
 
 /// Computes every item, `lanes` of them at a time, and hands each result to `take` on the calling
 /// thread, in the order in which they come. The first error ends it.
@@ -29,20 +29,20 @@ pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
         return items.iter().try_for_each(|item| take(item, compute(item)?));
     }
     let next = AtomicUsize::new(0);
-    let threads_of_lane = rayon::current_num_threads() / lanes;
+    let running = Lanes::new(lanes);
     let (sender, receiver) = mpsc::channel();
     rayon::in_place_scope(|scope| {
         for _ in 0..lanes {
-            let (sender, next, compute) = (sender.clone(), &next, &compute);
-            scope.spawn(move |_| {
+            let (sender, next, compute, running) = (sender.clone(), &next, &compute, &running);
+            let lane = move || {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = with_threads(threads_of_lane, || compute(item));
                     // Nobody listens any more once something has failed.
-                    if sender.send((item, result)).is_err() {
+                    if sender.send((item, compute(item))).is_err() {
                         break;
                     }
                 }
-            });
+            };
+            scope.spawn(move |_| running.run(lane));
         }
         drop(sender);
         // Dropped on an error, which ends the lanes after what they are at.

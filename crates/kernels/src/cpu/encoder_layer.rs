@@ -44,15 +44,23 @@ pub struct Context<'a> {
     pub heads: usize,
 }
 
+/// Rows of a group at least: with fewer too little is left of even blocks.
+const ROWS_OF_GROUP: usize = 96;
+
+/// For more rows, that is for a text longer than any batch, a thread keeps no memory.
+const MOST_ROWS: usize = 2048;
+
 /// Attention within every text and what [follows](AfterAttention) it, in the place of `hidden`, which holds rows of
 /// `width` floats.
 ///
 /// # Panics
 ///
-/// When the lengths do not fit each other, when layers have no outputs, and when a text is longer than the bias.
+/// When the lengths do not fit each other, when layers have no outputs or a row is not as wide as some heads, and when a
+/// text is longer than the bias.
 pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLayer<'_>) {
     let width = layer.width();
-    let texts = context.texts;
+    let Context { texts, heads, .. } = context;
+    assert!(heads > 0 && width.is_multiple_of(heads), "whole heads");
     let rows = texts.last().map_or(0, |text| text.end);
     assert_eq!(hidden.len(), rows * width, "rows of the texts");
     if rows == 0 {
@@ -60,7 +68,7 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
     }
     let weights = layer.after_attention.intermediate;
     let groups = rows_of_blocks(weights, rows).and_then(|_| {
-        let of_group = FEWEST_ROWS.max(rows_of_layers(weights));
+        let of_group = ROWS_OF_GROUP.max(rows_of_layers(weights));
         groups(texts, of_group, threads())
     });
     let Some(groups) = groups else {
@@ -82,11 +90,8 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
         .for_each(|(texts, hidden)| layer.group(Context { texts, ..context }, hidden));
 }
 
-/// With fewer rows in a group too little is left of even blocks.
-const FEWEST_ROWS: usize = 96;
-
 thread_local! {
-    /// For queries, keys and values of a group, and what its attention gives.
+    /// For queries, keys and values of a group, and what its attention gives: [`MOST_ROWS`] at most.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
@@ -151,23 +156,32 @@ impl EncoderLayer<'_> {
     }
 }
 
-/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be: every block reads all weights.
+/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be (every block reads all weights) and
+/// all but the last are whole tiles of a matrix unit.
 fn block_of(rows: usize, wanted: usize) -> usize {
-    rows.div_ceil(((rows + wanted / 2) / wanted).max(1))
+    let blocks = ((rows + wanted / 2) / wanted).max(1);
+    rows.div_ceil(blocks).next_multiple_of(ROWS_OF_TILE)
 }
+
+/// Of a matrix unit; it divides what is wanted elsewhere, too.
+const ROWS_OF_TILE: usize = 16;
 
 /// Neighbouring texts in groups of about `rows` rows at least; `None` where several threads would get shares that are
-/// not almost even.
+/// not almost even, and where a group would be too large to keep memory for.
 fn groups(texts: &[Range<usize>], rows: usize, threads: usize) -> Option<Vec<&[Range<usize>]>> {
     let all = rows_of(texts).len();
-    let shares = cut(texts, threads, 0);
+    let shares = cut(texts, threads, 1);
     let mut of_shares = shares.iter().map(|share| rows_of(share).len());
-    let even = of_shares.all(|share| share * threads <= all + all / UNEVEN);
+    if of_shares.any(|share| share * threads > all + all / UNEVEN) {
+        return None;
+    }
     let groups = |share| cut(share, rows_of(share).len() / rows, rows / 2);
-    even.then(|| shares.into_iter().flat_map(groups).collect())
+    let groups: Vec<_> = shares.into_iter().flat_map(groups).collect();
+    let mut of_groups = groups.iter().map(|group| rows_of(group).len());
+    of_groups.all(|rows| rows <= MOST_ROWS).then_some(groups)
 }
 
-/// A share may exceed the mean by this part of it: less than what there is to gain.
+/// A share may exceed the mean by this part of it.
 const UNEVEN: usize = 32;
 
 /// Cuts between the texts that are nearest to so many parts of the same size, but not into parts of fewer than
@@ -227,7 +241,7 @@ mod tests {
     #[test]
     fn blocks_are_as_near_to_what_is_wanted_as_can_be() {
         let blocks = [1, 47, 48, 71, 72, 100, 128, 300].map(|rows| block_of(rows, 48));
-        assert_eq!(blocks, [1, 47, 48, 71, 36, 50, 43, 50]);
+        assert_eq!(blocks, [16, 48, 48, 80, 48, 64, 48, 64]);
     }
 
     #[test]
@@ -238,5 +252,15 @@ mod tests {
         assert_eq!(rows_of_groups(&[200; 5], 48, 2), None);
         assert_eq!(rows_of_groups(&[100, 300], 48, 2), None);
         assert!(rows_of_groups(&[7; 400], 48, 3).is_some());
+        // None is of the empty text alone.
+        let lengths = [[25; 16].as_slice(), &[0], &[25; 16]].concat();
+        let groups = rows_of_groups(&lengths, 48, 33);
+        assert!(groups.is_none_or(|groups| groups.iter().all(|&rows| rows > 0)));
+    }
+
+    #[test]
+    fn no_memory_is_kept_for_a_text_without_an_end() {
+        assert_eq!(rows_of_groups(&[MOST_ROWS], 48, 1), Some(vec![MOST_ROWS]));
+        assert_eq!(rows_of_groups(&[MOST_ROWS + 1, 3], 48, 1), None);
     }
 }

@@ -45,7 +45,7 @@ const BLOCK_FLOATS: usize = 64 * 1024;
 /// The most of the depth that is summed up at once: a panel's part, 64 KiB with AVX2, and a block that meets it.
 const MOST_DEPTH: usize = 1024;
 
-/// The most rows of a block that passes through several layers: what they make of it, up to 12 KiB a row, stays for the most
+/// Rows that are wanted in a block that passes through several layers: what they make of it, up to 12 KiB a row, stays for the most
 /// part in a second-level cache of a mebibyte.
 const ROWS_OF_LAYERS: usize = 48;
 
@@ -103,7 +103,7 @@ pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usiz
     }
 }
 
-/// The most rows of a block that passes through several layers with such weights.
+/// Rows that are wanted in a block that passes through several layers with such weights.
 pub(super) fn rows_of_layers(weights: &PackedLinear) -> usize {
     match weights.panels() {
         Panels::Tiles(tiles) if amx::by_unit(tiles) => amx::ROWS_OF_LAYERS,

@@ -50,7 +50,7 @@ pub use product::{Factor, product};
 #[cfg(test)]
 pub(crate) use simd::every;
 pub use sums::{column_sums, sum_of_squares};
-pub use threads::with_threads;
+pub use threads::Lanes;
 
 /// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
 /// nobody turned it off.

@@ -3,30 +3,51 @@
 //! # Strategy
 //!
 //! Pieces of work go into rayon's pool, and whoever has nothing to do takes some. But how large they are depends on how
-//! many threads there are for a call: where every thread has a batch of its own, one batch is cut as if there was one.
+//! many threads there are for a call: while every thread has a batch of its own, a batch is cut as if there was one, and
+//! when the others have run out of batches, the last is cut for all of them. A result does not depend on it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    static SHARE: Cell<Option<usize>> = const { Cell::new(None) };
+    static LANES: RefCell<Option<Lanes>> = const { RefCell::new(None) };
 }
 
-/// Does `work`, whose calls into this crate are made by this thread, as if the pool had so many threads (1 at least): for
-/// who computes several things side by side. Threads with nothing to do may help all the same.
-pub fn with_threads<R>(count: usize, work: impl FnOnce() -> R) -> R {
-    struct Restored(Option<usize>);
-    impl Drop for Restored {
-        fn drop(&mut self) {
-            SHARE.set(self.0);
-        }
+/// Computations side by side, whose calls into this crate share the threads among themselves.
+#[derive(Clone, Debug)]
+pub struct Lanes(Arc<AtomicUsize>);
+
+impl Lanes {
+    /// So many, of which each is to [run](Self::run).
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(count)))
     }
-    let _restored = Restored(SHARE.replace(Some(count.max(1))));
-    work()
+
+    /// Runs one of them on this thread. When it has ended, the others have its threads.
+    ///
+    /// Work of others, which this thread may be given while it waits for pieces, shares the threads in the same way.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        struct Running<'a>(&'a Lanes, Option<Lanes>);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.0.fetch_sub(1, Ordering::Relaxed);
+                LANES.set(self.1.take());
+            }
+        }
+        let _running = Running(self, LANES.replace(Some(self.clone())));
+        work()
+    }
 }
 
 /// How many threads a call of this one is shared out over.
 pub(super) fn threads() -> usize {
-    SHARE.get().unwrap_or_else(rayon::current_num_threads)
+    let all = rayon::current_num_threads();
+    LANES.with_borrow(|lanes| match lanes {
+        Some(Lanes(running)) => (all / running.load(Ordering::Relaxed).max(1)).max(1),
+        None => all,
+    })
 }
 
 #[cfg(test)]
@@ -34,12 +55,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_is_that_of_the_innermost_until_it_ends() {
-        let pool = threads();
-        let inner = with_threads(7, || (with_threads(0, threads), threads()));
-        assert_eq!((inner, threads()), ((1, 7), pool));
-        let failed = std::panic::catch_unwind(|| with_threads(pool + 1, || panic!("on purpose")));
-        assert!(failed.is_err());
-        assert_eq!(threads(), pool);
+    fn lanes_share_the_threads_that_there_are() {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(6)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let lanes = Lanes::new(4);
+            assert_eq!(threads(), 6);
+            let within = Lanes::new(9);
+            let seen = lanes.run(|| (threads(), within.run(threads), threads()));
+            assert_eq!(seen, (1, 1, 1));
+            // Three are left, then two, then one.
+            assert_eq!([(); 3].map(|()| lanes.run(threads)), [2, 3, 6]);
+            assert_eq!(threads(), 6);
+            let failed = std::panic::catch_unwind(|| Lanes::new(1).run(|| panic!("on purpose")));
+            assert!(failed.is_err());
+            assert_eq!(threads(), 6);
+        });
     }
 }

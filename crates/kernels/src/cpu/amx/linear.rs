@@ -24,7 +24,7 @@ use crate::cpu::threads::threads;
 /// which have 2 MiB for each core. The other half has room for a panel of weights.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// The most rows of a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
+/// Rows that are wanted in a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
 /// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
 /// few. Reckoned: not measured on a processor with the unit.
 pub(in crate::cpu) const ROWS_OF_LAYERS: usize = 256;

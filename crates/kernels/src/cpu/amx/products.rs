@@ -74,11 +74,22 @@ pub(in crate::cpu) fn with_rounded_products(work: impl RoundedWork) {
     if let Some(vectors) = vectors {
         return vectors.vectorize(With(work, vectors));
     }
-    // Processors with the unit round fast, even where they do not multiply so.
-    with_unit(|unit| match Vectors::detect() {
+    with_unit(|unit| over_tiles(work, unit));
+}
+
+/// Does `work` with the products of a unit.
+fn over_tiles(work: impl RoundedWork, unit: &mut dyn Multiply) {
+    // Processors with a unit round fast, even where they do not multiply so.
+    match Vectors::detect() {
         Some(vectors) => vectors.vectorize(With(work, OverTiles(unit, vectors))),
         None => dispatch(With(work, OverTiles(unit, Plain))),
-    });
+    }
+}
+
+/// Does `work` with those of the unit's portable twin.
+#[cfg(test)]
+pub(in crate::cpu) fn with_products_of_twin(work: impl RoundedWork) {
+    over_tiles(work, &mut super::portable::Portable);
 }
 
 struct With<W, P>(W, P);

@@ -43,7 +43,7 @@ impl Tile {
     }
 
     #[inline(always)]
-    pub(in crate::cpu) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
+    pub(super) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
         let rows: &mut [[u16; DEPTH]; SIDE] = bytemuck::cast_mut(&mut self.0);
         &mut rows[row]
     }
@@ -166,7 +166,7 @@ pub(super) fn nearest(value: f32) -> u16 {
 
 /// Numbers of two rows, rounded to the nearest bfloat16, side by side.
 #[inline(always)]
-pub(in crate::cpu) fn nearest_pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
+pub(super) fn nearest_pairs(one: &[f32; SIDE], other: &[f32; SIDE]) -> [u32; SIDE] {
     let mut pairs = [0; SIDE];
     for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
         *pair = bfloat16(*one) >> 16 | bfloat16(*other);
@@ -203,7 +203,7 @@ pub(super) fn split(value: f32) -> [u16; 2] {
 impl Form {
     /// Puts these numbers into a row of tiles, as many as they need; behind the last number 0.
     #[inline(always)]
-    pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
+    pub(super) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
         let steps = tiles.chunks_exact_mut(self.parts());
         for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
             let mut floats = [0.0; DEPTH];
@@ -218,7 +218,7 @@ impl Form {
     /// The parts of these numbers, as many as [`Form::parts`]; a loop that the compiler makes vector
     /// instructions of.
     #[inline(always)]
-    pub(in crate::cpu) fn round(self, values: &[f32; DEPTH]) -> [[u16; DEPTH]; 2] {
+    pub(super) fn round(self, values: &[f32; DEPTH]) -> [[u16; DEPTH]; 2] {
         let [mut high, mut low] = [[0; DEPTH]; 2];
         match self {
             Self::Single => {

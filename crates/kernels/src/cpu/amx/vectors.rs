@@ -4,8 +4,9 @@
 //! # Strategy
 //!
 //! A row of a tile of weights is what `vpdpbf16ps` wants: for 16 columns two neighbours of the depth. So the tiles serve
-//! these processors too. The products themselves are those of any [panel](crate::cpu::tile): 12 rows by 32 columns of
-//! sums in registers, two neighbours at a time. The rows are rounded as for the matrix unit, the sums are float32.
+//! these processors too: 12 rows by 32 columns of sums stay in registers, two neighbours at a time. The rows are rounded as for
+//! the matrix unit, the sums are float32. Rows of dense layers meet many panels and are packed for them, as for any
+//! [panel](crate::cpu::tile); attention's are read where they lie.
 //!
 //! On Zen 4 the instruction does twice the products of one of float32 in the same time. Intel has it since Cooper Lake,
 //! but a Xeon with a matrix unit did 68 thousand million operations a second with it on a thread where float32 did 150,
@@ -95,6 +96,15 @@ impl Vectors {
         }
         // SAFETY: there is a `Vectors` only where there are the instructions.
         unsafe { run(self.0, work) }
+    }
+
+    /// Adds to a row's sums both products of a pair of its numbers in every lane.
+    #[inline(always)]
+    fn add_products(self, sums: &mut [__m512; PAIR], pair: u32, weights: [__m512i; PAIR]) {
+        let pair: __m512i = pulp::cast([pair; SIDE]);
+        for (sum, weights) in sums.iter_mut().zip(weights) {
+            *sum = self.dot_product(*sum, pair, weights);
+        }
     }
 
     /// `sums + pair * weights`, both products of every lane.
@@ -194,10 +204,7 @@ impl Vectors {
                     tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
                 // Read from where they lie: the distance of two rows is known to the compiler.
                 for (sums, line) in sums.iter_mut().zip(lines) {
-                    let pair: __m512i = pulp::cast([line.pairs()[index]; SIDE]);
-                    for (sum, columns) in sums.iter_mut().zip(columns) {
-                        *sum = self.dot_product(*sum, pair, columns);
-                    }
+                    self.add_products(sums, line.pairs()[index], columns);
                 }
             }
         }
@@ -305,10 +312,7 @@ impl PanelPart for Rounded {
                 let weights: [__m512i; PAIR] =
                     tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
                 for (sums, pair) in registers.iter_mut().zip(group) {
-                    let pair: __m512i = pulp::cast([pair.0; SIDE]);
-                    for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = vectors.dot_product(*sum, pair, weights);
-                    }
+                    vectors.add_products(sums, pair.0, weights);
                 }
             }
         }
@@ -327,6 +331,50 @@ mod tests {
     use super::*;
     use crate::cpu::panels::UPPER_HALF;
     use crate::cpu::tile::tests::check_packed_rows;
+
+    /// Numbers that are too small to be normal become 0 by the instruction.
+    #[test]
+    fn the_instruction_rounds_to_the_nearest() {
+        struct Nearest(Vectors, [f32; DEPTH]);
+        impl Vectorized for Nearest {
+            type Output = [u16; DEPTH];
+
+            #[inline(always)]
+            fn run<S: Simd, const ROWS: usize>(self, _: S) -> [u16; DEPTH] {
+                self.0.nearest(&self.1)
+            }
+        }
+        let Some(vectors) = Vectors::detect() else {
+            return;
+        };
+        let some = [
+            0.0,
+            -0.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            f32::MIN_POSITIVE,
+        ];
+        for start in 0..100_000u32 {
+            let mut numbers: [f32; DEPTH] = std::array::from_fn(|lane| {
+                // Every exponent, and halves between two bfloat16 among the fractions.
+                let bits = (start + 31 * lane as u32).wrapping_mul(0x9e37_79b9);
+                f32::from_bits(if start % 2 == 0 { bits & !0x7fff } else { bits })
+            });
+            numbers[start as usize % DEPTH] = some[start as usize % some.len()];
+            let rounded = vectors.vectorize(Nearest(vectors, numbers));
+            let [expected, _] = Form::Single.round(&numbers);
+            for ((number, rounded), expected) in numbers.iter().zip(rounded).zip(expected) {
+                if number.is_nan() {
+                    assert!(f32::from_bits(u32::from(rounded) << 16).is_nan());
+                } else if number.is_subnormal() {
+                    assert_eq!(rounded & 0x7fff, 0, "{number}");
+                } else {
+                    assert_eq!(rounded, expected, "{number}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn rows_become_pairs_to_their_last_number() {

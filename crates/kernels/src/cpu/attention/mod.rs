@@ -3,7 +3,7 @@
 //! # Strategy
 //!
 //! Texts and heads are independent, so a task is one of each (or all heads of a text where there are
-//! texts enough). For a task the keys are packed, transposed, into panels, and the values as they
+//! texts enough; all of some texts within a [layer](super::encoder_layer())). For a task the keys are packed, transposed, into panels, and the values as they
 //! are; then both products go through the [tile](super::tile) of the dense layers, and between them
 //! the softmax goes over scores that are still in the cache. There is no padding, so there is nothing
 //! to mask.
