@@ -20,7 +20,9 @@ use super::attention::{
     Attention, PositionBias, Projections, Strided, attention, attention_by_this_thread,
 };
 use super::kept::with_kept;
-use super::linear::{Activation, linear, linear_of_block, rows_of_blocks, rows_of_layers};
+use super::linear::{
+    Activation, block_of_layers, linear, linear_of_block, rows_of_blocks, rows_of_layers,
+};
 use super::panels::PackedLinear;
 use super::threads::threads;
 
@@ -119,7 +121,7 @@ impl EncoderLayer<'_> {
             ..context
         };
         let rows = hidden.len() / width;
-        let block = block_of(rows, rows_of_layers(self.after_attention.intermediate));
+        let block = block_of_layers(self.after_attention.intermediate, rows);
         with_kept(&SCRATCH, rows * 4 * width, |scratch| {
             let (joined, attended) = scratch.split_at_mut(rows * 3 * width);
             let blocks = hidden.chunks(block * width);
@@ -155,16 +157,6 @@ impl EncoderLayer<'_> {
         }
     }
 }
-
-/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be (every block reads all weights) and
-/// all but the last are whole tiles of a matrix unit.
-fn block_of(rows: usize, wanted: usize) -> usize {
-    let blocks = ((rows + wanted / 2) / wanted).max(1);
-    rows.div_ceil(blocks).next_multiple_of(ROWS_OF_TILE)
-}
-
-/// Of a matrix unit; it divides what is wanted elsewhere, too.
-const ROWS_OF_TILE: usize = 16;
 
 /// Neighbouring texts in groups of about `rows` rows at least; `None` where several threads would get shares that are
 /// not almost even, and where a group would be too large to keep memory for.
@@ -236,12 +228,6 @@ mod tests {
         assert_eq!(rows_of_groups(&[10, 300, 10], 48, 1), Some(vec![320]));
         assert_eq!(rows_of_groups(&[5], 48, 1), Some(vec![5]));
         assert_eq!(rows_of_groups(&[3, 0, 2], 48, 1), Some(vec![5]));
-    }
-
-    #[test]
-    fn blocks_are_as_near_to_what_is_wanted_as_can_be() {
-        let blocks = [1, 47, 48, 71, 72, 100, 128, 300].map(|rows| block_of(rows, 48));
-        assert_eq!(blocks, [16, 48, 48, 80, 48, 64, 48, 64]);
     }
 
     #[test]

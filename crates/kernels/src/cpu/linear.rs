@@ -111,6 +111,19 @@ pub(super) fn rows_of_layers(weights: &PackedLinear) -> usize {
     }
 }
 
+/// Rows of a block, where some rows pass through several layers with such weights on one thread.
+pub(super) fn block_of_layers(weights: &PackedLinear, rows: usize) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if amx::by_unit(tiles) => amx::block_of_layers(rows),
+        _ => nearest_block(rows, ROWS_OF_LAYERS),
+    }
+}
+
+/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be: every block reads all weights.
+pub(super) fn nearest_block(rows: usize, wanted: usize) -> usize {
+    rows.div_ceil(((rows + wanted / 2) / wanted).max(1))
+}
+
 /// `columns^T * weights + bias`, for an input that lies transposed, `[PackedLinear::input][row]`: `output`
 /// holds the rows.
 ///

@@ -89,6 +89,11 @@ pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     (rows > FEWEST_ROWS * threads()).then_some(block)
 }
 
+/// Rows of a block, where some rows pass through several layers on one thread: whole tiles but for the last.
+pub(in crate::cpu) fn block_of_layers(rows: usize) -> usize {
+    linear::nearest_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE)
+}
+
 /// By the matrix unit, or its portable twin.
 pub(super) fn over_tiles(
     input: &[f32],

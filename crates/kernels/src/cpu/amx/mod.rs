@@ -74,7 +74,9 @@ use std::sync::OnceLock;
 #[cfg(test)]
 pub(super) use products::with_products_of_twin;
 
-pub(super) use linear::{ROWS_OF_LAYERS, by_unit, linear, linear_of_block, rows_of_blocks};
+pub(super) use linear::{
+    ROWS_OF_LAYERS, block_of_layers, by_unit, linear, linear_of_block, rows_of_blocks,
+};
 pub(super) use products::{Line, RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
 pub(super) use weights::TileWeights;
 

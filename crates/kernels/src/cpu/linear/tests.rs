@@ -36,6 +36,12 @@ fn threads_get_as_many_blocks_of_enough_rows() {
     );
 }
 
+#[test]
+fn blocks_are_as_near_to_what_is_wanted_as_can_be() {
+    let blocks = [1, 47, 48, 71, 72, 100, 128, 300].map(|rows| nearest_block(rows, 48));
+    assert_eq!(blocks, [1, 47, 48, 71, 36, 50, 43, 50]);
+}
+
 /// Tiles of twelve rows, whatever registers there are.
 struct Tall<W>(W);
 
