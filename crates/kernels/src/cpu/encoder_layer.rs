@@ -46,7 +46,7 @@ pub struct Context<'a> {
     pub heads: usize,
 }
 
-/// Rows of a group at least: with fewer too little is left of even blocks.
+/// Rows that a group is to have: with fewer too little is left of even blocks.
 const ROWS_OF_GROUP: usize = 96;
 
 /// For more rows, that is for a text longer than any batch, a thread keeps no memory.
@@ -158,7 +158,7 @@ impl EncoderLayer<'_> {
     }
 }
 
-/// Neighbouring texts in groups of about `rows` rows at least; `None` where several threads would get shares that are
+/// Neighbouring texts in groups of about `rows` rows; `None` where several threads would get shares that are
 /// not almost even, and where a group would be too large to keep memory for.
 fn groups(texts: &[Range<usize>], rows: usize, threads: usize) -> Option<Vec<&[Range<usize>]>> {
     let all = rows_of(texts).len();
@@ -173,7 +173,7 @@ fn groups(texts: &[Range<usize>], rows: usize, threads: usize) -> Option<Vec<&[R
     of_groups.all(|rows| rows <= MOST_ROWS).then_some(groups)
 }
 
-/// A share may exceed the mean by this part of it.
+/// A share may exceed the mean by this part of it: groups save memory, and whoever has less to do waits.
 const UNEVEN: usize = 32;
 
 /// Cuts between the texts that are nearest to so many parts of the same size, but not into parts of fewer than
