@@ -41,10 +41,6 @@ impl RoundedProducts for Vectors {
     const HEIGHT: usize = SIDE;
     const ROWS: usize = SIDE;
 
-    fn round(&self, _: &[f32; DEPTH]) -> [u16; DEPTH] {
-        match *self {}
-    }
-
     fn multiply(&mut self, _: RoundedRows<'_>, _: &[Tile], _: &mut [f32]) {
         match *self {}
     }

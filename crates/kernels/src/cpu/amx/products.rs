@@ -46,16 +46,19 @@ impl RoundedRows<'_> {
     }
 }
 
+/// What rounds.
+pub(in crate::cpu) trait Rounding {
+    /// The nearest bfloat16 of each; numbers that are too small to be normal may become 0.
+    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
+}
+
 /// What multiplies.
-pub(in crate::cpu) trait RoundedProducts {
+pub(in crate::cpu) trait RoundedProducts: Rounding {
     /// Rows that lie together.
     const HEIGHT: usize;
 
     /// Rows that are best taken together, a multiple of [`HEIGHT`](Self::HEIGHT).
     const ROWS: usize;
-
-    /// The nearest bfloat16 of each; numbers that are too small to be normal may become 0.
-    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
 
     /// All rows times all panels of [`WIDTH`] columns, which lie as [weights](super::TileWeights) do and are as deep as the
     /// rows. `sums` has rows of all columns, and room for as many as count.
@@ -103,12 +106,6 @@ impl<W: RoundedWork, P: RoundedProducts> Vectorized for With<W, P> {
     }
 }
 
-/// What rounds.
-pub(super) trait Rounding {
-    /// See [`RoundedProducts::round`].
-    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
-}
-
 /// Any instructions.
 struct Plain;
 
@@ -123,17 +120,19 @@ impl Rounding for Plain {
 /// The matrix unit, or its portable twin, and what rounds beside it.
 struct OverTiles<'a, R>(&'a mut dyn Multiply, R);
 
+impl<R: Rounding> Rounding for OverTiles<'_, R> {
+    #[inline(always)]
+    fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
+        self.1.nearest(numbers)
+    }
+}
+
 impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
     /// Those of a tile.
     const HEIGHT: usize = SIDE;
 
     /// A pair of tiles.
     const ROWS: usize = WIDTH;
-
-    #[inline(always)]
-    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
-        self.1.nearest(numbers)
-    }
 
     #[inline(always)]
     fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {

@@ -152,11 +152,6 @@ impl RoundedProducts for Vectors {
     const ROWS: usize = 4 * HEIGHT;
 
     #[inline(always)]
-    fn round(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH] {
-        self.nearest(numbers)
-    }
-
-    #[inline(always)]
     fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {
         let pairs = rows.depth.div_ceil(2);
         let (lines, _) = rows.lines.as_chunks::<HEIGHT>();

@@ -86,7 +86,7 @@ impl RoundedWork for Rounded<'_> {
                 let values = rows.row(row);
                 for step in 0..in_query {
                     queries[line::<P>(row, step, in_query)] =
-                        Line(products.round(first_of(values, step * DEPTH, &mut [0.0; DEPTH])));
+                        Line(products.nearest(first_of(values, step * DEPTH, &mut [0.0; DEPTH])));
                 }
             }
             let rows = |lines, depth| RoundedRows {
@@ -99,7 +99,7 @@ impl RoundedWork for Rounded<'_> {
                 let largest = head.scores(simd, first + row, scores);
                 let mut sums = [0.0; LANES];
                 for (step, scores) in scores.as_chunks().0.iter().enumerate() {
-                    let rounded = products.round(&exponentials(scores, largest));
+                    let rounded = products.nearest(&exponentials(scores, largest));
                     add(&mut sums, &rounded);
                     weights[line::<P>(row, step, steps)] = Line(rounded);
                 }
@@ -146,7 +146,7 @@ fn put_keys<S: Simd>(
             for (index, pairs) in pairs[..count].iter_mut().enumerate() {
                 let (row, mut padded) = (rows.row(first + index), [0.0; DEPTH]);
                 let numbers = first_of(row, step * DEPTH, &mut padded);
-                *pairs = pulp::cast(products.round(numbers));
+                *pairs = pulp::cast(products.nearest(numbers));
             }
             let mut tokens = [&[][..]; SIDE];
             for (token, pairs) in tokens.iter_mut().zip(&pairs) {
@@ -177,7 +177,7 @@ fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, ti
                 *first_of(one, column, of_one),
                 *first_of(other, column, of_other),
             ];
-            let [one, other]: [[u16; SIDE]; 2] = pulp::cast(products.round(&pulp::cast(two)));
+            let [one, other]: [[u16; SIDE]; 2] = pulp::cast(products.nearest(&pulp::cast(two)));
             let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
             let (places, _) = tile.places_mut().as_chunks_mut::<SIDE>();
             let pairs = &mut places[key % DEPTH / 2];
