@@ -34,4 +34,7 @@ pub mod training;
 pub use error::TrainError;
 
 #[cfg(test)]
+#[path = "../../model/tests/common/device.rs"]
+mod test_device;
+#[cfg(test)]
 mod testing;

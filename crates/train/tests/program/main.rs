@@ -5,15 +5,15 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
-// `setsid` of util-linux gives a program a terminal of its own. What a terminal shows does not depend on the backend.
-#[cfg(all(target_os = "linux", any(feature = "cpu", feature = "ndarray")))]
+// `setsid` of util-linux gives a program its own terminal.
+#[cfg(target_os = "linux")]
 mod dashboard;
 mod evaluating;
-// Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.
-#[cfg(any(feature = "cpu", feature = "ndarray"))]
 mod formats;
 mod inputs;
 mod interruption;
 mod support;
+#[path = "../../../model/tests/common/device.rs"]
+mod test_device;
 mod training;
 mod usage;
