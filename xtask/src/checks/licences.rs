@@ -1,74 +1,65 @@
-//! Licences, sources and versions of all packages, from `cargo metadata` and the lists in deny.toml.
+//! Licences and sources of all packages, as `cargo tree` tells them, and the lists in deny.toml.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
-
-use super::read;
+use super::{read, tracked};
 use crate::cargo::cargo;
 use crate::error::TaskError;
 
-/// The one place that packages may come from.
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
-
 pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
-    let deny = read(&root.join("deny.toml"))?;
-    let (allowed, exceptions) = lists(&deny);
-    let metadata = metadata()?;
-    let used = reachable(&metadata);
+    let (allowed, exceptions) = lists(&read(&root.join("deny.toml"))?);
     let mut findings = Vec::new();
     let mut met = BTreeSet::new();
-    for package in list(&metadata["packages"]) {
-        let text = |key: &str| package[key].as_str().unwrap_or_default();
-        let name = text("name");
-        if !used.contains(text("id")) {
-            continue;
-        }
-        let more: Vec<&str> = exceptions
-            .iter()
-            .filter(|(to, _)| to == name)
-            .map(|(_, licence)| licence.as_str())
-            .collect();
+    for line in packages()?.lines() {
+        // `name v1.2.3 (path or address, if it is not from the registry)|MIT OR Apache-2.0`
+        let (package, licence) = line.split_once('|').unwrap_or((line, ""));
+        let name = package.split(' ').next().unwrap_or_default();
         let mut may = |licence: &str| {
             met.insert(licence.to_owned());
-            allowed.contains(licence) || more.contains(&licence)
+            allowed.contains(licence)
+                || exceptions
+                    .iter()
+                    .any(|(to, more)| to == name && more == licence)
         };
-        let licence = text("license").replace('/', " OR ");
-        if !Expression::new(&licence).either(&mut may) {
+        if !Expression::new(&licence.replace('/', " OR ")).either(&mut may) {
             findings.push(format!(
-                "{name} {}: licence \"{licence}\" is not in deny.toml",
-                text("version")
+                "{package}: licence \"{licence}\" is not in deny.toml"
             ));
         }
-        match package["source"].as_str() {
-            Some(source) if source != REGISTRY => findings.push(format!("{name}: from {source}")),
-            Some(_) => {}
-            None => {
-                let wild = |d: &&Value| d["req"] == "*" && d["path"].is_null();
-                for dependency in list(&package["dependencies"]).filter(wild) {
-                    findings.push(format!("{name}: {} has no version", dependency["name"]));
-                }
-            }
+        if package.contains("://") {
+            findings.push(format!("{package}: is not from the package registry"));
         }
     }
-    let listed = allowed
+    let excepted = exceptions.iter().map(|(_, licence)| licence);
+    for unused in allowed
         .iter()
-        .chain(exceptions.iter().map(|(_, licence)| licence));
-    for unused in listed.filter(|licence| !met.contains(*licence)) {
+        .chain(excepted)
+        .filter(|licence| !met.contains(*licence))
+    {
         findings.push(format!("deny.toml: no package needs {unused}"));
+    }
+    for manifest in tracked(root, "Cargo.toml")? {
+        let text = read(&root.join(&manifest))?;
+        let any = |(_, line): &(usize, &str)| line.contains("= \"*\"");
+        let lines = text.lines().enumerate().filter(any);
+        findings.extend(lines.map(|(at, _)| format!("{manifest}:{}: any version will do", at + 1)));
     }
     Ok(findings)
 }
 
-fn metadata() -> Result<Value, TaskError> {
-    let step = cargo("metadata").arguments([
-        "metadata",
-        "--locked",
-        "--all-features",
-        "--format-version",
-        "1",
-    ]);
+/// All packages of all platforms and features, one a line, each once.
+fn packages() -> Result<String, TaskError> {
+    let step = cargo("packages")
+        .arguments([
+            "tree",
+            "--locked",
+            "--workspace",
+            "--all-features",
+            "--target",
+            "all",
+        ])
+        .arguments(["--prefix", "none", "--format", "{p}|{l}"]);
     let output = step
         .command()
         .output()
@@ -76,37 +67,21 @@ fn metadata() -> Result<Value, TaskError> {
             program: step.program().to_owned(),
             source,
         })?;
-    serde_json::from_slice(&output.stdout).map_err(|source| TaskError::NoReport {
-        title: step.title(),
-        source,
-    })
-}
-
-/// The ids of the packages that those of the workspace lead to; a lock file holds more.
-fn reachable(metadata: &Value) -> BTreeSet<&str> {
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
-        .filter_map(|node| Some((node["id"].as_str()?, &node["dependencies"])))
-        .collect();
-    let mut used = BTreeSet::new();
-    let mut next: Vec<&str> = list(&metadata["workspace_members"])
-        .filter_map(Value::as_str)
-        .collect();
-    while let Some(package) = next.pop() {
-        if used.insert(package) {
-            next.extend(
-                nodes
-                    .get(package)
-                    .into_iter()
-                    .flat_map(|to| list(to))
-                    .filter_map(Value::as_str),
-            );
-        }
+    if !output.status.success() {
+        return Err(TaskError::Failed {
+            title: step.title(),
+            status: output.status,
+            command: step.command_line(),
+        });
     }
-    used
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: BTreeSet<&str> = lines
+        .lines()
+        // Cargo marks a package that it has printed before.
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    Ok(lines.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
 /// The allowed licences and those of single packages, from the lines of deny.toml.
