@@ -1,21 +1,21 @@
-"""Speeds of PyTorch, ONNX Runtime and OpenVINO beside `infer`'s, in turn on the same texts, for all-mpnet-base-v2.
+"""Speeds of PyTorch, ONNX Runtime and OpenVINO and of `infer`, in turn on the same texts, for all-mpnet-base-v2.
 
-usage: python peers.py MODEL_FOLDER [--infer target/release/infer] [--rounds 1] [--threads 2]
-                       [--precision int8]... [--onnx model.onnx] [--out peers.json] FILE...
+usage: python baselines.py MODEL_FOLDER [--infer target/release/infer] [--rounds 1] [--threads 2]
+                           [--precision int8]... [--onnx model.onnx] [--out baselines.json] FILE...
 needs: sentence-transformers onnx onnxruntime openvino nncf, and a built `infer`
 
-A machine's speed drifts by tens of per cent, so programs that are timed minutes apart cannot be compared. Here the
-texts of a file are sorted by length and cut into groups of 128 (a file named singles.*: of 16, one text a call). Every
-program takes a group in turn, in an order that changes, after a pause in which the threads of the one before have
-come to rest, and after going over the group once untimed. Programs that pad take batches of 32 neighbours, which
-leaves little to pad. A file's speed is that of the sums, over its groups, of the medians over the rounds; of the ratios
-in each group the median, the lowest and the highest are printed too.
+A machine's speed drifts by tens of per cent, so programs that run minutes apart cannot be compared. This script
+sorts the texts of a file by length and cuts them into groups of 128 (a file named singles.*: of 16, one text per
+call). Every program takes a group in turn, in changing order, after a pause for the threads of the program before,
+and after one untimed pass over the group. Programs that pad take batches of 32 neighbours, which leaves little to
+pad. A file's speed comes from the sum, over its groups, of the medians over the rounds; the script also prints the
+median, the lowest and the highest ratio of a group.
 
-Without VNNI, ONNX Runtime's products of bytes overflow unless its weights have seven bits: so they have there. bf16 is
+Without VNNI, ONNX Runtime's int8 products overflow unless its weights have seven bits: so they have there. bf16 is
 timed where the processor has it; elsewhere OpenVINO computes in float32 and PyTorch takes minutes.
 
-`--onnx` is the network, from `input_ids` and `attention_mask` to `hidden`, where PyTorch is not to write it. `--out` is
-what `infer bench --peers` reads; what counts are the ratios printed here.
+`--onnx` is the network, from `input_ids` and `attention_mask` to `hidden`, where PyTorch cannot write it. `--out`
+is a file for `benchmarks compare --baselines`; the ratios that this script prints are the ones that count.
 """
 import argparse, collections, json, os, random, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -26,7 +26,7 @@ arguments.add_argument("files", nargs="+")
 arguments.add_argument("--infer", default="target/release/infer")
 arguments.add_argument("--rounds", type=int, default=1)
 arguments.add_argument("--threads", type=int, default=2)
-arguments.add_argument("--precision", action="append", choices=["f32", "bf16", "int8"], help="only this; may be given again")
+arguments.add_argument("--precision", action="append", choices=["f32", "bf16", "int8"], help="only this; repeatable")
 arguments.add_argument("--onnx", help="a file, instead of one that PyTorch writes")
 arguments.add_argument("--out")
 arguments = arguments.parse_args()
@@ -201,22 +201,22 @@ for name in [*programs, *precisions]:
         total = sum(statistics.median(seconds[name, workload, number]) for number in counts)
         smallest = min(cosines[name, workload, number][0] for number in counts)
         mean = sum(cosines[name, workload, number][1] * counts[number] for number in counts) / count
-        rows.append({"peer": name, "workload": workload, "texts": count, "seconds": round(total, 4), "texts_per_second": round(count / total, 1),
+        rows.append({"program": name, "workload": workload, "texts": count, "seconds": round(total, 4), "texts_per_second": round(count / total, 1),
                      "cosine_min": round(smallest, 6), "cosine_mean": round(mean, 6)})
         row = rows[-1]
         # `infer` compares with its own float32.
         close = "" if name == "infer-f32" else f"cosine {row['cosine_min']:.6f} {row['cosine_mean']:.6f}"
         print(f"{name:14} {workload:13} {row['texts_per_second']:8.1f} texts/s  {close}")
 for name, precision in precisions.items():
-    speeds = {(row["peer"], row["workload"]): row["texts_per_second"] for row in rows}
-    rivals = [peer for peer in programs if peer.endswith(precision)]
+    speeds = {(row["program"], row["workload"]): row["texts_per_second"] for row in rows}
+    rivals = [program for program in programs if program.endswith(precision)]
     for workload in workloads if rivals else []:
-        fastest = max(rivals, key=lambda peer: speeds[peer, workload])
+        fastest = max(rivals, key=lambda program: speeds[program, workload])
         groups_of = [group[1] for group in all_groups if group[0] == workload]
-        times = lambda peer: [statistics.median(seconds[peer, workload, number]) for number in groups_of]
-        each = sorted(theirs / here for theirs, here in zip(times(fastest), times(name)))
+        times = lambda program: [statistics.median(seconds[program, workload, number]) for number in groups_of]
+        each = sorted(theirs / own for theirs, own in zip(times(fastest), times(name)))
         print(f"{name} over {fastest}, {workload}: {speeds[name, workload] / speeds[fastest, workload]:.2f}"
               f" (groups: {statistics.median(each):.2f}, {each[0]:.2f} to {each[-1]:.2f})")
 if arguments.out:
     with open(arguments.out, "w") as file:
-        json.dump({"threads": arguments.threads, "rows": [row for row in rows if not row["peer"].startswith("infer")]}, file, indent=1)
+        json.dump({"threads": arguments.threads, "rows": [row for row in rows if not row["program"].startswith("infer")]}, file, indent=1)

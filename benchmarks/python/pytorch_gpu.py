@@ -1,12 +1,12 @@
-"""Texts a second of sentence-transformers on PyTorch on a GPU, to stand beside `infer bench --device cuda`.
+"""Texts/s of sentence-transformers on PyTorch on a GPU, to compare with `infer bench --device cuda`.
 
-usage: python pytorch_gpu.py MODEL_FOLDER [--runs 5] [--precision bf16]... [--out peers.json] FILE...
+usage: python pytorch_gpu.py MODEL_FOLDER [--runs 5] [--precision bf16]... [--out baselines.json] FILE...
 needs: sentence-transformers and a GPU that PyTorch sees
 
-Each file goes through whole, tokenization included, once untimed and then --runs times, in batches of 32 and of 256
-texts (a file named singles.*: one text a call); the best run of the better size counts. Cosines are those to its own
-float32 (PyTorch's default: no TF32). `infer bench --peers FILE` reads what --out writes; the threads in it mean nothing
-on a GPU.
+Each file is encoded whole, tokenization included, once untimed and then --runs times, in batches of 32 and of 256
+texts (a file named singles.*: one text per call); the best repetition of the better size counts. Cosines are to its
+own float32 (PyTorch's default: no TF32). `benchmarks compare --baselines` reads the file of --out; the threads in it
+mean nothing on a GPU.
 """
 import argparse, json, statistics, time
 from pathlib import Path
@@ -19,7 +19,7 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("model")
 arguments.add_argument("files", nargs="+")
 arguments.add_argument("--runs", type=int, default=5)
-arguments.add_argument("--precision", action="append", choices=TYPES, help="only this; may be given again")
+arguments.add_argument("--precision", action="append", choices=TYPES, help="only this; repeatable")
 arguments.add_argument("--out")
 arguments = arguments.parse_args()
 
@@ -33,7 +33,7 @@ def encode(model, texts, size):
 print(f"PyTorch {torch.__version__} on {torch.cuda.get_device_name(0)}")
 workloads = {Path(path).stem: Path(path).read_text(encoding="utf-8").splitlines() for path in arguments.files}
 exact, rows = {}, []
-# float32 first, whatever is asked for: the others are compared with it.
+# float32 always comes first: the others are compared with it.
 for precision in ["f32", *(name for name in arguments.precision or TYPES if name != "f32")]:
     model = SentenceTransformer(arguments.model, device="cuda", model_kwargs={"torch_dtype": TYPES[precision]})
     for workload, texts in workloads.items():
@@ -49,7 +49,7 @@ for precision in ["f32", *(name for name in arguments.precision or TYPES if name
         exact.setdefault(workload, vectors)
         cosines = torch.nn.functional.cosine_similarity(vectors, exact[workload])
         size, best = min(((size, min(seconds)) for size, seconds in times.items()), key=lambda pair: pair[1])
-        rows.append({"peer": f"torch-{precision}", "workload": workload, "texts": len(texts), "seconds": best, "texts_per_second": len(texts) / best,
+        rows.append({"program": f"torch-{precision}", "workload": workload, "texts": len(texts), "seconds": best, "texts_per_second": len(texts) / best,
                      "cosine_min": cosines.min().item(), "cosine_mean": cosines.mean().item()})
         print(f"torch-{precision:4} {workload:13} {len(texts) / best:9.1f} texts/s best, {len(texts) / statistics.median(times[size]):9.1f} median,"
               f" batches of {size}, cosine {cosines.min():.6f} {cosines.mean():.6f}", flush=True)

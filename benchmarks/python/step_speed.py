@@ -1,10 +1,11 @@
-"""Seconds of a training step of sentence-transformers on PyTorch, beside examples/step_speed.rs.
+"""The time of a training step of sentence-transformers on PyTorch, to compare with `benchmarks train-step`.
 
-usage: python step_speed.py MODEL_FOLDER [DEVICE]      (from the project's folder; needs sentence-transformers)
+usage: python benchmarks/python/step_speed.py MODEL_FOLDER [DEVICE]      (in the root of the repository)
+needs: sentence-transformers
 
-32 pairs a step, multiple-negatives-ranking, AdamW, gradients clipped at 1: first the rows of
-datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens. Medians of 4 steps after one to warm up. A GPU's
-memory is what PyTorch's allocator held; `nvidia-smi` shows some more.
+32 pairs per step, multiple-negatives-ranking, AdamW, gradients clipped at 1: first the rows of
+datasets/product-pairs/train.tsv.gz, then texts of 128 random tokens. Medians of 4 steps after one warm-up step. A
+GPU's memory is that of PyTorch's allocator; `nvidia-smi` shows some more.
 """
 import csv, gzip, resource, statistics, sys, time
 import torch
@@ -47,7 +48,7 @@ for name, batch in (("real pairs", real), ("128 tokens", full)):
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     # The first step warms up.
-    print(f"{name}: {statistics.median(seconds[1:]):.2f} s a step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} tokens/s, padding counted")
+    print(f"{name}: {statistics.median(seconds[1:]):.2f} s/step, {sum(tokens[1:]) / sum(seconds[1:]):.0f} tokens/s with padding")
 print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 if device != "cpu":
     print(f"peak memory of the GPU {torch.cuda.max_memory_reserved() / 1e9:.2f} GB, of which tensors {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
