@@ -391,7 +391,7 @@ mod tests {
         assert!(missing.to_string().contains("no-such-baselines.json"));
     }
 
-    /// One decimal is little where few texts a second are done.
+    /// One decimal is coarse at a few texts/s.
     #[test]
     fn a_rounded_rate_is_no_damage() {
         let mut file = good();
