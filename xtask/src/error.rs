@@ -51,14 +51,6 @@ pub(crate) enum TaskError {
         /// Where it was expected.
         path: PathBuf,
     },
-    /// An option does not belong to what is measured.
-    #[error("{option} is for {measures}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What it is for.
-        measures: &'static str,
-    },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
     NoReport {
@@ -70,14 +62,6 @@ pub(crate) enum TaskError {
     /// Results could not be printed.
     #[error("standard output could not be written")]
     Stdout {
-        /// Why.
-        source: io::Error,
-    },
-    /// A path cannot be made absolute.
-    #[error("{} names no file", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
         /// Why.
         source: io::Error,
     },
