@@ -8,7 +8,7 @@ use infer::terminal::BarKind;
 use infer::{Failure, Terminal};
 use model::{Embeddings, SentenceEncoder};
 use records::Record;
-use search::{Hit, Index, Rows, Similarity, metrics, pairwise_similarity};
+use search::{Hit, Index, Similarity, VectorsView, metrics, pairwise_similarity};
 
 use crate::data::{Judgements, field, known_vectors, number, positions, read, read_judgements};
 use crate::error::QualityError;
@@ -51,7 +51,7 @@ impl<'a> Scorer<'a> {
                 .note("no vectors of awkward texts are known for a model of this width");
             return Ok(Vec::new());
         }
-        let expected = Rows::new(&expected, found.width()).map_err(Failure::from)?;
+        let expected = VectorsView::new(&expected, found.width()).map_err(Failure::from)?;
         let cosines =
             pairwise_similarity(rows(&found)?, expected, SIMILARITY).map_err(Failure::from)?;
         let cosines: Vec<f64> = cosines.into_iter().map(f64::from).collect();
@@ -272,7 +272,7 @@ fn rank_judged(
         .map(|&document| &documents.values()[document * width..][..width]);
     let index = Index::new(rows.flatten().copied().collect(), width, SIMILARITY);
     let hits = index
-        .and_then(|index| index.search(Rows::new(vector, width)?, index.len()))
+        .and_then(|index| index.search(VectorsView::new(vector, width)?, index.len()))
         .map_err(Failure::from)?;
     Ok(hits
         .into_iter()
@@ -281,8 +281,8 @@ fn rank_judged(
         .collect())
 }
 
-fn rows(vectors: &Embeddings) -> Result<Rows<'_>, Failure> {
-    Ok(Rows::new(vectors.values(), vectors.width())?)
+fn rows(vectors: &Embeddings) -> Result<VectorsView<'_>, Failure> {
+    Ok(VectorsView::new(vectors.values(), vectors.width())?)
 }
 
 /// NaN where there are no values.

@@ -1,16 +1,16 @@
-//! A borrowed matrix.
+//! A borrowed matrix of vectors.
 
 use crate::error::SearchError;
 
-/// Vectors of equal width, row-major `[len, width]`.
+/// A view of vectors of equal width, row-major `[len, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rows<'a> {
+pub struct VectorsView<'a> {
     values: &'a [f32],
     width: usize,
 }
 
-impl<'a> Rows<'a> {
-    /// Rows of `width` values each.
+impl<'a> VectorsView<'a> {
+    /// Views `values` as rows of `width` values each.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl<'a> Rows<'a> {
         self.values.len() / self.width
     }
 
-    /// Whether there is none.
+    /// Whether the view holds no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -43,7 +43,7 @@ impl<'a> Rows<'a> {
         self.width
     }
 
-    /// A row, if there are that many.
+    /// The row at position `row`, from 0, or `None` behind the last.
     #[must_use]
     pub fn get(&self, row: usize) -> Option<&'a [f32]> {
         let start = row.checked_mul(self.width)?;
@@ -73,18 +73,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_rows_are_rows() {
-        assert_eq!(Rows::new(&[1.0; 6], 2).unwrap().len(), 3);
-        assert_eq!(Rows::new(&[], 2).unwrap().len(), 0);
+    fn only_whole_rows_make_a_view() {
+        assert_eq!(VectorsView::new(&[1.0; 6], 2).unwrap().len(), 3);
+        assert_eq!(VectorsView::new(&[], 2).unwrap().len(), 0);
         assert_eq!(
-            Rows::new(&[1.0; 5], 2),
+            VectorsView::new(&[1.0; 5], 2),
             Err(SearchError::Shape {
                 values: 5,
                 width: 2
             })
         );
         assert_eq!(
-            Rows::new(&[], 0),
+            VectorsView::new(&[], 0),
             Err(SearchError::Shape {
                 values: 0,
                 width: 0
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_row_behind_the_last_is_none() {
         let values = [1.0, 2.0, 3.0, 4.0];
-        let rows = Rows::new(&values, 2).unwrap();
+        let rows = VectorsView::new(&values, 2).unwrap();
         assert_eq!(rows.get(1), Some(&values[2..]));
         assert_eq!(rows.get(2), None);
         assert_eq!(rows.get(usize::MAX), None);
