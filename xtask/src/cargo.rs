@@ -14,6 +14,8 @@ pub(crate) enum Package {
     Infer,
     /// Fine-tunes the model.
     Train,
+    /// Measures both.
+    Benchmarks,
 }
 
 impl Package {
@@ -21,6 +23,7 @@ impl Package {
         match self {
             Self::Infer => "infer",
             Self::Train => "train",
+            Self::Benchmarks => "benchmarks",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use model::SentenceEncoder;
 use records::Record;
-use search::{Rows, Similarity, pairwise_similarity};
+use search::{Similarity, VectorsView, pairwise_similarity};
 
 use crate::failure::Failure;
 use crate::vectors::Vectors;
@@ -55,8 +55,8 @@ pub(crate) fn check(
         let computed = encoder.encode(&[records[position].text()])?;
         let saved = &vectors.values[position * vectors.width..][..vectors.width];
         let cosines = pairwise_similarity(
-            Rows::new(computed.values(), vectors.width)?,
-            Rows::new(saved, vectors.width)?,
+            VectorsView::new(computed.values(), vectors.width)?,
+            VectorsView::new(saved, vectors.width)?,
             Similarity::Cosine,
         )?;
         if let Some(&cosine) = cosines.first().filter(|cosine| **cosine < SAME_VECTOR) {

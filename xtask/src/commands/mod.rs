@@ -3,8 +3,11 @@
 mod bench;
 pub(crate) mod check;
 mod ci;
+mod dist;
 mod test;
 mod train;
+
+pub(crate) use dist::DistError;
 
 use crate::cargo::{Package, run_package};
 use crate::cli::Command;
@@ -36,6 +39,7 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
             train::run("evaluation", arguments.backend.backend, &words, runner)
         }
         Command::Bench(arguments) => bench::run(&arguments, runner, &mut std::io::stdout()),
+        Command::Dist(arguments) => dist::run(&arguments, runner),
         Command::Ci(arguments) => ci::run(arguments.fast, runner),
     }
 }

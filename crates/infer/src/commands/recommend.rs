@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ::search::Rows;
+use ::search::VectorsView;
 use records::Record;
 
 use super::search::{About, one_line, print_hits, print_json};
@@ -36,7 +36,7 @@ pub(super) fn run(
         let query = encode(&encoder, &[text.to_owned()], terminal.notes())?;
         let found = catalogue
             .index()
-            .search(Rows::new(query.values(), query.width())?, args.k)?;
+            .search(VectorsView::new(query.values(), query.width())?, args.k)?;
         let hits = found.into_iter().next().unwrap_or_default();
         (About::Text(text), format!("like: {}", one_line(text)), hits)
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use records::Record;
-use search::{Rows, Similarity, similarity_matrix};
+use search::{Similarity, VectorsView, similarity_matrix};
 
 use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
@@ -35,7 +35,7 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
     let start = Instant::now();
     let vectors = encode(&encoder, &texts, terminal.notes())?;
     let encode_time = start.elapsed();
-    let rows = Rows::new(vectors.values(), vectors.width())?;
+    let rows = VectorsView::new(vectors.values(), vectors.width())?;
     let cosines = similarity_matrix(rows, rows, Similarity::Cosine)?;
 
     let out = terminal.out();

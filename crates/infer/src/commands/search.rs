@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ::search::{Hit, Rows};
+use ::search::{Hit, VectorsView};
 use records::Record;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub(super) fn run(
     let queries = encode(&encoder, &args.queries, terminal.notes())?;
     let found = catalogue
         .index()
-        .search(Rows::new(queries.values(), queries.width())?, args.k)?;
+        .search(VectorsView::new(queries.values(), queries.width())?, args.k)?;
     for (number, (query, hits)) in args.queries.iter().zip(&found).enumerate() {
         if args.json {
             print_json(About::Query(query), hits, &catalogue, terminal)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use model::Embeddings;
 use records::{RecordReader, Source};
-use search::{Rows, Similarity, pairwise_similarity};
+use search::{Similarity, VectorsView, pairwise_similarity};
 use serde::Serialize;
 
 use super::search::one_line;
@@ -80,7 +80,11 @@ fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Fail
     };
     let (a, b) = (side(0), side(1));
     let width = vectors.width();
-    let scores = pairwise_similarity(Rows::new(&a, width)?, Rows::new(&b, width)?, similarity)?;
+    let scores = pairwise_similarity(
+        VectorsView::new(&a, width)?,
+        VectorsView::new(&b, width)?,
+        similarity,
+    )?;
     Ok(scores)
 }
 
