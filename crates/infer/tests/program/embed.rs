@@ -248,7 +248,7 @@ fn options_change_the_vectors_as_they_say() {
         "4",
     ]));
     assert!(
-        limited.err.contains("1 of 1 texts have more than 4 tokens"),
+        limited.err.contains("1 of 1 texts truncated to 4 tokens"),
         "{}",
         limited.err
     );
