@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::commands::DistError;
+
 /// Why a task ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,14 +53,6 @@ pub(crate) enum TaskError {
         /// Where it was expected.
         path: PathBuf,
     },
-    /// An option does not belong to what is measured.
-    #[error("{option} is for {measures}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What it is for.
-        measures: &'static str,
-    },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
     NoReport {
@@ -73,12 +67,7 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
-    /// A path cannot be made absolute.
-    #[error("{} names no file", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// There is no release archive.
+    #[error(transparent)]
+    Dist(#[from] DistError),
 }

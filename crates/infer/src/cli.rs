@@ -227,13 +227,13 @@ Examples:
 
 Without --id-column, ID is the number of the row, from 1.")]
     Recommend(RecommendArgs),
-    /// Measure the speed of this machine in texts/s.
+    /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
 Examples:
   infer bench datasets/bench/singles.txt datasets/bench/queries.txt --json
   infer bench datasets/bench/queries.txt --precision bf16 --threads 2
 
-A file named singles.* is encoded with batch size 1, which measures latency.")]
+A file named singles.* is encoded with one text per call, which measures latency.")]
     Bench(BenchArgs),
     /// Show device, threads, model and load time, and check one known vector.
     Doctor(DoctorArgs),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use model::SentenceEncoder;
 use records::Record;
-use search::{Rows, Similarity, pairwise_similarity};
+use search::{Similarity, VectorsView, pairwise_similarity};
 
 use crate::error::{Error, MismatchKind};
 use crate::vectors::{Vectors, view};
@@ -58,7 +58,7 @@ pub(crate) fn verify(
         let saved = &vectors.values[position * vectors.width..][..vectors.width];
         let cosines = pairwise_similarity(
             view(&computed)?,
-            Rows::new(saved, vectors.width)?,
+            VectorsView::new(saved, vectors.width)?,
             Similarity::Cosine,
         )?;
         if let Some(&cosine) = cosines.first().filter(|cosine| **cosine < SAME_VECTOR) {

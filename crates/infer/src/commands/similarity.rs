@@ -4,7 +4,7 @@ use std::io::Write;
 
 use model::Embeddings;
 use program::Console;
-use search::{Rows, Similarity, pairwise_similarity};
+use search::{Similarity, VectorsView, pairwise_similarity};
 
 use super::{encode, load};
 use crate::cli::{ModelArgs, ReadArgs, SimilarityArgs};
@@ -58,7 +58,11 @@ fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Erro
     };
     let (a, b) = (side(0), side(1));
     let width = vectors.width();
-    let scores = pairwise_similarity(Rows::new(&a, width)?, Rows::new(&b, width)?, similarity)?;
+    let scores = pairwise_similarity(
+        VectorsView::new(&a, width)?,
+        VectorsView::new(&b, width)?,
+        similarity,
+    )?;
     Ok(scores)
 }
 

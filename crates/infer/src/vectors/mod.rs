@@ -21,7 +21,7 @@ mod safetensors;
 mod write;
 
 use model::Embeddings;
-use search::{Rows, SearchError};
+use search::{SearchError, VectorsView};
 
 pub use error::{VectorError, VectorFileErrorKind};
 pub use format::VectorFormat;
@@ -33,6 +33,6 @@ pub use write::{VectorWriter, check_target};
 /// # Errors
 ///
 /// When the width is 0.
-pub fn view(vectors: &Embeddings) -> Result<Rows<'_>, SearchError> {
-    Rows::new(vectors.values(), vectors.width())
+pub fn view(vectors: &Embeddings) -> Result<VectorsView<'_>, SearchError> {
+    VectorsView::new(vectors.values(), vectors.width())
 }

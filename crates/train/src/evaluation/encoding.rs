@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use model::{Embeddings, ModelError, SentenceEncoder};
-use search::{Rows, Similarity, pairwise_similarity};
+use search::{Similarity, VectorsView, pairwise_similarity};
 
 use super::error::EvaluationError;
 
@@ -121,8 +121,8 @@ impl Vectors {
         self.width
     }
 
-    pub(super) fn rows(&self) -> Result<Rows<'_>, EvaluationError> {
-        Ok(Rows::new(&self.values, self.width)?)
+    pub(super) fn rows(&self) -> Result<VectorsView<'_>, EvaluationError> {
+        Ok(VectorsView::new(&self.values, self.width)?)
     }
 
     pub(super) fn into_values(self) -> Vec<f32> {
@@ -130,9 +130,9 @@ impl Vectors {
     }
 
     /// The rows `from..to`.
-    pub(super) fn range(&self, from: usize, to: usize) -> Result<Rows<'_>, EvaluationError> {
+    pub(super) fn range(&self, from: usize, to: usize) -> Result<VectorsView<'_>, EvaluationError> {
         let values = &self.values[from * self.width..to * self.width];
-        Ok(Rows::new(values, self.width)?)
+        Ok(VectorsView::new(values, self.width)?)
     }
 
     /// Copies rows, one behind the other.
@@ -154,8 +154,8 @@ impl Vectors {
         for (left, right) in left.chunks(BLOCK_PAIRS).zip(right.chunks(BLOCK_PAIRS)) {
             let (left, right) = (self.gather(left), self.gather(right));
             cosines.extend(pairwise_similarity(
-                Rows::new(&left, self.width)?,
-                Rows::new(&right, self.width)?,
+                VectorsView::new(&left, self.width)?,
+                VectorsView::new(&right, self.width)?,
                 Similarity::Cosine,
             )?);
         }

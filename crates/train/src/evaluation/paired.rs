@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use search::metrics::{self, Gain};
-use search::{Rows, Similarity, similarity_matrix};
+use search::{Similarity, VectorsView, similarity_matrix};
 
 use super::distinct::distinct;
 use super::encoding::{Encoding, Progress, TextEncoder, Vectors};
@@ -101,8 +101,11 @@ impl PairedEvaluator {
                 encoding.check_interrupted()?;
                 let queries = vectors.gather(first);
                 // Scores of equal vectors are equal here and in `own`, so a tie is a tie.
-                let scores =
-                    similarity_matrix(Rows::new(&queries, width)?, candidates, Similarity::Cosine)?;
+                let scores = similarity_matrix(
+                    VectorsView::new(&queries, width)?,
+                    candidates,
+                    Similarity::Cosine,
+                )?;
                 let pairs = start..start + first.len();
                 let rows = scores.chunks_exact(candidates.len());
                 for ((rank, own), row) in ranks[pairs.clone()].iter_mut().zip(&own[pairs]).zip(rows)
@@ -271,7 +274,7 @@ mod tests {
             encoder.encode(&texts).unwrap()
         };
         let (first, second) = (all(|pair| &pair.0), all(|pair| &pair.1));
-        let rows = |values| Rows::new(values, encoder.width()).unwrap();
+        let rows = |values| VectorsView::new(values, encoder.width()).unwrap();
         let (first, second) = (rows(first.values()), rows(second.values()));
         let matrix = similarity_matrix(first, second, Similarity::Cosine).unwrap();
         let ranks = plain_ranks(

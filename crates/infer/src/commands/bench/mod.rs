@@ -17,7 +17,7 @@ use crate::input::open_texts;
 use crate::precision::PrecisionChoice;
 use report::{Report, Row, print_head};
 
-/// A file of this name is encoded with batch size 1.
+/// A file of this name is encoded with one text per call.
 const SINGLES: &str = "singles";
 
 /// The name of a file and its texts, which are timed together.
@@ -154,14 +154,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
-    batch_size_1: bool,
+    one_per_call: bool,
     runs: u32,
 ) -> Result<(f64, Vec<f64>), Error> {
     let mut cold = 0.0;
     let mut times = Vec::new();
     for run in 0..=runs {
         let start = Instant::now();
-        if batch_size_1 {
+        if one_per_call {
             for text in texts {
                 encoder.encode(std::slice::from_ref(text))?;
             }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use search::{Hit, Index, Rows, Similarity, similarity_matrix};
+use search::{Hit, Index, Similarity, VectorsView, similarity_matrix};
 
 use super::super::encoding::Vectors;
 use super::super::error::EvaluationError;
@@ -85,7 +85,7 @@ pub(super) fn over_judged_documents<'a>(
             let judged = chunk.gather(&rows);
             let similarities = similarity_matrix(
                 vectors.range(number, number + 1)?,
-                Rows::new(&judged, width)?,
+                VectorsView::new(&judged, width)?,
                 Similarity::Cosine,
             )?;
             for (judgement, similarity) in judgements.into_iter().zip(similarities) {
