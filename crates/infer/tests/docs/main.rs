@@ -1,4 +1,4 @@
-//! Runs every `console` block of the README, of the first steps and of the guides, as a reader would.
+//! Runs every `console` block of the README and of the book, as a reader would.
 //!
 //! A comment before a block says how it is run:
 //!
@@ -28,9 +28,6 @@ use std::path::{Path, PathBuf};
 use page::{Block, Marker};
 use shell::{Model, Shell};
 
-/// The pages with commands, besides the README.
-const FOLDERS: [&str; 2] = ["docs/src/getting-started", "docs/src/guides"];
-
 fn project() -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     project.canonicalize().unwrap()
@@ -40,13 +37,18 @@ fn project() -> PathBuf {
 fn pages() -> Vec<(String, String)> {
     let project = project();
     let mut paths = vec![project.join("README.md")];
-    for folder in FOLDERS {
-        let entries = project.join(folder).read_dir().into_iter().flatten();
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
-        files.sort();
-        paths.extend(files);
+    let mut folders = vec![project.join("docs/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                paths.push(path);
+            }
+        }
     }
+    paths.sort();
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&project).unwrap().display().to_string();
         (name, std::fs::read_to_string(&path).unwrap())

@@ -34,6 +34,7 @@ case "$1 $2" in
   "xtask evaluate") shift 2; exec train evaluate "$@" ;;
   "xtask train")
     shift 2
+    [ "$1" != -- ] || shift
     case "$1" in fit | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
 esac
 if [ "$1" = run ]; then
