@@ -14,7 +14,7 @@ pub fn exit_on_interrupt() {
     });
 }
 
-/// Calls `handler` on every Ctrl-C, on a thread of its own.
+/// Calls `handler` on every Ctrl-C, on its own thread.
 pub fn on_interrupt(handler: impl FnMut() + Send + 'static) {
     // This fails only where a handler exists already, and then that one is wanted.
     let _ = ctrlc::set_handler(handler);

@@ -38,7 +38,7 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     assert!(table.starts_with("workload"), "{table}");
 }
 
-/// What wgpu makes of f16 depends on the adapter; the tests of `model` ask it.
+/// Whether wgpu computes in f16 depends on the adapter; the tests of `model` cover it.
 #[test]
 fn a_coarser_precision_is_compared_with_float32_or_refused() {
     let (_folder, queries) = file("queries.txt", "water bottle\nkeyboard\nspeaker\n");
@@ -78,7 +78,7 @@ fn a_coarser_precision_is_compared_with_float32_or_refused() {
 }
 
 #[test]
-fn a_processor_refuses_f16_and_names_what_it_has() {
+fn a_cpu_refuses_f16_and_names_its_precisions() {
     if !cfg!(any(feature = "cpu", feature = "ndarray")) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Runs the program and looks at what it leaves.
+//! Runs the program and reads its output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ pub(crate) fn infer(arguments: &[&str]) -> Command {
     command
 }
 
-/// The program with nothing but its own defaults.
+/// The program with its defaults.
 pub(crate) fn bare_infer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // Mesa's Vulkan looks for a window system there, and says on stderr that it is not set.
+        // Mesa's Vulkan looks for a window system in it, and warns on stderr where it is not set.
         command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     }
     command
 }
 
-/// What a run left behind.
+/// The end of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -67,14 +67,14 @@ fn of(output: Output) -> Run {
 }
 
 impl Run {
-    /// Its standard output, if it did well.
+    /// Its standard output; the run must have succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}", self.err);
         self.out
     }
 
-    /// Its message, if it failed with that code.
+    /// Its standard error; the run must have failed with that code.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(

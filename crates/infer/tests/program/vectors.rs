@@ -4,7 +4,7 @@ use infer::vectors::{VectorFormat, VectorWriter, read_vectors};
 use proptest::prelude::*;
 use records::Record;
 
-fn records(count: usize) -> Vec<Record> {
+fn rows(count: usize) -> Vec<Record> {
     (1..=count)
         .map(|number| Record {
             line: number as u64,
@@ -21,17 +21,17 @@ fn write(
     values: &[f32],
     with_ids: bool,
 ) {
-    let records = records(values.len() / width);
+    let rows = rows(values.len() / width);
     let mut writer = VectorWriter::create(path, format, width, with_ids).unwrap();
     // In two pieces, as windows come.
-    let half = records.len() / 2;
+    let half = rows.len() / 2;
     writer
-        .write(&records[..half], &values[..half * width])
+        .write(&rows[..half], &values[..half * width])
         .unwrap();
     writer
-        .write(&records[half..], &values[half * width..])
+        .write(&rows[half..], &values[half * width..])
         .unwrap();
-    assert_eq!(writer.finish().unwrap(), records.len() as u64);
+    assert_eq!(writer.finish().unwrap(), rows.len() as u64);
 }
 
 fn formats() -> impl Strategy<Value = VectorFormat> {
@@ -60,12 +60,12 @@ proptest! {
         let vectors = read_vectors(&path).unwrap();
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&vectors.values), bits(&values));
-        // JSON Lines without a line says nothing about a width.
+        // JSON Lines without a line has no width.
         if !(values.is_empty() && format == VectorFormat::Jsonl) {
             prop_assert_eq!(vectors.width, width);
         }
         let ids = (with_ids && !(values.is_empty() && format == VectorFormat::Jsonl))
-            .then(|| records(values.len() / width).into_iter().filter_map(|record| record.id).collect::<Vec<_>>());
+            .then(|| rows(values.len() / width).into_iter().filter_map(|row| row.id).collect::<Vec<_>>());
         prop_assert_eq!(vectors.ids, ids);
     }
 
@@ -212,7 +212,7 @@ fn a_writer_that_is_dropped_leaves_nothing() {
     for format in VectorFormat::ALL {
         let path = folder.path().join(format!("v.{format}"));
         let mut writer = VectorWriter::create(&path, format, 2, true).unwrap();
-        writer.write(&records(1), &[1.0, 2.0]).unwrap();
+        writer.write(&rows(1), &[1.0, 2.0]).unwrap();
         drop(writer);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -223,7 +223,7 @@ fn values_that_do_not_fit_their_rows_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("v.npy");
     let mut writer = VectorWriter::create(&path, VectorFormat::Npy, 2, false).unwrap();
-    let error = writer.write(&records(2), &[1.0, 2.0, 3.0]).unwrap_err();
+    let error = writer.write(&rows(2), &[1.0, 2.0, 3.0]).unwrap_err();
     assert_eq!(error.to_string(), "3 values are not 2 vectors of width 2");
 }
 

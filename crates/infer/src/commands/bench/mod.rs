@@ -129,7 +129,7 @@ fn compare(
     Ok(())
 }
 
-/// The smallest cosine; 1 where there is none, NaN where one is NaN (`f64::min` would drop it).
+/// The smallest cosine; 1 without cosines, NaN if one is NaN (`f64::min` would drop it).
 fn smallest(cosines: &[f64]) -> f64 {
     let smaller = |smallest: f64, cosine: f64| {
         if cosine < smallest || cosine.is_nan() {
@@ -179,7 +179,7 @@ fn times(
     Ok((cold, times))
 }
 
-/// The median of sorted times; 0 where there is none.
+/// The median of sorted times; 0 without times.
 fn median(sorted: &[f64]) -> f64 {
     let middle = |index: usize| sorted.get(index).copied().unwrap_or_default();
     let upper = sorted.len() / 2;
