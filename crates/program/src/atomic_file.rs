@@ -3,7 +3,6 @@
 //! A file is written under a temporary name in the folder of its target, synced to the disk and
 //! then renamed. [`remove_unfinished_and_exit`] removes the temporary files on Ctrl-C.
 
-use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,12 +91,6 @@ impl Write for AtomicFile {
 impl Seek for AtomicFile {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.temporary.seek(position)
-    }
-}
-
-impl AsRef<File> for AtomicFile {
-    fn as_ref(&self) -> &File {
-        self.temporary.as_file()
     }
 }
 

@@ -43,8 +43,8 @@ fn add_section(page: &mut String, path: &str, command: &mut Command) {
     }
     page.push_str("```\n");
     for subcommand in command.get_subcommands_mut() {
-        // clap adds `help` itself.
-        if subcommand.get_name() != "help" {
+        // clap adds `help` itself; hidden commands are for the release.
+        if subcommand.get_name() != "help" && !subcommand.is_hide_set() {
             let path = format!("{path} {}", subcommand.get_name());
             add_section(page, &path, subcommand);
         }

@@ -367,7 +367,7 @@ mod tests {
             2 => (prop::sample::select(b"qh".to_vec()), 0u8..4).prop_map(|(code, key)| vec![code, key]),
             1 => any::<[u8; 4]>().prop_map(|bytes| [&b"J"[..], &bytes].concat()),
             1 => prop::collection::vec(any::<u8>(), 0..12)
-                .prop_map(|bytes| [&[b'\x8a', bytes.len() as u8], &bytes[..]].concat()),
+                .prop_map(|bytes| [&[b'\x8a', bytes.len() as u8][..], &bytes].concat()),
         ]
     }
 

@@ -46,7 +46,7 @@ fn errors_say_what_to_do() {
     for line in COMMANDS {
         let words: Vec<&str> = line
             .split(' ')
-            .map(|word| if word == "MODEL" { &tiny } else { word })
+            .map(|word| if word == "MODEL" { tiny.as_str() } else { word })
             .collect();
         let output = command(folder.path(), &words).output().unwrap();
         assert!(output.stdout.is_empty(), "{line}");
