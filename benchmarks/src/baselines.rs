@@ -188,9 +188,9 @@ impl Baselines {
             if let Some((field, reason)) = row.fault() {
                 return Err(self.fault_in_row(index, field, reason));
             }
-            let before = self.rows[..index]
-                .iter()
-                .position(|other| (&other.program, &other.workload) == (&row.program, &row.workload));
+            let before = self.rows[..index].iter().position(|other| {
+                (&other.program, &other.workload) == (&row.program, &row.workload)
+            });
             if let Some(before) = before {
                 let reason = format!(
                     "`{}` has a time for {} in rows[{before}] already",
@@ -331,7 +331,10 @@ mod tests {
         let baselines = read(&good().to_string()).unwrap();
         baselines.check_workload("queries", 100).unwrap();
         baselines.check_workload("unknown", 1).unwrap();
-        let message = baselines.check_workload("titles", 49).unwrap_err().to_string();
+        let message = baselines
+            .check_workload("titles", 49)
+            .unwrap_err()
+            .to_string();
         for part in ["baselines.json", "rows[3].texts", "50 texts", "49"] {
             assert!(message.contains(part), "{message}");
         }
@@ -371,7 +374,10 @@ mod tests {
             );
         }
         let mut without = good();
-        without["rows"][0].as_object_mut().unwrap().remove("program");
+        without["rows"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("program");
         let message = read(&without.to_string()).unwrap_err().to_string();
         assert!(
             message.contains("rows[0]") && message.contains("`program`"),
