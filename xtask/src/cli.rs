@@ -83,6 +83,16 @@ Examples:
 `cargo bench -p benchmarks` times the kernels; benchmarks/README.md describes the method and the comparison
 with other programs.")]
     Bench(BenchArgs),
+    /// Build a release archive of `infer` and `train` for this machine, in `dist` in the target folder.
+    #[command(after_help = "\
+Examples:
+  cargo xtask dist
+  cargo xtask dist --backend wgpu
+  cargo xtask dist --profile dev    tries it without a release build
+
+The archive holds the programs, man pages, completion scripts, licences, a bill of materials and checksums. Unpack it
+into a prefix: tar -xzf ARCHIVE --strip-components=1 -C ~/.local")]
+    Dist(DistArgs),
     /// Do what CI does: check, then test; lints and tests alone for a backend other than cpu.
     #[command(after_help = "Example:\n  cargo xtask ci --backend wgpu")]
     Ci(BackendArgs),
@@ -116,6 +126,17 @@ pub(crate) struct ProgramArgs {
     /// What the program `train` is told: `--help`, for one.
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
+}
+
+/// Arguments of `dist`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DistArgs {
+    /// The backend of the programs.
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// The build profile of Cargo.toml.
+    #[arg(long, value_name = "PROFILE", default_value = "stripped")]
+    pub(crate) profile: String,
 }
 
 /// Arguments of `bench`.

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::commands::DistError;
+
 /// Why a task ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,4 +67,7 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
+    /// There is no release archive.
+    #[error(transparent)]
+    Dist(#[from] DistError),
 }

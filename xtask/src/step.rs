@@ -97,7 +97,7 @@ impl Step {
 }
 
 /// The folder of the root manifest.
-fn workspace_root() -> &'static Path {
+pub(crate) fn workspace_root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }

@@ -31,6 +31,8 @@ pub mod dropout;
 pub mod embeddings;
 pub mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod hub;
 mod lanes;

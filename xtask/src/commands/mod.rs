@@ -3,10 +3,13 @@
 mod bench;
 mod check;
 mod ci;
+mod dist;
 mod evaluate;
 mod fetch_model;
 mod test;
 mod train;
+
+pub(crate) use dist::DistError;
 
 use crate::cli::Command;
 use crate::error::TaskError;
@@ -27,6 +30,7 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
             evaluate::run(arguments.backend.backend, &arguments.arguments, runner)
         }
         Command::Bench(arguments) => bench::run(&arguments, runner, &mut std::io::stdout()),
+        Command::Dist(arguments) => dist::run(&arguments, runner),
         Command::Ci(arguments) => ci::run(arguments.backend, runner),
     }
 }
