@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::AdamWStep;
-use kernels::cpu::{self, Factor};
+use kernels::cpu::{self, Operand};
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -39,14 +39,14 @@ mod each {
 }
 
 /// How a matrix of numbers is taken.
-type Taken = for<'a> fn(&'a [f32]) -> Factor<'a>;
+type Taken = for<'a> fn(&'a [f32]) -> Operand<'a>;
 
-fn rows(values: &[f32]) -> Factor<'_> {
-    Factor::Rows(values)
+fn rows(values: &[f32]) -> Operand<'_> {
+    Operand::RowMajor(values)
 }
 
-fn columns(values: &[f32]) -> Factor<'_> {
-    Factor::Columns(values)
+fn columns(values: &[f32]) -> Operand<'_> {
+    Operand::ColumnMajor(values)
 }
 
 fn product(left: Taken, right: Taken, [rows, depth, columns]: [usize; 3]) -> Work {
@@ -55,7 +55,7 @@ fn product(left: Taken, right: Taken, [rows, depth, columns]: [usize; 3]) -> Wor
     let mut output = vec![0.0; rows * columns];
     Work::of_operations(2 * rows * depth * columns, move || {
         let [one, other] = [left(&one), right(&other)];
-        cpu::product(one, other, &bias, black_box(&mut output));
+        cpu::matmul(one, other, &bias, black_box(&mut output));
     })
 }
 
