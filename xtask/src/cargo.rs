@@ -16,13 +16,15 @@ use crate::step::Step;
 /// The packages that have a feature for each backend.
 const WITH_BACKENDS: [&str; 3] = ["model", "infer", "train"];
 
-/// A package with a program, whose examples measure it.
+/// A package with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Package {
     /// Embeds, searches, recommends.
     Infer,
     /// Fine-tunes the model.
     Train,
+    /// Measures both.
+    Benchmarks,
 }
 
 impl Package {
@@ -30,6 +32,7 @@ impl Package {
         match self {
             Self::Infer => "infer",
             Self::Train => "train",
+            Self::Benchmarks => "benchmarks",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::backend::Backend;
@@ -12,7 +10,7 @@ Examples:
   cargo xtask test --backend wgpu     the same tests on a graphics adapter
   cargo xtask test -- --nocapture     also prints how far vectors are from PyTorch's
   cargo xtask train                   fine-tunes the model on five pairs
-  cargo xtask bench                   texts a second on this machine
+  cargo xtask bench                   texts/s on this machine
   cargo xtask ci                      what must pass before a change is taken";
 
 /// The tasks of this repository.
@@ -75,14 +73,15 @@ The same as `cargo xtask train -- evaluate`.")]
     #[command(after_help = "\
 Examples:
   cargo xtask bench
-  cargo xtask bench --precision f32 --peers peers.json
+  cargo xtask bench --precision f32
   cargo xtask bench --json -- --threads 2 --runs 5    what follows -- is for the program that measures
   cargo xtask bench scaling
   cargo xtask bench quality --precision int8
   cargo xtask bench train
   cargo xtask bench --backend cuda
 
-The kernels alone are timed by `cargo bench -p kernels`.")]
+`cargo bench -p benchmarks` times the kernels; benchmarks/README.md describes the method and the comparison
+with other programs.")]
     Bench(BenchArgs),
     /// Build a release archive of `infer` and `train` for this machine, in `dist` in the target folder.
     #[command(after_help = "\
@@ -153,9 +152,6 @@ pub(crate) struct BenchArgs {
     /// on the processor, f32 elsewhere and for quality].
     #[arg(long, value_name = "PRECISION")]
     pub(crate) precision: Vec<String>,
-    /// Speeds of other programs to stand beside, as `infer bench --peers` takes them.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) peers: Option<PathBuf>,
     /// Print one JSON document (of quality one for each precision).
     #[arg(long)]
     pub(crate) json: bool,
@@ -167,13 +163,13 @@ pub(crate) struct BenchArgs {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Measure {
-    /// Texts a second, load time and memory, on the four files of datasets/bench.
+    /// Texts/s, load time and memory on the four files of datasets/bench.
     Speed,
-    /// How the time grows with threads, length and batch, beside what the processor can do at best.
+    /// Texts/s by threads, length and batch, compared with the roofline.
     Scaling,
     /// Scores on sentence similarity and retrieval, which take a while.
     Quality,
-    /// Seconds a training step.
+    /// s/step of training.
     Train,
 }
 
@@ -232,13 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn bench_is_told_precisions_and_peers() {
-        let line = "xtask bench --precision f32 --precision int8 --peers p.json --json -- --runs 5";
+    fn bench_is_told_precisions() {
+        let line = "xtask bench --precision f32 --precision int8 --json -- --runs 5";
         let Command::Bench(bench) = Cli::parse_from(line.split(' ')).command else {
             panic!("not bench");
         };
         assert_eq!(bench.precision, ["f32", "int8"]);
-        assert_eq!(bench.peers, Some(PathBuf::from("p.json")));
         assert!(bench.json);
         assert_eq!(bench.arguments, ["--runs", "5"]);
     }

@@ -53,14 +53,6 @@ pub(crate) enum TaskError {
         /// Where it was expected.
         path: PathBuf,
     },
-    /// An option does not belong to what is measured.
-    #[error("{option} is for {measures}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What it is for.
-        measures: &'static str,
-    },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
     NoReport {
@@ -78,12 +70,4 @@ pub(crate) enum TaskError {
     /// There is no release archive.
     #[error(transparent)]
     Dist(#[from] DistError),
-    /// A path cannot be made absolute.
-    #[error("{} names no file", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }

@@ -210,13 +210,13 @@ Examples:
 
 In a file of lines, or without --id-column, ID is the number of the record, the first being 1.")]
     Recommend(RecommendArgs),
-    /// Time this machine: texts a second for each file, one text a line.
+    /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
-Example:
-  infer bench datasets/bench/singles.txt datasets/bench/queries.txt --json
-  infer bench datasets/bench/queries.txt --precision bf16 --threads 2 --peers peers.json
+Examples:
+  infer bench datasets/bench/queries.txt datasets/bench/titles.txt
+  infer bench datasets/bench/singles.txt --precision int8 --threads 2 --json
 
-A file named singles.* is encoded one text a call, which measures latency.")]
+A file named singles.* is encoded with one text per call, which measures latency.")]
     Bench(BenchArgs),
     /// Show device, threads, model and load time, and check one known vector.
     Doctor(DoctorArgs),
@@ -335,15 +335,10 @@ pub struct RecommendArgs {
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Files of texts, one a line.
+    /// Files of texts, one per line.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Speeds of other programs on the same files, to stand beside: JSON with the keys `threads` and
-    /// `rows`, each row with `peer` (its name ends in its precision: torch-f32), `workload`, `texts`,
-    /// `seconds`, `texts_per_second`, `cosine_min` and `cosine_mean`.
-    #[arg(long, value_name = "FILE")]
-    pub peers: Option<PathBuf>,
-    /// Timed runs of each file after a warm-up; the best counts, and the median stands beside it.
+    /// Timed repetitions of each file after a warm-up; the table shows the best and the median.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
     /// Print JSON.

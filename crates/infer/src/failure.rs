@@ -7,7 +7,6 @@ use model::threads::ThreadsError;
 use records::RecordError;
 use search::SearchError;
 
-use crate::peers::PeersError;
 use crate::vectors::VectorError;
 
 /// Why a command failed.
@@ -26,9 +25,6 @@ pub enum Failure {
     /// The threads that were asked for cannot be had.
     #[error(transparent)]
     Threads(#[from] ThreadsError),
-    /// The speeds of others, to compare with, cannot be used.
-    #[error(transparent)]
-    Peers(#[from] PeersError),
     /// Vectors do not fit together.
     #[error(transparent)]
     Search(#[from] SearchError),

@@ -13,7 +13,6 @@ pub mod catalogue;
 pub mod cli;
 mod commands;
 pub mod failure;
-pub mod peers;
 pub mod precision;
 mod saved_vectors;
 pub mod stream;

@@ -1,4 +1,4 @@
-//! `bench`: texts a second for each file, model loaded, tokenisation included.
+//! `bench`: texts/s for each file, with tokenization and without loading the model.
 
 mod report;
 
@@ -13,12 +13,11 @@ use super::load;
 use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::failure::Failure;
-use crate::peers::Peers;
 use crate::precision::PrecisionChoice;
 use crate::terminal::Terminal;
 use report::{Report, Row, print_head};
 
-/// A file of this name is encoded one text a call.
+/// A file of this name is encoded with one text per call.
 const SINGLES: &str = "singles";
 
 /// Texts that are timed together, under their file's name.
@@ -30,7 +29,6 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let workloads = read(&args.files)?;
-    let peers = peers(args, &workloads, terminal)?;
     let start = Instant::now();
     let encoder = load(model, VectorArgs::default(), terminal.notes())?;
     let load_seconds = start.elapsed().as_secs_f64();
@@ -42,21 +40,14 @@ pub(super) fn run(
     for (workload, texts) in &workloads {
         let (seconds_cold, times) = times(&encoder, texts, workload == SINGLES, args.runs)?;
         let seconds = times.first().copied().unwrap_or_default();
-        let (precision, texts_per_second) = (
-            encoder.precision().to_string(),
-            texts.len() as f64 / seconds,
-        );
         let row = Row {
             workload: workload.clone(),
             texts: texts.len(),
             seconds,
             seconds_median: median(&times),
             seconds_cold,
-            texts_per_second,
-            standing: peers
-                .as_ref()
-                .and_then(|peers| peers.standing(workload, &precision, texts_per_second)),
-            precision,
+            texts_per_second: texts.len() as f64 / seconds,
+            precision: encoder.precision().to_string(),
             cosine_min: 1.0,
             cosine_mean: 1.0,
         };
@@ -66,7 +57,7 @@ pub(super) fn run(
         }
         rows.push(row);
     }
-    // Before anything else is loaded.
+    // Before `compare` loads another model.
     let peak_memory_bytes = peak_memory();
     let is_exact = encoder.precision() == Precision::Float32;
     if !is_exact {
@@ -76,7 +67,6 @@ pub(super) fn run(
         device: encoder.device().to_string(),
         precision: encoder.precision().to_string(),
         threads: rayon::current_num_threads(),
-        peer_threads: peers.as_ref().map(Peers::threads),
         rows,
         load_seconds,
         peak_memory_bytes,
@@ -110,28 +100,6 @@ fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Failure> {
     Ok(workloads)
 }
 
-/// The peers to compare with, if there are any: they are looked at before anything takes time.
-fn peers(
-    args: &BenchArgs,
-    workloads: &[Workload],
-    terminal: &Terminal,
-) -> Result<Option<Peers>, Failure> {
-    let Some(path) = &args.peers else {
-        return Ok(None);
-    };
-    let peers = Peers::read(path)?;
-    for (workload, texts) in workloads {
-        peers.check_workload(workload, texts.len())?;
-    }
-    let (theirs, ours) = (peers.threads(), rayon::current_num_threads());
-    if theirs != ours {
-        terminal.notes().note(format_args!(
-            "the peers were timed on {theirs} threads, this program has {ours}: give --threads {theirs} to compare"
-        ));
-    }
-    Ok(Some(peers))
-}
-
 /// How close the vectors are to those of float32.
 fn compare(
     model: &ModelArgs,
@@ -156,7 +124,7 @@ fn compare(
     Ok(())
 }
 
-/// The smallest, 1 of none; not a number where one is not (`f64::min` would pass over it).
+/// The smallest; 1 without cosines, NaN where one is NaN (`f64::min` would skip it).
 fn smallest(cosines: &[f64]) -> f64 {
     let smaller = |smallest: f64, cosine: f64| {
         if cosine < smallest || cosine.is_nan() {
@@ -177,18 +145,18 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Seconds of the first run, and those of several after it, the best first.
+/// Seconds of the first repetition, and those of several after it, the best first.
 fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
-    one_a_call: bool,
+    one_per_call: bool,
     runs: u32,
 ) -> Result<(f64, Vec<f64>), Failure> {
     let mut cold = 0.0;
     let mut times = Vec::new();
     for run in 0..=runs {
         let start = Instant::now();
-        if one_a_call {
+        if one_per_call {
             for text in texts {
                 encoder.encode(std::slice::from_ref(text))?;
             }
@@ -206,7 +174,7 @@ fn times(
     Ok((cold, times))
 }
 
-/// The middle one of sorted times, or the mean of the two in the middle; 0 of none.
+/// The middle one of sorted times, or the mean of the two in the middle; 0 without times.
 fn median(sorted: &[f64]) -> f64 {
     let middle = |index: usize| sorted.get(index).copied().unwrap_or_default();
     let upper = sorted.len() / 2;
@@ -229,7 +197,7 @@ mod tests {
     use super::{median, smallest};
 
     #[test]
-    fn a_cosine_that_is_no_number_is_not_passed_over() {
+    fn a_nan_is_not_skipped() {
         assert_eq!(smallest(&[]), 1.0);
         assert_eq!(smallest(&[0.9, 0.5, 0.7]), 0.5);
         for cosines in [[f64::NAN, 0.5], [0.5, f64::NAN]] {
