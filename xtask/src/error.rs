@@ -20,6 +20,22 @@ pub(crate) enum TaskError {
         /// The command, to try it alone.
         command: String,
     },
+    /// A check has findings, which were printed.
+    #[error("the check `{title}` has {count} findings")]
+    Findings {
+        /// The check.
+        title: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// A file could not be read.
+    #[error("{} could not be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The program is one that must be installed first.
     #[error(
         "the step `{title}` needs `{program}`, which is not installed; \
@@ -41,17 +57,11 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
-    /// The place of this program, beside which the others are built, is unknown.
-    #[error("the folder that this program was built in could not be found")]
-    NoBuildFolder {
-        /// Why.
-        source: io::Error,
-    },
-    /// A program was built, but not where it was expected.
-    #[error("{} is missing, although it was just built; is xtask kept elsewhere?", path.display())]
+    /// A program was to be built and was not.
+    #[error("`{name}` is not among the programs that cargo built")]
     NotBuilt {
-        /// Where it was expected.
-        path: PathBuf,
+        /// The program.
+        name: String,
     },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
