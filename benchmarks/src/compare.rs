@@ -83,8 +83,7 @@ fn compare(report: Report, baselines: &Baselines) -> Result<Vec<Compared>, Bench
         .into_iter()
         .map(|row| {
             baselines.check_workload(&row.workload, row.texts)?;
-            let comparison =
-                baselines.compare(&row.workload, &row.precision, row.texts_per_second);
+            let comparison = baselines.compare(&row.workload, &row.precision, row.texts_per_second);
             Ok(Compared {
                 workload: row.workload,
                 precision: row.precision,
@@ -141,7 +140,11 @@ mod tests {
                 "texts_per_second": texts as f64 / seconds, "cosine_min": 1.0, "cosine_mean": 1.0
             })
         };
-        let rows = [row("torch-f32", 1.0), row("ort-f32", 0.5), row("ort-int8", 0.1)];
+        let rows = [
+            row("torch-f32", 1.0),
+            row("ort-f32", 0.5),
+            row("ort-int8", 0.1),
+        ];
         let ours = |workload: &str| {
             json!({
                 "workload": workload, "precision": "f32", "texts": 3, "texts_per_second": 9.0

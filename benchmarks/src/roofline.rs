@@ -172,7 +172,10 @@ mod tests {
             ..PEAK
         };
         let roofline = Work::of(&small(), Precision::Int8).roofline(&[3; 2], peak);
-        assert!((roofline.seconds - (0.324 + 0.432)).abs() < 1e-12, "{roofline:?}");
+        assert!(
+            (roofline.seconds - (0.324 + 0.432)).abs() < 1e-12,
+            "{roofline:?}"
+        );
     }
 
     /// all-mpnet-base-v2: 12 layers of 768 and 3,072.

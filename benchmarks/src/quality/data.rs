@@ -87,11 +87,7 @@ pub(super) fn dbpedia() -> Result<Vec<Evaluation>, BenchmarkError> {
 /// Search over product titles: among the judged ones of each query, and among all.
 pub(super) fn chorus() -> Result<Vec<Evaluation>, BenchmarkError> {
     let folder = in_repository("datasets/chorus-electronics");
-    let files = RetrievalFiles::new(
-        None,
-        folder.join("titles.tsv.gz"),
-        folder.join("qrels.tsv"),
-    );
+    let files = RetrievalFiles::new(None, folder.join("titles.tsv.gz"), folder.join("qrels.tsv"));
     Ok(vec![
         Evaluation {
             dataset: "chorus_title",

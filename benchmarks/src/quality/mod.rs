@@ -59,10 +59,7 @@ enum Part {
 }
 
 /// Prints all figures and tells whether they are PyTorch's, or need not be.
-pub(crate) fn run(
-    arguments: &QualityArgs,
-    out: &mut impl Write,
-) -> Result<bool, BenchmarkError> {
+pub(crate) fn run(arguments: &QualityArgs, out: &mut impl Write) -> Result<bool, BenchmarkError> {
     threads::start(None)?;
     let start = Instant::now();
     let reference = Reference::read(&in_repository("benchmarks/results/pytorch/quality.json"))?;

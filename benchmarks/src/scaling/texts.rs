@@ -68,10 +68,7 @@ mod tests {
 
     fn tokenizer() -> SentenceTokenizer {
         let tiny = in_repository("crates/model/tests/fixtures/tiny-mpnet");
-        Checkpoint::open(&tiny)
-            .unwrap()
-            .tokenizer()
-            .unwrap()
+        Checkpoint::open(&tiny).unwrap().tokenizer().unwrap()
     }
 
     #[test]

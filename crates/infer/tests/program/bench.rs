@@ -1,4 +1,4 @@
-//! `bench` prints a row of figures for each file.
+//! `bench` prints a row of measurements for each file.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn a_row_for_each_file_then_load_time_and_memory() {
         );
         assert!(row["seconds_cold"].as_f64().unwrap() > 0.0, "{row}");
         assert!((seconds * rate - f64::from(texts)).abs() < 1e-6, "{row}");
-        // The best and the median of one repetition are the same.
+        // Of one run, the best and the median are the same.
         assert_eq!(row["seconds_median"], row["seconds"], "{row}");
     }
     assert!(report["load_seconds"].as_f64().unwrap() > 0.0);
@@ -38,7 +38,7 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     assert!(table.starts_with("workload"), "{table}");
 }
 
-/// What wgpu makes of f16 depends on the adapter; the tests of `model` ask it.
+/// Whether wgpu computes in f16 depends on the adapter; the tests of `model` cover it.
 #[test]
 fn a_coarser_precision_is_compared_with_float32_or_refused() {
     let (_folder, queries) = file("queries.txt", "water bottle\nkeyboard\nspeaker\n");
@@ -78,7 +78,7 @@ fn a_coarser_precision_is_compared_with_float32_or_refused() {
 }
 
 #[test]
-fn a_processor_refuses_f16_and_names_what_it_has() {
+fn a_cpu_refuses_f16_and_names_its_precisions() {
     if !cfg!(any(feature = "cpu", feature = "ndarray")) {
         return;
     }

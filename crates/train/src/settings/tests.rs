@@ -1,5 +1,7 @@
 //! What can be set, and what cannot.
 
+use program::Failure as _;
+
 use super::*;
 use crate::data::Example;
 

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
+use program::atomic_file;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::recorder::PARTIAL;
 use crate::data::Fingerprint;
 use crate::error::TrainError;
-use crate::files::write_whole;
 
 /// Name that burn gives the folder.
 const FOLDER: &str = "checkpoint";
@@ -33,7 +33,7 @@ const PARTS: [(&str, &str); 4] = [
 const BEST: &str = "best-";
 
 /// What files and folders that are being written are called in the folder of checkpoints, in front: ours, those of
-/// [`write_whole`] and those of a model.
+/// [`atomic_file`] and those of a model.
 const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
 
 /// The form of a checkpoint. It rises when files of before would be taken for something else: 1 had an optimiser
@@ -178,7 +178,7 @@ impl CheckpointFolder {
             path: path.clone(),
             source: Box::new(source),
         })?;
-        write_whole(&path, &text).map_err(TrainError::io(&path))
+        atomic_file::write(&path, &text).map_err(TrainError::io(&path))
     }
 
     /// Removes what the latest whole checkpoint makes superfluous, and the best models of which neither the run, whose

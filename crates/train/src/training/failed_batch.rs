@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use program::atomic_file;
 use serde_json::json;
 
 use crate::data::{Row, TextTable};
-use crate::files::write_whole;
 
 /// Rows whose texts a message shows; where they all stand is said of every row.
 const SHOWN_ROWS: usize = 2;
@@ -46,7 +46,7 @@ impl FailedBatch {
         let file = folder.and_then(|folder| {
             let path = folder.join(format!("non-finite-step-{step}.jsonl"));
             // The failure itself is what must be told.
-            write_whole(&path, lines(&rows).as_bytes()).ok()?;
+            atomic_file::write(&path, lines(&rows).as_bytes()).ok()?;
             Some(path)
         });
         Self {

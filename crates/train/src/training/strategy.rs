@@ -32,8 +32,8 @@ use crate::error::TrainError;
 use crate::evaluation::EvaluationError;
 use crate::loader::Cursor;
 use crate::report::StepRecord;
+use crate::shell::quoted;
 use crate::step::{StepOutput, Trainee};
-use crate::terminal::quoted;
 
 /// The types that burn's learner is made of here.
 pub(crate) type Components<B> =

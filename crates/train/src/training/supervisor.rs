@@ -7,6 +7,7 @@ use std::time::Instant;
 use burn::tensor::backend::AutodiffBackend;
 use model::SentenceModel;
 use model::TrainingBackend;
+use program::Console;
 
 use super::checkpoint::{Best, Position};
 use super::failed_batch::FailedBatch;
@@ -16,7 +17,6 @@ use crate::evaluation::Scores;
 use crate::losses::collapse::has_collapsed;
 use crate::report::{EvaluationRecord, Event, History, MetricsLog, ProgressLine, StepRecord};
 use crate::step::StepOutput;
-use crate::terminal::Notes;
 
 /// Whether a score is to be kept rather than the best so far. One that is no number never is, and
 /// gives way to any that is.
@@ -48,7 +48,7 @@ pub(crate) struct Supervisor<B: TrainingBackend> {
     pub(crate) log: Option<MetricsLog>,
     /// None where a dashboard is shown.
     pub(crate) line: Option<ProgressLine>,
-    pub(crate) notes: Notes,
+    pub(crate) notes: Console,
     /// Whether a dashboard is shown: what is printed meanwhile is lost, so it waits.
     pub(crate) dashboard: bool,
     /// The folder of the run.

@@ -1,10 +1,10 @@
-//! The figures, as JSON or as a table.
+//! The measurements, as JSON or as a table.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// All figures of a process.
+/// The measurements of all workloads.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) device: String,
@@ -20,21 +20,21 @@ pub(super) struct Report {
 pub(super) struct Row {
     pub(super) workload: String,
     pub(super) texts: usize,
-    /// Of the best repetition.
+    /// The fastest run.
     pub(super) seconds: f64,
     pub(super) seconds_median: f64,
-    /// Of the first repetition, in which a GPU's kernels are compiled.
+    /// The first run, which compiles a GPU's kernels.
     pub(super) seconds_cold: f64,
-    /// Of the best repetition.
+    /// Of the fastest run.
     pub(super) texts_per_second: f64,
     pub(super) precision: String,
-    /// Smallest cosine between a text's vector and its float32 one.
+    /// Smallest cosine between a vector and the float32 vector of the same text.
     pub(super) cosine_min: f64,
     pub(super) cosine_mean: f64,
 }
 
-/// The head of the table.
-pub(super) fn print_head(out: &mut impl Write) -> io::Result<()> {
+/// Prints the header of the table.
+pub(super) fn print_head(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{:14} {:>6} {:>9} {:>9} {:>17}",
@@ -43,8 +43,8 @@ pub(super) fn print_head(out: &mut impl Write) -> io::Result<()> {
 }
 
 impl Row {
-    /// Its line of the table.
-    pub(super) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Prints its line of the table.
+    pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             workload,
             texts,
@@ -59,7 +59,7 @@ impl Row {
         )
     }
 
-    fn print_cosines(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print_cosines(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             workload,
             cosine_min,
@@ -74,8 +74,8 @@ impl Row {
 }
 
 impl Report {
-    /// The lines after the table.
-    pub(super) fn print_foot(&self, is_exact: bool, out: &mut impl Write) -> io::Result<()> {
+    /// Prints the lines after the table.
+    pub(super) fn print_foot(&self, is_exact: bool, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             device,
             precision,
