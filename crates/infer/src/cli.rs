@@ -256,6 +256,12 @@ An existing model folder is replaced.")]
         /// Name the shell.
         shell: Shell,
     },
+    /// Write man pages and completion scripts to a folder, for a release archive.
+    #[command(hide = true)]
+    Manual {
+        /// Write to this folder.
+        folder: PathBuf,
+    },
 }
 
 /// Arguments of `embed`.

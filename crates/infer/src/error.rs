@@ -6,6 +6,7 @@ use model::ModelError;
 use model::threads::ThreadsError;
 use program::Failure;
 use program::exit::{FAILURE, USAGE};
+use program::manual::ManualError;
 use records::RecordError;
 use search::SearchError;
 
@@ -39,6 +40,9 @@ pub enum Error {
     /// The arguments exclude each other, or one is missing.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// The man pages could not be written.
+    #[error(transparent)]
+    Manual(#[from] ManualError),
     /// Saved vectors do not belong to the corpus.
     #[error("{}: {kind}", path.display())]
     MismatchedVectors {

@@ -7,6 +7,7 @@
 //! | files that appear complete or not at all | [`atomic_file`] |
 //! | Ctrl-C | [`interrupt`] |
 //! | exit codes | [`exit`] |
+//! | man pages and completion scripts | [`manual`] |
 //! | the text of `--version` | [`version`] |
 //! | the reference of a command line | [`reference`] |
 
@@ -15,6 +16,7 @@ pub mod console;
 pub mod download;
 pub mod exit;
 pub mod interrupt;
+pub mod manual;
 pub mod reference;
 pub mod version;
 

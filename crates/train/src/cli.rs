@@ -58,6 +58,12 @@ pub enum Command {
     Evaluate(Box<EvaluateArgs>),
     /// List the losses: what each needs and when to use it.
     Losses,
+    /// Write man pages and completion scripts to a folder, for a release archive.
+    #[command(hide = true)]
+    Manual {
+        /// Write to this folder.
+        folder: PathBuf,
+    },
 }
 
 const FIT_EXAMPLES: &str = "\

@@ -6,6 +6,7 @@ use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
 use program::Failure;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
+use program::manual::ManualError;
 use records::{ColumnProblem, RecordError, RowProblem, Source};
 
 use crate::data::DataError;
@@ -45,6 +46,9 @@ pub enum TrainError {
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The man pages could not be written.
+    #[error(transparent)]
+    Manual(#[from] ManualError),
     /// A file of the run could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

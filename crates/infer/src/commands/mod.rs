@@ -15,6 +15,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use clap::CommandFactory;
 use model::hub::{DownloadProgress, HubOptions, Origin};
 use model::{Embeddings, SentenceEncoder};
 use program::{Console, DownloadBar};
@@ -30,7 +31,10 @@ use crate::stream::note_truncated;
 ///
 /// When the command fails.
 pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error> {
-    if !matches!(cli.command, Some(Command::Completions { .. })) {
+    if !matches!(
+        cli.command,
+        Some(Command::Completions { .. } | Command::Manual { .. })
+    ) {
         model::threads::start(cli.model.threads)?;
     }
     let model = &cli.model;
@@ -45,6 +49,7 @@ pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error>
         Some(Command::Fetch) => fetch::run(model, console, out),
         Some(Command::Export(args)) => export::run(model, &args, console, out),
         Some(Command::Completions { shell }) => completions::run(shell, out),
+        Some(Command::Manual { folder }) => Ok(program::manual::write(Cli::command(), &folder)?),
     }
 }
 

@@ -4,6 +4,7 @@ mod evaluate;
 mod fit;
 mod losses;
 
+use clap::CommandFactory;
 use program::Console;
 
 use crate::cli::{Cli, Command};
@@ -20,5 +21,6 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Losses => losses::run(),
+        Command::Manual { folder } => Ok(program::manual::write(Cli::command(), &folder)?),
     }
 }

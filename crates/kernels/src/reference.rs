@@ -8,19 +8,19 @@ use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use crate::adamw::AdamWStep;
 use crate::cpu::Activation;
 use crate::dropout::DropoutMask;
-use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
-use crate::sixteen_bits::{in_float32, widened};
-use crate::texts::Texts;
-use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
+use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
+use crate::half_precision::{in_float32, upcast};
+use crate::sequences::SequenceRanges;
+use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
-pub(crate) fn dense<B: EncoderOps>(
+pub(crate) fn linear<B: EncoderOps>(
     input: Tensor<B, 2>,
     weights: LinearWeights<B>,
     activation: Activation,
 ) -> Tensor<B, 2> {
     let (weight, bias) = weights.into_tensors(&input.device());
-    let sum = if B::ROUNDS_PRODUCTS {
-        B::product(input, weight) + bias.unsqueeze()
+    let sum = if B::MATMUL_USES_TF32 {
+        B::exact_matmul(input, weight) + bias.unsqueeze()
     } else {
         burn::tensor::module::linear(input, weight, Some(bias))
     };
@@ -30,14 +30,14 @@ pub(crate) fn dense<B: EncoderOps>(
     }
 }
 
-pub(crate) fn dense_backward<B: EncoderOps>(
+pub(crate) fn linear_backward<B: EncoderOps>(
     input: Option<Tensor<B, 2>>,
     weight: Option<Tensor<B, 2>>,
     gradient: Tensor<B, 2>,
-) -> DenseGradients<B> {
-    DenseGradients {
-        input: weight.map(|weight| B::product(gradient.clone(), weight.transpose())),
-        weight: input.map(|input| B::product(input.transpose(), gradient.clone())),
+) -> LinearGradients<B> {
+    LinearGradients {
+        input: weight.map(|weight| B::exact_matmul(gradient.clone(), weight.transpose())),
+        weight: input.map(|input| B::exact_matmul(input.transpose(), gradient.clone())),
         bias: gradient.sum_dim(0).squeeze_dim(0),
     }
 }
@@ -60,12 +60,15 @@ pub(crate) fn exact_gelu_backward<B: Backend>(
     (values * density + below) * gradient
 }
 
-pub(crate) fn normalize<B: Backend>(values: Tensor<B, 2>, norm: Norm<B>) -> Tensor<B, 2> {
+pub(crate) fn layer_norm<B: Backend>(
+    values: Tensor<B, 2>,
+    norm: LayerNormWeights<B>,
+) -> Tensor<B, 2> {
     in_float32(values, |values| {
         Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(
             values.into_primitive().tensor(),
-            norm.scale.into_primitive().tensor(),
-            Some(norm.shift.into_primitive().tensor()),
+            norm.gamma.into_primitive().tensor(),
+            Some(norm.beta.into_primitive().tensor()),
             norm.epsilon,
         )))
     })
@@ -74,20 +77,21 @@ pub(crate) fn normalize<B: Backend>(values: Tensor<B, 2>, norm: Norm<B>) -> Tens
 pub(crate) fn add_layer_norm<B: EncoderOps>(
     values: Tensor<B, 2>,
     residual: Tensor<B, 2>,
-    norm: Norm<B>,
+    norm: LayerNormWeights<B>,
 ) -> Tensor<B, 2> {
     let dtype = values.dtype();
-    B::normalize(widened(values) + widened(residual), norm).cast(dtype)
+    <B as EncoderOps>::layer_norm(upcast(values) + upcast(residual), norm).cast(dtype)
 }
 
 pub(crate) fn encoder_layer<B: EncoderOps>(
     hidden: Tensor<B, 2>,
     bias: Tensor<B, 4>,
-    texts: &Texts,
+    sequences: &SequenceRanges,
     weights: EncoderLayerWeights<B>,
 ) -> Tensor<B, 2> {
-    let dense =
-        |input, weights, activation| B::dense(input, LinearWeights::Packed(weights), activation);
+    let dense = |input, weights, activation| {
+        <B as EncoderOps>::linear(input, LinearWeights::Packed(weights), activation)
+    };
     let [_, width] = hidden.dims();
     let precision = weights.projections.precision();
     let joined = dense(hidden.clone(), weights.projections, Activation::Identity);
@@ -96,7 +100,7 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
             .clone()
             .slice_dim(1, part * width..(part + 1) * width)
     });
-    let attended = B::attention_within(projections, bias, texts, None, precision);
+    let attended = B::varlen_attention(projections, bias, sequences, None, precision);
     let attended = dense(attended, weights.attention_output, Activation::Identity);
     let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
     let intermediate = dense(hidden.clone(), weights.intermediate, Activation::Gelu);
@@ -106,25 +110,25 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
 
 /// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -
 /// mean(g) - n * mean(g * n))`.
-pub(crate) fn normalize_backward<B: Backend>(
+pub(crate) fn layer_norm_backward<B: Backend>(
     values: Tensor<B, 2>,
-    norm: Norm<B>,
+    norm: LayerNormWeights<B>,
     gradient: Tensor<B, 2>,
-) -> NormalizeGradients<B> {
+) -> LayerNormGradients<B> {
     let centered = values.clone() - values.mean_dim(1);
     let deviation = (centered.clone().square().mean_dim(1) + norm.epsilon).sqrt();
     let normalized = centered / deviation.clone();
-    let scaled = gradient.clone() * norm.scale.unsqueeze();
+    let scaled = gradient.clone() * norm.gamma.unsqueeze();
     let along = (scaled.clone() * normalized.clone()).mean_dim(1);
     let across = scaled.clone() - scaled.mean_dim(1) - normalized.clone() * along;
-    NormalizeGradients {
+    LayerNormGradients {
         values: across / deviation,
-        scale: (gradient.clone() * normalized).sum_dim(0).squeeze_dim(0),
-        shift: gradient.sum_dim(0).squeeze_dim(0),
+        gamma: (gradient.clone() * normalized).sum_dim(0).squeeze_dim(0),
+        beta: gradient.sum_dim(0).squeeze_dim(0),
     }
 }
 
-pub(crate) fn drop_elements<B: Backend, const D: usize>(
+pub(crate) fn dropout<B: Backend, const D: usize>(
     values: Tensor<B, D>,
     mask: DropoutMask,
 ) -> Tensor<B, D> {
@@ -162,21 +166,21 @@ pub(crate) fn sum_of_squares<B: Backend, const D: usize>(values: Tensor<B, D>) -
     rows.into_data().iter::<f64>().sum()
 }
 
-pub(crate) fn attention_within<B: EncoderOps>(
+pub(crate) fn varlen_attention<B: EncoderOps>(
     query_key_value: [Tensor<B, 2>; 3],
     bias: Tensor<B, 4>,
-    texts: &Texts,
+    sequences: &SequenceRanges,
     dropout: Option<DropoutMask>,
 ) -> Tensor<B, 2> {
-    let attended: Vec<Tensor<B, 2>> = with_tokens(texts)
-        .map(|text| {
-            let text = Text::new(&query_key_value, &bias, texts, text);
-            let weights = text.weights();
-            let weights = match text.factors(dropout) {
+    let attended: Vec<Tensor<B, 2>> = with_tokens(sequences)
+        .map(|sequence| {
+            let sequence = Sequence::new(&query_key_value, &bias, sequences, sequence);
+            let weights = sequence.weights();
+            let weights = match sequence.factors(dropout) {
                 Some(factors) => weights * factors,
                 None => weights,
             };
-            text.join(B::product(weights, text.value.clone()))
+            sequence.join(B::exact_matmul(weights, sequence.value.clone()))
         })
         .collect();
     if attended.is_empty() {
@@ -187,23 +191,23 @@ pub(crate) fn attention_within<B: EncoderOps>(
 }
 
 /// The formulas stand in `cpu/attention/backward.rs`.
-pub(crate) fn attention_within_backward<B: EncoderOps>(
+pub(crate) fn varlen_attention_backward<B: EncoderOps>(
     query_key_value: [Tensor<B, 2>; 3],
     bias: Tensor<B, 4>,
-    texts: &Texts,
+    sequences: &SequenceRanges,
     dropout: Option<DropoutMask>,
     gradient: Tensor<B, 2>,
     of_bias: bool,
 ) -> AttentionGradients<B> {
     let mut parts: [Vec<Tensor<B, 2>>; 3] = Default::default();
     let mut of_biases = of_bias.then(|| bias.zeros_like());
-    for index in with_tokens(texts) {
-        let text = Text::new(&query_key_value, &bias, texts, index);
-        let gradient = text.split(&gradient);
-        let weights = text.weights();
+    for index in with_tokens(sequences) {
+        let sequence = Sequence::new(&query_key_value, &bias, sequences, index);
+        let gradient = sequence.split(&gradient);
+        let weights = sequence.weights();
         let mut dropped = weights.clone();
-        let mut of_weights = B::product(gradient.clone(), text.value.clone().transpose());
-        if let Some(factors) = text.factors(dropout) {
+        let mut of_weights = B::exact_matmul(gradient.clone(), sequence.value.clone().transpose());
+        if let Some(factors) = sequence.factors(dropout) {
             dropped = dropped * factors.clone();
             of_weights = of_weights * factors;
         }
@@ -215,15 +219,15 @@ pub(crate) fn attention_within_backward<B: EncoderOps>(
             let added = sum.clone().slice(corner.clone()) + of_scores.clone();
             of_biases = Some(sum.slice_assign(corner, added));
         }
-        let of_scores = of_scores * text.scale();
-        let of_query = B::product(of_scores.clone(), text.key.clone());
-        let of_key = B::product(of_scores.transpose(), text.query.clone());
-        let of_value = B::product(dropped.transpose(), gradient);
+        let of_scores = of_scores * sequence.scale();
+        let of_query = B::exact_matmul(of_scores.clone(), sequence.key.clone());
+        let of_key = B::exact_matmul(of_scores.transpose(), sequence.query.clone());
+        let of_value = B::exact_matmul(dropped.transpose(), gradient);
         for (part, of_part) in parts.iter_mut().zip([of_query, of_key, of_value]) {
-            part.push(text.join(of_part));
+            part.push(sequence.join(of_part));
         }
     }
-    let query_key_value = if texts.tokens() == 0 {
+    let query_key_value = if sequences.tokens() == 0 {
         query_key_value
     } else {
         parts.map(|part| Tensor::cat(part, 0))
@@ -234,16 +238,16 @@ pub(crate) fn attention_within_backward<B: EncoderOps>(
     }
 }
 
-/// The texts that are not empty.
-fn with_tokens(texts: &Texts) -> impl Iterator<Item = usize> {
-    let ranges = texts.ranges().iter().enumerate();
+/// The sequences that are not empty.
+fn with_tokens(sequences: &SequenceRanges) -> impl Iterator<Item = usize> {
+    let ranges = sequences.ranges().iter().enumerate();
     ranges
         .filter(|(_, range)| !range.is_empty())
         .map(|(index, _)| index)
 }
 
-/// One text: `[1, heads, length, head_size]` each.
-struct Text<B: Backend> {
+/// One sequence: `[1, heads, length, head_size]` each.
+struct Sequence<B: Backend> {
     query: Tensor<B, 4>,
     key: Tensor<B, 4>,
     value: Tensor<B, 4>,
@@ -252,14 +256,14 @@ struct Text<B: Backend> {
     index: usize,
 }
 
-impl<B: EncoderOps> Text<B> {
+impl<B: EncoderOps> Sequence<B> {
     fn new(
         query_key_value: &[Tensor<B, 2>; 3],
         bias: &Tensor<B, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         index: usize,
     ) -> Self {
-        let range = texts.ranges()[index].clone();
+        let range = sequences.ranges()[index].clone();
         let [_, heads, _, _] = bias.dims();
         let length = range.len();
         let [query, key, value] = query_key_value
@@ -282,7 +286,7 @@ impl<B: EncoderOps> Text<B> {
 
     /// After the softmax: `[1, heads, length, length]`.
     fn weights(&self) -> Tensor<B, 4> {
-        let products = B::product(self.query.clone(), self.key.clone().transpose());
+        let products = B::exact_matmul(self.query.clone(), self.key.clone().transpose());
         softmax(products * self.scale() + self.bias.clone(), 3)
     }
 

@@ -14,23 +14,23 @@ use std::cell::Cell;
 use rayon::prelude::*;
 
 use super::kept::with_kept;
-use super::layer_norm::{NormParameters, add_layer_norm, add_layer_norm_of_block};
+use super::layer_norm::{LayerNormParameters, add_layer_norm, add_layer_norm_of_block};
 use super::linear::{Activation, linear, linear_of_block, rows_of_blocks};
 use super::panels::PackedLinear;
 
 /// The weights of a layer but for those before its attention.
 #[derive(Clone, Copy, Debug)]
-pub struct AfterAttention<'a> {
+pub struct FeedForwardBlock<'a> {
     /// `[width, width]`.
     pub attention_output: &'a PackedLinear,
     /// Of `width`.
-    pub attention_norm: NormParameters<'a>,
+    pub attention_norm: LayerNormParameters<'a>,
     /// `[width, intermediate]`.
     pub intermediate: &'a PackedLinear,
     /// `[intermediate, width]`.
     pub output: &'a PackedLinear,
     /// Of `width`.
-    pub output_norm: NormParameters<'a>,
+    pub output_norm: LayerNormParameters<'a>,
 }
 
 /// With `x = attention_norm(attended * attention_output + hidden)`: `output_norm(gelu(x * intermediate) * output + x)`,
@@ -41,7 +41,7 @@ pub struct AfterAttention<'a> {
 /// # Panics
 ///
 /// When the lengths do not fit each other, and when layers have no outputs.
-pub(super) fn after_attention(attended: &[f32], hidden: &mut [f32], layer: &AfterAttention<'_>) {
+pub(super) fn feed_forward(attended: &[f32], hidden: &mut [f32], layer: &FeedForwardBlock<'_>) {
     let (width, inner) = layer.widths();
     assert_eq!(attended.len(), hidden.len(), "attended and hidden");
     if hidden.is_empty() {
@@ -66,7 +66,7 @@ thread_local! {
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
-impl AfterAttention<'_> {
+impl FeedForwardBlock<'_> {
     /// Of a row and of an intermediate one, after it was seen that all fit each other.
     fn widths(&self) -> (usize, usize) {
         let width = self.attention_output.input();
@@ -76,8 +76,8 @@ impl AfterAttention<'_> {
         assert_eq!(self.output.input(), inner, "output's input");
         assert_eq!(self.output.output(), width, "output's output");
         for norm in [self.attention_norm, self.output_norm] {
-            assert_eq!(norm.scale.len(), width, "scale");
-            assert_eq!(norm.shift.len(), width, "shift");
+            assert_eq!(norm.gamma.len(), width, "gamma");
+            assert_eq!(norm.beta.len(), width, "beta");
         }
         (width, inner)
     }
@@ -104,7 +104,7 @@ impl AfterAttention<'_> {
         hidden: &mut [f32],
         scratch: &mut [f32],
         dense: impl Fn(&[f32], &PackedLinear, Activation, &mut [f32]),
-        add_and_normalize: impl Fn(&mut [f32], &[f32], NormParameters<'_>),
+        add_and_normalize: impl Fn(&mut [f32], &[f32], LayerNormParameters<'_>),
     ) {
         let (normalized, intermediate) = scratch.split_at_mut(hidden.len());
         dense(

@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor};
 
 /// `left * right` from three products, in float32; in any other type burn's own.
-pub(crate) fn product<B: Backend, const D: usize>(
+pub(crate) fn matmul<B: Backend, const D: usize>(
     left: Tensor<B, D>,
     right: Tensor<B, D>,
 ) -> Tensor<B, D> {
@@ -60,7 +60,7 @@ mod tests {
         // 300 products of two standard normals, each off by up to 2^-16 of its size and by some 2^-18 mostly: 5e-5 in
         // the mean of their sums, and no more than eight times as much in any.
         let tolerance = Tolerance::absolute(4e-4);
-        product(left, right)
+        matmul(left, right)
             .into_data()
             .assert_approx_eq::<f32>(&expected, tolerance);
     }

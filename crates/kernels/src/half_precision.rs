@@ -36,7 +36,7 @@ pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
 
 /// In float32 what has sixteen bits; all else as it is.
 #[must_use]
-pub fn widened<B: Backend, const D: usize>(values: Tensor<B, D>) -> Tensor<B, D> {
+pub fn upcast<B: Backend, const D: usize>(values: Tensor<B, D>) -> Tensor<B, D> {
     match values.dtype() {
         DType::F16 | DType::BF16 => values.cast(FloatDType::F32),
         _ => values,
@@ -49,7 +49,7 @@ pub(crate) fn in_float32<B: Backend, const D: usize>(
     compute: impl FnOnce(Tensor<B, D>) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
     let dtype = values.dtype();
-    compute(widened(values)).cast(dtype)
+    compute(upcast(values)).cast(dtype)
 }
 
 /// The default bodies, which graphics processors use, with tensors of sixteen bits on the processor.
@@ -60,8 +60,8 @@ mod tests {
 
     use super::*;
     use crate::cpu::Activation;
-    use crate::plain;
-    use crate::weights::{LinearWeights, Norm};
+    use crate::reference;
+    use crate::weights::{LayerNormWeights, LinearWeights};
 
     type Rows = Tensor<Flex, 2>;
 
@@ -79,7 +79,7 @@ mod tests {
         // Half of the last of 11 and of 8 bits, and a little.
         let relative = if dtype == FloatDType::F16 { 5e-4 } else { 4e-3 };
         let tolerance = Tolerance::<f32>::relative(relative * 1.01).set_absolute(1e-4);
-        widened(actual.clone())
+        upcast(actual.clone())
             .into_data()
             .assert_approx_eq(&expected.into_data(), tolerance);
     }
@@ -88,22 +88,22 @@ mod tests {
     fn normalisation_and_gelu_round_once() {
         for dtype in [FloatDType::F16, FloatDType::BF16] {
             let [values, residual] = [300.0, 40.0].map(|scale| numbers([7, 33], scale, dtype));
-            let norm = Norm {
-                scale: Tensor::random([33], Distribution::Normal(1.0, 0.3), &Default::default()),
-                shift: Tensor::random([33], Distribution::Normal(0.0, 0.3), &Default::default()),
+            let norm = LayerNormWeights {
+                gamma: Tensor::random([33], Distribution::Normal(1.0, 0.3), &Default::default()),
+                beta: Tensor::random([33], Distribution::Normal(0.0, 0.3), &Default::default()),
                 epsilon: 1e-5,
             };
-            let exact = plain::add_layer_norm(
-                widened(values.clone()),
-                widened(residual.clone()),
+            let exact = reference::add_layer_norm(
+                upcast(values.clone()),
+                upcast(residual.clone()),
                 norm.clone(),
             );
-            let rounded = plain::add_layer_norm(values, residual, norm);
+            let rounded = reference::add_layer_norm(values, residual, norm);
             assert_rounded_once(&rounded, exact, dtype);
 
             let values = numbers([7, 33], 2.0, dtype);
-            let exact = plain::exact_gelu(widened(values.clone()));
-            assert_rounded_once(&plain::exact_gelu(values), exact, dtype);
+            let exact = reference::exact_gelu(upcast(values.clone()));
+            assert_rounded_once(&reference::exact_gelu(values), exact, dtype);
         }
     }
 
@@ -113,13 +113,13 @@ mod tests {
             let input = numbers([5, 16], 1.0, dtype);
             let weight = numbers([16, 9], 1.0, dtype);
             let bias = numbers([1, 9], 1.0, dtype).squeeze_dim::<1>(0);
-            let layer = |weight, bias| LinearWeights::Plain { weight, bias };
-            let exact = plain::dense(
-                widened(input.clone()),
-                layer(widened(weight.clone()), widened(bias.clone())),
+            let layer = |weight, bias| LinearWeights::Unpacked { weight, bias };
+            let exact = reference::linear(
+                upcast(input.clone()),
+                layer(upcast(weight.clone()), upcast(bias.clone())),
                 Activation::Identity,
             );
-            let rounded = plain::dense(input, layer(weight, bias), Activation::Identity);
+            let rounded = reference::linear(input, layer(weight, bias), Activation::Identity);
             assert_eq!(FloatDType::from(rounded.dtype()), dtype);
             // Rounded behind the product and behind the bias; both are below 16 here.
             let step = if dtype == FloatDType::F16 {
@@ -127,7 +127,7 @@ mod tests {
             } else {
                 6.3e-2
             };
-            widened(rounded)
+            upcast(rounded)
                 .into_data()
                 .assert_approx_eq(&exact.into_data(), Tolerance::<f32>::absolute(2.0 * step));
         }
@@ -137,8 +137,8 @@ mod tests {
     fn other_numbers_stay_as_they_are() {
         let device = Default::default();
         let single = Tensor::<Flex, 1>::from_data([1.0f32, 2.5], &device);
-        assert_eq!(widened(single.clone()).dtype(), DType::F32);
+        assert_eq!(upcast(single.clone()).dtype(), DType::F32);
         let double = single.cast(FloatDType::F64);
-        assert_eq!(widened(double).dtype(), DType::F64);
+        assert_eq!(upcast(double).dtype(), DType::F64);
     }
 }

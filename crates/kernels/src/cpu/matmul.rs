@@ -13,11 +13,11 @@ use crate::precision::Precision;
 
 /// A matrix, as it lies in memory.
 #[derive(Clone, Copy, Debug)]
-pub enum Factor<'a> {
+pub enum Operand<'a> {
     /// Row after row.
-    Rows(&'a [f32]),
+    RowMajor(&'a [f32]),
     /// Column after column.
-    Columns(&'a [f32]),
+    ColumnMajor(&'a [f32]),
 }
 
 /// `left * right + bias`: `[rows, depth]` times `[depth, columns]`, into `output`, `[rows, columns]`, where
@@ -26,15 +26,15 @@ pub enum Factor<'a> {
 /// # Panics
 ///
 /// When the lengths do not fit each other, or a matrix has no columns.
-pub fn product(left: Factor<'_>, right: Factor<'_>, bias: &[f32], output: &mut [f32]) {
+pub fn matmul(left: Operand<'_>, right: Operand<'_>, bias: &[f32], output: &mut [f32]) {
     let weights = match right {
-        Factor::Rows(values) => PackedLinear::pack(&[(values, bias)], Precision::Float32),
-        Factor::Columns(values) => {
+        Operand::RowMajor(values) => PackedLinear::pack(&[(values, bias)], Precision::Float32),
+        Operand::ColumnMajor(values) => {
             PackedLinear::pack_by_output(&[(values, bias)], Precision::Float32)
         }
     };
     match left {
-        Factor::Rows(values) => linear(values, &weights, Activation::Identity, output),
-        Factor::Columns(values) => linear_of_columns(values, &weights, output),
+        Operand::RowMajor(values) => linear(values, &weights, Activation::Identity, output),
+        Operand::ColumnMajor(values) => linear_of_columns(values, &weights, output),
     }
 }

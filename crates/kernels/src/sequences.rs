@@ -1,15 +1,15 @@
-//! Which rows of a batch are which text.
+//! Which rows of a batch are which sequence.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Texts whose tokens stand end to end: text `i` has the rows `ranges()[i]`, the next one those
+/// Sequences whose tokens stand end to end: sequence `i` has the rows `ranges()[i]`, the next one those
 /// behind. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Texts(Arc<[Range<usize>]>);
+pub struct SequenceRanges(Arc<[Range<usize>]>);
 
-impl Texts {
-    /// Texts of these lengths.
+impl SequenceRanges {
+    /// Sequences of these lengths.
     #[must_use]
     pub fn of_lengths(lengths: impl IntoIterator<Item = usize>) -> Self {
         let mut end = 0;
