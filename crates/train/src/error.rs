@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
-use program::Failure;
+use program::ProgramError;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
 use program::manual::ManualError;
 use records::{ColumnProblem, RecordError, RowProblem, Source};
@@ -203,7 +203,7 @@ pub enum TrainError {
     },
 }
 
-impl Failure for TrainError {
+impl ProgramError for TrainError {
     /// Usage is what another command line mends; a file that holds what it should not is none.
     fn exit_code(&self) -> u8 {
         match self {

@@ -1,6 +1,6 @@
 //! What can be set, and what cannot.
 
-use program::Failure as _;
+use program::ProgramError as _;
 
 use super::*;
 use crate::data::Example;
