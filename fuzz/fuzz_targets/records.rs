@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use records::{Format, ReaderOptions, RecordReader, Source};
+use records::{Format, ReaderOptions, RowReader, Source};
 
 /// Not Parquet: its decoder panics on some lengths, which `records` catches and a fuzzer does not.
 const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::Jsonl];
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         skip_bad_rows: choice & 16 != 0,
     };
     let content = Cursor::new(content.to_vec());
-    if let Ok(reader) = RecordReader::from_reader(&Source::Stdin, content, &options) {
+    if let Ok(reader) = RowReader::from_reader(&Source::Stdin, content, &options) {
         reader.for_each(drop);
     }
 });

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
-use records::{ReaderOptions, Record, RecordReader, Source};
+use records::{ReaderOptions, Row, RowReader, Source};
 use search::{Index, Similarity};
 
 use crate::cli::{CorpusArgs, ReadArgs};
@@ -15,13 +15,13 @@ use crate::vectors::{Vectors, read_vectors};
 
 /// Records and the index of their vectors, in the same order.
 pub struct Catalogue {
-    records: Vec<Record>,
+    records: Vec<Row>,
     index: Index,
 }
 
 /// A file of products that has been opened, before the model is loaded.
 pub struct Corpus {
-    reader: RecordReader,
+    reader: RowReader,
     vectors: Option<(PathBuf, Vectors)>,
 }
 
@@ -96,7 +96,7 @@ impl Catalogue {
 
     /// The record at a position of the index.
     #[must_use]
-    pub fn record(&self, position: usize) -> Option<&Record> {
+    pub fn record(&self, position: usize) -> Option<&Row> {
         self.records.get(position)
     }
 
@@ -132,11 +132,8 @@ impl Catalogue {
 /// # Errors
 ///
 /// When it cannot be opened or lacks the columns.
-pub fn open(path: &Path, args: &ReadArgs) -> Result<RecordReader, Failure> {
-    Ok(RecordReader::open(
-        &Source::from(path),
-        &reader_options(args),
-    )?)
+pub fn open(path: &Path, args: &ReadArgs) -> Result<RowReader, Failure> {
+    Ok(RowReader::open(&Source::from(path), &reader_options(args))?)
 }
 
 /// What the command line says about reading.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::ModelError;
 use model::threads::ThreadsError;
-use records::RecordError;
+use records::ReadError;
 use search::SearchError;
 
 use crate::peers::PeersError;
@@ -19,7 +19,7 @@ pub enum Failure {
     Model(#[from] ModelError),
     /// A text file could not be read.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(#[from] ReadError),
     /// A vector file could not be read or written.
     #[error(transparent)]
     Vector(#[from] VectorError),

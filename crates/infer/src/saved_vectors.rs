@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::SentenceEncoder;
-use records::Record;
+use records::Row;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ const SAME_VECTOR: f32 = 0.999;
 pub(crate) fn check(
     path: &Path,
     vectors: &Vectors,
-    records: &[Record],
+    records: &[Row],
     encoder: &SentenceEncoder,
 ) -> Result<(), Failure> {
     let path = path.to_owned();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use model::{Embeddings, SentenceEncoder};
-use records::{Record, RecordError, RecordReader};
+use records::{ReadError, Row, RowReader};
 
 use crate::failure::Failure;
 use crate::terminal::{BarKind, Notes};
@@ -25,9 +25,9 @@ pub enum TextsOf {
 }
 
 impl TextsOf {
-    fn window(self, window: &[Record]) -> Vec<String> {
+    fn window(self, window: &[Row]) -> Vec<String> {
         match self {
-            Self::Record => window.iter().map(Record::text).collect(),
+            Self::Record => window.iter().map(Row::text).collect(),
             Self::Fields => window
                 .iter()
                 .flat_map(|record| record.fields.iter().cloned())
@@ -43,11 +43,11 @@ impl TextsOf {
 ///
 /// When a record is bad, the model fails or the sink does.
 pub fn embed_file(
-    reader: &mut RecordReader,
+    reader: &mut RowReader,
     texts_of: TextsOf,
     encoder: &SentenceEncoder,
     notes: Notes,
-    mut sink: impl FnMut(Vec<Record>, &Embeddings) -> Result<(), Failure>,
+    mut sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
     // The number of records is not known before the end: the bar follows the bytes.
     let bar = notes.bar(reader.total_bytes(), BarKind::Bytes);
@@ -89,7 +89,7 @@ pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder,
 }
 
 /// Says how many rows were skipped.
-pub fn note_skipped(reader: &RecordReader, notes: Notes) {
+pub fn note_skipped(reader: &RowReader, notes: Notes) {
     if reader.skipped() > 0 {
         let first = reader
             .first_skipped()
@@ -103,12 +103,12 @@ pub fn note_skipped(reader: &RecordReader, notes: Notes) {
     }
 }
 
-fn next_window(reader: &mut RecordReader) -> Result<Vec<Record>, Failure> {
+fn next_window(reader: &mut RowReader) -> Result<Vec<Row>, Failure> {
     let mut window = Vec::new();
     let mut bytes = 0;
     while window.len() < WINDOW_RECORDS && bytes < WINDOW_BYTES {
         let Some(record) = reader.next() else { break };
-        let record: Record = record.map_err(|error: RecordError| Failure::from(error))?;
+        let record: Row = record.map_err(|error: ReadError| Failure::from(error))?;
         bytes += record.fields.iter().map(String::len).sum::<usize>();
         window.push(record);
     }

@@ -1,4 +1,4 @@
-//! Says what is being fetched.
+//! Hub options of `train`, with a line per download.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use model::hub::{DownloadProgress, HubOptions};
 use crate::fit::Stop;
 use crate::terminal::Notes;
 
-/// How a model's name becomes a folder; a line for each download, which ends when somebody stops.
+/// Options to resolve a model's name. Prints a line per download, and ends it if the user stops.
 pub(crate) fn hub_options(
     revision: Option<String>,
     offline: bool,
@@ -22,7 +22,7 @@ pub(crate) fn hub_options(
     options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
         let mut announced = announced.lock().unwrap_or_else(PoisonError::into_inner);
         if announced.as_ref() != Some(&progress.label) {
-            notes.note(format_args!("fetching {}", progress.label));
+            notes.note(format_args!("downloading {}", progress.label));
             *announced = Some(progress.label.clone());
         }
         if stop.is_asked() {

@@ -1,15 +1,16 @@
-//! Files that appear whole.
+//! Atomic files.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a file beside its place and moves it there; as readable as any new file of the user.
+/// Writes a file atomically: to a temporary file in the same folder, then a rename. Permissions are
+/// those of any new file.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The system takes the umask off.
+        // The system applies the umask.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;

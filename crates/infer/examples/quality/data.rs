@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use infer::Failure;
-use records::{ReaderOptions, Record, RecordReader, Source};
+use records::{ReaderOptions, Row, RowReader, Source};
 use safetensors::SafeTensors;
 use search::Hit;
 use search::metrics::{self, Gain};
@@ -17,13 +17,13 @@ pub(crate) fn read(
     path: &Path,
     columns: &[&str],
     id_column: Option<&str>,
-) -> Result<Vec<Record>, QualityError> {
+) -> Result<Vec<Row>, QualityError> {
     let options = ReaderOptions {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         id_column: id_column.map(str::to_owned),
         ..ReaderOptions::default()
     };
-    let records = RecordReader::open(&Source::File(path.to_owned()), &options)
+    let records = RowReader::open(&Source::File(path.to_owned()), &options)
         .and_then(|reader| reader.collect::<Result<_, _>>());
     Ok(records.map_err(Failure::from)?)
 }
@@ -53,12 +53,12 @@ pub(crate) fn known_vectors(fixtures: &Path) -> Result<(Vec<String>, Vec<f32>), 
 }
 
 /// The field of a record at a position among the columns that were read.
-pub(crate) fn field(record: &Record, position: usize) -> &str {
+pub(crate) fn field(record: &Row, position: usize) -> &str {
     record.fields.get(position).map_or("", String::as_str)
 }
 
 /// That field as a number.
-pub(crate) fn number(path: &Path, record: &Record, position: usize) -> Result<f64, QualityError> {
+pub(crate) fn number(path: &Path, record: &Row, position: usize) -> Result<f64, QualityError> {
     let value = field(record, position);
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(number),
@@ -71,7 +71,7 @@ pub(crate) fn number(path: &Path, record: &Record, position: usize) -> Result<f6
 }
 
 /// Positions of records by their ids.
-pub(crate) fn positions(records: &[Record]) -> HashMap<&str, usize> {
+pub(crate) fn positions(records: &[Row]) -> HashMap<&str, usize> {
     let ids = records
         .iter()
         .map(|record| record.id.as_deref().unwrap_or_default());

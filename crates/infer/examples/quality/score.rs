@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use infer::terminal::BarKind;
 use infer::{Failure, Terminal};
 use model::{Embeddings, SentenceEncoder};
-use records::Record;
+use records::Row;
 use search::{Hit, Index, Similarity, VectorsView, metrics, pairwise_similarity};
 
 use crate::data::{Judgements, field, known_vectors, number, positions, read, read_judgements};
@@ -127,7 +127,7 @@ impl<'a> Scorer<'a> {
         judged.retain(|query| query.relevant() > 0);
         let queries = query_texts(&folder.join("queries.jsonl"), &judged)?;
 
-        let texts: Vec<String> = documents.iter().map(Record::text).collect();
+        let texts: Vec<String> = documents.iter().map(Row::text).collect();
         let documents = self.encode(dataset, &texts)?;
         let queries = self.encode(dataset, &queries)?;
         let found = search(documents.into_values(), &queries, 10)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::SentenceEncoder;
-use records::Record;
+use records::Row;
 
 use super::{encode, load};
 use crate::catalogue::open;
@@ -65,7 +65,7 @@ fn embed_texts(
     let start = Instant::now();
     let vectors = encode(encoder, texts, notes)?;
     let seconds = start.elapsed().as_secs_f64();
-    let records = Record::of_texts(texts);
+    let records = Row::from_texts(texts);
     let mut writer = output.writer(encoder.width(), false, terminal)?;
     writer.write(&records, vectors.values())?;
     writer.finish()?;

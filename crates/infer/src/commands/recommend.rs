@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use ::search::VectorsView;
-use records::Record;
+use records::Row;
 
 use super::search::{About, one_line, print_hits, print_json};
 use super::{encode, load};
@@ -26,7 +26,7 @@ pub(super) fn run(
             path: args.corpus.corpus.clone(),
             id: id.clone(),
         })?;
-        let seed = catalogue.record(position).map(Record::text);
+        let seed = catalogue.record(position).map(Row::text);
         let headline = format!("like {id}: {}", one_line(&seed.unwrap_or_default()));
         let hits = catalogue.index().recommend(position, args.k)?;
         (About::Id(id), headline, hits)

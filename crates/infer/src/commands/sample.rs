@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use records::Record;
+use records::Row;
 use search::{Similarity, VectorsView, similarity_matrix};
 
 use super::{encode, load};
@@ -70,7 +70,7 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
         vectors.width(),
         false,
     )?;
-    writer.write(&Record::of_texts(&texts), vectors.values())?;
+    writer.write(&Row::from_texts(&texts), vectors.values())?;
     writer.finish()?;
     writeln!(
         terminal.out(),

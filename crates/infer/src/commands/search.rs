@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use ::search::{Hit, VectorsView};
-use records::Record;
+use records::Row;
 use serde::Serialize;
 
 use super::{encode, load};
@@ -84,7 +84,7 @@ pub(super) fn print_json(
             score: hit.score,
             index: hit.index,
             id: record.and_then(|record| record.id.as_deref()),
-            text: record.map(Record::text).unwrap_or_default(),
+            text: record.map(Row::text).unwrap_or_default(),
         }
     });
     let found = JsonFound {

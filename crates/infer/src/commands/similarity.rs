@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use model::Embeddings;
-use records::{RecordReader, Source};
+use records::{RowReader, Source};
 use search::{Similarity, VectorsView, pairwise_similarity};
 use serde::Serialize;
 
@@ -59,9 +59,9 @@ pub(super) fn run(
 
 /// Opens a file whose records have exactly two texts; a file without a record has none that has
 /// not.
-fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<RecordReader, Failure> {
+fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<RowReader, Failure> {
     let mut reader =
-        RecordReader::open_every_column(&Source::from(input), &reader_options(&args.read))?;
+        RowReader::open_every_column(&Source::from(input), &reader_options(&args.read))?;
     match reader.columns().len() {
         2 => Ok(reader),
         // JSON Lines without a line.

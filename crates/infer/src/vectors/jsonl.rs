@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use records::Record;
+use records::Row;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ impl From<RowId> for String {
 /// Writes one line; numbers are as short as reads them back exactly.
 pub(super) fn write_row(
     out: &mut (impl Write + ?Sized),
-    record: &Record,
+    record: &Row,
     vector: &[f32],
     with_ids: bool,
 ) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use records::Record;
+use records::Row;
 use tempfile::NamedTempFile;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
@@ -114,7 +114,7 @@ impl<'a> VectorWriter<'a> {
     /// # Errors
     ///
     /// When their number does not fit, or the file cannot be written.
-    pub fn write(&mut self, records: &[Record], vectors: &[f32]) -> Result<(), VectorError> {
+    pub fn write(&mut self, records: &[Row], vectors: &[f32]) -> Result<(), VectorError> {
         if records.len().checked_mul(self.width) != Some(vectors.len()) || self.width == 0 {
             return Err(VectorError::Shape {
                 values: vectors.len(),

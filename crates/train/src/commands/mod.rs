@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
 mod evaluate;
 mod fit;
@@ -8,11 +8,11 @@ use crate::cli::{Cli, Command};
 use crate::error::TrainError;
 use crate::terminal::Notes;
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// When the command fails; the exit code is [`TrainError::exit_code`].
+/// The error of the command; the exit code is [`TrainError::exit_code`].
 pub fn run(cli: Cli, notes: Notes) -> Result<(), TrainError> {
     model::threads::start(cli.threads)?;
     match cli.command {

@@ -1,9 +1,8 @@
-//! `multiple-negatives-symmetric`: positives found by their anchors, and anchors by their
+//! `multiple-negatives-symmetric`: cross-entropy of positives given anchors, and of anchors given
 //! positives.
 //!
-//! The mean of [`multiple_negatives_ranking`](super::multiple_negatives_ranking) and of the same
-//! with the roles of anchors and positives exchanged; negatives are candidates for the anchors
-//! alone.
+//! The mean of [`multiple_negatives_ranking`](super::multiple_negatives_ranking) and of the same loss
+//! with anchors and positives exchanged. Negatives are candidates only for the anchors.
 //!
 //! Günther et al., *Jina Embeddings 2*, 2023 (<https://arxiv.org/abs/2310.19923>);
 //! sentence-transformers' `MultipleNegativesSymmetricRankingLoss`, which it now spells
@@ -13,14 +12,14 @@ use burn::tensor::Tensor;
 use model::EncoderOps;
 
 use super::cosine::cosine_matrix;
-use super::multiple_negatives_ranking::find_the_diagonal;
+use super::multiple_negatives_ranking::diagonal_cross_entropy;
 
 /// The loss of `anchors` and `candidates`, the positives and then any columns of negatives, all
 /// `[batch, width]`: `[1]`.
 ///
 /// # Panics
 ///
-/// When there are no candidates, or the shapes differ.
+/// If there are no candidates, or the shapes differ.
 pub fn multiple_negatives_symmetric<B: EncoderOps>(
     anchors: Tensor<B, 2>,
     candidates: &[Tensor<B, 2>],
@@ -30,7 +29,7 @@ pub fn multiple_negatives_symmetric<B: EncoderOps>(
     let candidates = Tensor::cat(candidates.to_vec(), 0);
     let logits = cosine_matrix(anchors, candidates) * scale;
     let of_positives = logits.clone().narrow(1, 0, batch).transpose();
-    (find_the_diagonal(logits) + find_the_diagonal(of_positives)) * 0.5
+    (diagonal_cross_entropy(logits) + diagonal_cross_entropy(of_positives)) * 0.5
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::{Precision, SentenceEncoder};
-use records::{Format, Record};
+use records::{Format, Row};
 
 use super::load;
 use crate::catalogue::open;
@@ -98,7 +98,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Failure> {
     let mut workloads = Vec::new();
     for path in files {
         let texts = open(path, &lines)?
-            .map(|record| record.map(|record: Record| record.text()))
+            .map(|record| record.map(|record: Row| record.text()))
             .collect::<Result<Vec<String>, _>>()?;
         let name = path
             .file_stem()

@@ -1,7 +1,7 @@
-//! Texts of like length side by side.
+//! Sorting of rows by length.
 
-/// Batches of a pool: enough that their lengths are alike, few enough that the batches of every
-/// epoch are others. Hugging Face's `LengthGroupedSampler` takes at most as many.
+/// Batches per pool: enough for similar lengths within a batch, few enough that epochs have different
+/// batches. Hugging Face's `LengthGroupedSampler` uses at most as many.
 const POOL_BATCHES: usize = 50;
 
 /// Cuts `order` into pools and sorts each by `lengths`, shortest first; equal lengths keep their
