@@ -1,9 +1,11 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
-use model::ThreadCount;
+use model::{Device, ThreadCount};
+use program::Version;
 
 use crate::options::FitOptions;
 
@@ -15,9 +17,23 @@ Examples:
   train evaluate --similarity datasets/sts/stsb_open_test.tsv --model tuned
   train losses                                         list losses and the data they need";
 
+static SHORT_VERSION: LazyLock<String> = LazyLock::new(|| version().short());
+
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| version().long());
+
+fn version() -> Version {
+    Version::new(env!("CARGO_PKG_VERSION"), &Device::compiled_in())
+}
+
 /// Fine-tune all-mpnet-base-v2 on your own queries and products, and measure the gain.
 #[derive(Debug, Parser)]
-#[command(name = "train", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    name = "train",
+    version = SHORT_VERSION.as_str(),
+    long_version = LONG_VERSION.as_str(),
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// Print only results, warnings and errors, no progress.
     #[arg(short, long, global = true)]
@@ -42,6 +58,12 @@ pub enum Command {
     Evaluate(Box<EvaluateArgs>),
     /// List the losses, the data they need and when to use them.
     Losses,
+    /// Write man pages and completion scripts to a folder, for a release archive.
+    #[command(hide = true)]
+    Manual {
+        /// Write to this folder.
+        folder: PathBuf,
+    },
 }
 
 const FIT_EXAMPLES: &str = "\
@@ -90,7 +112,7 @@ pub struct EvaluateArgs {
     pub model: Vec<String>,
     /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: model::Device,
+    pub device: Device,
     /// Truncate texts to N tokens [default: each model's].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
+use program::Failure;
+use program::exit::{FAILURE, INTERRUPTED, USAGE};
+use program::manual::ManualError;
 use records::{ColumnErrorKind, ReadError, RowErrorKind, Source};
 
 use crate::data::DataError;
@@ -43,6 +46,9 @@ pub enum TrainError {
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The man pages could not be written.
+    #[error(transparent)]
+    Manual(#[from] ManualError),
     /// A file of the run could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -197,12 +203,9 @@ pub enum TrainError {
     },
 }
 
-impl TrainError {
-    /// 2 for usage errors, 130 after Ctrl-C (the code of shells), else 1.
-    ///
+impl Failure for TrainError {
     /// A usage error is one that another command line fixes. Bad content of a file is not one.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_)
             | Self::NoCosine { .. }
@@ -218,24 +221,24 @@ impl TrainError {
                 DataError::Columns { .. }
                 | DataError::Fraction { .. }
                 | DataError::CannotSplit { .. },
-            ) => 2,
+            ) => USAGE,
             Self::Data(DataError::Read(error))
             | Self::EvaluationFile(FileError::Records(error))
                 if is_missing_column(error) =>
             {
-                2
+                USAGE
             }
-            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => 130,
-            _ => 1,
+            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => INTERRUPTED,
+            _ => FAILURE,
         }
     }
 
-    /// Whether the reader of standard output closed the pipe, as `head` does.
-    #[must_use]
-    pub fn is_closed_pipe(&self) -> bool {
+    fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Stdout(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
     }
+}
 
+impl TrainError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }

@@ -19,7 +19,6 @@ pub mod data;
 mod download;
 pub mod error;
 pub mod evaluation;
-mod files;
 pub mod fit;
 pub mod loader;
 pub mod losses;
@@ -27,8 +26,8 @@ pub mod options;
 pub mod random;
 pub mod report;
 pub mod settings;
+mod shell;
 pub mod step;
-pub mod terminal;
 pub mod training;
 
 pub use error::TrainError;

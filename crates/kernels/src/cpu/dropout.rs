@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::dropout::{BLOCK, DropoutMask};
 
 /// Multiplies elements with the mask's factors.
-pub fn drop_elements(values: &mut [f32], mask: DropoutMask) {
+pub fn dropout(values: &mut [f32], mask: DropoutMask) {
     values
         .par_chunks_mut(BLOCK)
         .enumerate()

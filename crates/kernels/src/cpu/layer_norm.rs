@@ -19,27 +19,27 @@ use super::sums::add;
 /// Rows of a task: 192 KiB of 768 floats, which stay in the second-level cache between the passes over them.
 const ROWS_PER_TASK: usize = 64;
 
-/// Scale, shift and epsilon of a normalisation.
+/// Scale, beta and epsilon of a normalisation.
 #[derive(Clone, Copy, Debug)]
-pub struct NormParameters<'a> {
+pub struct LayerNormParameters<'a> {
     /// `[width]`.
-    pub scale: &'a [f32],
+    pub gamma: &'a [f32],
     /// `[width]`.
-    pub shift: &'a [f32],
+    pub beta: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
 }
 
-/// `scale * (x - mean(x)) / sqrt(variance(x) + epsilon) + shift` of every row of
+/// `gamma * (x - mean(x)) / sqrt(variance(x) + epsilon) + beta` of every row of
 /// `x = values + residual`, in the place of `values`.
 ///
-/// All hold rows of `scale.len()` floats. The variance is the mean of the squared differences, as in
+/// All hold rows of `gamma.len()` floats. The variance is the mean of the squared differences, as in
 /// PyTorch's `LayerNorm`.
 ///
 /// # Panics
 ///
 /// When the lengths do not fit each other.
-pub fn add_layer_norm(values: &mut [f32], residual: &[f32], norm: NormParameters<'_>) {
+pub fn add_layer_norm(values: &mut [f32], residual: &[f32], norm: LayerNormParameters<'_>) {
     assert_eq!(values.len(), residual.len(), "values and residual");
     let Some(task) = norm.task(values) else {
         return;
@@ -54,7 +54,7 @@ pub fn add_layer_norm(values: &mut [f32], residual: &[f32], norm: NormParameters
 pub(super) fn add_layer_norm_of_block(
     values: &mut [f32],
     residual: &[f32],
-    norm: NormParameters<'_>,
+    norm: LayerNormParameters<'_>,
 ) {
     let residual = Some(residual);
     dispatch(Forward {
@@ -69,7 +69,7 @@ pub(super) fn add_layer_norm_of_block(
 /// # Panics
 ///
 /// As [`add_layer_norm`].
-pub fn layer_norm(values: &mut [f32], norm: NormParameters<'_>) {
+pub fn layer_norm(values: &mut [f32], norm: LayerNormParameters<'_>) {
     let Some(task) = norm.task(values) else {
         return;
     };
@@ -82,11 +82,11 @@ pub fn layer_norm(values: &mut [f32], norm: NormParameters<'_>) {
     });
 }
 
-impl NormParameters<'_> {
+impl LayerNormParameters<'_> {
     /// Floats of a task; none where rows have no width.
     fn task(self, values: &[f32]) -> Option<usize> {
-        let width = self.scale.len();
-        assert_eq!(width, self.shift.len(), "scale and shift");
+        let width = self.gamma.len();
+        assert_eq!(width, self.beta.len(), "gamma and beta");
         assert_eq!(values.len() % width.max(1), 0, "whole rows");
         (width > 0).then_some(width * ROWS_PER_TASK)
     }
@@ -96,7 +96,7 @@ struct Forward<'a> {
     values: &'a mut [f32],
     /// What is added before.
     residual: Option<&'a [f32]>,
-    norm: NormParameters<'a>,
+    norm: LayerNormParameters<'a>,
 }
 
 impl Vectorized for Forward<'_> {
@@ -104,12 +104,12 @@ impl Vectorized for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
-        let NormParameters {
-            scale,
-            shift,
+        let LayerNormParameters {
+            gamma,
+            beta,
             epsilon,
         } = self.norm;
-        let width = scale.len();
+        let width = gamma.len();
         for (index, row) in self.values.chunks_exact_mut(width).enumerate() {
             if let Some(residual) = self.residual {
                 for (value, residual) in row.iter_mut().zip(&residual[index * width..]) {
@@ -117,8 +117,8 @@ impl Vectorized for Forward<'_> {
                 }
             }
             let (mean, factor) = moments(simd, row, epsilon);
-            for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
-                *value = ((*value - mean) * factor).mul_add(*scale, *shift);
+            for ((value, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
+                *value = ((*value - mean) * factor).mul_add(*gamma, *beta);
             }
         }
     }
@@ -135,17 +135,17 @@ fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f32) -> (f32, f32) {
 
 /// Gradients of a normalisation's parameters, `[width]` each.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NormGradients {
-    /// Of the scale.
-    pub scale: Vec<f32>,
-    /// Of the shift.
-    pub shift: Vec<f32>,
+pub struct LayerNormParameterGradients {
+    /// Of the gamma.
+    pub gamma: Vec<f32>,
+    /// Of the beta.
+    pub beta: Vec<f32>,
 }
 
 /// From the gradient of [`layer_norm`]'s output to the one of its input `values`, in the place of
 /// `gradient`, and to those of the parameters.
 ///
-/// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -
+/// With `n = (x - mean) * factor` and `g = gradient * gamma`, the gradient of `x` is `factor * (g -
 /// mean(g) - n * mean(g * n))`.
 ///
 /// # Panics
@@ -153,30 +153,30 @@ pub struct NormGradients {
 /// When the lengths do not fit each other.
 pub fn layer_norm_backward(
     values: &[f32],
-    scale: &[f32],
+    gamma: &[f32],
     epsilon: f32,
     gradient: &mut [f32],
-) -> NormGradients {
-    let width = scale.len();
+) -> LayerNormParameterGradients {
+    let width = gamma.len();
     assert_eq!(values.len(), gradient.len(), "values and gradient");
     assert_eq!(values.len() % width.max(1), 0, "whole rows");
-    let nothing = || NormGradients {
-        scale: vec![0.0; width],
-        shift: vec![0.0; width],
+    let nothing = || LayerNormParameterGradients {
+        gamma: vec![0.0; width],
+        beta: vec![0.0; width],
     };
     if width == 0 {
         return nothing();
     }
     // Summed task by task, in order: the same on any number of threads.
     let task = width * ROWS_PER_TASK;
-    let parts: Vec<NormGradients> = values
+    let parts: Vec<LayerNormParameterGradients> = values
         .par_chunks(task)
         .zip(gradient.par_chunks_mut(task))
         .map(|(values, gradient)| {
             let mut sums = nothing();
             dispatch(Backward {
                 values,
-                scale,
+                gamma,
                 epsilon,
                 gradient,
                 sums: &mut sums,
@@ -185,18 +185,18 @@ pub fn layer_norm_backward(
         })
         .collect();
     parts.into_iter().fold(nothing(), |mut total, part| {
-        add(&mut total.scale, &part.scale);
-        add(&mut total.shift, &part.shift);
+        add(&mut total.gamma, &part.gamma);
+        add(&mut total.beta, &part.beta);
         total
     })
 }
 
 struct Backward<'a> {
     values: &'a [f32],
-    scale: &'a [f32],
+    gamma: &'a [f32],
     epsilon: f32,
     gradient: &'a mut [f32],
-    sums: &'a mut NormGradients,
+    sums: &'a mut LayerNormParameterGradients,
 }
 
 impl Vectorized for Backward<'_> {
@@ -204,9 +204,9 @@ impl Vectorized for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) {
-        let width = self.scale.len();
-        let of_scale = &mut self.sums.scale[..width];
-        let of_shift = &mut self.sums.shift[..width];
+        let width = self.gamma.len();
+        let of_gamma = &mut self.sums.gamma[..width];
+        let of_beta = &mut self.sums.beta[..width];
         let mut normalized = vec![0.0; width];
         let rows = self.values.chunks_exact(width);
         for (row, gradient) in rows.zip(self.gradient.chunks_exact_mut(width)) {
@@ -215,9 +215,9 @@ impl Vectorized for Backward<'_> {
                 *normalized = (value - mean) * factor;
             }
             for column in 0..width {
-                of_scale[column] += gradient[column] * normalized[column];
-                of_shift[column] += gradient[column];
-                gradient[column] *= self.scale[column];
+                of_gamma[column] += gradient[column] * normalized[column];
+                of_beta[column] += gradient[column];
+                gradient[column] *= self.gamma[column];
             }
             let of_mean = sum(simd, gradient, |value| value) / width as f32;
             let of_factor = product_sum(simd, gradient, &normalized) / width as f32;

@@ -1,17 +1,17 @@
 //! The operations on plain slices: nothing here knows a tensor.
 //!
 //! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux)
-//! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 take 25 bits then: they are the
+//! ([`uses_amx`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 take 25 bits then: they are the
 //! sum of two bfloat16, within `2^-17` of what they were, and so is what they are multiplied with. Weights of bfloat16 are multiplied
-//! as such where the processor has instructions for it ([`multiplies_bfloat16`]), which rounds their inputs too, and attention's products
+//! as such where the processor has instructions for it ([`has_bf16_dot_product`]), which rounds their inputs too, and attention's products
 //! beside weights of bfloat16 or of eight bits are of such numbers then.
 
 mod adamw;
-mod after_attention;
 mod amx;
 mod attention;
 mod dropout;
 mod encoder_layer;
+mod feed_forward;
 mod gelu;
 mod input;
 mod int8;
@@ -20,11 +20,11 @@ mod lanes;
 mod layer_norm;
 mod linear;
 mod math;
+mod matmul;
 mod matrices;
 mod pages;
 mod panels;
 mod prefetch;
-mod product;
 mod simd;
 mod sums;
 mod threads;
@@ -32,30 +32,31 @@ mod tile;
 mod transpose;
 
 pub use adamw::adamw;
-pub use after_attention::AfterAttention;
-pub use amx::multiplies_bfloat16;
+pub use amx::has_bf16_dot_product;
 pub use attention::{
     Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
 };
-pub use dropout::drop_elements;
+pub use dropout::dropout;
 pub use encoder_layer::{Context, EncoderLayer, encoder_layer};
+pub use feed_forward::FeedForwardBlock;
 pub use gelu::{gelu, gelu_backward};
 pub use int8::Int8Matrix;
 pub use layer_norm::{
-    NormGradients, NormParameters, add_layer_norm, layer_norm, layer_norm_backward,
+    LayerNormParameterGradients, LayerNormParameters, add_layer_norm, layer_norm,
+    layer_norm_backward,
 };
 pub use linear::{Activation, linear};
+pub use matmul::{Operand, matmul};
 pub use panels::PackedLinear;
-pub use product::{Factor, product};
 #[cfg(test)]
 pub(crate) use simd::every;
 pub use sums::{column_sums, sum_of_squares};
-pub use threads::Lanes;
+pub use threads::ThreadBudget;
 
 /// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
 /// nobody turned it off.
 #[must_use]
-pub fn uses_matrix_unit() -> bool {
+pub fn uses_amx() -> bool {
     amx::wanted()
 }
 

@@ -177,7 +177,7 @@ impl PackedLinear {
     /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
     /// one behind the other.
     ///
-    /// Matrices of more than [`Int8Matrix::MOST_INPUTS`] stay in float32 where eight bits are asked
+    /// Matrices of more than [`Int8Matrix::MAX_INPUTS`] stay in float32 where eight bits are asked
     /// for: their sums would not fit 32 bits.
     ///
     /// # Panics
@@ -206,7 +206,7 @@ impl PackedLinear {
         }
         let width = simd::panel_width();
         let panels = match precision {
-            Precision::Int8 if (1..=Int8Matrix::MOST_INPUTS).contains(&input) => {
+            Precision::Int8 if (1..=Int8Matrix::MAX_INPUTS).contains(&input) => {
                 return Self::quantize(matrices);
             }
             // Float16 is for tensors: packed it loses nothing.
@@ -242,12 +242,12 @@ impl PackedLinear {
     ///
     /// # Panics
     ///
-    /// When the matrices differ in `input` or have more than [`Int8Matrix::MOST_INPUTS`], or a bias does not fit its
+    /// When the matrices differ in `input` or have more than [`Int8Matrix::MAX_INPUTS`], or a bias does not fit its
     /// matrix.
     #[must_use]
     pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
         let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
-        assert!(input <= Int8Matrix::MOST_INPUTS, "sums of 32 bits");
+        assert!(input <= Int8Matrix::MAX_INPUTS, "sums of 32 bits");
         for (matrix, bias) in layers {
             assert_eq!(
                 (matrix.input(), matrix.scales().len()),

@@ -2,14 +2,14 @@
 
 mod columns;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::SentenceEncoder;
 use model::hub::DEFAULT_MODEL;
+use program::{Console, Unit};
 
 use self::columns::{Columns, Role};
 use crate::cli::EvaluateArgs;
@@ -20,14 +20,13 @@ use crate::evaluation::{
     SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
 };
 use crate::fit::Stop;
-use crate::terminal::Notes;
 
 /// Data used if no option names any.
 const DEFAULT_SIMILARITY: &str = "datasets/sts/stsb_open_test.tsv";
 const DEFAULT_CORPUS: &str = "datasets/chorus-electronics/titles.tsv.gz";
 const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
-pub(super) fn run(arguments: &EvaluateArgs, notes: Notes) -> Result<(), TrainError> {
+pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainError> {
     if arguments.max_length == Some(0) {
         return Err(TrainError::Usage(
             "--max-length must be at least 1".to_owned(),
@@ -200,7 +199,7 @@ fn score(
     arguments: &EvaluateArgs,
     suite: &Suite,
     name: &str,
-    notes: Notes,
+    notes: Console,
 ) -> Result<SuiteScores, TrainError> {
     let hub = hub_options(None, arguments.offline, notes, Stop::default());
     let mut builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
@@ -209,7 +208,7 @@ fn score(
     }
     let encoder = builder.load(name)?;
     let started = Instant::now();
-    let bar = bar(notes);
+    let bar = notes.progress_bar(Some(0), Unit::Texts);
     let scores = suite.evaluate_with_progress(&encoder, &mut |progress| {
         bar.set_length(progress.texts.total as u64);
         bar.set_position(progress.texts.done as u64);
@@ -223,19 +222,6 @@ fn score(
         encoder.device().description()
     ));
     Ok(scores?)
-}
-
-fn bar(notes: Notes) -> ProgressBar {
-    if !notes.is_quiet() && io::stderr().is_terminal() {
-        let template = "{msg}  {bar:30} {human_pos}/{human_len} texts  {per_sec}  {eta} left";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(0).with_style(style);
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar
-    } else {
-        ProgressBar::hidden()
-    }
 }
 
 type Scored<'a> = (&'a str, SuiteScores);

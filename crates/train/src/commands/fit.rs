@@ -3,18 +3,20 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use program::Console;
+
 use crate::cli::FitArgs;
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
 use crate::fit::{FitResult, RunContext, SAMPLE_QUERIES, Stop, fit};
 use crate::options::FitOptions;
-use crate::terminal::{Notes, quoted};
+use crate::shell::quoted;
 use crate::training::dashboard;
 
 /// Values printed per vector.
 const SHOWN: usize = 3;
 
-pub(super) fn run(arguments: FitArgs, notes: Notes) -> Result<(), TrainError> {
+pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> {
     let options = match &arguments.config {
         Some(path) => arguments.options.or(config(path)?),
         None => arguments.options,
@@ -47,13 +49,12 @@ fn config(path: &Path) -> Result<FitOptions, TrainError> {
 
 /// The first Ctrl-C ends the run after its current step, with a checkpoint; the second ends the
 /// program at once.
-fn stop_on_interrupt(stop: &Stop, notes: Notes) {
+fn stop_on_interrupt(stop: &Stop, notes: Console) {
     let stop = stop.clone();
-    // Fails only if a handler is already set, and then that one stays.
-    let _ = ctrlc::set_handler(move || {
+    program::interrupt::on_interrupt(move || {
         if stop.is_asked() {
             dashboard::restore_terminal();
-            std::process::exit(130);
+            program::interrupt::exit_now();
         }
         // The dashboard covers stderr.
         if !dashboard::is_shown() {

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::train::Interrupter;
 use model::Checkpoint;
 use model::hub;
+use program::Console;
 
 pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
 pub(crate) use output::OutputFolder;
@@ -27,7 +28,6 @@ use crate::evaluation::Scores;
 use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
-use crate::terminal::Notes;
 
 /// Stops a run from outside: the run writes a checkpoint and ends.
 #[derive(Clone, Default)]
@@ -72,7 +72,7 @@ pub struct RunContext {
     /// Whether to resume the run in the output folder.
     pub resume: bool,
     /// Notes on stderr.
-    pub notes: Notes,
+    pub notes: Console,
     /// Whether to show burn's dashboard on a terminal.
     pub dashboard: bool,
     /// Stops the run from outside.

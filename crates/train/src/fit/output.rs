@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use program::atomic_file;
+
 use super::install::{install, remove};
 use crate::error::TrainError;
-use crate::files::write_whole;
 use crate::options::FitOptions;
 use crate::training::checkpoint::CheckpointFolder;
 
@@ -155,7 +156,7 @@ impl OutputFolder {
     /// Writes a file atomically.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         let path = self.path.join(name);
-        write_whole(&path, bytes).map_err(TrainError::io(&path))
+        atomic_file::write(&path, bytes).map_err(TrainError::io(&path))
     }
 
     /// Copies the files of a model folder into the output folder.
@@ -175,18 +176,16 @@ impl OutputFolder {
     }
 }
 
-/// Whether the name is that of a temporary file of [`write_whole`], or of a temporary folder of
+/// Whether the name is that of a temporary file of [`atomic_file`], or of a temporary folder of
 /// [`Checkpoint::save`](model::Checkpoint::save).
 fn is_unfinished(path: &Path) -> bool {
+    if !path.is_dir() {
+        return atomic_file::is_temporary(path);
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let begins: &[&str] = if path.is_dir() {
-        &[".model-", ".model-old-"]
-    } else {
-        &[".tmp"]
-    };
     let random =
         |rest: &str| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    begins
+    [".model-", ".model-old-"]
         .iter()
         .any(|begin| name.strip_prefix(begin).is_some_and(random))
 }

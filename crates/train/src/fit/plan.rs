@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use program::Console;
+
 use super::Stop;
 use crate::error::TrainError;
 use crate::loader::BatchLoader;
 use crate::settings::Settings;
-use crate::terminal::Notes;
 use crate::training::strategy::Plan;
 
 /// Counting that takes longer prints a note.
@@ -19,7 +20,7 @@ pub(super) fn plan(
     settings: &Settings,
     train: &BatchLoader,
     stop: &Stop,
-    notes: Notes,
+    notes: Console,
 ) -> Result<Option<Plan>, TrainError> {
     let most = settings.max_steps.unwrap_or(usize::MAX);
     let counted = match train.batches_of_every_epoch() {
@@ -64,7 +65,7 @@ fn count_steps(
     train: &BatchLoader,
     most: usize,
     stop: &Stop,
-    notes: Notes,
+    notes: Console,
 ) -> Option<(usize, usize)> {
     let begun = Instant::now();
     let mut told = false;

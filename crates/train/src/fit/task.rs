@@ -11,6 +11,7 @@ use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use model::guard::guarded;
 use model::{BackendTask, Checkpoint, Device, EncoderOps, SentenceEncoder, SentenceModel};
+use program::Console;
 
 use super::finish::{Finish, check_best_model, save_model};
 use super::freeze::freeze;
@@ -20,8 +21,8 @@ use crate::error::TrainError;
 use crate::options::FitOptions;
 use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
+use crate::shell::quoted;
 use crate::step::{StepSettings, TrainingModel};
-use crate::terminal::{Notes, quoted};
 use crate::training::checkpoint::{CheckpointFolder, Position, SaveOnRequest};
 use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
@@ -82,11 +83,11 @@ impl BackendTask for Fit<'_> {
             .map(SharedHistory::snapshot)
             .unwrap_or_default();
 
-        let dashboard = self.context.dashboard && notes.has_terminal();
+        let dashboard = self.context.dashboard && notes.shows_dashboard();
         let supervisor = Supervisor::<Autodiff<B>> {
             log: log.take(),
             line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
-            notes: if dashboard { Notes::new(true) } else { notes },
+            notes: if dashboard { Console::new(true) } else { notes },
             dashboard,
             folder: self.output.as_ref().map(|output| output.path.clone()),
             table: Arc::clone(&self.rows.train),

@@ -51,7 +51,7 @@ pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> 
 ///
 /// If the widths differ.
 pub fn cosine_matrix<B: EncoderOps>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
-    B::product(normalize(left), normalize(right).transpose())
+    B::exact_matmul(normalize(left), normalize(right).transpose())
 }
 
 fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use program::atomic_file;
+
 use super::{History, ReportError, html, plots};
 
 /// Half a unit of the last printed decimal: smaller differences count as 0.
@@ -238,16 +240,16 @@ pub fn write_report(
     ];
     for (name, picture) in named {
         if let Some(picture) = picture {
-            write_whole(&folder.join(name), picture)?;
+            write_file(&folder.join(name), picture)?;
         }
     }
     let page = html::page(summary, history, &pictures);
-    write_whole(&folder.join("report.html"), &page)
+    write_file(&folder.join("report.html"), &page)
 }
 
 /// Writes a file atomically.
-fn write_whole(path: &Path, text: &str) -> Result<(), ReportError> {
-    crate::files::write_whole(path, text.as_bytes()).map_err(ReportError::io(path))
+fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
+    atomic_file::write(path, text.as_bytes()).map_err(ReportError::io(path))
 }
 
 #[cfg(test)]

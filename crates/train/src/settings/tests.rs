@@ -1,5 +1,7 @@
 //! Valid and invalid settings.
 
+use program::Failure as _;
+
 use super::*;
 use crate::data::Example;
 

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
+use program::atomic_file;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::recorder::PARTIAL;
 use crate::data::Fingerprint;
 use crate::error::TrainError;
-use crate::files::write_whole;
 
 /// Folder of checkpoints; burn sets the name.
 const FOLDER: &str = "checkpoint";
@@ -33,7 +33,7 @@ const PARTS: [(&str, &str); 4] = [
 const BEST: &str = "best-";
 
 /// Prefixes of temporary files and folders in the folder of checkpoints: ours, those of
-/// [`write_whole`] and those of a model.
+/// [`atomic_file`] and those of a model.
 const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
 
 /// Format version; bump it when older files would be misread. Version 1 had separate optimisers for
@@ -177,7 +177,7 @@ impl CheckpointFolder {
             path: path.clone(),
             source: Box::new(source),
         })?;
-        write_whole(&path, &text).map_err(TrainError::io(&path))
+        atomic_file::write(&path, &text).map_err(TrainError::io(&path))
     }
 
     /// Removes checkpoints older than the latest complete one, and best models that neither the run

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use program::atomic_file;
 use serde_json::json;
 
 use crate::data::{Row, TextTable};
-use crate::files::write_whole;
 
 /// Maximum number of rows whose texts a message shows; it gives the position of every row.
 const SHOWN_ROWS: usize = 2;
@@ -50,7 +50,7 @@ impl FailedBatch {
         let file = folder.and_then(|folder| {
             let path = folder.join(format!("non-finite-step-{step}.jsonl"));
             // The failure of the batch matters more than that of this file.
-            write_whole(&path, lines(&rows).as_bytes()).ok()?;
+            atomic_file::write(&path, lines(&rows).as_bytes()).ok()?;
             Some(path)
         });
         Self {

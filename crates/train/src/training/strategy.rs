@@ -36,8 +36,8 @@ use crate::error::TrainError;
 use crate::evaluation::EvaluationError;
 use crate::loader::ResumePoint;
 use crate::report::StepRecord;
+use crate::shell::quoted;
 use crate::step::{StepOutput, TrainingModel};
-use crate::terminal::quoted;
 
 /// The component types of burn's learner.
 pub(crate) type Components<B> =

@@ -7,6 +7,7 @@ use std::time::Instant;
 use burn::tensor::backend::AutodiffBackend;
 use model::SentenceModel;
 use model::TrainingBackend;
+use program::Console;
 
 use super::checkpoint::{Best, Position};
 use super::failed_batch::FailedBatch;
@@ -16,7 +17,6 @@ use crate::evaluation::Scores;
 use crate::losses::collapse::has_collapsed;
 use crate::report::{EvaluationRecord, Event, History, MetricsLog, ProgressLine, StepRecord};
 use crate::step::StepOutput;
-use crate::terminal::Notes;
 
 /// Whether a score replaces the best so far. NaN is never best; any number replaces a NaN best.
 fn is_better(score: f64, best: Option<Best>) -> bool {
@@ -47,7 +47,7 @@ pub(crate) struct Supervisor<B: TrainingBackend> {
     pub(crate) log: Option<MetricsLog>,
     /// `None` if a dashboard is shown.
     pub(crate) line: Option<ProgressLine>,
-    pub(crate) notes: Notes,
+    pub(crate) notes: Console,
     /// Whether a dashboard is shown: notes then wait until it closes.
     pub(crate) dashboard: bool,
     /// The folder of the run.

@@ -8,10 +8,13 @@
 // `setsid` of util-linux gives a program a terminal of its own. What a terminal shows does not depend on the backend.
 #[cfg(all(target_os = "linux", any(feature = "cpu", feature = "ndarray")))]
 mod dashboard;
+#[cfg(unix)]
+mod errors;
 mod evaluating;
 // Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.
 #[cfg(any(feature = "cpu", feature = "ndarray"))]
 mod formats;
+mod help;
 mod inputs;
 mod interruption;
 mod support;

@@ -96,7 +96,7 @@ proptest! {
 
 #[test]
 fn the_largest_whole_numbers_fit() {
-    let depth = Int8Matrix::MOST_INPUTS;
+    let depth = Int8Matrix::MAX_INPUTS;
     // -128 is in no matrix that was rounded here, but may be in a file.
     let values = [vec![-128; depth], vec![127; depth]].concat();
     let matrix = Int8Matrix::new(values, vec![1.0, 0.5], depth).unwrap();

@@ -103,7 +103,7 @@ fn means_off(value: &OsStr) -> bool {
 pub(super) fn form(precision: Precision) -> Option<Form> {
     match precision {
         Precision::Float32 => wanted().then_some(Form::Split),
-        Precision::Bfloat16 => multiplies_bfloat16().then_some(Form::Single),
+        Precision::Bfloat16 => has_bf16_dot_product().then_some(Form::Single),
         Precision::Float16 | Precision::Int8 => None,
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn form(precision: Precision) -> Option<Form> {
 /// units (AVX512-BF16 of AMD): what goes into them is rounded then, too, and into attention's products beside them and
 /// beside weights of eight bits.
 #[must_use]
-pub fn multiplies_bfloat16() -> bool {
+pub fn has_bf16_dot_product() -> bool {
     wanted() || vectors::Vectors::fast().is_some()
 }
 

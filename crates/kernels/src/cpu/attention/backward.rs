@@ -5,7 +5,7 @@
 //!
 //! - of the values: `(W D)^T G`
 //! - of the weights: `U = (G V^T) D`
-//! - of the scores: `T = W (U - rowsum(U W))`; summed over the texts, of the bias
+//! - of the scores: `T = W (U - rowsum(U W))`; summed over the sequences, of the bias
 //! - of the queries: `T K scale`; of the keys: `T^T Q scale`
 
 use pulp::Simd;
@@ -17,12 +17,12 @@ use crate::cpu::lanes::{LANES, product_sum};
 use crate::cpu::simd::{Vectorized, dispatch};
 use crate::cpu::tile::Rows;
 
-/// Tasks: groups of neighbouring texts, each with a sum of the bias's gradient. Not the number of
+/// Tasks: groups of neighbouring sequences, each with a sum of the bias's gradient. Not the number of
 /// threads, so that the sums run in the same order on every machine; and few, because each sum is as large
 /// as the bias, `[heads, length, length]`. Two lanes of a training step keep eight threads busy.
 const GROUPS: usize = 4;
 
-/// Where the gradients go: rows as the texts', `heads * head_size` floats each.
+/// Where the gradients go: rows as the sequences', `heads * head_size` floats each.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// Of the queries.
@@ -47,7 +47,10 @@ pub fn attention_backward(
     of_bias: bool,
 ) -> Option<Vec<f32>> {
     let &Attention {
-        texts, heads, bias, ..
+        sequences,
+        heads,
+        bias,
+        ..
     } = attention;
     let width = heads * attention.head_size;
     let bias_size = if of_bias {
@@ -55,11 +58,11 @@ pub fn attention_backward(
     } else {
         0
     };
-    let in_group = texts.len().div_ceil(GROUPS).max(1);
+    let in_group = sequences.len().div_ceil(GROUPS).max(1);
     let mut rest = gradients;
     let mut groups = Vec::with_capacity(GROUPS);
-    for (index, group) in texts.chunks(in_group).enumerate() {
-        let floats = group.iter().map(|text| text.len() * width).sum();
+    for (index, group) in sequences.chunks(in_group).enumerate() {
+        let floats = group.iter().map(|sequence| sequence.len() * width).sum();
         let (query, query_rest) = rest.query.split_at_mut(floats);
         let (key, key_rest) = rest.key.split_at_mut(floats);
         let (value, value_rest) = rest.value.split_at_mut(floats);
@@ -78,12 +81,12 @@ pub fn attention_backward(
         .into_par_iter()
         .map(|(first, count, gradients)| {
             let mut sum = vec![0.0; bias_size];
-            let begin = texts[first].start;
-            for (text, range) in texts.iter().enumerate().skip(first).take(count) {
+            let begin = sequences[first].start;
+            for (sequence, range) in sequences.iter().enumerate().skip(first).take(count) {
                 for head in 0..heads {
                     let head = Head {
                         attention,
-                        text,
+                        sequence,
                         head,
                     };
                     dispatch(Backward {

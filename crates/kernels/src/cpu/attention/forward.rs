@@ -4,7 +4,7 @@
 //!
 //! The scores of some queries of a head are one product; the softmax goes over them in the cache, and what it leaves is
 //! the left factor of the second product: weights but for their sum, which is divided off the output, where there are
-//! fewer numbers (so values beyond the largest float32 by the keys' number become infinite). Scores of a whole batch, or of a whole text, are nowhere.
+//! fewer numbers (so values beyond the largest float32 by the keys' number become infinite). Scores of a whole batch, or of a whole sequence, are nowhere.
 
 use std::cell::Cell;
 
@@ -25,43 +25,43 @@ use crate::cpu::tile::Rows;
 /// Queries of a block: a multiple of both tile heights; their scores for 512 keys take 96 KiB.
 const QUERY_BLOCK: usize = 48;
 
-/// `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every text and head, into
+/// `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every sequence and head, into
 /// `[tokens, heads * head_size]`.
 ///
 /// # Panics
 ///
-/// When a text is longer than the bias, or the slices do not hold all its rows.
+/// When a sequence is longer than the bias, or the slices do not hold all its rows.
 pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
     let &Attention {
-        texts,
+        sequences,
         heads,
         head_size,
         ..
     } = attention;
     let width = heads * head_size;
-    if texts.len() >= threads() {
+    if sequences.len() >= threads() {
         let mut rest = output;
-        let mut places = Vec::with_capacity(texts.len());
-        for (index, text) in texts.iter().enumerate() {
-            let (place, behind) = rest.split_at_mut(text.len() * width);
+        let mut places = Vec::with_capacity(sequences.len());
+        for (index, sequence) in sequences.iter().enumerate() {
+            let (place, behind) = rest.split_at_mut(sequence.len() * width);
             places.push((index, place));
             rest = behind;
         }
         places
             .into_par_iter()
-            .for_each(|(text, output)| heads_of_text(attention, text, output));
+            .for_each(|(sequence, output)| heads_of_sequence(attention, sequence, output));
         return;
     }
-    for (index, text) in texts.iter().enumerate() {
+    for (index, sequence) in sequences.iter().enumerate() {
         let heads: Vec<Vec<f32>> = (0..heads)
             .into_par_iter()
             .map(|head| {
-                let mut output = vec![0.0; text.len() * head_size];
-                head_of_text(attention, [index, head], &mut output, head_size, 0);
+                let mut output = vec![0.0; sequence.len() * head_size];
+                head_of_sequence(attention, [index, head], &mut output, head_size, 0);
                 output
             })
             .collect();
-        let rows = output[text.start * width..text.end * width].chunks_exact_mut(width);
+        let rows = output[sequence.start * width..sequence.end * width].chunks_exact_mut(width);
         for (row, output) in rows.enumerate() {
             for (head, output) in heads.iter().zip(output.chunks_exact_mut(head_size)) {
                 output.copy_from_slice(&head[row * head_size..][..head_size]);
@@ -73,35 +73,35 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
 /// As [`attention`], by this thread alone.
 pub(in crate::cpu) fn attention_by_this_thread(attention: &Attention<'_>, mut output: &mut [f32]) {
     let width = attention.heads * attention.head_size;
-    for (index, text) in attention.texts.iter().enumerate() {
-        let (of_text, behind) = output.split_at_mut(text.len() * width);
-        heads_of_text(attention, index, of_text);
+    for (index, sequence) in attention.sequences.iter().enumerate() {
+        let (of_sequence, behind) = output.split_at_mut(sequence.len() * width);
+        heads_of_sequence(attention, index, of_sequence);
         output = behind;
     }
 }
 
-/// All heads, into the text's rows.
-fn heads_of_text(attention: &Attention<'_>, text: usize, output: &mut [f32]) {
+/// All heads, into the sequence's rows.
+fn heads_of_sequence(attention: &Attention<'_>, sequence: usize, output: &mut [f32]) {
     let &Attention {
         heads, head_size, ..
     } = attention;
     for head in 0..heads {
         let (stride, column) = (heads * head_size, head * head_size);
-        head_of_text(attention, [text, head], output, stride, column);
+        head_of_sequence(attention, [sequence, head], output, stride, column);
     }
 }
 
-/// One head of a text, into rows that are `stride` apart, from `column` on.
-fn head_of_text(
+/// One head of a sequence, into rows that are `stride` apart, from `column` on.
+fn head_of_sequence(
     attention: &Attention<'_>,
-    [text, head]: [usize; 2],
+    [sequence, head]: [usize; 2],
     output: &mut [f32],
     stride: usize,
     column: usize,
 ) {
     let head = Head {
         attention,
-        text,
+        sequence,
         head,
     };
     if head.length() == 0 {
@@ -139,7 +139,7 @@ thread_local! {
 
 struct Forward<'a> {
     head: Head<'a>,
-    /// From the text's first row on.
+    /// From the sequence's first row on.
     output: &'a mut [f32],
     /// From a row of the output to the next.
     stride: usize,

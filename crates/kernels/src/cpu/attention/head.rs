@@ -1,4 +1,4 @@
-//! One head of one text: its matrices as the tile wants them, and the softmax.
+//! One head of one sequence: its matrices as the tile wants them, and the softmax.
 
 use std::ops::Range;
 
@@ -18,12 +18,12 @@ pub(super) fn panel_width<S: Simd>() -> usize {
     REGISTERS * S::F32_LANES
 }
 
-/// One head of one text.
+/// One head of one sequence.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub attention: &'a Attention<'a>,
-    /// Which of the texts.
-    pub text: usize,
+    /// Which of the sequences.
+    pub sequence: usize,
     /// Which of the heads.
     pub head: usize,
 }
@@ -31,7 +31,7 @@ pub(super) struct Head<'a> {
 impl<'a> Head<'a> {
     #[inline(always)]
     pub(super) fn range(&self) -> Range<usize> {
-        self.attention.texts[self.text].clone()
+        self.attention.sequences[self.sequence].clone()
     }
 
     #[inline(always)]
@@ -42,11 +42,11 @@ impl<'a> Head<'a> {
     /// The random numbers of this head's dropout.
     #[inline(always)]
     pub(super) fn dropout(&self) -> Option<Factors> {
-        let block = self.text * self.attention.heads + self.head;
+        let block = self.sequence * self.attention.heads + self.head;
         self.attention.dropout.map(|mask| mask.block(block))
     }
 
-    /// The head's columns of the text's rows.
+    /// The head's columns of the sequence's rows.
     #[inline(always)]
     pub(super) fn rows(&self, matrix: Strided<'a>) -> Rows<'a> {
         let Attention { head_size, .. } = *self.attention;
@@ -76,7 +76,7 @@ impl<'a> Head<'a> {
     ///
     /// # Panics
     ///
-    /// When the text is longer than the bias.
+    /// When the sequence is longer than the bias.
     #[inline(always)]
     fn bias(&self, query: usize) -> &'a [f32] {
         let bias = self.attention.bias;

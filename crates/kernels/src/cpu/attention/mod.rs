@@ -1,9 +1,9 @@
-//! Attention within every text of a batch whose tokens stand end to end, forth and back.
+//! Attention within every sequence of a batch whose tokens stand end to end, forth and back.
 //!
 //! # Strategy
 //!
-//! Texts and heads are independent, so a task is one of each (or all heads of a text where there are
-//! texts enough; all of some texts within a [layer](super::encoder_layer())). For a task the keys are packed, transposed, into panels, and the values as they
+//! Sequences and heads are independent, so a task is one of each (or all heads of a sequence where there are
+//! sequences enough; all of some sequences within a [layer](super::encoder_layer())). For a task the keys are packed, transposed, into panels, and the values as they
 //! are; then both products go through the [tile](super::tile) of the dense layers, and between them
 //! the softmax goes over scores that are still in the cache. There is no padding, so there is nothing
 //! to mask.
@@ -13,7 +13,7 @@
 //!
 //! The way back keeps nothing of the way forth but its input: the weights of a head are computed
 //! again (Dao et al., "FlashAttention", 2022), which is one product of the five that follow, and in
-//! the cache, instead of `[heads, length, length]` written out and read again for every text.
+//! the cache, instead of `[heads, length, length]` written out and read again for every sequence.
 
 mod backward;
 mod forward;
@@ -22,7 +22,7 @@ mod rounded;
 
 use std::ops::Range;
 
-use super::amx::multiplies_bfloat16;
+use super::amx::has_bf16_dot_product;
 use crate::dropout::DropoutMask;
 use crate::precision::Precision;
 
@@ -50,13 +50,13 @@ pub struct Projections<'a> {
     pub value: Strided<'a>,
 }
 
-/// Added to the scaled scores: `[heads, length, length]`. A shorter text takes the upper left corner
+/// Added to the scaled scores: `[heads, length, length]`. A shorter sequence takes the upper left corner
 /// of each, because the bias depends on the distance alone.
 #[derive(Clone, Copy, Debug)]
 pub struct PositionBias<'a> {
     /// All heads.
     pub values: &'a [f32],
-    /// Of the longest text.
+    /// Of the longest sequence.
     pub length: usize,
 }
 
@@ -68,22 +68,22 @@ pub struct Attention<'a> {
     /// Added to the scaled scores.
     pub bias: PositionBias<'a>,
     /// Ranges of rows, one behind the other from row 0 on.
-    pub texts: &'a [Range<usize>],
+    pub sequences: &'a [Range<usize>],
     /// Heads.
     pub heads: usize,
     /// Columns of a head.
     pub head_size: usize,
-    /// Of the weights, after the softmax. The block of text `t` and head `h` is `t * heads + h`,
+    /// Of the weights, after the softmax. The block of sequence `t` and head `h` is `t * heads + h`,
     /// query by query.
     pub dropout: Option<DropoutMask>,
     /// Of the dense layers around it: with one of fewer bits than [`Float32`](Precision::Float32) queries, keys, values
-    /// and weights are rounded to bfloat16 on the way forth, where that is [fast](super::multiplies_bfloat16) and nothing
+    /// and weights are rounded to bfloat16 on the way forth, where that is [fast](super::has_bf16_dot_product) and nothing
     /// is dropped.
     pub precision: Precision,
 }
 
 impl Attention<'_> {
     fn rounds(&self) -> bool {
-        self.precision != Precision::Float32 && self.dropout.is_none() && multiplies_bfloat16()
+        self.precision != Precision::Float32 && self.dropout.is_none() && has_bf16_dot_product()
     }
 }

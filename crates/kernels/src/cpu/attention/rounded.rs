@@ -19,10 +19,10 @@ use crate::cpu::panels::UPPER_HALF;
 use crate::cpu::tile::Rows;
 use crate::cpu::transpose::interleave;
 
-/// One head of one text, without dropout.
+/// One head of one sequence, without dropout.
 pub(super) struct Rounded<'a> {
     pub(super) head: Head<'a>,
-    /// From the text's first row on.
+    /// From the sequence's first row on.
     pub(super) output: &'a mut [f32],
     /// From a row of the output to the next.
     pub(super) stride: usize,
@@ -128,7 +128,7 @@ fn line<P: RoundedProducts>(row: usize, step: usize, steps: usize) -> usize {
     (row / P::HEIGHT * steps + step) * P::HEIGHT + row % P::HEIGHT
 }
 
-/// The keys of a text as the columns of panels, `head_size` deep. Behind the last key columns hold anything.
+/// The keys of a sequence as the columns of panels, `head_size` deep. Behind the last key columns hold anything.
 #[inline(always)]
 fn put_keys<S: Simd>(
     simd: S,
@@ -157,7 +157,7 @@ fn put_keys<S: Simd>(
     }
 }
 
-/// The values of a text as panels, `length` deep. Behind the last value are zeros.
+/// The values of a sequence as panels, `length` deep. Behind the last value are zeros.
 #[inline(always)]
 fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
     let steps = length.div_ceil(DEPTH);
@@ -234,7 +234,7 @@ mod tests {
     use crate::cpu::attention::{Attention, PositionBias, Projections, Strided};
     use crate::cpu::every;
     use crate::cpu::panels::bfloat16;
-    use crate::cpu::tests::{assert_close, numbers, reference_attention, texts_of};
+    use crate::cpu::tests::{assert_close, numbers, reference_attention, sequences_of};
     use crate::precision::Precision;
 
     proptest! {
@@ -252,7 +252,7 @@ mod tests {
             by_twin in any::<bool>(),
             seed in any::<u64>(),
         ) {
-            let texts = texts_of(&lengths);
+            let sequences = sequences_of(&lengths);
             let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
             let longest = lengths.iter().copied().max().unwrap_or(0);
             let mut joined = numbers(tokens * 3 * width, seed, scale);
@@ -264,7 +264,7 @@ mod tests {
             let attention = Attention {
                 projections: Projections { query: part(0), key: part(1), value: part(2) },
                 bias: PositionBias { values: &bias, length: longest },
-                texts: &texts,
+                sequences: &sequences,
                 heads,
                 head_size,
                 dropout: None,
@@ -273,14 +273,14 @@ mod tests {
             let expected = reference_attention(&attention);
             every::set_of_instructions(|| {
                 let mut output = vec![f32::NAN; tokens * width];
-                for (text, range) in texts.iter().enumerate() {
+                for (sequence, range) in sequences.iter().enumerate() {
                     for head in 0..heads {
                         let [tiles, scores] = places(range.len(), head_size);
                         // As bfloat16 no number, and as float32 neither.
                         let mut tiles = vec![Tile::OF_NO_NUMBERS; tiles];
                         let mut scores = vec![f32::NAN; scores];
                         let work = Rounded {
-                            head: Head { attention: &attention, text, head },
+                            head: Head { attention: &attention, sequence, head },
                             output: &mut output[range.start * width..],
                             stride: width,
                             column: head * head_size,

@@ -44,7 +44,7 @@ pub struct Int8Matrix {
 impl Int8Matrix {
     /// The most inputs of a layer whose sums fit 32 bits, whatever the numbers: below `2^31 / (255 *
     /// 128)`. Deeper ones are computed in float32.
-    pub const MOST_INPUTS: usize = 65_536;
+    pub const MAX_INPUTS: usize = 65_536;
 
     /// The matrix of these values, `[outputs, input]` row-major, and scales, one an output; `None`
     /// when their numbers do not fit each other.

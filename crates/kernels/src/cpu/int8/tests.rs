@@ -13,7 +13,7 @@ use super::*;
 use crate::cpu::every;
 use crate::precision::Precision;
 
-const DEEPEST: usize = Int8Matrix::MOST_INPUTS;
+const DEEPEST: usize = Int8Matrix::MAX_INPUTS;
 
 /// What the numbers of `rows` and the weights of `matrix` give, the sums in whole numbers.
 fn reference(

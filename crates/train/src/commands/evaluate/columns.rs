@@ -144,6 +144,8 @@ fn column_of(columns: &ColumnMap, role: Role) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use program::Failure as _;
+
     use super::*;
 
     const PAIR: [Role; 2] = [Role::First, Role::Second];

@@ -253,7 +253,8 @@ fn named_columns() {
 #[test]
 fn open_data() {
     let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
-    let reference = std::fs::read(datasets.join("quality.json")).unwrap();
+    let reference = datasets.join("../benchmarks/results/pytorch/quality.json");
+    let reference = std::fs::read(reference).unwrap();
     let reference: serde_json::Value = serde_json::from_slice(&reference).unwrap();
     let count = |dataset: &str, metric: &str| {
         usize::try_from(reference[dataset][metric].as_u64().unwrap()).unwrap()
