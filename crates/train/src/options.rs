@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(PathBuf::from(model), here.join("src"));
     }
 
-    /// Runs of before the renaming have `lanes` in their `training.toml`.
+    /// Runs of earlier versions have `lanes` in their `training.toml`.
     #[test]
     fn the_old_name_of_replicas_is_still_read() {
         let old: FitOptions = toml::from_str("lanes = 3").unwrap();

@@ -109,7 +109,7 @@ fn a_file_of_another_format_or_cut_short_is_no_parquet() {
 fn damaged_pages_end_the_reading_at_their_row() {
     let sound = sound();
     let mut bytes = std::fs::read(sound.path()).unwrap();
-    // The first page stands behind the four bytes that every Parquet file starts with.
+    // The first page follows the four bytes that every Parquet file starts with.
     bytes[4..40].fill(0xff);
     std::fs::write(sound.path(), bytes).unwrap();
     let skipping = ReaderOptions {

@@ -278,7 +278,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::plots;
-    use super::super::summary::tests::{awkward, plain, sample, step};
+    use super::super::summary::tests::{edge_case, plain, sample, step};
     use super::*;
 
     /// The first unbalanced tag; `None` if all are balanced.
@@ -336,7 +336,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_page_says_what_was_trained() {
-        let page = checked(&awkward(), &sample());
+        let page = checked(&edge_case(), &sample());
         for text in [
             "<title>Fine-tuning of sentence-transformers/all-mpnet-base-v2</title>",
             "after 1,000 steps: no gain in 3 evaluations &lt;early&gt;",
@@ -356,7 +356,7 @@ pub(super) mod tests {
 
     #[test]
     fn dropped_scores_are_flagged() {
-        let page = checked(&awkward(), &sample());
+        let page = checked(&edge_case(), &sample());
         let sentence = "<p class=\"worse\">&lt;i&gt;mrr&lt;/i&gt; | `x` dropped by 0.0500, from 0.7500 to \
                         0.7000.</p>";
         assert!(page.contains(sentence));
@@ -365,7 +365,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_script_in_a_file_name_is_text() {
-        let page = checked(&awkward(), &sample());
+        let page = checked(&edge_case(), &sample());
         assert!(page.contains("data/&lt;script&gt;alert(1)&lt;/script&gt;|`pairs`.tsv"));
     }
 
@@ -417,7 +417,7 @@ pub(super) mod tests {
 
         #[test]
         fn any_name_keeps_the_page_whole(name in any::<String>(), value in any::<f64>()) {
-            let mut summary = awkward();
+            let mut summary = edge_case();
             summary.base_model.clone_from(&name);
             summary.command.clone_from(&name);
             summary.settings = vec![(name.clone(), name.clone())];

@@ -312,7 +312,7 @@ fn shell_word(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::summary::tests::{awkward, plain};
+    use super::super::summary::tests::{edge_case, plain};
     use super::*;
 
     /// The fields of the front matter, and the rest of the card.
@@ -394,7 +394,7 @@ mod tests {
             field("pipeline_tag", &["sentence-similarity"]),
             field("library_name", &["sentence-transformers"]),
         ];
-        assert_eq!(parts(&model_card(&awkward())).0, expected);
+        assert_eq!(parts(&model_card(&edge_case())).0, expected);
         expected.remove(1);
         assert_eq!(parts(&model_card(&plain())).0, expected);
     }
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn the_card_says_what_was_done() {
-        let card = model_card(&awkward());
+        let card = model_card(&edge_case());
         for text in [
             "fine-tuned from [sentence-transformers/all-mpnet-base-v2](https://huggingface.co/",
             r#"SentenceTransformer("it's \"mine\" & <yours>")"#,
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn markup_in_names_is_text() {
-        let card = model_card(&awkward());
+        let card = model_card(&edge_case());
         let (_, markdown) = parts(&card);
         assert_eq!(tables(&markdown), [2, 2, 2]);
         for line in outside(&markdown) {
@@ -471,7 +471,7 @@ mod tests {
 
         #[test]
         fn any_text_keeps_the_card_whole(any in any::<String>(), value in any::<f64>()) {
-            let mut summary = awkward();
+            let mut summary = edge_case();
             summary.base_model.clone_from(&any);
             summary.loss.clone_from(&any);
             summary.command = any.replace(['\n', '\r'], " ");

@@ -258,7 +258,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
-    pub(in super::super) fn awkward() -> RunSummary {
+    pub(in super::super) fn edge_case() -> RunSummary {
         let scores = |a: f64, b: f64| {
             vec![
                 ("ndcg@10".to_owned(), a),
@@ -382,7 +382,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("report.html"), "old").unwrap();
-        write_report(folder.path(), &awkward(), &sample(), None).unwrap();
+        write_report(folder.path(), &edge_case(), &sample(), None).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -128,7 +128,7 @@ fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected
     for (path, values) in &found {
         let expected = &expected[path];
         let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-        // A key's bias has a gradient of zero but for rounding: the softmax takes it out.
+        // The gradient of a key's bias is zero except for rounding: it cancels out in the softmax.
         let scale = if path.ends_with("key.bias") {
             1e-2
         } else {
@@ -188,7 +188,7 @@ fn dropout_is_the_same_in_the_second_pass() {
     assert!((undropped - loss).abs() > 1e-4, "dropout acts");
 }
 
-/// Layers that are computed again beside one graph over all of them, which draws the same random numbers once.
+/// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
     let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
@@ -275,7 +275,7 @@ fn adapters_begin_as_nothing_and_are_all_that_is_trained() {
 fn merged_adapters_give_the_same_vectors() {
     let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
     let mut adapted = with_adapters(&model);
-    // Something other than zero: `up` is set to values of its own size.
+    // Values other than zero, of the size of the weights.
     adapted.network = adapted.network.map(&mut Shift);
     let vectors = |network: &MpNet<B>| {
         let batch = batch();

@@ -162,7 +162,7 @@ mod tests {
             .init::<TrainBackend, Linear<TrainBackend>>();
         let mut ours = tested(settings);
         let mut by_burns = LinearConfig::new(20, 30).init::<TrainBackend>(&Default::default());
-        // Drawn now: copies of a parameter that is not would draw numbers of their own.
+        // Initialised now: copies of a lazy parameter would draw different numbers.
         by_burns.weight.val();
         let mut by_ours = by_burns.clone();
         for value in [0.3, -0.2, 0.01] {

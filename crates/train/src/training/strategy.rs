@@ -183,8 +183,8 @@ impl<B: TrainingBackend> TrainingLoop<'_, B> {
         if let Some(ending) = self.begin()? {
             return Ok(ending);
         }
-        // A run of many epochs may end within one by its number of steps; an epoch that has begun
-        // is brought to its end.
+        // A limit of steps may end a run within an epoch; a started epoch is completed with its
+        // validation and checkpoint.
         while self.position.epoch < self.plan.epochs && (!self.is_done() || self.position.batch > 0)
         {
             if let Some(ending) = self.epoch()? {

@@ -1,4 +1,4 @@
-//! Settings and rows that have tests of their own only here.
+//! Settings and rows without tests elsewhere.
 
 use crate::support::{fit, folder, inside, pairs, stderr, steps, succeed};
 

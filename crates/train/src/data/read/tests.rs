@@ -325,7 +325,7 @@ fn a_file_that_cannot_be_trained_on_says_why() {
     assert_eq!(error.to_string(), "no rows in the data");
 }
 
-/// `/dev/null` stands for a pipe: it is no regular file.
+/// `/dev/null` replaces a pipe: it is not a regular file.
 #[cfg(unix)]
 #[test]
 fn a_pipe_needs_its_columns_named() {

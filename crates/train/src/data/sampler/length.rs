@@ -23,7 +23,7 @@ mod tests {
         sort_in_pools(&mut order, &lengths, 2);
         assert!(order[..100].iter().all(|&place| place < 100));
         for pool in [&order[..100], &order[100..]] {
-            // Places stand in their order within a length.
+            // Equal lengths keep their order.
             assert!(pool.is_sorted_by_key(|&place| (lengths[place], place)));
         }
     }

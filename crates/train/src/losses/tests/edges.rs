@@ -153,7 +153,7 @@ fn a_weight_counts_its_dimension() {
         });
         differentiate(&objective, &columns(3)[..2], &[])
     };
-    // Cosines do not change with the lengths: at the full width alone, it is the plain loss.
+    // Cosines do not depend on norms: at only the full width it is the plain loss.
     let (value, gradients) = differentiate(&plain, &columns(3)[..2], &[]);
     let (full, full_gradients) = with(&[WIDTH], &[1.0]);
     assert_close("full width", &[full], &[value], 1e-5);

@@ -11,7 +11,7 @@ fn every_loss_is_read_from_its_name() {
     for loss in Loss::ALL {
         assert_eq!(loss.to_string().parse::<Loss>().unwrap(), loss);
         assert_eq!(loss.validate(), Ok(()));
-        // Names are said once: here and on the command line they are the same.
+        // Files and the command line use the same names.
         let text = format!("loss.name = \"{loss}\"");
         assert_eq!(read(&text).unwrap(), Objective::new(loss));
     }

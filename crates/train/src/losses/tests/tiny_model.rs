@@ -132,7 +132,7 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> TrainingModel {
     training_model
 }
 
-/// The losses of a run's own steps (texts of all columns in small chunks, on two lanes) and of its
+/// The losses of a run's own steps (texts of all columns in small micro-batches, on two replicas) and of its
 /// optimiser.
 fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference) -> Vec<f32> {
     let target = |row: usize| match objective.loss.needs().target {
@@ -179,8 +179,8 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
     losses
 }
 
-/// The reference decays every parameter, a run matrices and tables only: this is the rest of it,
-/// which comes before the step.
+/// The reference decays every parameter, a run only matrices and tables: this decays the others, before
+/// the step.
 struct DecayedVectors;
 
 impl ModuleMapper<B> for DecayedVectors {
@@ -197,8 +197,8 @@ fn double_precision() -> HashMap<String, Vec<f32>> {
     serde_json::from_value(json_fixture("losses.json")["double_precision"].take()).unwrap()
 }
 
-/// Relative. A value is rounded by 1e-7; a step divides gradients by their own size, which lifts
-/// the small ones among them, and the following steps build on it.
+/// Relative. A value is rounded by 1e-7; a step divides gradients by their own size, which amplifies
+/// small ones, and later steps build on the result.
 const CURVE_TOLERANCE: f32 = 1e-4;
 
 /// Returns the largest relative difference.
