@@ -7,7 +7,7 @@ use model::threads::ThreadsError;
 use program::ProgramError;
 use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
-use records::RecordError;
+use records::ReadError;
 use search::SearchError;
 
 use crate::vectors::VectorError;
@@ -21,7 +21,7 @@ pub enum Error {
     Model(#[from] ModelError),
     /// A file of texts could not be read.
     #[error(transparent)]
-    Read(#[from] RecordError),
+    Read(#[from] ReadError),
     /// A file of vectors could not be read or written.
     #[error(transparent)]
     Vectors(#[from] VectorError),
