@@ -6,59 +6,42 @@
 //! as such where the processor has instructions for it ([`has_bf16_dot_product`]), which rounds their inputs too, and attention's products
 //! beside weights of bfloat16 or of eight bits are of such numbers then.
 
-mod adamw;
+mod activation;
 mod amx;
-mod attention;
-mod dropout;
-mod encoder_layer;
-mod feed_forward;
-mod gelu;
-mod input;
+mod bf16;
+mod features;
+mod float;
 mod int8;
-mod kept;
-mod lanes;
-mod layer_norm;
-mod linear;
-mod math;
-mod matmul;
-mod matrices;
+mod layer;
+mod packed_linear;
 mod pages;
-mod panels;
 mod prefetch;
+mod schedule;
+mod scratch;
 mod simd;
-mod sums;
 mod threads;
-mod tile;
-mod transpose;
+mod training;
 
-pub use adamw::adamw;
-pub use amx::has_bf16_dot_product;
-pub use attention::{
-    Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
-};
-pub use dropout::dropout;
-pub use encoder_layer::{Context, EncoderLayer, encoder_layer};
-pub use feed_forward::FeedForwardBlock;
-pub use gelu::{gelu, gelu_backward};
-pub use int8::Int8Matrix;
-pub use layer_norm::{
-    LayerNormParameterGradients, LayerNormParameters, add_layer_norm, layer_norm,
-    layer_norm_backward,
-};
-pub use linear::{Activation, linear};
-pub use matmul::{Operand, matmul};
-pub use panels::PackedLinear;
+pub use activation::Activation;
+pub use features::{has_bf16_dot_product, uses_amx};
+pub use int8::matrix::Int8Matrix;
+pub use layer::attention::forward::attention;
+pub use layer::attention::input::{Attention, PositionBias, Projections, Strided};
+pub use layer::encoder_layer::{Context, EncoderLayer, encoder_layer};
+pub use layer::feed_forward::FeedForwardBlock;
+pub use layer::gelu::gelu;
+pub use layer::layer_norm::{LayerNormParameters, add_layer_norm, layer_norm};
+pub use packed_linear::{PackedLinear, linear};
 #[cfg(test)]
-pub(crate) use simd::every;
-pub use sums::{column_sums, sum_of_squares};
+pub(crate) use simd::arch::every;
 pub use threads::ThreadBudget;
-
-/// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
-/// nobody turned it off.
-#[must_use]
-pub fn uses_amx() -> bool {
-    amx::wanted()
-}
+pub use training::adamw::adamw;
+pub use training::attention_backward::{Gradients, attention_backward};
+pub use training::dropout::dropout;
+pub use training::gelu_backward::gelu_backward;
+pub use training::layer_norm_backward::{LayerNormParameterGradients, layer_norm_backward};
+pub use training::matmul::{Operand, matmul};
+pub use training::sums::{column_sums, sum_of_squares};
 
 #[cfg(test)]
 mod tests;

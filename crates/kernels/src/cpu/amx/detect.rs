@@ -1,5 +1,24 @@
 //! Whether this process may use the matrix unit.
 
+use std::ffi::OsStr;
+use std::sync::OnceLock;
+
+/// Whether the matrix unit is to be used: there is one, Linux lets this process use it, and nobody
+/// turned it off. Found out once.
+pub(in crate::cpu) fn wanted() -> bool {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    *WANTED.get_or_init(|| {
+        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| means_off(&value));
+        !off && usable()
+    })
+}
+
+fn means_off(value: &OsStr) -> bool {
+    ["0", "off", "false", "no"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
 /// have both), and AVX-512, which takes split weights apart; the system keeps the tiles when it switches
 /// between threads; and it gives this process leave to use them.
@@ -7,8 +26,6 @@
 /// The leave is the process's for good, once given, and holds for all of its threads.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(super) fn usable() -> bool {
-    use std::sync::OnceLock;
-
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| {
         linux::has_tiles()

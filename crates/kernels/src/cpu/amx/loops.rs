@@ -34,8 +34,9 @@
 
 use std::arch::asm;
 
-use super::split_weights::StepBits;
-use super::tiles::{PAIR, ROW_BYTES, Sums, Tile, WIDTH};
+use super::multiply::Sums;
+use crate::cpu::bf16::split_weights::StepBits;
+use crate::cpu::bf16::tiles::{PAIR, ROW_BYTES, Tile, WIDTH};
 
 /// How far behind a step's weights it asks for more, in bytes.
 const AHEAD: usize = 16 * 1024;

@@ -45,16 +45,12 @@
 //! none, leaves it on where there is one. It is read once, when the first weights are packed.
 
 mod blocks;
-mod bytes;
-mod detect;
-mod linear;
-mod portable;
-mod products;
-mod split_weights;
-pub(super) mod tiles;
-#[cfg_attr(not(target_arch = "x86_64"), path = "no_vectors.rs")]
-mod vectors;
-mod weights;
+mod byte_rows;
+pub(in crate::cpu) mod detect;
+mod emulated;
+pub(in crate::cpu) mod linear;
+mod multiply;
+pub(in crate::cpu) mod rounded_products;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod loops;
@@ -64,129 +60,18 @@ mod unit;
 #[cfg(test)]
 mod byte_tests;
 #[cfg(test)]
+mod dot_product_tests;
+#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vector_tests;
 
-use std::ffi::OsStr;
-use std::sync::OnceLock;
+use emulated::Emulated;
+use multiply::Multiply;
 
-#[cfg(test)]
-pub(super) use products::with_products_of_twin;
-
-pub(super) use linear::{
-    ROWS_OF_LAYERS, block_of_layers, by_unit, linear, linear_of_block, rows_of_blocks,
-};
-pub(super) use products::{Line, RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
-pub(super) use weights::TileWeights;
-
-use crate::precision::Precision;
-
-/// Whether the matrix unit is to be used: there is one, Linux lets this process use it, and nobody
-/// turned it off. Found out once.
-pub(super) fn wanted() -> bool {
-    static WANTED: OnceLock<bool> = OnceLock::new();
-    *WANTED.get_or_init(|| {
-        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| means_off(&value));
-        !off && detect::usable()
-    })
-}
-
-fn means_off(value: &OsStr) -> bool {
-    ["0", "off", "false", "no"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// The form in which weights of this precision are to be packed as tiles, if they are; those of eight bits are
-/// [whole numbers](TileWeights::pack_int8) first.
-pub(super) fn form(precision: Precision) -> Option<Form> {
-    match precision {
-        Precision::Float32 => wanted().then_some(Form::Split),
-        Precision::Bfloat16 => has_bf16_dot_product().then_some(Form::Single),
-        Precision::Float16 | Precision::Int8 => None,
+/// Does `work` with this thread's AMX unit, or with its emulation where there is none.
+fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(mut unit) = unit::Unit::hold() {
+        return work(&mut unit);
     }
-}
-
-/// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
-/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too, and into attention's products beside them and
-/// beside weights of eight bits.
-#[must_use]
-pub fn has_bf16_dot_product() -> bool {
-    wanted() || vectors::Vectors::fast().is_some()
-}
-
-/// What tiles hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// bfloat16, with sums of float32.
-    Bfloat16(Form),
-    /// Whole numbers of eight bits, unsigned times signed, with sums of 32 bits.
-    Bytes,
-}
-
-impl Numbers {
-    /// Tiles for as many numbers of the input as one tile has places.
-    const fn parts(self) -> usize {
-        match self {
-            Self::Bfloat16(form) => form.parts(),
-            Self::Bytes => 1,
-        }
-    }
-
-    /// Tiles of a panel of weights for as much of the depth as one tile covers.
-    const fn weights_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::SPLIT_STEP,
-            Self::Bfloat16(Form::Single) | Self::Bytes => tiles::PAIR,
-        }
-    }
-
-    /// Tiles at the start of a panel, for all of its steps.
-    const fn tiles_of_bits(self, steps: usize) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::tiles_of_bits(steps),
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
-    }
-
-    /// Tiles of a panel as deep as so many steps.
-    const fn tiles_of_panel(self, steps: usize) -> usize {
-        self.tiles_of_bits(steps) + steps * self.weights_in_step()
-    }
-
-    /// Tiles that are made of a step's weights on the way.
-    const fn low_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => tiles::PAIR,
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
-    }
-
-    /// Numbers of a tile's row: how much of the depth one tile covers.
-    const fn depth(self) -> usize {
-        match self {
-            Self::Bfloat16(_) => tiles::DEPTH,
-            Self::Bytes => tiles::ROW_BYTES,
-        }
-    }
-}
-
-/// How a number becomes bfloat16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The nearest one.
-    Single,
-    /// A near one and one for what it leaves: in the input the nearest ones, of weights [nine bits](split_weights).
-    Split,
-}
-
-impl Form {
-    /// Tiles for as many numbers of the input as one tile has places.
-    const fn parts(self) -> usize {
-        match self {
-            Self::Single => 1,
-            Self::Split => 2,
-        }
-    }
+    work(&mut Emulated);
 }

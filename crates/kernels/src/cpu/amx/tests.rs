@@ -3,13 +3,15 @@
 
 use proptest::prelude::*;
 
-use super::linear::{block_over_tiles, over_tiles, rows_of_blocks};
-use super::split_weights::SHORTENED;
-use super::tiles::{nearest, split, widen};
-use super::vectors::Vectors;
-use super::*;
-use crate::cpu::linear::{Activation, Layer};
-use crate::cpu::matrices::{Matrices, Order};
+use super::linear::{linear, linear_of_block, rows_of_blocks};
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::dot_product::Bf16DotProduct;
+use crate::cpu::bf16::split_weights::SHORTENED;
+use crate::cpu::bf16::tiles::Form;
+use crate::cpu::bf16::weights::TileWeights;
+use crate::cpu::float::matrices::{Matrices, Order};
+use crate::cpu::schedule::Layer;
+use crate::cpu::simd::bf16::{nearest, split, widen};
 use crate::cpu::tests::{numbers, reference_linear};
 
 /// One layer with a random matrix and bias, and its input.
@@ -61,7 +63,7 @@ pub(super) fn run(
     bias: &[f32],
     activation: Activation,
 ) -> Vec<f32> {
-    run_with(over_tiles, input, weights, bias, activation)
+    run_with(linear, input, weights, bias, activation)
 }
 
 /// [`run`] by this thread alone.
@@ -72,7 +74,7 @@ pub(super) fn run_block(
     activation: Activation,
 ) -> Vec<f32> {
     let work = |input: &[f32], _, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
-        block_over_tiles(input, weights, layer, output);
+        linear_of_block(input, weights, layer, output);
     };
     run_with(work, input, weights, bias, activation)
 }
@@ -84,7 +86,7 @@ pub(super) fn run_by_vectors(
     bias: &[f32],
     activation: Activation,
 ) -> Option<Vec<f32>> {
-    let vectors = Vectors::detect()?;
+    let vectors = Bf16DotProduct::detect()?;
     let work =
         |input: &[f32], rows, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
             vectors.linear(input, rows, weights.tiles(), layer, output);
@@ -318,10 +320,11 @@ fn a_number_is_split_into_the_nearest_two() {
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod twins {
-    use super::super::portable::Portable;
-    use super::super::tiles::{Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH};
+    use super::super::emulated::Emulated;
+    use super::super::multiply::{Multiply, Pass, Sums};
     use super::super::unit::Unit;
     use super::*;
+    use crate::cpu::bf16::tiles::{PAIR, ROW_BYTES, SIDE, Tile, TileFormat, WIDTH};
 
     fn random_bytes(count: usize, seed: u64) -> Vec<Tile> {
         let mut tiles = vec![Tile::ZERO; count];
@@ -369,7 +372,7 @@ mod twins {
             return;
         };
         for form in [Form::Single, Form::Split] {
-            let numbers = Numbers::Bfloat16(form);
+            let numbers = TileFormat::Bfloat16(form);
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
                 let weights = random_weights(numbers, steps);
@@ -379,7 +382,7 @@ mod twins {
                     let [low, of_twin] = [&mut low[..], &mut of_twin];
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
                     let pass = Pass::First { low: of_twin };
-                    Portable.multiply(numbers, pass, input, &weights, &mut twin);
+                    Emulated.multiply(numbers, pass, input, &weights, &mut twin);
                     unit.multiply(numbers, Pass::First { low }, input, &weights, &mut first);
                     unit.multiply(numbers, Pass::Later { low }, input, &weights, &mut later);
                     assert_eq!(first.0, later.0, "{form:?}, {steps} steps");
@@ -402,7 +405,7 @@ mod twins {
     }
 
     /// With any bytes for what split ones leave.
-    fn random_weights(numbers: Numbers, steps: usize) -> Vec<Tile> {
+    fn random_weights(numbers: TileFormat, steps: usize) -> Vec<Tile> {
         let (bits, in_step) = (numbers.tiles_of_bits(steps), numbers.weights_in_step());
         let mut weights = random_tiles(numbers.tiles_of_panel(steps), 3);
         weights[..bits].copy_from_slice(&random_bytes(bits, 4));
@@ -428,10 +431,10 @@ mod twins {
                 let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
                 for input in inputs {
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
-                    let (bytes, low) = (Numbers::Bytes, &mut []);
+                    let (bytes, low) = (TileFormat::Bytes, &mut []);
                     unit.multiply(bytes, Pass::First { low }, input, &weights, &mut first);
                     unit.multiply(bytes, Pass::Later { low }, input, &weights, &mut later);
-                    Portable.multiply(bytes, Pass::Later { low }, input, &weights, &mut twin);
+                    Emulated.multiply(bytes, Pass::Later { low }, input, &weights, &mut twin);
                     assert_eq!(first.whole_mut(), twin.whole_mut(), "{steps} steps");
                     assert_eq!(later.whole_mut(), twin.whole_mut(), "{steps} steps");
                 }

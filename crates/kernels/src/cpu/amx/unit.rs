@@ -9,9 +9,10 @@ use std::arch::asm;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use super::detect;
 use super::loops::{one_bytes, one_single, one_split, two_bytes, two_single, two_split};
-use super::tiles::{Multiply, Pass, ROW_BYTES, SIDE, Sums, Tile, steps_of};
-use super::{Form, Numbers, detect};
+use super::multiply::{Multiply, Pass, Sums, steps_of};
+use crate::cpu::bf16::tiles::{Form, ROW_BYTES, SIDE, Tile, TileFormat};
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
 #[repr(C, align(64))]
@@ -103,7 +104,7 @@ impl Drop for Unit {
 impl Multiply for Unit {
     fn multiply(
         &mut self,
-        numbers: Numbers,
+        numbers: TileFormat,
         pass: Pass<'_>,
         input: &[&[Tile]],
         weights: &[Tile],
@@ -136,12 +137,12 @@ impl Multiply for Unit {
             };
         }
         match (numbers, input.len()) {
-            (Numbers::Bfloat16(Form::Single), 1) => of_pass!(one_single),
-            (Numbers::Bfloat16(Form::Single), _) => of_pass!(two_single),
-            (Numbers::Bfloat16(Form::Split), 1) => of_pass!(one_split),
-            (Numbers::Bfloat16(Form::Split), _) => of_pass!(two_split),
-            (Numbers::Bytes, 1) => of_pass!(one_bytes),
-            (Numbers::Bytes, _) => of_pass!(two_bytes),
+            (TileFormat::Bfloat16(Form::Single), 1) => of_pass!(one_single),
+            (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
+            (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),
+            (TileFormat::Bfloat16(Form::Split), _) => of_pass!(two_split),
+            (TileFormat::Bytes, 1) => of_pass!(one_bytes),
+            (TileFormat::Bytes, _) => of_pass!(two_bytes),
         }
     }
 }
