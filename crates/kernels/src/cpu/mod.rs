@@ -1,10 +1,23 @@
-//! The operations on plain slices: nothing here knows a tensor.
+//! CPU kernels on plain slices: no code in this module knows a tensor.
 //!
-//! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux)
-//! ([`uses_amx`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 take 25 bits then: they are the
-//! sum of two bfloat16, within `2^-17` of what they were, and so is what they are multiplied with. Weights of bfloat16 are multiplied
-//! as such where the processor has instructions for it ([`has_bf16_dot_product`]), which rounds their inputs too, and attention's products
-//! beside weights of bfloat16 or of eight bits are of such numbers then.
+//! # Map
+//!
+//! - [`packed_linear`]: packed weights and the linear layer, the one `match` over weight formats
+//! - [`float`], [`bf16`], [`int8`], [`amx`]: the GEMM of each format
+//! - [`layer`]: attention, LayerNorm, the feed-forward block, and the whole encoder layer
+//! - [`training`]: backward passes, the optimizer's step, dropout
+//! - [`simd`]: instruction sets, elementary functions, reductions, transposition
+//! - [`schedule`], [`threads`], [`scratch`], [`pages`], [`prefetch`]: how work and memory are shared out
+//!
+//! Arrows point down this list; no two files import each other.
+//!
+//! # Reduced precision
+//!
+//! Linear layers run on AMX where the processor and the system have it ([`uses_amx`]), unless the environment has
+//! `MPNET_BURN_AMX=0`. float32 weights are then the sum of two bfloat16, within `2^-17` of what they were, and so is the
+//! input that they multiply. bfloat16 weights are multiplied as such where the processor has a fast instruction for it
+//! ([`has_bf16_dot_product`]). Their inputs are then rounded to bfloat16, too, and so are attention's products next to
+//! bfloat16 or int8 weights.
 
 mod activation;
 mod amx;

@@ -85,15 +85,7 @@ mod tests {
     struct Nothing;
 
     impl Multiply for Nothing {
-        fn multiply(
-            &mut self,
-            _: TileFormat,
-            _: Pass<'_>,
-            _: &[&[Tile]],
-            _: &[Tile],
-            _: &mut Sums,
-        ) {
-        }
+        fn multiply(&mut self, _: TileFormat, _: Pass, _: &[&[Tile]], _: &[Tile], _: &mut Sums) {}
     }
 
     #[test]

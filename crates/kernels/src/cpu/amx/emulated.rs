@@ -1,7 +1,6 @@
 //! The product of tiles in plain Rust, rounded where the matrix unit rounds.
 
 use super::multiply::{Multiply, Pass, Sums, steps_of};
-use crate::cpu::bf16::split_weights::{bits_of_steps, low_tiles};
 use crate::cpu::bf16::tiles::{DEPTH, Form, PAIR, ROW_BYTES, SIDE, Tile, TileFormat};
 use crate::cpu::simd::bf16::widen;
 
@@ -12,25 +11,13 @@ impl Multiply for Emulated {
     fn multiply(
         &mut self,
         numbers: TileFormat,
-        pass: Pass<'_>,
+        _: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, &pass, input, weights);
-        let (parts, in_step) = (numbers.parts(), numbers.weights_in_step());
-        let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
-        let low = match pass {
-            // Of other numbers there are no bits, and so nothing is made.
-            Pass::First { low } => {
-                let steps = weights.as_chunks().0.iter().zip(bits_of_steps(bits));
-                for ((step, bits), tiles) in steps.zip(low.as_chunks_mut().0) {
-                    low_tiles(step, bits, tiles);
-                }
-                &*low
-            }
-            Pass::Later { low } => low,
-        };
+        let steps = steps_of(numbers, input, weights);
+        let parts = numbers.parts();
         // Which part of the input meets which part of the weights, in the unit's order.
         let products: &[(usize, usize)] = match numbers {
             TileFormat::Bfloat16(Form::Single) => &[(0, 0)],
@@ -42,10 +29,7 @@ impl Multiply for Emulated {
                 let mut tile = [[0.0; SIDE]; SIDE];
                 for step in 0..steps {
                     for (left, right) in products {
-                        let right = match right {
-                            0 => &weights[step * in_step + beside],
-                            _ => &low[step * PAIR + beside],
-                        };
+                        let right = &weights[(step * parts + right) * PAIR + beside];
                         add_product(&tiles[step * parts + left], right, &mut tile);
                     }
                 }

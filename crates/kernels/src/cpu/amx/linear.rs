@@ -76,8 +76,6 @@ pub(in crate::cpu) fn linear(
 thread_local! {
     /// For rows of the input.
     static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-    /// For what is made of a panel's split weights.
-    static LOW: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
 #[derive(Clone, Copy)]
@@ -159,15 +157,12 @@ impl Tiled<'_> {
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        with_scratch(&LOW, self.weights.low_tiles_of_panel(), |low| {
-            with_unit(|unit| self.multiply_by(unit, low, tiles, steps, panels, output));
-        });
+        with_unit(|unit| self.multiply_by(unit, tiles, steps, panels, output));
     }
 
     fn multiply_by(
         self,
         unit: &mut dyn Multiply,
-        low: &mut [Tile],
         tiles: &[Tile],
         steps: &[QuantizationParameters],
         panels: Range<usize>,
@@ -179,9 +174,9 @@ impl Tiled<'_> {
             let input = block.rows(tiles, of_rows);
             let weights = self.weights.panel(block.panel);
             let pass = if block.pair == 0 {
-                Pass::First { low }
+                Pass::First
             } else {
-                Pass::Later { low }
+                Pass::Later
             };
             unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
         };

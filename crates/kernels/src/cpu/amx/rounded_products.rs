@@ -64,7 +64,7 @@ impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, steps);
             let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
-            let (numbers, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later { low: &[] });
+            let (numbers, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
             unit.multiply(numbers, pass, &input, weights, sums);
         };
         let panels_of_rows = panels.len() / (PAIR * steps);

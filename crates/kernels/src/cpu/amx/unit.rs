@@ -105,44 +105,36 @@ impl Multiply for Unit {
     fn multiply(
         &mut self,
         numbers: TileFormat,
-        pass: Pass<'_>,
+        pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, &pass, input, weights);
+        let steps = steps_of(numbers, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
         }
         let above = input[0].as_ptr();
         let below = input.last().map_or(above, |tiles| tiles.as_ptr());
-        let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
-        let bits = bits.as_ptr().cast();
         macro_rules! of_pass {
             ($product:ident) => {
                 match pass {
-                    // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`
-                    // steps' tiles behind each pointer, and `steps` is not 0.
-                    Pass::First { low } => unsafe {
-                        let low = low.as_mut_ptr();
-                        $product::<true>([above, below], bits, weights.as_ptr(), low, steps, sums)
-                    },
-                    // SAFETY: as above; nothing is written to `low` here.
-                    Pass::Later { low } => unsafe {
-                        let low = low.as_ptr().cast_mut();
-                        $product::<false>([above, below], bits, weights.as_ptr(), low, steps, sums)
-                    },
+                    Pass::First => $product::<true>,
+                    Pass::Later => $product::<false>,
                 }
             };
         }
-        match (numbers, input.len()) {
+        let product = match (numbers, input.len()) {
             (TileFormat::Bfloat16(Form::Single), 1) => of_pass!(one_single),
             (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
             (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),
             (TileFormat::Bfloat16(Form::Split), _) => of_pass!(two_split),
             (TileFormat::Bytes, 1) => of_pass!(one_bytes),
             (TileFormat::Bytes, _) => of_pass!(two_bytes),
-        }
+        };
+        // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps` steps' tiles behind each
+        // pointer, and `steps` is not 0.
+        unsafe { product([above, below], weights.as_ptr(), steps, sums) }
     }
 }

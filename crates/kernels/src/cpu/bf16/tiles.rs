@@ -2,7 +2,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::split_weights;
 use crate::cpu::simd::bf16::{nearest, split};
 
 /// Rows of a tile, and 32-bit places in a row.
@@ -50,11 +49,6 @@ impl Tile {
 
     /// The same in places of 32 bits.
     #[inline(always)]
-    pub(in crate::cpu) fn places(&self, row: usize) -> &[u32; SIDE] {
-        bytemuck::cast_ref(self.row(row))
-    }
-
-    #[inline(always)]
     pub(in crate::cpu) fn row_places_mut(&mut self, row: usize) -> &mut [u32; SIDE] {
         bytemuck::cast_mut(self.row_mut(row))
     }
@@ -93,33 +87,9 @@ impl TileFormat {
         }
     }
 
-    /// Tiles of a panel of weights for as much of the depth as one tile covers.
-    pub(in crate::cpu) const fn weights_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::SPLIT_STEP,
-            Self::Bfloat16(Form::Single) | Self::Bytes => PAIR,
-        }
-    }
-
-    /// Tiles at the start of a panel, for all of its steps.
-    pub(in crate::cpu) const fn tiles_of_bits(self, steps: usize) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::tiles_of_bits(steps),
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
-    }
-
     /// Tiles of a panel as deep as so many steps.
     pub(in crate::cpu) const fn tiles_of_panel(self, steps: usize) -> usize {
-        self.tiles_of_bits(steps) + steps * self.weights_in_step()
-    }
-
-    /// Tiles that are made of a step's weights on the way.
-    pub(in crate::cpu) const fn low_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => PAIR,
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
+        steps * PAIR * self.parts()
     }
 
     /// Numbers of a tile's row: how much of the depth one tile covers.
@@ -136,7 +106,7 @@ impl TileFormat {
 pub(in crate::cpu) enum Form {
     /// The nearest one.
     Single,
-    /// A near one and one for what it leaves: in the input the nearest ones, of weights [nine bits](split_weights).
+    /// The nearest one and the nearest to what that leaves.
     Split,
 }
 
@@ -148,9 +118,7 @@ impl Form {
             Self::Split => 2,
         }
     }
-}
 
-impl Form {
     /// Puts these numbers into a row of tiles, as many as they need; behind the last number 0.
     #[inline(always)]
     pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {

@@ -4,20 +4,19 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::byte_tiles;
-use super::split_weights::{bits_of_steps, bits_of_steps_mut, lengthen, shorten};
 use super::tiles::{DEPTH, Form, PAIR, SIDE, Tile, TileFormat, WIDTH};
 use crate::cpu::float::matrices::Matrices;
 use crate::cpu::int8::matrix::Int8Matrix;
 use crate::cpu::int8::panels::Columns;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
-use crate::cpu::simd::bf16::{nearest_pairs, widen};
+use crate::cpu::simd::bf16::{nearest_pairs, split_pairs, widen};
 use crate::precision::Precision;
 
-/// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns. A panel is stored depth after
-/// depth: for every [`TileFormat::depth`] rows of the matrix the two tiles of `high`, then, if the numbers
-/// are split, the one of their rests' bytes, whose last bits stand at the start of the panel
-/// ([how](super::split_weights)). Columns and depths that the matrix does not have are 0.
+/// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns.
+///
+/// A panel is stored depth after depth: for every [`TileFormat::depth`] rows of the matrix the two tiles of `high`, then,
+/// if the numbers are split, the two of `low`. Columns and depths that the matrix does not have are 0.
 #[derive(Debug)]
 pub(in crate::cpu) struct TileWeights {
     tiles: Pages<Tile>,
@@ -80,24 +79,16 @@ impl TileWeights {
             Kind::Bfloat16(form) => *form,
             Kind::Bytes(columns) => return self.unpack_bytes(&columns.scales),
         };
-        let in_step = self.numbers().weights_in_step();
+        let in_step = PAIR * form.parts();
         let weight = |place: usize| {
             let (depth, column) = (place / self.output, place % self.output);
             let (panel, column) = (self.panel(column / WIDTH), column % WIDTH);
-            let (bits, steps) = panel.split_at(self.numbers().tiles_of_bits(self.steps()));
-            let (index, depth) = (depth / DEPTH, depth % DEPTH);
-            let step = &steps[index * in_step..][..in_step];
-            let (row, place) = (depth / 2, column % SIDE);
-            let high = step[column / SIDE].row(row)[2 * place + depth % 2];
-            match form {
-                Form::Single => widen(high),
-                Form::Split => {
-                    let of_place = column / SIDE * 2 + depth % 2;
-                    let byte = step[PAIR].bytes(row)[4 * place + of_place];
-                    let bits = bits_of_steps(bits)[index][row][of_place];
-                    lengthen(high, byte, bits >> place & 1)
-                }
-            }
+            let (step, depth) = (depth / DEPTH, depth % DEPTH);
+            let parts = panel[step * in_step..][..in_step].chunks_exact(PAIR);
+            let part = |tiles: &[Tile]| {
+                widen(tiles[column / SIDE].row(depth / 2)[column % SIDE * 2 + depth % 2])
+            };
+            parts.map(part).fold(-0.0, |sum, part| sum + part)
         };
         (0..self.input * self.output).map(weight).collect()
     }
@@ -174,11 +165,6 @@ impl TileWeights {
         self.steps() * self.numbers().parts()
     }
 
-    /// Tiles that are made of a panel on the way: see [`Pass`](super::tiles::Pass).
-    pub(in crate::cpu) fn low_tiles_of_panel(&self) -> usize {
-        self.steps() * self.numbers().low_in_step()
-    }
-
     fn tiles_of_panel(&self) -> usize {
         self.numbers().tiles_of_panel(self.steps())
     }
@@ -207,62 +193,33 @@ impl Vectorized for Fill<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let input = self.matrices.input();
-        let (numbers, steps) = (TileFormat::Bfloat16(self.form), input.div_ceil(DEPTH));
-        let (step, of_panel) = (numbers.weights_in_step(), numbers.tiles_of_panel(steps));
+        let step = PAIR * self.form.parts();
+        let of_panel = input.div_ceil(DEPTH) * step;
         for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
             let first = (self.first_panel + index) * WIDTH;
             let mut block = [[0.0; WIDTH]; DEPTH];
-            let (bits, panel) = panel.split_at_mut(numbers.tiles_of_bits(steps));
-            let bits = bits_of_steps_mut(bits);
             for (depth, tiles) in panel.chunks_exact_mut(step).enumerate() {
                 let inputs = depth * DEPTH..input.min((depth + 1) * DEPTH);
                 let missing = inputs.len()..DEPTH;
                 let block_values = block.as_flattened_mut();
                 self.matrices.copy_block(inputs, first, block_values, WIDTH);
                 block[missing].fill([0.0; WIDTH]);
-                let (highs, rests) = tiles.split_at_mut(PAIR);
+                let (highs, lows) = tiles.split_at_mut(PAIR);
                 for (row, [even, odd]) in block.as_chunks::<2>().0.iter().enumerate() {
-                    let mut bytes = [0; SIDE];
                     let halves = even.as_chunks().0.iter().zip(odd.as_chunks().0);
-                    for (column, (high, (even, odd))) in highs.iter_mut().zip(halves).enumerate() {
-                        let places = match self.form {
+                    for (column, (even, odd)) in halves.enumerate() {
+                        let high = match self.form {
                             Form::Single => nearest_pairs(even, odd),
                             Form::Split => {
-                                let (places, upper, last) = shorten_pairs(even, odd);
-                                for (bytes, upper) in bytes.iter_mut().zip(upper) {
-                                    *bytes |= upper << (16 * column);
-                                }
-                                bits[depth][row].as_chunks_mut().0[column] = last;
-                                places
+                                let [high, low] = split_pairs(even, odd);
+                                *lows[column].row_places_mut(row) = low;
+                                high
                             }
                         };
-                        *high.row_places_mut(row) = places;
-                    }
-                    if let [rests] = rests {
-                        *rests.row_places_mut(row) = bytes;
+                        *highs[column].row_places_mut(row) = high;
                     }
                 }
             }
         }
     }
-}
-
-/// Both depths of 16 columns: `high`; the rests' bytes, in the lower half of a place; and of either depth their last bits.
-#[inline(always)]
-fn shorten_pairs(even: &[f32; SIDE], odd: &[f32; SIDE]) -> ([u32; SIDE], [u32; SIDE], [u16; 2]) {
-    let [mut places, mut rests] = [[0; SIDE]; 2];
-    let numbers = even.iter().zip(odd);
-    for ((place, rests), (even, odd)) in places.iter_mut().zip(&mut rests).zip(numbers) {
-        let ((even, even_rest), (odd, odd_rest)) = (shorten(*even), shorten(*odd));
-        *place = u32::from(even) | u32::from(odd) << 16;
-        // Nine bits each.
-        *rests = even_rest.cast_unsigned() & 0x1ff | odd_rest.cast_unsigned() << 16;
-    }
-    let mut last = [0; 2];
-    for (place, rests) in rests.iter_mut().enumerate() {
-        last[0] |= (*rests as u16 & 1) << place;
-        last[1] |= ((*rests >> 16) as u16 & 1) << place;
-        *rests = *rests >> 1 & 0xff | *rests >> 9 & 0xff00;
-    }
-    (places, rests, last)
 }

@@ -56,3 +56,16 @@ pub(in crate::cpu) fn split(value: f32) -> [u16; 2] {
     let low = if cut { rest.to_bits() } else { bfloat16(rest) };
     [high, low].map(|bits| (bits >> 16) as u16)
 }
+
+/// Numbers of two rows, [split], side by side: the high halves, and the low ones.
+#[inline(always)]
+pub(in crate::cpu) fn split_pairs(one: &[f32; 16], other: &[f32; 16]) -> [[u32; 16]; 2] {
+    let [mut highs, mut lows] = [[0; 16]; 2];
+    let places = highs.iter_mut().zip(&mut lows);
+    for ((high, low), (one, other)) in places.zip(one.iter().zip(other)) {
+        let ([first, second], [first_low, second_low]) = (split(*one), split(*other));
+        *high = u32::from(first) | u32::from(second) << 16;
+        *low = u32::from(first_low) | u32::from(second_low) << 16;
+    }
+    [highs, lows]
+}
