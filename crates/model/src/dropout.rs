@@ -66,7 +66,7 @@ impl Dropout {
             return input;
         }
         match self.seeded_mask() {
-            Some(mask) => B::drop_elements(input, mask),
+            Some(mask) => B::dropout(input, mask),
             None => {
                 let kept = 1.0 - self.probability;
                 let mask = input.random_like(Distribution::Bernoulli(kept));

@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
-use kernels::{EncoderOps, Precision, Texts};
+use kernels::{EncoderOps, Precision, SequenceRanges};
 
 use crate::config::MpNetConfig;
 use crate::dense::{LayerNorm, rounded};
@@ -66,7 +66,7 @@ impl<B: EncoderOps> Embeddings<B> {
     ///
     /// - `input_ids`: `[1, tokens]`, below the vocabulary size
     /// - output: `[tokens, hidden]`
-    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &Texts) -> Tensor<B, 2> {
+    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &SequenceRanges) -> Tensor<B, 2> {
         let pad = self.pad_token_id as i32;
         let mut position_ids = Vec::with_capacity(input_ids.len());
         for text in texts.ranges() {

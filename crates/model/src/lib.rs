@@ -36,6 +36,8 @@ pub mod dropout;
 pub mod embeddings;
 pub mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guard;
 pub mod hub;
 mod lanes;
@@ -61,7 +63,7 @@ pub use checkpoint::Checkpoint;
 pub use config::MpNetConfig;
 pub use dropout::with_dropout_seed;
 pub use error::ModelError;
-pub use kernels::cpu::{multiplies_bfloat16, uses_matrix_unit};
+pub use kernels::cpu::{has_bf16_dot_product, uses_amx};
 pub use kernels::{AdamWStep, EncoderOps, Precision, TrainingBackend, UnknownPrecision};
 pub use low_rank::LowRankConfig;
 pub use network::MpNet;

@@ -4,7 +4,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
-use kernels::Texts;
+use kernels::SequenceRanges;
 
 /// How the token vectors of a text become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub fn pool<B: Backend>(
 pub fn pool_end_to_end<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
-    texts: &Texts,
+    texts: &SequenceRanges,
 ) -> Tensor<B, 2> {
     let [_, width] = hidden.dims();
     let rows = texts.ranges().iter().map(|text| {

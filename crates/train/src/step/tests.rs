@@ -12,8 +12,8 @@ use model::batch::BatchLimit;
 use model::{Checkpoint, LowRankConfig, MpNet, SentenceModel, TokenBatch, TrainingBackend};
 
 use super::chunks::Activations;
-use super::lane::Dropping;
-use super::trainee::{StepSettings, Trainee};
+use super::lane::DropoutRng;
+use super::trainee::{StepSettings, TrainingModel};
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::Example;
 use crate::losses::{Loss, Objective};
@@ -49,14 +49,14 @@ fn batch() -> TrainingBatch {
     batch
 }
 
-fn settings(activations: Activations, lanes: usize, texts: usize) -> StepSettings {
+fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSettings {
     StepSettings {
         objective: Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 }),
         pad_token_id: 1,
-        chunk: BatchLimit { tokens: 512, texts },
+        micro_batch: BatchLimit { tokens: 512, texts },
         activations,
-        dropping: Dropping::Thread,
-        lanes_per_device: lanes,
+        dropout_rng: DropoutRng::Host,
+        replicas_per_device: replicas,
         devices: Vec::new(),
     }
 }
@@ -98,12 +98,15 @@ type Paths = BTreeMap<String, Vec<f32>>;
 
 /// Loss and gradients of a step.
 fn step<B: TrainingBackend>(model: &SentenceModel<B>, settings: StepSettings) -> (f64, Paths) {
-    let trainee = Trainee::new(model.clone(), settings);
-    let output = TrainStep::step(&trainee, batch());
-    (output.item.loss, by_path::<B, _>(&trainee, &output.grads))
+    let training_model = TrainingModel::new(model.clone(), settings);
+    let output = TrainStep::step(&training_model, batch());
+    (
+        output.item.loss,
+        by_path::<B, _>(&training_model, &output.grads),
+    )
 }
 
-/// The same by one graph over whole columns, as one would write it without lanes.
+/// The same by one graph over whole columns, as one would write it without replicas.
 fn plain<B: TrainingBackend>(model: &SentenceModel<B>) -> (f64, Paths) {
     let device = &model.network.device();
     let batch = batch();
@@ -113,13 +116,13 @@ fn plain<B: TrainingBackend>(model: &SentenceModel<B>) -> (f64, Paths) {
         let (ids, mask) = tokens.to_tensors(device);
         model.forward(ids, mask)
     };
-    let loss = settings(Activations::Kept, 1, 100)
+    let loss = settings(Activations::Stored, 1, 100)
         .objective
         .forward(&[column(0), column(1)], None);
     let value = loss.clone().into_data().iter::<f64>().next().unwrap();
-    let trainee = Trainee::new(model.clone(), settings(Activations::Kept, 1, 100));
-    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
-    (value, by_path::<B, _>(&trainee, &gradients))
+    let training_model = TrainingModel::new(model.clone(), settings(Activations::Stored, 1, 100));
+    let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
+    (value, by_path::<B, _>(&training_model, &gradients))
 }
 
 #[track_caller]
@@ -133,7 +136,7 @@ fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected
     for (path, values) in &found {
         let expected = &expected[path];
         let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-        // A key's bias has a gradient of zero but for rounding: the softmax takes it out.
+        // The gradient of a key's bias is zero except for rounding: it cancels out in the softmax.
         let scale = if path.ends_with("key.bias") {
             1e-2
         } else {
@@ -149,23 +152,23 @@ fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected
 }
 
 const ALL: [Activations; 4] = [
-    Activations::Kept,
-    Activations::LayerInputs,
-    Activations::Forgotten,
-    Activations::ForgottenAndLayerInputs,
+    Activations::Stored,
+    Activations::Checkpointed,
+    Activations::GradCache,
+    Activations::GradCacheCheckpointed,
 ];
 
 #[test]
-fn chunks_lanes_and_forgetting_change_no_gradient() {
+fn micro_batches_replicas_and_grad_cache_change_no_gradient() {
     fn body<B: TrainingBackend>(device: &B::Device) {
         let model = checkpoint(0.0).load::<B>(device).unwrap();
         let expected = plain(&model);
         assert_eq!(expected.1.len(), 37);
         for activations in ALL {
-            for (lanes, texts) in [(1, 100), (2, 3), (3, 1)] {
-                let found = step(&model, settings(activations, lanes, texts));
+            for (replicas, texts) in [(1, 100), (2, 3), (3, 1)] {
+                let found = step(&model, settings(activations, replicas, texts));
                 assert_same(
-                    &format!("{activations:?} {lanes} {texts}"),
+                    &format!("{activations:?} {replicas} {texts}"),
                     found,
                     &expected,
                 );
@@ -179,18 +182,18 @@ fn chunks_lanes_and_forgetting_change_no_gradient() {
 fn dropout_is_the_same_in_the_second_pass() {
     fn body<B: TrainingBackend>(device: &B::Device) {
         let model = checkpoint(0.3).load::<B>(device).unwrap();
-        let (loss, kept) = step(&model, settings(Activations::Kept, 2, 3));
+        let (loss, kept) = step(&model, settings(Activations::Stored, 2, 3));
         // The gradient belongs to the loss only if both passes drop the same elements.
-        let forgotten = step(&model, settings(Activations::Forgotten, 2, 3));
+        let forgotten = step(&model, settings(Activations::GradCache, 2, 3));
         assert_same("forgotten", forgotten, &(loss, kept.clone()));
         // Per layer the seeds are others, but the two ways over layers have them in common.
-        let layers = step(&model, settings(Activations::LayerInputs, 2, 3));
+        let layers = step(&model, settings(Activations::Checkpointed, 2, 3));
         assert!((layers.0 - loss).abs() > 1e-6);
-        let again = step(&model, settings(Activations::ForgottenAndLayerInputs, 2, 3));
+        let again = step(&model, settings(Activations::GradCacheCheckpointed, 2, 3));
         assert_same("layers", again, &layers);
         // And a step can be had again, bit for bit.
         assert_eq!(
-            step(&model, settings(Activations::Kept, 2, 3)),
+            step(&model, settings(Activations::Stored, 2, 3)),
             (loss, kept)
         );
         let (undropped, _) = plain(&checkpoint(0.0).load::<B>(device).unwrap());
@@ -199,19 +202,19 @@ fn dropout_is_the_same_in_the_second_pass() {
     on_test_device!(body with gradients);
 }
 
-/// Layers that are computed again beside one graph over all of them, which draws the same random numbers once.
+/// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
     fn body<B: TrainingBackend>(device: &B::Device) {
         let model = checkpoint(0.3).load::<B>(device).unwrap();
-        let settings = || settings(Activations::LayerInputs, 1, 100);
+        let settings = || settings(Activations::Checkpointed, 1, 100);
         let found = step(&model, settings());
 
         let batch = batch();
         let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
-        for chunk in super::chunks::plan(&batch, settings().chunk, 1, 1) {
-            let seed = |index: usize| crate::random::mix(chunk.seed, index as u64);
-            let (network, tokens) = (&model.network, &chunk.tokens);
+        for micro_batch in super::chunks::plan_micro_batches(&batch, settings().micro_batch, 1, 1) {
+            let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
+            let (network, tokens) = (&model.network, &micro_batch.tokens);
             let bias = network.position_bias(tokens.length());
             let (mut hidden, context) =
                 model::with_dropout_seed(seed(0), || network.embed_batch(tokens, bias));
@@ -220,19 +223,19 @@ fn layers_computed_again_drop_what_they_dropped() {
                 hidden = model::with_dropout_seed(seed(index + 1), forward);
             }
             let rows = model.batch_vectors(hidden, tokens);
-            let places = chunk.texts.iter().enumerate();
+            let places = micro_batch.texts.iter().enumerate();
             vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
         }
         let all = Tensor::cat(vectors.into_values().collect(), 0);
         let columns = [0, batch.rows].map(|first| all.clone().narrow(0, first, batch.rows));
         let loss = settings().objective.forward(&columns, None);
         let value = loss.clone().into_data().iter::<f64>().next().unwrap();
-        let trainee = Trainee::new(model.clone(), settings());
-        let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
+        let training_model = TrainingModel::new(model.clone(), settings());
+        let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
         assert_same(
             "layers",
             found,
-            &(value, by_path::<B, _>(&trainee, &gradients)),
+            &(value, by_path::<B, _>(&training_model, &gradients)),
         );
     }
     on_test_device!(body with gradients);
@@ -296,7 +299,7 @@ fn merged_adapters_give_the_same_vectors() {
     fn body<B: TrainingBackend>(device: &B::Device) {
         let model = checkpoint(0.0).load::<B>(device).unwrap();
         let mut adapted = with_adapters(&model);
-        // Something other than zero: `up` is set to values of its own size.
+        // Values other than zero, of the size of the weights.
         adapted.network = adapted.network.map(&mut Shift);
         let vectors = |network: &MpNet<B>| {
             let batch = batch();
@@ -333,8 +336,8 @@ fn validation_gives_the_loss_without_dropout() {
     fn body<B: TrainingBackend>(device: &B::Device) {
         let model = checkpoint(0.3).load::<B>(device).unwrap();
         let (expected, _) = plain(&checkpoint(0.0).load::<B>(device).unwrap());
-        let trainee = Trainee::new(model, settings(Activations::Kept, 2, 3)).valid();
-        let output = InferenceStep::step(&trainee, batch());
+        let training_model = TrainingModel::new(model, settings(Activations::Stored, 2, 3)).valid();
+        let output = InferenceStep::step(&training_model, batch());
         assert!(
             (output.loss - expected).abs() <= 1e-5 * expected,
             "{}",
@@ -354,7 +357,7 @@ fn several_devices_share_a_batch() {
         let device = model.network.device();
         let settings = StepSettings {
             devices: vec![device.to_id(), device.to_id()],
-            ..settings(Activations::Kept, 1, 3)
+            ..settings(Activations::Stored, 1, 3)
         };
         assert_same("two devices", step(&model, settings), &expected);
     }

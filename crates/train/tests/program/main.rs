@@ -5,11 +5,14 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
-// `setsid` of util-linux gives a program its own terminal.
+// `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
 #[cfg(target_os = "linux")]
 mod dashboard;
+#[cfg(unix)]
+mod errors;
 mod evaluating;
 mod formats;
+mod help;
 mod inputs;
 mod interruption;
 mod support;
