@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::checkpoint::{limits, modules, safetensors_file};
 use crate::config::{CONFIG_FILE, MpNetConfig};
-use crate::error::{BoxedError, Result};
+use crate::boxed_error::BoxedError;
+use crate::error::Result;
 use crate::file::parse_json;
 use crate::guard::guarded;
 use crate::pooling::PoolingMode;
