@@ -1,19 +1,19 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::backend::Backend;
+use crate::commands::check::Name;
 
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                    all tests on the processor, the real model included
   cargo xtask test --backend wgpu     the same tests on a graphics adapter
   cargo xtask test -- --nocapture     also prints how far vectors are from PyTorch's
+  cargo xtask check prose circles     two of the checks
   cargo xtask train                   fine-tunes the model on five pairs
-  cargo xtask bench                   texts a second on this machine
-  cargo xtask ci                      what must pass before a change is taken";
+  cargo xtask bench                   texts/s on this machine
+  cargo xtask ci                      all checks and tests that a change must pass";
 
 /// The tasks of this repository.
 #[derive(Debug, Parser)]
@@ -31,43 +31,43 @@ pub(crate) enum Command {
     /// Fetch the real model, once, and print its folder.
     #[command(after_help = "Example:\n  cargo xtask fetch-model")]
     FetchModel(BackendArgs),
-    /// Check format, spelling, licences, lints and documentation, cheapest first.
+    /// Check format, spelling, links, prose, circles of imports, licences, lints and documentation, cheapest first.
     #[command(after_help = "\
-Example:
+Examples:
   cargo xtask check
+  cargo xtask check prose circles
 
-With --backend cpu, the default, also checks that all compiles with no backend and with all four.
-Needs two programs: `pip install typos` and `cargo install cargo-deny --locked`.")]
-    Check(BackendArgs),
-    /// Run the tests, those with the real model too (fetches it if need be); with --backend cpu, the default, also
-    /// the examples of the documentation.
+The spelling needs a program: `pip install typos`.")]
+    Check(CheckArgs),
+    /// Run the tests, with the real model too (fetches it if need be).
     #[command(after_help = "\
 Examples:
   cargo xtask test
   cargo xtask test --backend wgpu
+  cargo xtask test --backend cpu --backend wgpu    one build, all tests on the first
   cargo xtask test -- --nocapture    also prints how far vectors are from PyTorch's
 
-A software graphics adapter embeds three texts of the real model, every other device all 65.
-With --backend cuda and no NVIDIA GPU the programs are built and no test is run.")]
+All tests run on the first backend, and on each further one those that touch a device. A software
+graphics adapter embeds three texts of the real model, every other device all 65. With
+--backend cuda and no NVIDIA GPU, only the programs are built for it.")]
     Test(TestArgs),
     /// Fine-tune the model; without arguments, on the five pairs of datasets/seed.
     #[command(after_help = "\
 Examples:
   cargo xtask train
   cargo xtask train --backend cuda
-  cargo xtask train -- --help    what training can be told
+  cargo xtask train -- --help    all options of training
   cargo xtask train -- losses    another command of the program
 
-Builds the program `train` for the backend and runs it there: its command `fit`, unless the first
-argument is one of its commands (fit, evaluate, losses). `--device` is added, unless --device,
---devices, --config or --resume is there.")]
+Builds the program `train` for the backend and runs it: its command `fit`, unless the first
+argument is another command.")]
     Train(ProgramArgs),
     /// Measure a model, fine-tuned or not, with the program `train`.
     #[command(after_help = "\
 Examples:
   cargo xtask evaluate
   cargo xtask evaluate --backend cuda
-  cargo xtask evaluate -- --help    what evaluation can be told
+  cargo xtask evaluate -- --help    all options of evaluation
 
 The same as `cargo xtask train -- evaluate`.")]
     Evaluate(ProgramArgs),
@@ -75,18 +75,29 @@ The same as `cargo xtask train -- evaluate`.")]
     #[command(after_help = "\
 Examples:
   cargo xtask bench
-  cargo xtask bench --precision f32 --peers peers.json
+  cargo xtask bench --precision f32
   cargo xtask bench --json -- --threads 2 --runs 5    what follows -- is for the program that measures
   cargo xtask bench scaling
   cargo xtask bench quality --precision int8
   cargo xtask bench train
   cargo xtask bench --backend cuda
 
-The kernels alone are timed by `cargo bench -p kernels`.")]
+`cargo bench -p benchmarks` times the kernels; benchmarks/README.md describes the method and the comparison
+with other programs.")]
     Bench(BenchArgs),
-    /// Do what CI does: check, then test; lints and tests alone for a backend other than cpu.
-    #[command(after_help = "Example:\n  cargo xtask ci --backend wgpu")]
-    Ci(BackendArgs),
+    /// Build a release archive of `infer` and `train` for this machine, in `dist` in the target folder.
+    #[command(after_help = "\
+Examples:
+  cargo xtask dist
+  cargo xtask dist --backend wgpu
+  cargo xtask dist --profile dev    tries it without a release build
+
+The archive holds the programs, man pages, completion scripts, licences, a bill of materials and checksums. Unpack it
+into a prefix: tar -xzf ARCHIVE --strip-components=1 -C ~/.local")]
+    Dist(DistArgs),
+    /// Do what CI does: check, then test on cpu, ndarray and wgpu.
+    #[command(after_help = "Example:\n  cargo xtask ci --fast")]
+    Ci(CiArgs),
 }
 
 /// The backend of a task.
@@ -97,13 +108,29 @@ pub(crate) struct BackendArgs {
     pub(crate) backend: Backend,
 }
 
+/// Arguments of `check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The checks to make [default: all].
+    #[arg(value_enum, value_name = "CHECK")]
+    pub(crate) checks: Vec<Name>,
+}
+
+/// Arguments of `ci`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct CiArgs {
+    /// Leave out the documentation and the tests on ndarray and wgpu.
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
 /// Arguments of `test`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TestArgs {
-    /// The backend that is tested.
-    #[command(flatten)]
-    pub(crate) backend: BackendArgs,
-    /// What the test programs are told, as behind `cargo test --`: `--nocapture`, for one.
+    /// The backend to test; may be given again.
+    #[arg(long, value_enum, value_name = "BACKEND", default_values_t = [Backend::Cpu])]
+    pub(crate) backend: Vec<Backend>,
+    /// Arguments of the test programs, as behind `cargo test --`: `--nocapture`, for one.
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }
@@ -119,6 +146,17 @@ pub(crate) struct ProgramArgs {
     pub(crate) arguments: Vec<String>,
 }
 
+/// Arguments of `dist`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DistArgs {
+    /// The backend of the programs.
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+    /// The build profile of Cargo.toml.
+    #[arg(long, value_name = "PROFILE", default_value = "stripped")]
+    pub(crate) profile: String,
+}
+
 /// Arguments of `bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -132,9 +170,6 @@ pub(crate) struct BenchArgs {
     /// on the processor, f32 elsewhere and for quality].
     #[arg(long, value_name = "PRECISION")]
     pub(crate) precision: Vec<String>,
-    /// Speeds of other programs to stand beside, as `infer bench --peers` takes them.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) peers: Option<PathBuf>,
     /// Print one JSON document (of quality one for each precision).
     #[arg(long)]
     pub(crate) json: bool,
@@ -146,13 +181,13 @@ pub(crate) struct BenchArgs {
 /// What `bench` measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Measure {
-    /// Texts a second, load time and memory, on the four files of datasets/bench.
+    /// Texts/s, load time and memory on the four files of datasets/bench.
     Speed,
-    /// How the time grows with threads, length and batch, beside what the processor can do at best.
+    /// Texts/s by threads, length and batch, compared with the roofline.
     Scaling,
     /// Scores on sentence similarity and retrieval, which take a while.
     Quality,
-    /// Seconds a training step.
+    /// s/step of training.
     Train,
 }
 
@@ -211,29 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn bench_is_told_precisions_and_peers() {
-        let line = "xtask bench --precision f32 --precision int8 --peers p.json --json -- --runs 5";
+    fn bench_is_told_precisions() {
+        let line = "xtask bench --precision f32 --precision int8 --json -- --runs 5";
         let Command::Bench(bench) = Cli::parse_from(line.split(' ')).command else {
             panic!("not bench");
         };
         assert_eq!(bench.precision, ["f32", "int8"]);
-        assert_eq!(bench.peers, Some(PathBuf::from("p.json")));
         assert!(bench.json);
         assert_eq!(bench.arguments, ["--runs", "5"]);
     }
 
     #[test]
     fn every_task_takes_every_backend() {
-        let tasks = [
-            "fetch-model",
-            "check",
-            "test",
-            "train",
-            "evaluate",
-            "bench",
-            "ci",
-        ];
-        for task in tasks {
+        for task in ["fetch-model", "test", "train", "evaluate", "bench"] {
             for backend in ["cpu", "ndarray", "wgpu", "cuda"] {
                 let line = ["cargo xtask", task, "--backend", backend];
                 assert!(Cli::try_parse_from(line).is_ok(), "{line:?}");

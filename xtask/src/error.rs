@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::commands::DistError;
+
 /// Why a task ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,22 @@ pub(crate) enum TaskError {
         status: ExitStatus,
         /// The command, to try it alone.
         command: String,
+    },
+    /// A check has findings, which were printed.
+    #[error("the check `{title}` has {count} findings")]
+    Findings {
+        /// The check.
+        title: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// A file could not be read.
+    #[error("{} could not be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The program is one that must be installed first.
     #[error(
@@ -39,25 +57,11 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
-    /// The place of this program, beside which the others are built, is unknown.
-    #[error("the folder that this program was built in could not be found")]
-    NoBuildFolder {
-        /// Why.
-        source: io::Error,
-    },
-    /// A program was built, but not where it was expected.
-    #[error("{} is missing, although it was just built; is xtask kept elsewhere?", path.display())]
+    /// A program was to be built and was not.
+    #[error("`{name}` is not among the programs that cargo built")]
     NotBuilt {
-        /// Where it was expected.
-        path: PathBuf,
-    },
-    /// An option does not belong to what is measured.
-    #[error("{option} is for {measures}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What it is for.
-        measures: &'static str,
+        /// The program.
+        name: String,
     },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
@@ -73,12 +77,7 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
-    /// A path cannot be made absolute.
-    #[error("{} names no file", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// There is no release archive.
+    #[error(transparent)]
+    Dist(#[from] DistError),
 }

@@ -8,6 +8,7 @@
 
 mod backend;
 mod cargo;
+mod checks;
 mod cli;
 mod commands;
 mod error;

@@ -1,6 +1,6 @@
 //! One program that a task runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// One program that a task runs, with its arguments.
@@ -11,6 +11,7 @@ pub(crate) struct Step {
     arguments: Vec<String>,
     environment: Vec<(&'static str, &'static str)>,
     install: Option<&'static str>,
+    folder: Option<PathBuf>,
 }
 
 impl Step {
@@ -22,6 +23,7 @@ impl Step {
             arguments: Vec::new(),
             environment: Vec::new(),
             install: None,
+            folder: None,
         }
     }
 
@@ -35,9 +37,23 @@ impl Step {
         self
     }
 
+    /// Adds an option of cargo itself, before what is meant for another program.
+    pub(crate) fn option(mut self, option: &str) -> Self {
+        let end = self.arguments.iter().position(|argument| argument == "--");
+        self.arguments
+            .insert(end.unwrap_or(self.arguments.len()), option.to_owned());
+        self
+    }
+
     /// Sets an environment variable.
     pub(crate) fn environment(mut self, name: &'static str, value: &'static str) -> Self {
         self.environment.push((name, value));
+        self
+    }
+
+    /// Sets the folder to start in, instead of the root of the workspace.
+    pub(crate) fn inside(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
         self
     }
 
@@ -75,12 +91,12 @@ impl Step {
         words.join(" ")
     }
 
-    /// The command to start, in the root of the workspace.
+    /// The command to start.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
-            .current_dir(workspace_root())
+            .current_dir(self.folder.as_deref().unwrap_or(workspace_root()))
             .envs(self.environment.iter().copied());
         // `cargo run` describes this package to this program. Handed on, that makes build scripts
         // which watch these variables (ring's, for one) run again, and all that depends on
@@ -97,7 +113,7 @@ impl Step {
 }
 
 /// The folder of the root manifest.
-fn workspace_root() -> &'static Path {
+pub(crate) fn workspace_root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
 }

@@ -1,11 +1,16 @@
 //! The command line.
+//!
+//! clap applies `next_help_heading` to all later options of a command, so options without a heading
+//! come before the flattened groups.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::{Device, ThreadCount};
+use program::Version;
 use records::Format;
 use search::Similarity;
 
@@ -14,82 +19,97 @@ use crate::vectors::VectorFormat;
 
 const EXAMPLES: &str = "\
 Examples:
-  infer                                               embed three sample queries
-  infer embed \"high end water bottle\"                 one vector as JSON
+  infer search \"gift for a runner\" --corpus products.csv --column title -k 5
   infer embed --input products.csv --column title --id-column sku --output products.npy
-  infer similarity \"smart speaker\" \"voice assistant\"
-  infer search \"gift for a runner\" --corpus products.jsonl --column title -k 5
   infer recommend B0042 --corpus products.csv --column title --id-column sku
-  infer doctor                                        what runs where, and whether it is right";
+  infer similarity \"smart speaker\" \"voice assistant\"
+  infer doctor                                        device, model and a self-check
+  infer                                               embed three sample queries";
 
-/// Sentence embeddings for product search: embed, compare, search and recommend texts with
-/// all-mpnet-base-v2.
+static SHORT_VERSION: LazyLock<String> = LazyLock::new(|| version().short());
+
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| version().long());
+
+fn version() -> Version {
+    Version::new(env!("CARGO_PKG_VERSION"), &Device::compiled_in())
+}
+
+/// Search products by meaning: embed, compare, search and recommend texts with all-mpnet-base-v2.
 ///
-/// Without a command, embeds three sample queries and saves them to sample_embeddings.pt.
+/// Without a command, infer embeds three sample queries and saves them to sample_embeddings.pt.
 #[derive(Debug, Parser)]
-#[command(name = "infer", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    name = "infer",
+    version = SHORT_VERSION.as_str(),
+    long_version = LONG_VERSION.as_str(),
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
 pub struct Cli {
-    /// The model and where it runs.
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// Print errors only, no progress and no notes.
+    /// Print errors only, without progress and notes.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// What to do.
+    /// The model and its device.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The command.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// Which model, and where it runs.
+/// The model and its device.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// A model's name on the Hugging Face hub, or a folder.
+    /// Use this model: a name on the Hugging Face hub, or a folder.
     #[arg(long, global = true, value_name = "NAME|DIR", default_value = model::hub::DEFAULT_MODEL)]
     pub model: String,
-    /// Branch, tag or commit of the model on the hub.
+    /// Take this branch, tag or commit of the model on the hub.
     #[arg(long, global = true, value_name = "REV")]
     pub revision: Option<String>,
-    /// Use only what is on this machine already (as HF_HUB_OFFLINE=1 does).
+    /// Download nothing, as HF_HUB_OFFLINE=1 does.
     #[arg(long, global = true)]
     pub offline: bool,
-    /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N; --version lists the backends.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
-    /// How exactly the weights are kept: f32, bf16 (half the memory), int8 (a quarter, and faster; on
-    /// the processor) or f16 (half, on a GPU); auto is as the model's file has them.
+    /// Compute in f32, bf16, int8 (CPU only), f16 (GPU only) or the precision of the model's file
+    /// (auto).
+    ///
+    /// bf16 and f16 take half the memory, int8 a quarter, and they are faster where the device
+    /// multiplies them. int8 changes vectors the most: compare the hits on your own products first.
     #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
-    /// How many threads compute on the processor; they may run on any core [default:
-    /// RAYON_NUM_THREADS, or as many as physical cores].
+    /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
+    /// cores].
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<ThreadCount>,
-    /// The most tokens of a batch, padding included.
+    /// Limit a batch to N tokens, padding included.
     #[arg(long, global = true, value_name = "N")]
     pub batch_tokens: Option<usize>,
-    /// The most tokens of a text that are read [default: as the model says].
+    /// Truncate texts to N tokens [default: the model's maximum length].
     #[arg(long, global = true, value_name = "N")]
     pub max_length: Option<usize>,
 }
 
-/// What becomes of a vector.
+/// The form of a vector.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Vectors")]
 pub struct VectorArgs {
-    /// Do not scale vectors to length 1.
+    /// Keep the length of vectors instead of normalizing it to 1.
     #[arg(long)]
     pub no_normalize: bool,
-    /// Keep the first N dimensions (and scale again).
+    /// Keep the first N dimensions of each vector, and normalize again.
     #[arg(long, value_name = "N")]
     pub dimensions: Option<usize>,
 }
 
-/// How vectors are compared.
+/// The comparison of vectors.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Vectors")]
 pub struct CompareArgs {
-    /// What counts as close: the cosine of vectors, or for models trained so their dot product.
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Comparison::Cosine)]
+    /// Compare vectors by their cosine, or by their dot product for models trained with it.
+    #[arg(long, value_enum, value_name = "SIMILARITY", default_value_t = Comparison::Cosine)]
     pub similarity: Comparison,
     /// Keep the first N dimensions of each vector.
     #[arg(long, value_name = "N")]
@@ -97,7 +117,7 @@ pub struct CompareArgs {
 }
 
 impl CompareArgs {
-    /// The vectors that are compared.
+    /// The form of the vectors that are compared.
     #[must_use]
     pub fn vectors(self) -> VectorArgs {
         VectorArgs {
@@ -107,12 +127,12 @@ impl CompareArgs {
     }
 }
 
-/// What counts as close.
+/// The similarity of two vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Comparison {
-    /// The cosine of the angle between vectors, whatever their lengths.
+    /// Cosine of the angle between the vectors; their lengths do not count
     Cosine,
-    /// Their dot product.
+    /// Dot product
     Dot,
 }
 
@@ -125,22 +145,22 @@ impl From<Comparison> for Similarity {
     }
 }
 
-/// How a file of texts is read.
+/// The format and the columns of a file of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Reading")]
 pub struct ReadArgs {
-    /// How the file is written: text (one a line), csv, tsv, jsonl or parquet [default: as its name
-    /// ends, also before .gz].
+    /// Read the file as text, csv, tsv, jsonl or parquet [default: by the ending of its name, also
+    /// before .gz].
     #[arg(long, value_name = "FORMAT", ignore_case = true, value_parser = format_parser())]
     pub format: Option<Format>,
-    /// The column or key with the text; several are joined by a space [default: the only column,
-    /// or `text`].
+    /// Read the text from this column or key; repeat it to join several by a space [default: the only
+    /// column, or `text`].
     #[arg(long = "column", value_name = "NAME")]
     pub columns: Vec<String>,
-    /// The column or key with an id.
+    /// Read an id from this column or key.
     #[arg(long, value_name = "NAME")]
     pub id_column: Option<String>,
-    /// Skip and count rows that cannot be read, instead of stopping at the first.
+    /// Skip and count bad rows instead of stopping at the first.
     #[arg(long)]
     pub skip_bad_rows: bool,
 }
@@ -149,10 +169,10 @@ pub struct ReadArgs {
 fn format_parser() -> impl TypedValueParser<Value = Format> {
     let values = Format::ALL.map(|format| {
         let help = match format {
-            Format::Text => "One text a line",
+            Format::Text => "One text per line",
             Format::Csv => "Comma-separated values with a header line",
             Format::Tsv => "Tab-separated values with a header line, without quoting",
-            Format::Jsonl => "One JSON object a line",
+            Format::Jsonl => "One JSON object per line",
             Format::Parquet => "Columns of an Apache Parquet file",
         };
         PossibleValue::new(format.name())
@@ -162,21 +182,21 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(values).try_map(|word| word.parse::<Format>())
 }
 
-/// The texts that are searched.
+/// The corpus that is searched.
 #[derive(Clone, Debug, Args)]
 pub struct CorpusArgs {
-    /// The file to search.
+    /// Search the texts of this file.
     #[arg(long, value_name = "FILE")]
     pub corpus: PathBuf,
-    /// Vectors of the corpus, saved by `infer embed`, to save embedding it again.
+    /// Take the vectors of the corpus from this file of `infer embed` instead of embedding it again.
     #[arg(long, value_name = "FILE")]
     pub vectors: Option<PathBuf>,
-    /// How the corpus is read.
+    /// The format and the columns of the corpus.
     #[command(flatten)]
     pub read: ReadArgs,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Turn texts into vectors.
@@ -187,9 +207,9 @@ Examples:
   infer embed --input products.csv --column title --column description --id-column sku --output products.safetensors
   zcat products.jsonl.gz | infer embed --input - --format jsonl --column title > vectors.jsonl
 
-Ids are written into .jsonl; beside the other formats, into FILE.ids.txt, one a line.")]
+A .jsonl output holds the ids; the other formats have them in FILE.ids.txt, one per line.")]
     Embed(EmbedArgs),
-    /// Compare two texts, or two columns of a file, by the cosine of their vectors.
+    /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
 Examples:
   infer similarity \"smart home speaker\" \"voice assistant\"
@@ -202,65 +222,70 @@ Examples:
   infer embed --input products.csv --column title --output products.npy
   infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.npy --json")]
     Search(SearchArgs),
-    /// Recommend products that are like one of a file, or like a text.
+    /// Recommend products that are similar to a product of a file, or to a text.
     #[command(after_help = "\
 Examples:
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer recommend --text \"stainless bottle that keeps drinks cold\" --corpus products.csv --column title
 
-In a file of lines, or without --id-column, ID is the number of the record, the first being 1.")]
+Without --id-column, ID is the number of the row, from 1.")]
     Recommend(RecommendArgs),
-    /// Time this machine: texts a second for each file, one text a line.
+    /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
-Example:
+Examples:
   infer bench datasets/bench/singles.txt datasets/bench/queries.txt --json
-  infer bench datasets/bench/queries.txt --precision bf16 --threads 2 --peers peers.json
+  infer bench datasets/bench/queries.txt --precision bf16 --threads 2
 
-A file named singles.* is encoded one text a call, which measures latency.")]
+A file named singles.* is encoded with one text per call, which measures latency.")]
     Bench(BenchArgs),
     /// Show device, threads, model and load time, and check one known vector.
     Doctor(DoctorArgs),
-    /// Fetch the model and print its folder.
+    /// Download the model and print its folder.
     Fetch,
-    /// Write the model as a folder of its own, with weights in fewer bits or in more.
+    /// Write the model to a folder, with weights in another precision.
     #[command(after_help = "\
 Examples:
   infer export --precision int8 --output all-mpnet-base-v2-int8
   infer embed \"high end water bottle\" --model all-mpnet-base-v2-int8
 
-sentence-transformers opens a folder of f32, f16 or bf16, and of int8 with the compressed-tensors package.
-A model folder that is there already is replaced.")]
+sentence-transformers opens folders in f32, f16 and bf16, and in int8 with the compressed-tensors package.
+An existing model folder is replaced.")]
     Export(ExportArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  infer completions bash > ~/.local/share/bash-completion/completions/infer"
     )]
     Completions {
-        /// The shell.
+        /// Name the shell.
         shell: Shell,
+    },
+    /// Write man pages and completion scripts to a folder, for a release archive.
+    #[command(hide = true)]
+    Manual {
+        /// Write to this folder.
+        folder: PathBuf,
     },
 }
 
 /// Arguments of `embed`.
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
-    /// Texts to embed.
+    /// Embed these texts.
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// A file of texts; - is standard input.
+    /// Embed the texts of this file; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     pub input: Option<PathBuf>,
-    /// Where the vectors go [default: standard output, as JSON lines].
+    /// Write the vectors to this file [default: standard output, as JSON Lines].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How the vectors are written: npy, safetensors, pt or jsonl [default: as the output's name
-    /// ends].
+    /// Write npy, safetensors, pt or jsonl [default: by the ending of the output's name].
     #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
     pub output_format: Option<VectorFormat>,
-    /// How the file is read.
+    /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,
-    /// What becomes of a vector.
+    /// The form of the vectors.
     #[command(flatten)]
     pub vectors: VectorArgs,
 }
@@ -268,93 +293,88 @@ pub struct EmbedArgs {
 /// Arguments of `similarity`.
 #[derive(Debug, Args)]
 pub struct SimilarityArgs {
-    /// The two texts to compare.
+    /// Compare these two texts.
     #[arg(value_names = ["A", "B"], num_args = 2, conflicts_with = "input", required_unless_present = "input")]
     pub texts: Vec<String>,
-    /// A file with two columns to compare; - is standard input.
-    #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
-    /// How the file is read.
-    #[command(flatten)]
-    pub read: ReadArgs,
-    /// How vectors are compared.
-    #[command(flatten)]
-    pub compare: CompareArgs,
-    /// Print JSON, one pair a line.
+    /// Print JSON, one pair per line.
     #[arg(long)]
     pub json: bool,
+    /// Compare the two columns of this file; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub input: Option<PathBuf>,
+    /// The format and the columns of the input.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
 }
 
 /// Arguments of `search`.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// Queries.
+    /// Search for these queries.
     #[arg(value_name = "QUERY", required = true)]
     pub queries: Vec<String>,
-    /// The texts that are searched.
-    #[command(flatten)]
-    pub corpus: CorpusArgs,
-    /// How many texts to show for each query.
+    /// Show the K closest texts for each query.
     #[arg(short, value_name = "K", default_value_t = 10)]
     pub k: usize,
-    /// How vectors are compared.
-    #[command(flatten)]
-    pub compare: CompareArgs,
-    /// Print JSON, one query a line.
+    /// Print JSON, one query per line.
     #[arg(long)]
     pub json: bool,
+    /// The corpus that is searched.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
 }
 
 /// Arguments of `recommend`.
 #[derive(Debug, Args)]
 pub struct RecommendArgs {
-    /// The record to find others for.
+    /// Recommend products that are similar to the product with this id.
     #[arg(
         value_name = "ID",
         conflicts_with = "text",
         required_unless_present = "text"
     )]
     pub id: Option<String>,
-    /// A text to find records for.
-    #[arg(long, value_name = "TEXT")]
-    pub text: Option<String>,
-    /// The texts that are searched.
-    #[command(flatten)]
-    pub corpus: CorpusArgs,
-    /// How many records to recommend.
+    /// Show the K closest products.
     #[arg(short, value_name = "K", default_value_t = 5)]
     pub k: usize,
-    /// How vectors are compared.
-    #[command(flatten)]
-    pub compare: CompareArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Recommend products that are similar to this text.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// The corpus that is searched.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
 }
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Files of texts, one a line.
+    /// Encode the texts of these files, one per line.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Speeds of other programs on the same files, to stand beside: JSON with the keys `threads` and
-    /// `rows`, each row with `peer` (its name ends in its precision: torch-f32), `workload`, `texts`,
-    /// `seconds`, `texts_per_second`, `cosine_min` and `cosine_mean`.
-    #[arg(long, value_name = "FILE")]
-    pub peers: Option<PathBuf>,
-    /// Timed runs of each file after a warm-up; the best counts, and the median stands beside it.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    pub runs: u32,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Time N runs of each file after a warm-up; the fastest and the median are shown.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
 }
 
-/// Arguments of `export`; the precision is the model's.
+/// Arguments of `export`; `--precision` belongs to the model.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The folder to write.
+    /// Write this folder.
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
 }
@@ -374,5 +394,29 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_under_their_own_heading() {
+        let mut cli = super::Cli::command();
+        cli.build();
+        for command in cli.get_subcommands() {
+            for (name, heading) in [
+                ("k", None),
+                ("json", None),
+                ("quiet", None),
+                ("help", None),
+                ("corpus", None),
+                ("columns", Some("Reading")),
+                ("dimensions", Some("Vectors")),
+                ("device", Some("Model")),
+            ] {
+                let mut arguments = command.get_arguments();
+                if let Some(argument) = arguments.find(|argument| argument.get_id() == name) {
+                    let command = command.get_name();
+                    assert_eq!(argument.get_help_heading(), heading, "{command} {name}");
+                }
+            }
+        }
     }
 }

@@ -1,27 +1,28 @@
-//! The library behind the `infer` program: texts from files, vectors into files, and the commands
-//! between them.
+//! The library behind the program `infer`: texts from files, vectors in files, and the commands
+//! that connect them.
 //!
-//! | word | module |
+//! | step | module |
 //! | --- | --- |
-//! | read | [`records`] |
-//! | embed | [`stream`], on [`model::SentenceEncoder`] |
-//! | write, read again | [`vectors`] |
-//! | search | [`catalogue`], on [`search::Index`] |
-//! | print | [`terminal`] |
+//! | parse the command line | [`cli`] |
+//! | open a file of texts | [`input`], on [`records`] |
+//! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
+//! | write vectors, read them again | [`vectors`] |
+//! | check that saved vectors belong to a corpus | `verify` |
+//! | hold a corpus and its index | [`corpus`], on [`search::Index`] |
+//! | print hits and scores | `output` |
+//! | one file per command | `commands` |
 
-pub mod catalogue;
 pub mod cli;
 mod commands;
-pub mod failure;
-pub mod peers;
+pub mod corpus;
+pub mod error;
+pub mod input;
+mod output;
 pub mod precision;
-mod saved_vectors;
 pub mod stream;
-pub mod terminal;
-mod unfinished;
 pub mod vectors;
+mod verify;
 
 pub use cli::Cli;
 pub use commands::run;
-pub use failure::Failure;
-pub use terminal::Terminal;
+pub use error::Error;

@@ -1,21 +1,21 @@
-//! The precision that the command line asks for.
+//! The option `--precision`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use model::{Precision, UnknownPrecision};
 
-/// A precision, or that of the model's file.
+/// A precision, or the one of the model's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrecisionChoice {
-    /// As the model's file has it.
+    /// The precision of the model's file.
     Auto,
-    /// This one.
+    /// This precision.
     Exactly(Precision),
 }
 
 impl PrecisionChoice {
-    /// The precision, where one is chosen.
+    /// The chosen precision; `None` for `auto`.
     #[must_use]
     pub fn chosen(self) -> Option<Precision> {
         match self {

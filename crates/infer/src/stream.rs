@@ -1,56 +1,56 @@
-//! From a reader of records to vectors, a window at a time: memory does not grow with the file.
+//! From a reader of rows to vectors, one window at a time: memory does not grow with the file.
 
 use std::ops::ControlFlow;
 
 use model::{Embeddings, SentenceEncoder};
-use records::{Record, RecordError, RecordReader};
+use program::{Console, Unit};
+use records::{Row, RowReader};
 
-use crate::failure::Failure;
-use crate::terminal::{BarKind, Notes};
+use crate::error::Error;
 
-/// The most records that are held at once. Within a window texts are sorted by length, so a large
-/// one pads less.
-const WINDOW_RECORDS: usize = 4096;
+/// The most rows of a window. The encoder sorts the texts of a window by length, so a large window
+/// needs less padding.
+const WINDOW_ROWS: usize = 4096;
 
-/// The most bytes of text that are held at once, beside the record that passes it.
+/// The most bytes of text in a window; the row that passes this limit is the last one.
 const WINDOW_BYTES: usize = 8 << 20;
 
-/// How a record becomes texts.
+/// How many texts a row gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextsOf {
-    /// One text: its fields, joined by a space.
-    Record,
-    /// As many texts as it has fields.
+    /// One text: the fields of the row, joined by a space.
+    Row,
+    /// One text per field.
     Fields,
 }
 
 impl TextsOf {
-    fn window(self, window: &[Record]) -> Vec<String> {
+    fn window(self, window: &[Row]) -> Vec<String> {
         match self {
-            Self::Record => window.iter().map(Record::text).collect(),
+            Self::Row => window.iter().map(Row::text).collect(),
             Self::Fields => window
                 .iter()
-                .flat_map(|record| record.fields.iter().cloned())
+                .flat_map(|row| row.fields.iter().cloned())
                 .collect(),
         }
     }
 }
 
-/// Embeds all records of a reader under a progress bar, hands each window with its vectors to
-/// `sink`, says how many texts were cut, and returns the number of texts.
+/// Embeds all rows of a reader under a progress bar, passes each window with its vectors to `sink`,
+/// notes how many texts were truncated, and returns the number of texts.
 ///
 /// # Errors
 ///
-/// When a record is bad, the model fails or the sink does.
+/// When a row is bad, the model fails or the sink does.
 pub fn embed_file(
-    reader: &mut RecordReader,
+    reader: &mut RowReader,
     texts_of: TextsOf,
     encoder: &SentenceEncoder,
-    notes: Notes,
-    mut sink: impl FnMut(Vec<Record>, &Embeddings) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
-    // The number of records is not known before the end: the bar follows the bytes.
-    let bar = notes.bar(reader.total_bytes(), BarKind::Bytes);
+    console: Console,
+    mut sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    // The number of rows is unknown before the end: the bar follows the bytes.
+    let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
     let (mut texts, mut truncated) = (0, 0);
     loop {
         let read_before = reader.bytes_read();
@@ -60,57 +60,57 @@ pub fn embed_file(
         }
         let window_bytes = reader.bytes_read() - read_before;
         let vectors = encoder.encode_with_progress(&texts_of.window(&window), |progress| {
-            // The reader is ahead by the window: what counts is how much of it has been encoded.
+            // The reader is one window ahead: the bar shows how much of it is encoded.
             let share = progress.done as f64 / progress.total.max(1) as f64;
             bar.set_position(read_before + (window_bytes as f64 * share) as u64);
             let done = texts + progress.done;
             let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
-            bar.set_message(format!("{done} texts  {rate:.1}/s"));
+            bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
             ControlFlow::Continue(())
         })?;
         texts += vectors.len();
         truncated += vectors.truncated();
-        // What is printed does not run into the bar.
+        // Printed results must not run into the bar.
         bar.suspend(|| sink(window, &vectors))?;
     }
     bar.finish_and_clear();
-    note_truncated(truncated, texts, encoder, notes);
+    note_truncated(truncated, texts, encoder, console);
     Ok(texts)
 }
 
-/// Says how many texts were longer than the model reads.
-pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, notes: Notes) {
+/// Notes how many texts were longer than the model reads.
+pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, console: Console) {
     if truncated > 0 {
         let limit = encoder.tokenizer().max_length();
-        notes.note(format_args!(
-            "note: {truncated} of {texts} texts have more than {limit} tokens; the rest was cut"
+        console.note(format_args!(
+            "note: {truncated} of {texts} texts truncated to {limit} tokens"
         ));
     }
 }
 
-/// Says how many rows were skipped.
-pub fn note_skipped(reader: &RecordReader, notes: Notes) {
+/// Notes how many rows were skipped, and why the first was.
+pub fn note_skipped(reader: &RowReader, console: Console) {
     if reader.skipped() > 0 {
         let first = reader
             .first_skipped()
             .map(|error| format!("; the first: {error}"))
             .unwrap_or_default();
         let rows = if reader.skipped() == 1 { "row" } else { "rows" };
-        notes.note(format_args!(
+        console.note(format_args!(
             "note: skipped {} bad {rows}{first}",
             reader.skipped()
         ));
     }
 }
 
-fn next_window(reader: &mut RecordReader) -> Result<Vec<Record>, Failure> {
+fn next_window(reader: &mut RowReader) -> Result<Vec<Row>, Error> {
     let mut window = Vec::new();
     let mut bytes = 0;
-    while window.len() < WINDOW_RECORDS && bytes < WINDOW_BYTES {
-        let Some(record) = reader.next() else { break };
-        let record: Record = record.map_err(|error: RecordError| Failure::from(error))?;
-        bytes += record.fields.iter().map(String::len).sum::<usize>();
-        window.push(record);
+    while window.len() < WINDOW_ROWS && bytes < WINDOW_BYTES {
+        let Some(row) = reader.next() else { break };
+        let row = row?;
+        bytes += row.fields.iter().map(String::len).sum::<usize>();
+        window.push(row);
     }
     Ok(window)
 }

@@ -103,14 +103,19 @@ impl MpNetConfig {
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG_FILE);
         let config: Self = read_json(&path)?;
-        config
-            .check()
-            .map_err(|(field, reason)| ModelError::Field {
-                path,
+        config.checked(&path)
+    }
+
+    /// These settings, if an MPNet can have them; `path` is named in errors.
+    pub(crate) fn checked(self, path: &Path) -> Result<Self> {
+        match self.check() {
+            Ok(()) => Ok(self),
+            Err((field, reason)) => Err(ModelError::Field {
+                path: path.to_owned(),
                 field,
                 reason,
-            })?;
-        Ok(config)
+            }),
+        }
     }
 
     /// Width of one attention head.

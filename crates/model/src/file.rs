@@ -11,7 +11,12 @@ use crate::error::{ModelError, Result};
 /// Reads and parses a JSON file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::io(path, source))?;
-    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    parse_json(path, &bytes)
+}
+
+/// Parses the content of a JSON file; `path` is named in errors.
+pub(crate) fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|source| ModelError::Json {
         path: path.to_owned(),
         source,

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
-use crate::error::{BoxedError, ModelError, Result};
+use crate::error::{ModelError, Result};
 use crate::guard::guarded;
 
 /// File name of the tokenizer in a model folder.
@@ -65,11 +66,24 @@ impl SentenceTokenizer {
     ) -> Result<Self> {
         let path = folder.join(TOKENIZER_FILE);
         let bytes = std::fs::read(&path).map_err(|source| ModelError::io(&path, source))?;
+        Self::from_bytes(folder, &bytes, max_length, config, lowercase)
+    }
+
+    /// As [`from_folder`](Self::from_folder), from the content of `tokenizer.json`; `folder` is named
+    /// in errors.
+    pub(crate) fn from_bytes(
+        folder: &Path,
+        bytes: &[u8],
+        max_length: usize,
+        config: &MpNetConfig,
+        lowercase: bool,
+    ) -> Result<Self> {
+        let path = folder.join(TOKENIZER_FILE);
         let unreadable = |source| ModelError::Tokenizer {
             path: path.clone(),
             source,
         };
-        let mut tokenizer = parse(&bytes).map_err(unreadable)?;
+        let mut tokenizer = parse(bytes).map_err(unreadable)?;
 
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= config.vocab_size {

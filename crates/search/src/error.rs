@@ -1,10 +1,10 @@
-//! What can be wrong with vectors.
+//! Errors of search.
 
-/// Vectors that cannot be compared.
+/// Vectors that cannot be compared, or an index without the vector asked for.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
-    /// Rows of no width, or values that do not fill whole rows.
+    /// A width of 0, or values that do not fill whole rows.
     #[error("{values} values are not whole rows of width {width}")]
     Shape {
         /// Number of values.
@@ -20,15 +20,15 @@ pub enum SearchError {
         /// Width of the second.
         right: usize,
     },
-    /// Pairs need as many left as right vectors.
-    #[error("{left} vectors cannot be paired with {right}")]
+    /// Pairwise similarity of two sets with different numbers of vectors.
+    #[error("{left} vectors cannot be paired with {right} vectors")]
     Pairs {
-        /// Number of the first.
+        /// Number of vectors in the first set.
         left: usize,
-        /// Number of the second.
+        /// Number of vectors in the second set.
         right: usize,
     },
-    /// A NaN or an infinity.
+    /// A NaN or an infinite value.
     #[error("row {row}, column {column} holds {value}, which cannot be ordered")]
     NotFinite {
         /// Row, from 0.
@@ -38,12 +38,12 @@ pub enum SearchError {
         /// The value.
         value: f32,
     },
-    /// An item that is not there.
-    #[error("there is no item {item}: the index holds {len}")]
-    NoSuchItem {
-        /// What was asked for, from 0.
-        item: usize,
-        /// How many there are.
+    /// A position at or above the number of vectors.
+    #[error("there is no vector {index} (counting from 0): the index holds {len} vectors")]
+    NoSuchVector {
+        /// The position, from 0.
+        index: usize,
+        /// Number of vectors in the index.
         len: usize,
     },
 }

@@ -1,43 +1,43 @@
-//! Vectors that are searched again and again.
+//! An index that holds its vectors and answers many queries.
 
 use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::SearchError;
-use crate::rows::Rows;
 use crate::similarity::{Similarity, check_widths};
 use crate::top_k::{Hit, TopK};
+use crate::vectors_view::VectorsView;
 
-/// Rows that one task scores: 128 rows of 768 values are 384 KiB, which stay in a core's
-/// second-level cache while all queries of a block pass over them.
+/// Vectors that one task scores. 128 rows of 768 values take 384 KiB, which stay in a core's L2 cache
+/// while all queries of a block are compared with them.
 const BLOCK_ROWS: usize = 128;
 
-/// Queries whose heaps are filled at once; bounds the memory of a search to blocks, never
-/// `[queries, rows]`.
+/// Queries whose heaps are filled at once, so that no search holds all `[queries, vectors]` scores.
 const BLOCK_QUERIES: usize = 64;
 
-/// An exact index: every query is compared with every vector, on all threads.
+/// An exact index: it compares every query with every vector, on all threads.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// Prepared once: of length 1 for the cosine.
+    /// Normalized once to L2 norm 1 for the cosine; unchanged for the dot product.
     values: Vec<f32>,
     width: usize,
     similarity: Similarity,
 }
 
 impl Index {
-    /// Takes vectors, row-major `[n, width]`.
+    /// Builds an index over vectors, row-major `[n, width]`.
     ///
     /// # Errors
     ///
-    /// When `width` is 0, the values are not whole rows, or one is not finite.
+    /// [`SearchError::Shape`] if `width` is 0 or does not divide the number of values;
+    /// [`SearchError::NotFinite`] if a value is NaN or infinite.
     pub fn new(
         mut values: Vec<f32>,
         width: usize,
         similarity: Similarity,
     ) -> Result<Self, SearchError> {
-        Rows::new(&values, width)?.check_finite()?;
-        similarity.prepare_in_place(&mut values, width);
+        VectorsView::new(&values, width)?.check_finite()?;
+        similarity.normalize_rows(&mut values, width);
         Ok(Self {
             values,
             width,
@@ -51,51 +51,52 @@ impl Index {
         self.values.len() / self.width
     }
 
-    /// Whether there is none.
+    /// Whether the index holds no vector.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Width of every vector.
+    /// Width of every vector, above 0.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The best `k` vectors for every query, best first.
+    /// The best `k` vectors for every query, best first: `[queries][min(k, len)]`.
     ///
     /// # Errors
     ///
-    /// When the queries have another width, or a value is not finite.
-    pub fn search(&self, queries: Rows<'_>, k: usize) -> Result<Vec<Vec<Hit>>, SearchError> {
-        check_widths(queries, self.rows()?)?;
-        let queries = self.similarity.prepare(queries)?;
+    /// [`SearchError::Width`] if the queries have another width; [`SearchError::NotFinite`] if a
+    /// value is NaN or infinite.
+    pub fn search(&self, queries: VectorsView<'_>, k: usize) -> Result<Vec<Vec<Hit>>, SearchError> {
+        check_widths(queries, self.view()?)?;
+        let queries = self.similarity.normalized_rows(queries)?;
         Ok(self.top_k(&queries, k, None))
     }
 
-    /// The `k` vectors that are most like the one at `item`, itself left out.
+    /// The `k` vectors most similar to the vector at `index`, best first, without that vector.
     ///
     /// # Errors
     ///
-    /// When there is no such item.
-    pub fn recommend(&self, item: usize, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let query = self.rows()?.get(item).ok_or(SearchError::NoSuchItem {
-            item,
+    /// [`SearchError::NoSuchVector`] if `index` is not below [`len`](Self::len).
+    pub fn recommend(&self, index: usize, k: usize) -> Result<Vec<Hit>, SearchError> {
+        let query = self.view()?.get(index).ok_or(SearchError::NoSuchVector {
+            index,
             len: self.len(),
         })?;
         Ok(self
-            .top_k(query, k, Some(item))
+            .top_k(query, k, Some(index))
             .into_iter()
             .next()
             .unwrap_or_default())
     }
 
-    fn rows(&self) -> Result<Rows<'_>, SearchError> {
-        Rows::new(&self.values, self.width)
+    fn view(&self) -> Result<VectorsView<'_>, SearchError> {
+        VectorsView::new(&self.values, self.width)
     }
 
-    /// Blocks of rows are scored in parallel, each into heaps of its own, which are then merged.
+    /// Scores blocks of vectors in parallel, each into its own heaps, and merges the heaps.
     fn top_k(&self, queries: &[f32], k: usize, without: Option<usize>) -> Vec<Vec<Hit>> {
         let k = k.min(self.len());
         let arch = Arch::new();
@@ -106,8 +107,8 @@ impl Index {
                 .values
                 .par_chunks(BLOCK_ROWS * self.width)
                 .enumerate()
-                .fold(empty, |mut heaps, (number, rows)| {
-                    let first = number * BLOCK_ROWS;
+                .fold(empty, |mut heaps, (block_number, rows)| {
+                    let first = block_number * BLOCK_ROWS;
                     arch.dispatch(|| self.score_block(block, rows, first, without, &mut heaps));
                     heaps
                 })
@@ -154,7 +155,9 @@ mod tests {
     }
 
     fn search(index: &Index, query: [f32; 2], k: usize) -> Vec<(usize, f32)> {
-        let hits = index.search(Rows::new(&query, 2).unwrap(), k).unwrap();
+        let hits = index
+            .search(VectorsView::new(&query, 2).unwrap(), k)
+            .unwrap();
         hits[0].iter().map(|hit| (hit.index, hit.score)).collect()
     }
 
@@ -165,14 +168,14 @@ mod tests {
         assert_eq!(search(&empty, [1.0, 0.0], 5), []);
         let three = index(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
         assert_eq!(search(&three, [1.0, 0.0], 0), []);
-        // The zero vector and the right angle are equally far: the lower index first.
+        // The zero vector and the right angle both score 0: the lower index comes first.
         assert_eq!(
             search(&three, [1.0, 0.0], 9),
             [(1, 1.0), (0, 0.0), (2, 0.0)]
         );
         assert_eq!(search(&three, [0.0, 0.0], 2), [(0, 0.0), (1, 0.0)]);
         assert_eq!(
-            three.search(Rows::new(&[], 2).unwrap(), 3).unwrap(),
+            three.search(VectorsView::new(&[], 2).unwrap(), 3).unwrap(),
             [[]; 0]
         );
     }
@@ -191,12 +194,12 @@ mod tests {
         );
         let nan = [f32::NAN, 0.0];
         let error = index(&[1.0, 0.0])
-            .search(Rows::new(&nan, 2).unwrap(), 1)
+            .search(VectorsView::new(&nan, 2).unwrap(), 1)
             .unwrap_err();
         assert!(
             matches!(error, SearchError::NotFinite { row: 0, column: 0, value } if value.is_nan())
         );
-        let wide = Rows::new(&[1.0; 3], 3).unwrap();
+        let wide = VectorsView::new(&[1.0; 3], 3).unwrap();
         assert_eq!(
             index(&[1.0, 0.0]).search(wide, 1),
             Err(SearchError::Width { left: 3, right: 2 })
@@ -211,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_not_recommended_for_itself() {
+    fn a_vector_is_not_recommended_for_itself() {
         // 0 and 2 are equal, and so is 3 in direction.
         let four = index(&[1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0]);
-        let indices = |item, k| {
-            four.recommend(item, k)
+        let indices = |index, k| {
+            four.recommend(index, k)
                 .unwrap()
                 .iter()
                 .map(|hit| hit.index)
@@ -226,7 +229,7 @@ mod tests {
         assert_eq!(indices(0, 0), [0; 0]);
         assert_eq!(
             four.recommend(4, 1),
-            Err(SearchError::NoSuchItem { item: 4, len: 4 })
+            Err(SearchError::NoSuchVector { index: 4, len: 4 })
         );
     }
 }

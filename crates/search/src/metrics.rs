@@ -1,54 +1,56 @@
-//! The metrics of retrieval and of similarity, in `f64`.
+//! Metrics of retrieval and of similarity, in `f64`.
 //!
-//! A ranking is given as the relevance of its results, best first.
+//! A ranking is the list of the relevance of its results, best first.
 //!
-//! Whose definitions these are:
+//! The definitions are those of:
 //! - sentence-transformers' `InformationRetrievalEvaluator`, for one query: [`accuracy`],
 //!   [`precision`], [`recall`], [`reciprocal_rank`] (its MRR), [`average_precision`] (its MAP) and
-//!   [`ndcg`] of grades that are 0 or 1, for which both gains are the same. It leaves out queries
-//!   without a relevant document; here they give 0, and `None` for [`ndcg`].
-//! - `scipy.stats`: [`pearson`] and [`spearman`], with `None` in place of NaN.
-//! - Not sentence-transformers', which knows no grades: [`ndcg`] of graded relevance, after the
-//!   papers that [`Gain`] names. The scores of the real model are those of [`Gain::Exponential`].
+//!   [`ndcg`] of relevance 0 or 1, for which both gains are the same. It leaves out queries without a
+//!   relevant document; these functions give 0 for them, and [`ndcg`] gives `None`.
+//! - `scipy.stats`: [`pearson`] and [`spearman`], with `None` instead of NaN.
+//! - The papers that [`Gain`] names: [`ndcg`] of graded relevance, which sentence-transformers does
+//!   not have.
 
-/// What a relevance grade is worth in [`ndcg`].
+/// Gain of a result of some relevance in [`ndcg`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gain {
-    /// The grade itself (Järvelin and Kekäläinen, 2002).
+    /// The relevance itself (Järvelin and Kekäläinen, 2002).
     Linear,
-    /// `2^grade - 1` (Burges et al., 2005), which counts high grades more.
+    /// `2^relevance - 1` (Burges et al., 2005), which gives more weight to high relevance.
     Exponential,
 }
 
 impl Gain {
-    fn of(self, grade: f64) -> f64 {
+    fn of(self, relevance: f64) -> f64 {
         match self {
-            Self::Linear => grade,
-            Self::Exponential => grade.exp2() - 1.0,
+            Self::Linear => relevance,
+            Self::Exponential => relevance.exp2() - 1.0,
         }
     }
 }
 
-/// Normalised discounted cumulative gain of the first `k` results, in `[0, 1]`: the gain of each
-/// result over the logarithm of its rank plus one, relative to the best order of `all_grades` (the
-/// grades of everything judged for the query). `None` where nothing is relevant.
+/// Normalised discounted cumulative gain of the first `k` results, in `[0, 1]`.
+///
+/// Sums `gain / log2(rank + 1)` over the results and divides by the sum for the best order of
+/// `all_relevance`, the relevance of every document judged for the query. `None` if that best sum is
+/// 0.
 #[must_use]
-pub fn ndcg(ranked_grades: &[f64], all_grades: &[f64], k: usize, gain: Gain) -> Option<f64> {
-    let discounted = |grades: &[f64]| -> f64 {
-        grades
+pub fn ndcg(ranked_relevance: &[f64], all_relevance: &[f64], k: usize, gain: Gain) -> Option<f64> {
+    let discounted = |relevance: &[f64]| -> f64 {
+        relevance
             .iter()
             .take(k)
             .zip(1u32..)
-            .map(|(&grade, rank)| gain.of(grade) / (f64::from(rank) + 1.0).log2())
+            .map(|(&relevance, rank)| gain.of(relevance) / (f64::from(rank) + 1.0).log2())
             .sum()
     };
-    let mut ideal = all_grades.to_vec();
+    let mut ideal = all_relevance.to_vec();
     ideal.sort_by(|a, b| b.total_cmp(a));
     let best = discounted(&ideal);
-    (best > 0.0).then(|| discounted(ranked_grades) / best)
+    (best > 0.0).then(|| discounted(ranked_relevance) / best)
 }
 
-/// 1 over the rank of the first relevant result among the first `k`, or 0.
+/// 1 / rank of the first relevant result among the first `k`, or 0.
 #[must_use]
 pub fn reciprocal_rank(ranked_relevant: &[bool], k: usize) -> f64 {
     let first = ranked_relevant
@@ -58,7 +60,7 @@ pub fn reciprocal_rank(ranked_relevant: &[bool], k: usize) -> f64 {
     first.map_or(0.0, |position| 1.0 / (position as f64 + 1.0))
 }
 
-/// 1 where one of the first `k` results is relevant, else 0.
+/// 1 if one of the first `k` results is relevant, else 0.
 #[must_use]
 pub fn accuracy(ranked_relevant: &[bool], k: usize) -> f64 {
     if ranked_relevant.iter().take(k).any(|&relevant| relevant) {
@@ -68,20 +70,20 @@ pub fn accuracy(ranked_relevant: &[bool], k: usize) -> f64 {
     }
 }
 
-/// Relevant results among the first `k`, over `k`; 0 for `k` = 0.
+/// Number of relevant results among the first `k`, divided by `k`; 0 for `k` = 0.
 #[must_use]
 pub fn precision(ranked_relevant: &[bool], k: usize) -> f64 {
     ratio(relevant_in(ranked_relevant, k), k)
 }
 
-/// Relevant results among the first `k`, over all relevant ones; 0 where there are none.
+/// Number of relevant results among the first `k`, divided by `total_relevant`; 0 if that is 0.
 #[must_use]
 pub fn recall(ranked_relevant: &[bool], total_relevant: usize, k: usize) -> f64 {
     ratio(relevant_in(ranked_relevant, k), total_relevant)
 }
 
-/// Mean of the precision at every relevant result among the first `k`, over the most that could be
-/// there: the smaller of `k` and `total_relevant`.
+/// Sum of the precision at every relevant result among the first `k`, divided by
+/// `min(k, total_relevant)`; 0 if that is 0.
 #[must_use]
 pub fn average_precision(ranked_relevant: &[bool], total_relevant: usize, k: usize) -> f64 {
     let mut found = 0;
@@ -116,8 +118,8 @@ fn ratio(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// Pearson's correlation, in `[-1, 1]`. `None` where lengths differ, fewer than two values are
-/// given, one is not finite or one side does not vary.
+/// Pearson's correlation, in `[-1, 1]`. `None` if the lengths differ or are below 2, a value is not
+/// finite, or one side is constant.
 #[must_use]
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     if x.len() != y.len() {
@@ -128,7 +130,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     Some((product / (x.length * y.length)).clamp(-1.0, 1.0))
 }
 
-/// How far values are from their mean, in a unit that keeps their squares within reach of an `f64`.
+/// Deviations from the mean, in a unit whose squares neither overflow nor vanish in an `f64`.
 struct Deviations {
     values: Vec<f64>,
     /// Above 0.
@@ -136,8 +138,8 @@ struct Deviations {
 }
 
 impl Deviations {
-    /// `None` where a value is not finite or none differs from the first. Both are asked of the
-    /// values themselves: the deviations of equal values need not be 0, as their mean is rounded.
+    /// `None` if a value is not finite or all are equal. Both checks look at the values: the
+    /// deviations of equal values may differ from 0, because their mean is rounded.
     fn of(values: &[f64]) -> Option<Self> {
         let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
         if !varies || values.iter().any(|value| !value.is_finite()) {
@@ -148,7 +150,7 @@ impl Deviations {
             .fold(0.0f64, |max, value| max.max(value.abs()));
         let unit = power_of_two(largest);
         let mut values: Vec<f64> = values.iter().map(|value| value / unit).collect();
-        // Twice, as the first mean may be off by more than small deviations are.
+        // Twice, because the error of the first mean may exceed small deviations.
         for _ in 0..2 {
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             values.iter_mut().for_each(|value| *value -= mean);
@@ -158,16 +160,17 @@ impl Deviations {
     }
 }
 
-/// The power of two below a positive value, or the smallest normal one: division by it is exact.
+/// The largest power of two not above a positive value, or the smallest normal number. Division by
+/// it is exact.
 fn power_of_two(value: f64) -> f64 {
-    // An infinity has all bits of the exponent and no other.
+    // The bits of infinity are those of the exponent.
     let exponent = value.to_bits() & f64::INFINITY.to_bits();
     f64::from_bits(exponent).max(f64::MIN_POSITIVE)
 }
 
-/// Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs.
-/// `None` where lengths differ, fewer than two values are given, one is NaN, which has no rank, or
-/// one side does not vary. An infinity has a rank.
+/// Spearman's rank correlation: Pearson's of the ranks, where equal values share their mean rank.
+/// `None` if the lengths differ or are below 2, a value is NaN, or one side is constant. Infinite
+/// values have a rank.
 #[must_use]
 pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     if x.iter().chain(y).any(|value| value.is_nan()) {
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_has_no_correlation() {
+    fn nan_has_no_correlation() {
         let varied = [1.0, 2.0, 3.0];
         for correlation in [pearson, spearman] {
             assert_eq!(correlation(&[1.0, f64::NAN, 3.0], &varied), None);
@@ -332,16 +335,16 @@ mod tests {
         }
 
         #[test]
-        fn the_best_order_has_ndcg_one(mut grades in prop::collection::vec(0u8..4, 1..30), k in 1usize..40) {
-            grades.sort_by(|a, b| b.cmp(a));
-            let grades: Vec<f64> = grades.into_iter().map(f64::from).collect();
+        fn the_best_order_has_ndcg_one(mut relevance in prop::collection::vec(0u8..4, 1..30), k in 1usize..40) {
+            relevance.sort_by(|a, b| b.cmp(a));
+            let relevance: Vec<f64> = relevance.into_iter().map(f64::from).collect();
             for gain in [Gain::Linear, Gain::Exponential] {
-                match ndcg(&grades, &grades, k, gain) {
+                match ndcg(&relevance, &relevance, k, gain) {
                     Some(value) => prop_assert!((value - 1.0).abs() < TOLERANCE),
-                    None => prop_assert!(grades.iter().all(|grade| *grade == 0.0)),
+                    None => prop_assert!(relevance.iter().all(|value| *value == 0.0)),
                 }
-                let backwards: Vec<f64> = grades.iter().rev().copied().collect();
-                prop_assert!(ndcg(&backwards, &grades, k, gain).is_none_or(|value| (0.0..=1.0 + TOLERANCE).contains(&value)));
+                let backwards: Vec<f64> = relevance.iter().rev().copied().collect();
+                prop_assert!(ndcg(&backwards, &relevance, k, gain).is_none_or(|value| (0.0..=1.0 + TOLERANCE).contains(&value)));
             }
         }
     }

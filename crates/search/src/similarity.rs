@@ -1,49 +1,49 @@
-//! How alike two vectors are, for pairs and for all against all.
+//! Similarity of two vectors, of pairs and of all pairs of two sets.
 
 use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::dot::{dot, normalize};
 use crate::error::SearchError;
-use crate::rows::Rows;
+use crate::vectors_view::VectorsView;
 
-/// The measure of likeness.
+/// The measure of similarity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Similarity {
-    /// Cosine of the angle, in `[-1, 1]`; 0 where a vector is zero.
+    /// Cosine of the angle, in `[-1, 1]`; 0 if a vector is zero.
     #[default]
     Cosine,
-    /// Sum of the products of the values.
+    /// Dot product, unbounded.
     DotProduct,
 }
 
 impl Similarity {
-    /// Copies rows into the form in which [`score`](Self::score) takes them.
-    pub(crate) fn prepare(self, rows: Rows<'_>) -> Result<Vec<f32>, SearchError> {
+    /// Copies rows for [`score`](Self::score), normalized by [`normalize_rows`](Self::normalize_rows).
+    pub(crate) fn normalized_rows(self, rows: VectorsView<'_>) -> Result<Vec<f32>, SearchError> {
         rows.check_finite()?;
         let mut values: Vec<f32> = rows.iter().flatten().copied().collect();
-        self.prepare_in_place(&mut values, rows.width());
+        self.normalize_rows(&mut values, rows.width());
         Ok(values)
     }
 
-    pub(crate) fn prepare_in_place(self, values: &mut [f32], width: usize) {
+    /// Scales every row to L2 norm 1 for the cosine; leaves rows as they are for the dot product.
+    pub(crate) fn normalize_rows(self, values: &mut [f32], width: usize) {
         if self == Self::Cosine {
             values.par_chunks_exact_mut(width).for_each(normalize);
         }
     }
 
-    /// Similarity of two prepared rows.
+    /// Similarity of two rows that [`normalize_rows`](Self::normalize_rows) has passed.
     #[inline(always)]
     pub(crate) fn score(self, left: &[f32], right: &[f32]) -> f32 {
-        let product = dot(left, right);
+        let dot = dot(left, right);
         match self {
-            // Rounding may step over the edge.
-            Self::Cosine => product.clamp(-1.0, 1.0) + 0.0,
-            // Products of finite values may overflow on both sides of zero; what has no order comes
-            // last.
-            Self::DotProduct if product.is_nan() => f32::NEG_INFINITY,
-            // Turns -0 into 0, which the order of hits would tell apart.
-            Self::DotProduct => product + 0.0,
+            // Rounding may leave [-1, 1].
+            Self::Cosine => dot.clamp(-1.0, 1.0) + 0.0,
+            // Finite values may overflow to both infinities, whose sum is NaN: it comes last.
+            Self::DotProduct if dot.is_nan() => f32::NEG_INFINITY,
+            // Turns -0 into 0: the order of hits would tell them apart.
+            Self::DotProduct => dot + 0.0,
         }
     }
 }
@@ -52,10 +52,11 @@ impl Similarity {
 ///
 /// # Errors
 ///
-/// When numbers of rows or widths differ, or a value is not finite.
+/// [`SearchError::Width`] or [`SearchError::Pairs`] if widths or numbers of rows differ;
+/// [`SearchError::NotFinite`] if a value is NaN or infinite.
 pub fn pairwise_similarity(
-    left: Rows<'_>,
-    right: Rows<'_>,
+    left: VectorsView<'_>,
+    right: VectorsView<'_>,
     similarity: Similarity,
 ) -> Result<Vec<f32>, SearchError> {
     check_widths(left, right)?;
@@ -66,7 +67,10 @@ pub fn pairwise_similarity(
         });
     }
     let width = left.width();
-    let (left, right) = (similarity.prepare(left)?, similarity.prepare(right)?);
+    let (left, right) = (
+        similarity.normalized_rows(left)?,
+        similarity.normalized_rows(right)?,
+    );
     let arch = Arch::new();
     Ok(left
         .par_chunks_exact(width)
@@ -79,15 +83,18 @@ pub fn pairwise_similarity(
 ///
 /// # Errors
 ///
-/// When widths differ or a value is not finite.
+/// [`SearchError::Width`] if widths differ; [`SearchError::NotFinite`] if a value is NaN or infinite.
 pub fn similarity_matrix(
-    left: Rows<'_>,
-    right: Rows<'_>,
+    left: VectorsView<'_>,
+    right: VectorsView<'_>,
     similarity: Similarity,
 ) -> Result<Vec<f32>, SearchError> {
     check_widths(left, right)?;
     let (width, columns) = (left.width(), right.len());
-    let (left, right) = (similarity.prepare(left)?, similarity.prepare(right)?);
+    let (left, right) = (
+        similarity.normalized_rows(left)?,
+        similarity.normalized_rows(right)?,
+    );
     let arch = Arch::new();
     let mut matrix = vec![0.0; left.len() / width * columns];
     if columns > 0 {
@@ -105,7 +112,10 @@ pub fn similarity_matrix(
     Ok(matrix)
 }
 
-pub(crate) fn check_widths(left: Rows<'_>, right: Rows<'_>) -> Result<(), SearchError> {
+pub(crate) fn check_widths(
+    left: VectorsView<'_>,
+    right: VectorsView<'_>,
+) -> Result<(), SearchError> {
     if left.width() == right.width() {
         return Ok(());
     }
@@ -119,8 +129,8 @@ pub(crate) fn check_widths(left: Rows<'_>, right: Rows<'_>) -> Result<(), Search
 mod tests {
     use super::*;
 
-    fn rows(values: &[f32]) -> Rows<'_> {
-        Rows::new(values, 2).unwrap()
+    fn rows(values: &[f32]) -> VectorsView<'_> {
+        VectorsView::new(values, 2).unwrap()
     }
 
     #[test]
@@ -153,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
-        let wide = Rows::new(&[1.0, 2.0, 3.0], 3).unwrap();
+    fn mismatched_vectors_are_refused() {
+        let wide = VectorsView::new(&[1.0, 2.0, 3.0], 3).unwrap();
         let width = Err(SearchError::Width { left: 2, right: 3 });
         assert_eq!(
             similarity_matrix(rows(&[1.0, 2.0]), wide, Similarity::Cosine),
@@ -182,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_without_order_comes_last() {
+    fn a_nan_dot_product_comes_last() {
         let (left, right) = ([f32::MAX, f32::MAX], [f32::MAX, -f32::MAX]);
         let dots = pairwise_similarity(rows(&left), rows(&right), Similarity::DotProduct).unwrap();
         assert_eq!(dots, [f32::NEG_INFINITY]);

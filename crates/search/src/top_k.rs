@@ -1,20 +1,20 @@
-//! The best of many with little memory: a bounded heap.
+//! The best `k` of many hits in a bounded heap.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// A vector that was found.
+/// A vector found for a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
-    /// Its position, from 0.
+    /// Position of the vector in the index, from 0.
     pub index: usize,
-    /// Its similarity to the query.
+    /// Similarity of the vector to the query.
     pub score: f32,
 }
 
 impl Hit {
     /// Better hits first: higher scores, and of equal scores the lower index.
-    fn rank(&self, other: &Self) -> Ordering {
+    fn cmp_best_first(&self, other: &Self) -> Ordering {
         other
             .score
             .total_cmp(&self.score)
@@ -22,27 +22,27 @@ impl Hit {
     }
 }
 
-/// In the heap the worst kept hit is on top.
+/// Orders hits so that the top of a [`BinaryHeap`] is the worst of them.
 #[derive(Clone, Copy)]
-struct Kept(Hit);
+struct WorstFirst(Hit);
 
-impl PartialEq for Kept {
+impl PartialEq for WorstFirst {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Kept {}
+impl Eq for WorstFirst {}
 
-impl PartialOrd for Kept {
+impl PartialOrd for WorstFirst {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Kept {
+impl Ord for WorstFirst {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.rank(&other.0)
+        self.0.cmp_best_first(&other.0)
     }
 }
 
@@ -50,7 +50,7 @@ impl Ord for Kept {
 #[derive(Clone)]
 pub(crate) struct TopK {
     k: usize,
-    heap: BinaryHeap<Kept>,
+    heap: BinaryHeap<WorstFirst>,
 }
 
 impl TopK {
@@ -63,11 +63,11 @@ impl TopK {
 
     pub(crate) fn push(&mut self, hit: Hit) {
         if self.heap.len() < self.k {
-            self.heap.push(Kept(hit));
+            self.heap.push(WorstFirst(hit));
         } else if let Some(mut worst) = self.heap.peek_mut()
-            && hit.rank(&worst.0) == Ordering::Less
+            && hit.cmp_best_first(&worst.0) == Ordering::Less
         {
-            *worst = Kept(hit);
+            *worst = WorstFirst(hit);
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_a_sort(scores in prop::collection::vec(-3i8..3, 0..60), k in 0usize..70, cut in 0usize..60) {
+        fn equals_a_full_sort(scores in prop::collection::vec(-3i8..3, 0..60), k in 0usize..70, cut in 0usize..60) {
             let hits: Vec<Hit> =
                 scores.iter().enumerate().map(|(index, s)| Hit { index, score: f32::from(*s) }).collect();
             let (front, back) = hits.split_at(cut.min(hits.len()));

@@ -1,30 +1,26 @@
-//! Says what is being fetched.
+//! Hub options of `train`, with a progress bar for downloads.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use model::hub::{DownloadProgress, HubOptions};
+use program::{Console, DownloadBar};
 
 use crate::fit::Stop;
-use crate::terminal::Notes;
 
-/// How a model's name becomes a folder; a line for each download, which ends when somebody stops.
+/// Options to resolve a model's name, with a progress bar for downloads, which end if `stop` is asked.
 pub(crate) fn hub_options(
     revision: Option<String>,
     offline: bool,
-    notes: Notes,
+    console: Console,
     stop: Stop,
 ) -> HubOptions {
     let mut options = HubOptions::default();
     options.revision = revision;
     options.offline = offline;
-    let announced = Mutex::new(None);
+    let bar = DownloadBar::new(console);
     options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
-        let mut announced = announced.lock().unwrap_or_else(PoisonError::into_inner);
-        if announced.as_ref() != Some(&progress.label) {
-            notes.note(format_args!("fetching {}", progress.label));
-            *announced = Some(progress.label.clone());
-        }
+        bar.update(&progress.label, progress.received, progress.total);
         if stop.is_asked() {
             ControlFlow::Break(())
         } else {

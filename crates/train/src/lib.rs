@@ -1,15 +1,15 @@
-//! Fine-tuning of MPNet, and the measure of what it gained.
+//! Fine-tuning of MPNet, and evaluation of the result.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | rows of texts, and which of them form a batch | [`data`] |
-//! | token ids of a batch, in order and ahead of time | [`batch`], [`loader`] |
-//! | what is minimised | [`losses`] |
+//! | rows of texts and their batches | [`data`] |
+//! | token ids of batches, tokenized ahead of time | [`batch`], [`loader`] |
+//! | loss functions | [`losses`] |
 //! | vectors, loss and gradients of a batch | [`step`] |
-//! | optimiser, schedule, checkpoints, the loop | [`training`] |
-//! | how good a model is | [`evaluation`] |
-//! | what a run leaves behind | [`report`] |
-//! | from settings to a tuned model | [`options`], [`settings`], [`fit`] |
+//! | optimiser, schedule, checkpoints, training loop | [`training`] |
+//! | evaluators and metrics | [`evaluation`] |
+//! | log, report and model card of a run | [`report`] |
+//! | a run, from its settings to the tuned model | [`options`], [`settings`], [`fit`] |
 
 mod adapter;
 pub mod batch;
@@ -19,7 +19,6 @@ pub mod data;
 mod download;
 pub mod error;
 pub mod evaluation;
-mod files;
 pub mod fit;
 pub mod loader;
 pub mod losses;
@@ -27,8 +26,8 @@ pub mod options;
 pub mod random;
 pub mod report;
 pub mod settings;
+mod shell;
 pub mod step;
-pub mod terminal;
 pub mod training;
 
 pub use error::TrainError;

@@ -3,128 +3,70 @@
 use clap::ValueEnum;
 
 use crate::backend::Backend;
-use crate::cargo::{cargo, check_build, on_workspace};
+use crate::cargo::{cargo, on_workspace};
+use crate::checks::{Check, circles, licences, links, prose};
 use crate::error::TaskError;
 use crate::runner::Runner;
 use crate::step::Step;
 
-pub(super) fn run(backend: Backend, runner: &mut Runner) -> Result<(), TaskError> {
-    runner.run_all(&steps(backend))
+/// A check that can be asked for by name, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Name {
+    /// The layout of the code, by rustfmt.
+    Format,
+    /// Spelling, by typos.
+    Spelling,
+    /// Relative links and headings in Markdown files.
+    Links,
+    /// Forbidden phrases and long sentences: see docs/src/contributing/style.md.
+    Prose,
+    /// Files that import each other in a circle.
+    Circles,
+    /// Licences, sources and versions of packages: see deny.toml.
+    Licences,
+    /// Lints, by clippy, with all backends.
+    Lints,
+    /// The documentation of the code, by rustdoc.
+    Documentation,
 }
 
-fn steps(backend: Backend) -> Vec<Step> {
-    let mut steps = vec![
-        format(),
-        spelling(),
-        licences(),
-        lints(backend),
-        documentation(backend),
-    ];
-    // What does not depend on the backend that is asked for is done with the default one.
-    if backend == Backend::Cpu {
-        steps.push(without_backend());
-        // Once is enough, where every backend is at home.
-        if cfg!(target_os = "linux") {
-            steps.push(with_all_backends());
+pub(super) fn run(names: &[Name], runner: &mut Runner) -> Result<(), TaskError> {
+    let all = Name::value_variants();
+    let names = if names.is_empty() { all } else { names };
+    names.iter().try_for_each(|name| match name {
+        Name::Format => runner.run(&cargo("format").arguments(["fmt", "--all", "--check"])),
+        Name::Spelling => {
+            runner.run(&Step::new("spelling", "typos").installed_by("pip install typos"))
         }
-    }
-    steps
+        Name::Links => runner.check("links", links::check as Check),
+        Name::Prose => runner.check("prose", prose::check),
+        Name::Circles => runner.check("circles", circles::check),
+        Name::Licences => runner.check("licences", licences::check),
+        Name::Lints => runner.cargo(&lints()).map(drop),
+        Name::Documentation => runner.cargo(&documentation()).map(drop),
+    })
 }
 
-fn format() -> Step {
-    cargo("format").arguments(["fmt", "--all", "--check"])
+/// All backends at once, because features add up: none may shut out another.
+fn lints() -> Step {
+    let end = ["--all-targets", "--", "-D", "warnings"];
+    on_workspace("lints", "clippy", &every_backend()).arguments(end)
 }
 
-fn spelling() -> Step {
-    Step::new("spelling", "typos").installed_by("pip install typos")
-}
-
-/// Not the advisories: they change from day to day and not with the code, and need the network.
-fn licences() -> Step {
-    Step::new("licences", "cargo-deny")
-        .arguments(["check", "licenses", "bans", "sources"])
-        .installed_by("cargo install cargo-deny --locked")
-}
-
-/// Lints: the one check that depends on the backend.
-pub(super) fn lints(backend: Backend) -> Step {
-    on_workspace(
-        "lints",
-        "clippy",
-        backend,
-        &["--all-targets", "--", "-D", "warnings"],
-    )
-}
-
-/// The targets are named because examples, like test targets, bring in burn with the features that
-/// clippy has just checked it with; a plain `cargo doc` would check burn once more.
-fn documentation(backend: Backend) -> Step {
-    let targets = ["--no-deps", "--lib", "--bin", "xtask", "--examples"];
-    on_workspace("documentation", "doc", backend, &targets)
+/// Of libraries and of this program, in the build that clippy has made.
+fn documentation() -> Step {
+    on_workspace("documentation", "doc", &every_backend())
+        .arguments(["--no-deps", "--lib", "--bin", "xtask"])
         .environment("RUSTDOCFLAGS", "-D warnings")
 }
 
-/// A program without a backend says which ones there are, and for that it must build.
-fn without_backend() -> Step {
-    check_build("no backend", &[])
-}
-
-/// Features add up: no backend may shut out another.
-fn with_all_backends() -> Step {
-    check_build("all backends", Backend::value_variants())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_cheapest_comes_first() {
-        let lines: Vec<String> = steps(Backend::Cpu).iter().map(Step::command_line).collect();
-        let workspace = "--workspace --no-default-features \
-                         --features model/cpu,infer/cpu,train/cpu,model/real-weights";
-        assert_eq!(
-            lines,
-            [
-                "cargo fmt --all --check".to_owned(),
-                "typos".to_owned(),
-                "cargo-deny check licenses bans sources".to_owned(),
-                format!("cargo clippy {workspace} --all-targets -- -D warnings"),
-                format!(
-                    "RUSTDOCFLAGS=\"-D warnings\" cargo doc {workspace} \
-                     --no-deps --lib --bin xtask --examples"
-                ),
-                "cargo check --workspace --no-default-features".to_owned(),
-                "cargo check --workspace --no-default-features --features \
-                 model/cpu,model/ndarray,model/wgpu,model/cuda,\
-                 infer/cpu,infer/ndarray,infer/wgpu,infer/cuda,\
-                 train/cpu,train/ndarray,train/wgpu,train/cuda"
-                    .to_owned(),
-            ]
-        );
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn sets_of_backends_are_checked_once_with_the_default_one() {
-        for &backend in Backend::value_variants() {
-            let steps = steps(backend);
-            let titles: Vec<_> = steps.iter().skip(5).map(Step::title).collect();
-            if backend == Backend::Cpu {
-                assert_eq!(titles, ["no backend", "all backends"]);
-            } else {
-                assert_eq!(titles, [""; 0]);
-            }
-        }
-    }
-
-    #[test]
-    fn the_programs_that_cargo_lacks_say_how_to_install_them() {
-        assert_eq!(spelling().install(), Some("pip install typos"));
-        assert_eq!(
-            licences().install(),
-            Some("cargo install cargo-deny --locked")
-        );
-    }
+/// The backends that compile on this system: CUDA's and WebGPU's are at home on Linux.
+fn every_backend() -> Vec<Backend> {
+    let all = Backend::value_variants();
+    let here = if cfg!(target_os = "linux") {
+        all
+    } else {
+        &all[..1]
+    };
+    here.to_vec()
 }

@@ -1,87 +1,84 @@
 //! `test`: the tests, those with the real model too.
 //!
-//! All in the development profile, so that one build serves the program that fetches the model and
-//! the tests: the crates that do the work are optimised there.
-
-use std::env::consts::EXE_SUFFIX;
-use std::path::{Path, PathBuf};
+//! One build holds all backends that are asked for. All tests run on the first of them, and on the
+//! others those that touch a device: `MPNET_BURN_TEST_DEVICE` tells them which one. The programs
+//! are called directly, so that cargo cannot build anything between two backends.
 
 use crate::backend::Backend;
 use crate::cargo::on_workspace;
 use crate::error::TaskError;
-use crate::runner::Runner;
+use crate::runner::{Executable, Runner};
 use crate::step::Step;
 
+/// The packages, and the targets of `train`, whose tests touch a device.
+const ON_DEVICE: [&str; 3] = ["model", "infer", "train"];
+
 pub(super) fn run(
-    backend: Backend,
+    backends: &[Backend],
     arguments: &[String],
     runner: &mut Runner,
 ) -> Result<(), TaskError> {
-    if backend == Backend::Cuda && !nvidia_gpu() {
-        runner.run(&build_programs(backend))?;
+    let (without_gpu, backends): (Vec<_>, Vec<_>) = backends
+        .iter()
+        .copied()
+        .partition(|&backend| backend == Backend::Cuda && !nvidia_gpu());
+    if !without_gpu.is_empty() {
+        // Compiling the tests for CUDA takes longer than all the rest, and clippy checks them.
+        let programs = ["--bin", "infer", "--bin", "train"];
+        runner.cargo(&on_workspace("build", "build", &without_gpu).arguments(programs))?;
         runner.note(format_args!(
-            "the programs were built but no test was run, because this machine has no NVIDIA GPU"
+            "the programs were built for CUDA but no test was run, because this machine has no NVIDIA GPU"
         ));
+    }
+    let Some(&first) = backends.first() else {
         return Ok(());
-    }
-    runner.run(&build(backend))?;
-    let folder = runner.output(&fetch(&development_program("infer")?))?;
+    };
+    let tests = on_workspace("build", "test", &backends).arguments(["--no-run", "--tests"]);
+    let built = runner.cargo(&tests)?;
+    let folder =
+        runner.output(&Step::new("model", program(&built, "infer")?).arguments(["fetch"]))?;
     runner.note(format_args!("the real model is in {folder}"));
-    runner.run(&tests(backend, arguments))
-}
-
-/// The programs, and all that the tests need; not this program, which cannot be replaced on Windows
-/// while it runs.
-fn build(backend: Backend) -> Step {
-    let mut targets = vec!["--bin", "infer", "--bin", "train", "--tests"];
-    if tests_everything(backend) {
-        targets.push("--examples");
+    for &backend in &backends {
+        let all = backend == first;
+        let on_device = |one: &&Executable| ON_DEVICE.contains(&one.package.as_str());
+        let chosen = built
+            .iter()
+            .filter(|one| one.test && (all || on_device(one)));
+        let steps: Vec<Step> = chosen.map(|one| test(one, backend, arguments)).collect();
+        runner.tests(title(backend), &steps)?;
     }
-    on_workspace("build", "build", backend, &targets)
+    // Examples of the documentation are written for any backend.
+    let documentation = on_workspace("doctests", "test", &backends).arguments(["--doc"]);
+    runner.tests("doctests", &[documentation])
 }
 
-/// Examples, also those of the documentation, are written for any backend: one is enough, and for a GPU each takes long
-/// to compile.
-fn tests_everything(backend: Backend) -> bool {
-    backend == Backend::Cpu
+fn test(executable: &Executable, backend: Backend, arguments: &[String]) -> Step {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Step::new(title(backend), executable.path.to_string_lossy())
+        .arguments(words)
+        .inside(&executable.folder)
+        .environment("MPNET_BURN_TEST_DEVICE", backend.name())
+        // The examples of README and guides run on the real model too.
+        .environment("MPNET_BURN_DOCS", "all")
 }
 
-fn fetch(infer: &Path) -> Step {
-    Step::new("model", infer.to_string_lossy()).arguments(["fetch"])
-}
-
-/// Unit tests and test targets (with the real model, as the features say); with the default backend examples and
-/// documentation too.
-fn tests(backend: Backend, arguments: &[String]) -> Step {
-    let mut all = Vec::new();
-    if !tests_everything(backend) {
-        all.push("--tests");
+fn title(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Cpu => "tests on cpu",
+        Backend::NdArray => "tests on ndarray",
+        Backend::Wgpu => "tests on wgpu",
+        Backend::Cuda => "tests on cuda",
     }
-    if !arguments.is_empty() {
-        all.push("--");
-        all.extend(arguments.iter().map(String::as_str));
-    }
-    on_workspace("tests", "test", backend, &all)
 }
 
-/// The programs alone: clippy checks the tests too, and compiling those for CUDA takes longer than
-/// all the rest.
-fn build_programs(backend: Backend) -> Step {
-    let targets = ["--bin", "infer", "--bin", "train"];
-    on_workspace("build", "build", backend, &targets)
-}
-
-/// A program of the workspace, built in the development profile: beside this one, whatever folder
-/// cargo builds in.
-fn development_program(name: &str) -> Result<PathBuf, TaskError> {
-    let this = std::env::current_exe().map_err(|source| TaskError::NoBuildFolder { source })?;
-    let profiles = this.parent().and_then(Path::parent).unwrap_or(&this);
-    let path = profiles.join("debug").join(format!("{name}{EXE_SUFFIX}"));
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(TaskError::NotBuilt { path })
-    }
+/// The program of a package, among what was built.
+fn program(built: &[Executable], name: &str) -> Result<String, TaskError> {
+    let program = built.iter().find(|one| !one.test && one.name == name);
+    program
+        .map(|one| one.path.to_string_lossy().into_owned())
+        .ok_or_else(|| TaskError::NotBuilt {
+            name: name.to_owned(),
+        })
 }
 
 /// Whether the driver's own tool, which comes with every driver, lists a GPU.
@@ -91,55 +88,4 @@ fn nvidia_gpu() -> bool {
         .command()
         .output();
     list.is_ok_and(|list| list.status.success() && !list.stdout.trim_ascii().is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WORKSPACE: &str = "--workspace --no-default-features \
-                             --features model/wgpu,infer/wgpu,train/wgpu,model/real-weights";
-
-    #[test]
-    fn one_build_serves_the_fetch_and_the_tests() {
-        assert_eq!(
-            build(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --bin train --tests")
-        );
-        assert_eq!(
-            tests(Backend::Wgpu, &[]).command_line(),
-            format!("cargo test {WORKSPACE} --tests")
-        );
-        assert_eq!(
-            tests(Backend::Wgpu, &["--nocapture".to_owned()]).command_line(),
-            format!("cargo test {WORKSPACE} --tests -- --nocapture")
-        );
-    }
-
-    #[test]
-    fn examples_and_documentation_are_tested_with_the_default_backend() {
-        let workspace = WORKSPACE.replace("wgpu", "cpu");
-        assert_eq!(
-            build(Backend::Cpu).command_line(),
-            format!("cargo build {workspace} --bin infer --bin train --tests --examples")
-        );
-        assert_eq!(
-            tests(Backend::Cpu, &[]).command_line(),
-            format!("cargo test {workspace}")
-        );
-    }
-
-    #[test]
-    fn without_a_gpu_the_programs_are_built_from_the_same_features() {
-        assert_eq!(
-            build_programs(Backend::Wgpu).command_line(),
-            format!("cargo build {WORKSPACE} --bin infer --bin train")
-        );
-    }
-
-    #[test]
-    fn a_program_that_was_not_built_is_named() {
-        let error = development_program("no-such-program").unwrap_err();
-        assert!(error.to_string().contains("no-such-program"), "{error}");
-    }
 }

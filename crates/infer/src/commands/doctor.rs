@@ -1,28 +1,29 @@
-//! `doctor`: what runs where, and whether it is right.
+//! `doctor`: the device, the model and a self-check.
 
 use std::io::Write;
 use std::time::Instant;
 
 use model::{Device, Precision, hub};
+use program::{Console, version};
 use serde::Serialize;
 
 use super::load;
 use crate::cli::{DoctorArgs, ModelArgs, VectorArgs};
-use crate::failure::Failure;
-use crate::terminal::Terminal;
+use crate::error::Error;
 
-/// The text whose vector is known.
+/// The text of the self-check.
 const KNOWN_TEXT: &str = "high end water bottle";
 
 /// PyTorch's vector of [`KNOWN_TEXT`] by the default model: 768 little-endian `f32`.
 const KNOWN_VECTOR: &[u8] = include_bytes!("known_vector.f32");
 
-/// What "exact" means in this project; see the README.
+/// The largest difference of a value that counts as exact in this project.
 const TOLERANCE: f32 = 1e-5;
 
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
+    commit: &'static str,
     device: String,
     device_description: String,
     backends: Vec<&'static str>,
@@ -36,17 +37,18 @@ struct Report {
     precision: String,
     load_seconds: f64,
     encode_milliseconds: f64,
-    /// Largest difference of a value to PyTorch's; none where the model's vectors are not known.
+    /// Largest difference of a value from PyTorch's; `None` where PyTorch's vector is unknown.
     difference: Option<f32>,
 }
 
 pub(super) fn run(
     model: &ModelArgs,
     args: &DoctorArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
+    let encoder = load(model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
@@ -56,6 +58,7 @@ pub(super) fn run(
 
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
+        commit: version::COMMIT,
         device: encoder.device().to_string(),
         device_description: encoder.device().description(),
         backends: Device::compiled_in(),
@@ -72,15 +75,19 @@ pub(super) fn run(
         difference,
     };
     if args.json {
-        serde_json::to_writer_pretty(terminal.out(), &report)?;
-        writeln!(terminal.out())?;
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
     } else {
-        print(&report, terminal)?;
+        report.print(out)?;
     }
+    self_check(difference)
+}
+
+/// Fails where the difference is beyond the tolerance, or NaN.
+fn self_check(difference: Option<f32>) -> Result<(), Error> {
     match difference {
-        // A NaN is not within the tolerance either.
         Some(difference) if difference.is_nan() || difference > TOLERANCE => {
-            Err(Failure::SelfCheck {
+            Err(Error::SelfCheck {
                 text: KNOWN_TEXT,
                 difference,
             })
@@ -89,50 +96,60 @@ pub(super) fn run(
     }
 }
 
-fn print(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
-    let check = match report.difference {
-        Some(difference) if difference <= TOLERANCE => {
-            format!("ok: \"{KNOWN_TEXT}\" within {difference:.1e} of PyTorch's vector")
-        }
-        Some(difference) => {
-            format!("FAILED: \"{KNOWN_TEXT}\" is {difference:.1e} away from PyTorch's vector")
-        }
-        None => "none: no vector of this model, revision, length and precision is known".to_owned(),
-    };
-    let rows = [
-        ("version", report.version.to_owned()),
-        (
-            "device",
-            format!("{} ({})", report.device, report.device_description),
-        ),
-        ("backends", report.backends.join(", ")),
-        ("threads", report.threads.to_string()),
-        ("SIMD", report.simd.join(", ")),
-        ("model", report.model.clone()),
-        ("folder", report.folder.clone()),
-        ("origin", report.origin.clone()),
-        (
-            "vectors",
-            format!(
-                "{} values, of at most {} tokens",
-                report.width, report.max_length
+impl Report {
+    fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let rows = [
+            ("version", self.version.to_owned()),
+            ("commit", self.commit.to_owned()),
+            (
+                "device",
+                format!("{} ({})", self.device, self.device_description),
             ),
-        ),
-        ("precision", report.precision.clone()),
-        ("load time", format!("{:.2} s", report.load_seconds)),
-        (
-            "first vector",
-            format!("{:.0} ms", report.encode_milliseconds),
-        ),
-        ("self-check", check),
-    ];
-    for (name, value) in rows {
-        writeln!(terminal.out(), "{name:<13} {value}")?;
+            ("backends", self.backends.join(", ")),
+            ("threads", self.threads.to_string()),
+            ("SIMD", self.simd.join(", ")),
+            ("model", self.model.clone()),
+            ("folder", self.folder.clone()),
+            ("origin", self.origin.clone()),
+            (
+                "vectors",
+                format!(
+                    "{} values, of at most {} tokens",
+                    self.width, self.max_length
+                ),
+            ),
+            ("precision", self.precision.clone()),
+            ("load time", format!("{:.2} s", self.load_seconds)),
+            (
+                "first vector",
+                format!("{:.0} ms", self.encode_milliseconds),
+            ),
+            ("self-check", self.self_check()),
+        ];
+        for (name, value) in rows {
+            writeln!(out, "{name:<13} {value}")?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn self_check(&self) -> String {
+        match self.difference {
+            Some(difference) if difference <= TOLERANCE => {
+                format!("ok: \"{KNOWN_TEXT}\" within {difference:.1e} of PyTorch's vector")
+            }
+            Some(difference) => {
+                format!(
+                    "FAILED: \"{KNOWN_TEXT}\" differs by {difference:.1e} from PyTorch's vector"
+                )
+            }
+            None => {
+                "none: no vector is known for this model, revision, length and precision".to_owned()
+            }
+        }
+    }
 }
 
-/// Whether the vector is known: that of the published default model, read to its own length.
+/// Whether [`KNOWN_VECTOR`] applies: the published default model, with its own maximum length.
 fn is_known(model: &ModelArgs) -> bool {
     let named = [
         Some(hub::DEFAULT_MODEL),
@@ -146,7 +163,7 @@ fn is_known(model: &ModelArgs) -> bool {
         && model.max_length.is_none()
 }
 
-/// The largest difference to the known vector; infinite where the widths differ.
+/// The largest difference from [`KNOWN_VECTOR`]; infinite where the widths differ.
 fn largest_difference(vector: &[f32]) -> f32 {
     let known: Vec<f32> = KNOWN_VECTOR
         .chunks_exact(4)
@@ -155,7 +172,7 @@ fn largest_difference(vector: &[f32]) -> f32 {
     if known.len() != vector.len() {
         return f32::INFINITY;
     }
-    // `max` would drop a NaN.
+    // `f32::max` would drop a NaN.
     let differences = known
         .iter()
         .zip(vector)
@@ -169,7 +186,7 @@ fn largest_difference(vector: &[f32]) -> f32 {
     })
 }
 
-/// The instructions of this processor that the CPU backends use.
+/// The SIMD instructions of this processor that the CPU backends use.
 fn simd() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {
@@ -218,5 +235,66 @@ mod tests {
         let mut wrong = known.clone();
         wrong[700] = f32::NAN;
         assert!(largest_difference(&wrong).is_nan());
+    }
+
+    fn report(difference: Option<f32>) -> Report {
+        Report {
+            version: "1.2.3",
+            commit: "0123abc",
+            device: "cpu".to_owned(),
+            device_description: String::new(),
+            backends: vec!["cpu"],
+            threads: 1,
+            simd: Vec::new(),
+            model: hub::DEFAULT_MODEL.to_owned(),
+            folder: String::new(),
+            origin: String::new(),
+            max_length: 384,
+            width: 768,
+            precision: "f32".to_owned(),
+            load_seconds: 0.5,
+            encode_milliseconds: 5.0,
+            difference,
+        }
+    }
+
+    #[test]
+    fn a_wrong_vector_fails_the_self_check() {
+        for (difference, passes, verdict) in [
+            (None, true, "none:"),
+            (Some(0.0), true, "ok:"),
+            (Some(TOLERANCE), true, "ok:"),
+            (Some(1e-4), false, "FAILED:"),
+            (Some(f32::INFINITY), false, "FAILED:"),
+            (Some(f32::NAN), false, "FAILED:"),
+        ] {
+            let result = self_check(difference);
+            assert_eq!(result.is_ok(), passes, "{difference:?}");
+            if let Err(error) = result {
+                let message = error.to_string();
+                assert!(message.contains(KNOWN_TEXT), "{message}");
+            }
+            let mut out = Vec::new();
+            report(difference).print(&mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let line = text.lines().last().unwrap();
+            assert!(line.starts_with("self-check"), "{line}");
+            assert!(line.contains(verdict), "{difference:?}: {line}");
+        }
+    }
+
+    #[test]
+    fn the_vector_is_known_of_the_default_model_as_published() {
+        use clap::Parser;
+        let known = |arguments: &[&str]| {
+            let arguments = [&["infer", "doctor"], arguments].concat();
+            is_known(&crate::Cli::parse_from(arguments).model)
+        };
+        assert!(known(&[]));
+        assert!(known(&["--model", "all-mpnet-base-v2"]));
+        assert!(known(&["--revision", "main"]));
+        assert!(!known(&["--revision", "v1"]));
+        assert!(!known(&["--model", "tuned"]));
+        assert!(!known(&["--max-length", "128"]));
     }
 }

@@ -1,26 +1,28 @@
 //! `embed`: texts into vectors, from the command line or streamed from a file.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::SentenceEncoder;
-use records::Record;
+use program::Console;
+use records::Row;
 
 use super::{encode, load};
-use crate::catalogue::open;
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
-use crate::failure::{Failure, UsageError};
+use crate::error::{Error, UsageError};
+use crate::input::open_texts;
 use crate::stream::{TextsOf, embed_file, note_skipped};
-use crate::terminal::{Notes, Terminal};
 use crate::vectors::{VectorFormat, VectorWriter, check_target};
 
 pub(super) fn run(
     model: &ModelArgs,
     args: EmbedArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    // What can be known to be wrong is said before the model is loaded.
-    let output = Output::of(&args)?;
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    // Wrong arguments are an error before the model is loaded.
+    let target = Target::new(&args)?;
     match (&args.input, args.texts.is_empty()) {
         (Some(_), false) => Err(UsageError::TextsAndInput.into()),
         (None, true) => Err(UsageError::NoText.into()),
@@ -28,28 +30,26 @@ pub(super) fn run(
             Err(UsageError::ReadWithoutInput.into())
         }
         (None, false) => {
-            let encoder = load(model, args.vectors, terminal.notes())?;
-            embed_texts(&encoder, &args.texts, &output, terminal)
+            let encoder = load(model, args.vectors, console)?;
+            embed_texts(&encoder, &args.texts, &target, console, out)
         }
         (Some(input), true) => {
-            let mut reader = open(input, &args.read)?;
-            output.check_input(input)?;
-            let encoder = load(model, args.vectors, terminal.notes())?;
+            let mut reader = open_texts(input, &args.read)?;
+            target.check_input(input)?;
+            let encoder = load(model, args.vectors, console)?;
             let start = Instant::now();
-            let notes = terminal.notes();
-            let mut writer =
-                output.writer(encoder.width(), args.read.id_column.is_some(), terminal)?;
+            let mut writer = target.writer(encoder.width(), args.read.id_column.is_some(), out)?;
             let texts = embed_file(
                 &mut reader,
-                TextsOf::Record,
+                TextsOf::Row,
                 &encoder,
-                notes,
+                console,
                 |window, vectors| Ok(writer.write(&window, vectors.values())?),
             )?;
             writer.finish()?;
-            note_skipped(&reader, notes);
+            note_skipped(&reader, console);
             let seconds = start.elapsed().as_secs_f64();
-            output.note(texts, encoder.width(), seconds, notes);
+            target.note(texts, encoder.width(), seconds, console);
             Ok(())
         }
     }
@@ -58,29 +58,29 @@ pub(super) fn run(
 fn embed_texts(
     encoder: &SentenceEncoder,
     texts: &[String],
-    output: &Output,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    let notes = terminal.notes();
+    target: &Target,
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let start = Instant::now();
-    let vectors = encode(encoder, texts, notes)?;
+    let vectors = encode(encoder, texts, console)?;
     let seconds = start.elapsed().as_secs_f64();
-    let records = Record::of_texts(texts);
-    let mut writer = output.writer(encoder.width(), false, terminal)?;
-    writer.write(&records, vectors.values())?;
+    let rows = Row::from_texts(texts);
+    let mut writer = target.writer(encoder.width(), false, out)?;
+    writer.write(&rows, vectors.values())?;
     writer.finish()?;
-    output.note(texts.len(), encoder.width(), seconds, notes);
+    target.note(texts.len(), encoder.width(), seconds, console);
     Ok(())
 }
 
-/// Where vectors go, and how.
-enum Output {
+/// Where vectors are written, and in which format.
+enum Target {
     Stdout,
     File { path: PathBuf, format: VectorFormat },
 }
 
-impl Output {
-    fn of(args: &EmbedArgs) -> Result<Self, Failure> {
+impl Target {
+    fn new(args: &EmbedArgs) -> Result<Self, Error> {
         let Some(path) = &args.output else {
             return Ok(Self::Stdout);
         };
@@ -92,10 +92,10 @@ impl Output {
         Ok(Self::File { path, format })
     }
 
-    /// The input must still be there afterwards.
+    /// Refuses an output that would replace the input.
     fn check_input(&self, input: &Path) -> Result<(), UsageError> {
         match self {
-            // An output that is not there yet is no input.
+            // An output that does not exist yet is no input.
             Self::File { path, .. }
                 if path
                     .canonicalize()
@@ -111,21 +111,21 @@ impl Output {
         &self,
         width: usize,
         with_ids: bool,
-        terminal: &'a mut Terminal,
-    ) -> Result<VectorWriter<'a>, Failure> {
+        out: &'a mut dyn Write,
+    ) -> Result<VectorWriter<'a>, Error> {
         Ok(match self {
-            Self::Stdout => VectorWriter::jsonl(terminal.out(), width, with_ids),
+            Self::Stdout => VectorWriter::jsonl(out, width, with_ids),
             Self::File { path, format } => VectorWriter::create(path, *format, width, with_ids)?,
         })
     }
 
-    fn note(&self, texts: usize, width: usize, seconds: f64, notes: Notes) {
+    fn note(&self, texts: usize, width: usize, seconds: f64, console: Console) {
         let place = match self {
             Self::Stdout => Path::new("standard output"),
             Self::File { path, .. } => path,
         };
         let rate = texts as f64 / seconds.max(1e-9);
-        notes.note(format_args!(
+        console.note(format_args!(
             "embedded {texts} texts [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
             place.display()
         ));

@@ -1,21 +1,19 @@
-//! `fetch`: the model's folder, fetched if need be, for scripts and for later use without a
+//! `fetch`: downloads the model if needed and prints its folder, for scripts and for use without a
 //! network.
 
 use std::io::Write;
 
-use model::hub;
+use model::{ModelError, hub};
+use program::Console;
 
 use super::hub_options;
 use crate::cli::ModelArgs;
-use crate::failure::Failure;
-use crate::terminal::Terminal;
+use crate::error::Error;
 
-pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
-    let found = hub::resolve(&model.model, &hub_options(model, terminal.notes()))
-        .map_err(model::ModelError::from)?;
-    terminal
-        .notes()
-        .note(format_args!("{}: {}", model.model, found.origin));
-    writeln!(terminal.out(), "{}", found.path.display())?;
+pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
+    let found =
+        hub::resolve(&model.model, &hub_options(model, console)).map_err(ModelError::from)?;
+    console.note(format_args!("{}: {}", model.model, found.origin));
+    writeln!(out, "{}", found.path.display())?;
     Ok(())
 }

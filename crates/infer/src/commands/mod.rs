@@ -1,6 +1,7 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
 mod bench;
+mod completions;
 mod doctor;
 mod embed;
 mod export;
@@ -12,50 +13,51 @@ mod similarity;
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::CommandFactory;
-use indicatif::ProgressBar;
-use model::SentenceEncoder;
 use model::hub::{DownloadProgress, HubOptions, Origin};
+use model::{Embeddings, SentenceEncoder};
+use program::{Console, DownloadBar};
 
-use crate::cli::{Cli, Command, ModelArgs, VectorArgs};
-use crate::failure::Failure;
-use crate::terminal::{BarKind, Notes, Terminal};
+use crate::cli::{Cli, Command, CompareArgs, CorpusArgs, ModelArgs, VectorArgs};
+use crate::corpus::{Corpus, CorpusFiles};
+use crate::error::Error;
+use crate::stream::note_truncated;
 
-/// Does what the command line says.
+/// Runs the command of the command line. Results go to `out`, notes and progress to `console`.
 ///
 /// # Errors
 ///
-/// When the command fails; the exit code is [`Failure::exit_code`].
-pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<(), Failure> {
-    if !matches!(cli.command, Some(Command::Completions { .. })) {
+/// When the command fails.
+pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error> {
+    if !matches!(
+        cli.command,
+        Some(Command::Completions { .. } | Command::Manual { .. })
+    ) {
         model::threads::start(cli.model.threads)?;
     }
+    let model = &cli.model;
     match cli.command {
-        None => sample::run(&cli.model, terminal),
-        Some(Command::Embed(args)) => embed::run(&cli.model, args, terminal),
-        Some(Command::Similarity(args)) => similarity::run(&cli.model, args, terminal),
-        Some(Command::Search(args)) => search::run(&cli.model, args, terminal),
-        Some(Command::Recommend(args)) => recommend::run(&cli.model, args, terminal),
-        Some(Command::Bench(args)) => bench::run(&cli.model, &args, terminal),
-        Some(Command::Doctor(args)) => doctor::run(&cli.model, &args, terminal),
-        Some(Command::Fetch) => fetch::run(&cli.model, terminal),
-        Some(Command::Export(args)) => export::run(&cli.model, &args, terminal),
-        Some(Command::Completions { shell }) => {
-            // Into memory first: clap_complete panics where it cannot write.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "infer", &mut script);
-            Ok(terminal.out().write_all(&script)?)
-        }
+        None => sample::run(model, console, out),
+        Some(Command::Embed(args)) => embed::run(model, args, console, out),
+        Some(Command::Similarity(args)) => similarity::run(model, args, console, out),
+        Some(Command::Search(args)) => search::run(model, args, console, out),
+        Some(Command::Recommend(args)) => recommend::run(model, args, console, out),
+        Some(Command::Bench(args)) => bench::run(model, &args, console, out),
+        Some(Command::Doctor(args)) => doctor::run(model, &args, console, out),
+        Some(Command::Fetch) => fetch::run(model, console, out),
+        Some(Command::Export(args)) => export::run(model, &args, console, out),
+        Some(Command::Completions { shell }) => completions::run(shell, out),
+        Some(Command::Manual { folder }) => Ok(program::manual::write(Cli::command(), &folder)?),
     }
 }
 
 /// Loads the model that the command line names.
-fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceEncoder, Failure> {
+fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<SentenceEncoder, Error> {
     let mut builder = SentenceEncoder::builder()
         .device(args.device)
-        .hub(hub_options(args, notes));
+        .hub(hub_options(args, console));
     if let Some(precision) = args.precision.chosen() {
         builder = builder.precision(precision);
     }
@@ -73,8 +75,8 @@ fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceE
     }
     let encoder = builder.load(&args.model)?;
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
-        notes.note(format_args!(
-            "fetched {} from {} into {}",
+        console.note(format_args!(
+            "downloaded {} from {} to {}",
             args.model,
             encoder.origin(),
             encoder.folder().display()
@@ -83,44 +85,40 @@ fn load(args: &ModelArgs, vectors: VectorArgs, notes: Notes) -> Result<SentenceE
     Ok(encoder)
 }
 
-/// How the hub is asked, with a bar for what comes.
-fn hub_options(args: &ModelArgs, notes: Notes) -> HubOptions {
+/// How the model is found, with a progress bar for downloads.
+fn hub_options(args: &ModelArgs, console: Console) -> HubOptions {
     let mut options = HubOptions::default();
     options.revision.clone_from(&args.revision);
     options.offline = args.offline;
-    // Made when the first bytes come: most runs download nothing.
-    let state: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
+    let bar = DownloadBar::new(console);
     options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state
-            .as_ref()
-            .is_none_or(|(label, _)| *label != progress.label)
-        {
-            if let Some((_, bar)) = state.take() {
-                bar.finish_and_clear();
-            }
-            let bar = notes.bar(progress.total, BarKind::Bytes);
-            bar.set_message(progress.label.clone());
-            *state = Some((progress.label.clone(), bar));
-        }
-        if let Some((_, bar)) = &*state {
-            if let Some(total) = progress.total {
-                bar.set_length(total);
-            }
-            bar.set_position(progress.received);
-        }
+        bar.update(&progress.label, progress.received, progress.total);
         ControlFlow::Continue(())
     }));
     options
 }
 
-/// The vectors of a few texts that stand on the command line.
+/// Opens a corpus, loads the model and indexes the corpus, in this order: a wrong file is an error
+/// before the model is loaded.
+fn open_corpus(
+    model: &ModelArgs,
+    corpus: &CorpusArgs,
+    compare: CompareArgs,
+    console: Console,
+) -> Result<(SentenceEncoder, Corpus), Error> {
+    let files = CorpusFiles::open(corpus)?;
+    let encoder = load(model, compare.vectors(), console)?;
+    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    Ok((encoder, corpus))
+}
+
+/// The vectors of the few texts of a command line.
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
-    notes: Notes,
-) -> Result<model::Embeddings, Failure> {
+    console: Console,
+) -> Result<Embeddings, Error> {
     let vectors = encoder.encode(texts)?;
-    crate::stream::note_truncated(vectors.truncated(), texts.len(), encoder, notes);
+    note_truncated(vectors.truncated(), texts.len(), encoder, console);
     Ok(vectors)
 }

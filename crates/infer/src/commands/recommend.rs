@@ -1,48 +1,42 @@
-//! `recommend`: products like another one, or like a text.
+//! `recommend`: the rows of a corpus that are closest to another row, or to a text.
 
 use std::io::Write;
 
-use ::search::Rows;
-use records::Record;
+use program::Console;
 
-use super::search::{About, one_line, print_hits, print_json};
-use super::{encode, load};
-use crate::catalogue::{Catalogue, Corpus};
+use super::{encode, open_corpus};
 use crate::cli::{ModelArgs, RecommendArgs};
-use crate::failure::Failure;
-use crate::terminal::Terminal;
+use crate::error::Error;
+use crate::output::json::{self, Subject};
+use crate::output::table;
+use crate::output::text::one_line;
+use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
     args: RecommendArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    let corpus = Corpus::open(&args.corpus)?;
-    let encoder = load(model, args.compare.vectors(), terminal.notes())?;
-    let similarity = args.compare.similarity.into();
-    let catalogue = Catalogue::load(corpus, &encoder, similarity, terminal.notes())?;
-    let (about, headline, hits) = if let Some(id) = &args.id {
-        let position = catalogue.position(id).ok_or_else(|| Failure::UnknownId {
-            path: args.corpus.corpus.clone(),
-            id: id.clone(),
-        })?;
-        let seed = catalogue.record(position).map(Record::text);
-        let headline = format!("like {id}: {}", one_line(&seed.unwrap_or_default()));
-        let hits = catalogue.index().recommend(position, args.k)?;
-        (About::Id(id), headline, hits)
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
+    let (subject, headline, hits) = if let Some(id) = &args.id {
+        let position = corpus.position(id)?;
+        let headline = format!("like {id}: {}", one_line(&corpus.text(position)));
+        let hits = corpus.index().recommend(position, args.k)?;
+        (Subject::Id(id), headline, hits)
     } else {
-        // Without an id, clap has asked for a text.
+        // clap requires a text where there is no id.
         let text = args.text.as_deref().unwrap_or_default();
-        let query = encode(&encoder, &[text.to_owned()], terminal.notes())?;
-        let found = catalogue
-            .index()
-            .search(Rows::new(query.values(), query.width())?, args.k)?;
+        let query = encode(&encoder, &[text.to_owned()], console)?;
+        let found = corpus.index().search(view(&query)?, args.k)?;
         let hits = found.into_iter().next().unwrap_or_default();
-        (About::Text(text), format!("like: {}", one_line(text)), hits)
+        let headline = format!("like: {}", one_line(text));
+        (Subject::Text(text), headline, hits)
     };
     if args.json {
-        return print_json(about, &hits, &catalogue, terminal);
+        return json::print_hits(subject, &hits, &corpus, out);
     }
-    writeln!(terminal.out(), "{headline}")?;
-    print_hits(&hits, &catalogue, terminal)
+    writeln!(out, "{headline}")?;
+    table::print_hits(&hits, &corpus, out)?;
+    Ok(())
 }

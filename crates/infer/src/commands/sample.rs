@@ -1,44 +1,42 @@
-//! Without a command: the three sample queries, embedded, shown and saved.
+//! No command: embeds, shows and saves three sample queries.
 
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use records::Record;
-use search::{Rows, Similarity, similarity_matrix};
+use program::Console;
+use records::Row;
+use search::{Similarity, similarity_matrix};
 
 use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
-use crate::failure::Failure;
-use crate::terminal::Terminal;
-use crate::vectors::{VectorFormat, VectorWriter, check_target};
+use crate::error::Error;
+use crate::vectors::{VectorFormat, VectorWriter, check_target, view};
 
-/// The queries of the project's seed.
+/// The sample queries.
 const SAMPLE_QUERIES: [&str; 3] = [
     "high end water bottle",
     "smart home speaker",
     "compact wireless keyboard",
 ];
 
-/// Where they are saved, as the seed did.
+/// The file that their vectors are saved to.
 const SAMPLE_FILE: &str = "sample_embeddings.pt";
 
-/// How many values of each vector are shown.
+/// How many values of a vector are shown.
 const SHOWN_VALUES: usize = 6;
 
-pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
     check_target(Path::new(SAMPLE_FILE))?;
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
+    let encoder = load(model, VectorArgs::default(), console)?;
     let load_time = start.elapsed();
     let texts = SAMPLE_QUERIES.map(str::to_owned);
     let start = Instant::now();
-    let vectors = encode(&encoder, &texts, terminal.notes())?;
+    let vectors = encode(&encoder, &texts, console)?;
     let encode_time = start.elapsed();
-    let rows = Rows::new(vectors.values(), vectors.width())?;
-    let cosines = similarity_matrix(rows, rows, Similarity::Cosine)?;
+    let cosines = similarity_matrix(view(&vectors)?, view(&vectors)?, Similarity::Cosine)?;
 
-    let out = terminal.out();
     writeln!(out, "{} on {}", model.model, encoder.device())?;
     writeln!(out, "\nembeddings [{}, {}]", vectors.len(), vectors.width())?;
     for (text, row) in texts.iter().zip(vectors.rows()) {
@@ -70,10 +68,10 @@ pub(super) fn run(model: &ModelArgs, terminal: &mut Terminal) -> Result<(), Fail
         vectors.width(),
         false,
     )?;
-    writer.write(&Record::of_texts(&texts), vectors.values())?;
+    writer.write(&Row::from_texts(&texts), vectors.values())?;
     writer.finish()?;
     writeln!(
-        terminal.out(),
+        out,
         "\nmodel loaded in {:.2} s, queries embedded in {:.0} ms, saved to {SAMPLE_FILE}",
         load_time.as_secs_f64(),
         encode_time.as_secs_f64() * 1e3

@@ -1,127 +1,82 @@
-//! `similarity`: how close two texts are, or two columns of a file.
+//! `similarity`: the score of two texts, or of two columns of a file.
 
 use std::io::Write;
-use std::path::Path;
 
 use model::Embeddings;
-use records::{RecordReader, Source};
-use search::{Rows, Similarity, pairwise_similarity};
-use serde::Serialize;
+use program::Console;
+use search::{Similarity, VectorsView, pairwise_similarity};
 
-use super::search::one_line;
 use super::{encode, load};
-use crate::catalogue::reader_options;
-use crate::cli::{Comparison, ModelArgs, ReadArgs, SimilarityArgs};
-use crate::failure::{Failure, UsageError};
+use crate::cli::{ModelArgs, ReadArgs, SimilarityArgs};
+use crate::error::{Error, UsageError};
+use crate::input::open_pairs;
+use crate::output::{json, table};
 use crate::stream::{TextsOf, embed_file, note_skipped};
-use crate::terminal::Terminal;
 
 pub(super) fn run(
     model: &ModelArgs,
     args: SimilarityArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let similarity = args.compare.similarity.into();
     if let Some(input) = &args.input {
-        let mut reader = open_pairs(input, &args)?;
-        let encoder = load(model, args.compare.vectors(), terminal.notes())?;
-        let notes = terminal.notes();
-        // A pair is embedded as two texts that stand one behind the other.
+        let mut reader = open_pairs(input, &args.read)?;
+        let encoder = load(model, args.compare.vectors(), console)?;
+        // A pair gives two texts, one after the other.
         embed_file(
             &mut reader,
             TextsOf::Fields,
             &encoder,
-            notes,
+            console,
             |pairs, vectors| {
                 let scores = scores(vectors, similarity)?;
                 for (pair, score) in pairs.iter().zip(scores) {
-                    print(&pair.fields, score, &args, terminal)?;
+                    print(&pair.fields, score, &args, out)?;
                 }
                 Ok(())
             },
         )?;
-        note_skipped(&reader, notes);
+        note_skipped(&reader, console);
         return Ok(());
     }
     if args.read != ReadArgs::default() {
         return Err(UsageError::ReadWithoutInput.into());
     }
-    let encoder = load(model, args.compare.vectors(), terminal.notes())?;
-    let vectors = encode(&encoder, &args.texts, terminal.notes())?;
+    let encoder = load(model, args.compare.vectors(), console)?;
+    let vectors = encode(&encoder, &args.texts, console)?;
     let score = scores(&vectors, similarity)?;
-    print(
-        &args.texts,
-        score.first().copied().unwrap_or_default(),
-        &args,
-        terminal,
-    )
+    let score = score.first().copied().unwrap_or_default();
+    print(&args.texts, score, &args, out)
 }
 
-/// Opens a file whose records have exactly two texts; a file without a record has none that has
-/// not.
-fn open_pairs(input: &Path, args: &SimilarityArgs) -> Result<RecordReader, Failure> {
-    let mut reader =
-        RecordReader::open_every_column(&Source::from(input), &reader_options(&args.read))?;
-    match reader.columns().len() {
-        2 => Ok(reader),
-        // JSON Lines without a line.
-        0 if reader.next().is_none() => Ok(reader),
-        // A file of lines.
-        0 => Err(UsageError::TwoColumns(1).into()),
-        columns => Err(UsageError::TwoColumns(columns).into()),
-    }
-}
-
-/// The similarity of each row with an even number and the one behind it.
-fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Failure> {
+/// The similarity of each vector at an even position and the vector after it.
+fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Error> {
     let side = |offset: usize| -> Vec<f32> {
         let rows = vectors.rows().skip(offset).step_by(2);
         rows.flatten().copied().collect()
     };
     let (a, b) = (side(0), side(1));
     let width = vectors.width();
-    let scores = pairwise_similarity(Rows::new(&a, width)?, Rows::new(&b, width)?, similarity)?;
+    let scores = pairwise_similarity(
+        VectorsView::new(&a, width)?,
+        VectorsView::new(&b, width)?,
+        similarity,
+    )?;
     Ok(scores)
-}
-
-#[derive(Serialize)]
-struct JsonPair<'a> {
-    a: &'a str,
-    b: &'a str,
-    #[serde(flatten)]
-    score: Score,
-}
-
-/// The score under the name of what it is.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Score {
-    Cosine(f32),
-    Dot(f32),
 }
 
 fn print(
     pair: &[String],
     score: f32,
     args: &SimilarityArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let text = |side: usize| pair.get(side).map_or("", String::as_str);
-    let (a, b) = (text(0), text(1));
+    let pair = [text(0), text(1)];
     if args.json {
-        let score = match args.compare.similarity {
-            Comparison::Cosine => Score::Cosine(score),
-            Comparison::Dot => Score::Dot(score),
-        };
-        serde_json::to_writer(terminal.out(), &JsonPair { a, b, score })?;
-        writeln!(terminal.out())?;
+        json::print_pair(pair, score, args.compare.similarity, out)
     } else {
-        writeln!(
-            terminal.out(),
-            "{score:.4}\t{}\t{}",
-            one_line(a),
-            one_line(b)
-        )?;
+        Ok(table::print_pair(pair, score, out)?)
     }
-    Ok(())
 }

@@ -1,8 +1,8 @@
-//! What can be wrong with a file of vectors.
+//! Errors of files of vectors.
 
 use std::path::{Path, PathBuf};
 
-pub use crate::unfinished::TargetProblem;
+use program::atomic_file::TargetErrorKind;
 
 /// A file of vectors that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -13,75 +13,75 @@ pub enum VectorError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Nothing can be written under that name.
-    #[error("{}: {problem}", path.display())]
+    /// The name is not one for an output.
+    #[error("{}: {kind}", path.display())]
     Target {
         /// The name.
         path: PathBuf,
-        /// Why.
-        problem: TargetProblem,
+        /// The reason.
+        kind: TargetErrorKind,
     },
-    /// The file is damaged or holds something else.
-    #[error("{}: {problem}", path.display())]
+    /// The file is damaged or holds no vectors.
+    #[error("{}: {kind}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        problem: VectorFileProblem,
+        /// The damage.
+        kind: VectorFileErrorKind,
     },
-    /// The name does not tell the format.
+    /// The ending of the name is no format.
     #[error("{}: cannot tell the format; the name must end in .npy, .safetensors, .pt or .jsonl", path.display())]
     NoFormat {
         /// The file.
         path: PathBuf,
     },
-    /// Vectors that do not fit their records.
-    #[error("{values} values are not {records} vectors of width {width}")]
+    /// The values are not one vector per row.
+    #[error("{values} values are not {rows} vectors of width {width}")]
     Shape {
-        /// Values given.
+        /// Number of values.
         values: usize,
-        /// Records given.
-        records: usize,
+        /// Number of rows.
+        rows: usize,
         /// Width of the file.
         width: usize,
     },
 }
 
-/// What is wrong with a file of vectors.
+/// The damage of a file of vectors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum VectorFileProblem {
-    /// Not of its format.
+pub enum VectorFileErrorKind {
+    /// The file does not have the format of its ending.
     #[error("not a {format} file: {reason}")]
     Malformed {
-        /// The format by its ending.
+        /// The format.
         format: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Another element type or rank.
-    #[error("holds {found} where a two-dimensional float32 array is needed")]
+    /// The element type is not float32, or the rank is not 2.
+    #[error("holds {found}, but a two-dimensional float32 array is needed")]
     NotVectors {
-        /// What it holds.
+        /// Element type and shape.
         found: String,
     },
-    /// Fewer or more bytes than the shape needs.
-    #[error("holds {found} bytes of values where its shape {rows} x {width} needs {expected}")]
+    /// The number of bytes is not that of the shape.
+    #[error("holds {found} bytes of values, but its shape {rows} x {width} needs {expected}")]
     Size {
-        /// Rows by its shape.
+        /// Rows of the shape.
         rows: u64,
-        /// Width by its shape.
+        /// Width of the shape.
         width: u64,
-        /// Bytes of that.
+        /// Bytes of the shape.
         expected: u128,
-        /// Bytes there are.
+        /// Bytes of values in the file.
         found: u64,
     },
-    /// A row of another width than the first.
-    #[error("line {line}: {found} values where the first line has {expected}")]
+    /// A row has another width than the first.
+    #[error("line {line}: {found} values, but the first line has {expected}")]
     Width {
         /// The line, from 1.
         line: u64,
@@ -90,15 +90,15 @@ pub enum VectorFileProblem {
         /// Width of this one.
         found: usize,
     },
-    /// A line that holds no vector.
+    /// A line holds no vector.
     #[error("line {line}: {source}")]
     Line {
         /// The line, from 1.
         line: u64,
-        /// What is wrong.
+        /// The error of the JSON.
         source: serde_json::Error,
     },
-    /// A NaN or an infinity.
+    /// A value is NaN or infinite.
     #[error("row {row}, column {column} holds {value}")]
     NotFinite {
         /// Row, from 0.
@@ -108,12 +108,12 @@ pub enum VectorFileProblem {
         /// The value.
         value: f32,
     },
-    /// More or fewer ids than vectors.
+    /// The number of ids is not that of vectors.
     #[error("{ids} ids for {rows} vectors")]
     Ids {
-        /// Ids there are.
+        /// Number of ids.
         ids: usize,
-        /// Vectors there are.
+        /// Number of vectors.
         rows: usize,
     },
 }
@@ -126,14 +126,14 @@ impl VectorError {
         }
     }
 
-    pub(super) fn problem(path: &Path, problem: VectorFileProblem) -> Self {
+    pub(super) fn file(path: &Path, kind: VectorFileErrorKind) -> Self {
         Self::File {
             path: path.to_owned(),
-            problem,
+            kind,
         }
     }
 
-    /// What the system said, where it did.
+    /// The error of the system, if it was one.
     #[must_use]
     pub fn io_source(&self) -> Option<&std::io::Error> {
         match self {

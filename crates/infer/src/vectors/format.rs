@@ -1,20 +1,20 @@
-//! How a file of vectors is written.
+//! The formats of a file of vectors.
 
 use std::fmt;
 use std::path::Path;
 
 use clap::ValueEnum;
 
-/// How a file of vectors is written.
+/// The format of a file of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
-    /// A NumPy array.
+    /// NumPy array.
     Npy,
-    /// A safetensors file.
+    /// safetensors file.
     Safetensors,
-    /// A PyTorch tensor.
+    /// PyTorch tensor.
     Pt,
-    /// JSON lines.
+    /// JSON Lines: one JSON object per line.
     Jsonl,
 }
 
@@ -22,7 +22,7 @@ impl VectorFormat {
     /// Every format.
     pub const ALL: [Self; 4] = [Self::Npy, Self::Safetensors, Self::Pt, Self::Jsonl];
 
-    /// Its name, which is its ending too.
+    /// Its name, which is also the ending of its files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl VectorFormat {
         }
     }
 
-    /// By the ending of a file name.
+    /// The format that the ending of a file name tells.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_lowercase();

@@ -1,26 +1,26 @@
-//! A vector a line, with its text.
+//! JSON Lines: one vector per line, with its text.
 
 use std::io::{self, Write};
 
-use records::Record;
+use records::Row;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     text: String,
     embedding: &'a [f32],
 }
 
-/// What of a line is read again.
+/// The fields of a line that are read.
 #[derive(Deserialize)]
-pub(super) struct ReadRow {
+pub(super) struct ReadLine {
     pub(super) id: Option<RowId>,
     pub(super) embedding: Vec<f32>,
 }
 
-/// An id as other tools write it too; a number is kept as it is written.
+/// An id: a string, or a number of another tool, which keeps its spelling.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum RowId {
@@ -37,19 +37,19 @@ impl From<RowId> for String {
     }
 }
 
-/// Writes one line; numbers are as short as reads them back exactly.
+/// Writes one line. Numbers have as few digits as restore every bit.
 pub(super) fn write_row(
     out: &mut (impl Write + ?Sized),
-    record: &Record,
+    row: &Row,
     vector: &[f32],
     with_ids: bool,
 ) -> io::Result<()> {
-    let id = record.id.as_deref().filter(|_| with_ids);
-    let row = Row {
+    let id = row.id.as_deref().filter(|_| with_ids);
+    let line = Line {
         id,
-        text: record.text(),
+        text: row.text(),
         embedding: vector,
     };
-    serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
+    serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

@@ -1,14 +1,14 @@
-//! Vectors into files and out of them again.
+//! Files of vectors.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | which format | `format` |
-//! | row by row into a file, which gets its name when it is whole | `write` |
-//! | a whole file into memory | `read` |
-//! | the formats | `npy`, `safetensors`, `pt` (a zip file with a `pickle`), `jsonl` |
+//! | the formats and their endings | `format` |
+//! | writing vectors row by row into an [`AtomicFile`](program::AtomicFile) | `write` |
+//! | reading a file of vectors into memory | `read` |
+//! | one module per format | `npy`, `safetensors`, `pt` (a zip archive with a `pickle`), `jsonl` |
 //!
-//! All four hold float32 values `[rows, width]`. JSON Lines holds ids and texts too; beside the
-//! others, ids stand in `FILE.ids.txt`, one a line.
+//! All four formats hold float32 values `[rows, width]`. JSON Lines also holds ids and texts. For
+//! the other formats, the file `FILE.ids.txt` holds the ids, one per line.
 
 mod error;
 mod format;
@@ -20,7 +20,19 @@ mod read;
 mod safetensors;
 mod write;
 
-pub use error::{TargetProblem, VectorError, VectorFileProblem};
+use model::Embeddings;
+use search::{SearchError, VectorsView};
+
+pub use error::{VectorError, VectorFileErrorKind};
 pub use format::VectorFormat;
 pub use read::{Vectors, read_vectors};
 pub use write::{VectorWriter, check_target};
+
+/// The vectors of an encoder, as `search` takes them: `[len, width]`.
+///
+/// # Errors
+///
+/// When the width is 0.
+pub fn view(vectors: &Embeddings) -> Result<VectorsView<'_>, SearchError> {
+    VectorsView::new(vectors.values(), vectors.width())
+}

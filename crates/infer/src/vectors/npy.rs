@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-/// The whole header, magic included. The number of rows is known only at the end, so the header is
-/// written twice, and always fills this: 64 bytes are NumPy's alignment, 128 hold two numbers of 20
-/// digits.
+/// Length of the header, magic included. The header is written twice, because the number of rows is
+/// known at the end. NumPy aligns to 64 bytes; 128 bytes have room for two numbers of 20 digits.
 const HEADER_BYTES: usize = 128;
 
 /// Writes the header of an array `[rows, width]` of little-endian `f32`.

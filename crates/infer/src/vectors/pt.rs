@@ -1,4 +1,4 @@
-//! PyTorch's `.pt`: a zip archive with a pickle and the raw values.
+//! PyTorch's `.pt` format: a zip archive with a pickle and the raw values.
 
 use std::borrow::Cow;
 use std::io::{self, Read, Seek, Write};
@@ -15,8 +15,7 @@ const ALIGNMENT: u16 = 64;
 /// The most bytes of a pickle that describes one tensor.
 const MAX_PICKLE_BYTES: u64 = 1 << 20;
 
-/// An archive whose values are written as they come; the pickle, which knows their number, comes
-/// last.
+/// An archive that takes values as they come. The pickle needs their number, so it is written last.
 pub(super) struct PtFile<W: Write + Seek> {
     zip: ZipWriter<W>,
     folder: String,
@@ -24,7 +23,7 @@ pub(super) struct PtFile<W: Write + Seek> {
 
 impl<W: Write + Seek> PtFile<W> {
     pub(super) fn new(path: &Path, out: W) -> io::Result<Self> {
-        // torch.save puts everything into a folder of the file's name.
+        // torch.save puts all entries into a folder with the name of the file.
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let folder = if stem.is_empty() {
             "archive".to_owned()
@@ -62,28 +61,27 @@ impl<W: Write + Seek> Write for PtFile<W> {
 }
 
 fn stored() -> SimpleFileOptions {
-    // torch reads nothing that is compressed. The size of the values is not known beforehand: it
-    // may pass 4 GiB.
+    // torch reads no compressed entries. The size of the values is unknown at first, and may pass
+    // 4 GiB.
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .large_file(true)
         .with_alignment(ALIGNMENT)
 }
 
-/// Why an archive is not one tensor.
-pub(super) enum PtProblem {
+/// The reason that an archive is not one tensor.
+pub(super) enum PtError {
     Io(io::Error),
     Malformed(String),
 }
 
-/// Reads the layout of the tensor and the size of its values; `read_values` takes the values
-/// themselves.
+/// Reads the layout of the tensor and the name of the entry with its values.
 pub(super) fn open<R: Read + Seek>(
     file: R,
-) -> Result<(ZipArchive<R>, TensorLayout, String), PtProblem> {
+) -> Result<(ZipArchive<R>, TensorLayout, String), PtError> {
     let zip = |error: zip::result::ZipError| match error {
-        zip::result::ZipError::Io(error) => PtProblem::Io(error),
-        other => PtProblem::Malformed(other.to_string()),
+        zip::result::ZipError::Io(error) => PtError::Io(error),
+        other => PtError::Malformed(other.to_string()),
     };
     let mut archive = ZipArchive::new(file).map_err(zip)?;
     let name = archive
@@ -91,14 +89,14 @@ pub(super) fn open<R: Read + Seek>(
         .flatten()
         .find(|name| name.ends_with("/data.pkl"))
         .map(Cow::into_owned)
-        .ok_or_else(|| PtProblem::Malformed("the archive has no data.pkl".to_owned()))?;
+        .ok_or_else(|| PtError::Malformed("the archive has no data.pkl".to_owned()))?;
     let mut bytes = Vec::new();
     let entry = archive.by_name(&name).map_err(zip)?;
     entry
         .take(MAX_PICKLE_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(PtProblem::Io)?;
-    let layout = pickle::read(&bytes).map_err(PtProblem::Malformed)?;
+        .map_err(PtError::Io)?;
+    let layout = pickle::read(&bytes).map_err(PtError::Malformed)?;
     let folder = name.strip_suffix("data.pkl").unwrap_or_default();
     let values = format!("{folder}data/{}", layout.key);
     Ok((archive, layout, values))

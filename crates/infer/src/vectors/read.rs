@@ -1,32 +1,32 @@
-//! Vectors out of a file.
+//! Reading files of vectors.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::error::VectorFileProblem;
-use super::pt::{self, PtProblem};
+use super::error::VectorFileErrorKind;
+use super::pt::{self, PtError};
 use super::safetensors::TENSOR;
 use super::write::ids_path;
 use super::{VectorError, VectorFormat, jsonl};
 
-/// Vectors that were read.
+/// Vectors of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Vectors {
     /// Row-major `[n, width]`, all finite.
     pub values: Vec<f32>,
     /// Width of every vector.
     pub width: usize,
-    /// Their ids, where the file has them.
+    /// Their ids, if the file has ids.
     pub ids: Option<Vec<String>>,
 }
 
-/// Reads a file that [`VectorWriter`](super::VectorWriter) or NumPy, PyTorch or safetensors wrote,
-/// with its ids if it has them.
+/// Reads a file that [`VectorWriter`](super::VectorWriter), NumPy, PyTorch or safetensors wrote, with
+/// its ids if it has ids.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is damaged, or holds something else than finite float32 vectors.
+/// When the file cannot be read, is damaged, or does not hold finite float32 vectors.
 pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
     let format = VectorFormat::from_path(path).ok_or_else(|| VectorError::NoFormat {
         path: path.to_owned(),
@@ -40,9 +40,9 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
     if let Some(position) = vectors.values.iter().position(|value| !value.is_finite()) {
         let (row, column) = (position / vectors.width, position % vectors.width);
         let value = vectors.values[position];
-        return Err(VectorError::problem(
+        return Err(VectorError::file(
             path,
-            VectorFileProblem::NotFinite { row, column, value },
+            VectorFileErrorKind::NotFinite { row, column, value },
         ));
     }
     if format == VectorFormat::Jsonl {
@@ -53,9 +53,9 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
 }
 
 fn malformed(path: &Path, format: &'static str, reason: impl ToString) -> VectorError {
-    VectorError::problem(
+    VectorError::file(
         path,
-        VectorFileProblem::Malformed {
+        VectorFileErrorKind::Malformed {
             format,
             reason: reason.to_string(),
         },
@@ -63,10 +63,10 @@ fn malformed(path: &Path, format: &'static str, reason: impl ToString) -> Vector
 }
 
 fn not_vectors(path: &Path, found: String) -> VectorError {
-    VectorError::problem(path, VectorFileProblem::NotVectors { found })
+    VectorError::file(path, VectorFileErrorKind::NotVectors { found })
 }
 
-/// Reads `[rows, width]` values, having compared their size with what is there: a damaged shape
+/// Reads `[rows, width]` values. The size of the shape must be `available` bytes: a damaged shape
 /// must not take the memory.
 fn read_values(
     path: &Path,
@@ -83,26 +83,26 @@ fn read_values(
         ));
     }
     if u128::from(available) != expected {
-        let problem = VectorFileProblem::Size {
+        let kind = VectorFileErrorKind::Size {
             rows,
             width,
             expected,
             found: available,
         };
-        return Err(VectorError::problem(path, problem));
+        return Err(VectorError::file(path, kind));
     }
     let mut bytes = Vec::new();
     reader
         .read_to_end(&mut bytes)
         .map_err(VectorError::io(path))?;
     if bytes.len() as u128 != expected {
-        let problem = VectorFileProblem::Size {
+        let kind = VectorFileErrorKind::Size {
             rows,
             width,
             expected,
             found: bytes.len() as u64,
         };
-        return Err(VectorError::problem(path, problem));
+        return Err(VectorError::file(path, kind));
     }
     let (chunks, _) = bytes.as_chunks::<4>();
     let values = chunks
@@ -140,7 +140,7 @@ fn read_safetensors(path: &Path) -> Result<Vectors, VectorError> {
     let bytes = std::fs::read(path).map_err(VectorError::io(path))?;
     let file = ::safetensors::SafeTensors::deserialize(&bytes)
         .map_err(|error| malformed(path, "safetensors", error))?;
-    // Ours has one name; another tool's file may hold its one tensor under another.
+    // The only tensor of another tool's file may have another name.
     let only = || {
         file.iter()
             .next()
@@ -166,19 +166,19 @@ fn read_safetensors(path: &Path) -> Result<Vectors, VectorError> {
 }
 
 fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
-    let problem = |problem| match problem {
-        PtProblem::Io(source) => VectorError::Io {
+    let error = |error| match error {
+        PtError::Io(source) => VectorError::Io {
             path: path.to_owned(),
             source,
         },
-        PtProblem::Malformed(reason) => malformed(path, "pt", reason),
+        PtError::Malformed(reason) => malformed(path, "pt", reason),
     };
     let file = BufReader::new(File::open(path).map_err(VectorError::io(path))?);
-    let (mut archive, layout, values) = pt::open(file).map_err(problem)?;
+    let (mut archive, layout, values) = pt::open(file).map_err(error)?;
     let &[rows, width] = layout.shape.as_slice() else {
         return Err(not_vectors(path, format!("a tensor {:?}", layout.shape)));
     };
-    // torch counts the stride of a dimension of one element as it likes.
+    // torch gives any stride to a dimension of one element.
     let contiguous = match layout.stride.as_slice() {
         &[row, column] => (rows <= 1 || row == width) && (width <= 1 || column == 1),
         _ => false,
@@ -206,17 +206,17 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
         if text.trim().is_empty() {
             continue;
         }
-        let row: jsonl::ReadRow = serde_json::from_str(&text).map_err(|source| {
-            VectorError::problem(path, VectorFileProblem::Line { line, source })
+        let row: jsonl::ReadLine = serde_json::from_str(&text).map_err(|source| {
+            VectorError::file(path, VectorFileErrorKind::Line { line, source })
         })?;
         if rows == 0 {
             vectors.width = row.embedding.len();
         }
         if row.embedding.len() != vectors.width || row.embedding.is_empty() {
             let (expected, found) = (vectors.width, row.embedding.len());
-            return Err(VectorError::problem(
+            return Err(VectorError::file(
                 path,
-                VectorFileProblem::Width {
+                VectorFileErrorKind::Width {
                     line,
                     expected,
                     found,
@@ -233,9 +233,9 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
             ids: Some(ids),
             ..vectors
         }),
-        count => Err(VectorError::problem(
+        count => Err(VectorError::file(
             path,
-            VectorFileProblem::Ids { ids: count, rows },
+            VectorFileErrorKind::Ids { ids: count, rows },
         )),
     }
 }
@@ -249,9 +249,9 @@ fn with_ids(path: &Path, vectors: Vectors) -> Result<Vectors, VectorError> {
     let ids: Vec<String> = text.lines().map(str::to_owned).collect();
     let rows = vectors.values.len() / vectors.width.max(1);
     if ids.len() != rows {
-        return Err(VectorError::problem(
+        return Err(VectorError::file(
             &ids_path,
-            VectorFileProblem::Ids {
+            VectorFileErrorKind::Ids {
                 ids: ids.len(),
                 rows,
             },

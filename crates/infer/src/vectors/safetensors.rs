@@ -1,12 +1,11 @@
-//! safetensors, with room in the header for a number of rows that is known only at the end.
+//! The safetensors format. The header has room for any number of rows, which is known at the end.
 
 use std::io::{self, Write};
 
 /// The name of the one tensor.
 pub(super) const TENSOR: &str = "embeddings";
 
-/// Length of the JSON header: spaces fill it, as the format allows, and values start at a multiple
-/// of 8.
+/// Length of the JSON header. Spaces fill it, as the format allows; values start at a multiple of 8.
 const HEADER_BYTES: usize = 248;
 
 /// Writes the header of one `F32` tensor `[rows, width]`.

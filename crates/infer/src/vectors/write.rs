@@ -1,28 +1,28 @@
-//! Vectors into a file, row by row.
+//! Writing files of vectors, row by row.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use records::Record;
-use tempfile::NamedTempFile;
+use program::AtomicFile;
+use program::atomic_file::resolve_target;
+use records::Row;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
-use crate::unfinished;
 
-/// The file that `path` leads to, found out before anything is computed for it.
+/// The regular file that `path` replaces or creates; links are followed. Call it before the work.
 ///
 /// # Errors
 ///
 /// When a folder or a device has that name, or the folder of the file does not exist.
 pub fn check_target(path: &Path) -> Result<PathBuf, VectorError> {
-    unfinished::target(path).map_err(|problem| VectorError::Target {
+    resolve_target(path).map_err(|kind| VectorError::Target {
         path: path.to_owned(),
-        problem,
+        kind,
     })
 }
 
-/// Writes vectors as they come. Dropped before [`finish`](Self::finish), it leaves nothing behind.
+/// Writes vectors as they come. Dropped before [`finish`](Self::finish), it leaves no file.
 pub struct VectorWriter<'a> {
     target: Target<'a>,
     width: usize,
@@ -31,9 +31,9 @@ pub struct VectorWriter<'a> {
 }
 
 enum Target<'a> {
-    /// JSON lines to a stream.
+    /// JSON Lines to a stream.
     Stream(&'a mut dyn Write),
-    /// A file of its own format.
+    /// A file of any format.
     File(OutputFile),
 }
 
@@ -41,17 +41,17 @@ struct OutputFile {
     path: PathBuf,
     format: VectorFormat,
     values: ValuesFile,
-    ids: Option<(PathBuf, BufWriter<NamedTempFile>)>,
+    ids: Option<BufWriter<AtomicFile>>,
 }
 
-/// The temporary file, under the structure of its format.
+/// The file, in the structure of its format.
 enum ValuesFile {
-    Plain(BufWriter<NamedTempFile>),
-    Zip(Box<pt::PtFile<BufWriter<NamedTempFile>>>),
+    Plain(BufWriter<AtomicFile>),
+    Zip(Box<pt::PtFile<BufWriter<AtomicFile>>>),
 }
 
 impl<'a> VectorWriter<'a> {
-    /// Writes JSON lines to a stream.
+    /// Writes JSON Lines to a stream.
     pub fn jsonl(stream: &'a mut dyn Write, width: usize, with_ids: bool) -> Self {
         Self {
             target: Target::Stream(stream),
@@ -61,11 +61,11 @@ impl<'a> VectorWriter<'a> {
         }
     }
 
-    /// Starts a file of vectors of `width` values; a file that is there is replaced at the end.
+    /// Starts a file of vectors of `width` values; [`finish`](Self::finish) replaces a file of that name.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written, or the name is not one for a file.
+    /// When the folder cannot be written, or a folder or a device has that name.
     pub fn create(
         path: &Path,
         format: VectorFormat,
@@ -74,7 +74,7 @@ impl<'a> VectorWriter<'a> {
     ) -> Result<Self, VectorError> {
         let path = &check_target(path)?;
         let io = VectorError::io(path);
-        let mut values = BufWriter::new(unfinished::beside(path).map_err(io)?);
+        let mut values = BufWriter::new(AtomicFile::create(path).map_err(io)?);
         match format {
             VectorFormat::Npy => npy::write_header(&mut values, 0, width).map_err(io)?,
             VectorFormat::Safetensors => {
@@ -90,8 +90,8 @@ impl<'a> VectorWriter<'a> {
         };
         let ids = if with_ids && format != VectorFormat::Jsonl {
             let ids_path = ids_path(path);
-            let file = unfinished::beside(&ids_path).map_err(VectorError::io(&ids_path))?;
-            Some((ids_path, BufWriter::new(file)))
+            let file = AtomicFile::create(&ids_path).map_err(VectorError::io(&ids_path))?;
+            Some(BufWriter::new(file))
         } else {
             None
         };
@@ -109,47 +109,48 @@ impl<'a> VectorWriter<'a> {
         })
     }
 
-    /// Appends the vectors of some records, row-major `[records, width]`.
+    /// Appends the vectors of some rows, row-major `[rows, width]`.
     ///
     /// # Errors
     ///
-    /// When their number does not fit, or the file cannot be written.
-    pub fn write(&mut self, records: &[Record], vectors: &[f32]) -> Result<(), VectorError> {
-        if records.len().checked_mul(self.width) != Some(vectors.len()) || self.width == 0 {
+    /// When there is not one vector per row, or the file cannot be written.
+    pub fn write(&mut self, rows: &[Row], vectors: &[f32]) -> Result<(), VectorError> {
+        if rows.len().checked_mul(self.width) != Some(vectors.len()) || self.width == 0 {
             return Err(VectorError::Shape {
                 values: vectors.len(),
-                records: records.len(),
+                rows: rows.len(),
                 width: self.width,
             });
         }
-        let rows = || records.iter().zip(vectors.chunks_exact(self.width));
+        let pairs = || rows.iter().zip(vectors.chunks_exact(self.width));
         match &mut self.target {
             Target::Stream(stream) => {
                 let io = VectorError::io(Path::new("standard output"));
-                for (record, vector) in rows() {
-                    jsonl::write_row(stream, record, vector, self.with_ids).map_err(io)?;
+                for (row, vector) in pairs() {
+                    jsonl::write_row(stream, row, vector, self.with_ids).map_err(io)?;
                 }
             }
             Target::File(file) => {
                 let io = VectorError::io(&file.path);
                 match &mut file.values {
                     ValuesFile::Plain(values) if file.format == VectorFormat::Jsonl => {
-                        for (record, vector) in rows() {
-                            jsonl::write_row(values, record, vector, self.with_ids).map_err(io)?;
+                        for (row, vector) in pairs() {
+                            jsonl::write_row(values, row, vector, self.with_ids).map_err(io)?;
                         }
                     }
                     ValuesFile::Plain(values) => write_values(values, vectors).map_err(io)?,
                     ValuesFile::Zip(zip) => write_values(zip, vectors).map_err(io)?,
                 }
-                if let Some((path, ids)) = &mut file.ids {
-                    for record in records {
-                        writeln!(ids, "{}", record.id.as_deref().unwrap_or_default())
-                            .map_err(VectorError::io(path))?;
+                if let Some(ids) = &mut file.ids {
+                    for row in rows {
+                        let id = row.id.as_deref().unwrap_or_default();
+                        writeln!(ids, "{id}")
+                            .map_err(|error| VectorError::io(ids.get_ref().target())(error))?;
                     }
                 }
             }
         }
-        self.rows += records.len() as u64;
+        self.rows += rows.len() as u64;
         Ok(())
     }
 
@@ -189,14 +190,13 @@ impl OutputFile {
             }
             VectorFormat::Pt | VectorFormat::Jsonl => {}
         }
-        // The ids first: vectors under the final name then never stand beside the ids of another
-        // run for long.
+        // The ids first: new vectors never have the ids of another run for long.
         match self.ids {
-            Some((path, ids)) => persist(ids, &path)?,
+            Some(ids) => commit(ids)?,
             None if self.format != VectorFormat::Jsonl => remove_stale_ids(&self.path)?,
             None => {}
         }
-        persist(values, &self.path)
+        commit(values)
     }
 }
 
@@ -207,7 +207,7 @@ pub(super) fn ids_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Ids of an earlier run would be taken for those of this one.
+/// Removes the ids of an earlier run, which a reader would take for those of this one.
 fn remove_stale_ids(path: &Path) -> Result<(), VectorError> {
     let ids = ids_path(path);
     match std::fs::remove_file(&ids) {
@@ -225,8 +225,9 @@ fn write_values(out: &mut impl Write, values: &[f32]) -> io::Result<()> {
     Ok(())
 }
 
-fn persist(file: BufWriter<NamedTempFile>, path: &Path) -> Result<(), VectorError> {
-    let io = VectorError::io(path);
+fn commit(file: BufWriter<AtomicFile>) -> Result<(), VectorError> {
+    let target = file.get_ref().target().to_owned();
+    let io = VectorError::io(&target);
     let file = file.into_inner().map_err(|error| io(error.into_error()))?;
-    unfinished::persist(file, path).map_err(io)
+    file.commit().map_err(io)
 }

@@ -179,7 +179,7 @@ fn every_format_of_vectors_is_written_and_read_again() {
             "{format}"
         );
     }
-    // Nothing but the outputs and the ids beside three of them.
+    // The input, four outputs, and the ids of three of them.
     assert_eq!(names(folder.path()).len(), 1 + 4 + 3);
 }
 
@@ -248,7 +248,7 @@ fn options_change_the_vectors_as_they_say() {
         "4",
     ]));
     assert!(
-        limited.err.contains("1 of 1 texts have more than 4 tokens"),
+        limited.err.contains("1 of 1 texts truncated to 4 tokens"),
         "{}",
         limited.err
     );
@@ -342,11 +342,11 @@ fn a_failed_run_keeps_the_old_output() {
 }
 
 #[test]
-fn an_output_that_cannot_be_is_refused_before_anything_is_computed() {
+fn an_impossible_output_is_refused_before_the_model_is_loaded() {
     let (folder, path) = file("p.txt", "a\n");
     std::fs::create_dir(folder.path().join("v.npy")).unwrap();
     let refused = |output: &str, code: i32| {
-        // A model that is not there: the output is looked at first.
+        // The model does not exist: the output is checked first.
         let arguments = ["embed", "--input", text(&path), "--output", output];
         run(bare_infer()
             .args(["--model", "./no-such-model"])

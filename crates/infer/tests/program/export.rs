@@ -37,7 +37,7 @@ fn a_model_is_written_and_used_in_every_precision() {
 }
 
 #[test]
-fn what_is_no_model_is_not_replaced() {
+fn a_folder_without_a_model_is_not_replaced() {
     let parent = tempfile::tempdir().unwrap();
     std::fs::write(parent.path().join("cat.jpg"), "miaow").unwrap();
     let output = text(parent.path());

@@ -1,36 +1,52 @@
-//! Ctrl-C, closed pipes and kills leave nothing behind under a final name.
+//! Ctrl-C, closed pipes and kills leave no file under its final name.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{infer, names, text};
+use infer::vectors::read_vectors;
+use program::atomic_file::is_temporary;
 
-/// Starts an `embed` that has begun its output and waits for more input.
-fn waiting_embed(folder: &std::path::Path) -> Child {
+use crate::support::{WIDTH, infer, names, run, text};
+
+/// More rows than a window has, so that values are written before the end of the input.
+const ROWS: usize = 4100;
+
+/// Starts an `embed` with ids that has written values and waits for more input.
+fn waiting_embed(folder: &Path) -> Child {
     let output = folder.join("v.npy");
-    let mut child = infer(&["embed", "--input", "-", "--output", text(&output)])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .as_mut()
-        .unwrap()
-        .write_all(b"one\ntwo\n")
-        .unwrap();
-    // The temporary file is made once the model is loaded.
+    let mut child = infer(&[
+        "embed", "--input", "-", "--format", "csv", "--column", "title",
+    ])
+    .args(["--id-column", "sku", "--output", text(&output)])
+    .stdin(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let rows: String = (0..ROWS).map(|row| format!("{row},bottle\n")).collect();
+    let stdin = child.stdin.as_mut().unwrap();
+    stdin.write_all(b"sku,title\n").unwrap();
+    stdin.write_all(rows.as_bytes()).unwrap();
     let start = Instant::now();
-    while names(folder).is_empty() {
+    while sizes(folder).iter().all(|size| *size < 10_000) {
         assert!(
             start.elapsed() < Duration::from_secs(120),
-            "no output was begun"
+            "no values were written: {:?}",
+            sizes(folder)
         );
         std::thread::sleep(Duration::from_millis(20));
     }
     child
+}
+
+/// The sizes of the files of a folder.
+fn sizes(folder: &Path) -> Vec<u64> {
+    let entries = folder.read_dir().unwrap();
+    entries
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .collect()
 }
 
 fn signal(child: &Child, name: &str) {
@@ -42,10 +58,12 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn an_interrupt_removes_what_was_begun() {
+fn an_interrupt_removes_unfinished_files() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = waiting_embed(folder.path());
+        // The vectors and their ids.
+        assert_eq!(names(folder.path()).len(), 2);
         // `wait` would close it, and the end of the input completes the output.
         let input = child.stdin.take();
         signal(&child, name);
@@ -60,12 +78,19 @@ fn an_interrupt_removes_what_was_begun() {
 }
 
 #[test]
-fn a_kill_leaves_nothing_under_the_final_name() {
+fn a_kill_leaves_only_temporary_files_and_the_next_run_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = waiting_embed(folder.path());
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(!folder.path().join("v.npy").exists());
+    let left = names(folder.path());
+    assert_eq!(left.len(), 2, "{left:?}");
+    for name in &left {
+        assert!(is_temporary(Path::new(name)), "{name}");
+    }
+    let output = folder.path().join("v.npy");
+    run(&mut infer(&["embed", "bottle", "--output", text(&output)])).ok();
+    assert_eq!(read_vectors(&output).unwrap().values.len(), WIDTH);
 }
 
 #[test]
@@ -95,7 +120,7 @@ fn a_closed_pipe_is_quiet() {
 }
 
 #[test]
-fn a_full_disk_or_closed_pipe_is_no_panic_for_completions() {
+fn completions_end_quietly_on_a_closed_pipe() {
     let mut child = infer(&["completions", "bash"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

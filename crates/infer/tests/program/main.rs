@@ -9,7 +9,10 @@
 
 mod bench;
 mod embed;
+#[cfg(unix)]
+mod errors;
 mod export;
+mod help;
 mod interruption;
 mod search;
 mod support;

@@ -1,8 +1,9 @@
 //! `similarity`, `search` and `recommend`.
 
+use infer::vectors::read_vectors;
 use serde_json::Value;
 
-use crate::support::{file, infer, run, run_with_input, text};
+use crate::support::{WIDTH, file, infer, run, run_with_input, text};
 
 const PRODUCTS: &str =
     "sku,title\nA,steel water bottle\nB,wireless keyboard\nC,smart speaker\nD,water bottle\n";
@@ -62,7 +63,7 @@ fn a_text_finds_itself_first() {
     assert_eq!(
         table.lines().count(),
         1 + 4,
-        "k beyond the corpus gives all of it: {table}"
+        "a larger k gives the whole corpus: {table}"
     );
     assert!(
         table
@@ -97,14 +98,14 @@ fn vectors_of_another_corpus_are_refused() {
     embed(&["just one"]);
     let message = search(&[]).failed(1);
     assert!(
-        message.contains("1 vectors for a corpus of 4 records"),
+        message.contains("1 vectors for a corpus of 4 rows"),
         "{message}"
     );
     let title = ["--input", text(&path), "--column", "title"];
     embed(&[&title[..], &["--dimensions", "8"]].concat());
     let message = search(&[]).failed(1);
     assert!(
-        message.contains("8 dimensions where this model's have 32"),
+        message.contains("8 dimensions, but this model's have 32"),
         "{message}"
     );
     search(&["--dimensions", "8"]).ok();
@@ -113,7 +114,7 @@ fn vectors_of_another_corpus_are_refused() {
     embed(&["--input", text(&path), "--column", "sku"]);
     let message = search(&[]).failed(1);
     assert!(
-        message.contains("is not that of the record in line 2"),
+        message.contains("does not belong to the row in line 2"),
         "{message}"
     );
 
@@ -160,23 +161,53 @@ fn an_empty_corpus_finds_nothing() {
     );
 }
 
+/// The model gives unit vectors, of which dot product and cosine are the same; saved vectors can have
+/// other lengths.
 #[test]
-fn the_dot_product_can_be_what_counts() {
-    let json = run(&mut infer(&[
-        "similarity",
-        "a b",
-        "a c",
-        "--similarity",
-        "dot",
-        "--json",
-    ]))
-    .ok();
-    let dot: Value = serde_json::from_str(&json).unwrap();
-    let json = run(&mut infer(&["similarity", "a b", "a c", "--json"])).ok();
-    let cosine: Value = serde_json::from_str(&json).unwrap();
-    // The tiny model gives vectors of length 1.
-    let difference = dot["dot"].as_f64().unwrap() - cosine["cosine"].as_f64().unwrap();
-    assert!(difference.abs() < 1e-6, "{difference}");
+fn the_dot_product_counts_the_length_of_vectors() {
+    let (folder, path) = file("p.csv", PRODUCTS);
+    let vectors = folder.path().join("v.npy");
+    let read = ["--column", "title", "--id-column", "sku"];
+    let embed = ["embed", "--no-normalize", "--input", text(&path)];
+    run(infer(&embed).args(read).args(["--output", text(&vectors)])).ok();
+    let search = |similarity: &str| {
+        let arguments = ["search", "bottle", "--json", "--corpus", text(&path)];
+        let json = run(infer(&arguments).args(read).args([
+            "--vectors",
+            text(&vectors),
+            "--similarity",
+            similarity,
+        ]))
+        .ok();
+        let mut hits = hits(&json);
+        hits.sort_by(|a, b| a.0.cmp(&b.0));
+        hits
+    };
+    let saved = read_vectors(&vectors).unwrap();
+    let lengths = saved.values.chunks_exact(WIDTH).map(|vector| {
+        let squares = vector.iter().map(|value| f64::from(*value).powi(2));
+        squares.sum::<f64>().sqrt()
+    });
+    let (dots, cosines) = (search("dot"), search("cosine"));
+    assert_eq!(dots.len(), 4);
+    for ((dot, cosine), length) in dots.iter().zip(&cosines).zip(lengths) {
+        assert_eq!(dot.0, cosine.0);
+        assert!((length - 1.0).abs() > 1e-3, "{length}");
+        assert!(
+            (dot.1 - cosine.1 * length).abs() < 1e-5,
+            "{dot:?} {cosine:?} {length}"
+        );
+    }
+}
+
+#[test]
+fn json_names_the_similarity() {
+    for name in ["cosine", "dot"] {
+        let json =
+            run(infer(&["similarity", "a b", "a b", "--json"]).args(["--similarity", name])).ok();
+        let pair: Value = serde_json::from_str(&json).unwrap();
+        assert!((pair[name].as_f64().unwrap() - 1.0).abs() < 1e-6, "{pair}");
+    }
 }
 
 #[test]
@@ -199,13 +230,13 @@ fn a_recommendation_leaves_the_item_itself_out() {
     assert_eq!(found[0].0, "D");
     let message = run(infer(&["recommend", "Z"]).args(arguments)).failed(1);
     assert!(
-        message.contains("no record has the id `Z`") && message.contains("--id-column"),
+        message.contains("no row has the id `Z`") && message.contains("--id-column"),
         "{message}"
     );
 }
 
 #[test]
-fn without_ids_a_record_is_known_by_its_number() {
+fn without_ids_a_row_is_named_by_its_number() {
     let (_folder, path) = file("p.txt", "steel water bottle\nkeyboard\nwater bottle\n");
     let table = run(&mut infer(&["recommend", "3", "--corpus", text(&path)])).ok();
     assert!(table.starts_with("like 3: water bottle\n"), "{table}");
@@ -244,5 +275,5 @@ fn similarity_of_two_texts_and_of_two_columns() {
     assert_eq!(piped.ok(), out);
     let (_folder, path) = file("p.csv", PRODUCTS.replace("title", "title,brand").as_str());
     let message = run(&mut infer(&["similarity", "--input", text(&path)])).failed(2);
-    assert!(message.contains("3 were given"), "{message}");
+    assert!(message.contains("there are 3"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Runs the program and looks at what it leaves.
+//! Runs the program and reads its output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ pub(crate) fn infer(arguments: &[&str]) -> Command {
     command
 }
 
-/// The program with nothing but its own defaults.
+/// The program with its defaults.
 pub(crate) fn bare_infer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // Mesa's Vulkan looks for a window system there, and says on stderr that it is not set.
+        // Mesa's Vulkan looks for a window system in it, and warns on stderr where it is not set.
         command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     }
     command
 }
 
-/// What a run left behind.
+/// The end of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -67,14 +67,14 @@ fn of(output: Output) -> Run {
 }
 
 impl Run {
-    /// Its standard output, if it did well.
+    /// Its standard output; the run must have succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}", self.err);
         self.out
     }
 
-    /// Its message, if it failed with that code.
+    /// Its standard error; the run must have failed with that code.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(
@@ -107,4 +107,32 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Compares a text with a file, given from the folder of this package. With `UPDATE_SNAPSHOTS=1` in
+/// the environment, writes the file instead.
+#[track_caller]
+pub(crate) fn assert_snapshot(path: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    // Git on Windows may check files out with other line breaks.
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = expected.replace("\r\n", "\n");
+    let difference = text.lines().zip(expected.lines()).find(|(a, b)| a != b);
+    assert!(
+        text == expected,
+        "{} is not current; run this test with UPDATE_SNAPSHOTS=1 and look at the difference, which begins at:\n{}",
+        path.display(),
+        difference.map_or_else(
+            || format!(
+                "{} lines instead of {}",
+                text.lines().count(),
+                expected.lines().count()
+            ),
+            |(is, was)| format!("  was: {was}\n  is:  {is}"),
+        )
+    );
 }

@@ -9,24 +9,24 @@ use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
 
 /// Where sentence-transformers keeps the maximum length, up to version 5.6.
-pub(super) const SENTENCE_FILE: &str = "sentence_bert_config.json";
+pub(crate) const SENTENCE_FILE: &str = "sentence_bert_config.json";
 /// Where it stands from version 5.7 on.
-pub(super) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 #[derive(Deserialize)]
-struct SentenceConfig {
+pub(crate) struct SentenceConfig {
     max_seq_length: Option<serde_json::Number>,
     #[serde(default)]
     do_lower_case: bool,
 }
 
 #[derive(Deserialize)]
-struct TokenizerConfig {
+pub(crate) struct TokenizerConfig {
     model_max_length: Option<serde_json::Number>,
 }
 
-pub(super) struct Limits {
-    pub(super) max_seq_length: usize,
+pub(crate) struct Limits {
+    pub(crate) max_seq_length: usize,
     /// Where that stands; none where it follows from the network alone.
     pub(super) stated: Option<StatedLimit>,
     pub(super) lowercase: bool,
@@ -43,30 +43,37 @@ pub(super) struct StatedLimit {
 /// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of
 /// `tokenizer_config.json`, and never more than the network has positions for.
 pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
-    let sentence_path = folder.join(SENTENCE_FILE);
-    let sentence: Option<SentenceConfig> = read_optional_json(&sentence_path)?;
+    let sentence = read_optional_json(&folder.join(SENTENCE_FILE))?;
+    let tokenizer = || read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE));
+    limits(folder, sentence, tokenizer, config)
+}
+
+/// The limits that the contents of the two files state; `tokenizer` is called only where it decides.
+pub(crate) fn limits(
+    folder: &Path,
+    sentence: Option<SentenceConfig>,
+    tokenizer: impl FnOnce() -> Result<Option<TokenizerConfig>>,
+    config: &MpNetConfig,
+) -> Result<Limits> {
     let lowercase = sentence
         .as_ref()
         .is_some_and(|sentence| sentence.do_lower_case);
 
     let stated = match sentence.and_then(|sentence| sentence.max_seq_length) {
-        Some(length) => Some((sentence_path, "max_seq_length", length)),
-        None => {
-            let path = folder.join(TOKENIZER_CONFIG_FILE);
-            let tokenizer: Option<TokenizerConfig> = read_optional_json(&path)?;
-            tokenizer
-                .and_then(|tokenizer| tokenizer.model_max_length)
-                .map(|length| (path, "model_max_length", length))
-        }
+        Some(length) => Some((SENTENCE_FILE, "max_seq_length", length)),
+        None => tokenizer()?
+            .and_then(|tokenizer| tokenizer.model_max_length)
+            .map(|length| (TOKENIZER_CONFIG_FILE, "model_max_length", length)),
     };
     let largest = config.max_tokens();
-    let Some((path, field, length)) = stated else {
+    let Some((file, field, length)) = stated else {
         return Ok(Limits {
             max_seq_length: largest,
             stated: None,
             lowercase,
         });
     };
+    let path = folder.join(file);
     // For "no limit" transformers writes Python's int(1e30), an integer of 31 digits that only a
     // floating-point number holds here; others write 1e30.
     let length = length.as_f64().unwrap_or(0.0);

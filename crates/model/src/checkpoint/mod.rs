@@ -11,11 +11,11 @@
 
 mod collect;
 mod export;
-mod limits;
+pub(crate) mod limits;
 mod load;
 pub(crate) mod modules;
 mod names;
-mod safetensors_file;
+pub(crate) mod safetensors_file;
 mod weights;
 mod write;
 

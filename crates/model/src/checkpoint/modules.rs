@@ -9,7 +9,7 @@ use crate::error::{ModelError, Result};
 use crate::file::{read_json, read_optional_json};
 use crate::pooling::PoolingMode;
 
-pub(super) const MODULES_FILE: &str = "modules.json";
+pub(crate) const MODULES_FILE: &str = "modules.json";
 pub(super) const POOLING_FOLDER: &str = "1_Pooling";
 pub(crate) const POOLING_FILE: &str = "config.json";
 
@@ -20,8 +20,9 @@ pub(crate) struct Stack {
     pub(super) normalize: bool,
 }
 
+/// One entry of `modules.json`.
 #[derive(Deserialize)]
-struct Module {
+pub(crate) struct Module {
     #[serde(default)]
     path: String,
     #[serde(rename = "type")]
@@ -30,14 +31,19 @@ struct Module {
 
 /// Reads the stack; a folder without `modules.json` is a plain transformer.
 pub(crate) fn read(folder: &Path) -> Result<Stack> {
-    let path = folder.join(MODULES_FILE);
-    let Some(modules) = read_optional_json::<Vec<Module>>(&path)? else {
-        return Ok(Stack {
+    match read_optional_json::<Vec<Module>>(&folder.join(MODULES_FILE))? {
+        Some(modules) => stack(folder, &modules),
+        None => Ok(Stack {
             transformer_folder: folder.to_owned(),
             pooling_folder: None,
             normalize: false,
-        });
-    };
+        }),
+    }
+}
+
+/// The stack that the entries of `modules.json` describe.
+pub(crate) fn stack(folder: &Path, modules: &[Module]) -> Result<Stack> {
+    let path = folder.join(MODULES_FILE);
     let unsupported = |index: usize| ModelError::UnsupportedModule {
         path: path.clone(),
         index,
@@ -96,9 +102,17 @@ fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> 
 /// mode.
 pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<PoolingMode>> {
     let path = folder.join(POOLING_FILE);
-    let config: Map<String, Value> = read_json(&path)?;
+    pooling_modes(&path, &read_json(&path)?, hidden_size)
+}
+
+/// The pooling modes that `config` names; `path` is named in errors.
+pub(crate) fn pooling_modes(
+    path: &Path,
+    config: &Map<String, Value>,
+    hidden_size: usize,
+) -> Result<Vec<PoolingMode>> {
     let wrong = |field, reason| ModelError::Field {
-        path: path.clone(),
+        path: path.to_owned(),
         field,
         reason,
     };

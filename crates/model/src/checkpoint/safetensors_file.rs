@@ -16,7 +16,7 @@ use burn::tensor::{Bytes, DType, Shape, TensorData};
 use burn_store::{TensorSnapshot, TensorSnapshotError};
 use safetensors::tensor::{Dtype, Metadata};
 
-use crate::error::BoxedError;
+use crate::boxed_error::BoxedError;
 
 /// What stands before the header: its length.
 const LENGTH_BYTES: u64 = 8;
@@ -26,8 +26,16 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// The tensors of a file by name, their values still unread.
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
+    snapshots(file, file_bytes)
+}
+
+/// As [`open`], from anything that can be read at any position and is `file_bytes` long.
+pub(crate) fn snapshots<F: Read + Seek + 'static>(
+    mut file: F,
+    file_bytes: u64,
+) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
     let mut length = [0; LENGTH_BYTES as usize];
     file.read_exact(&mut length)?;
     let header_bytes = u64::from_le_bytes(length);
@@ -82,7 +90,7 @@ pub(super) fn open(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>, Boxe
     Ok(snapshots)
 }
 
-fn read_at(file: &Mutex<File>, position: u64, bytes: &mut [u8]) -> io::Result<()> {
+fn read_at(file: &Mutex<impl Read + Seek>, position: u64, bytes: &mut [u8]) -> io::Result<()> {
     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
     file.seek(SeekFrom::Start(position))?;
     file.read_exact(bytes)

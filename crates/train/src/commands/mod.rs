@@ -1,23 +1,26 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
 mod evaluate;
 mod fit;
 mod losses;
 
+use clap::CommandFactory;
+use program::Console;
+
 use crate::cli::{Cli, Command};
 use crate::error::TrainError;
-use crate::terminal::Notes;
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// When the command fails; the exit code is [`TrainError::exit_code`].
-pub fn run(cli: Cli, notes: Notes) -> Result<(), TrainError> {
+/// The error of the command.
+pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     model::threads::start(cli.threads)?;
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Losses => losses::run(),
+        Command::Manual { folder } => Ok(program::manual::write(Cli::command(), &folder)?),
     }
 }

@@ -1,9 +1,8 @@
-//! `bench`: how fast this machine embeds or trains, or how good the model is on it.
+//! `bench`: forwards to `infer bench` (speed) and to the package `benchmarks` (the other measures).
 
 mod report;
 
 use std::io::Write;
-use std::path::Path;
 
 use super::train::is_given;
 use crate::backend::Backend;
@@ -13,7 +12,7 @@ use crate::error::TaskError;
 use crate::runner::Runner;
 use crate::step::Step;
 
-/// What is timed: single texts, search queries, product titles and descriptions.
+/// The workloads: single texts, search queries, product titles and descriptions.
 const WORKLOADS: [&str; 4] = [
     "datasets/bench/singles.txt",
     "datasets/bench/queries.txt",
@@ -26,8 +25,9 @@ pub(super) fn run(
     runner: &mut Runner,
     out: &mut dyn Write,
 ) -> Result<(), TaskError> {
-    let steps = steps(arguments)?;
-    if arguments.measure != Measure::Speed || !wants_json(arguments) {
+    let steps = steps(arguments);
+    let wants_json = arguments.json || is_given("--json", &arguments.arguments);
+    if arguments.measure != Measure::Speed || !wants_json {
         return runner.run_all(&steps);
     }
     let mut reports = Vec::new();
@@ -38,116 +38,47 @@ pub(super) fn run(
     report::print(reports, out)
 }
 
-/// A process for each precision to measure speed, so that each says its own load time and memory; else
-/// one.
-fn steps(arguments: &BenchArgs) -> Result<Vec<Step>, TaskError> {
-    let measure = arguments.measure;
-    if arguments.peers.is_some() && measure != Measure::Speed {
-        return Err(TaskError::Option {
-            option: "--peers",
-            measures: "bench speed",
-        });
-    }
-    if !arguments.precision.is_empty() && measure == Measure::Train {
-        return Err(TaskError::Option {
-            option: "--precision",
-            measures: "bench speed, bench scaling and bench quality",
-        });
-    }
-    Ok(match measure {
-        Measure::Speed => speed(arguments)?,
-        Measure::Scaling => vec![example("scaling", Package::Infer, "scaling", arguments)],
-        Measure::Quality => quality(arguments),
-        Measure::Train => vec![example(
-            "step speed",
-            Package::Train,
-            "step_speed",
-            arguments,
-        )],
-    })
-}
-
-fn wants_json(arguments: &BenchArgs) -> bool {
-    arguments.json || is_given("--json", &arguments.arguments)
-}
-
-/// The precisions that the backend computes in (of a GPU float32 alone: what else it has depends on the device),
-/// unless some were chosen; none where the program's own arguments choose.
-fn precisions(arguments: &BenchArgs) -> Vec<Option<&str>> {
-    if is_given("--precision", &arguments.arguments) {
-        return vec![None];
-    }
-    if !arguments.precision.is_empty() {
-        return arguments
-            .precision
-            .iter()
-            .map(|p| Some(p.as_str()))
-            .collect();
-    }
-    match arguments.backend.backend {
-        Backend::Cpu => vec![Some("f32"), Some("bf16"), Some("int8")],
-        Backend::NdArray | Backend::Wgpu | Backend::Cuda => vec![Some("f32")],
+/// A process for each precision of speed and quality, so that each reports its own load time and
+/// memory; `scaling` starts its processes itself, and `train` has one precision.
+fn steps(arguments: &BenchArgs) -> Vec<Step> {
+    let chosen: Vec<&str> = arguments.precision.iter().map(String::as_str).collect();
+    match arguments.measure {
+        Measure::Speed if chosen.is_empty() && !is_given("--precision", &arguments.arguments) => {
+            // A GPU's other precisions depend on the device.
+            let all: &[&str] = match arguments.backend.backend {
+                Backend::Cpu => &["f32", "bf16", "int8"],
+                Backend::NdArray | Backend::Wgpu | Backend::Cuda => &["f32"],
+            };
+            all.iter().map(|one| step(arguments, &[one])).collect()
+        }
+        Measure::Speed | Measure::Quality if !chosen.is_empty() => {
+            chosen.chunks(1).map(|one| step(arguments, one)).collect()
+        }
+        _ => vec![step(arguments, &chosen)],
     }
 }
 
-fn speed(arguments: &BenchArgs) -> Result<Vec<Step>, TaskError> {
+/// One process of the measuring program.
+fn step(arguments: &BenchArgs, precisions: &[&str]) -> Step {
     let backend = arguments.backend.backend;
-    let peers = arguments.peers.as_deref().map(absolute).transpose()?;
-    let step = |precision: Option<&str>| {
-        let mut line = vec!["--", "bench"];
+    let (title, package, command) = match arguments.measure {
+        Measure::Speed => ("speed", Package::Infer, "bench"),
+        Measure::Scaling => ("scaling", Package::Benchmarks, "scaling"),
+        Measure::Quality => ("quality", Package::Benchmarks, "quality"),
+        Measure::Train => ("step speed", Package::Benchmarks, "train-step"),
+    };
+    let mut line = vec!["--", command];
+    if arguments.measure == Measure::Speed {
         line.extend(WORKLOADS);
-        line.extend(["--device", backend.name()]);
-        if let Some(precision) = precision {
-            line.extend(["--precision", precision]);
-        }
-        if let Some(peers) = &peers {
-            line.extend(["--peers", peers]);
-        }
-        line.extend(further(arguments));
-        run_package("speed", Package::Infer, backend, &line)
-    };
-    Ok(precisions(arguments).into_iter().map(step).collect())
-}
-
-/// A process for each precision that was chosen.
-fn quality(arguments: &BenchArgs) -> Vec<Step> {
-    let in_precision = |precision: &[String]| {
-        let arguments = BenchArgs {
-            precision: precision.to_vec(),
-            ..arguments.clone()
-        };
-        example("quality", Package::Infer, "quality", &arguments)
-    };
-    if arguments.precision.is_empty() {
-        return vec![in_precision(&[])];
     }
-    arguments.precision.chunks(1).map(in_precision).collect()
-}
-
-/// As seen from the root of the workspace, where the programs run.
-fn absolute(path: &Path) -> Result<String, TaskError> {
-    let absolute = std::path::absolute(path).map_err(|source| TaskError::Path {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(absolute.to_string_lossy().into_owned())
-}
-
-/// What every program that measures is told last.
-fn further(arguments: &BenchArgs) -> Vec<&str> {
-    let given = is_given("--json", &arguments.arguments);
-    let json = (arguments.json && !given).then_some("--json");
-    let more = arguments.arguments.iter().map(String::as_str);
-    json.into_iter().chain(more).collect()
-}
-
-fn example(title: &'static str, package: Package, name: &str, arguments: &BenchArgs) -> Step {
-    let backend = arguments.backend.backend;
-    let mut line = vec!["--example", name, "--", "--device", backend.name()];
-    for precision in &arguments.precision {
+    line.extend(["--device", backend.name()]);
+    for precision in precisions {
         line.extend(["--precision", precision]);
     }
-    line.extend(further(arguments));
+    if arguments.json && !is_given("--json", &arguments.arguments) {
+        line.push("--json");
+    }
+    line.extend(arguments.arguments.iter().map(String::as_str));
     run_package(title, package, backend, &line)
 }
 
@@ -158,108 +89,48 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn lines(line: &str) -> Result<Vec<String>, TaskError> {
+    /// The precisions of each process that `line` starts.
+    fn precisions(line: &str) -> Vec<String> {
         let words = ["cargo xtask", "bench"]
             .into_iter()
             .chain(line.split_whitespace());
         let Command::Bench(arguments) = Cli::parse_from(words).command else {
             panic!("not bench");
         };
-        Ok(steps(&arguments)?.iter().map(Step::command_line).collect())
-    }
-
-    const RUN_INFER: &str = "cargo run --release --package infer --no-default-features --features";
-
-    #[test]
-    fn the_four_workloads_are_timed_in_each_precision_of_the_backend() {
-        const FILES: &str = "datasets/bench/singles.txt datasets/bench/queries.txt \
-                             datasets/bench/titles.txt datasets/bench/descriptions.txt";
-        assert_eq!(
-            lines("").unwrap(),
-            ["f32", "bf16", "int8"].map(|precision| format!(
-                "{RUN_INFER} cpu -- bench {FILES} --device cpu --precision {precision}"
-            ))
-        );
-        for backend in ["ndarray", "wgpu", "cuda"] {
-            assert_eq!(
-                lines(&format!("--backend {backend}")).unwrap(),
-                [format!(
-                    "{RUN_INFER} {backend} -- bench {FILES} --device {backend} --precision f32"
-                )]
-            );
-        }
-    }
-
-    #[test]
-    fn precisions_can_be_chosen() {
-        let ends = |line: &str| -> Vec<String> {
-            let lines = lines(line).unwrap();
-            let end = |line: &String| line.split("--device cpu").last().unwrap().to_owned();
-            lines.iter().map(end).collect()
+        let of_step = |step: &Step| {
+            let line = step.command_line();
+            let precisions = line.split("--precision ").skip(1);
+            let names = precisions.filter_map(|rest| rest.split(' ').next());
+            names.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(
-            ends("--precision int8 --precision f32"),
-            [" --precision int8", " --precision f32"]
-        );
-        assert_eq!(ends("-- --precision bf16"), [" --precision bf16"]);
-        assert_eq!(
-            ends("scaling --precision int8 --precision f32"),
-            [" --precision int8 --precision f32"]
-        );
-        assert_eq!(
-            ends("quality --precision int8 --precision f32"),
-            [" --precision int8", " --precision f32"]
-        );
+        steps(&arguments).iter().map(of_step).collect()
     }
 
     #[test]
-    fn peers_are_found_from_wherever_the_programs_run() {
-        let lines = lines("--peers peers.json --precision f32").unwrap();
-        let path = std::path::absolute("peers.json").unwrap();
-        let end = format!(" --precision f32 --peers {}", path.display());
-        assert!(lines[0].ends_with(&end), "{}", lines[0]);
-    }
-
-    #[test]
-    fn what_does_not_belong_to_a_measure_is_refused() {
-        let message = lines("train --precision f32").unwrap_err().to_string();
-        assert!(message.contains("--precision is for"), "{message}");
-        for measure in ["quality", "train", "scaling"] {
-            let message = lines(&format!("{measure} --peers p.json")).unwrap_err();
-            assert!(message.to_string().contains("--peers is for"), "{message}");
+    fn speed_and_quality_have_a_process_for_each_precision() {
+        assert_eq!(precisions(""), ["f32", "bf16", "int8"]);
+        assert_eq!(precisions("--backend cuda"), ["f32"]);
+        assert_eq!(precisions("-- --precision bf16"), ["bf16"]);
+        for measure in ["speed", "quality"] {
+            let line = format!("{measure} --precision int8 --precision f32");
+            assert_eq!(precisions(&line), ["int8", "f32"]);
+        }
+        let line = "scaling --precision int8 --precision f32";
+        assert_eq!(precisions(line), ["int8 f32"]);
+        for measure in ["quality", "scaling", "train"] {
+            assert_eq!(precisions(measure), [""]);
         }
     }
 
     #[test]
-    fn the_other_measures_are_examples() {
-        assert_eq!(
-            lines("quality").unwrap(),
-            [format!("{RUN_INFER} cpu --example quality -- --device cpu")]
-        );
-        assert_eq!(
-            lines("scaling").unwrap(),
-            [format!("{RUN_INFER} cpu --example scaling -- --device cpu")]
-        );
-        assert_eq!(
-            lines("train --backend cuda").unwrap(),
-            [
-                "cargo run --release --package train --no-default-features --features cuda \
-                 --example step_speed -- --device cuda"
-            ]
-        );
-    }
-
-    #[test]
-    fn further_arguments_come_last_and_json_once() {
-        for measure in ["", "scaling", "quality", "train"] {
-            for words in ["--json", "-- --json", "--json -- --json"] {
-                for line in lines(&format!("{measure} {words}")).unwrap() {
-                    assert!(line.ends_with(" --json"), "{line}");
-                    assert_eq!(line.matches("--json").count(), 1, "{line}");
-                }
-            }
-            for line in lines(&format!("{measure} --json -- --runs 5")).unwrap() {
-                assert!(line.ends_with(" --json --runs 5"), "{line}");
+    fn json_is_requested_once() {
+        for line in ["--json", "-- --json", "--json -- --json"] {
+            let words = ["cargo xtask", "bench"].into_iter().chain(line.split(' '));
+            let Command::Bench(arguments) = Cli::parse_from(words).command else {
+                panic!("not bench");
+            };
+            for step in steps(&arguments) {
+                assert_eq!(step.command_line().matches("--json").count(), 1, "{line}");
             }
         }
     }

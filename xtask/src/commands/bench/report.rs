@@ -7,13 +7,12 @@ use serde_json::value::RawValue;
 
 use crate::error::TaskError;
 
-/// What `infer bench --json` prints. Numbers stay as they were written.
+/// The report of `infer bench --json`. Numbers keep their digits.
 #[derive(Deserialize)]
 pub(super) struct Report {
     device: String,
     precision: String,
     threads: usize,
-    peer_threads: Option<usize>,
     rows: Vec<Box<RawValue>>,
     load_seconds: Box<RawValue>,
     peak_memory_bytes: Box<RawValue>,
@@ -23,11 +22,9 @@ pub(super) struct Report {
 struct Document {
     device: String,
     threads: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer_threads: Option<usize>,
     /// Of all precisions; each row names its own.
     rows: Vec<Box<RawValue>>,
-    /// What is of a process, and so of a precision.
+    /// Figures of a process, and so of a precision.
     processes: Vec<Process>,
 }
 
@@ -38,7 +35,7 @@ struct Process {
     peak_memory_bytes: Box<RawValue>,
 }
 
-/// What a process printed.
+/// Reads the report that a process printed.
 pub(super) fn parse(title: &'static str, text: &str) -> Result<Report, TaskError> {
     serde_json::from_str(text).map_err(|source| TaskError::NoReport { title, source })
 }
@@ -51,7 +48,6 @@ pub(super) fn print(reports: Vec<Report>, out: &mut dyn Write) -> Result<(), Tas
     let mut document = Document {
         device: first.device.clone(),
         threads: first.threads,
-        peer_threads: first.peer_threads,
         rows: Vec::new(),
         processes: Vec::new(),
     };
@@ -79,7 +75,7 @@ mod tests {
     fn reports_become_one_with_all_rows() {
         let report = |precision: &str, seconds: f64, memory: Value| {
             let report = json!({
-                "device": "cpu", "precision": precision, "threads": 2, "peer_threads": 2,
+                "device": "cpu", "precision": precision, "threads": 2,
                 "rows": [{"workload": "queries", "precision": precision, "seconds": seconds}],
                 "load_seconds": seconds, "peak_memory_bytes": memory
             });
@@ -95,7 +91,7 @@ mod tests {
         assert_eq!(
             document,
             json!({
-                "device": "cpu", "threads": 2, "peer_threads": 2,
+                "device": "cpu", "threads": 2,
                 "rows": [
                     {"workload": "queries", "precision": "f32", "seconds": 0.1},
                     {"workload": "queries", "precision": "int8", "seconds": 0.05}
@@ -109,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_said() {
+    fn a_text_that_is_no_report_is_an_error() {
         for text in ["", "workload texts", "{\"device\": \"cpu\"}"] {
             let error = parse("speed", text).err().unwrap();
             assert!(

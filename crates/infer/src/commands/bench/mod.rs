@@ -1,4 +1,4 @@
-//! `bench`: texts a second for each file, model loaded, tokenisation included.
+//! `bench`: texts/s for each file, with the model loaded and tokenization included.
 
 mod report;
 
@@ -7,36 +7,35 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use model::{Precision, SentenceEncoder};
-use records::{Format, Record};
+use program::Console;
+use records::Format;
 
 use super::load;
-use crate::catalogue::open;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
-use crate::failure::Failure;
-use crate::peers::Peers;
+use crate::error::Error;
+use crate::input::open_texts;
 use crate::precision::PrecisionChoice;
-use crate::terminal::Terminal;
 use report::{Report, Row, print_head};
 
-/// A file of this name is encoded one text a call.
+/// A file of this name is encoded with one text per call.
 const SINGLES: &str = "singles";
 
-/// Texts that are timed together, under their file's name.
+/// The name of a file and its texts, which are timed together.
 type Workload = (String, Vec<String>);
 
 pub(super) fn run(
     model: &ModelArgs,
     args: &BenchArgs,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let workloads = read(&args.files)?;
-    let peers = peers(args, &workloads, terminal)?;
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), terminal.notes())?;
+    let encoder = load(model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
 
     if !args.json {
-        print_head(terminal.out())?;
+        print_head(out)?;
     }
     let mut rows = Vec::new();
     for (workload, texts) in &workloads {
@@ -53,52 +52,48 @@ pub(super) fn run(
             seconds_median: median(&times),
             seconds_cold,
             texts_per_second,
-            standing: peers
-                .as_ref()
-                .and_then(|peers| peers.standing(workload, &precision, texts_per_second)),
             precision,
             cosine_min: 1.0,
             cosine_mean: 1.0,
         };
         if !args.json {
-            row.print(terminal.out())?;
-            terminal.flush()?;
+            row.print(out)?;
+            out.flush()?;
         }
         rows.push(row);
     }
-    // Before anything else is loaded.
+    // Before the exact model is loaded, which is no part of the workload.
     let peak_memory_bytes = peak_memory();
     let is_exact = encoder.precision() == Precision::Float32;
     if !is_exact {
-        compare(model, &encoder, &workloads, &mut rows, terminal)?;
+        compare(model, &encoder, &workloads, &mut rows, console)?;
     }
     let report = Report {
         device: encoder.device().to_string(),
         precision: encoder.precision().to_string(),
         threads: rayon::current_num_threads(),
-        peer_threads: peers.as_ref().map(Peers::threads),
         rows,
         load_seconds,
         peak_memory_bytes,
     };
     if args.json {
-        serde_json::to_writer_pretty(terminal.out(), &report)?;
-        writeln!(terminal.out())?;
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
     } else {
-        report.print_foot(is_exact, terminal.out())?;
+        report.print_foot(is_exact, out)?;
     }
     Ok(())
 }
 
-fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Failure> {
+fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Error> {
     let lines = ReadArgs {
         format: Some(Format::Text),
         ..ReadArgs::default()
     };
     let mut workloads = Vec::new();
     for path in files {
-        let texts = open(path, &lines)?
-            .map(|record| record.map(|record: Record| record.text()))
+        let texts = open_texts(path, &lines)?
+            .map(|row| row.map(|row: records::Row| row.text()))
             .collect::<Result<Vec<String>, _>>()?;
         let name = path
             .file_stem()
@@ -110,41 +105,19 @@ fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Failure> {
     Ok(workloads)
 }
 
-/// The peers to compare with, if there are any: they are looked at before anything takes time.
-fn peers(
-    args: &BenchArgs,
-    workloads: &[Workload],
-    terminal: &Terminal,
-) -> Result<Option<Peers>, Failure> {
-    let Some(path) = &args.peers else {
-        return Ok(None);
-    };
-    let peers = Peers::read(path)?;
-    for (workload, texts) in workloads {
-        peers.check_workload(workload, texts.len())?;
-    }
-    let (theirs, ours) = (peers.threads(), rayon::current_num_threads());
-    if theirs != ours {
-        terminal.notes().note(format_args!(
-            "the peers were timed on {theirs} threads, this program has {ours}: give --threads {theirs} to compare"
-        ));
-    }
-    Ok(Some(peers))
-}
-
-/// How close the vectors are to those of float32.
+/// Adds the cosines between the vectors and those of float32.
 fn compare(
     model: &ModelArgs,
     encoder: &SentenceEncoder,
     workloads: &[Workload],
     rows: &mut [Row],
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
+    console: Console,
+) -> Result<(), Error> {
     let exact = ModelArgs {
         precision: PrecisionChoice::Exactly(Precision::Float32),
         ..model.clone()
     };
-    let exact = load(&exact, VectorArgs::default(), terminal.notes())?;
+    let exact = load(&exact, VectorArgs::default(), console)?;
     for (row, (_, texts)) in rows.iter_mut().zip(workloads) {
         let (ours, theirs) = (encoder.encode(texts)?, exact.encode(texts)?);
         let cosines: Vec<f64> = std::iter::zip(ours.rows(), theirs.rows())
@@ -156,7 +129,7 @@ fn compare(
     Ok(())
 }
 
-/// The smallest, 1 of none; not a number where one is not (`f64::min` would pass over it).
+/// The smallest cosine; 1 without cosines, NaN if one is NaN (`f64::min` would drop it).
 fn smallest(cosines: &[f64]) -> f64 {
     let smaller = |smallest: f64, cosine: f64| {
         if cosine < smallest || cosine.is_nan() {
@@ -177,18 +150,18 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Seconds of the first run, and those of several after it, the best first.
+/// Seconds of the first run, and of the runs after it in ascending order.
 fn times(
     encoder: &SentenceEncoder,
     texts: &[String],
-    one_a_call: bool,
+    one_per_call: bool,
     runs: u32,
-) -> Result<(f64, Vec<f64>), Failure> {
+) -> Result<(f64, Vec<f64>), Error> {
     let mut cold = 0.0;
     let mut times = Vec::new();
     for run in 0..=runs {
         let start = Instant::now();
-        if one_a_call {
+        if one_per_call {
             for text in texts {
                 encoder.encode(std::slice::from_ref(text))?;
             }
@@ -206,7 +179,7 @@ fn times(
     Ok((cold, times))
 }
 
-/// The middle one of sorted times, or the mean of the two in the middle; 0 of none.
+/// The median of sorted times; 0 without times.
 fn median(sorted: &[f64]) -> f64 {
     let middle = |index: usize| sorted.get(index).copied().unwrap_or_default();
     let upper = sorted.len() / 2;
@@ -214,7 +187,7 @@ fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(middle(lower), middle(upper))
 }
 
-/// The most memory that this process ever held, where the system says it (Linux: `VmHWM`).
+/// The peak memory of this process in bytes, where the system tells (Linux: `VmHWM`).
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
     let line = status
@@ -229,7 +202,7 @@ mod tests {
     use super::{median, smallest};
 
     #[test]
-    fn a_cosine_that_is_no_number_is_not_passed_over() {
+    fn a_nan_is_the_smallest_cosine() {
         assert_eq!(smallest(&[]), 1.0);
         assert_eq!(smallest(&[0.9, 0.5, 0.7]), 0.5);
         for cosines in [[f64::NAN, 0.5], [0.5, f64::NAN]] {
@@ -238,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_is_the_middle_or_the_mean_of_two() {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.0]), 3.0);
         assert_eq!(median(&[1.0, 2.0]), 1.5);

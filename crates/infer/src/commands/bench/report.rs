@@ -1,20 +1,15 @@
-//! What was measured, as JSON or as a table.
+//! The measurements, as JSON or as a table.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::peers::Standing;
-
-/// All of a run.
+/// The measurements of all workloads.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub(super) device: String,
     pub(super) precision: String,
     pub(super) threads: usize,
-    /// Threads of the peers, where there are some to compare with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) peer_threads: Option<usize>,
     pub(super) rows: Vec<Row>,
     pub(super) load_seconds: f64,
     pub(super) peak_memory_bytes: Option<u64>,
@@ -25,24 +20,21 @@ pub(super) struct Report {
 pub(super) struct Row {
     pub(super) workload: String,
     pub(super) texts: usize,
-    /// The best of the runs.
+    /// The fastest run.
     pub(super) seconds: f64,
     pub(super) seconds_median: f64,
-    /// Of the first run, in which a GPU's kernels are compiled and tuned.
+    /// The first run, which compiles a GPU's kernels.
     pub(super) seconds_cold: f64,
-    /// In the best of the runs.
+    /// Of the fastest run.
     pub(super) texts_per_second: f64,
     pub(super) precision: String,
-    /// Smallest cosine between a text's vector and its float32 one.
+    /// Smallest cosine between a vector and the float32 vector of the same text.
     pub(super) cosine_min: f64,
     pub(super) cosine_mean: f64,
-    /// Beside the peers.
-    #[serde(flatten)]
-    pub(super) standing: Option<Standing>,
 }
 
-/// The head of the table.
-pub(super) fn print_head(out: &mut impl Write) -> io::Result<()> {
+/// Prints the header of the table.
+pub(super) fn print_head(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{:14} {:>6} {:>9} {:>9} {:>17}",
@@ -51,8 +43,8 @@ pub(super) fn print_head(out: &mut impl Write) -> io::Result<()> {
 }
 
 impl Row {
-    /// Its line of the table.
-    pub(super) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Prints its line of the table.
+    pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             workload,
             texts,
@@ -67,7 +59,7 @@ impl Row {
         )
     }
 
-    fn print_cosines(&self, out: &mut impl Write) -> io::Result<()> {
+    fn print_cosines(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             workload,
             cosine_min,
@@ -79,31 +71,11 @@ impl Row {
             "{workload:14} cosine to f32: smallest {cosine_min:.6}, mean {cosine_mean:.6}"
         )
     }
-
-    fn print_standing(&self, out: &mut impl Write) -> io::Result<()> {
-        let workload = &self.workload;
-        let Some(standing) = &self.standing else {
-            return writeln!(out, "{workload:14} no peer of this precision was timed");
-        };
-        let (ratio, fastest) = (standing.ratio_to_fastest, &standing.fastest_peer);
-        writeln!(
-            out,
-            "{workload:14} {ratio:6.2} x {fastest}, the fastest peer"
-        )?;
-        for peer in &standing.peers {
-            writeln!(
-                out,
-                "{:14} {:6.2} x {:14} {:9.1} texts a second, mean cosine {:.4}",
-                "", peer.ratio, peer.peer, peer.texts_per_second, peer.cosine_mean
-            )?;
-        }
-        Ok(())
-    }
 }
 
 impl Report {
-    /// What follows the table.
-    pub(super) fn print_foot(&self, is_exact: bool, out: &mut impl Write) -> io::Result<()> {
+    /// Prints the lines after the table.
+    pub(super) fn print_foot(&self, is_exact: bool, out: &mut dyn Write) -> io::Result<()> {
         let Self {
             device,
             precision,
@@ -114,9 +86,6 @@ impl Report {
         } = self;
         if !is_exact {
             rows.iter().try_for_each(|row| row.print_cosines(out))?;
-        }
-        if self.peer_threads.is_some() {
-            rows.iter().try_for_each(|row| row.print_standing(out))?;
         }
         let memory = self.peak_memory_bytes.map_or_else(
             || "peak memory unknown on this system".to_owned(),

@@ -1,0 +1,148 @@
+//! A corpus: the rows of a file, with an index of their vectors.
+
+use std::path::{Path, PathBuf};
+
+use model::SentenceEncoder;
+use program::Console;
+use records::{Row, RowReader};
+use search::{Index, Similarity};
+
+use crate::cli::CorpusArgs;
+use crate::error::{Error, UsageError};
+use crate::input::open_texts;
+use crate::stream::{TextsOf, embed_file, note_skipped};
+use crate::vectors::{Vectors, read_vectors};
+use crate::verify::verify;
+
+/// Rows and the index of their vectors, in the same order.
+pub struct Corpus {
+    path: PathBuf,
+    rows: Vec<Row>,
+    index: Index,
+}
+
+/// The opened files of a corpus. Opening comes first: a wrong file is an error before the model is
+/// loaded.
+pub struct CorpusFiles {
+    path: PathBuf,
+    reader: RowReader,
+    vectors: Option<(PathBuf, Vectors)>,
+}
+
+impl CorpusFiles {
+    /// Opens the file of texts, and reads the saved vectors if there are any.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub fn open(args: &CorpusArgs) -> Result<Self, Error> {
+        if args.corpus == Path::new("-") {
+            return Err(UsageError::CorpusIsStdin.into());
+        }
+        let reader = open_texts(&args.corpus, &args.read)?;
+        let vectors = match &args.vectors {
+            Some(path) => Some((path.clone(), read_vectors(path)?)),
+            None => None,
+        };
+        Ok(Self {
+            path: args.corpus.clone(),
+            reader,
+            vectors,
+        })
+    }
+}
+
+impl Corpus {
+    /// Reads the rows, and embeds them unless their vectors were saved.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, the saved vectors belong to other rows, or the model fails.
+    pub fn load(
+        files: CorpusFiles,
+        encoder: &SentenceEncoder,
+        similarity: Similarity,
+        console: Console,
+    ) -> Result<Self, Error> {
+        let CorpusFiles {
+            path,
+            mut reader,
+            vectors: saved,
+        } = files;
+        let mut rows = Vec::new();
+        let mut values = Vec::new();
+        if let Some((vectors_path, saved)) = saved {
+            for row in reader.by_ref() {
+                rows.push(row?);
+            }
+            verify(&vectors_path, &saved, &rows, encoder)?;
+            values = saved.values;
+        } else {
+            embed_file(
+                &mut reader,
+                TextsOf::Row,
+                encoder,
+                console,
+                |window, vectors| {
+                    rows.extend(window);
+                    values.extend_from_slice(vectors.values());
+                    Ok(())
+                },
+            )?;
+        }
+        note_skipped(&reader, console);
+        Ok(Self {
+            path,
+            rows,
+            index: Index::new(values, encoder.width(), similarity)?,
+        })
+    }
+
+    /// The index; its positions are those of the rows.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The row at a position of the index, from 0.
+    #[must_use]
+    pub fn row(&self, position: usize) -> Option<&Row> {
+        self.rows.get(position)
+    }
+
+    /// The position of the row with that id. Where rows have no ids, an id is the number of a row,
+    /// from 1.
+    ///
+    /// # Errors
+    ///
+    /// When no row has that id.
+    pub fn position(&self, id: &str) -> Result<usize, Error> {
+        let by_id = self
+            .rows
+            .iter()
+            .position(|row| row.id.as_deref() == Some(id));
+        let by_number = || {
+            let number: usize = id.parse().ok()?;
+            let position = number.checked_sub(1)?;
+            let row = self.rows.get(position)?;
+            row.id.is_none().then_some(position)
+        };
+        by_id.or_else(by_number).ok_or_else(|| Error::UnknownId {
+            path: self.path.clone(),
+            id: id.to_owned(),
+        })
+    }
+
+    /// The id of the row at a position, or its number from 1.
+    #[must_use]
+    pub fn name(&self, position: usize) -> String {
+        let id = self.row(position).and_then(|row| row.id.clone());
+        id.unwrap_or_else(|| (position + 1).to_string())
+    }
+
+    /// The text of the row at a position.
+    #[must_use]
+    pub fn text(&self, position: usize) -> String {
+        self.row(position).map(Row::text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,178 @@
+//! Errors of the commands, and their exit codes.
+
+use std::path::PathBuf;
+
+use model::ModelError;
+use model::threads::ThreadsError;
+use program::ProgramError;
+use program::exit::{FAILURE, USAGE};
+use program::manual::ManualError;
+use records::ReadError;
+use search::SearchError;
+
+use crate::vectors::VectorError;
+
+/// The reason that a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model could not be found, loaded or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file of texts could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file of vectors could not be read or written.
+    #[error(transparent)]
+    Vectors(#[from] VectorError),
+    /// The number of threads cannot be set.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
+    /// Vectors have different widths or cannot be compared.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// Standard output could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Stdout(#[from] std::io::Error),
+    /// A result could not be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The arguments exclude each other, or one is missing.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The man pages could not be written.
+    #[error(transparent)]
+    Manual(#[from] ManualError),
+    /// Saved vectors do not belong to the corpus.
+    #[error("{}: {kind}", path.display())]
+    MismatchedVectors {
+        /// The file of vectors.
+        path: PathBuf,
+        /// The difference.
+        kind: MismatchKind,
+    },
+    /// No row of the corpus has the id.
+    #[error(
+        "{}: no row has the id `{id}`; without --id-column, give the number of the row, from 1",
+        path.display()
+    )]
+    UnknownId {
+        /// The corpus.
+        path: PathBuf,
+        /// The id on the command line.
+        id: String,
+    },
+    /// The model computes another vector on this machine than PyTorch does.
+    #[error(
+        "self-check failed: the vector of \"{text}\" differs from PyTorch's by {difference:e}; please report this"
+    )]
+    SelfCheck {
+        /// The text.
+        text: &'static str,
+        /// Largest difference of a value.
+        difference: f32,
+    },
+}
+
+/// The difference between saved vectors and a corpus.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MismatchKind {
+    /// There are more or fewer vectors than rows.
+    #[error(
+        "{vectors} vectors for a corpus of {rows} rows; embed this corpus again, with the same --column"
+    )]
+    Count {
+        /// Vectors in the file.
+        vectors: usize,
+        /// Rows of the corpus.
+        rows: usize,
+    },
+    /// The vectors come from another model, or `--dimensions` is another.
+    #[error(
+        "vectors have {found} dimensions, but this model's have {expected}; give the --model and \
+         --dimensions they were embedded with"
+    )]
+    Width {
+        /// Width of the saved vectors.
+        found: usize,
+        /// Width of the model's vectors.
+        expected: usize,
+    },
+    /// The rows have another order, or are other rows.
+    #[error(
+        "the vector of the row in line {line} was saved for the id `{saved}`, not `{id}`; embed this \
+         corpus again"
+    )]
+    Id {
+        /// The line of the row, from 1.
+        line: u64,
+        /// The id of the row.
+        id: String,
+        /// The id that the vector was saved with.
+        saved: String,
+    },
+    /// A vector is not the one of its text.
+    #[error(
+        "the saved vector does not belong to the row in line {line} (their cosine is {cosine:.3}); \
+         give the --model, --column and --max-length it was embedded with, or embed this corpus again"
+    )]
+    Text {
+        /// The line of the row, from 1.
+        line: u64,
+        /// The cosine between the saved vector and the vector of the text.
+        cosine: f32,
+    },
+}
+
+/// Arguments that clap accepts one by one, but not together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// Texts on the command line and a file.
+    #[error("give texts or --input, not both")]
+    TextsAndInput,
+    /// Neither a text nor a file.
+    #[error(
+        "no text given: write texts after the command, or use --input FILE (- for standard input)"
+    )]
+    NoText,
+    /// The ending of the name is no format.
+    #[error(
+        "cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl"
+    )]
+    VectorFormat(PathBuf),
+    /// The output would replace its own input.
+    #[error("--output and --input are the same file; give another --output")]
+    OutputIsInput,
+    /// Options for reading a file, without a file.
+    #[error("--column, --id-column, --format and --skip-bad-rows need --input")]
+    ReadWithoutInput,
+    /// More or fewer columns than two.
+    #[error("a comparison needs two columns, but there are {0}: name two with --column")]
+    TwoColumns(usize),
+    /// Standard input cannot be the corpus.
+    #[error("--corpus must be a file, not standard input")]
+    CorpusIsStdin,
+}
+
+impl ProgramError for Error {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            _ => FAILURE,
+        }
+    }
+
+    fn is_closed_pipe(&self) -> bool {
+        let source: Option<&std::io::Error> = match self {
+            Self::Stdout(source) => Some(source),
+            Self::Vectors(error) => error.io_source(),
+            Self::Json(error) => {
+                return error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe);
+            }
+            _ => None,
+        };
+        source.is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,108 @@
+//! The parsers of a model folder over bytes in memory, for the fuzz targets alone: not part of the
+//! public interface, and free to change in any release.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use crate::checkpoint::{limits, modules, safetensors_file};
+use crate::config::{CONFIG_FILE, MpNetConfig};
+use crate::error::{BoxedError, Result};
+use crate::file::parse_json;
+use crate::guard::guarded;
+use crate::pooling::PoolingMode;
+use crate::tokenizer::SentenceTokenizer;
+
+/// What errors name as the model folder.
+const FOLDER: &str = "model";
+
+/// Reads the header of a safetensors file, then every tensor.
+///
+/// Returns the name of each tensor, its shape, and how many values were read.
+///
+/// # Errors
+///
+/// When the header or a tensor is damaged.
+pub fn safetensors(
+    bytes: Vec<u8>,
+) -> std::result::Result<Vec<(String, Vec<usize>, usize)>, BoxedError> {
+    let file_bytes = bytes.len() as u64;
+    let snapshots = safetensors_file::snapshots(Cursor::new(bytes), file_bytes)?;
+    let read = |(name, snapshot): (String, burn_store::TensorSnapshot)| {
+        let shape = snapshot.shape.iter().copied().collect();
+        // As `StoredTensor::read` does.
+        let data = guarded(|| snapshot.to_data())?;
+        let values = data.convert::<f32>().iter::<f32>().count();
+        Ok((name, shape, values))
+    };
+    snapshots.into_iter().map(read).collect()
+}
+
+/// Reads `config.json`.
+///
+/// # Errors
+///
+/// When it is not JSON, or holds a value that no MPNet can have.
+pub fn config(bytes: &[u8]) -> Result<MpNetConfig> {
+    let path = Path::new(CONFIG_FILE);
+    parse_json::<MpNetConfig>(path, bytes)?.checked(path)
+}
+
+/// Reads `modules.json`; returns the folders that it names.
+///
+/// # Errors
+///
+/// When it is not JSON, or describes a stack that is not supported.
+pub fn modules(bytes: &[u8]) -> Result<Vec<std::path::PathBuf>> {
+    let modules: Vec<modules::Module> = parse_json(Path::new(modules::MODULES_FILE), bytes)?;
+    let stack = modules::stack(Path::new(FOLDER), &modules)?;
+    Ok([Some(stack.transformer_folder), stack.pooling_folder]
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
+/// Reads `1_Pooling/config.json` of a network of this width.
+///
+/// # Errors
+///
+/// When it is not JSON, or names no supported mode.
+pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
+    let path = Path::new(modules::POOLING_FILE);
+    modules::pooling_modes(path, &parse_json(path, bytes)?, hidden_size)
+}
+
+/// Reads `sentence_bert_config.json`; returns the maximum length.
+///
+/// # Errors
+///
+/// When it is not JSON, or states an impossible length.
+pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
+    let sentence = parse_json(Path::new(limits::SENTENCE_FILE), bytes)?;
+    let limits = limits::limits(Path::new(FOLDER), Some(sentence), || Ok(None), config)?;
+    Ok(limits.max_seq_length)
+}
+
+/// Reads `tokenizer_config.json`; returns the maximum length.
+///
+/// # Errors
+///
+/// When it is not JSON, or states an impossible length.
+pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
+    let read = || parse_json(Path::new(limits::TOKENIZER_CONFIG_FILE), bytes).map(Some);
+    let limits = limits::limits(Path::new(FOLDER), None, read, config)?;
+    Ok(limits.max_seq_length)
+}
+
+/// Reads `tokenizer.json`.
+///
+/// # Errors
+///
+/// As [`SentenceTokenizer::from_folder`].
+pub fn tokenizer(
+    bytes: &[u8],
+    max_length: usize,
+    config: &MpNetConfig,
+    lowercase: bool,
+) -> Result<SentenceTokenizer> {
+    SentenceTokenizer::from_bytes(Path::new(FOLDER), bytes, max_length, config, lowercase)
+}

@@ -1,0 +1,27 @@
+//! Parts that the programs `infer` and `train` share. This crate knows no model and no data.
+//!
+//! | task | module |
+//! | --- | --- |
+//! | results on stdout, notes and progress bars on stderr | [`console`] |
+//! | a progress bar for each download | [`download`] |
+//! | files that appear complete or not at all | [`atomic_file`] |
+//! | Ctrl-C | [`interrupt`] |
+//! | exit codes | [`exit`] |
+//! | man pages and completion scripts | [`manual`] |
+//! | the text of `--version` | [`version`] |
+//! | the reference of a command line | [`reference`] |
+
+pub mod atomic_file;
+pub mod console;
+pub mod download;
+pub mod exit;
+pub mod interrupt;
+pub mod manual;
+pub mod reference;
+pub mod version;
+
+pub use atomic_file::AtomicFile;
+pub use console::{Console, Unit};
+pub use download::DownloadBar;
+pub use exit::ProgramError;
+pub use version::Version;

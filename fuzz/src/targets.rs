@@ -1,0 +1,227 @@
+//! A function per target, which takes the bytes of an input. A panic, a failed assertion, and memory or time without bounds are findings.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a target that cannot do its work must stop"
+)]
+
+use std::io::Cursor;
+use std::path::{Component, Path};
+use std::sync::LazyLock;
+
+use infer::vectors::{VectorFormat, read_vectors};
+use model::{Device, MpNetConfig, SentenceEncoder, fuzzing};
+use records::{Format, ReaderOptions, RowReader, Source};
+
+/// Every target by name.
+pub const ALL: [(&str, fn(&[u8])); 6] = [
+    ("checkpoint", checkpoint),
+    ("config", config),
+    ("records", records),
+    ("safetensors", safetensors),
+    ("tokenizer", tokenizer),
+    ("vectors", vectors),
+];
+
+/// The fixtures of the crate `model`.
+pub(crate) const FIXTURES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../crates/model/tests/fixtures"
+);
+
+/// The model folder among the fixtures.
+pub(crate) const MODEL: &str = "tiny-mpnet";
+
+/// The settings of the model among the fixtures.
+static CONFIG: LazyLock<MpNetConfig> =
+    LazyLock::new(|| MpNetConfig::from_folder(&Path::new(FIXTURES).join(MODEL)).unwrap());
+
+/// Splits an input into the first byte, which chooses, and the content. `None` for an empty input.
+fn choice(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&choice, content) = bytes.split_first()?;
+    Some((usize::from(choice), content))
+}
+
+/// The files of a model folder that [`checkpoint`] damages, in the order of its first byte.
+pub(crate) const MODEL_FILES: [&str; 8] = [
+    "model.safetensors",
+    "config.json",
+    "modules.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    "pytorch_model.bin",
+];
+
+/// One file of a model folder, the other files being sound: a model that takes a text, or an error.
+///
+/// The first byte chooses the file. Slow, because every input makes a folder and loads a model; the other targets read
+/// the same formats in memory.
+pub fn checkpoint(bytes: &[u8]) {
+    let Some((choice, content)) = choice(bytes) else {
+        return;
+    };
+    let file = MODEL_FILES[choice % MODEL_FILES.len()];
+    let folder = tempfile::tempdir().unwrap();
+    for name in MODEL_FILES {
+        let source = Path::new(FIXTURES).join(MODEL).join(name);
+        let target = folder.path().join(name);
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        if name != file && source.exists() {
+            std::fs::copy(source, target).unwrap();
+        }
+    }
+    if file == "pytorch_model.bin" {
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    }
+    std::fs::write(folder.path().join(file), content).unwrap();
+    if let Some(name) = folder.path().to_str()
+        && let Ok(encoder) = SentenceEncoder::from_pretrained(name, Device::Cpu)
+    {
+        let _ = encoder.encode(&["", "high end water bottle"]);
+    }
+}
+
+/// One of the small JSON files of a model folder: valid settings or an error.
+///
+/// The first byte chooses the file.
+pub fn config(bytes: &[u8]) {
+    let Some((choice, content)) = choice(bytes) else {
+        return;
+    };
+    match choice % 5 {
+        0 => {
+            if let Ok(config) = fuzzing::config(content) {
+                let width = config.head_size() * config.num_attention_heads;
+                assert_eq!(width, config.hidden_size);
+                assert!(config.max_tokens() < config.max_position_embeddings);
+            }
+        }
+        1 => {
+            for folder in fuzzing::modules(content).unwrap_or_default() {
+                let leaves = |part| !matches!(part, Component::Normal(_) | Component::CurDir);
+                assert!(!folder.components().any(leaves), "{}", folder.display());
+            }
+        }
+        2 => {
+            if let Ok(modes) = fuzzing::pooling(content, CONFIG.hidden_size) {
+                assert!(!modes.is_empty());
+            }
+        }
+        choice => {
+            let limit = if choice == 3 {
+                fuzzing::sentence_limit(content, &CONFIG)
+            } else {
+                fuzzing::tokenizer_limit(content, &CONFIG)
+            };
+            if let Ok(length) = limit {
+                assert!((1..=CONFIG.max_tokens()).contains(&length), "{length}");
+            }
+        }
+    }
+}
+
+/// A file of texts: rows or errors.
+///
+/// The first byte chooses the format (Parquet is left out: its decoder panics on some lengths, which `records` catches
+/// and libFuzzer does not) and the columns.
+pub fn records(bytes: &[u8]) {
+    const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::Jsonl];
+    let Some((choice, content)) = choice(bytes) else {
+        return;
+    };
+    let options = ReaderOptions {
+        format: Some(FORMATS[choice % 4]),
+        columns: if choice & 4 == 0 {
+            Vec::new()
+        } else {
+            vec!["text".to_owned()]
+        },
+        id_column: (choice & 8 != 0).then(|| "id".to_owned()),
+        skip_bad_rows: choice & 16 != 0,
+    };
+    let content = Cursor::new(content.to_vec());
+    if let Ok(reader) = RowReader::from_reader(&Source::Stdin, content, &options) {
+        reader.for_each(drop);
+    }
+}
+
+/// A safetensors file: tensors with as many values as their shape says, or an error.
+pub fn safetensors(bytes: &[u8]) {
+    for (name, shape, values) in fuzzing::safetensors(bytes.to_vec()).unwrap_or_default() {
+        assert_eq!(shape.iter().product::<usize>(), values, "{name}");
+    }
+}
+
+/// A line of text, then a `tokenizer.json`: ids inside the vocabulary, at most the maximum length of them, or an error.
+///
+/// The first byte of the line chooses the maximum length and whether the text is lower-cased.
+pub fn tokenizer(bytes: &[u8]) {
+    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
+        return;
+    };
+    let (line, json) = (&bytes[..end], &bytes[end + 1..]);
+    let (choice, text) = choice(line).unwrap_or((0, b""));
+    let length = 2 + choice % 16;
+    let lowercase = choice & 16 != 0;
+    let Ok(tokenizer) = fuzzing::tokenizer(json, length, &CONFIG, lowercase) else {
+        return;
+    };
+    let text = String::from_utf8_lossy(text);
+    for tokens in tokenizer.encode(&[text.as_ref()]).unwrap_or_default() {
+        assert!(tokens.ids.len() <= length, "{} tokens", tokens.ids.len());
+        let vocabulary = CONFIG.vocab_size;
+        assert!(tokens.ids.iter().all(|&id| (id as usize) < vocabulary));
+    }
+}
+
+/// A file of vectors: finite values of the shape that it names, or an error.
+///
+/// The first byte chooses the format.
+pub fn vectors(bytes: &[u8]) {
+    let Some((choice, content)) = choice(bytes) else {
+        return;
+    };
+    let format = VectorFormat::ALL[choice % VectorFormat::ALL.len()];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("vectors.{format}"));
+    std::fs::write(&path, content).unwrap();
+    if let Ok(vectors) = read_vectors(&path) {
+        assert!(vectors.values.iter().all(|value| value.is_finite()));
+        assert_eq!(vectors.values.len() % vectors.width.max(1), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeds;
+
+    /// Runs every target on its seeds: whole, truncated, and with one byte changed.
+    #[test]
+    fn seeds_and_their_damage_are_no_findings() {
+        for (name, target) in ALL {
+            let seeds = seeds::of(name).unwrap();
+            assert!(!seeds.is_empty(), "{name}");
+            for (seed, bytes) in seeds {
+                println!("{name}: {seed}, {} bytes", bytes.len());
+                target(&bytes);
+                target(&bytes[..bytes.len() / 2]);
+                let mut damaged = bytes;
+                let middle = damaged.len() / 2;
+                if let Some(byte) = damaged.get_mut(middle) {
+                    *byte ^= 0x15;
+                }
+                target(&damaged);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_input_is_no_finding() {
+        for (_, target) in ALL {
+            target(b"");
+        }
+    }
+}
