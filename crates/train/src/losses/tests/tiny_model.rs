@@ -158,7 +158,7 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
     let settings = StepSettings {
         objective: objective.clone(),
         pad_token_id,
-        chunk: BatchLimit {
+        micro_batch: BatchLimit {
             tokens: 512,
             texts: 3,
         },
