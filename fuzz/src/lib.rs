@@ -1,12 +1,12 @@
 //! Fuzz targets: any bytes give a result or an error, never a panic.
 //!
-//! | word | module |
+//! | task | module |
 //! | --- | --- |
-//! | what runs on the bytes of an input | [`targets`] |
+//! | a function per target, which takes the bytes of an input | [`targets`] |
 //! | inputs to start from, made from the fixtures | [`seeds`] |
 //!
-//! `cargo fuzz run TARGET` builds the programs of `fuzz_targets/` with libFuzzer. Without it the same programs run
-//! their target on the files that they are given, so a finding can be reproduced by any build. How to run them:
+//! `cargo fuzz run TARGET` builds the programs of `fuzz_targets/` with libFuzzer. In any other build they run their
+//! target on the files of the command line, so every build reproduces a finding. How to run them:
 //! `docs/src/contributing/fuzzing.md`.
 
 pub mod seeds;

@@ -12,7 +12,7 @@ use crate::targets::{FIXTURES, MODEL, MODEL_FILES};
 /// A seed: its file name and its bytes.
 pub type Seed = (String, Vec<u8>);
 
-/// The seeds of a target; of an unknown one none.
+/// The seeds of a target; an unknown target has none.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
 
 /// Writes the seeds of a target into `fuzz/corpus/TARGET`, where cargo-fuzz looks for inputs.
 ///
-/// What cannot be written is left out: a fuzzer finds its way without seeds, only more slowly.
+/// Leaves out a seed that cannot be written: libFuzzer works without seeds, only more slowly.
 pub fn write(target: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("corpus")
@@ -44,7 +44,7 @@ pub fn write(target: &str) {
     }
 }
 
-/// A byte that chooses, then content.
+/// Puts the byte that chooses before the content.
 fn chosen(choice: usize, content: &[u8]) -> Vec<u8> {
     let choice = u8::try_from(choice).unwrap_or(0);
     [&[choice], content].concat()

@@ -1,4 +1,4 @@
-//! What runs on the bytes of an input. A panic, a failed assertion, and memory or time without bounds are findings.
+//! A function per target, which takes the bytes of an input. A panic, a failed assertion, and memory or time without bounds are findings.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -36,7 +36,7 @@ pub(crate) const MODEL: &str = "tiny-mpnet";
 static CONFIG: LazyLock<MpNetConfig> =
     LazyLock::new(|| MpNetConfig::from_folder(&Path::new(FIXTURES).join(MODEL)).unwrap());
 
-/// The first byte, which chooses, and the rest, which is read; nothing of an empty input.
+/// Splits an input into the first byte, which chooses, and the content. `None` for an empty input.
 fn choice(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&choice, content) = bytes.split_first()?;
     Some((usize::from(choice), content))
@@ -56,8 +56,8 @@ pub(crate) const MODEL_FILES: [&str; 8] = [
 
 /// One file of a model folder, the other files being sound: a model that takes a text, or an error.
 ///
-/// The first byte chooses the file. Slow, as every input makes a folder and loads a model: the other targets read the
-/// same formats in memory.
+/// The first byte chooses the file. Slow, because every input makes a folder and loads a model; the other targets read
+/// the same formats in memory.
 pub fn checkpoint(bytes: &[u8]) {
     let Some((choice, content)) = choice(bytes) else {
         return;
@@ -83,7 +83,7 @@ pub fn checkpoint(bytes: &[u8]) {
     }
 }
 
-/// One of the small JSON files of a model folder: settings that a network can have, or an error.
+/// One of the small JSON files of a model folder: valid settings or an error.
 ///
 /// The first byte chooses the file.
 pub fn config(bytes: &[u8]) {
@@ -154,7 +154,7 @@ pub fn safetensors(bytes: &[u8]) {
     }
 }
 
-/// A line of text, then a `tokenizer.json`: token ids that the network has, at most as many as asked for, or an error.
+/// A line of text, then a `tokenizer.json`: ids inside the vocabulary, at most the maximum length of them, or an error.
 ///
 /// The first byte of the line chooses the maximum length and whether the text is lower-cased.
 pub fn tokenizer(bytes: &[u8]) {
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::seeds;
 
-    /// Every target runs on its seeds, whole, cut short, and with one byte changed: a fuzzer of a second, for the gate.
+    /// Runs every target on its seeds: whole, truncated, and with one byte changed.
     #[test]
     fn seeds_and_their_damage_are_no_findings() {
         for (name, target) in ALL {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::ModelError;
 use model::threads::ThreadsError;
-use program::Failure;
+use program::ProgramError;
 use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
 use records::ReadError;
@@ -156,7 +156,7 @@ pub enum UsageError {
     CorpusIsStdin,
 }
 
-impl Failure for Error {
+impl ProgramError for Error {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,

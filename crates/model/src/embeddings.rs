@@ -106,13 +106,16 @@ fn position_ids<B: Backend>(input_ids: Tensor<B, 2, Int>, pad_token_id: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, device};
+    use crate::test_device::on_test_device;
 
     #[test]
-    fn padding_and_typed_pads_stand_at_the_pad_position() {
-        let ids =
-            Tensor::<TestBackend, 2, Int>::from_data([[0, 7, 1, 8, 2], [0, 2, 1, 1, 1]], &device());
-        let positions: Vec<i64> = position_ids(ids, 1).into_data().iter().collect();
-        assert_eq!(positions, [2, 3, 1, 4, 5, 2, 3, 1, 1, 1]);
+    fn padding_and_typed_pads_have_the_pad_position() {
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let ids = [[0, 7, 1, 8, 2], [0, 2, 1, 1, 1]];
+            let ids = Tensor::<B, 2, Int>::from_data(ids, device);
+            let positions: Vec<i64> = position_ids(ids, 1).into_data().iter().collect();
+            assert_eq!(positions, [2, 3, 1, 4, 5, 2, 3, 1, 1, 1]);
+        }
+        on_test_device!(body);
     }
 }

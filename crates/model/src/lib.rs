@@ -20,9 +20,14 @@
 //! # Ok::<(), model::ModelError>(())
 //! ```
 
+// Some files of the tests are shared with those outside of this crate, which call it by its name.
+#[cfg(test)]
+extern crate self as model;
+
 pub mod attention;
 pub mod backend;
 pub mod batch;
+pub mod boxed_error;
 mod bucket;
 pub mod checkpoint;
 pub mod config;
@@ -44,6 +49,9 @@ pub mod relative_bias;
 pub mod sentence_embeddings;
 pub mod sentence_encoder;
 pub mod sentence_model;
+#[cfg(test)]
+#[path = "../tests/common/device.rs"]
+mod test_device;
 #[cfg(test)]
 mod testing;
 pub mod threads;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
-use program::Failure;
+use program::ProgramError;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
 use program::manual::ManualError;
 use records::{ColumnErrorKind, ReadError, RowErrorKind, Source};
@@ -203,7 +203,7 @@ pub enum TrainError {
     },
 }
 
-impl Failure for TrainError {
+impl ProgramError for TrainError {
     /// A usage error is one that another command line fixes. Bad content of a file is not one.
     fn exit_code(&self) -> u8 {
         match self {

@@ -75,17 +75,17 @@ pub(super) fn reference_linear(
 /// Products of up to 200 terms below 1, summed in float32 in another order: 200 * 2^-24. A matrix
 /// unit keeps 17 significant bits: then as many terms of 2^-15 each (closer: `amx`'s tests).
 fn linear_tolerance() -> f64 {
-    if amx::wanted() { 1e-2 } else { 2e-5 }
+    if uses_amx() { 1e-2 } else { 2e-5 }
 }
 
 fn rounded(values: &[f32]) -> Vec<f32> {
-    let rounded = |value: &f32| f32::from_bits(panels::bfloat16(*value));
+    let rounded = |value: &f32| f32::from_bits(simd::bf16::bfloat16(*value));
     values.iter().map(rounded).collect()
 }
 
 /// The rows of a dense layer with weights of this precision, as they are multiplied.
 fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
-    if precision == Precision::Bfloat16 && amx::has_bf16_dot_product() {
+    if precision == Precision::Bfloat16 && has_bf16_dot_product() {
         rounded(rows)
     } else {
         rows.to_vec()
@@ -94,8 +94,8 @@ fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
 
 /// What a product or a sum may lose: half of the smallest number; products of bfloat16 take what is below `2^-126` for 0.
 fn smallest(precision: Precision) -> f64 {
-    let flushes = precision == Precision::Bfloat16 && amx::has_bf16_dot_product();
-    f64::from(if flushes || amx::wanted() {
+    let flushes = precision == Precision::Bfloat16 && has_bf16_dot_product();
+    f64::from(if flushes || uses_amx() {
         f32::MIN_POSITIVE
     } else {
         f32::from_bits(1)
@@ -178,7 +178,7 @@ proptest! {
                 prop_assert_eq!(&same_bias, &bias);
                 if precision == Precision::Bfloat16 {
                     prop_assert_eq!(&used, &rounded(&weight));
-                } else if !amx::wanted() {
+                } else if !uses_amx() {
                     prop_assert_eq!(&used, &weight);
                 }
                 let mut output = vec![f32::NAN; rows * outputs];
@@ -411,11 +411,7 @@ fn bfloat16_weights_are_rounded_to_the_nearest() {
     assert!(rounded[6].is_nan());
     assert_eq!(bias, [0.5; 7]);
     // One panel: a row of the widest registers, or two tiles.
-    let most = if amx::has_bf16_dot_product() {
-        2048
-    } else {
-        64
-    };
+    let most = if has_bf16_dot_product() { 2048 } else { 64 };
     assert!((14..=most).contains(&packed.bytes()));
 }
 
@@ -443,7 +439,7 @@ fn what_is_not_finite_stays_so() {
         linear(&input, &packed, activation, &mut output);
         assert!(output[0].is_nan());
         // A matrix unit makes not-a-number of it: see `amx`.
-        assert!(output[1] == f32::INFINITY || amx::wanted() && output[1].is_nan());
+        assert!(output[1] == f32::INFINITY || uses_amx() && output[1].is_nan());
         assert_eq!(output[2], 0.0);
     }
 }

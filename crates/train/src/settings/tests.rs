@@ -1,6 +1,6 @@
 //! Valid and invalid settings.
 
-use program::Failure as _;
+use program::ProgramError as _;
 
 use super::*;
 use crate::data::Example;

@@ -17,7 +17,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A file that only its owner may write.
+    /// A file that its owner may write and everybody may read.
     pub(super) fn new(path: &str, bytes: Vec<u8>) -> Self {
         Self {
             path: path.to_owned(),
@@ -51,7 +51,7 @@ pub(super) fn checksums(files: &[Entry]) -> String {
 
 /// Packs files and their checksums into the folder `name` of an archive; returns the name of the archive and its bytes.
 ///
-/// It is a zip file on Windows, where nothing else is at home, and a `tar.gz` elsewhere.
+/// Windows gets a zip file, which it opens without another program. Other systems get a `tar.gz`.
 pub(super) fn pack(
     name: &str,
     mut entries: Vec<Entry>,

@@ -1,4 +1,4 @@
-//! What can go wrong while an archive is made.
+//! Errors of `dist`.
 
 use std::io;
 use std::path::{Path, PathBuf};

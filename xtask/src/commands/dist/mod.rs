@@ -1,12 +1,12 @@
-//! `dist`: a release archive for this machine, with what belongs to it.
+//! `dist`: a release archive for this machine, its bill of materials and checksums.
 //!
-//! | word | module |
+//! | task | module |
 //! | --- | --- |
 //! | packages that are in the programs | `packages` |
 //! | their licences, in one file | `licenses` |
 //! | the bill of materials | `sbom` |
 //! | files in an archive, and their checksums | `archive` |
-//! | why there is no archive | `error` |
+//! | errors | `error` |
 
 mod archive;
 mod error;
@@ -28,7 +28,7 @@ use packages::{Build, Metadata};
 /// The programs of the archive.
 const PROGRAMS: [&str; 2] = ["infer", "train"];
 
-/// What the archive is called, before the version.
+/// First part of the name of the archive.
 const NAME: &str = "mpnet-burn";
 
 /// Where documents lie in the archive.
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &DistArgs, runner: &mut Runner) -> Result<(), TaskE
     Ok(())
 }
 
-/// Builds the programs and says what was compiled.
+/// Builds the programs and lists the compiled packages.
 fn build(arguments: &DistArgs, runner: &mut Runner) -> Result<Build, TaskError> {
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let version = runner.output(&Step::new("compiler", compiler).arguments(["-vV"]))?;
@@ -144,7 +144,7 @@ fn programs(build: &Build) -> Result<Vec<Entry>, DistError> {
         .collect()
 }
 
-/// Man pages and completion scripts, which the programs write themselves: they know their options.
+/// Man pages and completion scripts. The programs write them from the definitions of their options.
 fn manuals(build: &Build, folder: &Path, runner: &mut Runner) -> Result<Vec<Entry>, TaskError> {
     let mut entries = Vec::new();
     for program in PROGRAMS {

@@ -1,4 +1,4 @@
-//! Which packages are in the programs.
+//! The packages that are linked into the programs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::DistError;
 
-/// What `cargo build` made.
+/// The output of `cargo build`.
 #[derive(Debug)]
 pub(super) struct Build {
     /// The machine that the programs are for, such as `x86_64-unknown-linux-gnu`.
@@ -20,7 +20,7 @@ pub(super) struct Build {
 impl Build {
     /// Reads what `cargo build --message-format json` printed.
     pub(super) fn from_messages(messages: &str, target: &str) -> Result<Self, DistError> {
-        /// A message; other fields and other messages are of no use here.
+        /// The fields that we need of a message.
         #[derive(Deserialize)]
         struct Message {
             reason: String,
@@ -62,12 +62,12 @@ impl Build {
     }
 }
 
-/// What `cargo metadata` says.
+/// The output of `cargo metadata`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
     packages: Vec<Package>,
     resolve: Resolve,
-    /// Where cargo builds.
+    /// The target folder.
     pub(super) target_directory: PathBuf,
 }
 

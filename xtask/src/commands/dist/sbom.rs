@@ -9,7 +9,7 @@ use super::{NAME, PROGRAMS, licenses};
 
 /// The document, with a final line break.
 ///
-/// `linked` are the packages with what each needs, `checksums` those of Cargo.lock, and `time` is in seconds since 1970.
+/// `linked` are the packages with the dependencies of each, `checksums` those of Cargo.lock, and `time` is in seconds since 1970.
 pub(super) fn document(
     linked: &[(&Package, Vec<&Package>)],
     checksums: &BTreeMap<(&str, &str), &str>,
@@ -57,7 +57,7 @@ fn is_program(package: &Package) -> bool {
     package.source.is_none() && PROGRAMS.contains(&package.name.as_str())
 }
 
-/// How other parts of the document name a package. Ours are not those of the registry with the same name.
+/// The key of a package in the document. A package of ours is not the one of that name in the registry.
 fn reference(package: &Package) -> String {
     match package.source {
         Some(_) => format!("pkg:cargo/{}@{}", package.name, package.version),
@@ -158,7 +158,7 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// What the schema of CycloneDX 1.5 asks for.
+    /// The required fields of the schema of CycloneDX 1.5, and references that resolve.
     #[test]
     fn required_fields_are_there() {
         let sbom = sbom();

@@ -3,10 +3,13 @@
 
 use proptest::prelude::*;
 
-use super::TileWeights;
 use super::tests::{run, run_block};
-use crate::cpu::int8::{self, Int8Matrix, Int8Panels};
-use crate::cpu::linear::{Activation, Layer};
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::weights::TileWeights;
+use crate::cpu::int8;
+use crate::cpu::int8::matrix::Int8Matrix;
+use crate::cpu::int8::panels::Int8Panels;
+use crate::cpu::schedule::Layer;
 use crate::cpu::tests::numbers;
 
 /// The layer by this processor's other instructions.
@@ -28,7 +31,7 @@ fn without_tiles(
         bias: &padded,
         activation,
     };
-    int8::linear(input, &panels, layer, &mut output);
+    int8::linear::linear(input, &panels, layer, &mut output);
     output
 }
 

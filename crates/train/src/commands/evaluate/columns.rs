@@ -144,7 +144,7 @@ fn column_of(columns: &ColumnMap, role: Role) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use program::Failure as _;
+    use program::ProgramError as _;
 
     use super::*;
 
