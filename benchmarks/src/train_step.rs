@@ -22,7 +22,7 @@ use train::data::{ColumnMap, ReadOptions, TextTable};
 use train::losses::{Loss, Objective};
 use train::random::mix;
 use train::report::peak_memory_bytes;
-use train::step::{Activations, StepSettings, Trainee};
+use train::step::{Activations, StepSettings, TrainingModel};
 use train::training::gradients::{clip, norm};
 use train::training::optimizer::{AdamWSettings, DecoupledAdamW};
 
@@ -126,22 +126,22 @@ impl BackendTask for Measure<'_> {
         let pad = self.checkpoint.config.pad_token_id;
         let mut settings = StepSettings::for_device(self.device_name, objective, pad);
         settings.activations = match (arguments.mini_batch_size, arguments.checkpointing) {
-            (None, false) => Activations::Kept,
-            (None, true) => Activations::LayerInputs,
-            (Some(_), false) => Activations::Forgotten,
-            (Some(_), true) => Activations::ForgottenAndLayerInputs,
+            (None, false) => Activations::Stored,
+            (None, true) => Activations::Checkpointed,
+            (Some(_), false) => Activations::GradCache,
+            (Some(_), true) => Activations::GradCacheCheckpointed,
         };
         if let Some(texts) = arguments.mini_batch_size {
-            settings.chunk.texts = texts;
+            settings.micro_batch.texts = texts;
         }
         if let Some(tokens) = arguments.micro_batch_tokens {
-            settings.chunk.tokens = tokens;
+            settings.micro_batch.tokens = tokens;
         }
         if let Some(replicas) = arguments.replicas {
-            settings.lanes_per_device = replicas;
+            settings.replicas_per_device = replicas;
         }
-        let mut trainee = Trainee::new(model, settings);
-        let mut optimizer = DecoupledAdamW::optimizer::<Trainee<Autodiff<B>>, Autodiff<B>>(
+        let mut training_model = TrainingModel::new(model, settings);
+        let mut optimizer = DecoupledAdamW::optimizer::<TrainingModel<Autodiff<B>>, Autodiff<B>>(
             AdamWSettings::default(),
         );
         let batches = Batches::open(arguments, &self.checkpoint)?;
@@ -154,10 +154,10 @@ impl BackendTask for Measure<'_> {
                 return Err(TrainError::Tokenize { source });
             }
             let of_batch: usize = batch.texts.iter().map(Vec::len).sum();
-            let output = TrainStep::step(&trainee, batch);
-            let length = norm::<Autodiff<B>, _>(&trainee, &output.grads);
-            let gradients = clip::<Autodiff<B>, _>(&trainee, output.grads, length, 1.0);
-            trainee = optimizer.step(1e-6, trainee, gradients);
+            let output = TrainStep::step(&training_model, batch);
+            let length = norm::<Autodiff<B>, _>(&training_model, &output.grads);
+            let gradients = clip::<Autodiff<B>, _>(&training_model, output.grads, length, 1.0);
+            training_model = optimizer.step(1e-6, training_model, gradients);
             // A GPU works when its results are read.
             B::sync(&device).map_err(|source| TrainError::Compute {
                 source: Box::new(source),

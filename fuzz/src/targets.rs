@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use infer::vectors::{VectorFormat, read_vectors};
 use model::{Device, MpNetConfig, SentenceEncoder, fuzzing};
-use records::{Format, ReaderOptions, RecordReader, Source};
+use records::{Format, ReaderOptions, RowReader, Source};
 
 /// A function that panics on a finding.
 pub type Target = fn(&[u8]);
@@ -146,7 +146,7 @@ pub fn records(bytes: &[u8]) {
         skip_bad_rows: choice & 16 != 0,
     };
     let content = Cursor::new(content.to_vec());
-    if let Ok(reader) = RecordReader::from_reader(&Source::Stdin, content, &options) {
+    if let Ok(reader) = RowReader::from_reader(&Source::Stdin, content, &options) {
         reader.for_each(drop);
     }
 }

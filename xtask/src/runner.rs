@@ -26,7 +26,7 @@ pub(crate) struct Runner {
 struct Time {
     title: &'static str,
     elapsed: Duration,
-    /// Units that cargo compiled anew, where it was asked: a library, program, test or build script each.
+    /// Units that cargo compiled, if it was asked: a library, program, test or build script each.
     units: Option<usize>,
 }
 

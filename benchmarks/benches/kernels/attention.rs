@@ -4,13 +4,13 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::cpu::{self, Attention, Gradients, PositionBias, Projections, Strided};
-use kernels::{Precision, Texts};
+use kernels::{Precision, SequenceRanges};
 
 use crate::numbers::numbers;
 use crate::work::Work;
 use crate::{HEADS, WIDTH};
 
-/// Texts of a batch, and the tokens of each.
+/// Sequences of a batch, and the tokens of each.
 const BATCHES: [(usize, usize); 6] = [(1, 8), (1, 32), (8, 32), (32, 32), (8, 128), (2, 384)];
 
 /// An item is an operation of one of the two matmuls; the time includes the softmax.
@@ -33,7 +33,7 @@ fn backward_f32(bencher: Bencher<'_, '_>, (count, length): (usize, usize)) {
 
 pub(crate) fn forward(count: usize, length: usize, precision: Precision) -> Work {
     let batch = Batch::new(count, length, precision);
-    let mut output = vec![0.0; batch.texts.tokens() * WIDTH];
+    let mut output = vec![0.0; batch.sequences.tokens() * WIDTH];
     Work::of_operations(2 * batch.operations(), move || {
         cpu::attention(black_box(&batch.attention()), black_box(&mut output));
     })
@@ -41,7 +41,7 @@ pub(crate) fn forward(count: usize, length: usize, precision: Precision) -> Work
 
 pub(crate) fn backward(count: usize, length: usize) -> Work {
     let batch = Batch::new(count, length, Precision::Float32);
-    let size = batch.texts.tokens() * WIDTH;
+    let size = batch.sequences.tokens() * WIDTH;
     let gradient = numbers(size, 3);
     let mut gradients = [(); 3].map(|()| vec![0.0; size]);
     Work::of_operations(5 * batch.operations(), move || {
@@ -60,7 +60,7 @@ pub(crate) fn backward(count: usize, length: usize) -> Work {
 }
 
 struct Batch {
-    texts: Texts,
+    sequences: SequenceRanges,
     /// Queries, keys and values side by side, the output of their common linear layer.
     projections: Vec<f32>,
     bias: Vec<f32>,
@@ -70,19 +70,19 @@ struct Batch {
 
 impl Batch {
     fn new(count: usize, length: usize, precision: Precision) -> Self {
-        let texts = Texts::of_lengths(std::iter::repeat_n(length, count));
+        let sequences = SequenceRanges::of_lengths(std::iter::repeat_n(length, count));
         Self {
-            projections: numbers(texts.tokens() * 3 * WIDTH, 1),
-            texts,
+            projections: numbers(sequences.tokens() * 3 * WIDTH, 1),
+            sequences,
             bias: numbers(HEADS * length * length, 2),
             length,
             precision,
         }
     }
 
-    /// Operations of one matmul, over all texts and heads.
+    /// Operations of one matmul, over all sequences and heads.
     fn operations(&self) -> usize {
-        2 * self.texts.tokens() * self.length * WIDTH
+        2 * self.sequences.tokens() * self.length * WIDTH
     }
 
     fn attention(&self) -> Attention<'_> {
@@ -100,7 +100,7 @@ impl Batch {
                 values: &self.bias,
                 length: self.length,
             },
-            texts: self.texts.ranges(),
+            sequences: self.sequences.ranges(),
             heads: HEADS,
             head_size: WIDTH / HEADS,
             dropout: None,

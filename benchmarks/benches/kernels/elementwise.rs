@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use kernels::cpu::NormParameters;
+use kernels::cpu::LayerNormParameters;
 use kernels::{DropoutMask, cpu};
 
 use crate::numbers::numbers;
@@ -31,7 +31,7 @@ benches! {
     layer_norm_backward
     gelu
     gelu_backward
-    drop_elements
+    dropout
     column_sums
     sum_of_squares
 }
@@ -41,13 +41,13 @@ fn bytes(floats: usize) -> usize {
 }
 
 pub(crate) fn add_layer_norm(rows: usize) -> Work {
-    let (scale, shift) = (numbers(WIDTH, 1), numbers(WIDTH, 2));
+    let (gamma, beta) = (numbers(WIDTH, 1), numbers(WIDTH, 2));
     let residual = numbers(rows * WIDTH, 3);
     let mut values = numbers(rows * WIDTH, 4);
     Work::of_bytes(bytes(3 * rows * WIDTH), move || {
-        let norm = NormParameters {
-            scale: &scale,
-            shift: &shift,
+        let norm = LayerNormParameters {
+            gamma: &gamma,
+            beta: &beta,
             epsilon: EPSILON,
         };
         cpu::add_layer_norm(black_box(&mut values), &residual, norm);
@@ -55,7 +55,7 @@ pub(crate) fn add_layer_norm(rows: usize) -> Work {
 }
 
 pub(crate) fn layer_norm_backward(rows: usize) -> Work {
-    let (values, scale) = (numbers(rows * WIDTH, 1), numbers(WIDTH, 2));
+    let (values, gamma) = (numbers(rows * WIDTH, 1), numbers(WIDTH, 2));
     let fresh = numbers(rows * WIDTH, 3);
     let mut gradient = fresh.clone();
     Work::of_bytes(bytes(5 * rows * WIDTH), move || {
@@ -63,7 +63,7 @@ pub(crate) fn layer_norm_backward(rows: usize) -> Work {
         gradient.copy_from_slice(&fresh);
         black_box(cpu::layer_norm_backward(
             black_box(&values),
-            &scale,
+            &gamma,
             EPSILON,
             &mut gradient,
         ));
@@ -90,7 +90,7 @@ pub(crate) fn gelu_backward(rows: usize) -> Work {
     })
 }
 
-pub(crate) fn drop_elements(rows: usize) -> Work {
+pub(crate) fn dropout(rows: usize) -> Work {
     let fresh = numbers(rows * WIDTH, 1);
     let mut values = fresh.clone();
     let mask = DropoutMask {
@@ -99,7 +99,7 @@ pub(crate) fn drop_elements(rows: usize) -> Work {
     };
     Work::of_bytes(bytes(4 * rows * WIDTH), move || {
         values.copy_from_slice(&fresh);
-        cpu::drop_elements(black_box(&mut values), mask);
+        cpu::dropout(black_box(&mut values), mask);
     })
 }
 

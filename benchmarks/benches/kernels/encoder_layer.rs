@@ -4,15 +4,15 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::cpu::{
-    AfterAttention, Context, EncoderLayer, NormParameters, PositionBias, encoder_layer,
+    Context, EncoderLayer, FeedForwardBlock, LayerNormParameters, PositionBias, encoder_layer,
 };
-use kernels::{PackedLinear, Precision, Texts};
+use kernels::{PackedLinear, Precision, SequenceRanges};
 
 use crate::numbers::numbers;
 use crate::work::Work;
 use crate::{HEADS, INNER, WIDTH};
 
-/// Texts of a batch, and the tokens of each.
+/// Sequences of a batch, and the tokens of each.
 const BATCHES: [(usize, usize); 4] = [(1, 16), (8, 32), (48, 20), (8, 128)];
 
 /// An item is an operation of a matmul, attention's two included.
@@ -24,20 +24,20 @@ pub(crate) fn kernel(precision: Precision, (count, length): (usize, usize)) -> W
     let projections = pack(WIDTH, 3 * WIDTH);
     let (attention_output, intermediate, output) =
         (pack(WIDTH, WIDTH), pack(WIDTH, INNER), pack(INNER, WIDTH));
-    let (scale, shift) = (numbers(WIDTH, 3), numbers(WIDTH, 4));
-    let texts = Texts::of_lengths(std::iter::repeat_n(length, count));
+    let (gamma, beta) = (numbers(WIDTH, 3), numbers(WIDTH, 4));
+    let sequences = SequenceRanges::of_lengths(std::iter::repeat_n(length, count));
     let bias = numbers(HEADS * length * length, 5);
-    let mut hidden = numbers(texts.tokens() * WIDTH, 6);
+    let mut hidden = numbers(sequences.tokens() * WIDTH, 6);
     let products = 4 * WIDTH * WIDTH + 2 * WIDTH * INNER + 2 * length * WIDTH;
-    Work::of_operations(2 * texts.tokens() * products, move || {
-        let norm = NormParameters {
-            scale: &scale,
-            shift: &shift,
+    Work::of_operations(2 * sequences.tokens() * products, move || {
+        let norm = LayerNormParameters {
+            gamma: &gamma,
+            beta: &beta,
             epsilon: 1e-5,
         };
         let layer = EncoderLayer {
             projections: &projections,
-            after_attention: AfterAttention {
+            feed_forward: FeedForwardBlock {
                 attention_output: &attention_output,
                 attention_norm: norm,
                 intermediate: &intermediate,
@@ -46,7 +46,7 @@ pub(crate) fn kernel(precision: Precision, (count, length): (usize, usize)) -> W
             },
         };
         let context = Context {
-            texts: texts.ranges(),
+            sequences: sequences.ranges(),
             bias: PositionBias {
                 values: &bias,
                 length,

@@ -94,7 +94,7 @@ pub(crate) fn table(streamed: f64) -> String {
         ),
         ("gelu", elementwise::gelu(TOKENS)),
         ("gelu_backward", elementwise::gelu_backward(TOKENS)),
-        ("drop_elements", elementwise::drop_elements(TOKENS)),
+        ("dropout", elementwise::dropout(TOKENS)),
         ("column_sums", elementwise::column_sums(TOKENS)),
         ("sum_of_squares", elementwise::sum_of_squares(TOKENS)),
         ("linear forward", training::forward(2 * TOKENS)),

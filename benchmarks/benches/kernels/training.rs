@@ -1,11 +1,11 @@
 //! The kernels that training adds: the matmuls of the intermediate layer in the forward and backward pass,
-//! whose factors are packed each time, and the optimizer's step.
+//! whose operands are packed each time, and the optimizer's step.
 
 use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::AdamWStep;
-use kernels::cpu::{self, Factor};
+use kernels::cpu::{self, Operand};
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -38,15 +38,15 @@ mod each {
     }
 }
 
-/// The layout of a factor.
-type Layout = for<'a> fn(&'a [f32]) -> Factor<'a>;
+/// The layout of an operand.
+type Layout = for<'a> fn(&'a [f32]) -> Operand<'a>;
 
-fn rows(values: &[f32]) -> Factor<'_> {
-    Factor::Rows(values)
+fn rows(values: &[f32]) -> Operand<'_> {
+    Operand::RowMajor(values)
 }
 
-fn columns(values: &[f32]) -> Factor<'_> {
-    Factor::Columns(values)
+fn columns(values: &[f32]) -> Operand<'_> {
+    Operand::ColumnMajor(values)
 }
 
 fn matmul(left: Layout, right: Layout, [rows, depth, columns]: [usize; 3]) -> Work {
@@ -55,7 +55,7 @@ fn matmul(left: Layout, right: Layout, [rows, depth, columns]: [usize; 3]) -> Wo
     let mut output = vec![0.0; rows * columns];
     Work::of_operations(2 * rows * depth * columns, move || {
         let [one, other] = [left(&one), right(&other)];
-        cpu::product(one, other, &bias, black_box(&mut output));
+        cpu::matmul(one, other, &bias, black_box(&mut output));
     })
 }
 

@@ -61,7 +61,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// Name a model on the Hugging Face hub, or give its folder.
+    /// Use this model: a name on the Hugging Face hub, or a folder.
     #[arg(long, global = true, value_name = "NAME|DIR", default_value = model::hub::DEFAULT_MODEL)]
     pub model: String,
     /// Take this branch, tag or commit of the model on the hub.
@@ -70,11 +70,14 @@ pub struct ModelArgs {
     /// Download nothing, as HF_HUB_OFFLINE=1 does.
     #[arg(long, global = true)]
     pub offline: bool,
-    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N; --version lists the compiled-in ones.
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N; --version lists the backends.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
-    /// Compute with weights in f32, bf16 (half the memory), int8 (a quarter; CPU only), f16 (half; GPU
-    /// only), or as the model's file has them (auto).
+    /// Compute in f32, bf16, int8 (CPU only), f16 (GPU only) or the precision of the model's file
+    /// (auto).
+    ///
+    /// bf16 and f16 take half the memory, int8 a quarter, and they are faster where the device
+    /// multiplies them. int8 changes vectors the most: compare the hits on your own products first.
     #[arg(long, global = true, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical

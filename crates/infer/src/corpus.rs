@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
 use program::Console;
-use records::{Record, RecordReader};
+use records::{Row, RowReader};
 use search::{Index, Similarity};
 
 use crate::cli::CorpusArgs;
@@ -17,7 +17,7 @@ use crate::verify::verify;
 /// Rows and the index of their vectors, in the same order.
 pub struct Corpus {
     path: PathBuf,
-    rows: Vec<Record>,
+    rows: Vec<Row>,
     index: Index,
 }
 
@@ -25,7 +25,7 @@ pub struct Corpus {
 /// loaded.
 pub struct CorpusFiles {
     path: PathBuf,
-    reader: RecordReader,
+    reader: RowReader,
     vectors: Option<(PathBuf, Vectors)>,
 }
 
@@ -106,7 +106,7 @@ impl Corpus {
 
     /// The row at a position of the index, from 0.
     #[must_use]
-    pub fn row(&self, position: usize) -> Option<&Record> {
+    pub fn row(&self, position: usize) -> Option<&Row> {
         self.rows.get(position)
     }
 
@@ -143,6 +143,6 @@ impl Corpus {
     /// The text of the row at a position.
     #[must_use]
     pub fn text(&self, position: usize) -> String {
-        self.row(position).map(Record::text).unwrap_or_default()
+        self.row(position).map(Row::text).unwrap_or_default()
     }
 }

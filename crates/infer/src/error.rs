@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use model::ModelError;
 use model::threads::ThreadsError;
-use program::Failure;
+use program::ProgramError;
 use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
-use records::RecordError;
+use records::ReadError;
 use search::SearchError;
 
 use crate::vectors::VectorError;
@@ -21,7 +21,7 @@ pub enum Error {
     Model(#[from] ModelError),
     /// A file of texts could not be read.
     #[error(transparent)]
-    Read(#[from] RecordError),
+    Read(#[from] ReadError),
     /// A file of vectors could not be read or written.
     #[error(transparent)]
     Vectors(#[from] VectorError),
@@ -156,7 +156,7 @@ pub enum UsageError {
     CorpusIsStdin,
 }
 
-impl Failure for Error {
+impl ProgramError for Error {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use records::{ReaderOptions, RecordReader, Source};
+use records::{ReaderOptions, RowReader, Source};
 
 use crate::cli::ReadArgs;
 use crate::error::{Error, UsageError};
@@ -23,8 +23,8 @@ impl From<&ReadArgs> for ReaderOptions {
 /// # Errors
 ///
 /// When the file cannot be opened or lacks a column.
-pub fn open_texts(path: &Path, args: &ReadArgs) -> Result<RecordReader, Error> {
-    Ok(RecordReader::open(&Source::from(path), &args.into())?)
+pub fn open_texts(path: &Path, args: &ReadArgs) -> Result<RowReader, Error> {
+    Ok(RowReader::open(&Source::from(path), &args.into())?)
 }
 
 /// Opens a file whose rows have exactly two texts; `-` is standard input.
@@ -32,8 +32,8 @@ pub fn open_texts(path: &Path, args: &ReadArgs) -> Result<RecordReader, Error> {
 /// # Errors
 ///
 /// When the file cannot be opened, lacks a column, or has another number of columns.
-pub fn open_pairs(path: &Path, args: &ReadArgs) -> Result<RecordReader, Error> {
-    let mut reader = RecordReader::open_every_column(&Source::from(path), &args.into())?;
+pub fn open_pairs(path: &Path, args: &ReadArgs) -> Result<RowReader, Error> {
+    let mut reader = RowReader::open_every_column(&Source::from(path), &args.into())?;
     match reader.columns().len() {
         2 => Ok(reader),
         // JSON Lines without a row names no columns.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use model::{Embeddings, SentenceEncoder};
 use program::{Console, Unit};
-use records::{Record, RecordReader};
+use records::{Row, RowReader};
 
 use crate::error::Error;
 
@@ -25,9 +25,9 @@ pub enum TextsOf {
 }
 
 impl TextsOf {
-    fn window(self, window: &[Record]) -> Vec<String> {
+    fn window(self, window: &[Row]) -> Vec<String> {
         match self {
-            Self::Row => window.iter().map(Record::text).collect(),
+            Self::Row => window.iter().map(Row::text).collect(),
             Self::Fields => window
                 .iter()
                 .flat_map(|row| row.fields.iter().cloned())
@@ -43,11 +43,11 @@ impl TextsOf {
 ///
 /// When a row is bad, the model fails or the sink does.
 pub fn embed_file(
-    reader: &mut RecordReader,
+    reader: &mut RowReader,
     texts_of: TextsOf,
     encoder: &SentenceEncoder,
     console: Console,
-    mut sink: impl FnMut(Vec<Record>, &Embeddings) -> Result<(), Error>,
+    mut sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     // The number of rows is unknown before the end: the bar follows the bytes.
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
@@ -89,7 +89,7 @@ pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder,
 }
 
 /// Notes how many rows were skipped, and why the first was.
-pub fn note_skipped(reader: &RecordReader, console: Console) {
+pub fn note_skipped(reader: &RowReader, console: Console) {
     if reader.skipped() > 0 {
         let first = reader
             .first_skipped()
@@ -103,7 +103,7 @@ pub fn note_skipped(reader: &RecordReader, console: Console) {
     }
 }
 
-fn next_window(reader: &mut RecordReader) -> Result<Vec<Record>, Error> {
+fn next_window(reader: &mut RowReader) -> Result<Vec<Row>, Error> {
     let mut window = Vec::new();
     let mut bytes = 0;
     while window.len() < WINDOW_ROWS && bytes < WINDOW_BYTES {

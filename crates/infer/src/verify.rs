@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::SentenceEncoder;
-use records::Record;
+use records::Row;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
 use crate::error::{Error, MismatchKind};
@@ -18,7 +18,7 @@ const SAME_VECTOR: f32 = 0.999;
 pub(crate) fn verify(
     path: &Path,
     vectors: &Vectors,
-    rows: &[Record],
+    rows: &[Row],
     encoder: &SentenceEncoder,
 ) -> Result<(), Error> {
     let mismatch = |kind| {

@@ -17,49 +17,52 @@ use burn::tensor::{Tensor, TensorPrimitive};
 use crate::cpu::Activation;
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::EncoderOps;
-use crate::plain;
 use crate::precision::Precision;
-use crate::texts::Texts;
-use crate::weights::{LinearWeights, Norm};
+use crate::reference;
+use crate::sequences::SequenceRanges;
+use crate::weights::{LayerNormWeights, LinearWeights};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
-    const END_TO_END: bool = B::END_TO_END;
-    const ROUNDS_PRODUCTS: bool = B::ROUNDS_PRODUCTS;
+    const VARLEN: bool = B::VARLEN;
+    const MATMUL_USES_TF32: bool = B::MATMUL_USES_TF32;
 
     /// Gradients are float32.
     fn precisions(_: &Self::Device) -> Vec<Precision> {
         vec![Precision::Float32]
     }
 
-    fn product<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
-        if !B::ROUNDS_PRODUCTS {
+    fn exact_matmul<const D: usize>(
+        left: Tensor<Self, D>,
+        right: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        if !B::MATMUL_USES_TF32 {
             return left.matmul(right);
         }
-        product_node(left, right)
+        matmul_node(left, right)
     }
 
-    fn dense(
+    fn linear(
         input: Tensor<Self, 2>,
         weights: LinearWeights<Self>,
         activation: Activation,
     ) -> Tensor<Self, 2> {
-        let LinearWeights::Plain { weight, bias } = weights else {
-            return plain::dense(input, weights, activation);
+        let LinearWeights::Unpacked { weight, bias } = weights else {
+            return reference::linear(input, weights, activation);
         };
         let (input, weight, bias) = (primitive(input), primitive(weight), primitive(bias));
-        let inner = LinearWeights::Plain {
+        let inner = LinearWeights::Unpacked {
             weight: tensor(weight.primitive.clone()),
             bias: tensor(bias.primitive.clone()),
         };
         let sum = tensor(input.primitive.clone());
-        let sum = B::dense(sum, inner, Activation::Identity);
+        let sum = <B as EncoderOps>::linear(sum, inner, Activation::Identity);
         // Each is only needed for the gradient of the other.
-        let state = DenseState {
+        let state = LinearState {
             input: weight.is_tracked().then(|| input.primitive.clone()),
             weight: input.is_tracked().then(|| weight.primitive.clone()),
         };
         let parents = [input.node.clone(), weight.node.clone(), bias.node.clone()];
-        let node = Dense.prepare::<C>(parents).compute_bound();
+        let node = Linear.prepare::<C>(parents).compute_bound();
         let sum = tensor(match node.stateful() {
             OpsKind::Tracked(node) => node.finish(state, primitive(sum)),
             OpsKind::UnTracked(node) => node.finish(primitive(sum)),
@@ -81,27 +84,27 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         })
     }
 
-    fn normalize(values: Tensor<Self, 2>, norm: Norm<Self>) -> Tensor<Self, 2> {
-        let (values, scale, shift) = (
+    fn layer_norm(values: Tensor<Self, 2>, norm: LayerNormWeights<Self>) -> Tensor<Self, 2> {
+        let (values, gamma, beta) = (
             primitive(values),
-            primitive(norm.scale),
-            primitive(norm.shift),
+            primitive(norm.gamma),
+            primitive(norm.beta),
         );
         let epsilon = norm.epsilon;
-        let inner = Norm {
-            scale: tensor(scale.primitive.clone()),
-            shift: tensor(shift.primitive.clone()),
+        let inner = LayerNormWeights {
+            gamma: tensor(gamma.primitive.clone()),
+            beta: tensor(beta.primitive.clone()),
             epsilon,
         };
-        let output = B::normalize(tensor(values.primitive.clone()), inner);
-        let parents = [values.node.clone(), scale.node.clone(), shift.node.clone()];
-        let node = Normalize.prepare::<C>(parents).compute_bound();
+        let output = <B as EncoderOps>::layer_norm(tensor(values.primitive.clone()), inner);
+        let parents = [values.node.clone(), gamma.node.clone(), beta.node.clone()];
+        let node = LayerNorm.prepare::<C>(parents).compute_bound();
         tensor(match node.stateful() {
             OpsKind::Tracked(node) => {
-                let state = NormalizeState {
+                let state = LayerNormState {
                     values: values.primitive,
-                    scale: scale.primitive,
-                    shift: shift.primitive,
+                    gamma: gamma.primitive,
+                    beta: beta.primitive,
                     epsilon,
                 };
                 node.finish(state, primitive(output))
@@ -110,10 +113,10 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         })
     }
 
-    fn attention_within(
+    fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
@@ -128,30 +131,27 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
                 .each_ref()
                 .map(|parent| parent.primitive.clone()),
             bias: bias.primitive.clone(),
-            texts: texts.clone(),
+            sequences: sequences.clone(),
             dropout,
         };
-        let output = B::attention_within(
+        let output = B::varlen_attention(
             state.query_key_value.clone().map(tensor),
             tensor(state.bias.clone()),
-            texts,
+            sequences,
             dropout,
             precision,
         );
-        let node = AttentionWithin.prepare::<C>(parents).compute_bound();
+        let node = VarlenAttention.prepare::<C>(parents).compute_bound();
         tensor(match node.stateful() {
             OpsKind::Tracked(node) => node.finish(state, primitive(output)),
             OpsKind::UnTracked(node) => node.finish(primitive(output)),
         })
     }
 
-    fn drop_elements<const D: usize>(
-        values: Tensor<Self, D>,
-        mask: DropoutMask,
-    ) -> Tensor<Self, D> {
+    fn dropout<const D: usize>(values: Tensor<Self, D>, mask: DropoutMask) -> Tensor<Self, D> {
         let values = primitive(values);
-        let output = B::drop_elements(tensor::<B, D>(values.primitive), mask);
-        let node = DropElements::<D>
+        let output = B::dropout(tensor::<B, D>(values.primitive), mask);
+        let node = Dropout::<D>
             .prepare::<C>([values.node.clone()])
             .compute_bound();
         tensor(match node.stateful() {
@@ -162,22 +162,22 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 }
 
 /// A product as one node, whose way back is two products of the backend's own.
-pub(crate) fn product_node<B: EncoderOps, C: CheckpointStrategy, const D: usize>(
+pub(crate) fn matmul_node<B: EncoderOps, C: CheckpointStrategy, const D: usize>(
     left: Tensor<Autodiff<B, C>, D>,
     right: Tensor<Autodiff<B, C>, D>,
 ) -> Tensor<Autodiff<B, C>, D> {
     let (left, right) = (primitive(left), primitive(right));
-    let output = B::product::<D>(
+    let output = B::exact_matmul::<D>(
         tensor(left.primitive.clone()),
         tensor(right.primitive.clone()),
     );
     // Each is only needed for the gradient of the other.
-    let state = ProductState {
+    let state = MatmulState {
         left: right.is_tracked().then(|| left.primitive.clone()),
         right: left.is_tracked().then(|| right.primitive.clone()),
     };
     let parents = [left.node.clone(), right.node.clone()];
-    let node = Product::<D>.prepare::<C>(parents).compute_bound();
+    let node = ExactMatmul::<D>.prepare::<C>(parents).compute_bound();
     tensor(match node.stateful() {
         OpsKind::Tracked(node) => node.finish(state, primitive(output)),
         OpsKind::UnTracked(node) => node.finish(primitive(output)),
@@ -193,47 +193,47 @@ fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D>
 }
 
 #[derive(Debug)]
-struct Product<const D: usize>;
+struct ExactMatmul<const D: usize>;
 
 #[derive(Clone, Debug)]
-struct ProductState<T> {
+struct MatmulState<T> {
     left: Option<T>,
     right: Option<T>,
 }
 
-impl<B: EncoderOps, const D: usize> Backward<B, 2> for Product<D> {
-    type State = ProductState<FloatTensor<B>>;
+impl<B: EncoderOps, const D: usize> Backward<B, 2> for ExactMatmul<D> {
+    type State = MatmulState<FloatTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = tensor::<B, D>(gradients.consume::<B>(&ops.node));
         let [of_left, of_right] = ops.parents;
         if let (Some(parent), Some(right)) = (of_left, ops.state.right) {
-            let found = B::product(gradient.clone(), tensor::<B, D>(right).transpose());
+            let found = B::exact_matmul(gradient.clone(), tensor::<B, D>(right).transpose());
             gradients.register::<B>(parent.id, primitive(found));
         }
         if let (Some(parent), Some(left)) = (of_right, ops.state.left) {
-            let found = B::product(tensor::<B, D>(left).transpose(), gradient);
+            let found = B::exact_matmul(tensor::<B, D>(left).transpose(), gradient);
             gradients.register::<B>(parent.id, primitive(found));
         }
     }
 }
 
 #[derive(Debug)]
-struct Dense;
+struct Linear;
 
 #[derive(Clone, Debug)]
-struct DenseState<T> {
+struct LinearState<T> {
     input: Option<T>,
     weight: Option<T>,
 }
 
-impl<B: EncoderOps> Backward<B, 3> for Dense {
-    type State = DenseState<FloatTensor<B>>;
+impl<B: EncoderOps> Backward<B, 3> for Linear {
+    type State = LinearState<FloatTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let [of_input, of_weight, of_bias] = ops.parents;
-        let of = B::dense_backward(
+        let of = B::linear_backward(
             ops.state.input.map(tensor),
             ops.state.weight.map(tensor),
             tensor(gradient),
@@ -266,45 +266,45 @@ impl<B: EncoderOps> Backward<B, 1> for Gelu {
 }
 
 #[derive(Debug)]
-struct DropElements<const D: usize>;
+struct Dropout<const D: usize>;
 
-impl<B: EncoderOps, const D: usize> Backward<B, 1> for DropElements<D> {
+impl<B: EncoderOps, const D: usize> Backward<B, 1> for Dropout<D> {
     type State = DropoutMask;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
-            primitive(B::drop_elements(tensor::<B, D>(gradient), ops.state))
+            primitive(B::dropout(tensor::<B, D>(gradient), ops.state))
         });
     }
 }
 
 #[derive(Debug)]
-struct Normalize;
+struct LayerNorm;
 
 #[derive(Clone, Debug)]
-struct NormalizeState<T> {
+struct LayerNormState<T> {
     values: T,
-    scale: T,
-    shift: T,
+    gamma: T,
+    beta: T,
     epsilon: f64,
 }
 
-impl<B: EncoderOps> Backward<B, 3> for Normalize {
-    type State = NormalizeState<FloatTensor<B>>;
+impl<B: EncoderOps> Backward<B, 3> for LayerNorm {
+    type State = LayerNormState<FloatTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let state = ops.state;
-        let norm = Norm {
-            scale: tensor(state.scale),
-            shift: tensor(state.shift),
+        let norm = LayerNormWeights {
+            gamma: tensor(state.gamma),
+            beta: tensor(state.beta),
             epsilon: state.epsilon,
         };
-        let of = B::normalize_backward(tensor(state.values), norm, tensor(gradient));
+        let of = B::layer_norm_backward(tensor(state.values), norm, tensor(gradient));
         let found = [
             primitive(of.values),
-            primitive(of.scale),
-            primitive(of.shift),
+            primitive(of.gamma),
+            primitive(of.beta),
         ];
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
             if let Some(parent) = parent {
@@ -315,17 +315,17 @@ impl<B: EncoderOps> Backward<B, 3> for Normalize {
 }
 
 #[derive(Debug)]
-struct AttentionWithin;
+struct VarlenAttention;
 
 #[derive(Clone, Debug)]
 struct AttentionState<B: Backend> {
     query_key_value: [FloatTensor<B>; 3],
     bias: FloatTensor<B>,
-    texts: Texts,
+    sequences: SequenceRanges,
     dropout: Option<DropoutMask>,
 }
 
-impl<B: EncoderOps> Backward<B, 4> for AttentionWithin {
+impl<B: EncoderOps> Backward<B, 4> for VarlenAttention {
     type State = AttentionState<B>;
 
     fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -333,14 +333,14 @@ impl<B: EncoderOps> Backward<B, 4> for AttentionWithin {
         let AttentionState {
             query_key_value,
             bias,
-            texts,
+            sequences,
             dropout,
         } = ops.state;
         let [query, key, value, of_bias] = ops.parents;
-        let of = B::attention_within_backward(
+        let of = B::varlen_attention_backward(
             query_key_value.map(tensor),
             tensor(bias),
-            &texts,
+            &sequences,
             dropout,
             tensor(gradient),
             of_bias.is_some(),

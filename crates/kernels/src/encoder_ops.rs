@@ -6,32 +6,32 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use crate::adamw::AdamWStep;
 use crate::cpu::{Activation, PackedLinear};
 use crate::dropout::DropoutMask;
-use crate::plain;
+use crate::half_precision;
 use crate::precision::Precision;
-use crate::sixteen_bits;
-use crate::texts::Texts;
-use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
+use crate::reference;
+use crate::sequences::SequenceRanges;
+use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 /// A backend with the operations of an encoder.
 ///
 /// Those named `…_backward` are what [`Autodiff`](burn::backend::Autodiff) over the backend calls on
 /// the way back.
 pub trait EncoderOps: Backend {
-    /// Whether texts that stand end to end are faster here than padded ones.
-    const END_TO_END: bool = false;
+    /// Whether sequences that stand end to end are faster here than padded ones.
+    const VARLEN: bool = false;
 
     /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
     const PACKS_WEIGHTS: bool = false;
 
-    /// Whether burn's own products round float32 here, and [`product`](Self::product) does not: only then is that one
+    /// Whether burn's own products round float32 here, and [`exact_matmul`](Self::product) does not: only then is that one
     /// called under autodiff too.
-    const ROUNDS_PRODUCTS: bool = false;
+    const MATMUL_USES_TF32: bool = false;
 
     /// The precisions in which a network can be computed on `device`: float32, and the numbers of
     /// sixteen bits that it has all operations for.
     #[must_use]
     fn precisions(device: &Self::Device) -> Vec<Precision> {
-        sixteen_bits::precisions::<Self>(device)
+        half_precision::precisions::<Self>(device)
     }
 
     /// Packs dense layers that share their input into one, or says that this backend reads plain
@@ -54,21 +54,24 @@ pub trait EncoderOps: Backend {
     ///
     /// When the shapes do not fit each other.
     #[must_use]
-    fn product<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+    fn exact_matmul<const D: usize>(
+        left: Tensor<Self, D>,
+        right: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
         left.matmul(right)
     }
 
     /// `activation(input * weight + bias)`: `[rows, input]` in, `[rows, output]` out.
     #[must_use]
-    fn dense(
+    fn linear(
         input: Tensor<Self, 2>,
         weights: LinearWeights<Self>,
         activation: Activation,
     ) -> Tensor<Self, 2> {
-        plain::dense(input, weights, activation)
+        reference::linear(input, weights, activation)
     }
 
-    /// The gradients of [`dense`](Self::dense) without an activation: those of the `input` and of the
+    /// The gradients of [`linear`](Self::linear) without an activation: those of the `input` and of the
     /// `weight`, each where the other is given, and that of the bias.
     ///
     /// # Shapes
@@ -81,41 +84,41 @@ pub trait EncoderOps: Backend {
     ///
     /// When the shapes do not fit each other.
     #[must_use]
-    fn dense_backward(
+    fn linear_backward(
         input: Option<Tensor<Self, 2>>,
         weight: Option<Tensor<Self, 2>>,
         gradient: Tensor<Self, 2>,
-    ) -> DenseGradients<Self> {
-        plain::dense_backward(input, weight, gradient)
+    ) -> LinearGradients<Self> {
+        reference::linear_backward(input, weight, gradient)
     }
 
     /// `x * (1 + erf(x / sqrt(2))) / 2`, without the tanh that stands in for it elsewhere: any
     /// `[rows, width]` in and out.
     #[must_use]
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        plain::exact_gelu(values)
+        reference::exact_gelu(values)
     }
 
     /// The gradient of [`exact_gelu`](Self::exact_gelu)'s input `values`.
     #[must_use]
     fn exact_gelu_backward(values: Tensor<Self, 2>, gradient: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        plain::exact_gelu_backward(values, gradient)
+        reference::exact_gelu_backward(values, gradient)
     }
 
     /// `layer_norm(values)`: `[rows, width]` in and out.
     #[must_use]
-    fn normalize(values: Tensor<Self, 2>, norm: Norm<Self>) -> Tensor<Self, 2> {
-        plain::normalize(values, norm)
+    fn layer_norm(values: Tensor<Self, 2>, norm: LayerNormWeights<Self>) -> Tensor<Self, 2> {
+        reference::layer_norm(values, norm)
     }
 
-    /// The gradients of [`normalize`](Self::normalize)'s input.
+    /// The gradients of [`layer_norm`](Self::layer_norm)'s input.
     #[must_use]
-    fn normalize_backward(
+    fn layer_norm_backward(
         values: Tensor<Self, 2>,
-        norm: Norm<Self>,
+        norm: LayerNormWeights<Self>,
         gradient: Tensor<Self, 2>,
-    ) -> NormalizeGradients<Self> {
-        plain::normalize_backward(values, norm, gradient)
+    ) -> LayerNormGradients<Self> {
+        reference::layer_norm_backward(values, norm, gradient)
     }
 
     /// `layer_norm(values + residual)`: `[rows, width]` in and out.
@@ -123,19 +126,19 @@ pub trait EncoderOps: Backend {
     fn add_layer_norm(
         values: Tensor<Self, 2>,
         residual: Tensor<Self, 2>,
-        norm: Norm<Self>,
+        norm: LayerNormWeights<Self>,
     ) -> Tensor<Self, 2> {
-        plain::add_layer_norm(values, residual, norm)
+        reference::add_layer_norm(values, residual, norm)
     }
 
-    /// An encoder layer without dropout: with `attended`, what [attention](Self::attention_within) gives of the
-    /// projections of `hidden`, and `x = attention_norm(dense(attended) + hidden)` it is `output_norm(dense(gelu(dense(x))) +
+    /// An encoder layer without dropout: with `attended`, what [attention](Self::varlen_attention) gives of the
+    /// projections of `hidden`, and `x = attention_norm(linear(attended) + hidden)` it is `output_norm(linear(gelu(linear(x))) +
     /// x)`.
     ///
     /// # Shapes
     ///
     /// - `hidden`: `[tokens, width]`
-    /// - `bias`: `[1, heads, longest, longest]`; a shorter text takes the upper left corner
+    /// - `bias`: `[1, heads, longest, longest]`; a shorter sequence takes the upper left corner
     /// - output: `[tokens, width]`
     ///
     /// # Panics
@@ -145,57 +148,61 @@ pub trait EncoderOps: Backend {
     fn encoder_layer(
         hidden: Tensor<Self, 2>,
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
-        plain::encoder_layer(hidden, bias, texts, weights)
+        reference::encoder_layer(hidden, bias, sequences, weights)
     }
 
-    /// Attention within each of `texts`, no further: `dropout(softmax(query * key^T /
+    /// Attention within each of `sequences`, no further: `dropout(softmax(query * key^T /
     /// sqrt(head_size) + bias)) * value` for every head.
     ///
     /// # Shapes
     ///
     /// - `query_key_value`: `[tokens, heads * head_size]` each
-    /// - `bias`: `[1, heads, longest, longest]`; a shorter text takes the upper left corner
+    /// - `bias`: `[1, heads, longest, longest]`; a shorter sequence takes the upper left corner
     /// - output: `[tokens, heads * head_size]`
     ///
     /// `precision` is that of the dense layers around it: where it has fewer bits than float32, float32 numbers may be
     /// rounded to bfloat16 on their way into the products. The gradients are not.
     #[must_use]
-    fn attention_within(
+    fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
         let _ = precision;
-        plain::attention_within(query_key_value, bias, texts, dropout)
+        reference::varlen_attention(query_key_value, bias, sequences, dropout)
     }
 
-    /// The gradients of [`attention_within`](Self::attention_within)'s input; the one of the bias
+    /// The gradients of [`varlen_attention`](Self::varlen_attention)'s input; the one of the bias
     /// when `of_bias`.
     #[must_use]
-    fn attention_within_backward(
+    fn varlen_attention_backward(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         gradient: Tensor<Self, 2>,
         of_bias: bool,
     ) -> AttentionGradients<Self> {
-        plain::attention_within_backward(query_key_value, bias, texts, dropout, gradient, of_bias)
+        reference::varlen_attention_backward(
+            query_key_value,
+            bias,
+            sequences,
+            dropout,
+            gradient,
+            of_bias,
+        )
     }
 
     /// Multiplies every element with the mask's factor: 0, or `1 / (1 - probability)`. Its gradient
     /// is the same operation.
     #[must_use]
-    fn drop_elements<const D: usize>(
-        values: Tensor<Self, D>,
-        mask: DropoutMask,
-    ) -> Tensor<Self, D> {
-        plain::drop_elements(values, mask)
+    fn dropout<const D: usize>(values: Tensor<Self, D>, mask: DropoutMask) -> Tensor<Self, D> {
+        reference::dropout(values, mask)
     }
 
     /// A step of AdamW: the weights after it, and the moments of the gradients.
@@ -213,19 +220,19 @@ pub trait EncoderOps: Backend {
         moments: [Tensor<Self, D>; 2],
         step: &AdamWStep,
     ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
-        plain::adamw(weights, gradient, moments, step)
+        reference::adamw(weights, gradient, moments, step)
     }
 
     /// The sum of the squares of all elements, in an order that does not change.
     #[must_use]
     fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
-        plain::sum_of_squares(values)
+        reference::sum_of_squares(values)
     }
 }
 
-/// What [`EncoderOps::dense_backward`] gives.
+/// What [`EncoderOps::linear_backward`] gives.
 #[derive(Clone, Debug)]
-pub struct DenseGradients<B: Backend> {
+pub struct LinearGradients<B: Backend> {
     /// `[rows, input]`.
     pub input: Option<Tensor<B, 2>>,
     /// `[input, output]`.
@@ -234,18 +241,18 @@ pub struct DenseGradients<B: Backend> {
     pub bias: Tensor<B, 1>,
 }
 
-/// What [`EncoderOps::normalize_backward`] gives.
+/// What [`EncoderOps::layer_norm_backward`] gives.
 #[derive(Clone, Debug)]
-pub struct NormalizeGradients<B: Backend> {
+pub struct LayerNormGradients<B: Backend> {
     /// `[rows, width]`.
     pub values: Tensor<B, 2>,
     /// `[width]`.
-    pub scale: Tensor<B, 1>,
+    pub gamma: Tensor<B, 1>,
     /// `[width]`.
-    pub shift: Tensor<B, 1>,
+    pub beta: Tensor<B, 1>,
 }
 
-/// What [`EncoderOps::attention_within_backward`] gives.
+/// What [`EncoderOps::varlen_attention_backward`] gives.
 #[derive(Clone, Debug)]
 pub struct AttentionGradients<B: Backend> {
     /// `[tokens, heads * head_size]` each.

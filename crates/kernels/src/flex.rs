@@ -5,18 +5,18 @@ use burn_flex::{Flex, FlexTensor};
 
 use crate::adamw::AdamWStep;
 use crate::cpu::{
-    self, Activation, Attention, Factor, Gradients, NormParameters, PackedLinear, PositionBias,
-    Projections, Strided,
+    self, Activation, Attention, Gradients, LayerNormParameters, Operand, PackedLinear,
+    PositionBias, Projections, Strided,
 };
 use crate::dropout::DropoutMask;
-use crate::encoder_ops::{AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients};
-use crate::plain;
+use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
 use crate::precision::Precision;
-use crate::texts::Texts;
-use crate::weights::{EncoderLayerWeights, LinearWeights, Norm};
+use crate::reference;
+use crate::sequences::SequenceRanges;
+use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 impl EncoderOps for Flex {
-    const END_TO_END: bool = true;
+    const VARLEN: bool = true;
     const PACKS_WEIGHTS: bool = true;
 
     fn precisions(_: &Self::Device) -> Vec<Precision> {
@@ -45,7 +45,7 @@ impl EncoderOps for Flex {
         Some(PackedLinear::pack(&slices, precision))
     }
 
-    fn dense(
+    fn linear(
         input: Tensor<Self, 2>,
         weights: LinearWeights<Self>,
         activation: Activation,
@@ -57,43 +57,46 @@ impl EncoderOps for Flex {
                 cpu::linear(slice(&contiguous(input)), &packed, activation, &mut output);
                 tensor(output, [rows, packed.output()])
             }
-            LinearWeights::Plain { weight, bias }
+            LinearWeights::Unpacked { weight, bias }
                 if pays(rows, &weight)
                     && [input.dtype(), weight.dtype(), bias.dtype()] == [DType::F32; 3] =>
             {
                 let (input, weight, bias) =
                     (contiguous(input), contiguous(weight), contiguous(bias));
-                let (left, right) = (Factor::Rows(slice(&input)), Factor::Rows(slice(&weight)));
-                let sum = product(left, right, slice(&bias), rows);
+                let (left, right) = (
+                    Operand::RowMajor(slice(&input)),
+                    Operand::RowMajor(slice(&weight)),
+                );
+                let sum = matmul(left, right, slice(&bias), rows);
                 match activation {
                     Activation::Identity => sum,
                     Activation::Gelu => Self::exact_gelu(sum),
                 }
             }
-            weights => plain::dense(input, weights, activation),
+            weights => reference::linear(input, weights, activation),
         }
     }
 
-    fn dense_backward(
+    fn linear_backward(
         input: Option<Tensor<Self, 2>>,
         weight: Option<Tensor<Self, 2>>,
         gradient: Tensor<Self, 2>,
-    ) -> DenseGradients<Self> {
+    ) -> LinearGradients<Self> {
         let [rows, outputs] = gradient.dims();
         let mut others = input.iter().chain(&weight);
         if gradient.dtype() != DType::F32
             || !pays(rows, &gradient)
             || !others.all(|other| other.dtype() == DType::F32 && other.dims()[1] > 0)
         {
-            return plain::dense_backward(input, weight, gradient);
+            return reference::linear_backward(input, weight, gradient);
         }
         let gradient = contiguous(gradient);
         let of_input = |weight: Tensor<Self, 2>| {
             let [inputs, _] = weight.dims();
             let weight = contiguous(weight);
-            let right = Factor::Columns(slice(&weight));
-            product(
-                Factor::Rows(slice(&gradient)),
+            let right = Operand::ColumnMajor(slice(&weight));
+            matmul(
+                Operand::RowMajor(slice(&gradient)),
                 right,
                 &vec![0.0; inputs],
                 rows,
@@ -102,15 +105,15 @@ impl EncoderOps for Flex {
         let of_weight = |input: Tensor<Self, 2>| {
             let [_, inputs] = input.dims();
             let input = contiguous(input);
-            let left = Factor::Columns(slice(&input));
-            product(
+            let left = Operand::ColumnMajor(slice(&input));
+            matmul(
                 left,
-                Factor::Rows(slice(&gradient)),
+                Operand::RowMajor(slice(&gradient)),
                 &vec![0.0; outputs],
                 inputs,
             )
         };
-        DenseGradients {
+        LinearGradients {
             input: weight.map(of_input),
             weight: input.map(of_weight),
             bias: tensor(cpu::column_sums(slice(&gradient), outputs), [outputs]),
@@ -126,7 +129,7 @@ impl EncoderOps for Flex {
 
     fn exact_gelu_backward(values: Tensor<Self, 2>, gradient: Tensor<Self, 2>) -> Tensor<Self, 2> {
         if [values.dtype(), gradient.dtype()] != [DType::F32; 2] {
-            return plain::exact_gelu_backward(values, gradient);
+            return reference::exact_gelu_backward(values, gradient);
         }
         let values = contiguous(values);
         in_place(gradient, |gradient| {
@@ -134,45 +137,45 @@ impl EncoderOps for Flex {
         })
     }
 
-    fn normalize(values: Tensor<Self, 2>, norm: Norm<Self>) -> Tensor<Self, 2> {
-        if [values.dtype(), norm.scale.dtype()] != [DType::F32; 2] {
-            return plain::normalize(values, norm);
+    fn layer_norm(values: Tensor<Self, 2>, norm: LayerNormWeights<Self>) -> Tensor<Self, 2> {
+        if [values.dtype(), norm.gamma.dtype()] != [DType::F32; 2] {
+            return reference::layer_norm(values, norm);
         }
         let norm = NormSlices::of(norm);
         in_place(values, |values| cpu::layer_norm(values, norm.parameters()))
     }
 
-    fn normalize_backward(
+    fn layer_norm_backward(
         values: Tensor<Self, 2>,
-        norm: Norm<Self>,
+        norm: LayerNormWeights<Self>,
         gradient: Tensor<Self, 2>,
-    ) -> NormalizeGradients<Self> {
-        if [values.dtype(), norm.scale.dtype(), gradient.dtype()] != [DType::F32; 3] {
-            return plain::normalize_backward(values, norm, gradient);
+    ) -> LayerNormGradients<Self> {
+        if [values.dtype(), norm.gamma.dtype(), gradient.dtype()] != [DType::F32; 3] {
+            return reference::layer_norm_backward(values, norm, gradient);
         }
-        let (values, scale) = (contiguous(values), contiguous(norm.scale));
+        let (values, gamma) = (contiguous(values), contiguous(norm.gamma));
         let mut gradient = contiguous(gradient);
         let of = cpu::layer_norm_backward(
             slice(&values),
-            slice(&scale),
+            slice(&gamma),
             norm.epsilon as f32,
             gradient.storage_mut::<f32>(),
         );
-        let width = of.scale.len();
-        NormalizeGradients {
+        let width = of.gamma.len();
+        LayerNormGradients {
             values: Tensor::from_primitive(TensorPrimitive::Float(gradient)),
-            scale: tensor(of.scale, [width]),
-            shift: tensor(of.shift, [width]),
+            gamma: tensor(of.gamma, [width]),
+            beta: tensor(of.beta, [width]),
         }
     }
 
     fn add_layer_norm(
         values: Tensor<Self, 2>,
         residual: Tensor<Self, 2>,
-        norm: Norm<Self>,
+        norm: LayerNormWeights<Self>,
     ) -> Tensor<Self, 2> {
-        if [values.dtype(), residual.dtype(), norm.scale.dtype()] != [DType::F32; 3] {
-            return plain::add_layer_norm(values, residual, norm);
+        if [values.dtype(), residual.dtype(), norm.gamma.dtype()] != [DType::F32; 3] {
+            return reference::add_layer_norm(values, residual, norm);
         }
         let residual = contiguous(residual);
         let norm = NormSlices::of(norm);
@@ -184,19 +187,19 @@ impl EncoderOps for Flex {
     fn encoder_layer(
         hidden: Tensor<Self, 2>,
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
         let norms = [&weights.attention_norm, &weights.output_norm];
         if [hidden.dtype(), bias.dtype()] != [DType::F32; 2]
-            || norms.iter().any(|norm| norm.scale.dtype() != DType::F32)
+            || norms.iter().any(|norm| norm.gamma.dtype() != DType::F32)
         {
-            return plain::encoder_layer(hidden, bias, texts, weights);
+            return reference::encoder_layer(hidden, bias, sequences, weights);
         }
         let [_, heads, _, length] = bias.dims();
         let bias = contiguous(bias);
         let context = cpu::Context {
-            texts: texts.ranges(),
+            sequences: sequences.ranges(),
             bias: PositionBias {
                 values: slice(&bias),
                 length,
@@ -207,7 +210,7 @@ impl EncoderOps for Flex {
         let output_norm = NormSlices::of(weights.output_norm);
         let layer = cpu::EncoderLayer {
             projections: &weights.projections,
-            after_attention: cpu::AfterAttention {
+            feed_forward: cpu::FeedForwardBlock {
                 attention_output: &weights.attention_output,
                 attention_norm: attention_norm.parameters(),
                 intermediate: &weights.intermediate,
@@ -218,27 +221,27 @@ impl EncoderOps for Flex {
         in_place(hidden, |hidden| cpu::encoder_layer(hidden, context, &layer))
     }
 
-    fn attention_within(
+    fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
         let [tokens, width] = query_key_value[0].dims();
         let Some(input) = AttentionInput::new(&query_key_value, &bias) else {
-            return plain::attention_within(query_key_value, bias, texts, dropout);
+            return reference::varlen_attention(query_key_value, bias, sequences, dropout);
         };
         let mut output = vec![0.0; tokens * width];
-        let attention = input.attention(texts, dropout, precision);
+        let attention = input.attention(sequences, dropout, precision);
         cpu::attention(&attention, &mut output);
         tensor(output, [tokens, width])
     }
 
-    fn attention_within_backward(
+    fn varlen_attention_backward(
         query_key_value: [Tensor<Self, 2>; 3],
         bias: Tensor<Self, 4>,
-        texts: &Texts,
+        sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         gradient: Tensor<Self, 2>,
         of_bias: bool,
@@ -247,10 +250,10 @@ impl EncoderOps for Flex {
         let bias_shape = bias.dims();
         let input = AttentionInput::new(&query_key_value, &bias);
         let Some(input) = input.filter(|_| gradient.dtype() == DType::F32) else {
-            return plain::attention_within_backward(
+            return reference::varlen_attention_backward(
                 query_key_value,
                 bias,
-                texts,
+                sequences,
                 dropout,
                 gradient,
                 of_bias,
@@ -260,7 +263,7 @@ impl EncoderOps for Flex {
         let mut gradients = [(); 3].map(|()| vec![0.0; shape[0] * shape[1]]);
         let [query, key, value] = &mut gradients;
         let of_bias = cpu::attention_backward(
-            &input.attention(texts, dropout, Precision::Float32),
+            &input.attention(sequences, dropout, Precision::Float32),
             strided(&gradient),
             Gradients { query, key, value },
             of_bias,
@@ -271,14 +274,11 @@ impl EncoderOps for Flex {
         }
     }
 
-    fn drop_elements<const D: usize>(
-        values: Tensor<Self, D>,
-        mask: DropoutMask,
-    ) -> Tensor<Self, D> {
+    fn dropout<const D: usize>(values: Tensor<Self, D>, mask: DropoutMask) -> Tensor<Self, D> {
         if values.dtype() != DType::F32 {
-            return plain::drop_elements(values, mask);
+            return reference::dropout(values, mask);
         }
-        in_place(values, |values| cpu::drop_elements(values, mask))
+        in_place(values, |values| cpu::dropout(values, mask))
     }
 
     fn adamw<const D: usize>(
@@ -289,7 +289,7 @@ impl EncoderOps for Flex {
     ) -> (Tensor<Self, D>, [Tensor<Self, D>; 2]) {
         let [mean, square] = moments.each_ref().map(Tensor::dtype);
         if [weights.dtype(), gradient.dtype(), mean, square] != [DType::F32; 4] {
-            return plain::adamw(weights, gradient, moments, step);
+            return reference::adamw(weights, gradient, moments, step);
         }
         let gradient = contiguous(gradient);
         let [mut mean, mut square] = moments.map(contiguous);
@@ -304,16 +304,16 @@ impl EncoderOps for Flex {
 
     fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
         if values.dtype() != DType::F32 {
-            return plain::sum_of_squares(values);
+            return reference::sum_of_squares(values);
         }
         cpu::sum_of_squares(slice(&contiguous(values)))
     }
 }
 
 /// `left * right + bias` as a tensor of so many rows.
-fn product(left: Factor<'_>, right: Factor<'_>, bias: &[f32], rows: usize) -> Tensor<Flex, 2> {
+fn matmul(left: Operand<'_>, right: Operand<'_>, bias: &[f32], rows: usize) -> Tensor<Flex, 2> {
     let mut output = vec![0.0; rows * bias.len()];
-    cpu::product(left, right, bias, &mut output);
+    cpu::matmul(left, right, bias, &mut output);
     tensor(output, [rows, bias.len()])
 }
 
@@ -352,7 +352,7 @@ impl AttentionInput {
 
     fn attention<'a>(
         &'a self,
-        texts: &'a Texts,
+        sequences: &'a SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Attention<'a> {
@@ -364,7 +364,7 @@ impl AttentionInput {
                 values: slice(&self.bias),
                 length,
             },
-            texts: texts.ranges(),
+            sequences: sequences.ranges(),
             heads,
             head_size: self.width / heads,
             dropout,
@@ -375,24 +375,24 @@ impl AttentionInput {
 
 /// A normalisation, held as slices need it.
 struct NormSlices {
-    scale: FlexTensor,
-    shift: FlexTensor,
+    gamma: FlexTensor,
+    beta: FlexTensor,
     epsilon: f64,
 }
 
 impl NormSlices {
-    fn of(norm: Norm<Flex>) -> Self {
+    fn of(norm: LayerNormWeights<Flex>) -> Self {
         Self {
-            scale: contiguous(norm.scale),
-            shift: contiguous(norm.shift),
+            gamma: contiguous(norm.gamma),
+            beta: contiguous(norm.beta),
             epsilon: norm.epsilon,
         }
     }
 
-    fn parameters(&self) -> NormParameters<'_> {
-        NormParameters {
-            scale: slice(&self.scale),
-            shift: slice(&self.shift),
+    fn parameters(&self) -> LayerNormParameters<'_> {
+        LayerNormParameters {
+            gamma: slice(&self.gamma),
+            beta: slice(&self.beta),
             epsilon: self.epsilon as f32,
         }
     }

@@ -9,7 +9,7 @@
 //! [`encoder_layer`](EncoderOps::encoder_layer), which is several there). A model calls the operation and
 //! does not know which body runs.
 //!
-//! One thing it does ask: whether texts are best laid end to end ([`EncoderOps::END_TO_END`]). On a GPU and on
+//! One thing it does ask: whether sequences are best laid end to end ([`EncoderOps::VARLEN`]). On a GPU and on
 //! `ndarray` they are not, and there a model attends over a padded batch, with burn's own tensors.
 
 mod adamw;
@@ -17,12 +17,12 @@ mod autodiff;
 pub mod cpu;
 mod dropout;
 mod encoder_ops;
-mod plain;
+pub mod half_precision;
 mod precision;
-pub mod sixteen_bits;
+mod reference;
+mod sequences;
 #[cfg(any(feature = "cuda", all(test, feature = "cpu")))]
-mod split;
-mod texts;
+mod tf32x3;
 mod weights;
 
 #[cfg(feature = "cpu")]
@@ -35,11 +35,11 @@ pub use adamw::AdamWStep;
 pub use cpu::{Activation, Int8Matrix, PackedLinear};
 pub use dropout::DropoutMask;
 pub use encoder_ops::{
-    AttentionGradients, DenseGradients, EncoderOps, NormalizeGradients, TrainingBackend,
+    AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients, TrainingBackend,
 };
 pub use precision::{Precision, UnknownPrecision};
-pub use texts::Texts;
-pub use weights::{EncoderLayerWeights, LinearWeights, Norm};
+pub use sequences::SequenceRanges;
+pub use weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 #[cfg(feature = "ndarray")]
 impl EncoderOps for burn_ndarray::NdArray {}
@@ -49,12 +49,12 @@ impl EncoderOps for burn_wgpu::Wgpu {}
 
 #[cfg(feature = "cuda")]
 impl EncoderOps for burn_cuda::Cuda {
-    const ROUNDS_PRODUCTS: bool = true;
+    const MATMUL_USES_TF32: bool = true;
 
-    fn product<const D: usize>(
+    fn exact_matmul<const D: usize>(
         left: burn::tensor::Tensor<Self, D>,
         right: burn::tensor::Tensor<Self, D>,
     ) -> burn::tensor::Tensor<Self, D> {
-        split::product(left, right)
+        tf32x3::matmul(left, right)
     }
 }

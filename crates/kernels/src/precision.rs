@@ -14,7 +14,7 @@ pub enum Precision {
     #[default]
     Float32,
     /// 16, as IEEE 754 has them (sign, 5 bits of exponent, 10 of the fraction: at most 65,504), for
-    /// weights and activations, on a graphics processor: see [`sixteen_bits`](crate::sixteen_bits).
+    /// weights and activations, on a graphics processor: see [`sixteen_bits`](crate::half_precision).
     Float16,
     /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
     /// sums stay in float32. On a processor that multiplies such numbers (AVX512-BF16 of AMD, a matrix unit) what goes into a

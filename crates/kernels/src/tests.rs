@@ -7,10 +7,10 @@ use burn::tensor::{DType, Distribution, Tensor, TensorData, Tolerance, bf16};
 use burn_flex::Flex;
 use proptest::prelude::*;
 
-use crate::cpu::{Lanes, every};
+use crate::cpu::{ThreadBudget, every};
 use crate::{
-    Activation, AdamWStep, DropoutMask, EncoderLayerWeights, EncoderOps, LinearWeights, Norm,
-    NormalizeGradients, Precision, Texts, plain,
+    Activation, AdamWStep, DropoutMask, EncoderLayerWeights, EncoderOps, LayerNormGradients,
+    LayerNormWeights, LinearWeights, Precision, SequenceRanges, reference,
 };
 
 type Train = Autodiff<Flex>;
@@ -42,7 +42,7 @@ macro_rules! gradients {
 
 /// The rows of a dense layer as they are multiplied: with weights of bfloat16 they may be rounded too.
 fn as_multiplied<const D: usize>(rows: Tensor<Flex, D>, precision: Precision) -> Tensor<Flex, D> {
-    if precision == Precision::Bfloat16 && crate::cpu::multiplies_bfloat16() {
+    if precision == Precision::Bfloat16 && crate::cpu::has_bf16_dot_product() {
         let rounded = |value: f32| bf16::from_f32(value).to_f32();
         let values: Vec<f32> = rows.to_data().iter::<f32>().map(rounded).collect();
         Tensor::from_data(TensorData::new(values, rows.dims()), &Default::default())
@@ -55,10 +55,10 @@ fn bits(tensor: Tensor<Flex, 2>) -> Vec<u32> {
     tensor.into_data().iter::<f32>().map(f32::to_bits).collect()
 }
 
-fn norm(width: usize) -> Norm<Flex> {
-    Norm {
-        scale: random([width], 1.0),
-        shift: random([width], 1.0),
+fn norm(width: usize) -> LayerNormWeights<Flex> {
+    LayerNormWeights {
+        gamma: random([width], 1.0),
+        beta: random([width], 1.0),
         epsilon: 1e-5,
     }
 }
@@ -67,16 +67,16 @@ fn norm(width: usize) -> Norm<Flex> {
 struct Attended {
     projections: [Tensor<Flex, 2>; 3],
     bias: Tensor<Flex, 4>,
-    texts: Texts,
+    sequences: SequenceRanges,
     direction: Tensor<Flex, 2>,
 }
 
 impl Attended {
     /// The projections as slices of one tensor, which are not copied, or as tensors of their own.
     fn new(lengths: Vec<usize>, heads: usize, head_size: usize, joined: bool) -> Self {
-        let texts = Texts::of_lengths(lengths);
-        let (tokens, width) = (texts.tokens(), heads * head_size);
-        let longest = texts.longest() + 2;
+        let sequences = SequenceRanges::of_lengths(lengths);
+        let (tokens, width) = (sequences.tokens(), heads * head_size);
+        let longest = sequences.longest() + 2;
         let projections = if joined {
             let all = random([tokens, 3 * width], 1.0);
             [0, 1, 2].map(|part| {
@@ -90,7 +90,7 @@ impl Attended {
             projections,
             bias: random([1, heads, longest, longest], 1.0),
             direction: random([tokens, width], 1.0),
-            texts,
+            sequences,
         }
     }
 }
@@ -119,20 +119,20 @@ proptest! {
             let layer = [(weight.clone(), bias.clone())];
             let packed = Flex::pack_linear(&layer, Precision::Float32);
             let packed = LinearWeights::Packed(packed.unwrap());
-            let weights = LinearWeights::Plain { weight, bias };
-            let plain = plain::dense(values.clone(), weights, activation);
-            let fast = Flex::dense(values.clone(), packed.clone(), activation);
+            let weights = LinearWeights::Unpacked { weight, bias };
+            let plain = reference::linear(values.clone(), weights, activation);
+            let fast = Flex::linear(values.clone(), packed.clone(), activation);
             // Packed for a matrix unit float32 keeps 17 significant bits: 150 products of about 0.2, each within 2^-15 of
             // its size.
-            let scale = if crate::cpu::uses_matrix_unit() { 50.0 } else { 4.0 };
+            let scale = if crate::cpu::uses_amx() { 50.0 } else { 4.0 };
             assert_same(fast, plain.clone(), scale);
             // The default body understands packed weights too.
-            assert_same(plain::dense(values.clone(), packed, activation), plain, scale);
+            assert_same(reference::linear(values.clone(), packed, activation), plain, scale);
             let packed = Flex::pack_linear(&layer, Precision::Bfloat16);
             let packed = LinearWeights::Packed(packed.unwrap());
             let values = as_multiplied(values, Precision::Bfloat16);
-            let fast = Flex::dense(values.clone(), packed.clone(), activation);
-            assert_same(fast, plain::dense(values, packed, activation), 4.0);
+            let fast = Flex::linear(values.clone(), packed.clone(), activation);
+            assert_same(fast, reference::linear(values, packed, activation), 4.0);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -159,7 +159,7 @@ proptest! {
                 (forth, [l.grad(&gradients), r.grad(&gradients)])
             };
             let (expected, expected_back) = through(Tensor::matmul);
-            let (found, found_back) = through(crate::autodiff::product_node);
+            let (found, found_back) = through(crate::autodiff::matmul_node);
             assert_same(found, expected, 1.0);
             for (found, expected) in found_back.into_iter().zip(expected_back) {
                 prop_assert_eq!(found.is_some(), expected.is_some());
@@ -192,18 +192,18 @@ proptest! {
             let derived = (activated * Tensor::from_inner(direction.clone())).sum().backward();
             let expected = [x, w].map(|leaf| leaf.grad(&derived).unwrap());
             let expected_bias = b.grad(&derived).unwrap();
-            let forth = plain::dense(
+            let forth = reference::linear(
                 values.clone(),
-                LinearWeights::Plain { weight: weight.clone(), bias: bias.clone() },
+                LinearWeights::Unpacked { weight: weight.clone(), bias: bias.clone() },
                 activation,
             );
             // Sums of up to 560 products of two standard normals, in another order; on a matrix unit each, of about 0.6, is
             // off by up to 2^-15 of its size.
-            let scale = if crate::cpu::uses_matrix_unit() { 550.0 } else { 20.0 };
+            let scale = if crate::cpu::uses_amx() { 550.0 } else { 20.0 };
 
             let (x, w, b) = leaves();
-            let weights = LinearWeights::Plain { weight: w.clone(), bias: b.clone() };
-            let node = Train::dense(x.clone(), weights, activation);
+            let weights = LinearWeights::Unpacked { weight: w.clone(), bias: b.clone() };
+            let node = Train::linear(x.clone(), weights, activation);
             assert_same(node.clone().inner(), forth, scale);
             let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
             // A plain sum, but with GELU of its slopes at those products.
@@ -218,8 +218,8 @@ proptest! {
             let (x, w, b) = leaves();
             let x = if with_input { x } else { Tensor::from_inner(values) };
             let w = if with_weight { w } else { Tensor::from_inner(weight) };
-            let weights = LinearWeights::Plain { weight: w.clone(), bias: b };
-            let node = Train::dense(x.clone(), weights, activation);
+            let weights = LinearWeights::Unpacked { weight: w.clone(), bias: b };
+            let node = Train::linear(x.clone(), weights, activation);
             let gradients = (node * Tensor::from_inner(direction)).sum().backward();
             for ((leaf, trained), expected) in [x, w].iter().zip(trained).zip(expected) {
                 match leaf.grad(&gradients) {
@@ -256,12 +256,12 @@ proptest! {
                     time,
                 };
                 fast = Flex::adamw(fast.0, gradient.clone(), fast.1, &step);
-                default = plain::adamw(default.0, gradient.clone(), default.1, &step);
+                default = reference::adamw(default.0, gradient.clone(), default.1, &step);
                 fast.0.to_data().assert_eq(&default.0.to_data(), true);
                 for (fast, default) in fast.1.iter().zip(&default.1) {
                     fast.to_data().assert_eq(&default.to_data(), true);
                 }
-                let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), plain::sum_of_squares(gradient));
+                let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), reference::sum_of_squares(gradient));
                 // The default sums in float32 too.
                 prop_assert!((sum - expected).abs() <= 1e-5 * expected);
             }
@@ -281,7 +281,7 @@ proptest! {
             let [derived] = gradients!(x.clone() * (erf + 1.0) * 0.5, direction, [x]);
             let fast = Flex::exact_gelu_backward(values.clone(), direction.clone());
             assert_same(fast, derived.clone(), 1.0);
-            let default = plain::exact_gelu_backward(values.clone(), direction.clone());
+            let default = reference::exact_gelu_backward(values.clone(), direction.clone());
             assert_same(default, derived.clone(), 1.0);
             let x = leaf(&values);
             let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
@@ -306,7 +306,7 @@ proptest! {
         inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
         precisions in [(); 4].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
     ) {
-        let (texts, width) = (Texts::of_lengths(lengths), heads * head_size);
+        let (sequences, width) = (SequenceRanges::of_lengths(lengths), heads * head_size);
         every::set_of_instructions(|| {
             let pack = |input, output, precision: usize| {
                 let layer = (random([input, output], 0.3), random([output], 1.0));
@@ -320,19 +320,19 @@ proptest! {
                 output: pack(inner, width, 2),
                 output_norm: norm(width),
             };
-            let hidden = random([texts.tokens(), width], 1.0);
-            let bias = random([1, heads, texts.longest(), texts.longest()], 1.0);
+            let hidden = random([sequences.tokens(), width], 1.0);
+            let bias = random([1, heads, sequences.longest(), sequences.longest()], 1.0);
             let expected =
-                plain::encoder_layer(hidden.clone(), bias.clone(), &texts, weights.clone());
+                reference::encoder_layer(hidden.clone(), bias.clone(), &sequences, weights.clone());
             // In the place of `hidden`, but not where somebody else holds it too.
             let before = bits(hidden.clone());
             // Of a pool of two threads; a lane has both of them, or one.
-            let layer = |hidden, lanes| Lanes::new(lanes).run(|| {
-                Flex::encoder_layer(hidden, bias.clone(), &texts, weights.clone())
+            let layer = |hidden, lanes| ThreadBudget::new(lanes).run(|| {
+                Flex::encoder_layer(hidden, bias.clone(), &sequences, weights.clone())
             });
             for lanes in [1, 2] {
                 let found = layer(hidden.clone(), lanes);
-                prop_assert_eq!(found.dims(), [texts.tokens(), width]);
+                prop_assert_eq!(found.dims(), [sequences.tokens(), width]);
                 prop_assert_eq!(bits(found), bits(expected.clone()));
                 prop_assert_eq!(bits(hidden.clone()), before.clone());
             }
@@ -352,34 +352,34 @@ proptest! {
             let (values, residual) = (random([rows, width], 1.0), random([rows, width], 2.0));
             let (norm, direction) = (norm(width), random([rows, width], 1.0));
             let sum = values.clone() + residual.clone();
-            let expected = plain::normalize(sum.clone(), norm.clone());
-            assert_same(Flex::normalize(sum.clone(), norm.clone()), expected.clone(), 1.0);
+            let expected = reference::layer_norm(sum.clone(), norm.clone());
+            assert_same(Flex::layer_norm(sum.clone(), norm.clone()), expected.clone(), 1.0);
             assert_same(Flex::add_layer_norm(values, residual, norm.clone()), expected, 1.0);
 
-            let leaves = |norm: &Norm<Flex>| Norm {
-                scale: leaf(&norm.scale),
-                shift: leaf(&norm.shift),
+            let leaves = |norm: &LayerNormWeights<Flex>| LayerNormWeights {
+                gamma: leaf(&norm.gamma),
+                beta: leaf(&norm.beta),
                 epsilon: norm.epsilon,
             };
             let (x, parameters) = (leaf(&sum), leaves(&norm));
-            let output = plain::normalize(x.clone(), parameters.clone());
+            let output = reference::layer_norm(x.clone(), parameters.clone());
             let [of_values] = gradients!(output, direction, [x]);
-            let output = plain::normalize(leaf(&sum), parameters.clone());
-            let [of_scale, of_shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
-            let check = |found: NormalizeGradients<Flex>| {
+            let output = reference::layer_norm(leaf(&sum), parameters.clone());
+            let [of_gamma, of_beta] = gradients!(output, direction, [parameters.gamma, parameters.beta]);
+            let check = |found: LayerNormGradients<Flex>| {
                 assert_same(found.values, of_values.clone(), 4.0);
                 // Sums over as many as 150 rows.
-                assert_same(found.scale, of_scale.clone(), 4.0);
-                assert_same(found.shift, of_shift.clone(), 4.0);
+                assert_same(found.gamma, of_gamma.clone(), 4.0);
+                assert_same(found.beta, of_beta.clone(), 4.0);
             };
-            check(Flex::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
-            check(plain::normalize_backward(sum.clone(), norm.clone(), direction.clone()));
+            check(Flex::layer_norm_backward(sum.clone(), norm.clone(), direction.clone()));
+            check(reference::layer_norm_backward(sum.clone(), norm.clone(), direction.clone()));
             let (x, parameters) = (leaf(&sum), leaves(&norm));
-            let output = Train::normalize(x.clone(), parameters.clone());
+            let output = Train::layer_norm(x.clone(), parameters.clone());
             let [values] = gradients!(output, direction, [x]);
-            let output = Train::normalize(leaf(&sum), parameters.clone());
-            let [scale, shift] = gradients!(output, direction, [parameters.scale, parameters.shift]);
-            check(NormalizeGradients { values, scale, shift });
+            let output = Train::layer_norm(leaf(&sum), parameters.clone());
+            let [gamma, beta] = gradients!(output, direction, [parameters.gamma, parameters.beta]);
+            check(LayerNormGradients { values, gamma, beta });
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -394,10 +394,10 @@ proptest! {
     ) {
         every::set_of_instructions(|| {
             let lengths = lengths.clone();
-            let Attended { projections, bias, texts, .. } = Attended::new(lengths, heads, head_size, joined);
+            let Attended { projections, bias, sequences, .. } = Attended::new(lengths, heads, head_size, joined);
             let dropout = dropout(drops);
-            let plain = plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-            assert_same(Flex::attention_within(projections, bias, &texts, dropout, Precision::Float32), plain, 1.0);
+            let plain = reference::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout);
+            assert_same(Flex::varlen_attention(projections, bias, &sequences, dropout, Precision::Float32), plain, 1.0);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -412,7 +412,7 @@ proptest! {
     ) {
         every::set_of_instructions(|| {
             let lengths = lengths.clone();
-            let Attended { projections, bias, texts, direction } =
+            let Attended { projections, bias, sequences, direction } =
                 Attended::new(lengths, heads, head_size, joined);
             let dropout = dropout(drops);
             // Derived by burn from the default body, then through the node.
@@ -420,9 +420,9 @@ proptest! {
                 let leaves = projections.each_ref().map(leaf);
                 let bias = leaf(&bias);
                 let output = if node {
-                    Train::attention_within(leaves.clone(), bias.clone(), &texts, dropout, Precision::Float32)
+                    Train::varlen_attention(leaves.clone(), bias.clone(), &sequences, dropout, Precision::Float32)
                 } else {
-                    plain::attention_within(leaves.clone(), bias.clone(), &texts, dropout)
+                    reference::varlen_attention(leaves.clone(), bias.clone(), &sequences, dropout)
                 };
                 let sum = (output * Tensor::from_inner(direction.clone())).sum();
                 let gradients = sum.backward();
@@ -438,12 +438,12 @@ proptest! {
             };
             let (found, found_bias) = through(true);
             check(found, found_bias);
-            let default = plain::attention_within_backward(
-                projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true,
+            let default = reference::varlen_attention_backward(
+                projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), true,
             );
             check(default.query_key_value, default.bias.unwrap());
-            let none = Flex::attention_within_backward(
-                projections.clone(), bias.clone(), &texts, dropout, direction.clone(), false,
+            let none = Flex::varlen_attention_backward(
+                projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), false,
             );
             assert!(none.bias.is_none());
             Ok::<_, TestCaseError>(())
@@ -455,13 +455,13 @@ proptest! {
         every::set_of_instructions(|| {
             let values = random([rows, width], 1.0);
             let mask = DropoutMask { probability: 0.1, seed };
-            let expected = plain::drop_elements(values.clone(), mask);
-            let fast = Flex::drop_elements(values.clone(), mask);
+            let expected = reference::dropout(values.clone(), mask);
+            let fast = Flex::dropout(values.clone(), mask);
             fast.into_data().assert_eq(&expected.into_data(), true);
             let x = leaf(&values);
             let direction = random([rows, width], 1.0);
-            let [back] = gradients!(Train::drop_elements(x.clone(), mask), direction, [x]);
-            let expected = plain::drop_elements(direction, mask);
+            let [back] = gradients!(Train::dropout(x.clone(), mask), direction, [x]);
+            let expected = reference::dropout(direction, mask);
             back.into_data().assert_eq(&expected.into_data(), true);
             Ok::<_, TestCaseError>(())
         })?;
@@ -469,14 +469,15 @@ proptest! {
 }
 
 #[test]
-fn no_texts_give_no_rows() {
-    let texts = Texts::of_lengths([]);
+fn no_sequences_give_no_rows() {
+    let sequences = SequenceRanges::of_lengths([]);
     let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
     let bias = random([1, 2, 1, 1], 1.0);
     let input = || [empty(), empty(), empty()];
-    let attended = Flex::attention_within(input(), bias.clone(), &texts, None, Precision::Float32);
+    let attended =
+        Flex::varlen_attention(input(), bias.clone(), &sequences, None, Precision::Float32);
     assert_eq!(attended.dims(), [0, 8]);
-    let back = Flex::attention_within_backward(input(), bias, &texts, None, empty(), true);
+    let back = Flex::varlen_attention_backward(input(), bias, &sequences, None, empty(), true);
     assert_eq!(back.query_key_value[0].dims(), [0, 8]);
     assert_eq!(
         back.bias.unwrap().into_data().to_vec::<f32>().unwrap(),

@@ -9,7 +9,7 @@ use crate::cpu::PackedLinear;
 #[derive(Clone, Debug)]
 pub enum LinearWeights<B: Backend> {
     /// As tensors, which gradients may reach.
-    Plain {
+    Unpacked {
         /// `[input, output]`.
         weight: Tensor<B, 2>,
         /// `[output]`.
@@ -22,7 +22,7 @@ pub enum LinearWeights<B: Backend> {
 impl<B: Backend> LinearWeights<B> {
     pub(crate) fn into_tensors(self, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 1>) {
         match self {
-            Self::Plain { weight, bias } => (weight, bias),
+            Self::Unpacked { weight, bias } => (weight, bias),
             Self::Packed(packed) => {
                 let (weight, bias) = packed.unpack();
                 let shape = [packed.input(), packed.output()];
@@ -43,22 +43,22 @@ pub struct EncoderLayerWeights<B: Backend> {
     /// `[width, width]`.
     pub attention_output: PackedLinear,
     /// Behind the first addition.
-    pub attention_norm: Norm<B>,
+    pub attention_norm: LayerNormWeights<B>,
     /// `[width, intermediate]`.
     pub intermediate: PackedLinear,
     /// `[intermediate, width]`.
     pub output: PackedLinear,
     /// Behind the second addition.
-    pub output_norm: Norm<B>,
+    pub output_norm: LayerNormWeights<B>,
 }
 
 /// Scale, shift and epsilon of a layer normalisation.
 #[derive(Clone, Debug)]
-pub struct Norm<B: Backend> {
+pub struct LayerNormWeights<B: Backend> {
     /// `[width]`.
-    pub scale: Tensor<B, 1>,
+    pub gamma: Tensor<B, 1>,
     /// `[width]`.
-    pub shift: Tensor<B, 1>,
+    pub beta: Tensor<B, 1>,
     /// Added to the variance.
     pub epsilon: f64,
 }

@@ -7,8 +7,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Tensor};
-use kernels::sixteen_bits::widened;
-use kernels::{Activation, EncoderOps, PackedLinear, Precision, Texts};
+use kernels::half_precision::upcast;
+use kernels::{Activation, EncoderOps, PackedLinear, Precision, SequenceRanges};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
@@ -38,7 +38,7 @@ pub enum Layout<B: Backend> {
         padding: Option<Tensor<B, 4, Bool>>,
     },
     /// End to end, without padding.
-    EndToEnd(Texts),
+    EndToEnd(SequenceRanges),
 }
 
 impl<B: Backend> Layout<B> {
@@ -193,7 +193,7 @@ impl<B: EncoderOps> SelfAttention<B> {
                 let dropout = self.dropout.mask::<B>(&context.bias.device());
                 let precision = (self.packed.as_ref())
                     .map_or(Precision::Float32, |packed| packed.projections.precision());
-                B::attention_within(projections, context.bias.clone(), texts, dropout, precision)
+                B::varlen_attention(projections, context.bias.clone(), texts, dropout, precision)
             }
             Layout::Padded {
                 batch,
@@ -257,7 +257,7 @@ impl<B: EncoderOps> SelfAttention<B> {
             .map(|mask| mask.expand([batch, self.heads, length, length]));
         let sixteen_bits = matches!(query.dtype(), DType::F16 | DType::BF16);
         let composed =
-            sixteen_bits || B::ROUNDS_PRODUCTS || self.dropout.acts::<B>(&query.device());
+            sixteen_bits || B::MATMUL_USES_TF32 || self.dropout.acts::<B>(&query.device());
         let attended = if composed {
             self.composed_attention([query, key, value], bias, padding)
         } else {
@@ -286,13 +286,13 @@ impl<B: EncoderOps> SelfAttention<B> {
         // Scaled before the product, whose sums then stay further from the largest float16; by a power
         // of two for the usual heads of 64, which is exact.
         let query = query / (head_size as f64).sqrt();
-        let scores = widened(B::product(query, key.transpose())) + bias.clone();
+        let scores = upcast(B::exact_matmul(query, key.transpose())) + bias.clone();
         let scores = match padding {
             Some(padding) => scores.mask_fill(padding, f32::NEG_INFINITY),
             None => scores,
         };
         let weights = self.dropout.forward(softmax(scores, 3));
-        B::product(weights.cast(dtype), value)
+        B::exact_matmul(weights.cast(dtype), value)
     }
 }
 

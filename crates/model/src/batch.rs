@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use kernels::Texts;
+use kernels::SequenceRanges;
 
 /// How large a batch may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +95,10 @@ impl TokenBatch {
 
     /// Ids without padding, the texts end to end, and which is where.
     #[must_use]
-    pub fn end_to_end(&self) -> (Vec<i32>, Texts) {
+    pub fn end_to_end(&self) -> (Vec<i32>, SequenceRanges) {
         let rows = self.mask.chunks(self.length.max(1));
-        let texts = Texts::of_lengths(rows.map(|row| row.iter().filter(|kept| **kept).count()));
+        let texts =
+            SequenceRanges::of_lengths(rows.map(|row| row.iter().filter(|kept| **kept).count()));
         let kept = self.ids.iter().zip(&self.mask).filter(|(_, kept)| **kept);
         (kept.map(|(id, _)| *id).collect(), texts)
     }

@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{FloatDType, Tensor};
-use kernels::{Activation, EncoderOps, LinearWeights, Norm, PackedLinear, Precision};
+use kernels::{Activation, EncoderOps, LayerNormWeights, LinearWeights, PackedLinear, Precision};
 
 use crate::config::MpNetConfig;
 
@@ -34,12 +34,12 @@ pub(crate) fn dense<B: EncoderOps>(
         Some(packed) => LinearWeights::Packed(packed.clone()),
         None => plain(linear),
     };
-    B::dense(input, weights, activation)
+    EncoderOps::linear(input, weights, activation)
 }
 
 fn plain<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
     let (weight, bias) = tensors(linear);
-    LinearWeights::Plain { weight, bias }
+    LinearWeights::Unpacked { weight, bias }
 }
 
 fn tensors<B: Backend>(linear: &Linear<B>) -> (Tensor<B, 2>, Tensor<B, 1>) {
@@ -121,10 +121,10 @@ impl<B: EncoderOps> LayerNorm<B> {
     }
 
     /// Its parameters.
-    pub(crate) fn norm(&self) -> Norm<B> {
-        Norm {
-            scale: self.gamma.val(),
-            shift: self.beta.val(),
+    pub(crate) fn norm(&self) -> LayerNormWeights<B> {
+        LayerNormWeights {
+            gamma: self.gamma.val(),
+            beta: self.beta.val(),
             epsilon: self.epsilon,
         }
     }

@@ -66,7 +66,7 @@ impl Dropout {
             return input;
         }
         match self.seeded_mask() {
-            Some(mask) => B::drop_elements(input, mask),
+            Some(mask) => B::dropout(input, mask),
             None => {
                 let kept = 1.0 - self.probability;
                 let mask = input.random_like(Distribution::Bernoulli(kept));
@@ -111,63 +111,74 @@ mod tests {
     use burn::backend::Autodiff;
 
     use super::*;
-    use crate::testing::{TestBackend, device};
+    use crate::test_device::on_test_device;
 
-    type Train = Autodiff<TestBackend>;
-
-    fn dropped(seed: u64) -> Vec<f32> {
-        let input = Tensor::<Train, 2>::ones([40, 50], &device());
+    fn dropped<B: EncoderOps>(device: &B::Device, seed: u64) -> Vec<f32> {
+        let input = Tensor::<Autodiff<B>, 2>::ones([40, 50], device);
         let output = with_dropout_seed(seed, || Dropout::new(0.25).forward(input));
         output.into_data().to_vec().unwrap()
     }
 
     #[test]
     fn a_seed_gives_the_same_mask_and_the_expected_share_of_zeros() {
-        let values = dropped(3);
-        assert_eq!(values, dropped(3));
-        assert_ne!(values, dropped(4));
-        let zeros = values.iter().filter(|&&value| value == 0.0).count();
-        // 2,000 draws: 500 expected, five standard deviations of 19 to either side.
-        assert!((405..595).contains(&zeros), "{zeros} zeros");
-        let kept = 1.0 / 0.75;
-        assert!(
-            values
-                .iter()
-                .all(|value| *value == 0.0 || (value - kept).abs() < 1e-6)
-        );
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let values = dropped::<B>(device, 3);
+            assert_eq!(values, dropped::<B>(device, 3));
+            assert_ne!(values, dropped::<B>(device, 4));
+            let zeros = values.iter().filter(|&&value| value == 0.0).count();
+            // 2,000 draws: 500 expected, five standard deviations of 19 to either side.
+            assert!((405..595).contains(&zeros), "{zeros} zeros");
+            let kept = 1.0 / 0.75;
+            assert!(
+                values
+                    .iter()
+                    .all(|value| *value == 0.0 || (value - kept).abs() < 1e-6)
+            );
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn seeds_can_be_nested_and_end_with_their_task() {
-        let mask = || random(&Dropout::new(0.5));
-        let (first, inner, second) = with_dropout_seed(1, || {
-            let first = mask();
-            let inner = with_dropout_seed(2, mask);
-            (first, inner, mask())
-        });
-        let (one, two) = with_dropout_seed(1, || (mask(), mask()));
-        assert_eq!((first, second), (one, two));
-        assert_eq!(inner, with_dropout_seed(2, mask));
-        assert!(GENERATOR.with_borrow(Option::is_none));
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let mask = || random::<B>(device, &Dropout::new(0.5));
+            let (first, inner, second) = with_dropout_seed(1, || {
+                let first = mask();
+                let inner = with_dropout_seed(2, mask);
+                (first, inner, mask())
+            });
+            let (one, two) = with_dropout_seed(1, || (mask(), mask()));
+            assert_eq!((first, second), (one, two));
+            assert_eq!(inner, with_dropout_seed(2, mask));
+            assert!(GENERATOR.with_borrow(Option::is_none));
+        }
+        on_test_device!(body);
     }
 
-    fn random(dropout: &Dropout) -> Vec<f32> {
-        let input = Tensor::<Train, 1>::ones([64], &device());
+    fn random<B: EncoderOps>(device: &B::Device, dropout: &Dropout) -> Vec<f32> {
+        let input = Tensor::<Autodiff<B>, 1>::ones([64], device);
         dropout.forward(input).into_data().to_vec().unwrap()
     }
 
     #[test]
     fn a_seed_drops_the_same_without_gradients() {
-        let input = Tensor::<TestBackend, 2>::ones([40, 50], &device());
-        let output = with_dropout_seed(3, || Dropout::new(0.25).forward(input));
-        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), dropped(3));
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let input = Tensor::<B, 2>::ones([40, 50], device);
+            let output = with_dropout_seed(3, || Dropout::new(0.25).forward(input));
+            let values = output.into_data().to_vec::<f32>().unwrap();
+            assert_eq!(values, dropped::<B>(device, 3));
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn nothing_is_dropped_without_gradients_or_probability() {
-        let input = Tensor::<TestBackend, 1>::ones([64], &device());
-        let output = Dropout::new(0.5).forward(input);
-        assert_eq!(output.into_data().to_vec::<f32>().unwrap(), [1.0; 64]);
-        assert_eq!(random(&Dropout::new(0.0)), [1.0; 64]);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let input = Tensor::<B, 1>::ones([64], device);
+            let output = Dropout::new(0.5).forward(input);
+            assert_eq!(output.into_data().to_vec::<f32>().unwrap(), [1.0; 64]);
+            assert_eq!(random::<B>(device, &Dropout::new(0.0)), [1.0; 64]);
+        }
+        on_test_device!(body);
     }
 }

@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
-use kernels::{EncoderOps, Precision, Texts};
+use kernels::{EncoderOps, Precision, SequenceRanges};
 
 use crate::config::MpNetConfig;
 use crate::dense::{LayerNorm, rounded};
@@ -66,7 +66,7 @@ impl<B: EncoderOps> Embeddings<B> {
     ///
     /// - `input_ids`: `[1, tokens]`, below the vocabulary size
     /// - output: `[tokens, hidden]`
-    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &Texts) -> Tensor<B, 2> {
+    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &SequenceRanges) -> Tensor<B, 2> {
         let pad = self.pad_token_id as i32;
         let mut position_ids = Vec::with_capacity(input_ids.len());
         for text in texts.ranges() {
@@ -106,13 +106,16 @@ fn position_ids<B: Backend>(input_ids: Tensor<B, 2, Int>, pad_token_id: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, device};
+    use crate::test_device::on_test_device;
 
     #[test]
-    fn padding_and_typed_pads_stand_at_the_pad_position() {
-        let ids =
-            Tensor::<TestBackend, 2, Int>::from_data([[0, 7, 1, 8, 2], [0, 2, 1, 1, 1]], &device());
-        let positions: Vec<i64> = position_ids(ids, 1).into_data().iter().collect();
-        assert_eq!(positions, [2, 3, 1, 4, 5, 2, 3, 1, 1, 1]);
+    fn padding_and_typed_pads_have_the_pad_position() {
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let ids = [[0, 7, 1, 8, 2], [0, 2, 1, 1, 1]];
+            let ids = Tensor::<B, 2, Int>::from_data(ids, device);
+            let positions: Vec<i64> = position_ids(ids, 1).into_data().iter().collect();
+            assert_eq!(positions, [2, 3, 1, 4, 5, 2, 3, 1, 1, 1]);
+        }
+        on_test_device!(body);
     }
 }

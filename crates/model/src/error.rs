@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use kernels::Precision;
 
 use crate::backend::DeviceError;
-use crate::hub::HubError;
+use crate::boxed_error::BoxedError;
+use crate::hub::error::HubError;
 
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, ModelError>;
-
-/// An error that an outside library hands over without a public type of its own.
-pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Everything this crate can fail with. Each names the file and the field or tensor at fault and
 /// keeps its source.

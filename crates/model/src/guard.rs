@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use crate::error::BoxedError;
+use crate::boxed_error::BoxedError;
 
 thread_local! {
     /// Whether this thread is inside [`guarded`].

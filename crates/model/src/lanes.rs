@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use kernels::cpu::Lanes;
+use kernels::cpu::ThreadBudget;
 
 /// Computes every item, `lanes` of them at a time, and hands each result to `take` on the calling
 /// thread, in the order in which they come. The first error ends it.
@@ -29,7 +29,7 @@ pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
         return items.iter().try_for_each(|item| take(item, compute(item)?));
     }
     let next = AtomicUsize::new(0);
-    let running = Lanes::new(lanes);
+    let running = ThreadBudget::new(lanes);
     let (sender, receiver) = mpsc::channel();
     rayon::in_place_scope(|scope| {
         for _ in 0..lanes {

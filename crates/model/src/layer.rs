@@ -158,7 +158,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;
-    use kernels::Texts;
+    use kernels::SequenceRanges;
 
     use super::*;
     use crate::dropout::with_dropout_seed;
@@ -175,7 +175,7 @@ mod tests {
         let normal = Distribution::Normal(0.0, 1.0);
         let context = AttentionContext {
             bias: Tensor::random([1, heads, 40, 40], normal, &device),
-            layout: Layout::EndToEnd(Texts::of_lengths([40, 17, 3])),
+            layout: Layout::EndToEnd(SequenceRanges::of_lengths([40, 17, 3])),
         };
         let hidden = Tensor::random([60, config.hidden_size], normal, &device);
         let of = |layer: &EncoderLayer<Flex>| layer.forward(hidden.clone(), &context).into_data();

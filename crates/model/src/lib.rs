@@ -20,9 +20,14 @@
 //! # Ok::<(), model::ModelError>(())
 //! ```
 
+// Some files of the tests are shared with those outside of this crate, which call it by its name.
+#[cfg(test)]
+extern crate self as model;
+
 pub mod attention;
 pub mod backend;
 pub mod batch;
+pub mod boxed_error;
 mod bucket;
 pub mod checkpoint;
 pub mod config;
@@ -45,6 +50,9 @@ pub mod sentence_embeddings;
 pub mod sentence_encoder;
 pub mod sentence_model;
 #[cfg(test)]
+#[path = "../tests/common/device.rs"]
+mod test_device;
+#[cfg(test)]
 mod testing;
 pub mod threads;
 pub mod tokenizer;
@@ -55,7 +63,7 @@ pub use checkpoint::Checkpoint;
 pub use config::MpNetConfig;
 pub use dropout::with_dropout_seed;
 pub use error::ModelError;
-pub use kernels::cpu::{multiplies_bfloat16, uses_matrix_unit};
+pub use kernels::cpu::{has_bf16_dot_product, uses_amx};
 pub use kernels::{AdamWStep, EncoderOps, Precision, TrainingBackend, UnknownPrecision};
 pub use low_rank::LowRankConfig;
 pub use network::MpNet;

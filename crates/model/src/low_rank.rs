@@ -45,12 +45,12 @@ impl<B: Backend> LowRank<B> {
 impl<B: EncoderOps> LowRank<B> {
     /// `[rows, input]` in, `[rows, output]` out.
     pub fn forward(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::product(B::product(input, self.down.val()), self.up.val()) * self.scale
+        B::exact_matmul(B::exact_matmul(input, self.down.val()), self.up.val()) * self.scale
     }
 
     /// The dense layer that gives what `linear` and this give together.
     pub(crate) fn merge(self, mut linear: Linear<B>) -> Linear<B> {
-        let change = B::product(self.down.val(), self.up.val()) * self.scale;
+        let change = B::exact_matmul(self.down.val(), self.up.val()) * self.scale;
         linear.weight = linear.weight.map(|weight| {
             let tracked = weight.is_require_grad();
             (weight + change).detach().set_require_grad(tracked)

@@ -248,7 +248,7 @@ impl<B: EncoderOps> MpNet<B> {
         batch: &TokenBatch,
         bias: Tensor<B, 4>,
     ) -> (Tensor<B, 2>, AttentionContext<B>) {
-        let hidden = if B::END_TO_END {
+        let hidden = if B::VARLEN {
             let (ids, texts) = batch.end_to_end();
             self.embeddings.forward_end_to_end(&ids, &texts)
         } else {
@@ -261,7 +261,7 @@ impl<B: EncoderOps> MpNet<B> {
 
     /// How [`embed_batch`](Self::embed_batch) lays the texts of a batch.
     pub fn layout(&self, batch: &TokenBatch) -> Layout<B> {
-        if B::END_TO_END {
+        if B::VARLEN {
             return Layout::EndToEnd(batch.end_to_end().1);
         }
         let (_, attention_mask) = batch.to_tensors::<B>(&self.device());

@@ -4,7 +4,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
-use kernels::Texts;
+use kernels::SequenceRanges;
 
 /// How the token vectors of a text become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub fn pool<B: Backend>(
 pub fn pool_end_to_end<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
-    texts: &Texts,
+    texts: &SequenceRanges,
 ) -> Tensor<B, 2> {
     let [_, width] = hidden.dims();
     let rows = texts.ranges().iter().map(|text| {
@@ -146,19 +146,46 @@ pub fn pool_end_to_end<B: Backend>(
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+    use kernels::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, assert_close, device};
+    use crate::test_device::on_test_device;
+    use crate::testing::assert_close;
 
     fn pooled(mode: PoolingMode, masked: bool) -> Vec<f32> {
-        let hidden = Tensor::<TestBackend, 3>::from_data(
-            [[[1.0, -8.0], [2.0, -4.0], [9.0, 9.0]]],
-            &device(),
-        );
-        let mask = Tensor::<TestBackend, 2, Bool>::from_data([[true, true, false]], &device());
-        pool(&[mode], &hidden, masked.then_some(&mask))
-            .into_data()
-            .to_vec()
-            .unwrap()
+        let hidden = vec![vec![1.0, -8.0], vec![2.0, -4.0], vec![9.0, 9.0]];
+        let mask = masked.then(|| vec![true, true, false]);
+        pooled_by(vec![mode], hidden, mask)
+    }
+
+    /// Pools the rows of one text.
+    fn pooled_by(
+        modes: Vec<PoolingMode>,
+        hidden: Vec<Vec<f32>>,
+        mask: Option<Vec<bool>>,
+    ) -> Vec<f32> {
+        fn body<B: EncoderOps>(
+            device: &B::Device,
+            modes: Vec<PoolingMode>,
+            hidden: Vec<Vec<f32>>,
+            mask: Option<Vec<bool>>,
+        ) -> Vec<f32> {
+            let shape = [1, hidden.len(), hidden[0].len()];
+            let hidden = TensorData::new(hidden.concat(), shape);
+            let hidden = Tensor::<B, 3>::from_data(hidden, device);
+            let mask = mask.map(|mask| {
+                let shape = [1, mask.len()];
+                Tensor::<B, 2, Bool>::from_data(TensorData::new(mask, shape), device)
+            });
+            let pooled = pool(&modes, &hidden, mask.as_ref());
+            pooled.into_data().to_vec().unwrap()
+        }
+        on_test_device!(body(
+            modes: Vec<PoolingMode>,
+            hidden: Vec<Vec<f32>>,
+            mask: Option<Vec<bool>>
+        ) -> Vec<f32>)
     }
 
     /// A few additions and one division in f32.
@@ -192,12 +219,8 @@ mod tests {
 
     #[test]
     fn several_modes_are_joined() {
-        let hidden = Tensor::<TestBackend, 3>::from_data([[[1.0, 2.0], [3.0, 0.0]]], &device());
-        let joined = pool(&[PoolingMode::Cls, PoolingMode::Max], &hidden, None);
-        assert_close(
-            &joined.into_data().to_vec::<f32>().unwrap(),
-            &[1.0, 2.0, 3.0, 2.0],
-            TOLERANCE,
-        );
+        let modes = vec![PoolingMode::Cls, PoolingMode::Max];
+        let joined = pooled_by(modes, vec![vec![1.0, 2.0], vec![3.0, 0.0]], None);
+        assert_close(&joined, &[1.0, 2.0, 3.0, 2.0], TOLERANCE);
     }
 }

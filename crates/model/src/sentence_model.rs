@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use kernels::sixteen_bits::widened;
+use kernels::half_precision::upcast;
 use kernels::{EncoderOps, Precision};
 
 use crate::batch::TokenBatch;
@@ -56,7 +56,7 @@ impl<B: EncoderOps> SentenceModel<B> {
         let hidden = self
             .network
             .forward_with_bias(input_ids, attention_mask.clone(), bias);
-        let hidden = widened(hidden);
+        let hidden = upcast(hidden);
         self.scale(pool(&self.pooling, &hidden, attention_mask.as_ref()))
     }
 
@@ -88,10 +88,10 @@ impl<B: EncoderOps> SentenceModel<B> {
 
     fn pool_batch(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         let device = hidden.device();
-        let hidden = widened(hidden);
+        let hidden = upcast(hidden);
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
-        if B::END_TO_END && !B::ad_enabled(&device) {
+        if B::VARLEN && !B::ad_enabled(&device) {
             return pool_end_to_end(&self.pooling, &hidden, &batch.end_to_end().1);
         }
         let (places, mask) = batch.places();
@@ -100,7 +100,7 @@ impl<B: EncoderOps> SentenceModel<B> {
             .then(|| Tensor::from_data(TensorData::new(mask.to_vec(), [texts, length]), &device));
         // The way back through a slice is a tensor as large as all: one gathering instead of a slice
         // for every text.
-        let hidden = if B::END_TO_END && padded {
+        let hidden = if B::VARLEN && padded {
             let places = TensorData::new(places, [texts * length]);
             hidden.select(0, Tensor::from_data(places, &device))
         } else {

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
-use crate::error::{BoxedError, ModelError, Result};
+use crate::error::{ModelError, Result};
 use crate::guard::guarded;
 
 /// File name of the tokenizer in a model folder.

@@ -7,19 +7,20 @@
 )]
 
 mod common;
+#[path = "common/device.rs"]
+mod test_device;
 
-#[cfg(feature = "cpu")]
 use std::path::Path;
 
-use common::{DEVICE, TOLERANCE, assert_close, reference_tensor, reference_tokens, report};
-#[cfg(feature = "cpu")]
-use model::Precision;
-use model::{Device, SentenceEncoder, hub};
+use common::{TOLERANCE, assert_close, on_cpu, reference_tensor, reference_tokens, report};
+use model::{Device, Precision, SentenceEncoder, hub};
+use test_device::test_device;
 
 /// A software GPU needs seconds for a text; there the three sample queries, which come first, must
 /// do.
 fn texts_on_this_device() -> usize {
-    if matches!(DEVICE, Device::Wgpu(_)) && DEVICE.description().contains("software") {
+    let device = test_device();
+    if matches!(device, Device::Wgpu(_)) && device.description().contains("software") {
         3
     } else {
         65
@@ -31,7 +32,7 @@ fn tokens_and_vectors_are_those_of_pytorch() {
     let reference = reference_tokens("all-mpnet-base-v2_tokens.json");
     let (shape, expected) =
         reference_tensor("all-mpnet-base-v2_embeddings.safetensors", "embeddings");
-    let encoder = SentenceEncoder::from_pretrained(hub::DEFAULT_MODEL, DEVICE).unwrap();
+    let encoder = SentenceEncoder::from_pretrained(hub::DEFAULT_MODEL, test_device()).unwrap();
     assert_eq!(encoder.tokenizer().max_length(), reference.max_seq_length);
 
     let tokens = encoder.tokenizer().encode(&reference.texts).unwrap();
@@ -53,10 +54,12 @@ fn tokens_and_vectors_are_those_of_pytorch() {
     report(&format!("all-mpnet-base-v2, {count} vectors"), largest);
 }
 
-/// Over queries and products; awkward texts lose more (README, "Fewer bits").
-#[cfg(feature = "cpu")]
+/// Over queries and products; edge-case texts lose more.
 #[test]
-fn fewer_bits_keep_the_vectors_of_queries_and_products() {
+fn reduced_precision_keeps_the_vectors_of_queries_and_products() {
+    if !on_cpu() {
+        return;
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/bench");
     let texts: Vec<String> = ["queries.txt", "titles.txt"]
         .iter()
@@ -69,7 +72,7 @@ fn fewer_bits_keep_the_vectors_of_queries_and_products() {
     assert!(texts.len() > 60);
     let vectors = |precision| {
         let encoder = SentenceEncoder::builder()
-            .device(DEVICE)
+            .device(test_device())
             .precision(precision)
             .load(hub::DEFAULT_MODEL)
             .unwrap();
@@ -82,6 +85,38 @@ fn fewer_bits_keep_the_vectors_of_queries_and_products() {
     ] {
         let coarse = vectors(precision);
         let (smallest, mean) = common::cosines(coarse.values(), exact.values(), exact.width());
+        assert!(
+            smallest >= least && mean >= least_mean,
+            "{precision}: {smallest} {mean}"
+        );
+    }
+}
+
+/// The accuracy that the documentation states for the 65 edge-case texts, against PyTorch: bf16 0.9995
+/// and 1.0000 (smallest and mean cosine), int8 0.6599 and 0.9820.
+#[test]
+fn reduced_precision_loses_no_more_on_edge_cases_than_documented() {
+    if !on_cpu() {
+        return;
+    }
+    let reference = reference_tokens("all-mpnet-base-v2_tokens.json");
+    let (shape, expected) =
+        reference_tensor("all-mpnet-base-v2_embeddings.safetensors", "embeddings");
+    for (precision, least, least_mean) in [
+        (Precision::Bfloat16, 0.9993, 0.9999),
+        (Precision::Int8, 0.655, 0.981),
+    ] {
+        let encoder = SentenceEncoder::builder()
+            .device(test_device())
+            .precision(precision)
+            .load(hub::DEFAULT_MODEL)
+            .unwrap();
+        let vectors = encoder.encode(&reference.texts).unwrap();
+        let (smallest, mean) = common::cosines(vectors.values(), &expected, shape[1]);
+        report(
+            &format!("{precision}, edge cases, 1 less the smallest cosine"),
+            1.0 - smallest,
+        );
         assert!(
             smallest >= least && mean >= least_mean,
             "{precision}: {smallest} {mean}"

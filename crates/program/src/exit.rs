@@ -18,7 +18,7 @@ pub const USAGE: u8 = 2;
 pub const INTERRUPTED: u8 = 130;
 
 /// The error of a program.
-pub trait Failure: Display {
+pub trait ProgramError: Display {
     /// One of the constants of this module.
     fn exit_code(&self) -> u8;
 
@@ -27,7 +27,7 @@ pub trait Failure: Display {
 }
 
 /// Prints the error of a program, if there is one, and gives its exit code.
-pub fn finish(result: Result<(), impl Failure>, console: Console) -> ExitCode {
+pub fn finish(result: Result<(), impl ProgramError>, console: Console) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(SUCCESS),
         // The reader has seen enough.
@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    impl Failure for Error {
+    impl ProgramError for Error {
         fn exit_code(&self) -> u8 {
             USAGE
         }

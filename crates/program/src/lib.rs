@@ -23,5 +23,5 @@ pub mod version;
 pub use atomic_file::AtomicFile;
 pub use console::{Console, Unit};
 pub use download::DownloadBar;
-pub use exit::Failure;
+pub use exit::ProgramError;
 pub use version::Version;

@@ -1,42 +1,41 @@
-//! Which columns of a file are the text and the id.
+//! Selection of the columns of the text and of the id.
 
-use crate::Record;
-use crate::error::{ColumnProblem, RowProblem};
+use crate::Row;
+use crate::error::{ColumnErrorKind, RowErrorKind};
 
-/// The column that is taken for the text where several could be.
+/// The column that is the text if several columns could be.
 const DEFAULT_COLUMN: &str = "text";
 
-/// What was asked for.
+/// The selected columns.
 #[derive(Clone, Debug)]
 pub(crate) enum Choice {
-    /// The text column, whichever it is.
+    /// The text column by the rules of the crate.
     Default,
-    /// Every column that is not the id; where values have types, those of texts.
+    /// Every column except the id; in typed formats, every column of texts.
     EveryText,
-    /// Every column that is not the id; where values have types, those of texts, numbers and
-    /// booleans.
+    /// Every column except the id; in typed formats, every column of texts, numbers or booleans.
     EveryScalar,
     /// These columns, in this order.
     Named(Vec<String>),
 }
 
-/// What the values of a column are, in formats whose values have types.
+/// Type of a column, in typed formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     NumberOrBoolean,
-    /// What is no text, and cannot become one.
+    /// Values that cannot become texts.
     Other,
 }
 
 impl Choice {
-    /// The names of the chosen columns among those of a file; `id` is no candidate unless it is
+    /// The names of the selected columns among those of a file; `id` is a candidate only if it is
     /// named.
     pub(crate) fn among(
         &self,
         present: &[String],
         id: Option<&str>,
-    ) -> Result<Vec<String>, ColumnProblem> {
+    ) -> Result<Vec<String>, ColumnErrorKind> {
         let candidates = || present.iter().filter(|name| Some(name.as_str()) != id);
         match self {
             Self::Named(names) => Ok(names.clone()),
@@ -48,7 +47,7 @@ impl Choice {
                 }
                 match candidates().find(|name| *name == DEFAULT_COLUMN) {
                     Some(text) => Ok(vec![text.clone()]),
-                    None => Err(ColumnProblem::NotChosen {
+                    None => Err(ColumnErrorKind::NotChosen {
                         present: present.to_vec(),
                     }),
                 }
@@ -56,13 +55,13 @@ impl Choice {
         }
     }
 
-    /// As [`Self::among`], where values have types. What is named `text` may be the text whatever
-    /// it holds: to say that it is none helps more than to pass it over.
+    /// As [`Self::among`], for typed formats. A column named `text` is a candidate of any type: an
+    /// error about its type helps more than ignoring it.
     pub(crate) fn among_typed(
         &self,
         present: &[(String, Kind)],
         id: Option<&str>,
-    ) -> Result<Vec<String>, ColumnProblem> {
+    ) -> Result<Vec<String>, ColumnErrorKind> {
         let mut candidates: Vec<String> = Vec::new();
         for (name, kind) in present {
             let suits = match self {
@@ -75,7 +74,7 @@ impl Choice {
         }
         self.among(&candidates, id)
             .map_err(|problem| match problem {
-                ColumnProblem::NotChosen { .. } => ColumnProblem::NotChosen {
+                ColumnErrorKind::NotChosen { .. } => ColumnErrorKind::NotChosen {
                     present: present.iter().map(|(name, _)| name.clone()).collect(),
                 },
                 other => other,
@@ -83,7 +82,7 @@ impl Choice {
     }
 }
 
-/// The header of a CSV or TSV file, and where in it the chosen columns stand.
+/// The header of a CSV or TSV file, and the positions of the selected columns in it.
 #[derive(Debug)]
 pub(crate) struct Table {
     width: usize,
@@ -102,7 +101,7 @@ impl Table {
         header: &[String],
         choice: &Choice,
         id: Option<&str>,
-    ) -> Result<Self, ColumnProblem> {
+    ) -> Result<Self, ColumnErrorKind> {
         let id = id.map(|name| find(header, name)).transpose()?;
         let names = choice.among(header, id.as_ref().map(|id| id.name.as_str()))?;
         let columns = names
@@ -116,22 +115,22 @@ impl Table {
         })
     }
 
-    /// How many columns the header has.
+    /// Number of columns of the header.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// A row must be as wide as the header.
-    pub(crate) fn check_width(&self, found: usize) -> Result<(), RowProblem> {
+    /// An error unless the row has as many columns as the header.
+    pub(crate) fn check_width(&self, found: usize) -> Result<(), RowErrorKind> {
         let expected = self.width;
         if found == expected {
             Ok(())
         } else {
-            Err(RowProblem::ColumnCount { found, expected })
+            Err(RowErrorKind::ColumnCount { found, expected })
         }
     }
 
-    /// The names of the chosen columns.
+    /// The names of the selected columns.
     pub(crate) fn names(&self) -> Vec<String> {
         self.columns
             .iter()
@@ -139,8 +138,8 @@ impl Table {
             .collect()
     }
 
-    /// The record of a row.
-    pub(crate) fn record(&self, line: u64, row: &[&str]) -> Result<Record, RowProblem> {
+    /// Selects the fields of a row.
+    pub(crate) fn record(&self, line: u64, row: &[&str]) -> Result<Row, RowErrorKind> {
         self.check_width(row.len())?;
         // The row is as wide as the header, so every index is inside.
         let value = |column: &Column| row.get(column.index).copied().unwrap_or_default();
@@ -154,12 +153,12 @@ impl Table {
             .iter()
             .map(|column| value(column).to_owned())
             .collect();
-        Ok(Record { line, id, fields })
+        Ok(Row { line, id, fields })
     }
 }
 
-/// The column of that name, which must stand there once.
-pub(crate) fn find(header: &[String], name: &str) -> Result<Column, ColumnProblem> {
+/// The only column with that name.
+pub(crate) fn find(header: &[String], name: &str) -> Result<Column, ColumnErrorKind> {
     let mut places = header
         .iter()
         .enumerate()
@@ -169,24 +168,24 @@ pub(crate) fn find(header: &[String], name: &str) -> Result<Column, ColumnProble
             name: name.to_owned(),
             index,
         }),
-        (None, _) => Err(ColumnProblem::Unknown {
+        (None, _) => Err(ColumnErrorKind::Unknown {
             column: name.to_owned(),
             present: header.to_vec(),
         }),
-        (Some(_), Some(_)) => Err(ColumnProblem::Duplicate {
+        (Some(_), Some(_)) => Err(ColumnErrorKind::Duplicate {
             column: name.to_owned(),
         }),
     }
 }
 
-/// An id that can stand on a line of its own.
-pub(crate) fn checked_id(column: &str, id: String) -> Result<String, RowProblem> {
+/// The id, if it can be written on one line.
+pub(crate) fn checked_id(column: &str, id: String) -> Result<String, RowErrorKind> {
     if id.is_empty() {
-        Err(RowProblem::EmptyId {
+        Err(RowErrorKind::EmptyId {
             column: column.to_owned(),
         })
     } else if id.contains(['\n', '\r']) {
-        Err(RowProblem::IdLineBreak {
+        Err(RowErrorKind::IdLineBreak {
             column: column.to_owned(),
         })
     } else {
@@ -225,7 +224,7 @@ mod tests {
         );
         assert!(matches!(
             chosen(&["text"], Some("text")),
-            Err(ColumnProblem::NotChosen { .. })
+            Err(ColumnErrorKind::NotChosen { .. })
         ));
     }
 
@@ -237,7 +236,7 @@ mod tests {
         let record = table.record(2, &["7", "kettle", "Acme"]).unwrap();
         assert_eq!(
             record,
-            Record {
+            Row {
                 line: 2,
                 id: Some("7".to_owned()),
                 fields: strings(&["Acme", "kettle"])
@@ -263,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             error(named(&["b"]), None),
-            "column `b` stands more than once in the header"
+            "column `b` is in the header more than once"
         );
     }
 

@@ -1,16 +1,15 @@
 //! CSV: RFC 4180, a header line, fields that may be quoted and hold line breaks.
 //!
-//! `csv-core`, the parser below the `csv` crate, is used directly: it lets us bound the memory of a
-//! row, know the line it starts on, and tell a quote that is never closed, which would swallow the
-//! rest of the file.
+//! We use `csv-core`, the parser below the `csv` crate. It lets us bound the memory of a row, know the
+//! line it starts on, and report a quote that is never closed, which would take the rest of the file.
 
 use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use crate::Record;
+use crate::Row;
 use crate::columns::{Choice, Table};
-use crate::error::{ColumnProblem, RecordError, RowProblem};
+use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
 use crate::input::Input;
 
 pub(crate) struct CommaSeparatedRows {
@@ -23,14 +22,14 @@ impl CommaSeparatedRows {
         input: &mut Input,
         choice: &Choice,
         id: Option<&str>,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         let mut parser = RowParser::new();
         if parser.next(input)?.is_none() {
-            return Err(input.column_error(ColumnProblem::NoHeader));
+            return Err(input.column_error(ColumnErrorKind::NoHeader));
         }
         let header = parser
             .fields()
-            .map_err(|_| input.column_error(ColumnProblem::HeaderNotUtf8))?;
+            .map_err(|_| input.column_error(ColumnErrorKind::HeaderNotUtf8))?;
         let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
         let table =
             Table::new(&header, choice, id).map_err(|problem| input.column_error(problem))?;
@@ -41,7 +40,7 @@ impl CommaSeparatedRows {
         self.table.names()
     }
 
-    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Row>, ReadError> {
         let Some(line) = self.parser.next(input)? else {
             return Ok(None);
         };
@@ -50,8 +49,8 @@ impl CommaSeparatedRows {
             .map_err(|problem| input.row_error(line, problem))
     }
 
-    fn record(&self, line: u64) -> Result<Record, RowProblem> {
-        // Counted first, so that a row of nothing but commas costs little memory.
+    fn record(&self, line: u64) -> Result<Row, RowErrorKind> {
+        // Counted first, so that a row of only commas takes little memory.
         self.table.check_width(self.parser.count)?;
         self.table.record(line, &self.parser.fields()?)
     }
@@ -60,10 +59,10 @@ impl CommaSeparatedRows {
 /// Feeds a [`csv_core::Reader`] and keeps the fields of one row.
 struct RowParser {
     core: Reader,
-    /// The fields of the row, one behind the other; only the first `written` bytes count.
+    /// The concatenated fields of the row; only the first `written` bytes are valid.
     bytes: Vec<u8>,
     written: usize,
-    /// Where each field ends in `bytes`; only the first `count` count.
+    /// End of each field in `bytes`; only the first `count` are valid.
     ends: Vec<usize>,
     count: usize,
 }
@@ -79,8 +78,8 @@ impl RowParser {
         }
     }
 
-    /// Reads the next row and gives the line it starts on; `None` at the end.
-    fn next(&mut self, input: &mut Input) -> Result<Option<u64>, RecordError> {
+    /// Reads the next row and returns the line it starts on; `None` at the end.
+    fn next(&mut self, input: &mut Input) -> Result<Option<u64>, ReadError> {
         if !skip_blank_lines(input)? {
             return Ok(None);
         }
@@ -140,8 +139,8 @@ impl RowParser {
         }
     }
 
-    /// The fields of the row that was read last.
-    fn fields(&self) -> Result<Vec<&str>, RowProblem> {
+    /// The fields of the last row.
+    fn fields(&self) -> Result<Vec<&str>, RowErrorKind> {
         let ends = self.ends.get(..self.count).unwrap_or_default();
         let starts = std::iter::once(0).chain(ends.iter().copied());
         starts
@@ -150,25 +149,25 @@ impl RowParser {
             .collect()
     }
 
-    fn field(&self, range: Range<usize>) -> Result<&str, RowProblem> {
-        str::from_utf8(self.bytes.get(range).unwrap_or_default()).map_err(|_| RowProblem::NotUtf8)
+    fn field(&self, range: Range<usize>) -> Result<&str, RowErrorKind> {
+        str::from_utf8(self.bytes.get(range).unwrap_or_default()).map_err(|_| RowErrorKind::NotUtf8)
     }
 }
 
-/// What became of bytes that were parsed.
+/// Result of parsing some bytes.
 struct Fed {
     consumed: usize,
     line_breaks: u64,
     ended: bool,
 }
 
-/// Twice as long: a buffer that grows with a row is copied only as often as the row doubles.
+/// Twice the length, so that a buffer is copied only when a row doubles.
 fn grown(length: usize, least: usize) -> usize {
     length.saturating_mul(2).max(least)
 }
 
-/// Passes over line breaks before a row; `false` at the end of the file.
-fn skip_blank_lines(input: &mut Input) -> Result<bool, RecordError> {
+/// Skips line breaks before a row; `false` at the end of the file.
+fn skip_blank_lines(input: &mut Input) -> Result<bool, ReadError> {
     loop {
         let bytes = input.fill()?;
         if bytes.is_empty() {

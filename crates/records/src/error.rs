@@ -1,4 +1,4 @@
-//! What can be wrong with a file of texts.
+//! Errors of reading rows.
 
 use std::{fmt, io};
 
@@ -6,17 +6,16 @@ use parquet::errors::ParquetError;
 
 use crate::source::Source;
 
-/// Why a file of texts cannot be read any further, or, for [`RecordError::Row`], why one of its
-/// rows cannot.
+/// A file that cannot be read any further or, for [`ReadError::Row`], a row that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RecordError {
+pub enum ReadError {
     /// The file could not be opened or read.
     #[error("{file}: {source}")]
     Io {
         /// The file.
         file: Source,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The gzip stream is damaged or ends early.
@@ -24,40 +23,41 @@ pub enum RecordError {
     Gzip {
         /// The file.
         file: Source,
-        /// Lines read until then.
+        /// Number of lines read before the damage.
         line: u64,
-        /// What the decoder said.
+        /// Error of the decoder.
         source: io::Error,
     },
-    /// Columns were chosen of a file that has none.
+    /// Columns were selected of a plain-text file, which has none.
     #[error(
-        "{file}: a file of lines has no columns; leave the columns out, or name its format: csv, tsv, jsonl or parquet"
+        "{file}: a plain-text file has no columns; leave the columns out, or name its format: csv, tsv, jsonl or parquet"
     )]
     TextHasNoColumns {
         /// The file.
         file: Source,
     },
-    /// The header, or the first row of JSON Lines, does not fit the chosen columns.
+    /// The header, or the first row of JSON Lines, does not have the selected columns.
     #[error("{file}: {source}")]
     Columns {
         /// The file.
         file: Source,
-        /// What is wrong with them.
-        source: ColumnProblem,
+        /// The mismatch.
+        source: ColumnErrorKind,
     },
     /// One row is bad. The rows after it can still be read.
     #[error("{file}, {numbering} {line}: {source}")]
     Row {
         /// The file.
         file: Source,
-        /// What `line` counts.
+        /// Whether `line` counts lines or rows.
         numbering: Numbering,
-        /// The line the row starts on, or the number of the row, the first being 1.
+        /// The line the row starts on, or the number of the row, from 1.
         line: u64,
-        /// What is wrong with it.
-        source: RowProblem,
+        /// The fault of the row.
+        source: RowErrorKind,
     },
-    /// A row is longer than any text: most likely the file is of another format.
+    /// A row is longer than [`MAX_ROW_BYTES`](crate::MAX_ROW_BYTES): most likely the file has another
+    /// format.
     #[error(
         "{file}, line {line}: the row has more than {limit} bytes; is the file of another format?"
     )]
@@ -66,11 +66,11 @@ pub enum RecordError {
         file: Source,
         /// The line the row starts on.
         line: u64,
-        /// The longest row that is read.
+        /// Maximum size of a row in bytes.
         limit: usize,
     },
-    /// A quoted field of CSV goes on to the end of the file, so the rows behind the quote cannot be
-    /// told apart.
+    /// A quoted field of CSV continues to the end of the file, so rows after the quote cannot be
+    /// separated.
     #[error("{file}, line {line}: a quoted field is not closed before the end of the file")]
     UnclosedQuote {
         /// The file.
@@ -78,15 +78,15 @@ pub enum RecordError {
         /// The line the row starts on.
         line: u64,
     },
-    /// Parquet cannot be read from front to back.
+    /// Parquet does not stream from front to back.
     #[error(
         "{file}: Parquet is read from its end, so it cannot come from standard input or a pipe, nor be gzipped as a whole; save it as a plain file"
     )]
     ParquetNotPlainFile {
-        /// Where it was to come from.
+        /// The source.
         file: Source,
     },
-    /// The directory at the end of a Parquet file cannot be read.
+    /// The metadata at the end of a Parquet file cannot be read.
     #[error(
         "{file}: not a Parquet file, or a damaged one ({}); is the file of another format?",
         parquet_reason(source)
@@ -94,7 +94,7 @@ pub enum RecordError {
     NotParquet {
         /// The file.
         file: Source,
-        /// What the parser said.
+        /// Error of the parser.
         source: ParquetError,
     },
     /// The rows of a Parquet file cannot be read any further.
@@ -105,19 +105,19 @@ pub enum RecordError {
     ParquetData {
         /// The file.
         file: Source,
-        /// The row that could not be read, the first being 1.
+        /// The row that could not be read, from 1.
         row: u64,
-        /// What the decoder said.
+        /// Error of the decoder.
         source: ParquetError,
     },
 }
 
-/// What the rows of a file are known by.
+/// How errors number the rows of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Numbering {
-    /// The line that they start on.
+    /// By the line they start on.
     Lines,
-    /// Their own number: the file has no lines.
+    /// By their own number: the file has no lines.
     Rows,
 }
 
@@ -130,19 +130,19 @@ impl fmt::Display for Numbering {
     }
 }
 
-impl RecordError {
-    /// Whether only one row is bad, so that reading can go on behind it.
+impl ReadError {
+    /// Whether only one row is bad, so that reading can continue with the next one.
     #[must_use]
     pub fn is_row(&self) -> bool {
         matches!(self, Self::Row { .. })
     }
 }
 
-/// Why the columns of a file do not fit the chosen ones.
+/// Why the selected columns cannot be read from a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ColumnProblem {
-    /// The file is empty where its first line should name the columns.
+pub enum ColumnErrorKind {
+    /// The file is empty: no line names the columns.
     #[error("no header line; the first line must name the columns")]
     NoHeader,
     /// The header is not UTF-8.
@@ -151,18 +151,18 @@ pub enum ColumnProblem {
     /// The file has no such column.
     #[error("no column `{column}`; there are: {}", list(present))]
     Unknown {
-        /// The chosen column.
+        /// The selected column.
         column: String,
         /// The columns of the file.
         present: Vec<String>,
     },
-    /// The chosen name stands more than once in the header.
-    #[error("column `{column}` stands more than once in the header")]
+    /// The header has the selected name more than once.
+    #[error("column `{column}` is in the header more than once")]
     Duplicate {
-        /// The chosen column.
+        /// The selected column.
         column: String,
     },
-    /// No column was chosen, and it is not clear which one holds the text.
+    /// No column was selected, and several could be the text.
     #[error(
         "which column is the text? None is named `text`; choose one by --column: {}",
         list(present)
@@ -174,57 +174,54 @@ pub enum ColumnProblem {
     /// The values of a column cannot become texts.
     #[error("column `{column}` holds {kind} where texts, numbers or booleans are needed")]
     NotText {
-        /// The chosen column.
+        /// The selected column.
         column: String,
-        /// What it holds: `nested values`, `bytes`, `dates or times`, `nothing but nulls`.
+        /// Its values: `nested values`, `bytes`, `dates or times` or `nothing but nulls`.
         kind: &'static str,
     },
-    /// No column was chosen, and none holds what is looked for.
-    #[error(
-        "none of the columns can be taken for texts; there are: {}",
-        list(present)
-    )]
+    /// No column was selected, and none holds suitable values.
+    #[error("no column holds texts; there are: {}", list(present))]
     NoneFits {
         /// The columns of the file.
         present: Vec<String>,
     },
-    /// A column is compressed in a way that cannot be undone here.
+    /// A column is compressed with an unsupported codec.
     #[error(
-        "column `{column}` is compressed by {codec}; write the file again without compression, or by snappy, gzip or zstd"
+        "column `{column}` is compressed with {codec}; write the file again with snappy, gzip, zstd or no compression"
     )]
     Compression {
-        /// The chosen column.
+        /// The selected column.
         column: String,
-        /// The name of the compression, as Parquet writes it.
+        /// Name of the codec, as Parquet writes it.
         codec: String,
     },
 }
 
-/// What is wrong with a row.
+/// Why a row cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RowProblem {
-    /// It is not UTF-8.
+pub enum RowErrorKind {
+    /// The row is not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// It has more or fewer columns than the header.
+    /// The row has more or fewer columns than the header.
     #[error("{found} {} where the header has {expected}", plural(*found))]
     ColumnCount {
-        /// Its columns.
+        /// Columns of the row.
         found: usize,
-        /// Those of the header.
+        /// Columns of the header.
         expected: usize,
     },
-    /// It is not JSON, or not an object.
+    /// The row is not JSON, or not an object.
     #[error("not a JSON object: {}", json_reason(source))]
     Json {
-        /// What the parser said.
+        /// Error of the parser.
         source: serde_json::Error,
     },
     /// The object has no such key.
     #[error("no field `{column}`; there are: {}", list(present))]
     MissingField {
-        /// The chosen column.
+        /// The selected column.
         column: String,
         /// The keys of the object.
         present: Vec<String>,
@@ -234,7 +231,7 @@ pub enum RowProblem {
     NotText {
         /// The column.
         column: String,
-        /// What the value is: `null`, `an array`, `an object` or `not a finite number`.
+        /// The value: `null`, `an array`, `an object` or `not a finite number`.
         kind: &'static str,
     },
     /// The row has no id.
@@ -243,7 +240,7 @@ pub enum RowProblem {
         /// The column of the ids.
         column: String,
     },
-    /// The id spans lines, but ids are written one a line.
+    /// The id has a line break, but ids are written one per line.
     #[error("the id in field `{column}` has a line break")]
     IdLineBreak {
         /// The column of the ids.
@@ -251,7 +248,7 @@ pub enum RowProblem {
     },
 }
 
-/// Names in a message: the first of them, then how many there are more.
+/// Names in a message: the first 20, then the number of the rest.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
     let mut shown = names
@@ -272,20 +269,20 @@ fn plural(columns: usize) -> &'static str {
     if columns == 1 { "column" } else { "columns" }
 }
 
-/// What serde_json says, without its own line number: each line is a document to it.
+/// The message of serde_json without its line number, which is always 1.
 pub(crate) fn json_reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let reason = message
         .rsplit_once(" at line ")
         .map_or(message.as_str(), |(reason, _)| reason);
     match error.column() {
-        // An error of meaning rather than of spelling has no place.
+        // Semantic errors have no position.
         0 => reason.to_owned(),
         column => format!("{reason} at column {column}"),
     }
 }
 
-/// What the Parquet decoder says, which may quote a whole value, in a sentence's length.
+/// The message of the Parquet decoder, cut to 160 characters because it may quote a whole value.
 fn parquet_reason(error: &ParquetError) -> String {
     const SHOWN: usize = 160;
     let message = match error {

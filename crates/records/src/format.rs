@@ -1,19 +1,19 @@
-//! How a file of texts is written, and which ending says so.
+//! File formats and their endings.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// How a file of texts is written.
+/// Format of a file of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// One text a line.
+    /// One text per line.
     Text,
     /// Comma-separated values with a header line.
     Csv,
     /// Tab-separated values with a header line, without quoting.
     Tsv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// Columns of an Apache Parquet file.
     Parquet,
@@ -23,7 +23,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 5] = [Self::Text, Self::Csv, Self::Tsv, Self::Jsonl, Self::Parquet];
 
-    /// Its name, which [`FromStr`] reads and [`fmt::Display`] writes.
+    /// Name of the format, which [`FromStr`] reads and [`fmt::Display`] writes.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Format {
         }
     }
 
-    /// Another name, which [`FromStr`] reads too.
+    /// A second name, which [`FromStr`] also reads.
     #[must_use]
     pub fn alias(self) -> Option<&'static str> {
         match self {
@@ -45,8 +45,8 @@ impl Format {
         }
     }
 
-    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl`, `.ndjson` and `.parquet`, in
-    /// any case and also before `.gz`; any other name is [`Format::Text`].
+    /// The format by the ending of a file's name: `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet`,
+    /// in any case and also before `.gz`. Any other name is [`Format::Text`].
     #[must_use]
     pub fn from_path(path: &Path) -> Self {
         let name = path
@@ -71,7 +71,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// A word that names no format.
+/// A word that is not the name of a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no format `{0}`; there are: text, csv, tsv, jsonl and parquet")]
 pub struct UnknownFormat(pub String);

@@ -1,4 +1,4 @@
-//! The bytes of a file: unzipped, without byte order mark, counted, a bounded line at a time.
+//! The bytes of a file: decompressed, without byte order mark, counted, in lines of bounded size.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -7,35 +7,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::error::{ColumnProblem, Numbering, RecordError, RowProblem};
+use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
 use crate::source::Source;
 
-/// The longest row that is read, in bytes. No text is that long, but a binary file without line
-/// breaks is, and it must not fill the memory.
+/// Maximum size of a row, in bytes. No text is that long, but a binary file without line breaks is,
+/// and must not fill the memory.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
 
 const BUFFER_BYTES: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// How a gzip stream starts, and no UTF-8 does.
+/// First bytes of a gzip stream; no UTF-8 starts with them.
 const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 
-/// A file of texts on the way to its rows.
+/// The bytes of a file of rows.
 pub(crate) struct Input {
     file: Source,
     reader: Box<dyn BufRead + Send>,
     gzipped: bool,
-    /// Bytes taken from the file itself, before unzipping.
+    /// Bytes taken from the file, before decompression.
     bytes_read: Arc<AtomicU64>,
     total_bytes: Option<u64>,
     /// Line breaks consumed.
     lines: u64,
-    /// The longest row; smaller than [`MAX_ROW_BYTES`] in tests only.
+    /// Maximum size of a row; smaller than [`MAX_ROW_BYTES`] only in tests.
     pub(crate) row_limit: usize,
 }
 
 impl Input {
-    pub(crate) fn open(file: &Source) -> Result<Self, RecordError> {
-        let failed = |source| RecordError::Io {
+    pub(crate) fn open(file: &Source) -> Result<Self, ReadError> {
+        let failed = |source| ReadError::Io {
             file: file.clone(),
             source,
         };
@@ -53,13 +53,13 @@ impl Input {
         }
     }
 
-    /// Reads `bytes` under the name of `file`. They are unzipped when that name ends in `.gz` or
-    /// they look like gzip.
+    /// Reads `bytes` under the name of `file`. Decompresses them if that name ends in `.gz` or they
+    /// start like gzip.
     pub(crate) fn new(
         file: Source,
         bytes: impl Read + Send + 'static,
         total_bytes: Option<u64>,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let counted = Counted {
             inner: bytes,
@@ -68,7 +68,7 @@ impl Input {
         let mut raw = BufReader::with_capacity(BUFFER_BYTES, counted);
         let head = match peek(&mut raw, GZIP_MAGIC.len()) {
             Ok(head) => head,
-            Err(source) => return Err(RecordError::Io { file, source }),
+            Err(source) => return Err(ReadError::Io { file, source }),
         };
         let gzipped = head == GZIP_MAGIC || names_gzip(&file);
         let raw = Cursor::new(head).chain(raw);
@@ -105,14 +105,14 @@ impl Input {
         self.total_bytes
     }
 
-    /// The number of the line that is read next, the first being 1.
+    /// Number of the next line, from 1.
     pub(crate) fn next_line_number(&self) -> u64 {
         self.lines + 1
     }
 
-    /// Puts the next line into `line`, without its line break (`\n` or `\r\n`), and gives its
+    /// Puts the next line into `line`, without its line break (`\n` or `\r\n`), and returns its
     /// number; `None` at the end.
-    pub(crate) fn read_line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>, RecordError> {
+    pub(crate) fn read_line(&mut self, line: &mut Vec<u8>) -> Result<Option<u64>, ReadError> {
         line.clear();
         let number = self.next_line_number();
         // One byte more than a row may have tells a row that is too long from one that just fits.
@@ -135,8 +135,8 @@ impl Input {
         Ok(Some(number))
     }
 
-    /// The next bytes, as many as are at hand; empty at the end of the file.
-    pub(crate) fn fill(&mut self) -> Result<&[u8], RecordError> {
+    /// The buffered bytes; empty at the end of the file.
+    pub(crate) fn fill(&mut self) -> Result<&[u8], ReadError> {
         let Self {
             file,
             reader,
@@ -149,14 +149,14 @@ impl Input {
             .map_err(|source| read_error(file, *gzipped, *lines, source))
     }
 
-    /// Takes the first `count` of the bytes at hand, with `line_breaks` among them.
+    /// Consumes the first `count` of the buffered bytes, with `line_breaks` among them.
     pub(crate) fn consume(&mut self, count: usize, line_breaks: u64) {
         self.reader.consume(count);
         self.lines += line_breaks;
     }
 
-    pub(crate) fn row_error(&self, line: u64, source: RowProblem) -> RecordError {
-        RecordError::Row {
+    pub(crate) fn row_error(&self, line: u64, source: RowErrorKind) -> ReadError {
+        ReadError::Row {
             file: self.file.clone(),
             numbering: Numbering::Lines,
             line,
@@ -164,50 +164,50 @@ impl Input {
         }
     }
 
-    pub(crate) fn column_error(&self, source: ColumnProblem) -> RecordError {
-        RecordError::Columns {
+    pub(crate) fn column_error(&self, source: ColumnErrorKind) -> ReadError {
+        ReadError::Columns {
             file: self.file.clone(),
             source,
         }
     }
 
-    pub(crate) fn row_too_long(&self, line: u64) -> RecordError {
-        RecordError::RowTooLong {
+    pub(crate) fn row_too_long(&self, line: u64) -> ReadError {
+        ReadError::RowTooLong {
             file: self.file.clone(),
             line,
             limit: self.row_limit,
         }
     }
 
-    pub(crate) fn unclosed_quote(&self, line: u64) -> RecordError {
-        RecordError::UnclosedQuote {
+    pub(crate) fn unclosed_quote(&self, line: u64) -> ReadError {
+        ReadError::UnclosedQuote {
             file: self.file.clone(),
             line,
         }
     }
 
-    pub(crate) fn text_has_no_columns(&self) -> RecordError {
-        RecordError::TextHasNoColumns {
+    pub(crate) fn text_has_no_columns(&self) -> ReadError {
+        ReadError::TextHasNoColumns {
             file: self.file.clone(),
         }
     }
 
-    fn read_error(&self, source: io::Error) -> RecordError {
+    fn read_error(&self, source: io::Error) -> ReadError {
         read_error(&self.file, self.gzipped, self.lines, source)
     }
 }
 
-fn read_error(file: &Source, gzipped: bool, line: u64, source: io::Error) -> RecordError {
+fn read_error(file: &Source, gzipped: bool, line: u64, source: io::Error) -> ReadError {
     let file = file.clone();
-    // What flate2 says of bad data; every other kind comes from the file below it.
+    // The kinds that flate2 returns for bad data; other kinds come from the file.
     let decoding = matches!(
         source.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
     );
     if gzipped && decoding {
-        RecordError::Gzip { file, line, source }
+        ReadError::Gzip { file, line, source }
     } else {
-        RecordError::Io { file, source }
+        ReadError::Io { file, source }
     }
 }
 

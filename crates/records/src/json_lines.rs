@@ -1,4 +1,4 @@
-//! JSON Lines: an object a line, of which only the chosen keys are kept.
+//! JSON Lines: one object per line. Only the selected keys are kept.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::Record;
+use crate::Row;
 use crate::columns::{Choice, Kind, checked_id};
-use crate::error::{RecordError, RowProblem};
+use crate::error::{ReadError, RowErrorKind};
 use crate::input::Input;
 
 pub(crate) struct JsonLinesRows {
     columns: Vec<String>,
     id: Option<String>,
     line: Vec<u8>,
-    /// Number of the line in `line` when that has been read but not yet given out.
+    /// Number of the line in `line` if that was read but not yet returned.
     held: Option<u64>,
 }
 
@@ -29,9 +29,9 @@ impl JsonLinesRows {
         }
     }
 
-    /// Settles the columns: those that were named, else by the first row, which [`Self::next`]
-    /// still gives.
-    pub(crate) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), RecordError> {
+    /// Determines the columns: the named ones, else from the first row, which [`Self::next`] still
+    /// returns.
+    pub(crate) fn settle(&mut self, input: &mut Input, choice: &Choice) -> Result<(), ReadError> {
         if let Choice::Named(names) = choice {
             self.columns.clone_from(names);
             return Ok(());
@@ -52,7 +52,7 @@ impl JsonLinesRows {
         self.columns.clone()
     }
 
-    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Row>, ReadError> {
         let number = match self.held.take() {
             Some(number) => number,
             None => match self.read_row(input)? {
@@ -66,7 +66,7 @@ impl JsonLinesRows {
     }
 
     /// Reads the next line that is not blank.
-    fn read_row(&mut self, input: &mut Input) -> Result<Option<u64>, RecordError> {
+    fn read_row(&mut self, input: &mut Input) -> Result<Option<u64>, ReadError> {
         while let Some(number) = input.read_line(&mut self.line)? {
             if !self.line.trim_ascii().is_empty() {
                 return Ok(Some(number));
@@ -75,14 +75,14 @@ impl JsonLinesRows {
         Ok(None)
     }
 
-    fn record(&self, line: u64) -> Result<Record, RowProblem> {
+    fn record(&self, line: u64) -> Result<Row, RowErrorKind> {
         let row = parse(&self.line)?;
         let wanted = |key: &str| {
             self.id.as_deref() == Some(key) || self.columns.iter().any(|column| column == key)
         };
         let values = keep(row, wanted)?;
         let value = |column: &str| {
-            // Of equal keys the last one counts, as in Python and JavaScript.
+            // The last of equal keys wins, as in Python and JavaScript.
             let found = values
                 .iter()
                 .rev()
@@ -93,12 +93,12 @@ impl JsonLinesRows {
                 .and_then(|value| text_of(column, value))
         };
         let id = match self.id.as_deref() {
-            // `null` says that there is none, in words of its own.
+            // A null id has its own error.
             Some(column) => match value(column) {
-                Err(RowProblem::NotText {
+                Err(RowErrorKind::NotText {
                     kind: "null",
                     column,
-                }) => return Err(RowProblem::EmptyId { column }),
+                }) => return Err(RowErrorKind::EmptyId { column }),
                 id => Some(checked_id(column, id?)?),
             },
             None => None,
@@ -108,20 +108,23 @@ impl JsonLinesRows {
             .iter()
             .map(|column| value(column))
             .collect::<Result<_, _>>()?;
-        Ok(Record { line, id, fields })
+        Ok(Row { line, id, fields })
     }
 }
 
-fn parse(line: &[u8]) -> Result<&str, RowProblem> {
-    str::from_utf8(line).map_err(|_| RowProblem::NotUtf8)
+fn parse(line: &[u8]) -> Result<&str, RowErrorKind> {
+    str::from_utf8(line).map_err(|_| RowErrorKind::NotUtf8)
 }
 
-/// The keys and unparsed values of an object, of those keys that are wanted.
-fn keep(row: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, &RawValue)>, RowProblem> {
+/// The wanted keys of an object with their unparsed values.
+fn keep(
+    row: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, &RawValue)>, RowErrorKind> {
     let mut parser = serde_json::Deserializer::from_str(row);
     let values = parser.deserialize_map(Keep(wanted));
     let values = values.and_then(|values| parser.end().map(|()| values));
-    values.map_err(|source| RowProblem::Json { source })
+    values.map_err(|source| RowErrorKind::Json { source })
 }
 
 struct Keep<F>(F);
@@ -146,8 +149,8 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Keep<F> {
     }
 }
 
-/// The keys of a row, and what their values are.
-fn kinds(row: &str) -> Result<Vec<(String, Kind)>, RowProblem> {
+/// The keys of a row and the types of their values.
+fn kinds(row: &str) -> Result<Vec<(String, Kind)>, RowErrorKind> {
     let values = keep(row, |_| true)?;
     let kind = |value: &RawValue| match value.get().as_bytes().first() {
         Some(b'"') => Kind::Text,
@@ -160,11 +163,11 @@ fn kinds(row: &str) -> Result<Vec<(String, Kind)>, RowProblem> {
         .collect())
 }
 
-fn missing(row: &str, column: &str) -> RowProblem {
+fn missing(row: &str, column: &str) -> RowErrorKind {
     match keep(row, |_| true) {
         Ok(values) => {
             let present = values.into_iter().map(|(key, _)| key).collect();
-            RowProblem::MissingField {
+            RowErrorKind::MissingField {
                 column: column.to_owned(),
                 present,
             }
@@ -173,17 +176,17 @@ fn missing(row: &str, column: &str) -> RowProblem {
     }
 }
 
-/// A string, or a number or boolean as it is written.
-fn text_of(column: &str, value: &RawValue) -> Result<String, RowProblem> {
+/// A string, or a number or boolean as the file writes it.
+fn text_of(column: &str, value: &RawValue) -> Result<String, RowErrorKind> {
     let not_text = |kind| {
-        Err(RowProblem::NotText {
+        Err(RowErrorKind::NotText {
             column: column.to_owned(),
             kind,
         })
     };
     let json = value.get();
     match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).map_err(|source| RowProblem::Json { source }),
+        Some(b'"') => serde_json::from_str(json).map_err(|source| RowErrorKind::Json { source }),
         Some(b'n') => not_text("null"),
         Some(b'[') => not_text("an array"),
         Some(b'{') => not_text("an object"),
@@ -195,7 +198,7 @@ fn text_of(column: &str, value: &RawValue) -> Result<String, RowProblem> {
 mod tests {
     use super::*;
 
-    fn record(line: &str, columns: &[&str], id: Option<&str>) -> Result<Record, RowProblem> {
+    fn record(line: &str, columns: &[&str], id: Option<&str>) -> Result<Row, RowErrorKind> {
         let mut rows = JsonLinesRows::new(id);
         rows.columns = columns.iter().map(|&column| column.to_owned()).collect();
         rows.line = line.as_bytes().to_vec();

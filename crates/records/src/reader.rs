@@ -1,40 +1,40 @@
-//! The iterator over the records of a file, whatever its format.
+//! The iterator over the rows of a file of any format.
 
 use std::io::Read;
 
-use crate::Record;
+use crate::Row;
 use crate::columns::Choice;
-use crate::error::RecordError;
+use crate::error::ReadError;
 use crate::format::Format;
 use crate::input::Input;
 use crate::parquet_file::ParquetRows;
 use crate::source::Source;
 use crate::streamed::{StreamedFormat, StreamedRows};
 
-/// How a file is read.
+/// Options of a [`RowReader`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Its format; `None` goes by its name ([`Format::from_path`]), and takes standard input for
-    /// lines.
+    /// Format; `None` takes it from the file name ([`Format::from_path`]), and takes standard input
+    /// as plain text.
     pub format: Option<Format>,
-    /// The columns of the text; empty for the default one, see [the crate](crate#columns).
+    /// Columns of the text; empty for the default column, see [the crate](crate#columns).
     pub columns: Vec<String>,
-    /// The column of the id.
+    /// Column of the id; `None` reads no ids.
     pub id_column: Option<String>,
-    /// Skip and count bad rows instead of giving their errors.
+    /// Skip and count bad rows instead of returning their errors.
     pub skip_bad_rows: bool,
 }
 
-/// Reads records a row at a time.
+/// Reads rows one at a time.
 ///
-/// As an iterator it gives every record, or the error of a bad row, behind which it goes on; after
-/// an error that is not of a row ([`RecordError::is_row`]) it ends.
-pub struct RecordReader {
+/// As an iterator it yields each row, or the error of a bad row, and continues with the next row. It
+/// ends after any other error ([`ReadError::is_row`] tells them apart).
+pub struct RowReader {
     rows: Rows,
     columns: Vec<String>,
     skip_bad_rows: bool,
     skipped: u64,
-    first_skipped: Option<RecordError>,
+    first_skipped: Option<ReadError>,
     ended: bool,
 }
 
@@ -43,61 +43,57 @@ enum Rows {
     Parquet(Box<ParquetRows>),
 }
 
-impl RecordReader {
-    /// Opens a file, or standard input, and settles which columns are read.
+impl RowReader {
+    /// Opens a file, or standard input, and determines the columns to read.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened or read, when columns are asked of a file of lines, when the header
-    /// is missing or does not fit the columns, when the first row of JSON Lines must tell the
-    /// column but is bad, and when Parquet does not come from a plain file or the chosen columns
-    /// hold what cannot become texts.
-    pub fn open(source: &Source, options: &ReaderOptions) -> Result<Self, RecordError> {
+    /// - The source cannot be opened or read.
+    /// - Columns are selected of a plain-text file.
+    /// - The header is missing or lacks a selected column.
+    /// - The first row of JSON Lines must determine the columns but is bad.
+    /// - Parquet does not come from a plain file, or a selected column cannot become text.
+    pub fn open(source: &Source, options: &ReaderOptions) -> Result<Self, ReadError> {
         Self::of_source(source, options, choice(options, Choice::Default))
     }
 
-    /// As [`Self::open`], but without named columns every column that is not the id is read;
-    /// [`Self::columns`] tells which they are. In JSON Lines those are the keys that have
-    /// strings in the first row, in Parquet the columns of texts.
+    /// As [`Self::open`], but without named columns it reads every column except the id;
+    /// [`Self::columns`] lists them. In JSON Lines these are the keys with strings in the first row,
+    /// in Parquet the columns of texts.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub fn open_every_column(
-        source: &Source,
-        options: &ReaderOptions,
-    ) -> Result<Self, RecordError> {
+    pub fn open_every_column(source: &Source, options: &ReaderOptions) -> Result<Self, ReadError> {
         Self::of_source(source, options, choice(options, Choice::EveryText))
     }
 
-    /// As [`Self::open_every_column`], with numbers and booleans: in JSON Lines every key is read
-    /// that has a string, number or boolean in the first row, in their order, and a row without one
-    /// of them is bad; in Parquet every column of texts, numbers or booleans. In CSV and TSV every
-    /// column is read, as by `open_every_column`. A file of lines has no columns: its records have
-    /// one field.
+    /// As [`Self::open_every_column`], also with numbers and booleans.
+    ///
+    /// JSON Lines: every key with a string, number or boolean in the first row, in that order; a row
+    /// that lacks one of them is bad. Parquet: every column of texts, numbers or booleans. CSV and
+    /// TSV: every column. Plain text has no columns: its rows have one field.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub fn open_every_scalar(
-        source: &Source,
-        options: &ReaderOptions,
-    ) -> Result<Self, RecordError> {
+    pub fn open_every_scalar(source: &Source, options: &ReaderOptions) -> Result<Self, ReadError> {
         Self::of_source(source, options, choice(options, Choice::EveryScalar))
     }
 
-    /// Reads `bytes` as if they were the file `name`, which tells the format and stands in errors.
+    /// Reads `bytes` as if they were the file `name`, which determines the format and appears in
+    /// errors.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`]; always for Parquet, which is not read from front to back.
+    /// As [`Self::open`]; always for Parquet, which does not stream from front to back.
     pub fn from_reader(
         name: &Source,
         bytes: impl Read + Send + 'static,
         options: &ReaderOptions,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         let Some(format) = streamed(format(name, options)) else {
-            return Err(RecordError::ParquetNotPlainFile { file: name.clone() });
+            return Err(ReadError::ParquetNotPlainFile { file: name.clone() });
         };
         let input = Input::new(name.clone(), bytes, None)?;
         let choice = choice(options, Choice::Default);
@@ -108,7 +104,7 @@ impl RecordReader {
         source: &Source,
         options: &ReaderOptions,
         choice: Choice,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         if let Some(format) = streamed(format(source, options)) {
             return Self::of_stream(Input::open(source)?, format, options, &choice);
         }
@@ -125,7 +121,7 @@ impl RecordReader {
         format: StreamedFormat,
         options: &ReaderOptions,
         choice: &Choice,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         let mut rows = StreamedRows::open(input, format, choice, options.id_column.as_deref())?;
         let mut skipped = 0;
         let mut first_skipped = None;
@@ -156,27 +152,27 @@ impl RecordReader {
         }
     }
 
-    /// The columns that become [`Record::fields`], in that order; none for a file of lines, whose
-    /// records have one field, and none for JSON Lines without a row that were to tell them.
+    /// The columns that become [`Row::fields`], in that order. Empty for plain text, whose rows have
+    /// one field, and for JSON Lines without a row to determine them.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// How many bad rows have been skipped so far.
+    /// Number of bad rows skipped so far.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// What was wrong with the first row that was skipped.
+    /// The error of the first skipped row.
     #[must_use]
-    pub fn first_skipped(&self) -> Option<&RecordError> {
+    pub fn first_skipped(&self) -> Option<&ReadError> {
         self.first_skipped.as_ref()
     }
 
-    /// Bytes of the file read so far, some of them ahead of the records; of a gzipped file, before
-    /// unzipping; of Parquet, the share of the file that its rows read so far are of all rows.
+    /// Bytes of the file read so far, including read-ahead; of a gzipped file, compressed bytes; of
+    /// Parquet, the size of the file times the share of its rows read so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         match &self.rows {
@@ -185,7 +181,7 @@ impl RecordReader {
         }
     }
 
-    /// Size of the file, to compare [`Self::bytes_read`] with; `None` for standard input and pipes.
+    /// Size of the file in bytes, the end of [`Self::bytes_read`]; `None` for standard input and pipes.
     #[must_use]
     pub fn total_bytes(&self) -> Option<u64> {
         match &self.rows {
@@ -194,7 +190,7 @@ impl RecordReader {
         }
     }
 
-    fn next_row(&mut self) -> Result<Option<Record>, RecordError> {
+    fn next_row(&mut self) -> Result<Option<Row>, ReadError> {
         match &mut self.rows {
             Rows::Streamed(rows) => rows.next(),
             Rows::Parquet(rows) => rows.next(),
@@ -202,7 +198,7 @@ impl RecordReader {
     }
 }
 
-/// What the options name, else `unnamed`.
+/// The columns that the options name, else `unnamed`.
 fn choice(options: &ReaderOptions, unnamed: Choice) -> Choice {
     if options.columns.is_empty() {
         unnamed
@@ -218,7 +214,7 @@ fn format(source: &Source, options: &ReaderOptions) -> Format {
     })
 }
 
-/// `None` for Parquet, the one format that is not read from front to back.
+/// `None` for Parquet, the only format that does not stream from front to back.
 fn streamed(format: Format) -> Option<StreamedFormat> {
     match format {
         Format::Text => Some(StreamedFormat::Text),
@@ -229,13 +225,13 @@ fn streamed(format: Format) -> Option<StreamedFormat> {
     }
 }
 
-impl Iterator for RecordReader {
-    type Item = Result<Record, RecordError>;
+impl Iterator for RowReader {
+    type Item = Result<Row, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
             match self.next_row() {
-                Ok(Some(record)) => return Some(Ok(record)),
+                Ok(Some(row)) => return Some(Ok(row)),
                 Err(error) if error.is_row() && self.skip_bad_rows => {
                     self.skipped += 1;
                     self.first_skipped.get_or_insert(error);
@@ -252,4 +248,4 @@ impl Iterator for RecordReader {
     }
 }
 
-impl std::iter::FusedIterator for RecordReader {}
+impl std::iter::FusedIterator for RowReader {}

@@ -1,9 +1,9 @@
-//! Where texts come from.
+//! Source of rows.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where texts come from: a file, or standard input.
+/// Source of rows: a file or standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Standard input, written `-` on the command line.

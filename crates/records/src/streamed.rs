@@ -1,21 +1,21 @@
-//! The formats that are read from front to back, and so can come through gzip and pipes.
+//! The formats that stream from front to back, so gzip and pipes work.
 
-use crate::Record;
+use crate::Row;
 use crate::columns::Choice;
 use crate::comma_separated::CommaSeparatedRows;
-use crate::error::RecordError;
+use crate::error::ReadError;
 use crate::input::Input;
 use crate::json_lines::JsonLinesRows;
 use crate::tab_separated::TabSeparatedRows;
 use crate::text::TextRows;
 
-/// Bytes and how their rows are told apart.
+/// Bytes and the parser of their rows.
 pub(crate) struct StreamedRows {
     input: Input,
     rows: Rows,
 }
 
-/// A format that is read from front to back.
+/// A format that streams from front to back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StreamedFormat {
     Text,
@@ -32,13 +32,13 @@ enum Rows {
 }
 
 impl StreamedRows {
-    /// Reads the header, where the format has one.
+    /// Reads the header, if the format has one.
     pub(crate) fn open(
         mut input: Input,
         format: StreamedFormat,
         choice: &Choice,
         id: Option<&str>,
-    ) -> Result<Self, RecordError> {
+    ) -> Result<Self, ReadError> {
         let rows = match format {
             StreamedFormat::Text if id.is_some() || matches!(choice, Choice::Named(_)) => {
                 return Err(input.text_has_no_columns());
@@ -55,9 +55,9 @@ impl StreamedRows {
         Ok(Self { input, rows })
     }
 
-    /// Settles the columns of a format without header by its next row, which [`Self::next`] still
-    /// gives unless it is bad.
-    pub(crate) fn settle(&mut self, choice: &Choice) -> Result<(), RecordError> {
+    /// Determines the columns of a format without header from its next row. [`Self::next`] still
+    /// returns that row unless it is bad.
+    pub(crate) fn settle(&mut self, choice: &Choice) -> Result<(), ReadError> {
         match &mut self.rows {
             Rows::JsonLines(rows) => rows.settle(&mut self.input, choice),
             Rows::Text(_) | Rows::CommaSeparated(_) | Rows::TabSeparated(_) => Ok(()),
@@ -73,7 +73,7 @@ impl StreamedRows {
         }
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, ReadError> {
         match &mut self.rows {
             Rows::Text(rows) => rows.next(&mut self.input),
             Rows::CommaSeparated(rows) => rows.next(&mut self.input),

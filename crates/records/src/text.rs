@@ -1,7 +1,7 @@
-//! Files of lines: each is a text.
+//! Plain text: one text per line.
 
-use crate::Record;
-use crate::error::{RecordError, RowProblem};
+use crate::Row;
+use crate::error::{ReadError, RowErrorKind};
 use crate::input::Input;
 
 #[derive(Default)]
@@ -10,17 +10,17 @@ pub(crate) struct TextRows {
 }
 
 impl TextRows {
-    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Record>, RecordError> {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Result<Option<Row>, ReadError> {
         let Some(line) = input.read_line(&mut self.line)? else {
             return Ok(None);
         };
         match str::from_utf8(&self.line) {
-            Ok(text) => Ok(Some(Record {
+            Ok(text) => Ok(Some(Row {
                 line,
                 id: None,
                 fields: vec![text.to_owned()],
             })),
-            Err(_) => Err(input.row_error(line, RowProblem::NotUtf8)),
+            Err(_) => Err(input.row_error(line, RowErrorKind::NotUtf8)),
         }
     }
 }

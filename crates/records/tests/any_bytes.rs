@@ -11,18 +11,14 @@ use std::io::{Cursor, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use records::{Format, ReaderOptions, Record, RecordError, RecordReader, Source};
+use records::{Format, ReadError, ReaderOptions, Row, RowReader, Source};
 
-fn read(
-    format: Format,
-    bytes: Vec<u8>,
-    options: ReaderOptions,
-) -> Result<Vec<Record>, RecordError> {
+fn read(format: Format, bytes: Vec<u8>, options: ReaderOptions) -> Result<Vec<Row>, ReadError> {
     let options = ReaderOptions {
         format: Some(format),
         ..options
     };
-    RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options)?.collect()
+    RowReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options)?.collect()
 }
 
 /// Those that are read from front to back; for the other one, see the tests of Parquet.
@@ -83,7 +79,7 @@ proptest! {
             skip_bad_rows,
         };
         let limit = bytes.len() + 2;
-        if let Ok(reader) = RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options) {
+        if let Ok(reader) = RowReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options) {
             // A row needs at least its line break.
             prop_assert!(reader.take(limit + 1).count() <= limit);
         }
@@ -118,7 +114,7 @@ proptest! {
         // A byte order mark at the very start is no part of the first text.
         prop_assume!(!file.starts_with('\u{feff}'));
         let records = read(Format::Text, file.into_bytes(), ReaderOptions::default()).unwrap();
-        let found: Vec<String> = records.iter().map(Record::text).collect();
+        let found: Vec<String> = records.iter().map(Row::text).collect();
         prop_assert_eq!(found, lines);
     }
 }

@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use records::{ReaderOptions, Record, RecordError, RecordReader, Source};
+use records::{ReadError, ReaderOptions, Row, RowReader, Source};
 use tempfile::TempDir;
 
 /// A folder with one file in it.
@@ -20,7 +20,7 @@ fn file(name: &str, content: &str) -> (TempDir, Source) {
 }
 
 /// The columns and the fields of all rows.
-fn read(reader: Result<RecordReader, RecordError>) -> (Vec<String>, Vec<Vec<String>>) {
+fn read(reader: Result<RowReader, ReadError>) -> (Vec<String>, Vec<Vec<String>>) {
     let reader = reader.unwrap();
     let columns = reader.columns().to_vec();
     let rows = reader.map(|record| record.unwrap().fields).collect();
@@ -43,7 +43,7 @@ const JSON_LINES: &str = r#"
 #[test]
 fn json_lines_give_texts_numbers_and_booleans_of_the_first_row() {
     let (_folder, source) = file("rows.jsonl", JSON_LINES);
-    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+    let (columns, rows) = read(RowReader::open_every_scalar(&source, &options(None)));
     assert_eq!(columns, ["query", "sku", "score", "good", "title"]);
     assert_eq!(
         rows,
@@ -53,10 +53,7 @@ fn json_lines_give_texts_numbers_and_booleans_of_the_first_row() {
         ]
     );
 
-    let (columns, rows) = read(RecordReader::open_every_scalar(
-        &source,
-        &options(Some("sku")),
-    ));
+    let (columns, rows) = read(RowReader::open_every_scalar(&source, &options(Some("sku"))));
     assert_eq!(columns, ["query", "score", "good", "title"]);
     assert_eq!(rows[1], ["12", "-1e3", "false", "Pan"]);
 }
@@ -64,7 +61,7 @@ fn json_lines_give_texts_numbers_and_booleans_of_the_first_row() {
 #[test]
 fn json_lines_give_texts_alone_where_only_texts_are_asked_for() {
     let (_folder, source) = file("rows.jsonl", JSON_LINES);
-    let (columns, rows) = read(RecordReader::open_every_column(&source, &options(None)));
+    let (columns, rows) = read(RowReader::open_every_column(&source, &options(None)));
     assert_eq!(columns, ["query", "title"]);
     assert_eq!(rows, [["kettle", "Kettle, steel"], ["12", "Pan"]]);
 }
@@ -73,8 +70,8 @@ fn json_lines_give_texts_alone_where_only_texts_are_asked_for() {
 fn a_row_that_lacks_a_key_of_the_first_one_is_bad() {
     let lines = "{\"a\": \"x\", \"n\": 1}\n{\"a\": \"y\"}\n{\"a\": \"z\", \"n\": null}\n{\"a\": \"w\", \"n\": 4}\n";
     let (_folder, source) = file("rows.jsonl", lines);
-    let reader = RecordReader::open_every_scalar(&source, &options(None)).unwrap();
-    let results: Vec<Result<Record, RecordError>> = reader.collect();
+    let reader = RowReader::open_every_scalar(&source, &options(None)).unwrap();
+    let results: Vec<Result<Row, ReadError>> = reader.collect();
     let Source::File(path) = &source else {
         unreachable!()
     };
@@ -97,7 +94,7 @@ fn a_row_that_lacks_a_key_of_the_first_one_is_bad() {
 #[test]
 fn the_first_row_that_can_be_read_tells_the_keys() {
     let (_folder, source) = file("rows.jsonl", "[1]\n{\"n\": 1}\n");
-    let error = RecordReader::open_every_scalar(&source, &options(None))
+    let error = RowReader::open_every_scalar(&source, &options(None))
         .err()
         .unwrap();
     assert!(error.is_row(), "{error}");
@@ -105,7 +102,7 @@ fn the_first_row_that_can_be_read_tells_the_keys() {
         skip_bad_rows: true,
         ..ReaderOptions::default()
     };
-    let reader = RecordReader::open_every_scalar(&source, &skipping).unwrap();
+    let reader = RowReader::open_every_scalar(&source, &skipping).unwrap();
     assert_eq!(reader.columns(), ["n"]);
     assert_eq!(reader.skipped(), 1);
     assert_eq!(reader.count(), 1);
@@ -118,13 +115,10 @@ fn tables_give_all_columns() {
         ("rows.tsv", "a\tn\tb\nx, y\t1\tz\n"),
     ] {
         let (_folder, source) = file(name, content);
-        let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+        let (columns, rows) = read(RowReader::open_every_scalar(&source, &options(None)));
         assert_eq!(columns, ["a", "n", "b"], "{name}");
         assert_eq!(rows, [["x, y", "1", "z"]], "{name}");
-        let (columns, _) = read(RecordReader::open_every_scalar(
-            &source,
-            &options(Some("n")),
-        ));
+        let (columns, _) = read(RowReader::open_every_scalar(&source, &options(Some("n"))));
         assert_eq!(columns, ["a", "b"], "{name}");
     }
 }
@@ -132,7 +126,7 @@ fn tables_give_all_columns() {
 #[test]
 fn lines_have_no_columns_and_one_field() {
     let (_folder, source) = file("rows.txt", "a\tb\nc\n");
-    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &options(None)));
+    let (columns, rows) = read(RowReader::open_every_scalar(&source, &options(None)));
     assert!(columns.is_empty());
     assert_eq!(rows, [["a\tb"], ["c"]]);
 }
@@ -144,7 +138,7 @@ fn named_columns_are_read_and_no_others() {
         columns: vec!["score".to_owned(), "query".to_owned()],
         ..ReaderOptions::default()
     };
-    let (columns, rows) = read(RecordReader::open_every_scalar(&source, &named));
+    let (columns, rows) = read(RowReader::open_every_scalar(&source, &named));
     assert_eq!(columns, ["score", "query"]);
     assert_eq!(rows, [["0.50", "kettle"], ["-1e3", "12"]]);
 }

@@ -1,7 +1,6 @@
-//! LoRA adapters as PEFT keeps them.
+//! LoRA adapters in the format of PEFT: `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! `adapter_config.json` and `adapter_model.safetensors`, which `SentenceTransformer.load_adapter`
-//! and PEFT's `PeftModel.from_pretrained` read.
+//! `SentenceTransformer.load_adapter` and PEFT's `PeftModel.from_pretrained` read them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -62,7 +61,7 @@ pub(crate) fn write<B: Backend>(
             path: path.clone(),
             reason: error.to_string(),
         })?;
-    // It comes from a private temporary file: who may read the settings may read the weights.
+    // safetensors writes with private permissions; give the weights those of the settings.
     std::fs::metadata(&config_path)
         .and_then(|config| std::fs::set_permissions(&path, config.permissions()))
         .map_err(TrainError::io(&path))

@@ -1,4 +1,4 @@
-//! Rows of a table become token ids.
+//! Token ids of the rows of a batch.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use model::{ModelError, SentenceTokenizer};
 
 use crate::data::Example;
 
-/// What one training step sees: token ids of every text, and targets.
+/// Input of a training step: token ids of every text, and targets.
 #[derive(Clone, Debug, Default)]
 pub struct TrainingBatch {
     /// Token ids, column by column: all anchors, then all positives, and so on.
     pub texts: Vec<Vec<u32>>,
-    /// Rows; `texts` has this many for each column.
+    /// Number of rows; `texts` has this many per column.
     pub rows: usize,
-    /// A score or label for every row, where the data has them.
+    /// A score or label per row, if the data has them.
     pub targets: Option<Vec<f32>>,
-    /// Where the rows stand in their table, for messages.
+    /// Positions of the rows in their table, for messages.
     pub positions: Vec<usize>,
-    /// Where dropout begins.
+    /// Random seed of dropout.
     pub seed: u64,
-    /// Why the texts could not be tokenized; the batch is empty then.
+    /// Why the texts could not be tokenized; then the batch is empty.
     pub failure: Option<Arc<ModelError>>,
 }
 
 impl TrainingBatch {
-    /// Columns of text.
+    /// Number of text columns.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.texts.len() / self.rows.max(1)
@@ -40,7 +40,7 @@ pub struct TokenBatcher {
 }
 
 impl TokenBatcher {
-    /// Texts are cut where `tokenizer` cuts them.
+    /// A batcher that truncates texts as `tokenizer` does.
     #[must_use]
     pub fn new(tokenizer: Arc<SentenceTokenizer>) -> Self {
         Self { tokenizer }

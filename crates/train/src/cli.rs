@@ -11,11 +11,11 @@ use crate::options::FitOptions;
 
 const EXAMPLES: &str = "\
 Examples:
-  train fit                                            the five pairs of the seed, before and after
+  train fit                                            the five demo pairs, before and after
   train fit --train pairs.tsv --split 0.1 --output tuned
   train fit --config training.toml --resume
   train evaluate --similarity datasets/sts/stsb_open_test.tsv --model tuned
-  train losses                                         which loss for which data";
+  train losses                                         list losses and the data they need";
 
 static SHORT_VERSION: LazyLock<String> = LazyLock::new(|| version().short());
 
@@ -25,7 +25,7 @@ fn version() -> Version {
     Version::new(env!("CARGO_PKG_VERSION"), &Device::compiled_in())
 }
 
-/// Fine-tune all-mpnet-base-v2 on your own queries and products, and measure what it gained.
+/// Fine-tune all-mpnet-base-v2 on your own queries and products, and measure the gain.
 #[derive(Debug, Parser)]
 #[command(
     name = "train",
@@ -35,28 +35,28 @@ fn version() -> Version {
     max_term_width = 100
 )]
 pub struct Cli {
-    /// Print results, warnings and errors only, no progress.
+    /// Print only results, warnings and errors, no progress.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// How many threads compute on the processor; they may run on any core [default:
-    /// RAYON_NUM_THREADS, or as many as physical cores].
+    /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
+    /// cores].
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<ThreadCount>,
-    /// What to do.
+    /// Subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// Subcommands of `train`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a model on rows of texts.
     #[command(after_help = FIT_EXAMPLES)]
     Fit(Box<FitArgs>),
-    /// Score one model, or set several side by side.
+    /// Score a model, or compare several.
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),
-    /// List the losses: what each needs and when to use it.
+    /// List the losses, the data they need and when to use them.
     Losses,
     /// Write man pages and completion scripts to a folder, for a release archive.
     #[command(hide = true)]
@@ -78,15 +78,14 @@ Examples:
 /// Arguments of `fit`.
 #[derive(Clone, Debug, Args)]
 pub struct FitArgs {
-    /// Settings from a TOML or JSON file; what stands on the command line counts before it. How a
-    /// run is shown, continued and shared out (--quiet, --no-dashboard, --resume, --threads) is for
-    /// the command line alone.
+    /// Read settings from a TOML or JSON file; command-line options override it. The file cannot
+    /// set --quiet, --no-dashboard, --resume and --threads.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Go on with the run in the output folder, from its last checkpoint.
+    /// Resume the run in the output folder from its last checkpoint.
     #[arg(long)]
     pub resume: bool,
-    /// Print plain lines of progress even on a terminal.
+    /// Print plain progress lines even on a terminal.
     #[arg(long)]
     pub no_dashboard: bool,
     /// Settings of the run.
@@ -101,50 +100,50 @@ Examples:
   train evaluate --model tuned --pairs test.tsv --columns anchor=title,positive=description
   train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
 
-Without data, the judged products of datasets/chorus-electronics and the open sentence pairs of
-datasets/sts are used.";
+Without data, evaluates on the judged products of datasets/chorus-electronics and the sentence
+pairs of datasets/sts.";
 
 /// Arguments of `evaluate`.
 #[derive(Clone, Debug, Args)]
 pub struct EvaluateArgs {
-    /// A model to score, by name or folder; several are compared with the first [default:
-    /// sentence-transformers/all-mpnet-base-v2].
+    /// Score this model, a name on the hub or a folder; repeat to compare several with the first
+    /// [default: sentence-transformers/all-mpnet-base-v2].
     #[arg(long, value_name = "NAME|DIR")]
     pub model: Vec<String>,
-    /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with.
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: Device,
-    /// The most tokens of a text that are read [default: as each model says].
+    /// Truncate texts to N tokens [default: each model's].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Use only what is on this machine already (as HF_HUB_OFFLINE=1 does).
+    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
     #[arg(long)]
     pub offline: bool,
 
-    /// Pairs of texts with a score: how well cosines follow it (Spearman, Pearson).
+    /// Measure how well cosines follow the scores of text pairs (Spearman, Pearson).
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub similarity: Vec<PathBuf>,
-    /// Pairs of texts that belong together: where does each second text stand among all of them?
+    /// Rank the second texts of all pairs for each first text (nDCG@10, accuracy@1, MRR@10).
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub pairs: Vec<PathBuf>,
-    /// Anchor, positive, negative: is the positive nearer?
+    /// Measure how often the positive is nearer to the anchor than the negative.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub triplets: Vec<PathBuf>,
-    /// Columns of the files above, as anchor=title,positive=description (roles: anchor or first,
-    /// positive or second, negative or third, score or label); a file that lacks one goes by its own
-    /// [default: by their names, else by their order, as in training].
+    /// Assign the columns of these files to roles, for example anchor=title,positive=description.
+    /// Roles: anchor or first, positive or second, negative or third, score or label. A file
+    /// without these columns uses its own [default: by name, else by order, as in training].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
     pub columns: Option<String>,
-    /// Queries with an id, for --qrels [default: the qrels hold the queries themselves].
+    /// Read queries and their ids, for --qrels [default: the qrels hold the query texts].
     #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
     pub queries: Option<PathBuf>,
-    /// Documents with an id, for --qrels.
+    /// Read documents and their ids, for --qrels.
     #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
     pub corpus: Option<PathBuf>,
-    /// Which document answers which query, and how well.
+    /// Read relevance judgements: a query, a document and its relevance per row.
     #[arg(long, value_name = "FILE", requires = "corpus", help_heading = "Data")]
     pub qrels: Option<PathBuf>,
-    /// The column of the ids of the queries, then those of their text.
+    /// Name the id column of the queries, then their text columns.
     #[arg(
         long,
         value_name = "ID,NAME,...",
@@ -153,7 +152,7 @@ pub struct EvaluateArgs {
         help_heading = "Data"
     )]
     pub query_columns: Vec<String>,
-    /// The column of the ids of the corpus, then those of the text of a document.
+    /// Name the id column of the corpus, then its text columns.
     #[arg(
         long,
         value_name = "ID,NAME,...",
@@ -162,17 +161,17 @@ pub struct EvaluateArgs {
         help_heading = "Data"
     )]
     pub corpus_columns: Vec<String>,
-    /// The columns of the qrels: of the query, the document and the grade.
+    /// Name the qrels columns of query, document and relevance.
     #[arg(
         long,
-        value_name = "QUERY,DOC,GRADE",
+        value_name = "QUERY,DOC,RELEVANCE",
         value_delimiter = ',',
         requires = "qrels",
         help_heading = "Data"
     )]
     pub qrels_columns: Vec<String>,
-    /// How many results count for accuracy, precision and recall in retrieval; with
-    /// `1,3,5,10,100` recall@100 too [default: 1,3,5,10].
+    /// Count the first N results for accuracy, precision and recall; 1,3,5,10,100 adds recall@100
+    /// [default: 1,3,5,10].
     #[arg(
         long,
         value_name = "N,...",
@@ -180,10 +179,10 @@ pub struct EvaluateArgs {
         help_heading = "Data"
     )]
     pub cutoffs: Vec<usize>,
-    /// Rank only the documents that were judged for a query, not the whole corpus.
+    /// Rank only the documents judged for a query instead of the whole corpus.
     #[arg(long, requires = "qrels", help_heading = "Data")]
     pub judged_only: bool,
-    /// Print JSON.
+    /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
 }

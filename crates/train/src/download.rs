@@ -1,4 +1,4 @@
-//! The progress of downloads.
+//! Hub options of `train`, with a progress bar for downloads.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use program::{Console, DownloadBar};
 
 use crate::fit::Stop;
 
-/// How a model is found, with a progress bar for downloads, which end when `stop` is asked.
+/// Options to resolve a model's name, with a progress bar for downloads, which end if `stop` is asked.
 pub(crate) fn hub_options(
     revision: Option<String>,
     offline: bool,

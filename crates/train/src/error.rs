@@ -1,13 +1,13 @@
-//! What can go wrong between a file of pairs and a tuned model.
+//! Errors of training and evaluation.
 
 use std::path::PathBuf;
 
 use model::threads::ThreadsError;
 use model::{DeviceError, ModelError};
-use program::Failure;
+use program::ProgramError;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
 use program::manual::ManualError;
-use records::{ColumnProblem, RecordError, RowProblem, Source};
+use records::{ColumnErrorKind, ReadError, RowErrorKind, Source};
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
@@ -15,7 +15,7 @@ use crate::losses::LossError;
 use crate::report::ReportError;
 use crate::training::failed_batch::FailedBatch;
 
-/// Why a training run, or an evaluation, failed.
+/// Error of a training run or an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -25,13 +25,13 @@ pub enum TrainError {
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The threads that were asked for cannot be had.
+    /// The requested threads cannot be started.
     #[error(transparent)]
     Threads(#[from] ThreadsError),
-    /// The training data could not be read, or does not fit.
+    /// The training data cannot be read or used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The loss cannot be used so.
+    /// The loss or its parameters are invalid.
     #[error(transparent)]
     Loss(#[from] LossError),
     /// A score could not be computed.
@@ -54,55 +54,55 @@ pub enum TrainError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(std::io::Error),
-    /// A config file is not what it should be.
+    /// A config file is invalid.
     #[error("{}: {source}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Error with its position.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Settings do not fit together.
+    /// Invalid settings; the message names them and the fix.
     #[error("{0}")]
     Usage(String),
-    /// The loss is no number any more.
+    /// The loss became NaN or infinite.
     #[error("step {step}: the loss is {loss}; {advice}. The batch: {batch}")]
     NonFinite {
         /// The optimiser step.
         step: usize,
         /// The loss.
         loss: f64,
-        /// How to go on.
+        /// How to continue.
         advice: String,
         /// The rows of the batch.
         batch: FailedBatch,
     },
-    /// A gradient is no number any more.
+    /// A gradient became NaN or infinite.
     #[error("step {step}: the norm of the gradients is {norm}; {advice}. The batch: {batch}")]
     NonFiniteGradient {
         /// The optimiser step.
         step: usize,
         /// The norm.
         norm: f64,
-        /// How to go on.
+        /// How to continue.
         advice: String,
         /// The rows of all batches of the step.
         batch: FailedBatch,
     },
-    /// A score that is to be a cosine is none.
+    /// A score is not a cosine, but the loss needs one.
     #[error(
-        "{}line {line}: the score {score} is no cosine, which lies between -1 and 1; scale the \
-         scores, or use --loss cosent, which takes any range",
+        "{}line {line}: the score {score} is not a cosine, from -1 to 1; scale the scores, or \
+         use --loss cosent, which takes any range",
         file.as_ref().map_or_else(String::new, |file| format!("{file}, "))
     )]
     NoCosine {
-        /// The file; `None` for rows that are in none.
+        /// The file; `None` for rows that come from no file.
         file: Option<Source>,
         /// The line, or the number of the row in a Parquet file.
         line: u64,
@@ -115,25 +115,25 @@ pub enum TrainError {
         /// Why.
         source: std::sync::Arc<ModelError>,
     },
-    /// A folder holds a run already.
+    /// The output folder already holds a run.
     #[error(
-        "{}: holds a training run already; go on with it by --resume, or choose another --output",
+        "{}: already holds a training run; resume it with --resume, or choose another --output",
         path.display()
     )]
     OutputInUse {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder holds other things.
+    /// The output folder holds other files.
     #[error("{}: is not empty; choose another --output", path.display())]
     OutputNotEmpty {
         /// The folder.
         path: PathBuf,
     },
-    /// The device failed in the midst of it.
+    /// The device failed during training.
     #[error("training failed: {source}")]
     Compute {
-        /// What was said.
+        /// Error of the device.
         source: model::error::BoxedError,
     },
     /// There is nothing to resume.
@@ -142,9 +142,9 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
-    /// A run is resumed with other settings.
+    /// The settings differ from those of the run to resume.
     #[error(
-        "{}: was begun with {name} = {before}, and cannot go on with {now}",
+        "{}: started with {name} = {before}, and cannot resume with {now}; leave the setting out",
         path.display()
     )]
     OtherSettings {
@@ -152,15 +152,15 @@ pub enum TrainError {
         path: PathBuf,
         /// The setting.
         name: String,
-        /// Its value then.
+        /// Its value at the start of the run.
         before: String,
         /// Its value now.
         now: String,
     },
-    /// A run is resumed with other data.
+    /// The rows differ from those of the run to resume.
     #[error(
-        "{}: was begun with {before} {what} rows, and these {now} are not the same; put the files \
-         back as they were, or begin anew with another --output",
+        "{}: started with {before} {what} rows, and these {now} rows are different; restore the \
+         files, or start a new run with another --output",
         path.display()
     )]
     OtherData {
@@ -168,19 +168,19 @@ pub enum TrainError {
         path: PathBuf,
         /// `training` or `validation`.
         what: &'static str,
-        /// Rows then.
+        /// Rows at the start of the run.
         before: usize,
         /// Rows now.
         now: usize,
     },
-    /// The best weights of a run are to be kept, and are not there.
+    /// The best weights of a run do not exist any more.
     #[error(
-        "{}: the model of step {step}, which scored best, is not there any more; give --keep-last \
-         to keep the weights of the last step",
+        "{}: the model of step {step}, which scored best, does not exist any more; give \
+         --keep-last to keep the weights of the last step",
         path.display()
     )]
     BestModelMissing {
-        /// Where it was kept.
+        /// The folder of these weights.
         path: PathBuf,
         /// Its optimiser step.
         step: usize,
@@ -190,21 +190,21 @@ pub enum TrainError {
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
-        /// What burn said, or why it does not do.
+        /// Error of burn, or the mismatch.
         reason: String,
     },
     /// Ctrl-C, or the dashboard's key to stop.
     #[error("interrupted at step {step}; {advice}")]
     Interrupted {
-        /// The last optimiser step that was done.
+        /// Number of completed optimiser steps.
         step: usize,
-        /// How to go on.
+        /// How to continue.
         advice: String,
     },
 }
 
-impl Failure for TrainError {
-    /// Usage is what another command line mends; a file that holds what it should not is none.
+impl ProgramError for TrainError {
+    /// A usage error is one that another command line fixes. Bad content of a file is not one.
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_)
@@ -222,7 +222,7 @@ impl Failure for TrainError {
                 | DataError::Fraction { .. }
                 | DataError::CannotSplit { .. },
             ) => USAGE,
-            Self::Data(DataError::Record(error))
+            Self::Data(DataError::Read(error))
             | Self::EvaluationFile(FileError::Records(error))
                 if is_missing_column(error) =>
             {
@@ -245,15 +245,15 @@ impl TrainError {
     }
 }
 
-/// Whether a column was named that the file does not have.
-fn is_missing_column(error: &RecordError) -> bool {
+/// Whether the error is a selected column that the file does not have.
+fn is_missing_column(error: &ReadError) -> bool {
     matches!(
         error,
-        RecordError::Columns {
-            source: ColumnProblem::Unknown { .. },
+        ReadError::Columns {
+            source: ColumnErrorKind::Unknown { .. },
             ..
-        } | RecordError::Row {
-            source: RowProblem::MissingField { .. },
+        } | ReadError::Row {
+            source: RowErrorKind::MissingField { .. },
             line: 1,
             ..
         }

@@ -1,15 +1,15 @@
-//! Fine-tuning of MPNet, and the measure of what it gained.
+//! Fine-tuning of MPNet, and evaluation of the result.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | rows of texts, and which of them form a batch | [`data`] |
-//! | token ids of a batch, in order and ahead of time | [`batch`], [`loader`] |
-//! | what is minimised | [`losses`] |
+//! | rows of texts and their batches | [`data`] |
+//! | token ids of batches, tokenized ahead of time | [`batch`], [`loader`] |
+//! | loss functions | [`losses`] |
 //! | vectors, loss and gradients of a batch | [`step`] |
-//! | optimiser, schedule, checkpoints, the loop | [`training`] |
-//! | how good a model is | [`evaluation`] |
-//! | what a run leaves behind | [`report`] |
-//! | from settings to a tuned model | [`options`], [`settings`], [`fit`] |
+//! | optimiser, schedule, checkpoints, training loop | [`training`] |
+//! | evaluators and metrics | [`evaluation`] |
+//! | log, report and model card of a run | [`report`] |
+//! | a run, from its settings to the tuned model | [`options`], [`settings`], [`fit`] |
 
 mod adapter;
 pub mod batch;

@@ -1,8 +1,8 @@
 //! Batches in a fixed order, tokenized ahead of time.
 //!
-//! burn's own multi-threaded loader shares the rows out to its workers, so which rows meet in a
-//! batch depends on their number. Here a [`Sampler`] says which rows make up each batch, and workers
-//! only tokenize: the same seed gives the same batches in the same order, whatever their number.
+//! burn's multi-threaded loader splits the rows between its workers, so batches depend on their
+//! number. In this loader a [`Sampler`] chooses the rows of each batch and workers only tokenize: the
+//! same seed gives the same batches in the same order with any number of workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,20 +15,20 @@ use burn::tensor::backend::Backend;
 
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::{DataError, Example, Sampler, SamplerOptions, TextTable};
-use crate::random::mix;
+use crate::random::derive_seed;
 
-/// Batches that a worker may be ahead.
+/// Batches that a worker may tokenize ahead.
 const AHEAD: usize = 2;
 
-/// Where the next iteration begins; shared by a loader and who trains with it.
+/// Position where the next iteration starts; shared by a loader and the training loop.
 #[derive(Debug, Default)]
-pub struct Cursor {
+pub struct ResumePoint {
     epoch: AtomicUsize,
     batch: AtomicUsize,
 }
 
-impl Cursor {
-    /// The next iteration gives the batches of that epoch (from 0), without the first `batch` ones.
+impl ResumePoint {
+    /// Makes the next iteration start at batch `batch` of epoch `epoch`, both from 0.
     pub fn set(&self, epoch: usize, batch: usize) {
         self.epoch.store(epoch, Ordering::Relaxed);
         self.batch.store(batch, Ordering::Relaxed);
@@ -41,16 +41,16 @@ pub struct BatchLoader {
     table: Arc<TextTable>,
     rows: Arc<[usize]>,
     options: SamplerOptions,
-    /// None where there are no rows.
+    /// `None` without rows.
     sampler: Option<Arc<Sampler>>,
     batcher: TokenBatcher,
     seed: u64,
-    cursor: Arc<Cursor>,
+    cursor: Arc<ResumePoint>,
     workers: usize,
 }
 
 impl BatchLoader {
-    /// Batches of `rows` of `table`, with one worker; no batches of no rows.
+    /// A loader of batches of `rows` of `table`, with one worker. Without rows it has no batches.
     ///
     /// # Errors
     ///
@@ -79,16 +79,16 @@ impl BatchLoader {
         })
     }
 
-    /// With that many threads that tokenize, at least one.
+    /// Uses `workers` tokenizer threads, at least one.
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
-    /// Where the next iteration begins.
+    /// Position where the next iteration starts.
     #[must_use]
-    pub fn cursor(&self) -> Arc<Cursor> {
+    pub fn cursor(&self) -> Arc<ResumePoint> {
         Arc::clone(&self.cursor)
     }
 
@@ -101,8 +101,7 @@ impl BatchLoader {
         }
     }
 
-    /// The number of batches where it is the same in every epoch, as
-    /// [`Sampler::batches_of_every_epoch`].
+    /// Number of batches per epoch if it is constant, see [`Sampler::batches_of_every_epoch`].
     #[must_use]
     pub fn batches_of_every_epoch(&self) -> Option<usize> {
         match &self.sampler {
@@ -118,7 +117,7 @@ impl BatchLoader {
             .collect();
         let mut batch = self.batcher.tokenize(&rows);
         batch.positions = positions;
-        batch.seed = mix(mix(self.seed, epoch as u64), index as u64);
+        batch.seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
         batch
     }
 
@@ -139,7 +138,7 @@ impl BatchLoader {
                 let loader = self.clone();
                 let thread = thread::spawn(move || {
                     for (index, positions) in share {
-                        // Nobody listens any more once the iteration is given up.
+                        // The receiver is gone once the iteration is dropped.
                         if sender.send(loader.load(epoch, index, positions)).is_err() {
                             break;
                         }
@@ -169,7 +168,7 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
         self.rows.len()
     }
 
-    /// The same loader: batches become tensors where they are used.
+    /// The same loader: the training step creates the tensors.
     fn to_device(&self, _device: &B::Device) -> Arc<dyn DataLoader<B, TrainingBatch>> {
         Arc::new(self.clone())
     }
@@ -181,13 +180,13 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
         let part = Self::new(table, rows, self.options, self.batcher.clone(), self.seed);
         match part {
             Ok(part) => Arc::new(part.with_workers(self.workers)),
-            // Rows that were taken once are taken again.
+            // Cannot fail: `new` has validated these rows.
             Err(_) => Arc::new(self.clone()),
         }
     }
 }
 
-/// One iteration: takes from each worker in turn.
+/// One iteration, which takes batches from the workers in turn.
 struct Batches {
     workers: Vec<Worker>,
     next: usize,
@@ -195,10 +194,10 @@ struct Batches {
     rows_total: usize,
 }
 
-/// A thread that tokenizes.
+/// A tokenizer thread.
 struct Worker {
     receiver: Receiver<TrainingBatch>,
-    /// Taken when it is waited for.
+    /// `None` once joined.
     thread: Option<JoinHandle<()>>,
 }
 
@@ -210,7 +209,7 @@ impl Iterator for Batches {
         let worker = self.workers.get_mut(next)?;
         self.next += 1;
         let Ok(batch) = worker.receiver.recv() else {
-            // It is through with its share, or it died: rows must not go missing without a word.
+            // The worker has finished or panicked; a panic must not drop rows silently.
             if let Some(Err(panic)) = worker.thread.take().map(JoinHandle::join) {
                 std::panic::resume_unwind(panic);
             }
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_goes_on_where_it_was_and_the_next_is_another() {
+    fn an_epoch_resumes_where_it_stopped_and_the_next_differs() {
         let loader = loader(22, 2);
         let first = seen(&loader);
         loader.cursor().set(0, 4);

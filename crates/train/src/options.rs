@@ -1,4 +1,4 @@
-//! The settings of a run as a user writes them: on the command line, in a config file, or not at all.
+//! Settings of a run as a user writes them, on the command line or in a config file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,28 +8,28 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::error::TrainError;
 use crate::training::schedule::Decay;
 
-/// Settings of `train fit`; what is `None` or empty is not set. In a config file each has the name
-/// of its flag, without the dashes in front.
+/// Settings of `train fit`; `None` or empty means not set. In a config file each setting has the name
+/// of its flag without the leading dashes.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FitOptions {
-    /// A file of training rows: CSV, TSV, JSON Lines or Parquet, the text ones also gzipped; several
-    /// are read one after the other [default: the five pairs of datasets/seed].
+    /// Read training rows from FILE: CSV, TSV, JSON Lines or Parquet, gzipped or not except
+    /// Parquet; repeat for several files [default: the five demo pairs].
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",
         deserialize_with = "one_or_several"
     )]
     pub train: Vec<PathBuf>,
-    /// A file of rows to validate with; scores are of all rows of any kind, a validation loss of the first
-    /// 16 batches of those that fit the loss.
+    /// Read validation rows from FILE. Scores use every row; the validation loss uses at most 16
+    /// batches, and only rows the loss accepts.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",
         deserialize_with = "one_or_several"
     )]
     pub valid: Vec<PathBuf>,
-    /// Keep this share of the training rows to validate with.
+    /// Use this share of the training rows for validation, above 0 and below 1.
     #[arg(
         long,
         value_name = "SHARE",
@@ -38,54 +38,54 @@ pub struct FitOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<f64>,
-    /// Rows with the same value here stay on the same side of a split.
+    /// Keep rows with the same value in this column on the same side of a split.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,
-    /// What the columns are, as anchor=query,positive=description (roles: anchor, positive,
-    /// negative, score, label); a validation file that lacks one goes by its own names [default: by
-    /// their names, else by their order].
+    /// Assign columns to roles, for example anchor=query,positive=description. Roles: anchor,
+    /// positive, negative, score, label. A validation file without these columns uses its own
+    /// names [default: by name, else by order].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<String>,
-    /// Skip and count rows that cannot be used, instead of stopping at the first.
+    /// Skip and count unusable rows instead of stopping at the first.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_bad_rows: Option<bool>,
-    /// How batches are made: shuffle, sequential, length (rows of like length together),
-    /// no-duplicates (no text twice in a batch) or length-no-duplicates [default: no-duplicates for
-    /// losses with in-batch negatives, else shuffle].
+    /// Form batches by shuffle, sequential, length (rows of similar length), no-duplicates (no
+    /// text twice in a batch) or length-no-duplicates [default: no-duplicates for losses with
+    /// in-batch negatives, else shuffle].
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
-    /// Leave a last batch out that is not full.
+    /// Drop the last incomplete batch of an epoch.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_last: Option<bool>,
-    /// Threads that tokenize ahead [default: 1].
+    /// Use N threads to tokenize ahead, 1 to 256 [default: 1].
     #[arg(long, value_name = "N", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
 
-    /// The model to begin with: a name on the Hugging Face hub, or a folder [default:
+    /// Start from this model: a name on the Hugging Face hub or a folder [default:
     /// sentence-transformers/all-mpnet-base-v2].
     #[arg(long, value_name = "NAME|DIR", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Branch, tag or commit of the model on the hub.
+    /// Use this branch, tag or commit of the model on the hub.
     #[arg(long, value_name = "REV", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Use only what is on this machine already (as HF_HUB_OFFLINE=1 does).
+    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline: Option<bool>,
-    /// auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those this program was built with
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in
     /// [default: auto].
     #[arg(long, value_name = "DEVICE", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Share each batch out to several devices of one kind, as cuda:0,cuda:1.
+    /// Split each batch over several devices of one kind, for example cuda:0,cuda:1.
     #[arg(
         long,
         value_name = "DEVICE,...",
@@ -94,46 +94,46 @@ pub struct FitOptions {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<String>,
-    /// The most tokens of a text, in training and in the tuned model [default: as the model says].
+    /// Truncate texts to N tokens, in training and in the tuned model [default: the model's].
     #[arg(long, value_name = "N", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// Dropout, instead of what the model's config.json says.
+    /// Set the dropout probability, from 0 to below 1 [default: the model's config.json].
     #[arg(long, value_name = "P", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
-    /// Leave the embeddings and the lowest N layers as they are; 0 for the embeddings alone.
+    /// Freeze the embeddings and the lowest N layers; 0 freezes only the embeddings.
     #[arg(long, value_name = "N", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeze: Option<usize>,
-    /// Train LoRA adapters of that rank beside the attention's layers, and nothing else; they want a
-    /// higher --lr than whole weights do, 1e-4 and above (as PEFT's examples).
+    /// Train only LoRA adapters of this rank on the attention projections. Use a higher --lr, 1e-4
+    /// or more.
     #[arg(long, value_name = "RANK", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<usize>,
-    /// Weight of the adapters: they are scaled by ALPHA / RANK [default: twice the rank].
+    /// Scale the adapters by ALPHA / RANK [default: twice the rank].
     #[arg(long, value_name = "ALPHA", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora_alpha: Option<f64>,
-    /// Save the adapters alone, as PEFT does, beside the merged model.
+    /// Also save the adapters in their own folder, in the format of PEFT.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_adapter: Option<bool>,
 
-    /// What is minimised; `train losses` lists them [default: multiple-negatives-ranking; mse for
-    /// the seed's pairs].
+    /// Minimise this loss; `train losses` lists them [default: multiple-negatives-ranking; mse for
+    /// the demo pairs].
     #[arg(long, value_name = "NAME", help_heading = "Loss")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<String>,
-    /// Scale of the cosines in ranking losses and CoSENT [default: 20].
+    /// Multiply cosines by X in ranking losses and CoSENT [default: 20].
     #[arg(long, value_name = "X", help_heading = "Loss")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
-    /// Margin of contrastive and triplet losses [default: 0.5; 5 for euclidean triplets].
+    /// Set the margin of contrastive and triplet losses [default: 0.5; 5 for triplet-euclidean].
     #[arg(long, value_name = "X", help_heading = "Loss")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-    /// Train the first N dimensions of a vector too, for each N of the list (Matryoshka).
+    /// Also train the first N dimensions of the vectors, for each N of the list (Matryoshka).
     #[arg(
         long,
         value_name = "N,...",
@@ -145,7 +145,7 @@ pub struct FitOptions {
         deserialize_with = "one_or_several"
     )]
     pub matryoshka: Vec<usize>,
-    /// Weights of those dimensions [default: 1 each].
+    /// Weight the loss of each of these dimensions by X [default: 1 each].
     #[arg(
         long,
         value_name = "X,...",
@@ -158,95 +158,97 @@ pub struct FitOptions {
     )]
     pub matryoshka_weights: Vec<f64>,
 
-    /// Passes over the training rows [default: 1; 10 for the seed's pairs].
+    /// Pass N times over the training rows [default: 1; 10 for the demo pairs].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
-    /// End after this many optimiser steps.
+    /// Stop after N optimiser steps.
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
-    /// Rows of a batch [default: 32].
+    /// Put N rows into a batch [default: 32].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
-    /// Hold the activations of N texts at a time, and compute them twice (GradCache): large batches
-    /// in little memory.
+    /// Hold the activations of only N texts at a time and compute them twice (GradCache): large
+    /// batches in little memory.
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mini_batch_size: Option<usize>,
-    /// Batches whose gradients are averaged for one optimiser step [default: 1].
+    /// Average the gradients of N batches per optimiser step [default: 1].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accumulation: Option<usize>,
-    /// The highest learning rate [default: 2e-5; 1e-5 for the seed's pairs].
+    /// Set the peak learning rate [default: 2e-5; 1e-5 for the demo pairs].
     #[arg(long, value_name = "X", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
-    /// Share of the steps in which the learning rate rises from 0 [default: 0.1; 0 for the seed's
-    /// pairs].
+    /// Raise the learning rate from 0 during this share of the steps, from 0 to below 1 [default:
+    /// 0.1; 0 for the demo pairs].
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<f64>,
-    /// How the learning rate goes on then [default: linear; constant for the seed's pairs].
+    /// Change the learning rate after the warm-up: linear falls to 0, constant stays [default:
+    /// linear; constant for the demo pairs].
     #[arg(long, value_name = "NAME", value_enum, help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decay: Option<Decay>,
-    /// Weight decay of AdamW, not on biases and layer norms [default: 0.01].
+    /// Set the weight decay of AdamW; biases and LayerNorms have none [default: 0.01].
     #[arg(long, value_name = "X", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
-    /// The largest norm of the gradients of a step; 0 for no limit [default: 1].
+    /// Clip the gradients of a step to this norm; 0 disables clipping [default: 1].
     #[arg(long, value_name = "X", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_grad_norm: Option<f64>,
-    /// Keep only the input of each layer, and compute it twice: less memory, more time.
+    /// Keep only the input of each layer and compute each layer twice: less memory, more time.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpointing: Option<bool>,
-    /// Parts of a batch that are computed side by side on a device: each takes memory for gradients
-    /// of its own, and another number leads to other weights [default: 2 on a processor, 1 on a GPU].
-    #[arg(long, value_name = "N", help_heading = "Training")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lanes: Option<usize>,
-    /// Of the order of rows, of dropout and of adapters [default: 42].
+    /// Use N model replicas per device. Each needs its own gradient buffer; changing N changes the
+    /// result [default: 2 on a CPU, 1 on a GPU].
+    #[arg(long, alias = "lanes", value_name = "N", help_heading = "Training")]
+    #[serde(alias = "lanes", skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<usize>,
+    /// Seed the order of rows, dropout and adapters [default: 42].
     #[arg(long, value_name = "N", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 
-    /// Validate every N optimiser steps, not only after each epoch.
+    /// Validate every N optimiser steps, in addition to the end of each epoch.
     #[arg(long, value_name = "N", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_steps: Option<usize>,
-    /// Stop when the score has not risen in N validations.
+    /// Stop after N validations without a better score.
     #[arg(long, value_name = "N", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// Write a checkpoint every N optimiser steps [default: every five minutes]; the last step always has one.
+    /// Write a checkpoint every N optimiser steps and after the last step [default: every five
+    /// minutes].
     #[arg(long, value_name = "N", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_steps: Option<usize>,
-    /// Keep the weights of the last step, not those with the best validation score.
+    /// Keep the weights of the last step instead of those with the best validation score.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_last: Option<bool>,
-    /// A loss curve to draw beside this run's: JSON with the key `loss_mean_of_10`.
+    /// Draw this loss curve next to the run's: JSON with the key `loss_mean_of_10`.
     #[arg(long, value_name = "FILE", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<PathBuf>,
-    /// The folder for the tuned model, its card, metrics.jsonl and report.html.
+    /// Write the tuned model, its card, metrics.jsonl and report.html into this folder.
     #[arg(long, value_name = "DIR", help_heading = "Validation and output")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<PathBuf>,
 }
 
 impl FitOptions {
-    /// Reads a config file: JSON where its name ends in `.json`, else TOML. Relative paths in it
-    /// start from the working directory, as those on the command line do.
+    /// Reads a config file: JSON if its name ends in `.json`, else TOML. Relative paths start from the
+    /// working directory, as on the command line.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or holds what is no setting; the error names the line.
+    /// The file cannot be read, or holds an unknown setting; the error names the line.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
         let wrong = |source| TrainError::Config {
@@ -263,7 +265,7 @@ impl FitOptions {
         }
     }
 
-    /// These settings, and those of `other` where these are not set.
+    /// These settings, completed by those of `other`.
     #[must_use]
     pub fn or(self, mut other: Self) -> Self {
         macro_rules! first {
@@ -274,7 +276,7 @@ impl FitOptions {
                 }
             };
         }
-        // A choice of one of two excludes the other one's.
+        // Each of these settings excludes the other one of its pair.
         if self.split.is_some() {
             other.valid.clear();
         }
@@ -292,32 +294,32 @@ impl FitOptions {
             values: split group_column columns skip_bad_rows sampler drop_last workers
                 model revision offline device devices max_length dropout freeze lora lora_alpha
                 save_adapter loss scale margin epochs max_steps batch_size mini_batch_size
-                accumulation lr warmup decay weight_decay max_grad_norm checkpointing lanes seed
+                accumulation lr warmup decay weight_decay max_grad_norm checkpointing replicas seed
                 eval_steps patience save_steps keep_last reference output
         }
     }
 
-    /// The same with paths that hold in any working directory: files, and a model that is a folder.
+    /// The same settings with absolute paths of files and of a model folder.
     #[must_use]
-    pub(crate) fn with_whole_paths(mut self) -> Self {
+    pub(crate) fn with_absolute_paths(mut self) -> Self {
         let files = self.train.iter_mut().chain(&mut self.valid);
         for path in files.chain(&mut self.reference) {
-            if let Some(whole) = whole(path) {
-                *path = whole.into();
+            if let Some(absolute) = absolute(path) {
+                *path = absolute.into();
             }
         }
         let model = self.model.as_deref().map(Path::new);
-        if let Some(whole) = model.filter(|model| model.is_dir()).and_then(whole) {
-            self.model = Some(whole);
+        if let Some(absolute) = model.filter(|model| model.is_dir()).and_then(absolute) {
+            self.model = Some(absolute);
         }
         self
     }
 
-    /// As TOML that [`read`](Self::read) takes.
+    /// The settings as TOML, which [`read`](Self::read) accepts.
     ///
     /// # Errors
     ///
-    /// When a path is not UTF-8.
+    /// A path is not UTF-8.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string_pretty(self).map_err(|source| TrainError::Config {
             path: "training.toml".into(),
@@ -326,13 +328,13 @@ impl FitOptions {
     }
 }
 
-/// A path from the root on, where a config file can hold it.
-fn whole(path: &Path) -> Option<String> {
-    let whole = std::path::absolute(path).ok()?;
-    whole.to_str().map(str::to_owned)
+/// The absolute path, if it is UTF-8 and so fits into a config file.
+fn absolute(path: &Path) -> Option<String> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.to_str().map(str::to_owned)
 }
 
-/// A list, or one value where a list of it alone is meant.
+/// A list, or a single value as a list of one.
 fn one_or_several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -350,10 +352,12 @@ fn one_or_several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
-    fn what_is_set_first_counts() {
+    fn command_line_settings_override_the_file() {
         let line = FitOptions {
             lr: Some(1e-4),
             split: Some(0.1),
@@ -368,7 +372,7 @@ mod tests {
         assert_eq!(both.batch_size, Some(8));
         assert_eq!(both.checkpointing, Some(true));
         assert_eq!(both.train, [PathBuf::from("pairs.tsv")]);
-        assert!(both.valid.is_empty(), "--split takes the place of valid");
+        assert!(both.valid.is_empty(), "--split replaces valid");
     }
 
     #[test]
@@ -409,33 +413,52 @@ mod tests {
     }
 
     #[test]
-    fn whole_paths_are_those_of_files_and_folders() {
+    fn absolute_paths_are_those_of_files_and_folders() {
         let options = FitOptions {
             train: vec!["pairs.tsv".into(), "/data/more.tsv".into()],
             model: Some("sentence-transformers/all-mpnet-base-v2".to_owned()),
             output: Some("tuned".into()),
             ..FitOptions::default()
         };
-        let whole = options.clone().with_whole_paths();
+        let absolute = options.clone().with_absolute_paths();
         let here = std::env::current_dir().unwrap();
         assert_eq!(
-            whole.train,
+            absolute.train,
             [here.join("pairs.tsv"), "/data/more.tsv".into()]
         );
         assert_eq!(
-            (&whole.model, &whole.output),
+            (&absolute.model, &absolute.output),
             (&options.model, &options.output)
         );
         let folder = FitOptions {
             model: Some("src".to_owned()),
             ..FitOptions::default()
         };
-        let model = folder.with_whole_paths().model.unwrap();
+        let model = folder.with_absolute_paths().model.unwrap();
         assert_eq!(PathBuf::from(model), here.join("src"));
     }
 
+    /// Runs of earlier versions have `lanes` in their `training.toml`.
     #[test]
-    fn a_word_that_is_no_setting_is_named() {
+    fn the_old_name_of_replicas_is_still_read() {
+        let old: FitOptions = toml::from_str("lanes = 3").unwrap();
+        assert_eq!(old.replicas, Some(3));
+        let old: FitOptions = serde_json::from_str("{\"lanes\": 3}").unwrap();
+        assert_eq!(old.replicas, Some(3));
+        assert_eq!(old.to_toml().unwrap(), "replicas = 3\n");
+
+        let flag = |name: &str| {
+            let cli = crate::cli::Cli::try_parse_from(["train", "fit", name, "3"]).unwrap();
+            match cli.command {
+                crate::cli::Command::Fit(arguments) => arguments.options.replicas,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((flag("--replicas"), flag("--lanes")), (Some(3), Some(3)));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("training.toml");
         std::fs::write(&path, "epochs = 2\nlearning-rate = 1e-5\n").unwrap();

@@ -1,4 +1,4 @@
-//! The settings of a run, complete and checked.
+//! Settings of a run, complete and checked.
 
 mod checks;
 mod parts;
@@ -18,121 +18,121 @@ use crate::options::FitOptions;
 use crate::step::Activations;
 use crate::training::schedule::Decay;
 
-/// Rows of a batch unless set.
+/// Default number of rows per batch.
 const DEFAULT_BATCH_SIZE: usize = 32;
 
-/// What a run does.
+/// Settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Files of training rows; empty for the seed's pairs.
+    /// Files of training rows; empty for the demo pairs.
     pub train: Vec<PathBuf>,
-    /// Where validation rows come from.
+    /// Source of the validation rows.
     pub validation: Validation,
-    /// What the columns are, where it was said.
+    /// Roles of the columns, if given.
     pub columns: Option<ColumnMap>,
-    /// The column of groups.
+    /// Column of the groups.
     pub group_column: Option<String>,
-    /// Whether rows that cannot be used are skipped.
+    /// Whether to skip unusable rows.
     pub skip_bad_rows: bool,
-    /// How batches are made.
+    /// How rows form batches.
     pub sampler: SamplerKind,
-    /// Whether a last batch that is not full is left out.
+    /// Whether to drop the last incomplete batch.
     pub drop_last: bool,
-    /// Threads that tokenize.
+    /// Number of tokenizer threads, 1 to 256.
     pub workers: usize,
 
     /// Name or folder of the model.
     pub model: String,
-    /// Of the model on the hub.
+    /// Revision of the model on the hub.
     pub revision: Option<String>,
-    /// Whether nothing is fetched.
+    /// Whether to download nothing.
     pub offline: bool,
     /// Devices that share a batch; the first holds the optimiser.
     pub devices: Vec<Device>,
-    /// The most tokens of a text.
+    /// Maximum number of tokens per text; `None` for the model's.
     pub max_length: Option<usize>,
-    /// Instead of what config.json says.
+    /// Dropout probability, in `[0, 1)`; `None` for that of config.json.
     pub dropout: Option<f64>,
-    /// Which weights are trained.
+    /// Weights to train.
     pub trained: Trained,
 
-    /// What is minimised.
+    /// Loss to minimise.
     pub objective: Objective,
-    /// Passes over the rows.
+    /// Passes over the training rows, at least 1.
     pub epochs: usize,
-    /// The most optimiser steps.
+    /// Maximum number of optimiser steps.
     pub max_steps: Option<usize>,
-    /// Rows of a batch.
+    /// Rows per batch.
     pub batch_size: NonZeroUsize,
-    /// Texts of a chunk, where the batch is cached.
+    /// Texts per micro-batch of GradCache; `None` without GradCache.
     pub mini_batch_size: Option<usize>,
-    /// Batches of an optimiser step.
+    /// Batches per optimiser step, at least 1.
     pub accumulation: usize,
-    /// Highest learning rate.
+    /// Peak learning rate, above 0.
     pub learning_rate: f64,
-    /// Share of the steps in which it rises.
+    /// Share of the steps in which the learning rate rises, in `[0, 1)`.
     pub warmup: f64,
-    /// How it goes on.
+    /// Learning rate after the warm-up.
     pub decay: Decay,
-    /// Of AdamW.
+    /// Weight decay of AdamW, 0 or above.
     pub weight_decay: f64,
-    /// Largest norm of gradients.
+    /// Norm to which gradients are clipped; `None` disables clipping.
     pub max_grad_norm: Option<f64>,
-    /// What is kept between forward and backward pass.
+    /// Activations kept between the forward and the backward pass.
     pub activations: Activations,
-    /// Parts of a batch side by side on a device, where it was said.
-    pub lanes: Option<usize>,
-    /// Of everything random.
+    /// Model replicas per device; `None` for the default of the device.
+    pub replicas: Option<usize>,
+    /// Random seed.
     pub seed: u64,
 
-    /// Steps between validations.
+    /// Optimiser steps between validations.
     pub eval_steps: Option<usize>,
-    /// Validations without a better score before the run stops.
+    /// Validations without a better score after which the run stops.
     pub patience: Option<usize>,
-    /// Steps between checkpoints; without it they come by the clock.
+    /// Optimiser steps between checkpoints; `None` for one every five minutes.
     pub save_steps: Option<usize>,
-    /// Whether the last weights are kept rather than the best.
+    /// Whether to keep the last weights instead of the best.
     pub keep_last: bool,
-    /// A loss curve to draw beside.
+    /// Loss curve to draw next to the run's.
     pub reference: Option<PathBuf>,
-    /// Where the tuned model goes.
+    /// Folder for the tuned model.
     pub output: Option<PathBuf>,
-    /// The same settings as a user would write them, all of them.
+    /// All of these settings as a user would write them.
     pub options: FitOptions,
 }
 
-/// Where validation rows come from.
+/// Source of the validation rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Validation {
-    /// Nowhere.
+    /// No validation.
     None,
     /// Files.
     Files(Vec<PathBuf>),
-    /// A share of the training rows.
+    /// A share of the training rows, in `(0, 1)`.
     Split(f64),
 }
 
-/// Which weights are trained.
+/// Weights to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Trained {
-    /// All.
+    /// All weights.
     All,
-    /// All above the embeddings and that many layers, which may be none.
+    /// All weights above the embeddings and this number of lowest layers.
     Above(usize),
-    /// LoRA adapters; whether they are saved alone too.
+    /// LoRA adapters, and whether to also save them in a separate folder.
     Adapters(LowRankConfig, bool),
 }
 
 impl Settings {
-    /// Fills in what is not set, and checks what can be checked without files.
+    /// Fills in defaults and checks everything that needs no file.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Usage`] names the setting that cannot be.
+    /// [`TrainError::Usage`] names the invalid setting.
     pub fn resolve(mut options: FitOptions) -> Result<Self, TrainError> {
         check_choices(&options)?;
-        let seed_pairs = options.train.is_empty();
-        fill_in(&mut options, seed_pairs);
+        let demo_pairs = options.train.is_empty();
+        fill_in(&mut options, demo_pairs);
         let objective = objective(&mut options)?;
         let needs = objective.loss.needs();
 
@@ -155,7 +155,7 @@ impl Settings {
                 Ok(value)
             } else {
                 Err(TrainError::Usage(format!(
-                    "{name} is a share, from 0 to below 1, not {value}"
+                    "{name} must be from 0 to below 1, not {value}"
                 )))
             }
         };
@@ -163,11 +163,13 @@ impl Settings {
             if value.is_finite() && value > 0.0 {
                 Ok(value)
             } else {
-                Err(TrainError::Usage(format!("{name} is above 0, not {value}")))
+                Err(TrainError::Usage(format!(
+                    "{name} must be above 0, not {value}"
+                )))
             }
         };
         let at_least_one = |name: &str, value: Option<usize>| match value {
-            Some(0) => Err(TrainError::Usage(format!("{name} is at least 1"))),
+            Some(0) => Err(TrainError::Usage(format!("{name} must be at least 1"))),
             value => Ok(value),
         };
         for (name, value) in [
@@ -179,7 +181,7 @@ impl Settings {
             ("--save-steps", options.save_steps),
             ("--patience", options.patience),
             ("--workers", options.workers),
-            ("--lanes", options.lanes),
+            ("--replicas", options.replicas),
             ("--max-length", options.max_length),
         ] {
             at_least_one(name, value)?;
@@ -197,35 +199,35 @@ impl Settings {
             ] {
                 if set {
                     return Err(TrainError::Usage(format!(
-                        "{name} needs rows to validate with: give --valid FILE or --split 0.1"
+                        "{name} needs validation rows: give --valid FILE or --split 0.1"
                     )));
                 }
             }
         }
         if options.group_column.is_some() && options.split.is_none() {
             return Err(TrainError::Usage(
-                "--group-column says what a split keeps together: give --split 0.1 (not --valid), or leave it out"
+                "--group-column needs --split, for example --split 0.1: give it instead of --valid, or leave --group-column out"
                     .to_owned(),
             ));
         }
-        // Each is a thread.
+        // Each worker is a thread.
         if options
             .workers
             .is_some_and(|workers| workers > MOST_WORKERS)
         {
             return Err(TrainError::Usage(format!(
-                "--workers is at most {MOST_WORKERS}"
+                "--workers must be at most {MOST_WORKERS}"
             )));
         }
-        if !seed_pairs && options.output.is_none() {
+        if !demo_pairs && options.output.is_none() {
             return Err(TrainError::Usage(
-                "give the folder for the tuned model: --output DIR".to_owned(),
+                "give a folder for the tuned model: --output DIR".to_owned(),
             ));
         }
         let weight_decay = options.weight_decay.unwrap_or_default();
         if !(weight_decay.is_finite() && weight_decay >= 0.0) {
             return Err(TrainError::Usage(format!(
-                "--weight-decay is at least 0, not {weight_decay}"
+                "--weight-decay must be at least 0, not {weight_decay}"
             )));
         }
         let max_grad_norm = match options.max_grad_norm {
@@ -242,7 +244,7 @@ impl Settings {
             batch_size: options
                 .batch_size
                 .and_then(NonZeroUsize::new)
-                .ok_or_else(|| TrainError::Usage("--batch-size is at least 1".to_owned()))?,
+                .ok_or_else(|| TrainError::Usage("--batch-size must be at least 1".to_owned()))?,
             learning_rate: positive("--lr", options.lr.unwrap_or_default())?,
             warmup: share("--warmup", options.warmup.unwrap_or_default())?,
             dropout: options
@@ -266,7 +268,7 @@ impl Settings {
             mini_batch_size: options.mini_batch_size,
             accumulation: options.accumulation.unwrap_or(1),
             decay: options.decay.unwrap_or_default(),
-            lanes: options.lanes,
+            replicas: options.replicas,
             seed: options.seed.unwrap_or_default(),
             eval_steps: options.eval_steps,
             patience: options.patience,
@@ -278,11 +280,11 @@ impl Settings {
         })
     }
 
-    /// Whether the loss can be taken of rows of that kind.
+    /// Checks that the loss accepts rows of this kind.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Usage`] says what the loss needs and what the rows are.
+    /// [`TrainError::Usage`] names the columns that the loss needs and those of the rows.
     pub fn check_kind(&self, kind: RowKind) -> Result<(), TrainError> {
         let loss = &self.objective.loss;
         let needs = loss.needs();
@@ -301,8 +303,8 @@ impl Settings {
             return Ok(());
         }
         Err(TrainError::Usage(format!(
-            "--loss {} needs {needs}, and the rows have {columns} columns of text{}; name the \
-             columns by --columns, or choose another loss (`train losses` lists them)",
+            "--loss {} needs {needs}, but the rows have {columns} text columns{}; assign columns with \
+             --columns, or choose another loss (`train losses` lists them)",
             loss.name(),
             match target {
                 TargetKind::None => String::new(),
@@ -311,11 +313,12 @@ impl Settings {
         )))
     }
 
-    /// Whether the scores are what the loss takes them for.
+    /// Checks that the scores are in the range of the loss.
     ///
     /// # Errors
     ///
-    /// [`TrainError::NoCosine`] names the first row whose score is to be a cosine and is none.
+    /// [`TrainError::NoCosine`] names the first row whose score is not a cosine though the loss needs
+    /// one.
     pub fn check_scores(&self, table: &TextTable) -> Result<(), TrainError> {
         if self.objective.loss != Loss::CosineSimilarity {
             return Ok(());
@@ -333,26 +336,26 @@ impl Settings {
     }
 }
 
-/// Threads that tokenise ahead.
+/// Maximum number of tokenizer threads.
 const MOST_WORKERS: usize = 256;
 
-/// The defaults, which for the seed's pairs are those of the project that these come from.
-fn fill_in(options: &mut FitOptions, seed_pairs: bool) {
-    let pick = |seed: f64, other: f64| Some(if seed_pairs { seed } else { other });
+/// Fills in defaults. Those of the demo pairs keep the results of earlier releases.
+fn fill_in(options: &mut FitOptions, demo_pairs: bool) {
+    let pick = |demo: f64, other: f64| Some(if demo_pairs { demo } else { other });
     let defaults = FitOptions {
         model: Some(DEFAULT_MODEL.to_owned()),
         loss: Some(
-            if seed_pairs {
+            if demo_pairs {
                 "mse"
             } else {
                 "multiple-negatives-ranking"
             }
             .to_owned(),
         ),
-        epochs: Some(if seed_pairs { 10 } else { 1 }),
+        epochs: Some(if demo_pairs { 10 } else { 1 }),
         lr: pick(1e-5, 2e-5),
         warmup: pick(0.0, 0.1),
-        decay: Some(if seed_pairs {
+        decay: Some(if demo_pairs {
             Decay::Constant
         } else {
             Decay::Linear

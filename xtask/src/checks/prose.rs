@@ -8,40 +8,39 @@ use crate::error::TaskError;
 /// The page whose fenced block `phrases` holds the forbidden phrases, one per line.
 const STYLE: &str = "docs/src/contributing/style.md";
 
+/// Pages that are read for phrases, beside README, docs and Rust.
+const PAGES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
+
 /// The most words of a sentence in README and docs.
 const MOST_WORDS: usize = 30;
 
 pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
-    let style = read(&root.join(STYLE))?;
-    let listed = style.lines().skip_while(|line| *line != "```phrases");
-    let listed = listed.skip(1).take_while(|line| *line != "```");
-    let phrases: Vec<String> = listed.map(str::to_lowercase).collect();
+    let style = read(&root.join(STYLE))?.to_ascii_lowercase();
+    let listed = style.split("```phrases\n").nth(1).unwrap_or_default();
+    let phrases: Vec<&str> = listed.lines().take_while(|line| *line != "```").collect();
     let mut findings = Vec::new();
     for file in tracked(root, "")? {
-        let rust = file.ends_with(".rs");
         let page = file == "README.md" || file.starts_with("docs/") && file.ends_with(".md");
-        let other = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
-        if !(rust || page || other.contains(&file.as_str())) {
+        let rust = file.ends_with(".rs");
+        if !(page || rust || PAGES.contains(&file.as_str())) {
             continue;
         }
         let text = read(&root.join(&file))?;
-        let mut code = false;
-        let mut line = |line| {
-            let line = words_of(line, rust);
-            let fence = !rust && line.starts_with("```");
-            code ^= fence;
-            if code || fence { "```" } else { line }
-        };
-        let lines: Vec<&str> = text.lines().map(&mut line).collect();
-        for (at, phrase) in forbidden(&lines, &phrases) {
-            findings.push(format!("{file}:{}: \"{phrase}\" (see {STYLE})", at + 1));
-        }
-        // Generated pages say so in their first lines.
-        if page && !lines.iter().take(3).any(|line| line.contains("enerated")) {
-            for (at, words) in long_sentences(&lines) {
+        // Generated pages say so at their beginning.
+        let head = text.get(..400).unwrap_or(&text);
+        let by_hand = !head.contains("enerated") && !head.contains("writes this page");
+        for (first, paragraph) in paragraphs(&text, rust) {
+            for (line, phrase) in forbidden(&paragraph, &phrases) {
                 findings.push(format!(
-                    "{file}:{}: a sentence of {words} words, at most {MOST_WORDS}",
-                    at + 1
+                    "{file}:{}: \"{phrase}\" (see {STYLE})",
+                    first + line
+                ));
+            }
+            let sentences = page && by_hand && !paragraph.starts_with(['|', '#', '<']);
+            for (line, words) in sentences.then(|| long(&paragraph)).into_iter().flatten() {
+                let place = first + line;
+                findings.push(format!(
+                    "{file}:{place}: {words} words, at most {MOST_WORDS}"
                 ));
             }
         }
@@ -49,76 +48,70 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
     Ok(findings)
 }
 
-/// A line without its margin: in Rust without the marks of a comment or a continued string.
-fn words_of(line: &str, rust: bool) -> &str {
-    let line = line.trim();
-    if rust {
-        line.trim_start_matches(['/', '!'])
-            .trim_end_matches('\\')
-            .trim()
-    } else {
-        line
-    }
-}
-
-/// Lines in which a phrase begins; it may go on in the next line.
-fn forbidden<'a>(lines: &[&str], phrases: &'a [String]) -> Vec<(usize, &'a str)> {
-    let mut found = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let both = format!("{line} {}", lines.get(at + 1).unwrap_or(&"")).to_lowercase();
-        let lower = line.to_lowercase();
-        let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let is_word = |from: usize, phrase: &str| {
-            from < lower.len()
-                && !letter(both[..from].chars().next_back())
-                && !letter(both[from + phrase.len()..].chars().next())
-        };
-        let begins = |phrase: &&String| {
-            both.match_indices(*phrase)
-                .any(|(from, _)| is_word(from, phrase))
-        };
-        found.extend(
-            phrases
-                .iter()
-                .filter(begins)
-                .map(|phrase| (at, phrase.as_str())),
-        );
+/// Paragraphs, list items, headings and rows outside code blocks, with the number of their first line; in Rust all runs
+/// of lines, without the marks of comments and continued strings.
+fn paragraphs(text: &str, rust: bool) -> Vec<(usize, String)> {
+    let (mut found, mut code) = (vec![(1, String::new())], false);
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        let marks = if rust { ['/', '!', '\\'] } else { ['\0'; 3] };
+        let line = line.trim_matches(marks).trim();
+        let fence = line.starts_with("```") && !rust;
+        code ^= fence;
+        let single = fence || line.starts_with(['|', '#', '<']);
+        let numbered = line
+            .split_once(". ")
+            .is_some_and(|(n, _)| n.parse::<u8>().is_ok());
+        if single || line.is_empty() || line.starts_with(['-', '*', '>']) || numbered {
+            found.push((number, String::new()));
+        }
+        if let Some((_, paragraph)) = found.last_mut().filter(|_| !code && !fence) {
+            *paragraph += &format!("{line}\n");
+        }
+        found.extend((single && !code).then(|| (number + 1, String::new())));
     }
     found
 }
 
-/// The first lines of sentences that are too long, with their numbers of words. Tables, code,
-/// headings and HTML are no sentences; inline code is one word.
-fn long_sentences(lines: &[&str]) -> Vec<(usize, usize)> {
-    let (mut found, mut start, mut words) = (Vec::new(), 0, 0);
-    for (at, line) in lines.iter().chain([&""]).enumerate() {
-        let text = !(line.is_empty() || line.starts_with(['|', '#', '<']) || *line == "```");
-        let item = line.starts_with(['-', '*', '+', '>'])
-            || line
-                .split_once(". ")
-                .is_some_and(|(n, _)| n.parse::<u8>().is_ok());
-        let spans = line.split('`').enumerate();
-        let plain: String = spans
-            .map(|(n, span)| if n % 2 == 1 { "code" } else { span })
-            .collect();
-        let plain = if text { plain.as_str() } else { "" };
-        for (n, word) in [""].into_iter().chain(plain.split_whitespace()).enumerate() {
-            let ends = words > 0 && n == 0 && (item || !text);
+/// Forbidden phrases in a paragraph, with their line in it.
+fn forbidden<'a>(text: &str, phrases: &[&'a str]) -> Vec<(usize, &'a str)> {
+    let lower = text.to_ascii_lowercase().replace('\n', " ");
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let whole = |at: usize, phrase: &str| {
+        !letter(lower[..at].chars().next_back())
+            && !letter(lower[at + phrase.len()..].chars().next())
+    };
+    let places = phrases.iter().flat_map(|phrase| {
+        lower
+            .match_indices(phrase)
+            .map(move |(at, _)| (at, *phrase))
+    });
+    let whole = places.filter(|(at, phrase)| whole(*at, phrase));
+    whole
+        .map(|(at, phrase)| (text[..at].matches('\n').count(), phrase))
+        .collect()
+}
+
+/// Sentences with too many words, with their line in the paragraph; inline code is one word.
+fn long(text: &str) -> Vec<(usize, usize)> {
+    let spans = text.split('`').enumerate();
+    let plain: String = spans
+        .map(|(n, span)| if n % 2 == 1 { "code" } else { span })
+        .collect();
+    let (mut found, mut words, mut first) = (Vec::new(), 0, 0);
+    for (line, text) in plain.lines().enumerate() {
+        for word in text.split_whitespace() {
+            first = if words == 0 { line } else { first };
             words += usize::from(word.contains(char::is_alphanumeric));
-            if words == 1 {
-                start = at;
-            }
-            let stops = word
+            if word
                 .trim_end_matches([')', '"', '*', '_', ']'])
-                .ends_with(['.', '?', '!']);
-            if ends || stops {
-                if words > MOST_WORDS {
-                    found.push((start, words));
-                }
-                words = 0;
+                .ends_with(['.', '?', '!'])
+            {
+                found.push((first, std::mem::take(&mut words)));
             }
         }
     }
+    found.push((first, words));
+    found.retain(|(_, words)| *words > MOST_WORDS);
     found
 }
 
@@ -128,22 +121,44 @@ mod tests {
 
     #[test]
     fn a_phrase_is_found_across_lines_and_only_as_words() {
-        let phrases = ["forth and back".to_owned()];
-        let found = |lines: &[&str]| forbidden(lines, &phrases).len();
-        assert_eq!(found(&["the way Forth and", "back again"]), 1);
-        assert_eq!(
-            found(&["forth and backwards", "and so forth", "and back"]),
-            1
-        );
+        let found = |text: &str| forbidden(text, &["red tape"]);
+        assert_eq!(found("all\nthe Red\ntape, again"), [(1, "red tape")]);
+        assert_eq!(found("red tapes and bored tape"), []);
     }
 
     #[test]
     fn a_sentence_is_counted_to_its_end() {
-        let long = "word ".repeat(31);
-        assert_eq!(long_sentences(&[&long, "end."]), [(0, 32)]);
-        assert_eq!(long_sentences(&["| cell |", &long]), [(1, 31)]);
-        let half = "word ".repeat(20);
-        assert!(long_sentences(&[&half, "- item", &half, "", &half]).is_empty());
-        assert!(long_sentences(&["```", &half, "stop. And", &half]).is_empty());
+        let many = "word ".repeat(31);
+        assert_eq!(
+            long(&format!("Some `code of more words`.\n{many}\nend.")),
+            [(1, 32)]
+        );
+        assert_eq!(
+            long(&format!("{many}.").replacen("word word", "end. word", 1)),
+            []
+        );
+    }
+
+    #[test]
+    fn paragraphs_end_at_items_rows_and_code() {
+        let text = "One\ntwo.\n- item\n  goes on\n# Head\nthree\n```\ncode\n```\nfour\n";
+        let found = paragraphs(text, false);
+        let found: Vec<_> = found
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(at, text)| (*at, text.as_str()))
+            .collect();
+        let expected = [
+            (1, "One\ntwo.\n"),
+            (3, "- item\ngoes on\n"),
+            (5, "# Head\n"),
+            (6, "three\n"),
+            (10, "four\n"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(
+            paragraphs("/// One\n//! two \\\n", true),
+            [(1, "One\ntwo\n".to_owned())]
+        );
     }
 }

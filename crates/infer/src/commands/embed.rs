@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use model::SentenceEncoder;
 use program::Console;
-use records::Record;
+use records::Row;
 
 use super::{encode, load};
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
@@ -65,7 +65,7 @@ fn embed_texts(
     let start = Instant::now();
     let vectors = encode(encoder, texts, console)?;
     let seconds = start.elapsed().as_secs_f64();
-    let rows = Record::of_texts(texts);
+    let rows = Row::from_texts(texts);
     let mut writer = target.writer(encoder.width(), false, out)?;
     writer.write(&rows, vectors.values())?;
     writer.finish()?;

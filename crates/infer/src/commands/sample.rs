@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use program::Console;
-use records::Record;
+use records::Row;
 use search::{Similarity, similarity_matrix};
 
 use super::{encode, load};
@@ -68,7 +68,7 @@ pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> R
         vectors.width(),
         false,
     )?;
-    writer.write(&Record::of_texts(&texts), vectors.values())?;
+    writer.write(&Row::from_texts(&texts), vectors.values())?;
     writer.finish()?;
     writeln!(
         out,

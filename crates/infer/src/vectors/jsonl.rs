@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use records::Record;
+use records::Row;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ impl From<RowId> for String {
 /// Writes one line. Numbers have as few digits as restore every bit.
 pub(super) fn write_row(
     out: &mut (impl Write + ?Sized),
-    row: &Record,
+    row: &Row,
     vector: &[f32],
     with_ids: bool,
 ) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use program::AtomicFile;
 use program::atomic_file::resolve_target;
-use records::Record;
+use records::Row;
 
 use super::{VectorError, VectorFormat, jsonl, npy, pt, safetensors};
 
@@ -114,7 +114,7 @@ impl<'a> VectorWriter<'a> {
     /// # Errors
     ///
     /// When there is not one vector per row, or the file cannot be written.
-    pub fn write(&mut self, rows: &[Record], vectors: &[f32]) -> Result<(), VectorError> {
+    pub fn write(&mut self, rows: &[Row], vectors: &[f32]) -> Result<(), VectorError> {
         if rows.len().checked_mul(self.width) != Some(vectors.len()) || self.width == 0 {
             return Err(VectorError::Shape {
                 values: vectors.len(),

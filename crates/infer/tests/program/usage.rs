@@ -19,7 +19,7 @@ fn the_version_names_commit_backends_and_target() {
         for part in [
             program::version::COMMIT,
             program::version::TARGET,
-            &backends,
+            backends.as_str(),
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }

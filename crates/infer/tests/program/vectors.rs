@@ -2,11 +2,11 @@
 
 use infer::vectors::{VectorFormat, VectorWriter, read_vectors};
 use proptest::prelude::*;
-use records::Record;
+use records::Row;
 
-fn rows(count: usize) -> Vec<Record> {
+fn rows(count: usize) -> Vec<Row> {
     (1..=count)
-        .map(|number| Record {
+        .map(|number| Row {
             line: number as u64,
             id: Some(format!("id {number}")),
             fields: vec![format!("text {number}")],

@@ -1,63 +1,60 @@
-//! The operations on plain slices: nothing here knows a tensor.
+//! CPU kernels on plain slices: no code in this module knows a tensor.
 //!
-//! Dense layers run on the matrix unit of the processor where there is one that this knows (AMX on Linux)
-//! ([`uses_matrix_unit`]), unless the environment has `MPNET_BURN_AMX=0`. Weights kept as float32 take 25 bits then: they are the
-//! sum of two bfloat16, within `2^-17` of what they were, and so is what they are multiplied with. Weights of bfloat16 are multiplied
-//! as such where the processor has instructions for it ([`multiplies_bfloat16`]), which rounds their inputs too, and attention's products
-//! beside weights of bfloat16 or of eight bits are of such numbers then.
+//! # Map
+//!
+//! - [`packed_linear`]: packed weights and the linear layer, the one `match` over weight formats
+//! - [`float`], [`bf16`], [`int8`], [`amx`]: the GEMM of each format
+//! - [`layer`]: attention, LayerNorm, the feed-forward block, and the whole encoder layer
+//! - [`training`]: backward passes, the optimizer's step, dropout
+//! - [`simd`]: instruction sets, elementary functions, reductions, transposition
+//! - [`schedule`], [`threads`], [`scratch`], [`pages`], [`prefetch`]: how work and memory are shared out
+//!
+//! Arrows point down this list; no two files import each other.
+//!
+//! # Reduced precision
+//!
+//! Linear layers run on AMX where the processor and the system have it ([`uses_amx`]), unless the environment has
+//! `MPNET_BURN_AMX=0`. float32 weights are then the sum of two bfloat16, within `2^-17` of what they were, and so is the
+//! input that they multiply. bfloat16 weights are multiplied as such where the processor has a fast instruction for it
+//! ([`has_bf16_dot_product`]). Their inputs are then rounded to bfloat16, too, and so are attention's products next to
+//! bfloat16 or int8 weights.
 
-mod adamw;
-mod after_attention;
+mod activation;
 mod amx;
-mod attention;
-mod dropout;
-mod encoder_layer;
-mod gelu;
-mod input;
+mod bf16;
+mod features;
+mod float;
 mod int8;
-mod kept;
-mod lanes;
-mod layer_norm;
-mod linear;
-mod math;
-mod matrices;
+mod layer;
+mod packed_linear;
 mod pages;
-mod panels;
 mod prefetch;
-mod product;
+mod schedule;
+mod scratch;
 mod simd;
-mod sums;
 mod threads;
-mod tile;
-mod transpose;
+mod training;
 
-pub use adamw::adamw;
-pub use after_attention::AfterAttention;
-pub use amx::multiplies_bfloat16;
-pub use attention::{
-    Attention, Gradients, PositionBias, Projections, Strided, attention, attention_backward,
-};
-pub use dropout::drop_elements;
-pub use encoder_layer::{Context, EncoderLayer, encoder_layer};
-pub use gelu::{gelu, gelu_backward};
-pub use int8::Int8Matrix;
-pub use layer_norm::{
-    NormGradients, NormParameters, add_layer_norm, layer_norm, layer_norm_backward,
-};
-pub use linear::{Activation, linear};
-pub use panels::PackedLinear;
-pub use product::{Factor, product};
+pub use activation::Activation;
+pub use features::{has_bf16_dot_product, uses_amx};
+pub use int8::matrix::Int8Matrix;
+pub use layer::attention::forward::attention;
+pub use layer::attention::input::{Attention, PositionBias, Projections, Strided};
+pub use layer::encoder_layer::{Context, EncoderLayer, encoder_layer};
+pub use layer::feed_forward::FeedForwardBlock;
+pub use layer::gelu::gelu;
+pub use layer::layer_norm::{LayerNormParameters, add_layer_norm, layer_norm};
+pub use packed_linear::{PackedLinear, linear};
 #[cfg(test)]
-pub(crate) use simd::every;
-pub use sums::{column_sums, sum_of_squares};
-pub use threads::Lanes;
-
-/// Whether dense layers run on the processor's matrix unit: it has one, the system lets this process use it, and
-/// nobody turned it off.
-#[must_use]
-pub fn uses_matrix_unit() -> bool {
-    amx::wanted()
-}
+pub(crate) use simd::arch::every;
+pub use threads::ThreadBudget;
+pub use training::adamw::adamw;
+pub use training::attention_backward::{Gradients, attention_backward};
+pub use training::dropout::dropout;
+pub use training::gelu_backward::gelu_backward;
+pub use training::layer_norm_backward::{LayerNormParameterGradients, layer_norm_backward};
+pub use training::matmul::{Operand, matmul};
+pub use training::sums::{column_sums, sum_of_squares};
 
 #[cfg(test)]
 mod tests;

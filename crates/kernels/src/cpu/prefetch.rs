@@ -9,18 +9,18 @@
 use bytemuck::NoUninit;
 
 /// The part of the next panel that one tile asks for, spread over its steps.
-pub(super) struct Ahead<'a> {
+pub(super) struct Prefetch<'a> {
     rest: &'a [u8],
     /// What a step takes.
     bytes: usize,
-    /// Steps from one request to the next.
+    /// QuantizationParameters from one request to the next.
     every: usize,
     wait: usize,
 }
 
-impl<'a> Ahead<'a> {
+impl<'a> Prefetch<'a> {
     /// Nothing.
-    pub(super) const NOTHING: Self = Self {
+    pub(super) const NONE: Self = Self {
         rest: &[],
         bytes: 0,
         every: usize::MAX,
@@ -92,7 +92,7 @@ mod tests {
         for tiles in 1..10 {
             let mut asked = 0;
             for index in 0..tiles {
-                let mut ahead = Ahead::share(&panel, 4, index, tiles);
+                let mut ahead = Prefetch::share(&panel, 4, index, tiles);
                 assert_eq!(ahead.rest.first(), panel.get(asked));
                 asked += ahead.rest.len();
                 for _ in 0..7 {
@@ -102,7 +102,7 @@ mod tests {
             }
             assert_eq!(asked, panel.len());
         }
-        let mut nothing = Ahead::NOTHING;
+        let mut nothing = Prefetch::NONE;
         nothing.step();
         assert!(nothing.rest.is_empty());
     }

@@ -75,17 +75,17 @@ pub(super) fn reference_linear(
 /// Products of up to 200 terms below 1, summed in float32 in another order: 200 * 2^-24. A matrix
 /// unit keeps 17 significant bits: then as many terms of 2^-15 each (closer: `amx`'s tests).
 fn linear_tolerance() -> f64 {
-    if amx::wanted() { 1e-2 } else { 2e-5 }
+    if uses_amx() { 1e-2 } else { 2e-5 }
 }
 
 fn rounded(values: &[f32]) -> Vec<f32> {
-    let rounded = |value: &f32| f32::from_bits(panels::bfloat16(*value));
+    let rounded = |value: &f32| f32::from_bits(simd::bf16::bfloat16(*value));
     values.iter().map(rounded).collect()
 }
 
 /// The rows of a dense layer with weights of this precision, as they are multiplied.
 fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
-    if precision == Precision::Bfloat16 && amx::multiplies_bfloat16() {
+    if precision == Precision::Bfloat16 && has_bf16_dot_product() {
         rounded(rows)
     } else {
         rows.to_vec()
@@ -94,8 +94,8 @@ fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
 
 /// What a product or a sum may lose: half of the smallest number; products of bfloat16 take what is below `2^-126` for 0.
 fn smallest(precision: Precision) -> f64 {
-    let flushes = precision == Precision::Bfloat16 && amx::multiplies_bfloat16();
-    f64::from(if flushes || amx::wanted() {
+    let flushes = precision == Precision::Bfloat16 && has_bf16_dot_product();
+    f64::from(if flushes || uses_amx() {
         f32::MIN_POSITIVE
     } else {
         f32::from_bits(1)
@@ -124,11 +124,11 @@ proptest! {
         let bias = numbers(columns, seed ^ 2, 1.0);
         let expected = reference_linear(&left, &right, &bias, Activation::Identity);
         let (left_columns, right_columns) = (transposed(&left, depth), transposed(&right, columns));
-        for left in [Factor::Rows(&left), Factor::Columns(&left_columns)] {
-            for right in [Factor::Rows(&right), Factor::Columns(&right_columns)] {
+        for left in [Operand::RowMajor(&left), Operand::ColumnMajor(&left_columns)] {
+            for right in [Operand::RowMajor(&right), Operand::ColumnMajor(&right_columns)] {
                 every::set_of_instructions(|| {
                     let mut output = vec![f32::NAN; rows * columns];
-                    product(left, right, &bias, &mut output);
+                    matmul(left, right, &bias, &mut output);
                     assert_close(&output, &expected, linear_tolerance());
                     Ok::<_, TestCaseError>(())
                 })?;
@@ -178,7 +178,7 @@ proptest! {
                 prop_assert_eq!(&same_bias, &bias);
                 if precision == Precision::Bfloat16 {
                     prop_assert_eq!(&used, &rounded(&weight));
-                } else if !amx::wanted() {
+                } else if !uses_amx() {
                     prop_assert_eq!(&used, &weight);
                 }
                 let mut output = vec![f32::NAN; rows * outputs];
@@ -215,7 +215,7 @@ proptest! {
                 // As many more terms.
                 assert_close(&output, &expected, 13.0 * linear_tolerance());
                 let columns = transposed(&input, depth);
-                product(Factor::Columns(&columns), Factor::Rows(&weight), &bias, &mut output);
+                matmul(Operand::ColumnMajor(&columns), Operand::RowMajor(&weight), &bias, &mut output);
                 let expected = reference_linear(&input, &weight, &bias, Activation::Identity);
                 assert_close(&output, &expected, 13.0 * linear_tolerance());
                 let mut alone = vec![f32::NAN; 33];
@@ -236,7 +236,7 @@ proptest! {
         scale in prop::sample::select(vec![1.0f32, 30.0, 1e-20]),
         seed in any::<u64>(),
     ) {
-        let texts = texts_of(&lengths);
+        let sequences = sequences_of(&lengths);
         let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
         let longest = lengths.iter().copied().max().unwrap_or(0) + 1;
         let joined = numbers(tokens * 3 * width, seed, scale);
@@ -244,7 +244,7 @@ proptest! {
         let part = |part: usize| Strided { values: joined.get(part * width..).unwrap_or(&[]), stride: 3 * width };
         let projections = Projections { query: part(0), key: part(1), value: part(2) };
         let position_bias = PositionBias { values: &bias, length: longest };
-        let input = Attention { projections, bias: position_bias, texts: &texts, heads, head_size, dropout: None, precision: Precision::Float32 };
+        let input = Attention { projections, bias: position_bias, sequences: &sequences, heads, head_size, dropout: None, precision: Precision::Float32 };
         // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
         let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
         let expected = reference_attention(&input);
@@ -277,7 +277,7 @@ proptest! {
         }
         every::set_of_instructions(|| {
             let mut values = values.clone();
-            let norm = NormParameters { scale: &gamma, shift: &beta, epsilon };
+            let norm = LayerNormParameters { gamma: &gamma, beta: &beta, epsilon };
             add_layer_norm(&mut values, &residual, norm);
             // Differences to a mean of the same size, and a root: a few units of 2^-24, times `gamma`.
             assert_close(&values, &expected, 2e-5);
@@ -286,8 +286,8 @@ proptest! {
     }
 }
 
-pub(super) fn texts_of(lengths: &[usize]) -> Vec<Range<usize>> {
-    crate::Texts::of_lengths(lengths.iter().copied())
+pub(super) fn sequences_of(lengths: &[usize]) -> Vec<Range<usize>> {
+    crate::SequenceRanges::of_lengths(lengths.iter().copied())
         .ranges()
         .to_vec()
 }
@@ -296,7 +296,7 @@ pub(super) fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
     let Attention {
         projections,
         bias,
-        texts,
+        sequences,
         heads,
         head_size,
         ..
@@ -305,27 +305,29 @@ pub(super) fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
     let at = |matrix: Strided<'_>, row: usize, column: usize| {
         f64::from(matrix.values[row * matrix.stride + column])
     };
-    let mut output = vec![0.0; texts.last().map_or(0, |text| text.end) * width];
-    for text in texts {
+    let mut output = vec![0.0; sequences.last().map_or(0, |sequence| sequence.end) * width];
+    for sequence in sequences {
         for head in 0..heads {
             let columns = head * head_size..(head + 1) * head_size;
-            for query in text.clone() {
+            for query in sequence.clone() {
                 let score = |key: usize| {
                     let products = columns.clone().map(|column| {
                         at(projections.query, query, column) * at(projections.key, key, column)
                     });
-                    let place =
-                        (head * bias.length + query - text.start) * bias.length + key - text.start;
+                    let place = (head * bias.length + query - sequence.start) * bias.length + key
+                        - sequence.start;
                     products.sum::<f64>() / (head_size as f64).sqrt()
                         + f64::from(bias.values[place])
                 };
-                let scores: Vec<f64> = text.clone().map(score).collect();
+                let scores: Vec<f64> = sequence.clone().map(score).collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let weights: Vec<f64> =
                     scores.iter().map(|score| (score - largest).exp()).collect();
                 let sum: f64 = weights.iter().sum();
                 for column in columns.clone() {
-                    let values = text.clone().map(|key| at(projections.value, key, column));
+                    let values = sequence
+                        .clone()
+                        .map(|key| at(projections.value, key, column));
                     output[query * width + column] = weights
                         .iter()
                         .zip(values)
@@ -409,13 +411,13 @@ fn bfloat16_weights_are_rounded_to_the_nearest() {
     assert!(rounded[6].is_nan());
     assert_eq!(bias, [0.5; 7]);
     // One panel: a row of the widest registers, or two tiles.
-    let most = if amx::multiplies_bfloat16() { 2048 } else { 64 };
+    let most = if has_bf16_dot_product() { 2048 } else { 64 };
     assert!((14..=most).contains(&packed.bytes()));
 }
 
 #[test]
 fn a_wide_and_a_short_product_agree_to_the_bit() {
-    // Many rows are shared out by rows, few by panels: a text's vector must not depend on it.
+    // Many rows are shared out by rows, few by panels: a sequence's vector must not depend on it.
     let (weight, bias) = (numbers(64 * 96, 1, 1.0), numbers(96, 2, 1.0));
     let packed = PackedLinear::pack(&[(&weight, &bias)], Precision::Float32);
     let input = numbers(500 * 64, 3, 1.0);
@@ -437,7 +439,7 @@ fn what_is_not_finite_stays_so() {
         linear(&input, &packed, activation, &mut output);
         assert!(output[0].is_nan());
         // A matrix unit makes not-a-number of it: see `amx`.
-        assert!(output[1] == f32::INFINITY || amx::wanted() && output[1].is_nan());
+        assert!(output[1] == f32::INFINITY || uses_amx() && output[1].is_nan());
         assert_eq!(output[2], 0.0);
     }
 }
@@ -445,8 +447,8 @@ fn what_is_not_finite_stays_so() {
 /// A register's width more than the bias, so that no slice of it ends within one.
 #[test]
 #[should_panic(expected = "a bias for every key")]
-fn a_text_longer_than_the_bias_is_refused() {
-    let texts = texts_of(&[32]);
+fn a_sequence_longer_than_the_bias_is_refused() {
+    let sequences = sequences_of(&[32]);
     let (joined, bias) = (numbers(32 * 8, 1, 1.0), numbers(2 * 16 * 16, 2, 1.0));
     let part = Strided {
         values: &joined,
@@ -462,7 +464,7 @@ fn a_text_longer_than_the_bias_is_refused() {
             values: &bias,
             length: 16,
         },
-        texts: &texts,
+        sequences: &sequences,
         heads: 2,
         head_size: 4,
         dropout: None,

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    static LANES: RefCell<Option<Lanes>> = const { RefCell::new(None) };
+    static BUDGET: RefCell<Option<ThreadBudget>> = const { RefCell::new(None) };
 }
 
 /// Computations side by side, whose calls into this crate share the threads among themselves.
 #[derive(Clone, Debug)]
-pub struct Lanes(Arc<AtomicUsize>);
+pub struct ThreadBudget(Arc<AtomicUsize>);
 
-impl Lanes {
+impl ThreadBudget {
     /// So many, of which each is to [run](Self::run).
     #[must_use]
     pub fn new(count: usize) -> Self {
@@ -29,14 +29,14 @@ impl Lanes {
     ///
     /// Work of others, which this thread may be given while it waits for pieces, shares the threads in the same way.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Running<'a>(&'a Lanes, Option<Lanes>);
+        struct Running<'a>(&'a ThreadBudget, Option<ThreadBudget>);
         impl Drop for Running<'_> {
             fn drop(&mut self) {
                 self.0.0.fetch_sub(1, Ordering::Relaxed);
-                LANES.set(self.1.take());
+                BUDGET.set(self.1.take());
             }
         }
-        let _running = Running(self, LANES.replace(Some(self.clone())));
+        let _running = Running(self, BUDGET.replace(Some(self.clone())));
         work()
     }
 }
@@ -44,8 +44,8 @@ impl Lanes {
 /// How many threads a call of this one is shared out over.
 pub(super) fn threads() -> usize {
     let all = rayon::current_num_threads();
-    LANES.with_borrow(|lanes| match lanes {
-        Some(Lanes(running)) => (all / running.load(Ordering::Relaxed).max(1)).max(1),
+    BUDGET.with_borrow(|budget| match budget {
+        Some(ThreadBudget(running)) => (all / running.load(Ordering::Relaxed).max(1)).max(1),
         None => all,
     })
 }
@@ -55,21 +55,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_share_the_threads_that_there_are() {
+    fn a_budget_shares_the_threads_that_there_are() {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(6)
             .build()
             .unwrap();
         pool.install(|| {
-            let lanes = Lanes::new(4);
+            let budget = ThreadBudget::new(4);
             assert_eq!(threads(), 6);
-            let within = Lanes::new(9);
-            let seen = lanes.run(|| (threads(), within.run(threads), threads()));
+            let within = ThreadBudget::new(9);
+            let seen = budget.run(|| (threads(), within.run(threads), threads()));
             assert_eq!(seen, (1, 1, 1));
             // Three are left, then two, then one.
-            assert_eq!([(); 3].map(|()| lanes.run(threads)), [2, 3, 6]);
+            assert_eq!([(); 3].map(|()| budget.run(threads)), [2, 3, 6]);
             assert_eq!(threads(), 6);
-            let failed = std::panic::catch_unwind(|| Lanes::new(1).run(|| panic!("on purpose")));
+            let failed =
+                std::panic::catch_unwind(|| ThreadBudget::new(1).run(|| panic!("on purpose")));
             assert!(failed.is_err());
             assert_eq!(threads(), 6);
         });

@@ -1,4 +1,4 @@
-//! Numbers at the edges of float32, masks, texts without a token, and whole numbers of eight bits: the fast bodies
+//! Numbers at the edges of float32, masks, sequences without a token, and whole numbers of eight bits: the fast bodies
 //! against the default ones.
 
 use super::*;
@@ -33,8 +33,8 @@ fn sized<const D: usize>(shape: [usize; D], magnitude: f32) -> Tensor<Flex, D> {
 
 /// What a sum may lose where numbers are subnormal; products of bfloat16 take those for 0.
 fn smallest(precision: Precision) -> f64 {
-    let flushes = precision == Precision::Bfloat16 && crate::cpu::multiplies_bfloat16();
-    f64::from(if flushes || crate::cpu::uses_matrix_unit() {
+    let flushes = precision == Precision::Bfloat16 && crate::cpu::has_bf16_dot_product();
+    f64::from(if flushes || crate::cpu::uses_amx() {
         f32::MIN_POSITIVE
     } else {
         f32::from_bits(1)
@@ -95,8 +95,8 @@ proptest! {
             let activation = if gelu { Activation::Gelu } else { Activation::Identity };
             let packed = Flex::pack_linear(&[(weight, bias)], precision).unwrap();
             let packed = LinearWeights::Packed(packed);
-            let default = plain::dense(values.clone(), packed.clone(), activation);
-            let fast = Flex::dense(values, packed, activation);
+            let default = reference::linear(values.clone(), packed.clone(), activation);
+            let fast = Flex::linear(values, packed, activation);
             // As between numbers of a common size, and every product may lose half of the smallest.
             let bound = 8e-5 * f64::from(magnitude) + smallest(precision) * (input + 1) as f64;
             assert_within(fast, default, |_| bound);
@@ -119,8 +119,8 @@ proptest! {
             let packed = Flex::pack_linear(&layer, Precision::Int8).unwrap();
             let weights = packed.unpack().0;
             let packed = LinearWeights::Packed(packed);
-            let default = plain::dense(values.clone(), packed.clone(), Activation::Identity);
-            let fast = Flex::dense(values.clone(), packed, Activation::Identity);
+            let default = reference::linear(values.clone(), packed.clone(), Activation::Identity);
+            let fast = Flex::linear(values.clone(), packed, Activation::Identity);
             let values = floats(values);
             let bound = |index: usize| {
                 let (row, column) = (index / output, index % output);
@@ -155,7 +155,7 @@ proptest! {
             // The error function is within 4e-7 and is multiplied with the number.
             let bound = |index: usize| 1e-6 * f64::from(numbers[index].abs()) + smallest(Precision::Float32);
             assert_within(Flex::exact_gelu(values.clone()), default, bound);
-            let default = plain::exact_gelu_backward(values.clone(), direction.clone());
+            let default = reference::exact_gelu_backward(values.clone(), direction.clone());
             let directions = floats(direction.clone());
             let bound = |index: usize| 4e-6 * f64::from(directions[index].abs());
             assert_within(Flex::exact_gelu_backward(values, direction), default, bound);
@@ -173,17 +173,17 @@ proptest! {
         every::set_of_instructions(|| {
             let (values, residual) = (sized([rows, width], magnitude), sized([rows, width], magnitude));
             let size = f64::from(magnitude);
-            let norm = Norm { epsilon: 1e-5 * size * size, ..norm(width) };
+            let norm = LayerNormWeights { epsilon: 1e-5 * size * size, ..norm(width) };
             let sum = values.clone() + residual.clone();
-            let default = plain::normalize(sum.clone(), norm.clone());
+            let default = reference::layer_norm(sum.clone(), norm.clone());
             let fast = Flex::add_layer_norm(values, residual, norm.clone());
             assert_within(fast, default, |_| 2e-5);
             let direction = random([rows, width], 1.0);
-            let default = plain::normalize_backward(sum.clone(), norm.clone(), direction.clone());
-            let fast = Flex::normalize_backward(sum, norm, direction);
+            let default = reference::layer_norm_backward(sum.clone(), norm.clone(), direction.clone());
+            let fast = Flex::layer_norm_backward(sum, norm, direction);
             assert_within(fast.values, default.values, |_| 8e-5 / size);
-            assert_within(fast.scale, default.scale, |_| 8e-5);
-            assert_within(fast.shift, default.shift, |_| 8e-5);
+            assert_within(fast.gamma, default.gamma, |_| 8e-5);
+            assert_within(fast.beta, default.beta, |_| 8e-5);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -200,7 +200,7 @@ proptest! {
         drops in any::<bool>(),
     ) {
         every::set_of_instructions(|| {
-            let Attended { projections: [query, key, value], bias, texts, direction } =
+            let Attended { projections: [query, key, value], bias, sequences, direction } =
                 Attended::new(lengths.clone(), heads, head_size, false);
             // Large queries would only pick single keys.
             let projections = [query, key, value * magnitude];
@@ -208,24 +208,24 @@ proptest! {
             let dropout = dropout(drops);
             let size = f64::from(magnitude);
             let default =
-                plain::attention_within(projections.clone(), bias.clone(), &texts, dropout);
-            let fast = Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout, Precision::Float32);
+                reference::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout);
+            let fast = Flex::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout, Precision::Float32);
             assert_within(fast, default.clone(), |_| 2e-5 * size + 40.0 * smallest(Precision::Float32));
             // Of 32 products of numbers up to 1, rounded by 2^-9 each, over the root of 32: scores that are off by 0.022 at
             // most, and weights by twice that and what they are rounded by themselves.
             for precision in [Precision::Bfloat16, Precision::Int8] {
                 let rounded =
-                    Flex::attention_within(projections.clone(), bias.clone(), &texts, dropout, precision);
+                    Flex::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout, precision);
                 assert_within(rounded, default.clone(), |_| 0.05 * size + 40.0 * smallest(Precision::Bfloat16));
             }
 
             let back = |fast: bool| {
                 let body = if fast {
-                    Flex::attention_within_backward
+                    Flex::varlen_attention_backward
                 } else {
-                    plain::attention_within_backward
+                    reference::varlen_attention_backward
                 };
-                body(projections.clone(), bias.clone(), &texts, dropout, direction.clone(), true)
+                body(projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), true)
             };
             let (fast, default) = (back(true), back(false));
             // The gradient of the values knows nothing of their size, the others go with it.
@@ -244,13 +244,14 @@ proptest! {
 /// As burn's softmax (and PyTorch's) has it.
 #[test]
 fn a_query_that_infinity_hides_all_keys_from_has_no_number() {
-    let texts = Texts::of_lengths([3]);
+    let sequences = SequenceRanges::of_lengths([3]);
     let projections = [(); 3].map(|()| random([3, 8], 1.0));
     let hidden = Tensor::<Flex, 4>::full([1, 2, 3, 3], f32::NEG_INFINITY, &Default::default());
-    let default = plain::attention_within(projections.clone(), hidden.clone(), &texts, None);
+    let default =
+        reference::varlen_attention(projections.clone(), hidden.clone(), &sequences, None);
     let fast = |precision| {
         let projections = projections.clone();
-        Flex::attention_within(projections, hidden.clone(), &texts, None, precision)
+        Flex::varlen_attention(projections, hidden.clone(), &sequences, None, precision)
     };
     let [fast, rounded] = [Precision::Float32, Precision::Bfloat16].map(fast);
     for values in [fast, rounded, default].map(floats) {
@@ -267,37 +268,49 @@ fn texts_without_a_token_have_no_rows_and_take_none() {
         vec![0],
         vec![0, 0],
     ] {
-        let tokens = Texts::of_lengths(lengths.clone()).tokens();
+        let tokens = SequenceRanges::of_lengths(lengths.clone()).tokens();
         let Attended {
             projections,
             bias,
-            texts,
+            sequences,
             direction,
         } = Attended::new(lengths, 2, 4, false);
-        let default = plain::attention_within(projections.clone(), bias.clone(), &texts, None);
-        let fast = Flex::attention_within(
+        let default =
+            reference::varlen_attention(projections.clone(), bias.clone(), &sequences, None);
+        let fast = Flex::varlen_attention(
             projections.clone(),
             bias.clone(),
-            &texts,
+            &sequences,
             None,
             Precision::Float32,
         );
         assert_eq!(fast.dims(), [tokens, 8]);
         assert_within(fast, default.clone(), |_| 2e-5);
         let projected = projections.clone();
-        let rounded =
-            Flex::attention_within(projected, bias.clone(), &texts, None, Precision::Bfloat16);
+        let rounded = Flex::varlen_attention(
+            projected,
+            bias.clone(),
+            &sequences,
+            None,
+            Precision::Bfloat16,
+        );
         assert_within(rounded, default, |_| 0.05);
-        let back = Flex::attention_within_backward(
+        let back = Flex::varlen_attention_backward(
             projections.clone(),
             bias.clone(),
-            &texts,
+            &sequences,
             None,
             direction.clone(),
             true,
         );
-        let default =
-            plain::attention_within_backward(projections, bias, &texts, None, direction, true);
+        let default = reference::varlen_attention_backward(
+            projections,
+            bias,
+            &sequences,
+            None,
+            direction,
+            true,
+        );
         for (fast, default) in back
             .query_key_value
             .into_iter()

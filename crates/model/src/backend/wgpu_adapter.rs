@@ -1,6 +1,8 @@
 //! Which graphics adapters there are. burn-wgpu panics on one that is not there, so it is asked for
 //! one that is.
 
+use std::sync::OnceLock;
+
 use burn_wgpu::WgpuDevice;
 use wgpu::{AdapterInfo, DeviceType};
 
@@ -13,8 +15,10 @@ pub(super) struct Adapter {
 }
 
 /// The adapter of that number, in the order in which the system lists them, or the fastest.
-pub(super) fn find(number: Option<usize>) -> Result<Adapter, DeviceError> {
-    let adapters = list();
+pub(super) fn find(number: Option<usize>) -> Result<&'static Adapter, DeviceError> {
+    // Asking the system takes a while, and its answer stays the same.
+    static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
+    let adapters = ADAPTERS.get_or_init(list);
     let available = match adapters.len() {
         0 => "no adapter for Vulkan or Metal".to_owned(),
         count => format!(
@@ -27,9 +31,9 @@ pub(super) fn find(number: Option<usize>) -> Result<Adapter, DeviceError> {
         ),
     };
     let found = match number {
-        Some(number) => adapters.into_iter().nth(number),
+        Some(number) => adapters.get(number),
         None => adapters
-            .into_iter()
+            .iter()
             .min_by_key(|adapter| slowness(adapter.info.device_type)),
     };
     found.ok_or(DeviceError::NotFound {

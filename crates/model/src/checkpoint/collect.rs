@@ -9,8 +9,9 @@ use burn_store::{ModuleSnapshot, TensorSnapshot};
 
 use super::names::tensors;
 use super::weights::WeightsFile;
+use crate::boxed_error::BoxedError;
 use crate::config::MpNetConfig;
-use crate::error::{BoxedError, ModelError, Result};
+use crate::error::{ModelError, Result};
 use crate::network::MpNet;
 
 /// The network's tensors under their checkpoint names and in PyTorch's layout.

@@ -135,7 +135,7 @@ fn join(
     let deepest = weights
         .iter()
         .filter_map(|weight| weight.named.shape.last());
-    if precision == Precision::Int8 && deepest.max() <= Some(&Int8Matrix::MOST_INPUTS) {
+    if precision == Precision::Int8 && deepest.max() <= Some(&Int8Matrix::MAX_INPUTS) {
         let matrices = collect(&weights, StoredTensor::quantized)?;
         let layers: Vec<(&Int8Matrix, &[f32])> = matrices.iter().zip(biases).collect();
         return Ok(PackedLinear::pack_int8(&layers));

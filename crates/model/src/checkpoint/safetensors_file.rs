@@ -16,7 +16,7 @@ use burn::tensor::{Bytes, DType, Shape, TensorData};
 use burn_store::{TensorSnapshot, TensorSnapshotError};
 use safetensors::tensor::{Dtype, Metadata};
 
-use crate::error::BoxedError;
+use crate::boxed_error::BoxedError;
 
 /// What stands before the header: its length.
 const LENGTH_BYTES: u64 = 8;

@@ -11,8 +11,9 @@ use kernels::{Int8Matrix, Precision};
 
 use super::names::{NamedTensor, SCALE_SUFFIX, UNUSED, tensors};
 use super::safetensors_file;
+use crate::boxed_error::BoxedError;
 use crate::config::MpNetConfig;
-use crate::error::{BoxedError, ModelError, Result};
+use crate::error::{ModelError, Result};
 use crate::guard::guarded;
 
 pub(super) const SAFETENSORS_FILE: &str = "model.safetensors";

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::DEFAULT_MODEL;
-use crate::error::BoxedError;
+use super::names::DEFAULT_MODEL;
+use crate::boxed_error::BoxedError;
 
 /// What keeps a name from becoming a folder.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::checkpoint::modules::{self, POOLING_FILE, Stack};
 
-/// The weights that are preferred, and those that older repositories have.
+/// The preferred weights, and those of older repositories.
 pub(super) const SAFETENSORS: &str = "model.safetensors";
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
 
@@ -21,17 +21,21 @@ const SMALL_FILES: &[&str] = &[
     "vocab.txt",
 ];
 
-/// The folders of the modules: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
-const MODULE_FOLDERS: &str = "[0-9]_*";
+/// Whether to download a file of a repository: these weights and the small files, at the top or in
+/// the folder of a module.
+pub(super) fn is_wanted(file: &str, weights: &str) -> bool {
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    (name == weights || SMALL_FILES.contains(&name)) && (folder.is_empty() || is_module(folder))
+}
 
-/// What to download: these weights and the small files, at the top or in the folder of a module.
-pub(super) fn patterns(weights: &str) -> Vec<String> {
-    SMALL_FILES
-        .iter()
-        .copied()
-        .chain([weights])
-        .flat_map(|name| [name.to_owned(), format!("{MODULE_FOLDERS}/{name}")])
-        .collect()
+/// The folder of a module: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
+fn is_module(folder: &str) -> bool {
+    let mut characters = folder.chars();
+    characters
+        .next()
+        .is_some_and(|first| first.is_ascii_digit())
+        && characters.next() == Some('_')
+        && !folder.contains('/')
 }
 
 /// Whether the encoder's folder has weights. Where there is no telling which folder that is, no

@@ -1,21 +1,24 @@
-//! The Hugging Face hub and its cache, by the `hf-hub` crate.
+//! A model of the Hugging Face hub, in its cache or fetched into it.
 
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
-use hf_hub::{HFClient, HFClientSync, HFError};
-
-use super::files::{PYTORCH, SAFETENSORS, holds_weights, missing_file, patterns};
+use super::cache::{self, ModelCache};
+use super::client::{Client, HubAddress};
+use super::files::{PYTORCH, SAFETENSORS, holds_weights, is_wanted, missing_file};
 use super::{DownloadProgress, HubOptions};
-use crate::error::BoxedError;
-
-/// How long a silent network is waited for before the next place is asked.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::boxed_error::BoxedError;
 
 /// How often the caller is asked whether to go on.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 17;
 
 /// A model's repository.
 #[derive(Clone, Copy)]
@@ -24,62 +27,52 @@ pub(super) struct Repository<'a> {
     pub model: &'a str,
     /// The cache folder, where it is not the usual one.
     pub cache: Option<&'a Path>,
+    /// The hub, where it is not the one of the environment.
+    pub hub: Option<&'a HubAddress>,
 }
 
 impl Repository<'_> {
     /// The folder in the cache, if all of the model is there.
     pub(super) fn cached(&self, options: &HubOptions) -> Result<PathBuf, BoxedError> {
-        let client = self.client()?;
-        let cache = client.cache_dir().to_owned();
-        let folder = HFClientSync::from_inner(client)?
-            .model(self.owner, self.model)
-            .snapshot_download()
-            .maybe_revision(options.revision.clone())
-            .local_files_only(true)
-            .send()
-            .map_err(|error| match error {
-                HFError::LocalEntryNotFound { .. } => {
-                    BoxedError::from(format!("{} does not have it", cache.display()))
-                }
-                error => error.into(),
-            })?;
-        complete(folder)
+        match self.model_cache(options).snapshot()? {
+            Some(folder) => complete(folder),
+            None => Err(format!("{} does not have it", self.cache_folder().display()).into()),
+        }
     }
 
     /// Downloads the model into the cache.
     pub(super) fn download(&self, options: &HubOptions) -> Result<PathBuf, BoxedError> {
-        let client = HFClientSync::from_inner(self.client()?)?;
-        let repository = client.model(self.owner, self.model);
-        let revision = options.revision.clone();
-        let (sender, receiver) = mpsc::channel();
-        // On a thread of its own: the caller can then break off even while the network is silent.
-        let download = std::thread::spawn(move || -> Result<PathBuf, HFError> {
-            let fetch = |patterns: Vec<String>| {
-                repository
-                    .snapshot_download()
-                    .maybe_revision(revision.clone())
-                    .allow_patterns(patterns)
-                    .progress(Reporter(sender.clone()))
-                    .send()
-            };
-            let folder = fetch(patterns(SAFETENSORS))?;
-            if holds_weights(&folder) {
-                Ok(folder)
-            } else {
-                fetch(patterns(PYTORCH))
-            }
-        });
+        let address = self
+            .hub
+            .cloned()
+            .unwrap_or_else(HubAddress::from_environment);
+        let name = format!("{}/{}", self.owner, self.model);
+        let (progress, received) = mpsc::channel();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let transfer = Transfer {
+            client: Client::new(address),
+            name: name.clone(),
+            cache: self.model_cache(options),
+            progress,
+            stopped: Arc::clone(&stopped),
+        };
+        // On its own thread: the caller can then break off even while the network is silent.
+        let download = std::thread::spawn(move || transfer.run());
         let mut progress = DownloadProgress {
-            label: format!("{}/{}", self.owner, self.model),
+            label: name,
             ..DownloadProgress::default()
         };
         loop {
-            match receiver.recv_timeout(TICK) {
+            match received.recv_timeout(TICK) {
                 Ok((received, total)) => (progress.received, progress.total) = (received, total),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            options.report(&progress)?;
+            if let Err(interrupted) = options.report(&progress) {
+                // The thread ends after the bytes that it waits for.
+                stopped.store(true, Ordering::Relaxed);
+                return Err(interrupted.into());
+            }
         }
         let folder = download
             .join()
@@ -87,19 +80,18 @@ impl Repository<'_> {
         complete(folder)
     }
 
-    fn client(&self) -> Result<HFClient, BoxedError> {
-        let network = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("mpnet-burn/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        let mut builder = HFClient::builder()
-            .client(network)
-            .retry_max_attempts(2)
-            .retry_base_delay(Duration::from_millis(300));
-        if let Some(cache) = self.cache {
-            builder = builder.cache_dir(cache);
-        }
-        Ok(builder.build()?)
+    fn cache_folder(&self) -> PathBuf {
+        self.cache
+            .map_or_else(cache::folder_of_this_user, Path::to_owned)
+    }
+
+    fn model_cache(&self, options: &HubOptions) -> ModelCache {
+        ModelCache::new(
+            &self.cache_folder(),
+            self.owner,
+            self.model,
+            options.revision.as_deref(),
+        )
     }
 }
 
@@ -110,30 +102,123 @@ fn complete(folder: PathBuf) -> Result<PathBuf, BoxedError> {
     }
 }
 
-/// Sends bytes received and bytes in all to the thread that waits.
-struct Reporter(Sender<(u64, Option<u64>)>);
+/// A download, on its thread.
+struct Transfer {
+    client: Client,
+    /// `owner/model`.
+    name: String,
+    cache: ModelCache,
+    /// Bytes received and, where known, in all.
+    progress: Sender<(u64, Option<u64>)>,
+    /// The caller broke off.
+    stopped: Arc<AtomicBool>,
+}
 
-impl ProgressHandler for Reporter {
-    fn on_progress(&self, event: &ProgressEvent) {
-        let ProgressEvent::Download(event) = event else {
-            return;
-        };
-        let numbers = match event {
-            DownloadEvent::AggregateProgress {
-                bytes_completed,
-                total_bytes,
-                ..
-            } => Some((*bytes_completed, *total_bytes)),
-            // The weights are nearly all of it: a file at a time, the largest that moves.
-            DownloadEvent::Progress { files } => files
+impl Transfer {
+    fn run(&self) -> Result<PathBuf, BoxedError> {
+        let listing = self.client.list(&self.name, self.cache.revision())?;
+        let folder = self.cache.snapshot_of(&listing.commit);
+        for weights in [SAFETENSORS, PYTORCH] {
+            let missing: Vec<_> = listing
+                .files
                 .iter()
-                .map(|file| (file.bytes_completed, file.total_bytes))
-                .max_by_key(|(_, total)| *total),
-            _ => None,
+                .filter(|file| is_wanted(&file.name, weights) && !folder.join(&file.name).exists())
+                .collect();
+            for file in &missing {
+                file.check()?;
+            }
+            let mut total = missing.iter().map(|file| file.size).sum::<Option<u64>>();
+            let mut received = 0;
+            for file in missing {
+                let size = self.fetch(&listing.commit, &file.name, &mut |bytes, size| {
+                    // Without sizes in the listing, the weights are nearly all of it: a file at a time.
+                    let (before, total) = match total {
+                        Some(total) => (received, Some(total)),
+                        None => (0, size),
+                    };
+                    // The waiting thread is gone if the caller broke off.
+                    let _ = self.progress.send((before + bytes, total));
+                })?;
+                received += size;
+                // A wrong size in the listing must not push the progress beyond its end.
+                total = total.map(|total| total.max(received));
+            }
+            if holds_weights(&folder) {
+                break;
+            }
+        }
+        self.cache.write_ref(&listing.commit)?;
+        Ok(folder)
+    }
+
+    /// Downloads a file into the cache and returns its size; `report` gets the bytes so far and in all.
+    fn fetch(
+        &self,
+        commit: &str,
+        file: &str,
+        report: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<u64, BoxedError> {
+        let mut download = self.client.open(&self.name, commit, file)?;
+        let blob = self.cache.blob(&download.etag);
+        if let Some(blobs) = blob.parent() {
+            std::fs::create_dir_all(blobs)?;
+        }
+        let _lock = self.cache.lock(&download.etag, &|| self.check_stopped())?;
+        // The same content may be there by another revision, or by a process that held the lock.
+        let size = match std::fs::metadata(&blob) {
+            Ok(found) => found.len(),
+            Err(_) => {
+                let partial = blob.with_file_name(format!("{}.incomplete", download.etag));
+                let fetched = self.copy(&mut download.body, &partial, |bytes| {
+                    report(bytes, download.size);
+                });
+                fetched
+                    .and_then(|size| match download.size {
+                        Some(expected) if expected != size => Err(io::Error::new(
+                            io::ErrorKind::UnexpectedEof,
+                            format!("{size} of {expected} bytes came"),
+                        )),
+                        _ => std::fs::rename(&partial, &blob).map(|()| size),
+                    })
+                    .inspect_err(|_| {
+                        // Of no use: the next run begins with the first byte.
+                        let _ = std::fs::remove_file(&partial);
+                    })
+                    .map_err(|error| format!("{file}: {error}"))?
+            }
         };
-        if let Some((received, total)) = numbers {
-            // The waiting thread has gone when the caller broke off.
-            let _ = self.0.send((received, (total > 0).then_some(total)));
+        self.cache.link(commit, file, &download.etag)?;
+        Ok(size)
+    }
+
+    fn copy(
+        &self,
+        from: &mut dyn Read,
+        path: &Path,
+        mut report: impl FnMut(u64),
+    ) -> io::Result<u64> {
+        let mut file = File::create(path)?;
+        let mut buffer = vec![0; BUFFER];
+        let mut size = 0;
+        loop {
+            self.check_stopped()?;
+            let read = from.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read])?;
+            size += read as u64;
+            report(size);
+        }
+        file.sync_all()?;
+        Ok(size)
+    }
+
+    fn check_stopped(&self) -> io::Result<()> {
+        if self.stopped.load(Ordering::Relaxed) {
+            Err(io::Error::other("the caller broke off"))
+        } else {
+            Ok(())
         }
     }
 }

@@ -7,10 +7,13 @@
 //! 4. the Hugging Face hub (`HF_ENDPOINT`, `HF_TOKEN`; not with `HF_HUB_OFFLINE`);
 //! 5. for [`DEFAULT_MODEL`] alone, its mirror in the Python package registry.
 
-mod error;
+mod cache;
+mod client;
+pub(crate) mod error;
 mod files;
 mod hugging_face;
 mod mirror;
+mod names;
 mod pip;
 
 use std::fmt;
@@ -19,14 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::{Attempt, HubError};
+pub use names::DEFAULT_MODEL;
+use names::owner_and_model;
 
-use crate::error::BoxedError;
-
-/// The model that this project is made for.
-pub const DEFAULT_MODEL: &str = "sentence-transformers/all-mpnet-base-v2";
-
-/// Owner of the models that are named without one, as in sentence-transformers.
-const DEFAULT_OWNER: &str = "sentence-transformers";
+use crate::boxed_error::BoxedError;
 
 /// How a name is looked up.
 #[derive(Clone, Default)]
@@ -151,6 +150,8 @@ pub fn resolve(name: &str, options: &HubOptions) -> Result<ModelFolder, HubError
 struct Places {
     /// That of Hugging Face; where its own rules say unless set.
     hugging_face: Option<PathBuf>,
+    /// The hub itself; that of the environment unless set.
+    hub: Option<client::HubAddress>,
     /// Ours, for what comes from the mirror; none where the system names no cache folder.
     mirror: Option<PathBuf>,
 }
@@ -162,6 +163,7 @@ impl Places {
             .or_else(|| dirs::cache_dir().map(|cache| cache.join("mpnet-burn")));
         Self {
             hugging_face: None,
+            hub: None,
             mirror,
         }
     }
@@ -188,6 +190,7 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         owner,
         model,
         cache: places.hugging_face.as_deref(),
+        hub: places.hub.as_ref(),
     };
     match hub.cached(options) {
         Ok(path) => return found(path, Origin::HuggingFaceCache),
@@ -233,18 +236,7 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
     })
 }
 
-/// Takes a hub name apart; none for what can only be a path.
-fn owner_and_model(name: &str) -> Option<(&str, &str)> {
-    let (owner, model) = name.split_once('/').unwrap_or((DEFAULT_OWNER, name));
-    // What the hub allows in a name; `.` and `..` and everything absolute is a path.
-    let allowed = |part: &str| {
-        part.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    (allowed(owner) && allowed(model)).then_some((owner, model))
-}
-
+#[cfg(test)]
+mod download_tests;
 #[cfg(test)]
 mod tests;

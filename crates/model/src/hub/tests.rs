@@ -1,10 +1,12 @@
 //! Names and places, without a network.
 
+use super::names::DEFAULT_OWNER;
 use super::*;
 
 fn nowhere(root: &Path) -> Places {
     Places {
         hugging_face: Some(root.join("hugging-face")),
+        hub: None,
         mirror: Some(root.join("mirror")),
     }
 }
@@ -184,16 +186,29 @@ fn a_model_with_its_encoder_in_a_folder_is_found_by_name() {
 
 #[test]
 fn files_in_the_folders_of_modules_are_downloaded_too() {
-    let patterns = files::patterns("model.safetensors");
-    for pattern in [
+    let wanted = |file| files::is_wanted(file, "model.safetensors");
+    for file in [
         "config.json",
         "model.safetensors",
-        "[0-9]_*/config.json",
-        "[0-9]_*/tokenizer.json",
-        "[0-9]_*/sentence_bert_config.json",
-        "[0-9]_*/model.safetensors",
+        "0_Transformer/config.json",
+        "0_Transformer/tokenizer.json",
+        "0_Transformer/sentence_bert_config.json",
+        "0_Transformer/model.safetensors",
+        "1_Pooling/config.json",
     ] {
-        assert!(patterns.iter().any(|p| p == pattern), "{pattern}");
+        assert!(wanted(file), "{file}");
+    }
+    // Other formats, other weights, and folders that no module has.
+    for file in [
+        "pytorch_model.bin",
+        "onnx/model.onnx",
+        "onnx/config.json",
+        "1_Pooling/deeper/config.json",
+        "1_/../config.json",
+        "../config.json",
+        "/config.json",
+    ] {
+        assert!(!wanted(file), "{file}");
     }
 }
 

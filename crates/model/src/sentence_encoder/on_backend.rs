@@ -86,7 +86,7 @@ struct OnBackend<B: Backend> {
 impl<B: EncoderOps> PooledVectors for OnBackend<B> {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
         // Where a text takes the corner that it needs, there are fewer lengths to keep biases for.
-        let length = if B::END_TO_END {
+        let length = if B::VARLEN {
             batch.length().next_multiple_of(BIAS_STEP)
         } else {
             batch.length()

@@ -1,4 +1,4 @@
-//! What the integration tests share: the fixtures, and the backend and device under test.
+//! Shared by the integration tests: fixtures and comparisons.
 #![allow(dead_code, reason = "every test target uses a part of it")]
 
 use std::path::PathBuf;
@@ -6,28 +6,12 @@ use std::path::PathBuf;
 use model::Device;
 use safetensors::SafeTensors;
 
-#[cfg(feature = "cpu")]
-pub(crate) type TestBackend = burn_flex::Flex;
-#[cfg(all(feature = "ndarray", not(feature = "cpu")))]
-pub(crate) type TestBackend = burn_ndarray::NdArray;
-#[cfg(all(feature = "wgpu", not(any(feature = "cpu", feature = "ndarray"))))]
-pub(crate) type TestBackend = burn_wgpu::Wgpu;
-#[cfg(all(
-    feature = "cuda",
-    not(any(feature = "cpu", feature = "ndarray", feature = "wgpu"))
-))]
-pub(crate) type TestBackend = burn_cuda::Cuda;
+use crate::test_device::test_device;
 
-/// The device of [`TestBackend`].
-pub(crate) const DEVICE: Device = if cfg!(feature = "cpu") {
-    Device::Cpu
-} else if cfg!(feature = "ndarray") {
-    Device::NdArray
-} else if cfg!(feature = "wgpu") {
-    Device::Wgpu(None)
-} else {
-    Device::Cuda(0)
-};
+/// Whether the device under test is the processor through our kernels.
+pub(crate) fn on_cpu() -> bool {
+    test_device() == Device::Cpu
+}
 
 /// What "exact" means here: PyTorch's own vectors move by up to 1e-6 with the shape of the batch
 /// and the number of threads, and the sums run in another order here.
@@ -35,7 +19,7 @@ pub(crate) const TOLERANCE: f32 = 1e-5;
 
 /// Whether dense layers under test are packed for a matrix unit: weights keep 17 significant bits then.
 pub(crate) fn packs_for_matrix_unit() -> bool {
-    cfg!(feature = "cpu") && model::uses_matrix_unit()
+    on_cpu() && model::uses_amx()
 }
 
 /// A file or folder beside the tests.
@@ -89,7 +73,10 @@ pub(crate) fn reference_tensor(file: &str, name: &str) -> (Vec<usize>, Vec<f32>)
 /// Says how exact this backend is, for the table of the README: `cargo xtask test -- --nocapture`.
 #[allow(clippy::print_stdout, reason = "that is where the figures are read")]
 pub(crate) fn report(what: &str, largest: f32) {
-    println!("exact on {DEVICE}: {what}: largest difference {largest:.1e}");
+    println!(
+        "exact on {}: {what}: largest difference {largest:.1e}",
+        test_device()
+    );
 }
 
 /// Compares whole tensors and returns the largest difference; fails where one is above `tolerance`.

@@ -1,5 +1,4 @@
-//! The random 2-layer model of `fixtures/tiny-mpnet` on the backend that this build has, without a
-//! network.
+//! The random 2-layer model of `fixtures/tiny-mpnet` on the device under test, without a network.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +8,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/device.rs"]
+mod test_device;
 
 mod checkpoint;
 mod gradients;

@@ -3,17 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use burn::tensor::backend::Backend;
-use model::{Checkpoint, ModelError, Precision, SentenceEncoder};
+use model::{Checkpoint, Device, EncoderOps, ModelError, Precision, SentenceEncoder};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::checkpoint::{change_tensors, copy};
-use crate::common::{
-    DEVICE, TestBackend, assert_close, cosines, fixture, reference_tokens, report, tiny,
-};
+use crate::checkpoint::{change_tensors, copy, load_and_save, open_and_load};
+use crate::common::{assert_close, cosines, fixture, on_cpu, reference_tokens, report, tiny};
+use crate::test_device::{on_test_device, test_device};
 
 fn exported(precision: Precision) -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
@@ -24,7 +22,7 @@ fn exported(precision: Precision) -> (TempDir, PathBuf) {
 }
 
 fn encoder(folder: &str, precision: Option<Precision>) -> Result<SentenceEncoder, ModelError> {
-    let mut builder = SentenceEncoder::builder().device(DEVICE);
+    let mut builder = SentenceEncoder::builder().device(test_device());
     if let Some(precision) = precision {
         builder = builder.precision(precision);
     }
@@ -58,7 +56,7 @@ fn an_int8_folder_stands_for_itself() {
     );
 
     let (precision, rounded) = vectors(&folder, None);
-    if !cfg!(feature = "cpu") {
+    if !on_cpu() {
         assert_eq!((precision, &rounded), (Precision::Float32, &widened));
         return;
     }
@@ -145,9 +143,8 @@ fn an_int8_folder_can_be_trained_on() {
     // As float32, written as that.
     let (_parent, folder) = exported(Precision::Int8);
     let checkpoint = Checkpoint::open(&folder).unwrap();
-    let model = checkpoint.load::<TestBackend>(&Default::default()).unwrap();
     let saved = folder.parent().unwrap().join("saved");
-    checkpoint.save(&model.network, &saved).unwrap();
+    load_and_save(&checkpoint, &saved).unwrap();
     assert_eq!(
         Checkpoint::open(&saved).unwrap().precision().unwrap(),
         Precision::Float32
@@ -174,18 +171,18 @@ fn a_bf16_folder_is_half_as_large_and_close() {
     );
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
     let (precision, rounded) = vectors(&folder, None);
-    let expected = if cfg!(feature = "cpu") || DEVICE.is_gpu() && supports(DType::BF16) {
+    let on_gpu = test_device().is_gpu();
+    let expected = if on_cpu() || on_gpu && supports(DType::BF16) {
         Precision::Bfloat16
     } else {
         Precision::Float32
     };
     assert_eq!(precision, expected);
     let (smallest, mean) = cosines(&rounded, &exact, WIDTH);
-    let least = if DEVICE.is_gpu() { 0.996_8 } else { 0.999 };
+    let least = if on_gpu { 0.996_8 } else { 0.999 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
     // Products of bfloat16 round activations too.
-    let rounds_activations =
-        DEVICE.is_gpu() || cfg!(feature = "cpu") && model::multiplies_bfloat16();
+    let rounds_activations = on_gpu || on_cpu() && model::has_bf16_dot_product();
     if !rounds_activations || precision == Precision::Float32 {
         // Widening bfloat16 is exact, and activations are float32 here.
         let (_, widened) = vectors(&folder, Some(Precision::Float32));
@@ -195,7 +192,10 @@ fn a_bf16_folder_is_half_as_large_and_close() {
 
 /// Whether the device under test has all operations for numbers of this type; float32 it has.
 fn supports(dtype: DType) -> bool {
-    TestBackend::supports_dtype(&Default::default(), dtype)
+    fn body<B: EncoderOps>(device: &B::Device, dtype: DType) -> bool {
+        B::supports_dtype(device, dtype)
+    }
+    on_test_device!(body(dtype: DType) -> bool)
 }
 
 /// Refused with a sentence that says what this device computes in, and where to find what was asked for.
@@ -205,7 +205,10 @@ fn assert_refused(precision: Precision, possible: &str, elsewhere: &str) {
     assert!(matches!(error, ModelError::Precision { .. }), "{error}");
     assert_eq!(
         error.to_string(),
-        format!("{DEVICE} computes in {possible}: --precision {precision} is for {elsewhere}")
+        format!(
+            "{} computes in {possible}: --precision {precision} is for {elsewhere}",
+            test_device()
+        )
     );
 }
 
@@ -215,13 +218,13 @@ const OF_INT8: &str = "the device cpu";
 
 #[test]
 fn a_precision_that_a_processor_does_not_know_is_refused() {
-    if cfg!(feature = "cpu") {
+    if on_cpu() {
         for precision in [Precision::Int8, Precision::Bfloat16] {
             let encoder = encoder(&tiny(), Some(precision)).unwrap();
             assert_eq!(encoder.precision(), precision);
         }
         assert_refused(Precision::Float16, "f32, bf16 or int8", OF_FLOAT16);
-    } else if cfg!(feature = "ndarray") {
+    } else if test_device() == Device::NdArray {
         assert_refused(Precision::Int8, "f32 alone", OF_INT8);
         assert_refused(Precision::Bfloat16, "f32 alone", OF_BFLOAT16);
         assert_refused(Precision::Float16, "f32 alone", OF_FLOAT16);
@@ -230,7 +233,7 @@ fn a_precision_that_a_processor_does_not_know_is_refused() {
 
 #[test]
 fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_others() {
-    if !DEVICE.is_gpu() {
+    if !test_device().is_gpu() {
         return;
     }
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
@@ -278,7 +281,7 @@ fn batches_do_not_change_a_vector_by_more_than_rounding(precision: Precision) {
     let texts = reference_tokens("tiny_tokens.json").texts;
     let encode = |tokens, size| {
         let builder = SentenceEncoder::builder()
-            .device(DEVICE)
+            .device(test_device())
             .precision(precision)
             .batch_tokens(tokens)
             .batch_size(size);
@@ -322,7 +325,7 @@ fn an_f16_folder_is_half_as_large_and_close() {
     assert_eq!(precision, Precision::Float32);
     let (smallest, mean) = cosines(&widened, &exact, WIDTH);
     assert!(0.999_99 < smallest && widened != exact, "{smallest} {mean}");
-    let expected = if DEVICE.is_gpu() && supports(DType::F16) {
+    let expected = if test_device().is_gpu() && supports(DType::F16) {
         Precision::Float16
     } else {
         Precision::Float32
@@ -358,10 +361,10 @@ fn damaged_scales_are_named() {
     let load = |folder: &Path| {
         let error = encoder(folder.to_str().unwrap(), None).err().unwrap();
         // The way that every backend takes says the same.
-        let widened = Checkpoint::open(folder)
-            .unwrap()
-            .load::<TestBackend>(&Default::default());
-        assert_eq!(error.to_string(), widened.err().unwrap().to_string());
+        assert_eq!(
+            error.to_string(),
+            open_and_load(folder).unwrap_err().to_string()
+        );
         error
     };
     let file = |error: &ModelError| error.to_string().contains("model.safetensors");

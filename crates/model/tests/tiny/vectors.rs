@@ -2,19 +2,18 @@
 //! not change them.
 
 use crate::common::{
-    DEVICE, TOLERANCE, TestBackend, assert_close, fixture, packs_for_matrix_unit, reference_tensor,
+    TOLERANCE, assert_close, fixture, on_cpu, packs_for_matrix_unit, reference_tensor,
     reference_tokens, report, tiny,
 };
+use crate::test_device::{on_test_device, test_device};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use model::{Checkpoint, SentenceEncoder, TokenBatch};
+use model::{Checkpoint, EncoderOps, SentenceEncoder, TokenBatch};
 
-/// The order of sums may change with what a text is padded to; on the processor nothing is padded, and a vector is the same
-/// to the last bit in whatever batch.
-const INVARIANCE: f32 = if cfg!(feature = "cpu") {
-    0.0
-} else {
-    ORDER_OF_SUMS
-};
+/// The order of sums may change with the padding. The device `cpu` pads nothing: a vector is the same to the last bit
+/// in any batch.
+fn invariance() -> f32 {
+    if on_cpu() { 0.0 } else { ORDER_OF_SUMS }
+}
 
 const ORDER_OF_SUMS: f32 = 1e-6;
 
@@ -45,51 +44,89 @@ fn token_ids_are_those_of_transformers() {
 
 #[test]
 fn hidden_states_of_every_layer_are_those_of_pytorch() {
-    let file = "tiny_hidden.safetensors";
-    let (shape, ids) = reference_tensor(file, "input_ids");
-    let (_, mask) = reference_tensor(file, "attention_mask");
-    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-    let device = Default::default();
-    let input_ids =
-        Tensor::<TestBackend, 2, Int>::from_data(TensorData::new(ids, shape.clone()), &device);
-    let bools: Vec<bool> = mask.iter().map(|&value| value != 0.0).collect();
-    let attention_mask =
-        Tensor::<TestBackend, 2, Bool>::from_data(TensorData::new(bools, shape), &device);
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let file = "tiny_hidden.safetensors";
+        let (shape, ids) = reference_tensor(file, "input_ids");
+        let (_, mask) = reference_tensor(file, "attention_mask");
+        let is_real: Vec<bool> = mask.iter().map(|&value| value != 0.0).collect();
+        let expected: Vec<Vec<f32>> = (0..3)
+            .map(|layer| {
+                let (shape, values) = reference_tensor(file, &format!("hidden_{layer}"));
+                rows_of_tokens(&values, shape[2], &is_real)
+            })
+            .collect();
+        let network = Checkpoint::open(&fixture("tiny-mpnet"))
+            .unwrap()
+            .load::<B>(device)
+            .unwrap()
+            .network;
 
-    let model = Checkpoint::open(&fixture("tiny-mpnet"))
-        .unwrap()
-        .load::<TestBackend>(&device)
-        .unwrap();
-    let states = model.network.hidden_states(input_ids, Some(attention_mask));
-    assert_eq!(states.len(), 3);
-    for (layer, state) in states.into_iter().enumerate() {
-        let (shape, expected) = reference_tensor(file, &format!("hidden_{layer}"));
-        assert_eq!(state.dims().to_vec(), shape);
-        let width = shape[2];
-        // What stands at the padding has no meaning and reaches no vector.
-        let real = |values: Vec<f32>| -> Vec<f32> {
-            let rows = values
-                .chunks_exact(width)
-                .zip(&mask)
-                .filter(|(_, mask)| **mask != 0.0);
-            rows.flat_map(|(row, _)| row.to_vec()).collect()
-        };
-        let actual: Vec<f32> = state.into_data().convert::<f32>().to_vec().unwrap();
-        let largest = assert_close(
-            &format!("layer {layer}"),
-            &real(actual),
-            &real(expected),
-            TOLERANCE,
+        let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let input_ids = TensorData::new(ids.clone(), shape.clone());
+        let attention_mask = TensorData::new(is_real.clone(), shape.clone());
+        let states = network.hidden_states(
+            Tensor::<B, 2, Int>::from_data(input_ids, device),
+            Some(Tensor::<B, 2, Bool>::from_data(attention_mask, device)),
         );
-        report(&format!("tiny model, hidden states {layer}"), largest);
+        let states = states
+            .into_iter()
+            .map(|state| state.flatten(0, 1))
+            .collect();
+        compare("padded", states, &expected, &is_real);
+
+        // The production layout: a varlen batch on the device `cpu`.
+        let texts: Vec<Vec<u32>> = std::iter::zip(ids.chunks(shape[1]), is_real.chunks(shape[1]))
+            .map(|(ids, is_real)| {
+                let tokens = std::iter::zip(ids, is_real).filter(|(_, is_real)| **is_real);
+                tokens.map(|(&id, _)| id as u32).collect()
+            })
+            .collect();
+        let batch = TokenBatch::new(texts.iter().map(Vec::as_slice), 1);
+        let bias = network.position_bias(batch.length());
+        let (mut hidden, context) = network.embed_batch(&batch, bias);
+        let mut states = vec![hidden.clone()];
+        for layer in network.layers() {
+            hidden = layer.forward(hidden, &context);
+            states.push(hidden.clone());
+        }
+        compare("batch", states, &expected, &is_real);
     }
+
+    /// Holds states of `[rows, width]`, one row a token or one a place of the padded batch.
+    fn compare<B: EncoderOps>(
+        what: &str,
+        states: Vec<Tensor<B, 2>>,
+        expected: &[Vec<f32>],
+        is_real: &[bool],
+    ) {
+        assert_eq!(states.len(), expected.len());
+        for (layer, (state, expected)) in std::iter::zip(states, expected).enumerate() {
+            let [rows, width] = state.dims();
+            let mut actual: Vec<f32> = state.into_data().convert::<f32>().to_vec().unwrap();
+            if rows == is_real.len() {
+                actual = rows_of_tokens(&actual, width, is_real);
+            }
+            let what = format!("{what}, layer {layer}");
+            let largest = assert_close(&what, &actual, expected, TOLERANCE);
+            report(&format!("tiny model, hidden states, {what}"), largest);
+        }
+    }
+    on_test_device!(body);
+}
+
+/// The rows that belong to tokens: the values at the padding have no meaning and reach no vector.
+fn rows_of_tokens(values: &[f32], width: usize, is_real: &[bool]) -> Vec<f32> {
+    std::iter::zip(values.chunks_exact(width), is_real)
+        .filter(|(_, is_real)| **is_real)
+        .flat_map(|(row, _)| row.to_vec())
+        .collect()
 }
 
 #[test]
 fn vectors_are_those_of_pytorch() {
     let reference = reference_tokens("tiny_tokens.json");
     let (shape, expected) = reference_tensor("tiny_embeddings.safetensors", "embeddings");
-    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), test_device()).unwrap();
     let vectors = encoder.encode(&reference.texts).unwrap();
     assert_eq!([vectors.len(), vectors.width()], shape[..]);
     let largest = assert_close("vectors", vectors.values(), &expected, TOLERANCE);
@@ -101,7 +138,7 @@ fn batches_order_and_padding_do_not_change_a_vector() {
     let texts = reference_tokens("tiny_tokens.json").texts;
     let encode = |tokens, size, texts: &[String]| {
         let builder = SentenceEncoder::builder()
-            .device(DEVICE)
+            .device(test_device())
             .batch_tokens(tokens)
             .batch_size(size);
         builder.load(&tiny()).unwrap().encode(texts).unwrap()
@@ -119,7 +156,7 @@ fn batches_order_and_padding_do_not_change_a_vector() {
             &format!("batches of {tokens} tokens"),
             together.values(),
             alone.values(),
-            INVARIANCE,
+            invariance(),
         ));
     }
     let reversed: Vec<String> = texts.iter().rev().cloned().collect();
@@ -129,7 +166,7 @@ fn batches_order_and_padding_do_not_change_a_vector() {
         "reversed order",
         &restored,
         alone.values(),
-        INVARIANCE,
+        invariance(),
     ));
     report("tiny model, a vector alone and in other batches", largest);
 }
@@ -137,40 +174,42 @@ fn batches_order_and_padding_do_not_change_a_vector() {
 /// On a graphics processor batches are padded to lengths that occur again and again.
 #[test]
 fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
-    let reference = reference_tokens("tiny_tokens.json");
-    let device = Default::default();
-    let model = Checkpoint::open(&fixture("tiny-mpnet"))
-        .unwrap()
-        .load::<TestBackend>(&device)
-        .unwrap();
-    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
-    // The network with tensors keeps all bits of its weights.
-    let tolerance = if packs_for_matrix_unit() {
-        TOLERANCE
-    } else {
-        ORDER_OF_SUMS
-    };
-    let mut lengths = std::collections::BTreeSet::new();
-    let mut largest = 0.0f32;
-    for (text, ids) in std::iter::zip(&reference.texts, &reference.input_ids) {
-        lengths.insert(ids.len());
-        let ids = TensorData::new(ids.clone(), [1, ids.len()]).convert::<i32>();
-        let unpadded = model.forward(Tensor::from_data(ids, &device), None);
-        largest = largest.max(assert_close(
-            &format!("{text:?}"),
-            encoder.encode(&[text]).unwrap().values(),
-            &unpadded.into_data().to_vec::<f32>().unwrap(),
-            tolerance,
-        ));
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let reference = reference_tokens("tiny_tokens.json");
+        let model = Checkpoint::open(&fixture("tiny-mpnet"))
+            .unwrap()
+            .load::<B>(device)
+            .unwrap();
+        let encoder = SentenceEncoder::from_pretrained(&tiny(), test_device()).unwrap();
+        // The network with tensors keeps all bits of its weights.
+        let tolerance = if packs_for_matrix_unit() {
+            TOLERANCE
+        } else {
+            ORDER_OF_SUMS
+        };
+        let mut lengths = std::collections::BTreeSet::new();
+        let mut largest = 0.0f32;
+        for (text, ids) in std::iter::zip(&reference.texts, &reference.input_ids) {
+            lengths.insert(ids.len());
+            let ids = TensorData::new(ids.clone(), [1, ids.len()]).convert::<i32>();
+            let unpadded = model.forward(Tensor::from_data(ids, device), None);
+            largest = largest.max(assert_close(
+                &format!("{text:?}"),
+                encoder.encode(&[text]).unwrap().values(),
+                &unpadded.into_data().to_vec::<f32>().unwrap(),
+                tolerance,
+            ));
+        }
+        // Among them one below its multiple of 8, and the longest there can be, which is none.
+        assert!(lengths.len() > 10 && lengths.contains(&62), "{lengths:?}");
+        report("tiny model, a vector padded and not", largest);
     }
-    // Among them one below its multiple of 8, and the longest there can be, which is none.
-    assert!(lengths.len() > 10 && lengths.contains(&62), "{lengths:?}");
-    report("tiny model, a vector padded and not", largest);
+    on_test_device!(body);
 }
 
 #[test]
 fn no_texts_give_no_vectors_and_an_empty_text_gives_one() {
-    let encoder = SentenceEncoder::from_pretrained(&tiny(), DEVICE).unwrap();
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), test_device()).unwrap();
     let none = encoder.encode::<&str>(&[]).unwrap();
     assert_eq!(
         (none.len(), none.is_empty(), none.truncated()),
@@ -182,7 +221,7 @@ fn no_texts_give_no_vectors_and_an_empty_text_gives_one() {
 #[test]
 fn options_change_what_they_say() {
     let text = ["organic fair trade dark roast coffee beans 2lb"];
-    let builder = || SentenceEncoder::builder().device(DEVICE);
+    let builder = || SentenceEncoder::builder().device(test_device());
     let norm = |row: &[f32]| {
         row.iter()
             .map(|v| f64::from(*v).powi(2))
@@ -255,7 +294,7 @@ fn options_change_what_they_say() {
 #[test]
 fn progress_counts_texts_and_can_stop() {
     let encoder = SentenceEncoder::builder()
-        .device(DEVICE)
+        .device(test_device())
         .batch_size(2)
         .load(&tiny())
         .unwrap();
@@ -276,28 +315,52 @@ fn progress_counts_texts_and_can_stop() {
 
 #[test]
 fn a_text_without_a_token_gives_zeros_and_changes_no_other() {
-    let device = Default::default();
-    let model = Checkpoint::open(&fixture("tiny-mpnet"))
-        .unwrap()
-        .load::<TestBackend>(&device)
-        .unwrap();
-    let vectors = |texts: &[&[u32]]| -> Vec<f32> {
-        let batch = TokenBatch::new(texts.iter().copied(), 1);
-        model.forward_batch(&batch).into_data().to_vec().unwrap()
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let model = Checkpoint::open(&fixture("tiny-mpnet"))
+            .unwrap()
+            .load::<B>(device)
+            .unwrap();
+        let vectors = |texts: &[&[u32]]| -> Vec<f32> {
+            let batch = TokenBatch::new(texts.iter().copied(), 1);
+            model.forward_batch(&batch).into_data().to_vec().unwrap()
+        };
+        let text: &[u32] = &[0, 8, 13, 9, 2];
+        let alone = vectors(&[text]);
+        let zeros = vec![0.0; alone.len()];
+        assert_close(
+            "behind",
+            &vectors(&[text, &[]]),
+            &[&alone[..], &zeros].concat(),
+            ORDER_OF_SUMS,
+        );
+        assert_close(
+            "before",
+            &vectors(&[&[], text]),
+            &[&zeros[..], &alone].concat(),
+            ORDER_OF_SUMS,
+        );
+    }
+    on_test_device!(body);
+}
+
+#[test]
+fn an_encoder_serves_several_threads_at_once() {
+    let texts = reference_tokens("tiny_tokens.json").texts;
+    let encoder = SentenceEncoder::from_pretrained(&tiny(), test_device()).unwrap();
+    let expected = encoder.encode(&texts).unwrap().into_values();
+    let encode = || {
+        let vectors = encoder.encode(&texts).unwrap();
+        assert_close("side by side", vectors.values(), &expected, invariance());
     };
-    let text: &[u32] = &[0, 8, 13, 9, 2];
-    let alone = vectors(&[text]);
-    let zeros = vec![0.0; alone.len()];
-    assert_close(
-        "behind",
-        &vectors(&[text, &[]]),
-        &[&alone[..], &zeros].concat(),
-        ORDER_OF_SUMS,
-    );
-    assert_close(
-        "before",
-        &vectors(&[&[], text]),
-        &[&zeros[..], &alone].concat(),
-        ORDER_OF_SUMS,
-    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    encode();
+                }
+            });
+        }
+        // And from a thread of the pool that computes, while the pool has other work.
+        rayon::join(encode, encode);
+    });
 }

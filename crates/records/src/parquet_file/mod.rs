@@ -1,7 +1,7 @@
-//! Parquet: rows put together again from columns, a row group at a time.
+//! Parquet: rows assembled from columns, one row group at a time.
 //!
-//! The row API of the `parquet` crate is slower than its arrays, but it is all that a row a time
-//! needs, and texts take far longer to embed than to read.
+//! The row API of the `parquet` crate is slower than its arrays, but it suffices for one row at a
+//! time, and texts take far longer to embed than to read.
 
 mod projection;
 mod values;
@@ -12,29 +12,29 @@ use std::sync::Arc;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Row;
+use parquet::record::Row as ParquetRow;
 use parquet::record::reader::{ReaderIter, TreeBuilder};
 use parquet::schema::types::SchemaDescPtr;
 
 use self::projection::Projection;
 use self::values::text_of;
-use crate::Record;
+use crate::Row;
 use crate::columns::{Choice, Column, checked_id};
-use crate::error::{Numbering, RecordError, RowProblem};
+use crate::error::{Numbering, ReadError, RowErrorKind};
 use crate::input::names_gzip;
 use crate::source::Source;
 
 pub(crate) struct ParquetRows {
     file: Source,
     reader: SerializedFileReader<File>,
-    /// The columns that are read, each once, in the order of the file.
+    /// The columns to read, each once, in the order of the file.
     schema: SchemaDescPtr,
-    /// The chosen columns, and where they stand in `schema`.
+    /// The selected columns, with their positions in `schema`.
     columns: Vec<Column>,
     id: Option<Column>,
     row_group: Option<ReaderIter>,
     next_row_group: usize,
-    /// Rows given so far.
+    /// Number of rows returned so far.
     rows: u64,
     total_rows: u64,
     total_bytes: u64,
@@ -45,9 +45,9 @@ impl ParquetRows {
         file: &Source,
         choice: &Choice,
         id: Option<&str>,
-    ) -> Result<Self, RecordError> {
-        let not_plain = || RecordError::ParquetNotPlainFile { file: file.clone() };
-        let failed = |source| RecordError::Io {
+    ) -> Result<Self, ReadError> {
+        let not_plain = || ReadError::ParquetNotPlainFile { file: file.clone() };
+        let failed = |source| ReadError::Io {
             file: file.clone(),
             source,
         };
@@ -60,13 +60,13 @@ impl ParquetRows {
         if !metadata.is_file() {
             return Err(not_plain());
         }
-        let not_parquet = |source| RecordError::NotParquet {
+        let not_parquet = |source| ReadError::NotParquet {
             file: file.clone(),
             source,
         };
         let reader = caught(|| SerializedFileReader::new(opened)).map_err(not_parquet)?;
         let projection = Projection::new(reader.metadata(), choice, id);
-        let projection = projection.map_err(|source| RecordError::Columns {
+        let projection = projection.map_err(|source| ReadError::Columns {
             file: file.clone(),
             source,
         })?;
@@ -95,8 +95,8 @@ impl ParquetRows {
             .collect()
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Record>, RecordError> {
-        let row = caught(|| self.next_row()).map_err(|source| RecordError::ParquetData {
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, ReadError> {
+        let row = caught(|| self.next_row()).map_err(|source| ReadError::ParquetData {
             file: self.file.clone(),
             row: self.rows + 1,
             source,
@@ -105,14 +105,12 @@ impl ParquetRows {
             return Ok(None);
         };
         self.rows += 1;
-        self.record(row)
-            .map(Some)
-            .map_err(|source| RecordError::Row {
-                file: self.file.clone(),
-                numbering: Numbering::Rows,
-                line: self.rows,
-                source,
-            })
+        self.record(row).map(Some).map_err(|source| ReadError::Row {
+            file: self.file.clone(),
+            numbering: Numbering::Rows,
+            line: self.rows,
+            source,
+        })
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {
@@ -125,12 +123,12 @@ impl ParquetRows {
         self.total_bytes
     }
 
-    fn next_row(&mut self) -> Result<Option<Row>, ParquetError> {
+    fn next_row(&mut self) -> Result<Option<ParquetRow>, ParquetError> {
         loop {
             if let Some(row) = self.row_group.as_mut().and_then(Iterator::next) {
                 return row.map(Some);
             }
-            // The pages of the last row group are let go before those of the next one are read.
+            // Frees the pages of the last row group before the next one is read.
             self.row_group = None;
             if self.next_row_group == self.reader.num_row_groups() {
                 return Ok(None);
@@ -142,28 +140,28 @@ impl ParquetRows {
         }
     }
 
-    fn record(&self, row: Row) -> Result<Record, RowProblem> {
+    fn record(&self, row: ParquetRow) -> Result<Row, RowErrorKind> {
         let values = row.into_columns();
         let value = |column: &Column| {
             let value = values.get(column.index).map(|(_, value)| value);
-            text_of(value).map_err(|kind| RowProblem::NotText {
+            text_of(value).map_err(|kind| RowErrorKind::NotText {
                 column: column.name.clone(),
                 kind,
             })
         };
         let id = match &self.id {
-            // Null says that there is none, in words of its own.
+            // A null id has its own error.
             Some(column) => match value(column) {
-                Err(RowProblem::NotText {
+                Err(RowErrorKind::NotText {
                     kind: "null",
                     column,
-                }) => return Err(RowProblem::EmptyId { column }),
+                }) => return Err(RowErrorKind::EmptyId { column }),
                 id => Some(checked_id(&column.name, id?)?),
             },
             None => None,
         };
         let fields = self.columns.iter().map(value).collect::<Result<_, _>>()?;
-        Ok(Record {
+        Ok(Row {
             line: self.rows,
             id,
             fields,
@@ -171,9 +169,8 @@ impl ParquetRows {
     }
 }
 
-/// Makes an error of a panic: the crate answers most damaged files with an error, but some lengths
-/// and offsets it takes on trust. What it leaves behind is not used again, as no reader goes on
-/// after an error that is not of a row.
+/// Turns a panic into an error: the `parquet` crate trusts some lengths and offsets of damaged files.
+/// The reader ends after such an error, so nothing uses the decoder's state again.
 fn caught<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|payload| {
         let message = match payload.downcast_ref::<String>() {

@@ -1,4 +1,4 @@
-//! Which columns of a Parquet file are read.
+//! The columns of a Parquet file to read.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
 use super::values::kind_of;
 use crate::columns::{Choice, Column, Kind, find};
-use crate::error::ColumnProblem;
+use crate::error::ColumnErrorKind;
 
 /// Columns of a file, each once, in the file's order.
 pub(super) struct Projection {
     fields: Vec<TypePtr>,
-    /// The chosen columns, and where they stand in `fields`.
+    /// The selected columns, with their positions in `fields`.
     pub(super) columns: Vec<Column>,
-    /// The column of the id, and where it stands in `fields`.
+    /// The column of the id, with its position in `fields`.
     pub(super) id: Option<Column>,
 }
 
@@ -25,7 +25,7 @@ impl Projection {
         metadata: &ParquetMetaData,
         choice: &Choice,
         id: Option<&str>,
-    ) -> Result<Self, ColumnProblem> {
+    ) -> Result<Self, ColumnErrorKind> {
         let all = metadata.file_metadata().schema().get_fields();
         let present: Vec<String> = all.iter().map(|field| field.name().to_owned()).collect();
         let kinds: Vec<(String, Kind)> = present
@@ -41,7 +41,7 @@ impl Projection {
             .map(|name| find(&present, name))
             .collect::<Result<Vec<_>, _>>()?;
         if columns.is_empty() {
-            return Err(ColumnProblem::NoneFits { present });
+            return Err(ColumnErrorKind::NoneFits { present });
         }
 
         let chosen = columns.iter().chain(&id);
@@ -73,10 +73,10 @@ impl Projection {
     }
 }
 
-/// Whether the values of a chosen column can be read.
-fn check(metadata: &ParquetMetaData, field: &Type) -> Result<(), ColumnProblem> {
+/// An error unless the values of a selected column can be read.
+fn check(metadata: &ParquetMetaData, field: &Type) -> Result<(), ColumnErrorKind> {
     let column = field.name();
-    kind_of(field).map_err(|kind| ColumnProblem::NotText {
+    kind_of(field).map_err(|kind| ColumnErrorKind::NotText {
         column: column.to_owned(),
         kind,
     })?;
@@ -91,7 +91,7 @@ fn check(metadata: &ParquetMetaData, field: &Type) -> Result<(), ColumnProblem> 
             | CompressionCodec::GZIP
             | CompressionCodec::ZSTD => {}
             codec => {
-                return Err(ColumnProblem::Compression {
+                return Err(ColumnErrorKind::Compression {
                     column: column.to_owned(),
                     codec: codec.to_string(),
                 });

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::columns::Kind;
 
-/// The most digits of a decimal number: what 32 bytes hold, the widest decimal that is in use.
+/// Maximum number of digits of a decimal: 32 bytes, the widest decimal in use.
 const MOST_DIGITS: i32 = 76;
 
-/// What the values of a column are, or in words why they cannot become texts.
+/// Type of a column, or the kind of its values if they cannot become texts.
 ///
-/// The pairs of types that pass are those that the row API can read: it panics on others.
+/// Accepts only the pairs of types that the row API can read: it panics on others.
 pub(super) fn kind_of(field: &Type) -> Result<Kind, &'static str> {
     let info = field.get_basic_info();
     if field.is_group() || !info.has_repetition() || info.repetition() == Repetition::REPEATED {
@@ -20,7 +20,7 @@ pub(super) fn kind_of(field: &Type) -> Result<Kind, &'static str> {
     }
     match info.logical_type_ref() {
         Some(LogicalType::Unknown) => return Err("nothing but nulls"),
-        // Those counted in nanoseconds have no older name that would tell them from integers.
+        // Without this check, nanoseconds would pass as integers: they have no converted type.
         Some(LogicalType::Timestamp(_) | LogicalType::Time(_)) => return Err("dates or times"),
         _ => {}
     }
@@ -58,8 +58,8 @@ pub(super) fn kind_of(field: &Type) -> Result<Kind, &'static str> {
     }
 }
 
-/// A text as it is, a number or boolean as JSON writes it; else what it is, in words. A value that
-/// is not there is null.
+/// A text unchanged, a number or boolean as JSON writes it; else the kind of the value, in words. A
+/// missing value is null.
 pub(super) fn text_of(value: Option<&Field>) -> Result<String, &'static str> {
     match value {
         None | Some(Field::Null) => Err("null"),
@@ -76,7 +76,7 @@ pub(super) fn text_of(value: Option<&Field>) -> Result<String, &'static str> {
         Some(Field::Float16(value)) => json(&value.to_f32()),
         Some(Field::Float(value)) => json(value),
         Some(Field::Double(value)) => json(value),
-        // Without digits behind the point the crate still writes the point.
+        // The crate writes the decimal point even without digits after it.
         Some(decimal @ Field::Decimal(_)) => {
             Ok(decimal.to_string().trim_end_matches('.').to_owned())
         }

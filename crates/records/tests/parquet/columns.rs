@@ -1,7 +1,7 @@
 //! Which columns are read.
 
 use parquet::basic::Compression;
-use records::{ColumnProblem, ReaderOptions, RecordError, RecordReader};
+use records::{ColumnErrorKind, ReadError, ReaderOptions, RowReader};
 
 use crate::writer::{Values, Written, options, write};
 
@@ -27,24 +27,24 @@ fn mixed() -> Written {
     )
 }
 
-fn error(reader: Result<RecordReader, RecordError>) -> RecordError {
+fn error(reader: Result<RowReader, ReadError>) -> ReadError {
     reader.err().unwrap()
 }
 
-fn fields(reader: &mut RecordReader) -> Vec<String> {
+fn fields(reader: &mut RowReader) -> Vec<String> {
     reader.next().unwrap().unwrap().fields
 }
 
 #[test]
 fn texts_numbers_and_booleans_are_read_in_the_order_of_the_file() {
     let file = mixed();
-    let mut reader = RecordReader::open_every_scalar(&file.source, &options(&[], None)).unwrap();
+    let mut reader = RowReader::open_every_scalar(&file.source, &options(&[], None)).unwrap();
     assert_eq!(reader.columns(), ["sku", "title", "good", "brand"]);
     assert_eq!(fields(&mut reader), ["1", "kettle", "true", "Acme"]);
     assert!(reader.next().is_none());
 
     let options = options(&[], Some("sku"));
-    let mut reader = RecordReader::open_every_scalar(&file.source, &options).unwrap();
+    let mut reader = RowReader::open_every_scalar(&file.source, &options).unwrap();
     assert_eq!(reader.columns(), ["title", "good", "brand"]);
     let record = reader.next().unwrap().unwrap();
     assert_eq!(record.id.as_deref(), Some("1"));
@@ -54,7 +54,7 @@ fn texts_numbers_and_booleans_are_read_in_the_order_of_the_file() {
 #[test]
 fn texts_alone_are_read_where_only_texts_are_asked_for() {
     let file = mixed();
-    let mut reader = RecordReader::open_every_column(&file.source, &options(&[], None)).unwrap();
+    let mut reader = RowReader::open_every_column(&file.source, &options(&[], None)).unwrap();
     assert_eq!(reader.columns(), ["title", "brand"]);
     assert_eq!(fields(&mut reader), ["kettle", "Acme"]);
 }
@@ -63,7 +63,7 @@ fn texts_alone_are_read_where_only_texts_are_asked_for() {
 fn named_columns_are_read_in_the_order_of_their_names_also_twice() {
     let file = mixed();
     let options = options(&["brand", "sku", "title", "sku"], Some("sku"));
-    let mut reader = RecordReader::open(&file.source, &options).unwrap();
+    let mut reader = RowReader::open(&file.source, &options).unwrap();
     assert_eq!(reader.columns(), ["brand", "sku", "title", "sku"]);
     let record = reader.next().unwrap().unwrap();
     assert_eq!(record.id.as_deref(), Some("1"));
@@ -74,7 +74,7 @@ fn named_columns_are_read_in_the_order_of_their_names_also_twice() {
 fn the_only_column_of_texts_or_the_one_named_text_is_the_text() {
     let text = |schema: &str, columns: Vec<Values>, id| {
         let file = write(schema, Compression::UNCOMPRESSED, &[columns]);
-        let reader = RecordReader::open(&file.source, &options(&[], id));
+        let reader = RowReader::open(&file.source, &options(&[], id));
         reader
             .map(|reader| reader.columns().to_vec())
             .map_err(|error| file.message(&error))
@@ -117,13 +117,13 @@ fn columns_that_cannot_become_texts_are_refused_by_name() {
             "rows.parquet: column `{column}` holds {kind} where texts, numbers or booleans are \
              needed"
         );
-        let named = error(RecordReader::open(&file.source, &options(&[column], None)));
+        let named = error(RowReader::open(&file.source, &options(&[column], None)));
         assert_eq!(file.message(&named), expected);
         let as_id = options(&["title"], Some(column));
-        let as_id = error(RecordReader::open(&file.source, &as_id));
+        let as_id = error(RowReader::open(&file.source, &as_id));
         assert_eq!(file.message(&as_id), expected);
     }
-    let unknown = error(RecordReader::open(&file.source, &options(&["a"], None)));
+    let unknown = error(RowReader::open(&file.source, &options(&["a"], None)));
     assert_eq!(
         file.message(&unknown),
         "rows.parquet: no column `a`; there are: sku, title, good, raw, day, at, none, brand, of"
@@ -134,14 +134,14 @@ fn columns_that_cannot_become_texts_are_refused_by_name() {
 fn a_file_without_a_column_that_could_be_read_says_so() {
     let bytes = vec![Values::texts(&[Some("x")])];
     let file = write("required binary raw;", Compression::UNCOMPRESSED, &[bytes]);
-    let error = error(RecordReader::open_every_scalar(
+    let error = error(RowReader::open_every_scalar(
         &file.source,
         &ReaderOptions::default(),
     ));
     assert!(
         matches!(
             &error,
-            RecordError::Columns { source: ColumnProblem::NoneFits { present }, .. }
+            ReadError::Columns { source: ColumnErrorKind::NoneFits { present }, .. }
                 if present == &["raw"]
         ),
         "{error}"
@@ -155,6 +155,6 @@ fn a_list_is_refused_even_of_texts() {
         Compression::UNCOMPRESSED,
         &[],
     );
-    let error = error(RecordReader::open(&file.source, &options(&["tags"], None)));
+    let error = error(RowReader::open(&file.source, &options(&["tags"], None)));
     assert!(file.message(&error).contains("`tags` holds nested values"));
 }

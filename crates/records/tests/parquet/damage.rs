@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use parquet::basic::Compression;
 use proptest::prelude::*;
-use records::{ColumnProblem, Format, ReaderOptions, RecordError, RecordReader, Source};
+use records::{ColumnErrorKind, Format, ReadError, ReaderOptions, RowReader, Source};
 
 use crate::writer::{Values, Written, file, options, write};
 
@@ -24,8 +24,8 @@ fn sound() -> Written {
     )
 }
 
-fn error(file: &Written) -> RecordError {
-    match RecordReader::open(&file.source, &ReaderOptions::default()) {
+fn error(file: &Written) -> ReadError {
+    match RowReader::open(&file.source, &ReaderOptions::default()) {
         Ok(reader) => reader
             .map(|record| record.err())
             .find_map(|error| error)
@@ -40,18 +40,18 @@ fn parquet_comes_from_plain_files_only() {
         format: Some(Format::Parquet),
         ..ReaderOptions::default()
     };
-    let open = |source: &Source| RecordReader::open(source, &named).err().unwrap();
+    let open = |source: &Source| RowReader::open(source, &named).err().unwrap();
     let bytes = std::fs::read(sound().path()).unwrap();
     let gzipped = file("rows.parquet.gz", &bytes);
     for error in [
         open(&Source::Stdin),
         open(&gzipped.source),
-        RecordReader::from_reader(&Source::Stdin, Cursor::new(bytes), &named)
+        RowReader::from_reader(&Source::Stdin, Cursor::new(bytes), &named)
             .err()
             .unwrap(),
     ] {
         assert!(
-            matches!(error, RecordError::ParquetNotPlainFile { .. }),
+            matches!(error, ReadError::ParquetNotPlainFile { .. }),
             "{error}"
         );
     }
@@ -70,9 +70,9 @@ fn a_file_without_an_end_is_refused_before_it_is_read() {
         ..ReaderOptions::default()
     };
     let zeros = Source::File("/dev/zero".into());
-    let error = RecordReader::open(&zeros, &named).err().unwrap();
+    let error = RowReader::open(&zeros, &named).err().unwrap();
     assert!(
-        matches!(error, RecordError::ParquetNotPlainFile { .. }),
+        matches!(error, ReadError::ParquetNotPlainFile { .. }),
         "{error}"
     );
 }
@@ -80,8 +80,8 @@ fn a_file_without_an_end_is_refused_before_it_is_read() {
 #[test]
 fn a_file_that_is_not_there_is_an_error_of_the_system() {
     let missing = sound().folder.path().join("missing.parquet");
-    let error = RecordReader::open(&Source::File(missing), &ReaderOptions::default());
-    assert!(matches!(error, Err(RecordError::Io { .. })));
+    let error = RowReader::open(&Source::File(missing), &ReaderOptions::default());
+    assert!(matches!(error, Err(ReadError::Io { .. })));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_file_of_another_format_or_cut_short_is_no_parquet() {
     ] {
         let file = file("rows.parquet", content);
         let error = error(&file);
-        assert!(matches!(error, RecordError::NotParquet { .. }), "{error}");
+        assert!(matches!(error, ReadError::NotParquet { .. }), "{error}");
         let message = file.message(&error);
         assert!(
             message.starts_with("rows.parquet: not a Parquet file, or a damaged one ("),
@@ -109,17 +109,17 @@ fn a_file_of_another_format_or_cut_short_is_no_parquet() {
 fn damaged_pages_end_the_reading_at_their_row() {
     let sound = sound();
     let mut bytes = std::fs::read(sound.path()).unwrap();
-    // The first page stands behind the four bytes that every Parquet file starts with.
+    // The first page follows the four bytes that every Parquet file starts with.
     bytes[4..40].fill(0xff);
     std::fs::write(sound.path(), bytes).unwrap();
     let skipping = ReaderOptions {
         skip_bad_rows: true,
         ..ReaderOptions::default()
     };
-    let mut reader = RecordReader::open(&sound.source, &skipping).unwrap();
+    let mut reader = RowReader::open(&sound.source, &skipping).unwrap();
     let error = reader.next().unwrap().unwrap_err();
     assert!(
-        matches!(error, RecordError::ParquetData { row: 1, .. }),
+        matches!(error, ReadError::ParquetData { row: 1, .. }),
         "{error}"
     );
     let message = sound.message(&error);
@@ -143,7 +143,7 @@ fn a_text_that_is_not_utf8_ends_the_reading_in_few_words() {
     );
     let error = error(&file);
     assert!(
-        matches!(error, RecordError::ParquetData { row: 2, .. }),
+        matches!(error, ReadError::ParquetData { row: 2, .. }),
         "{error}"
     );
     let message = file.message(&error);
@@ -175,12 +175,12 @@ fn a_compression_that_cannot_be_undone_is_named() {
     assert!(
         matches!(
             &error,
-            RecordError::Columns { source: ColumnProblem::Compression { codec, .. }, .. }
+            ReadError::Columns { source: ColumnErrorKind::Compression { codec, .. }, .. }
                 if codec == "LZ4_RAW"
         ),
         "{error}"
     );
-    let other = RecordReader::open(&file.source, &options(&["n"], None)).unwrap();
+    let other = RowReader::open(&file.source, &options(&["n"], None)).unwrap();
     assert_eq!(
         other.map(|record| record.unwrap().text()).next().unwrap(),
         "1"
@@ -214,7 +214,7 @@ proptest! {
             }
             std::fs::write(file.path(), &bytes).unwrap();
             let options = ReaderOptions { skip_bad_rows, ..ReaderOptions::default() };
-            if let Ok(reader) = RecordReader::open_every_scalar(&file.source, &options) {
+            if let Ok(reader) = RowReader::open_every_scalar(&file.source, &options) {
                 // The pages of eight rows, however many the directory claims, and an error.
                 assert!(reader.take(100).count() < 100);
             }

@@ -2,7 +2,7 @@
 
 use parquet::basic::Compression;
 use proptest::prelude::*;
-use records::{Format, ReaderOptions, Record, RecordReader};
+use records::{Format, ReaderOptions, Row, RowReader};
 
 use crate::writer::{Values, options, write};
 
@@ -13,8 +13,8 @@ const COMPRESSIONS: [fn() -> Compression; 4] = [
     || Compression::ZSTD(Default::default()),
 ];
 
-fn record(line: u64, id: &str, fields: &[&str]) -> Record {
-    Record {
+fn record(line: u64, id: &str, fields: &[&str]) -> Row {
+    Row {
         line,
         id: Some(id.to_owned()),
         fields: fields.iter().map(|&field| field.to_owned()).collect(),
@@ -45,14 +45,13 @@ fn row_groups_of_every_compression_follow_one_another() {
                 ],
             ],
         );
-        let reader =
-            RecordReader::open(&written.source, &options(&["brand", "title"], Some("sku")));
+        let reader = RowReader::open(&written.source, &options(&["brand", "title"], Some("sku")));
         let mut reader = reader.unwrap();
         assert_eq!(reader.columns(), ["brand", "title"]);
         let size = std::fs::metadata(written.path()).unwrap().len();
         assert_eq!(reader.total_bytes(), Some(size));
         assert_eq!(reader.bytes_read(), 0);
-        let records: Vec<Record> = reader.by_ref().map(Result::unwrap).collect();
+        let records: Vec<Row> = reader.by_ref().map(Result::unwrap).collect();
         assert_eq!(
             records,
             [
@@ -71,7 +70,7 @@ fn row_groups_of_every_compression_follow_one_another() {
 #[test]
 fn a_file_without_rows_has_columns() {
     let written = write("required binary title (UTF8);", Compression::SNAPPY, &[]);
-    let mut reader = RecordReader::open(&written.source, &ReaderOptions::default()).unwrap();
+    let mut reader = RowReader::open(&written.source, &ReaderOptions::default()).unwrap();
     assert_eq!(reader.columns(), ["title"]);
     assert!(reader.next().is_none());
 }
@@ -87,7 +86,7 @@ fn the_format_may_be_named_where_the_ending_does_not_tell_it() {
         format: Some(Format::Parquet),
         ..ReaderOptions::default()
     };
-    let reader = RecordReader::open(&other.into(), &named).unwrap();
+    let reader = RowReader::open(&other.into(), &named).unwrap();
     let texts: Vec<String> = reader.map(|record| record.unwrap().text()).collect();
     assert_eq!(texts, ["kettle"]);
 }
@@ -95,7 +94,7 @@ fn the_format_may_be_named_where_the_ending_does_not_tell_it() {
 #[test]
 fn a_reader_can_be_sent_to_another_thread() {
     fn is_send<T: Send>() {}
-    is_send::<RecordReader>();
+    is_send::<RowReader>();
 }
 
 /// Rows of a text and a number, both of which may be null, in row groups.
@@ -128,7 +127,7 @@ proptest! {
             &columns,
         );
         let skipping = ReaderOptions { skip_bad_rows: true, ..ReaderOptions::default() };
-        let mut reader = RecordReader::open_every_scalar(&written.source, &skipping).unwrap();
+        let mut reader = RowReader::open_every_scalar(&written.source, &skipping).unwrap();
         let found: Vec<(u64, Vec<String>)> = reader
             .by_ref()
             .map(|record| record.map(|record| (record.line, record.fields)))

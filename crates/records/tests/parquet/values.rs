@@ -1,17 +1,17 @@
 //! What values become.
 
 use parquet::basic::Compression;
-use records::{RecordError, RecordReader};
+use records::{ReadError, RowReader};
 
 use crate::writer::{Values, options, write};
 
 /// The texts of a column of these values.
 fn texts(field: &str, values: Values) -> Vec<Result<String, String>> {
     let file = write(field, Compression::UNCOMPRESSED, &[vec![values]]);
-    let reader = RecordReader::open(&file.source, &options(&["value"], None)).unwrap();
+    let reader = RowReader::open(&file.source, &options(&["value"], None)).unwrap();
     reader
         .map(|record| {
-            let text = |record: records::Record| record.fields.join("|");
+            let text = |record: records::Row| record.fields.join("|");
             record.map(text).map_err(|error| file.message(&error))
         })
         .collect()
@@ -138,7 +138,7 @@ fn a_null_in_another_column_does_no_harm() {
             Values::texts(&[None, Some("c")]),
         ]],
     );
-    let reader = RecordReader::open(&file.source, &options(&["value"], None)).unwrap();
+    let reader = RowReader::open(&file.source, &options(&["value"], None)).unwrap();
     let texts: Vec<String> = reader.map(|record| record.unwrap().text()).collect();
     assert_eq!(texts, ["a", "b"]);
 }
@@ -153,12 +153,12 @@ fn unusable_ids_make_bad_rows() {
             Values::texts(&[Some("a"), Some("b"), Some("c"), Some("d")]),
         ]],
     );
-    let reader = RecordReader::open(&file.source, &options(&["value"], Some("id"))).unwrap();
+    let reader = RowReader::open(&file.source, &options(&["value"], Some("id"))).unwrap();
     let results: Vec<_> = reader.collect();
     let errors: Vec<String> = results
         .iter()
         .filter_map(|result| result.as_ref().err())
-        .inspect(|error| assert!(matches!(error, RecordError::Row { .. })))
+        .inspect(|error| assert!(matches!(error, ReadError::Row { .. })))
         .map(|error| file.message(error))
         .collect();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! `evaluate`: score a model, or several side by side.
+//! `evaluate`: score a model, or compare several.
 
 mod columns;
 
@@ -21,14 +21,16 @@ use crate::evaluation::{
 };
 use crate::fit::Stop;
 
-/// What is measured where nothing is named.
+/// Data used if no option names any.
 const DEFAULT_SIMILARITY: &str = "datasets/sts/stsb_open_test.tsv";
 const DEFAULT_CORPUS: &str = "datasets/chorus-electronics/titles.tsv.gz";
 const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
 pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainError> {
     if arguments.max_length == Some(0) {
-        return Err(TrainError::Usage("--max-length is at least 1".to_owned()));
+        return Err(TrainError::Usage(
+            "--max-length must be at least 1".to_owned(),
+        ));
     }
     let suite = suite(arguments)?;
     let names = if arguments.model.is_empty() {
@@ -51,7 +53,7 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
         .map_err(TrainError::Stdout)
 }
 
-/// The evaluations that the arguments name.
+/// The evaluations of the arguments.
 fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
     let columns = Columns::parse(arguments.columns.as_deref())?;
     let files = [
@@ -99,11 +101,11 @@ fn names<const N: usize>(columns: &[String; N]) -> [&str; N] {
     columns.each_ref().map(String::as_str)
 }
 
-/// The usual cut-offs, or `named` ones of accuracy, precision and recall.
+/// The default cut-offs, with `named` ones for accuracy, precision and recall.
 fn cutoffs(named: &[usize]) -> Result<Cutoffs, TrainError> {
     let mut cutoffs = Cutoffs::default();
     if named.contains(&0) {
-        return Err(TrainError::Usage("--cutoffs are at least 1".to_owned()));
+        return Err(TrainError::Usage("--cutoffs must be at least 1".to_owned()));
     }
     if !named.is_empty() {
         let mut named = named.to_vec();
@@ -115,12 +117,12 @@ fn cutoffs(named: &[usize]) -> Result<Cutoffs, TrainError> {
     Ok(cutoffs)
 }
 
-/// The column of ids, then those of the text; `None` where none was named.
+/// The id column, then the text columns; `None` if none is named.
 fn text_columns(flag: &str, named: &[String]) -> Result<Option<TextColumns>, TrainError> {
     match named {
         [] => Ok(None),
         [_] => Err(TrainError::Usage(format!(
-            "{flag} names the column of the ids, then those of the text"
+            "{flag} needs the id column, then at least one text column"
         ))),
         [id, text @ ..] => Ok(Some(TextColumns {
             id: id.clone(),
@@ -136,7 +138,7 @@ fn judgement_columns(named: &[String]) -> Result<Option<[String; 3]>, TrainError
     let columns = <[String; 3]>::try_from(named.to_vec());
     columns.map(Some).map_err(|_| {
         TrainError::Usage(
-            "--qrels-columns names three: of the query, the document and the grade".to_owned(),
+            "--qrels-columns needs three columns: query, document and relevance".to_owned(),
         )
     })
 }
@@ -145,8 +147,8 @@ fn defaults(suite: &mut Suite, cutoffs: &Cutoffs) -> Result<(), TrainError> {
     for path in [DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS] {
         if !Path::new(path).is_file() {
             return Err(TrainError::Usage(format!(
-                "{path} is not here: name the data to measure with, by --similarity, --pairs, \
-                 --triplets or --qrels, or start in the project's folder"
+                "{path} does not exist: name data with --similarity, --pairs, --triplets or --qrels, \
+                 or run the command in the project's folder"
             )));
         }
     }
@@ -183,7 +185,7 @@ fn name(path: &Path) -> String {
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
-/// The name of a file among others: with its folder where another one is called the same.
+/// The name of a file among others, with its folder if another file has the same name.
 fn name_among(path: &Path, files: &[PathBuf]) -> String {
     let own = name(path);
     if files.iter().filter(|file| name(file) == own).count() > 1 {
@@ -224,7 +226,7 @@ fn score(
 
 type Scored<'a> = (&'a str, SuiteScores);
 
-/// One model: its scores. Several: each beside the first.
+/// The scores of one model, or comparisons of each further model with the first.
 fn text(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
     let Some(((first_name, first), others)) = scores.split_first() else {
         return Ok(());

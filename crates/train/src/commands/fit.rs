@@ -8,12 +8,12 @@ use program::Console;
 use crate::cli::FitArgs;
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
-use crate::fit::{FitResult, SAMPLE_QUERIES, Stop, Surroundings, fit};
+use crate::fit::{FitResult, RunContext, SAMPLE_QUERIES, Stop, fit};
 use crate::options::FitOptions;
 use crate::shell::quoted;
 use crate::training::dashboard;
 
-/// Values of a vector that are shown.
+/// Values printed per vector.
 const SHOWN: usize = 3;
 
 pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> {
@@ -23,14 +23,14 @@ pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> 
     };
     let stop = Stop::default();
     stop_on_interrupt(&stop, notes);
-    let surroundings = Surroundings {
+    let context = RunContext {
         resume: arguments.resume,
         notes,
         dashboard: !arguments.no_dashboard,
         stop,
         command: command_line(std::env::args()),
     };
-    let Some(result) = fit(options, &surroundings)? else {
+    let Some(result) = fit(options, &context)? else {
         return Ok(());
     };
     let mut out = io::stdout().lock();
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> 
         .map_err(TrainError::Stdout)
 }
 
-/// The settings of a config file: what it should not hold is wrong usage, as on the command line.
+/// The settings of a config file. Invalid ones are usage errors, as on the command line.
 fn config(path: &Path) -> Result<FitOptions, TrainError> {
     FitOptions::read(path).map_err(|error| match error {
         TrainError::Config { .. } => TrainError::Usage(error.to_string()),
@@ -47,7 +47,8 @@ fn config(path: &Path) -> Result<FitOptions, TrainError> {
     })
 }
 
-/// The first Ctrl-C ends the run after its current step, with a checkpoint; the second at once.
+/// The first Ctrl-C ends the run after its current step, with a checkpoint; the second ends the
+/// program at once.
 fn stop_on_interrupt(stop: &Stop, notes: Console) {
     let stop = stop.clone();
     program::interrupt::on_interrupt(move || {
@@ -55,10 +56,10 @@ fn stop_on_interrupt(stop: &Stop, notes: Console) {
             dashboard::restore_terminal();
             program::interrupt::exit_now();
         }
-        // Over the dashboard it would only be in the way.
+        // The dashboard covers stderr.
         if !dashboard::is_shown() {
             notes.warning(
-                "stopping after this step, with a checkpoint; press Ctrl-C again to stop now",
+                "stopping after this step and writing a checkpoint if training has begun; press Ctrl-C again to stop now",
             );
         }
         stop.ask();
@@ -122,7 +123,7 @@ fn first_values(vector: &[f32]) -> String {
     format!("[{}, ...]", values.join(", "))
 }
 
-/// What the run gained, and what got worse.
+/// Scores before and after; flags the ones that dropped.
 fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>) -> io::Result<()> {
     let (Some(before), Some(after)) = (before, after) else {
         return Ok(());
@@ -139,7 +140,7 @@ fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>)
     Ok(())
 }
 
-/// As it was typed, but of an absolute path only the name: a card is shown to others.
+/// The command as typed, with absolute paths reduced to file names: the model card is public.
 fn command_line(arguments: impl Iterator<Item = String>) -> String {
     let short = |argument: &str| {
         let (option, value) = match argument.split_once('=') {
@@ -173,7 +174,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_command_does_not_tell_the_folders_of_this_machine() {
+    fn a_command_hides_the_folders_of_this_machine() {
         let arguments = [
             "train",
             "fit",
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_got_worse_is_said() {
+    fn dropped_scores_are_flagged() {
         let before = Scores::new("ndcg@10", 0.5)
             .with("mrr@10", 0.4)
             .with("accuracy@1", 0.3);

@@ -1,4 +1,4 @@
-//! `losses`: what each loss wants.
+//! `losses`: the losses, the data they need and when to use them.
 
 use std::io::{self, Write};
 
@@ -19,11 +19,11 @@ fn table(out: &mut impl Write) -> io::Result<()> {
             [
                 loss.name().to_owned(),
                 loss.needs().to_string(),
-                loss.advice().to_owned(),
+                loss.when_to_use().to_owned(),
             ]
         })
         .collect();
-    let header = ["LOSS", "NEEDS", "FOR"].map(str::to_owned);
+    let header = ["LOSS", "NEEDS", "USE FOR"].map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]);
         cells.map(|row| row[column].len()).max().unwrap_or_default()
@@ -34,9 +34,8 @@ fn table(out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\ncached-LOSS computes it in parts of --mini-batch-size texts: large batches in little \
-         memory.\n--matryoshka 64,128,... takes any of them at the first dimensions of the vectors \
-         too."
+        "\ncached-LOSS computes any of them in micro-batches of --mini-batch-size texts (GradCache): \
+         large batches in little memory.\n--matryoshka 64,128,... also trains the first dimensions of the vectors, with any of them."
     )
 }
 

@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
 mod evaluate;
 mod fit;
@@ -10,11 +10,11 @@ use program::Console;
 use crate::cli::{Cli, Command};
 use crate::error::TrainError;
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// When the command fails.
+/// The error of the command.
 pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     model::threads::start(cli.threads)?;
     match cli.command {

@@ -1,10 +1,9 @@
-//! What a row must be to be trained on.
+//! Checks of a training row.
 
 use super::columns::Role;
 use super::error::{Cell, ExampleProblem};
 
-/// An empty text is an error: its vector would say nothing, and a batch of them are each other's
-/// duplicates.
+/// Refuses an empty text: its vector means nothing, and empty texts of a batch are duplicates.
 pub(super) fn check_text(text: &str, cell: impl FnOnce() -> Cell) -> Result<(), ExampleProblem> {
     if text.trim().is_empty() {
         return Err(ExampleProblem::Empty { cell: cell() });
@@ -12,7 +11,7 @@ pub(super) fn check_text(text: &str, cell: impl FnOnce() -> Cell) -> Result<(), 
     Ok(())
 }
 
-/// A score is finite, a label 0 or 1; `written` is how it was written.
+/// Checks that a score is finite and a label 0 or 1; `written` is the value in the file.
 pub(super) fn check_target(
     role: Role,
     target: f32,

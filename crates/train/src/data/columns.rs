@@ -1,4 +1,4 @@
-//! Which column of a file plays which role.
+//! Roles of columns.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ColumnMapError;
 
-/// What a column is to the training.
+/// Role of a column in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The text that is compared: a query, a title, the first of two sentences.
+    /// Text to compare: a query, a title, the first of two sentences.
     Anchor,
-    /// The text that belongs to the anchor; in scored and labelled rows, that may belong to it.
+    /// Text that matches the anchor; in scored and labelled rows it may not match.
     Positive,
-    /// A text that does not belong to the anchor.
+    /// Text that does not match the anchor.
     Negative,
-    /// How similar anchor and positive are: a finite number.
+    /// Similarity of anchor and positive: a finite number.
     Score,
-    /// Whether anchor and positive belong together: 0 or 1.
+    /// Whether anchor and positive match: 0 or 1.
     Label,
-    /// What keeps rows on the same side of a split.
+    /// Group of the row: rows of a group stay on the same side of a split.
     Group,
 }
 
@@ -34,7 +34,7 @@ impl Role {
         Self::Label,
     ];
 
-    /// Its name on the command line and in messages.
+    /// Name of the role on the command line and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// What a row consists of, which decides the losses that it can train.
+/// Content of a row, which determines the losses that accept it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowKind {
     /// Anchor and positive.
@@ -89,7 +89,7 @@ impl RowKind {
         }
     }
 
-    /// The role of the number in every row, if there is one.
+    /// Role of the number of every row, if rows have one.
     #[must_use]
     pub fn target(self) -> Option<Role> {
         match self {
@@ -112,12 +112,11 @@ impl fmt::Display for RowKind {
     }
 }
 
-/// The columns that are read, by their roles: an anchor, a positive, and either any number of
-/// negatives or a score or a label.
+/// The columns to read, by role: an anchor, a positive, and either any number of negatives or a score
+/// or a label.
 ///
-/// It is written and read as `anchor=query,positive=description,score=relevance`; only `negative`
-/// may come more than once. Names of columns are taken as they stand in the file, and cannot hold
-/// a comma here. No column plays two roles.
+/// Its text form is `anchor=query,positive=description,score=relevance`; only `negative` may be
+/// repeated. Column names are those of the file and cannot contain a comma. No column has two roles.
 ///
 /// ```
 /// use train::data::{ColumnMap, RowKind};
@@ -136,13 +135,13 @@ pub struct ColumnMap {
 }
 
 impl ColumnMap {
-    /// Gives each of some columns a role; the negatives keep their order.
+    /// Assigns roles to columns; negatives keep their order.
     ///
     /// # Errors
     ///
-    /// When the anchor or the positive is missing, a role other than the negative is given twice, a
-    /// column plays two roles, a name is empty, the role is [`Role::Group`], or there is more than
-    /// one of negatives, score and label.
+    /// The anchor or the positive is missing; a role other than the negative is repeated; a column has
+    /// two roles; a name is empty; the role is [`Role::Group`]; or negatives, score and label are
+    /// combined.
     pub fn new<C: Into<String>>(
         columns: impl IntoIterator<Item = (Role, C)>,
     ) -> Result<Self, ColumnMapError> {
@@ -177,7 +176,7 @@ impl ColumnMap {
         }
     }
 
-    /// What the rows consist of.
+    /// Kind of the rows.
     #[must_use]
     pub fn kind(&self) -> RowKind {
         match self.target {
@@ -342,51 +341,51 @@ mod tests {
         for (text, message) in [
             (
                 "",
-                "`` gives no column a role; write role=column, as in anchor=query,positive=description",
+                "`` is not ROLE=COLUMN; write for example anchor=query,positive=description",
             ),
             (
                 "anchor=a,title",
-                "`title` gives no column a role; write role=column, as in anchor=query,positive=description",
+                "`title` is not ROLE=COLUMN; write for example anchor=query,positive=description",
             ),
             (
                 "anchor=a,query=b",
-                "there is no role `query`; the roles are: anchor, positive, negative, score, label",
+                "`query` is not a role; the roles are: anchor, positive, negative, score, label",
             ),
             (
                 "anchor=a,group=b",
-                "there is no role `group`; the roles are: anchor, positive, negative, score, label",
+                "`group` is not a role; the roles are: anchor, positive, negative, score, label",
             ),
             (
                 "anchor=a,positive=",
-                "no column is named for the positive; write positive=COLUMN",
+                "the positive has no column; write positive=COLUMN",
             ),
             (
                 "anchor=a",
-                "no column is named for the positive; write positive=COLUMN",
+                "the positive has no column; write positive=COLUMN",
             ),
             (
                 "positive=a",
-                "no column is named for the anchor; write anchor=COLUMN",
+                "the anchor has no column; write anchor=COLUMN",
             ),
             (
                 "anchor=a,anchor=b,positive=c",
-                "columns `a` and `b` are both named as the anchor; keep one",
+                "columns `a` and `b` both have the role anchor; keep one",
             ),
             (
                 "anchor=a,positive=a",
-                "column `a` is named as the anchor and as the positive; give it one role",
+                "column `a` has the roles anchor and positive; give it one role",
             ),
             (
                 "anchor=a,positive=b,negative=c,negative=c",
-                "column `c` is named more than once as the negative; name it once",
+                "column `c` has the role negative more than once; name it once",
             ),
             (
                 "anchor=a,positive=b,score=c,label=d",
-                "a row has a score or a label, not both; leave out column `c` or `d`",
+                "rows cannot have both a score and a label; leave out column `c` or `d`",
             ),
             (
                 "anchor=a,positive=b,negative=c,label=d",
-                "a row with negatives has no label; leave out the label or the negatives",
+                "rows with negatives cannot have a label; leave out the label or the negatives",
             ),
         ] {
             let error = text.parse::<ColumnMap>().unwrap_err();

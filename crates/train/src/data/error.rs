@@ -1,103 +1,101 @@
-//! What can be wrong with training data.
+//! Errors of training data.
 
 use std::fmt;
 
-use records::{Numbering, RecordError, Source};
+use records::{Numbering, ReadError, Source};
 
 use super::columns::{Role, RowKind};
 
-/// Why rows cannot be read, held, split or put into batches.
+/// Error of reading, holding, splitting or batching rows.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A file cannot be read, or one of its rows cannot.
+    /// A file or one of its rows cannot be read.
     #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The columns of a file do not tell which of them play which role.
+    Read(#[from] ReadError),
+    /// The roles of the columns of a file are not clear.
     #[error("{file}: {source}")]
     Columns {
         /// The file.
         file: Source,
-        /// What is not clear.
+        /// The open question.
         source: ColumnMapError,
     },
-    /// A file of lines holds one text a row.
+    /// A plain-text file, which has one text per row.
     #[error(
-        "{file}: a file of lines has no columns to train on; name its format, or use a file whose name ends in .csv, .tsv, .jsonl or .parquet"
+        "{file}: a plain-text file has no columns to train on; use a file whose name ends in .csv, .tsv, .jsonl or .parquet"
     )]
     NoColumns {
         /// The file.
         file: Source,
     },
-    /// Columns can be found only in what can be read twice.
+    /// A pipe without named columns: inference reads a file twice.
     #[error(
-        "{file}: a pipe can be read only once, too little to find its columns; name them by --columns anchor=COLUMN,positive=COLUMN"
+        "{file}: cannot infer the columns of a pipe, which can be read only once; name them with --columns anchor=COLUMN,positive=COLUMN"
     )]
     ReadOnce {
         /// The pipe.
         file: Source,
     },
-    /// A row cannot be trained on. The rows after it can still be read.
+    /// A row is unusable. The rows after it can still be read.
     #[error("{}{numbering} {line}: {source}", prefix(file.as_ref()))]
     Row {
-        /// The file; `None` for rows that are in none.
+        /// The file; `None` for rows that come from no file.
         file: Option<Source>,
-        /// What `line` counts.
+        /// Whether `line` counts lines or rows.
         numbering: Numbering,
-        /// The line the row starts on, or the number of the row, the first being 1.
+        /// The line the row starts on, or the number of the row, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault of the row.
         source: ExampleProblem,
     },
-    /// There is nothing to train on.
+    /// No rows.
     #[error(
-        "there are no rows in {}{}",
+        "no rows in {}{}",
         file_names(files),
         skipped_rows(*skipped, first_skipped.as_deref())
     )]
     NoRows {
-        /// The files that were read; empty for rows that are in none.
+        /// The files; empty for rows that come from no file.
         files: Vec<Source>,
-        /// How many bad rows were skipped.
+        /// Number of skipped bad rows.
         skipped: u64,
-        /// What was wrong with the first of them.
+        /// Error of the first of them.
         first_skipped: Option<Box<DataError>>,
     },
-    /// Rows of two kinds cannot be in the same table.
+    /// Rows of two kinds in one table.
     #[error(
-        "{} has {found}, but the rows before it are {expected}; name the columns by --columns, or train on files of one kind",
+        "{} has {found}, but the rows before it are {expected}; name the columns with --columns, or train on files of one kind",
         file.as_ref().map_or_else(|| "the second table".to_owned(), ToString::to_string)
     )]
     Kind {
-        /// The file of the second kind; `None` for a table that is added to another.
+        /// The file of the second kind; `None` for an appended table.
         file: Option<Source>,
-        /// Its kind.
+        /// Its kind of rows.
         found: RowKind,
-        /// The kind of the rows before.
+        /// The kind of the rows before it.
         expected: RowKind,
     },
-    /// Some rows have a group and some do not.
-    #[error(
-        "{rows} rows and {groups} groups: either every row has a group or none; name the group column for all of them"
-    )]
+    /// Only some rows have a group.
+    #[error("{rows} rows have {groups} groups; give every row a group, or none")]
     Groups {
         /// Number of rows.
         rows: usize,
-        /// Number of those that have a group.
+        /// Number of rows with a group.
         groups: usize,
     },
-    /// A part that is none.
-    #[error("{fraction} is no fraction of the rows; it must be above 0 and below 1")]
+    /// A fraction outside `(0, 1)`.
+    #[error("the share of validation rows is {fraction}; it must be above 0 and below 1")]
     Fraction {
-        /// What was asked for.
+        /// The invalid fraction.
         fraction: f64,
     },
-    /// Too few groups of rows to have some on both sides.
+    /// Too few groups of rows for two sides.
     #[error(
-        "no {fraction} of the rows can be split off: {rows} rows are {groups} groups, the largest of {largest} rows, and a group stays together; name another --group-column, or give validation rows of their own"
+        "cannot split off {fraction} of the rows: {rows} rows are {groups} groups, the largest of {largest} rows, and a group stays together; choose another --group-column, or give separate rows with --valid"
     )]
     CannotSplit {
-        /// The part that was to become validation rows.
+        /// The requested share of validation rows.
         fraction: f64,
         /// Number of rows.
         rows: usize,
@@ -106,191 +104,189 @@ pub enum DataError {
         /// Rows of the largest group.
         largest: usize,
     },
-    /// A row that is not there.
-    #[error("there is no row {row}: the table holds {len}")]
+    /// A row number at or above the number of rows.
+    #[error("there is no row {row} (counting from 0): the table holds {len} rows")]
     NoSuchRow {
-        /// What was asked for, from 0.
+        /// The row number, from 0.
         row: usize,
-        /// How many there are.
+        /// Number of rows.
         len: usize,
     },
-    /// No sampler has this name.
+    /// A name that is not a sampler.
     #[error(
-        "there is no sampler `{name}`; there are: {}",
+        "`{name}` is not a sampler; choose one of: {}",
         super::sampler::SamplerKind::names()
     )]
     UnknownSampler {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
     },
 }
 
 impl DataError {
-    /// Whether only one row is bad, so that reading can go on behind it.
+    /// Whether only one row is bad, so that reading can continue with the next one.
     #[must_use]
     pub fn is_row(&self) -> bool {
         match self {
-            Self::Record(error) => error.is_row(),
+            Self::Read(error) => error.is_row(),
             Self::Row { .. } => true,
             _ => false,
         }
     }
 }
 
-/// Why roles cannot be given to columns.
+/// Error of assigning roles to columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ColumnMapError {
-    /// Not of the form `role=column`.
-    #[error(
-        "`{part}` gives no column a role; write role=column, as in anchor=query,positive=description"
-    )]
+    /// A part that is not `role=column`.
+    #[error("`{part}` is not ROLE=COLUMN; write for example anchor=query,positive=description")]
     NotAnAssignment {
-        /// What stands there.
+        /// The invalid part.
         part: String,
     },
-    /// There is no such role.
-    #[error("there is no role `{role}`; the roles are: anchor, positive, negative, score, label")]
+    /// An unknown role.
+    #[error("`{role}` is not a role; the roles are: anchor, positive, negative, score, label")]
     UnknownRole {
-        /// What stands there.
+        /// The unknown word.
         role: String,
     },
-    /// A role without a column, which only says `role=`.
-    #[error("no column is named for the {role}; write {role}=COLUMN")]
+    /// A role without a column: `role=`.
+    #[error("the {role} has no column; write {role}=COLUMN")]
     NoColumn {
         /// The role.
         role: Role,
     },
-    /// A needed role is not there.
-    #[error("no column is named for the {role}; write {role}=COLUMN")]
+    /// A required role is missing.
+    #[error("the {role} has no column; write {role}=COLUMN")]
     Missing {
         /// The role.
         role: Role,
     },
-    /// Two columns play a role that only one can play.
-    #[error("columns `{first}` and `{second}` are both named as the {role}; keep one")]
+    /// Two columns with a role that only one can have.
+    #[error("columns `{first}` and `{second}` both have the role {role}; keep one")]
     TwoColumns {
         /// The role.
         role: Role,
-        /// One column.
+        /// First column.
         first: String,
-        /// The other.
+        /// Second column.
         second: String,
     },
-    /// One column stands twice in the same role.
-    #[error("column `{column}` is named more than once as the {role}; name it once")]
+    /// A column with the same role twice.
+    #[error("column `{column}` has the role {role} more than once; name it once")]
     Repeated {
         /// The role.
         role: Role,
         /// The column.
         column: String,
     },
-    /// One column plays two roles.
-    #[error("column `{column}` is named as the {first} and as the {second}; give it one role")]
+    /// A column with two roles.
+    #[error("column `{column}` has the roles {first} and {second}; give it one role")]
     TwoRoles {
         /// The column.
         column: String,
-        /// One role.
+        /// First role.
         first: Role,
-        /// The other.
+        /// Second role.
         second: Role,
     },
-    /// Score and label in the same row.
-    #[error("a row has a score or a label, not both; leave out column `{score}` or `{label}`")]
+    /// Score and label in the same rows.
+    #[error("rows cannot have both a score and a label; leave out column `{score}` or `{label}`")]
     TwoTargets {
         /// The column of the score.
         score: String,
         /// The column of the label.
         label: String,
     },
-    /// A number says nothing about a row of more than two texts.
-    #[error("a row with negatives has no {target}; leave out the {target} or the negatives")]
+    /// A score or label in rows with negatives.
+    #[error("rows with negatives cannot have a {target}; leave out the {target} or the negatives")]
     TargetWithNegatives {
         /// Score or label.
         target: Role,
     },
     /// Fewer than two columns could be texts.
     #[error(
-        "an anchor and a positive are needed, but the columns are: {}; name two of them by --columns anchor=COLUMN,positive=COLUMN",
+        "training needs an anchor and a positive, but the columns are: {}; name two with --columns anchor=COLUMN,positive=COLUMN",
         list(present)
     )]
     TooFewTexts {
         /// The columns of the file.
         present: Vec<String>,
     },
-    /// Several columns could play a role.
+    /// Several columns could have a role.
     #[error(
-        "which column is the {role}? It could be any of: {}; name the columns by --columns anchor=COLUMN,positive=COLUMN",
+        "which column is the {role}? Candidates: {}; name the columns with --columns anchor=COLUMN,positive=COLUMN",
         list(candidates)
     )]
     Unclear {
         /// The role.
         role: Role,
-        /// The columns that could play it.
+        /// The candidate columns.
         candidates: Vec<String>,
     },
-    /// Among columns without telling names one is a number.
+    /// A numeric column among columns without known names.
     #[error(
-        "is column `{column}` a text? Its first row is `{value}`; name the columns by --columns anchor=COLUMN,positive=COLUMN"
+        "is column `{column}` a text? Its first value is `{value}`; name the columns with --columns anchor=COLUMN,positive=COLUMN"
     )]
     Number {
         /// The column.
         column: String,
-        /// What stands in its first row.
+        /// Its first value.
         value: String,
     },
 }
 
-/// What is wrong with a row.
+/// Why a row is unusable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExampleProblem {
-    /// An empty text, or one of nothing but white space, means nothing.
-    #[error("{cell} is empty; fill it in, or skip bad rows by --skip-bad-rows")]
+    /// An empty text, or one of only white space.
+    #[error("{cell} is empty; fill it in, or skip bad rows with --skip-bad-rows")]
     Empty {
-        /// Where.
+        /// The cell.
         cell: Cell,
     },
-    /// No number where one is needed.
+    /// A value that is not a number.
     #[error("{cell} is `{value}`, which is not a number")]
     NotNumber {
-        /// Where.
+        /// The cell.
         cell: Cell,
-        /// What stands there.
+        /// Its value.
         value: String,
     },
-    /// A NaN, an infinity, or a number too large for 32 bits.
+    /// A NaN, an infinity, or a number too large for `f32`.
     #[error("{cell} is `{value}`, which is not finite")]
     NotFinite {
-        /// Where.
+        /// The cell.
         cell: Cell,
-        /// What stands there.
+        /// Its value.
         value: String,
     },
-    /// Neither 0 nor 1.
+    /// A label other than 0 and 1.
     #[error(
-        "{cell} is `{value}`, neither 0 nor 1; if it is a score, say so by --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
+        "{cell} is `{value}`, neither 0 nor 1; if it is a score, give --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
     )]
     NotLabel {
-        /// Where.
+        /// The cell.
         cell: Cell,
-        /// What stands there.
+        /// Its value.
         value: String,
     },
-    /// More or fewer texts than the other rows.
-    #[error("{found} texts where {expected} are needed")]
+    /// Another number of texts than the other rows.
+    #[error("{found} texts instead of {expected}")]
     TextCount {
-        /// How many there are.
+        /// Number of texts of the row.
         found: usize,
-        /// How many each row has.
+        /// Number of texts of the other rows.
         expected: usize,
     },
-    /// A number is missing, or there is one too many.
+    /// A missing or an unexpected score or label.
     #[error("rows of {kind} {}", target_problem(*found))]
     Target {
-        /// The kind of the rows.
+        /// Kind of the rows.
         kind: RowKind,
-        /// Whether there is one.
+        /// Whether the row has one.
         found: bool,
     },
 }
@@ -344,7 +340,7 @@ fn target_problem(found: bool) -> &'static str {
     }
 }
 
-/// Names in a message: the first of them, then how many there are more.
+/// Names in a message: the first 20, then the number of the rest.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
     match names {
@@ -381,11 +377,11 @@ mod tests {
         };
         assert_eq!(
             row(Some("pairs.csv")).to_string(),
-            "pairs.csv, line 7: the anchor (column `title`) is empty; fill it in, or skip bad rows by --skip-bad-rows"
+            "pairs.csv, line 7: the anchor (column `title`) is empty; fill it in, or skip bad rows with --skip-bad-rows"
         );
         assert_eq!(
             row(None).to_string(),
-            "row 7: the anchor is empty; fill it in, or skip bad rows by --skip-bad-rows"
+            "row 7: the anchor is empty; fill it in, or skip bad rows with --skip-bad-rows"
         );
         assert!(row(None).is_row());
     }

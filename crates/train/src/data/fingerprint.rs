@@ -1,26 +1,26 @@
-//! Whether rows are still those that they were.
+//! Fingerprint of the rows of a run, which a resumed run must match.
 
 use serde::{Deserialize, Serialize};
 
 use super::hash::Fnv1a;
 use super::table::TextTable;
 
-/// What tells the rows of a table from others: their number and a hash of their texts, scores,
-/// labels and groups, in their order. The same rows have the same on every machine.
+/// Number of rows, and a hash of their texts, scores, labels and groups in order. Equal rows have the
+/// same fingerprint on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     /// Number of rows.
     pub rows: usize,
-    /// FNV-1a, 64 bits.
+    /// 64-bit FNV-1a hash.
     pub hash: u64,
 }
 
-/// Parts two texts: no byte of UTF-8.
+/// Separates two texts; not a byte of UTF-8.
 const END: &[u8] = &[0xff];
 
 impl TextTable {
-    /// What tells these rows from others.
+    /// The fingerprint of these rows.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = Fnv1a::new();

@@ -1,9 +1,9 @@
-//! Hashes of texts that are the same on every machine and in every release.
+//! Hashes of texts, the same on every machine and in every release.
 
 /// FNV-1a with 64 bits (Fowler, Noll and Vo).
 ///
-/// That any two of a million texts share a hash has a chance of 3e-8. Wherever hashes are compared
-/// here, that would only keep two unrelated rows together or apart.
+/// The probability that two of a million texts share a hash is 3e-8. A collision would only keep two
+/// unrelated rows together or apart.
 pub(super) struct Fnv1a(u64);
 
 impl Fnv1a {

@@ -1,21 +1,20 @@
-//! Which column plays which role where it is not said: by the names of the columns, else by their
-//! shape.
+//! Infers the roles of columns from their names, else from their order and first row.
 //!
-//! 1. Names count first, in any case: see [`ANCHORS`] and the lists behind it. A name earlier in a
-//!    list wins over a later one. What plays no role then is not read.
-//! 2. If only one of anchor and positive is found by its name, the other is the one column left
-//!    that could be a text; with several, it must be said.
-//! 3. If neither is found, the columns are taken in their order: anchor, positive, negatives. A
-//!    number in the first row of the last column makes it the label where it is `0` or `1`, else
-//!    the score. Columns of ids, by their names, and the group column are passed over.
+//! 1. Names count first, in any case: [`ANCHORS`], [`POSITIVES`], [`SCORES`] and [`LABELS`]. Earlier
+//!    names of a list win over later ones. Columns without a role are not read.
+//! 2. If the names give only one of anchor and positive, the other is the only remaining text column;
+//!    if several remain, the user must choose.
+//! 3. If the names give neither, the columns are anchor, positive and negatives in order. If the first
+//!    value of the last column is a number, the column is the label (for `0` or `1`) or the score.
+//!    Columns whose names are those of ids, and the group column, are skipped.
 //!
-//! A number anywhere else in that first row is a question rather than a guess: a wrong guess would
-//! train a useless model without a word.
+//! A number anywhere else in the first row is an error: a wrong guess would silently train a useless
+//! model.
 
 use super::columns::{ColumnMap, Role};
 use super::error::ColumnMapError;
 
-/// Names of the anchor. `title` and `name` come last: beside a query they are no anchor.
+/// Names of the anchor. `title` and `name` come last: next to a query they are not the anchor.
 const ANCHORS: &[&str] = &[
     "anchor",
     "query",
@@ -49,18 +48,18 @@ const SCORES: &[&str] = &["score", "similarity", "rating"];
 /// Names of the label.
 const LABELS: &[&str] = &["label"];
 
-/// The roles of the columns `names` if both anchor and positive are among the known names.
+/// The roles of the columns `names`, if these include both an anchor and a positive.
 pub(super) fn infer_by_name(names: &[String]) -> Option<Result<ColumnMap, ColumnMapError>> {
     let columns = Columns::new(names, &[]);
     let named = columns.has(Role::Anchor) && columns.has(Role::Positive);
     named.then(|| columns.into_map())
 }
 
-/// The roles of the columns `names`, of which `first_row` holds the first values.
+/// The roles of the columns `names`; `first_row` holds their first values.
 ///
 /// # Errors
 ///
-/// When the columns leave it open.
+/// The roles are ambiguous.
 pub(super) fn infer(
     names: &[String],
     first_row: &[String],
@@ -83,7 +82,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The columns with the roles that their names tell.
+    /// The columns with the roles of their names.
     fn new(names: &'a [String], first_row: &'a [String]) -> Self {
         let mut columns = Self {
             names,
@@ -120,7 +119,7 @@ impl<'a> Columns<'a> {
         self.roles.contains(&Some(role))
     }
 
-    /// Columns without a role that are neither ids nor the group.
+    /// Columns without a role, except ids and the group.
     fn left(&self, group_column: Option<&str>) -> Vec<usize> {
         let free = |&place: &usize| {
             let name = self.names[place].as_str();
@@ -174,7 +173,7 @@ impl<'a> Columns<'a> {
         let target = self.has(Role::Score) || self.has(Role::Label);
         match texts.len() {
             0 | 1 => Err(self.too_few_texts()),
-            // A number or named negatives leave two texts; of more it is not clear which.
+            // With a number or named negatives there must be two texts; more are ambiguous.
             3.. if target || self.has(Role::Negative) => Err(ColumnMapError::Unclear {
                 role: Role::Anchor,
                 candidates: self.names_of(&texts),
@@ -222,7 +221,7 @@ fn is_negative(name: &str) -> bool {
         })
 }
 
-/// `id`, `docid`, `product_id`: names of what tells rows apart rather than what they say.
+/// Names of id columns, such as `id`, `docid` or `product_id`.
 fn is_id(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase();
     matches!(
@@ -313,14 +312,14 @@ mod tests {
                 "query|docid|rating",
                 "x|12|3",
                 Err(
-                    "an anchor and a positive are needed, but the columns are: query, docid, rating; name two of them by --columns anchor=COLUMN,positive=COLUMN",
+                    "training needs an anchor and a positive, but the columns are: query, docid, rating; name two with --columns anchor=COLUMN,positive=COLUMN",
                 ),
             ),
             (
                 "query|brand|text",
                 "x|y|z",
                 Err(
-                    "which column is the positive? It could be any of: brand, text; name the columns by --columns anchor=COLUMN,positive=COLUMN",
+                    "which column is the positive? Candidates: brand, text; name the columns with --columns anchor=COLUMN,positive=COLUMN",
                 ),
             ),
         ] {
@@ -369,12 +368,12 @@ mod tests {
     #[test]
     fn what_is_open_is_asked() {
         for (names, row, start) in [
-            ("x", "one", "an anchor and a positive are needed"),
-            ("x|y", "one|2", "an anchor and a positive are needed"),
+            ("x", "one", "training needs an anchor and a positive"),
+            ("x|y", "one|2", "training needs an anchor and a positive"),
             (
                 "x|y|z",
                 "300|two|three",
-                "is column `x` a text? Its first row is `300`",
+                "is column `x` a text? Its first value is `300`",
             ),
             (
                 "w|x|y|z",
@@ -384,12 +383,12 @@ mod tests {
             (
                 "query|text|score|label",
                 "x|y|1|1",
-                "a row has a score or a label, not both",
+                "rows cannot have both a score and a label",
             ),
             (
                 "query|text|negative|score",
                 "x|y|z|1",
-                "a row with negatives has no score",
+                "rows with negatives cannot have a score",
             ),
         ] {
             let error = inferred(names, row, None).unwrap_err();

@@ -1,15 +1,15 @@
-//! Rows of texts to train on: read from files, held in memory, split, and put into batches.
+//! Training rows: read from files, held in memory, split, and grouped into batches.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | which column is what | `columns`, and `inference` where it is not said |
+//! | roles of the columns | `columns`, and `inference` if they are not given |
 //! | all rows in memory | `table` |
-//! | from files to a table | `read` |
-//! | what a row must be | `checks` |
+//! | reading files into a table | `read` |
+//! | checks of a row | `checks` |
 //! | training and validation rows | `split` |
-//! | which rows form a batch | `sampler` |
-//! | whether rows are those that they were | `fingerprint` |
-//! | the same order everywhere | `random`, `hash` |
+//! | batches of rows | `sampler` |
+//! | identity of the rows of a run | `fingerprint` |
+//! | the same order on every machine | `random`, `hash` |
 //!
 //! ```
 //! use std::num::NonZeroUsize;
@@ -28,7 +28,7 @@
 //!         pair("Kettle", "1.7 litres, steel"),
 //!     ],
 //! )?;
-//! // Both kettles are on the same side.
+//! // Rows with the same anchor are on the same side.
 //! let parts = split(&table, 0.25, 1)?;
 //! assert_eq!((parts.train.len(), parts.validation.len()), (3, 1));
 //!

@@ -1,9 +1,9 @@
-//! Random order that is the same for a seed on every machine and in every release.
+//! Random order that depends only on the seed, on every machine and in every release.
 //!
-//! Nothing here depends on the width of `usize` or on the algorithms that a library may change:
+//! Nothing depends on the width of `usize` or on algorithms that a library may change:
 //!
-//! - The generator is xoshiro256++, seeded from `mix(mix(seed) + stream)` as its authors advise, by
-//!   SplitMix64. The stream is the epoch, so every epoch has an order of its own.
+//! - The generator is xoshiro256++, seeded from `split_mix(split_mix(seed) + stream)` by SplitMix64, as its
+//!   authors advise. The stream is the epoch, so every epoch has its own order.
 //! - A number below a bound is drawn from 64 random bits by multiplication and rejection, without
 //!   bias (Lemire, "Fast Random Integer Generation in an Interval", 2019, arXiv:1805.10941).
 //! - Slices are shuffled from their end (Durstenfeld's form of the Fisher-Yates shuffle).
@@ -11,17 +11,17 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// The stream of the split into training and validation rows, which no epoch reaches.
+/// Reserved stream of the split into training and validation rows; no epoch has this number.
 pub(super) const SPLIT_STREAM: u64 = u64::MAX;
 
 /// The generator of a seed and a stream.
 pub(super) fn generator(seed: u64, stream: u64) -> Xoshiro256PlusPlus {
-    Xoshiro256PlusPlus::seed_from_u64(mix(mix(seed).wrapping_add(stream)))
+    Xoshiro256PlusPlus::seed_from_u64(split_mix(split_mix(seed).wrapping_add(stream)))
 }
 
-/// The output function of SplitMix64 (Steele, Lea and Flood, 2014): one to one, so the streams of
-/// a seed never fall together.
-fn mix(value: u64) -> u64 {
+/// The output function of SplitMix64 (Steele, Lea and Flood, 2014), which is a bijection, so the
+/// streams of a seed never coincide.
+fn split_mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
@@ -30,18 +30,18 @@ fn mix(value: u64) -> u64 {
 /// Puts a slice in random order.
 pub(super) fn shuffle<T>(slice: &mut [T], random: &mut Xoshiro256PlusPlus) {
     for last in (1..slice.len()).rev() {
-        // Nothing is lost: a `usize` has at most 64 bits, and the number drawn is at most `last`.
+        // Lossless casts: a `usize` has at most 64 bits, and the number is at most `last`.
         let other = below(random, last as u64 + 1) as usize;
         slice.swap(last, other);
     }
 }
 
-/// A number from 0 to `bound - 1`, each with the same chance; `bound` is above 0.
+/// A uniform number from 0 to `bound - 1`; `bound` is above 0.
 fn below(random: &mut Xoshiro256PlusPlus, bound: u64) -> u64 {
     let mut draw = || u128::from(random.next_u64()) * u128::from(bound);
     let mut product = draw();
     if (product as u64) < bound {
-        // So many of the 2^64 numbers are too many to be spread evenly.
+        // The part of the 2^64 numbers that cannot be spread evenly.
         let uneven = bound.wrapping_neg() % bound;
         while (product as u64) < uneven {
             product = draw();

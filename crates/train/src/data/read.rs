@@ -1,8 +1,8 @@
-//! From files to a table.
+//! Reading files into a table.
 
 use std::path::Path;
 
-use records::{Format, Numbering, ReaderOptions, Record, RecordError, RecordReader, Source};
+use records::{Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source};
 
 use super::checks::{check_target, check_text};
 use super::columns::{ColumnMap, Role};
@@ -10,35 +10,33 @@ use super::error::{Cell, DataError, ExampleProblem};
 use super::inference::{infer, infer_by_name};
 use super::table::TextTable;
 
-/// How files of rows are read.
+/// Options of [`TextTable::read`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Which columns play which role; `None` goes by their names, else by their shape.
+    /// Roles of the columns; `None` infers them from the names, else from the first row.
     pub columns: Option<ColumnMap>,
-    /// Go by the names of the columns in a file that lacks one of `columns`, too.
+    /// Infer the roles too in a file that lacks one of `columns`.
     pub infer_where_missing: bool,
-    /// The column whose equal values keep rows on the same side of a split.
+    /// Column of the groups: rows of a group stay on the same side of a split.
     pub group_column: Option<String>,
-    /// The format of the files; `None` goes by their names.
+    /// Format of the files; `None` takes it from their names.
     pub format: Option<Format>,
     /// Skip and count bad rows instead of stopping at the first.
     pub skip_bad_rows: bool,
 }
 
 impl TextTable {
-    /// Reads the rows of CSV, TSV, JSON Lines and Parquet files, gzipped or not, one file behind
-    /// the other. They may differ in format and in their columns' names, not in the kind of
-    /// their rows. Columns that play no role are not held.
+    /// Reads the rows of CSV, TSV, JSON Lines and Parquet files, in order. The files may differ in
+    /// format and column names, but not in the kind of their rows. Holds only columns with a role.
     ///
-    /// A row is bad if it cannot be read, if a text or the group is empty or nothing but white
-    /// space, if the score is no finite number, or if the label is none of `0`, `1`, `false` and
-    /// `true`.
+    /// A row is bad if it cannot be read, a text or the group is empty or white space, the score is
+    /// not a finite number, or the label is not `0`, `1`, `false` or `true`.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, its columns do not fit the options or do not tell their roles,
-    /// a row is bad and bad rows are not skipped, a file holds rows of another kind than those
-    /// before it, or there are no rows at all.
+    /// A file cannot be read; its columns do not match the options or leave their roles open; a row is
+    /// bad and bad rows are not skipped; a file holds rows of another kind than those before it; no
+    /// file has rows.
     pub fn read<P: AsRef<Path>>(paths: &[P], options: &ReadOptions) -> Result<Self, DataError> {
         let files: Vec<Source> = paths
             .iter()
@@ -80,7 +78,7 @@ impl TextTable {
     }
 }
 
-/// The columns of a file with the roles that their names, else their order, tell.
+/// The columns of a file with roles inferred from their names, else from their order.
 pub(crate) fn columns_of(file: &Path) -> Result<ColumnMap, DataError> {
     let file = Source::from(file);
     match find_columns(&file, &ReadOptions::default())? {
@@ -93,7 +91,7 @@ pub(crate) fn columns_of(file: &Path) -> Result<ColumnMap, DataError> {
     }
 }
 
-/// Whether a file has all those columns; of what can be read only once it is taken for granted.
+/// Whether a file has all these columns; assumed for a pipe, which can be read only once.
 pub(crate) fn has_columns(file: &Path, columns: &[String]) -> Result<bool, DataError> {
     has(&Source::from(file), columns, &ReadOptions::default())
 }
@@ -108,29 +106,29 @@ fn has<'a>(
         skip_bad_rows: options.skip_bad_rows,
         ..ReaderOptions::default()
     };
-    let reader = RecordReader::open_every_scalar(file, &reader_options)?;
+    let reader = RowReader::open_every_scalar(file, &reader_options)?;
     let mut columns = columns.into_iter();
     Ok(reader.total_bytes().is_none() || columns.all(|name| reader.columns().contains(name)))
 }
 
-/// What a look into a file found.
+/// Columns found in a file.
 enum Found {
     Columns(ColumnMap),
-    /// No row that could be read; `skipped` bad ones.
+    /// No good row, and `skipped` bad ones.
     NoRows {
         skipped: u64,
     },
 }
 
-/// Finds the roles of the columns of a file by their names, else by its first row. The file is
-/// opened for that alone, so that later only the columns with a role are taken out of its rows.
+/// Infers the roles of the columns of a file from their names, else from its first row. Opens the file
+/// only for this, so that later only the columns with a role are read.
 fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError> {
     let reader_options = ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
         ..ReaderOptions::default()
     };
-    let mut reader = RecordReader::open_every_scalar(file, &reader_options)?;
+    let mut reader = RowReader::open_every_scalar(file, &reader_options)?;
     if reader.total_bytes().is_none() {
         return Err(DataError::ReadOnce { file: file.clone() });
     }
@@ -156,9 +154,9 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
         })
 }
 
-/// The first row that can be read: a row that is bad for a column that plays no role is not bad.
-/// If there is none but bad ones, the error of the first.
-fn first_row(reader: &mut RecordReader) -> Result<Option<Record>, RecordError> {
+/// The first readable row; the error of the first row if all are bad. Reads all columns, although a
+/// column without a role cannot make a row bad later.
+fn first_row(reader: &mut RowReader) -> Result<Option<Row>, ReadError> {
     let mut first_error = None;
     for record in reader {
         match record {
@@ -187,7 +185,7 @@ fn read_file(
         ..ReaderOptions::default()
     };
     table.begin_file(file.clone());
-    for record in RecordReader::open(file, &reader_options)? {
+    for record in RowReader::open(file, &reader_options)? {
         match add(table, file, &layout, record) {
             Err(error) if options.skip_bad_rows && error.is_row() => table.skip(error),
             result => result?,
@@ -196,7 +194,7 @@ fn read_file(
     Ok(())
 }
 
-/// What the numbers of a file's records count.
+/// Whether errors of a file count lines or rows.
 fn numbering(file: &Source, options: &ReadOptions) -> Numbering {
     let format = match (options.format, file) {
         (Some(format), _) => format,
@@ -213,9 +211,9 @@ fn add(
     table: &mut TextTable,
     file: &Source,
     layout: &Layout,
-    record: Result<Record, RecordError>,
+    record: Result<Row, ReadError>,
 ) -> Result<(), DataError> {
-    let Record { line, fields, .. } = record?;
+    let Row { line, fields, .. } = record?;
     let target = layout.check(&fields).map_err(|source| DataError::Row {
         file: Some(file.clone()),
         numbering: layout.numbering,
@@ -228,8 +226,7 @@ fn add(
     Ok(())
 }
 
-/// Where the roles stand among the fields of a record: the texts first, then the target and the
-/// group.
+/// Positions of the roles among the fields of a row: texts, then target, then group.
 struct Layout {
     columns: Vec<String>,
     texts: usize,
@@ -246,7 +243,7 @@ impl Layout {
             columns.push(name.to_owned());
             (role, columns.len() - 1)
         });
-        // The group may well be the anchor: no column is asked for twice.
+        // The group may be the anchor: no column is selected twice.
         let group = group_column.map(|name| {
             columns
                 .iter()
@@ -265,7 +262,7 @@ impl Layout {
         }
     }
 
-    /// Checks the fields of a record, of which there are as many as columns, and gives its target.
+    /// Checks the fields of a row, one per column, and returns its target.
     fn check(&self, fields: &[String]) -> Result<Option<f32>, ExampleProblem> {
         for (place, text) in fields[..self.texts].iter().enumerate() {
             check_text(text, || self.cell(Role::of_text(place), place))?;
@@ -300,7 +297,7 @@ impl Layout {
     }
 }
 
-/// A number; of a label also `true` and `false`, in any case.
+/// A number; for a label also `true` and `false`, in any case.
 fn number(role: Role, written: &str) -> Option<f32> {
     if role == Role::Label {
         for (word, label) in [("true", 1.0), ("false", 0.0)] {

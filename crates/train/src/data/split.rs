@@ -1,36 +1,36 @@
-//! Training and validation rows, without the same thing on both sides.
+//! Split into training and validation rows, with related rows on one side.
 
 use super::error::DataError;
 use super::hash::hash_normalised;
 use super::random::{SPLIT_STREAM, generator, shuffle};
 use super::table::TextTable;
 
-/// Row numbers of a table, each on one of two sides, in ascending order.
+/// Row numbers of a table on two sides, each in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// The rows to train on.
+    /// Training rows.
     pub train: Vec<usize>,
-    /// The rows to measure on.
+    /// Validation rows.
     pub validation: Vec<usize>,
 }
 
 /// Splits the rows of a table so that about `fraction` of them, above 0 and below 1, become
 /// validation rows.
 ///
-/// Rows of the same group stay together. In a table without groups those rows do that have the
-/// same anchor or positive, case and white space aside, directly or by way of other rows: what the
-/// model has seen in training cannot be asked of it in validation. (Negatives do not count, they
-/// are drawn from everywhere.)
+/// Rows of the same group stay together. In a table without groups, rows with the same anchor or
+/// positive (ignoring case and white space) stay together, directly or through other rows, so
+/// validation does not repeat texts of training. Negatives do not count, because they come from
+/// everywhere.
 ///
-/// The groups are taken in random order, and each becomes validation rows where that brings their
-/// number closer to `fraction`. So the number misses it by less than the rows of one group. The
-/// same table, fraction and seed give the same split on every machine.
+/// Takes groups in random order and adds each to the validation rows if that brings their number
+/// closer to `fraction`, so the number is off by less than the rows of one group. The same table,
+/// fraction and seed give the same split on every machine.
 ///
-/// Of `n` rows this takes time for sorting `2 n` hashes and, for that time, about 60 bytes a row.
+/// For `n` rows this sorts `2 n` hashes, and needs about 60 bytes per row while it runs.
 ///
 /// # Errors
 ///
-/// [`DataError::Fraction`], and [`DataError::CannotSplit`] when one side would be empty.
+/// [`DataError::Fraction`]; [`DataError::CannotSplit`] if one side would be empty.
 pub fn split(table: &TextTable, fraction: f64, seed: u64) -> Result<Split, DataError> {
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::Fraction { fraction });
@@ -58,7 +58,7 @@ pub fn split(table: &TextTable, fraction: f64, seed: u64) -> Result<Split, DataE
     Ok(Split { train, validation })
 }
 
-/// Which groups become validation rows.
+/// Chooses the groups of the validation rows.
 fn choose(sizes: &[usize], rows: usize, fraction: f64, seed: u64) -> Vec<bool> {
     let target = (rows as f64 * fraction).round() as usize;
     let mut order: Vec<usize> = (0..sizes.len()).collect();
@@ -78,7 +78,7 @@ fn choose(sizes: &[usize], rows: usize, fraction: f64, seed: u64) -> Vec<bool> {
 /// The group of every row, numbered from 0 in the order of their first rows.
 fn number_groups(table: &TextTable) -> Vec<usize> {
     let rows = table.len();
-    let mut together = Together::new(rows);
+    let mut sets = DisjointSets::new(rows);
     let mut keys: Vec<(u64, usize)> = if table.groups().is_empty() {
         let texts = table.rows().flat_map(|row| {
             let number = row.number();
@@ -94,44 +94,44 @@ fn number_groups(table: &TextTable) -> Vec<usize> {
     for pair in keys.windows(2) {
         let [(key, row), (next_key, next_row)] = [pair[0], pair[1]];
         if key == next_key {
-            together.join(row, next_row);
+            sets.union(row, next_row);
         }
     }
-    together.numbers()
+    sets.numbers()
 }
 
-/// Union-find over rows: the first row of a group stands for it.
-struct Together {
-    /// An earlier row of the same group; the first one points to itself.
-    earlier: Vec<usize>,
+/// Union-find over rows; the first row of a set represents it.
+struct DisjointSets {
+    /// An earlier row of the same set; the first row is its own parent.
+    parent: Vec<usize>,
 }
 
-impl Together {
+impl DisjointSets {
     fn new(rows: usize) -> Self {
         Self {
-            earlier: (0..rows).collect(),
+            parent: (0..rows).collect(),
         }
     }
 
-    fn first(&mut self, mut row: usize) -> usize {
-        while self.earlier[row] != row {
-            // Halves the way for the next time.
-            self.earlier[row] = self.earlier[self.earlier[row]];
-            row = self.earlier[row];
+    fn find(&mut self, mut row: usize) -> usize {
+        while self.parent[row] != row {
+            // Path halving.
+            self.parent[row] = self.parent[self.parent[row]];
+            row = self.parent[row];
         }
         row
     }
 
-    fn join(&mut self, left: usize, right: usize) {
-        let (left, right) = (self.first(left), self.first(right));
-        self.earlier[left.max(right)] = left.min(right);
+    fn union(&mut self, left: usize, right: usize) {
+        let (left, right) = (self.find(left), self.find(right));
+        self.parent[left.max(right)] = left.min(right);
     }
 
     fn numbers(mut self) -> Vec<usize> {
         let mut groups = 0;
-        let mut numbers = vec![0; self.earlier.len()];
+        let mut numbers = vec![0; self.parent.len()];
         for row in 0..numbers.len() {
-            let first = self.first(row);
+            let first = self.find(row);
             numbers[row] = if first == row {
                 groups += 1;
                 groups - 1
@@ -214,7 +214,7 @@ mod tests {
             .collect();
         assert_eq!(
             split(&table(&same), 0.3, 1).unwrap_err().to_string(),
-            "no 0.3 of the rows can be split off: 9 rows are 1 groups, the largest of 9 rows, and a group stays together; name another --group-column, or give validation rows of their own"
+            "cannot split off 0.3 of the rows: 9 rows are 1 groups, the largest of 9 rows, and a group stays together; choose another --group-column, or give separate rows with --valid"
         );
         assert!(matches!(
             split(&distinct(10), 0.01, 1),

@@ -14,36 +14,34 @@ use super::hash::hash_text;
 ///
 /// # Memory
 ///
-/// Every row is held once. The texts of all rows stand one behind the other in a single string, so
-/// a row takes, in bytes on a 64-bit machine:
+/// The texts of all rows are concatenated in one string. A row takes, on a 64-bit machine:
 ///
-/// | what | bytes |
+/// | part of a row | bytes |
 /// | --- | --- |
-/// | its texts, as UTF-8 | as long as they are |
-/// | where each text ends | 8 for every text |
-/// | the line it stands on | 8 |
-/// | its score or label, if it has one | 4 |
-/// | its group, if it has one | 8 |
+/// | texts, as UTF-8 | their length |
+/// | end of each text | 8 per text |
+/// | line number | 8 |
+/// | score or label, if any | 4 |
+/// | group, if any | 8 |
 ///
-/// A million pairs of 200 bytes are 224 MB. While a table is read its buffers double as they
-/// fill up, so that for a moment it takes up to three times as much; then they are cut to size.
-/// Equal texts are held as often as they come. [`Self::bytes_held`] counts all of it.
+/// A million pairs of 200 bytes take 224 MB. While a table is read its buffers double as they fill, so
+/// it takes up to three times as much; afterwards they shrink to size. Repeated texts are stored each
+/// time. [`Self::bytes_held`] returns the total.
 ///
 /// # burn
 ///
-/// A table is a [`Dataset`] of [`Example`]s, for burn's data loaders; burn's `SelectionDataset`
-/// makes a dataset of one side of a [`split`](fn@super::split). Training does not need it: a
-/// [`Sampler`](super::Sampler) gives row numbers, and [`Self::text`] borrows what stands there.
+/// A table is a [`Dataset`] of [`Example`]s, for burn's data loaders. Training does not need it: a
+/// [`Sampler`](super::Sampler) returns row numbers, and [`Self::text`] borrows their texts.
 #[derive(Debug)]
 pub struct TextTable {
     kind: RowKind,
     /// The texts of all rows, row by row.
     texts: String,
-    /// Where each of them ends in `texts`, in bytes.
+    /// End of each text in `texts`, in bytes.
     ends: Vec<usize>,
-    /// One for every row, or none at all.
+    /// One per row, or empty.
     targets: Vec<f32>,
-    /// Hashes of the groups: one for every row, or none at all.
+    /// Hashes of the groups: one per row, or empty.
     groups: Vec<u64>,
     lines: Vec<u64>,
     files: Vec<FileStart>,
@@ -51,7 +49,7 @@ pub struct TextTable {
     first_skipped: Option<Box<DataError>>,
 }
 
-/// The rows from `first_row` on, up to those of the next file, come from `file`.
+/// The rows from `first_row` up to those of the next file come from `file`.
 #[derive(Debug)]
 struct FileStart {
     first_row: usize,
@@ -75,7 +73,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Its number in the table, from 0.
+    /// Row number in the table, from 0.
     #[must_use]
     pub fn number(&self) -> usize {
         self.row
@@ -93,20 +91,20 @@ impl<'a> Row<'a> {
         self.table.targets.get(self.row).copied()
     }
 
-    /// The hash of its group, equal for equal groups.
+    /// Hash of the group, equal for equal groups.
     #[must_use]
     pub fn group(&self) -> Option<u64> {
         self.table.groups.get(self.row).copied()
     }
 
-    /// The line of the file it starts on; in Parquet, and where it comes from no file, its number
-    /// among the rows. The first is 1.
+    /// The line of the file that the row starts on, from 1. In Parquet, and for rows that come from no
+    /// file, the number of the row, from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.table.lines[self.row]
     }
 
-    /// The file it comes from.
+    /// The file of the row.
     #[must_use]
     pub fn file(&self) -> Option<&'a Source> {
         let files = &self.table.files;
@@ -120,9 +118,9 @@ impl TextTable {
     ///
     /// # Errors
     ///
-    /// [`DataError::Row`] when a row does not fit the kind: another number of texts, an empty text,
-    /// a target missing, one too many, not finite, or a label other than 0 and 1;
-    /// [`DataError::NoRows`] without rows.
+    /// [`DataError::Row`] if a row does not match the kind: another number of texts, an empty text, a
+    /// missing, unexpected or infinite target, or a label other than 0 and 1; [`DataError::NoRows`]
+    /// without rows.
     pub fn from_rows(
         kind: RowKind,
         rows: impl IntoIterator<Item = Example>,
@@ -140,11 +138,11 @@ impl TextTable {
         table.finish(&[])
     }
 
-    /// The same rows with a group each, in their order, in place of any they had.
+    /// The same rows with these groups, in order, instead of previous ones.
     ///
     /// # Errors
     ///
-    /// [`DataError::Groups`] when there are not as many groups as rows.
+    /// [`DataError::Groups`] if the numbers of groups and rows differ.
     pub fn with_groups<'g>(
         mut self,
         groups: impl IntoIterator<Item = &'g str>,
@@ -160,12 +158,12 @@ impl TextTable {
         Ok(self)
     }
 
-    /// Puts the rows of another table behind those of this one.
+    /// Appends the rows of another table.
     ///
     /// # Errors
     ///
-    /// [`DataError::Kind`] when it is of another kind, [`DataError::Groups`] when only one of
-    /// them has groups. This table is then as it was.
+    /// [`DataError::Kind`] if it has another kind, [`DataError::Groups`] if only one of them has
+    /// groups. This table is then unchanged.
     pub fn append(&mut self, other: Self) -> Result<(), DataError> {
         self.check_kind(None, other.kind)?;
         if self.groups.is_empty() != other.groups.is_empty() {
@@ -192,7 +190,7 @@ impl TextTable {
         Ok(())
     }
 
-    /// What every row consists of.
+    /// Kind of the rows.
     #[must_use]
     pub fn kind(&self) -> RowKind {
         self.kind
@@ -210,7 +208,7 @@ impl TextTable {
         self.lines.len()
     }
 
-    /// Whether there is no row: never, for a table that was read or built.
+    /// Whether the table is empty: never, for a table that was read or built.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -220,7 +218,7 @@ impl TextTable {
     ///
     /// # Panics
     ///
-    /// Like a slice, when there is none of that number; [`Dataset::get`] asks instead.
+    /// If `row` is not below [`len`](Self::len); [`Dataset::get`] returns `None` instead.
     #[must_use]
     pub fn row(&self, row: usize) -> Row<'_> {
         assert!(row < self.len(), "row {row} of {}", self.len());
@@ -232,11 +230,11 @@ impl TextTable {
         (0..self.len()).map(|row| Row { table: self, row })
     }
 
-    /// A text: column 0 is the anchor, 1 the positive, the negatives come behind.
+    /// A text: column 0 is the anchor, 1 the positive, higher ones are negatives.
     ///
     /// # Panics
     ///
-    /// Like a slice, when there is no such row or column.
+    /// If the row or column does not exist.
     #[must_use]
     pub fn text(&self, row: usize, column: usize) -> &str {
         let columns = self.text_columns();
@@ -246,31 +244,31 @@ impl TextTable {
         &self.texts[start..self.ends[cell]]
     }
 
-    /// The scores or labels of all rows, in order; empty when the kind has none.
+    /// The scores or labels of all rows, in order; empty if the kind has none.
     #[must_use]
     pub fn targets(&self) -> &[f32] {
         &self.targets
     }
 
-    /// The hashes of the groups of all rows, in order; empty when they have none.
+    /// The hashes of the groups of all rows, in order; empty without groups.
     #[must_use]
     pub fn groups(&self) -> &[u64] {
         &self.groups
     }
 
-    /// How many bad rows were skipped while the table was read.
+    /// Number of bad rows skipped while reading.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// What was wrong with the first row that was skipped.
+    /// Error of the first skipped row.
     #[must_use]
     pub fn first_skipped(&self) -> Option<&DataError> {
         self.first_skipped.as_deref()
     }
 
-    /// Bytes of memory that the rows take: see [the type](Self#memory).
+    /// Memory of the rows in bytes, see [the type](Self#memory).
     #[must_use]
     pub fn bytes_held(&self) -> usize {
         self.texts.capacity()
@@ -279,7 +277,7 @@ impl TextTable {
             + (self.groups.capacity() + self.lines.capacity()) * size_of::<u64>()
     }
 
-    /// A table to push rows into.
+    /// An empty table.
     pub(super) fn new(kind: RowKind) -> Self {
         Self {
             kind,
@@ -294,13 +292,13 @@ impl TextTable {
         }
     }
 
-    /// Says where the rows that are pushed from now on come from.
+    /// Sets the file of the rows that are pushed next.
     pub(super) fn begin_file(&mut self, file: Source) {
         let first_row = self.len();
         self.files.push(FileStart { first_row, file });
     }
 
-    /// Adds a row that has been checked.
+    /// Adds a checked row.
     pub(super) fn push<'t>(
         &mut self,
         texts: impl Iterator<Item = &'t str>,
@@ -317,13 +315,13 @@ impl TextTable {
         self.lines.push(line);
     }
 
-    /// Counts a row that was skipped.
+    /// Counts a skipped row.
     pub(super) fn skip(&mut self, error: DataError) {
         self.skipped += 1;
         self.first_skipped.get_or_insert_with(|| Box::new(error));
     }
 
-    /// Counts rows that were skipped and are known no further.
+    /// Counts skipped rows without their errors.
     pub(super) fn count_skipped(&mut self, rows: u64) {
         self.skipped += rows;
     }
@@ -343,7 +341,7 @@ impl TextTable {
         })
     }
 
-    /// The table, if it has rows; `files` are those that were read.
+    /// The table, if it has rows; `files` are for the error.
     pub(super) fn finish(mut self, files: &[Source]) -> Result<Self, DataError> {
         if self.is_empty() {
             return Err(DataError::NoRows {

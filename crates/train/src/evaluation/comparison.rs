@@ -1,4 +1,4 @@
-//! The scores of two models side by side.
+//! Comparison of the scores of two models.
 
 use std::fmt;
 
@@ -9,42 +9,41 @@ use super::scores::Scores;
 use super::suite::SuiteScores;
 use super::table::{TableRow, write_table};
 
-/// Half a unit of the last decimal that is shown: smaller differences are none.
+/// Half a unit of the last printed decimal: smaller differences count as 0.
 const SHOWN: f64 = 5e-5;
 
-/// What a suite measured before and after. As text it is a table that marks what became worse.
+/// Scores of a suite before and after. As text it is a table that flags metrics that dropped.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// One for each figure, in the order of the suite.
+    /// One row per metric, in the order of the suite.
     pub rows: Vec<ComparisonRow>,
-    /// Evaluations that were not of the same data before and after, so that their figures do not
-    /// compare.
+    /// Evaluations with different data before and after, whose metrics cannot be compared.
     pub different_data: Vec<String>,
 }
 
-/// A figure before and after.
+/// A metric before and after.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComparisonRow {
     /// The name of the evaluation.
     pub evaluation: String,
     /// The metric.
     pub metric: String,
-    /// Whether it is the primary one of its evaluation.
+    /// Whether it is the primary metric of its evaluation.
     pub primary: bool,
-    /// Its value before; `None` where it was not measured.
+    /// Its value before; `None` if not measured.
     pub before: Option<f64>,
-    /// Its value after; `None` where it was not measured.
+    /// Its value after; `None` if not measured.
     pub after: Option<f64>,
 }
 
 impl ComparisonRow {
-    /// After less before; `None` where one was not measured.
+    /// After minus before; `None` if one was not measured.
     #[must_use]
     pub fn difference(&self) -> Option<f64> {
         Some(self.after? - self.before?)
     }
 
-    /// Whether the figure fell, as far as four decimals show it, or is no longer defined.
+    /// Whether the metric dropped, in its first four decimals, or became NaN.
     #[must_use]
     pub fn is_worse(&self) -> bool {
         match (self.before, self.after) {
@@ -54,7 +53,7 @@ impl ComparisonRow {
     }
 }
 
-/// Whether a figure fell, as far as four decimals show it, or is no longer defined.
+/// Whether a metric dropped, in its first four decimals, or became NaN.
 #[must_use]
 pub fn is_worse(before: f64, after: f64) -> bool {
     after - before < -SHOWN || (after.is_nan() && !before.is_nan())
@@ -87,7 +86,7 @@ impl Comparison {
         comparison
     }
 
-    /// Adds the figures of an evaluation: those before, then those that are new.
+    /// Adds the metrics of an evaluation: those before, then new ones.
     fn add(&mut self, evaluation: &str, before: Option<&Scores>, after: Option<&Scores>) {
         let Some(shown) = before.or(after) else {
             return;
@@ -110,7 +109,7 @@ impl Comparison {
     }
 }
 
-/// Other cut-offs make other metrics, not other data.
+/// Compares descriptions without cut-offs, which change the metrics but not the data.
 fn same_data(a: &Description, b: &Description) -> bool {
     let without_cutoffs = |description: &Description| {
         let mut description = description.clone();
@@ -141,14 +140,14 @@ impl fmt::Display for Comparison {
         for name in &self.different_data {
             writeln!(
                 formatter,
-                "`{name}` was measured on other data before and after: its figures do not compare"
+                "`{name}` has different data before and after: its metrics cannot be compared"
             )?;
         }
         Ok(())
     }
 }
 
-/// Four decimals with a sign, but none for what they show as 0.
+/// Four decimals with a sign, except for 0.
 fn signed(difference: f64) -> String {
     if difference.abs() < SHOWN {
         format!("{:.4}", 0.0)
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_worse_is_marked() {
+    fn dropped_metrics_are_flagged() {
         assert_eq!(
             comparison().to_string(),
             "\
@@ -218,7 +217,7 @@ products    ndcg *      0.2500   0.5000     +0.2500
             new              -  -1.0000           -
 dropped     a *         0.0000        -           -
 added       a *              -   1.0000           -
-`products` was measured on other data before and after: its figures do not compare
+`products` has different data before and after: its metrics cannot be compared
 "
         );
     }

@@ -1,9 +1,9 @@
-//! Texts that occur more than once are embedded once.
+//! Distinct texts, so that repeated texts are embedded once.
 
 use std::collections::HashMap;
 
-/// The different texts in the order of their first appearance, and for every given text its
-/// position among them.
+/// The distinct texts in the order of their first occurrence, and the position of every given text
+/// among them.
 pub(super) fn distinct(texts: Vec<String>) -> (Vec<String>, Vec<usize>) {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let positions: Vec<usize> = texts
@@ -15,7 +15,7 @@ pub(super) fn distinct(texts: Vec<String>) -> (Vec<String>, Vec<usize>) {
         .collect();
     let mut kept = Vec::with_capacity(seen.len());
     for (text, &position) in texts.into_iter().zip(&positions) {
-        // A new text has the position behind all that were new before it.
+        // The position of a new text is the number of distinct texts before it.
         if position == kept.len() {
             kept.push(text);
         }

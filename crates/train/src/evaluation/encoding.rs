@@ -1,4 +1,4 @@
-//! From texts to vectors, under a progress callback.
+//! Embedding of texts with a progress callback.
 
 use std::ops::ControlFlow;
 
@@ -7,30 +7,30 @@ use search::{Similarity, VectorsView, pairwise_similarity};
 
 use super::error::EvaluationError;
 
-/// Pairs whose vectors are copied together: 2 x 1,024 rows of 768 values are 6 MiB.
+/// Number of pairs whose vectors are copied together: 2 x 1,024 rows of 768 values are 6 MiB.
 const BLOCK_PAIRS: usize = 1024;
 
-/// How far an evaluation has come.
+/// Progress of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Texts that have been embedded.
+    /// Number of embedded texts.
     pub done: usize,
-    /// All texts of the evaluation.
+    /// Number of texts of the evaluation.
     pub total: usize,
 }
 
-/// What turns texts into vectors: a [`SentenceEncoder`], or a network that is being trained.
+/// An encoder of texts: a [`SentenceEncoder`], or a network in training.
 pub trait TextEncoder {
     /// Width of the vectors.
     fn width(&self) -> usize;
 
-    /// The vectors of `texts` in their order, row-major `[texts, width]`. They need not have length
-    /// 1. After every batch `progress` is told how many texts are done.
+    /// The vectors of `texts` in their order, row-major `[texts, width]`, of any norm. Calls `progress`
+    /// with the number of embedded texts after every batch.
     ///
     /// # Errors
     ///
-    /// When the device fails, and [`ModelError::Interrupted`] when `progress` breaks.
+    /// Errors of the device; [`ModelError::Interrupted`] if `progress` breaks.
     fn encode_texts(
         &self,
         texts: &[&str],
@@ -53,7 +53,7 @@ impl TextEncoder for SentenceEncoder {
     }
 }
 
-/// The encoder during one evaluation, which counts its texts.
+/// The encoder during one evaluation, with a count of its texts.
 pub(super) struct Encoding<'a> {
     encoder: &'a dyn TextEncoder,
     progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -62,7 +62,7 @@ pub(super) struct Encoding<'a> {
 }
 
 impl<'a> Encoding<'a> {
-    /// `total` is the number of texts of the whole evaluation.
+    /// `total` is the number of texts of the evaluation.
     pub(super) fn new(
         encoder: &'a dyn TextEncoder,
         progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -100,7 +100,7 @@ impl<'a> Encoding<'a> {
         Ok(Vectors { values, width })
     }
 
-    /// Lets the callback break off while vectors are compared.
+    /// Calls the callback while vectors are compared, so that it can interrupt.
     pub(super) fn check_interrupted(&mut self) -> Result<(), EvaluationError> {
         let (done, total) = (self.done, self.total);
         match (self.progress)(Progress { done, total }) {
@@ -135,7 +135,7 @@ impl Vectors {
         Ok(VectorsView::new(values, self.width)?)
     }
 
-    /// Copies rows, one behind the other.
+    /// Copies rows into one buffer.
     pub(super) fn gather(&self, rows: &[usize]) -> Vec<f32> {
         let mut values = Vec::with_capacity(rows.len() * self.width);
         for row in rows {

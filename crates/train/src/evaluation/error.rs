@@ -1,14 +1,14 @@
-//! What can go wrong with the data of an evaluation, their files, and the evaluation itself.
+//! Errors of evaluations, of their data and of their files.
 
 use std::path::PathBuf;
 
 use model::ModelError;
-use records::RecordError;
+use records::ReadError;
 use search::SearchError;
 
-use super::retrieval::MAX_GRADE;
+use super::retrieval::MAX_RELEVANCE;
 
-/// Why an evaluation gives no scores.
+/// Error of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluationError {
@@ -18,23 +18,23 @@ pub enum EvaluationError {
     /// A text could not be embedded.
     #[error("{source}")]
     Model {
-        /// Why.
+        /// Cause.
         source: ModelError,
     },
-    /// The vectors cannot be compared: one holds a NaN or an infinity, for example.
+    /// The vectors cannot be compared, for example because one holds a NaN.
     #[error("the model's vectors cannot be compared: {source}")]
     Vectors {
-        /// Why.
+        /// Cause.
         source: SearchError,
     },
-    /// The encoder gave more or fewer values than were asked for.
-    #[error("the encoder gave {values} values for {texts} texts of width {width}")]
+    /// The encoder returned the wrong number of values.
+    #[error("the encoder returned {values} values for {texts} texts of width {width}")]
     VectorCount {
-        /// Texts that were given.
+        /// Number of texts.
         texts: usize,
-        /// Width that the encoder states.
+        /// Width of the encoder.
         width: usize,
-        /// Values that came back.
+        /// Number of returned values.
         values: usize,
     },
     /// One evaluation of a suite failed.
@@ -42,7 +42,7 @@ pub enum EvaluationError {
     Named {
         /// Its name.
         name: String,
-        /// Why.
+        /// Cause.
         source: Box<EvaluationError>,
     },
 }
@@ -62,20 +62,20 @@ impl From<SearchError> for EvaluationError {
     }
 }
 
-/// Data of which no evaluator can be made.
+/// Data that an evaluator cannot use.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// There is nothing to measure.
+    /// No data.
     #[error("there are no {what}; an evaluation needs at least one")]
     Empty {
-        /// What there should be.
+        /// The missing kind of data.
         what: &'static str,
     },
     /// Correlation is not defined for fewer than two pairs.
-    #[error("there is only {pairs} pair with a score; a correlation needs two")]
+    #[error("only {pairs} pair has a score; a correlation needs two")]
     TooFewPairs {
-        /// The pairs.
+        /// Number of pairs.
         pairs: usize,
     },
     /// A score is NaN or infinite.
@@ -86,47 +86,51 @@ pub enum SetupError {
         /// Its score.
         score: f64,
     },
-    /// All pairs have the same score, with which nothing correlates.
+    /// All pairs have the same score, so no correlation is defined.
     #[error("all {pairs} pairs have the score {score}; a correlation needs different scores")]
     EqualScores {
-        /// The pairs.
+        /// Number of pairs.
         pairs: usize,
         /// Their score.
         score: f64,
     },
-    /// A judgement is of a query that is not there.
-    #[error("judgement {judgement} is of query {query}, but there are {len} queries")]
+    /// A judgement refers to a query that does not exist.
+    #[error(
+        "judgement {judgement} refers to query {query}, but there are {len} queries (counting from 0)"
+    )]
     NoSuchQuery {
         /// The judgement, from 0.
         judgement: usize,
         /// Its query, from 0.
         query: usize,
-        /// How many there are.
+        /// Number of queries.
         len: usize,
     },
-    /// A judgement is of a document that is not there.
-    #[error("judgement {judgement} is of document {document}, but there are {len} documents")]
+    /// A judgement refers to a document that does not exist.
+    #[error(
+        "judgement {judgement} refers to document {document}, but there are {len} documents (counting from 0)"
+    )]
     NoSuchDocument {
         /// The judgement, from 0.
         judgement: usize,
         /// Its document, from 0.
         document: usize,
-        /// How many there are.
+        /// Number of documents.
         len: usize,
     },
-    /// A grade is negative, too large or NaN.
+    /// A relevance that is negative, too large or NaN.
     #[error(
-        "judgement {judgement} has the grade {grade}; grades go from 0 (irrelevant) to {MAX_GRADE}"
+        "judgement {judgement} has relevance {relevance}; it must be from 0 (irrelevant) to {MAX_RELEVANCE}"
     )]
-    Grade {
+    Relevance {
         /// The judgement, from 0.
         judgement: usize,
-        /// Its grade.
-        grade: f64,
+        /// Its relevance.
+        relevance: f64,
     },
-    /// A document was judged twice for a query, differently.
+    /// Two different judgements of a document for a query.
     #[error(
-        "document {document} has the grades {first} and {second} for query {query}; keep one of \
+        "document {document} has relevance {first} and {second} for query {query}; keep one of \
          them"
     )]
     Conflict {
@@ -134,53 +138,49 @@ pub enum SetupError {
         query: usize,
         /// The document, from 0.
         document: usize,
-        /// The grade given first.
+        /// The first relevance.
         first: f64,
-        /// The grade given then.
+        /// The second relevance.
         second: f64,
     },
-    /// No query can be measured.
-    #[error("no query has a relevant document: every grade is 0")]
+    /// No query can be evaluated.
+    #[error("no query has a relevant document: every relevance is 0")]
     NothingRelevant,
-    /// No query has documents of different grades.
-    #[error("no query has judged documents of different grades, so every order is as good")]
+    /// No query has judged documents of different relevance.
+    #[error("no query has judged documents of different relevance, so every order is equally good")]
     NothingToTellApart,
-    /// The number of results that count is impossible.
-    #[error(
-        "impossible cut-offs: each must be at least 1, and there must be one for nDCG, the primary \
-         metric"
-    )]
+    /// Invalid cut-offs.
+    #[error("invalid cut-offs: each must be at least 1, and nDCG, the primary metric, needs one")]
     Cutoffs,
     /// Two evaluations of a suite have the same name.
-    #[error("there already is an evaluation named `{name}`; give this one another name")]
+    #[error("an evaluation named `{name}` already exists; give this one another name")]
     DuplicateName {
         /// The name.
         name: String,
     },
 }
 
-/// Why a file does not become an evaluator.
+/// Error of a file of an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The file cannot be read, or a row of it is bad.
     #[error(transparent)]
-    Records(#[from] RecordError),
-    /// No columns were named, and the file has none of the usual ones.
+    Records(#[from] ReadError),
+    /// No columns are named, and the file has none of the default ones.
     #[error(
-        "{}: none of the usual columns are there ({tried}); name the columns to be read among: \
-         {present}",
+        "{}: has none of the default columns ({tried}); name the columns to read, among: {present}",
         file.display()
     )]
     NoUsualColumns {
         /// The file.
         file: PathBuf,
-        /// What was looked for.
+        /// The default columns.
         tried: String,
-        /// What there is.
+        /// The columns of the file.
         present: String,
     },
-    /// A score or grade that is no number.
+    /// A score or relevance that is not a number.
     #[error("{}, line {line}, column `{column}`: `{value}` is not a finite number", file.display())]
     NotANumber {
         /// The file.
@@ -189,29 +189,29 @@ pub enum FileError {
         line: u64,
         /// The column.
         column: String,
-        /// What stands there.
+        /// Its value.
         value: String,
     },
-    /// A grade that is negative or too large.
+    /// A relevance that is negative or too large.
     #[error(
-        "{}, line {line}, column `{column}`: a grade of {grade}; grades go from 0 (irrelevant) to \
-         {MAX_GRADE}",
+        "{}, line {line}, column `{column}`: relevance {relevance} must be from 0 (irrelevant) to \
+         {MAX_RELEVANCE}",
         file.display()
     )]
-    Grade {
+    Relevance {
         /// The file.
         file: PathBuf,
         /// The line the row starts on.
         line: u64,
         /// The column.
         column: String,
-        /// What stands there.
-        grade: f64,
+        /// Its value.
+        relevance: f64,
     },
-    /// A judgement of something that its file lacks.
+    /// A judgement of an id that does not exist.
     #[error(
-        "{}, line {line}, column `{column}`: nothing in {} has the id `{id}`; add it there, or \
-         drop the judgement",
+        "{}, line {line}, column `{column}`: no row of {} has the id `{id}`; add the row, or remove \
+         the judgement",
         file.display(),
         collection.display()
     )]
@@ -227,10 +227,10 @@ pub enum FileError {
         /// The file that should have it.
         collection: PathBuf,
     },
-    /// Two rows with one id.
+    /// Two rows with the same id.
     #[error(
         "{}, line {line}, column `{column}`: `{id}` is also the id of line {first_line}; ids must \
-         differ",
+         be unique",
         file.display()
     )]
     DuplicateId {
@@ -247,7 +247,7 @@ pub enum FileError {
     },
     /// Two different judgements of one document for one query.
     #[error(
-        "{}, line {line}, column `{column}`: document `{document}` has another grade for query \
+        "{}, line {line}, column `{column}`: document `{document}` has another relevance for query \
          `{query}` in line {first_line}; keep one of them",
         file.display()
     )]
@@ -256,21 +256,21 @@ pub enum FileError {
         file: PathBuf,
         /// The line of the second.
         line: u64,
-        /// The column of the grades.
+        /// The column of the relevances.
         column: String,
-        /// The query, as the file has it.
+        /// The query, as in the file.
         query: String,
         /// The document's id.
         document: String,
         /// The line of the first.
         first_line: u64,
     },
-    /// The rows are good, but no evaluator can be made of them.
+    /// The rows are valid, but an evaluator cannot use them.
     #[error("{}: {source}", file.display())]
     Setup {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// Cause.
         source: SetupError,
     },
 }

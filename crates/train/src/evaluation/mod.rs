@@ -1,19 +1,19 @@
-//! How good an encoder is on data with known answers: before, during and after fine-tuning.
+//! Evaluation of an encoder on data with known answers: before, during and after fine-tuning.
 //!
-//! | what is known | evaluator | primary metric |
+//! | known answers | evaluator | primary metric |
 //! | --- | --- | --- |
-//! | how alike two texts are | [`SimilarityEvaluator`] | `spearman_cosine` |
-//! | which documents answer a query | [`RetrievalEvaluator`] | `cosine_ndcg@10` |
-//! | which text belongs to which | [`PairedEvaluator`] | `ndcg@10` |
-//! | which of two texts is nearer to a third | [`TripletEvaluator`] | `cosine_accuracy` |
+//! | similarity scores of text pairs | [`SimilarityEvaluator`] | `spearman_cosine` |
+//! | documents relevant to a query | [`RetrievalEvaluator`] | `cosine_ndcg@10` |
+//! | matching pairs of texts | [`PairedEvaluator`] | `ndcg@10` |
+//! | nearer and farther text of an anchor | [`TripletEvaluator`] | `cosine_accuracy` |
 //!
-//! Every metric is better the higher it is. A [`Suite`] runs several evaluators by name and sets
-//! the results of two models side by side. Data come from memory, or from files
-//! (`SimilarityEvaluator::from_file` and its like).
+//! Higher is better for every metric. A [`Suite`] runs several named evaluators and compares the
+//! results of two models. Data come from memory or from files (`SimilarityEvaluator::from_file` and
+//! its counterparts).
 //!
-//! Metrics have the names and values of sentence-transformers' evaluators of the same kind, but for
-//! [`PairedEvaluator`], which has none there, and for graded nDCG (see [`RetrievalEvaluator`]).
-//! Where documents score equally, the one that stands first is ranked first.
+//! Metrics have the names and values of the corresponding evaluators of sentence-transformers, except
+//! for [`PairedEvaluator`], which has no counterpart, and graded nDCG (see [`RetrievalEvaluator`]).
+//! [`RetrievalEvaluator`] ranks documents of equal score by position.
 //!
 //! ```
 //! use model::{Device, SentenceEncoder};
@@ -56,37 +56,38 @@ pub use encoding::{Progress, TextEncoder};
 pub use error::{EvaluationError, FileError, SetupError};
 pub use files::{RetrievalFiles, TextColumns};
 pub use paired::{Pair, PairedEvaluator};
-pub use retrieval::{Cutoffs, Judgement, MAX_GRADE, Ranking, RetrievalEvaluator, RetrievalOptions};
+pub use retrieval::{
+    Cutoffs, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator, RetrievalOptions,
+};
 pub use scores::Scores;
 pub use similarity::{ScoredPair, SimilarityEvaluator};
 pub use suite::{NamedScores, Suite, SuiteProgress, SuiteScores};
 pub use triplet::{Triplet, TripletEvaluator};
 
-/// Data with known answers, against which an encoder is measured.
+/// Data with known answers to evaluate an encoder on.
 pub trait Evaluator: Send + Sync {
-    /// [`evaluate`](Self::evaluate), with a callback that hears of the texts that have been
-    /// embedded and may break off; it is also called while vectors are compared.
+    /// [`evaluate`](Self::evaluate) with a callback for the number of embedded texts. The callback can
+    /// break to interrupt; it is also called while vectors are compared.
     ///
     /// # Errors
     ///
-    /// As [`evaluate`](Self::evaluate), and [`EvaluationError::Interrupted`] when the callback
-    /// breaks.
+    /// As [`evaluate`](Self::evaluate), and [`EvaluationError::Interrupted`] if the callback breaks.
     fn evaluate_with_progress(
         &self,
         encoder: &dyn TextEncoder,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Scores, EvaluationError>;
 
-    /// Embeds the texts and measures the vectors.
+    /// Embeds the texts and computes the metrics.
     ///
     /// # Errors
     ///
-    /// When a text cannot be embedded, or a vector holds a NaN or an infinity.
+    /// A text cannot be embedded, or a vector holds a NaN or an infinity.
     fn evaluate(&self, encoder: &dyn TextEncoder) -> Result<Scores, EvaluationError> {
         self.evaluate_with_progress(encoder, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// What is measured on how much data.
+    /// Kind and amount of the data.
     fn description(&self) -> Description;
 }
 
@@ -104,46 +105,46 @@ impl<E: Evaluator + ?Sized> Evaluator for Box<E> {
     }
 }
 
-/// What an evaluator measures on how much data. Two results with different descriptions are not of
-/// the same data.
+/// Kind and amount of the data of an evaluator. Results with different descriptions come from
+/// different data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Description {
     /// A [`SimilarityEvaluator`].
     Similarity {
-        /// Pairs with a score.
+        /// Number of pairs with a score.
         pairs: usize,
     },
     /// A [`RetrievalEvaluator`].
     Retrieval {
-        /// Queries that are measured.
+        /// Number of evaluated queries.
         queries: usize,
-        /// Queries that are not: nothing is relevant to them or, in [`Ranking::Judged`], all that
-        /// was judged is equally relevant.
+        /// Number of queries left out: no document is relevant or, with [`Ranking::Judged`], all
+        /// judged documents are equally relevant.
         queries_left_out: usize,
-        /// Documents that are ranked.
+        /// Number of ranked documents.
         documents: usize,
-        /// Judgements of the queries that are measured.
+        /// Number of relevance judgements of the evaluated queries.
         judgements: usize,
-        /// What is ranked.
+        /// Ranked documents: all or the judged ones.
         ranking: Ranking,
-        /// How many results count.
+        /// Cut-offs of the metrics.
         cutoffs: Cutoffs,
     },
     /// A [`PairedEvaluator`].
     Paired {
-        /// Rows of two texts.
+        /// Number of pairs.
         pairs: usize,
     },
     /// A [`TripletEvaluator`].
     Triplet {
-        /// Triplets.
+        /// Number of triplets.
         triplets: usize,
     },
     /// An evaluator of another crate.
     Other {
-        /// Its name.
+        /// Name of the evaluator.
         name: String,
     },
 }

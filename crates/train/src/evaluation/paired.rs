@@ -1,4 +1,4 @@
-//! Where does the text that belongs to another one stand among all of them?
+//! Retrieval of the second text of each pair among those of all pairs.
 
 use std::ops::ControlFlow;
 
@@ -11,39 +11,41 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// Results that count.
+/// Cut-off of the metrics.
 const CUTOFF: usize = 10;
 
-/// Pairs and second texts that are compared at once: `[256, 4096]` scores are 4 MiB, and the
-/// preparation of their vectors is a small part of the work.
+/// Pairs and second texts compared at once: `[256, 4096]` scores are 4 MiB, and normalizing their
+/// vectors is a small part of the work.
 const BLOCK: Block = Block {
     pairs: 256,
     texts: 4096,
 };
 
-/// Two texts that belong together, such as a title and its description.
+/// Two matching texts, such as a title and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// What is looked for with.
+    /// The query.
     pub first: String,
-    /// What should be found.
+    /// The text to find.
     pub second: String,
 }
 
-/// Every first text looks for its own second text among those of all pairs, by cosine: `ndcg@10`
-/// (primary), `accuracy@1` and `mrr@10`.
+/// Searches the second text of each pair among those of all pairs, by cosine: `ndcg@10` (primary),
+/// `accuracy@1` and `mrr@10`.
 ///
-/// The rank of a pair is the number of pairs whose second text scores strictly higher with this
-/// first text. A second text that occurs in several pairs counts as often, and an equal score does
-/// not push the own text down. All distinct texts are embedded once and their vectors held
-/// (`4 * width` bytes each); scores are computed a block at a time and never held.
+/// The rank of a pair is the number of pairs whose second text scores strictly higher with its first
+/// text. Equal scores do not count, so vectors that are all equal score 1.0. A second text of several
+/// pairs counts once per pair. If a first text has several pairs, the other pairs count as wrong.
+///
+/// Embeds every distinct text once and holds the vectors (`4 * width` bytes each). Scores are computed
+/// in blocks and not stored.
 #[derive(Clone, Debug)]
 pub struct PairedEvaluator {
-    /// The distinct second texts, then the first texts that are not among them.
+    /// The distinct second texts, then the other distinct first texts.
     texts: Vec<String>,
     first: Vec<usize>,
     second: Vec<usize>,
-    /// In how many pairs each distinct second text stands.
+    /// Number of pairs of each distinct second text.
     occurrences: Vec<usize>,
 }
 
@@ -54,11 +56,11 @@ struct Block {
 }
 
 impl PairedEvaluator {
-    /// Takes pairs of texts.
+    /// An evaluator over pairs.
     ///
     /// # Errors
     ///
-    /// When there are none.
+    /// [`SetupError::Empty`] without pairs.
     pub fn new(pairs: Vec<Pair>) -> Result<Self, SetupError> {
         let count = pairs.len();
         if count == 0 {
@@ -85,7 +87,7 @@ impl PairedEvaluator {
         })
     }
 
-    /// For every pair, how many second texts score higher than its own.
+    /// For every pair, the number of second texts that score higher than its own.
     fn ranks(
         &self,
         vectors: &Vectors,
@@ -100,7 +102,7 @@ impl PairedEvaluator {
             for (start, first) in chunks(&self.first, block.pairs) {
                 encoding.check_interrupted()?;
                 let queries = vectors.gather(first);
-                // Scores of equal vectors are equal here and in `own`, so a tie is a tie.
+                // Equal vectors have equal scores, also in `own`, so ties are exact.
                 let scores = similarity_matrix(
                     VectorsView::new(&queries, width)?,
                     candidates,
@@ -122,20 +124,20 @@ impl PairedEvaluator {
     }
 }
 
-/// Chunks with the position of their first item.
+/// Chunks with the positions of their first items.
 fn chunks<T>(items: &[T], length: usize) -> impl Iterator<Item = (usize, &[T])> {
     (0..).step_by(length).zip(items.chunks(length))
 }
 
-/// The metrics of a pair whose text has `rank` texts before it.
-fn figures(rank: usize) -> [f64; 3] {
+/// The metrics of a pair whose text has rank `rank`, from 0.
+fn pair_metrics(rank: usize) -> [f64; 3] {
     let found: Vec<bool> = (0..CUTOFF).map(|position| position == rank).collect();
-    let grades: Vec<f64> = found
+    let relevances: Vec<f64> = found
         .iter()
         .map(|&found| f64::from(u8::from(found)))
         .collect();
     [
-        metrics::ndcg(&grades, &[1.0], CUTOFF, Gain::Linear).unwrap_or(0.0),
+        metrics::ndcg(&relevances, &[1.0], CUTOFF, Gain::Linear).unwrap_or(0.0),
         metrics::accuracy(&found, 1),
         metrics::reciprocal_rank(&found, CUTOFF),
     ]
@@ -152,8 +154,8 @@ impl Evaluator for PairedEvaluator {
         let ranks = self.ranks(&vectors, BLOCK, &mut encoding)?;
         let mut sums = [0.0; 3];
         for &rank in &ranks {
-            for (sum, figure) in sums.iter_mut().zip(figures(rank)) {
-                *sum += figure;
+            for (sum, metric) in sums.iter_mut().zip(pair_metrics(rank)) {
+                *sum += metric;
             }
         }
         let [ndcg, accuracy, reciprocal_rank] = sums.map(|sum| sum / ranks.len() as f64);
@@ -173,7 +175,7 @@ impl Evaluator for PairedEvaluator {
 mod tests {
     use super::*;
     use crate::evaluation::testing::{
-        Planted, direction, encoder, named, reference, strings, turn,
+        FakeEncoder, direction, encoder, named, reference, strings, turn,
     };
     use proptest::prelude::*;
 
@@ -227,7 +229,7 @@ mod tests {
             pairs in prop::collection::vec((0usize..12, 0usize..12), 1..40),
             block in (1usize..8, 1usize..8),
         ) {
-            let encoder = Planted::of(direction);
+            let encoder = FakeEncoder::of(direction);
             let texts: Vec<(String, String)> =
                 pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
             let evaluator = evaluator(&texts);
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn scoring_can_be_broken_off() {
-        let encoder = Planted::new(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
+        let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
         let evaluator = evaluator(&[named("a", "b"), named("b", "a")]);
         let mut calls = Vec::new();
         let error = evaluator.evaluate_with_progress(&encoder, &mut |progress| {

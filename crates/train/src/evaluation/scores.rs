@@ -1,4 +1,4 @@
-//! What an evaluation measured.
+//! Scores of an evaluation.
 
 use std::fmt;
 use std::iter;
@@ -6,11 +6,10 @@ use std::iter;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Named figures, each better the higher it is. One is primary: the one by which models are
-/// compared. It comes first, the others in the order of the evaluator.
+/// Named metrics, of which higher is better. Models are compared by the primary metric. It comes first,
+/// the others follow in the order of the evaluator.
 ///
-/// A figure is NaN where it is not defined (the correlation with cosines that are all equal, for
-/// example). In JSON, where a NaN is `null`, scores are
+/// An undefined metric is NaN, for example the correlation with cosines that are all equal. In JSON, where a NaN is `null`, scores are
 /// `{"primary": "a", "metrics": {"a": 0.5, "b": 0.25}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Written", try_from = "Written")]
@@ -20,7 +19,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores with a primary figure only.
+    /// Scores with only a primary metric.
     #[must_use]
     pub fn new(primary: impl Into<String>, value: f64) -> Self {
         Self {
@@ -29,7 +28,7 @@ impl Scores {
         }
     }
 
-    /// Adds a figure.
+    /// Adds a metric.
     #[must_use]
     pub fn with(mut self, metric: impl Into<String>, value: f64) -> Self {
         self.others.push((metric.into(), value));
@@ -59,20 +58,20 @@ impl Scores {
 }
 
 impl Extend<(String, f64)> for Scores {
-    fn extend<I: IntoIterator<Item = (String, f64)>>(&mut self, figures: I) {
-        self.others.extend(figures);
+    fn extend<I: IntoIterator<Item = (String, f64)>>(&mut self, metrics: I) {
+        self.others.extend(metrics);
     }
 }
 
-/// The form in a file.
+/// Serialized form.
 #[derive(Serialize, Deserialize)]
 struct Written {
     primary: String,
-    metrics: Figures,
+    metrics: MetricMap,
 }
 
 /// A map that keeps its order.
-struct Figures(Vec<(String, f64)>);
+struct MetricMap(Vec<(String, f64)>);
 
 impl From<Scores> for Written {
     fn from(scores: Scores) -> Self {
@@ -80,7 +79,7 @@ impl From<Scores> for Written {
         let metrics = iter::once(scores.primary).chain(scores.others).collect();
         Self {
             primary,
-            metrics: Figures(metrics),
+            metrics: MetricMap(metrics),
         }
     }
 }
@@ -105,33 +104,33 @@ impl TryFrom<Written> for Scores {
     }
 }
 
-impl Serialize for Figures {
+impl Serialize for MetricMap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-impl<'de> Deserialize<'de> for Figures {
+impl<'de> Deserialize<'de> for MetricMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FiguresVisitor)
+        deserializer.deserialize_map(MetricMapVisitor)
     }
 }
 
-struct FiguresVisitor;
+struct MetricMapVisitor;
 
-impl<'de> Visitor<'de> for FiguresVisitor {
-    type Value = Figures;
+impl<'de> Visitor<'de> for MetricMapVisitor {
+    type Value = MetricMap;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object of metrics and their values")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Figures, A::Error> {
-        let mut figures = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MetricMap, A::Error> {
+        let mut metrics = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
-            figures.push((name, value.unwrap_or(f64::NAN)));
+            metrics.push((name, value.unwrap_or(f64::NAN)));
         }
-        Ok(Figures(figures))
+        Ok(MetricMap(metrics))
     }
 }
 

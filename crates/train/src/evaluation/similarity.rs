@@ -1,4 +1,4 @@
-//! Do cosines follow the scores that people gave?
+//! Correlation of cosines with similarity scores.
 
 use std::ops::ControlFlow;
 
@@ -10,19 +10,19 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// Two texts and how alike they are.
+/// Two texts with a similarity score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoredPair {
-    /// One text.
+    /// First text.
     pub first: String,
-    /// The other.
+    /// Second text.
     pub second: String,
-    /// How alike they are; finite, on any scale.
+    /// Similarity; finite, on any scale.
     pub score: f64,
 }
 
 /// Correlation of the cosines of pairs with their scores: `spearman_cosine` (primary) and
-/// `pearson_cosine`, as sentence-transformers' `EmbeddingSimilarityEvaluator`.
+/// `pearson_cosine`, as in sentence-transformers' `EmbeddingSimilarityEvaluator`.
 #[derive(Clone, Debug)]
 pub struct SimilarityEvaluator {
     texts: Vec<String>,
@@ -32,11 +32,11 @@ pub struct SimilarityEvaluator {
 }
 
 impl SimilarityEvaluator {
-    /// Takes pairs of texts with scores.
+    /// An evaluator over pairs with scores.
     ///
     /// # Errors
     ///
-    /// When there are fewer than two, a score is not finite, or all scores are equal.
+    /// Fewer than two pairs, a score that is not finite, or equal scores.
     pub fn new(pairs: Vec<ScoredPair>) -> Result<Self, SetupError> {
         let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
         check(&scores)?;
@@ -106,7 +106,7 @@ impl Evaluator for SimilarityEvaluator {
 mod tests {
     use super::*;
     use crate::evaluation::testing::{
-        Planted, assert_reference, encoder, numbers, reference, strings,
+        FakeEncoder, assert_reference, encoder, numbers, reference, strings,
     };
 
     fn pairs(rows: &[(&str, &str, f64)]) -> Vec<ScoredPair> {
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_text_is_embedded_once() {
-        let encoder = Planted::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
+        let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
         let rows = [("a", "a", 5.0), ("a", "b", 3.0), ("c", "a", 0.0)];
         let scores = SimilarityEvaluator::new(pairs(&rows))
             .unwrap()
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn cosines_that_do_not_vary_have_no_correlation() {
-        let encoder = Planted::new(&[("a", [1.0, 0.0])]);
+        let encoder = FakeEncoder::new(&[("a", [1.0, 0.0])]);
         let scores = SimilarityEvaluator::new(pairs(&[("a", "a", 1.0), ("a", "a", 2.0)]))
             .unwrap()
             .evaluate(&encoder)

@@ -1,4 +1,4 @@
-//! Several evaluations, by name.
+//! Several named evaluations.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -12,28 +12,28 @@ use super::scores::Scores;
 use super::table::{TableRow, write_table};
 use super::{Description, Evaluator};
 
-/// Named evaluators, which run in the order they were added.
+/// Named evaluators, which run in the order of their addition.
 #[derive(Default)]
 pub struct Suite {
     evaluators: Vec<(String, Box<dyn Evaluator>)>,
 }
 
-/// How far a suite has come.
+/// Progress of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuiteProgress<'a> {
-    /// The evaluation that runs.
+    /// Name of the current evaluation.
     pub name: &'a str,
     /// Its number, from 0.
     pub evaluation: usize,
-    /// How many there are.
+    /// Number of evaluations.
     pub evaluations: usize,
-    /// Its texts.
+    /// Progress of its texts.
     pub texts: Progress,
 }
 
 impl Suite {
-    /// No evaluations.
+    /// An empty suite.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -43,7 +43,7 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// When there already is one of that name.
+    /// [`SetupError::DuplicateName`] if an evaluation has that name.
     pub fn add(
         &mut self,
         name: impl Into<String>,
@@ -63,13 +63,13 @@ impl Suite {
         self.evaluators.len()
     }
 
-    /// Whether there is none.
+    /// Whether the suite is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.evaluators.is_empty()
     }
 
-    /// What is measured, by name.
+    /// The descriptions of all evaluations, by name.
     pub fn descriptions(&self) -> impl Iterator<Item = (&str, Description)> {
         self.evaluators
             .iter()
@@ -80,16 +80,16 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// When one fails; the error names it.
+    /// The error of the first failing evaluation, with its name.
     pub fn evaluate(&self, encoder: &dyn TextEncoder) -> Result<SuiteScores, EvaluationError> {
         self.evaluate_with_progress(encoder, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// [`evaluate`](Self::evaluate), with a callback that may break off.
+    /// [`evaluate`](Self::evaluate) with a progress callback, which can break to interrupt.
     ///
     /// # Errors
     ///
-    /// As [`evaluate`](Self::evaluate), and [`EvaluationError::Interrupted`] when the callback
+    /// As [`evaluate`](Self::evaluate), and [`EvaluationError::Interrupted`] if the callback
     /// breaks.
     pub fn evaluate_with_progress(
         &self,
@@ -117,7 +117,7 @@ impl Suite {
 }
 
 impl EvaluationError {
-    /// Names the evaluation that failed; an interruption is no failure of it.
+    /// Adds the name of the evaluation, except to an interruption.
     fn of(self, name: &str) -> Self {
         match self {
             Self::Interrupted => Self::Interrupted,
@@ -129,29 +129,29 @@ impl EvaluationError {
     }
 }
 
-/// What one evaluation of a suite measured.
+/// Scores of one evaluation of a suite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedScores {
     /// Its name.
     pub name: String,
-    /// What was measured on how much data.
+    /// Kind and amount of the data.
     pub data: Description,
-    /// The figures.
+    /// The scores.
     #[serde(flatten)]
     pub scores: Scores,
 }
 
-/// What a suite measured, in its order. As text it is a table whose primary metrics are marked `*`;
-/// in JSON a list of `{"name": …, "data": {…}, "primary": …, "metrics": {…}}`.
+/// Scores of a suite, in its order. As text it is a table that marks primary metrics with `*`; in
+/// JSON a list of `{"name": …, "data": {…}, "primary": …, "metrics": {…}}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SuiteScores {
-    /// One for each evaluation.
+    /// One per evaluation.
     pub evaluations: Vec<NamedScores>,
 }
 
 impl SuiteScores {
-    /// The scores of an evaluation, if there is one of that name.
+    /// The scores of the evaluation with that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Scores> {
         self.evaluations
@@ -160,15 +160,15 @@ impl SuiteScores {
             .map(|evaluation| &evaluation.scores)
     }
 
-    /// The figure by which models are compared: the primary one of the first evaluation. `None`
-    /// without evaluations.
+    /// The metric by which models are compared: the primary one of the first evaluation. `None` without
+    /// evaluations.
     #[must_use]
     pub fn primary(&self) -> Option<f64> {
         let first = self.evaluations.first()?;
         Some(first.scores.primary().1)
     }
 
-    /// These scores and later ones side by side.
+    /// Compares these scores with later ones.
     #[must_use]
     pub fn compare(&self, after: &Self) -> Comparison {
         Comparison::new(self, after)
@@ -197,7 +197,7 @@ impl fmt::Display for SuiteScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::testing::{Planted, named};
+    use crate::evaluation::testing::{FakeEncoder, named};
     use crate::evaluation::{Pair, PairedEvaluator, Triplet, TripletEvaluator};
 
     fn triplets() -> TripletEvaluator {
@@ -225,8 +225,8 @@ mod tests {
         suite
     }
 
-    fn planted() -> Planted {
-        Planted::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])])
+    fn planted() -> FakeEncoder {
+        FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])])
     }
 
     #[test]
@@ -287,13 +287,13 @@ long name   ndcg@10 *          0.6309
         let error = suite().add("near", triplets()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there already is an evaluation named `near`; give this one another name"
+            "an evaluation named `near` already exists; give this one another name"
         );
     }
 
     #[test]
     fn a_failure_is_named_and_an_interruption_is_not() {
-        let infinite = Planted::of(|_| [f32::INFINITY, 0.0]);
+        let infinite = FakeEncoder::of(|_| [f32::INFINITY, 0.0]);
         let message = suite().evaluate(&infinite).unwrap_err().to_string();
         let start = "evaluation `near`: the model's vectors cannot be compared: row 0, column 0";
         assert!(message.starts_with(start), "{message}");

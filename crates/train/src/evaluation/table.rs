@@ -1,17 +1,17 @@
-//! Tables of text: an evaluation and a metric a row, then numbers.
+//! Text tables with an evaluation, a metric and numbers per row.
 
 use std::fmt;
 
-/// A figure, or several of the same metric side by side.
+/// A row of a table: one or several values of a metric.
 pub(super) struct TableRow<'a> {
-    /// The evaluation; shown in the first of its rows only.
+    /// The evaluation; printed only in its first row.
     pub(super) evaluation: &'a str,
     pub(super) metric: &'a str,
     /// Primary metrics are marked `*`.
     pub(super) primary: bool,
     /// Right-aligned under their headers.
     pub(super) numbers: Vec<String>,
-    /// What stands behind them; empty for nothing.
+    /// Note after the numbers; may be empty.
     pub(super) note: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What the tests of the evaluators share.
+//! Shared helpers of the evaluator tests.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ pub(super) fn encoder() -> SentenceEncoder {
     SentenceEncoder::from_pretrained(tiny_model().to_str().unwrap(), Device::Auto).unwrap()
 }
 
-/// One evaluator's data and results, of sentence-transformers.
+/// Data of one evaluator, and its results from sentence-transformers.
 pub(super) fn reference(evaluator: &str) -> Value {
     json_fixture("tiny_evaluators.json")[evaluator].take()
 }
@@ -28,17 +28,17 @@ pub(super) fn numbers(value: &Value) -> Vec<f64> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// Every figure of the reference, to 1e-6: vectors are equal to about 1e-7, and figures that count
-/// ranks are then equal to the last digit. (With a matrix unit vectors are equal to 1e-5.)
+/// Every metric of the reference, to 1e-6: vectors are equal to about 1e-7.
+///
+/// With AMX vectors are equal to 1e-5, and cosines and their correlation to 2e-5. For metrics of ranks
+/// that still means equal ranks: on these data (12 queries, 3 relevant documents each, 20 pairs)
+/// exchanging two neighbours changes nDCG, MRR, Spearman and the accuracies by at least 4e-4. Only MAP
+/// has smaller steps, down to 1.5e-5 for a second relevant document beyond rank 52.
 #[track_caller]
 pub(super) fn assert_reference(scores: &Scores, reference: &Value) {
     let reference: HashMap<String, f64> = serde_json::from_value(reference.clone()).unwrap();
     assert!(!reference.is_empty());
-    let tolerance = if model::uses_matrix_unit() {
-        2e-5
-    } else {
-        1e-6
-    };
+    let tolerance = if model::uses_amx() { 2e-5 } else { 1e-6 };
     for (metric, expected) in reference {
         let Some(value) = scores.get(&metric) else {
             panic!("{metric} was not measured: {scores:?}");
@@ -78,12 +78,12 @@ pub(super) fn turn(a: usize, b: usize) -> usize {
 type VectorOf = Box<dyn Fn(&str) -> [f32; 2]>;
 
 /// An encoder with known vectors, which remembers what it embedded.
-pub(super) struct Planted {
+pub(super) struct FakeEncoder {
     vector: VectorOf,
     encoded: Mutex<Vec<String>>,
 }
 
-impl Planted {
+impl FakeEncoder {
     pub(super) fn of(vector: impl Fn(&str) -> [f32; 2] + 'static) -> Self {
         Self {
             vector: Box::new(vector),
@@ -105,7 +105,7 @@ impl Planted {
     }
 }
 
-impl TextEncoder for Planted {
+impl TextEncoder for FakeEncoder {
     fn width(&self) -> usize {
         2
     }

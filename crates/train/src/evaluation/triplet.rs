@@ -1,4 +1,4 @@
-//! Is the text that belongs nearer than the one that does not?
+//! Accuracy of triplets.
 
 use std::ops::ControlFlow;
 
@@ -8,19 +8,19 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// A text, one that belongs to it and one that does not.
+/// An anchor with a matching and a non-matching text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Triplet {
-    /// The text.
+    /// Anchor.
     pub anchor: String,
-    /// What belongs to it.
+    /// Text that matches the anchor.
     pub positive: String,
-    /// What does not.
+    /// Text that does not.
     pub negative: String,
 }
 
 /// `cosine_accuracy`: the share of triplets whose positive is strictly nearer to the anchor than
-/// the negative, as sentence-transformers' `TripletEvaluator`.
+/// the negative, as in sentence-transformers' `TripletEvaluator`. Equal cosines count as wrong.
 #[derive(Clone, Debug)]
 pub struct TripletEvaluator {
     texts: Vec<String>,
@@ -30,11 +30,11 @@ pub struct TripletEvaluator {
 }
 
 impl TripletEvaluator {
-    /// Takes triplets of texts.
+    /// An evaluator over triplets.
     ///
     /// # Errors
     ///
-    /// When there are none.
+    /// [`SetupError::Empty`] without triplets.
     pub fn new(triplets: Vec<Triplet>) -> Result<Self, SetupError> {
         let count = triplets.len();
         if count == 0 {
@@ -90,7 +90,7 @@ impl Evaluator for TripletEvaluator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::testing::{Planted, assert_reference, encoder, reference, strings};
+    use crate::evaluation::testing::{FakeEncoder, assert_reference, encoder, reference, strings};
 
     fn triplet([anchor, positive, negative]: [&str; 3]) -> Triplet {
         Triplet {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_negative_that_is_as_near_is_a_mistake() {
-        let encoder = Planted::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
+        let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
         let rows = [
             ["a", "b", "c"],
             ["a", "c", "b"],

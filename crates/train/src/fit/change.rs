@@ -1,30 +1,30 @@
-//! What training changed: weights, and the vectors of three queries.
+//! Change of the weights, and of the vectors of three queries.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use model::{Embeddings, MpNet};
 
-/// The queries that this project has always shown.
+/// Sample queries whose vectors `train fit` prints.
 pub const SAMPLE_QUERIES: [&str; 3] = [
     "high end water bottle",
     "smart home speaker",
     "compact wireless keyboard",
 ];
 
-/// How far the weights have moved.
+/// Change of the weights by training.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WeightChange {
-    /// Tensors of the network.
+    /// Number of tensors of the network.
     pub tensors: usize,
-    /// Tensors with a value that changed.
+    /// Number of tensors with a changed value.
     pub changed_tensors: usize,
-    /// Values of the network.
+    /// Number of values of the network.
     pub values: usize,
-    /// Values that changed.
+    /// Number of changed values.
     pub changed_values: usize,
-    /// The largest change of a value.
+    /// Largest absolute change of a value.
     pub largest: f32,
 }
 
@@ -76,17 +76,17 @@ impl<B: Backend> ModuleVisitor<B> for Compare {
     }
 }
 
-/// The vectors of [`SAMPLE_QUERIES`] before and after.
+/// Vectors of [`SAMPLE_QUERIES`] before and after training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    /// Of the model as it was.
+    /// Vectors of the base model.
     pub before: Embeddings,
-    /// Of the tuned model.
+    /// Vectors of the tuned model.
     pub after: Embeddings,
 }
 
 impl Samples {
-    /// The cosine between the two vectors of each query.
+    /// Cosine between the two vectors of each query.
     #[must_use]
     pub fn cosines(&self) -> Vec<f64> {
         self.before

@@ -1,4 +1,4 @@
-//! The end of a run: the weights that are kept, the model's folder, the report.
+//! The end of a run: the weights to keep, the model's folder, the report.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use model::EncoderOps;
 use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder, SentenceModel};
 
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
-use super::output::CARD;
-use super::{FitResult, OutputFolder, Rows, Surroundings};
+use super::output::MODEL_CARD;
+use super::{FitResult, OutputFolder, Rows, RunContext};
 use crate::adapter;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
@@ -17,11 +17,12 @@ use crate::report::{
 use crate::settings::{Settings, Trained};
 use crate::training::checkpoint::Position;
 
-/// The folder of the adapters inside the tuned model's.
+/// Folder of the adapters inside that of the tuned model.
 const ADAPTER_FOLDER: &str = "adapter";
 
-/// Writes a model: adapters merged into the weights and, where they are wanted, alone too.
-pub(super) fn keep<B: EncoderOps>(
+/// Writes a model with its adapters merged into the weights, and the adapters separately if the
+/// settings ask for them.
+pub(super) fn save_model<B: EncoderOps>(
     checkpoint: &Checkpoint,
     trained: Trained,
     base_model: &str,
@@ -36,7 +37,7 @@ pub(super) fn keep<B: EncoderOps>(
     Ok(())
 }
 
-/// Fails where the best model is not where it was kept.
+/// An error if the folder of the best model does not exist.
 pub(super) fn check_best_model(folder: &Path, step: usize) -> Result<(), TrainError> {
     if folder.is_dir() {
         return Ok(());
@@ -52,7 +53,7 @@ pub(super) struct Finish<'a> {
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) rows: &'a Rows,
     pub(super) output: Option<&'a OutputFolder>,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) context: &'a RunContext,
     pub(super) device_name: Device,
     pub(super) history: History,
     pub(super) position: Position,
@@ -85,14 +86,14 @@ impl Finish<'_> {
         };
         if let Some(output) = self.output {
             self.report(output, &result, kept_step)?;
-            // Not earlier: whoever is killed before finds them here when the run goes on.
+            // Only now: a run killed earlier needs them when it resumes.
             output.checkpoints().remove_best_models();
             output.remove_last_model()?;
         }
         Ok(result)
     }
 
-    /// The model that is kept, and the step it is of; its files are put into the output folder.
+    /// The model to keep and its step; copies its files into the output folder.
     fn kept<B: EncoderOps>(
         &self,
         last: SentenceModel<B>,
@@ -111,7 +112,7 @@ impl Finish<'_> {
             let folder = output.last_model();
             output.remove_last_model()?;
             let trained = self.settings.trained;
-            keep(
+            save_model(
                 self.checkpoint,
                 trained,
                 &self.settings.model,
@@ -168,7 +169,7 @@ impl Finish<'_> {
         let mut warnings: Vec<String> = self.history.notes().map(str::to_owned).collect();
         if self.output.is_some() && kept_step != self.position.step {
             warnings.push(format!(
-                "the weights are those of step {kept_step}, which scored best in validation"
+                "the weights are those of step {kept_step}, which scored best on the validation rows"
             ));
         }
         let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
@@ -187,17 +188,17 @@ impl Finish<'_> {
             tokens_per_second: tokens as f64 / self.position.seconds.max(f64::MIN_POSITIVE),
             peak_memory_bytes: peak_memory_bytes(),
             device: self.device_name.description(),
-            command: self.surroundings.command.clone(),
+            command: self.context.command.clone(),
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             warnings,
             stopped: self.stopped.clone(),
         };
         write_report(&output.path, &summary, &self.history, self.reference)?;
-        output.write(CARD, model_card(&summary).as_bytes())
+        output.write(MODEL_CARD, model_card(&summary).as_bytes())
     }
 }
 
-/// A name on the hub as it is, of a folder only its own name: a card is shown to others.
+/// A name on the hub unchanged, a folder reduced to its name: the model card is public.
 fn base_model(name: &str) -> String {
     let folder = Path::new(name);
     match folder.file_name() {
@@ -206,7 +207,7 @@ fn base_model(name: &str) -> String {
     }
 }
 
-/// The loss and its parameters in a line.
+/// The loss and its parameters in one line.
 fn describe_loss(settings: &Settings) -> String {
     let loss = &settings.objective.loss;
     let mut text = loss.name().to_owned();
@@ -223,7 +224,7 @@ fn describe_loss(settings: &Settings) -> String {
 
 fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainError> {
     let mut options = settings.options.clone();
-    // A card is shown to others: not the folders of this machine.
+    // The model card is public: hide the folders of this machine.
     let files = options.train.iter_mut().chain(&mut options.valid);
     let further = options.reference.iter_mut().chain(&mut options.output);
     for path in files.chain(further) {
@@ -245,7 +246,7 @@ fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainErr
         .collect())
 }
 
-/// A curve to draw beside the run's: means of every ten steps, each drawn in the middle of its ten.
+/// A curve to draw next to the run's: means of ten steps, each drawn in the middle of them.
 pub(super) fn reference_curve(path: &Path) -> Result<ReferenceCurve, TrainError> {
     #[derive(serde::Deserialize)]
     struct Reference {

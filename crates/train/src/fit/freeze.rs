@@ -5,16 +5,15 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use model::MpNet;
 
-/// The field of the network that holds its layers.
+/// Field of the network that holds its layers.
 const LAYERS: &str = "layers";
 
-/// Keeps the embeddings, the position bias (all layers share it) and the lowest `layers` layers as
-/// they are, which may be none of these.
+/// Freezes the embeddings, the position bias (shared by all layers) and the lowest `layers` layers.
 pub(super) fn freeze<B: Backend>(network: MpNet<B>, layers: usize) -> MpNet<B> {
     network.freeze(layers).map(&mut BelowLayers::default())
 }
 
-/// Freezes what is not inside the layers.
+/// Freezes everything outside the layers.
 #[derive(Default)]
 struct BelowLayers {
     path: Vec<String>,
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
     use crate::testing::{TrainBackend, tiny_model};
 
-    /// The parts of a network in which something is trained.
+    /// The parts of a network with a trainable weight.
     #[derive(Default)]
     struct Trained {
         path: Vec<String>,

@@ -1,48 +1,48 @@
-//! A model's files in the folder of a run, beside the copy that they came from.
+//! Copies the files of a model into the folder of a run.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The file that makes a folder a model's.
-const MARK: &str = "modules.json";
+/// The file that makes a folder a model.
+const MODEL_MARKER: &str = "modules.json";
 
-/// Puts the files of a model folder into another one, the mark of a model last: until then the
-/// folder is none. `model` stays as it is, so this can be done again, wherever it was cut off.
+/// Copies the files of a model folder into another one, the marker last: until then the folder is not
+/// a model. `model` stays unchanged, so an interrupted copy can be repeated.
 pub(super) fn install(model: &Path, folder: &Path) -> io::Result<()> {
-    // Not with files of two models beside each other.
-    remove(&folder.join(MARK))?;
+    // First, so that a half-copied folder is never taken for a model.
+    remove(&folder.join(MODEL_MARKER))?;
     let mut names = Vec::new();
     for entry in model.read_dir()? {
         names.push(entry?.file_name());
     }
-    names.sort_by_key(|name| name == MARK);
+    names.sort_by_key(|name| name == MODEL_MARKER);
     for name in names {
         let (from, to) = (model.join(&name), folder.join(&name));
         remove(&to)?;
-        put(&from, &to)?;
+        copy_tree(&from, &to)?;
     }
     Ok(())
 }
 
-fn put(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     if !from.is_dir() {
         return link(from, to);
     }
     fs::create_dir(to)?;
     for entry in from.read_dir()? {
         let name = entry?.file_name();
-        put(&from.join(&name), &to.join(name))?;
+        copy_tree(&from.join(&name), &to.join(name))?;
     }
     Ok(())
 }
 
-/// A second name of the file, which takes no room; a copy where the file system has no such thing.
+/// A hard link, which takes no space; a copy on file systems without hard links.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
 
-/// Removes a file or a folder, if it is there.
+/// Removes a file or a folder, if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     let removed = if path.is_dir() {
         fs::remove_dir_all(path)
@@ -59,7 +59,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const FILES: [&str; 3] = [MARK, "1_Pooling/config.json", "model.safetensors"];
+    const FILES: [&str; 3] = [MODEL_MARKER, "1_Pooling/config.json", "model.safetensors"];
 
     fn write(folder: &Path, content: &str) {
         fs::create_dir_all(folder.join("1_Pooling")).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_comes_in_over_an_older_one_and_stays_where_it_was() {
+    fn a_model_replaces_an_older_one_and_keeps_its_source() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("run");
         fs::create_dir(&folder).unwrap();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_anywhere_can_be_done_again() {
+    fn an_interrupted_copy_can_be_repeated() {
         let parent = tempfile::tempdir().unwrap();
         let model = parent.path().join("best");
         write(&model, "best");
@@ -99,14 +99,14 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        names.sort_by_key(|name| name == MARK);
+        names.sort_by_key(|name| name == MODEL_MARKER);
         for done in 0..=names.len() {
             let folder = parent.path().join(format!("run-{done}"));
             fs::create_dir(&folder).unwrap();
             for name in &names[..done] {
-                put(&model.join(name), &folder.join(name)).unwrap();
+                copy_tree(&model.join(name), &folder.join(name)).unwrap();
             }
-            assert_eq!(folder.join(MARK).exists(), done == names.len());
+            assert_eq!(folder.join(MODEL_MARKER).exists(), done == names.len());
             install(&model, &folder).unwrap();
             assert_content(&folder, "best");
             assert_content(&model, "best");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_removed_already() {
+    fn removing_nothing_succeeds() {
         let parent = tempfile::tempdir().unwrap();
         remove(&parent.path().join("nothing")).unwrap();
     }

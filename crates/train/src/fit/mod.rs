@@ -1,4 +1,4 @@
-//! A training run from its settings to its folder.
+//! A training run, from its settings to its output folder.
 
 pub mod change;
 mod finish;
@@ -29,7 +29,7 @@ use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
 
-/// Stops a run from outside: it writes a checkpoint and ends.
+/// Stops a run from outside: the run writes a checkpoint and ends.
 #[derive(Clone, Default)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
@@ -49,7 +49,7 @@ impl Stop {
         }
     }
 
-    /// Whether somebody has asked.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
@@ -66,55 +66,51 @@ impl Stop {
     }
 }
 
-/// What a run is told beside its settings.
+/// Context of a run besides its settings.
 #[derive(Clone)]
-pub struct Surroundings {
-    /// Whether to go on with the run in the output folder.
+pub struct RunContext {
+    /// Whether to resume the run in the output folder.
     pub resume: bool,
-    /// What is said on stderr.
+    /// Notes on stderr.
     pub notes: Console,
-    /// Whether burn's dashboard is shown where there is a terminal.
+    /// Whether to show burn's dashboard on a terminal.
     pub dashboard: bool,
-    /// Stops the run.
+    /// Stops the run from outside.
     pub stop: Stop,
-    /// The command, for the report.
+    /// The command line, for the report.
     pub command: String,
 }
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FitResult {
-    /// What was written along the way; without an output folder the same, unwritten.
+    /// Events of the run, as in metrics.jsonl.
     pub history: History,
-    /// Scores before the first step, where there were rows to validate with.
+    /// Scores before the first step; `None` without validation rows.
     pub before: Option<Scores>,
-    /// Scores of the weights that were kept.
+    /// Scores of the kept weights; `None` without validation rows.
     pub after: Option<Scores>,
-    /// How far the weights moved.
+    /// Change of the weights.
     pub change: WeightChange,
-    /// The vectors of three queries.
+    /// Vectors of three queries, before and after.
     pub samples: Samples,
-    /// The tuned model.
+    /// Folder of the tuned model; `None` without an output folder.
     pub output: Option<PathBuf>,
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: usize,
-    /// Why the run ended before its last step.
+    /// Why the run ended before its last step; `None` if it did not.
     pub stopped: Option<String>,
 }
 
-/// Trains a model. `None` says that there was nothing to do: the run that was to go on had come to
-/// its end, and nothing was changed.
+/// Trains a model. Returns `None` if the run to resume had already finished; nothing is changed then.
 ///
 /// # Errors
 ///
-/// When the data, the model, a setting or the device does not do; [`TrainError::Interrupted`] when
-/// somebody stopped it, after a checkpoint has been written.
-pub fn fit(
-    options: FitOptions,
-    surroundings: &Surroundings,
-) -> Result<Option<FitResult>, TrainError> {
-    let (options, resumed) = match (&options.output, surroundings.resume) {
+/// Errors of the data, the model, the settings or the device; [`TrainError::Interrupted`] after a
+/// stop, when the checkpoint is written.
+pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult>, TrainError> {
+    let (options, resumed) = match (&options.output, context.resume) {
         (Some(output), true) => {
             let output = output.clone();
             let (folder, options) = OutputFolder::resume(&output, options)?;
@@ -122,17 +118,17 @@ pub fn fit(
         }
         (None, true) => {
             return Err(TrainError::Usage(
-                "--resume needs the folder of the run: --output DIR".to_owned(),
+                "--resume needs the folder of the run: give --output DIR".to_owned(),
             ));
         }
         (_, false) => (options, None),
     };
     let settings = Settings::resolve(options)?;
-    let notes = surroundings.notes;
+    let notes = context.notes;
     if let Some(folder) = &resumed {
         if folder.is_finished() {
             notes.note(format_args!(
-                "{}: the run has come to its end already; nothing was changed",
+                "{}: the run has already finished; nothing changed",
                 folder.path.display()
             ));
             return Ok(None);
@@ -154,14 +150,14 @@ pub fn fit(
 
     let rows = Rows::read(&settings)?;
     notes.note(format_args!(
-        "{} rows to train on ({}), {} to validate with",
+        "{} training rows ({}), {} validation rows",
         rows.train_count(),
         rows.train.kind(),
         rows.valid_count()
     ));
     if let Some(error) = rows.train.first_skipped() {
         notes.warning(format_args!(
-            "{} rows were skipped, the first because of {error}",
+            "skipped {} rows; the first: {error}",
             rows.train.skipped()
         ));
     }
@@ -170,7 +166,7 @@ pub fn fit(
         settings.revision.clone(),
         settings.offline,
         notes,
-        surroundings.stop.clone(),
+        context.stop.clone(),
     );
     let found = hub::resolve(&settings.model, &hub_options).map_err(model::ModelError::from)?;
     let mut checkpoint = Checkpoint::open(&found.path)?;
@@ -185,7 +181,7 @@ pub fn fit(
         checkpoint,
         rows,
         output,
-        surroundings,
+        context,
         reference,
     })??;
     Ok(Some(result))

@@ -1,4 +1,4 @@
-//! The folder of a run.
+//! The output folder of a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use crate::error::TrainError;
 use crate::options::FitOptions;
 use crate::training::checkpoint::CheckpointFolder;
 
-/// The settings of the run, all of them.
+/// File of all settings of the run.
 const SETTINGS: &str = "training.toml";
 
-/// The card of the tuned model.
-pub(crate) const CARD: &str = "README.md";
+/// File of the model card.
+pub(crate) const MODEL_CARD: &str = "README.md";
 
-/// What makes a folder a model's.
-const MODEL: &str = "modules.json";
+/// The file that makes a folder a model.
+const MODEL_MARKER: &str = "modules.json";
 
-/// The folder of [`OutputFolder::last_model`].
+/// Folder of [`OutputFolder::last_model`].
 const LAST_MODEL: &str = ".model";
 
-/// Settings that a resumed run may change: none of them moves a weight, but that another device rounds in its way and
-/// draws other dropout.
-const FREE: [&str; 9] = [
+/// Settings that a resumed run may change. They do not change the result, except `device` and
+/// `devices`, which change rounding and dropout masks.
+const CHANGEABLE_ON_RESUME: [&str; 9] = [
     "output",
     "device",
     "devices",
@@ -36,17 +36,17 @@ const FREE: [&str; 9] = [
     "reference",
 ];
 
-/// Settings that name files whose rows decide: they may have moved, but not come or gone.
-const ROWS: [&str; 2] = ["train", "valid"];
+/// Settings that name files of rows: the files may move, but none may be added or removed.
+const DATA_FILES: [&str; 2] = ["train", "valid"];
 
-/// Where a run writes.
+/// The output folder of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputFolder {
     pub(crate) path: PathBuf,
 }
 
 impl OutputFolder {
-    /// The folder of a new run: an empty one, or none yet. Nothing is written until
+    /// The folder of a new run, which must be empty or missing. Writes nothing before
     /// [`begin`](Self::begin).
     pub(crate) fn new(path: &Path) -> Result<Self, TrainError> {
         if path.join(SETTINGS).exists() {
@@ -55,7 +55,7 @@ impl OutputFolder {
             });
         }
         let empty = match path.read_dir() {
-            // A run that was killed in its first moment left the file that it was writing.
+            // A run that was killed early may have left a temporary file.
             Ok(entries) => entries.flatten().all(|entry| is_unfinished(&entry.path())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(TrainError::io(path)(error)),
@@ -70,16 +70,18 @@ impl OutputFolder {
         })
     }
 
-    /// Writes the settings of a run that begins or goes on, when all has been checked that can be
-    /// before training: what is refused leaves nothing behind.
+    /// Writes the settings of a run that starts or resumes. Called after all checks, so a refused run
+    /// leaves nothing behind.
     pub(crate) fn begin(&self, options: &FitOptions) -> Result<(), TrainError> {
         fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
         self.remove_unfinished()?;
-        let options = options.clone().with_whole_paths();
+        let options = options.clone().with_absolute_paths();
         self.write(SETTINGS, options.to_toml()?.as_bytes())
     }
 
-    /// Removes what was being written when a run was killed, and nothing else: the folder is the user's.
+    /// Removes temporary files and folders of a killed run, which it recognises by name. It also
+    /// removes a folder of the user's whose name has the same pattern: `.model-` or `.model-old-` and
+    /// six letters or digits.
     pub(crate) fn remove_unfinished(&self) -> Result<(), TrainError> {
         self.checkpoints().remove_unfinished();
         let entries = self.path.read_dir().into_iter().flatten().flatten();
@@ -91,13 +93,13 @@ impl OutputFolder {
         self.remove_last_model()
     }
 
-    /// Whether the run in the folder has come to its end: the card is the last that is written.
+    /// Whether the run has finished: it writes the card last.
     pub(crate) fn is_finished(&self) -> bool {
-        self.path.join(CARD).is_file() && self.path.join(MODEL).is_file()
+        self.path.join(MODEL_CARD).is_file() && self.path.join(MODEL_MARKER).is_file()
     }
 
-    /// The folder of a run that goes on, and its settings: those it was begun with, and of `options`
-    /// what may change.
+    /// The folder of a run to resume, and its settings: those it started with, changed by the
+    /// settings of `options` that may change.
     pub(crate) fn resume(
         path: &Path,
         options: FitOptions,
@@ -108,8 +110,8 @@ impl OutputFolder {
                 path: path.to_owned(),
             });
         }
-        let before = FitOptions::read(&settings)?.with_whole_paths();
-        let now = options.with_whole_paths().or(before.clone());
+        let before = FitOptions::read(&settings)?.with_absolute_paths();
+        let now = options.with_absolute_paths().or(before.clone());
         let table = |options: &FitOptions| {
             toml::Table::try_from(options).map_err(|source| TrainError::Config {
                 path: settings.clone(),
@@ -118,16 +120,16 @@ impl OutputFolder {
         };
         let (old, new) = (table(&before)?, table(&now)?);
         let names = old.keys().chain(new.keys());
-        for name in names.filter(|name| !FREE.contains(&name.as_str())) {
+        for name in names.filter(|name| !CHANGEABLE_ON_RESUME.contains(&name.as_str())) {
             let (was, is) = (old.get(name), new.get(name));
-            if ROWS.contains(&name.as_str()) && was.is_some() == is.is_some() {
+            if DATA_FILES.contains(&name.as_str()) && was.is_some() == is.is_some() {
                 continue;
             }
             if was != is {
                 let value = |table: &toml::Table| {
                     table
                         .get(name)
-                        .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+                        .map_or_else(|| "no value".to_owned(), ToString::to_string)
                 };
                 return Err(TrainError::OtherSettings {
                     path: path.to_owned(),
@@ -151,18 +153,18 @@ impl OutputFolder {
         self.path.join("metrics.jsonl")
     }
 
-    /// Writes a file that appears whole.
+    /// Writes a file atomically.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         let path = self.path.join(name);
         atomic_file::write(&path, bytes).map_err(TrainError::io(&path))
     }
 
-    /// Puts the files of a model folder in here, where they stay as well.
+    /// Copies the files of a model folder into the output folder.
     pub(crate) fn install(&self, model: &Path) -> Result<(), TrainError> {
         install(model, &self.path).map_err(TrainError::io(&self.path))
     }
 
-    /// Where the weights of the last step are written before they come in here.
+    /// Temporary folder for the weights of the last step.
     pub(crate) fn last_model(&self) -> PathBuf {
         self.path.join(LAST_MODEL)
     }
@@ -174,7 +176,7 @@ impl OutputFolder {
     }
 }
 
-/// Whether it is a temporary file of [`atomic_file`], or a temporary folder of
+/// Whether the name is that of a temporary file of [`atomic_file`], or of a temporary folder of
 /// [`Checkpoint::save`](model::Checkpoint::save).
 fn is_unfinished(path: &Path) -> bool {
     if !path.is_dir() {
@@ -207,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_does_not_begin_where_something_is() {
+    fn a_run_does_not_start_in_a_used_folder() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         OutputFolder::new(&path).unwrap();
-        assert!(!path.exists(), "nothing is begun yet");
+        assert!(!path.exists(), "no run has started");
         begun(&path);
         assert!(matches!(
             OutputFolder::new(&path),
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_has_the_settings_that_it_began_with() {
+    fn a_resumed_run_has_the_settings_that_it_started_with() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         begun(&path);
@@ -255,8 +257,40 @@ mod tests {
         }
     }
 
+    /// A run that began before the renaming has `lanes` in its settings.
     #[test]
-    fn rows_may_have_moved_but_not_come_or_gone() {
+    fn a_run_with_the_old_name_of_replicas_resumes() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        begun(&path);
+        let settings = path.join(SETTINGS);
+        let text = fs::read_to_string(&settings).unwrap();
+        fs::write(&settings, format!("lanes = 2\n{text}")).unwrap();
+        let resume = |replicas: Option<usize>| {
+            let options = FitOptions {
+                replicas,
+                ..FitOptions::default()
+            };
+            OutputFolder::resume(&path, options)
+        };
+        for replicas in [None, Some(2)] {
+            let (folder, resumed) = resume(replicas).unwrap();
+            assert_eq!(resumed.replicas, Some(2));
+            folder.begin(&resumed).unwrap();
+            let text = fs::read_to_string(&settings).unwrap();
+            assert!(
+                text.contains("replicas = 2") && !text.contains("lanes"),
+                "{text}"
+            );
+        }
+        match resume(Some(1)) {
+            Err(TrainError::OtherSettings { name, .. }) => assert_eq!(name, "replicas"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn files_of_rows_may_move_but_none_may_be_added() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         begun(&path);
@@ -266,7 +300,7 @@ mod tests {
         };
         let (folder, resumed) = OutputFolder::resume(&path, moved).unwrap();
         assert!(resumed.train[0].ends_with("elsewhere/pairs.tsv"));
-        // What may change is kept as it is now.
+        // The new value of a changeable setting is kept.
         folder.begin(&resumed).unwrap();
         let (_, again) = OutputFolder::resume(&path, FitOptions::default()).unwrap();
         assert_eq!(again.train, resumed.train);
@@ -281,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_killed_in_its_first_moment_can_begin_again() {
+    fn a_run_that_was_killed_early_can_start_again() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         fs::create_dir(&path).unwrap();
@@ -293,7 +327,7 @@ mod tests {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(names, [SETTINGS]);
-        // Somebody's own file is not taken for one.
+        // A file of the user's with a similar name counts.
         let other = parent.path().join("other");
         fs::create_dir(&other).unwrap();
         fs::write(other.join(".tmpfile-of-mine"), "mine").unwrap();
@@ -304,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_killed_run_was_writing_is_removed() {
+    fn only_temporary_names_of_a_killed_run_are_removed() {
         let parent = tempfile::tempdir().unwrap();
         let folder = begun(&parent.path().join("run"));
         let (unfinished, others) = (
@@ -334,13 +368,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_has_come_to_its_end_when_its_card_is_there() {
+    fn a_run_has_finished_when_its_card_exists() {
         let parent = tempfile::tempdir().unwrap();
         let folder = begun(&parent.path().join("run"));
         assert!(!folder.is_finished());
-        folder.write(MODEL, b"[]").unwrap();
+        folder.write(MODEL_MARKER, b"[]").unwrap();
         assert!(!folder.is_finished());
-        folder.write(CARD, b"card").unwrap();
+        folder.write(MODEL_CARD, b"card").unwrap();
         assert!(folder.is_finished());
     }
 }

@@ -1,4 +1,4 @@
-//! How many steps a run makes.
+//! Number of epochs and optimiser steps of a run.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::loader::BatchLoader;
 use crate::settings::Settings;
 use crate::training::strategy::Plan;
 
-/// Counting that takes longer is spoken of.
+/// Counting that takes longer prints a note.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Epochs and optimiser steps of a run; `None` where somebody stops it before they are counted.
+/// Epochs and optimiser steps of a run; `None` if the user stops it before they are counted.
 ///
-/// The learning rate falls towards the last step, so their number must be known before the first.
+/// The learning rate falls towards the last step, so the run must know their number in advance.
 pub(super) fn plan(
     settings: &Settings,
     train: &BatchLoader,
@@ -26,16 +26,16 @@ pub(super) fn plan(
     let counted = match train.batches_of_every_epoch() {
         Some(batches) => {
             let steps = batches.div_ceil(settings.accumulation);
-            Some(alike(settings.epochs, steps, most))
+            Some(steps_if_uniform(settings.epochs, steps, most))
         }
-        None => one_by_one(settings, train, most, stop, notes),
+        None => count_steps(settings, train, most, stop, notes),
     };
     let Some((epochs, total_steps)) = counted else {
         return Ok(None);
     };
     if total_steps == 0 {
         return Err(TrainError::Usage(format!(
-            "--drop-last leaves no batch: there are fewer than {} rows to train on; lower \
+            "--drop-last leaves no batch: there are fewer than {} training rows; lower \
              --batch-size, or leave --drop-last out",
             settings.batch_size
         )));
@@ -50,8 +50,8 @@ pub(super) fn plan(
     }))
 }
 
-/// Epochs and steps in all, where every epoch has as many steps.
-fn alike(epochs: usize, steps: usize, most: usize) -> (usize, usize) {
+/// Epochs and total steps if every epoch has the same number of steps.
+fn steps_if_uniform(epochs: usize, steps: usize, most: usize) -> (usize, usize) {
     if steps == 0 {
         return (epochs, 0);
     }
@@ -59,8 +59,8 @@ fn alike(epochs: usize, steps: usize, most: usize) -> (usize, usize) {
     (epochs.min(total.div_ceil(steps)), total)
 }
 
-/// Epochs and steps in all, where the shuffle decides how many batches an epoch has.
-fn one_by_one(
+/// Epochs and total steps if the number of batches depends on the shuffle.
+fn count_steps(
     settings: &Settings,
     train: &BatchLoader,
     most: usize,
@@ -80,7 +80,7 @@ fn one_by_one(
         if !told && begun.elapsed() > PATIENCE {
             told = true;
             notes.note(format_args!(
-                "counting the batches of {} epochs: without duplicates each has a number of its own",
+                "counting the batches of {} epochs, which differ without duplicates",
                 settings.epochs
             ));
         }
@@ -94,12 +94,15 @@ mod tests {
 
     #[test]
     fn epochs_that_are_alike_are_counted_at_once() {
-        assert_eq!(alike(3, 4, usize::MAX), (3, 12));
-        assert_eq!(alike(3, 4, 12), (3, 12));
-        assert_eq!(alike(3, 4, 9), (3, 9));
-        assert_eq!(alike(3, 4, 8), (2, 8));
-        assert_eq!(alike(usize::MAX, 4, 5), (2, 5));
-        assert_eq!(alike(100_000_000_000, 1 << 40, usize::MAX).1, usize::MAX);
-        assert_eq!(alike(3, 0, 9), (3, 0));
+        assert_eq!(steps_if_uniform(3, 4, usize::MAX), (3, 12));
+        assert_eq!(steps_if_uniform(3, 4, 12), (3, 12));
+        assert_eq!(steps_if_uniform(3, 4, 9), (3, 9));
+        assert_eq!(steps_if_uniform(3, 4, 8), (2, 8));
+        assert_eq!(steps_if_uniform(usize::MAX, 4, 5), (2, 5));
+        assert_eq!(
+            steps_if_uniform(100_000_000_000, 1 << 40, usize::MAX).1,
+            usize::MAX
+        );
+        assert_eq!(steps_if_uniform(3, 0, 9), (3, 0));
     }
 }

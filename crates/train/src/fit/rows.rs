@@ -17,15 +17,15 @@ use crate::loader::BatchLoader;
 use crate::report::{DataFile, DataRole};
 use crate::settings::{Settings, Validation};
 
-/// The seed's five pairs, in the file that the repository keeps them in.
-const SEED_PAIRS: &str = include_str!("../../../../datasets/seed/pairs.tsv");
+/// The five demo pairs.
+const DEMO_PAIRS: &str = include_str!("../../../../datasets/seed/pairs.tsv");
 
-/// Rows to train on and to validate with.
+/// Training and validation rows.
 pub(crate) struct Rows {
     pub(crate) train: Arc<TextTable>,
     train_rows: Vec<usize>,
     valid: Option<(Arc<TextTable>, Vec<usize>)>,
-    /// For the report.
+    /// The files, for the report.
     pub(crate) files: Vec<DataFile>,
 }
 
@@ -33,7 +33,7 @@ impl Rows {
     pub(crate) fn read(settings: &Settings) -> Result<Self, TrainError> {
         let mut files = Vec::new();
         let train = if settings.train.is_empty() {
-            let table = seed_pairs()?;
+            let table = demo_pairs()?;
             files.push(file(
                 DataRole::Train,
                 Path::new("datasets/seed/pairs.tsv"),
@@ -75,18 +75,18 @@ impl Rows {
         self.valid.as_ref().map_or(0, |(_, rows)| rows.len())
     }
 
-    /// What tells the training rows from others.
+    /// Fingerprint of the training rows.
     pub(crate) fn train_fingerprint(&self) -> Fingerprint {
         self.train.fingerprint()
     }
 
-    /// What tells the validation rows from others, where they come from files of their own.
+    /// Fingerprint of the validation rows, if they come from separate files.
     pub(crate) fn validation_fingerprint(&self) -> Option<Fingerprint> {
         let (table, _) = self.valid.as_ref()?;
         (!Arc::ptr_eq(table, &self.train)).then(|| table.fingerprint())
     }
 
-    /// Batches to train on.
+    /// Training batches.
     pub(crate) fn train_loader(
         &self,
         settings: &Settings,
@@ -107,15 +107,15 @@ impl Rows {
         Ok(loader.with_workers(settings.workers))
     }
 
-    /// Batches for the validation loss: always the same ones; none without validation rows, or
-    /// where the loss cannot be taken of them, since scores are of rows of any kind.
+    /// Batches for the validation loss, the same in every validation. Empty without validation rows,
+    /// and if the loss does not accept them (scores accept rows of any kind).
     pub(crate) fn valid_loader(
         &self,
         settings: &Settings,
         tokenizer: Arc<SentenceTokenizer>,
     ) -> Result<BatchLoader, TrainError> {
         let options = SamplerOptions {
-            // In-batch negatives must differ here too.
+            // In-batch negatives must differ in validation too.
             kind: match settings.sampler {
                 SamplerKind::NoDuplicates | SamplerKind::LengthNoDuplicates => {
                     SamplerKind::NoDuplicates
@@ -157,15 +157,16 @@ impl Rows {
     }
 }
 
-/// Rows to validate with.
+/// Validation rows.
 pub(crate) struct ValidationRows {
     table: Arc<TextTable>,
     rows: Arc<[usize]>,
 }
 
 impl ValidationRows {
-    /// What the rows can score: retrieval for pairs, correlation where there are numbers, order
-    /// where there are negatives. It holds copies of the texts, so it is made when it is needed.
+    /// The evaluator for rows of this kind: retrieval for pairs, Spearman for scores and labels
+    /// (labels count as 0 and 1), and the accuracy of triplets for rows with negatives, of which only
+    /// the first counts. It copies the texts, so it is created on demand.
     pub(crate) fn evaluator(&self) -> Result<Box<dyn Evaluator>, TrainError> {
         let Self { table, rows } = self;
         let rows = rows.iter().map(|&row| table.row(row));
@@ -226,7 +227,7 @@ fn read(
             None => all = Some(table),
         }
     }
-    all.ok_or_else(|| TrainError::Usage("no file of rows was given".to_owned()))
+    all.ok_or_else(|| TrainError::Usage("no file of rows is given: give --train FILE".to_owned()))
 }
 
 fn file(role: DataRole, path: &Path, table: &TextTable) -> DataFile {
@@ -238,8 +239,8 @@ fn file(role: DataRole, path: &Path, table: &TextTable) -> DataFile {
     }
 }
 
-fn seed_pairs() -> Result<TextTable, TrainError> {
-    let rows = SEED_PAIRS.lines().skip(1).map(|line| Example {
+fn demo_pairs() -> Result<TextTable, TrainError> {
+    let rows = DEMO_PAIRS.lines().skip(1).map(|line| Example {
         texts: line.split('\t').map(str::to_owned).collect(),
         target: None,
     });
@@ -251,8 +252,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seed_has_five_pairs() {
-        let table = seed_pairs().unwrap();
+    fn there_are_five_demo_pairs() {
+        let table = demo_pairs().unwrap();
         assert_eq!((table.len(), table.text_columns()), (5, 2));
         assert_eq!(table.text(0, 0), "high end water bottle");
     }

@@ -1,4 +1,4 @@
-//! A run on the backend that was chosen.
+//! A run on the chosen backend.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,22 +13,22 @@ use model::guard::guarded;
 use model::{BackendTask, Checkpoint, Device, EncoderOps, SentenceEncoder, SentenceModel};
 use program::Console;
 
-use super::finish::{Finish, check_best_model, keep};
+use super::finish::{Finish, check_best_model, save_model};
 use super::freeze::freeze;
 use super::plan::plan;
-use super::{FitResult, OutputFolder, Rows, Surroundings};
+use super::{FitResult, OutputFolder, Rows, RunContext};
 use crate::error::TrainError;
 use crate::options::FitOptions;
 use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
 use crate::shell::quoted;
-use crate::step::{StepSettings, Trainee};
-use crate::training::checkpoint::{CheckpointFolder, Position, WhenAsked};
+use crate::step::{StepSettings, TrainingModel};
+use crate::training::checkpoint::{CheckpointFolder, Position, SaveOnRequest};
 use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
 use crate::training::recorder::WholeFileRecorder;
 use crate::training::schedule::Schedule;
-use crate::training::strategy::{Components, Ending, Outcome, Stepwise};
+use crate::training::strategy::{Components, Ending, Outcome, StepStrategy};
 use crate::training::supervisor::{Keep, Supervisor, Validate, has_noted_collapse};
 
 pub(super) struct Fit<'a> {
@@ -37,7 +37,7 @@ pub(super) struct Fit<'a> {
     pub(super) checkpoint: Checkpoint,
     pub(super) rows: Rows,
     pub(super) output: Option<OutputFolder>,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) context: &'a RunContext,
     pub(super) reference: Option<ReferenceCurve>,
 }
 
@@ -46,7 +46,7 @@ impl BackendTask for Fit<'_> {
 
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
         let settings = self.settings;
-        let notes = self.surroundings.notes;
+        let notes = self.context.notes;
         let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
 
@@ -56,9 +56,9 @@ impl BackendTask for Fit<'_> {
         let start = self.start(checkpoints.as_ref())?;
         let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
-        let lanes = step_settings.lanes_per_device;
-        let Some(plan) = plan(settings, &train, &self.surroundings.stop, notes)? else {
-            return Err(self.interrupted(start.step, self.surroundings.resume));
+        let replicas = step_settings.replicas_per_device;
+        let Some(plan) = plan(settings, &train, &self.context.stop, notes)? else {
+            return Err(self.interrupted(start.step, self.context.resume));
         };
         let warmup_steps = (plan.total_steps as f64 * settings.warmup).floor() as usize;
         notes.note(format_args!(
@@ -68,7 +68,7 @@ impl BackendTask for Fit<'_> {
         ));
 
         if let Some(output) = &self.output {
-            output.begin(&self.resolved_options(lanes))?;
+            output.begin(&self.resolved_options(replicas))?;
         }
         let mut log = match &self.output {
             Some(output) if start.step > 0 => {
@@ -83,7 +83,7 @@ impl BackendTask for Fit<'_> {
             .map(SharedHistory::snapshot)
             .unwrap_or_default();
 
-        let dashboard = self.surroundings.dashboard && notes.shows_dashboard();
+        let dashboard = self.context.dashboard && notes.shows_dashboard();
         let supervisor = Supervisor::<Autodiff<B>> {
             log: log.take(),
             line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
@@ -108,7 +108,7 @@ impl BackendTask for Fit<'_> {
 
         let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
         let recorder = WholeFileRecorder::default();
-        let strategy = Stepwise {
+        let strategy = StepStrategy {
             device: device.clone(),
             plan: plan.clone(),
             start: start.clone(),
@@ -128,11 +128,11 @@ impl BackendTask for Fit<'_> {
             weight_decay: settings.weight_decay as f32,
             ..AdamWSettings::default()
         });
-        let trainee = Trainee::new(model, step_settings);
-        let learner = Learner::<Components<Autodiff<B>>>::new(trainee, optimizer, schedule);
+        let training_model = TrainingModel::new(model, step_settings);
+        let learner = Learner::<Components<Autodiff<B>>>::new(training_model, optimizer, schedule);
 
         let interrupter = Interrupter::new();
-        self.surroundings.stop.of(&interrupter);
+        self.context.stop.of(&interrupter);
         let scratch = tempfile::tempdir().map_err(TrainError::io("temporary folder"))?;
         let folder = self
             .output
@@ -146,7 +146,7 @@ impl BackendTask for Fit<'_> {
             .metric_valid_numeric(ScoreGauge::new("Score"))
             .with_metric_logger(InMemoryMetricLogger::default())
             .with_application_logger(None)
-            .with_checkpointing_strategy(WhenAsked)
+            .with_checkpointing_strategy(SaveOnRequest)
             .with_interrupter(interrupter.clone())
             .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
         if checkpoints.is_some() {
@@ -165,7 +165,7 @@ impl BackendTask for Fit<'_> {
             .map(|history| history.snapshot())
             .unwrap_or_default();
         if dashboard {
-            // It covered them.
+            // The dashboard covered the notes.
             for note in history.notes() {
                 notes.warning(note);
             }
@@ -185,7 +185,7 @@ impl BackendTask for Fit<'_> {
             checkpoint: &self.checkpoint,
             rows: &self.rows,
             output: self.output.as_ref(),
-            surroundings: self.surroundings,
+            context: self.context,
             device_name: self.devices[0],
             history,
             reference: self.reference.as_ref(),
@@ -200,15 +200,15 @@ impl BackendTask for Fit<'_> {
 }
 
 impl Fit<'_> {
-    /// Scores a model on the validation rows.
+    /// A function that scores a model on the validation rows; `None` without such rows.
     fn validate<B: EncoderOps>(&self) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
         let Some(rows) = self.rows.validation() else {
             return Ok(None);
         };
-        // What cannot be measured is said before the first step.
+        // Fails before the first step if the rows cannot be evaluated.
         rows.evaluator()?;
         let checkpoint = self.checkpoint.clone();
-        let (name, stop) = (self.devices[0], self.surroundings.stop.clone());
+        let (name, stop) = (self.devices[0], self.context.stop.clone());
         Ok(Some(Box::new(move |model: &SentenceModel<B>| {
             let encoder = SentenceEncoder::builder()
                 .device(name)
@@ -225,13 +225,13 @@ impl Fit<'_> {
         })))
     }
 
-    /// Keeps a model as the best so far.
+    /// A function that saves a model as the best so far.
     fn keep_in<B: EncoderOps>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
         let folder = folder.clone();
         let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
         let base = self.settings.model.clone();
         Box::new(move |model: &SentenceModel<B>, step: usize| {
-            keep(
+            save_model(
                 &checkpoint,
                 trained,
                 &base,
@@ -241,42 +241,42 @@ impl Fit<'_> {
         })
     }
 
-    /// Where the run begins, or goes on.
+    /// The position where the run starts or resumes.
     fn start(&self, checkpoints: Option<&CheckpointFolder>) -> Result<Position, TrainError> {
-        let anew = Position {
+        let new_run = Position {
             train: Some(self.rows.train_fingerprint()),
             validation: self.rows.validation_fingerprint(),
             ..Position::default()
         };
-        if !self.surroundings.resume {
-            return Ok(anew);
+        if !self.context.resume {
+            return Ok(new_run);
         }
-        let notes = self.surroundings.notes;
+        let notes = self.context.notes;
         let latest = match checkpoints {
             Some(checkpoints) => checkpoints.latest()?,
             None => None,
         };
         let Some(position) = latest else {
-            notes.note("no checkpoint yet: beginning anew");
+            notes.note("no checkpoint exists: starting from the beginning");
             if let Some(checkpoints) = checkpoints {
                 checkpoints.forget_after(0);
             }
-            return Ok(anew);
+            return Ok(new_run);
         };
-        self.check_data(&position, &anew)?;
+        self.check_data(&position, &new_run)?;
         if let (Some(checkpoints), false, Some(best)) =
             (checkpoints, self.settings.keep_last, position.best)
         {
             check_best_model(&checkpoints.best_model(best.step), best.step)?;
         }
-        notes.note(format_args!("going on from step {}", position.step));
+        notes.note(format_args!("resuming from step {}", position.step));
         if let Some(checkpoints) = checkpoints {
             checkpoints.forget_after(position.step);
         }
         Ok(position)
     }
 
-    /// Order and schedule of a run are those of its rows: with others it would go on elsewhere.
+    /// Refuses other rows: they would change the order of batches and the schedule.
     fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
         for (what, before, now) in [
             ("training", before.train, now.train),
@@ -298,25 +298,25 @@ impl Fit<'_> {
 
     fn interrupted(&self, step: usize, begun: bool) -> TrainError {
         let advice = match &self.output {
-            _ if !begun => "nothing was begun".to_owned(),
+            _ if !begun => "training had not begun".to_owned(),
             Some(output) => format!(
-                "go on with `train fit --output {} --resume`",
+                "resume with `train fit --output {} --resume`",
                 quoted(&output.path.to_string_lossy())
             ),
-            None => "without --output nothing was kept".to_owned(),
+            None => "without --output nothing was saved".to_owned(),
         };
         TrainError::Interrupted { step, advice }
     }
 
-    /// The options of the run, with what only the model and the device told.
-    fn resolved_options(&self, lanes: usize) -> FitOptions {
+    /// The options of the run, with the values that depend on the model and the device.
+    fn resolved_options(&self, replicas: usize) -> FitOptions {
         let config = &self.checkpoint.config;
         let mut options = self.settings.options.clone();
-        options.lanes.get_or_insert(lanes);
+        options.replicas.get_or_insert(replicas);
         options
             .max_length
             .get_or_insert(self.checkpoint.max_seq_length);
-        // One number says both.
+        // The setting has one value for both.
         if config.hidden_dropout_prob == config.attention_probs_dropout_prob {
             options.dropout.get_or_insert(config.hidden_dropout_prob);
         }
@@ -324,7 +324,7 @@ impl Fit<'_> {
     }
 }
 
-/// The model, with what is not trained frozen.
+/// The model, with all weights frozen that are not trained.
 fn trainable<B: EncoderOps>(
     settings: &Settings,
     checkpoint: &Checkpoint,
@@ -341,13 +341,13 @@ fn trainable<B: EncoderOps>(
         Trained::All => model.network,
         Trained::Above(frozen) if frozen >= layers => {
             return Err(TrainError::Usage(format!(
-                "--freeze {frozen} leaves nothing to train: the model has {layers} layers"
+                "--freeze {frozen} leaves nothing to train: the model has {layers} layers; freeze fewer"
             )));
         }
         Trained::Above(frozen) => freeze(model.network, frozen),
         Trained::Adapters(config, _) if config.rank > checkpoint.config.hidden_size => {
             return Err(TrainError::Usage(format!(
-                "--lora {} is more than the model is wide; it is at most {}",
+                "--lora {} is above the width of the model; it must be at most {}",
                 config.rank, checkpoint.config.hidden_size
             )));
         }
@@ -373,16 +373,16 @@ fn step_settings(
     let mut step = StepSettings::for_device(devices[0], objective, checkpoint.config.pad_token_id);
     step.activations = settings.activations;
     step.devices = ids;
-    if let Some(lanes) = settings.lanes {
-        step.lanes_per_device = lanes;
+    if let Some(replicas) = settings.replicas {
+        step.replicas_per_device = replicas;
     }
     if let Some(texts) = settings.mini_batch_size {
-        step.chunk.texts = texts;
+        step.micro_batch.texts = texts;
     }
     Ok(step)
 }
 
-/// The number by which burn knows a device.
+/// burn's id of a device.
 struct IdOf;
 
 impl BackendTask for IdOf {

@@ -1,33 +1,33 @@
-//! Which loss to take: a line each, for the table that the program prints and for the README.
+//! When to use each loss, in one line for `train losses` and the docs.
 
 use super::Loss;
 
 impl Loss {
-    /// When to take it, in a line.
+    /// When to use the loss, in one line.
     #[must_use]
-    pub fn advice(&self) -> &'static str {
+    pub fn when_to_use(&self) -> &'static str {
         match self {
             Self::MeanSquaredError | Self::Cosine => {
-                "for comparison: without negatives all vectors may become one"
+                "comparisons only: without negatives all vectors may collapse into one"
             }
-            Self::CosineSimilarity => "scores that mean a cosine, from -1 to 1",
-            Self::CoSent { .. } => "scores of any range: only their order counts",
-            Self::Contrastive { .. } => "pairs marked alike or not",
+            Self::CosineSimilarity => "scores that are cosines, from -1 to 1",
+            Self::CoSent { .. } => "scores of any range; only their order counts",
+            Self::Contrastive { .. } => "pairs labelled similar or not",
             Self::OnlineContrastive { .. } => {
-                "pairs marked alike or not, both kinds in every batch"
+                "pairs labelled similar or not, with both labels in every batch"
             }
-            Self::TripletEuclidean { .. } => "triplets; vectors of length 1 need a margin below 2",
-            Self::TripletCosine { .. } => "triplets whose negatives were chosen with care",
+            Self::TripletEuclidean { .. } => "triplets; normalized vectors need a margin below 2",
+            Self::TripletCosine { .. } => "triplets with carefully chosen negatives",
             Self::MultipleNegativesRanking { .. } => {
-                "pairs that belong together, or triplets; the larger the batch the better"
+                "matching pairs or triplets; larger batches are better"
             }
             Self::MultipleNegativesSymmetric { .. } => {
-                "the same, where either column will be the query"
+                "the same, if either column can be the query"
             }
         }
     }
 
-    /// Whether one vector for all texts makes it small: it has nothing that keeps texts apart.
+    /// Whether one vector for all texts minimises the loss, because it has no negatives.
     ///
     /// See [`collapse`](super::collapse).
     #[must_use]
@@ -35,7 +35,7 @@ impl Loss {
         matches!(self, Self::MeanSquaredError | Self::Cosine)
     }
 
-    /// What to take instead of a loss that can [collapse](Self::can_collapse), with the same data.
+    /// A loss for the same data that cannot [collapse](Self::can_collapse); `None` if this one cannot.
     #[must_use]
     pub fn better_choice(&self) -> Option<Self> {
         self.can_collapse()

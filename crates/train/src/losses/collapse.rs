@@ -1,7 +1,7 @@
-//! Whether a model gives all texts the same vector.
+//! Detects a collapse: a model that gives all texts the same vector.
 //!
-//! A loss without negatives ([`can_collapse`](super::Loss::can_collapse)) is smallest when it does:
-//! the loss falls, and nothing can be found any more. The mean cosine of different texts tells.
+//! A loss without negatives ([`can_collapse`](super::Loss::can_collapse)) is smallest for such a model:
+//! the loss falls, and search fails. The mean cosine of different texts shows it.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{ElementConversion, FloatDType, Tensor};
@@ -10,31 +10,31 @@ use super::cosine::normalize;
 
 /// The mean cosine of different texts above which a model counts as collapsed.
 ///
-/// all-mpnet-base-v2 has 0.08 over the mixed texts of the `model` crate's fixtures; the tiny model
-/// there starts with 0.63 and has 0.98 after 20 steps of `mse` or `cosine`, but 0.33 after 20 of
-/// `multiple-negatives-ranking`. At 0.95 two texts are 18 degrees apart on average: what is left of
-/// the cosine to tell related texts from others is 0.05.
+/// all-mpnet-base-v2 has 0.08 over the texts of the `model` crate's fixtures. The tiny model of the
+/// fixtures starts with 0.63; after 20 steps it has 0.98 with `mse` or `cosine`, and 0.33 with
+/// `multiple-negatives-ranking`. At 0.95 two texts are 18 degrees apart on average, which leaves a
+/// range of 0.05 to separate related texts from others.
 pub const COLLAPSE_THRESHOLD: f32 = 0.95;
 
-/// Texts below which nothing is said of a model: two variants of one product may be as near to each other as
-/// [`COLLAPSE_THRESHOLD`] in any.
+/// Minimum number of texts to judge a model: the vectors of two variants of one product may exceed
+/// [`COLLAPSE_THRESHOLD`] in any model.
 pub const FEWEST_TEXTS: usize = 4;
 
 /// Mean cosine of all pairs of different rows of `[texts, width]`; `None` below two rows.
 ///
-/// The rows should be of different texts: equal ones have a cosine of 1 in any model.
+/// The rows should belong to different texts: equal texts have cosine 1 in any model.
 ///
 /// # Formula
 ///
-/// `(|sum of the rows at length 1|^2 - n) / (n * (n - 1))`, in f32: no matrix of all pairs. A zero
-/// row has a cosine of 0 with every other.
+/// `(|sum of the normalized rows|^2 - n) / (n * (n - 1))`, in f32, without a matrix of all pairs. A
+/// zero row has cosine 0 with every other row.
 pub fn mean_pairwise_cosine<B: Backend>(embeddings: Tensor<B, 2>) -> Option<f32> {
     let [texts, _] = embeddings.dims();
     if texts < 2 {
         return None;
     }
     let units = normalize(embeddings.detach().cast(FloatDType::F32));
-    // `n`, less the zero rows.
+    // `n` without the zero rows.
     let own = units.clone().square().sum();
     let all = units.sum_dim(0).square().sum();
     let sum: f32 = (all - own).into_scalar().elem();

@@ -5,7 +5,7 @@
 //!
 //! Hadsell et al., *Dimensionality Reduction by Learning an Invariant Mapping*, 2006
 //! (<https://doi.org/10.1109/CVPR.2006.100>); sentence-transformers' `ContrastiveLoss`. A label
-//! between 0 and 1 has a share in both.
+//! between 0 and 1 counts in both terms.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -17,7 +17,7 @@ use super::cosine_distance::cosine_distances;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn contrastive<B: Backend>(
     left: Tensor<B, 2>,
     right: Tensor<B, 2>,

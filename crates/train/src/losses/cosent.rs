@@ -1,10 +1,10 @@
-//! `cosent`: the cosines of a batch should be in the order of its scores.
+//! `cosent`: the cosines of a batch should have the order of its scores.
 //!
 //! `log(1 + sum over rows i, j with score_i < score_j of exp(scale * (cos_i - cos_j)))`
 //!
 //! Huang et al., *CoSENT: Consistent Sentence Embedding via Similarity Ranking*, 2024
-//! (<https://doi.org/10.1109/TASLP.2024.3402087>); sentence-transformers' `CoSENTLoss`. Scores of
-//! any range will do: only which is larger counts. Where all are equal the loss is 0.
+//! (<https://doi.org/10.1109/TASLP.2024.3402087>); sentence-transformers' `CoSENTLoss`. Scores may
+//! have any range: only their order counts. If all are equal the loss is 0.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -13,11 +13,11 @@ use super::cosine::pairwise_cosines;
 
 /// The loss of `left` and `right`, both `[batch, width]`, with `scores` `[batch]`: `[1]`.
 ///
-/// Takes memory for `[batch, batch]` values.
+/// Needs memory for `[batch, batch]` values.
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn cosent<B: Backend>(
     left: Tensor<B, 2>,
     right: Tensor<B, 2>,
@@ -38,7 +38,7 @@ pub fn cosent<B: Backend>(
     log_one_plus_sum_exp(differences)
 }
 
-/// `log(1 + sum of exp(values))`: no exponential of the sum is above 1, so none overflows.
+/// `log(1 + sum of exp(values))`, shifted by the maximum so that no exponential overflows.
 fn log_one_plus_sum_exp<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
     let largest = values.clone().detach().max().clamp_min(0.0);
     let shifted = values - largest.clone().unsqueeze();

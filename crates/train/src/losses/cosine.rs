@@ -1,32 +1,32 @@
-//! Cosines of rows, as PyTorch has them.
+//! Cosines of rows, as in PyTorch.
 //!
-//! A zero vector has no direction: its cosine with anything is 0, and its gradient is finite, if
-//! large (the other vector, divided by the shortest length that counts).
+//! The cosine with a zero vector is 0. Its gradient is finite but large: the other vector divided by
+//! epsilon.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use model::EncoderOps;
 
-/// The shortest length by which `torch.nn.functional.normalize` divides, and with it
-/// sentence-transformers' `cos_sim` and `pairwise_cos_sim`.
+/// Epsilon of `torch.nn.functional.normalize`, which sentence-transformers' `cos_sim` and
+/// `pairwise_cos_sim` use.
 const NORMALIZE_EPSILON: f64 = 1e-12;
 
-/// The shortest length by which `torch.nn.functional.cosine_similarity` divides, and with it
-/// sentence-transformers' `CosineSimilarityLoss` and `ContrastiveLoss`.
+/// Epsilon of `torch.nn.functional.cosine_similarity`, which sentence-transformers'
+/// `CosineSimilarityLoss` and `ContrastiveLoss` use.
 const COSINE_SIMILARITY_EPSILON: f64 = 1e-8;
 
-/// Scales every row of `[batch, width]` to length 1; lengths below 1e-12 count as 1e-12.
+/// Scales every row of `[batch, width]` to L2 norm 1; norms below 1e-12 count as 1e-12.
 pub fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
     scale_to_unit(rows, NORMALIZE_EPSILON)
 }
 
 /// Cosine of row `i` of `left` with row `i` of `right`, both `[batch, width]`: `[batch]`.
 ///
-/// Lengths below 1e-8 count as 1e-8, as in PyTorch's `cosine_similarity`.
+/// Norms below 1e-8 count as 1e-8, as in PyTorch's `cosine_similarity`.
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     row_products(
         scale_to_unit(left, COSINE_SIMILARITY_EPSILON),
@@ -34,12 +34,12 @@ pub fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tenso
     )
 }
 
-/// As [`row_cosines`], but lengths below 1e-12 count as 1e-12, as in sentence-transformers'
+/// As [`row_cosines`], but norms below 1e-12 count as 1e-12, as in sentence-transformers'
 /// `pairwise_cos_sim`.
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     row_products(normalize(left), normalize(right))
 }
@@ -49,9 +49,9 @@ pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> 
 ///
 /// # Panics
 ///
-/// When the widths differ.
+/// If the widths differ.
 pub fn cosine_matrix<B: EncoderOps>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
-    B::product(normalize(left), normalize(right).transpose())
+    B::exact_matmul(normalize(left), normalize(right).transpose())
 }
 
 fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -59,7 +59,7 @@ fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B
 }
 
 fn scale_to_unit<B: Backend>(rows: Tensor<B, 2>, shortest: f64) -> Tensor<B, 2> {
-    // Below the square root, whose gradient at 0 is infinite: 0 times infinity would be NaN.
+    // Clamped before the root, whose gradient at 0 is infinite: 0 times infinity would be NaN.
     let square = rows
         .clone()
         .square()

@@ -1,9 +1,9 @@
-//! `cosine`: how far the two vectors are from one direction.
+//! `cosine`: the cosine distance of the two vectors.
 //!
 //! `mean over rows of 1 - cos(left, right)`
 //!
-//! PyTorch's `CosineEmbeddingLoss` of pairs that belong together
-//! (`torch/nn/functional.py`). It has no negatives: one vector for all texts makes it 0 (see [`collapse`](super::collapse)).
+//! PyTorch's `CosineEmbeddingLoss` of matching pairs (`torch/nn/functional.py`). It has no negatives:
+//! one vector for all texts makes it 0, see [`collapse`](super::collapse).
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -14,7 +14,7 @@ use super::cosine::row_cosines;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn cosine_distance<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     cosine_distances(left, right).mean()
 }

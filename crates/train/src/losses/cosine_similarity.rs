@@ -16,7 +16,7 @@ use super::cosine::row_cosines;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn cosine_similarity<B: Backend>(
     left: Tensor<B, 2>,
     right: Tensor<B, 2>,

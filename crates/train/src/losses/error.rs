@@ -1,15 +1,15 @@
-//! What can be wrong with an objective.
+//! Errors of an objective.
 
 use super::Loss;
 
-/// An objective that cannot be trained with.
+/// An invalid objective.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LossError {
-    /// The word is not a loss.
+    /// The word is not the name of a loss.
     #[error("`{0}` is not a loss; choose {names}", names = names())]
     Unknown(String),
-    /// A parameter of other losses.
+    /// A parameter that the loss does not have.
     #[error("the loss `{loss}` has no {parameter}; leave it out")]
     NoSuchParameter {
         /// The loss.
@@ -17,41 +17,41 @@ pub enum LossError {
         /// `scale` or `margin`.
         parameter: &'static str,
     },
-    /// A factor that would turn the loss off or around.
+    /// A scale that is not a number above 0.
     #[error("the scale of `{loss}` is {scale}; it must be a number above 0, 20 by default")]
     Scale {
         /// The loss.
         loss: &'static str,
-        /// What was asked for.
+        /// The invalid value.
         scale: f64,
     },
-    /// A margin that no pair or every pair keeps.
+    /// A margin that is not a number from 0.
     #[error("the margin of `{loss}` is {margin}; it must be a number, 0 or above")]
     Margin {
         /// The loss.
         loss: &'static str,
-        /// What was asked for.
+        /// The invalid value.
         margin: f64,
     },
-    /// Matryoshka without a dimension.
+    /// Matryoshka without dimensions.
     #[error(
         "matryoshka has no dimensions; give some, for example 768, 384 and 128, or leave it out"
     )]
     NoDimensions,
-    /// Fewer than 1 or more values than a vector has.
+    /// A dimension below 1 or above the width.
     #[error(
         "matryoshka dimension {dimension} is not one of 1 to {width}, the width of the vectors"
     )]
     Dimension {
-        /// What was asked for.
+        /// The invalid value.
         dimension: usize,
         /// Width of the model's vectors.
         width: usize,
     },
-    /// The same dimension twice.
+    /// A repeated dimension.
     #[error("matryoshka dimension {0} is given twice; give it once, with the sum of the weights")]
     RepeatedDimension(usize),
-    /// Weights that do not belong to the dimensions one by one.
+    /// Different numbers of weights and dimensions.
     #[error(
         "matryoshka has {weights} weights for {dimensions} dimensions; give one for each, or none"
     )]
@@ -61,7 +61,7 @@ pub enum LossError {
         /// Number of dimensions.
         dimensions: usize,
     },
-    /// A weight that is not a share.
+    /// A weight that is not a number from 0.
     #[error(
         "the weight of matryoshka dimension {dimension} is {weight}; it must be a number, \
          0 or above"
@@ -72,12 +72,12 @@ pub enum LossError {
         /// Its weight.
         weight: f64,
     },
-    /// Weights that turn everything off.
+    /// Weights that are all 0.
     #[error("every matryoshka weight is 0, which would train nothing; raise one of them")]
     NoWeight,
 }
 
-/// The names of all losses, for a sentence.
+/// The names of all losses, for a message.
 fn names() -> String {
     let names = Loss::ALL.map(|loss| loss.name());
     match names.split_last() {

@@ -1,4 +1,4 @@
-//! From the word after `--loss` to a function of embeddings.
+//! Losses with their names and parameters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,23 +18,22 @@ use super::multiple_negatives_symmetric::multiple_negatives_symmetric;
 use super::online_contrastive::online_contrastive;
 use super::triplet::{triplet_cosine, triplet_euclidean};
 
-/// The factor of the cosines where a loss has one: sentence-transformers' default for all of them.
+/// Default scale of the cosines: sentence-transformers' default for all losses with a scale.
 pub(super) const SCALE: f64 = 20.0;
 
-/// The margin of the contrastive losses: sentence-transformers' default.
+/// Default margin of the contrastive losses: sentence-transformers'.
 const CONTRASTIVE_MARGIN: f64 = 0.5;
 
-/// The margin of the triplet loss by distance: sentence-transformers' default.
+/// Default margin of `triplet-euclidean`: sentence-transformers'.
 const TRIPLET_EUCLIDEAN_MARGIN: f64 = 5.0;
 
-/// The margin of the triplet loss by cosine. sentence-transformers takes 5 here too, which no
-/// triplet can keep: cosine distances differ by at most 2.
+/// Default margin of `triplet-cosine`. sentence-transformers' default is 5, which no triplet can reach:
+/// cosine distances differ by at most 2.
 const TRIPLET_COSINE_MARGIN: f64 = 0.5;
 
 /// A loss with its parameters.
 ///
-/// In a file it is a table with `name` and its parameters, which may be left out:
-/// `{ name = "cosent", scale = 10 }`.
+/// In a file it is a table with `name` and optional parameters: `{ name = "cosent", scale = 10 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "LossFields", into = "LossFields")]
 #[non_exhaustive]
@@ -52,22 +51,23 @@ pub enum Loss {
     },
     /// `contrastive`: see [`contrastive`](super::contrastive).
     Contrastive {
-        /// Cosine distance at which a pair of label 0 is left alone, in `[0, 2]`; 0.5 by default.
+        /// Cosine distance from which a pair of label 0 has no loss, in `[0, 2]`; 0.5 by default.
         margin: f64,
     },
     /// `online-contrastive`: see [`online_contrastive`](super::online_contrastive).
     OnlineContrastive {
-        /// Cosine distance at which a pair of label 0 is left alone, in `[0, 2]`; 0.5 by default.
+        /// Cosine distance from which a pair of label 0 has no loss, in `[0, 2]`; 0.5 by default.
         margin: f64,
     },
     /// `triplet-euclidean`: see [`triplet`](super::triplet).
     TripletEuclidean {
-        /// How much farther than the positive the negative has to be, 0 or above; 5 by default.
+        /// Distance by which the negative must be farther than the positive, 0 or above; 5 by default.
         margin: f64,
     },
     /// `triplet-cosine`: see [`triplet`](super::triplet).
     TripletCosine {
-        /// How much farther than the positive the negative has to be, in `[0, 2]`; 0.5 by default.
+        /// Distance by which the negative must be farther than the positive, in `[0, 2]`; 0.5 by
+        /// default.
         margin: f64,
     },
     /// `multiple-negatives-ranking` or `mnrl`: see
@@ -107,7 +107,7 @@ impl Loss {
         Self::MultipleNegativesSymmetric { scale: SCALE },
     ];
 
-    /// The word for it on the command line and in files.
+    /// Name of the loss on the command line and in files.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -124,14 +124,14 @@ impl Loss {
         }
     }
 
-    /// The factor of the cosines, where the loss has one.
+    /// Scale of the cosines, if the loss has one.
     #[must_use]
     pub fn scale(&self) -> Option<f64> {
         let mut loss = *self;
         loss.scale_mut().copied()
     }
 
-    /// The margin, where the loss has one.
+    /// Margin, if the loss has one.
     #[must_use]
     pub fn margin(&self) -> Option<f64> {
         let mut loss = *self;
@@ -142,7 +142,7 @@ impl Loss {
     ///
     /// # Errors
     ///
-    /// When the loss has none.
+    /// [`LossError::NoSuchParameter`] if the loss has none.
     pub fn with_scale(mut self, scale: f64) -> Result<Self, LossError> {
         let loss = self.name();
         *self.scale_mut().ok_or(LossError::NoSuchParameter {
@@ -156,7 +156,7 @@ impl Loss {
     ///
     /// # Errors
     ///
-    /// When the loss has none.
+    /// [`LossError::NoSuchParameter`] if the loss has none.
     pub fn with_margin(mut self, margin: f64) -> Result<Self, LossError> {
         let loss = self.name();
         *self.margin_mut().ok_or(LossError::NoSuchParameter {
@@ -189,8 +189,7 @@ impl Loss {
     ///
     /// # Errors
     ///
-    /// When the scale is not above 0 or the margin is below 0, or either is no number that `f32`
-    /// holds.
+    /// The scale is not above 0, the margin is below 0, or either is not finite in `f32`.
     pub fn validate(&self) -> Result<(), LossError> {
         let loss = self.name();
         match (self.scale(), self.margin()) {
@@ -204,16 +203,16 @@ impl Loss {
         }
     }
 
-    /// The loss of a batch, `[1]`: the mean over its examples, but for `cosent`, which has one
-    /// value for the batch, and `online-contrastive`, which is a sum.
+    /// The loss of a batch, `[1]`: the mean over its examples, except for `cosent`, which has one
+    /// value per batch, and `online-contrastive`, which is a sum. A batch without rows gives NaN.
     ///
-    /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`;
-    /// a loss without a target leaves them alone.
+    /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`; a loss
+    /// without target ignores them.
     ///
     /// # Panics
     ///
-    /// When number of columns or targets are not what the loss [needs](Self::needs), or when the
-    /// shapes differ. A batch without a row has no mean: the loss is NaN.
+    /// If the columns or targets are not those that the loss [needs](Self::needs), or if the shapes
+    /// differ.
     pub fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
@@ -264,7 +263,7 @@ impl Loss {
         }
     }
 
-    /// Data are held against [`needs`](Self::needs) where they are read: this is a bug.
+    /// The readers check data against [`needs`](Self::needs), so this is a bug.
     #[allow(clippy::panic, reason = "documented in `forward`")]
     fn does_not_fit(&self, columns: usize, targets: bool) -> ! {
         let with = if targets { "with" } else { "without" };
@@ -295,8 +294,8 @@ impl FromStr for Loss {
     }
 }
 
-/// A loss as a file has it. One record for all losses: serde's tagged enums let a variant without
-/// fields take any, and a parameter that does nothing misleads.
+/// Serialized form of a loss. One struct for all losses, because serde's tagged enums accept any field
+/// for a variant without fields.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LossFields {

@@ -1,4 +1,4 @@
-//! Vectors that may be cut: the loss at several dimensions.
+//! Matryoshka: the loss at several dimensions.
 
 use std::collections::HashSet;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LossError;
 
-/// The dimensions at which a loss is taken, so that the first values of a vector serve alone.
+/// Dimensions of a loss, so that the first values of a vector can be used without the rest.
 ///
 /// `sum over d of weight_d * loss(columns cut to their first d values and scaled to length 1)`.
 ///
 /// Kusupati et al., *Matryoshka Representation Learning*, 2022
 /// (<https://arxiv.org/abs/2205.13147>); sentence-transformers' `MatryoshkaLoss`: the sum is not
-/// divided, and the full width counts only where it is one of the dimensions, normalised as well.
+/// divided, and the full width counts only if it is one of the dimensions, normalised too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "MatryoshkaFields")]
 pub struct Matryoshka {
-    /// Numbers of leading values, each in `1..=width`, none twice. It should have the full width,
-    /// unless that is not to be used any more.
+    /// Numbers of leading values, each in `1..=width` and distinct. Include the full width if it will
+    /// be used.
     pub dimensions: Vec<usize>,
-    /// The weight of every dimension, 0 or above; 1 for each where a file has none.
+    /// Weight of each dimension, 0 or above; 1 each if a file has none.
     pub weights: Vec<f64>,
 }
 
@@ -38,8 +38,8 @@ impl Matryoshka {
     ///
     /// # Errors
     ///
-    /// When there is no dimension, one is outside `1..=width` or there twice, or when the weights
-    /// are not as many, below 0, not finite, or all 0.
+    /// No dimension; a dimension outside `1..=width` or repeated; another number of weights; weights
+    /// that are negative, not finite or all 0.
     pub fn validate(&self, width: usize) -> Result<(), LossError> {
         if self.dimensions.is_empty() {
             return Err(LossError::NoDimensions);
@@ -75,7 +75,7 @@ impl Matryoshka {
     }
 }
 
-/// As a file has it.
+/// Serialized form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MatryoshkaFields {

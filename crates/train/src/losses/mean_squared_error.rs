@@ -2,8 +2,9 @@
 //!
 //! `mean over rows and values of (left - right)^2`
 //!
-//! PyTorch's `mse_loss` (`torch/nn/functional.py`). Of vectors of length 1 it is `2 / width * (1 - cosine)`. It has no
-//! negatives: one vector for all texts makes it 0 (see [`collapse`](super::collapse)).
+//! PyTorch's `mse_loss` (`torch/nn/functional.py`). For normalized vectors it is
+//! `2 / width * (1 - cosine)`. It has no negatives: one vector for all texts makes it 0, see
+//! [`collapse`](super::collapse).
 
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
@@ -13,7 +14,7 @@ use burn::tensor::backend::Backend;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn mean_squared_error<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     MseLoss::new().forward(left, right, Reduction::Mean)
 }

@@ -1,4 +1,4 @@
-//! What training makes small: losses as functions of embeddings, on any backend.
+//! Loss functions over embeddings, on any backend.
 //!
 //! | Name | Columns | Target | Formula |
 //! | --- | --- | --- | --- |
@@ -12,14 +12,15 @@
 //! | `multiple-negatives-ranking` | 2 or more | | [`multiple_negatives_ranking`] |
 //! | `multiple-negatives-symmetric` | 2 or more | | [`multiple_negatives_symmetric`] |
 //!
-//! Values and gradients are those of sentence-transformers 6.2.0 with its defaults (its
-//! `TripletLoss` has one margin for both distances, see [`triplet`]). `mse` and `cosine` compare
-//! the two columns with each other; sentence-transformers' `MSELoss`, which compares with a
-//! teacher's vectors, is another loss.
+//! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, with one
+//! exception: its `TripletLoss` has one margin for both distances, see [`triplet`]. Version 5.7.0
+//! differs in [`online_contrastive`], if a batch has exactly one pair of a label. `mse` and `cosine`
+//! compare the two columns with each other; sentence-transformers' `MSELoss` compares with the
+//! vectors of a teacher.
 //!
 //! A column is a tensor `[batch, width]`: anchors, positives, negatives. Row `i` of every column
-//! belongs to example `i`. An [`Objective`] is what a run names: a [`Loss`], and whether it is
-//! taken at [several dimensions](Matryoshka).
+//! belongs to example `i`. An [`Objective`] is a [`Loss`], optionally at [several
+//! dimensions](Matryoshka).
 //!
 //! ```
 //! use train::losses::{Loss, Objective};

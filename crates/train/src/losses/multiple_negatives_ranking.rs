@@ -1,14 +1,15 @@
-//! `multiple-negatives-ranking`: an anchor's positive found among all texts of the batch.
+//! `multiple-negatives-ranking`: cross-entropy of the positive of each anchor among all texts of the
+//! batch.
 //!
 //! `mean over rows i of -log(exp(scale * cos(anchor_i, positive_i)) / sum over candidates c of
 //! exp(scale * cos(anchor_i, c)))`, where the candidates are the positives and negatives of all
-//! rows
+//! rows.
 //!
 //! Henderson et al., *Efficient Natural Language Response Suggestion for Smart Reply*, 2017
 //! (<https://arxiv.org/abs/1705.00652>); van den Oord et al., *Representation Learning with
 //! Contrastive Predictive Coding*, 2018 (<https://arxiv.org/abs/1807.03748>), where it is InfoNCE;
-//! sentence-transformers' `MultipleNegativesRankingLoss`. A single pair without negatives has
-//! nothing to choose from: its loss is 0.
+//! sentence-transformers' `MultipleNegativesRankingLoss`. The loss
+//! of a single pair without negatives is 0.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::Backend;
@@ -20,22 +21,22 @@ use super::cosine::cosine_matrix;
 /// The loss of `anchors` and `candidates`, the positives and then any columns of negatives, all
 /// `[batch, width]`: `[1]`.
 ///
-/// Takes memory for `[batch, batch]` values a column of candidates.
+/// Needs memory for `[batch, batch]` values per column of candidates, also under `cached-`.
 ///
 /// # Panics
 ///
-/// When there are no candidates, or the shapes differ.
+/// If there are no candidates, or the shapes differ.
 pub fn multiple_negatives_ranking<B: EncoderOps>(
     anchors: Tensor<B, 2>,
     candidates: &[Tensor<B, 2>],
     scale: f64,
 ) -> Tensor<B, 1> {
     let candidates = Tensor::cat(candidates.to_vec(), 0);
-    find_the_diagonal(cosine_matrix(anchors, candidates) * scale)
+    diagonal_cross_entropy(cosine_matrix(anchors, candidates) * scale)
 }
 
 /// Cross-entropy of `logits` `[rows, choices]` where row `i` should choose `i`.
-pub(super) fn find_the_diagonal<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
+pub(super) fn diagonal_cross_entropy<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 1> {
     let device = logits.device();
     let rows = logits.dims()[0];
     let right_choices = Tensor::<B, 1, Int>::arange(0..rows as i64, &device);

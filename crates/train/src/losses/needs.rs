@@ -1,37 +1,37 @@
-//! What data a loss takes.
+//! Data that a loss needs.
 
 use std::fmt;
 
 use super::Loss;
 
-/// What data a loss takes.
+/// Data that a loss needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// The fewest columns of texts.
+    /// Minimum number of text columns.
     pub min_columns: usize,
-    /// The most columns of texts; `None` where any number of negatives may follow.
+    /// Maximum number of text columns; `None` for any number of negatives.
     pub max_columns: Option<usize>,
-    /// What a row holds beside its texts.
+    /// Value of a row besides its texts.
     pub target: TargetKind,
-    /// Whether the texts of other rows of the batch serve as negatives: then a batch should not
-    /// hold a text twice, and larger batches teach more.
+    /// Whether the texts of other rows of the batch are negatives. Then a batch should not hold a text
+    /// twice, and larger batches are better.
     pub in_batch_negatives: bool,
 }
 
-/// What a row holds beside its texts.
+/// Value of a row besides its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
     /// Nothing.
     None,
-    /// A number that is larger the more alike the texts are; for `cosine-similarity` their cosine,
-    /// in `[-1, 1]`.
+    /// A number that grows with the similarity of the texts; for `cosine-similarity` their cosine, in
+    /// `[-1, 1]`.
     Score,
-    /// 1 where the texts belong together, 0 where they do not.
+    /// 1 if the texts match, 0 if they do not.
     Label,
 }
 
 impl Needs {
-    /// Whether rows may have that many columns of texts.
+    /// Whether rows may have this number of text columns.
     #[must_use]
     pub fn takes_columns(&self, columns: usize) -> bool {
         columns >= self.min_columns && self.max_columns.is_none_or(|most| columns <= most)
@@ -53,7 +53,7 @@ impl fmt::Display for Needs {
     }
 }
 
-/// In a word.
+/// As one word.
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -65,7 +65,7 @@ impl fmt::Display for TargetKind {
 }
 
 impl Loss {
-    /// What data the loss takes.
+    /// Data that the loss needs.
     #[must_use]
     pub fn needs(&self) -> Needs {
         let pairs = |target| Needs {

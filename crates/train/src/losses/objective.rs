@@ -1,4 +1,4 @@
-//! What a run makes small.
+//! The objective of a run.
 
 use burn::tensor::Tensor;
 use model::EncoderOps;
@@ -13,13 +13,13 @@ use super::{Loss, LossError, Matryoshka};
 pub struct Objective {
     /// The loss.
     pub loss: Loss,
-    /// The dimensions at which it is taken; `None` for the vectors as the model gives them.
+    /// The dimensions of the loss; `None` for the full width.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matryoshka: Option<Matryoshka>,
 }
 
 impl Objective {
-    /// The loss of the vectors as the model gives them.
+    /// The loss at full width.
     #[must_use]
     pub fn new(loss: Loss) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Objective {
         }
     }
 
-    /// Checks the parameters, for a model with vectors of `width` values.
+    /// Checks the parameters for a model with vectors of `width` values.
     ///
     /// # Errors
     ///
@@ -50,16 +50,16 @@ impl Objective {
         }
     }
 
-    /// The value for a batch, `[1]`.
+    /// The loss of a batch, `[1]`.
     ///
     /// `columns` are the embeddings `[batch, width]`: anchors, positives, negatives. `targets` are
-    /// the scores or labels `[batch]`, where the loss needs them.
+    /// the scores or labels `[batch]`, if the loss needs them.
     ///
     /// # Panics
     ///
-    /// As [`Loss::forward`], and when a dimension is above the width. What
-    /// [`validate`](Self::validate) and [`Loss::needs`] let pass, in a batch of at least one
-    /// example, does not panic.
+    /// As [`Loss::forward`], and if a dimension is above the width. Input that passes
+    /// [`validate`](Self::validate) and [`Loss::needs`], in a batch of at least one example, does not
+    /// panic.
     pub fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
@@ -87,7 +87,7 @@ impl Objective {
         });
         losses
             .reduce(|sum, loss| sum + loss)
-            // Only for what `validate` refuses.
+            // Only for objectives that `validate` refuses.
             .unwrap_or_else(|| self.loss.forward(columns, targets) * 0.0)
     }
 }

@@ -3,11 +3,13 @@
 //! `sum over hard pairs of label 1 of d^2 + sum over hard pairs of label 0 of
 //! max(margin - d, 0)^2`, with `d = 1 - cos(left, right)`
 //!
-//! A pair of label 1 is hard when it is farther apart than the nearest pair of label 0, and the
-//! other way round. Where the batch has no pair of the other label, the mean distance of its own
-//! label takes that place. There is no paper: it is sentence-transformers' `OnlineContrastiveLoss`
-//! (`sentence_transformers/losses/OnlineContrastiveLoss.py`): a sum, not a mean; pairs of any label
-//! but 0 and 1 do not count.
+//! A pair of label 1 is hard if it is farther apart than the nearest pair of label 0; a pair of label
+//! 0 is hard if it is nearer than the farthest pair of label 1. If the batch has no pair of the other
+//! label, the mean distance of the pair's own label is the limit. There is no paper: it is
+//! sentence-transformers' `OnlineContrastiveLoss`
+//! (`sentence_transformers/losses/OnlineContrastiveLoss.py`, version 6; version 5.7.0 also takes the
+//! mean if the other label has exactly one pair). It is a sum, not a mean. Pairs with a label other
+//! than 0 and 1 do not count.
 
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
@@ -19,7 +21,7 @@ use super::cosine_distance::cosine_distances;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn online_contrastive<B: Backend>(
     left: Tensor<B, 2>,
     right: Tensor<B, 2>,
@@ -37,7 +39,7 @@ fn loss_of_distances<B: Backend>(
 ) -> Tensor<B, 1> {
     let alike = labels.clone().equal_elem(1.0);
     let different = labels.equal_elem(0.0);
-    // Which pairs are hard is no matter of gradients.
+    // The choice of hard pairs has no gradient.
     let known = distances.clone().detach();
 
     let farthest_alike = known
@@ -69,7 +71,7 @@ fn none<B: Backend>(mask: &Tensor<B, 1, Bool>) -> Tensor<B, 1, Bool> {
     mask.clone().any().bool_not()
 }
 
-/// Mean of the values where the mask is true: `[1]`; 0 where it is nowhere.
+/// Mean of the values where the mask is true: `[1]`; 0 if it is true nowhere.
 fn mean_of<B: Backend>(values: &Tensor<B, 1>, mask: &Tensor<B, 1, Bool>) -> Tensor<B, 1> {
     let sum = values.clone().mask_fill(mask.clone().bool_not(), 0.0).sum();
     sum / mask.clone().float().sum().clamp_min(1.0)

@@ -1,12 +1,12 @@
-//! `triplet-euclidean`, `triplet-cosine`: the positive nearer than the negative, by a margin.
+//! `triplet-euclidean`, `triplet-cosine`: the positive must be nearer than the negative, by a margin.
 //!
 //! `mean over rows of max(d(anchor, positive) - d(anchor, negative) + margin, 0)`, where `d` is the
 //! Euclidean distance, or `1 - cos`
 //!
 //! Hermans et al., *In Defense of the Triplet Loss for Person Re-Identification*, 2017
 //! (<https://arxiv.org/abs/1703.07737>); sentence-transformers' `TripletLoss`. Its margin is 5 for
-//! every distance, which vectors of length 1 never reach: then all triplets count at all times.
-//! Here that is the default of the Euclidean distance alone.
+//! every distance, which normalized vectors never reach: then all triplets always count. We use 5
+//! only for the Euclidean distance.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -18,7 +18,7 @@ use super::cosine::pairwise_cosines;
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn triplet_euclidean<B: Backend>(
     anchors: Tensor<B, 2>,
     positives: Tensor<B, 2>,
@@ -34,7 +34,7 @@ pub fn triplet_euclidean<B: Backend>(
 ///
 /// # Panics
 ///
-/// When the shapes differ.
+/// If the shapes differ.
 pub fn triplet_cosine<B: Backend>(
     anchors: Tensor<B, 2>,
     positives: Tensor<B, 2>,
@@ -50,8 +50,8 @@ pub fn triplet_cosine<B: Backend>(
 /// Distance of row `i` from row `i`: `[batch]`. Its gradient at distance 0 is 0, as PyTorch's.
 fn euclidean_distances<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     let squares: Tensor<B, 1> = (left - right).square().sum_dim(1).squeeze_dim(1);
-    // The root's gradient at 0 is infinite: the root is taken elsewhere. (Below the smallest normal
-    // number devices differ in what they call 0.)
+    // The gradient of the root at 0 is infinite, so zeros are masked before it. Subnormal numbers
+    // count as 0, because some devices flush them.
     let zero = squares.clone().lower_elem(f32::MIN_POSITIVE);
     squares
         .mask_fill(zero.clone(), 1.0)

@@ -1,9 +1,9 @@
-//! What can go wrong with the files that a run leaves behind.
+//! Errors of the files of a run.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a log could not be kept or read, or a report not be written.
+/// Error of a log or a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
@@ -12,36 +12,34 @@ pub enum ReportError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A line of a log is none of its events.
+    /// A line of a log that is not an event.
     #[error(
-        "{}, line {line}: not an event of a run: {source}; mend the line or remove it",
+        "{}, line {line}: not an event of a run: {source}; correct or remove the line",
         path.display()
     )]
     Json {
         /// The log.
         path: PathBuf,
-        /// The line; the first is 1.
+        /// The line, from 1.
         line: usize,
-        /// What is wrong with it, and at which column.
+        /// Error with its column.
         source: serde_json::Error,
     },
-    /// A picture of the report could not be drawn.
-    #[error(
-        "the picture {name} could not be drawn: {source}; its numbers are in the log of the run"
-    )]
+    /// A chart of the report could not be drawn.
+    #[error("the chart {name} could not be drawn: {source}; its numbers are in metrics.jsonl")]
     Picture {
-        /// Its name.
+        /// File name of the chart.
         name: String,
-        /// What the drawing library said.
+        /// Error of the drawing library.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl ReportError {
-    /// For `map_err`: names the file or folder of a system error.
+    /// For `map_err`: adds the file or folder to a system error.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             path: path.to_owned(),

@@ -1,12 +1,12 @@
-//! Numbers with units, as people read them.
+//! Numbers with units for people.
 
-/// Seconds as the largest units that matter: `40 ms`, `0.4 s`, `12 s`, `2m 40s`, `3h 05m`. What is
-/// no duration (negative, infinite, NaN) is `unknown`.
+/// Seconds in suitable units: `40 ms`, `0.4 s`, `12 s`, `2m 40s`, `3h 05m`. Negative, infinite and NaN
+/// values are `unknown`.
 pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
-    // The bounds lie where rounding reaches the next unit: 59.7 s is a minute.
+    // The limits account for rounding: 59.7 s prints as a minute.
     if seconds < 0.0995 {
         return format!("{:.0} ms", seconds.abs() * 1000.0);
     }
@@ -24,8 +24,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     format!("{}h {:02}m", minutes / 60, minutes % 60)
 }
 
-/// Bytes in decimal units (1 kB is 1000 bytes), as disks and graphics cards are sold: `12 B`,
-/// `945 MB`, `3.2 GB`.
+/// Bytes in decimal units (1 kB is 1000 bytes): `12 B`, `945 MB`, `3.2 GB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1000 {
@@ -33,7 +32,7 @@ pub(crate) fn bytes(count: u64) -> String {
     }
     let mut value = count as f64 / 1000.0;
     let mut unit = 0;
-    // 999.5 is already written as 1000.
+    // 999.5 would print as 1000.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -42,7 +41,7 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// A number to about two digits: `0.053`, `0.81`, `1.9`, `438`; very large and very small ones as
+/// A number with about two digits: `0.053`, `0.81`, `1.9`, `438`; very large and small ones as
 /// `1.2e-5`.
 pub(crate) fn two_digits(value: f64) -> String {
     if value == 0.0 {
@@ -58,7 +57,7 @@ pub(crate) fn two_digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A number to two digits and an exponent, `1.2e-5` or `2e-5`; 0 is `0`.
+/// A number with two digits and an exponent, `1.2e-5` or `2e-5`; 0 is `0`.
 pub(crate) fn scientific(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();

@@ -1,4 +1,4 @@
-//! What happened in a run, step by step.
+//! Events of a run.
 
 use std::fs;
 use std::path::Path;
@@ -9,60 +9,59 @@ use super::error::ReportError;
 
 /// One optimiser step.
 ///
-/// In JSON a number that is not finite is `null`, which is read back as NaN.
+/// In JSON a NaN or infinite number is `null`, which is read back as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// Number of the optimiser step; the first is 1.
+    /// Number of the optimiser step, from 1.
     pub step: usize,
-    /// Passes over the training rows after this step, with the fraction of the current one.
+    /// Passes over the training rows after this step, as a fraction.
     #[serde(deserialize_with = "number::or_nan")]
     pub epoch: f64,
     /// Training loss of the step, the mean over its rows.
     #[serde(deserialize_with = "number::or_nan")]
     pub loss: f64,
-    /// Learning rate that the step was made with.
+    /// Learning rate of the step.
     #[serde(deserialize_with = "number::or_nan")]
     pub learning_rate: f64,
     /// Euclidean norm of all gradients, before clipping.
     #[serde(deserialize_with = "number::or_nan")]
     pub gradient_norm: f64,
-    /// Texts that were encoded.
+    /// Number of texts of the step.
     pub texts: usize,
-    /// Tokens that were encoded, with the padding.
+    /// Number of tokens of the step, with padding (counted even where the CPU computes none).
     pub tokens: usize,
-    /// Seconds that the step took.
+    /// Duration of the step in seconds.
     #[serde(deserialize_with = "number::or_nan")]
     pub seconds: f64,
-    /// The most memory, in bytes, that the process held so far; `None` where the system does not
-    /// say it.
+    /// Peak memory of the process so far, in bytes; `None` if the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
 }
 
 /// One validation of the model.
 ///
-/// In JSON the scores are an object, in their order; a number that is not finite is `null`, which
-/// is read back as NaN.
+/// In JSON the scores are an object, in order; a NaN or infinite number is `null`, which is read back
+/// as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
-    /// Optimiser steps that the model had behind it; 0 for the base model.
+    /// Number of optimiser steps of the model; 0 for the base model.
     pub step: usize,
-    /// Passes over the training rows that it had behind it.
+    /// Passes over the training rows of the model.
     #[serde(deserialize_with = "number::or_nan")]
     pub epoch: f64,
-    /// Name of the score by which models are compared; one of `scores`.
+    /// Name of the primary score, by which models are compared; one of `scores`.
     pub primary: String,
     /// All scores by name; higher is better.
     #[serde(with = "scores")]
     pub scores: Vec<(String, f64)>,
-    /// Loss on the validation rows, of at most 16 batches; `None` where it was not computed.
+    /// Validation loss over at most 16 batches; `None` if the loss does not accept the rows.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number::some_or_nan"
     )]
     pub loss: Option<f64>,
-    /// Seconds that it took.
+    /// Duration in seconds.
     #[serde(deserialize_with = "number::or_nan")]
     pub seconds: f64,
 }
@@ -71,11 +70,11 @@ pub struct EvaluationRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    /// An optimiser step was made.
+    /// An optimiser step.
     Step(StepRecord),
-    /// The model was validated.
+    /// A validation.
     Evaluation(EvaluationRecord),
-    /// Something that the reader of the report should know.
+    /// A note for the reader of the report.
     Note {
         /// The last optimiser step before it.
         step: usize,
@@ -85,7 +84,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The last optimiser step that belongs to what was seen; 0 before the first.
+    /// The optimiser step of the event; 0 before the first.
     #[must_use]
     pub fn step(&self) -> usize {
         match self {
@@ -104,11 +103,11 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the log of a run. A last line that was cut off, as by a crash, is left out.
+    /// Reads the log of a run, without an incomplete last line.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or when a line is not an event.
+    /// The file cannot be read, or a line is not an event.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let content = fs::read(path).map_err(ReportError::io(path))?;
         let lines = parse(path, &content)?;
@@ -141,7 +140,7 @@ impl History {
     }
 }
 
-/// The events of a log, each with its line (without the line break). Empty lines mean nothing.
+/// The events of a log, each with its line (without the line break). Skips empty lines.
 pub(super) fn parse<'a>(
     path: &Path,
     content: &'a [u8],
@@ -157,7 +156,7 @@ pub(super) fn parse<'a>(
         }
         match serde_json::from_slice(text) {
             Ok(event) => events.push((text, event)),
-            // JSON that is whole but no event was not cut off: it is from another program.
+            // Complete JSON that is not an event was not cut off: another program wrote it.
             Err(source) if !whole && !source.is_data() => {}
             Err(source) => {
                 return Err(ReportError::Json {
@@ -171,7 +170,7 @@ pub(super) fn parse<'a>(
     Ok(events)
 }
 
-/// Numbers where JSON has `null` for those that are not finite.
+/// Numbers for which JSON has `null` if they are NaN or infinite.
 mod number {
     use serde::{Deserialize, Deserializer};
 
@@ -179,7 +178,7 @@ mod number {
         Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
     }
 
-    /// Where a number that is not known has no entry at all.
+    /// For numbers whose entry may be missing.
     pub(super) fn some_or_nan<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<f64>, D::Error> {
@@ -187,7 +186,7 @@ mod number {
     }
 }
 
-/// Names with numbers as an object that keeps their order.
+/// Names with numbers, as an object in order.
 mod scores {
     use std::fmt;
 

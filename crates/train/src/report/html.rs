@@ -1,18 +1,17 @@
-//! The report of a run as one page that needs nothing else: no scripts, no links, the pictures
-//! inside.
+//! The report of a run as one self-contained page: no scripts, no links, inline charts.
 
 use super::History;
 use super::format::{bytes, duration};
 use super::summary::{RunSummary, ScoreChange, counted, difference, score, thousands};
 
-/// The pictures of a run, as SVG; `None` where there is nothing to draw.
+/// The charts of a run, as SVG; `None` without data.
 pub(super) struct Pictures {
     pub(super) loss: Option<String>,
     pub(super) learning_rate: Option<String>,
     pub(super) scores: Option<String>,
 }
 
-/// Dark pages turn the pictures' brightness over and keep their hues.
+/// Style sheet. Dark mode inverts the brightness of the charts and keeps their hues.
 const STYLE: &str = "
 :root { color-scheme: light dark; --text: #1d2329; --quiet: #5d6872; --back: #ffffff;
   --panel: #f5f7f9; --line: #dde3e8; --good: #14713d; --bad: #b3261e; --note: #fff6e0; }
@@ -48,7 +47,7 @@ pre { padding: .8rem 1rem; border-radius: .5rem; background: var(--panel); white
   overflow-wrap: anywhere; font: .9rem/1.45 ui-monospace, Consolas, monospace; }
 ";
 
-/// The page. Of what the run's files and settings say, nothing is taken for markup.
+/// The page. Escapes all text from the files and settings of the run.
 pub(super) fn page(summary: &RunSummary, history: &History, pictures: &Pictures) -> String {
     let mut page = Page::default();
     let base = escape(&summary.base_model);
@@ -59,7 +58,7 @@ pub(super) fn page(summary: &RunSummary, history: &History, pictures: &Pictures)
          <h1>Fine-tuning of {base}</h1>"
     ));
     page.add(&format!(
-        "<p class=\"quiet\">The tuned model is in {}, made by train {}.</p>",
+        "<p class=\"quiet\">The tuned model is in {}. Written by train {}.</p>",
         escape(&summary.output.display().to_string()),
         escape(&summary.program_version)
     ));
@@ -117,11 +116,11 @@ fn facts(page: &mut Page, summary: &RunSummary) {
     page.add("</dl>");
 }
 
-/// Tokens a second; `None` where none were counted.
+/// Tokens per second; `None` if none were counted.
 fn speed(summary: &RunSummary) -> Option<String> {
     let speed = summary.tokens_per_second;
     (speed.is_finite() && speed > 0.0)
-        .then(|| format!("{} padded tokens/s", thousands(speed.round() as u64)))
+        .then(|| format!("{} tokens/s with padding", thousands(speed.round() as u64)))
 }
 
 fn warnings(page: &mut Page, summary: &RunSummary, history: &History) {
@@ -133,14 +132,14 @@ fn warnings(page: &mut Page, summary: &RunSummary, history: &History) {
         .count();
     if undefined > 0 {
         warnings.push(format!(
-            "the loss of {undefined} of {} is not a finite number, and left out of the picture",
+            "the loss of {undefined} of {} is NaN or infinite and missing from the chart",
             counted(steps as u64, "step")
         ));
     }
     if warnings.is_empty() {
         return;
     }
-    page.add("<h2>To know before using it</h2>\n<ul class=\"notes\">");
+    page.add("<h2>Before you use the model</h2>\n<ul class=\"notes\">");
     for warning in warnings {
         page.add(&format!("<li>{}</li>", escape(&warning)));
     }
@@ -151,7 +150,7 @@ fn scores(page: &mut Page, summary: &RunSummary) {
     page.add("<h2>Scores before and after</h2>");
     let changes = summary.score_changes();
     if changes.is_empty() {
-        page.add("<p>Nothing was measured: whether the model became better is not known.</p>");
+        page.add("<p>No scores: the run had no validation rows, so the gain is unknown.</p>");
         return;
     }
     for change in &changes {
@@ -178,10 +177,10 @@ fn scores(page: &mut Page, summary: &RunSummary) {
             difference(change.difference())
         ));
     }
-    page.add("</tbody>\n</table>\n<p class=\"quiet\">Every score is better the higher it is.</p>");
+    page.add("</tbody>\n</table>\n<p class=\"quiet\">Higher is better for every score.</p>");
 }
 
-/// The class of a difference, after a space.
+/// CSS class of a difference, with a leading space.
 fn verdict(change: &ScoreChange<'_>) -> &'static str {
     if change.is_worse() {
         " worse"
@@ -194,17 +193,17 @@ fn verdict(change: &ScoreChange<'_>) -> &'static str {
 
 fn figures(page: &mut Page, pictures: &Pictures) {
     let figures = [
-        (&pictures.loss, "The loss of each step: lower is better."),
+        (&pictures.loss, "Loss per step (lower is better)."),
         (
             &pictures.scores,
-            "The scores of each evaluation: higher is better.",
+            "Scores per validation (higher is better).",
         ),
-        (&pictures.learning_rate, "The learning rate of each step."),
+        (&pictures.learning_rate, "Learning rate per step."),
     ];
     if figures.iter().all(|(picture, _)| picture.is_none()) {
         return;
     }
-    page.add("<h2>How it went</h2>");
+    page.add("<h2>Charts</h2>");
     for (picture, caption) in figures {
         if let Some(picture) = picture {
             page.add(&format!(
@@ -219,7 +218,7 @@ fn data(page: &mut Page, summary: &RunSummary) {
         return;
     }
     page.add(
-        "<h2>Data</h2>\n<table>\n<thead><tr><th scope=\"col\">file</th><th scope=\"col\">for</th>\
+        "<h2>Data</h2>\n<table>\n<thead><tr><th scope=\"col\">file</th><th scope=\"col\">use</th>\
          <th scope=\"col\" class=\"number\">rows</th><th scope=\"col\" class=\"number\">skipped\
          </th></tr></thead>\n<tbody>",
     );
@@ -256,7 +255,7 @@ fn settings(page: &mut Page, summary: &RunSummary) {
     }
 }
 
-/// Text without markup, for elements and attributes. What no page may hold becomes `�`.
+/// Escapes text for elements and attributes. Control characters become `�`.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -279,10 +278,10 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::plots;
-    use super::super::summary::tests::{awkward, plain, sample, step};
+    use super::super::summary::tests::{edge_case, plain, sample, step};
     use super::*;
 
-    /// The first tag that is not closed, or closes nothing; `None` where each has its match.
+    /// The first unbalanced tag; `None` if all are balanced.
     pub(in super::super) fn unbalanced(text: &str) -> Option<String> {
         const ALONE: [&str; 3] = ["!DOCTYPE", "meta", "br"];
         let mut open: Vec<&str> = Vec::new();
@@ -337,13 +336,13 @@ pub(super) mod tests {
 
     #[test]
     fn the_page_says_what_was_trained() {
-        let page = checked(&awkward(), &sample());
+        let page = checked(&edge_case(), &sample());
         for text in [
             "<title>Fine-tuning of sentence-transformers/all-mpnet-base-v2</title>",
             "after 1,000 steps: no gain in 3 evaluations &lt;early&gt;",
             "CPU (2 threads) &lt;fast&gt;",
             "<td class=\"number\">12,345</td><td class=\"number\">1</td>",
-            "5,123 padded tokens/s",
+            "5,123 tokens/s with padding",
             "<td class=\"number better\">+0.1250</td>",
             "<td class=\"number worse\">-0.0500</td>",
             "[&quot;a|b&quot;, &quot;&lt;c&gt;&quot;]",
@@ -356,24 +355,24 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_became_worse_is_said() {
-        let page = checked(&awkward(), &sample());
-        let sentence = "<p class=\"worse\">&lt;i&gt;mrr&lt;/i&gt; | `x` became worse: it fell by \
-                        0.0500, from 0.7500 to 0.7000.</p>";
+    fn dropped_scores_are_flagged() {
+        let page = checked(&edge_case(), &sample());
+        let sentence = "<p class=\"worse\">&lt;i&gt;mrr&lt;/i&gt; | `x` dropped by 0.0500, from 0.7500 to \
+                        0.7000.</p>";
         assert!(page.contains(sentence));
-        assert_eq!(page.matches("became worse").count(), 1);
+        assert_eq!(page.matches("dropped by").count(), 1);
     }
 
     #[test]
     fn a_script_in_a_file_name_is_text() {
-        let page = checked(&awkward(), &sample());
+        let page = checked(&edge_case(), &sample());
         assert!(page.contains("data/&lt;script&gt;alert(1)&lt;/script&gt;|`pairs`.tsv"));
     }
 
     #[test]
     fn little_is_a_page_too() {
         let page = checked(&plain(), &History::default());
-        assert!(page.contains("Nothing was measured"));
+        assert!(page.contains("No scores"));
         for absent in [
             "tokens/s",
             "Peak memory",
@@ -391,7 +390,7 @@ pub(super) mod tests {
         let history = History {
             events: vec![step(1, f64::NAN, 1e-5), step(2, 0.5, 1e-5)],
         };
-        assert!(checked(&plain(), &history).contains("the loss of 1 of 2 steps is not a finite"));
+        assert!(checked(&plain(), &history).contains("the loss of 1 of 2 steps is NaN"));
     }
 
     proptest! {
@@ -418,7 +417,7 @@ pub(super) mod tests {
 
         #[test]
         fn any_name_keeps_the_page_whole(name in any::<String>(), value in any::<f64>()) {
-            let mut summary = awkward();
+            let mut summary = edge_case();
             summary.base_model.clone_from(&name);
             summary.command.clone_from(&name);
             summary.settings = vec![(name.clone(), name.clone())];

@@ -1,4 +1,4 @@
-//! The log of a run: one JSON line an event.
+//! The log of a run: one JSON line per event.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,15 +10,15 @@ use tempfile::NamedTempFile;
 use super::error::ReportError;
 use super::history::{Event, History, parse};
 
-/// The history of a run that is still growing. Copies share it.
+/// The growing history of a run, shared by its copies.
 #[derive(Clone, Debug, Default)]
 pub struct SharedHistory(Arc<Mutex<History>>);
 
 impl SharedHistory {
-    /// What has happened so far.
+    /// The events so far.
     #[must_use]
     pub fn snapshot(&self) -> History {
-        // Events are only added, each at once: a thread that failed left nothing half done.
+        // Each event is added at once, so a panic cannot leave a partial one.
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -34,10 +34,10 @@ impl SharedHistory {
     }
 }
 
-/// Keeps the events of a run, in memory and in a file.
+/// The events of a run, in memory and in a file.
 ///
-/// Every line is with the system when [`append`](Self::append) returns: it survives the end of the
-/// process, and another program can follow the file.
+/// [`append`](Self::append) writes the line before it returns: it survives the end of the process, and
+/// another program can follow the file.
 #[derive(Debug)]
 pub struct MetricsLog {
     history: SharedHistory,
@@ -51,24 +51,22 @@ struct LogFile {
 }
 
 impl MetricsLog {
-    /// Begins a file; one that is there is emptied.
+    /// Creates or truncates the file.
     ///
     /// # Errors
     ///
-    /// When the file cannot be created.
+    /// The file cannot be created.
     pub fn create(path: &Path) -> Result<Self, ReportError> {
         let file = File::create(path).map_err(ReportError::io(path))?;
         Ok(Self::new(History::default(), path, file))
     }
 
-    /// Goes on with the file of a run that is resumed after optimiser step `step`; a file that is
-    /// not there begins here. What happened later is removed, for it will happen again; so is a
-    /// last line that was cut off.
+    /// Continues the file of a run that resumes after optimiser step `step`, or creates it. Removes
+    /// later events, which will happen again, and an incomplete last line.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written, or when a line is not an event. The file is then
-    /// as before.
+    /// The file cannot be read or written, or a line is not an event. The file is then unchanged.
     pub fn resume(path: &Path, step: usize) -> Result<Self, ReportError> {
         let content = match fs::read(path) {
             Ok(content) => content,
@@ -77,7 +75,7 @@ impl MetricsLog {
         };
         let mut kept = parse(path, &content)?;
         kept.retain(|(_, event)| event.step() <= step);
-        // The lines as they were: numbers that are read and written again may change.
+        // The original lines: reading and writing numbers may change them.
         let lines: Vec<&[u8]> = kept.iter().map(|(line, _)| *line).collect();
         replace(path, &lines).map_err(ReportError::io(path))?;
         let file = OpenOptions::new()
@@ -88,7 +86,7 @@ impl MetricsLog {
         Ok(Self::new(History { events }, path, file))
     }
 
-    /// Keeps the events in memory only.
+    /// Keeps the events only in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
@@ -107,7 +105,7 @@ impl MetricsLog {
         }
     }
 
-    /// The events so far, for a reader who outlives the log.
+    /// The shared events, which may outlive the log.
     #[must_use]
     pub fn history(&self) -> SharedHistory {
         self.history.clone()
@@ -117,7 +115,7 @@ impl MetricsLog {
     ///
     /// # Errors
     ///
-    /// When the line cannot be written. The history then lacks the event.
+    /// The line cannot be written. The history then does not have the event.
     pub fn append(&mut self, event: &Event) -> Result<(), ReportError> {
         if let Some(LogFile { path, file }) = &mut self.file {
             write_line(file, event).map_err(ReportError::io(path))?;
@@ -127,7 +125,7 @@ impl MetricsLog {
     }
 }
 
-/// Writes a line at once, so that a reader never sees a part of it.
+/// Writes a line with one call, so that readers never see a part of it.
 fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
     let mut line = serde_json::to_vec(event)?;
     line.push(b'\n');
@@ -135,7 +133,7 @@ fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
     file.flush()
 }
 
-/// Puts a file of these lines in the place of the one that is there, with its permissions.
+/// Replaces a file atomically by one of these lines, with the same permissions.
 fn replace(path: &Path, lines: &[&[u8]]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

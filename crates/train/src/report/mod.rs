@@ -1,11 +1,11 @@
-//! What a run leaves behind, and what it says on the way.
+//! Files of a run, and its progress line.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | steps and validations, a line each | `history`, `metrics_log` |
-//! | what a run came to | `summary` |
-//! | pictures, page, model card | `plots`, `html`, `model_card` |
-//! | the line of progress | `progress` |
+//! | log with a line per step and validation | `history`, `metrics_log` |
+//! | summary of a run | `summary` |
+//! | charts, report page, model card | `plots`, `html`, `model_card` |
+//! | progress line | `progress` |
 
 mod error;
 mod format;

@@ -5,11 +5,11 @@ use std::path::Path;
 use super::format::{bytes, duration};
 use super::summary::{RunSummary, counted, difference, score, thousands};
 
-/// The model card of a run: YAML front matter with the fields that sentence-transformers writes,
-/// then Markdown. Of what the run's files and settings say, nothing is taken for markup.
+/// The model card of a run: YAML front matter with the fields of sentence-transformers, then Markdown.
+/// Escapes all text from the files and settings of the run.
 ///
-/// `base_model` is named in the front matter only where it is a name on the hub, `owner/name`, and
-/// not a folder of that name.
+/// The front matter has `base_model` only if that is a name on the hub, `owner/name`, and not a folder
+/// of that name.
 #[must_use]
 pub fn model_card(summary: &RunSummary) -> String {
     let mut card = Card::default();
@@ -33,20 +33,20 @@ impl Card {
         self.text.push('\n');
     }
 
-    /// A heading or a paragraph, set apart from what is before it.
+    /// A heading or a paragraph, after a blank line.
     fn block(&mut self, text: &str) {
         self.text.push('\n');
         self.line(text);
     }
 
-    /// Lines as they are, of a language.
+    /// A code block of a language.
     fn code(&mut self, language: &str, code: &str) {
         let longest = code.split(|letter| letter != '`').map(str::len).max();
         let fence = "`".repeat(longest.map_or(3, |longest| (longest + 1).max(3)));
         self.block(&format!("{fence}{language}\n{code}\n{fence}"));
     }
 
-    /// A table; a column whose name begins with `>` is of numbers.
+    /// A table; columns whose names begin with `>` are right-aligned.
     fn table(&mut self, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
         let names: Vec<&str> = columns
             .iter()
@@ -103,16 +103,16 @@ fn introduction(card: &mut Card, summary: &RunSummary) {
     } else {
         base.clone()
     };
-    card.block(&format!("# Sentence embeddings tuned from {base}"));
+    card.block(&format!("# Sentence embeddings fine-tuned from {base}"));
     card.block(&format!(
         "A [sentence-transformers](https://www.sbert.net) model, fine-tuned from {base_link}. It \
-         makes vectors of sentences and short paragraphs; texts that mean the same have a high \
-         cosine similarity. It is for semantic search, recommendation and clustering."
+         encodes sentences and short paragraphs as vectors; texts of similar meaning have a high \
+         cosine similarity. Use it for semantic search, recommendation and clustering."
     ));
 }
 
 fn usage(card: &mut Card, summary: &RunSummary) {
-    // Of the folder its own name: a card is shown to others.
+    // Only the name of the folder: the card is public.
     let folder = summary.output.file_name().map_or_else(
         || summary.output.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
@@ -144,10 +144,10 @@ fn scores(card: &mut Card, summary: &RunSummary) {
     card.block("## Scores");
     let changes = summary.score_changes();
     if changes.is_empty() {
-        card.block("Nothing was measured: whether the model became better is not known.");
+        card.block("No scores: the run had no validation rows, so the gain is unknown.");
         return;
     }
-    card.block("Of the base model (before) and of this one (after), each better the higher it is:");
+    card.block("Scores of the base model (before) and of this model (after); higher is better:");
     card.table(
         &["score", ">before", ">after", ">difference"],
         changes.iter().map(|change| {
@@ -175,9 +175,9 @@ fn training(card: &mut Card, summary: &RunSummary) {
     card.block("## Training");
     if !summary.data.is_empty() {
         card.table(
-            &["data", "for", ">rows", ">skipped"],
+            &["data", "use", ">rows", ">skipped"],
             summary.data.iter().map(|file| {
-                // A card is shown to others: not the folders of this machine.
+                // The card is public: hide the folders of this machine.
                 let name = file.path.file_name().unwrap_or(file.path.as_os_str());
                 vec![
                     text(&name.to_string_lossy()),
@@ -196,7 +196,7 @@ fn training(card: &mut Card, summary: &RunSummary) {
         text(&summary.device)
     );
     if let Some(memory) = summary.peak_memory_bytes {
-        how.push_str(&format!(", with {} of memory at most", bytes(memory)));
+        how.push_str(&format!(", with a peak memory of {}", bytes(memory)));
     }
     card.block(&format!("{how}. {}", sentence(&text(&summary.ending()))));
     if !summary.settings.is_empty() {
@@ -207,7 +207,7 @@ fn training(card: &mut Card, summary: &RunSummary) {
         );
     }
     card.block(&format!(
-        "It was made by `train` {} of mpnet-burn{}",
+        "Trained with `train` {} of mpnet-burn{}",
         text(&summary.program_version),
         if summary.command.is_empty() { "." } else { ":" }
     ));
@@ -220,17 +220,15 @@ fn limits(card: &mut Card, summary: &RunSummary) {
     card.block("## Limits");
     card.text.push('\n');
     card.line(
-        "- The scores are of the data that was measured; other data, other languages and other \
-         uses may be worse than with the base model. Measure your own before you rely on it.",
+        "- The scores hold for the validation data. Other data, languages and uses may be worse \
+         than with the base model: evaluate on your own data first.",
     );
+    card.line("- The model inherits errors and biases of the training data and of the base model.");
     card.line(
-        "- What the training data and the base model get wrong or judge unfairly, it does too.",
-    );
-    card.line(
-        "- Vectors of this model and of the base model do not compare: embed everything anew.",
+        "- Vectors of this model and of the base model cannot be compared: embed all texts again.",
     );
     card.line(&format!(
-        "- Of a longer text only the first {} tokens are read; the rest is cut off.",
+        "- The model truncates texts to the first {} tokens.",
         thousands(summary.max_length as u64)
     ));
     card.line("- The licences of the base model and of the training data apply.");
@@ -239,7 +237,7 @@ fn limits(card: &mut Card, summary: &RunSummary) {
     }
 }
 
-/// A full stop at the end, where there is none.
+/// Adds a missing full stop.
 fn sentence(text: &str) -> String {
     if text.ends_with(['.', '!', '?']) {
         text.to_owned()
@@ -248,8 +246,8 @@ fn sentence(text: &str) -> String {
     }
 }
 
-/// Text of one line without markup, for paragraphs and cells. What could mean something is written
-/// as a character reference: those never do, in tables too, where a backslash may not help.
+/// Escapes text for paragraphs and table cells, in one line. Uses character references, because
+/// backslashes may not work in tables.
 fn text(text: &str) -> String {
     let letters: Vec<char> = text.trim().chars().collect();
     let mut escaped = String::with_capacity(text.len());
@@ -261,9 +259,9 @@ fn text(text: &str) -> String {
         };
         let means_something = match letter {
             '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' | '#' | '!' => true,
-            // Within a word it is a letter.
+            // Within a word it has no meaning.
             '_' => !(in_word(place.checked_sub(1)) && in_word(Some(place + 1))),
-            // Marks of a list.
+            // List markers.
             '-' | '+' | '=' => place == 0,
             '.' | ')' => {
                 let ends_word = letters
@@ -284,7 +282,7 @@ fn text(text: &str) -> String {
     escaped
 }
 
-/// A string literal of Python.
+/// A Python string literal.
 fn python_string(text: &str) -> String {
     let mut literal = String::from("\"");
     for letter in text.chars() {
@@ -300,7 +298,7 @@ fn python_string(text: &str) -> String {
     literal
 }
 
-/// A word of a POSIX shell's command line, in quotes where it needs them.
+/// An argument of a POSIX shell, quoted if necessary.
 fn shell_word(text: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {
@@ -314,7 +312,7 @@ fn shell_word(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::summary::tests::{awkward, plain};
+    use super::super::summary::tests::{edge_case, plain};
     use super::*;
 
     /// The fields of the front matter, and the rest of the card.
@@ -396,7 +394,7 @@ mod tests {
             field("pipeline_tag", &["sentence-similarity"]),
             field("library_name", &["sentence-transformers"]),
         ];
-        assert_eq!(parts(&model_card(&awkward())).0, expected);
+        assert_eq!(parts(&model_card(&edge_case())).0, expected);
         expected.remove(1);
         assert_eq!(parts(&model_card(&plain())).0, expected);
     }
@@ -416,19 +414,19 @@ mod tests {
 
     #[test]
     fn the_card_says_what_was_done() {
-        let card = model_card(&awkward());
+        let card = model_card(&edge_case());
         for text in [
             "fine-tuned from [sentence-transformers/all-mpnet-base-v2](https://huggingface.co/",
             r#"SentenceTransformer("it's \"mine\" & <yours>")"#,
             r#"$ infer --model 'it'\''s "mine" & <yours>' search"#,
             "| ndcg@10 | 0.5000 | 0.6250 | +0.1250 |",
             "| **-0.0500 worse** |",
-            "became worse: it fell by 0.0500, from 0.7500 to 0.7000.**",
+            "dropped by 0.0500, from 0.7500 to 0.7000.**",
             "| held_out.tsv | validation | 1 | 0 |",
             "Loss: multiple-negatives-ranking, scale 20. 1,000 steps in ",
             "- 1 row of &#60;pairs&#62; &#124; had an empty text.",
             "no gain in 3 evaluations &#60;early&#62;.",
-            "only the first 1,384 tokens",
+            "to the first 1,384 tokens",
         ] {
             assert!(card.contains(text), "{text}\nin\n{card}");
         }
@@ -436,7 +434,7 @@ mod tests {
 
     #[test]
     fn markup_in_names_is_text() {
-        let card = model_card(&awkward());
+        let card = model_card(&edge_case());
         let (_, markdown) = parts(&card);
         assert_eq!(tables(&markdown), [2, 2, 2]);
         for line in outside(&markdown) {
@@ -449,7 +447,7 @@ mod tests {
     #[test]
     fn without_scores_it_says_so() {
         let card = model_card(&plain());
-        assert!(card.contains("Nothing was measured"));
+        assert!(card.contains("No scores"));
         assert!(!card.contains("NaN") && !card.contains("$ \n"));
         assert_eq!(tables(&parts(&card).1), [0_usize; 0]);
     }
@@ -473,7 +471,7 @@ mod tests {
 
         #[test]
         fn any_text_keeps_the_card_whole(any in any::<String>(), value in any::<f64>()) {
-            let mut summary = awkward();
+            let mut summary = edge_case();
             summary.base_model.clone_from(&any);
             summary.loss.clone_from(&any);
             summary.command = any.replace(['\n', '\r'], " ");

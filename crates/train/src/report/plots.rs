@@ -1,6 +1,6 @@
-//! The pictures of a run, as SVG: its losses, learning rates and scores.
+//! Charts of a run, as SVG: losses, learning rates and scores.
 //!
-//! What is not finite is left out. Every range of finite numbers can be drawn, one point too.
+//! NaN and infinite values are left out. Any range of finite numbers can be drawn, also a single point.
 
 mod axis;
 
@@ -12,15 +12,15 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use self::axis::{Axis, Zero};
 use super::{History, ReferenceCurve, ReportError};
 
-/// Width and height of a picture in pixels.
+/// Width and height of a chart in pixels.
 const SIZE: (u32, u32) = (800, 400);
-/// plotters places everything at whole pixels: drawn this much larger, curves are smooth.
+/// plotters rounds to whole pixels, so charts are drawn this much larger for smooth curves.
 const SCALE: u32 = 4;
-/// The points of a line that are drawn at most; more could not be told apart.
+/// Maximum number of drawn points per line; more would not be visible.
 const MOST_POINTS: usize = 1600;
-/// Lines with fewer points than this show each.
+/// Lines with fewer points than this mark each point.
 const FEW_POINTS: usize = 40;
-/// Letters of a label, and rows of labels, above a picture.
+/// Maximum letters per label, and rows of labels, of the legend.
 const LABEL_LETTERS: usize = 32;
 const LEGEND_ROWS: usize = 5;
 
@@ -29,8 +29,8 @@ const ORANGE: RGBColor = RGBColor(213, 94, 0);
 const BLUE: RGBColor = RGBColor(0, 90, 160);
 const TEXT: RGBColor = RGBColor(60, 60, 60);
 const GRID: RGBColor = RGBColor(228, 228, 228);
-/// Told apart by colour-blind readers too (Okabe and Ito, "Color Universal Design", 2008; a
-/// brown and a grey for their yellow and black, and a darker blue).
+/// A palette for colour-blind readers (Okabe and Ito, "Color Universal Design", 2008), with brown and
+/// grey instead of yellow and black, and a darker blue.
 const PALETTE: [RGBColor; 8] = [
     BLUE,
     ORANGE,
@@ -46,8 +46,8 @@ type Point = (f64, f64);
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawingError = DrawingAreaErrorKind<std::io::Error>;
 
-/// The loss of each step and its moving mean over a twentieth of the steps; beside them those of a
-/// reference. `None` where there is no step with a finite loss.
+/// The loss per step with its moving mean over a twentieth of the steps, and the losses of a reference.
+/// `None` without a step with a finite loss.
 pub(super) fn loss(
     history: &History,
     reference: Option<&ReferenceCurve>,
@@ -59,9 +59,9 @@ pub(super) fn loss(
     let mut lines = Vec::new();
     let window = points.len() / 20;
     if window > 1 {
-        lines.push(Line::new("loss of a step", PALE_BLUE, 1, thin(&points)));
+        lines.push(Line::new("loss per step", PALE_BLUE, 1, thin(&points)));
     } else {
-        lines.push(Line::new("loss of a step", BLUE, 2, thin(&points)));
+        lines.push(Line::new("loss per step", BLUE, 2, thin(&points)));
     }
     if let Some(reference) = reference {
         let points = drawable(reference.points.iter().copied());
@@ -74,7 +74,7 @@ pub(super) fn loss(
     draw("loss", "loss", Zero::IfNear, &lines)
 }
 
-/// The learning rate of each step; `None` where there is no step.
+/// The learning rate per step; `None` without steps.
 pub(super) fn learning_rate(history: &History) -> Result<Option<String>, ReportError> {
     let rates = history
         .steps()
@@ -83,7 +83,7 @@ pub(super) fn learning_rate(history: &History) -> Result<Option<String>, ReportE
     draw("learning rate", "learning rate", Zero::Shown, &[line])
 }
 
-/// Every score of every evaluation, a line each; `None` where nothing was evaluated.
+/// The scores of all validations, a line per score; `None` without validations.
 pub(super) fn scores(history: &History) -> Result<Option<String>, ReportError> {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in history.evaluations().flat_map(|record| &record.scores) {
@@ -114,8 +114,8 @@ pub(super) fn scores(history: &History) -> Result<Option<String>, ReportError> {
     draw("scores", "score", Zero::Hidden, &lines)
 }
 
-/// The finite points, in the order of their steps, so near to zero or so far from it that
-/// differences and sums of them are finite and not subnormal.
+/// The finite points, in the order of their steps, clamped so that sums and differences are finite and
+/// not subnormal.
 fn drawable(points: impl Iterator<Item = Point>) -> Vec<Point> {
     let near = |value: f64| {
         if value.abs() < 1e-280 {
@@ -132,8 +132,8 @@ fn drawable(points: impl Iterator<Item = Point>) -> Vec<Point> {
     points
 }
 
-/// The lowest and the highest of as many neighbours each as leave [`MOST_POINTS`]: a line through
-/// them looks like one through all.
+/// Reduces points to at most [`MOST_POINTS`]: the lowest and the highest of each group of neighbours,
+/// whose line looks like that of all points.
 fn thin(points: &[Point]) -> Vec<Point> {
     if points.len() <= MOST_POINTS {
         return points.to_vec();
@@ -155,7 +155,7 @@ fn thin(points: &[Point]) -> Vec<Point> {
     thinned
 }
 
-/// Means of `window` neighbours, each drawn in their middle.
+/// Means of `window` neighbours, drawn at their middle.
 fn moving_mean(points: &[Point], window: usize) -> Vec<Point> {
     let windows: Vec<&[Point]> = points.windows(window).collect();
     let every = windows.len().div_ceil(MOST_POINTS).max(1);
@@ -190,7 +190,7 @@ struct Line {
 
 impl Line {
     fn new(label: &str, color: RGBColor, width: u32, points: Vec<Point>) -> Self {
-        // SVG, as XML, has no place for control characters.
+        // XML does not allow control characters.
         let mut letters: Vec<char> = label
             .chars()
             .map(|letter| if allowed(letter) { letter } else { ' ' })
@@ -212,7 +212,7 @@ impl Line {
         self.color.stroke_width(self.width * SCALE)
     }
 
-    /// A mark of the line at a place: a point of the chart, or a pixel of the legend.
+    /// A mark of the line at a point of the chart or a pixel of the legend.
     fn dot<P>(&self, dots: Dots, place: P) -> Circle<P, u32> {
         let style = match dots {
             Dots::Filled => self.color.filled(),
@@ -222,12 +222,12 @@ impl Line {
     }
 }
 
-/// Whether XML may hold a character.
+/// Whether XML allows a character.
 fn allowed(letter: char) -> bool {
     !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')
 }
 
-/// Draws lines over steps; `None` where they have no points.
+/// Draws lines over steps; `None` if they have no points.
 fn draw(
     name: &'static str,
     y_label: &str,
@@ -246,7 +246,7 @@ fn draw(
         name: format!("{}.svg", name.replace(' ', "_")),
         source: Box::new(source),
     })?;
-    // The size to show, which is not that of the coordinates, and a name for those who cannot see.
+    // The displayed size, unlike that of the coordinates, and a label for screen readers.
     let content = svg.split_once('>').map_or("", |(_, content)| content);
     let ((width, height), scale) = (SIZE, SCALE);
     Ok(Some(format!(
@@ -294,14 +294,13 @@ fn paint(svg: &mut String, y_label: &str, zero: Zero, lines: &[&Line]) -> Result
 }
 
 fn text_style(pixels: u32) -> TextStyle<'static> {
-    // plotters' size is that of the line: 1.24 times the letters'.
+    // The size in plotters is the line height: 1.24 times that of the letters.
     ("sans-serif", 1.24 * f64::from(pixels * SCALE))
         .into_font()
         .color(&TEXT)
 }
 
-/// Writes the lines' labels above, where there are several lines; the rest of the canvas is for
-/// them.
+/// Writes the legend at the top if there are several lines, and returns the rest of the canvas.
 fn legend<'a>(canvas: &Canvas<'a>, lines: &[&Line]) -> Result<Canvas<'a>, DrawingError> {
     const MARK: u32 = 22;
     const ROW: u32 = 20;
@@ -309,7 +308,7 @@ fn legend<'a>(canvas: &Canvas<'a>, lines: &[&Line]) -> Result<Canvas<'a>, Drawin
     if lines.len() < 2 {
         return Ok(canvas.clone());
     }
-    // About the width of 13 pixel letters; without fonts it cannot be measured.
+    // An estimate of the width of 13 pixel letters; it cannot be measured without fonts.
     let letters = lines.iter().map(|line| line.label.chars().count()).max();
     let cell = 7 * letters.unwrap_or(0) as u32 + MARK + 26;
     let columns = ((SIZE.0 - LEFT) / cell).max(1) as usize;

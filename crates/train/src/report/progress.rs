@@ -1,37 +1,37 @@
-//! A line now and then about a run.
+//! Progress lines of a run.
 
 use std::collections::VecDeque;
 
 use super::format::{duration, scientific, two_digits};
 use super::history::StepRecord;
 
-/// Seconds of training between two lines, at least.
+/// Minimum training time between two lines, in seconds.
 const INTERVAL: f64 = 5.0;
 
-/// Steps whose time tells how long the next ones take.
+/// Number of recent steps that estimate the time of the next ones.
 const RECENT_STEPS: usize = 20;
 
-/// Says now and then how a run goes:
+/// Prints the state of a run from time to time:
 ///
 /// `step 12/100  epoch 0.4/3  loss 0.4321  lr 1.2e-5  grad 0.81  1.9 s/step  438 tokens/s  2m 40s
 /// left`
 ///
-/// Loss and tokens per second are means since the line before. The time of a step, and with it the
-/// time left, is the median of the last 20 steps: the first ones, which compile kernels, and one
-/// that had to wait do not count. Validations are not in it.
+/// Loss and tokens/s are means since the previous line. The time of a step, and so the remaining time,
+/// is the median of the last 20 steps, which ignores outliers such as the first steps, which compile
+/// kernels. It does not include validations.
 ///
-/// Its clock is the time that the steps say they took.
+/// Its clock is the sum of the reported times of the steps.
 #[derive(Clone, Debug)]
 pub struct ProgressLine {
     total_steps: usize,
     epochs: usize,
-    /// Seconds of the last steps, the oldest first.
+    /// Seconds of the recent steps, the oldest first.
     recent: VecDeque<f64>,
     since_line: Interval,
     any_line: bool,
 }
 
-/// What happened since the line before.
+/// Sums since the previous line.
 #[derive(Clone, Debug, Default)]
 struct Interval {
     steps: usize,
@@ -42,7 +42,8 @@ struct Interval {
 }
 
 impl ProgressLine {
-    /// Of a run of so many optimiser steps, those before a resumption included, and epochs.
+    /// Progress of a run with these totals of optimiser steps and epochs, including those before a
+    /// resumption.
     #[must_use]
     pub fn new(total_steps: usize, epochs: usize) -> Self {
         Self {
@@ -54,8 +55,8 @@ impl ProgressLine {
         }
     }
 
-    /// Takes note of a step; returns a line if one is due: for the first step that is seen, then
-    /// after at least 5 s, and for the last step of the run.
+    /// Records a step. Returns a line if one is due: for the first step, after at least 5 s, and for
+    /// the last step of the run.
     pub fn line(&mut self, record: &StepRecord) -> Option<String> {
         self.take(record);
         let last = record.step >= self.total_steps;
@@ -102,7 +103,7 @@ impl ProgressLine {
         parts.join("  ")
     }
 
-    /// The median; of an even number of steps the mean of the two in the middle.
+    /// The median; for an even number of steps the mean of the middle two.
     fn step_seconds(&self) -> f64 {
         let mut seconds: Vec<f64> = self.recent.iter().copied().collect();
         seconds.sort_by(f64::total_cmp);

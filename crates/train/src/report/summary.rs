@@ -1,4 +1,4 @@
-//! What a run was and what came of it, and the files that show it.
+//! Summary of a run, and the report files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,22 +6,22 @@ use program::atomic_file;
 
 use super::{History, ReportError, html, plots};
 
-/// Half a unit of the last decimal that is shown: smaller differences are none.
+/// Half a unit of the last printed decimal: smaller differences count as 0.
 const SHOWN: f64 = 5e-5;
 
-/// What the rows of a file were for.
+/// Use of the rows of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataRole {
-    /// The weights were changed by them.
+    /// Training rows.
     Train,
-    /// Scores during the run, which choose the weights that are kept.
+    /// Rows of scores during the run, which choose the weights to keep.
     Validation,
-    /// Scores before and after the run, which choose nothing.
+    /// Rows of scores before and after the run, which choose nothing.
     Evaluation,
 }
 
 impl DataRole {
-    /// The role in a word: `training`, `validation` or `evaluation`.
+    /// The use in one word: `training`, `validation` or `evaluation`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,69 +35,68 @@ impl DataRole {
 /// A file of rows that a run read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFile {
-    /// What its rows were for.
+    /// Use of its rows.
     pub role: DataRole,
-    /// Where it was read from.
+    /// Path of the file.
     pub path: PathBuf,
-    /// The rows that were used.
+    /// Number of used rows.
     pub rows: u64,
-    /// The bad rows that were left out.
+    /// Number of skipped bad rows.
     pub skipped: u64,
 }
 
-/// The losses of another run, to be drawn beside this one's.
+/// The losses of another run, to draw next to this one's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceCurve {
-    /// What it is, in a few words.
+    /// Short label.
     pub label: String,
-    /// Steps, which may lie between whole ones, and the loss of each.
+    /// Pairs of step (may be fractional) and loss.
     pub points: Vec<(f64, f64)>,
 }
 
-/// What a run was given and what came of it.
+/// Input and result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSummary {
-    /// The model that was tuned: a name on the Hugging Face hub, or a folder.
+    /// The base model: a name on the Hugging Face hub, or a folder.
     pub base_model: String,
     /// The folder of the run, and of the tuned model.
     pub output: PathBuf,
-    /// The files that were read.
+    /// The files of rows.
     pub data: Vec<DataFile>,
-    /// The most tokens of a text that the tuned model reads.
+    /// Maximum number of tokens per text of the tuned model.
     pub max_length: usize,
-    /// The loss and its parameters in a line.
+    /// The loss and its parameters in one line.
     pub loss: String,
-    /// The names and values of all settings.
+    /// Names and values of all settings.
     pub settings: Vec<(String, String)>,
-    /// The scores of the base model, each better the higher it is; `None` where nothing was
-    /// measured.
+    /// Scores of the base model, of which higher is better; `None` without validation rows.
     pub before: Option<Vec<(String, f64)>>,
-    /// The scores of the tuned model.
+    /// Scores of the tuned model.
     pub after: Option<Vec<(String, f64)>>,
-    /// The steps that were made.
+    /// Number of optimiser steps.
     pub steps: usize,
-    /// The passes over the training data that were asked for.
+    /// Requested number of epochs; with a limit of steps the run may have made fewer.
     pub epochs: usize,
-    /// How long the training steps took, in seconds: without loading, validation and saving.
+    /// Seconds of training steps, without loading, validation and saving.
     pub seconds: f64,
-    /// Tokens, with padding, that were trained on in a second of these.
+    /// Tokens per second of training steps, with padding (counted even where the CPU computes none).
     pub tokens_per_second: f64,
-    /// The most memory that the process held; `None` where the system does not tell.
+    /// Peak memory of the process in bytes; `None` if the system does not report it.
     pub peak_memory_bytes: Option<u64>,
-    /// The device, in words.
+    /// Description of the device.
     pub device: String,
     /// The command line of the run.
     pub command: String,
-    /// The version of this program.
+    /// Version of this program.
     pub program_version: String,
-    /// What a reader should know before using the model.
+    /// Warnings for users of the model.
     pub warnings: Vec<String>,
-    /// Why the run ended before its last step; `None` where it did not.
+    /// Why the run ended before its last step; `None` if it did not.
     pub stopped: Option<String>,
 }
 
 impl RunSummary {
-    /// The scores before and after: those of the base model in their order, then new ones.
+    /// Scores before and after: those of the base model in order, then new ones.
     pub(super) fn score_changes(&self) -> Vec<ScoreChange<'_>> {
         let before = self.before.as_deref().unwrap_or_default();
         let after = self.after.as_deref().unwrap_or_default();
@@ -120,12 +119,12 @@ impl RunSummary {
         changes
     }
 
-    /// How the run ended, in a sentence.
+    /// How the run ended, in one sentence.
     pub(super) fn ending(&self) -> String {
         let steps = counted(self.steps as u64, "step");
         match &self.stopped {
-            Some(reason) => format!("The run ended early, after {steps}: {reason}"),
-            None => format!("The run made all of its {steps}."),
+            Some(reason) => format!("The run stopped early, after {steps}: {reason}"),
+            None => format!("The run completed all {steps}."),
         }
     }
 }
@@ -134,19 +133,19 @@ impl RunSummary {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ScoreChange<'a> {
     pub(super) name: &'a str,
-    /// `None` where it was not measured.
+    /// `None` if not measured.
     pub(super) before: Option<f64>,
-    /// `None` where it was not measured.
+    /// `None` if not measured.
     pub(super) after: Option<f64>,
 }
 
 impl ScoreChange<'_> {
-    /// After less before; `None` where one was not measured.
+    /// After minus before; `None` if one was not measured.
     pub(super) fn difference(&self) -> Option<f64> {
         Some(self.after? - self.before?)
     }
 
-    /// Whether the score fell, as far as four decimals show it, or is no longer defined.
+    /// Whether the score dropped, in its first four decimals, or is not finite any more.
     pub(super) fn is_worse(&self) -> bool {
         match (self.before, self.after) {
             (Some(before), Some(after)) => {
@@ -156,13 +155,13 @@ impl ScoreChange<'_> {
         }
     }
 
-    /// Whether the score rose, as far as four decimals show it.
+    /// Whether the score rose, in its first four decimals.
     pub(super) fn is_better(&self) -> bool {
         self.difference()
             .is_some_and(|difference| difference > SHOWN)
     }
 
-    /// What became worse, without the score's name; `None` where nothing did.
+    /// The drop of the score as a sentence without its name; `None` if it did not drop.
     pub(super) fn fall(&self) -> Option<String> {
         let (Some(before), Some(after)) = (self.before, self.after) else {
             return None;
@@ -172,23 +171,23 @@ impl ScoreChange<'_> {
         }
         Some(if after.is_finite() {
             let difference = before - after;
-            format!("became worse: it fell by {difference:.4}, from {before:.4} to {after:.4}.")
+            format!("dropped by {difference:.4}, from {before:.4} to {after:.4}.")
         } else {
-            format!("became worse: it was {before:.4} and is no longer a number.")
+            format!("dropped: it was {before:.4} and is now NaN or infinite.")
         })
     }
 }
 
-/// A score with four decimals, or why there is none.
+/// A score with four decimals, or the reason for a missing one.
 pub(super) fn score(value: Option<f64>) -> String {
     match value {
         Some(value) if value.is_finite() => format!("{value:.4}"),
-        Some(_) => "not a number".to_owned(),
+        Some(_) => "not finite".to_owned(),
         None => "not measured".to_owned(),
     }
 }
 
-/// A difference with its sign and four decimals; empty where there is none.
+/// A difference with sign and four decimals; empty if undefined.
 pub(super) fn difference(value: Option<f64>) -> String {
     match value {
         Some(value) if value.abs() <= SHOWN => "0.0000".to_owned(),
@@ -197,13 +196,13 @@ pub(super) fn difference(value: Option<f64>) -> String {
     }
 }
 
-/// A number and what it counts, with an s where it is not one: `12,345 rows`.
+/// A number with its unit in singular or plural: `12,345 rows`.
 pub(super) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", thousands(number))
 }
 
-/// A number with its thousands set apart: `12,345`.
+/// A number with thousands separators: `12,345`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -216,13 +215,13 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
-/// Writes `report.html` into the folder, and the pictures it shows for other uses: `loss.svg`,
-/// `learning_rate.svg` and `scores.svg`, each if there is something to draw. Every file appears
-/// whole, and replaces one of its name.
+/// Writes `report.html` into the folder, and its charts as separate files: `loss.svg`,
+/// `learning_rate.svg` and `scores.svg`, each if it has data. Writes every file atomically and replaces
+/// existing ones.
 ///
 /// # Errors
 ///
-/// A picture that cannot be drawn, a file that cannot be written.
+/// A chart cannot be drawn, or a file cannot be written.
 pub fn write_report(
     folder: &Path,
     summary: &RunSummary,
@@ -248,7 +247,7 @@ pub fn write_report(
     write_file(&folder.join("report.html"), &page)
 }
 
-/// Writes a file that appears whole.
+/// Writes a file atomically.
 fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
     atomic_file::write(path, text.as_bytes()).map_err(ReportError::io(path))
 }
@@ -259,7 +258,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
-    pub(in super::super) fn awkward() -> RunSummary {
+    pub(in super::super) fn edge_case() -> RunSummary {
         let scores = |a: f64, b: f64| {
             vec![
                 ("ndcg@10".to_owned(), a),
@@ -383,7 +382,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("report.html"), "old").unwrap();
-        write_report(folder.path(), &awkward(), &sample(), None).unwrap();
+        write_report(folder.path(), &edge_case(), &sample(), None).unwrap();
         let mut names: Vec<String> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,9 +1,9 @@
-//! What can be seen of the options as they were written.
+//! Checks of the options before defaults are filled in.
 
 use crate::error::TrainError;
 use crate::options::FitOptions;
 
-/// What the command line refuses by itself, in a config file.
+/// Refuses in a config file the combinations that clap refuses on the command line.
 pub(super) fn check_choices(options: &FitOptions) -> Result<(), TrainError> {
     for (one, other, both) in [
         (
@@ -19,14 +19,14 @@ pub(super) fn check_choices(options: &FitOptions) -> Result<(), TrainError> {
     ] {
         if both {
             return Err(TrainError::Usage(format!(
-                "{one} and {other} exclude each other; leave one of them out"
+                "{one} and {other} exclude each other: leave one out"
             )));
         }
     }
     Ok(())
 }
 
-/// TOML, in which settings are kept, has no larger numbers: said now, not when the run is done.
+/// Refuses numbers that TOML cannot hold, before the run instead of at its end.
 pub(super) fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
     let size = |value: Option<usize>| value.map(|value| value as u64);
     let matryoshka = options.matryoshka.iter().max().copied();
@@ -41,7 +41,7 @@ pub(super) fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
         ("--batch-size", size(options.batch_size)),
         ("--mini-batch-size", size(options.mini_batch_size)),
         ("--accumulation", size(options.accumulation)),
-        ("--lanes", size(options.lanes)),
+        ("--replicas", size(options.replicas)),
         ("--seed", options.seed),
         ("--eval-steps", size(options.eval_steps)),
         ("--patience", size(options.patience)),
@@ -49,7 +49,7 @@ pub(super) fn check_sizes(options: &FitOptions) -> Result<(), TrainError> {
     ] {
         if let Some(value) = value.filter(|&value| i64::try_from(value).is_err()) {
             return Err(TrainError::Usage(format!(
-                "{name} is at most {}, not {value}",
+                "{name} must be at most {}, not {value}",
                 i64::MAX
             )));
         }

@@ -1,4 +1,4 @@
-//! Settings that come from more than one option.
+//! Settings that depend on more than one option.
 
 use model::{Device, LowRankConfig};
 
@@ -8,13 +8,13 @@ use crate::losses::{Loss, Matryoshka, Objective};
 use crate::options::FitOptions;
 use crate::step::Activations;
 
-/// Name of the cached form of ranking losses in sentence-transformers.
+/// Prefix of losses with GradCache, as in sentence-transformers.
 const CACHED: &str = "cached-";
 
-/// Texts held at a time in the cached form unless set (sentence-transformers' default).
+/// Default number of texts per micro-batch of GradCache (sentence-transformers').
 const DEFAULT_MINI_BATCH: usize = 32;
 
-/// The loss with its parameters, which are filled in.
+/// The loss; fills in the defaults of its parameters.
 pub(super) fn objective(options: &mut FitOptions) -> Result<Objective, TrainError> {
     let name = options.loss.clone().unwrap_or_default();
     let plain = match name.strip_prefix(CACHED) {
@@ -35,7 +35,9 @@ pub(super) fn objective(options: &mut FitOptions) -> Result<Objective, TrainErro
     options.margin = loss.margin();
     let mut objective = Objective::new(loss);
     if options.matryoshka.contains(&0) {
-        return Err(TrainError::Usage("--matryoshka is at least 1".to_owned()));
+        return Err(TrainError::Usage(
+            "--matryoshka must be at least 1".to_owned(),
+        ));
     }
     if !options.matryoshka.is_empty() {
         let mut matryoshka = Matryoshka::new(options.matryoshka.clone());
@@ -45,10 +47,10 @@ pub(super) fn objective(options: &mut FitOptions) -> Result<Objective, TrainErro
         objective = objective.with_matryoshka(matryoshka);
     } else if !options.matryoshka_weights.is_empty() {
         return Err(TrainError::Usage(
-            "--matryoshka-weights needs --matryoshka with the dimensions".to_owned(),
+            "--matryoshka-weights needs the dimensions: give --matryoshka".to_owned(),
         ));
     }
-    // The width of the vectors is not known before the model is.
+    // The width of the vectors is known only after the model is loaded.
     objective.validate(usize::MAX)?;
     Ok(objective)
 }
@@ -66,7 +68,7 @@ pub(super) fn devices(options: &FitOptions) -> Result<Vec<Device>, TrainError> {
             let auto = devices.contains(&Device::Auto);
             if auto || devices.windows(2).any(|two| kind(&two[0]) != kind(&two[1])) {
                 return Err(TrainError::Usage(
-                    "--devices are all of one kind, as cuda:0,cuda:1".to_owned(),
+                    "--devices must be of one kind, for example cuda:0,cuda:1".to_owned(),
                 ));
             }
             for (place, device) in devices.iter().enumerate() {
@@ -83,19 +85,19 @@ pub(super) fn devices(options: &FitOptions) -> Result<Vec<Device>, TrainError> {
     }
 }
 
-/// Which weights are trained; the settings of adapters are filled in.
+/// The weights to train; fills in the defaults of adapters.
 pub(super) fn trained(options: &mut FitOptions) -> Result<Trained, TrainError> {
     let seed = options.seed.unwrap_or_default();
     match (options.lora, options.freeze) {
         (Some(_), Some(_)) => Err(TrainError::Usage(
-            "--lora leaves all weights as they are: --freeze has no meaning beside it".to_owned(),
+            "--lora already freezes all weights: leave --freeze out".to_owned(),
         )),
-        (Some(0), None) => Err(TrainError::Usage("--lora is at least 1".to_owned())),
+        (Some(0), None) => Err(TrainError::Usage("--lora must be at least 1".to_owned())),
         (Some(rank), None) => {
             let alpha = *options.lora_alpha.get_or_insert(2.0 * rank as f64);
             if !(alpha.is_finite() && alpha > 0.0) {
                 return Err(TrainError::Usage(format!(
-                    "--lora-alpha is above 0, not {alpha}"
+                    "--lora-alpha must be above 0, not {alpha}"
                 )));
             }
             let config = LowRankConfig { rank, alpha, seed };
@@ -110,18 +112,18 @@ pub(super) fn trained(options: &mut FitOptions) -> Result<Trained, TrainError> {
     }
 }
 
-/// What is kept between the passes.
+/// The activations to keep between the passes.
 pub(super) fn activations(options: &FitOptions) -> Activations {
     let layers = options.checkpointing == Some(true);
     match (options.mini_batch_size.is_some(), layers) {
-        (false, false) => Activations::Kept,
-        (false, true) => Activations::LayerInputs,
-        (true, false) => Activations::Forgotten,
-        (true, true) => Activations::ForgottenAndLayerInputs,
+        (false, false) => Activations::Stored,
+        (false, true) => Activations::Checkpointed,
+        (true, false) => Activations::GradCache,
+        (true, true) => Activations::GradCacheCheckpointed,
     }
 }
 
-/// A value of a flag, or wrong usage that names the flag.
+/// The value of a flag, or a usage error that names the flag.
 pub(super) fn usage<T, E: std::fmt::Display>(
     flag: &str,
     result: Result<T, E>,

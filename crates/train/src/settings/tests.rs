@@ -1,6 +1,6 @@
-//! What can be set, and what cannot.
+//! Valid and invalid settings.
 
-use program::Failure as _;
+use program::ProgramError as _;
 
 use super::*;
 use crate::data::Example;
@@ -24,7 +24,7 @@ fn refused(change: impl FnOnce(&mut FitOptions), word: &str) {
 }
 
 #[test]
-fn without_arguments_the_seed_is_trained_as_it_was() {
+fn without_arguments_the_demo_pairs_have_their_own_defaults() {
     let settings = Settings::resolve(FitOptions::default()).unwrap();
     assert_eq!(settings.objective.loss, Loss::MeanSquaredError);
     assert_eq!(settings.learning_rate, 1e-5);
@@ -36,19 +36,19 @@ fn without_arguments_the_seed_is_trained_as_it_was() {
 fn files_are_trained_with_negatives_of_the_batch_and_no_text_twice() {
     let settings = resolve(|_| ()).unwrap();
     assert_eq!(settings.sampler, SamplerKind::NoDuplicates);
-    assert_eq!(settings.activations, Activations::Kept);
+    assert_eq!(settings.activations, Activations::Stored);
     let needs = settings.objective.loss.needs();
     assert!(needs.in_batch_negatives);
 }
 
 #[test]
-fn the_cached_form_holds_a_part_of_the_batch() {
+fn cached_losses_use_grad_cache() {
     let settings = resolve(|options| {
         options.loss = Some("cached-multiple-negatives-ranking".to_owned());
     })
     .unwrap();
     assert_eq!(settings.mini_batch_size, Some(32));
-    assert_eq!(settings.activations, Activations::Forgotten);
+    assert_eq!(settings.activations, Activations::GradCache);
     assert!(settings.objective.loss.needs().in_batch_negatives);
 }
 
@@ -64,7 +64,7 @@ fn resolved_settings_resolve_to_themselves() {
 }
 
 #[test]
-fn what_cannot_be_is_named() {
+fn invalid_settings_are_named() {
     refused(|options| options.output = None, "--output");
     refused(|options| options.loss = Some("mnlr".to_owned()), "--loss");
     refused(|options| options.batch_size = Some(0), "--batch-size");
@@ -75,7 +75,7 @@ fn what_cannot_be_is_named() {
     refused(|options| options.epochs = Some(0), "--epochs");
     refused(|options| options.margin = Some(1.0), "--margin");
     refused(|options| options.max_length = Some(0), "--max-length");
-    refused(|options| options.lanes = Some(0), "--lanes");
+    refused(|options| options.replicas = Some(0), "--replicas");
     refused(|options| options.workers = Some(1_000_000_000), "--workers");
     refused(
         |options| options.group_column = Some("product".to_owned()),
@@ -105,7 +105,7 @@ fn what_cannot_be_is_named() {
 }
 
 #[test]
-fn what_the_command_line_excludes_a_file_does_not_combine() {
+fn a_file_cannot_combine_settings_that_exclude_each_other() {
     refused(
         |options| {
             options.split = Some(0.1);

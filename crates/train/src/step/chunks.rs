@@ -1,48 +1,49 @@
-//! Which texts of a batch go through the network together, and what is kept of them.
+//! Micro-batches of a batch, and the activations to keep of them.
 
 use model::TokenBatch;
 use model::batch::{BatchLimit, plan_batches};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::TrainingBatch;
-use crate::random::mix;
+use crate::random::derive_seed;
 
-/// What is kept of the forward pass until the gradients come back.
+/// Activations kept between the forward and the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activations {
-    /// Everything: the fastest, and the most memory.
+    /// All activations: the fastest, with the most memory.
     #[default]
-    Kept,
+    Stored,
     /// The input of every layer (gradient checkpointing; Chen et al., "Training Deep Nets with
-    /// Sublinear Memory Cost", 2016). Each layer is computed a second time.
-    LayerInputs,
-    /// Nothing but the vectors (GradCache): the memory of one chunk, however large the batch. The
-    /// network is computed a second time.
-    Forgotten,
-    /// Nothing but the vectors, and of a chunk on its way back the input of every layer: the least
-    /// memory, and two more forward passes.
-    ForgottenAndLayerInputs,
+    /// Sublinear Memory Cost", 2016). Computes each layer twice.
+    Checkpointed,
+    /// Only the vectors (GradCache). The network needs the memory of one micro-batch for any batch
+    /// size; the loss still holds its own values for the whole batch. Computes the network twice.
+    GradCache,
+    /// Only the vectors and, during the backward pass of a micro-batch, the input of every layer: the
+    /// least memory, with two more forward passes.
+    GradCacheCheckpointed,
 }
 
 /// Texts that go through the network together.
-pub(super) struct Chunk {
-    /// Where they stand in the batch.
+pub(super) struct MicroBatch {
+    /// Their positions in the batch.
     pub(super) texts: Vec<usize>,
     pub(super) tokens: TokenBatch,
-    /// Of dropout: the same in every pass over the chunk.
+    /// Seed of dropout, the same in every pass over the micro-batch.
     pub(super) seed: u64,
 }
 
-/// Cuts a batch into chunks, longest texts first: small enough that each of `lanes` has one.
-pub(super) fn plan(
+/// Cuts a batch into micro-batches, longest texts first, of at most the tokens of the batch divided
+/// by `replicas`.
+pub(super) fn plan_micro_batches(
     batch: &TrainingBatch,
     limit: BatchLimit,
-    lanes: usize,
+    replicas: usize,
     pad_token_id: u32,
-) -> Vec<Chunk> {
+) -> Vec<MicroBatch> {
     let lengths: Vec<usize> = batch.texts.iter().map(Vec::len).collect();
-    let share = lengths.iter().sum::<usize>().div_ceil(lanes.max(1));
+    let share = lengths.iter().sum::<usize>().div_ceil(replicas.max(1));
     let limit = BatchLimit {
         tokens: limit.tokens.min(share),
         ..limit
@@ -52,30 +53,33 @@ pub(super) fn plan(
         .enumerate()
         .map(|(index, texts)| {
             let ids = texts.iter().map(|&text| batch.texts[text].as_slice());
-            Chunk {
+            MicroBatch {
                 tokens: TokenBatch::new(ids, pad_token_id),
-                seed: mix(batch.seed, index as u64),
+                seed: derive_seed(batch.seed, index as u64),
                 texts,
             }
         })
         .collect()
 }
 
-/// Deals chunks to lanes. The dealing is fixed, so that sums always run in the same order; chunks
-/// come sorted by size, and going back and forth evens the lanes out.
-pub(super) fn deal(chunks: Vec<Chunk>, lanes: usize) -> Vec<Vec<Chunk>> {
-    let lanes = lanes.clamp(1, chunks.len().max(1));
-    let mut dealt: Vec<Vec<Chunk>> = (0..lanes).map(|_| Vec::new()).collect();
-    for (index, chunk) in chunks.into_iter().enumerate() {
-        let (round, place) = (index / lanes, index % lanes);
-        let lane = if round % 2 == 0 {
+/// Assigns micro-batches to replicas. The assignment is fixed, so sums always run in the same order.
+/// Micro-batches come sorted by size, and alternating directions balance the replicas.
+pub(super) fn assign_to_replicas(
+    micro_batches: Vec<MicroBatch>,
+    replicas: usize,
+) -> Vec<Vec<MicroBatch>> {
+    let replicas = replicas.clamp(1, micro_batches.len().max(1));
+    let mut assigned: Vec<Vec<MicroBatch>> = (0..replicas).map(|_| Vec::new()).collect();
+    for (index, micro_batch) in micro_batches.into_iter().enumerate() {
+        let (round, place) = (index / replicas, index % replicas);
+        let replica = if round % 2 == 0 {
             place
         } else {
-            lanes - 1 - place
+            replicas - 1 - place
         };
-        dealt[lane].push(chunk);
+        assigned[replica].push(micro_batch);
     }
-    dealt
+    assigned
 }
 
 #[cfg(test)]
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_is_in_one_chunk_and_every_chunk_on_one_lane() {
+    fn every_text_is_in_one_micro_batch_of_one_replica() {
         let batch = TrainingBatch {
             texts: (1..=9).map(|length| vec![7; length]).collect(),
             rows: 9,
@@ -93,26 +97,30 @@ mod tests {
             tokens: 12,
             texts: 3,
         };
-        let dealt = deal(plan(&batch, limit, 2, 1), 2);
-        assert_eq!(dealt.len(), 2);
-        let mut texts: Vec<usize> = dealt
+        let assigned = assign_to_replicas(plan_micro_batches(&batch, limit, 2, 1), 2);
+        assert_eq!(assigned.len(), 2);
+        let mut texts: Vec<usize> = assigned
             .iter()
             .flatten()
-            .flat_map(|chunk| chunk.texts.clone())
+            .flat_map(|micro_batch| micro_batch.texts.clone())
             .collect();
         texts.sort_unstable();
         assert_eq!(texts, (0..9).collect::<Vec<_>>());
-        let mut seeds: Vec<u64> = dealt.iter().flatten().map(|chunk| chunk.seed).collect();
-        let chunks = seeds.len();
+        let mut seeds: Vec<u64> = assigned
+            .iter()
+            .flatten()
+            .map(|micro_batch| micro_batch.seed)
+            .collect();
+        let micro_batches = seeds.len();
         seeds.sort_unstable();
         seeds.dedup();
-        assert_eq!(seeds.len(), chunks);
+        assert_eq!(seeds.len(), micro_batches);
     }
 
     #[test]
-    fn an_empty_batch_has_one_idle_lane() {
-        let dealt = deal(Vec::new(), 4);
-        assert_eq!(dealt.len(), 1);
-        assert!(dealt[0].is_empty());
+    fn an_empty_batch_has_one_idle_replica() {
+        let assigned = assign_to_replicas(Vec::new(), 4);
+        assert_eq!(assigned.len(), 1);
+        assert!(assigned[0].is_empty());
     }
 }

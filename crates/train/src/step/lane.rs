@@ -1,4 +1,4 @@
-//! A copy of the model that carries some of a batch's chunks forth and back.
+//! A model replica, which runs the forward and backward pass of some micro-batches.
 
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -7,20 +7,20 @@ use burn::tensor::{Int, Tensor, TensorData};
 use model::{EncoderOps, TrainingBackend};
 use model::{SentenceModel, with_dropout_seed};
 
-use super::chunks::{Activations, Chunk};
-use super::layer_by_layer::{self, LayerInputs, pull};
+use super::chunks::{Activations, MicroBatch};
+use super::layer_by_layer::{self, LayerInputs, vector_jacobian_product};
 
-/// Where the random numbers of dropout come from.
+/// Source of the random numbers of dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropping {
-    /// From the thread that computes: lanes can run side by side on one device.
-    Thread,
-    /// From the device's own generator: masks need not be carried to a GPU.
+pub enum DropoutRng {
+    /// The computing thread on the host: replicas can run in parallel on one device.
+    Host,
+    /// The generator of the device: no masks are copied to a GPU.
     Device,
 }
 
-impl Dropping {
-    /// Does `task` with dropout that begins at `seed`.
+impl DropoutRng {
+    /// Runs `task` with dropout seeded by `seed`.
     pub(super) fn run<B: EncoderOps, T>(
         self,
         seed: u64,
@@ -28,7 +28,7 @@ impl Dropping {
         task: impl FnOnce() -> T,
     ) -> T {
         match self {
-            Self::Thread => with_dropout_seed(seed, task),
+            Self::Host => with_dropout_seed(seed, task),
             Self::Device => {
                 B::seed(device, seed);
                 task()
@@ -37,17 +37,17 @@ impl Dropping {
     }
 }
 
-/// One lane of a step.
+/// One model replica of a step.
 ///
-/// Its model is a fork: the same numbers under leaves of its own, so that the graphs of lanes have
-/// nothing in common and can be walked at the same time.
-pub(super) struct Lane<B: TrainingBackend> {
+/// Its model is a fork: the same values under separate leaves, so the graphs of replicas share nothing
+/// and can run backward in parallel.
+pub(super) struct Replica<B: TrainingBackend> {
     model: SentenceModel<B>,
     device: B::Device,
-    chunks: Vec<Chunk>,
+    micro_batches: Vec<MicroBatch>,
     kept: Vec<Kept<B>>,
     activations: Activations,
-    dropping: Dropping,
+    dropout_rng: DropoutRng,
 }
 
 enum Kept<B: TrainingBackend> {
@@ -56,67 +56,70 @@ enum Kept<B: TrainingBackend> {
     Nothing,
 }
 
-impl<B: TrainingBackend> Lane<B> {
+impl<B: TrainingBackend> Replica<B> {
     pub(super) fn new(
         model: &SentenceModel<B>,
         device: B::Device,
-        chunks: Vec<Chunk>,
+        micro_batches: Vec<MicroBatch>,
         activations: Activations,
-        dropping: Dropping,
+        dropout_rng: DropoutRng,
     ) -> Self {
         Self {
             model: model.clone().fork(&device),
             device,
-            chunks,
+            micro_batches,
             kept: Vec::new(),
             activations,
-            // Two passes of a device's own generator, with and without autodiff, are not the same.
-            dropping: match activations {
-                Activations::Kept => dropping,
-                _ => Dropping::Thread,
+            // Recomputation must drop the same elements; the device's generator draws nothing in the
+            // pass without autodiff.
+            dropout_rng: match activations {
+                Activations::Stored => dropout_rng,
+                _ => DropoutRng::Host,
             },
         }
     }
 
-    /// Where the texts of [`forward`](Self::forward)'s rows stand in the batch.
+    /// Positions in the batch of the texts of [`forward`](Self::forward)'s rows.
     pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {
-        self.chunks
+        self.micro_batches
             .iter()
-            .flat_map(|chunk| chunk.texts.iter().copied())
+            .flat_map(|micro_batch| micro_batch.texts.iter().copied())
     }
 
-    /// Tokens, padding included.
+    /// Number of tokens, with padding (counted even where the CPU computes none).
     pub(super) fn tokens(&self) -> usize {
-        self.chunks
+        self.micro_batches
             .iter()
-            .map(|chunk| chunk.tokens.texts() * chunk.tokens.length())
+            .map(|micro_batch| micro_batch.tokens.texts() * micro_batch.tokens.length())
             .sum()
     }
 
-    /// The vectors of this lane's texts, chunk by chunk: `[texts, width]`.
+    /// The vectors of this replica's texts, in the order of its micro-batches: `[texts, width]`.
     pub(super) fn forward(&mut self) -> Tensor<B::InnerBackend, 2> {
-        let mut vectors = Vec::with_capacity(self.chunks.len());
-        // Passes that will be forgotten run below autodiff: it holds a graph until it is walked back.
+        let mut vectors = Vec::with_capacity(self.micro_batches.len());
+        // Passes that are computed twice run without autodiff first, so that no graph is kept.
         let plain = self.model.valid();
-        for chunk in &self.chunks {
+        for micro_batch in &self.micro_batches {
             let (rows, kept) = match self.activations {
-                Activations::Kept => {
-                    let rows = self.through(chunk);
+                Activations::Stored => {
+                    let rows = self.forward_graph(micro_batch);
                     (rows.clone().inner(), Kept::Graph(rows))
                 }
-                Activations::LayerInputs => {
-                    let (rows, inputs) = self.layers_forth(&plain, chunk);
+                Activations::Checkpointed => {
+                    let (rows, inputs) = self.forward_layers(&plain, micro_batch);
                     (rows, Kept::Layers(inputs))
                 }
-                Activations::Forgotten => {
-                    let forward = || plain.forward_batch(&chunk.tokens);
-                    let rows =
-                        self.dropping
-                            .run::<B::InnerBackend, _>(chunk.seed, &self.device, forward);
+                Activations::GradCache => {
+                    let forward = || plain.forward_batch(&micro_batch.tokens);
+                    let rows = self.dropout_rng.run::<B::InnerBackend, _>(
+                        micro_batch.seed,
+                        &self.device,
+                        forward,
+                    );
                     (rows, Kept::Nothing)
                 }
-                Activations::ForgottenAndLayerInputs => {
-                    let (rows, _) = self.layers_forth(&plain, chunk);
+                Activations::GradCacheCheckpointed => {
+                    let (rows, _) = self.forward_layers(&plain, micro_batch);
                     (rows, Kept::Nothing)
                 }
             };
@@ -126,69 +129,82 @@ impl<B: TrainingBackend> Lane<B> {
         Tensor::cat(vectors, 0)
     }
 
-    /// The gradients of the parameters, from those of [`forward`](Self::forward)'s rows.
+    /// The gradients of the parameters, from those of the rows of [`forward`](Self::forward).
     pub(super) fn backward(mut self, of_vectors: Tensor<B::InnerBackend, 2>) -> GradientsParams {
         let mut sum = GradientsAccumulator::<SentenceModel<B>>::new();
         let mut graphs: Option<Tensor<B, 1>> = None;
         let mut begin = 0;
-        for (chunk, kept) in self.chunks.iter().zip(std::mem::take(&mut self.kept)) {
-            let of_rows = of_vectors.clone().narrow(0, begin, chunk.texts.len());
-            begin += chunk.texts.len();
+        for (micro_batch, kept) in self
+            .micro_batches
+            .iter()
+            .zip(std::mem::take(&mut self.kept))
+        {
+            let of_rows = of_vectors.clone().narrow(0, begin, micro_batch.texts.len());
+            begin += micro_batch.texts.len();
             match kept {
-                // One walk back over all graphs of the lane adds up gradients as it goes.
+                // One backward pass over all graphs of the replica adds up the gradients.
                 Kept::Graph(rows) => {
-                    let part = pull(rows, of_rows);
+                    let part = vector_jacobian_product(rows, of_rows);
                     graphs = Some(match graphs {
                         Some(total) => total + part,
                         None => part,
                     });
                 }
                 Kept::Layers(inputs) => {
-                    let gradients = self.layers_back(chunk, inputs, of_rows);
+                    let gradients = self.backward_layers(micro_batch, inputs, of_rows);
                     sum.accumulate(&self.model, gradients);
                 }
-                Kept::Nothing if self.activations == Activations::ForgottenAndLayerInputs => {
-                    let (_, inputs) = self.layers_forth(&self.model.valid(), chunk);
-                    let gradients = self.layers_back(chunk, inputs, of_rows);
+                Kept::Nothing if self.activations == Activations::GradCacheCheckpointed => {
+                    let (_, inputs) = self.forward_layers(&self.model.valid(), micro_batch);
+                    let gradients = self.backward_layers(micro_batch, inputs, of_rows);
                     sum.accumulate(&self.model, gradients);
                 }
                 Kept::Nothing => {
-                    let rows = self.through(chunk);
-                    sum.accumulate(&self.model, self.graph_back(pull(rows, of_rows)));
+                    let rows = self.forward_graph(micro_batch);
+                    sum.accumulate(
+                        &self.model,
+                        self.backward_graph(vector_jacobian_product(rows, of_rows)),
+                    );
                 }
             }
         }
         match graphs {
-            Some(total) => self.graph_back(total),
+            Some(total) => self.backward_graph(total),
             None => sum.grads(),
         }
     }
 
-    fn through(&self, chunk: &Chunk) -> Tensor<B, 2> {
-        self.dropping.run::<B, _>(chunk.seed, &self.device, || {
-            self.model.forward_batch(&chunk.tokens)
-        })
+    fn forward_graph(&self, micro_batch: &MicroBatch) -> Tensor<B, 2> {
+        self.dropout_rng
+            .run::<B, _>(micro_batch.seed, &self.device, || {
+                self.model.forward_batch(&micro_batch.tokens)
+            })
     }
 
-    fn layers_forth(
+    fn forward_layers(
         &self,
         plain: &SentenceModel<B::InnerBackend>,
-        chunk: &Chunk,
+        micro_batch: &MicroBatch,
     ) -> (Tensor<B::InnerBackend, 2>, LayerInputs<B::InnerBackend>) {
-        layer_by_layer::forward(plain, &chunk.tokens, chunk.seed, self.dropping)
+        layer_by_layer::forward(
+            plain,
+            &micro_batch.tokens,
+            micro_batch.seed,
+            self.dropout_rng,
+        )
     }
 
-    fn layers_back(
+    fn backward_layers(
         &self,
-        chunk: &Chunk,
+        micro_batch: &MicroBatch,
         inputs: LayerInputs<B::InnerBackend>,
         of_rows: Tensor<B::InnerBackend, 2>,
     ) -> GradientsParams {
-        let (tokens, seed) = (&chunk.tokens, chunk.seed);
-        layer_by_layer::backward(&self.model, tokens, inputs, of_rows, seed, self.dropping)
+        let (tokens, seed) = (&micro_batch.tokens, micro_batch.seed);
+        layer_by_layer::backward(&self.model, tokens, inputs, of_rows, seed, self.dropout_rng)
     }
 
-    fn graph_back(&self, total: Tensor<B, 1>) -> GradientsParams {
+    fn backward_graph(&self, total: Tensor<B, 1>) -> GradientsParams {
         GradientsParams::from_grads(total.backward(), &self.model)
     }
 }
@@ -201,7 +217,7 @@ pub(super) fn select<B: EncoderOps>(vectors: Tensor<B, 2>, positions: &[usize]) 
     vectors.select(0, Tensor::<B, 1, Int>::from_data(indices, &device))
 }
 
-/// Whether any parameter of `module` is trained.
+/// Whether any parameter of `module` is trainable.
 pub(super) fn is_trainable<B: TrainingBackend, M: AutodiffModule<B>>(module: &M) -> bool {
     struct Any(bool);
     impl<B: EncoderOps> ModuleVisitor<B> for Any {

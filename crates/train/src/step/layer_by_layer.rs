@@ -1,8 +1,8 @@
 //! Gradient checkpointing: the forward pass keeps the input of every layer, and the backward pass
 //! computes each layer again.
 //!
-//! burn's own strategy (`Autodiff<B, BalancedCheckpointing>`) recomputes single element-wise
-//! operations and keeps every matrix product; here the activations of one layer live at a time.
+//! burn's strategy (`Autodiff<B, BalancedCheckpointing>`) recomputes only element-wise operations and
+//! keeps the result of every matmul. This one holds the activations of one layer at a time.
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
@@ -10,32 +10,33 @@ use burn::tensor::backend::Backend;
 use model::attention::AttentionContext;
 use model::{EncoderOps, MpNet, SentenceModel, TokenBatch, TrainingBackend};
 
-use super::lane::{Dropping, is_trainable};
-use crate::random::mix;
+use super::lane::{DropoutRng, is_trainable};
+use crate::random::derive_seed;
 
-/// What the forward pass keeps.
+/// Activations that the forward pass keeps.
 pub(super) struct LayerInputs<B: Backend> {
-    /// The input of every layer, and the output of the last: `[rows, hidden]` each, as
-    /// [`MpNet::embed_batch`] lays them.
+    /// The input of every layer, and the output of the last: `[rows, hidden]` each, in
+    /// the layout of [`MpNet::embed_batch`].
     states: Vec<Tensor<B, 2>>,
 }
 
-/// The vectors of a chunk, without a graph behind them.
+/// The vectors of a micro-batch, without an autodiff graph.
 pub(super) fn forward<B: EncoderOps>(
     model: &SentenceModel<B>,
     tokens: &TokenBatch,
     seed: u64,
-    dropping: Dropping,
+    dropout_rng: DropoutRng,
 ) -> (Tensor<B, 2>, LayerInputs<B>) {
     let network = &model.network;
     let device = network.device();
     let bias = network.position_bias(tokens.length());
-    let (hidden, context) =
-        dropping.run::<B, _>(mix(seed, 0), &device, || network.embed_batch(tokens, bias));
+    let (hidden, context) = dropout_rng.run::<B, _>(derive_seed(seed, 0), &device, || {
+        network.embed_batch(tokens, bias)
+    });
     let mut states = vec![hidden];
     for (index, layer) in network.layers().iter().enumerate() {
         let input = states[index].clone();
-        let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
+        let output = dropout_rng.run::<B, _>(derive_seed(seed, index as u64 + 1), &device, || {
             layer.forward(input, &context)
         });
         states.push(output);
@@ -52,7 +53,7 @@ pub(super) fn backward<B: TrainingBackend>(
     LayerInputs { mut states }: LayerInputs<B::InnerBackend>,
     of_vectors: Tensor<B::InnerBackend, 2>,
     seed: u64,
-    dropping: Dropping,
+    dropout_rng: DropoutRng,
 ) -> GradientsParams {
     let network = &model.network;
     let device = network.device();
@@ -63,9 +64,12 @@ pub(super) fn backward<B: TrainingBackend>(
     };
     let hidden = Tensor::<B, 2>::from_inner(last).require_grad();
     let vectors = model.batch_vectors(hidden.clone(), tokens);
-    let mut of_hidden = gradient(&hidden, &mut pull(vectors, of_vectors).backward());
+    let mut of_hidden = gradient(
+        &hidden,
+        &mut vector_jacobian_product(vectors, of_vectors).backward(),
+    );
 
-    // The bias is one tensor for all layers: its gradient is a sum over them.
+    // All layers share the bias, so its gradient is the sum over the layers.
     let trains_bias = is_trainable::<B, _>(network.relative_bias());
     let bias = network.position_bias(tokens.length());
     let layout = network.layout(tokens);
@@ -87,10 +91,10 @@ pub(super) fn backward<B: TrainingBackend>(
             bias: bias.clone(),
             layout: layout.clone(),
         };
-        let output = dropping.run::<B, _>(mix(seed, index as u64 + 1), &device, || {
+        let output = dropout_rng.run::<B, _>(derive_seed(seed, index as u64 + 1), &device, || {
             layer.forward(input.clone(), &context)
         });
-        let mut gradients = pull(output, of_hidden).backward();
+        let mut gradients = vector_jacobian_product(output, of_hidden).backward();
         of_hidden = gradient(&input, &mut gradients);
         if let Some(of_layer) = bias.grad_remove(&mut gradients) {
             of_bias = Some(match of_bias {
@@ -104,13 +108,13 @@ pub(super) fn backward<B: TrainingBackend>(
 
     let mut below: Vec<Tensor<B, 1>> = Vec::new();
     if is_trainable::<B, _>(network.embeddings()) {
-        let (hidden, _) = dropping.run::<B, _>(mix(seed, 0), &device, || {
+        let (hidden, _) = dropout_rng.run::<B, _>(derive_seed(seed, 0), &device, || {
             network.embed_batch(tokens, bias.clone().detach())
         });
-        below.push(pull(hidden, of_hidden));
+        below.push(vector_jacobian_product(hidden, of_hidden));
     }
     if let Some(of_bias) = of_bias {
-        below.push(pull(bias, of_bias));
+        below.push(vector_jacobian_product(bias, of_bias));
     }
     if let Some(total) = below.into_iter().reduce(|total, part| total + part) {
         let mut gradients = total.backward();
@@ -120,15 +124,15 @@ pub(super) fn backward<B: TrainingBackend>(
     sum.grads()
 }
 
-/// A number whose gradient for what `output` depends on is that of `output` times `gradient`.
-pub(super) fn pull<B: TrainingBackend, const D: usize>(
+/// A scalar whose backward pass computes the vector-Jacobian product of `output` with `gradient`.
+pub(super) fn vector_jacobian_product<B: TrainingBackend, const D: usize>(
     output: Tensor<B, D>,
     gradient: Tensor<B::InnerBackend, D>,
 ) -> Tensor<B, 1> {
     (output * Tensor::from_inner(gradient)).sum()
 }
 
-/// The gradient of a leaf, zero where nothing depends on it.
+/// The gradient of a leaf, zero if nothing depends on it.
 fn gradient<B: TrainingBackend, const D: usize>(
     leaf: &Tensor<B, D>,
     gradients: &mut B::Gradients,
@@ -137,7 +141,7 @@ fn gradient<B: TrainingBackend, const D: usize>(
         .unwrap_or_else(|| leaf.clone().inner().zeros_like())
 }
 
-/// Below this layer nothing is trained, and no gradient needs to go.
+/// The lowest layer with a trainable parameter at or below it: the backward pass ends there.
 fn lowest_trainable<B: TrainingBackend>(network: &MpNet<B>) -> usize {
     if is_trainable::<B, _>(network.embeddings()) || is_trainable::<B, _>(network.relative_bias()) {
         return 0;

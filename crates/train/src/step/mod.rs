@@ -1,21 +1,22 @@
 //! One training step: the vectors of a batch, the loss over them, and the gradients.
 //!
-//! The texts of a batch need not go through the network together: the vector of a text does not
-//! depend on the others, only the loss looks at all of them. So a step
+//! The vector of a text does not depend on the other texts of the batch; only the loss looks at all
+//! of them. So a step
 //!
-//! 1. sorts the texts of all columns by length and fills chunks (little is padded, and the
-//!    activations of a chunk stay in the processor's cache);
-//! 2. computes the vectors of the chunks, side by side on several lanes (threads of a
-//!    processor, or devices);
-//! 3. takes the loss over all vectors and its gradient for each vector;
-//! 4. carries those gradients back through the chunks.
+//! 1. sorts the texts of all columns by length and fills micro-batches, which limits padding and
+//!    keeps the activations of a micro-batch in the cache of the CPU;
+//! 2. runs the forward pass of the micro-batches in parallel on model replicas (threads of a CPU, or
+//!    devices);
+//! 3. computes the loss over all vectors and its gradient for each vector;
+//! 4. runs the backward pass of the micro-batches from these gradients.
 //!
-//! How many lanes there are does not depend on the machine: chunks, dropout masks and the order of
-//! sums follow from it. More threads than lanes share the work within a chunk.
+//! The number of replicas does not depend on the machine, because it determines the micro-batches,
+//! the dropout masks and the order of sums. More threads than replicas share the work within a
+//! micro-batch.
 //!
-//! In-batch negatives thus come from the whole batch, whatever it was cut into. What is kept between
-//! 2 and 4 decides the memory, see [`Activations`]; forgetting everything is GradCache (Gao et al.,
-//! "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
+//! In-batch negatives thus come from the whole batch. [`Activations`] determines the memory between
+//! passes 2 and 4; keeping only the vectors is GradCache (Gao et al., "Scaling Deep Contrastive
+//! Learning Batch Size under Memory Limited Setup", 2021).
 
 mod chunks;
 mod lane;
@@ -23,8 +24,8 @@ mod layer_by_layer;
 mod trainee;
 
 pub use chunks::Activations;
-pub use lane::Dropping;
-pub use trainee::{StepOutput, StepSettings, Trainee};
+pub use lane::DropoutRng;
+pub use trainee::{StepOutput, StepSettings, TrainingModel};
 
 #[cfg(test)]
 mod tests;

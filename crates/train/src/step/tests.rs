@@ -12,8 +12,8 @@ use model::batch::BatchLimit;
 use model::{Checkpoint, LowRankConfig, MpNet, SentenceModel, TokenBatch};
 
 use super::chunks::Activations;
-use super::lane::Dropping;
-use super::trainee::{StepSettings, Trainee};
+use super::lane::DropoutRng;
+use super::trainee::{StepSettings, TrainingModel};
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::Example;
 use crate::losses::{Loss, Objective};
@@ -48,14 +48,14 @@ fn batch() -> TrainingBatch {
     batch
 }
 
-fn settings(activations: Activations, lanes: usize, texts: usize) -> StepSettings {
+fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSettings {
     StepSettings {
         objective: Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 }),
         pad_token_id: 1,
-        chunk: BatchLimit { tokens: 512, texts },
+        micro_batch: BatchLimit { tokens: 512, texts },
         activations,
-        dropping: Dropping::Thread,
-        lanes_per_device: lanes,
+        dropout_rng: DropoutRng::Host,
+        replicas_per_device: replicas,
         devices: Vec::new(),
     }
 }
@@ -94,12 +94,12 @@ type Paths = BTreeMap<String, Vec<f32>>;
 
 /// Loss and gradients of a step.
 fn step(model: &SentenceModel<B>, settings: StepSettings) -> (f64, Paths) {
-    let trainee = Trainee::new(model.clone(), settings);
-    let output = TrainStep::step(&trainee, batch());
-    (output.item.loss, by_path(&trainee, &output.grads))
+    let training_model = TrainingModel::new(model.clone(), settings);
+    let output = TrainStep::step(&training_model, batch());
+    (output.item.loss, by_path(&training_model, &output.grads))
 }
 
-/// The same by one graph over whole columns, as one would write it without lanes.
+/// The same by one graph over whole columns, as one would write it without replicas.
 fn plain(model: &SentenceModel<B>) -> (f64, Paths) {
     let batch = batch();
     let column = |column: usize| {
@@ -108,13 +108,13 @@ fn plain(model: &SentenceModel<B>) -> (f64, Paths) {
         let (ids, mask) = tokens.to_tensors(&Default::default());
         model.forward(ids, mask)
     };
-    let loss = settings(Activations::Kept, 1, 100)
+    let loss = settings(Activations::Stored, 1, 100)
         .objective
         .forward(&[column(0), column(1)], None);
     let value = loss.clone().into_data().iter::<f64>().next().unwrap();
-    let trainee = Trainee::new(model.clone(), settings(Activations::Kept, 1, 100));
-    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
-    (value, by_path(&trainee, &gradients))
+    let training_model = TrainingModel::new(model.clone(), settings(Activations::Stored, 1, 100));
+    let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
+    (value, by_path(&training_model, &gradients))
 }
 
 #[track_caller]
@@ -128,7 +128,7 @@ fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected
     for (path, values) in &found {
         let expected = &expected[path];
         let scale = expected.iter().fold(0f32, |a, b| a.max(b.abs()));
-        // A key's bias has a gradient of zero but for rounding: the softmax takes it out.
+        // The gradient of a key's bias is zero except for rounding: it cancels out in the softmax.
         let scale = if path.ends_with("key.bias") {
             1e-2
         } else {
@@ -144,22 +144,22 @@ fn assert_same(what: &str, (loss, found): (f64, Paths), (expected_loss, expected
 }
 
 const ALL: [Activations; 4] = [
-    Activations::Kept,
-    Activations::LayerInputs,
-    Activations::Forgotten,
-    Activations::ForgottenAndLayerInputs,
+    Activations::Stored,
+    Activations::Checkpointed,
+    Activations::GradCache,
+    Activations::GradCacheCheckpointed,
 ];
 
 #[test]
-fn chunks_lanes_and_forgetting_change_no_gradient() {
+fn micro_batches_replicas_and_grad_cache_change_no_gradient() {
     let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
     let expected = plain(&model);
     assert_eq!(expected.1.len(), 37);
     for activations in ALL {
-        for (lanes, texts) in [(1, 100), (2, 3), (3, 1)] {
-            let found = step(&model, settings(activations, lanes, texts));
+        for (replicas, texts) in [(1, 100), (2, 3), (3, 1)] {
+            let found = step(&model, settings(activations, replicas, texts));
             assert_same(
-                &format!("{activations:?} {lanes} {texts}"),
+                &format!("{activations:?} {replicas} {texts}"),
                 found,
                 &expected,
             );
@@ -170,36 +170,36 @@ fn chunks_lanes_and_forgetting_change_no_gradient() {
 #[test]
 fn dropout_is_the_same_in_the_second_pass() {
     let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
-    let (loss, kept) = step(&model, settings(Activations::Kept, 2, 3));
+    let (loss, kept) = step(&model, settings(Activations::Stored, 2, 3));
     // The gradient belongs to the loss only if both passes drop the same elements.
-    let forgotten = step(&model, settings(Activations::Forgotten, 2, 3));
+    let forgotten = step(&model, settings(Activations::GradCache, 2, 3));
     assert_same("forgotten", forgotten, &(loss, kept.clone()));
     // Per layer the seeds are others, but the two ways over layers have them in common.
-    let layers = step(&model, settings(Activations::LayerInputs, 2, 3));
+    let layers = step(&model, settings(Activations::Checkpointed, 2, 3));
     assert!((layers.0 - loss).abs() > 1e-6);
-    let again = step(&model, settings(Activations::ForgottenAndLayerInputs, 2, 3));
+    let again = step(&model, settings(Activations::GradCacheCheckpointed, 2, 3));
     assert_same("layers", again, &layers);
     // And a step can be had again, bit for bit.
     assert_eq!(
-        step(&model, settings(Activations::Kept, 2, 3)),
+        step(&model, settings(Activations::Stored, 2, 3)),
         (loss, kept)
     );
     let (undropped, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
     assert!((undropped - loss).abs() > 1e-4, "dropout acts");
 }
 
-/// Layers that are computed again beside one graph over all of them, which draws the same random numbers once.
+/// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
     let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
-    let settings = || settings(Activations::LayerInputs, 1, 100);
+    let settings = || settings(Activations::Checkpointed, 1, 100);
     let found = step(&model, settings());
 
     let batch = batch();
     let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
-    for chunk in super::chunks::plan(&batch, settings().chunk, 1, 1) {
-        let seed = |index: usize| crate::random::mix(chunk.seed, index as u64);
-        let (network, tokens) = (&model.network, &chunk.tokens);
+    for micro_batch in super::chunks::plan_micro_batches(&batch, settings().micro_batch, 1, 1) {
+        let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
+        let (network, tokens) = (&model.network, &micro_batch.tokens);
         let bias = network.position_bias(tokens.length());
         let (mut hidden, context) =
             model::with_dropout_seed(seed(0), || network.embed_batch(tokens, bias));
@@ -208,16 +208,20 @@ fn layers_computed_again_drop_what_they_dropped() {
             hidden = model::with_dropout_seed(seed(index + 1), forward);
         }
         let rows = model.batch_vectors(hidden, tokens);
-        let places = chunk.texts.iter().enumerate();
+        let places = micro_batch.texts.iter().enumerate();
         vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
     }
     let all = Tensor::cat(vectors.into_values().collect(), 0);
     let columns = [0, batch.rows].map(|first| all.clone().narrow(0, first, batch.rows));
     let loss = settings().objective.forward(&columns, None);
     let value = loss.clone().into_data().iter::<f64>().next().unwrap();
-    let trainee = Trainee::new(model.clone(), settings());
-    let gradients = GradientsParams::from_grads(loss.backward(), &trainee);
-    assert_same("layers", found, &(value, by_path(&trainee, &gradients)));
+    let training_model = TrainingModel::new(model.clone(), settings());
+    let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
+    assert_same(
+        "layers",
+        found,
+        &(value, by_path(&training_model, &gradients)),
+    );
 }
 
 #[test]
@@ -271,7 +275,7 @@ fn adapters_begin_as_nothing_and_are_all_that_is_trained() {
 fn merged_adapters_give_the_same_vectors() {
     let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
     let mut adapted = with_adapters(&model);
-    // Something other than zero: `up` is set to values of its own size.
+    // Values other than zero, of the size of the weights.
     adapted.network = adapted.network.map(&mut Shift);
     let vectors = |network: &MpNet<B>| {
         let batch = batch();
@@ -305,8 +309,8 @@ impl burn::module::ModuleMapper<B> for Shift {
 fn validation_gives_the_loss_without_dropout() {
     let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
     let (expected, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
-    let trainee = Trainee::new(model, settings(Activations::Kept, 2, 3)).valid();
-    let output = InferenceStep::step(&trainee, batch());
+    let training_model = TrainingModel::new(model, settings(Activations::Stored, 2, 3)).valid();
+    let output = InferenceStep::step(&training_model, batch());
     assert!(
         (output.loss - expected).abs() <= 1e-5 * expected,
         "{}",
@@ -323,7 +327,7 @@ fn several_devices_share_a_batch() {
     let device = model.network.device();
     let settings = StepSettings {
         devices: vec![device.to_id(), device.to_id()],
-        ..settings(Activations::Kept, 1, 3)
+        ..settings(Activations::Stored, 1, 3)
     };
     assert_same("two devices", step(&model, settings), &expected);
 }

@@ -1,4 +1,4 @@
-//! The model as burn's learner sees it.
+//! The model with its training step, as burn's learner uses it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,86 +13,86 @@ use model::batch::BatchLimit;
 use model::{Device, SentenceModel};
 use model::{EncoderOps, TrainingBackend};
 
-use super::chunks::{Activations, deal, plan};
-use super::lane::{Dropping, Lane, select};
+use super::chunks::{Activations, assign_to_replicas, plan_micro_batches};
+use super::lane::{DropoutRng, Replica, select};
 use crate::batch::TrainingBatch;
 use crate::losses::Objective;
 use crate::losses::collapse::{FEWEST_TEXTS, mean_pairwise_cosine};
 
-/// How a step goes about its work.
+/// Settings of a training step.
 #[derive(Clone, Debug)]
 pub struct StepSettings {
-    /// What is minimised.
+    /// Loss to minimise.
     pub objective: Objective,
-    /// The token that fills up shorter texts.
+    /// Token that pads shorter texts.
     pub pad_token_id: u32,
-    /// The largest chunk.
-    pub chunk: BatchLimit,
-    /// What is kept between the forward and the backward pass.
+    /// Maximum size of a micro-batch.
+    pub micro_batch: BatchLimit,
+    /// Activations kept between the forward and the backward pass.
     pub activations: Activations,
-    /// Where the random numbers of dropout come from.
-    pub dropping: Dropping,
-    /// Chunks computed at the same time on each device; with another number a run comes to other
-    /// weights.
-    pub lanes_per_device: usize,
-    /// Devices of the training backend that share a batch; empty for the model's own.
+    /// Source of the random numbers of dropout.
+    pub dropout_rng: DropoutRng,
+    /// Model replicas per device, at least 1; they compute micro-batches in parallel. Another number
+    /// changes the result.
+    pub replicas_per_device: usize,
+    /// Devices of the training backend that share a batch; empty for the device of the model.
     pub devices: Vec<DeviceId>,
 }
 
-/// The most tokens of a chunk on a processor, as in `SentenceEncoder`: `cargo xtask bench train --
-/// --chunk-tokens N` finds neither half nor twice as many faster.
-const CHUNK_TOKENS_CPU: usize = 1_024;
+/// Maximum number of tokens of a micro-batch on a CPU, as in `SentenceEncoder`. Neither half nor twice
+/// as many was faster in the benchmark of training steps.
+const MICRO_BATCH_TOKENS_CPU: usize = 1_024;
 
-/// On a GPU a chunk is a batch, unless it is larger than this.
-const CHUNK_TOKENS_GPU: usize = 65_536;
+/// Maximum number of tokens of a micro-batch on a GPU. A batch of texts of unequal lengths is cut even
+/// below this, because a micro-batch holds at most the unpadded tokens of the batch.
+const MICRO_BATCH_TOKENS_GPU: usize = 65_536;
 
-/// Chunks computed side by side on a processor, unless told otherwise: each lane has gradients of its
-/// own, as large as the model.
+/// Default number of model replicas on a CPU. Each has a gradient buffer as large as the model.
 ///
-/// Not as many as there are threads: lanes decide what is in a chunk, which dropout masks it gets and
-/// in which order gradients are added up, so a run would come to other weights on another machine.
-/// More threads than lanes share the work within a chunk.
-const LANES_CPU: usize = 2;
+/// A constant instead of the number of threads: replicas determine the micro-batches, their dropout
+/// masks and the order in which gradients are added, so the result would depend on the machine. More
+/// threads than replicas share the work within a micro-batch.
+const REPLICAS_CPU: usize = 2;
 
 impl StepSettings {
-    /// What suits a device; everything is kept between the passes.
+    /// Defaults for a device, with all activations stored.
     #[must_use]
     pub fn for_device(device: Device, objective: Objective, pad_token_id: u32) -> Self {
         let gpu = device.is_gpu();
         Self {
             objective,
             pad_token_id,
-            chunk: BatchLimit {
+            micro_batch: BatchLimit {
                 tokens: if gpu {
-                    CHUNK_TOKENS_GPU
+                    MICRO_BATCH_TOKENS_GPU
                 } else {
-                    CHUNK_TOKENS_CPU
+                    MICRO_BATCH_TOKENS_CPU
                 },
                 texts: usize::MAX,
             },
-            activations: Activations::Kept,
-            dropping: if gpu {
-                Dropping::Device
+            activations: Activations::Stored,
+            dropout_rng: if gpu {
+                DropoutRng::Device
             } else {
-                Dropping::Thread
+                DropoutRng::Host
             },
-            lanes_per_device: if gpu { 1 } else { LANES_CPU },
+            replicas_per_device: if gpu { 1 } else { REPLICAS_CPU },
             devices: Vec::new(),
         }
     }
 }
 
-/// What a step gives beside gradients.
+/// Output of a step besides gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct StepOutput {
     /// The loss.
     pub loss: f64,
-    /// Rows of the batch.
+    /// Number of rows of the batch.
     pub rows: usize,
-    /// Texts that were embedded.
+    /// Number of embedded texts.
     pub texts: usize,
-    /// Tokens, padding included.
+    /// Number of tokens, with padding.
     pub tokens: usize,
     /// The validation score, on the event that ends a validation.
     pub score: Option<f64>,
@@ -110,15 +110,15 @@ impl ItemLazy for StepOutput {
 
 /// A model in training.
 #[derive(Module, Debug)]
-pub struct Trainee<B: Backend> {
+pub struct TrainingModel<B: Backend> {
     /// The model.
     pub model: SentenceModel<B>,
     #[module(skip)]
     settings: Arc<StepSettings>,
 }
 
-impl<B: EncoderOps> Trainee<B> {
-    /// Trains `model` in that way.
+impl<B: EncoderOps> TrainingModel<B> {
+    /// A training model with these settings.
     #[must_use]
     pub fn new(model: SentenceModel<B>, settings: StepSettings) -> Self {
         Self {
@@ -128,25 +128,30 @@ impl<B: EncoderOps> Trainee<B> {
     }
 }
 
-impl<B: TrainingBackend> TrainStep for Trainee<B> {
+impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
     type Input = TrainingBatch;
     type Output = StepOutput;
 
     fn step(&self, batch: TrainingBatch) -> TrainOutput<StepOutput> {
         let settings = &self.settings;
-        let lanes = self.lane_count();
-        let chunks = plan(&batch, settings.chunk, lanes, settings.pad_token_id);
-        if chunks.is_empty() {
+        let replicas = self.replica_count();
+        let micro_batches = plan_micro_batches(
+            &batch,
+            settings.micro_batch,
+            replicas,
+            settings.pad_token_id,
+        );
+        if micro_batches.is_empty() {
             return TrainOutput {
                 grads: GradientsParams::new(),
                 item: StepOutput::default(),
             };
         }
         let home = self.model.network.device();
-        let mut lanes = self.lanes(deal(chunks, lanes), &home);
+        let mut replicas = self.replicas(assign_to_replicas(micro_batches, replicas), &home);
 
-        let vectors = side_by_side(lanes.iter_mut().collect(), Lane::forward);
-        let order: Vec<usize> = lanes.iter().flat_map(Lane::texts).collect();
+        let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
+        let order: Vec<usize> = replicas.iter().flat_map(Replica::texts).collect();
         let vectors: Vec<_> = vectors
             .into_iter()
             .map(|rows| rows.to_device(&home))
@@ -154,21 +159,21 @@ impl<B: TrainingBackend> TrainStep for Trainee<B> {
         let vectors = select(Tensor::cat(vectors, 0), &inverse(&order));
 
         let (loss, of_vectors) = self.loss(&batch, vectors.clone());
-        let tokens = lanes.iter().map(Lane::tokens).sum();
+        let tokens = replicas.iter().map(Replica::tokens).sum();
 
-        // Back into the order of the lanes, and to each lane its part.
+        // Back into the order of the replicas; each gets its part.
         let of_vectors = select(of_vectors, &order);
         let mut begin = 0;
-        let work: Vec<_> = lanes
+        let work: Vec<_> = replicas
             .into_iter()
-            .map(|lane| {
-                let count = lane.texts().count();
+            .map(|replica| {
+                let count = replica.texts().count();
                 let part = of_vectors.clone().narrow(0, begin, count);
                 begin += count;
-                (lane, part)
+                (replica, part)
             })
             .collect();
-        let gradients = side_by_side(work, |(lane, part)| lane.backward(part));
+        let gradients = parallel_map(work, |(replica, part)| replica.backward(part));
         let mut sum = GradientsAccumulator::<Self>::new();
         for gradients in gradients {
             sum.accumulate(self, gradients.to_device::<B, _>(&home, self));
@@ -187,12 +192,16 @@ impl<B: TrainingBackend> TrainStep for Trainee<B> {
     }
 }
 
-impl<B: TrainingBackend> Trainee<B> {
-    fn lane_count(&self) -> usize {
-        self.settings.devices.len().max(1) * self.settings.lanes_per_device.max(1)
+impl<B: TrainingBackend> TrainingModel<B> {
+    fn replica_count(&self) -> usize {
+        self.settings.devices.len().max(1) * self.settings.replicas_per_device.max(1)
     }
 
-    fn lanes(&self, dealt: Vec<Vec<super::chunks::Chunk>>, home: &B::Device) -> Vec<Lane<B>> {
+    fn replicas(
+        &self,
+        assigned: Vec<Vec<super::chunks::MicroBatch>>,
+        home: &B::Device,
+    ) -> Vec<Replica<B>> {
         let settings = &self.settings;
         let devices: Vec<B::Device> = settings
             .devices
@@ -203,23 +212,23 @@ impl<B: TrainingBackend> Trainee<B> {
             [] => home.clone(),
             devices => devices[index % devices.len()].clone(),
         };
-        dealt
+        assigned
             .into_iter()
             .enumerate()
-            .map(|(index, chunks)| {
+            .map(|(index, micro_batches)| {
                 let device = device(index);
-                Lane::new(
+                Replica::new(
                     &self.model,
                     device,
-                    chunks,
+                    micro_batches,
                     settings.activations,
-                    settings.dropping,
+                    settings.dropout_rng,
                 )
             })
             .collect()
     }
 
-    /// The loss of a batch, and its gradient for every vector `[texts, width]`.
+    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`.
     fn loss(
         &self,
         batch: &TrainingBatch,
@@ -236,33 +245,38 @@ impl<B: TrainingBackend> Trainee<B> {
     }
 }
 
-impl<B: EncoderOps> InferenceStep for Trainee<B> {
+impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
     type Input = TrainingBatch;
     type Output = StepOutput;
 
     /// The loss of a batch, without dropout.
     fn step(&self, batch: TrainingBatch) -> StepOutput {
         let settings = &self.settings;
-        let lanes = settings.lanes_per_device;
-        let chunks = plan(&batch, settings.chunk, lanes, settings.pad_token_id);
-        if chunks.is_empty() {
+        let replicas = settings.replicas_per_device;
+        let micro_batches = plan_micro_batches(
+            &batch,
+            settings.micro_batch,
+            replicas,
+            settings.pad_token_id,
+        );
+        if micro_batches.is_empty() {
             return StepOutput::default();
         }
-        let dealt = deal(chunks, lanes);
-        let order: Vec<usize> = dealt
+        let assigned = assign_to_replicas(micro_batches, replicas);
+        let order: Vec<usize> = assigned
             .iter()
             .flatten()
-            .flat_map(|chunk| chunk.texts.iter().copied())
+            .flat_map(|micro_batch| micro_batch.texts.iter().copied())
             .collect();
-        let tokens = dealt
+        let tokens = assigned
             .iter()
             .flatten()
-            .map(|chunk| chunk.tokens.texts() * chunk.tokens.length())
+            .map(|micro_batch| micro_batch.tokens.texts() * micro_batch.tokens.length())
             .sum();
-        let vectors = side_by_side(dealt, |chunks| {
-            let rows = chunks
+        let vectors = parallel_map(assigned, |micro_batches| {
+            let rows = micro_batches
                 .iter()
-                .map(|chunk| self.model.forward_batch(&chunk.tokens));
+                .map(|micro_batch| self.model.forward_batch(&micro_batch.tokens));
             Tensor::cat(rows.collect(), 0)
         });
         let vectors = select(Tensor::cat(vectors, 0), &inverse(&order));
@@ -278,7 +292,7 @@ impl<B: EncoderOps> InferenceStep for Trainee<B> {
     }
 }
 
-/// The loss over the vectors of a batch, which stand column by column.
+/// The loss over the vectors of a batch, ordered column by column.
 fn objective<B: EncoderOps>(
     objective: &Objective,
     batch: &TrainingBatch,
@@ -299,20 +313,21 @@ fn scalar<B: EncoderOps>(tensor: Tensor<B, 1>) -> f64 {
     tensor.into_data().iter::<f64>().next().unwrap_or(f64::NAN)
 }
 
-/// Over anchors that differ, where there are enough to tell anything; of the vectors of a batch, column by column.
+/// Mean cosine of the distinct anchors; `None` below [`FEWEST_TEXTS`]. `vectors` are those of a
+/// batch, ordered column by column.
 fn mean_cosine_of_anchors<B: EncoderOps>(
     batch: &TrainingBatch,
     vectors: Tensor<B, 2>,
 ) -> Option<f32> {
-    let anchors = different_anchors(batch);
+    let anchors = distinct_anchors(batch);
     if anchors.len() < FEWEST_TEXTS {
         return None;
     }
     mean_pairwise_cosine(select(vectors, &anchors))
 }
 
-/// The rows of a batch whose anchors differ: equal texts have one vector in any model.
-fn different_anchors(batch: &TrainingBatch) -> Vec<usize> {
+/// The first row of each distinct anchor: equal texts have equal vectors in any model.
+fn distinct_anchors(batch: &TrainingBatch) -> Vec<usize> {
     let mut seen = HashSet::new();
     let anchors = batch.texts.iter().take(batch.rows).enumerate();
     anchors
@@ -330,8 +345,8 @@ fn inverse(order: &[usize]) -> Vec<usize> {
     inverse
 }
 
-/// Does `work` for every item at the same time; results in the order of the items.
-fn side_by_side<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+/// Runs `work` for all items in parallel, one thread each; results are in the order of the items.
+fn parallel_map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let mut items = items;
     let Some(last) = items.pop() else {
         return Vec::new();

@@ -1,10 +1,10 @@
-//! Checkpoints: the files of a run from which it can go on.
+//! Checkpoints: the files from which a run resumes.
 //!
-//! burn's learner writes three files a checkpoint, `model-N.bin`, `optim-N.bin` and
-//! `scheduler-N.bin`, where N is the number of optimiser steps; `position-N.json` says where in the
-//! data the run was. Each appears whole, by a rename; a checkpoint counts once all four are there,
-//! and an older one goes only then. So whenever a run is killed there is a checkpoint to go on from,
-//! once there has been one.
+//! burn's learner writes three files per checkpoint, `model-N.bin`, `optim-N.bin` and
+//! `scheduler-N.bin`, where N is the number of optimiser steps. `position-N.json` holds the position
+//! in the data. Each file is written atomically, and a checkpoint is complete once all four exist;
+//! only then the older one is removed. So a run that is killed after its first checkpoint can always
+//! resume.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,10 @@ use super::recorder::PARTIAL;
 use crate::data::Fingerprint;
 use crate::error::TrainError;
 
-/// Name that burn gives the folder.
+/// Folder of checkpoints; burn sets the name.
 const FOLDER: &str = "checkpoint";
 
-/// Names that burn gives the files, and ours.
+/// Names and endings of the files; burn sets the first three.
 const PARTS: [(&str, &str); 4] = [
     ("model", "bin"),
     ("optim", "bin"),
@@ -29,42 +29,42 @@ const PARTS: [(&str, &str); 4] = [
     ("position", "json"),
 ];
 
-/// What the folder of the best model is called, in front of its step.
+/// Prefix of the folder of the best model, before its step.
 const BEST: &str = "best-";
 
-/// What files and folders that are being written are called in the folder of checkpoints, in front: ours, those of
+/// Prefixes of temporary files and folders in the folder of checkpoints: ours, those of
 /// [`atomic_file`] and those of a model.
 const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
 
-/// The form of a checkpoint. It rises when files of before would be taken for something else: 1 had an optimiser
-/// for what decays and one for what does not, where 2 has one for both.
+/// Format version; bump it when older files would be misread. Version 1 had separate optimisers for
+/// parameters with and without weight decay, version 2 has one for both.
 const FORMAT: u64 = 2;
 
-/// Where a run is.
+/// Position of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Optimiser steps done.
+    /// Number of completed optimiser steps.
     pub step: usize,
-    /// The epoch, from 0.
+    /// Current epoch, from 0.
     pub epoch: usize,
-    /// Batches of that epoch that are done.
+    /// Number of completed batches of that epoch.
     pub batch: usize,
     /// The best validation so far.
     pub best: Option<Best>,
-    /// Validations since then.
+    /// Number of validations since then.
     pub without_improvement: usize,
-    /// Whether a validation was due here and was interrupted.
+    /// Whether a validation at this step was interrupted.
     pub validation_due: bool,
-    /// Seconds of training so far, of all runs together.
+    /// Seconds of training so far, including those before resumptions.
     pub seconds: f64,
-    /// The rows that are trained on.
+    /// Fingerprint of the training rows.
     pub train: Option<Fingerprint>,
-    /// The rows that are validated with, where they come from files of their own.
+    /// Fingerprint of the validation rows, if they come from separate files.
     pub validation: Option<Fingerprint>,
 }
 
-/// A position as its file has it.
+/// Serialized form of a position.
 #[derive(Serialize)]
 struct Written<'a> {
     format: u64,
@@ -75,23 +75,23 @@ struct Written<'a> {
 /// Name of [`Written::format`].
 const FORMAT_FIELD: &str = "format";
 
-/// A validation score and where it was reached.
+/// A validation score and its step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// The score; higher is better.
     pub score: f64,
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub step: usize,
 }
 
-/// The checkpoints of a run's folder.
+/// The checkpoints of a run.
 #[derive(Clone, Debug)]
 pub struct CheckpointFolder {
     path: PathBuf,
 }
 
 impl CheckpointFolder {
-    /// The checkpoints in the output folder of a run.
+    /// The checkpoints in the output folder `output`.
     #[must_use]
     pub fn of_run(output: &Path) -> Self {
         Self {
@@ -99,17 +99,16 @@ impl CheckpointFolder {
         }
     }
 
-    /// Where the model of a step is kept whose validation score is the best so far, in the layout
-    /// of sentence-transformers.
+    /// Folder of the model of `step`, the best so far, in the layout of sentence-transformers.
     ///
-    /// Each has a folder of its own: a better one is written before the position that knows of it,
-    /// and a run that is killed in between goes on from a position that knows the one before.
+    /// Each best model has its own folder: a better one is written before the position that refers to
+    /// it, and a run killed in between resumes from a position that refers to the previous one.
     #[must_use]
     pub fn best_model(&self, step: usize) -> PathBuf {
         self.path.join(format!("{BEST}{step}"))
     }
 
-    /// Removes what was being written when a run was killed.
+    /// Removes temporary files of a killed run: everything in the folder with one of their prefixes.
     pub(crate) fn remove_unfinished(&self) {
         for (name, path) in entries(&self.path) {
             if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
@@ -118,8 +117,8 @@ impl CheckpointFolder {
         }
     }
 
-    /// Removes what there is of checkpoints after a step: a run that goes on from there writes them anew, and one
-    /// killed again must not be left with a part of each.
+    /// Removes checkpoints after a step, also incomplete ones: a run that resumes from there writes
+    /// them again, and must not mix old and new files if it is killed.
     pub(crate) fn forget_after(&self, step: usize) {
         for later in self.steps().into_iter().filter(|&later| later > step) {
             for (name, extension) in PARTS {
@@ -128,18 +127,18 @@ impl CheckpointFolder {
         }
     }
 
-    /// Removes all best models, once the output folder holds the one that was wanted.
+    /// Removes all best models, once the output folder holds the tuned model.
     pub(crate) fn remove_best_models(&self) {
         for step in self.best_models() {
             discard(&self.best_model(step));
         }
     }
 
-    /// The latest whole checkpoint.
+    /// Position of the latest complete checkpoint; `None` if none is complete.
     ///
     /// # Errors
     ///
-    /// When its position cannot be read, or is of another version of this program.
+    /// The position cannot be read, or has the format of another version.
     pub fn latest(&self) -> Result<Option<Position>, TrainError> {
         let Some(step) = self.whole().into_iter().max() else {
             return Ok(None);
@@ -158,15 +157,15 @@ impl CheckpointFolder {
         if fields.remove(FORMAT_FIELD) != Some(FORMAT.into()) {
             return Err(TrainError::Checkpoint {
                 path,
-                reason: "this checkpoint was written by another version of the program, and going on from it \
-                         would not be the same run: begin anew with another --output"
+                reason: "another version of the program wrote this checkpoint, and a run resumed from it \
+                         would differ: start a new run with another --output"
                     .to_owned(),
             });
         }
         serde_json::from_value(fields.into()).map_err(unreadable)
     }
 
-    /// Writes the position of a checkpoint, whose other parts burn writes.
+    /// Writes the position of a checkpoint; burn writes the other files.
     pub(crate) fn write_position(&self, position: &Position) -> Result<(), TrainError> {
         std::fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
         let path = self.part("position", "json", position.step);
@@ -181,8 +180,8 @@ impl CheckpointFolder {
         atomic_file::write(&path, &text).map_err(TrainError::io(&path))
     }
 
-    /// Removes what the latest whole checkpoint makes superfluous, and the best models of which neither the run, whose
-    /// best is `best`, nor any checkpoint knows any more.
+    /// Removes checkpoints older than the latest complete one, and best models that neither the run
+    /// (`best`) nor any checkpoint refers to.
     pub(crate) fn prune(&self, best: Option<Best>) {
         if let Some(latest) = self.whole().into_iter().max() {
             for step in self.steps().into_iter().filter(|&step| step < latest) {
@@ -201,7 +200,7 @@ impl CheckpointFolder {
         }
     }
 
-    /// Steps whose models are kept.
+    /// Steps with a saved best model.
     fn best_models(&self) -> Vec<usize> {
         entries(&self.path)
             .filter(|(_, path)| path.is_dir())
@@ -209,7 +208,7 @@ impl CheckpointFolder {
             .collect()
     }
 
-    /// Steps of which all parts are there.
+    /// Steps with all files of a checkpoint.
     fn whole(&self) -> Vec<usize> {
         self.steps()
             .into_iter()
@@ -221,7 +220,7 @@ impl CheckpointFolder {
             .collect()
     }
 
-    /// Steps of which any part is there.
+    /// Steps with any file of a checkpoint.
     fn steps(&self) -> Vec<usize> {
         let mut steps: Vec<usize> = entries(&self.path)
             .filter_map(|(name, _)| {
@@ -244,13 +243,13 @@ impl CheckpointFolder {
     }
 }
 
-/// Names and paths of what is in a folder; nothing where there is none.
+/// Names and paths of the entries of a folder; nothing if it does not exist.
 fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
-/// Removes a file or a folder. What cannot be removed only takes room.
+/// Removes a file or a folder. Ignores errors: a leftover only takes space.
 fn discard(path: &Path) {
     let _ = if path.is_dir() {
         std::fs::remove_dir_all(path)
@@ -259,10 +258,10 @@ fn discard(path: &Path) {
     };
 }
 
-/// Saves whenever the learner asks; what is superfluous is removed by [`CheckpointFolder::prune`].
-pub(crate) struct WhenAsked;
+/// Saves whenever the training loop requests it; [`CheckpointFolder::prune`] removes old checkpoints.
+pub(crate) struct SaveOnRequest;
 
-impl CheckpointingStrategy for WhenAsked {
+impl CheckpointingStrategy for SaveOnRequest {
     fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
         vec![CheckpointingAction::Save]
     }
@@ -290,7 +289,7 @@ mod tests {
     const ALL: [&str; 3] = ["model", "optim", "scheduler"];
 
     #[test]
-    fn a_checkpoint_counts_when_it_is_whole() {
+    fn a_checkpoint_counts_once_it_is_complete() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
         assert_eq!(folder.latest().unwrap(), None);
@@ -298,7 +297,7 @@ mod tests {
         write(&folder, &["model", "optim"], 20);
         assert_eq!(folder.latest().unwrap().unwrap().step, 10);
         folder.prune(None);
-        // Neither the one to go on from nor the one in the making.
+        // Neither the complete one nor the incomplete newer one is removed.
         assert_eq!(folder.steps(), [10, 20]);
         write(&folder, &ALL, 20);
         folder.prune(None);
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_being_written_goes_before_a_run_goes_on() {
+    fn temporary_files_are_removed_before_a_run_resumes() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
         write(&folder, &ALL, 1);
@@ -368,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_later_checkpoints_go_when_a_run_goes_on_from_an_earlier_one() {
+    fn files_of_later_checkpoints_are_removed_when_a_run_resumes_from_an_earlier_one() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
         write(&folder, &ALL, 10);
@@ -379,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_best_model_stays_as_long_as_a_checkpoint_or_the_run_knows_it() {
+    fn a_best_model_stays_as_long_as_a_checkpoint_or_the_run_refers_to_it() {
         let run = tempfile::tempdir().unwrap();
         let folder = CheckpointFolder::of_run(run.path());
         let best = |step: usize| Some(Best { score: 0.5, step });
@@ -402,7 +401,7 @@ mod tests {
         // Before the first checkpoint only the best one takes room.
         assert_eq!((kept(1), kept(2), kept(3)), (vec![1], vec![2], vec![3]));
         known(3, 3);
-        // Killed now, the run goes on from step 3.
+        // If it is killed now, the run resumes from step 3.
         assert_eq!((kept(5), kept(6)), (vec![3, 5], vec![3, 6]));
         known(6, 6);
         assert_eq!(kept(6), [6]);
@@ -423,10 +422,10 @@ mod tests {
             std::fs::write(&path, text.replace(&current, other)).unwrap();
             let message = folder.latest().unwrap_err().to_string();
             assert!(message.contains("position-4.json"), "{message}");
-            assert!(message.contains("begin anew"), "{message}");
+            assert!(message.contains("start a new run"), "{message}");
         }
         std::fs::write(&path, text.replace(&format!("{current},"), "")).unwrap();
         let message = folder.latest().unwrap_err().to_string();
-        assert!(message.contains("begin anew"), "{message}");
+        assert!(message.contains("start a new run"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! The figures that burn's dashboard shows.
+//! The metrics that burn's dashboard shows.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::step::StepOutput;
 /// One number of a step.
 pub(crate) struct Reading(f64);
 
-/// The loss, or the validation score, as burn counts it.
+/// The loss or the validation score, as a metric of burn.
 #[derive(Clone)]
 pub(crate) struct Gauge<const SCORE: bool> {
     name: MetricName,
@@ -100,10 +100,9 @@ impl<const SCORE: bool> Numeric for Gauge<SCORE> {
     }
 }
 
-/// Starts a dashboard below which Ctrl-C still reaches the program.
+/// Starts a dashboard during which Ctrl-C still reaches the program.
 ///
-/// burn's renderer turns the keys of the terminal into plain input, Ctrl-C among them, on a thread
-/// of its own, and does not look for it.
+/// burn's renderer puts the terminal into raw mode on a separate thread and ignores Ctrl-C.
 pub(crate) fn interruptible<R>(start: impl FnOnce() -> R) -> R {
     let terminal = terminal::Terminal::open();
     let renderer = start();
@@ -113,12 +112,12 @@ pub(crate) fn interruptible<R>(start: impl FnOnce() -> R) -> R {
     renderer
 }
 
-/// Whether a dashboard covers the terminal.
+/// Whether a dashboard is shown on the terminal.
 pub(crate) fn is_shown() -> bool {
     terminal::before().is_some()
 }
 
-/// Gives the terminal back as it was, for a program that ends at once.
+/// Restores the terminal, for a program that exits at once.
 pub(crate) fn restore_terminal() {
     if let Some(before) = terminal::before() {
         before.restore();
@@ -138,24 +137,24 @@ mod terminal {
         LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
     };
 
-    /// How long the renderer may take to start.
+    /// Maximum start time of the renderer.
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// The code that stands for no key.
+    /// The code that disables a key.
     const NO_KEY: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
-    /// Leaves the second screen and shows the cursor.
+    /// Leaves the alternate screen and shows the cursor.
     const LEAVE: &[u8] = b"\x1b[?1049l\x1b[?25h";
 
     static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-    /// The terminal as it was before a dashboard, while one is shown.
+    /// The terminal before the dashboard, while one is shown.
     pub(super) fn before() -> Option<Terminal> {
         let before = BEFORE
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()?;
-        // burn gives it back when it ends.
+        // burn restores it when it ends.
         let now = with_terminal(|terminal| tcgetattr(terminal).ok())?;
         is_plain(&now).then_some(Terminal { before })
     }
@@ -178,7 +177,7 @@ mod terminal {
                     let mut modes = tcgetattr(terminal).ok()?;
                     if is_plain(&modes) {
                         modes.local_modes |= LocalModes::ISIG;
-                        // Only Ctrl-C: a program that is suspended would leave its screen behind.
+                        // Only Ctrl-C: a suspended program would leave its screen behind.
                         for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
                             modes.special_codes[key] = NO_KEY;
                         }
@@ -197,12 +196,12 @@ mod terminal {
         }
     }
 
-    /// Whether keys come one by one, not line by line.
+    /// Whether the terminal is in raw mode.
     fn is_plain(modes: &Termios) -> bool {
         !modes.local_modes.contains(LocalModes::ICANON)
     }
 
-    /// The terminal that burn's renderer reads from: standard input, else that of the process.
+    /// The terminal that burn's renderer reads: standard input, else that of the process.
     fn with_terminal<R>(task: impl FnOnce(BorrowedFd<'_>) -> Option<R>) -> Option<R> {
         let stdin = io::stdin();
         if isatty(&stdin) {
@@ -217,7 +216,7 @@ mod terminal {
     }
 }
 
-/// Without Unix's terminals the dashboard's own key ends a run.
+/// On other systems the dashboard's own key ends a run.
 #[cfg(not(unix))]
 mod terminal {
     pub(super) struct Terminal;
@@ -237,8 +236,8 @@ mod terminal {
     }
 }
 
-/// Shows nothing: without a dashboard the run prints lines of its own. (burn's fallback prints every
-/// step to stdout, which is for results.)
+/// Shows nothing: without a dashboard the run prints progress lines. burn's fallback would print
+/// every step to stdout, which is for results.
 pub(crate) struct NoDashboard;
 
 impl MetricsRendererTraining for NoDashboard {

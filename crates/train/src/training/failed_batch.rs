@@ -1,4 +1,4 @@
-//! The rows of a batch that cannot be trained on, for the one who has to look into them.
+//! The rows of a batch whose loss or gradient is not finite.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use serde_json::json;
 
 use crate::data::{Row, TextTable};
 
-/// Rows whose texts a message shows; where they all stand is said of every row.
+/// Maximum number of rows whose texts a message shows; it gives the position of every row.
 const SHOWN_ROWS: usize = 2;
 
-/// The most characters of a text that a message shows.
+/// Maximum number of characters of a text in a message.
 const SHOWN_CHARACTERS: usize = 60;
 
-/// The rows of a batch: where they stand, and the file that holds all of them.
+/// The rows of a failed batch: their positions, and the file with their texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedBatch {
     /// File and line of every row, and the first texts.
     pub rows: String,
-    /// The whole batch in JSON Lines; `None` where the run has no folder, or nothing could be
-    /// written there.
+    /// File with all rows in JSON Lines; `None` if the run has no folder or the file could not be
+    /// written. It puts training texts into the folder of the model.
     pub file: Option<PathBuf>,
 }
 
@@ -28,14 +28,18 @@ impl fmt::Display for FailedBatch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.rows)?;
         match &self.file {
-            Some(file) => write!(formatter, "; all its texts are in {}", file.display()),
+            Some(file) => write!(
+                formatter,
+                "; {} holds all its texts: do not publish it",
+                file.display()
+            ),
             None => Ok(()),
         }
     }
 }
 
 impl FailedBatch {
-    /// Describes the rows at `positions`, and writes them into the folder of the run.
+    /// Describes the rows at `positions` and writes them into the folder of the run.
     pub(crate) fn of_step(
         step: usize,
         table: &TextTable,
@@ -45,7 +49,7 @@ impl FailedBatch {
         let rows: Vec<Row<'_>> = positions.iter().map(|&row| table.row(row)).collect();
         let file = folder.and_then(|folder| {
             let path = folder.join(format!("non-finite-step-{step}.jsonl"));
-            // The failure itself is what must be told.
+            // The failure of the batch matters more than that of this file.
             atomic_file::write(&path, lines(&rows).as_bytes()).ok()?;
             Some(path)
         });
@@ -110,7 +114,7 @@ mod tests {
     use crate::data::ReadOptions;
 
     #[test]
-    fn every_row_is_named_by_file_and_line_and_written_whole() {
+    fn every_row_is_named_by_file_and_line_and_written_in_full() {
         let folder = tempfile::tempdir().unwrap();
         let long = "word ".repeat(40);
         let paths = ["a.tsv", "b.tsv"].map(|name| folder.path().join(name));
@@ -130,7 +134,7 @@ mod tests {
         assert!(message.len() < 600, "{message}");
 
         let file = folder.path().join("non-finite-step-7.jsonl");
-        assert!(message.ends_with(&file.display().to_string()), "{message}");
+        assert!(message.contains(&file.display().to_string()), "{message}");
         let written = std::fs::read_to_string(file).unwrap();
         let lines: Vec<serde_json::Value> = written
             .lines()

@@ -1,4 +1,4 @@
-//! Gradients of all parameters at once: weighted sums, their norm, clipping.
+//! Gradients of all parameters together: weighted mean, norm, clipping.
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -6,12 +6,12 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use model::EncoderOps;
 
-/// The mean of the gradients of several batches, each weighted by its rows: what one batch of all
-/// rows has, for a loss that is a mean over rows.
+/// Mean of the gradients of several batches, weighted by their rows. For a loss that is a mean over
+/// rows it equals the gradient of one batch of all rows.
 pub struct GradientMean<M> {
     sum: GradientsAccumulator<M>,
     rows: usize,
-    /// The first batch, as long as it is the only one.
+    /// The gradients of the first batch while it is the only one.
     only: Option<GradientsParams>,
 }
 
@@ -34,7 +34,7 @@ impl<M> GradientMean<M> {
         let rows_before = self.rows;
         self.rows += rows;
         if rows_before == 0 {
-            // One batch is its own mean: nothing to multiply, nothing to round.
+            // One batch is its own mean: no multiplication, no rounding.
             self.only = Some(gradients);
             return;
         }
@@ -46,7 +46,7 @@ impl<M> GradientMean<M> {
             .accumulate(module, scale(module, gradients, rows as f64));
     }
 
-    /// The mean; begins anew.
+    /// Returns the mean and starts a new one.
     pub fn take<B: AutodiffBackend>(&mut self, module: &M) -> GradientsParams
     where
         M: AutodiffModule<B>,
@@ -59,8 +59,8 @@ impl<M> GradientMean<M> {
     }
 }
 
-/// The Euclidean norm of all gradients together, as `clip_grad_norm_` of PyTorch takes it (burn's
-/// own clipping by norm looks at each parameter alone).
+/// Euclidean norm of all gradients together, as in PyTorch's `clip_grad_norm_` (burn clips each
+/// parameter separately).
 pub fn norm<B: AutodiffBackend<InnerBackend: EncoderOps>, M: AutodiffModule<B>>(
     module: &M,
     gradients: &GradientsParams,
@@ -86,7 +86,8 @@ impl<B: AutodiffBackend<InnerBackend: EncoderOps>> ModuleVisitor<B> for SumOfSqu
     }
 }
 
-/// Scales all gradients so that their [`norm`], which the caller has computed, is at most `largest`.
+/// Scales all gradients so that their norm is at most `largest`; `norm` is the one computed by
+/// [`norm`].
 pub fn clip<B: AutodiffBackend, M: AutodiffModule<B>>(
     module: &M,
     gradients: GradientsParams,
@@ -168,7 +169,7 @@ mod tests {
         [values(weight), values(bias)].concat()
     }
 
-    /// A few products and sums in f32.
+    /// A few multiplications and additions in f32.
     const TOLERANCE: f32 = 1e-6;
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         let found = mean.take::<TrainBackend>(&layer);
         let expected = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
         assert_close("mean", &read(&layer, &found), &expected, TOLERANCE);
-        // It has begun anew, and one batch is its own mean to the bit.
+        // The mean starts again, and one batch is its own mean bit for bit.
         mean.add::<TrainBackend>(&layer, gradients(&layer, [0.1; 6], [0.3; 3]), 7);
         let found = mean.take::<TrainBackend>(&layer);
         assert_eq!(

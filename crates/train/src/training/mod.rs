@@ -1,4 +1,4 @@
-//! The mechanics of training: gradients, optimiser, schedule, checkpoints, and the loop over them.
+//! Training: gradients, optimiser, schedule, checkpoints and the training loop.
 
 pub mod checkpoint;
 pub(crate) mod dashboard;

@@ -1,4 +1,4 @@
-//! AdamW with weight decay where it belongs.
+//! AdamW with weight decay only on matrices and tables.
 
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -16,7 +16,7 @@ pub struct AdamWSettings {
     pub beta_2: f32,
     /// Added to the root of the second mean.
     pub epsilon: f32,
-    /// Share of a weight, times the learning rate, that goes away each step.
+    /// Share of a weight, times the learning rate, removed in each step.
     pub weight_decay: f32,
 }
 
@@ -31,10 +31,10 @@ impl Default for AdamWSettings {
     }
 }
 
-/// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) that decays
-/// matrices and tables, and neither biases nor the scales of a layer norm, as PyTorch recipes do.
+/// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) that decays matrices
+/// and tables but no biases or LayerNorm scales, as PyTorch recipes do.
 ///
-/// burn's own has one decay for all parameters. A step is one operation of the backend: on a processor a
+/// burn's AdamW has one decay for all parameters. A step is one operation of the backend: on a CPU a
 /// single pass over weights, gradient and moments. The record is that of burn's AdamW.
 #[derive(Clone, Debug)]
 pub struct DecoupledAdamW(AdamWSettings);
@@ -43,7 +43,7 @@ pub struct DecoupledAdamW(AdamWSettings);
 pub type AdamWOptimizer<M, B> = OptimizerAdaptor<DecoupledAdamW, M, B>;
 
 impl DecoupledAdamW {
-    /// An optimiser that has no state yet.
+    /// An optimiser without state.
     #[must_use]
     pub fn optimizer<M, B>(settings: AdamWSettings) -> AdamWOptimizer<M, B>
     where
@@ -69,7 +69,7 @@ impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
             Some(past) => (past.time + 1, [past.moment_1, past.moment_2]),
             None => (1, [weights.zeros_like(), weights.zeros_like()]),
         };
-        // Vectors here are all biases and scales of a layer norm.
+        // All vectors of the network are biases or LayerNorm scales.
         let decays = D > 1;
         let step = AdamWStep {
             learning_rate: rate,
@@ -162,7 +162,7 @@ mod tests {
             .init::<TrainBackend, Linear<TrainBackend>>();
         let mut ours = tested(settings);
         let mut by_burns = LinearConfig::new(20, 30).init::<TrainBackend>(&Default::default());
-        // Drawn now: copies of a parameter that is not would draw numbers of their own.
+        // Initialised now: copies of a lazy parameter would draw different numbers.
         by_burns.weight.val();
         let mut by_ours = by_burns.clone();
         for value in [0.3, -0.2, 0.01] {

@@ -1,4 +1,4 @@
-//! How the files of a checkpoint are written: whole or not at all, and with a word of what failed.
+//! Atomic checkpoint files, with an error that names the file.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -13,16 +13,14 @@ use serde::de::DeserializeOwned;
 
 use crate::error::TrainError;
 
-/// What files are called, in front, until they are whole.
+/// Prefix of files that are being written.
 pub(super) const PARTIAL: &str = "partial-";
 
-/// burn's recorder of full-precision binary files, except that files appear whole, and that what
-/// keeps them from it is told.
+/// burn's recorder of full-precision binary files, with atomic writes and reported failures.
 ///
-/// burn writes checkpoints on threads of its own. One that fails there stops the run by the
-/// `Interrupter`, as Ctrl-C does; [`failure`](Self::failure) tells the two apart. burn's own
-/// recorder also leaves the last bytes of a file to a buffer that is dropped without a word when
-/// the disk is full.
+/// burn writes checkpoints on separate threads. A failed write stops the run through the
+/// `Interrupter`, as Ctrl-C does; [`failure`](Self::failure) tells the two apart. burn's recorder
+/// also drops the last bytes of a file silently when the disk is full.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WholeFileRecorder {
     burns: BinFileRecorder<FullPrecisionSettings>,
@@ -39,7 +37,7 @@ impl WriteFailure {
         first.get_or_insert_with(|| (path.to_owned(), reason.to_owned()));
     }
 
-    /// Fails where a file could not be written.
+    /// An error if a file could not be written.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((path, reason)) => Err(TrainError::Checkpoint {
@@ -54,7 +52,7 @@ impl WriteFailure {
 impl WholeFileRecorder {
     const EXTENSION: &'static str = "bin";
 
-    /// What became of the files.
+    /// Write failures so far.
     pub(crate) fn failure(&self) -> WriteFailure {
         self.failure.clone()
     }
@@ -67,7 +65,7 @@ impl WholeFileRecorder {
             std::fs::create_dir_all(folder).map_err(words)?;
         }
         let mut writer = BufWriter::new(File::create(&partial).map_err(words)?);
-        // As burn's recorder does, which reads it.
+        // The encoding of burn's recorder, which reads the file.
         bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard())
             .map_err(|error| match error {
                 EncodeError::Io { inner, .. } => words(inner),
@@ -116,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_what_burn_reads() {
+    fn burn_reads_the_recorded_file() {
         let folder = tempfile::tempdir().unwrap();
         let recorder = WholeFileRecorder::default();
         let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
@@ -131,10 +129,10 @@ mod tests {
         assert_eq!(read, item);
     }
 
-    /// Also where the file is so small that the buffer holds all of it.
+    /// Also for a file that fits into the buffer.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_for_which_there_is_no_room_does_not_appear() {
+    fn a_full_disk_leaves_no_file_and_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         for length in [1, 5000] {
             let recorder = WholeFileRecorder::default();

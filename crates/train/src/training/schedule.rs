@@ -5,30 +5,30 @@ use burn::optim::LearningRate;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate goes on after the warm-up.
+/// Learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decay {
-    /// Down to 0 in a straight line (`get_linear_schedule_with_warmup` of transformers).
+    /// Falls to 0 linearly (`get_linear_schedule_with_warmup` of transformers)
     #[default]
     Linear,
-    /// Not at all.
+    /// Stays constant
     Constant,
 }
 
 /// A linear rise from 0 over the warm-up, then [`Decay`].
 ///
-/// As in transformers the first step of a warm-up has the learning rate 0. Every call of
-/// [`step`](LrScheduler::step) belongs to one optimiser step, however many batches it has.
+/// As in transformers the first step of a warm-up has learning rate 0. Each call of
+/// [`step`](LrScheduler::step) belongs to one optimiser step, with any number of batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// The highest learning rate.
+    /// Peak learning rate.
     pub peak: f64,
-    /// Optimiser steps of the rise.
+    /// Optimiser steps of the warm-up.
     pub warmup_steps: usize,
-    /// All optimiser steps; behind them a linear decay stays at 0.
+    /// Total optimiser steps; after them a linear decay stays at 0.
     pub total_steps: usize,
-    /// What follows the rise.
+    /// Learning rate after the warm-up.
     pub decay: Decay,
     steps_done: usize,
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_where_it_was() {
+    fn resumes_where_it_stopped() {
         let mut schedule = Schedule::new(1.0, 2, 6, Decay::Linear);
         schedule.step();
         let record = schedule.to_record::<crate::testing::TestBackend>();

@@ -1,12 +1,16 @@
 //! The training loop, as a strategy of burn's `SupervisedTraining`.
 //!
-//! burn 0.21 brings loops of its own (`ExecutionStrategy`), which this one replaces for what they do
-//! not do: they add accumulated gradients up instead of averaging them, move the learning rate with
-//! every batch instead of every optimiser step, forget the gradients of an epoch's last batches when
-//! those do not fill an accumulation, write checkpoints and look at validation scores between epochs
-//! only, and with several devices give each its own batch, which takes the in-batch negatives of the
-//! others away. The learner, its optimiser and schedule, the data loaders, the checkpoints and the
-//! dashboard are burn's.
+//! It replaces the loops of burn 0.21 (`ExecutionStrategy`), which
+//!
+//! 1. sum accumulated gradients instead of averaging them;
+//! 2. move the learning rate with every batch instead of every optimiser step;
+//! 3. drop the gradients of an epoch's last batches if these do not fill an accumulation;
+//! 4. write checkpoints only between epochs;
+//! 5. look at validation scores only between epochs;
+//! 6. give each of several devices its own batch, without the in-batch negatives of the others.
+//!
+//! The learner, its optimiser and schedule, the data loaders, the checkpoints and the dashboard are
+//! burn's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,37 +34,37 @@ use super::supervisor::{Supervisor, Verdict};
 use crate::batch::TrainingBatch;
 use crate::error::TrainError;
 use crate::evaluation::EvaluationError;
-use crate::loader::Cursor;
+use crate::loader::ResumePoint;
 use crate::report::StepRecord;
 use crate::shell::quoted;
-use crate::step::{StepOutput, Trainee};
+use crate::step::{StepOutput, TrainingModel};
 
-/// The types that burn's learner is made of here.
+/// The component types of burn's learner.
 pub(crate) type Components<B> =
-    LearningComponentsMarker<B, Schedule, Trainee<B>, AdamWOptimizer<Trainee<B>, B>>;
+    LearningComponentsMarker<B, Schedule, TrainingModel<B>, AdamWOptimizer<TrainingModel<B>, B>>;
 
-/// How long, and what happens every so many steps.
+/// Length of a run, and the intervals of its actions.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) epochs: usize,
-    /// Optimiser steps after which training ends, whatever the epoch.
+    /// Optimiser steps after which training ends, in any epoch.
     pub(crate) total_steps: usize,
-    /// Batches of one optimiser step.
+    /// Batches per optimiser step.
     pub(crate) accumulation: usize,
-    /// The largest norm of the gradients; `None` leaves them.
+    /// Norm to which gradients are clipped; `None` disables clipping.
     pub(crate) largest_norm: Option<f64>,
-    /// Steps between validations, beside those at the end of an epoch.
+    /// Steps between validations, in addition to those at the end of an epoch.
     pub(crate) evaluate_every: Option<usize>,
     /// Steps between checkpoints; `None` writes one every [`CHECKPOINT_INTERVAL`].
     pub(crate) save_every: Option<usize>,
 }
 
-/// The most that a kill loses, beside a step or a validation. A checkpoint of a model of 0.4 GB is 1.3 GB, which a disk
-/// takes seconds to write.
+/// Maximum training time that a kill loses, besides a step or a validation. A checkpoint of a model of
+/// 0.4 GB takes 1.3 GB, which a disk needs seconds to write.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// Batches that a validation takes the loss of: the scores are of all rows, and embedding those a
-/// second time for the loss would double the time.
+/// Maximum number of batches of a validation loss. Scores use all rows; embedding them again for the
+/// loss would double the time.
 const VALIDATION_LOSS_BATCHES: usize = 16;
 
 /// Why the loop ended.
@@ -68,29 +72,29 @@ const VALIDATION_LOSS_BATCHES: usize = 16;
 pub(crate) enum Ending {
     /// All steps are done.
     Finished,
-    /// The validation score did not rise any more.
+    /// The validation score stopped rising.
     Stopped(String),
-    /// Somebody asked; a checkpoint has been written.
+    /// The user stopped the run; a checkpoint has been written.
     Interrupted,
 }
 
-/// What the loop leaves behind, besides the model.
+/// Result of the loop besides the model.
 pub(crate) type Outcome = Result<(Ending, Position), TrainError>;
 
-pub(crate) struct Stepwise<B: TrainingBackend> {
+pub(crate) struct StepStrategy<B: TrainingBackend> {
     pub(crate) device: B::Device,
     pub(crate) plan: Plan,
     pub(crate) start: Position,
-    pub(crate) cursor: Arc<Cursor>,
+    pub(crate) cursor: Arc<ResumePoint>,
     pub(crate) checkpoints: Option<CheckpointFolder>,
-    /// What became of the checkpoints.
+    /// Write failures of the checkpoints.
     pub(crate) failure: WriteFailure,
-    /// Taken by the loop.
+    /// `None` once the loop has taken it.
     pub(crate) supervisor: Mutex<Option<Supervisor<B>>>,
     pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
 }
 
-impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<B> {
+impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for StepStrategy<B> {
     fn fit(
         &self,
         components: TrainingComponents<Components<B>>,
@@ -98,10 +102,13 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         train: TrainLoader<Components<B>>,
         valid: ValidLoader<Components<B>>,
         _starting_epoch: usize,
-    ) -> (Trainee<B>, SupervisedTrainingEventProcessor<Components<B>>) {
+    ) -> (
+        TrainingModel<B>,
+        SupervisedTrainingEventProcessor<Components<B>>,
+    ) {
         if let (Some(checkpointer), true) = (&components.checkpointer, self.start.step > 0) {
-            // Not by `SupervisedTraining::checkpoint`, which reads onto the backend's default
-            // device: on WGPU tensors cannot leave a device again.
+            // `SupervisedTraining::checkpoint` would read onto the backend's default device, and on
+            // WGPU tensors cannot leave a device again.
             learner = checkpointer.load_checkpoint(learner, &self.device, self.start.step);
         }
         learner.fork(&self.device);
@@ -113,7 +120,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         let Some(supervisor) = taken else {
             return (learner.model(), components.event_processor);
         };
-        let mut training = Loop {
+        let mut training = TrainingLoop {
             plan: &self.plan,
             cursor: &self.cursor,
             checkpoints: self.checkpoints.as_ref(),
@@ -132,7 +139,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
         };
         let ending = training.run();
         let position = training.position.clone();
-        // Waits until the last checkpoint is written.
+        // Waits for the last checkpoint to be written.
         drop(training.checkpointer.take());
         let ending = ending.and_then(|ending| self.failure.check().map(|()| ending));
         if let Some(checkpoints) = training.checkpoints {
@@ -144,9 +151,9 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for Stepwise<
     }
 }
 
-struct Loop<'a, B: TrainingBackend> {
+struct TrainingLoop<'a, B: TrainingBackend> {
     plan: &'a Plan,
-    cursor: &'a Cursor,
+    cursor: &'a ResumePoint,
     checkpoints: Option<&'a CheckpointFolder>,
     failure: &'a WriteFailure,
     supervisor: Supervisor<B>,
@@ -158,26 +165,26 @@ struct Loop<'a, B: TrainingBackend> {
     store: Arc<EventStoreClient>,
     interrupter: Interrupter,
     position: Position,
-    /// When the last checkpoint was written, or the run began.
+    /// Time of the last checkpoint, or of the start of the run.
     saved: Instant,
     /// The step of the last checkpoint.
     saved_step: Option<usize>,
 }
 
-/// What the batches of one optimiser step gave.
-struct Measured {
+/// Result of one optimiser step.
+struct StepResult {
     output: StepOutput,
     batches: usize,
     gradient_norm: f64,
 }
 
-impl<B: TrainingBackend> Loop<'_, B> {
+impl<B: TrainingBackend> TrainingLoop<'_, B> {
     fn run(&mut self) -> Result<Ending, TrainError> {
         if let Some(ending) = self.begin()? {
             return Ok(ending);
         }
-        // A run of many epochs may end within one by its number of steps; an epoch that has begun
-        // is brought to its end.
+        // A limit of steps may end a run within an epoch; a started epoch is completed with its
+        // validation and checkpoint.
         while self.position.epoch < self.plan.epochs && (!self.is_done() || self.position.batch > 0)
         {
             if let Some(ending) = self.epoch()? {
@@ -187,7 +194,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         Ok(Ending::Finished)
     }
 
-    /// What comes before the first step, and what a run that was interrupted still has to do.
+    /// Validates before the first step, and completes a validation that was interrupted.
     fn begin(&mut self) -> Result<Option<Ending>, TrainError> {
         let resumed = self.position.step > 0;
         let mut verdict = self.supervisor.verdict(&self.position);
@@ -200,7 +207,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         Ok(match verdict {
             Verdict::Interrupted => Some(Ending::Interrupted),
             Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
-            Verdict::GoOn => None,
+            Verdict::Continue => None,
         })
     }
 
@@ -208,26 +215,26 @@ impl<B: TrainingBackend> Loop<'_, B> {
         self.position.step >= self.plan.total_steps
     }
 
-    /// One epoch, or the rest of one that was interrupted.
+    /// One epoch, or the rest of an interrupted one.
     fn epoch(&mut self) -> Result<Option<Ending>, TrainError> {
         self.cursor.set(self.position.epoch, self.position.batch);
         let loader = Arc::clone(&self.train);
         let mut batches = loader.iter();
         let mut started = Instant::now();
         while !self.is_done() {
-            let Some(measured) = self.optimizer_step(&mut *batches)? else {
+            let Some(result) = self.optimizer_step(&mut *batches)? else {
                 break;
             };
             self.position.step += 1;
-            self.position.batch += measured.batches;
+            self.position.batch += result.batches;
             let seconds = started.elapsed().as_secs_f64();
             self.position.seconds += seconds;
-            self.record(&measured, batches.progress(), seconds)?;
+            self.record(&result, batches.progress(), seconds)?;
 
             let verdict = if self.evaluation_is_due() {
                 self.validate()?
             } else {
-                Verdict::GoOn
+                Verdict::Continue
             };
             if let Verdict::Stop(reason) = verdict {
                 self.save()?;
@@ -256,18 +263,18 @@ impl<B: TrainingBackend> Loop<'_, B> {
         self.position.epoch += 1;
         self.position.batch = 0;
         let verdict = if validated {
-            Verdict::GoOn
+            Verdict::Continue
         } else {
             self.validate()?
         };
         let ending = match verdict {
             Verdict::Interrupted => Some(Ending::Interrupted),
             Verdict::Stop(reason) => Some(Ending::Stopped(reason)),
-            Verdict::GoOn if self.interrupter.should_stop() => Some(Ending::Interrupted),
-            Verdict::GoOn => None,
+            Verdict::Continue if self.interrupter.should_stop() => Some(Ending::Interrupted),
+            Verdict::Continue => None,
         };
         let last = self.is_done() || self.position.epoch >= self.plan.epochs;
-        // One of this step that is there already does not know of the validation.
+        // An existing checkpoint of this step does not include the validation.
         let stale = self.saved_step == Some(self.position.step);
         if stale || self.checkpoint_is_due() || last || ending.is_some() {
             self.save()?;
@@ -287,12 +294,12 @@ impl<B: TrainingBackend> Loop<'_, B> {
         }
     }
 
-    /// The batches of one optimiser step, and the step; `None` where no batch is left.
+    /// One optimiser step over its batches; `None` if no batch is left.
     fn optimizer_step(
         &mut self,
         batches: &mut dyn DataLoaderIterator<TrainingBatch>,
-    ) -> Result<Option<Measured>, TrainError> {
-        let mut mean = GradientMean::<Trainee<B>>::default();
+    ) -> Result<Option<StepResult>, TrainError> {
+        let mut mean = GradientMean::<TrainingModel<B>>::default();
         let mut total = StepOutput::default();
         let mut count = 0;
         let mut positions = Vec::new();
@@ -313,7 +320,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
                 return Err(TrainError::NonFinite {
                     step,
                     loss: output.loss,
-                    advice: self.advice(),
+                    advice: self.recovery_advice(),
                     batch: self.supervisor.failed_batch(step, &positions[own..]),
                 });
             }
@@ -331,44 +338,43 @@ impl<B: TrainingBackend> Loop<'_, B> {
             return Err(TrainError::NonFiniteGradient {
                 step,
                 norm: gradient_norm,
-                advice: self.advice(),
+                advice: self.recovery_advice(),
                 batch: self.supervisor.failed_batch(step, &positions),
             });
         }
         if let Some(largest) = self.plan.largest_norm {
             gradients = clip::<B, _>(&model, gradients, gradient_norm, largest);
         }
-        // One copy of the weights less while the optimiser runs: burn's `Learner` makes its own.
+        // Frees a copy of the weights while the optimiser runs: burn's `Learner` makes its own.
         drop(model);
         self.learner.lr_step();
         self.learner.optimizer_step(gradients);
-        Ok(Some(Measured {
+        Ok(Some(StepResult {
             output: total,
             batches: count,
             gradient_norm,
         }))
     }
 
-    /// What to do about a run that has left the numbers: going on with it would come here again.
-    fn advice(&self) -> String {
+    /// Advice for a run with a NaN or infinite loss: resuming it would fail again.
+    fn recovery_advice(&self) -> String {
         let best = self.checkpoints.zip(self.position.best);
         let best = best.map(|(checkpoints, best)| checkpoints.best_model(best.step));
         match best.filter(|model| model.is_dir()) {
             Some(model) => format!(
-                "begin anew with another --output and a lower --lr or a longer --warmup; the best \
-                 weights so far are a model, for --model {}",
+                "start a new run with another --output and a lower --lr or a longer --warmup; the best \
+                 weights so far can be its --model {}",
                 quoted(&model.to_string_lossy())
             ),
-            None => "begin anew, with another --output where there was one, and a lower --lr or a \
-                     longer --warmup"
+            None => "start a new run with another --output and a lower --lr or a longer --warmup"
                 .to_owned(),
         }
     }
 
-    /// Tells the log, the progress line and the dashboard.
+    /// Reports a step to the log, the progress line and the dashboard.
     fn record(
         &mut self,
-        measured: &Measured,
+        result: &StepResult,
         progress: Progress,
         seconds: f64,
     ) -> Result<(), TrainError> {
@@ -376,18 +382,18 @@ impl<B: TrainingBackend> Loop<'_, B> {
         let record = StepRecord {
             step: self.position.step,
             epoch: self.position.epoch as f64 + share,
-            loss: measured.output.loss,
+            loss: result.output.loss,
             learning_rate: self.learner.lr_current(),
-            gradient_norm: measured.gradient_norm,
-            texts: measured.output.texts,
-            tokens: measured.output.tokens,
+            gradient_norm: result.gradient_norm,
+            texts: result.output.texts,
+            tokens: result.output.tokens,
             seconds,
             peak_memory_bytes: crate::report::peak_memory_bytes(),
         };
-        self.supervisor.step(&record, &measured.output)?;
+        self.supervisor.step(&record, &result.output)?;
         self.processor
             .process_train(LearnerEvent::ProcessedItem(TrainingItem::new(
-                measured.output.clone(),
+                result.output.clone(),
                 progress,
                 self.global_progress(),
                 Some(self.position.step),
@@ -401,13 +407,13 @@ impl<B: TrainingBackend> Loop<'_, B> {
         Progress::new(epoch, self.plan.epochs)
     }
 
-    /// Validation loss and scores.
+    /// Computes validation loss and scores.
     fn validate(&mut self) -> Result<Verdict, TrainError> {
         if !self.supervisor.validates() {
             self.position.validation_due = false;
-            return Ok(Verdict::GoOn);
+            return Ok(Verdict::Continue);
         }
-        // Until it is done: whoever interrupts it leaves it to the one who resumes.
+        // Until it is complete, so that a resumed run repeats an interrupted validation.
         self.position.validation_due = true;
         let model = self.learner.model().valid();
         let mut mean = StepOutput::default();
@@ -456,7 +462,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
         else {
             return Ok(());
         };
-        // One that could not be written looks like an interrupt, and the next one will not do better.
+        // burn reports a failed write as an interrupt, and the next write would fail too.
         self.failure.check()?;
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
@@ -466,7 +472,7 @@ impl<B: TrainingBackend> Loop<'_, B> {
     }
 }
 
-/// The means over rows, and the sums, of two outputs.
+/// Combines two outputs: means over rows, and sums.
 fn add(total: StepOutput, next: &StepOutput) -> StepOutput {
     let rows = total.rows + next.rows;
     let weighted = total.loss * total.rows as f64 + next.loss * next.rows as f64;

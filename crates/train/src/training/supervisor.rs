@@ -1,4 +1,4 @@
-//! Who watches a run: log, progress line, validation, the best model, early stopping, collapse.
+//! Monitoring of a run: log, progress line, validation, best model, early stopping, collapse.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,38 +18,37 @@ use crate::losses::collapse::has_collapsed;
 use crate::report::{EvaluationRecord, Event, History, MetricsLog, ProgressLine, StepRecord};
 use crate::step::StepOutput;
 
-/// Whether a score is to be kept rather than the best so far. One that is no number never is, and
-/// gives way to any that is.
+/// Whether a score replaces the best so far. NaN is never best; any number replaces a NaN best.
 fn is_better(score: f64, best: Option<Best>) -> bool {
     !score.is_nan() && best.is_none_or(|best| best.score.is_nan() || score > best.score)
 }
 
 type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 
-/// Scores of a model.
+/// Scores a model.
 pub(crate) type Validate<B> =
     Box<dyn Fn(&SentenceModel<Inner<B>>) -> Result<Scores, TrainError> + Send>;
 
-/// Keeps the model of a step.
+/// Saves the model of a step.
 pub(crate) type Keep<B> =
     Box<dyn Fn(&SentenceModel<Inner<B>>, usize) -> Result<(), TrainError> + Send>;
 
-/// Whether the run goes on.
+/// Whether the run continues.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
-    GoOn,
-    /// And why.
+    Continue,
+    /// Stops, for this reason.
     Stop(String),
-    /// Somebody stopped the validation: there is no score.
+    /// The user stopped the validation: it has no score.
     Interrupted,
 }
 
 pub(crate) struct Supervisor<B: TrainingBackend> {
     pub(crate) log: Option<MetricsLog>,
-    /// None where a dashboard is shown.
+    /// `None` if a dashboard is shown.
     pub(crate) line: Option<ProgressLine>,
     pub(crate) notes: Console,
-    /// Whether a dashboard is shown: what is printed meanwhile is lost, so it waits.
+    /// Whether a dashboard is shown: notes then wait until it closes.
     pub(crate) dashboard: bool,
     /// The folder of the run.
     pub(crate) folder: Option<PathBuf>,
@@ -58,19 +57,24 @@ pub(crate) struct Supervisor<B: TrainingBackend> {
     pub(crate) keep_best: Option<Keep<B>>,
     /// Validations without a better score after which the run ends.
     pub(crate) patience: Option<usize>,
-    /// What to use instead of a loss without negatives.
+    /// Recommended loss instead of a loss without negatives.
     pub(crate) better_loss: Option<&'static str>,
     pub(crate) collapse_noted: bool,
     /// Passes over the rows so far.
     pub(crate) passes: f64,
 }
 
-/// How the note on a collapse begins.
-const COLLAPSED: &str = "the vectors of different texts have become one";
+/// Start of the note on a collapse.
+const COLLAPSED: &str = "the vectors of different texts have collapsed into one";
 
-/// Whether a collapse has been noted in a run.
+/// Start of the same note in logs of earlier releases, which a resumed run may have.
+const COLLAPSED_BEFORE: &str = "the vectors of different texts have become one";
+
+/// Whether the log of a run notes a collapse.
 pub(crate) fn has_noted_collapse(history: &History) -> bool {
-    history.notes().any(|note| note.starts_with(COLLAPSED))
+    history
+        .notes()
+        .any(|note| note.starts_with(COLLAPSED) || note.starts_with(COLLAPSED_BEFORE))
 }
 
 impl<B: TrainingBackend> Supervisor<B> {
@@ -92,7 +96,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         self.look_for_collapse(record.step, output)
     }
 
-    /// A loss that only draws texts together is at its best when all vectors are one.
+    /// A loss without negatives is smallest when all vectors are equal.
     fn look_for_collapse(&mut self, step: usize, output: &StepOutput) -> Result<(), TrainError> {
         let (Some(better), Some(cosine)) = (self.better_loss, output.mean_cosine) else {
             return Ok(());
@@ -107,7 +111,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         self.warn(step, text)
     }
 
-    /// Says something at once, if it can be seen, and keeps it for the report.
+    /// Prints a warning, unless a dashboard is shown, and logs it for the report.
     fn warn(&mut self, step: usize, text: String) -> Result<(), TrainError> {
         if !self.dashboard {
             self.notes.warning(format_args!("step {step}: {text}"));
@@ -115,7 +119,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         self.append(&Event::Note { step, text })
     }
 
-    /// Scores a model: before the first step, and whenever it is due.
+    /// Validates a model, before the first step and whenever it is due.
     pub(crate) fn validate(
         &mut self,
         model: &SentenceModel<Inner<B>>,
@@ -123,7 +127,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         position: &mut Position,
     ) -> Result<(Verdict, Option<f64>), TrainError> {
         let Some(validate) = &self.validate else {
-            return Ok((Verdict::GoOn, None));
+            return Ok((Verdict::Continue, None));
         };
         let started = Instant::now();
         let scores = validate(model)?;
@@ -146,7 +150,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         ));
         self.append(&Event::Evaluation(record))?;
 
-        // Before the first step nothing has been trained that could be kept.
+        // The base model is never kept as the best.
         if position.step > 0 {
             if is_better(score, position.best) {
                 if let Some(keep) = &self.keep_best {
@@ -161,7 +165,7 @@ impl<B: TrainingBackend> Supervisor<B> {
                 position.without_improvement += 1;
             }
             if score.is_nan() {
-                let text = "the validation score is no number: no model is kept as the best for it";
+                let text = "the validation score is NaN: no model is kept as the best";
                 self.warn(position.step, text.to_owned())?;
             }
         }
@@ -169,18 +173,18 @@ impl<B: TrainingBackend> Supervisor<B> {
         Ok((self.verdict(position), Some(score)))
     }
 
-    /// What the validations so far say.
+    /// Whether the validations so far exhaust the patience.
     pub(crate) fn verdict(&self, position: &Position) -> Verdict {
         let count = position.without_improvement;
         if self.patience.is_none_or(|patience| count < patience) {
-            return Verdict::GoOn;
+            return Verdict::Continue;
         }
         Verdict::Stop(match position.best {
             Some(Best { score, step }) => format!(
                 "the validation score has not risen above {score:.4} of step {step} in {count} \
                  validations"
             ),
-            None => format!("the validation score was no number in {count} validations"),
+            None => format!("the validation score was NaN in {count} validations"),
         })
     }
 
@@ -191,7 +195,7 @@ impl<B: TrainingBackend> Supervisor<B> {
         }
     }
 
-    /// The rows of a batch that cannot be trained on.
+    /// The rows of a batch whose loss or gradient is not finite.
     pub(crate) fn failed_batch(&self, step: usize, positions: &[usize]) -> FailedBatch {
         FailedBatch::of_step(step, &self.table, positions, self.folder.as_deref())
     }
@@ -209,18 +213,19 @@ mod tests {
         };
         let mut history = History::default();
         assert!(!has_noted_collapse(&history));
-        history
-            .events
-            .push(note("the validation score is no number"));
+        history.events.push(note("the validation score is NaN"));
         assert!(!has_noted_collapse(&history));
         history
             .events
             .push(note(&format!("{COLLAPSED} (mean cosine 0.999)")));
         assert!(has_noted_collapse(&history));
+        let mut old = History::default();
+        old.events.push(note(COLLAPSED_BEFORE));
+        assert!(has_noted_collapse(&old));
     }
 
     #[test]
-    fn what_is_no_number_is_never_the_best() {
+    fn nan_is_never_the_best() {
         let best = |score| Some(Best { score, step: 1 });
         assert!(is_better(-1.0, None));
         assert!(is_better(0.6, best(0.5)));

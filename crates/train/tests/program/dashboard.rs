@@ -1,4 +1,4 @@
-//! Runs that somebody watches, on a terminal of the test's own.
+//! Runs with a dashboard, on a terminal that the test creates.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::interruption::{assert_same_end, long, wait_for_checkpoint};
 use crate::support::{REPEATABLE, checkpoints, fit, folder, inside, steps, succeed};
 
-/// What shows a second screen, and what goes back to the first.
+/// Terminal codes that enter and leave the alternate screen.
 const ENTER: &str = "\x1b[?1049h";
 const LEAVE: &str = "\x1b[?1049l";
 
@@ -36,7 +36,7 @@ impl Watched {
         };
         tcsetwinsize(&keyboard, size).unwrap();
         let terminal = File::from(ioctl_tiocgptpeer(&keyboard, flags).unwrap());
-        // A session of its own, whose terminal this is: else Ctrl-C would reach nobody.
+        // A new session with this terminal, so that Ctrl-C reaches the program.
         let mut command = Command::new("setsid");
         command
             .args(["--ctty", "--wait"])
@@ -94,7 +94,7 @@ fn screens(text: &str) -> (&str, &str) {
     let rest = text.split_once(ENTER).map(|(_, rest)| rest);
     match rest.and_then(|rest| rest.rsplit_once(LEAVE)) {
         Some(screens) => screens,
-        None => panic!("no second screen, or no way back from it: {text}"),
+        None => panic!("no alternate screen, or it was not left: {text}"),
     }
 }
 
@@ -111,7 +111,7 @@ fn a_terminal_shows_the_dashboard_and_then_the_results() {
     }
     assert!(after.contains("watched"), "{after}");
 
-    // Without it the run is the same, but for the lines of its own.
+    // Without a dashboard the run is the same, with progress lines.
     let plain = format!("{arguments} --output plain --no-dashboard");
     let program = fit(folder.path(), &plain);
     let (code, text) = Watched::start(&program).end();

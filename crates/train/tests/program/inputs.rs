@@ -1,4 +1,4 @@
-//! Settings and rows that have tests of their own only here.
+//! Settings and rows without tests elsewhere.
 
 use crate::support::{fit, folder, inside, pairs, stderr, steps, succeed};
 
@@ -56,7 +56,7 @@ fn a_group_stays_on_one_side_of_a_split() {
     // A fifth of 24 rows would be 5: it is a group of 4.
     let text = stderr(&output);
     assert!(
-        text.contains("20 rows to train on (pairs), 4 to validate with"),
+        text.contains("20 training rows (pairs), 4 validation rows"),
         "{text}"
     );
 }

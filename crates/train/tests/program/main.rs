@@ -5,7 +5,7 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
-// `setsid` of util-linux gives a program a terminal of its own. What a terminal shows does not depend on the backend.
+// `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
 #[cfg(all(target_os = "linux", any(feature = "cpu", feature = "ndarray")))]
 mod dashboard;
 #[cfg(unix)]

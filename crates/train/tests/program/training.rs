@@ -3,7 +3,7 @@
 use clap::Parser;
 use model::{Device, SentenceEncoder};
 use train::cli::{Cli, Command};
-use train::fit::{SAMPLE_QUERIES, Stop, Surroundings};
+use train::fit::{RunContext, SAMPLE_QUERIES, Stop};
 use train::terminal::Notes;
 
 use crate::support::{
@@ -66,6 +66,9 @@ fn without_arguments_the_pairs_of_the_seed_are_learned() {
             "--device",
             DEVICE,
             "--no-dashboard",
+            // Dropout draws other numbers on each backend; without it the loss falls on all of them.
+            "--dropout",
+            "0",
         ],
     ));
     let text = stdout(&output);
@@ -77,9 +80,8 @@ fn without_arguments_the_pairs_of_the_seed_are_learned() {
     let losses = field("loss");
     let (first, last) = losses.split_once(" -> ").unwrap();
     let [first, last]: [f64; 2] = [first, last].map(|loss| loss.parse().unwrap());
-    // Elsewhere dropout draws other numbers.
-    assert!(last > 0.0 && (last < first || !REPEATABLE), "{losses}");
-    // Of 37 tensors two are biases of keys, which cancel out in attention.
+    assert!(last > 0.0 && last < first, "{losses}");
+    // Two of 37 tensors are biases of keys, which cancel out in attention.
     let weights = field("weights");
     let (changed, _) = weights.split_once(" of 37 tensors changed").unwrap();
     assert!(changed.parse::<usize>().unwrap() >= 35, "{weights}");
@@ -89,7 +91,7 @@ fn without_arguments_the_pairs_of_the_seed_are_learned() {
         let cosine: f64 = vectors.rsplit_once(' ').unwrap().1.parse().unwrap();
         assert!((0.5..0.999_999).contains(&cosine), "{vectors}");
     }
-    // Only the pairs of this folder: nothing was asked to be kept.
+    // Only the pairs of this folder: without --output the run writes nothing.
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
 }
 
@@ -109,14 +111,14 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
     let Command::Fit(arguments) = Cli::parse_from(arguments.into_iter().chain(more)).command else {
         panic!("`fit`");
     };
-    let surroundings = Surroundings {
+    let context = RunContext {
         resume: false,
         notes: Notes::new(true),
         dashboard: false,
         stop: Stop::default(),
         command: String::new(),
     };
-    let result = train::fit::fit(arguments.options, &surroundings)
+    let result = train::fit::fit(arguments.options, &context)
         .unwrap()
         .unwrap();
     let encoder = SentenceEncoder::from_pretrained(tuned, DEVICE.parse().unwrap()).unwrap();
@@ -306,7 +308,7 @@ fn memory_savers_train_the_same_model() {
 }
 
 #[test]
-fn a_loss_without_negatives_that_makes_all_vectors_one_is_noticed() {
+fn a_collapse_of_the_vectors_is_noted() {
     let folder = folder();
     let output = succeed(fit(
         folder.path(),
@@ -315,7 +317,7 @@ fn a_loss_without_negatives_that_makes_all_vectors_one_is_noticed() {
     let text = stderr(&output);
     assert!(text.contains("--loss multiple-negatives-ranking"), "{text}");
     let card = std::fs::read_to_string(inside(folder.path(), "tuned/README.md")).unwrap();
-    assert!(card.contains("have become one"), "{card}");
+    assert!(card.contains("have collapsed into one"), "{card}");
 }
 
 #[test]
@@ -332,7 +334,7 @@ fn a_score_that_does_not_rise_stops_the_run() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
+fn an_infinite_or_nan_loss_names_the_step_and_the_texts() {
     let folder = folder();
     let output = fit(
         folder.path(),
@@ -352,7 +354,7 @@ fn a_loss_that_is_no_number_names_the_step_and_the_texts() {
 }
 
 #[test]
-fn a_gradient_that_is_no_number_names_the_step_and_the_texts() {
+fn an_infinite_or_nan_gradient_names_the_step_and_the_texts() {
     let folder = folder();
     // The loss is finite, the squares of its gradients are not.
     let output = fit(folder.path(), "--scale 1e25 --output tuned")
@@ -411,7 +413,7 @@ fn validation_rows_may_be_of_another_kind_and_have_other_columns() {
 }
 
 #[test]
-fn a_score_that_is_no_number_is_not_the_best() {
+fn a_nan_score_is_not_the_best() {
     let folder = folder();
     // The same pair under three scores: its cosine has no order.
     let rows = "sentence1\tsentence2\tscore\nred chair\tshoes\t1\nred chair\tshoes\t0.5\nred chair\tshoes\t0\n";
@@ -420,7 +422,7 @@ fn a_score_that_is_no_number_is_not_the_best() {
         folder.path(),
         "--valid sts.tsv --epochs 9 --patience 2 --output tuned",
     ));
-    assert!(stdout(&output).contains("no number"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("was NaN"), "{}", stdout(&output));
     let tuned = inside(folder.path(), "tuned");
     assert_eq!(evaluations(&tuned).len(), 3);
     // Its checkpoint can be read.
@@ -462,7 +464,7 @@ fn one_query_in_all_rows_is_no_collapse() {
         "--loss mse --dropout 0 --lr 1e-9 --output tuned",
     ));
     assert!(
-        !stderr(&output).contains("have become one"),
+        !stderr(&output).contains("have collapsed into one"),
         "{}",
         stderr(&output)
     );

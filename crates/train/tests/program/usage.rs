@@ -1,4 +1,4 @@
-//! Wrong usage, and help.
+//! Usage errors and help.
 
 #[cfg(unix)]
 use std::io::BufRead;
@@ -20,7 +20,7 @@ fn losses_are_listed() {
 }
 
 #[test]
-fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
+fn usage_errors_have_exit_code_2_and_name_the_fix() {
     let folder = folder();
     for (name, text) in [
         (
@@ -76,7 +76,7 @@ fn wrong_usage_has_the_exit_code_2_and_says_what_to_do() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(words), "{arguments:?}: {text}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
-        // The corrected command can take the same folder.
+        // The corrected command can use the same folder.
         assert!(!folder.path().join("x").exists(), "{arguments:?}");
     }
 }
@@ -92,27 +92,27 @@ fn a_bad_row_is_named_or_skipped() {
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(text.contains("pairs.tsv") && text.contains("26"), "{text}");
-    assert!(!folder.path().join("x").exists(), "nothing was begun");
+    assert!(!folder.path().join("x").exists(), "no folder");
     let output = succeed(fit(
         folder.path(),
         "--skip-bad-rows --max-steps 1 --output x",
     ));
     assert!(
-        stderr(&output).contains("1 rows were skipped"),
+        stderr(&output).contains("skipped 1 rows"),
         "{}",
         stderr(&output)
     );
 }
 
 #[test]
-fn a_reference_that_cannot_be_read_is_said_before_training() {
+fn an_unreadable_reference_fails_before_training() {
     let folder = folder();
     let output = fit(folder.path(), "--reference nope.json --output x")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("nope.json"), "{}", stderr(&output));
-    assert!(!folder.path().join("x").exists(), "nothing was begun");
+    assert!(!folder.path().join("x").exists(), "no folder");
 }
 
 #[test]
@@ -161,6 +161,6 @@ fn a_stop_is_heard_while_steps_are_counted() {
         .unwrap();
     let text: String = lines.map(|line| line.unwrap() + "\n").collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("nothing was begun"), "{text}");
+    assert!(text.contains("training had not begun"), "{text}");
     assert!(!folder.path().join("x").exists());
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use model::{Precision, SentenceEncoder};
 use program::Console;
-use records::{Format, Record};
+use records::Format;
 
 use super::load;
 use crate::cli::{BenchArgs, ModelArgs, ReadArgs, VectorArgs};
@@ -93,7 +93,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Error> {
     let mut workloads = Vec::new();
     for path in files {
         let texts = open_texts(path, &lines)?
-            .map(|row| row.map(|row: Record| row.text()))
+            .map(|row| row.map(|row: records::Row| row.text()))
             .collect::<Result<Vec<String>, _>>()?;
         let name = path
             .file_stem()

@@ -3,7 +3,8 @@
 use std::mem;
 use std::ops::{Deref, Range};
 
-use super::tiles::{Multiply, PAIR, Sums, Tile};
+use super::multiply::{Multiply, Sums};
+use crate::cpu::bf16::tiles::{PAIR, Tile};
 
 /// One or two tiles of rows times a panel of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +78,14 @@ pub(super) fn one_behind(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Numbers;
-    use super::super::tiles::Pass;
+    use super::super::multiply::Pass;
     use super::*;
+    use crate::cpu::bf16::tiles::TileFormat;
 
     struct Nothing;
 
     impl Multiply for Nothing {
-        fn multiply(&mut self, _: Numbers, _: Pass<'_>, _: &[&[Tile]], _: &[Tile], _: &mut Sums) {}
+        fn multiply(&mut self, _: TileFormat, _: Pass, _: &[&[Tile]], _: &[Tile], _: &mut Sums) {}
     }
 
     #[test]

@@ -3,10 +3,13 @@
 
 use proptest::prelude::*;
 
-use super::TileWeights;
 use super::tests::{run, run_block};
-use crate::cpu::int8::{self, Int8Matrix, Int8Panels};
-use crate::cpu::linear::{Activation, Layer};
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::weights::TileWeights;
+use crate::cpu::int8;
+use crate::cpu::int8::matrix::Int8Matrix;
+use crate::cpu::int8::panels::Int8Panels;
+use crate::cpu::schedule::Layer;
 use crate::cpu::tests::numbers;
 
 /// The layer by this processor's other instructions.
@@ -28,7 +31,7 @@ fn without_tiles(
         bias: &padded,
         activation,
     };
-    int8::linear(input, &panels, layer, &mut output);
+    int8::linear::linear(input, &panels, layer, &mut output);
     output
 }
 
@@ -96,7 +99,7 @@ proptest! {
 
 #[test]
 fn the_largest_whole_numbers_fit() {
-    let depth = Int8Matrix::MOST_INPUTS;
+    let depth = Int8Matrix::MAX_INPUTS;
     // -128 is in no matrix that was rounded here, but may be in a file.
     let values = [vec![-128; depth], vec![127; depth]].concat();
     let matrix = Int8Matrix::new(values, vec![1.0, 0.5], depth).unwrap();

@@ -1,21 +1,52 @@
 //! Whether this process may use the matrix unit.
 
+use std::sync::OnceLock;
+
+/// The environment variable that switches AMX.
+const SWITCH: &str = "MPNET_BURN_AMX";
+
+/// What multiplies tiles in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cpu) enum Amx {
+    /// Nothing: weights are packed for other instructions.
+    Off,
+    /// The processor.
+    Hardware,
+    /// The [emulation](super::emulated) in Rust, on any processor: for tests, because it is slow.
+    Emulated,
+}
+
+/// Whether AMX is used: the processor has it, Linux lets this process use it, and nobody turned it off; or it is emulated.
+/// Found out once.
+pub(in crate::cpu) fn amx() -> Amx {
+    static AMX: OnceLock<Amx> = OnceLock::new();
+    *AMX.get_or_init(|| {
+        let switch = std::env::var_os(SWITCH).unwrap_or_default();
+        let is = |word: &str| switch.eq_ignore_ascii_case(word);
+        if is("emulated") {
+            Amx::Emulated
+        } else if !["0", "off", "false", "no"].into_iter().any(is) && usable() {
+            Amx::Hardware
+        } else {
+            Amx::Off
+        }
+    })
+}
+
+/// Whether weights are packed for AMX, or for its emulation.
+pub(in crate::cpu) fn wanted() -> bool {
+    amx() != Amx::Off
+}
+
 /// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
-/// have both), and AVX-512, which takes split weights apart; the system keeps the tiles when it switches
+/// have both); the system keeps the tiles when it switches
 /// between threads; and it gives this process leave to use them.
 ///
 /// The leave is the process's for good, once given, and holds for all of its threads.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(super) fn usable() -> bool {
-    use std::sync::OnceLock;
-
     static USABLE: OnceLock<bool> = OnceLock::new();
-    *USABLE.get_or_init(|| {
-        linux::has_tiles()
-            && is_x86_feature_detected!("avx512f")
-            && linux::system_keeps_tiles()
-            && linux::ask_leave()
-    })
+    *USABLE.get_or_init(|| linux::has_tiles() && linux::system_keeps_tiles() && linux::ask_leave())
 }
 
 /// Elsewhere there is no such unit, or nobody has tried how to ask for it.

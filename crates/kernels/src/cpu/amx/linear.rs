@@ -7,17 +7,17 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::blocks::{Block, blocks, one_behind};
-use super::bytes::{self, Scaling};
-use super::portable::Portable;
-use super::tiles::{DEPTH, Multiply, Pass, SIDE, Sums, Tile, WIDTH};
-use super::vectors::Vectors;
-use super::weights::TileWeights;
-use super::{Form, Numbers, wanted};
-use crate::cpu::int8::Steps;
-use crate::cpu::kept::with_kept;
-use crate::cpu::linear::{self, Activation};
-use crate::cpu::math::gelu;
-use crate::cpu::simd::{Vectorized, dispatch};
+use super::byte_rows::{self, Scaling};
+use super::multiply::{Multiply, Pass, Sums};
+use super::with_unit;
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::tiles::{DEPTH, Form, SIDE, Tile, TileFormat, WIDTH};
+use crate::cpu::bf16::weights::TileWeights;
+use crate::cpu::int8::quantization::QuantizationParameters;
+use crate::cpu::schedule::{self, Layer, nearest_block, rows_of_block};
+use crate::cpu::scratch::with_scratch;
+use crate::cpu::simd::arch::{Vectorized, dispatch};
+use crate::cpu::simd::math::gelu;
 use crate::cpu::threads::threads;
 
 /// Bytes of the input's tiles in a block: half of the second-level cache of processors with tiles,
@@ -33,73 +33,33 @@ pub(in crate::cpu) const ROWS_OF_LAYERS: usize = 256;
 /// instead: each thread then reads a part of them, and that takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// `activation(input * weights + bias)`, for whole rows of both.
-pub(in crate::cpu) fn linear(
-    input: &[f32],
-    weights: &TileWeights,
-    layer: linear::Layer<'_>,
-    output: &mut [f32],
-) {
-    let rows = input.len() / layer.input.max(1);
-    match vectors(weights) {
-        Some(vectors) => vectors.linear(input, rows, weights.tiles(), layer, output),
-        None => over_tiles(input, rows, weights, layer, output),
-    }
-}
-
-/// As [`linear`], by this thread alone.
+/// [`linear`], of a block of rows by this thread alone.
 pub(in crate::cpu) fn linear_of_block(
     input: &[f32],
     weights: &TileWeights,
-    layer: linear::Layer<'_>,
-    output: &mut [f32],
-) {
-    match vectors(weights) {
-        Some(vectors) => vectors.linear_of_block(input, weights.tiles(), layer, output),
-        None => block_over_tiles(input, weights, layer, output),
-    }
-}
-
-/// [`over_tiles`], of a block of rows by this thread alone.
-pub(super) fn block_over_tiles(
-    input: &[f32],
-    weights: &TileWeights,
-    layer: linear::Layer<'_>,
+    layer: Layer<'_>,
     output: &mut [f32],
 ) {
     Tiled { weights, layer }.block(input, output);
 }
 
-/// The vector units, if they are to multiply these weights.
-fn vectors(weights: &TileWeights) -> Option<Vectors> {
-    match weights.numbers() {
-        Numbers::Bfloat16(Form::Single) if !wanted() => Vectors::fast(),
-        _ => None,
-    }
-}
-
-/// Whether the matrix unit, or its portable twin, multiplies these weights.
-pub(in crate::cpu) fn by_unit(weights: &TileWeights) -> bool {
-    vectors(weights).is_none()
-}
-
 /// Rows of a block that passes through several layers; `None` where each of these is shared out for itself.
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
-    let block = linear::rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
+    let block = rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * threads()).then_some(block)
 }
 
 /// Rows of a block, where some rows pass through several layers on one thread: whole tiles but for the last.
 pub(in crate::cpu) fn block_of_layers(rows: usize) -> usize {
-    linear::nearest_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE)
+    nearest_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE)
 }
 
-/// By the matrix unit, or its portable twin.
-pub(super) fn over_tiles(
+/// `activation(input * weights + bias)`, for whole rows of both, by AMX or its emulation.
+pub(in crate::cpu) fn linear(
     input: &[f32],
     rows: usize,
     weights: &TileWeights,
-    layer: linear::Layer<'_>,
+    layer: Layer<'_>,
     output: &mut [f32],
 ) {
     let of_row = weights.tiles_of_rows() * size_of::<Tile>() / SIDE;
@@ -108,31 +68,20 @@ pub(super) fn over_tiles(
     if rows <= most.min(FEWEST_ROWS * threads()) {
         tiled.by_panels(input, rows, output);
     } else {
-        let block = linear::rows_of_block(rows, most).next_multiple_of(SIDE);
+        let block = rows_of_block(rows, most).next_multiple_of(SIDE);
         tiled.by_rows(input, block, output);
     }
-}
-
-/// Does `work` with this thread's unit, where there is one.
-pub(super) fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if let Some(mut unit) = super::unit::Unit::hold() {
-        return work(&mut unit);
-    }
-    work(&mut Portable);
 }
 
 thread_local! {
     /// For rows of the input.
     static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-    /// For what is made of a panel's split weights.
-    static LOW: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
 #[derive(Clone, Copy)]
 struct Tiled<'a> {
     weights: &'a TileWeights,
-    layer: linear::Layer<'a>,
+    layer: Layer<'a>,
 }
 
 impl Tiled<'_> {
@@ -149,8 +98,8 @@ impl Tiled<'_> {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
         let rows = input.len() / depth;
-        let mut steps = vec![Steps::ZERO; rows];
-        with_kept(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
+        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             let groups = tiles.chunks_exact_mut(of_rows);
             let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
             for (tiles, (input, steps)) in groups.zip(rows) {
@@ -162,35 +111,35 @@ impl Tiled<'_> {
         });
     }
 
-    /// Every thread computes some columns of all rows: see [`linear::by_panels`].
+    /// Every thread computes some columns of all rows: see [`schedule::by_panels`].
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
-        let mut steps = vec![Steps::ZERO; rows];
-        with_kept(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
+        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
                 .zip(steps.par_chunks_mut(SIDE))
                 .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
             let (tiles, steps) = (&*tiles, steps.as_slice());
-            linear::by_panels(self.layer, output, |panels, _, output| {
+            schedule::by_panels(self.layer, output, |panels, _, output| {
                 self.multiply(tiles, steps, panels, output);
             });
         });
     }
 
     /// Up to 16 rows of the input as tiles, and in which steps, if they become whole numbers.
-    fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [Steps]) {
+    fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [QuantizationParameters]) {
         let depth = self.layer.input;
         match self.weights.numbers() {
-            Numbers::Bfloat16(form) => dispatch(Conversion {
+            TileFormat::Bfloat16(form) => dispatch(Conversion {
                 input,
                 depth,
                 form,
                 tiles,
             }),
-            Numbers::Bytes => dispatch(bytes::Conversion {
+            TileFormat::Bytes => dispatch(byte_rows::Conversion {
                 input,
                 depth,
                 tiles,
@@ -204,21 +153,18 @@ impl Tiled<'_> {
     fn multiply(
         self,
         tiles: &[Tile],
-        steps: &[Steps],
+        steps: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        with_kept(&LOW, self.weights.low_tiles_of_panel(), |low| {
-            with_unit(|unit| self.multiply_by(unit, low, tiles, steps, panels, output));
-        });
+        with_unit(|unit| self.multiply_by(unit, tiles, steps, panels, output));
     }
 
     fn multiply_by(
         self,
         unit: &mut dyn Multiply,
-        low: &mut [Tile],
         tiles: &[Tile],
-        steps: &[Steps],
+        steps: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
@@ -228,9 +174,9 @@ impl Tiled<'_> {
             let input = block.rows(tiles, of_rows);
             let weights = self.weights.panel(block.panel);
             let pass = if block.pair == 0 {
-                Pass::First { low }
+                Pass::First
             } else {
-                Pass::Later { low }
+                Pass::Later
             };
             unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
         };

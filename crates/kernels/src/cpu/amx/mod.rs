@@ -1,60 +1,52 @@
-//! Dense layers, and attention's products, over tiles: for the matrix unit of newer Intel processors (AMX, Sapphire
-//! Rapids and later), and for the vector units of newer AMD processors, which multiply bfloat16.
+//! AMX, the tile unit of newer Intel processors (Sapphire Rapids and later, on Linux).
 //!
-//! The unit has eight tiles of 16 rows of 64 bytes, and an instruction that adds to a tile of 16 x 16
-//! float32 sums the products of 16 rows of 32 bfloat16 with 32 rows of 16: 8,192 products in 16
-//! cycles, eight times what AVX-512 does with float32. Another adds to whole sums of 32 bits the
-//! products of 16 rows of 64 bytes with 64 rows of 16: twice as many in the same time.
+//! The unit has eight tile registers of 16 rows of 64 bytes. One instruction (`TDPBF16PS`) adds the products of 16 rows of
+//! 32 bfloat16 with 32 rows of 16 to a tile of 16 x 16 float32 sums: 8,192 products in 16 cycles, eight times AVX-512's
+//! float32. Another (`TDPBUSD`) adds the products of 16 rows of 64 bytes with 64 rows of 16 to sums of 32 bits: twice as
+//! many in the same time.
 //!
 //! # Strategy
 //!
-//! - bfloat16 weights take one such product of the unit: each input row is rounded to bfloat16, the sums, the
-//!   bias and what follows stay float32.
-//! - float32 weights take three. Every number is split into two bfloat16, `high` near to it
-//!   and `low` near to the rest, together within `2^-17` of it; a product is then
-//!   `high * high + high * low + low * high`. What is missing (`low * low` and the rests of the rests)
-//!   is at most `2^-15` of the product, and in a sum of many these mostly cancel. A weight takes 25 bits of memory
-//!   ([`split_weights`]).
-//! - Weights of eight bits take one product of bytes: unsigned ones of the rows, each less its row's
-//!   zero point, and signed ones of the weights. The sums are exact; what the zero points have
-//!   taken off is put back with the sums of the columns' weights, and the result is the same to the
-//!   bit as [without the unit](super::int8) ([`bytes`]).
-//! - Weights and inputs lie as whole tiles of 1 KiB, in the order in which they are read
-//!   ([`tiles`], [`weights`]): rows of a matrix that are a power of two apart would share cache sets.
-//! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the
-//!   other four hold what is multiplied ([`loops`]). So every tile that is read is used twice; on the first walk
-//!   over a panel, its weights are asked for ahead of their use. What follows the sums is done while the next ones are
-//!   made ([`blocks`]).
-//! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights;
-//!   of a few rows the weights are shared out instead ([`linear`]).
-//! - Attention's products beside weights of bfloat16 or of eight bits go over the same tiles ([`products`]).
-//! - For weights of bfloat16 where there is no matrix unit, the vector units multiply the same tiles of weights
-//!   ([`vectors`]).
+//! - bfloat16 weights take one such product. Each input row is rounded to bfloat16; the sums and the epilogue stay float32.
+//! - float32 weights take three ("bf16x3"). Every number is split into two bfloat16, `high` the nearest to it and `low` the
+//!   nearest to the rest, together within `2^-17` of it. A product is then `high * high + high * low + low * high`. The
+//!   error (`low * low` and the rests of the rests) is at most `2^-15` of the product, and in a sum of many it mostly
+//!   cancels. The two halves take as many bytes as the float32 did.
+//! - int8 weights take one product of bytes: unsigned ones of the rows, each less its row's zero point, and signed ones of
+//!   the weights. The sums are exact. The sums of the columns' weights put the zero points back, so the result equals
+//!   [the one without AMX](super::int8) bit for bit ([`byte_rows`]).
+//! - Weights and inputs are stored as whole tiles of 1 KiB, in the order in which they are read
+//!   ([`tiles`](super::bf16::tiles), [`weights`](super::bf16::weights)). Rows of a matrix that are a power of two apart
+//!   would share cache sets.
+//! - Four tiles of sums (32 rows x 32 columns) stay in the unit while it walks the depth once; the other four hold the
+//!   operands ([`loops`]). So every tile is used twice for each time it is read. On the first walk over a panel its weights
+//!   are prefetched. The epilogue of a block runs while the next block is multiplied ([`blocks`]).
+//! - Blocks of rows that fit the second-level cache are converted and multiplied with all weights. Of a few rows the
+//!   weights are shared out instead ([`linear`]).
+//! - Attention's products go over the same tiles, where the layers around it have reduced precision
+//!   ([`rounded_products`]).
 //!
-//! The unit's product in plain Rust ([`portable`]) adds in the same order. It is what other processors
-//! test the packing, the edges and the sharing out with, and it is not fast.
+//! The [emulation](emulated) adds in the same order as the unit. Other processors use it to test packing, edges and
+//! scheduling. It is slow.
 //!
-//! In the split form an infinite weight gives not-a-number, and by the unit an infinite number of the input times one that
-//! is no short bfloat16 may (`infinity * low` can be `infinity * 0`). In products of bfloat16 numbers below `2^-126` count as 0.
+//! # Exceptions
 //!
-//! A row gives the same bits in whatever company.
+//! In the split form an infinite factor may give NaN (`infinity * low` can be `infinity * 0`). In products of bfloat16,
+//! numbers below `2^-126` count as 0. A row gives the same bits in any batch.
 //!
 //! # Switch
 //!
-//! `MPNET_BURN_AMX=0` in the environment (or `off`, `false`, `no`) turns the unit off; any other value, or
-//! none, leaves it on where there is one. It is read once, when the first weights are packed.
+//! `MPNET_BURN_AMX=0` in the environment (or `off`, `false`, `no`) turns AMX off. `MPNET_BURN_AMX=emulated` runs its
+//! emulation on any processor, for tests. Any other value, or none, uses AMX where there is one. The variable is read
+//! once, when the first weights are packed.
 
 mod blocks;
-mod bytes;
-mod detect;
-mod linear;
-mod portable;
-mod products;
-mod split_weights;
-pub(super) mod tiles;
-#[cfg_attr(not(target_arch = "x86_64"), path = "no_vectors.rs")]
-mod vectors;
-mod weights;
+mod byte_rows;
+pub(in crate::cpu) mod detect;
+mod emulated;
+pub(in crate::cpu) mod linear;
+mod multiply;
+pub(in crate::cpu) mod rounded_products;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod loops;
@@ -64,129 +56,22 @@ mod unit;
 #[cfg(test)]
 mod byte_tests;
 #[cfg(test)]
+mod dot_product_tests;
+#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vector_tests;
 
-use std::ffi::OsStr;
-use std::sync::OnceLock;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use detect::Amx;
+use emulated::Emulated;
+use multiply::Multiply;
 
-#[cfg(test)]
-pub(super) use products::with_products_of_twin;
-
-pub(super) use linear::{
-    ROWS_OF_LAYERS, block_of_layers, by_unit, linear, linear_of_block, rows_of_blocks,
-};
-pub(super) use products::{Line, RoundedProducts, RoundedRows, RoundedWork, with_rounded_products};
-pub(super) use weights::TileWeights;
-
-use crate::precision::Precision;
-
-/// Whether the matrix unit is to be used: there is one, Linux lets this process use it, and nobody
-/// turned it off. Found out once.
-pub(super) fn wanted() -> bool {
-    static WANTED: OnceLock<bool> = OnceLock::new();
-    *WANTED.get_or_init(|| {
-        let off = std::env::var_os("MPNET_BURN_AMX").is_some_and(|value| means_off(&value));
-        !off && detect::usable()
-    })
-}
-
-fn means_off(value: &OsStr) -> bool {
-    ["0", "off", "false", "no"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// The form in which weights of this precision are to be packed as tiles, if they are; those of eight bits are
-/// [whole numbers](TileWeights::pack_int8) first.
-pub(super) fn form(precision: Precision) -> Option<Form> {
-    match precision {
-        Precision::Float32 => wanted().then_some(Form::Split),
-        Precision::Bfloat16 => multiplies_bfloat16().then_some(Form::Single),
-        Precision::Float16 | Precision::Int8 => None,
+/// Does `work` with this thread's AMX unit, or with its emulation where there is none.
+fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if detect::amx() != Amx::Emulated
+        && let Some(mut unit) = unit::Unit::hold()
+    {
+        return work(&mut unit);
     }
-}
-
-/// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
-/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too, and into attention's products beside them and
-/// beside weights of eight bits.
-#[must_use]
-pub fn multiplies_bfloat16() -> bool {
-    wanted() || vectors::Vectors::fast().is_some()
-}
-
-/// What tiles hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// bfloat16, with sums of float32.
-    Bfloat16(Form),
-    /// Whole numbers of eight bits, unsigned times signed, with sums of 32 bits.
-    Bytes,
-}
-
-impl Numbers {
-    /// Tiles for as many numbers of the input as one tile has places.
-    const fn parts(self) -> usize {
-        match self {
-            Self::Bfloat16(form) => form.parts(),
-            Self::Bytes => 1,
-        }
-    }
-
-    /// Tiles of a panel of weights for as much of the depth as one tile covers.
-    const fn weights_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::SPLIT_STEP,
-            Self::Bfloat16(Form::Single) | Self::Bytes => tiles::PAIR,
-        }
-    }
-
-    /// Tiles at the start of a panel, for all of its steps.
-    const fn tiles_of_bits(self, steps: usize) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => split_weights::tiles_of_bits(steps),
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
-    }
-
-    /// Tiles of a panel as deep as so many steps.
-    const fn tiles_of_panel(self, steps: usize) -> usize {
-        self.tiles_of_bits(steps) + steps * self.weights_in_step()
-    }
-
-    /// Tiles that are made of a step's weights on the way.
-    const fn low_in_step(self) -> usize {
-        match self {
-            Self::Bfloat16(Form::Split) => tiles::PAIR,
-            Self::Bfloat16(Form::Single) | Self::Bytes => 0,
-        }
-    }
-
-    /// Numbers of a tile's row: how much of the depth one tile covers.
-    const fn depth(self) -> usize {
-        match self {
-            Self::Bfloat16(_) => tiles::DEPTH,
-            Self::Bytes => tiles::ROW_BYTES,
-        }
-    }
-}
-
-/// How a number becomes bfloat16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The nearest one.
-    Single,
-    /// A near one and one for what it leaves: in the input the nearest ones, of weights [nine bits](split_weights).
-    Split,
-}
-
-impl Form {
-    /// Tiles for as many numbers of the input as one tile has places.
-    const fn parts(self) -> usize {
-        match self {
-            Self::Single => 1,
-            Self::Split => 2,
-        }
-    }
+    work(&mut Emulated);
 }

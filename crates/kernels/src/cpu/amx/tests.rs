@@ -3,13 +3,14 @@
 
 use proptest::prelude::*;
 
-use super::linear::{block_over_tiles, over_tiles, rows_of_blocks};
-use super::split_weights::SHORTENED;
-use super::tiles::{nearest, split, widen};
-use super::vectors::Vectors;
-use super::*;
-use crate::cpu::linear::{Activation, Layer};
-use crate::cpu::matrices::{Matrices, Order};
+use super::linear::{linear, linear_of_block, rows_of_blocks};
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::dot_product::Bf16DotProduct;
+use crate::cpu::bf16::tiles::Form;
+use crate::cpu::bf16::weights::TileWeights;
+use crate::cpu::float::matrices::{Matrices, Order};
+use crate::cpu::schedule::Layer;
+use crate::cpu::simd::bf16::{nearest, split, widen};
 use crate::cpu::tests::{numbers, reference_linear};
 
 /// One layer with a random matrix and bias, and its input.
@@ -61,7 +62,7 @@ pub(super) fn run(
     bias: &[f32],
     activation: Activation,
 ) -> Vec<f32> {
-    run_with(over_tiles, input, weights, bias, activation)
+    run_with(linear, input, weights, bias, activation)
 }
 
 /// [`run`] by this thread alone.
@@ -72,7 +73,7 @@ pub(super) fn run_block(
     activation: Activation,
 ) -> Vec<f32> {
     let work = |input: &[f32], _, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
-        block_over_tiles(input, weights, layer, output);
+        linear_of_block(input, weights, layer, output);
     };
     run_with(work, input, weights, bias, activation)
 }
@@ -84,7 +85,7 @@ pub(super) fn run_by_vectors(
     bias: &[f32],
     activation: Activation,
 ) -> Option<Vec<f32>> {
-    let vectors = Vectors::detect()?;
+    let vectors = Bf16DotProduct::detect()?;
     let work =
         |input: &[f32], rows, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
             vectors.linear(input, rows, weights.tiles(), layer, output);
@@ -185,12 +186,9 @@ proptest! {
         let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
         let split = pack(&layers, Form::Split);
-        // Half as many tiles more, and one for every eight steps of two in a panel.
-        let steps = depth.div_ceil(32);
-        let bits = rounded.bytes() / (2 * steps) * steps.div_ceil(8);
-        prop_assert_eq!(split.bytes(), rounded.bytes() / 2 * 3 + bits);
+        prop_assert_eq!(split.bytes(), 2 * rounded.bytes());
         for (actual, expected) in split.unpack().iter().zip(&joined) {
-            prop_assert!((actual - expected).abs() <= expected.abs() * SHORTENED);
+            prop_assert!((actual - expected).abs() <= expected.abs() / 131_072.0);
         }
         // A row of one 1 takes a row of the weights out, `high + low`, as the products have them.
         let mut ones = vec![0.0; depth * depth];
@@ -318,10 +316,11 @@ fn a_number_is_split_into_the_nearest_two() {
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod twins {
-    use super::super::portable::Portable;
-    use super::super::tiles::{Multiply, PAIR, Pass, ROW_BYTES, SIDE, Sums, Tile, WIDTH};
+    use super::super::emulated::Emulated;
+    use super::super::multiply::{Multiply, Pass, Sums};
     use super::super::unit::Unit;
     use super::*;
+    use crate::cpu::bf16::tiles::{PAIR, ROW_BYTES, SIDE, Tile, TileFormat, WIDTH};
 
     fn random_bytes(count: usize, seed: u64) -> Vec<Tile> {
         let mut tiles = vec![Tile::ZERO; count];
@@ -369,22 +368,16 @@ mod twins {
             return;
         };
         for form in [Form::Single, Form::Split] {
-            let numbers = Numbers::Bfloat16(form);
+            let numbers = TileFormat::Bfloat16(form);
             for steps in [1, 2, 3, 24] {
                 let rows = [1, 2].map(|seed| random_tiles(steps * form.parts(), seed));
-                let weights = random_weights(numbers, steps);
+                let weights = random_tiles(numbers.tiles_of_panel(steps), 3);
                 for input in [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]] {
-                    let lows = [6, 7].map(|seed| random_tiles(steps * numbers.low_in_step(), seed));
-                    let [mut low, mut of_twin] = lows;
-                    let [low, of_twin] = [&mut low[..], &mut of_twin];
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
-                    let pass = Pass::First { low: of_twin };
-                    Portable.multiply(numbers, pass, input, &weights, &mut twin);
-                    unit.multiply(numbers, Pass::First { low }, input, &weights, &mut first);
-                    unit.multiply(numbers, Pass::Later { low }, input, &weights, &mut later);
+                    Emulated.multiply(numbers, Pass::First, input, &weights, &mut twin);
+                    unit.multiply(numbers, Pass::First, input, &weights, &mut first);
+                    unit.multiply(numbers, Pass::Later, input, &weights, &mut later);
                     assert_eq!(first.0, later.0, "{form:?}, {steps} steps");
-                    let places = |tiles: &[Tile]| bytemuck::cast_slice::<Tile, u16>(tiles).to_vec();
-                    assert_eq!(places(low), places(of_twin), "{form:?}, {steps} steps");
                     for row in 0..input.len() * SIDE {
                         for column in 0..WIDTH {
                             let (unit, twin) = (first.0[row][column], twin.0[row][column]);
@@ -401,20 +394,6 @@ mod twins {
         }
     }
 
-    /// With any bytes for what split ones leave.
-    fn random_weights(numbers: Numbers, steps: usize) -> Vec<Tile> {
-        let (bits, in_step) = (numbers.tiles_of_bits(steps), numbers.weights_in_step());
-        let mut weights = random_tiles(numbers.tiles_of_panel(steps), 3);
-        weights[..bits].copy_from_slice(&random_bytes(bits, 4));
-        if in_step > PAIR {
-            let bytes = random_bytes(steps, 5);
-            for (step, bytes) in weights[bits..].chunks_exact_mut(in_step).zip(bytes) {
-                step[PAIR] = bytes;
-            }
-        }
-        weights
-    }
-
     #[test]
     fn whole_numbers_are_the_same_to_the_bit_in_both() {
         let Some(mut unit) = Unit::hold() else {
@@ -428,10 +407,10 @@ mod twins {
                 let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
                 for input in inputs {
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
-                    let (bytes, low) = (Numbers::Bytes, &mut []);
-                    unit.multiply(bytes, Pass::First { low }, input, &weights, &mut first);
-                    unit.multiply(bytes, Pass::Later { low }, input, &weights, &mut later);
-                    Portable.multiply(bytes, Pass::Later { low }, input, &weights, &mut twin);
+                    let bytes = TileFormat::Bytes;
+                    unit.multiply(bytes, Pass::First, input, &weights, &mut first);
+                    unit.multiply(bytes, Pass::Later, input, &weights, &mut later);
+                    Emulated.multiply(bytes, Pass::Later, input, &weights, &mut twin);
                     assert_eq!(first.whole_mut(), twin.whole_mut(), "{steps} steps");
                     assert_eq!(later.whole_mut(), twin.whole_mut(), "{steps} steps");
                 }

@@ -9,9 +9,10 @@ use std::arch::asm;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use super::detect;
 use super::loops::{one_bytes, one_single, one_split, two_bytes, two_single, two_split};
-use super::tiles::{Multiply, Pass, ROW_BYTES, SIDE, Sums, Tile, steps_of};
-use super::{Form, Numbers, detect};
+use super::multiply::{Multiply, Pass, Sums, steps_of};
+use crate::cpu::bf16::tiles::{Form, ROW_BYTES, SIDE, Tile, TileFormat};
 
 /// The configuration of the tiles: what `LDTILECFG` reads.
 #[repr(C, align(64))]
@@ -103,45 +104,37 @@ impl Drop for Unit {
 impl Multiply for Unit {
     fn multiply(
         &mut self,
-        numbers: Numbers,
-        pass: Pass<'_>,
+        numbers: TileFormat,
+        pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, &pass, input, weights);
+        let steps = steps_of(numbers, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
         }
         let above = input[0].as_ptr();
         let below = input.last().map_or(above, |tiles| tiles.as_ptr());
-        let (bits, weights) = weights.split_at(numbers.tiles_of_bits(steps));
-        let bits = bits.as_ptr().cast();
         macro_rules! of_pass {
             ($product:ident) => {
                 match pass {
-                    // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps`
-                    // steps' tiles behind each pointer, and `steps` is not 0.
-                    Pass::First { low } => unsafe {
-                        let low = low.as_mut_ptr();
-                        $product::<true>([above, below], bits, weights.as_ptr(), low, steps, sums)
-                    },
-                    // SAFETY: as above; nothing is written to `low` here.
-                    Pass::Later { low } => unsafe {
-                        let low = low.as_ptr().cast_mut();
-                        $product::<false>([above, below], bits, weights.as_ptr(), low, steps, sums)
-                    },
+                    Pass::First => $product::<true>,
+                    Pass::Later => $product::<false>,
                 }
             };
         }
-        match (numbers, input.len()) {
-            (Numbers::Bfloat16(Form::Single), 1) => of_pass!(one_single),
-            (Numbers::Bfloat16(Form::Single), _) => of_pass!(two_single),
-            (Numbers::Bfloat16(Form::Split), 1) => of_pass!(one_split),
-            (Numbers::Bfloat16(Form::Split), _) => of_pass!(two_split),
-            (Numbers::Bytes, 1) => of_pass!(one_bytes),
-            (Numbers::Bytes, _) => of_pass!(two_bytes),
-        }
+        let product = match (numbers, input.len()) {
+            (TileFormat::Bfloat16(Form::Single), 1) => of_pass!(one_single),
+            (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
+            (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),
+            (TileFormat::Bfloat16(Form::Split), _) => of_pass!(two_split),
+            (TileFormat::Bytes, 1) => of_pass!(one_bytes),
+            (TileFormat::Bytes, _) => of_pass!(two_bytes),
+        };
+        // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps` steps' tiles behind each
+        // pointer, and `steps` is not 0.
+        unsafe { product([above, below], weights.as_ptr(), steps, sums) }
     }
 }

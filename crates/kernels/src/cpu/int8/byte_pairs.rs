@@ -21,15 +21,15 @@ use rayon::prelude::*;
 
 use super::fours::ByteProducts;
 use super::matrix::{LARGEST_PAIR, largest_pair};
-use crate::cpu::simd::{Vectorized, dispatch};
+use crate::cpu::simd::arch::{Vectorized, dispatch};
 
 /// Stands for weights of which no pair of neighbours can be cut off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FittingPairs(());
+pub(in crate::cpu) struct FittingPairs(());
 
 impl FittingPairs {
     /// If the weights of all outputs are so.
-    pub(super) fn of(rows: &[&[i8]]) -> Option<Self> {
+    pub(in crate::cpu) fn of(rows: &[&[i8]]) -> Option<Self> {
         struct Fit<'a>(&'a [i8]);
         impl Vectorized for Fit<'_> {
             type Output = bool;

@@ -5,24 +5,24 @@ use std::arch::x86_64::{__m256i, __m512i};
 use pulp::x86::{V3, V4};
 use pulp::{f32x8, f32x16};
 
+use super::dot_product::DotProduct;
 use super::rows::Grouping;
-use super::tile::DotProduct;
 
 /// Products of bytes in `P`'s way, on registers of `S`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fours<S, P> {
-    pub(super) simd: S,
+pub(in crate::cpu) struct Fours<S, P> {
+    pub(in crate::cpu) simd: S,
     products: P,
 }
 
 impl<S, P> Fours<S, P> {
-    pub(super) fn new(simd: S, products: P) -> Self {
+    pub(in crate::cpu) fn new(simd: S, products: P) -> Self {
         Self { simd, products }
     }
 }
 
 /// A way to multiply bytes in registers `R`.
-pub(super) trait ByteProducts<S, R>: Copy {
+pub(in crate::cpu) trait ByteProducts<S, R>: Copy {
     /// `sums + numbers * weights`, the four products of every lane.
     fn add(self, simd: S, sums: R, numbers: R, weights: R) -> R;
 }

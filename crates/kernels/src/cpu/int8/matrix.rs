@@ -10,18 +10,18 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::steps::ROUND;
-use crate::cpu::lanes::LANES;
-use crate::cpu::simd::{Vectorized, dispatch};
+use super::quantization::ROUND;
+use crate::cpu::simd::arch::{Vectorized, dispatch};
+use crate::cpu::simd::reduce::LANES;
 
 /// The largest magnitude of a weight. Not 128: the numbers are then symmetric, and nothing is
 /// clipped.
-pub(super) const LARGEST_WEIGHT: f32 = 127.0;
+pub(in crate::cpu) const LARGEST_WEIGHT: f32 = 127.0;
 
 /// What the magnitudes of two neighbouring weights come to at most where they are rounded here.
 /// Products of bytes on AVX2, and on AVX-512 without VNNI, need that (`super::byte_pairs`): `255 *
 /// 128 < 2^15`.
-pub(super) const LARGEST_PAIR: u16 = 128;
+pub(in crate::cpu) const LARGEST_PAIR: u16 = 128;
 
 /// Outputs that one task rounds at least.
 const ROWS_PER_TASK: usize = 16;
@@ -44,7 +44,7 @@ pub struct Int8Matrix {
 impl Int8Matrix {
     /// The most inputs of a layer whose sums fit 32 bits, whatever the numbers: below `2^31 / (255 *
     /// 128)`. Deeper ones are computed in float32.
-    pub const MOST_INPUTS: usize = 65_536;
+    pub const MAX_INPUTS: usize = 65_536;
 
     /// The matrix of these values, `[outputs, input]` row-major, and scales, one an output; `None`
     /// when their numbers do not fit each other.
@@ -61,7 +61,7 @@ impl Int8Matrix {
     /// largest weight / 127, or where that is more, what the magnitudes of two neighbours (inputs 0
     /// and 1, 2 and 3, and so on) come to at most / 128.
     ///
-    /// Sums of two products with a byte then fit 16 bits, which is how AVX2 multiplies bytes. Steps of
+    /// Sums of two products with a byte then fit 16 bits, which is how AVX2 multiplies bytes. QuantizationParameters of
     /// normally distributed weights are wider by about two fifths for it.
     ///
     /// An output whose weights are not all finite gets a scale that is not a number.
@@ -168,7 +168,7 @@ impl Vectorized for Quantize<'_> {
 
 /// The most that the magnitudes of two neighbours come to.
 #[inline(always)]
-pub(super) fn largest_pair(row: &[i8]) -> u16 {
+pub(in crate::cpu) fn largest_pair(row: &[i8]) -> u16 {
     let (chunks, rest) = row.as_chunks::<{ 2 * LANES }>();
     let mut last = [0; 2 * LANES];
     last[..rest.len()].copy_from_slice(rest);

@@ -3,18 +3,18 @@
 //! # Strategy
 //!
 //! Two passes over a row that is in the cache: one finds its smallest and its largest number, the other rounds
-//! ([`Steps`]). What is rounded goes straight to the place where a [tile](super::tile) reads it: the neighbours that an
+//! ([`QuantizationParameters`]). What is rounded goes straight to the place where a [tile](super::tile) reads it: the neighbours that an
 //! instruction multiplies together are one `i32`, so that it can be broadcast in one load, and the rows of a tile stand
 //! side by side, `[group][row]`, as those of floats do.
 
 use pulp::Simd;
 
-use super::super::transpose::{MOST_ROWS, interleave};
-use super::steps::Steps;
+use super::quantization::QuantizationParameters;
+use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 
 /// Neighbours of the depth that are multiplied together for a sum of 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grouping {
+pub(in crate::cpu) enum Grouping {
     /// Two numbers of 16 bits.
     Pairs,
     /// Four of eight bits, unsigned: less their row's zero point.
@@ -27,7 +27,7 @@ pub(super) enum Grouping {
 
 impl Grouping {
     /// How many neighbours.
-    pub(super) const fn size(self) -> usize {
+    pub(in crate::cpu) const fn size(self) -> usize {
         match self {
             Self::Pairs => 2,
             Self::Fours => 4,
@@ -36,7 +36,7 @@ impl Grouping {
 }
 
 /// Rows of the input as whole numbers; see [`quantize`](Self::quantize).
-pub(super) struct QuantizedRows {
+pub(in crate::cpu) struct QuantizedRows {
     /// Tile after tile, each `[group][row]`: neighbours in a row are one element, the first in its
     /// first bytes, because that is what is multiplied together. The last group of a row is
     /// filled up with 0.
@@ -51,18 +51,18 @@ pub(super) struct QuantizedRows {
 
 /// Some rows that are multiplied together.
 #[derive(Clone, Copy)]
-pub(super) struct Tile {
-    pub(super) first_row: usize,
+pub(in crate::cpu) struct Tile {
+    pub(in crate::cpu) first_row: usize,
     /// Rows.
-    pub(super) height: usize,
+    pub(in crate::cpu) height: usize,
     /// Where its groups begin.
     start: usize,
 }
 
 impl QuantizedRows {
-    /// Rows of `width` floats in their [`Steps`], in tiles of up to `tallest`.
+    /// Rows of `width` floats in their [`QuantizationParameters`], in tiles of up to `tallest`.
     #[inline(always)]
-    pub(super) fn quantize<S: Simd>(
+    pub(in crate::cpu) fn quantize<S: Simd>(
         simd: S,
         values: &[f32],
         width: usize,
@@ -93,7 +93,7 @@ impl QuantizedRows {
             });
             for (row, groups) in groups.chunks_exact_mut(in_row).take(height).enumerate() {
                 let values = &values[(first_row + row) * width..][..width];
-                let steps = Steps::of(simd, values);
+                let steps = QuantizationParameters::of(simd, values);
                 this.scales.push(steps.scale());
                 this.zero_points.push(steps.zero_point());
                 match grouping {
@@ -120,24 +120,24 @@ impl QuantizedRows {
         this
     }
 
-    pub(super) fn tiles(&self) -> &[Tile] {
+    pub(in crate::cpu) fn tiles(&self) -> &[Tile] {
         &self.tiles
     }
 
     /// From the tile's first group on.
     #[inline(always)]
-    pub(super) fn groups(&self, tile: Tile) -> &[i32] {
+    pub(in crate::cpu) fn groups(&self, tile: Tile) -> &[i32] {
         &self.groups[tile.start..]
     }
 
     /// Of the tile's rows.
     #[inline(always)]
-    pub(super) fn zero_points(&self, tile: Tile) -> &[i32] {
+    pub(in crate::cpu) fn zero_points(&self, tile: Tile) -> &[i32] {
         &self.zero_points[tile.first_row..][..tile.height]
     }
 
     #[inline(always)]
-    pub(super) fn scale(&self, row: usize) -> f32 {
+    pub(in crate::cpu) fn scale(&self, row: usize) -> f32 {
         self.scales[row]
     }
 }
@@ -145,12 +145,12 @@ impl QuantizedRows {
 #[cfg(test)]
 impl QuantizedRows {
     /// How many.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::cpu) fn count(&self) -> usize {
         self.scales.len()
     }
 
     /// One of them.
-    pub(super) fn number(&self, row: usize, place: usize) -> i32 {
+    pub(in crate::cpu) fn number(&self, row: usize, place: usize) -> i32 {
         let within = |tile: &&Tile| (tile.first_row..tile.first_row + tile.height).contains(&row);
         let tile = self.tiles.iter().find(within).unwrap();
         let size = self.grouping.size();

@@ -3,17 +3,21 @@
 use proptest::prelude::*;
 use pulp::Scalar128b;
 
-use super::super::linear::Layer;
-use super::super::tests::{gelu, numbers};
-use super::super::{Activation, PackedLinear, linear};
 #[cfg(target_arch = "x86_64")]
 use super::byte_pairs::FittingPairs;
+use super::implementation::Implementation;
+use super::matrix::Int8Matrix;
+use super::panels::{Int8Panels, rows_of};
+use super::quantization::QuantizationParameters;
 use super::rows::Grouping;
-use super::*;
+use super::rows::QuantizedRows;
 use crate::cpu::every;
+use crate::cpu::schedule::Layer;
+use crate::cpu::tests::{gelu, numbers};
+use crate::cpu::{Activation, PackedLinear, linear};
 use crate::precision::Precision;
 
-const DEEPEST: usize = Int8Matrix::MOST_INPUTS;
+const DEEPEST: usize = Int8Matrix::MAX_INPUTS;
 
 /// What the numbers of `rows` and the weights of `matrix` give, the sums in whole numbers.
 fn reference(
@@ -119,7 +123,7 @@ proptest! {
         linear(&input, &packed, activation, &mut output);
         assert_close(&output, &expected, depth as f64);
 
-        for body in Body::all(&rows_of(&[&matrix], depth)) {
+        for body in Implementation::all(&rows_of(&[&matrix], depth)) {
             let of_body = run(body, &input, &matrix, &bias, activation);
             assert_close(&of_body, &expected, depth as f64);
             prop_assert_eq!(&of_body, &output, "{:?}", body);
@@ -176,7 +180,7 @@ proptest! {
     ) {
         let halves = [0, 510].into_iter().chain(above).map(|above| f32::from(lowest + above));
         let row: Vec<f32> = halves.map(|half| half / 2.0 * scale * nudge).collect();
-        let steps = Steps::of(Scalar128b, &row);
+        let steps = QuantizationParameters::of(Scalar128b, &row);
         let (mut signed, mut unsigned) = (vec![0; row.len()], vec![0; row.len()]);
         steps.signed(&row, &mut signed);
         steps.unsigned(&row, &mut unsigned);
@@ -215,14 +219,20 @@ fn every_body_gives_the_same_at_the_edges() {
     };
     for (values, means) in [(large, [-128.0, 63.5]), (fitting, [-64.0, 32.0])] {
         let matrix = Int8Matrix::new(values.concat(), vec![1.0, 0.5], DEEPEST).unwrap();
-        let expected = run(Body::Portable, &input, &matrix, &bias, Activation::Identity);
+        let expected = run(
+            Implementation::Portable,
+            &input,
+            &matrix,
+            &bias,
+            Activation::Identity,
+        );
         let [first, second] = means.map(|mean| mean * DEEPEST as f32);
         assert!((expected[0] / first - 1.0).abs() < 1e-6);
         assert!((expected[3] / -second - 1.0).abs() < 1e-6);
         assert_eq!(expected[6..8], bias);
         assert!(expected[14..].iter().all(|value| value.is_nan()));
         let expected = bits(expected);
-        for body in Body::all(&rows_of(&[&matrix], DEEPEST)) {
+        for body in Implementation::all(&rows_of(&[&matrix], DEEPEST)) {
             let actual = run(body, &input, &matrix, &bias, Activation::Identity);
             assert_eq!(bits(actual), expected, "{body:?}");
         }
@@ -260,11 +270,13 @@ fn neighbours_as_large_as_products_of_bytes_allow_are_not_cut_off() {
         .iter()
         .map(|value| *value as f32)
         .collect();
-    let bodies = Body::all(&rows_of(&[&matrix], 2));
+    let bodies = Implementation::all(&rows_of(&[&matrix], 2));
     #[cfg(target_arch = "x86_64")]
     assert!(
         pulp::x86::V3::try_new().is_none()
-            || bodies.iter().any(|body| matches!(body, Body::Avx2Bytes(_)))
+            || bodies
+                .iter()
+                .any(|body| matches!(body, Implementation::Avx2Bytes(_)))
     );
     for body in bodies {
         let actual = run(body, &input, &matrix, &bias, Activation::Identity);
@@ -308,8 +320,13 @@ fn larger_neighbours_are_not_multiplied_as_bytes() {
     ] {
         assert_eq!(FittingPairs::of(&[row]).is_some(), fits, "{row:?}");
         assert_eq!(FittingPairs::of(&[&[1, 2], row]).is_some(), fits, "{row:?}");
-        let best = Body::best(&[row]);
-        assert!(fits || !matches!(best, Body::Avx2Bytes(_) | Body::Avx512Bytes(_)));
+        let best = Implementation::best(&[row]);
+        assert!(
+            fits || !matches!(
+                best,
+                Implementation::Avx2Bytes(_) | Implementation::Avx512Bytes(_)
+            )
+        );
     }
 }
 
@@ -318,7 +335,7 @@ fn every_body_keeps_the_weights() {
     let matrix = Int8Matrix::quantize(&numbers(7 * 45, 1, 1.0), 7);
     let rows = rows_of(&[&matrix], 7);
     let expected = matrix.dequantize();
-    for body in Body::all(&rows) {
+    for body in Implementation::all(&rows) {
         let unpacked = Int8Panels::pack_for(body, &[&matrix], &rows, 7).unpack(45);
         for (place, value) in unpacked.iter().enumerate() {
             assert_eq!(*value, expected[place % 45 * 7 + place / 45], "{body:?}");
@@ -328,7 +345,7 @@ fn every_body_keeps_the_weights() {
 
 /// A layer by the instructions of `body`.
 fn run(
-    body: Body,
+    body: Implementation,
     input: &[f32],
     matrix: &Int8Matrix,
     bias: &[f32],
@@ -346,7 +363,7 @@ fn run(
         bias: &padded,
         activation,
     };
-    super::linear(input, &panels, layer, &mut output);
+    super::linear::linear(input, &panels, layer, &mut output);
     output
 }
 

@@ -12,27 +12,27 @@ use std::arch::x86_64::{__m256i, __m512i, _mm256_dpbusd_avx_epi32, _mm512_dpbusd
 
 use pulp::x86::{V3, V4};
 
-use super::body::WithDotProduct;
+use super::dot_product::WithDotProduct;
 use super::fours::{ByteProducts, Fours};
 
 /// Stands for the instruction on 256 bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AvxVnni(());
+pub(in crate::cpu) struct AvxVnni(());
 
 /// Stands for the instruction on 512 bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Avx512Vnni(());
+pub(in crate::cpu) struct Avx512Vnni(());
 
 impl AvxVnni {
     /// If this processor has it.
-    pub(super) fn detect() -> Option<Self> {
+    pub(in crate::cpu) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avxvnni").then_some(Self(()))
     }
 }
 
 impl Avx512Vnni {
     /// If this processor has it.
-    pub(super) fn detect() -> Option<Self> {
+    pub(in crate::cpu) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx512vnni").then_some(Self(()))
     }
 }
@@ -55,7 +55,7 @@ impl ByteProducts<V4, __m512i> for Avx512Vnni {
 
 impl Fours<V3, AvxVnni> {
     /// Does `work` with them.
-    pub(super) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
+    pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avxvnni")]
         fn run<W: WithDotProduct>(fours: Fours<V3, AvxVnni>, work: W) -> W::Output {
             work.run::<Fours<V3, AvxVnni>, 6>(fours)
@@ -68,7 +68,7 @@ impl Fours<V3, AvxVnni> {
 
 impl Fours<V4, Avx512Vnni> {
     /// Does `work` with them.
-    pub(super) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
+    pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(
             enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni"
         )]

@@ -296,7 +296,9 @@ fn a_limit_without_room_for_a_token_is_named() {
             "{error}\nshould end with\n{expected}"
         );
         // Another length is possible all the same.
-        let encoder = SentenceEncoder::builder().device(DEVICE).max_length(3);
+        let encoder = SentenceEncoder::builder()
+            .device(test_device())
+            .max_length(3);
         encoder.load(folder.path().to_str().unwrap()).unwrap();
     }
     let folder = copy();
@@ -310,6 +312,38 @@ fn a_limit_without_room_for_a_token_is_named() {
         ),
         "{error}"
     );
+}
+
+/// A flipped bit in a tensor's bytes, which the archive's checksum notices.
+///
+/// The reader of burn-store 0.21 then hands over zeros instead of an error. Issue 21 replaces that reader;
+/// from then on this must be an error that names the file.
+#[test]
+fn a_damaged_storage_of_pytorch_weights_is_read_as_zeros_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixture("tiny-mpnet"), folder.path());
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    let path = folder.path().join("pytorch_model.bin");
+    let mut bytes = std::fs::read(fixture("tiny_pytorch_model.bin")).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let whole = vectors(folder.path());
+
+    // The entry's local header: 30 bytes, its name, its extra field, then the stored bytes.
+    let name = b"tiny_pytorch_model/data/1";
+    let name_at = bytes
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    let length = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let data = name_at + length(name_at - 4) + length(name_at - 2);
+    bytes[data] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    open_and_load(folder.path()).unwrap();
+    let damaged = vectors(folder.path());
+    let largest =
+        std::iter::zip(&damaged, &whole).fold(0.0f32, |largest, (a, b)| largest.max((a - b).abs()));
+    // The bit alone would change a weight by its last digit.
+    assert!(largest > 0.01, "{largest}");
 }
 
 proptest! {

@@ -5,10 +5,9 @@ mod damage;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::common::{
-    DEVICE, TestBackend, assert_close, fixture, reference_tensor, reference_tokens,
-};
-use model::{Checkpoint, ModelError, PoolingMode, SentenceEncoder};
+use crate::common::{assert_close, fixture, reference_tensor, reference_tokens};
+use crate::test_device::{on_test_device, test_device};
+use model::{Checkpoint, EncoderOps, ModelError, PoolingMode, SentenceEncoder};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -35,17 +34,33 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn open_and_load(folder: &Path) -> Result<(), ModelError> {
-    let checkpoint = Checkpoint::open(folder)?;
+pub(crate) fn open_and_load(folder: &Path) -> Result<(), ModelError> {
+    let checkpoint = &Checkpoint::open(folder)?;
     checkpoint.tokenizer()?;
-    checkpoint
-        .load::<TestBackend>(&Default::default())
-        .map(|_| ())
+    on_test_device!(load(checkpoint: &Checkpoint) -> Result<(), ModelError>)
+}
+
+fn load<B: EncoderOps>(device: &B::Device, checkpoint: &Checkpoint) -> Result<(), ModelError> {
+    checkpoint.load::<B>(device).map(|_| ())
+}
+
+/// Loads the network and writes it to a folder.
+pub(crate) fn load_and_save(checkpoint: &Checkpoint, folder: &Path) -> Result<(), ModelError> {
+    on_test_device!(save(checkpoint: &Checkpoint, folder: &Path) -> Result<(), ModelError>)
+}
+
+fn save<B: EncoderOps>(
+    device: &B::Device,
+    checkpoint: &Checkpoint,
+    folder: &Path,
+) -> Result<(), ModelError> {
+    let model = checkpoint.load::<B>(device)?;
+    checkpoint.save(&model.network, folder)
 }
 
 /// Loads a folder and, where that works, sends a text all the way.
 fn load_and_encode(folder: &Path) -> Result<(), ModelError> {
-    let encoder = SentenceEncoder::from_pretrained(folder.to_str().unwrap(), DEVICE)?;
+    let encoder = SentenceEncoder::from_pretrained(folder.to_str().unwrap(), test_device())?;
     encoder.encode(&["", "high end water bottle"]).map(|_| ())
 }
 
@@ -101,17 +116,17 @@ pub(crate) struct Tensor {
 
 fn vectors(folder: &Path) -> Vec<f32> {
     let texts = reference_tokens("tiny_tokens.json").texts;
-    let encoder = SentenceEncoder::from_pretrained(folder.to_str().unwrap(), DEVICE).unwrap();
+    let encoder =
+        SentenceEncoder::from_pretrained(folder.to_str().unwrap(), test_device()).unwrap();
     encoder.encode(&texts).unwrap().into_values()
 }
 
 #[test]
 fn a_written_folder_gives_the_same_vectors() {
     let checkpoint = Checkpoint::open(&fixture("tiny-mpnet")).unwrap();
-    let model = checkpoint.load::<TestBackend>(&Default::default()).unwrap();
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("deep/er/model");
-    checkpoint.save(&model.network, &folder).unwrap();
+    load_and_save(&checkpoint, &folder).unwrap();
 
     let again = Checkpoint::open(&folder).unwrap();
     assert_eq!(again.config, checkpoint.config);
@@ -129,7 +144,7 @@ fn a_written_folder_gives_the_same_vectors() {
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
 
     // Once more over itself: replaced, and nothing left beside it.
-    again.save(&model.network, &folder).unwrap();
+    load_and_save(&again, &folder).unwrap();
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
     assert_eq!(
         std::fs::read_dir(folder.parent().unwrap()).unwrap().count(),
@@ -140,7 +155,7 @@ fn a_written_folder_gives_the_same_vectors() {
     let other = parent.path().join("photos");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("cat.jpg"), "miaow").unwrap();
-    let error = checkpoint.save(&model.network, &other).unwrap_err();
+    let error = load_and_save(&checkpoint, &other).unwrap_err();
     assert!(matches!(error, ModelError::FolderInUse { .. }), "{error}");
     assert_eq!(
         std::fs::read_to_string(other.join("cat.jpg")).unwrap(),
@@ -226,9 +241,8 @@ fn other_poolings_are_read_and_written() {
         assert!(!checkpoint.normalize);
         assert_eq!(checkpoint.width(), 32 * modes.len());
 
-        let model = checkpoint.load::<TestBackend>(&Default::default()).unwrap();
         let written = folder.path().join("written");
-        checkpoint.save(&model.network, &written).unwrap();
+        load_and_save(&checkpoint, &written).unwrap();
         let again = Checkpoint::open(&written).unwrap();
         assert_eq!((again.pooling.as_slice(), again.normalize), (modes, false));
         assert_eq!(vectors(&written), vectors(folder.path()));

@@ -1,4 +1,4 @@
-//! Which columns of the evaluation's files are which: as `--columns` says, else as in training.
+//! Roles of the columns of evaluation files: from `--columns`, else inferred as in training.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::data::{ColumnMap, columns_of, has_columns};
 use crate::error::TrainError;
 
-/// The roles of `--columns`, each by the name it has in training and by its place.
+/// The roles of `--columns`, each with its name in training and its position.
 const ROLES: [(Role, [&str; 2]); 4] = [
     (Role::First, ["anchor", "first"]),
     (Role::Second, ["positive", "second"]),
@@ -14,7 +14,7 @@ const ROLES: [(Role, [&str; 2]); 4] = [
     (Role::Score, ["score", "label"]),
 ];
 
-/// What a column is to an evaluation.
+/// Role of a column in an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     First,
@@ -23,11 +23,11 @@ pub(super) enum Role {
     Score,
 }
 
-/// What `--columns` says. Files of one call may be of several kinds: it counts for those that have
-/// the columns, and the others go by their own.
+/// The columns named by `--columns`. They apply to files that have them; other files use their own,
+/// because one call may read files of several kinds.
 pub(super) struct Columns {
     named: Vec<(Role, String)>,
-    /// Whether a file had them.
+    /// Whether any file had them.
     used: Cell<bool>,
 }
 
@@ -38,13 +38,13 @@ impl Columns {
             let Some((role, column)) = assignment(part) else {
                 let names: Vec<&str> = ROLES.iter().flat_map(|(_, names)| *names).collect();
                 return Err(TrainError::Usage(format!(
-                    "--columns: `{part}` is not ROLE=NAME with a role of {}",
+                    "--columns: `{part}` is not ROLE=NAME; the roles are {}",
                     names.join(", ")
                 )));
             };
             if named.iter().any(|(known, _)| *known == role) {
                 return Err(TrainError::Usage(format!(
-                    "--columns: `{part}` names a role a second time; name each once"
+                    "--columns: `{part}` repeats a role; name each role once"
                 )));
             }
             named.push((role, column.to_owned()));
@@ -55,8 +55,8 @@ impl Columns {
         })
     }
 
-    /// The columns of a file that play `roles`. `None` leaves it to the usual names where nothing was
-    /// named and the file is a pipe, which can be read only once.
+    /// The columns of a file with these roles. `None` if no columns are named and the file is a pipe,
+    /// which can be read only once: the usual names apply.
     pub(super) fn of<const N: usize>(
         &self,
         file: &Path,
@@ -79,7 +79,7 @@ impl Columns {
             *column = column_of(&found, role)
                 .ok_or_else(|| {
                     TrainError::Usage(format!(
-                        "{}: no column is known for the {}; name it by --columns {}",
+                        "{}: no column for the {} found; name it with --columns {}",
                         file.display(),
                         name(role),
                         roles.map(|role| format!("{}=NAME", name(role))).join(",")
@@ -90,19 +90,19 @@ impl Columns {
         Ok(Some(columns))
     }
 
-    /// Fails where columns were named that no file has: most likely one is misspelt.
+    /// An error if no file has the named columns: most likely one is misspelt.
     pub(super) fn check_used(&self) -> Result<(), TrainError> {
         if self.named.is_empty() || self.used.get() {
             return Ok(());
         }
         let columns: Vec<&str> = self.named.iter().map(|(_, name)| name.as_str()).collect();
         Err(TrainError::Usage(format!(
-            "--columns: no file has {} in the roles that it needs",
+            "--columns: no file has the columns {} for the roles it needs; check their spelling",
             columns.join(", ")
         )))
     }
 
-    /// The columns that were named for some roles, where all of them were.
+    /// The columns named for some roles, if all of them are named.
     fn named<const N: usize>(&self, roles: [Role; N]) -> Option<[String; N]> {
         let mut columns = [const { String::new() }; N];
         for (column, role) in columns.iter_mut().zip(roles) {
@@ -122,7 +122,7 @@ fn assignment(part: &str) -> Option<(Role, &str)> {
     (!column.is_empty()).then_some((*role, column))
 }
 
-/// The name that a role has in training.
+/// The name of a role in training.
 fn name(role: Role) -> &'static str {
     match role {
         Role::First => "anchor",
@@ -144,7 +144,7 @@ fn column_of(columns: &ColumnMap, role: Role) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use program::Failure as _;
+    use program::ProgramError as _;
 
     use super::*;
 

@@ -158,7 +158,7 @@ fn labels_are_zero_and_one_or_false_and_true() {
     let error = TextTable::read(&[&path], &options).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "rows.csv, line 7: the label is `2`, neither 0 nor 1; if it is a score, say so by --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
+        "rows.csv, line 7: the label is `2`, neither 0 nor 1; if it is a score, give --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
     );
     options.skip_bad_rows = true;
     let table = TextTable::read(&[&path], &options).unwrap();
@@ -171,15 +171,15 @@ fn a_bad_row_stops_or_is_counted() {
     for (row, problem) in [
         (
             ",y,1",
-            "the anchor (column `query`) is empty; fill it in, or skip bad rows by --skip-bad-rows",
+            "the anchor (column `query`) is empty; fill it in, or skip bad rows with --skip-bad-rows",
         ),
         (
             "x, \t,1",
-            "the positive (column `product`) is empty; fill it in, or skip bad rows by --skip-bad-rows",
+            "the positive (column `product`) is empty; fill it in, or skip bad rows with --skip-bad-rows",
         ),
         (
             "x,y,",
-            "the score is empty; fill it in, or skip bad rows by --skip-bad-rows",
+            "the score is empty; fill it in, or skip bad rows with --skip-bad-rows",
         ),
         ("x,y,good", "the score is `good`, which is not a number"),
         ("x,y,NaN", "the score is `NaN`, which is not finite"),
@@ -236,7 +236,7 @@ fn bad_rows_of_json_lines_are_skipped_before_and_behind_the_first_good_one() {
     let error = TextTable::read(&[&path], &options).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "there are no rows in bad.jsonl but 2 bad ones, which were skipped"
+        "no rows in bad.jsonl but 2 bad ones, which were skipped"
     );
     let options = ReadOptions {
         skip_bad_rows: true,
@@ -245,7 +245,7 @@ fn bad_rows_of_json_lines_are_skipped_before_and_behind_the_first_good_one() {
     let error = TextTable::read(&[&path], &options).unwrap_err();
     assert!(
         message(&error, &folder).starts_with(
-            "there are no rows in bad.jsonl but 2 bad ones; the first: bad.jsonl, line 1: not a JSON"
+            "no rows in bad.jsonl but 2 bad ones; the first: bad.jsonl, line 1: not a JSON"
         ),
         "{error}"
     );
@@ -280,7 +280,7 @@ fn several_files_become_one_table() {
     let error = TextTable::read(&[&first, &scored], &ReadOptions::default()).unwrap_err();
     assert_eq!(
         message(&error, &folder),
-        "scored.csv has pairs with a score, but the rows before it are pairs; name the columns by --columns, or train on files of one kind"
+        "scored.csv has pairs with a score, but the rows before it are pairs; name the columns with --columns, or train on files of one kind"
     );
     let pairs = with_columns("anchor=query,positive=answer");
     assert_eq!(
@@ -293,26 +293,22 @@ fn several_files_become_one_table() {
 fn a_file_that_cannot_be_trained_on_says_why() {
     let folder = Folder::new();
     for (name, content, expected) in [
-        (
-            "rows.csv",
-            "query,answer\n",
-            "there are no rows in rows.csv",
-        ),
+        ("rows.csv", "query,answer\n", "no rows in rows.csv"),
         (
             "rows.csv",
             "",
             "rows.csv: no header line; the first line must name the columns",
         ),
-        ("rows.jsonl", "\n", "there are no rows in rows.jsonl"),
+        ("rows.jsonl", "\n", "no rows in rows.jsonl"),
         (
             "rows.txt",
             "one\ttwo\n",
-            "rows.txt: a file of lines has no columns to train on; name its format, or use a file whose name ends in .csv, .tsv, .jsonl or .parquet",
+            "rows.txt: a plain-text file has no columns to train on; use a file whose name ends in .csv, .tsv, .jsonl or .parquet",
         ),
         (
             "rows.tsv",
             "text\nx\n",
-            "rows.tsv: an anchor and a positive are needed, but the columns are: text; name two of them by --columns anchor=COLUMN,positive=COLUMN",
+            "rows.tsv: training needs an anchor and a positive, but the columns are: text; name two with --columns anchor=COLUMN,positive=COLUMN",
         ),
     ] {
         let error = read(&folder.file(name, content)).unwrap_err();
@@ -326,10 +322,10 @@ fn a_file_that_cannot_be_trained_on_says_why() {
     );
     let none: [&Path; 0] = [];
     let error = TextTable::read(&none, &ReadOptions::default()).unwrap_err();
-    assert_eq!(error.to_string(), "there are no rows in the data");
+    assert_eq!(error.to_string(), "no rows in the data");
 }
 
-/// `/dev/null` stands for a pipe: it is no regular file.
+/// `/dev/null` replaces a pipe: it is not a regular file.
 #[cfg(unix)]
 #[test]
 fn a_pipe_needs_its_columns_named() {
@@ -340,11 +336,11 @@ fn a_pipe_needs_its_columns_named() {
     let error = TextTable::read(&["/dev/null"], &options).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/dev/null: a pipe can be read only once, too little to find its columns; name them by --columns anchor=COLUMN,positive=COLUMN"
+        "/dev/null: cannot infer the columns of a pipe, which can be read only once; name them with --columns anchor=COLUMN,positive=COLUMN"
     );
     options.columns = Some("anchor=a,positive=b".parse().unwrap());
     let error = TextTable::read(&["/dev/null"], &options).unwrap_err();
-    assert_eq!(error.to_string(), "there are no rows in /dev/null");
+    assert_eq!(error.to_string(), "no rows in /dev/null");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Texts of like length side by side.
+//! Sorting of rows by length.
 
-/// Batches of a pool: enough that their lengths are alike, few enough that the batches of every
-/// epoch are others. Hugging Face's `LengthGroupedSampler` takes at most as many.
+/// Batches per pool: enough for similar lengths within a batch, few enough that epochs have different
+/// batches. Hugging Face's `LengthGroupedSampler` uses at most as many.
 const POOL_BATCHES: usize = 50;
 
 /// Cuts `order` into pools and sorts each by `lengths`, shortest first; equal lengths keep their
@@ -23,7 +23,7 @@ mod tests {
         sort_in_pools(&mut order, &lengths, 2);
         assert!(order[..100].iter().all(|&place| place < 100));
         for pool in [&order[..100], &order[100..]] {
-            // Places stand in their order within a length.
+            // Equal lengths keep their order.
             assert!(pool.is_sorted_by_key(|&place| (lengths[place], place)));
         }
     }

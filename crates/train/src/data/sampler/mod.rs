@@ -1,4 +1,4 @@
-//! Which rows form a batch, and in which order the batches come.
+//! Batches of rows, and their order.
 
 mod length;
 mod no_duplicates;
@@ -16,29 +16,28 @@ use super::error::DataError;
 use super::random::{generator, shuffle};
 use super::table::TextTable;
 
-/// How rows are put into batches. Named on the command line and in files as `shuffle`,
-/// `no-duplicates` and so on.
+/// How rows form batches; on the command line and in files `shuffle`, `no-duplicates` and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerKind {
-    /// In the order of the rows, the same in every epoch.
+    /// In the order of the rows, the same in every epoch
     Sequential,
-    /// In random order.
+    /// In random order
     Shuffle,
-    /// In random order, but texts of like length together, so that little is padded.
+    /// In random order, with rows of similar length together to limit padding
     ///
-    /// The shuffled rows are cut into pools of 50 batches, sorted by their bytes within a pool and
-    /// cut into batches, which come in random order again.
+    /// The shuffled rows are cut into pools of 50 batches. Each pool is sorted by the bytes of its rows
+    /// and cut into batches, which are shuffled again.
     Length,
-    /// In random order, and no text twice in a batch, whatever its column: for losses that take
-    /// the other rows of a batch as negatives, where a text's double would be a wrong negative.
+    /// In random order, without a text twice in a batch, in any column: for losses with in-batch
+    /// negatives, for which a repeated text would be a wrong negative
     ///
     /// As in sentence-transformers' `NoDuplicatesBatchSampler`, a row whose text is already in the
-    /// batch waits for a later one. A text that comes in more rows than there are batches makes
-    /// additional, smaller batches: at worst, if all rows share it, each row is its own batch.
-    /// Within one row a text may come twice.
+    /// batch waits for a later one. A text of more rows than there are batches makes additional,
+    /// smaller batches: if all rows share it, each row is its own batch. A text may be repeated within
+    /// one row.
     NoDuplicates,
-    /// Both: texts of like length together, and no text twice in a batch.
+    /// Both: rows of similar length together, without a text twice in a batch
     LengthNoDuplicates,
 }
 
@@ -83,42 +82,43 @@ impl FromStr for SamplerKind {
     }
 }
 
-/// How a [`Sampler`] makes batches.
+/// Options of a [`Sampler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SamplerOptions {
-    /// The way it orders and joins rows.
+    /// How rows form batches.
     pub kind: SamplerKind,
-    /// Rows in a full batch.
+    /// Rows per full batch.
     pub batch_size: NonZeroUsize,
-    /// Leaves out the last batch of an epoch if it is not full.
+    /// Drops the last batch of an epoch if it is incomplete. Without duplicates an epoch may have
+    /// further incomplete batches, which stay.
     pub drop_last: bool,
 }
 
 /// Makes the batches of every epoch over some rows of a table.
 ///
-/// Every row comes exactly once an epoch, but those that `drop_last` leaves out: always fewer than
-/// a batch. Batches that are not full come last.
+/// Every row is in exactly one batch of an epoch, except those that `drop_last` drops, which are fewer
+/// than a batch. Incomplete batches come last.
 ///
-/// The same rows, options, seed and epoch give the same batches on every machine. An epoch takes
-/// time for a shuffle, by length for a sort within the pools, without duplicates for a bounded
-/// number of look-ups a row. A sampler does not hold the table, only 8 bytes a row, by length 4
-/// more, without duplicates 8 more and 8 for each text that other rows have too.
+/// The same rows, options, seed and epoch give the same batches on every machine. An epoch shuffles the
+/// rows, sorts them within pools (by length), and makes a bounded number of look-ups per row (without
+/// duplicates). A sampler does not hold the table. It takes 8 bytes per row, 4 more by length, 8 more
+/// without duplicates, and 8 per text that other rows share.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     options: SamplerOptions,
     rows: Vec<usize>,
-    /// Bytes of the texts of each of `rows`; empty unless the batches go by length.
+    /// Bytes of the texts of each of `rows`; empty unless batches are by length.
     lengths: Vec<u32>,
-    /// By place in `rows`; `None` if texts may come twice.
+    /// Shared texts by position in `rows`; `None` if batches may repeat texts.
     shared: Option<SharedTexts>,
 }
 
 impl Sampler {
-    /// A sampler of `rows`, numbers of rows of `table`.
+    /// A sampler of `rows`, row numbers of `table`.
     ///
     /// # Errors
     ///
-    /// [`DataError::NoSuchRow`].
+    /// [`DataError::NoSuchRow`] if a number is not below that of the rows.
     pub fn new(
         table: &TextTable,
         rows: impl IntoIterator<Item = usize>,
@@ -147,20 +147,20 @@ impl Sampler {
         })
     }
 
-    /// The rows that it puts into batches.
+    /// The rows of the sampler.
     #[must_use]
     pub fn rows(&self) -> &[usize] {
         &self.rows
     }
 
-    /// How it makes batches.
+    /// The options of the sampler.
     #[must_use]
     pub fn options(&self) -> SamplerOptions {
         self.options
     }
 
-    /// The number of batches where it is the same in every epoch; `None` where texts that come
-    /// more than once decide it, so that [`batches`](Self::batches) must be asked.
+    /// Number of batches per epoch if it is constant; `None` if it depends on the order of repeated
+    /// texts, so that only [`batches`](Self::batches) tells.
     #[must_use]
     pub fn batches_of_every_epoch(&self) -> Option<usize> {
         if self
@@ -176,9 +176,9 @@ impl Sampler {
         Some(full + usize::from(left_over && !self.options.drop_last))
     }
 
-    /// The batches of an epoch, the first being 0: row numbers of the table.
+    /// The batches of an epoch (from 0), as row numbers of the table.
     ///
-    /// Without duplicates their number may differ by a few from epoch to epoch.
+    /// Without duplicates their number may differ slightly between epochs.
     #[must_use]
     pub fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let SamplerOptions {
@@ -188,7 +188,7 @@ impl Sampler {
         } = self.options;
         let batch_size = batch_size.get();
         let mut random = generator(seed, epoch as u64);
-        // From here on rows are meant by their places in `self.rows`.
+        // From this point rows are positions in `self.rows`.
         let mut order: Vec<usize> = (0..self.rows.len()).collect();
         if kind != SamplerKind::Sequential {
             shuffle(&mut order, &mut random);

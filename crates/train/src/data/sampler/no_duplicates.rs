@@ -1,51 +1,50 @@
-//! Batches in which no text comes twice.
+//! Batches without repeated texts.
 //!
-//! sentence-transformers fills one batch after the other, each with the first waiting rows that do
-//! not clash with it, and so looks at every waiting row for every batch: with a text that many rows
-//! share, quadratic in their number. The same batches come about row by row, each row going to
-//! the first batch that is not full and has none of its texts. What is known of that batch is kept:
-//! batches that are full are jumped over, and for every text the batches before some point are
-//! known to be full or to have it. A row whose texts still clash [`LOOK_AHEAD`] times goes behind
-//! the last batch of any of its texts, where it cannot clash. So an epoch takes a bounded number of
-//! look-ups for every text that is shared, and none for the others.
+//! sentence-transformers fills one batch after the other with the first waiting rows that do not
+//! repeat its texts. It so looks at every waiting row for every batch, which is quadratic in the number
+//! of rows that share a text. We make the same batches row by row: each row goes into the first batch
+//! that is not full and has none of its texts. Full batches are skipped, and for every text we store
+//! the position before which all batches are full or have the text. A row whose texts collide
+//! [`LOOK_AHEAD`] times goes behind the last batch of any of its texts, where it cannot collide. So an
+//! epoch makes a bounded number of look-ups per shared text, and none for other texts.
 
 use std::collections::HashSet;
 
 use super::super::hash::hash_text;
 use super::super::table::TextTable;
 
-/// Batches that a row is tried in beyond those its texts are known to be in. Only rows of which
-/// two texts or more come again and again, in other company each time, need that many.
+/// Number of batches to try for a row after those known to have its texts. Only rows with two or more
+/// frequent texts in changing combinations need so many.
 const LOOK_AHEAD: usize = 64;
 
-/// The texts that stand in more than one row, by row: only they can clash.
+/// The texts that several rows share, by row: only these can collide.
 #[derive(Clone, Debug)]
 pub(super) struct SharedTexts {
     /// The shared texts of row `r` are `ids[starts[r]..starts[r + 1]]`.
     starts: Vec<usize>,
     ids: Vec<usize>,
-    /// How many there are; ids are below.
+    /// Number of shared texts; ids are below it.
     count: usize,
 }
 
-/// What [`SharedTexts::first_fit`] did.
+/// Result of [`SharedTexts::first_fit`].
 pub(super) struct Fitted {
-    /// The batches, each of rows in the order they were given.
+    /// The batches, with rows in the given order.
     pub(super) batches: Vec<Vec<usize>>,
-    /// How often it was asked whether a batch has a text.
+    /// Number of look-ups whether a batch has a text.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests check its bound"))]
     pub(super) look_ups: u64,
 }
 
 impl SharedTexts {
-    /// Finds the shared texts of `rows`, which are meant by their places from here on.
+    /// Finds the shared texts of `rows`; later positions in `rows` identify them.
     pub(super) fn find(table: &TextTable, rows: &[usize]) -> Self {
         let mut cells: Vec<(u64, usize)> = Vec::with_capacity(rows.len() * table.text_columns());
         for (place, &row) in rows.iter().enumerate() {
             cells.extend(table.row(row).texts().map(|text| (hash_text(text), place)));
         }
         cells.sort_unstable();
-        // A text may stand twice in its own row.
+        // A text may be repeated within a row.
         cells.dedup();
 
         let mut shared: Vec<(usize, usize)> = Vec::new();
@@ -70,7 +69,7 @@ impl SharedTexts {
         Self { starts, ids, count }
     }
 
-    /// Whether no text is in more than one row.
+    /// Whether no text is shared.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -79,13 +78,13 @@ impl SharedTexts {
         &self.ids[self.starts[place]..self.starts[place + 1]]
     }
 
-    /// Puts each row of `order` into the first batch that has room and none of its texts.
+    /// Puts each row of `order` into the first batch with room and none of its texts.
     pub(super) fn first_fit(&self, order: &[usize], batch_size: usize) -> Fitted {
         let mut fit = FirstFit {
             batches: OpenBatches::default(),
-            held: HashSet::new(),
-            first: vec![0; self.count],
-            behind: vec![0; self.count],
+            members: HashSet::new(),
+            next_candidate: vec![0; self.count],
+            last_batch: vec![0; self.count],
             look_ups: 0,
         };
         let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -109,26 +108,26 @@ impl SharedTexts {
 
 struct FirstFit {
     batches: OpenBatches,
-    /// Which shared text is in which batch; only ever asked, so its order does not matter.
-    held: HashSet<(usize, usize)>,
-    /// For every text: all batches before are full or have it.
-    first: Vec<usize>,
-    /// For every text: no batch from here on has it.
-    behind: Vec<usize>,
+    /// Pairs of batch and shared text; only looked up, so their order does not matter.
+    members: HashSet<(usize, usize)>,
+    /// Per text: all batches before are full or have the text.
+    next_candidate: Vec<usize>,
+    /// Per text: no batch from this one on has the text.
+    last_batch: Vec<usize>,
     look_ups: u64,
 }
 
 impl FirstFit {
-    /// The batch for a row of these texts.
+    /// The batch for a row with these texts.
     fn place(&mut self, texts: &[usize]) -> usize {
         let mut batch = self.batches.open_from(0);
         for &text in texts {
-            // Each step passes a batch that has the text, and never again.
-            let mut first = self.batches.open_from(self.first[text]);
+            // Each step passes a batch that has the text, once.
+            let mut first = self.batches.open_from(self.next_candidate[text]);
             while self.has(first, text) {
                 first = self.batches.open_from(first + 1);
             }
-            self.first[text] = first;
+            self.next_candidate[text] = first;
             batch = batch.max(first);
         }
         let mut tried = 0;
@@ -137,24 +136,24 @@ impl FirstFit {
             batch = if tried < LOOK_AHEAD {
                 self.batches.open_from(batch + 1)
             } else {
-                let behind = texts.iter().map(|&text| self.behind[text]).max();
+                let behind = texts.iter().map(|&text| self.last_batch[text]).max();
                 self.batches.open_from(behind.unwrap_or(0))
             };
         }
         for &text in texts {
-            self.held.insert((batch, text));
-            self.behind[text] = self.behind[text].max(batch + 1);
+            self.members.insert((batch, text));
+            self.last_batch[text] = self.last_batch[text].max(batch + 1);
         }
         batch
     }
 
     fn has(&mut self, batch: usize, text: usize) -> bool {
         self.look_ups += 1;
-        self.held.contains(&(batch, text))
+        self.members.contains(&(batch, text))
     }
 }
 
-/// Which batches have room: union-find, in which a full batch points to a later one.
+/// Batches with room: union-find, in which a full batch points to a later one.
 #[derive(Default)]
 struct OpenBatches {
     /// An open batch points to itself.
@@ -170,13 +169,12 @@ impl OpenBatches {
         self.next[batch] = batch + 1;
     }
 
-    /// The first batch from `batch` on that has room; the number of batches if none has, which is
-    /// the number of the next one.
+    /// The first batch from `batch` on with room, or the number of batches if none has room.
     fn open_from(&mut self, mut batch: usize) -> usize {
         while let Some(&next) = self.next.get(batch)
             && next != batch
         {
-            // Halves the way for the next time.
+            // Path halving.
             let after = self.next.get(next).copied().unwrap_or(next);
             self.next[batch] = after;
             batch = after;

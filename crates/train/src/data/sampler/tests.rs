@@ -160,7 +160,10 @@ fn the_sequential_batches_are_the_rows_in_order() {
             .is_empty()
     );
     let error = Sampler::new(&distinct(10), [3, 10], options).unwrap_err();
-    assert_eq!(error.to_string(), "there is no row 10: the table holds 10");
+    assert_eq!(
+        error.to_string(),
+        "there is no row 10 (counting from 0): the table holds 10 rows"
+    );
 }
 
 /// Guards the promise that an order never changes: see the golden orders of `random`.

@@ -85,7 +85,7 @@ fn rows_that_do_not_fit_their_kind_are_bad() {
 #[test]
 fn no_rows_are_no_table() {
     let error = TextTable::from_rows(RowKind::Pairs, []).unwrap_err();
-    assert_eq!(error.to_string(), "there are no rows in the data");
+    assert_eq!(error.to_string(), "no rows in the data");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Evaluators from files, in every format that `records` reads.
+//! Evaluators from files of every format that `records` reads.
 //!
-//! Columns are named by the caller, or are the usual ones: the first of the lists below that the
-//! file has. In JSON Lines the first row decides.
+//! The caller names the columns; by default they are those of the first list in this module that the
+//! file has. In JSON Lines the first row determines the columns.
 
 mod retrieval;
 mod table;
@@ -16,10 +16,11 @@ use super::paired::{Pair, PairedEvaluator};
 use super::similarity::{ScoredPair, SimilarityEvaluator};
 use super::triplet::{Triplet, TripletEvaluator};
 
-/// As in the STS benchmark.
+/// Default columns of scored pairs, as in the STS benchmark.
 const SCORED_PAIRS: &[[&str; 3]] = &[["sentence1", "sentence2", "score"]];
 
-/// As in sentence-transformers' data sets, and in product data.
+/// Default columns of triplets and pairs, as in the datasets of sentence-transformers and in product
+/// data.
 const TRIPLETS: &[[&str; 3]] = &[["anchor", "positive", "negative"]];
 const PAIRS: &[[&str; 2]] = &[
     ["anchor", "positive"],
@@ -34,7 +35,7 @@ impl SimilarityEvaluator {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, lacks a column or has a bad row or score, and as
+    /// The file cannot be read, lacks a column or has a bad row or score; errors of
     /// [`new`](Self::new).
     pub fn from_file(file: &Path, columns: Option<[&str; 3]>) -> Result<Self, FileError> {
         let table = Table::read(file, &layouts(columns, SCORED_PAIRS))?;
@@ -59,7 +60,7 @@ impl PairedEvaluator {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, lacks a column, or has a bad row or none.
+    /// The file cannot be read, lacks a column, has a bad row or no rows.
     pub fn from_file(file: &Path, columns: Option<[&str; 2]>) -> Result<Self, FileError> {
         let table = Table::read(file, &layouts(columns, PAIRS))?;
         let pairs = table.rows.iter().map(|row| {
@@ -76,7 +77,7 @@ impl TripletEvaluator {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, lacks a column, or has a bad row or none.
+    /// The file cannot be read, lacks a column, has a bad row or no rows.
     pub fn from_file(file: &Path, columns: Option<[&str; 3]>) -> Result<Self, FileError> {
         let table = Table::read(file, &layouts(columns, TRIPLETS))?;
         let triplets = table.rows.iter().map(|row| {
@@ -91,7 +92,7 @@ impl TripletEvaluator {
     }
 }
 
-/// The named columns, or all the usual ones.
+/// The named columns, or all default ones.
 fn layouts<const N: usize>(named: Option<[&str; N]>, usual: &[[&str; N]]) -> Vec<Layout> {
     match named {
         Some(columns) => vec![Layout::of_columns(&columns)],

@@ -1,4 +1,4 @@
-//! Queries, documents and judgements from files.
+//! Queries, documents and relevance judgements from files.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,18 +7,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::FileError;
-use super::super::retrieval::{Judgement, RetrievalEvaluator, RetrievalOptions, is_grade};
+use super::super::retrieval::{Judgement, RetrievalEvaluator, RetrievalOptions, is_relevance};
 use super::setup;
 use super::table::{Layout, Row, Table};
 
-/// Columns of a query, a document and a grade: as BEIR has them, and as judgements that name
-/// queries by their text have them.
+/// Default columns of judgements: those of BEIR, and those of judgements that hold the query texts.
 const JUDGEMENTS: &[[&str; 3]] = &[
     ["query-id", "corpus-id", "score"],
     ["query", "docid", "rating"],
 ];
 
-/// Columns of a document's id and text.
+/// Default columns of the id and text of documents.
 const DOCUMENTS: &[(&str, &[&str])] = &[
     ("_id", &["title", "text"]),
     ("_id", &["text"]),
@@ -27,7 +26,7 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
     ("id", &["title"]),
 ];
 
-/// Columns of a query's id and text.
+/// Default columns of the id and text of queries.
 const QUERIES: &[(&str, &[&str])] = &[
     ("_id", &["text"]),
     ("id", &["text"]),
@@ -35,9 +34,9 @@ const QUERIES: &[(&str, &[&str])] = &[
     ("query_id", &["query"]),
 ];
 
-/// The files of a [`RetrievalEvaluator`] and, where they are not the usual ones, their columns.
+/// The files of a [`RetrievalEvaluator`], and their columns if not the default ones.
 ///
-/// | file | usual columns |
+/// | file | default columns |
 /// | --- | --- |
 /// | judgements | `query-id`, `corpus-id`, `score`, or `query`, `docid`, `rating` |
 /// | documents | `_id` or `id`, and `title` and `text`, or `text`; or `id` and `title` |
@@ -45,32 +44,32 @@ const QUERIES: &[(&str, &[&str])] = &[
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrievalFiles {
-    /// The texts of the queries. Without this file the judgements name queries by their text.
+    /// File of the queries. Without it the judgements hold the query texts.
     pub queries: Option<PathBuf>,
-    /// The texts of the documents.
+    /// File of the documents.
     pub documents: PathBuf,
-    /// Who judged what how: a query, a document and a grade a row.
+    /// File of the judgements: a query, a document and a relevance per row.
     pub judgements: PathBuf,
     /// Columns of the queries.
     pub query_columns: Option<TextColumns>,
     /// Columns of the documents.
     pub document_columns: Option<TextColumns>,
-    /// Columns of the judgements: of the query, the document and the grade.
+    /// Columns of the judgements: query, document, relevance.
     pub judgement_columns: Option<[String; 3]>,
 }
 
-/// The column of the ids, and those that make up the text, joined by a space.
+/// The id column, and the text columns, whose values are joined by a space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextColumns {
-    /// The column of the ids.
+    /// Column of the ids.
     pub id: String,
-    /// The columns of the text.
+    /// Columns of the text.
     pub text: Vec<String>,
 }
 
 impl RetrievalFiles {
-    /// Files with the usual columns.
+    /// Files with the default columns.
     #[must_use]
     pub fn new(queries: Option<PathBuf>, documents: PathBuf, judgements: PathBuf) -> Self {
         Self {
@@ -89,9 +88,9 @@ impl RetrievalEvaluator {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, lacks a column or has a bad row, when ids are not unique, when a
-    /// judgement is of an id that is nowhere, has an impossible grade or contradicts another one,
-    /// and as [`new`](Self::new).
+    /// A file cannot be read, lacks a column or has a bad row; ids are not unique; a judgement refers to
+    /// an unknown id, has an invalid relevance or contradicts another one; errors of
+    /// [`new`](Self::new).
     pub fn from_files(
         files: &RetrievalFiles,
         options: RetrievalOptions,
@@ -173,7 +172,7 @@ impl Collection {
         Ok(collection)
     }
 
-    /// The position of a text that is its own id; a new one is added.
+    /// The position of a text that is its own id; adds a new one.
     fn add(&mut self, text: &str) -> usize {
         if let Some(&position) = self.positions.get(text) {
             return position;
@@ -184,7 +183,7 @@ impl Collection {
         position
     }
 
-    /// The position of the text whose id stands in a judgement.
+    /// The position of the text with the id of a judgement.
     fn position(&self, judgements: &Table, row: &Row, column: usize) -> Result<usize, FileError> {
         let id = row.field(column);
         match self.positions.get(id) {
@@ -204,7 +203,7 @@ impl Collection {
 #[derive(Default)]
 struct Judgements {
     all: Vec<Judgement>,
-    /// The grade of each document for each query, and the line where it stands.
+    /// Relevance and line of each pair of query and document.
     seen: HashMap<(usize, usize), (f64, u64)>,
 }
 
@@ -216,20 +215,20 @@ impl Judgements {
         query: usize,
         document: usize,
     ) -> Result<(), FileError> {
-        let grade = table.number(row, 2)?;
-        if !is_grade(grade) {
-            return Err(FileError::Grade {
+        let relevance = table.number(row, 2)?;
+        if !is_relevance(relevance) {
+            return Err(FileError::Relevance {
                 file: table.file().to_owned(),
                 line: row.line(),
                 column: table.column(2),
-                grade,
+                relevance,
             });
         }
         let (first, first_line) = *self
             .seen
             .entry((query, document))
-            .or_insert((grade, row.line()));
-        if first != grade {
+            .or_insert((relevance, row.line()));
+        if first != relevance {
             return Err(FileError::Conflict {
                 file: table.file().to_owned(),
                 line: row.line(),
@@ -242,7 +241,7 @@ impl Judgements {
         self.all.push(Judgement {
             query,
             document,
-            grade,
+            relevance,
         });
         Ok(())
     }

@@ -1,17 +1,15 @@
-//! Rows of named columns.
+//! All rows of a file, with the selected columns.
 
 use std::path::{Path, PathBuf};
 
-use records::{
-    ColumnProblem, ReaderOptions, Record, RecordError, RecordReader, RowProblem, Source,
-};
+use records::{ColumnErrorKind, ReadError, ReaderOptions, RowErrorKind, RowReader, Source};
 
 use super::super::error::FileError;
 
-/// Columns that a file may have.
+/// Columns to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The column of the ids.
+    /// Column of the ids.
     pub(super) id: Option<String>,
     /// The other columns, in the order of a row's fields.
     pub(super) columns: Vec<String>,
@@ -38,7 +36,7 @@ impl Layout {
     }
 }
 
-/// A whole file.
+/// All rows of a file.
 #[derive(Debug)]
 pub(super) struct Table {
     file: PathBuf,
@@ -49,7 +47,7 @@ pub(super) struct Table {
 
 /// A row that has as many fields as the layout has columns.
 #[derive(Debug)]
-pub(super) struct Row(pub(super) Record);
+pub(super) struct Row(pub(super) records::Row);
 
 impl Row {
     pub(super) fn field(&self, position: usize) -> &str {
@@ -96,9 +94,9 @@ impl Table {
             id_column: layout.id.clone(),
             ..ReaderOptions::default()
         };
-        let failed = |first: bool| move |error: RecordError| Failed { error, first };
+        let failed = |first: bool| move |error: ReadError| Failed { error, first };
         let reader =
-            RecordReader::open(&Source::File(file.to_owned()), &options).map_err(failed(true))?;
+            RowReader::open(&Source::File(file.to_owned()), &options).map_err(failed(true))?;
         let mut rows = Vec::new();
         for record in reader {
             rows.push(Row(record.map_err(failed(rows.is_empty()))?));
@@ -138,22 +136,22 @@ impl Table {
     }
 }
 
-/// Why a file could not be read, and whether that was before any row of it.
+/// Error of a file, and whether it came before the first row.
 struct Failed {
-    error: RecordError,
+    error: ReadError,
     first: bool,
 }
 
-/// The columns of a file that lacks those that were asked for; any other error is given back.
-fn lacking(error: RecordError, first: bool) -> Result<Vec<String>, RecordError> {
+/// The columns of a file that lacks the selected ones; returns any other error.
+fn lacking(error: ReadError, first: bool) -> Result<Vec<String>, ReadError> {
     match error {
-        RecordError::Columns {
-            source: ColumnProblem::Unknown { present, .. },
+        ReadError::Columns {
+            source: ColumnErrorKind::Unknown { present, .. },
             ..
         } => Ok(present),
-        // The first row of JSON Lines stands for all; later ones must be like it.
-        RecordError::Row {
-            source: RowProblem::MissingField { present, .. },
+        // The first row of JSON Lines determines the columns of the file.
+        ReadError::Row {
+            source: RowErrorKind::MissingField { present, .. },
             ..
         } if first => Ok(present),
         error => Err(error),

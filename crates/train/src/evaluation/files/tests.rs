@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::evaluation::testing::{Planted, encoder, reference, strings};
+use crate::evaluation::testing::{FakeEncoder, encoder, reference, strings};
 use crate::evaluation::{Description, Evaluator, Ranking, RetrievalEvaluator, RetrievalOptions};
 
 /// Files of a name and content each.
@@ -68,7 +68,7 @@ fn pairs_with_scores() {
     ]);
     let usual = SimilarityEvaluator::from_file(&files.path("sts.tsv"), None).unwrap();
     let named = SimilarityEvaluator::from_file(&files.path("other.csv"), Some(["a", "b", "gold"]));
-    let encoder = Planted::of(direction);
+    let encoder = FakeEncoder::of(direction);
     let scores = usual.evaluate(&encoder).unwrap();
     // The ranks agree; their correlation is rounded in f64.
     assert!((scores.get("spearman_cosine").unwrap() - 1.0).abs() < 1e-12);
@@ -86,7 +86,7 @@ fn pairs_with_scores() {
         error("equal.tsv"),
         "equal.tsv: all 2 pairs have the score 1; a correlation needs different scores"
     );
-    // There is one usual set of columns, so the first that is missing is named.
+    // There is one default set of columns, so the error names the first missing one.
     assert_eq!(
         error("other.csv"),
         "other.csv: no column `sentence1`; there are: a, b, gold"
@@ -120,7 +120,7 @@ fn pairs_with_any_of_the_usual_columns() {
     ]);
     for name in ["products.tsv", "pairs.jsonl", "blank.jsonl"] {
         let evaluator = PairedEvaluator::from_file(&files.path(name), None).unwrap();
-        let encoder = Planted::of(direction);
+        let encoder = FakeEncoder::of(direction);
         let scores = evaluator.evaluate(&encoder).unwrap();
         // 0 is nearer to the other second text, 0, than to its own, 2; 4 nearer to 2 than to 0.
         assert_eq!(scores.get("mrr@10"), Some(0.5), "{name}");
@@ -133,15 +133,15 @@ fn pairs_with_any_of_the_usual_columns() {
     assert_eq!(
         error("wrong.tsv"),
         format!(
-            "wrong.tsv: none of the usual columns are there ({tried}); name the columns to be \
-             read among: a, b"
+            "wrong.tsv: has none of the default columns ({tried}); name the columns to read, among: \
+             a, b"
         )
     );
     assert_eq!(
         error("wrong.jsonl"),
         format!(
-            "wrong.jsonl: none of the usual columns are there ({tried}); name the columns to be \
-             read among: a"
+            "wrong.jsonl: has none of the default columns ({tried}); name the columns to read, \
+             among: a"
         )
     );
     assert_eq!(
@@ -162,7 +162,7 @@ fn triplets() {
         ("wide.csv", "anchor,positive,negative\n0,2,4,5\n"),
     ]);
     let evaluator = TripletEvaluator::from_file(&files.path("triplets.csv"), None).unwrap();
-    let scores = evaluator.evaluate(&Planted::of(direction)).unwrap();
+    let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
     assert_eq!(scores.primary(), ("cosine_accuracy", 0.5));
     let named = Some(["positive", "anchor", "negative"]);
     assert!(TripletEvaluator::from_file(&files.path("triplets.csv"), named).is_ok());
@@ -197,7 +197,7 @@ fn judgements_that_name_queries_by_text() {
         ),
         "{description:?}"
     );
-    let scores = evaluator.evaluate(&Planted::of(direction)).unwrap();
+    let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
     // y is the second for 0, z the first for 4.
     assert_eq!(scores.get("cosine_mrr@10"), Some(0.75));
 }
@@ -216,7 +216,7 @@ fn judgements_that_name_queries_by_id() {
         ),
     ]);
     let evaluator = retrieval(&files, Some("queries.jsonl")).unwrap();
-    let scores = evaluator.evaluate(&Planted::of(direction)).unwrap();
+    let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
     assert_eq!(scores.get("cosine_mrr@10"), Some(0.75));
 }
 
@@ -243,7 +243,7 @@ fn named_columns() {
         )
     };
     let evaluator = RetrievalEvaluator::from_files(&described, RetrievalOptions::default());
-    let encoder = Planted::of(|_| [1.0, 0.0]);
+    let encoder = FakeEncoder::of(|_| [1.0, 0.0]);
     evaluator.unwrap().evaluate(&encoder).unwrap();
     assert_eq!(encoder.encoded(), ["0", "red kettle", "0 "]);
 }
@@ -318,18 +318,17 @@ fn bad_judgements_are_named_by_file_line_and_column() {
     };
     assert_eq!(
         error("b\tx\t1"),
-        "judgements.tsv, line 3, column `query-id`: nothing in queries.tsv has the id `b`; add it \
-         there, or drop the judgement"
+        "judgements.tsv, line 3, column `query-id`: no row of queries.tsv has the id `b`; add the \
+         row, or remove the judgement"
     );
     assert_eq!(
         error("a\tw\t1"),
-        "judgements.tsv, line 3, column `corpus-id`: nothing in documents.tsv has the id `w`; add \
-         it there, or drop the judgement"
+        "judgements.tsv, line 3, column `corpus-id`: no row of documents.tsv has the id `w`; add \
+         the row, or remove the judgement"
     );
     assert_eq!(
         error("a\ty\t-1"),
-        "judgements.tsv, line 3, column `score`: a grade of -1; grades go from 0 (irrelevant) to \
-         1000"
+        "judgements.tsv, line 3, column `score`: relevance -1 must be from 0 (irrelevant) to 1000"
     );
     assert_eq!(
         error("a\ty\tNaN"),
@@ -337,7 +336,7 @@ fn bad_judgements_are_named_by_file_line_and_column() {
     );
     assert_eq!(
         error("a\ty\t1\na\tx\t0"),
-        "judgements.tsv, line 4, column `score`: document `x` has another grade for query `a` in \
+        "judgements.tsv, line 4, column `score`: document `x` has another relevance for query `a` in \
          line 2; keep one of them"
     );
 }
@@ -350,7 +349,7 @@ fn ids_must_differ() {
     ]);
     assert_eq!(
         files.message(retrieval(&files, None).unwrap_err()),
-        "documents.tsv, line 4, column `id`: `x` is also the id of line 2; ids must differ"
+        "documents.tsv, line 4, column `id`: `x` is also the id of line 2; ids must be unique"
     );
 }
 
@@ -362,7 +361,7 @@ fn nothing_relevant_is_an_error_of_the_judgements() {
     ]);
     assert_eq!(
         files.message(retrieval(&files, None).unwrap_err()),
-        "judgements.tsv: no query has a relevant document: every grade is 0"
+        "judgements.tsv: no query has a relevant document: every relevance is 0"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What an order of documents is worth.
+//! Metrics of a ranking.
 
 use search::metrics::{self, Gain};
 
@@ -6,26 +6,29 @@ use super::super::scores::Scores;
 use super::judgements::Query;
 use super::{Ranking, RetrievalOptions};
 
-/// A ranking as the metrics take it.
+/// A ranking in the form that the metrics need.
 struct Ranked<'a> {
-    /// Grades, best match first.
-    grades: &'a [f64],
-    /// Grades of everything judged.
-    all_grades: &'a [f64],
+    /// Relevance of the results, best match first.
+    relevances: &'a [f64],
+    /// Relevance of all judged documents.
+    all_relevances: &'a [f64],
     /// Which results are relevant.
     relevant: Vec<bool>,
-    /// The same as grades of 0 and 1.
+    /// The same as relevance 0 or 1.
     binary: Vec<f64>,
-    /// Those of everything relevant.
+    /// A 1 per relevant document.
     all_binary: Vec<f64>,
 }
 
 impl<'a> Ranked<'a> {
-    fn new(query: &'a Query, grades: &'a [f64]) -> Self {
-        let relevant: Vec<bool> = grades.iter().map(|&grade| grade > 0.0).collect();
+    fn new(query: &'a Query, relevances: &'a [f64]) -> Self {
+        let relevant: Vec<bool> = relevances
+            .iter()
+            .map(|&relevance| relevance > 0.0)
+            .collect();
         Self {
-            grades,
-            all_grades: &query.grades,
+            relevances,
+            all_relevances: &query.relevances,
             binary: relevant
                 .iter()
                 .map(|&relevant| f64::from(u8::from(relevant)))
@@ -40,20 +43,26 @@ impl<'a> Ranked<'a> {
     }
 }
 
-/// A metric of the first results, whose number is the second argument.
+/// A metric at a cut-off, the second argument.
 type Value = fn(&Ranked<'_>, usize) -> f64;
 
-/// nDCG of relevant or not.
+/// nDCG of relevance 0 or 1.
 fn ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
     metrics::ndcg(&ranked.binary, &ranked.all_binary, k, Gain::Linear).unwrap_or(0.0)
 }
 
-/// nDCG of the grades.
+/// nDCG of the relevance.
 fn graded_ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
-    metrics::ndcg(ranked.grades, ranked.all_grades, k, Gain::Exponential).unwrap_or(0.0)
+    metrics::ndcg(
+        ranked.relevances,
+        ranked.all_relevances,
+        k,
+        Gain::Exponential,
+    )
+    .unwrap_or(0.0)
 }
 
-/// The means over all queries, of which there is at least one.
+/// Means over all queries, of which there must be at least one.
 pub(super) fn scores(
     queries: &[Query],
     rankings: &[Vec<f64>],
@@ -62,7 +71,7 @@ pub(super) fn scores(
     let ranked: Vec<Ranked<'_>> = queries
         .iter()
         .zip(rankings)
-        .map(|(query, grades)| Ranked::new(query, grades))
+        .map(|(query, relevances)| Ranked::new(query, relevances))
         .collect();
     let mean = |value: Value, cutoff: usize| {
         let sum: f64 = ranked.iter().map(|ranked| value(ranked, cutoff)).sum();
@@ -94,12 +103,12 @@ pub(super) fn scores(
     };
     let cutoff = cutoffs.ndcg.iter().copied().max().unwrap_or(0);
     let primary = label(name, cutoff);
-    let figures = all.into_iter().flat_map(|(name, cutoffs, value)| {
+    let metrics = all.into_iter().flat_map(|(name, cutoffs, value)| {
         cutoffs
             .iter()
             .map(move |&cutoff| (label(name, cutoff), mean(value, cutoff)))
     });
-    let others: Vec<(String, f64)> = figures.filter(|(name, _)| *name != primary).collect();
+    let others: Vec<(String, f64)> = metrics.filter(|(name, _)| *name != primary).collect();
     let mut scores = Scores::new(primary, mean(value, cutoff));
     scores.extend(others);
     scores

@@ -1,27 +1,27 @@
-//! Who judged what how.
+//! Relevance judgements (qrels).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::super::error::SetupError;
 
-/// The highest grade: `2^1000`, its gain, is far enough from the largest `f64` for sums.
-pub const MAX_GRADE: f64 = 1000.0;
+/// Maximum relevance: its gain, `2^1000`, can be summed without overflow of an `f64`.
+pub const MAX_RELEVANCE: f64 = 1000.0;
 
-/// How well a document answers a query.
+/// A relevance judgement: how well a document answers a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
     /// Position of the query, from 0.
     pub query: usize,
     /// Position of the document, from 0.
     pub document: usize,
-    /// 0 for an irrelevant document, more for a better one, at most [`MAX_GRADE`].
-    pub grade: f64,
+    /// Relevance, from 0 (irrelevant) to [`MAX_RELEVANCE`].
+    pub relevance: f64,
 }
 
-/// Whether a number can be a grade.
-pub(in crate::evaluation) fn is_grade(grade: f64) -> bool {
-    (0.0..=MAX_GRADE).contains(&grade)
+/// Whether a number is a valid relevance.
+pub(in crate::evaluation) fn is_relevance(relevance: f64) -> bool {
+    (0.0..=MAX_RELEVANCE).contains(&relevance)
 }
 
 /// A query with its judgements, in the order they were given.
@@ -30,23 +30,26 @@ pub(super) struct Query {
     pub(super) text: String,
     /// Positions of the judged documents, each once.
     pub(super) documents: Vec<usize>,
-    /// Their grades.
-    pub(super) grades: Vec<f64>,
+    /// Their relevances.
+    pub(super) relevances: Vec<f64>,
 }
 
 impl Query {
-    /// How many documents are relevant.
+    /// Number of relevant documents.
     pub(super) fn relevant(&self) -> usize {
-        self.grades.iter().filter(|&&grade| grade > 0.0).count()
+        self.relevances
+            .iter()
+            .filter(|&&relevance| relevance > 0.0)
+            .count()
     }
 
-    /// Whether one judged document is better than another.
+    /// Whether the judged documents differ in relevance.
     pub(super) fn tells_apart(&self) -> bool {
-        self.grades.windows(2).any(|pair| pair[0] != pair[1])
+        self.relevances.windows(2).any(|pair| pair[0] != pair[1])
     }
 }
 
-/// Gives every query its judgements. One that is repeated counts once.
+/// Groups judgements by query. Repeated judgements count once.
 pub(super) fn by_query(
     texts: Vec<String>,
     documents: usize,
@@ -55,7 +58,7 @@ pub(super) fn by_query(
     let queries = texts.into_iter().map(|text| Query {
         text,
         documents: Vec::new(),
-        grades: Vec::new(),
+        relevances: Vec::new(),
     });
     let mut queries: Vec<Query> = queries.collect();
     let mut seen: HashMap<(usize, usize), f64> = HashMap::new();
@@ -63,12 +66,12 @@ pub(super) fn by_query(
         let &Judgement {
             query,
             document,
-            grade,
+            relevance,
         } = judgement;
-        if !is_grade(grade) {
-            return Err(SetupError::Grade {
+        if !is_relevance(relevance) {
+            return Err(SetupError::Relevance {
                 judgement: number,
-                grade,
+                relevance,
             });
         }
         if document >= documents {
@@ -88,17 +91,17 @@ pub(super) fn by_query(
         };
         match seen.entry((query, document)) {
             Entry::Vacant(new) => {
-                new.insert(grade);
+                new.insert(relevance);
                 judged.documents.push(document);
-                judged.grades.push(grade);
+                judged.relevances.push(relevance);
             }
-            Entry::Occupied(known) if *known.get() == grade => {}
+            Entry::Occupied(known) if *known.get() == relevance => {}
             Entry::Occupied(known) => {
                 return Err(SetupError::Conflict {
                     query,
                     document,
                     first: *known.get(),
-                    second: grade,
+                    second: relevance,
                 });
             }
         }
@@ -113,10 +116,10 @@ mod tests {
     fn judged(judgements: &[(usize, usize, f64)]) -> Result<Vec<Query>, SetupError> {
         let judgements: Vec<Judgement> = judgements
             .iter()
-            .map(|&(query, document, grade)| Judgement {
+            .map(|&(query, document, relevance)| Judgement {
                 query,
                 document,
-                grade,
+                relevance,
             })
             .collect();
         by_query(vec!["a".to_owned(), "b".to_owned()], 5, &judgements)
@@ -126,11 +129,11 @@ mod tests {
     fn judgements_keep_their_order_and_repetitions_count_once() {
         let queries = judged(&[(1, 4, 2.0), (0, 0, 0.0), (1, 2, 0.0), (1, 4, 2.0)]).unwrap();
         assert_eq!(
-            (&queries[0].documents, &queries[0].grades),
+            (&queries[0].documents, &queries[0].relevances),
             (&vec![0], &vec![0.0])
         );
         assert_eq!(
-            (&queries[1].documents, &queries[1].grades),
+            (&queries[1].documents, &queries[1].relevances),
             (&vec![4, 2], &vec![2.0, 0.0])
         );
         assert_eq!((queries[0].relevant(), queries[1].relevant()), (0, 1));
@@ -167,11 +170,11 @@ mod tests {
                 second: 2.0
             })
         );
-        for grade in [-1.0, 1001.0, f64::NAN, f64::INFINITY] {
-            let error = judged(&[(0, 1, grade)]).unwrap_err();
+        for relevance in [-1.0, 1001.0, f64::NAN, f64::INFINITY] {
+            let error = judged(&[(0, 1, relevance)]).unwrap_err();
             assert!(
-                matches!(error, SetupError::Grade { judgement: 0, .. }),
-                "{grade}"
+                matches!(error, SetupError::Relevance { judgement: 0, .. }),
+                "{relevance}"
             );
         }
     }

@@ -1,10 +1,10 @@
-//! Do the documents that answer a query stand before those that do not?
+//! Retrieval: ranking of documents for queries.
 //!
-//! | word | module |
+//! | subject | module |
 //! | --- | --- |
-//! | who judged what how | `judgements` |
-//! | the order of the documents | `ranking` |
-//! | what that order is worth | `figures` |
+//! | relevance judgements (qrels) | `judgements` |
+//! | ranking of the documents | `ranking` |
+//! | metrics of a ranking | `figures` |
 
 mod figures;
 mod judgements;
@@ -14,8 +14,8 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use judgements::is_grade;
-pub use judgements::{Judgement, MAX_GRADE};
+pub(super) use judgements::is_relevance;
+pub use judgements::{Judgement, MAX_RELEVANCE};
 
 use self::judgements::{Query, by_query};
 use self::ranking::{over_all_documents, over_judged_documents};
@@ -24,46 +24,46 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// How well documents are ranked for queries, by cosine, as sentence-transformers'
-/// `InformationRetrievalEvaluator` measures it:
+/// Metrics of ranking documents for queries by cosine, as in sentence-transformers'
+/// `InformationRetrievalEvaluator`:
 ///
 /// | metrics, with the default cut-offs | |
 /// | --- | --- |
-/// | `cosine_accuracy@1`, `@3`, `@5`, `@10` | queries with a relevant document among the first |
-/// | `cosine_precision@1`, `@3`, `@5`, `@10` | share of relevant ones among the first |
-/// | `cosine_recall@1`, `@3`, `@5`, `@10` | share of the relevant ones that are among the first |
-/// | `cosine_ndcg@10` (primary) | nDCG of grades taken as 0 or 1 |
-/// | `cosine_mrr@10` | 1 over the rank of the first relevant one |
+/// | `cosine_accuracy@1`, `@3`, `@5`, `@10` | share of queries with a relevant document among the first k |
+/// | `cosine_precision@1`, `@3`, `@5`, `@10` | share of relevant documents among the first k |
+/// | `cosine_recall@1`, `@3`, `@5`, `@10` | share of the relevant documents that are among the first k |
+/// | `cosine_ndcg@10` (primary) | nDCG of relevance 0 or 1 |
+/// | `cosine_mrr@10` | 1 / rank of the first relevant document |
 /// | `cosine_map@100` | average precision |
-/// | `cosine_graded_ndcg@10` | nDCG of the grades with exponential gain, not in theirs |
+/// | `cosine_graded_ndcg@10` | nDCG of the relevance with exponential gain (not in sentence-transformers) |
 ///
-/// All are means over the queries. A document is relevant to a query when its grade is above 0;
-/// what was not judged is not relevant. Queries to which nothing is relevant are left out.
+/// All are means over the queries. A document is relevant to a query if its relevance is above 0;
+/// documents that are not judged are not relevant. Queries without a relevant document are left out.
 #[derive(Clone, Debug)]
 pub struct RetrievalEvaluator {
-    /// Those that are measured.
+    /// The evaluated queries.
     queries: Vec<Query>,
     queries_left_out: usize,
-    /// Those that are ranked.
+    /// All documents.
     documents: Vec<String>,
     options: RetrievalOptions,
 }
 
-/// How documents are ranked and measured.
+/// Options of a [`RetrievalEvaluator`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrievalOptions {
-    /// Which documents are ranked.
+    /// Documents to rank.
     pub ranking: Ranking,
-    /// How many results count.
+    /// Cut-offs of the metrics.
     pub cutoffs: Cutoffs,
-    /// Documents whose vectors are held at once; 0 counts as 1. The scores do not depend on it.
+    /// Number of documents whose vectors are held at once; 0 counts as 1. It does not change scores.
     pub chunk_size: usize,
 }
 
 impl Default for RetrievalOptions {
-    /// All documents, 16,384 at once: 48 MiB of vectors of width 768, enough for batches of equal
-    /// lengths.
+    /// All documents in chunks of 16,384: 48 MiB of vectors of width 768, enough to form batches of
+    /// similar lengths.
     fn default() -> Self {
         Self {
             ranking: Ranking::default(),
@@ -73,38 +73,38 @@ impl Default for RetrievalOptions {
     }
 }
 
-/// Which documents are ranked for a query.
+/// Documents to rank for a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ranking {
-    /// All.
+    /// All documents.
     #[default]
     All,
-    /// Those that were judged for it; of equally near ones the first judged comes first. Nothing
-    /// that was not judged can then be in the way. Queries whose judgements are all equal are left
-    /// out, since every order is as good; the primary metric is the graded nDCG, which knows the
-    /// good from the better.
+    /// Only the documents judged for the query, in the order of judgements if cosines are equal. No
+    /// document without a judgement can then take a rank. Queries whose judgements are all equal are
+    /// left out, because every order is equally good. The primary metric is the graded nDCG, which
+    /// separates levels of relevance.
     Judged,
 }
 
-/// How many of the first results count for each metric; all at least 1.
+/// Cut-offs of each metric; all at least 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cutoffs {
-    /// Of the accuracy.
+    /// Cut-offs of the accuracy.
     pub accuracy: Vec<usize>,
-    /// Of precision and recall.
+    /// Cut-offs of precision and recall.
     pub precision_recall: Vec<usize>,
-    /// Of both nDCGs; the largest is that of the primary metric.
+    /// Cut-offs of nDCG and graded nDCG; the largest is that of the primary metric.
     pub ndcg: Vec<usize>,
-    /// Of the mean reciprocal rank.
+    /// Cut-offs of the mean reciprocal rank.
     pub mrr: Vec<usize>,
-    /// Of the mean average precision.
+    /// Cut-offs of the mean average precision.
     pub map: Vec<usize>,
 }
 
 impl Default for Cutoffs {
-    /// Those of sentence-transformers.
+    /// The defaults of sentence-transformers.
     fn default() -> Self {
         Self {
             accuracy: vec![1, 3, 5, 10],
@@ -130,7 +130,7 @@ impl Cutoffs {
         .copied()
     }
 
-    /// How many results must be known.
+    /// The largest cut-off: the number of results to compute.
     fn deepest(&self) -> usize {
         self.all().max().unwrap_or(0)
     }
@@ -144,12 +144,12 @@ impl Cutoffs {
 }
 
 impl RetrievalEvaluator {
-    /// Takes the texts of queries and documents, and what was judged of them.
+    /// An evaluator over queries, documents and their relevance judgements.
     ///
     /// # Errors
     ///
-    /// When a judgement is of a query or document that is not there, has an impossible grade or
-    /// contradicts another one, when no query can be measured, or when a cut-off is impossible.
+    /// A judgement refers to a query or document that does not exist, has an invalid relevance or
+    /// contradicts another one; no query can be evaluated; a cut-off is invalid.
     pub fn new(
         queries: Vec<String>,
         documents: Vec<String>,
@@ -180,7 +180,7 @@ impl RetrievalEvaluator {
         })
     }
 
-    /// Positions of the documents that are ranked for some query, ascending.
+    /// Positions of the documents ranked for any query, ascending.
     fn ranked_documents(&self) -> Vec<usize> {
         match self.options.ranking {
             Ranking::All => (0..self.documents.len()).collect(),
@@ -209,7 +209,7 @@ impl Evaluator for RetrievalEvaluator {
             .map(|query| query.text.as_str())
             .collect();
         let vectors = encoding.encode(&queries)?;
-        // A chunk of documents at a time: their vectors are forgotten before the next.
+        // One chunk of documents at a time: its vectors are freed before the next.
         let chunks = ranked.chunks(self.options.chunk_size.max(1)).map(|chunk| {
             let texts: Vec<&str> = chunk
                 .iter()
@@ -232,7 +232,11 @@ impl Evaluator for RetrievalEvaluator {
             queries: self.queries.len(),
             queries_left_out: self.queries_left_out,
             documents: self.ranked_documents().len(),
-            judgements: self.queries.iter().map(|query| query.grades.len()).sum(),
+            judgements: self
+                .queries
+                .iter()
+                .map(|query| query.relevances.len())
+                .sum(),
             ranking: self.options.ranking,
             cutoffs: self.options.cutoffs.clone(),
         }

@@ -1,4 +1,4 @@
-//! The order of the documents, a chunk of them at a time.
+//! Ranking of the documents, one chunk of them at a time.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,8 +12,8 @@ use super::judgements::Query;
 /// Positions of documents, ascending, and their vectors.
 type Chunk<'a> = (&'a [usize], Vectors);
 
-/// The grades of the best `k` documents of every query, best match first. Of equal matches the
-/// document of the lower position comes first.
+/// The relevance of the best `k` documents of every query, best match first. Of equal matches the
+/// document with the lower position comes first.
 pub(super) fn over_all_documents<'a>(
     queries: &[Query],
     vectors: &Vectors,
@@ -37,45 +37,51 @@ pub(super) fn over_all_documents<'a>(
     Ok(queries
         .iter()
         .zip(best)
-        .map(|(query, hits)| grades(query, &hits))
+        .map(|(query, hits)| relevances(query, &hits))
         .collect())
 }
 
 /// Adds hits of later documents, both best first, and keeps the best `k`.
 fn merge(best: &mut Vec<Hit>, later: impl Iterator<Item = Hit>, k: usize) {
     best.extend(later);
-    // Stable: of equal scores the earlier document stays first.
+    // A stable sort: of equal scores the earlier document stays first.
     best.sort_by(|a, b| descending(a.score, b.score));
     best.truncate(k);
 }
 
-/// Higher scores first. None is NaN: `search` sees to that.
+/// Higher scores first. `search` ensures that none is NaN.
 fn descending(a: f32, b: f32) -> Ordering {
     b.total_cmp(&a)
 }
 
-/// What was not judged is irrelevant.
-fn grades(query: &Query, hits: &[Hit]) -> Vec<f64> {
-    let grades: HashMap<_, _> = query.documents.iter().zip(&query.grades).collect();
+/// The relevance of hits; 0 for documents that are not judged.
+fn relevances(query: &Query, hits: &[Hit]) -> Vec<f64> {
+    let relevances: HashMap<_, _> = query.documents.iter().zip(&query.relevances).collect();
     hits.iter()
-        .map(|hit| grades.get(&hit.index).map_or(0.0, |&&grade| grade))
+        .map(|hit| {
+            relevances
+                .get(&hit.index)
+                .map_or(0.0, |&&relevance| relevance)
+        })
         .collect()
 }
 
-/// The grades of the judged documents of every query, best match first. Of equal matches the one
-/// that was judged first comes first.
+/// The relevance of the judged documents of every query, best match first. Of equal matches the one
+/// judged first comes first.
 pub(super) fn over_judged_documents<'a>(
     queries: &[Query],
     vectors: &Vectors,
     chunks: impl Iterator<Item = Result<Chunk<'a>, EvaluationError>>,
 ) -> Result<Vec<Vec<f64>>, EvaluationError> {
     let width = vectors.width();
-    let empty = queries.iter().map(|query| vec![0.0; query.grades.len()]);
+    let empty = queries
+        .iter()
+        .map(|query| vec![0.0; query.relevances.len()]);
     let mut scores: Vec<Vec<f32>> = empty.collect();
     for chunk in chunks {
         let (documents, chunk) = chunk?;
         for (number, (query, scores)) in queries.iter().zip(&mut scores).enumerate() {
-            // Which judgements are of a document of this chunk, and where it stands there.
+            // The judgements of documents of this chunk, with their rows in it.
             let judged = query.documents.iter().enumerate();
             let here = judged.filter_map(|(judgement, document)| {
                 let row = documents.binary_search(document).ok()?;
@@ -98,7 +104,7 @@ pub(super) fn over_judged_documents<'a>(
         order.sort_by(|&a, &b| descending(scores[a], scores[b]));
         order
             .into_iter()
-            .map(|judgement| query.grades[judgement])
+            .map(|judgement| query.relevances[judgement])
             .collect()
     });
     Ok(ranked.collect())

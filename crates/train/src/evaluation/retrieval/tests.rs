@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::evaluation::testing::{Planted, assert_reference, direction, encoder, reference, turn};
+use crate::evaluation::testing::{
+    FakeEncoder, assert_reference, direction, encoder, reference, turn,
+};
 
 /// The reference's queries, documents and judgements.
 fn reference_data() -> (Vec<String>, Vec<String>, Vec<Judgement>) {
@@ -27,7 +29,7 @@ fn reference_data() -> (Vec<String>, Vec<String>, Vec<Judgement>) {
             .map(move |document| Judgement {
                 query,
                 document,
-                grade: 1.0,
+                relevance: 1.0,
             })
             .collect::<Vec<_>>()
     });
@@ -53,10 +55,10 @@ fn strings(texts: &[&str]) -> Vec<String> {
 
 fn judgements(of: &[(usize, usize, f64)]) -> Vec<Judgement> {
     of.iter()
-        .map(|&(query, document, grade)| Judgement {
+        .map(|&(query, document, relevance)| Judgement {
             query,
             document,
-            grade,
+            relevance,
         })
         .collect()
 }
@@ -96,10 +98,10 @@ fn plain_scores(ranked: &[(Vec<f64>, Vec<f64>)]) -> BTreeMap<String, f64> {
         // The ranks of the relevant documents, from 1.
         let ranks: Vec<f64> = (1..)
             .zip(ranked)
-            .filter(|(_, grade)| **grade > 0.0)
+            .filter(|(_, relevance)| **relevance > 0.0)
             .map(|(rank, _)| f64::from(rank))
             .collect();
-        let relevant = all.iter().filter(|grade| **grade > 0.0).count() as f64;
+        let relevant = all.iter().filter(|relevance| **relevance > 0.0).count() as f64;
         let within = |k: f64| ranks.iter().filter(|rank| **rank <= k).count() as f64;
         let mut add = |name: String, value| *sums.entry(name).or_default() += value;
         for k in [1.0, 3.0, 5.0, 10.0] {
@@ -119,8 +121,8 @@ fn plain_scores(ranked: &[(Vec<f64>, Vec<f64>)]) -> BTreeMap<String, f64> {
             "cosine_map@100".to_owned(),
             precisions / relevant.min(100.0),
         );
-        let binary = |grade: f64| if grade > 0.0 { 1.0 } else { 0.0 };
-        let exponential = |grade: f64| 2f64.powf(grade) - 1.0;
+        let binary = |relevance: f64| if relevance > 0.0 { 1.0 } else { 0.0 };
+        let exponential = |relevance: f64| 2f64.powf(relevance) - 1.0;
         add("cosine_ndcg@10".to_owned(), plain_ndcg(ranked, all, binary));
         add(
             "cosine_graded_ndcg@10".to_owned(),
@@ -134,17 +136,17 @@ fn plain_scores(ranked: &[(Vec<f64>, Vec<f64>)]) -> BTreeMap<String, f64> {
 }
 
 /// The gains of the first ten results, each divided by `log2(rank + 1)`, over the same of the best
-/// order: that in which the highest grade that is left comes next.
+/// order: that in which the highest relevance that is left comes next.
 fn plain_ndcg(ranked: &[f64], all: &[f64], gain: impl Fn(f64) -> f64) -> f64 {
     let mut left = all.to_vec();
     let (mut sum, mut best) = (0.0, 0.0);
     for place in 0..10 {
         let discount = (place as f64 + 2.0).ln() / 2f64.ln();
-        if let Some(&grade) = ranked.get(place) {
-            sum += gain(grade) / discount;
+        if let Some(&relevance) = ranked.get(place) {
+            sum += gain(relevance) / discount;
         }
         let highest = left.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if let Some(taken) = left.iter().position(|&grade| grade == highest) {
+        if let Some(taken) = left.iter().position(|&relevance| relevance == highest) {
             left.remove(taken);
             best += gain(highest) / discount;
         }
@@ -197,26 +199,26 @@ proptest! {
     fn as_a_full_sort(
         queries in prop::collection::vec(0usize..8, 1..6),
         documents in prop::collection::vec(0usize..8, 1..150),
-        grades in prop::collection::vec(prop::collection::btree_map(0usize..150, 0u8..4, 0..20), 6),
+        relevances in prop::collection::vec(prop::collection::btree_map(0usize..150, 0u8..4, 0..20), 6),
         chunk_size in 0usize..60,
     ) {
-        let grades: Grades = grades
+        let relevances: Grades = relevances
             .into_iter()
             .take(queries.len())
-            .map(|mut grades| {
-                grades.retain(|document, _| *document < documents.len());
-                grades
+            .map(|mut relevances| {
+                relevances.retain(|document, _| *document < documents.len());
+                relevances
             })
             .collect();
         // Judged in descending order of position, to tell the order of judgements from it.
-        let judgements: Vec<Judgement> = grades
+        let judgements: Vec<Judgement> = relevances
             .iter()
             .enumerate()
-            .flat_map(|(query, grades)| {
-                grades.iter().rev().map(move |(&document, &grade)| Judgement {
+            .flat_map(|(query, relevances)| {
+                relevances.iter().rev().map(move |(&document, &relevance)| Judgement {
                     query,
                     document,
-                    grade: f64::from(grade),
+                    relevance: f64::from(relevance),
                 })
             })
             .collect();
@@ -224,20 +226,20 @@ proptest! {
 
         for ranking in [Ranking::All, Ranking::Judged] {
             let mut ranked = Vec::new();
-            for (query, grades) in queries.iter().zip(&grades) {
+            for (query, relevances) in queries.iter().zip(&relevances) {
                 let mut order: Vec<usize> = match ranking {
                     Ranking::All => (0..documents.len()).collect(),
-                    Ranking::Judged => grades.keys().rev().copied().collect(),
+                    Ranking::Judged => relevances.keys().rev().copied().collect(),
                 };
                 order.sort_by_key(|&document| turn(*query, documents[document]));
-                let grade = |document| grades.get(document).map_or(0.0, |&grade| f64::from(grade));
-                let all: Vec<f64> = grades.values().map(|&grade| f64::from(grade)).collect();
+                let relevance = |document| relevances.get(document).map_or(0.0, |&relevance| f64::from(relevance));
+                let all: Vec<f64> = relevances.values().map(|&relevance| f64::from(relevance)).collect();
                 let kept = match ranking {
-                    Ranking::All => all.iter().any(|&grade| grade > 0.0),
-                    Ranking::Judged => all.iter().any(|grade| *grade != all[0]),
+                    Ranking::All => all.iter().any(|&relevance| relevance > 0.0),
+                    Ranking::Judged => all.iter().any(|relevance| *relevance != all[0]),
                 };
                 if kept {
-                    ranked.push((order.iter().map(grade).collect::<Vec<f64>>(), all));
+                    ranked.push((order.iter().map(relevance).collect::<Vec<f64>>(), all));
                 }
             }
             let evaluator = RetrievalEvaluator::new(
@@ -249,7 +251,7 @@ proptest! {
             };
             prop_assert_eq!(evaluator.queries.len(), ranked.len());
             prop_assert_eq!(evaluator.queries_left_out, queries.len() - ranked.len());
-            let scores = evaluator.evaluate(&Planted::of(direction)).unwrap();
+            let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
             assert_scores(&scores, &plain_scores(&ranked))?;
         }
     }
@@ -276,7 +278,7 @@ fn only_judged_documents_are_embedded_where_only_they_are_ranked() {
             cutoffs: Cutoffs::default(),
         }
     );
-    let encoder = Planted::of(direction);
+    let encoder = FakeEncoder::of(direction);
     let mut calls = Vec::new();
     let scores = evaluator
         .evaluate_with_progress(&encoder, &mut |progress| {
@@ -286,7 +288,7 @@ fn only_judged_documents_are_embedded_where_only_they_are_ranked() {
         .unwrap();
     assert_eq!(encoder.encoded(), ["0", "12", "14"]);
     assert_eq!(calls, [(1, 3), (2, 3), (3, 3)]);
-    // 14 is a quarter of a turn from 0, 12 half of one: the lower grade comes first.
+    // 14 is a quarter of a turn from 0, 12 half of one: the lower relevance comes first.
     let discount = 3f64.log2();
     let expected = (1.0 + 7.0 / discount) / (7.0 + 1.0 / discount);
     let (primary, value) = scores.primary();
@@ -317,7 +319,7 @@ fn cutoffs_can_be_chosen() {
     };
     let scores = with(cutoffs)
         .unwrap()
-        .evaluate(&Planted::of(direction))
+        .evaluate(&FakeEncoder::of(direction))
         .unwrap();
     let figures: Vec<(&str, f64)> = scores.iter().collect();
     // The relevant document is the third and last.
@@ -385,7 +387,7 @@ fn vectors_without_order_are_an_error() {
     );
     let error = evaluator
         .unwrap()
-        .evaluate(&Planted::of(|_| [f32::NAN, 0.0]));
+        .evaluate(&FakeEncoder::of(|_| [f32::NAN, 0.0]));
     let message = error.unwrap_err().to_string();
     assert!(
         message.starts_with("the model's vectors cannot be compared: row 0"),

@@ -18,7 +18,7 @@ use crate::batch::TokenBatcher;
 use crate::data::Example;
 use crate::losses::collapse::{has_collapsed, mean_pairwise_cosine};
 use crate::losses::{Loss, Objective, TargetKind};
-use crate::step::{self, Activations, Dropping, StepSettings};
+use crate::step::{self, Activations, DropoutRng, StepSettings};
 use crate::testing::{TrainBackend as B, assert_close, json_fixture, tiny_model, values};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
 
@@ -47,13 +47,13 @@ fn reference() -> Reference {
     serde_json::from_value(json_fixture("tiny_losses.json")).unwrap()
 }
 
-struct Trainee {
+struct TrainingModel {
     model: SentenceModel<B>,
     tokenizer: SentenceTokenizer,
     pad_token_id: u32,
 }
 
-impl Trainee {
+impl TrainingModel {
     fn load() -> Self {
         let mut checkpoint = Checkpoint::open(&tiny_model()).unwrap();
         // As the reference, which was made in PyTorch's eval mode.
@@ -96,11 +96,11 @@ impl Trainee {
 }
 
 /// Trains as the reference and returns the trained model.
-fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
+fn assert_curve(name: &str, loss: &str, columns: usize) -> TrainingModel {
     let reference = reference();
     let expected = &reference.losses[name];
     let objective = Objective::new(loss.parse().unwrap());
-    let mut trainee = Trainee::load();
+    let mut training_model = TrainingModel::load();
     let mut optimizer = AdamWConfig::new()
         .with_beta_1(0.9)
         .with_beta_2(0.999)
@@ -109,9 +109,9 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
         .init::<B, SentenceModel<B>>();
     let mut actual = Vec::new();
     for _ in expected {
-        let loss = trainee.loss(&objective, columns, &reference);
-        let gradients = GradientsParams::from_grads(loss.backward(), &trainee.model);
-        trainee.model = optimizer.step(RATE, trainee.model, gradients);
+        let loss = training_model.loss(&objective, columns, &reference);
+        let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
+        training_model.model = optimizer.step(RATE, training_model.model, gradients);
         actual.push(values(loss)[0]);
     }
     // The same in double precision: what PyTorch computes without its own roundings.
@@ -129,10 +129,10 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> Trainee {
     let of_a_run = losses_of_a_run(&objective, columns, &reference);
     let from_exact = assert_steps(name, &of_a_run, exact, 0.0);
     println!("{name}: the same by the steps of a run, from double precision {from_exact:.1e}");
-    trainee
+    training_model
 }
 
-/// The losses of a run's own steps (texts of all columns in small chunks, on two lanes) and of its
+/// The losses of a run's own steps (texts of all columns in small micro-batches, on two replicas) and of its
 /// optimiser.
 fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference) -> Vec<f32> {
     let target = |row: usize| match objective.loss.needs().target {
@@ -149,11 +149,11 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
             target: target(row),
         })
         .collect();
-    let Trainee {
+    let TrainingModel {
         model,
         tokenizer,
         pad_token_id,
-    } = Trainee::load();
+    } = TrainingModel::load();
     let batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
     let settings = StepSettings {
         objective: objective.clone(),
@@ -162,24 +162,25 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
             tokens: 512,
             texts: 3,
         },
-        activations: Activations::Kept,
-        dropping: Dropping::Thread,
-        lanes_per_device: 2,
+        activations: Activations::Stored,
+        dropout_rng: DropoutRng::Host,
+        replicas_per_device: 2,
         devices: Vec::new(),
     };
-    let mut trainee = step::Trainee::<B>::new(model, settings);
+    let mut training_model = step::TrainingModel::<B>::new(model, settings);
     let mut optimizer = DecoupledAdamW::optimizer(AdamWSettings::default());
     let mut losses = Vec::new();
     for _ in 0..20 {
-        let output = TrainStep::step(&trainee, batch.clone());
-        trainee = optimizer.step(RATE, trainee.map(&mut DecayedVectors), output.grads);
+        let output = TrainStep::step(&training_model, batch.clone());
+        training_model =
+            optimizer.step(RATE, training_model.map(&mut DecayedVectors), output.grads);
         losses.push(output.item.loss as f32);
     }
     losses
 }
 
-/// The reference decays every parameter, a run matrices and tables only: this is the rest of it,
-/// which comes before the step.
+/// The reference decays every parameter, a run only matrices and tables: this decays the others, before
+/// the step.
 struct DecayedVectors;
 
 impl ModuleMapper<B> for DecayedVectors {
@@ -196,8 +197,8 @@ fn double_precision() -> HashMap<String, Vec<f32>> {
     serde_json::from_value(json_fixture("losses.json")["double_precision"].take()).unwrap()
 }
 
-/// Relative. A value is rounded by 1e-7; a step divides gradients by their own size, which lifts
-/// the small ones among them, and the following steps build on it.
+/// Relative. A value is rounded by 1e-7; a step divides gradients by their own size, which amplifies
+/// small ones, and later steps build on the result.
 const CURVE_TOLERANCE: f32 = 1e-4;
 
 /// Returns the largest relative difference.
@@ -265,7 +266,7 @@ fn multiple_negatives_ranking_trains_as_in_pytorch() {
     let trained = assert_curve("multiple_negatives_ranking", "mnrl", 2);
     let reference = reference();
     let (before, after) = (
-        Trainee::load().mean_cosine(&reference),
+        TrainingModel::load().mean_cosine(&reference),
         trained.mean_cosine(&reference),
     );
     println!("mean cosine {before} at first, {after} after multiple_negatives_ranking");
@@ -317,7 +318,7 @@ fn gradients_match_pytorch() {
         .join("tests/fixtures/tiny_gradients.safetensors");
     let bytes = std::fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let trainee = Trainee::load();
+    let training_model = TrainingModel::load();
     let mut compared = 0;
     for (name, loss, columns) in [
         ("mse", "mse", 2),
@@ -330,8 +331,8 @@ fn gradients_match_pytorch() {
         ),
     ] {
         let objective = Objective::new(loss.parse::<Loss>().unwrap());
-        let loss = trainee.loss(&objective, columns, &reference);
-        let gradients = GradientsParams::from_grads(loss.backward(), &trainee.model);
+        let loss = training_model.loss(&objective, columns, &reference);
+        let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
         let mut comparison = Comparison {
             loss: name,
             expected: &tensors,
@@ -339,7 +340,7 @@ fn gradients_match_pytorch() {
             path: Vec::new(),
             compared: 0,
         };
-        trainee.model.visit(&mut comparison);
+        training_model.model.visit(&mut comparison);
         compared += comparison.compared;
     }
     assert_eq!(compared, tensors.len());

@@ -1,29 +1,28 @@
-//! Values along a side of a picture.
+//! Axes of charts.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// Whether the axis of values begins at zero, which none may be below.
+/// Whether the value axis starts at zero, if no value is negative.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Zero {
     Shown,
-    /// Where the lowest value is less than half the highest.
+    /// If the lowest value is less than half the highest.
     IfNear,
     Hidden,
 }
 
-/// Values along a side. plotters' own would loop or divide by zero where all are equal, or too
-/// near to each other for their size.
+/// An axis. That of plotters would loop or divide by zero if values are equal or almost equal.
 pub(super) struct Axis {
     low: f64,
     high: f64,
-    /// From one label to the next: 1, 2 or 5 times a power of ten.
+    /// Distance between labels: 1, 2 or 5 times a power of ten.
     tick: f64,
 }
 
 impl Axis {
-    /// Whole steps, from the first to the last.
+    /// An axis of whole steps.
     pub(super) fn steps(steps: impl Iterator<Item = f64>) -> Self {
         let (low, high) = extent(steps);
         let (low, high) = if is_one(low, high) {
@@ -36,7 +35,7 @@ impl Axis {
         axis
     }
 
-    /// Values, with a little room above and below them.
+    /// An axis of values, with a margin.
     pub(super) fn values(values: impl Iterator<Item = f64>, zero: Zero) -> Self {
         let (low, high) = extent(values);
         let from_zero = low >= 0.0
@@ -71,14 +70,14 @@ impl Axis {
     }
 }
 
-/// The lowest and the highest of some values.
+/// Minimum and maximum of some values.
 pub(super) fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     })
 }
 
-/// Whether a range is too small for its numbers to be told apart on an axis.
+/// Whether a range is too small for different labels.
 fn is_one(low: f64, high: f64) -> bool {
     high - low <= 1e-9 * low.abs().max(high.abs())
 }
@@ -94,7 +93,7 @@ impl Ranged for Axis {
 
     fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
         let (first, last) = (self.low / self.tick, self.high / self.tick);
-        // A label at the very end may miss it by a rounding.
+        // Rounding may move a label at the end out of the range.
         let (first, last) = ((first - 1e-6).ceil(), (last + 1e-6).floor());
         (0..=(last - first).clamp(0.0, 20.0) as u32)
             .map(|number| (first + f64::from(number)) * self.tick)

@@ -64,7 +64,7 @@ fn a_sample_has_lines_dots_and_labels() {
     for text in ["ndcg@10", "accuracy@1", "mrr@10"] {
         assert!(scores.contains(text), "{text}");
     }
-    // A dot for each of nine evaluations, and one beside each label.
+    // A dot per evaluation, of which there are nine, and one per label.
     assert_eq!(scores.matches("<circle").count(), 3 * 10);
 }
 

@@ -1,0 +1,56 @@
+# Settings and tools that .ci/run and .ci/nightly share: `source .ci/tools.sh` in the root.
+
+typos=1.52.0
+cargo_deny=0.20.2
+cargo_fuzz=0.13.2
+mdbook=0.5.4
+
+tools=$PWD/target/ci-tools
+export PATH="$tools/bin:$PATH"
+# No source changes between the builds of one run, so incremental ones only cost time and space.
+export CARGO_INCREMENTAL=0
+# Nobody steps through these builds, and a panic says its line without it.
+export CARGO_PROFILE_DEV_DEBUG=0
+
+is_version() {
+    [ "$("${@:2}" --version 2>/dev/null)" = "$1" ]
+}
+
+install_rust_components() {
+    if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+        rustup component add rustfmt clippy
+    fi
+    # With `--locked`, a Cargo.lock that is behind the manifests is an error.
+    cargo fetch --locked
+}
+
+install_typos() {
+    # `--target` leaves Debian's own Python packages alone, which pip refuses to touch.
+    is_version "typos-cli $typos" typos ||
+        python3 -m pip install --quiet --root-user-action=ignore --only-binary=:all: \
+            --upgrade --target "$tools" "typos==$typos"
+}
+
+# install_cargo NAME VERSION: a subcommand of cargo, from source.
+install_cargo() {
+    is_version "cargo-$1 $2" cargo "$1" || is_version "cargo-$1 $2" "cargo-$1" ||
+        cargo install --quiet --locked --debug --root "$tools" "cargo-$1@$2"
+}
+
+software_vulkan() {
+    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' | head -n 1
+}
+
+install_software_vulkan() {
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    if ! software_vulkan >/dev/null || ! ldconfig -p | grep -q libvulkan.so.1; then
+        "${as_root[@]}" apt-get update --quiet
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install --quiet --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers
+    fi
+    software_vulkan >/dev/null || {
+        echo "no software Vulkan adapter was found after installing it" >&2
+        return 1
+    }
+}

@@ -1,0 +1,70 @@
+//! The vector units over tiles against the definition and against the matrix unit or its portable twin. Where a processor
+//! does not multiply bfloat16 there is nothing to test: it never comes here.
+
+use proptest::prelude::*;
+
+use super::tests::{Case, run_by_vectors};
+use crate::cpu::activation::Activation;
+use crate::cpu::bf16::tiles::Form;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Closer than either is to the definition: both multiply the same bfloat16, and round their sums alone.
+    #[test]
+    fn rounded_products_of_the_vector_units_are_those_of_tiles(
+        rows in 1usize..60,
+        // One part of the depth, and several.
+        depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
+        outputs in 1usize..70,
+        seed in any::<u64>(),
+    ) {
+        let case = Case::new(rows, depth, outputs, seed);
+        let weights = case.pack(Form::Single);
+        let tiles = case.run(&weights, Activation::Identity);
+        let Some(vectors) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
+            return Ok(());
+        };
+        for ((vectors, tiles), magnitude) in vectors.iter().zip(&tiles).zip(&case.magnitudes()) {
+            let difference = f64::from((vectors - tiles).abs());
+            // Both round as many sums, of at most all absolute products (1.01: of rounded numbers).
+            let tolerance = 1.01 * (depth + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
+            prop_assert!(difference <= tolerance, "{vectors}, over tiles {tiles}");
+        }
+    }
+}
+
+#[test]
+fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
+    // Several parts of the depth.
+    let case = Case::new(150, 2500, 70, 3);
+    let weights = case.pack(Form::Single);
+    let run_with = |threads: usize, rows: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let input = &case.input[..rows * case.depth()];
+        pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
+    };
+    let Some(all) = run_with(1, 150) else {
+        // This processor does not multiply bfloat16.
+        return;
+    };
+    for (threads, rows) in [
+        (2, 150),
+        (7, 150),
+        (1, 1),
+        (2, 11),
+        (2, 47),
+        (2, 48),
+        (3, 97),
+    ] {
+        let some = run_with(threads, rows);
+        assert_eq!(
+            some.as_deref(),
+            Some(&all[..rows * 70]),
+            "{rows} rows, {threads} threads"
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! The product of tiles in plain Rust, rounded where the matrix unit rounds.
+
+use super::multiply::{Multiply, Pass, Sums, steps_of};
+use crate::cpu::bf16::tiles::{DEPTH, Form, PAIR, ROW_BYTES, SIDE, Tile, TileFormat};
+use crate::cpu::simd::bf16::widen;
+
+/// Multiplies without the unit.
+pub(super) struct Emulated;
+
+impl Multiply for Emulated {
+    fn multiply(
+        &mut self,
+        numbers: TileFormat,
+        _: Pass,
+        input: &[&[Tile]],
+        weights: &[Tile],
+        sums: &mut Sums,
+    ) {
+        let steps = steps_of(numbers, input, weights);
+        let parts = numbers.parts();
+        // Which part of the input meets which part of the weights, in the unit's order.
+        let products: &[(usize, usize)] = match numbers {
+            TileFormat::Bfloat16(Form::Single) => &[(0, 0)],
+            TileFormat::Bfloat16(Form::Split) => &[(1, 0), (0, 0), (0, 1)],
+            TileFormat::Bytes => return multiply_bytes(input, weights, sums),
+        };
+        for (below, tiles) in input.iter().enumerate() {
+            for beside in 0..PAIR {
+                let mut tile = [[0.0; SIDE]; SIDE];
+                for step in 0..steps {
+                    for (left, right) in products {
+                        let right = &weights[(step * parts + right) * PAIR + beside];
+                        add_product(&tiles[step * parts + left], right, &mut tile);
+                    }
+                }
+                for (row, sums) in tile.iter().zip(&mut sums.0[below * SIDE..]) {
+                    sums[beside * SIDE..][..SIDE].copy_from_slice(row);
+                }
+            }
+        }
+    }
+}
+
+/// As [`Multiply::multiply`] with whole numbers.
+fn multiply_bytes(input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
+    for (below, tiles) in input.iter().enumerate() {
+        for beside in 0..PAIR {
+            let mut tile = [[0; SIDE]; SIDE];
+            let weights = weights.iter().skip(beside).step_by(PAIR);
+            for (left, right) in tiles.iter().zip(weights) {
+                add_byte_product(left, right, &mut tile);
+            }
+            for (row, sums) in tile.iter().zip(&mut sums.whole_mut()[below * SIDE..]) {
+                sums[beside * SIDE..][..SIDE].copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// What `TDPBUSD` does: unsigned bytes on the left, signed ones on the right, and sums that wrap around.
+fn add_byte_product(left: &Tile, right: &Tile, sums: &mut [[i32; SIDE]; SIDE]) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (column, sum) in sums.iter_mut().enumerate() {
+            for depth in 0..ROW_BYTES {
+                let weight = right.bytes(depth / 4)[4 * column + depth % 4].cast_signed();
+                let product = i32::from(left.bytes(row)[depth]) * i32::from(weight);
+                *sum = sum.wrapping_add(product);
+            }
+        }
+    }
+}
+
+/// What `TDPBF16PS` does: even and odd depths are summed apart, from zero, and then together onto
+/// what is there; numbers too small to be normal count as 0.
+fn add_product(left: &Tile, right: &Tile, sums: &mut [[f32; SIDE]; SIDE]) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        let left = left.row(row).map(|half| flushed(widen(half)));
+        for (column, sum) in sums.iter_mut().enumerate() {
+            let mut halves = [0.0; 2];
+            for depth in 0..DEPTH {
+                let weight = right.row(depth / 2)[2 * column + depth % 2];
+                let half = &mut halves[depth % 2];
+                *half = flushed(left[depth].mul_add(flushed(widen(weight)), *half));
+            }
+            *sum = flushed(*sum + flushed(halves[0] + halves[1]));
+        }
+    }
+}
+
+fn flushed(value: f32) -> f32 {
+    if value.is_subnormal() {
+        0.0_f32.copysign(value)
+    } else {
+        value
+    }
+}

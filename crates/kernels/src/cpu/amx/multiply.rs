@@ -1,0 +1,62 @@
+//! The product of tiles, whoever computes it: AMX, or its emulation.
+
+use crate::cpu::bf16::tiles::{PAIR, Tile, TileFormat, WIDTH};
+
+/// [`WIDTH`] rows of as many sums, float32 or whole: what four tiles of sums are stored to.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Sums(pub [[f32; WIDTH]; WIDTH]);
+
+impl Sums {
+    pub(super) const ZERO: Self = Self([[0.0; WIDTH]; WIDTH]);
+
+    /// The sums of bytes.
+    pub(super) fn whole_mut(&mut self) -> &mut [[i32; WIDTH]; WIDTH] {
+        bytemuck::cast_mut(&mut self.0)
+    }
+}
+
+/// Where the weights of a panel are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// In memory: they meet their first rows, and the next ones are prefetched.
+    First,
+    /// In the cache, since the first pass.
+    Later,
+}
+
+/// What multiplies tiles: the processor's unit, or plain Rust.
+pub(super) trait Multiply {
+    /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
+    ///
+    /// `input` has for each tile of rows, and `weights` for the panel of columns, [`TileFormat::parts`] tiles for every
+    /// [`TileFormat::depth`] of the depth: `high` and then `low`; of weights both columns' `high` and then both columns'
+    /// `low`. Rows of `sums` that belong to no tile of `input` are left as they are.
+    ///
+    /// # Panics
+    ///
+    /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
+    fn multiply(
+        &mut self,
+        numbers: TileFormat,
+        pass: Pass,
+        input: &[&[Tile]],
+        weights: &[Tile],
+        sums: &mut Sums,
+    );
+}
+
+/// The depth in tiles.
+///
+/// # Panics
+///
+/// See [`Multiply::multiply`].
+pub(super) fn steps_of(numbers: TileFormat, input: &[&[Tile]], weights: &[Tile]) -> usize {
+    assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
+    let steps = input[0].len() / numbers.parts();
+    assert_eq!(weights.len(), numbers.tiles_of_panel(steps), "whole steps");
+    for tiles in input {
+        assert_eq!(tiles.len(), steps * numbers.parts(), "the depth of both");
+    }
+    steps
+}

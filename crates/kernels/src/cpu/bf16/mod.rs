@@ -1,0 +1,8 @@
+//! Products of bfloat16: weights in tiles, which AMX and the dot product of AVX512-BF16 share.
+
+mod byte_tiles;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_dot_product.rs")]
+pub(in crate::cpu) mod dot_product;
+pub(in crate::cpu) mod rounded_rows;
+pub(in crate::cpu) mod tiles;
+pub(in crate::cpu) mod weights;

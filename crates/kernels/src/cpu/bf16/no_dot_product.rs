@@ -1,0 +1,60 @@
+//! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
+
+use super::rounded_rows::{RoundedProducts, RoundedRows, Rounding};
+use super::tiles::{DEPTH, SIDE, Tile};
+use crate::cpu::schedule::Layer;
+use crate::cpu::simd::arch::Vectorized;
+
+/// There are none.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) enum Bf16DotProduct {}
+
+impl Bf16DotProduct {
+    pub(in crate::cpu) fn detect() -> Option<Self> {
+        None
+    }
+
+    pub(in crate::cpu) fn fast() -> Option<Self> {
+        None
+    }
+
+    pub(in crate::cpu) fn linear(
+        self,
+        _: &[f32],
+        _: usize,
+        _: &[Tile],
+        _: Layer<'_>,
+        _: &mut [f32],
+    ) {
+        match self {}
+    }
+
+    pub(in crate::cpu) fn linear_of_block(
+        self,
+        _: &[f32],
+        _: &[Tile],
+        _: Layer<'_>,
+        _: &mut [f32],
+    ) {
+        match self {}
+    }
+
+    pub(in crate::cpu) fn vectorize<W: Vectorized>(self, _: W) -> W::Output {
+        match self {}
+    }
+}
+
+impl Rounding for Bf16DotProduct {
+    fn nearest(&self, _: &[f32; DEPTH]) -> [u16; DEPTH] {
+        match *self {}
+    }
+}
+
+impl RoundedProducts for Bf16DotProduct {
+    const HEIGHT: usize = SIDE;
+    const ROWS: usize = SIDE;
+
+    fn multiply(&mut self, _: RoundedRows<'_>, _: &[Tile], _: &mut [f32]) {
+        match *self {}
+    }
+}

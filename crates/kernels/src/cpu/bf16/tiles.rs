@@ -1,0 +1,155 @@
+//! Tiles in memory, and the two bfloat16 that stand for a float32.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::cpu::simd::bf16::{nearest, split};
+
+/// Rows of a tile, and 32-bit places in a row.
+pub(in crate::cpu) const SIDE: usize = 16;
+
+/// bfloat16 of a tile's row.
+pub(in crate::cpu) const DEPTH: usize = 2 * SIDE;
+
+/// Bytes of a tile's row.
+pub(in crate::cpu) const ROW_BYTES: usize = 4 * SIDE;
+
+/// Tiles of sums beside and below one another.
+pub(in crate::cpu) const PAIR: usize = 2;
+
+/// Rows, and columns, of the sums that stay in the unit together.
+pub(in crate::cpu) const WIDTH: usize = PAIR * SIDE;
+
+/// What one tile register holds: 16 rows of 64 bytes. A row begins where a cache line does.
+///
+/// Tiles of the input hold 16 of its rows and [`TileFormat::depth`] of their numbers. Tiles of the weights
+/// hold 16 columns: in row `k`, side by side for each column, the numbers at the depths `2 k` and
+/// `2 k + 1`; if they are bytes, those from `4 k` to `4 k + 3`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(in crate::cpu) struct Tile([u16; SIDE * DEPTH]);
+
+impl Tile {
+    #[cfg(test)]
+    pub(in crate::cpu) const ZERO: Self = Self([0; SIDE * DEPTH]);
+
+    /// What memory may hold that was not cleared.
+    #[cfg(test)]
+    pub(in crate::cpu) const OF_NO_NUMBERS: Self = Self([0x7fc1; SIDE * DEPTH]);
+
+    pub(in crate::cpu) fn row(&self, row: usize) -> &[u16; DEPTH] {
+        let rows: &[[u16; DEPTH]; SIDE] = bytemuck::cast_ref(&self.0);
+        &rows[row]
+    }
+
+    #[inline(always)]
+    pub(in crate::cpu) fn row_mut(&mut self, row: usize) -> &mut [u16; DEPTH] {
+        let rows: &mut [[u16; DEPTH]; SIDE] = bytemuck::cast_mut(&mut self.0);
+        &mut rows[row]
+    }
+
+    /// The same in places of 32 bits.
+    #[inline(always)]
+    pub(in crate::cpu) fn row_places_mut(&mut self, row: usize) -> &mut [u32; SIDE] {
+        bytemuck::cast_mut(self.row_mut(row))
+    }
+
+    /// All places, row after row.
+    #[inline(always)]
+    pub(in crate::cpu) fn places_mut(&mut self) -> &mut [u32; SIDE * SIDE] {
+        bytemuck::cast_mut(&mut self.0)
+    }
+
+    pub(in crate::cpu) fn bytes(&self, row: usize) -> &[u8; ROW_BYTES] {
+        bytemuck::cast_ref(self.row(row))
+    }
+
+    #[inline(always)]
+    pub(in crate::cpu) fn bytes_mut(&mut self, row: usize) -> &mut [u8; ROW_BYTES] {
+        bytemuck::cast_mut(self.row_mut(row))
+    }
+}
+
+/// What tiles hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cpu) enum TileFormat {
+    /// bfloat16, with sums of float32.
+    Bfloat16(Form),
+    /// Whole numbers of eight bits, unsigned times signed, with sums of 32 bits.
+    Bytes,
+}
+
+impl TileFormat {
+    /// Tiles for as many numbers of the input as one tile has places.
+    pub(in crate::cpu) const fn parts(self) -> usize {
+        match self {
+            Self::Bfloat16(form) => form.parts(),
+            Self::Bytes => 1,
+        }
+    }
+
+    /// Tiles of a panel as deep as so many steps.
+    pub(in crate::cpu) const fn tiles_of_panel(self, steps: usize) -> usize {
+        steps * PAIR * self.parts()
+    }
+
+    /// Numbers of a tile's row: how much of the depth one tile covers.
+    pub(in crate::cpu) const fn depth(self) -> usize {
+        match self {
+            Self::Bfloat16(_) => DEPTH,
+            Self::Bytes => ROW_BYTES,
+        }
+    }
+}
+
+/// How a number becomes bfloat16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cpu) enum Form {
+    /// The nearest one.
+    Single,
+    /// The nearest one and the nearest to what that leaves.
+    Split,
+}
+
+impl Form {
+    /// Tiles for as many numbers of the input as one tile has places.
+    pub(in crate::cpu) const fn parts(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Split => 2,
+        }
+    }
+
+    /// Puts these numbers into a row of tiles, as many as they need; behind the last number 0.
+    #[inline(always)]
+    pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
+        let steps = tiles.chunks_exact_mut(self.parts());
+        for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
+            let mut floats = [0.0; DEPTH];
+            floats[..values.len()].copy_from_slice(values);
+            let halves = self.round(&floats);
+            for (tile, halves) in tiles.iter_mut().zip(halves) {
+                *tile.row_mut(row) = halves;
+            }
+        }
+    }
+
+    /// The parts of these numbers, as many as [`Form::parts`]; a loop that the compiler makes vector
+    /// instructions of.
+    #[inline(always)]
+    pub(in crate::cpu) fn round(self, values: &[f32; DEPTH]) -> [[u16; DEPTH]; 2] {
+        let [mut high, mut low] = [[0; DEPTH]; 2];
+        match self {
+            Self::Single => {
+                for (half, value) in high.iter_mut().zip(values) {
+                    *half = nearest(*value);
+                }
+            }
+            Self::Split => {
+                for ((high, low), value) in high.iter_mut().zip(&mut low).zip(values) {
+                    [*high, *low] = split(*value);
+                }
+            }
+        }
+        [high, low]
+    }
+}

@@ -1,0 +1,236 @@
+//! The float GEMM: blocks of rows times panels of weights.
+//!
+//! # Strategy
+//!
+//! Rows of the input are taken in blocks (`MC` rows), so that a block stays in the second-level cache while every panel of
+//! the weights (`NR` columns) passes over it once, and a panel stays there while the micro-panels of the block (`MR` rows)
+//! go over it. Blocks are shared out over the threads. A few rows (one sequence) are too few to share: then the panels are
+//! shared out (an N-split), because reading the weights is what takes the time.
+//!
+//! A depth of thousands is cut into k-blocks of at most [`KC`], whose sums are added up in the output: a block of such rows
+//! would have few of them, and every panel would come from far away for those few. The cuts depend on the depth only, and
+//! so do the sums: a row gives the same bits in any batch.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::micro_kernel::{PanelPart, epilogue, load, multiply};
+use super::panels::Element;
+use super::rows::{Input, Pack, PackedRows, Tile};
+use crate::cpu::activation::Activation;
+use crate::cpu::prefetch::Prefetch;
+use crate::cpu::schedule::{Layer, by_panels, few_rows, rows_of_block};
+use crate::cpu::simd::arch::{REGISTERS, Vectorized, dispatch};
+
+/// Floats of the input in a block: 256 KiB, half of the second-level cache of common servers.
+const BLOCK_FLOATS: usize = 64 * 1024;
+
+/// The most of the depth that is summed up at once: a panel's part, 64 KiB with AVX2, and a block that meets it.
+const KC: usize = 1024;
+
+/// The panels of a layer, and the instructions that multiply them.
+pub(in crate::cpu) trait Panelled: Copy + Sync {
+    type Part: PanelPart;
+
+    fn parts(&self) -> &[Self::Part];
+
+    fn instructions(self) -> <Self::Part as PanelPart>::Instructions;
+
+    /// Does `work` with the instructions.
+    fn dispatch<W: Vectorized>(self, work: W) -> W::Output;
+}
+
+impl<E: Element> Panelled for &[E] {
+    type Part = E;
+
+    fn parts(&self) -> &[E] {
+        self
+    }
+
+    fn instructions(self) {}
+
+    #[inline(always)]
+    fn dispatch<W: Vectorized>(self, work: W) -> W::Output {
+        dispatch(work)
+    }
+}
+
+impl Layer<'_> {
+    /// `rows` of the input times the panels.
+    pub(in crate::cpu) fn multiply<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+        self,
+        input: I,
+        rows: usize,
+        panels: P,
+        output: &mut [f32],
+    ) {
+        let depth = self.input;
+        if few_rows(rows) && I::BY_ONE_THREAD {
+            let packed: Vec<_> = parts(depth, P::Part::ALIGNMENT)
+                .map(|part| (part.clone(), self.pack(input, 0..rows, part, panels)))
+                .collect();
+            by_panels(self, output, |range, columns, output| {
+                for (part, packed) in &packed {
+                    let (part, range) = (part.clone(), range.clone());
+                    self.add_part(packed, part, panels, range, columns.clone(), output);
+                }
+            });
+            return;
+        }
+        let block = rows_of_block(rows, BLOCK_FLOATS / depth.clamp(1, KC));
+        output
+            .par_chunks_mut(block * self.output)
+            .enumerate()
+            .for_each(|(index, output)| {
+                let first = index * block;
+                self.multiply_block(input, first..rows.min(first + block), panels, output);
+            });
+    }
+
+    /// Some rows of the input times the panels, by this thread alone: `output` has these rows.
+    pub(in crate::cpu) fn multiply_block<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+        self,
+        input: I,
+        rows: Range<usize>,
+        panels: P,
+        output: &mut [f32],
+    ) {
+        let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
+        for part in parts(self.input, P::Part::ALIGNMENT) {
+            let packed = self.pack(input, rows.clone(), part.clone(), panels);
+            let (range, columns) = (0..self.panels(), 0..self.output);
+            self.add_part(&packed, part, panels, range, columns, &mut output);
+        }
+    }
+
+    fn pack<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+        self,
+        input: I,
+        rows: Range<usize>,
+        part: Range<usize>,
+        panels: P,
+    ) -> PackedRows<<P::Part as PanelPart>::Group> {
+        panels.dispatch(Pack {
+            input,
+            rows,
+            depth: self.input,
+            part,
+            group: PhantomData,
+        })
+    }
+
+    /// Adds the product of a part of the depth with some panels.
+    fn add_part<P: Panelled>(
+        self,
+        rows: &PackedRows<<P::Part as PanelPart>::Group>,
+        part: Range<usize>,
+        panels: P,
+        range: Range<usize>,
+        columns: Range<usize>,
+        output: &mut [&mut [f32]],
+    ) {
+        panels.dispatch(Product {
+            rows,
+            layer: self,
+            weights: panels.parts(),
+            instructions: panels.instructions(),
+            part,
+            panels: range,
+            output,
+            columns,
+        });
+    }
+}
+
+/// The depth in parts of like size, multiples of `alignment` (of which [`KC`] is one) but for the last; one, be it
+/// empty, at least.
+fn parts(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = depth.div_ceil(KC).max(1);
+    let size = depth.div_ceil(count).next_multiple_of(alignment);
+    (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
+}
+
+/// A part of the depth of all rows times some panels.
+struct Product<'a, 'b, P: PanelPart> {
+    rows: &'a PackedRows<P::Group>,
+    layer: Layer<'a>,
+    /// All panels of the layer.
+    weights: &'a [P],
+    instructions: P::Instructions,
+    /// What `rows` hold of the depth.
+    part: Range<usize>,
+    panels: Range<usize>,
+    /// Of every row `columns`, which hold the sums of the parts before.
+    output: &'a mut [&'b mut [f32]],
+    /// Columns of the product that the panels hold.
+    columns: Range<usize>,
+}
+
+impl<P: PanelPart> Vectorized for Product<'_, '_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
+        let size = P::in_panel::<S>(self.layer.input);
+        let start = P::in_panel::<S>(self.part.start);
+        let of_part = P::in_panel::<S>(self.part.end) - start;
+        for panel in self.panels.clone() {
+            let weights = &self.weights[panel * size + start..][..of_part];
+            let next = self.weights.get((panel + 1) * size + start..);
+            let next = next
+                .and_then(|next| next.get(..of_part))
+                .unwrap_or_default();
+            let tiles = self.rows.tiles();
+            for (index, &tile) in tiles.iter().enumerate() {
+                let ahead = Prefetch::share(next, P::bytes_of_group::<S>(), index, tiles.len());
+                macro_rules! tile_of {
+                    ($($rows:literal)*) => {
+                        match tile.height {
+                            $($rows => self.tile::<S, $rows>(simd, tile, panel, weights, ahead),)*
+                            _ => self.tile::<S, ROWS>(simd, tile, panel, weights, ahead),
+                        }
+                    };
+                }
+                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+            }
+        }
+    }
+}
+
+impl<P: PanelPart> Product<'_, '_, P> {
+    #[inline(always)]
+    fn tile<S: Simd, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        tile: Tile,
+        panel: usize,
+        weights: &[P],
+        ahead: Prefetch<'_>,
+    ) {
+        let groups = self.rows.groups(tile);
+        let sums = multiply::<S, ROWS, P>(self.instructions, simd, groups, weights, ahead);
+        let width = REGISTERS * S::F32_LANES;
+        let bias = load::<S>(&self.layer.bias[panel * width..][..width]);
+        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.layer.input);
+        let activation = if is_last {
+            self.layer.activation
+        } else {
+            Activation::Identity
+        };
+        let first = panel * width - self.columns.start;
+        let count = width.min(self.columns.len() - first);
+        let output = &mut self.output[tile.first_row..];
+        for (sums, output) in sums.iter().zip(output) {
+            let output = &mut output[first..first + count];
+            let start = if is_first { bias } else { load::<S>(output) };
+            let row = std::array::from_fn(|index| simd.add_f32s(start[index], sums[index]));
+            epilogue::<S>(row, activation, output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

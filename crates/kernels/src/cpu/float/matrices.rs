@@ -1,0 +1,113 @@
+//! Weight matrices before they are packed: some dense layers side by side, which share their input.
+//!
+//! # Strategy
+//!
+//! They are read where they lie, in either order: joined or transposed first, they would be held twice while a model
+//! loads. Who packs asks for small [blocks](Matrices::copy_block) of whole cache lines.
+
+use std::ops::Range;
+
+/// How the weights of a matrix lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cpu) enum Order {
+    /// `[input, output]`, row-major: burn's.
+    ByInput,
+    /// `[output, input]`, row-major: that of a PyTorch checkpoint.
+    ByOutput,
+}
+
+/// Matrices whose outputs come one behind the other, each with its bias.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) struct Matrices<'a> {
+    layers: &'a [(&'a [f32], &'a [f32])],
+    order: Order,
+    input: usize,
+}
+
+impl<'a> Matrices<'a> {
+    /// Of layers that are a weight and a bias each.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in their inputs, or a bias does not fit its matrix.
+    pub(in crate::cpu) fn new(layers: &'a [(&'a [f32], &'a [f32])], order: Order) -> Self {
+        let input = match layers.first() {
+            Some((weight, bias)) if !bias.is_empty() => weight.len() / bias.len(),
+            _ => 0,
+        };
+        for (weight, bias) in layers {
+            assert_eq!(weight.len(), input * bias.len(), "a matrix and its bias");
+        }
+        Self {
+            layers,
+            order,
+            input,
+        }
+    }
+
+    /// The weights and the bias of each layer.
+    pub(in crate::cpu) fn layers(self) -> &'a [(&'a [f32], &'a [f32])] {
+        self.layers
+    }
+
+    pub(in crate::cpu) fn order(self) -> Order {
+        self.order
+    }
+
+    /// Width of the rows that go in.
+    pub(in crate::cpu) fn input(self) -> usize {
+        self.input
+    }
+
+    /// Width of the rows that come out.
+    pub(in crate::cpu) fn output(self) -> usize {
+        self.layers.iter().map(|(_, bias)| bias.len()).sum()
+    }
+
+    /// The bias of every layer, one behind the other.
+    pub(in crate::cpu) fn biases(self) -> impl Iterator<Item = &'a [f32]> {
+        self.layers.iter().map(|(_, bias)| *bias)
+    }
+
+    /// The weights of some inputs for the outputs from `first` on, as far as there are any: `[inputs.len(),
+    /// width]`, row-major. What lies beyond the outputs is left as it is.
+    ///
+    /// Of a few cache lines of inputs each line is read once, in either order.
+    #[inline(always)]
+    pub(in crate::cpu) fn copy_block(
+        self,
+        inputs: Range<usize>,
+        first: usize,
+        block: &mut [f32],
+        width: usize,
+    ) {
+        let end = first + width;
+        let mut start = 0;
+        for (weight, bias) in self.layers {
+            let outputs = bias.len();
+            let (from, to) = (first.max(start), end.min(start + outputs));
+            if from < to {
+                let (place, column, count) = (from - first, from - start, to - from);
+                match self.order {
+                    Order::ByInput => {
+                        let rows = block.chunks_exact_mut(width);
+                        for (row, depth) in rows.zip(inputs.clone()) {
+                            let source = &weight[depth * outputs + column..][..count];
+                            row[place..][..count].copy_from_slice(source);
+                        }
+                    }
+                    Order::ByOutput => {
+                        let sources = weight[column * self.input..].chunks_exact(self.input);
+                        for (place, source) in (place..place + count).zip(sources) {
+                            let places = block[place..].iter_mut().step_by(width);
+                            for (place, value) in places.zip(&source[inputs.clone()]) {
+                                *place = *value;
+                            }
+                        }
+                    }
+                }
+            }
+            start += outputs;
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Rows on their way into a product: `MR` of them side by side, as a micro-panel.
+//!
+//! A micro-kernel multiplies `MR` rows at once and needs the same element of each together. So a block of rows is packed
+//! first, `[depth][row]`, in one pass; each packed row then meets dozens of panels of weights.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use bytemuck::Pod;
+use pulp::Simd;
+use rayon::prelude::*;
+
+use crate::cpu::simd::arch::Vectorized;
+use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
+
+/// Rows of the input, `stride` elements apart, of which the first `depth` count.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Rows<'a> {
+    pub values: &'a [f32],
+    pub stride: usize,
+    pub depth: usize,
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    pub(in crate::cpu) fn row(&self, index: usize) -> &'a [f32] {
+        &self.values[index * self.stride..][..self.depth]
+    }
+
+    /// Without the first `rows`.
+    #[inline(always)]
+    pub(in crate::cpu) fn after(self, rows: usize) -> Self {
+        Self {
+            values: &self.values[rows * self.stride..],
+            ..self
+        }
+    }
+}
+
+/// Rows that lie as the columns of a matrix of `count` columns.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Columns<'a> {
+    pub values: &'a [f32],
+    pub count: usize,
+}
+
+/// Neighbours in a row that a product takes together.
+pub(in crate::cpu) trait Group: Pod + Send + Sync {
+    /// How many.
+    const SIZE: usize;
+
+    /// Puts those of the first `height` rows side by side: `[group][row]`. What the last of a row lacks is 0; behind the
+    /// last place, where there are more, zeros may be written.
+    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
+}
+
+impl Group for f32 {
+    const SIZE: usize = 1;
+
+    #[inline(always)]
+    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+        let mut of_tile = [&[][..]; MOST_ROWS];
+        for (row, values) in of_tile[..height].iter_mut().enumerate() {
+            *values = bytemuck::cast_slice(rows.row(row));
+        }
+        let places = bytemuck::cast_slice_mut(places);
+        interleave(simd, &of_tile[..height], height, places);
+    }
+}
+
+/// Rows in tiles, one after the other, each `[group][row]`.
+pub(in crate::cpu) struct PackedRows<G> {
+    groups: Vec<G>,
+    tiles: Vec<Tile>,
+    /// Groups of a row.
+    in_row: usize,
+}
+
+/// Some rows that are multiplied together.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Tile {
+    pub first_row: usize,
+    /// Rows.
+    pub height: usize,
+    /// Where its groups begin.
+    start: usize,
+}
+
+impl<G: Group> PackedRows<G> {
+    /// The first `count` of `rows`, in tiles of up to `tallest`, all of the same height as far as that
+    /// goes: a tile of one row takes almost as long as one of six.
+    #[inline(always)]
+    pub(in crate::cpu) fn pack<S: Simd>(
+        simd: S,
+        rows: Rows<'_>,
+        count: usize,
+        tallest: usize,
+    ) -> Self {
+        let mut packed = Self::zeroed(count, rows.depth.div_ceil(G::SIZE), tallest);
+        // Not a closure for each tile: it would not be compiled for the wide instructions.
+        for tile in &packed.tiles {
+            // With the places of the tiles behind it, which are filled later.
+            let places = &mut packed.groups[tile.start..];
+            G::put(simd, rows.after(tile.first_row), tile.height, places);
+        }
+        packed
+    }
+
+    /// Rows of so many groups.
+    #[inline(always)]
+    fn zeroed(count: usize, in_row: usize, tallest: usize) -> Self {
+        let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
+        let mut first_row = 0;
+        while first_row < count {
+            let rest = count - first_row;
+            let height = rest.div_ceil(rest.div_ceil(tallest));
+            tiles.push(Tile {
+                first_row,
+                height,
+                start: first_row * in_row,
+            });
+            first_row += height;
+        }
+        Self {
+            groups: vec![G::zeroed(); count * in_row],
+            tiles,
+            in_row,
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::cpu) fn tiles(&self) -> &[Tile] {
+        &self.tiles
+    }
+
+    /// The tile's groups.
+    #[inline(always)]
+    pub(in crate::cpu) fn groups(&self, tile: Tile) -> &[G] {
+        &self.groups[tile.start..][..tile.height * self.in_row]
+    }
+}
+
+impl PackedRows<f32> {
+    /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
+    /// `first` on.
+    #[inline(always)]
+    pub(in crate::cpu) fn pack_columns(
+        columns: Columns<'_>,
+        first: usize,
+        count: usize,
+        tallest: usize,
+    ) -> Self {
+        let depth = columns.values.len() / columns.count.max(1);
+        let mut packed = Self::zeroed(count, depth, tallest);
+        for tile in &packed.tiles {
+            let lines = columns.values.chunks_exact(columns.count);
+            let places = packed.groups[tile.start..].chunks_exact_mut(tile.height);
+            for (places, line) in places.zip(lines) {
+                places.copy_from_slice(&line[first + tile.first_row..][..tile.height]);
+            }
+        }
+        packed
+    }
+}
+
+/// Rows of the input, wherever they are.
+pub(in crate::cpu) trait Input<G>: Copy + Sync {
+    /// Whether all of them are packed by one thread where the panels are shared out.
+    const BY_ONE_THREAD: bool;
+
+    /// A part of some rows of `depth` floats in tiles of up to `tallest`.
+    fn pack<S: Simd>(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        depth: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<G>;
+}
+
+/// One after the other.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct RowMajor<'a>(pub(in crate::cpu) &'a [f32]);
+
+impl<G: Group> Input<G> for RowMajor<'_> {
+    const BY_ONE_THREAD: bool = true;
+
+    #[inline(always)]
+    fn pack<S: Simd>(
+        self,
+        simd: S,
+        rows: Range<usize>,
+        depth: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<G> {
+        let source = Rows {
+            values: &self.0[rows.start * depth + part.start..],
+            stride: depth,
+            depth: part.len(),
+        };
+        PackedRows::pack(simd, source, rows.len(), tallest)
+    }
+}
+
+impl Input<f32> for Columns<'_> {
+    /// They are as long as a batch has tokens.
+    const BY_ONE_THREAD: bool = false;
+
+    #[inline(always)]
+    fn pack<S: Simd>(
+        self,
+        _: S,
+        rows: Range<usize>,
+        _: usize,
+        part: Range<usize>,
+        tallest: usize,
+    ) -> PackedRows<f32> {
+        let Self { values, count } = self;
+        let values = &values[part.start * count..part.end * count];
+        PackedRows::pack_columns(Columns { values, count }, rows.start, rows.len(), tallest)
+    }
+}
+
+/// Rows of the input in tiles of this processor's height.
+pub(in crate::cpu) struct Pack<I, G> {
+    pub(in crate::cpu) input: I,
+    pub(in crate::cpu) rows: Range<usize>,
+    /// Floats of a whole row.
+    pub(in crate::cpu) depth: usize,
+    pub(in crate::cpu) part: Range<usize>,
+    pub(in crate::cpu) group: PhantomData<G>,
+}
+
+impl<G, I: Input<G>> Vectorized for Pack<I, G> {
+    type Output = PackedRows<G>;
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(self, simd: S) -> PackedRows<G> {
+        (self.input).pack(simd, self.rows, self.depth, self.part, ROWS)
+    }
+}
+
+/// The rows of what lies as columns.
+pub(in crate::cpu) fn transposed(columns: &[f32], rows: usize) -> Vec<f32> {
+    let depth = columns.len() / rows;
+    let mut values = vec![0.0; columns.len()];
+    values
+        .par_chunks_mut(depth.max(1) * TRANSPOSED_ROWS)
+        .enumerate()
+        .for_each(|(block, values)| {
+            for (depth_index, line) in columns.chunks_exact(rows).enumerate() {
+                let line = &line[block * TRANSPOSED_ROWS..];
+                for (row, value) in values.chunks_exact_mut(depth).zip(line) {
+                    row[depth_index] = *value;
+                }
+            }
+        });
+    values
+}
+
+/// Rows that are transposed together: a cache line of each column.
+const TRANSPOSED_ROWS: usize = 16;
+
+#[cfg(test)]
+pub(in crate::cpu) mod tests {
+    use std::fmt::Debug;
+    use std::marker::PhantomData;
+
+    use super::*;
+    use crate::cpu::simd::arch::{dispatch, every};
+    use crate::cpu::tests::numbers;
+
+    struct Pack<'a, G>(Rows<'a>, usize, PhantomData<G>);
+
+    impl<G: Group> Vectorized for Pack<'_, G> {
+        /// The groups of every tile, and how many rows each has.
+        type Output = Vec<(Vec<G>, usize)>;
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
+            let packed = PackedRows::<G>::pack(simd, self.0, self.1, ROWS);
+            let tiles = packed.tiles().iter();
+            tiles
+                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
+                .collect()
+        }
+    }
+
+    /// Looks at every group of packed rows of whole numbers below 256: `expected` is the one of a row that begins with
+    /// these.
+    pub(in crate::cpu) fn check_packed_rows<G: Group + Debug + PartialEq>(
+        depths: &[usize],
+        expected: impl Fn(&[f32]) -> G + Sync,
+    ) {
+        every::set_of_instructions(|| {
+            for &depth in depths {
+                for count in (0..14).chain([24, 25, 48]) {
+                    let stride = depth + 3;
+                    let value = |place: usize| (place % 256) as f32;
+                    let values: Vec<f32> = (0..count * stride).map(value).collect();
+                    let rows = Rows {
+                        values: &values,
+                        stride,
+                        depth,
+                    };
+                    let mut first_row = 0;
+                    for (groups, height) in dispatch(Pack::<G>(rows, count, PhantomData)) {
+                        assert_eq!(groups.len(), height * depth.div_ceil(G::SIZE));
+                        for (place, found) in groups.iter().enumerate() {
+                            let row = rows.row(first_row + place % height);
+                            let expected = expected(&row[place / height * G::SIZE..]);
+                            assert_eq!(*found, expected, "{count} rows of {depth}");
+                        }
+                        first_row += height;
+                    }
+                    assert_eq!(first_row, count);
+                }
+            }
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn packed_rows_stand_side_by_side_in_their_tiles() {
+        check_packed_rows::<f32>(&[1, 7, 8, 15, 16, 17, 33, 64], |row| row[0]);
+    }
+
+    #[test]
+    fn columns_become_rows() {
+        for (rows, depth) in [(1, 1), (5, 3), (16, 7), (37, 20)] {
+            let columns = numbers(rows * depth, 5, 1.0);
+            let found = transposed(&columns, rows);
+            for (place, value) in found.iter().enumerate() {
+                let (row, of_depth) = (place / depth, place % depth);
+                assert_eq!(*value, columns[of_depth * rows + row], "{rows} x {depth}");
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The innermost product of whole numbers.
+//!
+//! # Strategy
+//!
+//! As the [tile](super::super::tile) of floats, with instructions that multiply neighbours in a row with as
+//! many weights and add all of these products to a sum of 32 bits. There are three kinds:
+//!
+//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and AVX-VNNI):
+//!   four times the products of float32. A row's numbers are made unsigned by taking its zero point
+//!   off; the sums begin with what that costs, the zero point times the sum of the column's weights.
+//! - The same in three instructions of AVX2 or AVX-512 (`byte_pairs`), for weights of which neighbours
+//!   are not both large, as those that were [rounded here](Int8Matrix::quantize).
+//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights,
+//!   which a file may have.
+//!
+//! All are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are.
+//! (`vpdpbusds` cuts off what `vpdpbusd` never reaches.)
+
+use pulp::{Scalar128b, Simd, f32x4};
+
+#[cfg(doc)]
+use super::matrix::Int8Matrix;
+use super::rows::Grouping;
+use crate::cpu::prefetch::Prefetch;
+use crate::cpu::simd::arch::REGISTERS;
+
+/// Work that is compiled once for every kind of instructions; a full tile has `ROWS` rows.
+pub(in crate::cpu) trait WithDotProduct {
+    /// What it gives.
+    type Output;
+
+    /// The work; inlined into a function that may use the wide instructions.
+    fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> Self::Output;
+}
+
+/// Instructions for the products of neighbours.
+pub(in crate::cpu) trait DotProduct: Copy {
+    /// Those for floats, with as many lanes as there are sums in a register.
+    type Simd: Simd;
+    /// Neighbours for every sum.
+    type Numbers: Copy;
+    /// Sums of 32 bits.
+    type Sums: Copy;
+
+    /// Sums of a register.
+    const LANES: usize = Self::Simd::F32_LANES;
+
+    /// Which neighbours are multiplied together.
+    const GROUPING: Grouping;
+
+    fn simd(self) -> Self::Simd;
+
+    fn zero(self) -> Self::Sums;
+
+    /// What the sums begin with: what was taken off a row's numbers, times the sums of the columns'
+    /// weights. Nothing is taken off pairs.
+    #[inline(always)]
+    fn start(self, _zero_point: i32, _weight_sums: &[i32]) -> Self::Sums {
+        self.zero()
+    }
+
+    /// A group of weights of eight bits for every lane.
+    fn weights(self, bytes: &[i8]) -> Self::Numbers;
+
+    /// The same group for every lane.
+    fn splat(self, group: i32) -> Self::Numbers;
+
+    /// `sums + numbers * weights`, all products of every group.
+    fn add_products(
+        self,
+        sums: Self::Sums,
+        numbers: Self::Numbers,
+        weights: Self::Numbers,
+    ) -> Self::Sums;
+
+    /// As floats, rounded.
+    fn floats(self, sums: Self::Sums) -> <Self::Simd as Simd>::f32s;
+
+    /// Adds the products of a group of weights with those of a tile's rows.
+    #[inline(always)]
+    fn add_group<const ROWS: usize>(
+        self,
+        numbers: [i32; ROWS],
+        weights: [Self::Numbers; REGISTERS],
+        sums: &mut [[Self::Sums; REGISTERS]; ROWS],
+    ) {
+        for row in 0..ROWS {
+            let number = self.splat(numbers[row]);
+            for register in 0..REGISTERS {
+                sums[row][register] =
+                    self.add_products(sums[row][register], number, weights[register]);
+            }
+        }
+    }
+}
+
+/// The sums of `ROWS` rows, `[group][row]`, times a panel. On the way it asks for what is needed after
+/// it.
+#[inline(always)]
+pub(in crate::cpu) fn multiply<D: DotProduct, const ROWS: usize>(
+    dot: D,
+    rows: &[i32],
+    zero_points: &[i32],
+    panel: &[i8],
+    weight_sums: &[i32],
+    mut ahead: Prefetch<'_>,
+) -> [[D::Sums; REGISTERS]; ROWS] {
+    let mut sums = [[dot.zero(); REGISTERS]; ROWS];
+    for row in 0..ROWS {
+        for register in 0..REGISTERS {
+            let weight_sums = &weight_sums[register * D::LANES..][..D::LANES];
+            sums[row][register] = dot.start(zero_points[row], weight_sums);
+        }
+    }
+    let in_register = D::GROUPING.size() * D::LANES;
+    let panel = panel.chunks_exact(REGISTERS * in_register);
+    for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
+        ahead.step();
+        let (first, second) = weights.split_at(in_register);
+        dot.add_group(
+            *numbers,
+            [dot.weights(first), dot.weights(second)],
+            &mut sums,
+        );
+    }
+    sums
+}
+
+/// Left to the compiler.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) struct Portable;
+
+impl DotProduct for Portable {
+    type Simd = Scalar128b;
+    type Numbers = [[i16; 2]; 4];
+    type Sums = [i32; 4];
+
+    const GROUPING: Grouping = Grouping::Pairs;
+
+    #[inline(always)]
+    fn simd(self) -> Scalar128b {
+        Scalar128b
+    }
+
+    #[inline(always)]
+    fn zero(self) -> [i32; 4] {
+        [0; 4]
+    }
+
+    #[inline(always)]
+    fn weights(self, bytes: &[i8]) -> Self::Numbers {
+        std::array::from_fn(|lane| [2 * lane, 2 * lane + 1].map(|place| i16::from(bytes[place])))
+    }
+
+    #[inline(always)]
+    fn splat(self, group: i32) -> Self::Numbers {
+        [bytemuck::cast(group); 4]
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: [i32; 4], a: Self::Numbers, b: Self::Numbers) -> [i32; 4] {
+        let product =
+            |lane: usize, part: usize| i32::from(a[lane][part]) * i32::from(b[lane][part]);
+        std::array::from_fn(|lane| {
+            sums[lane]
+                .wrapping_add(product(lane, 0))
+                .wrapping_add(product(lane, 1))
+        })
+    }
+
+    #[inline(always)]
+    fn floats(self, sums: [i32; 4]) -> f32x4 {
+        pulp::cast(sums.map(|sum| sum as f32))
+    }
+}
+
+/// As the instructions for bytes: what other processors test the zero points with.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) struct PortableBytes;
+
+#[cfg(test)]
+impl DotProduct for PortableBytes {
+    type Simd = Scalar128b;
+    type Numbers = [[u8; 4]; 4];
+    type Sums = [i32; 4];
+
+    const GROUPING: Grouping = Grouping::Fours;
+
+    fn simd(self) -> Scalar128b {
+        Scalar128b
+    }
+
+    fn zero(self) -> [i32; 4] {
+        [0; 4]
+    }
+
+    fn start(self, zero_point: i32, weight_sums: &[i32]) -> [i32; 4] {
+        std::array::from_fn(|lane| zero_point.wrapping_mul(weight_sums[lane]))
+    }
+
+    fn weights(self, bytes: &[i8]) -> Self::Numbers {
+        bytemuck::cast(bytes.as_chunks::<16>().0[0])
+    }
+
+    fn splat(self, group: i32) -> Self::Numbers {
+        [bytemuck::cast(group); 4]
+    }
+
+    fn add_products(self, sums: [i32; 4], a: Self::Numbers, b: Self::Numbers) -> [i32; 4] {
+        let product =
+            |lane: usize, part: usize| i32::from(a[lane][part]) * i32::from(b[lane][part] as i8);
+        std::array::from_fn(|lane| {
+            (0..4).fold(sums[lane], |sum, part| {
+                sum.wrapping_add(product(lane, part))
+            })
+        })
+    }
+
+    fn floats(self, sums: [i32; 4]) -> f32x4 {
+        Portable.floats(sums)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{__m256i, __m512i};
+
+    use pulp::x86::{V3, V4};
+    use pulp::{f32x8, f32x16};
+
+    use super::DotProduct;
+    use crate::cpu::int8::rows::Grouping;
+
+    impl DotProduct for V3 {
+        type Simd = V3;
+        type Numbers = __m256i;
+        type Sums = __m256i;
+
+        const GROUPING: Grouping = Grouping::Pairs;
+
+        #[inline(always)]
+        fn simd(self) -> Self {
+            self
+        }
+
+        #[inline(always)]
+        fn zero(self) -> __m256i {
+            self.avx._mm256_setzero_si256()
+        }
+
+        #[inline(always)]
+        fn weights(self, bytes: &[i8]) -> __m256i {
+            self.avx2
+                ._mm256_cvtepi8_epi16(pulp::cast(bytes.as_chunks::<16>().0[0]))
+        }
+
+        #[inline(always)]
+        fn splat(self, group: i32) -> __m256i {
+            self.avx._mm256_set1_epi32(group)
+        }
+
+        #[inline(always)]
+        fn add_products(self, sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
+            self.avx2
+                ._mm256_add_epi32(sums, self.avx2._mm256_madd_epi16(a, b))
+        }
+
+        #[inline(always)]
+        fn floats(self, sums: __m256i) -> f32x8 {
+            pulp::cast(self.avx._mm256_cvtepi32_ps(sums))
+        }
+    }
+
+    impl DotProduct for V4 {
+        type Simd = V4;
+        type Numbers = __m512i;
+        type Sums = __m512i;
+
+        const GROUPING: Grouping = Grouping::Pairs;
+
+        #[inline(always)]
+        fn simd(self) -> Self {
+            self
+        }
+
+        #[inline(always)]
+        fn zero(self) -> __m512i {
+            self.avx512f._mm512_setzero_si512()
+        }
+
+        #[inline(always)]
+        fn weights(self, bytes: &[i8]) -> __m512i {
+            self.avx512bw
+                ._mm512_cvtepi8_epi16(pulp::cast(bytes.as_chunks::<32>().0[0]))
+        }
+
+        #[inline(always)]
+        fn splat(self, group: i32) -> __m512i {
+            self.avx512f._mm512_set1_epi32(group)
+        }
+
+        #[inline(always)]
+        fn add_products(self, sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+            self.avx512f
+                ._mm512_add_epi32(sums, self.avx512bw._mm512_madd_epi16(a, b))
+        }
+
+        #[inline(always)]
+        fn floats(self, sums: __m512i) -> f32x16 {
+            pulp::cast(self.avx512f._mm512_cvtepi32_ps(sums))
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Which instructions multiply, and how tall a tile they want.
+
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
+
+#[cfg(target_arch = "x86_64")]
+use super::byte_pairs::FittingPairs;
+#[cfg(test)]
+use super::dot_product::PortableBytes;
+use super::dot_product::{DotProduct, Portable, WithDotProduct};
+#[cfg(target_arch = "x86_64")]
+use super::fours::Fours;
+use super::rows::Grouping;
+#[cfg(target_arch = "x86_64")]
+use super::vnni::{Avx512Vnni, AvxVnni};
+use crate::cpu::simd::arch::REGISTERS;
+
+/// Instructions that this processor has.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cpu) enum Implementation {
+    /// Every processor's.
+    Portable,
+    #[cfg(test)]
+    PortableBytes,
+    /// Pairs of 16 bits, for any weights.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(V3),
+    #[cfg(target_arch = "x86_64")]
+    Avx2Bytes(Fours<V3, FittingPairs>),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(Fours<V3, AvxVnni>),
+    /// Pairs of 16 bits, for any weights.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(V4),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bytes(Fours<V4, FittingPairs>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Fours<V4, Avx512Vnni>),
+}
+
+impl Implementation {
+    /// The fastest for outputs with these weights.
+    pub(in crate::cpu) fn best(rows: &[&[i8]]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx512 = || {
+                let simd = V4::try_new()?;
+                let vnni = || Some(Self::Avx512Vnni(Fours::new(simd, Avx512Vnni::detect()?)));
+                let bytes = || Some(Self::Avx512Bytes(Fours::new(simd, FittingPairs::of(rows)?)));
+                vnni().or_else(bytes).or(Some(Self::Avx512(simd)))
+            };
+            let avx2 = || {
+                let simd = V3::try_new()?;
+                let vnni = || Some(Self::AvxVnni(Fours::new(simd, AvxVnni::detect()?)));
+                let bytes = || Some(Self::Avx2Bytes(Fours::new(simd, FittingPairs::of(rows)?)));
+                vnni().or_else(bytes).or(Some(Self::Avx2(simd)))
+            };
+            avx512().or_else(avx2).unwrap_or(Self::Portable)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = rows;
+            Self::Portable
+        }
+    }
+
+    /// All that this processor has for outputs with these weights.
+    #[cfg(all(test, not(target_arch = "x86_64")))]
+    pub(in crate::cpu) fn all(_: &[&[i8]]) -> Vec<Self> {
+        vec![Self::Portable, Self::PortableBytes]
+    }
+
+    /// All that this processor has for outputs with these weights.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    pub(in crate::cpu) fn all(rows: &[&[i8]]) -> Vec<Self> {
+        let mut all = vec![Self::Portable, Self::PortableBytes];
+        let pairs = FittingPairs::of(rows);
+        if let Some(simd) = V3::try_new() {
+            all.push(Self::Avx2(simd));
+            all.extend(pairs.map(|pairs| Self::Avx2Bytes(Fours::new(simd, pairs))));
+            all.extend(AvxVnni::detect().map(|vnni| Self::AvxVnni(Fours::new(simd, vnni))));
+        }
+        if let Some(simd) = V4::try_new() {
+            all.push(Self::Avx512(simd));
+            all.extend(pairs.map(|pairs| Self::Avx512Bytes(Fours::new(simd, pairs))));
+            let vnni = Avx512Vnni::detect();
+            all.extend(vnni.map(|vnni| Self::Avx512Vnni(Fours::new(simd, vnni))));
+        }
+        all
+    }
+
+    /// Does `work` with these instructions.
+    pub(in crate::cpu) fn dispatch<W: WithDotProduct>(self, work: W) -> W::Output {
+        match self {
+            Self::Portable => work.run::<Portable, 4>(Portable),
+            #[cfg(test)]
+            Self::PortableBytes => work.run::<PortableBytes, 4>(PortableBytes),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(simd) => simd.vectorize(x86::Work(simd, work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Bytes(fours) => fours.simd.vectorize(x86::Work(fours, work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(fours) => fours.vectorize(work),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => simd.vectorize(x86::Work(simd, work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bytes(fours) => fours.simd.vectorize(x86::Work(fours, work)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni(fours) => fours.vectorize(work),
+        }
+    }
+
+    /// Columns of a panel, and how its weights are grouped.
+    pub(in crate::cpu) fn layout(self) -> (usize, Grouping) {
+        struct Layout;
+        impl WithDotProduct for Layout {
+            type Output = (usize, Grouping);
+
+            #[inline(always)]
+            fn run<D: DotProduct, const ROWS: usize>(self, _: D) -> (usize, Grouping) {
+                (REGISTERS * D::LANES, D::GROUPING)
+            }
+        }
+        self.dispatch(Layout)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use pulp::NullaryFnOnce;
+    use pulp::x86::{V3, V4};
+
+    use crate::cpu::int8::byte_pairs::FittingPairs;
+    use crate::cpu::int8::dot_product::WithDotProduct;
+    use crate::cpu::int8::fours::Fours;
+
+    pub(in crate::cpu) struct Work<D, W>(pub(super) D, pub(super) W);
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<V3, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            self.1.run::<V3, 6>(self.0)
+        }
+    }
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<V4, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            self.1.run::<V4, 12>(self.0)
+        }
+    }
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<Fours<V3, FittingPairs>, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            // With six rows the ones and what is between do not fit 16 registers: 4% slower.
+            self.1.run::<Fours<V3, FittingPairs>, 4>(self.0)
+        }
+    }
+
+    impl<W: WithDotProduct> NullaryFnOnce for Work<Fours<V4, FittingPairs>, W> {
+        type Output = W::Output;
+
+        #[inline(always)]
+        fn call(self) -> W::Output {
+            self.1.run::<Fours<V4, FittingPairs>, 12>(self.0)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A linear layer with weights of eight bits.
+
+use std::ops::Range;
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use super::dot_product::{self, DotProduct, WithDotProduct};
+use super::implementation::Implementation;
+use super::panels::Int8Panels;
+use super::rows::{QuantizedRows, Tile};
+use crate::cpu::float::micro_kernel::{epilogue, load};
+use crate::cpu::prefetch::Prefetch;
+use crate::cpu::schedule::{Layer, by_panels, few_rows, rows_of_block};
+use crate::cpu::simd::arch::REGISTERS;
+
+/// The most rows of the input that one task takes at once: their numbers and what comes out of them stay in the
+/// second-level cache.
+const BLOCK: usize = 48;
+
+/// What a sum of whole numbers stands for, of a column and a row with these scales.
+#[inline(always)]
+pub(in crate::cpu) fn scaled(sum: f32, scale: f32, row_scale: f32, bias: f32) -> f32 {
+    // In this order no product of the two scales can vanish.
+    (sum * scale).mul_add(row_scale, bias)
+}
+
+/// [`scaled`], of a register of columns.
+#[inline(always)]
+pub(in crate::cpu) fn scaled_registers<S: Simd>(
+    simd: S,
+    sums: S::f32s,
+    scales: S::f32s,
+    row_scale: S::f32s,
+    bias: S::f32s,
+) -> S::f32s {
+    simd.mul_add_f32s(simd.mul_f32s(sums, scales), row_scale, bias)
+}
+
+/// As [`linear`](super::linear::linear), with the panels taken out of the weights.
+pub(in crate::cpu) fn linear(
+    input: &[f32],
+    weights: &Int8Panels,
+    layer: Layer<'_>,
+    output: &mut [f32],
+) {
+    let depth = layer.input;
+    if few_rows(input.len() / depth) {
+        let rows = quantized(weights.implementation, input, depth);
+        by_panels(layer, output, |range, columns, output| {
+            multiply(&rows, weights, layer, range, columns, output);
+        });
+        return;
+    }
+    let block = rows_of_block(input.len() / depth, BLOCK);
+    let blocks = input.par_chunks(block * depth);
+    blocks
+        .zip(output.par_chunks_mut(block * layer.output))
+        .for_each(|(input, output)| linear_of_block(input, weights, layer, output));
+}
+
+/// As [`linear_of_block`](super::linear::linear_of_block), with the panels taken out of the weights.
+pub(in crate::cpu) fn linear_of_block(
+    input: &[f32],
+    weights: &Int8Panels,
+    layer: Layer<'_>,
+    output: &mut [f32],
+) {
+    let rows = quantized(weights.implementation, input, layer.input);
+    let mut output: Vec<_> = output.chunks_exact_mut(layer.output).collect();
+    let (range, columns) = (0..layer.panels(), 0..layer.output);
+    multiply(&rows, weights, layer, range, columns, &mut output);
+}
+
+fn multiply(
+    rows: &QuantizedRows,
+    weights: &Int8Panels,
+    layer: Layer<'_>,
+    range: Range<usize>,
+    columns: Range<usize>,
+    output: &mut [&mut [f32]],
+) {
+    weights.implementation.dispatch(Product {
+        rows,
+        weights,
+        layer,
+        range,
+        columns,
+        output,
+    });
+}
+
+fn quantized(implementation: Implementation, values: &[f32], width: usize) -> QuantizedRows {
+    struct Quantize<'a>(&'a [f32], usize);
+    impl WithDotProduct for Quantize<'_> {
+        type Output = QuantizedRows;
+
+        #[inline(always)]
+        fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> QuantizedRows {
+            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::GROUPING)
+        }
+    }
+    implementation.dispatch(Quantize(values, width))
+}
+
+/// All rows times some panels.
+struct Product<'a, 'b> {
+    rows: &'a QuantizedRows,
+    weights: &'a Int8Panels,
+    layer: Layer<'a>,
+    /// The panels.
+    range: Range<usize>,
+    /// Columns of the product that they hold.
+    columns: Range<usize>,
+    /// Of every row `columns`.
+    output: &'a mut [&'b mut [f32]],
+}
+
+impl WithDotProduct for Product<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: DotProduct, const ROWS: usize>(mut self, dot: D) {
+        let size = self.weights.panel_bytes();
+        for panel in self.range.clone() {
+            let (weights, rest) = self.weights.weights[panel * size..].split_at(size);
+            let next = &rest[..size.min(rest.len())];
+            let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
+            let tiles = self.rows.tiles();
+            for (index, &tile) in tiles.iter().enumerate() {
+                let ahead = Prefetch::share(next, in_row, index, tiles.len());
+                macro_rules! tile_of {
+                    ($($rows:literal)*) => {
+                        match tile.height {
+                            $($rows => self.tile::<D, $rows>(dot, tile, panel, weights, ahead),)*
+                            _ => self.tile::<D, ROWS>(dot, tile, panel, weights, ahead),
+                        }
+                    };
+                }
+                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+            }
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    #[inline(always)]
+    fn tile<D: DotProduct, const ROWS: usize>(
+        &mut self,
+        dot: D,
+        tile: Tile,
+        panel: usize,
+        weights: &[i8],
+        ahead: Prefetch<'_>,
+    ) {
+        let width = REGISTERS * D::LANES;
+        let columns = &self.weights.columns;
+        let sums = dot_product::multiply::<D, ROWS>(
+            dot,
+            self.rows.groups(tile),
+            self.rows.zero_points(tile),
+            weights,
+            &columns.weight_sums[panel * width..][..width],
+            ahead,
+        );
+        let bias = load::<D::Simd>(&self.layer.bias[panel * width..][..width]);
+        let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
+        let first = panel * width - self.columns.start;
+        let count = width.min(self.columns.len() - first);
+        let output = &mut self.output[tile.first_row..];
+        let simd = dot.simd();
+        for ((row, sums), output) in sums.iter().enumerate().zip(output) {
+            let row_scale = simd.splat_f32s(self.rows.scale(tile.first_row + row));
+            let values = std::array::from_fn(|index| {
+                let sums = dot.floats(sums[index]);
+                scaled_registers(simd, sums, scales[index], row_scale, bias[index])
+            });
+            epilogue::<D::Simd>(
+                values,
+                self.layer.activation,
+                &mut output[first..first + count],
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Weights of eight bits in panels, for the instructions that multiply them.
+
+use rayon::prelude::*;
+
+use super::implementation::Implementation;
+use super::matrix::Int8Matrix;
+use crate::cpu::pages::Pages;
+
+/// The panels of some layers side by side.
+#[derive(Debug)]
+pub(in crate::cpu) struct Int8Panels {
+    pub(super) weights: Pages<i8>,
+    pub(super) columns: Columns,
+    input: usize,
+    /// What they are made for.
+    pub(super) implementation: Implementation,
+}
+
+/// What is known of each column of some layers side by side, filled up with zeros to whole panels.
+#[derive(Debug)]
+pub(in crate::cpu) struct Columns {
+    /// What the weights are multiples of.
+    pub(in crate::cpu) scales: Vec<f32>,
+    /// The sum of the weights: a zero point taken off a row costs as many times that.
+    pub(in crate::cpu) weight_sums: Vec<i32>,
+}
+
+impl Columns {
+    /// The outputs of all `layers`, in panels of `width`.
+    pub(in crate::cpu) fn of(layers: &[&Int8Matrix], width: usize) -> Self {
+        let mut columns = Self {
+            scales: Vec::new(),
+            weight_sums: Vec::new(),
+        };
+        for layer in layers {
+            columns.scales.extend(layer.scales());
+            let rows = layer.values().chunks_exact(layer.input().max(1));
+            let sum = |row: &[i8]| row.iter().map(|weight| i32::from(*weight)).sum::<i32>();
+            columns.weight_sums.extend(rows.map(sum));
+        }
+        let outputs = columns.scales.len().next_multiple_of(width);
+        columns.scales.resize(outputs, 0.0);
+        columns.weight_sums.resize(outputs, 0);
+        columns
+    }
+
+    /// What they take.
+    pub(in crate::cpu) fn bytes(&self) -> usize {
+        size_of_val(self.scales.as_slice()) + size_of_val(self.weight_sums.as_slice())
+    }
+}
+
+impl Int8Panels {
+    /// The outputs of all `layers`, which share `input`, one behind the other.
+    pub(in crate::cpu) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
+        let rows = rows_of(layers, input);
+        Self::pack_for(Implementation::best(&rows), layers, &rows, input)
+    }
+
+    pub(super) fn pack_for(
+        implementation: Implementation,
+        layers: &[&Int8Matrix],
+        rows: &[&[i8]],
+        input: usize,
+    ) -> Self {
+        let (width, grouping) = implementation.layout();
+        let columns = Columns::of(layers, width);
+        let size = grouping.size();
+        let panel = size * width * input.div_ceil(size);
+        let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
+        weights
+            .par_chunks_exact_mut(panel.max(1))
+            .zip(rows.par_chunks(width))
+            .for_each(|(panel, rows)| {
+                for (column, row) in rows.iter().enumerate() {
+                    let place = &mut panel[size * column..];
+                    for (group, values) in row.chunks(size).enumerate() {
+                        place[group * size * width..][..values.len()].copy_from_slice(values);
+                    }
+                }
+            });
+        Self {
+            weights,
+            columns,
+            input,
+            implementation,
+        }
+    }
+
+    /// `[input, output]`, row-major, as float32.
+    pub(in crate::cpu) fn unpack(&self, output: usize) -> Vec<f32> {
+        let ((width, grouping), panel) = (self.implementation.layout(), self.panel_bytes());
+        let size = grouping.size();
+        let weight = |place: usize| {
+            let (depth, output) = (place / output, place % output);
+            let column = output / width * panel + size * (output % width);
+            let value = self.weights[column + depth / size * size * width + depth % size];
+            f32::from(value) * self.columns.scales[output]
+        };
+        (0..self.input * output).map(weight).collect()
+    }
+
+    /// Columns of a panel.
+    pub(in crate::cpu) fn width(&self) -> usize {
+        self.implementation.layout().0
+    }
+
+    /// What they take.
+    pub(in crate::cpu) fn bytes(&self) -> usize {
+        self.weights.len() + self.columns.bytes()
+    }
+
+    pub(super) fn panel_bytes(&self) -> usize {
+        let (width, grouping) = self.implementation.layout();
+        grouping.size() * width * self.input.div_ceil(grouping.size())
+    }
+}
+
+/// The weights of every output.
+pub(in crate::cpu) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i8]> {
+    let rows = |layer: &&'a Int8Matrix| layer.values().chunks_exact(input.max(1));
+    layers.iter().flat_map(rows).collect()
+}

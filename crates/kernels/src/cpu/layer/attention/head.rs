@@ -1,0 +1,247 @@
+//! One head of one sequence: its matrices as the tile wants them, and the softmax.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::input::{Attention, Strided};
+use crate::cpu::float::micro_kernel::{floats, multiply};
+use crate::cpu::float::rows::{PackedRows, Rows};
+use crate::cpu::prefetch::{Prefetch, request};
+use crate::cpu::simd::arch::REGISTERS;
+use crate::cpu::simd::math::exp;
+use crate::cpu::simd::reduce::{LANES, largest, total};
+use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
+use crate::dropout::Factors;
+
+/// Floats of a panel's row.
+#[inline(always)]
+pub(in crate::cpu) fn panel_width<S: Simd>() -> usize {
+    REGISTERS * S::F32_LANES
+}
+
+/// One head of one sequence.
+#[derive(Clone, Copy)]
+pub(in crate::cpu) struct Head<'a> {
+    pub attention: &'a Attention<'a>,
+    /// Which of the sequences.
+    pub sequence: usize,
+    /// Which of the heads.
+    pub head: usize,
+}
+
+impl<'a> Head<'a> {
+    #[inline(always)]
+    pub(in crate::cpu) fn range(&self) -> Range<usize> {
+        self.attention.sequences[self.sequence].clone()
+    }
+
+    #[inline(always)]
+    pub(in crate::cpu) fn length(&self) -> usize {
+        self.range().len()
+    }
+
+    /// The random numbers of this head's dropout.
+    #[inline(always)]
+    pub(in crate::cpu) fn dropout(&self) -> Option<Factors> {
+        let block = self.sequence * self.attention.heads + self.head;
+        self.attention.dropout.map(|mask| mask.block(block))
+    }
+
+    /// The head's columns of the sequence's rows.
+    #[inline(always)]
+    pub(in crate::cpu) fn rows(&self, matrix: Strided<'a>) -> Rows<'a> {
+        let Attention { head_size, .. } = *self.attention;
+        let first = self.range().start * matrix.stride + self.head * head_size;
+        Rows {
+            values: &matrix.values[first..],
+            stride: matrix.stride,
+            depth: head_size,
+        }
+    }
+
+    /// Asks for the next head's columns of a matrix, if there is a next one: to the processor, pieces of rows that are
+    /// kilobytes apart follow no pattern.
+    #[inline(always)]
+    pub(in crate::cpu) fn prefetch_next(&self, matrix: Strided<'_>) {
+        let head = self.head + 1;
+        if head < self.attention.heads {
+            let next = Self { head, ..*self };
+            let rows = next.rows(matrix);
+            for token in 0..self.length() {
+                request(bytemuck::cast_slice(rows.row(token)));
+            }
+        }
+    }
+
+    /// The bias of one query: floats for each key, and whatever comes after them.
+    ///
+    /// # Panics
+    ///
+    /// When the sequence is longer than the bias.
+    #[inline(always)]
+    fn bias(&self, query: usize) -> &'a [f32] {
+        let bias = self.attention.bias;
+        assert!(self.length() <= bias.length, "a bias for every key");
+        let row = (self.head * bias.length + query) * bias.length;
+        &bias.values[row..]
+    }
+
+    /// What the products of queries and keys are multiplied with.
+    #[inline(always)]
+    pub(in crate::cpu) fn scale(&self) -> f32 {
+        1.0 / (self.attention.head_size as f32).sqrt()
+    }
+
+    /// From a query's products to weights that sum to 1; see [`scores`](Self::scores).
+    #[inline(always)]
+    pub(in crate::cpu) fn softmax<S: Simd>(&self, simd: S, query: usize, products: &mut [f32]) {
+        let largest = self.scores(simd, query, products);
+        let factor = 1.0 / exponentials(simd, products, largest);
+        for weight in products {
+            *weight *= factor;
+        }
+    }
+
+    /// From a query's products to its scores; gives the largest. Behind the keys there is room for whole registers, where
+    /// the scores are such that no weight comes of them.
+    #[inline(always)]
+    pub(in crate::cpu) fn scores<S: Simd>(
+        &self,
+        simd: S,
+        query: usize,
+        products: &mut [f32],
+    ) -> f32 {
+        let (scale, bias, length) = (self.scale(), self.bias(query), self.length());
+        let (products, _) = products.as_chunks_mut::<LANES>();
+        let (whole, behind) = products.split_at_mut(length / LANES);
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        for (products, bias) in whole.iter_mut().zip(bias.as_chunks().0) {
+            *products = scaled(*products, scale, bias);
+            raise(&mut highest, products);
+        }
+        if let Some((last, behind)) = behind.split_first_mut() {
+            let first = length / LANES * LANES;
+            let (bias, rest) = (&bias[first..], length - first);
+            let mut bias_of_rest = [0.0; LANES];
+            match bias.first_chunk() {
+                Some(bias) => bias_of_rest = *bias,
+                None => bias_of_rest[..rest].copy_from_slice(&bias[..rest]),
+            }
+            *last = scaled(*last, scale, &bias_of_rest);
+            for (lane, score) in last.iter_mut().enumerate() {
+                *score = if lane < rest {
+                    *score
+                } else {
+                    f32::NEG_INFINITY
+                };
+            }
+            raise(&mut highest, last);
+            behind.as_flattened_mut().fill(f32::NEG_INFINITY);
+        }
+        largest(simd, &highest)
+    }
+}
+
+/// From scores, in whole registers, to weights but for a factor; gives their sum.
+#[inline(always)]
+pub(in crate::cpu) fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest: f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    for scores in scores.as_chunks_mut::<LANES>().0 {
+        for score in scores.iter_mut() {
+            *score = exp(*score - largest);
+        }
+        for (sum, score) in sums.iter_mut().zip(scores) {
+            *sum += *score;
+        }
+    }
+    total(simd, &sums)
+}
+
+/// Scores from products. (A copy: where scores and bias might be the same memory, the compiler takes one by one.)
+#[inline(always)]
+fn scaled(mut scores: [f32; LANES], scale: f32, bias: &[f32; LANES]) -> [f32; LANES] {
+    for (score, bias) in scores.iter_mut().zip(bias) {
+        *score = score.mul_add(scale, *bias);
+    }
+    scores
+}
+
+/// Makes `largest` that of each lane, if it is larger.
+#[inline(always)]
+fn raise(largest: &mut [f32; LANES], scores: &[f32; LANES]) {
+    for (largest, score) in largest.iter_mut().zip(scores) {
+        *largest = if *score > *largest { *score } else { *largest };
+    }
+}
+
+/// `[depth]` rows of `length` tokens, in panels of [`panel_width`]: the transposed matrix.
+#[inline(always)]
+pub(in crate::cpu) fn transposed_panels<S: Simd>(
+    simd: S,
+    rows: Rows<'_>,
+    length: usize,
+) -> Vec<f32> {
+    let width = panel_width::<S>();
+    let mut panels = vec![0.0; length.next_multiple_of(width) * rows.depth];
+    for first in (0..length).step_by(S::F32_LANES) {
+        let count = S::F32_LANES.min(length - first);
+        let mut tokens = [&[][..]; MOST_ROWS];
+        for (index, token) in tokens[..count].iter_mut().enumerate() {
+            *token = bytemuck::cast_slice(rows.row(first + index));
+        }
+        let place = first / width * width * rows.depth + first % width;
+        let places = bytemuck::cast_slice_mut(&mut panels[place..]);
+        interleave(simd, &tokens[..count], width, places);
+    }
+    panels
+}
+
+/// `[length]` rows of the matrix, in panels of `width`.
+#[inline(always)]
+pub(in crate::cpu) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
+    let mut panels = vec![0.0; length * rows.depth.next_multiple_of(width)];
+    for token in 0..length {
+        for (panel, values) in rows.row(token).chunks(width).enumerate() {
+            panels[(panel * length + token) * width..][..values.len()].copy_from_slice(values);
+        }
+    }
+    panels
+}
+
+/// The first `count` rows of `input` times all panels, handed on a row of a panel at a time: the row,
+/// the first column, and a panel's width of floats.
+#[inline(always)]
+pub(in crate::cpu) fn product<S: Simd, const ROWS: usize>(
+    simd: S,
+    input: Rows<'_>,
+    count: usize,
+    panels: &[f32],
+    mut take: impl FnMut(usize, usize, &[f32]),
+) {
+    let width = panel_width::<S>();
+    let rows = PackedRows::<f32>::pack(simd, input, count, ROWS);
+    for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
+        for &tile in rows.tiles() {
+            let elements = rows.groups(tile);
+            macro_rules! tile {
+                ($rows:expr) => {{
+                    let sums =
+                        multiply::<S, { $rows }, f32>((), simd, elements, weights, Prefetch::NONE);
+                    for (row, sums) in sums.iter().enumerate() {
+                        take(tile.first_row + row, panel * width, floats::<S>(sums));
+                    }
+                }};
+            }
+            macro_rules! tile_of {
+                ($($rows:literal)*) => {
+                    match tile.height {
+                        $($rows => tile!($rows),)*
+                        _ => tile!(ROWS),
+                    }
+                };
+            }
+            tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The way forth with both products of numbers that are rounded to bfloat16, where the processor multiplies these: what
+//! the dense layers of bfloat16 and of eight bits go with.
+//!
+//! # Strategy
+//!
+//! As in [float32](super::forward), but keys and values become tiles as the weights of a dense layer do, queries and
+//! weights lines; scores, the softmax and all sums stay float32. A weight is rounded before it is summed up, so that
+//! what the values are multiplied with sums to 1 but for that sum's own rounding. And what is rounded to eight bits needs
+//! no [exponential](short_exp) of twenty-four: on processors with a matrix unit the softmax takes more of the time than the products.
+
+use pulp::Simd;
+
+use super::head::Head;
+use crate::cpu::bf16::rounded_rows::{Line, RoundedProducts, RoundedRows, RoundedWork};
+use crate::cpu::bf16::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
+use crate::cpu::float::rows::Rows;
+use crate::cpu::simd::bf16::UPPER_HALF;
+use crate::cpu::simd::math::short_exp;
+use crate::cpu::simd::reduce::{LANES, total};
+use crate::cpu::simd::transpose::interleave;
+
+/// One head of one sequence, without dropout.
+pub(in crate::cpu) struct Rounded<'a> {
+    pub(in crate::cpu) head: Head<'a>,
+    /// From the sequence's first row on.
+    pub(in crate::cpu) output: &'a mut [f32],
+    /// From a row of the output to the next.
+    pub(in crate::cpu) stride: usize,
+    /// Where the head's columns begin in the output.
+    pub(in crate::cpu) column: usize,
+    /// [As many](places) as the head needs, which hold anything.
+    pub(in crate::cpu) places: Places<'a>,
+}
+
+/// Memory for what is made of a head on the way.
+pub(in crate::cpu) struct Places<'a> {
+    pub(in crate::cpu) tiles: &'a mut [Tile],
+    pub(in crate::cpu) scores: &'a mut [f32],
+}
+
+/// The tiles that a head needs, and the floats for scores or for what comes of them.
+pub(in crate::cpu) fn places(length: usize, head_size: usize) -> [usize; 2] {
+    let (steps, in_query) = (length.div_ceil(DEPTH), head_size.div_ceil(DEPTH));
+    let [keys, values] = of_panels(length, head_size);
+    let lines = MOST_QUERIES * (in_query + steps);
+    [
+        keys + values + lines.div_ceil(SIDE),
+        MOST_QUERIES * steps.max(in_query) * DEPTH,
+    ]
+}
+
+/// Tiles of the keys, and of the values.
+fn of_panels(length: usize, head_size: usize) -> [usize; 2] {
+    [(length, head_size), (head_size, length)]
+        .map(|(columns, depth)| columns.div_ceil(WIDTH) * depth.div_ceil(DEPTH) * PAIR)
+}
+
+impl RoundedWork for Rounded<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: RoundedProducts>(self, simd: S, mut products: P) {
+        const {
+            assert!(P::ROWS <= MOST_QUERIES && P::ROWS.is_multiple_of(P::HEIGHT));
+            assert!(WIDTH == DEPTH && DEPTH.is_multiple_of(LANES));
+        }
+        let Self { head, stride, .. } = self;
+        let (length, head_size) = (head.length(), head.attention.head_size);
+        let projections = head.attention.projections;
+        head.prefetch_next(projections.query);
+        head.prefetch_next(projections.key);
+        head.prefetch_next(projections.value);
+        let Places { tiles, scores } = self.places;
+        let [of_keys, of_values] = of_panels(length, head_size);
+        let (keys, tiles) = tiles.split_at_mut(of_keys);
+        let (values, tiles) = tiles.split_at_mut(of_values);
+        put_keys(simd, &products, head.rows(projections.key), length, keys);
+        put_values(&products, head.rows(projections.value), length, values);
+        let (in_query, steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
+        let lines: &mut [Line] = bytemuck::cast_slice_mut(tiles);
+        let (queries, weights) = lines.split_at_mut(MOST_QUERIES * in_query);
+        let padded = steps * DEPTH;
+        let mut factors = [0.0; MOST_QUERIES];
+        for first in (0..length).step_by(P::ROWS) {
+            let count = P::ROWS.min(length - first);
+            let rows = head.rows(projections.query).after(first);
+            for row in 0..count {
+                let values = rows.row(row);
+                for step in 0..in_query {
+                    queries[line::<P>(row, step, in_query)] =
+                        Line(products.nearest(first_of(values, step * DEPTH, &mut [0.0; DEPTH])));
+                }
+            }
+            let rows = |lines, depth| RoundedRows {
+                lines,
+                count,
+                depth,
+            };
+            products.multiply(rows(queries, head_size), keys, scores);
+            for (row, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
+                let largest = head.scores(simd, first + row, scores);
+                let mut sums = [0.0; LANES];
+                for (step, scores) in scores.as_chunks().0.iter().enumerate() {
+                    let rounded = products.nearest(&exponentials(scores, largest));
+                    add(&mut sums, &rounded);
+                    weights[line::<P>(row, step, steps)] = Line(rounded);
+                }
+                factors[row] = 1.0 / total(simd, &sums);
+            }
+            let output = &mut self.output[first * stride + self.column..];
+            // No score is needed any more.
+            products.multiply(rows(weights, length), values, scores);
+            let sums = scores.chunks_exact(in_query * DEPTH);
+            for ((row, sums), factor) in sums.take(count).enumerate().zip(factors) {
+                let output = &mut output[row * stride..][..head_size];
+                for (output, sum) in output.iter_mut().zip(sums) {
+                    *output = sum * factor;
+                }
+            }
+        }
+    }
+}
+
+/// The most queries that are taken together.
+const MOST_QUERIES: usize = 48;
+
+/// Where the line is that has a row's numbers from `step * DEPTH` on, if rows have `steps` of them.
+#[inline(always)]
+fn line<P: RoundedProducts>(row: usize, step: usize, steps: usize) -> usize {
+    (row / P::HEIGHT * steps + step) * P::HEIGHT + row % P::HEIGHT
+}
+
+/// The keys of a sequence as the columns of panels, `head_size` deep. Behind the last key columns hold anything.
+#[inline(always)]
+fn put_keys<S: Simd>(
+    simd: S,
+    products: &impl RoundedProducts,
+    rows: Rows<'_>,
+    length: usize,
+    tiles: &mut [Tile],
+) {
+    let steps = rows.depth.div_ceil(DEPTH);
+    for first in (0..length).step_by(SIDE) {
+        let count = SIDE.min(length - first);
+        let start = first / WIDTH * steps * PAIR + first % WIDTH / SIDE;
+        for step in 0..steps {
+            let mut pairs = [[0u32; SIDE]; SIDE];
+            for (index, pairs) in pairs[..count].iter_mut().enumerate() {
+                let (row, mut padded) = (rows.row(first + index), [0.0; DEPTH]);
+                let numbers = first_of(row, step * DEPTH, &mut padded);
+                *pairs = pulp::cast(products.nearest(numbers));
+            }
+            let mut tokens = [&[][..]; SIDE];
+            for (token, pairs) in tokens.iter_mut().zip(&pairs) {
+                *token = pairs;
+            }
+            interleave(simd, &tokens, SIDE, tiles[start + step * PAIR].places_mut());
+        }
+    }
+}
+
+/// The values of a sequence as panels, `length` deep. Behind the last value are zeros.
+#[inline(always)]
+fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
+    let steps = length.div_ceil(DEPTH);
+    for key in (0..steps * DEPTH).step_by(2) {
+        let [mut one, mut other] = [&[][..]; 2];
+        if key < length {
+            one = rows.row(key);
+        }
+        if key + 1 < length {
+            other = rows.row(key + 1);
+        }
+        let step = key / DEPTH * PAIR;
+        for (index, column) in (0..rows.depth).step_by(SIDE).enumerate() {
+            let mut padded = [[0.0; SIDE]; 2];
+            let [of_one, of_other] = &mut padded;
+            let two = [
+                *first_of(one, column, of_one),
+                *first_of(other, column, of_other),
+            ];
+            let [one, other]: [[u16; SIDE]; 2] = pulp::cast(products.nearest(&pulp::cast(two)));
+            let tile = &mut tiles[index / PAIR * steps * PAIR + step + index % PAIR];
+            let (places, _) = tile.places_mut().as_chunks_mut::<SIDE>();
+            let pairs = &mut places[key % DEPTH / 2];
+            for ((pair, one), other) in pairs.iter_mut().zip(one).zip(other) {
+                *pair = u32::from(one) | u32::from(other) << 16;
+            }
+        }
+    }
+}
+
+/// The first numbers of a row from `column` on; if these are too few, in `padded`, which has zeros for the others.
+#[inline(always)]
+fn first_of<'a, const N: usize>(
+    row: &'a [f32],
+    column: usize,
+    padded: &'a mut [f32; N],
+) -> &'a [f32; N] {
+    let values = row.get(column..).unwrap_or_default();
+    // A reference, so that both ways end in one load.
+    if let Some(numbers) = values.first_chunk() {
+        return numbers;
+    }
+    for (place, value) in padded.iter_mut().zip(values) {
+        *place = *value;
+    }
+    padded
+}
+
+/// From scores to weights but for a factor. (A copy: where both might be the same memory, the compiler takes one by one.)
+#[inline(always)]
+fn exponentials(scores: &[f32; DEPTH], largest: f32) -> [f32; DEPTH] {
+    let mut weights = [0.0; DEPTH];
+    for (weight, score) in weights.iter_mut().zip(scores) {
+        *weight = short_exp(*score - largest);
+    }
+    weights
+}
+
+/// Adds rounded numbers to those of every lane.
+#[inline(always)]
+fn add(sums: &mut [f32; LANES], numbers: &[u16; DEPTH]) {
+    let pairs: [u32; LANES] = pulp::cast(*numbers);
+    for (sum, pair) in sums.iter_mut().zip(pairs) {
+        *sum += f32::from_bits(pair << 16) + f32::from_bits(pair & UPPER_HALF);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::input::{Attention, PositionBias, Projections, Strided};
+    use super::super::rounded_products::with_rounded_products;
+    use super::*;
+    use crate::cpu::amx::rounded_products::with_emulated_products;
+    use crate::cpu::every;
+    use crate::cpu::simd::bf16::bfloat16;
+    use crate::cpu::tests::{assert_close, numbers, reference_attention, sequences_of};
+    use crate::precision::Precision;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Of numbers that are rounded already, so that the weights' own errors are all that is missing: of each, and of
+        /// their sum, at most `2^-9` by rounding and a ten-thousandth by the exponential.
+        #[test]
+        fn rounded_attention_is_what_its_definition_says(
+            lengths in prop::collection::vec(1usize..110, 1..4),
+            heads in 1usize..4,
+            head_size in 1usize..70,
+            scale in prop::sample::select(vec![1.0f32, 4.0, 1e-15]),
+            // The matrix unit's portable twin, whatever this processor multiplies with.
+            by_twin in any::<bool>(),
+            seed in any::<u64>(),
+        ) {
+            let sequences = sequences_of(&lengths);
+            let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
+            let longest = lengths.iter().copied().max().unwrap_or(0);
+            let mut joined = numbers(tokens * 3 * width, seed, scale);
+            for number in &mut joined {
+                *number = f32::from_bits(bfloat16(*number));
+            }
+            let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
+            let part = |part: usize| Strided { values: &joined[part * width..], stride: 3 * width };
+            let attention = Attention {
+                projections: Projections { query: part(0), key: part(1), value: part(2) },
+                bias: PositionBias { values: &bias, length: longest },
+                sequences: &sequences,
+                heads,
+                head_size,
+                dropout: None,
+                precision: Precision::Bfloat16,
+            };
+            let expected = reference_attention(&attention);
+            every::set_of_instructions(|| {
+                let mut output = vec![f32::NAN; tokens * width];
+                for (sequence, range) in sequences.iter().enumerate() {
+                    for head in 0..heads {
+                        let [tiles, scores] = places(range.len(), head_size);
+                        // As bfloat16 no number, and as float32 neither.
+                        let mut tiles = vec![Tile::OF_NO_NUMBERS; tiles];
+                        let mut scores = vec![f32::NAN; scores];
+                        let work = Rounded {
+                            head: Head { attention: &attention, sequence, head },
+                            output: &mut output[range.start * width..],
+                            stride: width,
+                            column: head * head_size,
+                            places: Places { tiles: &mut tiles, scores: &mut scores },
+                        };
+                        if by_twin {
+                            with_emulated_products(work);
+                        } else {
+                            with_rounded_products(work);
+                        }
+                    }
+                }
+                // Beside it what float32 loses of scores up to `scale^2 * 70`.
+                assert_close(&output, &expected, f64::from(scale) * (2f64.powi(-8) + 3e-4));
+                Ok::<_, TestCaseError>(())
+            })?;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The operations of an encoder layer, and the layer.
+
+pub(in crate::cpu) mod attention;
+pub(in crate::cpu) mod encoder_layer;
+pub(in crate::cpu) mod feed_forward;
+pub(in crate::cpu) mod gelu;
+pub(in crate::cpu) mod layer_norm;

@@ -1,0 +1,373 @@
+//! A weight matrix in the order in which the products read it, packed once.
+//!
+//! # Strategy
+//!
+//! The columns are cut into panels of two registers, and a panel is `[depth][width]`: a [tile](super::tile) reads it
+//! from its first byte to its last, in order, whatever else the matrix holds. The last panel is filled up with
+//! columns of 0, so that no product has an edge to mind. Layers that share their input (queries, keys, values) are one
+//! matrix with one pass over the input.
+//!
+//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]). Those for a matrix unit
+//! or for instructions that multiply bfloat16 ([`amx`]) and those of eight bits ([`int8`](super::int8)) have orders of
+//! their own. Packing reads the matrix
+//! once, all threads side by side, a cache line of each row at a time, and there is one copy: what was packed can be
+//! [unpacked](PackedLinear::unpack).
+
+use std::sync::Arc;
+
+use super::activation::Activation;
+use super::amx::{self, detect};
+use super::bf16::dot_product::Bf16DotProduct;
+use super::bf16::tiles::Form;
+use super::bf16::weights::TileWeights;
+use super::features::tile_form;
+use super::float::matrices::{Matrices, Order};
+use super::float::panels::{Bf16Pair, Element, cut};
+use super::float::rows::{Columns, RowMajor, transposed};
+use super::int8;
+use super::int8::matrix::Int8Matrix;
+use super::int8::panels::Int8Panels;
+use super::pages::Pages;
+use super::schedule::{Layer, few_rows, nearest_block, rows_of_block};
+use super::simd::arch::{REGISTERS, panel_width};
+use crate::precision::Precision;
+
+/// The weights and the bias of a dense layer (or of several side by side that share their input),
+/// packed for [`linear`](super::linear::linear). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PackedLinear(Arc<Packed>);
+
+#[derive(Debug)]
+struct Packed {
+    panels: Panels,
+    /// Padded with zeros to whole panels.
+    bias: Vec<f32>,
+    input: usize,
+    output: usize,
+    width: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Panels {
+    Float32(Pages<f32>),
+    Bfloat16(Pages<Bf16Pair>),
+    /// Of any precision, for a matrix unit; of bfloat16 also for the instruction that multiplies it.
+    Tiles(TileWeights),
+    Int8(Int8Panels),
+}
+
+impl PackedLinear {
+    /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
+    /// one behind the other.
+    ///
+    /// Matrices of more than [`Int8Matrix::MAX_INPUTS`] stay in float32 where eight bits are asked
+    /// for: their sums would not fit 32 bits.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in `input`, or a bias does not fit its matrix.
+    #[must_use]
+    pub fn pack(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
+        Self::pack_matrices(Matrices::new(layers, Order::ByInput), precision)
+    }
+
+    /// As [`pack`](Self::pack), of matrices `[output, input]`, row-major, as PyTorch's checkpoints have them.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack`](Self::pack).
+    #[must_use]
+    pub fn pack_by_output(layers: &[(&[f32], &[f32])], precision: Precision) -> Self {
+        Self::pack_matrices(Matrices::new(layers, Order::ByOutput), precision)
+    }
+
+    fn pack_matrices(matrices: Matrices<'_>, precision: Precision) -> Self {
+        let input = matrices.input();
+        if let Some(form) = tile_form(precision) {
+            let panels = Panels::Tiles(TileWeights::pack(matrices, form));
+            return Self::assemble(panels, matrices.biases(), input, TileWeights::width());
+        }
+        let width = panel_width();
+        let panels = match precision {
+            Precision::Int8 if (1..=Int8Matrix::MAX_INPUTS).contains(&input) => {
+                return Self::quantize(matrices);
+            }
+            // Float16 is for tensors: packed it loses nothing.
+            Precision::Float32 | Precision::Float16 | Precision::Int8 => {
+                Panels::Float32(cut(matrices, width, width))
+            }
+            Precision::Bfloat16 => Panels::Bfloat16(cut(matrices, width, width / REGISTERS)),
+        };
+        Self::assemble(panels, matrices.biases(), input, width)
+    }
+
+    fn quantize(matrices: Matrices<'_>) -> Self {
+        let quantized: Vec<(Int8Matrix, &[f32])> = matrices
+            .layers()
+            .iter()
+            .map(|(weight, bias)| {
+                let matrix = match matrices.order() {
+                    Order::ByInput => Int8Matrix::quantize_transposed(weight, bias.len()),
+                    Order::ByOutput => Int8Matrix::quantize(weight, matrices.input()),
+                };
+                (matrix, *bias)
+            })
+            .collect();
+        let layers: Vec<(&Int8Matrix, &[f32])> = quantized
+            .iter()
+            .map(|(matrix, bias)| (matrix, *bias))
+            .collect();
+        Self::pack_int8(&layers)
+    }
+
+    /// Packs matrices that are quantised already, each with its bias; their outputs come one behind
+    /// the other.
+    ///
+    /// # Panics
+    ///
+    /// When the matrices differ in `input` or have more than [`Int8Matrix::MAX_INPUTS`], or a bias does not fit its
+    /// matrix.
+    #[must_use]
+    pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
+        let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
+        assert!(input <= Int8Matrix::MAX_INPUTS, "sums of 32 bits");
+        for (matrix, bias) in layers {
+            assert_eq!(
+                (matrix.input(), matrix.scales().len()),
+                (input, bias.len()),
+                "a matrix and its bias"
+            );
+        }
+        let matrices: Vec<&Int8Matrix> = layers.iter().map(|(matrix, _)| *matrix).collect();
+        let biases = layers.iter().map(|(_, bias)| *bias);
+        if detect::wanted() {
+            let panels = Panels::Tiles(TileWeights::pack_int8(&matrices, input));
+            return Self::assemble(panels, biases, input, TileWeights::width());
+        }
+        let panels = Int8Panels::pack(&matrices, input);
+        let width = panels.width();
+        Self::assemble(Panels::Int8(panels), biases, input, width)
+    }
+
+    fn assemble<'a>(
+        panels: Panels,
+        biases: impl Iterator<Item = &'a [f32]>,
+        input: usize,
+        width: usize,
+    ) -> Self {
+        let mut bias: Vec<f32> = biases.flatten().copied().collect();
+        let output = bias.len();
+        bias.resize(output.next_multiple_of(width), 0.0);
+        Self(Arc::new(Packed {
+            panels,
+            bias,
+            input,
+            output,
+            width,
+        }))
+    }
+
+    /// In which numbers the weights are kept.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match &self.0.panels {
+            Panels::Float32(_) => Precision::Float32,
+            Panels::Bfloat16(_) => Precision::Bfloat16,
+            Panels::Tiles(tiles) => tiles.precision(),
+            Panels::Int8(_) => Precision::Int8,
+        }
+    }
+
+    /// Width of the rows that go in.
+    #[must_use]
+    pub fn input(&self) -> usize {
+        self.0.input
+    }
+
+    /// Width of the rows that come out.
+    #[must_use]
+    pub fn output(&self) -> usize {
+        self.0.output
+    }
+
+    /// The weights, `[input, output]` row-major, and the bias, as they are after rounding: those kept
+    /// as float32 come back to the bit, or, packed for a matrix unit, within `2^-17` of themselves.
+    #[must_use]
+    pub fn unpack(&self) -> (Vec<f32>, Vec<f32>) {
+        let weights = match &self.0.panels {
+            Panels::Float32(panels) => self.join(panels),
+            Panels::Bfloat16(panels) => self.join(panels),
+            Panels::Tiles(tiles) => tiles.unpack(),
+            Panels::Int8(panels) => panels.unpack(self.0.output),
+        };
+        (weights, self.0.bias[..self.0.output].to_vec())
+    }
+
+    fn join<E: Element>(&self, panels: &[E]) -> Vec<f32> {
+        let Packed {
+            input,
+            output,
+            width,
+            ..
+        } = *self.0;
+        let mut weights = vec![0.0; input * output];
+        let mut floats = vec![0.0; width];
+        let in_row = panels.len() / (input * output.div_ceil(width)).max(1);
+        for (index, row) in panels.chunks_exact(in_row.max(1)).enumerate() {
+            let (panel, depth) = (index / input, index % input);
+            E::widen(row, &mut floats);
+            let place = &mut weights[depth * output + panel * width..];
+            let count = width.min(output - panel * width);
+            place[..count].copy_from_slice(&floats[..count]);
+        }
+        weights
+    }
+
+    /// What the packed weights take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.0.panels {
+            Panels::Float32(panels) => size_of_val(&**panels),
+            Panels::Bfloat16(panels) => size_of_val(&**panels),
+            Panels::Tiles(tiles) => tiles.bytes(),
+            Panels::Int8(panels) => panels.bytes(),
+        }
+    }
+
+    /// The layer but for its weights.
+    pub(super) fn layer(&self, activation: Activation) -> Layer<'_> {
+        Layer {
+            input: self.0.input,
+            output: self.0.output,
+            width: self.0.width,
+            bias: &self.0.bias,
+            activation,
+        }
+    }
+
+    pub(super) fn panels(&self) -> &Panels {
+        &self.0.panels
+    }
+}
+
+/// Rows that are wanted in a block that passes through several layers: what they make of it, up to 12 KiB a row, stays for the most
+/// part in a second-level cache of a mebibyte.
+const ROWS_OF_LAYERS: usize = 48;
+
+/// `activation(input * weights + bias)`.
+///
+/// `input` holds rows of [`PackedLinear::input`] floats and `output` as many rows of
+/// [`PackedLinear::output`].
+///
+/// # Panics
+///
+/// When the slices do not hold the same number of whole rows.
+pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, output: &mut [f32]) {
+    let rows = rows_of(input, weights.input());
+    assert_eq!(rows, rows_of(output, weights.output()), "rows in and out");
+    if rows == 0 {
+        return;
+    }
+    let layer = weights.layer(activation);
+    match weights.panels() {
+        Panels::Tiles(tiles) => match bf16_dot_product(tiles) {
+            Some(dot) => dot.linear(input, rows, tiles.tiles(), layer, output),
+            None => amx::linear::linear(input, rows, tiles, layer, output),
+        },
+        Panels::Int8(panels) => int8::linear::linear(input, panels, layer, output),
+        Panels::Float32(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply(RowMajor(input), rows, &**panels, output),
+    }
+}
+
+/// As [`linear`], of a block of rows that is not shared out: by this thread alone.
+pub(super) fn linear_of_block(
+    input: &[f32],
+    weights: &PackedLinear,
+    activation: Activation,
+    output: &mut [f32],
+) {
+    let layer = weights.layer(activation);
+    let rows = 0..rows_of(output, layer.output);
+    let input_rows = RowMajor(input);
+    match weights.panels() {
+        Panels::Tiles(tiles) => match bf16_dot_product(tiles) {
+            Some(dot) => dot.linear_of_block(input, tiles.tiles(), layer, output),
+            None => amx::linear::linear_of_block(input, tiles, layer, output),
+        },
+        Panels::Int8(panels) => int8::linear::linear_of_block(input, panels, layer, output),
+        Panels::Float32(panels) => layer.multiply_block(input_rows, rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply_block(input_rows, rows, &**panels, output),
+    }
+}
+
+/// Rows of a block, where several layers with such weights follow each other block by block; `None` where these are few
+/// rows, of which every layer is better shared out by its weights.
+pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usize> {
+    match weights.panels() {
+        Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => {
+            amx::linear::rows_of_blocks(rows)
+        }
+        _ if few_rows(rows) => None,
+        _ => Some(rows_of_block(rows, ROWS_OF_LAYERS)),
+    }
+}
+
+/// Rows that are wanted in a block that passes through several layers with such weights.
+pub(super) fn rows_of_layers(weights: &PackedLinear) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => amx::linear::ROWS_OF_LAYERS,
+        _ => ROWS_OF_LAYERS,
+    }
+}
+
+/// Rows of a block, where some rows pass through several layers with such weights on one thread.
+pub(super) fn block_of_layers(weights: &PackedLinear, rows: usize) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => {
+            amx::linear::block_of_layers(rows)
+        }
+        _ => nearest_block(rows, ROWS_OF_LAYERS),
+    }
+}
+
+/// `columns^T * weights + bias`, for an input that lies transposed, `[PackedLinear::input][row]`: `output`
+/// holds the rows.
+///
+/// # Panics
+///
+/// When the slices do not fit each other.
+pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output: &mut [f32]) {
+    let rows = rows_of(output, weights.output());
+    assert_eq!(columns.len(), rows * weights.input(), "rows in and out");
+    if rows == 0 {
+        return;
+    }
+    let input = Columns {
+        values: columns,
+        count: rows,
+    };
+    let layer = weights.layer(Activation::Identity);
+    match weights.panels() {
+        Panels::Float32(panels) => layer.multiply(input, rows, &**panels, output),
+        Panels::Bfloat16(panels) => layer.multiply(input, rows, &**panels, output),
+        // These convert rows on the way into tiles of their own.
+        Panels::Tiles(_) | Panels::Int8(_) => {
+            let input = transposed(columns, rows);
+            linear(&input, weights, Activation::Identity, output);
+        }
+    }
+}
+
+fn rows_of(values: &[f32], width: usize) -> usize {
+    assert_eq!(values.len() % width.max(1), 0, "whole rows");
+    values.len() / width.max(1)
+}
+
+/// The dot product of bfloat16, if it is to multiply these weights.
+fn bf16_dot_product(weights: &TileWeights) -> Option<Bf16DotProduct> {
+    match weights.form() {
+        Some(Form::Single) if !detect::wanted() => Bf16DotProduct::fast(),
+        _ => None,
+    }
+}

@@ -1,0 +1,144 @@
+//! Networks whose weights and activations have sixteen bits, and what of them stays in float32.
+//!
+//! burn 0.21 sums products of float16 and bfloat16 in float32 (`MatmulElems::from_globals` in
+//! cubek-matmul), and sums and means of them too (`ReduceOperationConfig::precision` in
+//! cubek-reduce); what it stores in between has sixteen bits again. That is enough between layers,
+//! and too little inside three operations, which widen what goes in and round once at the end:
+//!
+//! - Normalisation: the squares of what was centred pass float16's 65,504 from 256 on, and in
+//!   bfloat16 the mean that is taken off has 8 bits. The addition before it is widened as well, and
+//!   scale and shift are parameters of float32.
+//! - GELU: burn's shaders write erf as a polynomial in the numbers that it is given.
+//! - Softmax: scores of sixteen bits are widened before the position bias, which is float32, is
+//!   added; the weights are rounded when they are whole.
+//!
+//! A sentence vector is pooled and scaled in float32 from the last hidden states.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, FloatDType, Tensor};
+
+use crate::precision::Precision;
+
+/// Float32, and what the device supports beside it.
+pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
+    let sixteen_bits = [
+        (Precision::Float16, DType::F16),
+        (Precision::Bfloat16, DType::BF16),
+    ];
+    let supported = sixteen_bits
+        .into_iter()
+        .filter(|(_, dtype)| B::supports_dtype(device, *dtype))
+        .map(|(precision, _)| precision);
+    std::iter::once(Precision::Float32)
+        .chain(supported)
+        .collect()
+}
+
+/// In float32 what has sixteen bits; all else as it is.
+#[must_use]
+pub fn upcast<B: Backend, const D: usize>(values: Tensor<B, D>) -> Tensor<B, D> {
+    match values.dtype() {
+        DType::F16 | DType::BF16 => values.cast(FloatDType::F32),
+        _ => values,
+    }
+}
+
+/// Computes in float32 on what has sixteen bits, and rounds the result to as many.
+pub(crate) fn in_float32<B: Backend, const D: usize>(
+    values: Tensor<B, D>,
+    compute: impl FnOnce(Tensor<B, D>) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    let dtype = values.dtype();
+    compute(upcast(values)).cast(dtype)
+}
+
+/// The default bodies, which graphics processors use, with tensors of sixteen bits on the processor.
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::{Distribution, Tolerance};
+    use burn_flex::Flex;
+
+    use super::*;
+    use crate::cpu::Activation;
+    use crate::reference;
+    use crate::weights::{LayerNormWeights, LinearWeights};
+
+    type Rows = Tensor<Flex, 2>;
+
+    /// Numbers of sixteen bits, some so large that their squares are no float16.
+    fn numbers(shape: [usize; 2], scale: f64, dtype: FloatDType) -> Rows {
+        let numbers = Rows::random(shape, Distribution::Normal(0.0, scale), &Default::default());
+        numbers.cast(dtype)
+    }
+
+    /// The operation rounds once, at its end: as `expected` rounded, but for the neighbour when a
+    /// float32 lies between two.
+    #[track_caller]
+    fn assert_rounded_once(actual: &Rows, expected: Rows, dtype: FloatDType) {
+        assert_eq!(FloatDType::from(actual.dtype()), dtype);
+        // Half of the last of 11 and of 8 bits, and a little.
+        let relative = if dtype == FloatDType::F16 { 5e-4 } else { 4e-3 };
+        let tolerance = Tolerance::<f32>::relative(relative * 1.01).set_absolute(1e-4);
+        upcast(actual.clone())
+            .into_data()
+            .assert_approx_eq(&expected.into_data(), tolerance);
+    }
+
+    #[test]
+    fn normalisation_and_gelu_round_once() {
+        for dtype in [FloatDType::F16, FloatDType::BF16] {
+            let [values, residual] = [300.0, 40.0].map(|scale| numbers([7, 33], scale, dtype));
+            let norm = LayerNormWeights {
+                gamma: Tensor::random([33], Distribution::Normal(1.0, 0.3), &Default::default()),
+                beta: Tensor::random([33], Distribution::Normal(0.0, 0.3), &Default::default()),
+                epsilon: 1e-5,
+            };
+            let exact = reference::add_layer_norm(
+                upcast(values.clone()),
+                upcast(residual.clone()),
+                norm.clone(),
+            );
+            let rounded = reference::add_layer_norm(values, residual, norm);
+            assert_rounded_once(&rounded, exact, dtype);
+
+            let values = numbers([7, 33], 2.0, dtype);
+            let exact = reference::exact_gelu(upcast(values.clone()));
+            assert_rounded_once(&reference::exact_gelu(values), exact, dtype);
+        }
+    }
+
+    #[test]
+    fn a_dense_layer_gives_what_it_takes() {
+        for dtype in [FloatDType::F16, FloatDType::BF16] {
+            let input = numbers([5, 16], 1.0, dtype);
+            let weight = numbers([16, 9], 1.0, dtype);
+            let bias = numbers([1, 9], 1.0, dtype).squeeze_dim::<1>(0);
+            let layer = |weight, bias| LinearWeights::Unpacked { weight, bias };
+            let exact = reference::linear(
+                upcast(input.clone()),
+                layer(upcast(weight.clone()), upcast(bias.clone())),
+                Activation::Identity,
+            );
+            let rounded = reference::linear(input, layer(weight, bias), Activation::Identity);
+            assert_eq!(FloatDType::from(rounded.dtype()), dtype);
+            // Rounded behind the product and behind the bias; both are below 16 here.
+            let step = if dtype == FloatDType::F16 {
+                8e-3
+            } else {
+                6.3e-2
+            };
+            upcast(rounded)
+                .into_data()
+                .assert_approx_eq(&exact.into_data(), Tolerance::<f32>::absolute(2.0 * step));
+        }
+    }
+
+    #[test]
+    fn other_numbers_stay_as_they_are() {
+        let device = Default::default();
+        let single = Tensor::<Flex, 1>::from_data([1.0f32, 2.5], &device);
+        assert_eq!(upcast(single.clone()).dtype(), DType::F32);
+        let double = single.cast(FloatDType::F64);
+        assert_eq!(upcast(double).dtype(), DType::F64);
+    }
+}
