@@ -47,7 +47,7 @@ fn version() -> Version {
 )]
 pub struct Cli {
     /// Print errors only, without progress and notes.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 900)]
     pub quiet: bool,
     /// The model and its device.
     #[command(flatten)]

@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_number_of_rows_is_refused((width, values) in matrix(), wrong in 0u64..u64::MAX / 2) {
+    fn a_wrong_number_of_rows_is_refused((width, values) in matrix(), wrong in 0u64..1 << 40) {
         let rows = (values.len() / width) as u64;
         prop_assume!(wrong != rows);
         for format in [VectorFormat::Npy, VectorFormat::Safetensors] {
@@ -241,7 +241,7 @@ fn problems_name_the_file_and_the_place() {
         (
             "a.jsonl",
             b"{\"embedding\":[1.0]}\n{\"embedding\":[1.0,2.0]}\n",
-            "line 2: 2 values where the first line has 1",
+            "line 2: 2 values, but the first line has 1",
         ),
         (
             "b.jsonl",
