@@ -51,7 +51,8 @@ pub(crate) fn in_float32<B: Backend, const D: usize>(
 }
 
 /// The reference implementations, which GPUs use, with half-precision tensors on the CPU.
-#[cfg(all(test, feature = "cpu"))]
+#[cfg(test)]
+#[cfg(feature = "cpu")]
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;

@@ -31,7 +31,8 @@ fn parts<B: Backend, const D: usize>(values: Tensor<B, D>) -> [Tensor<B, D>; 2] 
     [high, low]
 }
 
-#[cfg(all(test, feature = "cpu"))]
+#[cfg(test)]
+#[cfg(feature = "cpu")]
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;
