@@ -206,7 +206,7 @@ impl PackedLinear {
         let in_row = panels.len() / (input * output.div_ceil(width)).max(1);
         for (index, row) in panels.chunks_exact(in_row.max(1)).enumerate() {
             let (panel, depth) = (index / input, index % input);
-            E::widen(row, &mut floats);
+            E::upcast(row, &mut floats);
             let place = &mut weights[depth * output + panel * width..];
             let count = width.min(output - panel * width);
             place[..count].copy_from_slice(&floats[..count]);

@@ -54,7 +54,7 @@ impl<'a> Prefetch<'a> {
             return;
         }
         if let Some((first, rest)) = self.rest.split_at_checked(self.bytes) {
-            request(first);
+            prefetch(first);
             self.rest = rest;
         }
         self.wait = self.every - 1;
@@ -65,7 +65,7 @@ impl<'a> Prefetch<'a> {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code, reason = "the instruction takes a pointer")]
-pub(super) fn request(bytes: &[u8]) {
+pub(super) fn prefetch(bytes: &[u8]) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
     /// Bytes of a cache line.
@@ -79,7 +79,7 @@ pub(super) fn request(bytes: &[u8]) {
 /// No software prefetch on other processors: the instruction is not in stable Rust.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn request(_: &[u8]) {}
+pub(super) fn prefetch(_: &[u8]) {}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ pub(in crate::cpu) struct Conversion<'a> {
     pub(in crate::cpu) depth: usize,
     pub(in crate::cpu) tiles: &'a mut [Tile],
     /// The parameters of every row, which it sets.
-    pub(in crate::cpu) steps: &'a mut [QuantizationParameters],
+    pub(in crate::cpu) parameters: &'a mut [QuantizationParameters],
 }
 
 impl Vectorized for Conversion<'_> {
@@ -28,11 +28,11 @@ impl Vectorized for Conversion<'_> {
                 *tile.bytes_mut(missing) = [0; ROW_BYTES];
             }
         }
-        for (row, (values, steps)) in rows.zip(self.steps).enumerate() {
-            *steps = QuantizationParameters::of(simd, values);
+        for (row, (values, parameters)) in rows.zip(self.parameters).enumerate() {
+            *parameters = QuantizationParameters::of(simd, values);
             for (tile, values) in self.tiles.iter_mut().zip(values.chunks(ROW_BYTES)) {
                 let bytes = tile.bytes_mut(row);
-                steps.unsigned(values, bytes);
+                parameters.unsigned(values, bytes);
                 bytes[values.len()..].fill(0);
             }
         }
@@ -43,7 +43,7 @@ impl Vectorized for Conversion<'_> {
 pub(in crate::cpu) struct Scaling<'a> {
     scales: &'a [f32; WIDTH],
     weight_sums: &'a [i32; WIDTH],
-    steps: &'a [QuantizationParameters],
+    parameters: &'a [QuantizationParameters],
 }
 
 impl<'a> Scaling<'a> {
@@ -51,25 +51,25 @@ impl<'a> Scaling<'a> {
     pub(in crate::cpu) fn new(
         columns: &'a Columns,
         panel: usize,
-        steps: &'a [QuantizationParameters],
+        parameters: &'a [QuantizationParameters],
     ) -> Self {
         Self {
             scales: &columns.scales.as_chunks().0[panel],
             weight_sums: &columns.weight_sums.as_chunks().0[panel],
-            steps,
+            parameters,
         }
     }
 
     /// Dequantizes the sums of one row, and adds the bias.
     #[inline(always)]
     pub(in crate::cpu) fn apply(&self, row: usize, sums: &mut [f32; WIDTH], bias: &[f32; WIDTH]) {
-        let steps = self.steps[row];
+        let parameters = self.parameters[row];
         let whole: [i32; WIDTH] = bytemuck::cast(*sums);
         let columns = self.scales.iter().zip(self.weight_sums).zip(bias);
         for ((value, sum), ((scale, weight_sum), bias)) in sums.iter_mut().zip(whole).zip(columns) {
             // Puts the zero point back; that of a row that is not finite may be any number.
-            let sum = sum.wrapping_add(steps.zero_point().wrapping_mul(*weight_sum));
-            *value = scaled(sum as f32, *scale, steps.scale(), *bias);
+            let sum = sum.wrapping_add(parameters.zero_point().wrapping_mul(*weight_sum));
+            *value = scaled(sum as f32, *scale, parameters.scale(), *bias);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::multiply::{Multiply, Pass, Sums, steps_of};
 use crate::cpu::bf16::tiles::{DEPTH, Form, PAIR, ROW_BYTES, SIDE, Tile, TileFormat};
-use crate::cpu::simd::bf16::widen;
+use crate::cpu::simd::bf16::upcast;
 
 /// Multiplies without AMX.
 pub(super) struct Emulated;
@@ -10,16 +10,16 @@ pub(super) struct Emulated;
 impl Multiply for Emulated {
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         _: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
-        let parts = numbers.parts();
+        let steps = steps_of(format, input, weights);
+        let parts = format.parts();
         // Which half of the input multiplies which half of the weights, in the order of the loops.
-        let products: &[(usize, usize)] = match numbers {
+        let products: &[(usize, usize)] = match format {
             TileFormat::Bfloat16(Form::Single) => &[(0, 0)],
             TileFormat::Bfloat16(Form::Split) => &[(1, 0), (0, 0), (0, 1)],
             TileFormat::Bytes => return multiply_bytes(input, weights, sums),
@@ -74,13 +74,13 @@ fn add_byte_product(left: &Tile, right: &Tile, sums: &mut [[i32; SIDE]; SIDE]) {
 /// as 0.
 fn add_product(left: &Tile, right: &Tile, sums: &mut [[f32; SIDE]; SIDE]) {
     for (row, sums) in sums.iter_mut().enumerate() {
-        let left = left.row(row).map(|half| flushed(widen(half)));
+        let left = left.row(row).map(|half| flushed(upcast(half)));
         for (column, sum) in sums.iter_mut().enumerate() {
             let mut halves = [0.0; 2];
             for depth in 0..DEPTH {
                 let weight = right.row(depth / 2)[2 * column + depth % 2];
                 let half = &mut halves[depth % 2];
-                *half = flushed(left[depth].mul_add(flushed(widen(weight)), *half));
+                *half = flushed(left[depth].mul_add(flushed(upcast(weight)), *half));
             }
             *sum = flushed(*sum + flushed(halves[0] + halves[1]));
         }

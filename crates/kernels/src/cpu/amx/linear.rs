@@ -93,16 +93,16 @@ impl Tiled<'_> {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
         let rows = input.len() / depth;
-        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        let mut parameters = vec![QuantizationParameters::ZERO; rows];
         with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             let groups = tiles.chunks_exact_mut(of_rows);
-            let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
-            for (tiles, (input, steps)) in groups.zip(rows) {
-                self.convert(input, tiles, steps);
+            let rows = input.chunks(SIDE * depth).zip(parameters.chunks_mut(SIDE));
+            for (tiles, (input, parameters)) in groups.zip(rows) {
+                self.convert(input, tiles, parameters);
             }
             let panels = 0..self.layer.panels();
             let mut output: Vec<_> = output.chunks_exact_mut(self.layer.output).collect();
-            self.multiply(tiles, &steps, panels, &mut output);
+            self.multiply(tiles, &parameters, panels, &mut output);
         });
     }
 
@@ -110,24 +110,24 @@ impl Tiled<'_> {
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
-        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        let mut parameters = vec![QuantizationParameters::ZERO; rows];
         with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
-                .zip(steps.par_chunks_mut(SIDE))
-                .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
-            let (tiles, steps) = (&*tiles, steps.as_slice());
+                .zip(parameters.par_chunks_mut(SIDE))
+                .for_each(|((tiles, input), parameters)| self.convert(input, tiles, parameters));
+            let (tiles, parameters) = (&*tiles, parameters.as_slice());
             schedule::by_panels(self.layer, output, |panels, _, output| {
-                self.multiply(tiles, steps, panels, output);
+                self.multiply(tiles, parameters, panels, output);
             });
         });
     }
 
     /// Converts up to 16 rows of the input to tiles, with their quantization parameters if the weights are int8.
-    fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [QuantizationParameters]) {
+    fn convert(self, input: &[f32], tiles: &mut [Tile], parameters: &mut [QuantizationParameters]) {
         let depth = self.layer.input;
-        match self.weights.numbers() {
+        match self.weights.format() {
             TileFormat::Bfloat16(form) => dispatch(Conversion {
                 input,
                 depth,
@@ -138,27 +138,27 @@ impl Tiled<'_> {
                 input,
                 depth,
                 tiles,
-                steps,
+                parameters,
             }),
         }
     }
 
-    /// The product of the tiles of `steps.len()` rows with some panels; `output` has only the columns of these panels.
+    /// The product of the tiles of `parameters.len()` rows with some panels; `output` has only the columns of these panels.
     fn multiply(
         self,
         tiles: &[Tile],
-        steps: &[QuantizationParameters],
+        parameters: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        with_unit(|unit| self.multiply_by(unit, tiles, steps, panels, output));
+        with_unit(|unit| self.multiply_by(unit, tiles, parameters, panels, output));
     }
 
     fn multiply_by(
         self,
         unit: &mut dyn Multiply,
         tiles: &[Tile],
-        steps: &[QuantizationParameters],
+        parameters: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
@@ -172,15 +172,15 @@ impl Tiled<'_> {
             } else {
                 Pass::Later
             };
-            unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
+            unit.multiply(self.weights.format(), pass, &input, weights, sums);
         };
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
-            let rows = pair * WIDTH..steps.len().min((pair + 1) * WIDTH);
-            let steps = &steps[rows.clone()];
+            let rows = pair * WIDTH..parameters.len().min((pair + 1) * WIDTH);
+            let parameters = &parameters[rows.clone()];
             dispatch(Finish {
                 sums,
                 scaling: (self.weights.columns())
-                    .map(|columns| Scaling::new(columns, panel, steps)),
+                    .map(|columns| Scaling::new(columns, panel, parameters)),
                 bias: &self.layer.bias.as_chunks().0[panel],
                 activation: self.layer.activation,
                 output: &mut output[rows],
@@ -189,7 +189,7 @@ impl Tiled<'_> {
         };
         one_behind(
             unit,
-            blocks(panels, steps.len().div_ceil(SIDE)),
+            blocks(panels, parameters.len().div_ceil(SIDE)),
             multiply,
             follow,
         );
@@ -216,7 +216,7 @@ impl Vectorized for Conversion<'_> {
             }
         }
         for (row, values) in rows.enumerate() {
-            self.form.put(values, self.tiles, row);
+            self.form.write(values, self.tiles, row);
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) trait Multiply {
     /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
@@ -51,12 +51,12 @@ pub(super) trait Multiply {
 /// # Panics
 ///
 /// See [`Multiply::multiply`].
-pub(super) fn steps_of(numbers: TileFormat, input: &[&[Tile]], weights: &[Tile]) -> usize {
+pub(super) fn steps_of(format: TileFormat, input: &[&[Tile]], weights: &[Tile]) -> usize {
     assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
-    let steps = input[0].len() / numbers.parts();
-    assert_eq!(weights.len(), numbers.tiles_of_panel(steps), "whole steps");
+    let steps = input[0].len() / format.parts();
+    assert_eq!(weights.len(), format.tiles_of_panel(steps), "whole steps");
     for tiles in input {
-        assert_eq!(tiles.len(), steps * numbers.parts(), "the depth of both");
+        assert_eq!(tiles.len(), steps * format.parts(), "the depth of both");
     }
     steps
 }

@@ -17,7 +17,7 @@ pub(in crate::cpu) fn with_tile_products(work: impl RoundedWork) {
 fn over_tiles(work: impl RoundedWork, unit: &mut dyn Multiply) {
     // Processors with AMX round fast, even where their dot product is slow.
     match Bf16DotProduct::detect() {
-        Some(vectors) => vectors.vectorize(With(work, OverTiles(unit, vectors))),
+        Some(dot_product) => dot_product.vectorize(With(work, OverTiles(unit, dot_product))),
         None => dispatch(With(work, OverTiles(unit, Plain))),
     }
 }
@@ -64,8 +64,8 @@ impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, steps);
             let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
-            let (numbers, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
-            unit.multiply(numbers, pass, &input, weights, sums);
+            let (format, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
+            unit.multiply(format, pass, &input, weights, sums);
         };
         let panels_of_rows = panels.len() / (PAIR * steps);
         let (lines, _) = sums.as_chunks_mut::<WIDTH>();

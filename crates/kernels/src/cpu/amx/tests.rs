@@ -9,7 +9,7 @@ use crate::cpu::bf16::tiles::Form;
 use crate::cpu::bf16::weights::TileWeights;
 use crate::cpu::float::matrices::{Matrices, Order};
 use crate::cpu::schedule::Layer;
-use crate::cpu::simd::bf16::{nearest, split, widen};
+use crate::cpu::simd::bf16::{nearest, split, upcast};
 use crate::cpu::tests::{numbers, reference_linear};
 
 /// One layer with a random matrix and bias, and its input.
@@ -78,16 +78,16 @@ pub(super) fn run_block(
 }
 
 /// Rounded weights by the bfloat16 dot product, if the processor has it.
-pub(super) fn run_by_vectors(
+pub(super) fn run_by_dot_product(
     input: &[f32],
     weights: &TileWeights,
     bias: &[f32],
     activation: Activation,
 ) -> Option<Vec<f32>> {
-    let vectors = Bf16DotProduct::detect()?;
+    let dot_product = Bf16DotProduct::detect()?;
     let work =
         |input: &[f32], rows, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
-            vectors.linear(input, rows, weights.tiles(), layer, output);
+            dot_product.linear(input, rows, weights.tiles(), layer, output);
         };
     Some(run_with(work, input, weights, bias, activation))
 }
@@ -182,7 +182,7 @@ proptest! {
             .flat_map(|(left, right)| left.iter().chain(right).copied())
             .collect();
         let rounded = pack(&layers, Form::Single);
-        let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
+        let nearest: Vec<f32> = joined.iter().map(|value| upcast(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
         let split = pack(&layers, Form::Split);
         prop_assert_eq!(split.bytes(), 2 * rounded.bytes());
@@ -276,7 +276,7 @@ fn what_is_not_finite_stays_so() {
         let weights = pack(&[(&[1.0, 1.0], &[0.0])], form);
         let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
         let by_vectors = match form {
-            Form::Single => run_by_vectors(&input, &weights, &[0.0], Activation::Identity),
+            Form::Single => run_by_dot_product(&input, &weights, &[0.0], Activation::Identity),
             Form::Split => None,
         };
         let over_tiles = run(&input, &weights, &[0.0], Activation::Identity);
@@ -305,7 +305,7 @@ fn weights_that_are_not_finite_stay_so() {
 #[test]
 fn a_number_is_split_into_the_nearest_two() {
     let joined = |value: f32| {
-        let [high, low] = split(value).map(widen);
+        let [high, low] = split(value).map(upcast);
         (high, low)
     };
     assert_eq!(joined(1.0), (1.0, 0.0));

@@ -104,13 +104,13 @@ impl Drop for Unit {
 impl Multiply for Unit {
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
+        let steps = steps_of(format, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
@@ -125,7 +125,7 @@ impl Multiply for Unit {
                 }
             };
         }
-        let product = match (numbers, input.len()) {
+        let product = match (format, input.len()) {
             (TileFormat::Bfloat16(Form::Single), 1) => of_pass!(one_single),
             (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
             (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),

@@ -80,7 +80,7 @@ impl Bf16DotProduct {
     fn panels(self, tiles: &[Tile]) -> TilePanels<'_> {
         TilePanels {
             tiles: Rounded::wrap_slice(tiles),
-            vectors: self,
+            dot_product: self,
         }
     }
 
@@ -209,7 +209,7 @@ impl Bf16DotProduct {
 #[derive(Clone, Copy)]
 struct TilePanels<'a> {
     tiles: &'a [Rounded],
-    vectors: Bf16DotProduct,
+    dot_product: Bf16DotProduct,
 }
 
 impl Panelled for TilePanels<'_> {
@@ -220,11 +220,11 @@ impl Panelled for TilePanels<'_> {
     }
 
     fn instructions(self) -> Bf16DotProduct {
-        self.vectors
+        self.dot_product
     }
 
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output {
-        self.vectors.vectorize(work)
+        self.dot_product.vectorize(work)
     }
 }
 
@@ -237,7 +237,7 @@ impl Group for RoundedPair {
     const SIZE: usize = 2;
 
     #[inline(always)]
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
         let in_row = rows.depth.div_ceil(Self::SIZE);
         for start in (0..in_row).step_by(SIDE) {
             let mut pairs = [[0u32; SIDE]; MOST_ROWS];
@@ -281,7 +281,7 @@ impl PanelPart for Rounded {
 
     #[inline(always)]
     fn add_products<S: Simd, const ROWS: usize>(
-        vectors: Bf16DotProduct,
+        dot_product: Bf16DotProduct,
         _: S,
         panel: &[Self],
         groups: &[[RoundedPair; ROWS]],
@@ -305,7 +305,7 @@ impl PanelPart for Rounded {
                 let weights: [__m512i; PAIR] =
                     tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
                 for (sums, pair) in registers.iter_mut().zip(group) {
-                    vectors.add_products(sums, pair.0, weights);
+                    dot_product.add_products(sums, pair.0, weights);
                 }
             }
         }
@@ -338,7 +338,7 @@ mod tests {
                 self.0.nearest(&self.1)
             }
         }
-        let Some(vectors) = Bf16DotProduct::detect() else {
+        let Some(dot_product) = Bf16DotProduct::detect() else {
             skipped("the instruction rounds to the nearest", "AVX512-BF16");
             return;
         };
@@ -357,7 +357,7 @@ mod tests {
                 f32::from_bits(if start % 2 == 0 { bits & !0x7fff } else { bits })
             });
             numbers[start as usize % DEPTH] = some[start as usize % some.len()];
-            let rounded = vectors.vectorize(Nearest(vectors, numbers));
+            let rounded = dot_product.vectorize(Nearest(dot_product, numbers));
             let [expected, _] = Form::Single.round(&numbers);
             for ((number, rounded), expected) in numbers.iter().zip(rounded).zip(expected) {
                 if number.is_nan() {

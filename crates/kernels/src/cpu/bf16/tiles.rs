@@ -121,7 +121,7 @@ impl Form {
 
     /// Writes these numbers to a row of tiles, and zeros after the last number.
     #[inline(always)]
-    pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
+    pub(in crate::cpu) fn write(self, values: &[f32], tiles: &mut [Tile], row: usize) {
         let steps = tiles.chunks_exact_mut(self.parts());
         for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
             let mut floats = [0.0; DEPTH];

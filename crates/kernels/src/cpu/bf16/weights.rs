@@ -10,7 +10,7 @@ use crate::cpu::int8::matrix::Int8Matrix;
 use crate::cpu::int8::panels::Columns;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
-use crate::cpu::simd::bf16::{nearest_pairs, split_pairs, widen};
+use crate::cpu::simd::bf16::{nearest_pairs, split_pairs, upcast};
 use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns.
@@ -85,7 +85,7 @@ impl TileWeights {
             let (step, depth) = (depth / DEPTH, depth % DEPTH);
             let parts = panel[step * in_step..][..in_step].chunks_exact(PAIR);
             let part = |tiles: &[Tile]| {
-                widen(tiles[column / SIDE].row(depth / 2)[column % SIDE * 2 + depth % 2])
+                upcast(tiles[column / SIDE].row(depth / 2)[column % SIDE * 2 + depth % 2])
             };
             parts.map(part).fold(-0.0, |sum, part| sum + part)
         };
@@ -124,7 +124,7 @@ impl TileWeights {
         }
     }
 
-    pub(in crate::cpu) fn numbers(&self) -> TileFormat {
+    pub(in crate::cpu) fn format(&self) -> TileFormat {
         match self.kind {
             Kind::Bfloat16(form) => TileFormat::Bfloat16(form),
             Kind::Bytes(_) => TileFormat::Bytes,
@@ -161,16 +161,16 @@ impl TileWeights {
 
     /// Tiles that 16 rows of the input become.
     pub(in crate::cpu) fn tiles_of_rows(&self) -> usize {
-        self.steps() * self.numbers().parts()
+        self.steps() * self.format().parts()
     }
 
     fn tiles_of_panel(&self) -> usize {
-        self.numbers().tiles_of_panel(self.steps())
+        self.format().tiles_of_panel(self.steps())
     }
 
     /// The depth in tiles.
     fn steps(&self) -> usize {
-        self.input.div_ceil(self.numbers().depth())
+        self.input.div_ceil(self.format().depth())
     }
 }
 

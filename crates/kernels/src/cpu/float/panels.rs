@@ -23,10 +23,10 @@ pub(in crate::cpu) trait Element: Pod + Send + Sync {
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS];
 
     /// Upcasts a panel's row to floats.
-    fn widen(row: &[Self], floats: &mut [f32]);
+    fn upcast(row: &[Self], floats: &mut [f32]);
 
     /// Rounds floats to a panel's row.
-    fn narrow(floats: &[f32], row: &mut [Self]);
+    fn round(floats: &[f32], row: &mut [Self]);
 }
 
 impl<E: Element> PanelPart for E {
@@ -68,11 +68,11 @@ impl Element for f32 {
         [registers[0], registers[1]]
     }
 
-    fn widen(row: &[Self], floats: &mut [f32]) {
+    fn upcast(row: &[Self], floats: &mut [f32]) {
         floats.copy_from_slice(row);
     }
 
-    fn narrow(floats: &[f32], row: &mut [Self]) {
+    fn round(floats: &[f32], row: &mut [Self]) {
         row.copy_from_slice(floats);
     }
 }
@@ -85,7 +85,7 @@ pub(in crate::cpu) struct Bf16Pair(u32);
 
 /// Upcasts the lower halves, and the upper halves.
 #[inline(always)]
-fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
+fn upcast_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
     let lower = simd.wrapping_dyn_shl_u32s(pairs, simd.splat_u32s(16));
     let upper = simd.and_u32s(pairs, simd.splat_u32s(UPPER_HALF));
     [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))
@@ -100,10 +100,10 @@ impl Element for Bf16Pair {
     #[inline(always)]
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS] {
         let (registers, _) = S::as_simd_u32s(Self::peel_slice(row));
-        widen_pairs(simd, registers[0])
+        upcast_pairs(simd, registers[0])
     }
 
-    fn widen(row: &[Self], floats: &mut [f32]) {
+    fn upcast(row: &[Self], floats: &mut [f32]) {
         let (first, second) = floats.split_at_mut(row.len());
         for ((pair, first), second) in row.iter().zip(first).zip(second) {
             *first = f32::from_bits(pair.0 << 16);
@@ -111,7 +111,7 @@ impl Element for Bf16Pair {
         }
     }
 
-    fn narrow(floats: &[f32], row: &mut [Self]) {
+    fn round(floats: &[f32], row: &mut [Self]) {
         let (first, second) = floats.split_at(row.len());
         for ((pair, first), second) in row.iter_mut().zip(first).zip(second) {
             *pair = Self(bfloat16(*first) >> 16 | bfloat16(*second));
@@ -141,7 +141,7 @@ pub(in crate::cpu) fn cut<E: Element>(
                 matrices.copy_block(inputs, index * width, &mut block, width);
                 let rows = rows.chunks_exact_mut(in_row);
                 for (row, floats) in rows.zip(block.chunks_exact(width)) {
-                    E::narrow(floats, row);
+                    E::round(floats, row);
                 }
             }
         });

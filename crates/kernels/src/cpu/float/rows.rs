@@ -51,14 +51,14 @@ pub(in crate::cpu) trait Group: Pod + Send + Sync {
 
     /// Packs the first `height` rows side by side, `[group][row]`. The last group of a row is filled up with 0. After the
     /// last group zeros may be written, as far as `places` goes.
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
 }
 
 impl Group for f32 {
     const SIZE: usize = 1;
 
     #[inline(always)]
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
         let mut of_tile = [&[][..]; MOST_ROWS];
         for (row, values) in of_tile[..height].iter_mut().enumerate() {
             *values = bytemuck::cast_slice(rows.row(row));
@@ -101,7 +101,7 @@ impl<G: Group> PackedRows<G> {
         for micro_panel in &packed.micro_panels {
             // Includes the places of later micro-panels, which are filled later.
             let places = &mut packed.groups[micro_panel.start..];
-            G::put(
+            G::pack(
                 simd,
                 rows.after(micro_panel.first_row),
                 micro_panel.height,

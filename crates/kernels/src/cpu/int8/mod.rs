@@ -1,7 +1,7 @@
 //! Linear layers in int8: quantized weights and inputs, exact integer sums, float32 results.
 //!
 //! Each row of the input is quantized to 256 steps between its smallest and its largest number (scale and zero point), and
-//! each output's weights to at most 255 steps about 0, such that [no two neighbours](Int8Matrix::quantize) are both large.
+//! each output's weights to at most 255 steps about 0, such that [no two neighbours](matrix::Int8Matrix::quantize) are both large.
 //! All products and sums of these are exact, so every implementation gives the same sums on every processor. The sums are
 //! then scaled ([`linear`]), and the epilogue (bias, GELU) is float32.
 //!

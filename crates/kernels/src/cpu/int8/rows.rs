@@ -88,15 +88,15 @@ impl QuantizedRows {
             });
             for (row, groups) in groups.chunks_exact_mut(in_row).take(height).enumerate() {
                 let values = &values[(first_row + row) * width..][..width];
-                let steps = QuantizationParameters::of(simd, values);
-                this.scales.push(steps.scale());
-                this.zero_points.push(steps.zero_point());
+                let parameters = QuantizationParameters::of(simd, values);
+                this.scales.push(parameters.scale());
+                this.zero_points.push(parameters.zero_point());
                 match grouping {
                     Grouping::Pairs => {
-                        steps.signed(values, bytemuck::cast_slice_mut(groups));
+                        parameters.signed(values, bytemuck::cast_slice_mut(groups));
                     }
                     Grouping::Fours => {
-                        steps.unsigned(values, bytemuck::cast_slice_mut(groups));
+                        parameters.unsigned(values, bytemuck::cast_slice_mut(groups));
                     }
                 }
             }

@@ -33,7 +33,7 @@ pub(in crate::cpu) fn nearest_pairs(one: &[f32; 16], other: &[f32; 16]) -> [u32;
 
 /// A bfloat16 as float32.
 #[inline(always)]
-pub(in crate::cpu) fn widen(half: u16) -> f32 {
+pub(in crate::cpu) fn upcast(half: u16) -> f32 {
     f32::from_bits(u32::from(half) << 16)
 }
 

@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::input::{Attention, Strided};
 use crate::cpu::float::micro_kernel::{floats, multiply};
 use crate::cpu::float::rows::{PackedRows, Rows};
-use crate::cpu::prefetch::{Prefetch, request};
+use crate::cpu::prefetch::{Prefetch, prefetch};
 use crate::cpu::simd::arch::REGISTERS;
 use crate::cpu::simd::math::exp;
 use crate::cpu::simd::reduce::{LANES, largest, total};
@@ -69,7 +69,7 @@ impl<'a> Head<'a> {
             let next = Self { head, ..*self };
             let rows = next.rows(matrix);
             for token in 0..self.length() {
-                request(bytemuck::cast_slice(rows.row(token)));
+                prefetch(bytemuck::cast_slice(rows.row(token)));
             }
         }
     }

@@ -71,8 +71,8 @@ impl RoundedWork for Rounded<'_> {
         let [of_keys, of_values] = of_panels(length, head_size);
         let (keys, tiles) = tiles.split_at_mut(of_keys);
         let (values, tiles) = tiles.split_at_mut(of_values);
-        put_keys(simd, &products, head.rows(projections.key), length, keys);
-        put_values(&products, head.rows(projections.value), length, values);
+        pack_keys(simd, &products, head.rows(projections.key), length, keys);
+        pack_values(&products, head.rows(projections.value), length, values);
         let (in_query, steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
         let lines: &mut [Line] = bytemuck::cast_slice_mut(tiles);
         let (queries, weights) = lines.split_at_mut(MOST_QUERIES * in_query);
@@ -129,7 +129,7 @@ fn line<P: RoundedProducts>(row: usize, step: usize, steps: usize) -> usize {
 
 /// Packs the keys of a sequence as the columns of panels, `head_size` deep. Columns after the last key hold any values.
 #[inline(always)]
-fn put_keys<S: Simd>(
+fn pack_keys<S: Simd>(
     simd: S,
     products: &impl RoundedProducts,
     rows: Rows<'_>,
@@ -158,7 +158,7 @@ fn put_keys<S: Simd>(
 
 /// Packs the values of a sequence in panels, `length` deep, with zeros after the last value.
 #[inline(always)]
-fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
+fn pack_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
     let steps = length.div_ceil(DEPTH);
     for key in (0..steps * DEPTH).step_by(2) {
         let [mut one, mut other] = [&[][..]; 2];

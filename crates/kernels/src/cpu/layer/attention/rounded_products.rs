@@ -7,13 +7,13 @@ use crate::cpu::bf16::rounded_rows::{RoundedWork, With};
 
 /// Does `work` with AVX512-BF16 where AMX is not used, else with AMX or its emulation.
 pub(in crate::cpu) fn with_rounded_products(work: impl RoundedWork) {
-    let vectors = if detect::wanted() {
+    let dot_product = if detect::wanted() {
         None
     } else {
         Bf16DotProduct::fast()
     };
-    if let Some(vectors) = vectors {
-        return vectors.vectorize(With(work, vectors));
+    if let Some(dot_product) = dot_product {
+        return dot_product.vectorize(With(work, dot_product));
     }
     with_tile_products(work);
 }
