@@ -2,9 +2,9 @@
 
 use clap::Parser;
 use model::{Device, SentenceEncoder};
+use program::Console;
 use train::cli::{Cli, Command};
 use train::fit::{RunContext, SAMPLE_QUERIES, Stop};
-use train::terminal::Notes;
 
 use crate::support::{
     command, device, evaluations, fit, folder, inside, repeatable, stderr, stdout, steps, succeed,
@@ -113,7 +113,7 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
     };
     let context = RunContext {
         resume: false,
-        notes: Notes::new(true),
+        notes: Console::new(true),
         dashboard: false,
         stop: Stop::default(),
         command: String::new(),

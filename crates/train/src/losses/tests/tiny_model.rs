@@ -178,7 +178,7 @@ fn losses_of_a_run<B: TrainingBackend>(
     let settings = StepSettings {
         objective: objective.clone(),
         pad_token_id,
-        chunk: BatchLimit {
+        micro_batch: BatchLimit {
             tokens: 512,
             texts: 3,
         },
