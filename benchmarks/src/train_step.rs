@@ -20,7 +20,7 @@ use train::TrainError;
 use train::batch::{TokenBatcher, TrainingBatch};
 use train::data::{ColumnMap, ReadOptions, TextTable};
 use train::losses::{Loss, Objective};
-use train::random::mix;
+use train::random::derive_seed;
 use train::report::peak_memory_bytes;
 use train::step::{Activations, StepSettings, TrainingModel};
 use train::training::gradients::{clip, norm};
@@ -218,7 +218,7 @@ fn random_batch(step: u64, arguments: &TrainStepArgs, config: &MpNetConfig) -> T
     } = *arguments;
     let text = |text: u64| -> Vec<u32> {
         let word = |position: usize| {
-            let random = mix(mix(step, text), position as u64);
+            let random = derive_seed(derive_seed(step, text), position as u64);
             // Past the special tokens, and never a pad.
             5 + (random % (config.vocab_size as u64 - 5)) as u32
         };

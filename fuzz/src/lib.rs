@@ -36,7 +36,7 @@ macro_rules! target {
 /// # Errors
 ///
 /// When a file cannot be read.
-pub fn replay(target: fn(&[u8])) -> std::io::Result<()> {
+pub fn replay(target: targets::Target) -> std::io::Result<()> {
     for path in std::env::args_os().skip(1).map(PathBuf::from) {
         target(&std::fs::read(path)?);
     }

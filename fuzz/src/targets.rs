@@ -1,8 +1,9 @@
 //! A function per target, which takes the bytes of an input. A panic, a failed assertion, and memory or time without bounds are findings.
 #![allow(
-    clippy::unwrap_used,
+    clippy::missing_panics_doc,
     clippy::panic,
-    reason = "a target that cannot do its work must stop"
+    clippy::unwrap_used,
+    reason = "a target reports a finding by a panic"
 )]
 
 use std::io::Cursor;
@@ -13,8 +14,11 @@ use infer::vectors::{VectorFormat, read_vectors};
 use model::{Device, MpNetConfig, SentenceEncoder, fuzzing};
 use records::{Format, ReaderOptions, RowReader, Source};
 
+/// A function that panics on a finding.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const ALL: [(&str, fn(&[u8])); 6] = [
+pub const ALL: [(&str, Target); 6] = [
     ("checkpoint", checkpoint),
     ("config", config),
     ("records", records),

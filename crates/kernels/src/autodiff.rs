@@ -24,7 +24,10 @@ use crate::weights::{LayerNormWeights, LinearWeights};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     const VARLEN: bool = B::VARLEN;
-    const MATMUL_USES_TF32: bool = B::MATMUL_USES_TF32;
+
+    fn matmul_uses_tf32() -> bool {
+        B::matmul_uses_tf32()
+    }
 
     /// Gradients are float32.
     fn precisions(_: &Self::Device) -> Vec<Precision> {
@@ -35,7 +38,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         left: Tensor<Self, D>,
         right: Tensor<Self, D>,
     ) -> Tensor<Self, D> {
-        if !B::MATMUL_USES_TF32 {
+        if !B::matmul_uses_tf32() {
             return left.matmul(right);
         }
         matmul_node(left, right)

@@ -23,9 +23,12 @@ pub trait EncoderOps: Backend {
     /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
     const PACKS_WEIGHTS: bool = false;
 
-    /// Whether burn's own products round float32 here, and [`exact_matmul`](Self::product) does not: only then is that one
-    /// called under autodiff too.
-    const MATMUL_USES_TF32: bool = false;
+    /// Whether the backend multiplies float32 matrices as TF32, which keeps 11 bits of each factor, and
+    /// [`exact_matmul`](Self::exact_matmul) does not: only then does autodiff call that one, too.
+    #[must_use]
+    fn matmul_uses_tf32() -> bool {
+        false
+    }
 
     /// The precisions in which a network can be computed on `device`: float32, and the numbers of
     /// sixteen bits that it has all operations for.

@@ -1,5 +1,7 @@
 //! The fast bodies: burn-flex tensors, seen as slices.
 
+use std::sync::LazyLock;
+
 use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 
@@ -13,11 +15,27 @@ use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, Lin
 use crate::precision::Precision;
 use crate::reference;
 use crate::sequences::SequenceRanges;
+use crate::tf32x3;
 use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 impl EncoderOps for Flex {
     const VARLEN: bool = true;
     const PACKS_WEIGHTS: bool = true;
+
+    fn matmul_uses_tf32() -> bool {
+        emulates_tf32()
+    }
+
+    fn exact_matmul<const D: usize>(
+        left: Tensor<Self, D>,
+        right: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        if emulates_tf32() {
+            tf32x3::matmul(left, right)
+        } else {
+            left.matmul(right)
+        }
+    }
 
     fn precisions(_: &Self::Device) -> Vec<Precision> {
         // A processor computes in float32: float16 would save memory, as bfloat16 does, at a smaller range.
@@ -310,6 +328,16 @@ impl EncoderOps for Flex {
     }
 }
 
+/// Whether this backend computes as if it had TF32, by `MPNET_BURN_TF32=emulated` in the environment.
+///
+/// That is for tests: the path that CUDA takes in float32 then runs on any machine. Read once.
+fn emulates_tf32() -> bool {
+    static EMULATES: LazyLock<bool> = LazyLock::new(|| {
+        std::env::var_os("MPNET_BURN_TF32").is_some_and(|value| value == "emulated")
+    });
+    *EMULATES
+}
+
 /// `left * right + bias` as a tensor of so many rows.
 fn matmul(left: Operand<'_>, right: Operand<'_>, bias: &[f32], rows: usize) -> Tensor<Flex, 2> {
     let mut output = vec![0.0; rows * bias.len()];
@@ -319,7 +347,7 @@ fn matmul(left: Operand<'_>, right: Operand<'_>, bias: &[f32], rows: usize) -> T
 
 /// Whether a product of so many rows is worth a pass over the weights to pack them.
 fn pays(rows: usize, weights: &Tensor<Flex, 2>) -> bool {
-    rows >= FEWEST_ROWS_TO_PACK && weights.dims().iter().all(|&width| width > 0)
+    !emulates_tf32() && rows >= FEWEST_ROWS_TO_PACK && weights.dims().iter().all(|&width| width > 0)
 }
 
 /// From so many rows on it is about as fast alone as burn's own product (two cores with AVX2), and in a training step,

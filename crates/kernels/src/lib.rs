@@ -21,7 +21,7 @@ pub mod half_precision;
 mod precision;
 mod reference;
 mod sequences;
-#[cfg(any(feature = "cuda", all(test, feature = "cpu")))]
+#[cfg(any(feature = "cuda", feature = "cpu"))]
 mod tf32x3;
 mod weights;
 
@@ -49,7 +49,9 @@ impl EncoderOps for burn_wgpu::Wgpu {}
 
 #[cfg(feature = "cuda")]
 impl EncoderOps for burn_cuda::Cuda {
-    const MATMUL_USES_TF32: bool = true;
+    fn matmul_uses_tf32() -> bool {
+        true
+    }
 
     fn exact_matmul<const D: usize>(
         left: burn::tensor::Tensor<Self, D>,

@@ -19,7 +19,7 @@ pub(crate) fn linear<B: EncoderOps>(
     activation: Activation,
 ) -> Tensor<B, 2> {
     let (weight, bias) = weights.into_tensors(&input.device());
-    let sum = if B::MATMUL_USES_TF32 {
+    let sum = if B::matmul_uses_tf32() {
         B::exact_matmul(input, weight) + bias.unsqueeze()
     } else {
         burn::tensor::module::linear(input, weight, Some(bias))

@@ -257,7 +257,7 @@ impl<B: EncoderOps> SelfAttention<B> {
             .map(|mask| mask.expand([batch, self.heads, length, length]));
         let sixteen_bits = matches!(query.dtype(), DType::F16 | DType::BF16);
         let composed =
-            sixteen_bits || B::MATMUL_USES_TF32 || self.dropout.acts::<B>(&query.device());
+            sixteen_bits || B::matmul_uses_tf32() || self.dropout.acts::<B>(&query.device());
         let attended = if composed {
             self.composed_attention([query, key, value], bias, padding)
         } else {

@@ -4,9 +4,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::boxed_error::BoxedError;
 use crate::checkpoint::{limits, modules, safetensors_file};
 use crate::config::{CONFIG_FILE, MpNetConfig};
-use crate::error::{BoxedError, Result};
+use crate::error::Result;
 use crate::file::parse_json;
 use crate::guard::guarded;
 use crate::pooling::PoolingMode;

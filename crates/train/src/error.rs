@@ -134,7 +134,7 @@ pub enum TrainError {
     #[error("training failed: {source}")]
     Compute {
         /// Error of the device.
-        source: model::error::BoxedError,
+        source: model::boxed_error::BoxedError,
     },
     /// There is nothing to resume.
     #[error("{}: holds no checkpoint to resume from; start without --resume", path.display())]

@@ -33,4 +33,7 @@ pub mod training;
 pub use error::TrainError;
 
 #[cfg(test)]
+#[path = "../../model/tests/common/device.rs"]
+mod test_device;
+#[cfg(test)]
 mod testing;

@@ -230,11 +230,12 @@ impl DataLoaderIterator<TrainingBatch> for Batches {
 mod tests {
     use std::num::NonZeroUsize;
 
-    use model::Checkpoint;
+    use model::{Checkpoint, EncoderOps};
 
     use super::*;
     use crate::data::{RowKind, SamplerKind};
-    use crate::testing::{TestBackend, tiny_model};
+    use crate::test_device::on_test_device;
+    use crate::testing::tiny_model;
 
     fn loader(rows: usize, workers: usize) -> BatchLoader {
         let pairs = (0..rows).map(|row| Example {
@@ -266,9 +267,12 @@ mod tests {
     type Seen = Vec<(Vec<usize>, Vec<Vec<u32>>, u64)>;
 
     fn seen(loader: &BatchLoader) -> Seen {
-        DataLoader::<TestBackend, TrainingBatch>::iter(loader)
-            .map(|batch| (batch.positions, batch.texts, batch.seed))
-            .collect()
+        fn body<B: EncoderOps>(_: &B::Device, loader: &BatchLoader) -> Seen {
+            DataLoader::<B, TrainingBatch>::iter(loader)
+                .map(|batch| (batch.positions, batch.texts, batch.seed))
+                .collect()
+        }
+        on_test_device!(body(loader: &BatchLoader) -> Seen)
     }
 
     #[test]
@@ -300,15 +304,18 @@ mod tests {
 
     #[test]
     fn progress_counts_rows_also_those_before_it_began() {
-        let loader = loader(10, 2);
-        loader.cursor().set(0, 1);
-        let mut batches = DataLoader::<TestBackend, TrainingBatch>::iter(&loader);
-        let done = |progress: Progress| (progress.items_processed, progress.items_total);
-        assert_eq!(done(batches.progress()), (4, 10));
-        batches.next();
-        assert_eq!(done(batches.progress()), (8, 10));
-        // Given up half-way: its workers end by themselves.
-        drop(batches);
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let loader = loader(10, 2);
+            loader.cursor().set(0, 1);
+            let mut batches = DataLoader::<B, TrainingBatch>::iter(&loader);
+            let done = |progress: Progress| (progress.items_processed, progress.items_total);
+            assert_eq!(done(batches.progress()), (4, 10));
+            batches.next();
+            assert_eq!(done(batches.progress()), (8, 10));
+            // Given up half-way: its workers end by themselves.
+            drop(batches);
+        }
+        on_test_device!(body);
     }
 
     #[test]
@@ -343,28 +350,34 @@ mod tests {
 
     #[test]
     fn texts_stand_column_by_column() {
-        let loader = loader(3, 1);
-        let batch = DataLoader::<TestBackend, TrainingBatch>::iter(&loader)
-            .next()
-            .unwrap();
-        assert_eq!((batch.rows, batch.columns(), batch.texts.len()), (3, 2, 6));
-        // Queries have three words, descriptions six, all with <s> and </s>.
-        assert!(
-            batch.texts[..3]
-                .iter()
-                .all(|text| text.len() < batch.texts[3].len())
-        );
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let loader = loader(3, 1);
+            let batch = DataLoader::<B, TrainingBatch>::iter(&loader)
+                .next()
+                .unwrap();
+            assert_eq!((batch.rows, batch.columns(), batch.texts.len()), (3, 2, 6));
+            // Queries have three words, descriptions six, all with <s> and </s>.
+            assert!(
+                batch.texts[..3]
+                    .iter()
+                    .all(|text| text.len() < batch.texts[3].len())
+            );
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn a_slice_has_its_rows_and_no_rows_no_batches() {
-        let loader = loader(10, 1);
-        let part = DataLoader::<TestBackend, TrainingBatch>::slice(&loader, 2, 5);
-        assert_eq!(part.num_items(), 3);
-        let mut rows: Vec<usize> = part.iter().flat_map(|batch| batch.positions).collect();
-        rows.sort_unstable();
-        assert_eq!(rows, [2, 3, 4]);
-        let none = DataLoader::<TestBackend, TrainingBatch>::slice(&loader, 4, 4);
-        assert_eq!(none.iter().count(), 0);
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let loader = loader(10, 1);
+            let part = DataLoader::<B, TrainingBatch>::slice(&loader, 2, 5);
+            assert_eq!(part.num_items(), 3);
+            let mut rows: Vec<usize> = part.iter().flat_map(|batch| batch.positions).collect();
+            rows.sort_unstable();
+            assert_eq!(rows, [2, 3, 4]);
+            let none = DataLoader::<B, TrainingBatch>::slice(&loader, 4, 4);
+            assert_eq!(none.iter().count(), 0);
+        }
+        on_test_device!(body);
     }
 }

@@ -1,34 +1,18 @@
-//! What the unit tests share: the backend under test, the fixtures, comparison of whole tensors.
+//! Shared by the unit tests: the device under test, the fixtures, comparison of whole tensors.
 #![allow(dead_code, reason = "every group of tests uses a part of it")]
 
 use std::path::PathBuf;
 
-use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-#[cfg(feature = "cpu")]
-pub(crate) type TestBackend = burn_flex::Flex;
-#[cfg(all(feature = "ndarray", not(feature = "cpu")))]
-pub(crate) type TestBackend = burn_ndarray::NdArray;
-#[cfg(all(feature = "wgpu", not(any(feature = "cpu", feature = "ndarray"))))]
-pub(crate) type TestBackend = burn_wgpu::Wgpu;
-#[cfg(all(
-    feature = "cuda",
-    not(any(feature = "cpu", feature = "ndarray", feature = "wgpu"))
-))]
-pub(crate) type TestBackend = burn_cuda::Cuda;
+use crate::test_device::test_device;
 
-/// The backend under test, recording gradients.
-pub(crate) type TrainBackend = Autodiff<TestBackend>;
-
-/// Cases of a property test that computes on the backend: a software graphics adapter needs a second
+/// Cases of a property test that computes on the device under test: a software graphics adapter needs a second
 /// for each.
-pub(crate) const CASES: u32 = if cfg!(any(feature = "cpu", feature = "ndarray")) {
-    256
-} else {
-    4
-};
+pub(crate) fn cases() -> u32 {
+    if test_device().is_gpu() { 4 } else { 256 }
+}
 
 /// The random 2-layer model.
 pub(crate) fn tiny_model() -> PathBuf {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use infer::vectors::read_vectors;
-use model::{Device, SentenceEncoder};
+use model::SentenceEncoder;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
 
 use crate::support::{TINY, WIDTH, bare_infer, file, infer, names, run, run_with_input, text};
+use crate::test_device::test_device;
 
 /// The vectors of the library, which its own tests compare with PyTorch's.
 fn expected(texts: &[&str]) -> Vec<f32> {
-    let encoder = SentenceEncoder::from_pretrained(TINY, Device::Auto).unwrap();
+    let encoder = SentenceEncoder::from_pretrained(TINY, test_device()).unwrap();
     encoder.encode(texts).unwrap().values().to_vec()
 }
 

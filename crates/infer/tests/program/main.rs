@@ -16,5 +16,7 @@ mod help;
 mod interruption;
 mod search;
 mod support;
+#[path = "../../../model/tests/common/device.rs"]
+mod test_device;
 mod usage;
 mod vectors;

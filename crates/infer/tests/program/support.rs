@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::test_device::test_device;
+
 /// The random 2-layer model of the `model` crate's tests: vectors of 32 values.
 pub(crate) const TINY: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -13,10 +15,14 @@ pub(crate) const TINY: &str = concat!(
 /// Width of its vectors.
 pub(crate) const WIDTH: usize = 32;
 
-/// The program with the tiny model.
+/// The program with the tiny model on the device under test, unless the arguments name another.
 pub(crate) fn infer(arguments: &[&str]) -> Command {
     let mut command = bare_infer();
-    command.args(["--model", TINY]).args(arguments);
+    command.args(["--model", TINY]);
+    if !arguments.contains(&"--device") {
+        command.args(["--device", &test_device().to_string()]);
+    }
+    command.args(arguments);
     command
 }
 

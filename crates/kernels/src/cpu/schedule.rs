@@ -28,11 +28,6 @@ impl Layer<'_> {
     }
 }
 
-/// Rows of a block, when some rows are cut into blocks of `wanted` as nearly as can be: every block reads all weights.
-pub(super) fn nearest_block(rows: usize, wanted: usize) -> usize {
-    rows.div_ceil(((rows + wanted / 2) / wanted).max(1))
-}
-
 /// Rows of a block, `most` at most. Every thread gets as many blocks, of like size, unless these had fewer rows than
 /// are shared out at all: a block of one row takes almost as long as one of a tile's height.
 pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {

@@ -2,6 +2,12 @@
 //!
 //! The environment variable `MPNET_BURN_TEST_DEVICE` names it as `--device` does: `cpu` (the
 //! default), `ndarray`, `wgpu` or `cuda`.
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "some of the tests that include this file name the device and run no body"
+)]
 
 use model::{Device, DeviceError};
 

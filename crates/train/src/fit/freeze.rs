@@ -39,11 +39,13 @@ impl<B: Backend> ModuleMapper<B> for BelowLayers {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::module::ModuleVisitor;
-    use model::Checkpoint;
+    use model::{Checkpoint, EncoderOps};
 
     use super::*;
-    use crate::testing::{TrainBackend, tiny_model};
+    use crate::test_device::on_test_device;
+    use crate::testing::tiny_model;
 
     /// The parts of a network with a trainable weight.
     #[derive(Default)]
@@ -70,15 +72,16 @@ mod tests {
 
     #[test]
     fn the_embeddings_stay_whatever_the_number_of_layers() {
-        let checkpoint = Checkpoint::open(&tiny_model()).unwrap();
-        for (layers, expected) in [(0, &["layers.0", "layers.1"][..]), (1, &["layers.1"])] {
-            let model = checkpoint
-                .load::<TrainBackend>(&Default::default())
-                .unwrap();
-            let mut trained = Trained::default();
-            freeze(model.network, layers).visit(&mut trained);
-            trained.parts.dedup();
-            assert_eq!(trained.parts, expected);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let checkpoint = Checkpoint::open(&tiny_model()).unwrap();
+            for (layers, expected) in [(0, &["layers.0", "layers.1"][..]), (1, &["layers.1"])] {
+                let model = checkpoint.load::<Autodiff<B>>(device).unwrap();
+                let mut trained = Trained::default();
+                freeze(model.network, layers).visit(&mut trained);
+                trained.parts.dedup();
+                assert_eq!(trained.parts, expected);
+            }
         }
+        on_test_device!(body);
     }
 }

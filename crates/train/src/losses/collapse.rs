@@ -50,48 +50,55 @@ pub fn has_collapsed(mean_pairwise_cosine: f32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
+    use burn::tensor::TensorData;
+    use model::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, TrainBackend, assert_close};
+    use crate::test_device::on_test_device;
+    use crate::testing::assert_close;
 
     /// Sums of a few rows in f32.
     const TOLERANCE: f32 = 1e-6;
 
-    fn mean_cosine<const N: usize>(rows: [[f32; 2]; N]) -> Option<f32> {
-        let device = Default::default();
-        let mean = mean_pairwise_cosine(Tensor::<TestBackend, 2>::from_floats(rows, &device));
-        // The backend of a training run has no other answer.
-        let tracked = Tensor::<TrainBackend, 2>::from_floats(rows, &device).require_grad();
-        assert_eq!(mean_pairwise_cosine(tracked), mean);
-        mean
+    fn mean_cosine(rows: &[[f32; 2]]) -> Option<f32> {
+        fn body<B: EncoderOps>(device: &B::Device, rows: &[[f32; 2]]) -> Option<f32> {
+            let rows = TensorData::new(rows.as_flattened().to_vec(), [rows.len(), 2]);
+            let mean = mean_pairwise_cosine(Tensor::<B, 2>::from_data(rows.clone(), device));
+            // The backend of a training run has no other answer.
+            let tracked = Tensor::<Autodiff<B>, 2>::from_data(rows, device).require_grad();
+            assert_eq!(mean_pairwise_cosine(tracked), mean);
+            mean
+        }
+        on_test_device!(body(rows: &[[f32; 2]]) -> Option<f32>)
     }
 
     #[test]
     fn the_mean_is_over_pairs_of_different_rows() {
         // Cosines 0, 0.6 and 0.8.
-        let mean = mean_cosine([[2.0, 0.0], [0.0, 1.0], [3.0, 4.0]]).unwrap();
+        let mean = mean_cosine(&[[2.0, 0.0], [0.0, 1.0], [3.0, 4.0]]).unwrap();
         assert_close("mean", &[mean], &[1.4 / 3.0], TOLERANCE);
-        let opposite = mean_cosine([[1.0, 0.0], [-5.0, 0.0]]).unwrap();
+        let opposite = mean_cosine(&[[1.0, 0.0], [-5.0, 0.0]]).unwrap();
         assert_close("opposite", &[opposite], &[-1.0], TOLERANCE);
     }
 
     #[test]
     fn fewer_than_two_rows_have_no_mean() {
-        assert_eq!(mean_cosine([[1.0, 0.0]]), None);
-        let none = Tensor::<TestBackend, 2>::empty([0, 2], &Default::default());
-        assert_eq!(mean_pairwise_cosine(none), None);
+        assert_eq!(mean_cosine(&[[1.0, 0.0]]), None);
+        assert_eq!(mean_cosine(&[]), None);
     }
 
     #[test]
     fn zero_rows_are_like_nothing() {
         // Cosines 1, 0 and 0.
-        let mean = mean_cosine([[1.0, 1.0], [2.0, 2.0], [0.0, 0.0]]).unwrap();
+        let mean = mean_cosine(&[[1.0, 1.0], [2.0, 2.0], [0.0, 0.0]]).unwrap();
         assert_close("mean", &[mean], &[1.0 / 3.0], TOLERANCE);
-        assert_eq!(mean_cosine([[0.0, 0.0], [0.0, 0.0]]), Some(0.0));
+        assert_eq!(mean_cosine(&[[0.0, 0.0], [0.0, 0.0]]), Some(0.0));
     }
 
     #[test]
     fn equal_directions_have_collapsed() {
-        let mean = mean_cosine([[1.0, 2.0], [10.0, 20.0], [0.1, 0.2]]).unwrap();
+        let mean = mean_cosine(&[[1.0, 2.0], [10.0, 20.0], [0.1, 0.2]]).unwrap();
         assert_close("mean", &[mean], &[1.0], TOLERANCE);
         assert!(has_collapsed(mean));
         assert!(!has_collapsed(COLLAPSE_THRESHOLD));

@@ -32,20 +32,25 @@ pub fn contrastive<B: Backend>(
 
 #[cfg(test)]
 mod tests {
+    use model::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
     #[test]
     fn known_answer() {
-        let device = Default::default();
-        // Distances 0.2, 0.2, 2 and 0.2.
-        let left = Tensor::<TestBackend, 2>::from_floats([[4.0, 3.0]; 4], &device);
-        let right =
-            Tensor::from_floats([[1.0, 0.0], [2.0, 0.0], [-4.0, -3.0], [3.0, 0.0]], &device);
-        let labels = Tensor::from_floats([1.0, 0.0, 0.0, 0.5], &device);
-        let loss = values(contrastive(left, right, labels, 0.5));
-        // Halves of 0.2^2, 0.3^2, nothing, and (0.2^2 + 0.3^2) / 2; a few roundings off.
-        let expected = (0.04 + 0.09 + 0.0 + 0.065) / 2.0 / 4.0;
-        assert_close("loss", &loss, &[expected], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            // Distances 0.2, 0.2, 2 and 0.2.
+            let left = Tensor::<B, 2>::from_floats([[4.0, 3.0]; 4], device);
+            let right =
+                Tensor::from_floats([[1.0, 0.0], [2.0, 0.0], [-4.0, -3.0], [3.0, 0.0]], device);
+            let labels = Tensor::from_floats([1.0, 0.0, 0.0, 0.5], device);
+            let loss = values(contrastive(left, right, labels, 0.5));
+            // Halves of 0.2^2, 0.3^2, nothing, and (0.2^2 + 0.3^2) / 2; a few roundings off.
+            let expected = (0.04 + 0.09 + 0.0 + 0.065) / 2.0 / 4.0;
+            assert_close("loss", &loss, &[expected], 1e-6);
+        }
+        on_test_device!(body);
     }
 }

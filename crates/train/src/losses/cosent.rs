@@ -48,20 +48,21 @@ fn log_one_plus_sum_exp<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
 
 #[cfg(test)]
 mod tests {
+    use model::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
     fn loss(scores: [f32; 3], scale: f64) -> f32 {
-        let device = Default::default();
-        // Cosines 0.8, 0 and 1.
-        let left = Tensor::<TestBackend, 2>::from_floats([[4.0, 3.0]; 3], &device);
-        let right = Tensor::from_floats([[2.0, 0.0], [-3.0, 4.0], [8.0, 6.0]], &device);
-        values(cosent(
-            left,
-            right,
-            Tensor::from_floats(scores, &device),
-            scale,
-        ))[0]
+        fn body<B: EncoderOps>(device: &B::Device, scores: [f32; 3], scale: f64) -> f32 {
+            // Cosines 0.8, 0 and 1.
+            let left = Tensor::<B, 2>::from_floats([[4.0, 3.0]; 3], device);
+            let right = Tensor::from_floats([[2.0, 0.0], [-3.0, 4.0], [8.0, 6.0]], device);
+            let scores = Tensor::from_floats(scores, device);
+            values(cosent(left, right, scores, scale))[0]
+        }
+        on_test_device!(body(scores: [f32; 3], scale: f64) -> f32)
     }
 
     /// A few roundings in f32.

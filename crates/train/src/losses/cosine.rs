@@ -71,45 +71,57 @@ fn scale_to_unit<B: Backend>(rows: Tensor<B, 2>, shortest: f64) -> Tensor<B, 2> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
     /// Three roundings in f32.
     const TOLERANCE: f32 = 1e-6;
 
-    fn rows<const N: usize>(rows: [[f32; 2]; N]) -> Tensor<TestBackend, 2> {
-        Tensor::from_floats(rows, &Default::default())
+    fn tensor<B: Backend, const N: usize>(device: &B::Device, rows: [[f32; 2]; N]) -> Tensor<B, 2> {
+        Tensor::from_floats(rows, device)
     }
 
     #[test]
     fn cosines_of_rows() {
-        let left = rows([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]);
-        let right = rows([[4.0, 3.0], [1.0, 2.0], [-2.0, 0.0], [5.0, 0.0]]);
-        let expected = [0.96, 0.0, -1.0, 0.0];
-        for cosines in [row_cosines, pairwise_cosines] {
-            let actual = values(cosines(left.clone(), right.clone()));
-            assert_close("cosines", &actual, &expected, TOLERANCE);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let left = [[3.0, 4.0], [0.0, 0.0], [1.0, 0.0], [0.0, 2.0]];
+            let left = tensor::<B, _>(device, left);
+            let right = tensor(device, [[4.0, 3.0], [1.0, 2.0], [-2.0, 0.0], [5.0, 0.0]]);
+            let expected = [0.96, 0.0, -1.0, 0.0];
+            for cosines in [row_cosines, pairwise_cosines] {
+                let actual = values(cosines(left.clone(), right.clone()));
+                assert_close("cosines", &actual, &expected, TOLERANCE);
+            }
         }
+        on_test_device!(body);
     }
 
     #[test]
     fn cosines_of_all_with_all() {
-        let matrix = cosine_matrix(
-            rows([[3.0, 4.0], [0.0, 0.0]]),
-            rows([[4.0, 3.0], [0.0, -1.0], [10.0, 0.0]]),
-        );
-        assert_eq!(matrix.dims(), [2, 3]);
-        let expected = [0.96, -0.8, 0.6, 0.0, 0.0, 0.0];
-        assert_close("matrix", &values(matrix), &expected, TOLERANCE);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let matrix = cosine_matrix(
+                tensor::<B, _>(device, [[3.0, 4.0], [0.0, 0.0]]),
+                tensor(device, [[4.0, 3.0], [0.0, -1.0], [10.0, 0.0]]),
+            );
+            assert_eq!(matrix.dims(), [2, 3]);
+            let expected = [0.96, -0.8, 0.6, 0.0, 0.0, 0.0];
+            assert_close("matrix", &values(matrix), &expected, TOLERANCE);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn the_shortest_lengths_are_those_of_pytorch() {
-        let (left, right) = (rows([[1e-9, 0.0]]), rows([[1.0, 0.0]]));
-        let cosine = values(row_cosines(left.clone(), right.clone()));
-        assert_close("below 1e-8", &cosine, &[0.1], TOLERANCE);
-        let cosine = values(pairwise_cosines(left, right.clone()));
-        assert_close("above 1e-12", &cosine, &[1.0], TOLERANCE);
-        let cosine = values(pairwise_cosines(rows([[1e-13, 0.0]]), right));
-        assert_close("below 1e-12", &cosine, &[0.1], TOLERANCE);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let left = tensor::<B, _>(device, [[1e-9, 0.0]]);
+            let right = tensor(device, [[1.0, 0.0]]);
+            let cosine = values(row_cosines(left.clone(), right.clone()));
+            assert_close("below 1e-8", &cosine, &[0.1], TOLERANCE);
+            let cosine = values(pairwise_cosines(left, right.clone()));
+            assert_close("above 1e-12", &cosine, &[1.0], TOLERANCE);
+            let cosine = values(pairwise_cosines(tensor(device, [[1e-13, 0.0]]), right));
+            assert_close("below 1e-12", &cosine, &[0.1], TOLERANCE);
+        }
+        on_test_device!(body);
     }
 }

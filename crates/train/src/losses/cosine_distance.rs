@@ -30,16 +30,21 @@ pub(super) fn cosine_distances<B: Backend>(
 
 #[cfg(test)]
 mod tests {
+    use model::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
     #[test]
     fn known_answer() {
-        let device = Default::default();
-        let left = Tensor::<TestBackend, 2>::from_floats([[3.0, 4.0], [2.0, 0.0]], &device);
-        let right = Tensor::from_floats([[4.0, 3.0], [-1.0, 0.0]], &device);
-        let loss = values(cosine_distance(left, right));
-        // (0.04 + 2) / 2, a few roundings off.
-        assert_close("loss", &loss, &[1.02], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let left = Tensor::<B, 2>::from_floats([[3.0, 4.0], [2.0, 0.0]], device);
+            let right = Tensor::from_floats([[4.0, 3.0], [-1.0, 0.0]], device);
+            let loss = values(cosine_distance(left, right));
+            // (0.04 + 2) / 2, a few roundings off.
+            assert_close("loss", &loss, &[1.02], 1e-6);
+        }
+        on_test_device!(body);
     }
 }

@@ -21,15 +21,20 @@ pub fn mean_squared_error<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -
 
 #[cfg(test)]
 mod tests {
+    use model::EncoderOps;
+
     use super::*;
-    use crate::testing::{TestBackend, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::values;
 
     #[test]
     fn known_answer() {
-        let device = Default::default();
-        let left = Tensor::<TestBackend, 2>::from_floats([[1.0, 2.0], [0.0, -1.0]], &device);
-        let right = Tensor::from_floats([[1.0, 0.0], [3.0, 0.0]], &device);
-        // (0 + 4 + 9 + 1) / 4, exact in f32.
-        assert_eq!(values(mean_squared_error(left, right)), [3.5]);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let left = Tensor::<B, 2>::from_floats([[1.0, 2.0], [0.0, -1.0]], device);
+            let right = Tensor::from_floats([[1.0, 0.0], [3.0, 0.0]], device);
+            // (0 + 4 + 9 + 1) / 4, exact in f32.
+            assert_eq!(values(mean_squared_error(left, right)), [3.5]);
+        }
+        on_test_device!(body);
     }
 }

@@ -48,33 +48,39 @@ pub(super) fn diagonal_cross_entropy<B: Backend>(logits: Tensor<B, 2>) -> Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
-    fn column(rows: [[f32; 2]; 2]) -> Tensor<TestBackend, 2> {
-        Tensor::from_floats(rows, &Default::default())
+    fn column<B: EncoderOps>(device: &B::Device, rows: [[f32; 2]; 2]) -> Tensor<B, 2> {
+        Tensor::from_floats(rows, device)
     }
 
     #[test]
     fn known_answer() {
-        let anchors = column([[1.0, 0.0], [0.0, 5.0]]);
-        let positives = column([[3.0, 4.0], [4.0, 3.0]]);
-        // Cosines 0.6, 0.8; 0.8, 0.6.
-        let loss =
-            multiple_negatives_ranking(anchors.clone(), std::slice::from_ref(&positives), 5.0);
-        assert_close("pairs", &values(loss), &[(1.0 + 1f32.exp()).ln()], 1e-6);
-        // And 1, 0; 0, 1.
-        let negatives = column([[1.0, 0.0], [0.0, 2.0]]);
-        let loss = multiple_negatives_ranking(anchors, &[positives, negatives], 5.0);
-        let expected = (1.0 + 1f32.exp() + 2f32.exp() + (-3f32).exp()).ln();
-        assert_close("triplets", &values(loss), &[expected], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let anchors = column::<B>(device, [[1.0, 0.0], [0.0, 5.0]]);
+            let positives = column(device, [[3.0, 4.0], [4.0, 3.0]]);
+            // Cosines 0.6, 0.8; 0.8, 0.6.
+            let loss =
+                multiple_negatives_ranking(anchors.clone(), std::slice::from_ref(&positives), 5.0);
+            assert_close("pairs", &values(loss), &[(1.0 + 1f32.exp()).ln()], 1e-6);
+            // And 1, 0; 0, 1.
+            let negatives = column(device, [[1.0, 0.0], [0.0, 2.0]]);
+            let loss = multiple_negatives_ranking(anchors, &[positives, negatives], 5.0);
+            let expected = (1.0 + 1f32.exp() + 2f32.exp() + (-3f32).exp()).ln();
+            assert_close("triplets", &values(loss), &[expected], 1e-6);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn one_pair_has_nothing_to_choose_from() {
-        let device = Default::default();
-        let anchors = Tensor::<TestBackend, 2>::from_floats([[1.0, 0.0]], &device);
-        let positives = Tensor::from_floats([[-1.0, 0.5]], &device);
-        let loss = multiple_negatives_ranking(anchors, &[positives], 20.0);
-        assert_eq!(values(loss), [0.0]);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let anchors = Tensor::<B, 2>::from_floats([[1.0, 0.0]], device);
+            let positives = Tensor::from_floats([[-1.0, 0.5]], device);
+            let loss = multiple_negatives_ranking(anchors, &[positives], 20.0);
+            assert_eq!(values(loss), [0.0]);
+        }
+        on_test_device!(body);
     }
 }

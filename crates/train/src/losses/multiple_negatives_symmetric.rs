@@ -35,33 +35,40 @@ pub fn multiple_negatives_symmetric<B: EncoderOps>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{TestBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
-    fn column(rows: [[f32; 2]; 2]) -> Tensor<TestBackend, 2> {
-        Tensor::from_floats(rows, &Default::default())
+    fn column<B: EncoderOps>(device: &B::Device, rows: [[f32; 2]; 2]) -> Tensor<B, 2> {
+        Tensor::from_floats(rows, device)
     }
 
     #[test]
     fn known_answer() {
-        let anchors = column([[1.0, 0.0], [0.0, 5.0]]);
-        let positives = column([[3.0, 4.0], [1.0, 0.0]]);
-        // Cosines 0.6, 1; 0.8, 0.
-        let of_anchors = ((1.0 + 0.4f32.exp()).ln() + (1.0 + 0.8f32.exp()).ln()) / 2.0;
-        let of_positives = ((1.0 + 0.2f32.exp()).ln() + (1.0 + 1f32.exp()).ln()) / 2.0;
-        let loss =
-            multiple_negatives_symmetric(anchors.clone(), std::slice::from_ref(&positives), 1.0);
-        assert_close(
-            "pairs",
-            &values(loss),
-            &[(of_anchors + of_positives) / 2.0],
-            1e-6,
-        );
-        // Negatives with cosines 0, -1; 1, 0: they do not count for the anchors of positives.
-        let negatives = column([[0.0, 1.0], [-1.0, 0.0]]);
-        let loss = multiple_negatives_symmetric(anchors, &[positives, negatives], 1.0);
-        let first = (1.0 + 0.4f32.exp() + (-0.6f32).exp() + (-1.6f32).exp()).ln();
-        let second = (1.0 + 0.8f32.exp() + 1f32.exp() + 1.0).ln();
-        let expected = ((first + second) / 2.0 + of_positives) / 2.0;
-        assert_close("triplets", &values(loss), &[expected], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let anchors = column::<B>(device, [[1.0, 0.0], [0.0, 5.0]]);
+            let positives = column(device, [[3.0, 4.0], [1.0, 0.0]]);
+            // Cosines 0.6, 1; 0.8, 0.
+            let of_anchors = ((1.0 + 0.4f32.exp()).ln() + (1.0 + 0.8f32.exp()).ln()) / 2.0;
+            let of_positives = ((1.0 + 0.2f32.exp()).ln() + (1.0 + 1f32.exp()).ln()) / 2.0;
+            let loss = multiple_negatives_symmetric(
+                anchors.clone(),
+                std::slice::from_ref(&positives),
+                1.0,
+            );
+            assert_close(
+                "pairs",
+                &values(loss),
+                &[(of_anchors + of_positives) / 2.0],
+                1e-6,
+            );
+            // Negatives with cosines 0, -1; 1, 0: they do not count for the anchors of positives.
+            let negatives = column(device, [[0.0, 1.0], [-1.0, 0.0]]);
+            let loss = multiple_negatives_symmetric(anchors, &[positives, negatives], 1.0);
+            let first = (1.0 + 0.4f32.exp() + (-0.6f32).exp() + (-1.6f32).exp()).ln();
+            let second = (1.0 + 0.8f32.exp() + 1f32.exp() + 1.0).ln();
+            let expected = ((first + second) / 2.0 + of_positives) / 2.0;
+            assert_close("triplets", &values(loss), &[expected], 1e-6);
+        }
+        on_test_device!(body);
     }
 }

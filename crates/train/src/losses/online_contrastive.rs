@@ -79,18 +79,31 @@ fn mean_of<B: Backend>(values: &Tensor<B, 1>, mask: &Tensor<B, 1, Bool>) -> Tens
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::{CASES, TestBackend, TrainBackend, assert_close, values};
+    use burn::backend::Autodiff;
+    use model::EncoderOps;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, cases, values};
 
     /// Value and gradient.
     fn differentiate(distances: &[f32], labels: &[f32], margin: f64) -> (f32, Vec<f32>) {
-        let device = Default::default();
-        let tracked = Tensor::<TrainBackend, 1>::from_floats(distances, &device).require_grad();
-        let labels = Tensor::from_floats(labels, &device);
-        let loss = loss_of_distances(tracked.clone(), labels, margin);
-        let gradient = tracked.grad(&loss.backward()).unwrap();
-        (values(loss)[0], values(gradient))
+        fn body<B: EncoderOps>(
+            device: &B::Device,
+            distances: &[f32],
+            labels: &[f32],
+            margin: f64,
+        ) -> (f32, Vec<f32>) {
+            let tracked = Tensor::<Autodiff<B>, 1>::from_floats(distances, device).require_grad();
+            let labels = Tensor::from_floats(labels, device);
+            let loss = loss_of_distances(tracked.clone(), labels, margin);
+            let gradient = tracked.grad(&loss.backward()).unwrap();
+            (values(loss)[0], values(gradient))
+        }
+        on_test_device!(
+            body(distances: &[f32], labels: &[f32], margin: f64) -> (f32, Vec<f32>)
+        )
     }
 
     /// The library's own lines, with lists: the selected pairs of both labels, then the sums.
@@ -126,16 +139,18 @@ mod tests {
 
     #[test]
     fn known_answer() {
-        let device = Default::default();
-        // Distances 0.2, 1, 0.4 and 2.
-        let left = Tensor::<TestBackend, 2>::from_floats([[4.0, 3.0]; 4], &device);
-        let right =
-            Tensor::from_floats([[1.0, 0.0], [-3.0, 4.0], [0.0, 9.0], [-4.0, -3.0]], &device);
-        let labels = Tensor::from_floats([1.0, 1.0, 0.0, 0.0], &device);
-        // Hard are the second (1 > 0.4) and the third (0.4 < 1).
-        let loss = values(online_contrastive(left, right, labels, 0.5));
-        // 1^2 + 0.1^2, a few roundings off.
-        assert_close("loss", &loss, &[1.01], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            // Distances 0.2, 1, 0.4 and 2.
+            let left = Tensor::<B, 2>::from_floats([[4.0, 3.0]; 4], device);
+            let right =
+                Tensor::from_floats([[1.0, 0.0], [-3.0, 4.0], [0.0, 9.0], [-4.0, -3.0]], device);
+            let labels = Tensor::from_floats([1.0, 1.0, 0.0, 0.0], device);
+            // Hard are the second (1 > 0.4) and the third (0.4 < 1).
+            let loss = values(online_contrastive(left, right, labels, 0.5));
+            // 1^2 + 0.1^2, a few roundings off.
+            assert_close("loss", &loss, &[1.01], 1e-6);
+        }
+        on_test_device!(body);
     }
 
     #[test]
@@ -154,7 +169,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            failure_persistence: None, ..ProptestConfig::with_cases(CASES)
+            failure_persistence: None, ..ProptestConfig::with_cases(cases())
         })]
         /// Multiples of 1/8 are exact, and ties among them frequent.
         #[test]

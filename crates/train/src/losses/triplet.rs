@@ -61,11 +61,15 @@ fn euclidean_distances<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> T
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::{TestBackend, TrainBackend, assert_close, values};
+    use burn::backend::Autodiff;
+    use model::EncoderOps;
 
-    fn columns() -> [Tensor<TestBackend, 2>; 3] {
-        let column = |rows: [[f32; 2]; 2]| Tensor::from_floats(rows, &Default::default());
+    use super::*;
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
+
+    fn columns<B: Backend>(device: &B::Device) -> [Tensor<B, 2>; 3] {
+        let column = |rows: [[f32; 2]; 2]| Tensor::from_floats(rows, device);
         [
             column([[0.0, 2.0], [3.0, 4.0]]),
             column([[3.0, 6.0], [3.0, 4.0]]),
@@ -75,30 +79,38 @@ mod tests {
 
     #[test]
     fn known_answer_by_distance() {
-        let [anchors, positives, negatives] = columns();
-        // Distances 5 and 1; 0 and 25: 4 + 5, and nothing.
-        let loss = values(triplet_euclidean(anchors, positives, negatives, 5.0));
-        assert_eq!(loss, [4.5]);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let [anchors, positives, negatives] = columns::<B>(device);
+            // Distances 5 and 1; 0 and 25: 4 + 5, and nothing.
+            let loss = values(triplet_euclidean(anchors, positives, negatives, 5.0));
+            assert_eq!(loss, [4.5]);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn known_answer_by_cosine() {
-        let [anchors, positives, negatives] = columns();
-        // Cosines 2 / sqrt(5) and 1; 1 and below -0.8: 1 - 2 / sqrt(5) + 0.5, and nothing.
-        let loss = values(triplet_cosine(anchors, positives, negatives, 0.5));
-        let expected = (1.5 - 2.0 / 5f32.sqrt()) / 2.0;
-        assert_close("loss", &loss, &[expected], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let [anchors, positives, negatives] = columns::<B>(device);
+            // Cosines 2 / sqrt(5) and 1; 1 and below -0.8: 1 - 2 / sqrt(5) + 0.5, and nothing.
+            let loss = values(triplet_cosine(anchors, positives, negatives, 0.5));
+            let expected = (1.5 - 2.0 / 5f32.sqrt()) / 2.0;
+            assert_close("loss", &loss, &[expected], 1e-6);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn equal_vectors_have_no_distance_and_no_direction() {
-        let device = Default::default();
-        let left = Tensor::<TrainBackend, 2>::from_floats([[1.0, 2.0], [3.0, 0.0]], &device)
-            .require_grad();
-        let right = Tensor::from_floats([[1.0, 2.0], [0.0, 4.0]], &device);
-        let distances = euclidean_distances(left.clone(), right);
-        let gradient = left.grad(&distances.clone().sum().backward()).unwrap();
-        assert_eq!(values(distances), [0.0, 5.0]);
-        assert_close("gradient", &values(gradient), &[0.0, 0.0, 0.6, -0.8], 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let left = Tensor::<Autodiff<B>, 2>::from_floats([[1.0, 2.0], [3.0, 0.0]], device)
+                .require_grad();
+            let right = Tensor::from_floats([[1.0, 2.0], [0.0, 4.0]], device);
+            let distances = euclidean_distances(left.clone(), right);
+            let gradient = left.grad(&distances.clone().sum().backward()).unwrap();
+            assert_eq!(values(distances), [0.0, 5.0]);
+            assert_close("gradient", &values(gradient), &[0.0, 0.0, 0.6, -0.8], 1e-6);
+        }
+        on_test_device!(body);
     }
 }

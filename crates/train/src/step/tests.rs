@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{InferenceStep, TrainStep};
 use model::batch::BatchLimit;
-use model::{Checkpoint, LowRankConfig, MpNet, SentenceModel, TokenBatch};
+use model::{Checkpoint, LowRankConfig, MpNet, SentenceModel, TokenBatch, TrainingBackend};
 
 use super::chunks::Activations;
 use super::lane::DropoutRng;
@@ -17,7 +17,8 @@ use super::trainee::{StepSettings, TrainingModel};
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::Example;
 use crate::losses::{Loss, Objective};
-use crate::testing::{TrainBackend as B, json_fixture, tiny_model};
+use crate::test_device::on_test_device;
+use crate::testing::{json_fixture, tiny_model};
 
 /// Relative to the largest gradient of a tensor: sums run in another order.
 const TOLERANCE: f32 = 1e-4;
@@ -61,7 +62,10 @@ fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSett
 }
 
 /// Gradients by the path of their parameter.
-fn by_path<M: AutodiffModule<B>>(module: &M, gradients: &GradientsParams) -> Paths {
+fn by_path<B: TrainingBackend, M: AutodiffModule<B>>(
+    module: &M,
+    gradients: &GradientsParams,
+) -> Paths {
     struct Visitor<'a> {
         path: Vec<String>,
         gradients: &'a GradientsParams,
@@ -93,19 +97,23 @@ fn by_path<M: AutodiffModule<B>>(module: &M, gradients: &GradientsParams) -> Pat
 type Paths = BTreeMap<String, Vec<f32>>;
 
 /// Loss and gradients of a step.
-fn step(model: &SentenceModel<B>, settings: StepSettings) -> (f64, Paths) {
+fn step<B: TrainingBackend>(model: &SentenceModel<B>, settings: StepSettings) -> (f64, Paths) {
     let training_model = TrainingModel::new(model.clone(), settings);
     let output = TrainStep::step(&training_model, batch());
-    (output.item.loss, by_path(&training_model, &output.grads))
+    (
+        output.item.loss,
+        by_path::<B, _>(&training_model, &output.grads),
+    )
 }
 
 /// The same by one graph over whole columns, as one would write it without replicas.
-fn plain(model: &SentenceModel<B>) -> (f64, Paths) {
+fn plain<B: TrainingBackend>(model: &SentenceModel<B>) -> (f64, Paths) {
+    let device = &model.network.device();
     let batch = batch();
     let column = |column: usize| {
         let texts = &batch.texts[column * batch.rows..(column + 1) * batch.rows];
         let tokens = TokenBatch::new(texts.iter().map(Vec::as_slice), 1);
-        let (ids, mask) = tokens.to_tensors(&Default::default());
+        let (ids, mask) = tokens.to_tensors(device);
         model.forward(ids, mask)
     };
     let loss = settings(Activations::Stored, 1, 100)
@@ -114,7 +122,7 @@ fn plain(model: &SentenceModel<B>) -> (f64, Paths) {
     let value = loss.clone().into_data().iter::<f64>().next().unwrap();
     let training_model = TrainingModel::new(model.clone(), settings(Activations::Stored, 1, 100));
     let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
-    (value, by_path(&training_model, &gradients))
+    (value, by_path::<B, _>(&training_model, &gradients))
 }
 
 #[track_caller]
@@ -152,97 +160,109 @@ const ALL: [Activations; 4] = [
 
 #[test]
 fn micro_batches_replicas_and_grad_cache_change_no_gradient() {
-    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
-    let expected = plain(&model);
-    assert_eq!(expected.1.len(), 37);
-    for activations in ALL {
-        for (replicas, texts) in [(1, 100), (2, 3), (3, 1)] {
-            let found = step(&model, settings(activations, replicas, texts));
-            assert_same(
-                &format!("{activations:?} {replicas} {texts}"),
-                found,
-                &expected,
-            );
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let expected = plain(&model);
+        assert_eq!(expected.1.len(), 37);
+        for activations in ALL {
+            for (replicas, texts) in [(1, 100), (2, 3), (3, 1)] {
+                let found = step(&model, settings(activations, replicas, texts));
+                assert_same(
+                    &format!("{activations:?} {replicas} {texts}"),
+                    found,
+                    &expected,
+                );
+            }
         }
     }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn dropout_is_the_same_in_the_second_pass() {
-    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
-    let (loss, kept) = step(&model, settings(Activations::Stored, 2, 3));
-    // The gradient belongs to the loss only if both passes drop the same elements.
-    let forgotten = step(&model, settings(Activations::GradCache, 2, 3));
-    assert_same("forgotten", forgotten, &(loss, kept.clone()));
-    // Per layer the seeds are others, but the two ways over layers have them in common.
-    let layers = step(&model, settings(Activations::Checkpointed, 2, 3));
-    assert!((layers.0 - loss).abs() > 1e-6);
-    let again = step(&model, settings(Activations::GradCacheCheckpointed, 2, 3));
-    assert_same("layers", again, &layers);
-    // And a step can be had again, bit for bit.
-    assert_eq!(
-        step(&model, settings(Activations::Stored, 2, 3)),
-        (loss, kept)
-    );
-    let (undropped, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
-    assert!((undropped - loss).abs() > 1e-4, "dropout acts");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.3).load::<B>(device).unwrap();
+        let (loss, kept) = step(&model, settings(Activations::Stored, 2, 3));
+        // The gradient belongs to the loss only if both passes drop the same elements.
+        let forgotten = step(&model, settings(Activations::GradCache, 2, 3));
+        assert_same("forgotten", forgotten, &(loss, kept.clone()));
+        // Per layer the seeds are others, but the two ways over layers have them in common.
+        let layers = step(&model, settings(Activations::Checkpointed, 2, 3));
+        assert!((layers.0 - loss).abs() > 1e-6);
+        let again = step(&model, settings(Activations::GradCacheCheckpointed, 2, 3));
+        assert_same("layers", again, &layers);
+        // And a step can be had again, bit for bit.
+        assert_eq!(
+            step(&model, settings(Activations::Stored, 2, 3)),
+            (loss, kept)
+        );
+        let (undropped, _) = plain(&checkpoint(0.0).load::<B>(device).unwrap());
+        assert!((undropped - loss).abs() > 1e-4, "dropout acts");
+    }
+    on_test_device!(body with gradients);
 }
 
 /// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
-    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
-    let settings = || settings(Activations::Checkpointed, 1, 100);
-    let found = step(&model, settings());
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.3).load::<B>(device).unwrap();
+        let settings = || settings(Activations::Checkpointed, 1, 100);
+        let found = step(&model, settings());
 
-    let batch = batch();
-    let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
-    for micro_batch in super::chunks::plan_micro_batches(&batch, settings().micro_batch, 1, 1) {
-        let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
-        let (network, tokens) = (&model.network, &micro_batch.tokens);
-        let bias = network.position_bias(tokens.length());
-        let (mut hidden, context) =
-            model::with_dropout_seed(seed(0), || network.embed_batch(tokens, bias));
-        for (index, layer) in network.layers().iter().enumerate() {
-            let forward = || layer.forward(hidden, &context);
-            hidden = model::with_dropout_seed(seed(index + 1), forward);
+        let batch = batch();
+        let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
+        for micro_batch in super::chunks::plan_micro_batches(&batch, settings().micro_batch, 1, 1) {
+            let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
+            let (network, tokens) = (&model.network, &micro_batch.tokens);
+            let bias = network.position_bias(tokens.length());
+            let (mut hidden, context) =
+                model::with_dropout_seed(seed(0), || network.embed_batch(tokens, bias));
+            for (index, layer) in network.layers().iter().enumerate() {
+                let forward = || layer.forward(hidden, &context);
+                hidden = model::with_dropout_seed(seed(index + 1), forward);
+            }
+            let rows = model.batch_vectors(hidden, tokens);
+            let places = micro_batch.texts.iter().enumerate();
+            vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
         }
-        let rows = model.batch_vectors(hidden, tokens);
-        let places = micro_batch.texts.iter().enumerate();
-        vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
+        let all = Tensor::cat(vectors.into_values().collect(), 0);
+        let columns = [0, batch.rows].map(|first| all.clone().narrow(0, first, batch.rows));
+        let loss = settings().objective.forward(&columns, None);
+        let value = loss.clone().into_data().iter::<f64>().next().unwrap();
+        let training_model = TrainingModel::new(model.clone(), settings());
+        let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
+        assert_same(
+            "layers",
+            found,
+            &(value, by_path::<B, _>(&training_model, &gradients)),
+        );
     }
-    let all = Tensor::cat(vectors.into_values().collect(), 0);
-    let columns = [0, batch.rows].map(|first| all.clone().narrow(0, first, batch.rows));
-    let loss = settings().objective.forward(&columns, None);
-    let value = loss.clone().into_data().iter::<f64>().next().unwrap();
-    let training_model = TrainingModel::new(model.clone(), settings());
-    let gradients = GradientsParams::from_grads(loss.backward(), &training_model);
-    assert_same(
-        "layers",
-        found,
-        &(value, by_path(&training_model, &gradients)),
-    );
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn frozen_layers_have_no_gradient_and_the_others_the_same() {
-    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
-    let (loss, mut expected) = plain(&model);
-    expected.retain(|path, _| path.contains("layers.1"));
-    assert_eq!(expected.len(), 16);
-    let mut frozen = model;
-    frozen.network = frozen.network.freeze(1);
-    for activations in ALL {
-        let found = step(&frozen, settings(activations, 2, 3));
-        assert_same(
-            &format!("{activations:?}"),
-            found,
-            &(loss, expected.clone()),
-        );
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let (loss, mut expected) = plain(&model);
+        expected.retain(|path, _| path.contains("layers.1"));
+        assert_eq!(expected.len(), 16);
+        let mut frozen = model;
+        frozen.network = frozen.network.freeze(1);
+        for activations in ALL {
+            let found = step(&frozen, settings(activations, 2, 3));
+            assert_same(
+                &format!("{activations:?}"),
+                found,
+                &(loss, expected.clone()),
+            );
+        }
     }
+    on_test_device!(body with gradients);
 }
 
-fn with_adapters(model: &SentenceModel<B>) -> SentenceModel<B> {
+fn with_adapters<B: TrainingBackend>(model: &SentenceModel<B>) -> SentenceModel<B> {
     let mut adapted = model.clone();
     adapted.network = adapted.network.with_adapters(LowRankConfig {
         rank: 3,
@@ -254,48 +274,54 @@ fn with_adapters(model: &SentenceModel<B>) -> SentenceModel<B> {
 
 #[test]
 fn adapters_begin_as_nothing_and_are_all_that_is_trained() {
-    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
-    let (loss, _) = plain(&model);
-    let adapted = with_adapters(&model);
-    for activations in ALL {
-        let (adapted_loss, gradients) = step(&adapted, settings(activations, 2, 3));
-        assert!((adapted_loss - loss).abs() <= 1e-6 * loss, "{adapted_loss}");
-        // Two layers of four adapters of two matrices.
-        assert_eq!(gradients.len(), 16, "{:?}", gradients.keys());
-        assert!(gradients.keys().all(|path| path.contains("adapters")));
-        for (path, values) in &gradients {
-            let moves = values.iter().any(|value| *value != 0.0);
-            // `down` has no gradient while `up` is zero.
-            assert_eq!(moves, path.ends_with("up"), "{path}");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let (loss, _) = plain(&model);
+        let adapted = with_adapters(&model);
+        for activations in ALL {
+            let (adapted_loss, gradients) = step(&adapted, settings(activations, 2, 3));
+            assert!((adapted_loss - loss).abs() <= 1e-6 * loss, "{adapted_loss}");
+            // Two layers of four adapters of two matrices.
+            assert_eq!(gradients.len(), 16, "{:?}", gradients.keys());
+            assert!(gradients.keys().all(|path| path.contains("adapters")));
+            for (path, values) in &gradients {
+                let moves = values.iter().any(|value| *value != 0.0);
+                // `down` has no gradient while `up` is zero.
+                assert_eq!(moves, path.ends_with("up"), "{path}");
+            }
         }
     }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn merged_adapters_give_the_same_vectors() {
-    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
-    let mut adapted = with_adapters(&model);
-    // Values other than zero, of the size of the weights.
-    adapted.network = adapted.network.map(&mut Shift);
-    let vectors = |network: &MpNet<B>| {
-        let batch = batch();
-        let tokens = TokenBatch::new(batch.texts.iter().map(Vec::as_slice), 1);
-        let (ids, mask) = tokens.to_tensors(&Default::default());
-        let model = SentenceModel::new(network.clone(), vec![model::PoolingMode::Mean], true);
-        crate::testing::values(model.forward(ids, mask))
-    };
-    let (before, with) = (vectors(&model.network), vectors(&adapted.network));
-    let merged = vectors(&adapted.network.clone().merge_adapters());
-    // A few sums in another order.
-    crate::testing::assert_close("merged", &merged, &with, 2e-6);
-    let moved = before.iter().zip(&with).any(|(a, b)| (a - b).abs() > 1e-3);
-    assert!(moved, "the adapters do something");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let mut adapted = with_adapters(&model);
+        // Values other than zero, of the size of the weights.
+        adapted.network = adapted.network.map(&mut Shift);
+        let vectors = |network: &MpNet<B>| {
+            let batch = batch();
+            let tokens = TokenBatch::new(batch.texts.iter().map(Vec::as_slice), 1);
+            let (ids, mask) = tokens.to_tensors(device);
+            let model = SentenceModel::new(network.clone(), vec![model::PoolingMode::Mean], true);
+            crate::testing::values(model.forward(ids, mask))
+        };
+        let (before, with) = (vectors(&model.network), vectors(&adapted.network));
+        let merged = vectors(&adapted.network.clone().merge_adapters());
+        // A few sums in another order.
+        crate::testing::assert_close("merged", &merged, &with, 2e-6);
+        let moved = before.iter().zip(&with).any(|(a, b)| (a - b).abs() > 1e-3);
+        assert!(moved, "the adapters do something");
+    }
+    on_test_device!(body with gradients);
 }
 
 /// Adds a little to the adapters.
 struct Shift;
 
-impl burn::module::ModuleMapper<B> for Shift {
+impl<B: TrainingBackend> burn::module::ModuleMapper<B> for Shift {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         if param.is_require_grad() {
             param.map(|tensor| (tensor + 0.05).detach().require_grad())
@@ -307,28 +333,34 @@ impl burn::module::ModuleMapper<B> for Shift {
 
 #[test]
 fn validation_gives_the_loss_without_dropout() {
-    let model = checkpoint(0.3).load::<B>(&Default::default()).unwrap();
-    let (expected, _) = plain(&checkpoint(0.0).load::<B>(&Default::default()).unwrap());
-    let training_model = TrainingModel::new(model, settings(Activations::Stored, 2, 3)).valid();
-    let output = InferenceStep::step(&training_model, batch());
-    assert!(
-        (output.loss - expected).abs() <= 1e-5 * expected,
-        "{}",
-        output.loss
-    );
-    assert_eq!((output.rows, output.texts), (5, 10));
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.3).load::<B>(device).unwrap();
+        let (expected, _) = plain(&checkpoint(0.0).load::<B>(device).unwrap());
+        let training_model = TrainingModel::new(model, settings(Activations::Stored, 2, 3)).valid();
+        let output = InferenceStep::step(&training_model, batch());
+        assert!(
+            (output.loss - expected).abs() <= 1e-5 * expected,
+            "{}",
+            output.loss
+        );
+        assert_eq!((output.rows, output.texts), (5, 10));
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn one_device_given_twice_shares_a_batch() {
     // Two different devices need a machine that has them: no test covers their transfers.
-    use burn::prelude::DeviceOps;
-    let model = checkpoint(0.0).load::<B>(&Default::default()).unwrap();
-    let expected = plain(&model);
-    let device = model.network.device();
-    let settings = StepSettings {
-        devices: vec![device.to_id(), device.to_id()],
-        ..settings(Activations::Stored, 1, 3)
-    };
-    assert_same("one device twice", step(&model, settings), &expected);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        use burn::prelude::DeviceOps;
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let expected = plain(&model);
+        let device = model.network.device();
+        let settings = StepSettings {
+            devices: vec![device.to_id(), device.to_id()],
+            ..settings(Activations::Stored, 1, 3)
+        };
+        assert_same("one device twice", step(&model, settings), &expected);
+    }
+    on_test_device!(body with gradients);
 }

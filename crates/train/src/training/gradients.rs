@@ -132,40 +132,40 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_> {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::TensorData;
+    use model::EncoderOps;
 
     use super::*;
-    use crate::testing::{TestBackend, TrainBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
     /// A layer of 2 x 3 weights and 3 biases.
-    fn layer() -> Linear<TrainBackend> {
-        LinearConfig::new(2, 3).init(&Default::default())
+    fn layer<B: EncoderOps>(device: &B::Device) -> Linear<Autodiff<B>> {
+        LinearConfig::new(2, 3).init(device)
     }
 
-    fn gradients(
-        layer: &Linear<TrainBackend>,
+    fn gradients<B: EncoderOps>(
+        layer: &Linear<Autodiff<B>>,
         weight: [f32; 6],
         bias: [f32; 3],
     ) -> GradientsParams {
         let mut gradients = GradientsParams::new();
-        let device = Default::default();
-        let weight =
-            Tensor::<TestBackend, 2>::from_data(TensorData::new(weight.to_vec(), [2, 3]), &device);
+        let device = &layer.weight.device();
+        let weight = TensorData::new(weight.to_vec(), [2, 3]);
+        let weight = Tensor::<B, 2>::from_data(weight, device);
         gradients.register(layer.weight.id, weight);
         if let Some(parameter) = &layer.bias {
-            gradients.register(
-                parameter.id,
-                Tensor::<TestBackend, 1>::from_data(bias, &device),
-            );
+            gradients.register(parameter.id, Tensor::<B, 1>::from_data(bias, device));
         }
         gradients
     }
 
-    fn read(layer: &Linear<TrainBackend>, gradients: &GradientsParams) -> Vec<f32> {
-        let weight = gradients.get::<TestBackend, 2>(layer.weight.id).unwrap();
+    fn read<B: EncoderOps>(layer: &Linear<Autodiff<B>>, gradients: &GradientsParams) -> Vec<f32> {
+        let weight = gradients.get::<B, 2>(layer.weight.id).unwrap();
         let bias = layer.bias.as_ref().unwrap();
-        let bias = gradients.get::<TestBackend, 1>(bias.id).unwrap();
+        let bias = gradients.get::<B, 1>(bias.id).unwrap();
         [values(weight), values(bias)].concat()
     }
 
@@ -174,45 +174,51 @@ mod tests {
 
     #[test]
     fn the_norm_is_that_of_all_values_together() {
-        let layer = layer();
-        let found = gradients(&layer, [1.0, -2.0, 0.0, 4.0, 0.0, 2.0], [3.0, -4.0, 5.0]);
-        // 1 + 4 + 16 + 4 + 9 + 16 + 25
-        let length = norm::<TrainBackend, _>(&layer, &found);
-        assert!((length - 75f64.sqrt()).abs() < 1e-6, "{length}");
-        assert_eq!(
-            norm::<TrainBackend, _>(&layer, &GradientsParams::new()),
-            0.0
-        );
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let layer = layer::<B>(device);
+            let found = gradients(&layer, [1.0, -2.0, 0.0, 4.0, 0.0, 2.0], [3.0, -4.0, 5.0]);
+            // 1 + 4 + 16 + 4 + 9 + 16 + 25
+            let length = norm::<Autodiff<B>, _>(&layer, &found);
+            assert!((length - 75f64.sqrt()).abs() < 1e-6, "{length}");
+            assert_eq!(norm::<Autodiff<B>, _>(&layer, &GradientsParams::new()), 0.0);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn clipping_keeps_the_direction_and_leaves_short_gradients() {
-        let layer = layer();
-        let all = [1.0, -2.0, 0.0, 4.0, 0.0, 2.0, 3.0, -4.0, 5.0];
-        let made = || gradients(&layer, [1.0, -2.0, 0.0, 4.0, 0.0, 2.0], [3.0, -4.0, 5.0]);
-        let length = 75f64.sqrt();
-        let kept = clip::<TrainBackend, _>(&layer, made(), length, 10.0);
-        assert_eq!(read(&layer, &kept), all);
-        let clipped = clip::<TrainBackend, _>(&layer, made(), length, 1.0);
-        let expected = all.map(|value| (f64::from(value) / length) as f32);
-        assert_close("clipped", &read(&layer, &clipped), &expected, TOLERANCE);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let layer = layer::<B>(device);
+            let all = [1.0, -2.0, 0.0, 4.0, 0.0, 2.0, 3.0, -4.0, 5.0];
+            let made = || gradients(&layer, [1.0, -2.0, 0.0, 4.0, 0.0, 2.0], [3.0, -4.0, 5.0]);
+            let length = 75f64.sqrt();
+            let kept = clip::<Autodiff<B>, _>(&layer, made(), length, 10.0);
+            assert_eq!(read(&layer, &kept), all);
+            let clipped = clip::<Autodiff<B>, _>(&layer, made(), length, 1.0);
+            let expected = all.map(|value| (f64::from(value) / length) as f32);
+            assert_close("clipped", &read(&layer, &clipped), &expected, TOLERANCE);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn the_mean_counts_rows() {
-        let layer = layer();
-        let mut mean = GradientMean::default();
-        mean.add::<TrainBackend>(&layer, gradients(&layer, [1.0; 6], [2.0; 3]), 3);
-        mean.add::<TrainBackend>(&layer, gradients(&layer, [5.0; 6], [6.0; 3]), 1);
-        let found = mean.take::<TrainBackend>(&layer);
-        let expected = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
-        assert_close("mean", &read(&layer, &found), &expected, TOLERANCE);
-        // The mean starts again, and one batch is its own mean bit for bit.
-        mean.add::<TrainBackend>(&layer, gradients(&layer, [0.1; 6], [0.3; 3]), 7);
-        let found = mean.take::<TrainBackend>(&layer);
-        assert_eq!(
-            read(&layer, &found),
-            [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3]
-        );
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let layer = layer::<B>(device);
+            let mut mean = GradientMean::default();
+            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [1.0; 6], [2.0; 3]), 3);
+            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [5.0; 6], [6.0; 3]), 1);
+            let found = mean.take::<Autodiff<B>>(&layer);
+            let expected = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
+            assert_close("mean", &read(&layer, &found), &expected, TOLERANCE);
+            // The mean starts again, and one batch is its own mean bit for bit.
+            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [0.1; 6], [0.3; 3]), 7);
+            let found = mean.take::<Autodiff<B>>(&layer);
+            assert_eq!(
+                read(&layer, &found),
+                [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3]
+            );
+        }
+        on_test_device!(body);
     }
 }

@@ -99,19 +99,24 @@ impl<B: EncoderOps> SimpleOptimizer<B> for DecoupledAdamW {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::module::Module;
     use burn::nn::{Linear, LinearConfig};
     use burn::optim::{AdamWConfig, GradientsParams, MultiGradientsParams, Optimizer};
     use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
+    use model::EncoderOps;
 
     use super::*;
-    use crate::testing::{TrainBackend, assert_close, values};
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
 
-    fn tested(settings: AdamWSettings) -> AdamWOptimizer<Linear<TrainBackend>, TrainBackend> {
+    type Layer<B> = Linear<Autodiff<B>>;
+
+    fn tested<B: EncoderOps>(settings: AdamWSettings) -> AdamWOptimizer<Layer<B>, Autodiff<B>> {
         DecoupledAdamW::optimizer(settings)
     }
 
-    fn gradients(layer: &Linear<TrainBackend>, value: f32) -> GradientsParams {
+    fn gradients<B: EncoderOps>(layer: &Layer<B>, value: f32) -> GradientsParams {
         let mut gradients = GradientsParams::new();
         let weight = layer.weight.val().inner();
         gradients.register(layer.weight.id, weight.zeros_like() + value);
@@ -121,94 +126,106 @@ mod tests {
         gradients
     }
 
-    fn numbers(layer: &Linear<TrainBackend>) -> (Vec<f32>, Vec<f32>) {
+    fn numbers<B: EncoderOps>(layer: &Layer<B>) -> (Vec<f32>, Vec<f32>) {
         let bias = layer.bias.as_ref().unwrap().val();
         (values(layer.weight.val()), values(bias))
     }
 
     #[test]
     fn the_first_step_is_that_of_adamw_and_only_matrices_decay() {
-        let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
-        let (weight, bias) = numbers(&layer);
-        let mut optimizer = tested(AdamWSettings {
-            weight_decay: 0.5,
-            ..AdamWSettings::default()
-        });
-        let gradients = gradients(&layer, 0.3);
-        let (new_weight, new_bias) = numbers(&optimizer.step(0.1, layer, gradients));
-        // Both means are unbiased in the first step: the gradient over its size is 1.
-        for (before, after) in weight.iter().zip(&new_weight) {
-            let expected = before * (1.0 - 0.1 * 0.5) - 0.1;
-            assert!(
-                (after - expected).abs() < 1e-6,
-                "{after}, expected {expected}"
-            );
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let layer = LinearConfig::new(2, 3).init::<Autodiff<B>>(device);
+            let (weight, bias) = numbers(&layer);
+            let mut optimizer = tested::<B>(AdamWSettings {
+                weight_decay: 0.5,
+                ..AdamWSettings::default()
+            });
+            let gradients = gradients(&layer, 0.3);
+            let (new_weight, new_bias) = numbers(&optimizer.step(0.1, layer, gradients));
+            // Both means are unbiased in the first step: the gradient over its size is 1.
+            for (before, after) in weight.iter().zip(&new_weight) {
+                let expected = before * (1.0 - 0.1 * 0.5) - 0.1;
+                assert!(
+                    (after - expected).abs() < 1e-6,
+                    "{after}, expected {expected}"
+                );
+            }
+            for (before, after) in bias.iter().zip(&new_bias) {
+                let expected = before - 0.1;
+                assert!(
+                    (after - expected).abs() < 1e-6,
+                    "{after}, expected {expected}"
+                );
+            }
         }
-        for (before, after) in bias.iter().zip(&new_bias) {
-            let expected = before - 0.1;
-            assert!(
-                (after - expected).abs() < 1e-6,
-                "{after}, expected {expected}"
-            );
-        }
+        on_test_device!(body);
     }
 
     #[test]
     fn matrices_move_as_by_burns_own_optimiser() {
-        let settings = AdamWSettings::default();
-        let mut burns = AdamWConfig::new()
-            .with_epsilon(settings.epsilon)
-            .with_weight_decay(settings.weight_decay)
-            .init::<TrainBackend, Linear<TrainBackend>>();
-        let mut ours = tested(settings);
-        let mut by_burns = LinearConfig::new(20, 30).init::<TrainBackend>(&Default::default());
-        // Initialised now: copies of a lazy parameter would draw different numbers.
-        by_burns.weight.val();
-        let mut by_ours = by_burns.clone();
-        for value in [0.3, -0.2, 0.01] {
-            by_burns = burns.step(0.1, by_burns.clone(), gradients(&by_burns, value));
-            by_ours = ours.step(0.1, by_ours.clone(), gradients(&by_ours, value));
-            let (expected, _) = numbers(&by_burns);
-            // The same operations in the same order; a GPU may join some of them.
-            assert_close("weights", &numbers(&by_ours).0, &expected, 1e-6);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let settings = AdamWSettings::default();
+            let mut burns = AdamWConfig::new()
+                .with_epsilon(settings.epsilon)
+                .with_weight_decay(settings.weight_decay)
+                .init::<Autodiff<B>, Layer<B>>();
+            let mut ours = tested::<B>(settings);
+            let mut by_burns = LinearConfig::new(20, 30).init::<Autodiff<B>>(device);
+            // Initialised now: copies of a lazy parameter would draw different numbers.
+            by_burns.weight.val();
+            let mut by_ours = by_burns.clone();
+            for value in [0.3, -0.2, 0.01] {
+                by_burns = burns.step(0.1, by_burns.clone(), gradients(&by_burns, value));
+                by_ours = ours.step(0.1, by_ours.clone(), gradients(&by_ours, value));
+                let (expected, _) = numbers(&by_burns);
+                // The same operations in the same order; a GPU may join some of them.
+                assert_close("weights", &numbers(&by_ours).0, &expected, 1e-6);
+            }
         }
+        on_test_device!(body);
     }
 
     #[test]
     fn a_record_holds_all_that_the_next_step_needs() {
-        let device = Default::default();
-        let begin = LinearConfig::new(2, 3).init::<TrainBackend>(&device);
-        let mut optimizer = tested(AdamWSettings::default());
-        let first = gradients(&begin, 0.3);
-        let layer = optimizer.step(0.1, begin, first);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let begin = LinearConfig::new(2, 3).init::<Autodiff<B>>(device);
+            let mut optimizer = tested::<B>(AdamWSettings::default());
+            let first = gradients(&begin, 0.3);
+            let layer = optimizer.step(0.1, begin, first);
 
-        let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
-        let bytes = Recorder::<TrainBackend>::record(&recorder, optimizer.to_record(), ()).unwrap();
-        let record = Recorder::<TrainBackend>::load(&recorder, bytes, &device).unwrap();
-        let mut restored = tested(AdamWSettings::default()).load_record(record);
+            let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+            let bytes =
+                Recorder::<Autodiff<B>>::record(&recorder, optimizer.to_record(), ()).unwrap();
+            let record = Recorder::<Autodiff<B>>::load(&recorder, bytes, device).unwrap();
+            let mut restored = tested::<B>(AdamWSettings::default()).load_record(record);
 
-        let next = gradients(&layer, -0.2);
-        let again = gradients(&layer, -0.2);
-        let went_on = numbers(&optimizer.step(0.1, layer.clone(), next));
-        let resumed = numbers(&restored.step(0.1, layer.fork(&device), again));
-        assert_eq!(went_on, resumed);
+            let next = gradients(&layer, -0.2);
+            let again = gradients(&layer, -0.2);
+            let went_on = numbers(&optimizer.step(0.1, layer.clone(), next));
+            let resumed = numbers(&restored.step(0.1, layer.fork(device), again));
+            assert_eq!(went_on, resumed);
+        }
+        on_test_device!(body);
     }
 
     #[test]
     fn gradients_from_several_devices_are_added() {
-        use burn::prelude::DeviceOps;
-        let layer = LinearConfig::new(2, 3).init::<TrainBackend>(&Default::default());
-        let device = layer.weight.val().device().to_id();
-        let mut one = tested(AdamWSettings::default());
-        let mut two = tested(AdamWSettings::default());
-        let whole = gradients(&layer, 0.5);
-        let halves = MultiGradientsParams {
-            grads: vec![
-                (gradients(&layer, 0.25), device),
-                (gradients(&layer, 0.25), device),
-            ],
-        };
-        let expected = numbers(&one.step(0.1, layer.clone(), whole));
-        assert_eq!(numbers(&two.step_multi(0.1, layer, halves)), expected);
+        fn body<B: EncoderOps>(device: &B::Device) {
+            use burn::prelude::DeviceOps;
+            let layer = LinearConfig::new(2, 3).init::<Autodiff<B>>(device);
+            let device = layer.weight.val().device().to_id();
+            let mut one = tested::<B>(AdamWSettings::default());
+            let mut two = tested::<B>(AdamWSettings::default());
+            let whole = gradients(&layer, 0.5);
+            let halves = MultiGradientsParams {
+                grads: vec![
+                    (gradients(&layer, 0.25), device),
+                    (gradients(&layer, 0.25), device),
+                ],
+            };
+            let expected = numbers(&one.step(0.1, layer.clone(), whole));
+            assert_eq!(numbers(&two.step_multi(0.1, layer, halves)), expected);
+        }
+        on_test_device!(body);
     }
 }

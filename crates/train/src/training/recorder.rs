@@ -104,9 +104,10 @@ impl<B: Backend> Recorder<B> for WholeFileRecorder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use model::EncoderOps;
 
-    type Backend = crate::testing::TestBackend;
+    use super::*;
+    use crate::test_device::on_test_device;
 
     fn names(folder: &Path) -> Vec<std::ffi::OsString> {
         let entries = folder.read_dir().unwrap();
@@ -115,39 +116,45 @@ mod tests {
 
     #[test]
     fn burn_reads_the_recorded_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let recorder = WholeFileRecorder::default();
-        let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
-        let name = folder.path().join("optim-3");
-        Recorder::<Backend>::save_item(&recorder, item.clone(), name.clone()).unwrap();
-        recorder.failure().check().unwrap();
-        assert_eq!(names(folder.path()), ["optim-3.bin"]);
-        let plain = BinFileRecorder::<FullPrecisionSettings>::default();
-        let read: Vec<f32> = Recorder::<Backend>::load_item(&plain, &mut name.clone()).unwrap();
-        assert_eq!(read, item);
-        let read: Vec<f32> = Recorder::<Backend>::load_item(&recorder, &mut name.clone()).unwrap();
-        assert_eq!(read, item);
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let folder = tempfile::tempdir().unwrap();
+            let recorder = WholeFileRecorder::default();
+            let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
+            let name = folder.path().join("optim-3");
+            Recorder::<B>::save_item(&recorder, item.clone(), name.clone()).unwrap();
+            recorder.failure().check().unwrap();
+            assert_eq!(names(folder.path()), ["optim-3.bin"]);
+            let plain = BinFileRecorder::<FullPrecisionSettings>::default();
+            let read: Vec<f32> = Recorder::<B>::load_item(&plain, &mut name.clone()).unwrap();
+            assert_eq!(read, item);
+            let read: Vec<f32> = Recorder::<B>::load_item(&recorder, &mut name.clone()).unwrap();
+            assert_eq!(read, item);
+        }
+        on_test_device!(body);
     }
 
     /// Also for a file that fits into the buffer.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_leaves_no_file_and_is_reported() {
-        let folder = tempfile::tempdir().unwrap();
-        for length in [1, 5000] {
-            let recorder = WholeFileRecorder::default();
-            let partial = folder.path().join("partial-optim-3.bin");
-            std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
-            let name = folder.path().join("optim-3");
-            let item = vec![0.5f32; length];
-            Recorder::<Backend>::save_item(&recorder, item, name.clone()).unwrap_err();
-            let message = recorder.failure().check().unwrap_err().to_string();
-            assert!(
-                message.contains("optim-3.bin") && message.contains("space"),
-                "{message}"
-            );
-            assert!(!name.with_extension("bin").exists());
-            std::fs::remove_file(partial).unwrap();
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let folder = tempfile::tempdir().unwrap();
+            for length in [1, 5000] {
+                let recorder = WholeFileRecorder::default();
+                let partial = folder.path().join("partial-optim-3.bin");
+                std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
+                let name = folder.path().join("optim-3");
+                let item = vec![0.5f32; length];
+                Recorder::<B>::save_item(&recorder, item, name.clone()).unwrap_err();
+                let message = recorder.failure().check().unwrap_err().to_string();
+                assert!(
+                    message.contains("optim-3.bin") && message.contains("space"),
+                    "{message}"
+                );
+                assert!(!name.with_extension("bin").exists());
+                std::fs::remove_file(partial).unwrap();
+            }
         }
+        on_test_device!(body);
     }
 }

@@ -82,7 +82,10 @@ impl LrScheduler for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use model::EncoderOps;
+
     use super::*;
+    use crate::test_device::on_test_device;
 
     fn rates(mut schedule: Schedule, steps: usize) -> Vec<f64> {
         (0..steps).map(|_| schedule.step()).collect()
@@ -109,11 +112,13 @@ mod tests {
 
     #[test]
     fn resumes_where_it_stopped() {
-        let mut schedule = Schedule::new(1.0, 2, 6, Decay::Linear);
-        schedule.step();
-        let record = schedule.to_record::<crate::testing::TestBackend>();
-        let resumed = Schedule::new(1.0, 2, 6, Decay::Linear)
-            .load_record::<crate::testing::TestBackend>(record);
-        assert_eq!(rates(resumed, 5), rates(schedule, 5));
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let mut schedule = Schedule::new(1.0, 2, 6, Decay::Linear);
+            schedule.step();
+            let record = schedule.to_record::<B>();
+            let resumed = Schedule::new(1.0, 2, 6, Decay::Linear).load_record::<B>(record);
+            assert_eq!(rates(resumed, 5), rates(schedule, 5));
+        }
+        on_test_device!(body);
     }
 }

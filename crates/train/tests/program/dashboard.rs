@@ -9,7 +9,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::interruption::{assert_same_end, long, wait_for_checkpoint};
-use crate::support::{REPEATABLE, checkpoints, fit, folder, inside, steps, succeed};
+use crate::support::{checkpoints, fit, folder, inside, repeatable, steps, succeed};
 
 /// Terminal codes that enter and leave the alternate screen.
 const ENTER: &str = "\x1b[?1049h";
@@ -126,7 +126,7 @@ fn a_terminal_shows_the_dashboard_and_then_the_results() {
     };
     let (watched, plain) = (losses("watched"), losses("plain"));
     assert_eq!((watched.len(), plain.len()), (6, 6));
-    if REPEATABLE {
+    if repeatable() {
         assert_eq!(watched, plain);
     }
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{DEVICE, command, fit, folder, stderr, stdout, succeed, tiny};
+use crate::support::{command, device, fit, folder, stderr, stdout, succeed, tiny};
 
 /// `train evaluate --json` on the tiny model: the evaluations.
 fn evaluations(folder: &Path, more: &str) -> Value {
     let tiny = tiny();
-    let mut arguments = vec!["evaluate", "--json", "--device", DEVICE, "--model", &tiny];
+    let device = device();
+    let mut arguments = vec!["evaluate", "--json", "--device", &device, "--model", &tiny];
     arguments.extend(more.split_whitespace());
     let text = stdout(&succeed(command(folder, &arguments)));
     serde_json::from_str::<Value>(&text).unwrap()[0]["evaluations"].take()
@@ -23,11 +24,12 @@ fn pairs_are_scored_for_one_model_and_compared_for_two() {
         "--epochs 8 --lr 1e-3 --batch-size 8 --output tuned",
     ));
     let tiny = tiny();
+    let device = device();
     let evaluate = |more: &str| {
         let mut arguments = vec![
             "evaluate",
             "--device",
-            DEVICE,
+            &device,
             "--pairs",
             "pairs.tsv",
             "--model",
@@ -112,7 +114,8 @@ fn columns_that_no_file_has_are_wrong_usage() {
         ("--pairs pairs.tsv --max-length 0", "--max-length"),
         ("--pairs pairs.tsv --pairs pairs.tsv", "another name"),
     ] {
-        let mut arguments = vec!["evaluate", "--device", DEVICE, "--model", &tiny];
+        let device = device();
+        let mut arguments = vec!["evaluate", "--device", &device, "--model", &tiny];
         arguments.extend(more.split_whitespace());
         let output = command(folder.path(), &arguments).output().unwrap();
         let text = stderr(&output);

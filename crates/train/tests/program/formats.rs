@@ -7,7 +7,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use crate::support::{REPEATABLE, fit, folder, inside, pairs, steps, succeed, weights};
+use crate::support::{fit, folder, inside, pairs, repeatable, steps, succeed, weights};
 
 fn write_parquet(path: &Path, rows: &[[String; 2]]) {
     let schema =
@@ -55,7 +55,7 @@ fn the_same_rows_train_the_same_model_in_every_format() {
         std::fs::write(place("run.toml"), config).unwrap();
         succeed(fit(folder.path(), "--config run.toml"));
         assert_eq!(steps(&place(format)).len(), 2, "{format}");
-        if REPEATABLE {
+        if repeatable() {
             assert!(
                 weights(&place(format)) == weights(&place("tsv")),
                 "{format}"

@@ -6,17 +6,17 @@
 )]
 
 // `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
-#[cfg(all(target_os = "linux", any(feature = "cpu", feature = "ndarray")))]
+#[cfg(target_os = "linux")]
 mod dashboard;
 #[cfg(unix)]
 mod errors;
 mod evaluating;
-// Which rows a file gives does not depend on the backend, and a software GPU compiles its kernels for each run.
-#[cfg(any(feature = "cpu", feature = "ndarray"))]
 mod formats;
 mod help;
 mod inputs;
 mod interruption;
 mod support;
+#[path = "../../../model/tests/common/device.rs"]
+mod test_device;
 mod training;
 mod usage;

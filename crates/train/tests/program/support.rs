@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The device that is compiled in.
-pub(crate) const DEVICE: &str = if cfg!(feature = "cpu") {
-    "cpu"
-} else if cfg!(feature = "ndarray") {
-    "ndarray"
-} else if cfg!(feature = "wgpu") {
-    "wgpu"
-} else {
-    "cuda"
-};
+use model::Device;
 
-/// Whether a run can be repeated bit for bit: where sums run in a fixed order.
-pub(crate) const REPEATABLE: bool = cfg!(feature = "cpu");
+use crate::test_device::test_device;
+
+/// The device under test, for `--device`.
+pub(crate) fn device() -> String {
+    test_device().to_string()
+}
+
+/// Whether a run can be repeated bit for bit: only `cpu` adds in a fixed order.
+pub(crate) fn repeatable() -> bool {
+    test_device() == Device::Cpu
+}
 
 /// The random 2-layer model.
 pub(crate) fn tiny() -> String {
@@ -53,7 +53,8 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
 /// `train fit` on the tiny model and `pairs.tsv`, with more arguments, parted by spaces.
 pub(crate) fn fit(folder: &Path, arguments: &str) -> Command {
     let model = tiny();
-    let mut all = vec!["fit", "--device", DEVICE, "--model", &model];
+    let device = device();
+    let mut all = vec!["fit", "--device", &device, "--model", &model];
     if !arguments.contains("--resume") && !arguments.contains("--config") {
         all.extend(["--train", "pairs.tsv"]);
     }

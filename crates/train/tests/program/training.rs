@@ -7,7 +7,7 @@ use train::cli::{Cli, Command};
 use train::fit::{RunContext, SAMPLE_QUERIES, Stop};
 
 use crate::support::{
-    DEVICE, REPEATABLE, command, evaluations, fit, folder, inside, stderr, stdout, steps, succeed,
+    command, device, evaluations, fit, folder, inside, repeatable, stderr, stdout, steps, succeed,
     tensors, tiny, weights,
 };
 
@@ -31,7 +31,7 @@ fn thirty_steps_reduce_the_loss_and_the_tuned_model_opens() {
     assert_eq!(evaluations(&tuned).len(), 11);
 
     // The folder is a model: the vectors of a fresh encoder are those that the run showed.
-    let device: Device = DEVICE.parse().unwrap();
+    let device: Device = device().parse().unwrap();
     let encoder = SentenceEncoder::from_pretrained(tuned.to_str().unwrap(), device).unwrap();
     let vector = encoder.encode(&["high end water bottle"]).unwrap();
     let text = stdout(&output);
@@ -64,7 +64,7 @@ fn without_arguments_the_pairs_of_the_seed_are_learned() {
             "--model",
             &tiny(),
             "--device",
-            DEVICE,
+            &device(),
             "--no-dashboard",
             // Dropout draws other numbers on each backend; without it the loss falls on all of them.
             "--dropout",
@@ -103,9 +103,9 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
         inside(folder.path(), "tuned"),
     );
     let (pairs, tuned) = (pairs.to_str().unwrap(), tuned.to_str().unwrap());
-    let model = tiny();
+    let (model, device) = (tiny(), device());
     let arguments = [
-        "train", "fit", "--device", DEVICE, "--model", &model, "--train", pairs,
+        "train", "fit", "--device", &device, "--model", &model, "--train", pairs,
     ];
     let more = ["--max-steps", "5", "--lr", "5e-3", "--output", tuned];
     let Command::Fit(arguments) = Cli::parse_from(arguments.into_iter().chain(more)).command else {
@@ -121,7 +121,7 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
     let result = train::fit::fit(arguments.options, &context)
         .unwrap()
         .unwrap();
-    let encoder = SentenceEncoder::from_pretrained(tuned, DEVICE.parse().unwrap()).unwrap();
+    let encoder = SentenceEncoder::from_pretrained(tuned, device.parse().unwrap()).unwrap();
     let vectors = encoder.encode(&SAMPLE_QUERIES).unwrap();
     let (shown, opened) = (result.samples.after.values(), vectors.values());
     assert_eq!(shown.len(), opened.len());
@@ -151,7 +151,7 @@ fn the_same_seed_gives_the_same_weights_whatever_the_workers_and_threads() {
         succeed(command);
     }
     let weights = |name: &str| weights(&inside(folder.path(), name));
-    if REPEATABLE {
+    if repeatable() {
         assert!(weights("a") == weights("b"), "workers change nothing");
         for threads in ["one", "five"] {
             assert!(weights("a") == weights(threads), "{threads} threads");

@@ -134,6 +134,8 @@ fn however_whole_numbers_are_shared_out_they_give_the_same() {
         (1, 150),
         (3, 150),
         (7, 150),
+        (40, 1),
+        (40, 150),
     ];
     for (threads, rows) in shapes {
         let pool = rayon::ThreadPoolBuilder::new()

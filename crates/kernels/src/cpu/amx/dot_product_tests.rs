@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::tests::{Case, run_by_vectors};
 use crate::cpu::activation::Activation;
 use crate::cpu::bf16::tiles::Form;
+use crate::cpu::tests::skipped;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -23,6 +24,7 @@ proptest! {
         let weights = case.pack(Form::Single);
         let tiles = case.run(&weights, Activation::Identity);
         let Some(vectors) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
+            skipped("dot products against tiles", "AVX512-BF16");
             return Ok(());
         };
         for ((vectors, tiles), magnitude) in vectors.iter().zip(&tiles).zip(&case.magnitudes()) {
@@ -48,7 +50,7 @@ fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
         pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
     };
     let Some(all) = run_with(1, 150) else {
-        // This processor does not multiply bfloat16.
+        skipped("dot products", "AVX512-BF16");
         return;
     };
     for (threads, rows) in [
@@ -59,6 +61,8 @@ fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
         (2, 47),
         (2, 48),
         (3, 97),
+        (40, 97),
+        (40, 150),
     ] {
         let some = run_with(threads, rows);
         assert_eq!(

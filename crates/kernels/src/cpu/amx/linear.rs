@@ -14,7 +14,7 @@ use crate::cpu::activation::Activation;
 use crate::cpu::bf16::tiles::{DEPTH, Form, SIDE, Tile, TileFormat, WIDTH};
 use crate::cpu::bf16::weights::TileWeights;
 use crate::cpu::int8::quantization::QuantizationParameters;
-use crate::cpu::schedule::{self, Layer, nearest_block, rows_of_block};
+use crate::cpu::schedule::{self, Layer, rows_of_block};
 use crate::cpu::scratch::with_scratch;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::math::gelu;
@@ -27,7 +27,7 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// Rows that are wanted in a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
 /// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
 /// few. Reckoned: not measured on a processor with the unit.
-pub(in crate::cpu) const ROWS_OF_LAYERS: usize = 256;
+const ROWS_OF_LAYERS: usize = 256;
 
 /// With fewer rows than this for every thread (and no more than a block), the weights are shared out
 /// instead: each thread then reads a part of them, and that takes the time.
@@ -47,11 +47,6 @@ pub(in crate::cpu) fn linear_of_block(
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * threads()).then_some(block)
-}
-
-/// Rows of a block, where some rows pass through several layers on one thread: whole tiles but for the last.
-pub(in crate::cpu) fn block_of_layers(rows: usize) -> usize {
-    nearest_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE)
 }
 
 /// `activation(input * weights + bias)`, for whole rows of both, by AMX or its emulation.

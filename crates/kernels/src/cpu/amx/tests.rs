@@ -233,10 +233,18 @@ fn however_the_work_is_shared_out_it_gives_the_same_to_the_bit() {
         pool.install(|| run(input, &weights, &case.bias, Activation::Gelu))
     };
     let all = run_with(1, 150);
-    for threads in [2, 3, 7] {
+    for threads in [2, 3, 7, 40] {
         assert_eq!(run_with(threads, 150), all, "{threads} threads");
     }
-    for (threads, rows) in [(1, 1), (2, 16), (2, 17), (3, 33), (2, 97), (5, 64)] {
+    for (threads, rows) in [
+        (1, 1),
+        (2, 16),
+        (2, 17),
+        (3, 33),
+        (2, 97),
+        (5, 64),
+        (40, 97),
+    ] {
         assert_eq!(
             run_with(threads, rows),
             all[..rows * 40],
@@ -321,6 +329,7 @@ mod twins {
     use super::super::unit::Unit;
     use super::*;
     use crate::cpu::bf16::tiles::{PAIR, ROW_BYTES, SIDE, Tile, TileFormat, WIDTH};
+    use crate::cpu::tests::skipped;
 
     fn random_bytes(count: usize, seed: u64) -> Vec<Tile> {
         let mut tiles = vec![Tile::ZERO; count];
@@ -364,7 +373,7 @@ mod twins {
     #[test]
     fn the_unit_and_its_portable_twin_agree() {
         let Some(mut unit) = Unit::hold() else {
-            // Nothing to hold it against here.
+            skipped("the_unit_and_its_portable_twin_agree", "AMX");
             return;
         };
         for form in [Form::Single, Form::Split] {
@@ -397,7 +406,7 @@ mod twins {
     #[test]
     fn whole_numbers_are_the_same_to_the_bit_in_both() {
         let Some(mut unit) = Unit::hold() else {
-            // Nothing to hold it against here.
+            skipped("whole_numbers_are_the_same_to_the_bit_in_both", "AMX");
             return;
         };
         for make in [random_bytes, extreme_bytes] {

@@ -19,8 +19,8 @@ use pulp::Simd;
 use pulp::x86::{V3, V4};
 use rayon::prelude::*;
 
-use super::fours::ByteProducts;
 use super::matrix::{LARGEST_PAIR, largest_pair};
+use super::x86::ByteProducts;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 
 /// Stands for weights of which no pair of neighbours can be cut off.

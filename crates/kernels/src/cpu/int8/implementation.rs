@@ -8,11 +8,11 @@ use super::byte_pairs::FittingPairs;
 #[cfg(test)]
 use super::dot_product::PortableBytes;
 use super::dot_product::{DotProduct, Portable, WithDotProduct};
-#[cfg(target_arch = "x86_64")]
-use super::fours::Fours;
 use super::rows::Grouping;
 #[cfg(target_arch = "x86_64")]
 use super::vnni::{Avx512Vnni, AvxVnni};
+#[cfg(target_arch = "x86_64")]
+use super::x86::Fours;
 use crate::cpu::simd::arch::REGISTERS;
 
 /// Instructions that this processor has.
@@ -96,15 +96,15 @@ impl Implementation {
             #[cfg(test)]
             Self::PortableBytes => work.run::<PortableBytes, 4>(PortableBytes),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(simd) => simd.vectorize(x86::Work(simd, work)),
+            Self::Avx2(simd) => simd.vectorize(vectorized::Work(simd, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2Bytes(fours) => fours.simd.vectorize(x86::Work(fours, work)),
+            Self::Avx2Bytes(fours) => fours.simd.vectorize(vectorized::Work(fours, work)),
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni(fours) => fours.vectorize(work),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(simd) => simd.vectorize(x86::Work(simd, work)),
+            Self::Avx512(simd) => simd.vectorize(vectorized::Work(simd, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bytes(fours) => fours.simd.vectorize(x86::Work(fours, work)),
+            Self::Avx512Bytes(fours) => fours.simd.vectorize(vectorized::Work(fours, work)),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni(fours) => fours.vectorize(work),
         }
@@ -126,13 +126,13 @@ impl Implementation {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+mod vectorized {
     use pulp::NullaryFnOnce;
     use pulp::x86::{V3, V4};
 
     use crate::cpu::int8::byte_pairs::FittingPairs;
     use crate::cpu::int8::dot_product::WithDotProduct;
-    use crate::cpu::int8::fours::Fours;
+    use crate::cpu::int8::x86::Fours;
 
     pub(in crate::cpu) struct Work<D, W>(pub(super) D, pub(super) W);
 

@@ -17,8 +17,6 @@
 #[cfg(target_arch = "x86_64")]
 mod byte_pairs;
 mod dot_product;
-#[cfg(target_arch = "x86_64")]
-mod fours;
 mod implementation;
 pub(in crate::cpu) mod linear;
 pub(in crate::cpu) mod matrix;
@@ -29,3 +27,5 @@ mod rows;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+#[cfg(target_arch = "x86_64")]
+mod x86;

@@ -13,7 +13,7 @@ use std::arch::x86_64::{__m256i, __m512i, _mm256_dpbusd_avx_epi32, _mm512_dpbusd
 use pulp::x86::{V3, V4};
 
 use super::dot_product::WithDotProduct;
-use super::fours::{ByteProducts, Fours};
+use super::x86::{ByteProducts, Fours};
 
 /// Stands for the instruction on 256 bits.
 #[derive(Clone, Copy, Debug)]

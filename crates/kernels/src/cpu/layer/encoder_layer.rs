@@ -1,58 +1,38 @@
-//! A whole layer of an encoder, some sequences at a time.
+//! A whole encoder layer: QKV projections, attention, feed-forward block.
 //!
-//! # Strategy
-//!
-//! Nothing in a layer goes from one sequence to another. So some sequences pass through all of it before the next ones begin:
-//! queries, keys and values, which are three times as wide as a row, are read where they have just been written, and a
-//! thread needs no memory for those of a whole batch (12 MB of a thousand tokens, to be cleared, written and read again).
-//! Within the dense layers such sequences go in blocks of rows as in [what follows attention](super::feed_forward).
-//!
-//! Sequences are no even measure: where several threads wait for each other at the end of a layer, and their shares would
-//! differ by more than a few rows, every operation is shared out for itself. So it is with a few rows.
+//! Each step is shared out over the threads for itself: the projections and the [feed-forward block](super::feed_forward)
+//! by rows, attention by sequences and heads. A row gives the same bits in any batch.
 
-use std::cell::Cell;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::attention::forward::{attention, attention_by_this_thread};
+use super::attention::forward::attention;
 use super::attention::input::{Attention, PositionBias, Projections, Strided};
 use super::feed_forward::{FeedForwardBlock, feed_forward};
 use crate::cpu::activation::Activation;
-use crate::cpu::packed_linear::{
-    PackedLinear, block_of_layers, linear, linear_of_block, rows_of_blocks, rows_of_layers,
-};
-use crate::cpu::scratch::with_scratch;
-use crate::cpu::threads::threads;
+use crate::cpu::packed_linear::{PackedLinear, linear};
 
-/// The weights of a layer.
+/// The weights of an encoder layer.
 #[derive(Clone, Copy, Debug)]
 pub struct EncoderLayer<'a> {
     /// Query, key and value side by side: `[width, 3 * width]`.
     pub projections: &'a PackedLinear,
-    /// Of the same width.
+    /// All that follows attention, of the same width.
     pub feed_forward: FeedForwardBlock<'a>,
 }
 
-/// Sequences of a batch, and what their attention adds to the scores.
+/// The sequences of a batch, and the bias of their attention's scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// Ranges of rows, one behind the other from row 0 on.
+    /// Ranges of rows, one after another from row 0 on.
     pub sequences: &'a [Range<usize>],
     /// For all heads, at least as long as the longest sequence.
     pub bias: PositionBias<'a>,
-    /// Heads.
+    /// Number of heads.
     pub heads: usize,
 }
 
-/// Rows that a group is to have: with fewer too little is left of even blocks.
-const ROWS_OF_GROUP: usize = 96;
-
-/// For more rows, that is for a sequence longer than any batch, a thread keeps no memory.
-const MOST_ROWS: usize = 2048;
-
-/// Attention within every sequence and what [follows](FeedForwardBlock) it, in the place of `hidden`, which holds rows of
-/// `width` floats.
+/// Attention within every sequence and the [feed-forward block](FeedForwardBlock), in the place of `hidden`, which holds
+/// rows of `width` floats.
 ///
 /// # Panics
 ///
@@ -69,43 +49,15 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
     if rows == 0 {
         return;
     }
-    let weights = layer.feed_forward.intermediate;
-    let groups = rows_of_blocks(weights, rows).and_then(|_| {
-        let of_group = ROWS_OF_GROUP.max(rows_of_layers(weights));
-        groups(sequences, of_group, threads())
-    });
-    let Some(groups) = groups else {
-        let mut joined = vec![0.0; rows * 3 * width];
-        linear(hidden, layer.projections, Activation::Identity, &mut joined);
-        let mut attended = vec![0.0; rows * width];
-        attention(&layer.attention(context, &joined), &mut attended);
-        return feed_forward(&attended, hidden, &layer.feed_forward);
-    };
-    let mut rest = hidden;
-    let mut parts = Vec::with_capacity(groups.len());
-    for group in groups {
-        let (part, behind) = rest.split_at_mut(rows_of(group).len() * width);
-        parts.push((group, part));
-        rest = behind;
-    }
-    parts.into_par_iter().for_each(|(sequences, hidden)| {
-        layer.group(
-            Context {
-                sequences,
-                ..context
-            },
-            hidden,
-        )
-    });
-}
-
-thread_local! {
-    /// For queries, keys and values of a group, and what its attention gives: [`MOST_ROWS`] at most.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    let mut joined = vec![0.0; rows * 3 * width];
+    linear(hidden, layer.projections, Activation::Identity, &mut joined);
+    let mut attended = vec![0.0; rows * width];
+    attention(&layer.attention(context, &joined), &mut attended);
+    feed_forward(&attended, hidden, &layer.feed_forward);
 }
 
 impl EncoderLayer<'_> {
-    /// Of a row, after it was seen that it has as many queries, keys and values.
+    /// Width of a row, after a check that it has as many queries, keys and values.
     fn width(&self) -> usize {
         let width = self.projections.input();
         let after = self.feed_forward.attention_output.input();
@@ -113,34 +65,6 @@ impl EncoderLayer<'_> {
         assert_eq!(after, width, "attention's output");
         assert_eq!(self.projections.output(), 3 * width, "projections");
         width
-    }
-
-    /// All of it for the rows of some sequences, by this thread alone.
-    fn group(&self, context: Context<'_>, hidden: &mut [f32]) {
-        let width = self.width();
-        let first = rows_of(context.sequences).start;
-        let sequences = context.sequences.iter();
-        let sequences: Vec<_> = sequences
-            .map(|sequence| sequence.start - first..sequence.end - first)
-            .collect();
-        let context = Context {
-            sequences: &sequences,
-            ..context
-        };
-        let rows = hidden.len() / width;
-        let block = block_of_layers(self.feed_forward.intermediate, rows);
-        with_scratch(&SCRATCH, rows * 4 * width, |scratch| {
-            let (joined, attended) = scratch.split_at_mut(rows * 3 * width);
-            let blocks = hidden.chunks(block * width);
-            for (hidden, joined) in blocks.zip(joined.chunks_mut(block * 3 * width)) {
-                linear_of_block(hidden, self.projections, Activation::Identity, joined);
-            }
-            attention_by_this_thread(&self.attention(context, joined), attended);
-            let blocks = attended.chunks(block * width);
-            for (attended, hidden) in blocks.zip(hidden.chunks_mut(block * width)) {
-                self.feed_forward.block(attended, hidden);
-            }
-        });
     }
 
     fn attention<'a>(&self, context: Context<'a>, joined: &'a [f32]) -> Attention<'a> {
@@ -162,98 +86,5 @@ impl EncoderLayer<'_> {
             dropout: None,
             precision: self.projections.precision(),
         }
-    }
-}
-
-/// Neighbouring sequences in groups of about `rows` rows; `None` where several threads would get shares that are
-/// not almost even, and where a group would be too large to keep memory for.
-fn groups(sequences: &[Range<usize>], rows: usize, threads: usize) -> Option<Vec<&[Range<usize>]>> {
-    let all = rows_of(sequences).len();
-    let shares = cut(sequences, threads, 1);
-    let mut of_shares = shares.iter().map(|share| rows_of(share).len());
-    if of_shares.any(|share| share * threads > all + all / UNEVEN) {
-        return None;
-    }
-    let groups = |share| cut(share, rows_of(share).len() / rows, rows / 2);
-    let groups: Vec<_> = shares.into_iter().flat_map(groups).collect();
-    let mut of_groups = groups.iter().map(|group| rows_of(group).len());
-    of_groups.all(|rows| rows <= MOST_ROWS).then_some(groups)
-}
-
-/// A share may exceed the mean by this part of it: groups save memory, and whoever has less to do waits.
-const UNEVEN: usize = 32;
-
-/// Cuts between the sequences that are nearest to so many parts of the same size, but not into parts of fewer than
-/// `fewest` rows, if all are not fewer.
-fn cut(sequences: &[Range<usize>], parts: usize, fewest: usize) -> Vec<&[Range<usize>]> {
-    let all = rows_of(sequences);
-    let is_large = |sequences| rows_of(sequences).len() >= fewest;
-    let mut cuts = vec![0];
-    let mut first = 0;
-    for part in 1..parts {
-        let end = all.start + all.len() * part / parts;
-        let cut = sequences.partition_point(|sequence| sequence.start + sequence.end <= 2 * end);
-        if cut > first && is_large(&sequences[first..cut]) && is_large(&sequences[cut..]) {
-            cuts.push(cut);
-            first = cut;
-        }
-    }
-    cuts.push(sequences.len());
-    cuts.windows(2)
-        .map(|ends| &sequences[ends[0]..ends[1]])
-        .collect()
-}
-
-/// Of neighbouring sequences.
-fn rows_of(sequences: &[Range<usize>]) -> Range<usize> {
-    let first = sequences.first().map_or(0, |sequence| sequence.start);
-    first..sequences.last().map_or(first, |sequence| sequence.end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cpu::tests::sequences_of;
-
-    fn rows_of_groups(lengths: &[usize], rows: usize, threads: usize) -> Option<Vec<usize>> {
-        let sequences = sequences_of(lengths);
-        let groups = groups(&sequences, rows, threads)?;
-        assert_eq!(groups.concat(), sequences, "every sequence once, in order");
-        Some(
-            groups
-                .into_iter()
-                .map(|group| rows_of(group).len())
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn groups_are_neighbours_of_about_so_many_rows() {
-        assert_eq!(rows_of_groups(&[20; 10], 48, 1), Some(vec![60, 40, 60, 40]));
-        assert_eq!(rows_of_groups(&[384, 384], 48, 1), Some(vec![384, 384]));
-        // A few rows join their neighbours.
-        assert_eq!(rows_of_groups(&[10, 300, 10], 48, 1), Some(vec![320]));
-        assert_eq!(rows_of_groups(&[5], 48, 1), Some(vec![5]));
-        assert_eq!(rows_of_groups(&[3, 0, 2], 48, 1), Some(vec![5]));
-    }
-
-    #[test]
-    fn several_threads_get_even_shares_or_none() {
-        assert_eq!(rows_of_groups(&[128; 8], 48, 2), Some(vec![128; 8]));
-        assert_eq!(rows_of_groups(&[48; 6], 48, 3), Some(vec![48; 6]));
-        assert_eq!(rows_of_groups(&[48; 6], 48, 4), None);
-        assert_eq!(rows_of_groups(&[200; 5], 48, 2), None);
-        assert_eq!(rows_of_groups(&[100, 300], 48, 2), None);
-        assert!(rows_of_groups(&[7; 400], 48, 3).is_some());
-        // None is of the empty sequence alone.
-        let lengths = [[25; 16].as_slice(), &[0], &[25; 16]].concat();
-        let groups = rows_of_groups(&lengths, 48, 33);
-        assert!(groups.is_none_or(|groups| groups.iter().all(|&rows| rows > 0)));
-    }
-
-    #[test]
-    fn no_memory_is_kept_for_a_sequence_without_an_end() {
-        assert_eq!(rows_of_groups(&[MOST_ROWS], 48, 1), Some(vec![MOST_ROWS]));
-        assert_eq!(rows_of_groups(&[MOST_ROWS + 1, 3], 48, 1), None);
     }
 }

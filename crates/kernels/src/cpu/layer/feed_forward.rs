@@ -87,7 +87,7 @@ impl FeedForwardBlock<'_> {
     }
 
     /// All of it for a block of rows, by this thread alone.
-    pub(in crate::cpu) fn block(&self, attended: &[f32], hidden: &mut [f32]) {
+    fn block(&self, attended: &[f32], hidden: &mut [f32]) {
         let (width, inner) = self.widths();
         let rows = hidden.len() / width;
         with_scratch(&SCRATCH, rows * (width + inner), |scratch| {

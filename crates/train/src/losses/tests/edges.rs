@@ -1,10 +1,13 @@
 //! Data that no training is made of, but that files hold: nothing may become NaN, nothing panic.
 
+use burn::backend::Autodiff;
 use burn::tensor::Tensor;
+use model::EncoderOps;
 use proptest::prelude::*;
 
 use crate::losses::{Loss, Matryoshka, Objective, TargetKind};
-use crate::testing::{CASES, TrainBackend, assert_close, values};
+use crate::test_device::on_test_device;
+use crate::testing::{assert_close, cases, values};
 
 const WIDTH: usize = 4;
 
@@ -24,18 +27,30 @@ fn column_counts(loss: &Loss) -> impl Iterator<Item = usize> {
 
 /// Value and the gradients of all columns in one list.
 fn differentiate(objective: &Objective, columns: &[Vec<f32>], targets: &[f32]) -> (f32, Vec<f32>) {
-    let device = Default::default();
-    let tensors: Vec<Tensor<TrainBackend, 2>> = columns
+    on_test_device!(differentiate_on(
+        objective: &Objective,
+        columns: &[Vec<f32>],
+        targets: &[f32]
+    ) -> (f32, Vec<f32>))
+}
+
+fn differentiate_on<B: EncoderOps>(
+    device: &B::Device,
+    objective: &Objective,
+    columns: &[Vec<f32>],
+    targets: &[f32],
+) -> (f32, Vec<f32>) {
+    let tensors: Vec<Tensor<Autodiff<B>, 2>> = columns
         .iter()
         .map(|column| {
-            Tensor::<TrainBackend, 1>::from_floats(column.as_slice(), &device)
+            Tensor::<Autodiff<B>, 1>::from_floats(column.as_slice(), device)
                 .reshape([column.len() / WIDTH, WIDTH])
                 .require_grad()
         })
         .collect();
     let targets = match objective.loss.needs().target {
         TargetKind::None => None,
-        _ => Some(Tensor::from_floats(targets, &device)),
+        _ => Some(Tensor::from_floats(targets, device)),
     };
     let loss = objective.forward(&tensors, targets.as_ref());
     assert_eq!(loss.dims(), [1]);
@@ -182,15 +197,21 @@ fn a_weight_counts_its_dimension() {
 #[test]
 #[should_panic(expected = "the loss `cosent` was given 2 columns without targets")]
 fn a_missing_target_is_a_bug() {
-    let column = Tensor::<TrainBackend, 2>::zeros([2, WIDTH], &Default::default());
-    Loss::CoSent { scale: 20.0 }.forward(&[column.clone(), column], None);
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let column = Tensor::<Autodiff<B>, 2>::zeros([2, WIDTH], device);
+        Loss::CoSent { scale: 20.0 }.forward(&[column.clone(), column], None);
+    }
+    on_test_device!(body);
 }
 
 #[test]
 #[should_panic(expected = "the loss `multiple-negatives-ranking` was given 1 columns")]
 fn a_missing_column_is_a_bug() {
-    let column = Tensor::<TrainBackend, 2>::zeros([2, WIDTH], &Default::default());
-    Loss::MultipleNegativesRanking { scale: 20.0 }.forward(&[column], None);
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let column = Tensor::<Autodiff<B>, 2>::zeros([2, WIDTH], device);
+        Loss::MultipleNegativesRanking { scale: 20.0 }.forward(&[column], None);
+    }
+    on_test_device!(body);
 }
 
 /// Rows of multiples of 1/4, zero rows and equal rows among them, and a target for each.
@@ -221,7 +242,7 @@ fn unpack(rows: &[[i8; 4 * WIDTH]], targets: &[u8]) -> (Vec<Vec<f32>>, Vec<f32>)
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        failure_persistence: None, ..ProptestConfig::with_cases(CASES)
+        failure_persistence: None, ..ProptestConfig::with_cases(cases())
     })]
     #[test]
     fn any_batch_has_a_loss_and_gradients((rows, targets) in batch()) {

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::TrainStep;
 use model::batch::BatchLimit;
-use model::{Checkpoint, SentenceModel, SentenceTokenizer, TokenBatch};
+use model::{Checkpoint, SentenceModel, SentenceTokenizer, TokenBatch, TrainingBackend};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -19,7 +19,8 @@ use crate::data::Example;
 use crate::losses::collapse::{has_collapsed, mean_pairwise_cosine};
 use crate::losses::{Loss, Objective, TargetKind};
 use crate::step::{self, Activations, DropoutRng, StepSettings};
-use crate::testing::{TrainBackend as B, assert_close, json_fixture, tiny_model, values};
+use crate::test_device::on_test_device;
+use crate::testing::{assert_close, json_fixture, tiny_model, values};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
 
 /// The learning rate of all curves.
@@ -47,22 +48,25 @@ fn reference() -> Reference {
     serde_json::from_value(json_fixture("tiny_losses.json")).unwrap()
 }
 
-struct TrainingModel {
+struct TrainingModel<B: TrainingBackend> {
     model: SentenceModel<B>,
     tokenizer: SentenceTokenizer,
     pad_token_id: u32,
+    /// Whether batches have the layout of a run (a varlen batch on the device `cpu`) and not the padded one.
+    production: bool,
 }
 
-impl TrainingModel {
-    fn load() -> Self {
+impl<B: TrainingBackend> TrainingModel<B> {
+    fn load(device: &B::Device) -> Self {
         let mut checkpoint = Checkpoint::open(&tiny_model()).unwrap();
         // As the reference, which was made in PyTorch's eval mode.
         checkpoint.config.hidden_dropout_prob = 0.0;
         checkpoint.config.attention_probs_dropout_prob = 0.0;
         Self {
-            model: checkpoint.load(&Default::default()).unwrap(),
+            model: checkpoint.load(device).unwrap(),
             tokenizer: checkpoint.tokenizer().unwrap(),
             pad_token_id: checkpoint.config.pad_token_id,
+            production: false,
         }
     }
 
@@ -70,7 +74,11 @@ impl TrainingModel {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let tokens = self.tokenizer.encode(&texts).unwrap();
         let ids = tokens.iter().map(|tokens| tokens.ids.as_slice());
-        let (ids, mask) = TokenBatch::new(ids, self.pad_token_id).to_tensors(&Default::default());
+        let batch = TokenBatch::new(ids, self.pad_token_id);
+        if self.production {
+            return self.model.forward_batch(&batch);
+        }
+        let (ids, mask) = batch.to_tensors(&self.model.network.device());
         self.model.forward(ids, mask)
     }
 
@@ -84,7 +92,8 @@ impl TrainingModel {
             TargetKind::Score => Some(&reference.scores),
             TargetKind::Label => Some(&reference.labels),
         };
-        let targets = targets.map(|t| Tensor::from_floats(t.as_slice(), &Default::default()));
+        let device = self.model.network.device();
+        let targets = targets.map(|t| Tensor::from_floats(t.as_slice(), &device));
         objective.forward(&columns, targets.as_ref())
     }
 
@@ -96,11 +105,16 @@ impl TrainingModel {
 }
 
 /// Trains as the reference and returns the trained model.
-fn assert_curve(name: &str, loss: &str, columns: usize) -> TrainingModel {
+fn assert_curve<B: TrainingBackend>(
+    device: &B::Device,
+    name: &str,
+    loss: &str,
+    columns: usize,
+) -> TrainingModel<B> {
     let reference = reference();
     let expected = &reference.losses[name];
     let objective = Objective::new(loss.parse().unwrap());
-    let mut training_model = TrainingModel::load();
+    let mut training_model = TrainingModel::<B>::load(device);
     let mut optimizer = AdamWConfig::new()
         .with_beta_1(0.9)
         .with_beta_2(0.999)
@@ -126,7 +140,7 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> TrainingModel {
         "{name}: 20 steps, largest relative difference {from_single:.1e}, from PyTorch in double \
          precision {from_exact:.1e}"
     );
-    let of_a_run = losses_of_a_run(&objective, columns, &reference);
+    let of_a_run = losses_of_a_run::<B>(device, &objective, columns, &reference);
     let from_exact = assert_steps(name, &of_a_run, exact, 0.0);
     println!("{name}: the same by the steps of a run, from double precision {from_exact:.1e}");
     training_model
@@ -134,7 +148,12 @@ fn assert_curve(name: &str, loss: &str, columns: usize) -> TrainingModel {
 
 /// The losses of a run's own steps (texts of all columns in small micro-batches, on two replicas) and of its
 /// optimiser.
-fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference) -> Vec<f32> {
+fn losses_of_a_run<B: TrainingBackend>(
+    device: &B::Device,
+    objective: &Objective,
+    columns: usize,
+    reference: &Reference,
+) -> Vec<f32> {
     let target = |row: usize| match objective.loss.needs().target {
         TargetKind::None => None,
         TargetKind::Score => Some(reference.scores[row]),
@@ -153,7 +172,8 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
         model,
         tokenizer,
         pad_token_id,
-    } = TrainingModel::load();
+        ..
+    } = TrainingModel::<B>::load(device);
     let batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
     let settings = StepSettings {
         objective: objective.clone(),
@@ -183,7 +203,7 @@ fn losses_of_a_run(objective: &Objective, columns: usize, reference: &Reference)
 /// the step.
 struct DecayedVectors;
 
-impl ModuleMapper<B> for DecayedVectors {
+impl<B: TrainingBackend> ModuleMapper<B> for DecayedVectors {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         if D > 1 {
             return param;
@@ -222,70 +242,101 @@ fn assert_steps(name: &str, actual: &[f32], expected: &[f32], absolute: f32) -> 
 
 #[test]
 fn mean_squared_error_trains_as_in_pytorch() {
-    let trained = assert_curve("mse", "mse", 2);
-    let mean = trained.mean_cosine(&reference());
-    println!("mean cosine {mean} after mse");
-    assert!(has_collapsed(mean), "{mean}");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let trained = assert_curve::<B>(device, "mse", "mse", 2);
+        let mean = trained.mean_cosine(&reference());
+        println!("mean cosine {mean} after mse");
+        assert!(has_collapsed(mean), "{mean}");
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn cosine_trains_as_in_pytorch() {
-    let trained = assert_curve("cosine", "cosine", 2);
-    let mean = trained.mean_cosine(&reference());
-    println!("mean cosine {mean} after cosine");
-    assert!(has_collapsed(mean), "{mean}");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let trained = assert_curve::<B>(device, "cosine", "cosine", 2);
+        let mean = trained.mean_cosine(&reference());
+        println!("mean cosine {mean} after cosine");
+        assert!(has_collapsed(mean), "{mean}");
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn cosine_similarity_trains_as_in_pytorch() {
-    assert_curve("cosine_similarity", "cosine-similarity", 2);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "cosine_similarity", "cosine-similarity", 2);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn cosent_trains_as_in_pytorch() {
-    assert_curve("cosent", "cosent", 2);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "cosent", "cosent", 2);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn contrastive_trains_as_in_pytorch() {
-    assert_curve("contrastive", "contrastive", 2);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "contrastive", "contrastive", 2);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn online_contrastive_trains_as_in_pytorch() {
-    assert_curve("online_contrastive", "online-contrastive", 2);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "online_contrastive", "online-contrastive", 2);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn triplet_trains_as_in_pytorch() {
-    assert_curve("triplet_euclidean", "triplet-euclidean", 3);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "triplet_euclidean", "triplet-euclidean", 3);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn multiple_negatives_ranking_trains_as_in_pytorch() {
-    let trained = assert_curve("multiple_negatives_ranking", "mnrl", 2);
-    let reference = reference();
-    let (before, after) = (
-        TrainingModel::load().mean_cosine(&reference),
-        trained.mean_cosine(&reference),
-    );
-    println!("mean cosine {before} at first, {after} after multiple_negatives_ranking");
-    assert!(!has_collapsed(before), "{before}");
-    assert!(!has_collapsed(after), "{after}");
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let trained = assert_curve::<B>(device, "multiple_negatives_ranking", "mnrl", 2);
+        let reference = reference();
+        let (before, after) = (
+            TrainingModel::<B>::load(device).mean_cosine(&reference),
+            trained.mean_cosine(&reference),
+        );
+        println!("mean cosine {before} at first, {after} after multiple_negatives_ranking");
+        assert!(!has_collapsed(before), "{before}");
+        assert!(!has_collapsed(after), "{after}");
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn multiple_negatives_ranking_with_hard_negatives_trains_as_in_pytorch() {
-    assert_curve("multiple_negatives_ranking_hard", "mnrl", 3);
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(device, "multiple_negatives_ranking_hard", "mnrl", 3);
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
 fn multiple_negatives_symmetric_trains_as_in_pytorch() {
-    assert_curve(
-        "multiple_negatives_symmetric",
-        "multiple-negatives-symmetric",
-        2,
-    );
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        assert_curve::<B>(
+            device,
+            "multiple_negatives_symmetric",
+            "multiple-negatives-symmetric",
+            2,
+        );
+    }
+    on_test_device!(body with gradients);
 }
 
 #[test]
@@ -313,37 +364,41 @@ const GRADIENT_TOLERANCE: f32 = 1e-4;
 
 #[test]
 fn gradients_match_pytorch() {
-    let reference = reference();
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/tiny_gradients.safetensors");
-    let bytes = std::fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let training_model = TrainingModel::load();
-    let mut compared = 0;
-    for (name, loss, columns) in [
-        ("mse", "mse", 2),
-        ("cosent", "cosent", 2),
-        ("triplet_euclidean", "triplet-euclidean", 3),
-        (
-            "multiple_negatives_ranking",
-            "multiple-negatives-ranking",
-            2,
-        ),
-    ] {
-        let objective = Objective::new(loss.parse::<Loss>().unwrap());
-        let loss = training_model.loss(&objective, columns, &reference);
-        let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
-        let mut comparison = Comparison {
-            loss: name,
-            expected: &tensors,
-            gradients: &gradients,
-            path: Vec::new(),
-            compared: 0,
-        };
-        training_model.model.visit(&mut comparison);
-        compared += comparison.compared;
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let reference = reference();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/tiny_gradients.safetensors");
+        let bytes = std::fs::read(path).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let mut training_model = TrainingModel::<B>::load(device);
+        let cases = [
+            ("mse", "mse", 2),
+            ("cosent", "cosent", 2),
+            ("triplet_euclidean", "triplet-euclidean", 3),
+            ("multiple_negatives_ranking", "mnrl", 2),
+        ];
+        let mut compared = 0;
+        for (production, (name, loss, columns)) in [false, true]
+            .into_iter()
+            .flat_map(|production| cases.map(|case| (production, case)))
+        {
+            training_model.production = production;
+            let objective = Objective::new(loss.parse::<Loss>().unwrap());
+            let loss = training_model.loss(&objective, columns, &reference);
+            let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
+            let mut comparison = Comparison {
+                loss: name,
+                expected: &tensors,
+                gradients: &gradients,
+                path: Vec::new(),
+                compared: 0,
+            };
+            training_model.model.visit(&mut comparison);
+            compared += comparison.compared;
+        }
+        assert_eq!(compared, 2 * tensors.len());
     }
-    assert_eq!(compared, tensors.len());
+    on_test_device!(body with gradients);
 }
 
 /// Compares the gradient of every parameter that the reference has.
