@@ -27,7 +27,7 @@ use pulp::{Arch, Simd};
 
 use super::rounded_rows::{Line, RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, Form, PAIR, SIDE, Tile, WIDTH};
-use crate::cpu::float::gemm::Panelled;
+use crate::cpu::float::gemm::WeightPanels;
 use crate::cpu::float::micro_kernel::PanelPart;
 use crate::cpu::float::rows::{Group, RowMajor, Rows};
 use crate::cpu::prefetch::Prefetch;
@@ -212,7 +212,7 @@ struct TilePanels<'a> {
     dot_product: Bf16DotProduct,
 }
 
-impl Panelled for TilePanels<'_> {
+impl WeightPanels for TilePanels<'_> {
     type Part = Rounded;
 
     fn parts(&self) -> &[Rounded] {

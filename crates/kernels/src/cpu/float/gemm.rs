@@ -32,7 +32,7 @@ const BLOCK_FLOATS: usize = 64 * 1024;
 const KC: usize = 1024;
 
 /// The panels of a layer, and the instructions that multiply them.
-pub(in crate::cpu) trait Panelled: Copy + Sync {
+pub(in crate::cpu) trait WeightPanels: Copy + Sync {
     type Part: PanelPart;
 
     fn parts(&self) -> &[Self::Part];
@@ -43,7 +43,7 @@ pub(in crate::cpu) trait Panelled: Copy + Sync {
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output;
 }
 
-impl<E: Element> Panelled for &[E] {
+impl<E: Element> WeightPanels for &[E] {
     type Part = E;
 
     fn parts(&self) -> &[E] {
@@ -60,7 +60,7 @@ impl<E: Element> Panelled for &[E] {
 
 impl Layer<'_> {
     /// Multiplies `rows` of the input with the panels, on all threads.
-    pub(in crate::cpu) fn multiply<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    pub(in crate::cpu) fn multiply<P: WeightPanels, I: Input<<P::Part as PanelPart>::Group>>(
         self,
         input: I,
         rows: usize,
@@ -70,12 +70,12 @@ impl Layer<'_> {
         let depth = self.input;
         if few_rows(rows) && I::BY_ONE_THREAD {
             let packed: Vec<_> = k_blocks(depth, P::Part::ALIGNMENT)
-                .map(|part| (part.clone(), self.pack(input, 0..rows, part, panels)))
+                .map(|k_block| (k_block.clone(), self.pack(input, 0..rows, k_block, panels)))
                 .collect();
             by_panels(self, output, |range, columns, output| {
-                for (part, packed) in &packed {
-                    let (part, range) = (part.clone(), range.clone());
-                    self.add_part(packed, part, panels, range, columns.clone(), output);
+                for (k_block, packed) in &packed {
+                    let (k_block, range) = (k_block.clone(), range.clone());
+                    self.add_k_block(packed, k_block, panels, range, columns.clone(), output);
                 }
             });
             return;
@@ -91,7 +91,10 @@ impl Layer<'_> {
     }
 
     /// Multiplies some rows of the input with the panels, on this thread only: `output` has these rows.
-    pub(in crate::cpu) fn multiply_block<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    pub(in crate::cpu) fn multiply_block<
+        P: WeightPanels,
+        I: Input<<P::Part as PanelPart>::Group>,
+    >(
         self,
         input: I,
         rows: Range<usize>,
@@ -99,34 +102,34 @@ impl Layer<'_> {
         output: &mut [f32],
     ) {
         let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
-        for part in k_blocks(self.input, P::Part::ALIGNMENT) {
-            let packed = self.pack(input, rows.clone(), part.clone(), panels);
+        for k_block in k_blocks(self.input, P::Part::ALIGNMENT) {
+            let packed = self.pack(input, rows.clone(), k_block.clone(), panels);
             let (range, columns) = (0..self.panels(), 0..self.output);
-            self.add_part(&packed, part, panels, range, columns, &mut output);
+            self.add_k_block(&packed, k_block, panels, range, columns, &mut output);
         }
     }
 
-    fn pack<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    fn pack<P: WeightPanels, I: Input<<P::Part as PanelPart>::Group>>(
         self,
         input: I,
         rows: Range<usize>,
-        part: Range<usize>,
+        k_block: Range<usize>,
         panels: P,
     ) -> PackedRows<<P::Part as PanelPart>::Group> {
         panels.dispatch(Pack {
             input,
             rows,
             depth: self.input,
-            part,
+            k_block,
             group: PhantomData,
         })
     }
 
     /// Adds the product of a k-block with some panels.
-    fn add_part<P: Panelled>(
+    fn add_k_block<P: WeightPanels>(
         self,
         rows: &PackedRows<<P::Part as PanelPart>::Group>,
-        part: Range<usize>,
+        k_block: Range<usize>,
         panels: P,
         range: Range<usize>,
         columns: Range<usize>,
@@ -137,7 +140,7 @@ impl Layer<'_> {
             layer: self,
             weights: panels.parts(),
             instructions: panels.instructions(),
-            part,
+            k_block,
             panels: range,
             output,
             columns,
@@ -161,7 +164,7 @@ struct Product<'a, 'b, P: PanelPart> {
     weights: &'a [P],
     instructions: P::Instructions,
     /// The depths in `rows`.
-    part: Range<usize>,
+    k_block: Range<usize>,
     panels: Range<usize>,
     /// `columns` of every row, which hold the sums of the k-blocks before.
     output: &'a mut [&'b mut [f32]],
@@ -175,13 +178,13 @@ impl<P: PanelPart> Vectorized for Product<'_, '_, P> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
         let size = P::in_panel::<S>(self.layer.input);
-        let start = P::in_panel::<S>(self.part.start);
-        let of_part = P::in_panel::<S>(self.part.end) - start;
+        let start = P::in_panel::<S>(self.k_block.start);
+        let of_k_block = P::in_panel::<S>(self.k_block.end) - start;
         for panel in self.panels.clone() {
-            let weights = &self.weights[panel * size + start..][..of_part];
+            let weights = &self.weights[panel * size + start..][..of_k_block];
             let next = self.weights.get((panel + 1) * size + start..);
             let next = next
-                .and_then(|next| next.get(..of_part))
+                .and_then(|next| next.get(..of_k_block))
                 .unwrap_or_default();
             let micro_panels = self.rows.micro_panels();
             for (index, &micro_panel) in micro_panels.iter().enumerate() {
@@ -215,7 +218,10 @@ impl<P: PanelPart> Product<'_, '_, P> {
         let sums = multiply::<S, ROWS, P>(self.instructions, simd, groups, weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = load::<S>(&self.layer.bias[panel * width..][..width]);
-        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.layer.input);
+        let (is_first, is_last) = (
+            self.k_block.start == 0,
+            self.k_block.end == self.layer.input,
+        );
         let activation = if is_last {
             self.layer.activation
         } else {

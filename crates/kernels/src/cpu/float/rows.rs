@@ -173,13 +173,13 @@ pub(in crate::cpu) trait Input<G>: Copy + Sync {
     /// Whether one thread packs all of them where the panels are shared out.
     const BY_ONE_THREAD: bool;
 
-    /// Packs a k-block (`part`) of some rows of `depth` floats in micro-panels of up to `tallest` rows.
+    /// Packs a k-block (`k_block`) of some rows of `depth` floats in micro-panels of up to `tallest` rows.
     fn pack<S: Simd>(
         self,
         simd: S,
         rows: Range<usize>,
         depth: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<G>;
 }
@@ -197,13 +197,13 @@ impl<G: Group> Input<G> for RowMajor<'_> {
         simd: S,
         rows: Range<usize>,
         depth: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<G> {
         let source = Rows {
-            values: &self.0[rows.start * depth + part.start..],
+            values: &self.0[rows.start * depth + k_block.start..],
             stride: depth,
-            depth: part.len(),
+            depth: k_block.len(),
         };
         PackedRows::pack(simd, source, rows.len(), tallest)
     }
@@ -219,11 +219,11 @@ impl Input<f32> for Columns<'_> {
         _: S,
         rows: Range<usize>,
         _: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<f32> {
         let Self { values, count } = self;
-        let values = &values[part.start * count..part.end * count];
+        let values = &values[k_block.start * count..k_block.end * count];
         PackedRows::pack_columns(Columns { values, count }, rows.start, rows.len(), tallest)
     }
 }
@@ -234,7 +234,7 @@ pub(in crate::cpu) struct Pack<I, G> {
     pub(in crate::cpu) rows: Range<usize>,
     /// Floats of a whole row.
     pub(in crate::cpu) depth: usize,
-    pub(in crate::cpu) part: Range<usize>,
+    pub(in crate::cpu) k_block: Range<usize>,
     pub(in crate::cpu) group: PhantomData<G>,
 }
 
@@ -243,7 +243,7 @@ impl<G, I: Input<G>> Vectorized for Pack<I, G> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) -> PackedRows<G> {
-        (self.input).pack(simd, self.rows, self.depth, self.part, ROWS)
+        (self.input).pack(simd, self.rows, self.depth, self.k_block, ROWS)
     }
 }
 

@@ -10,15 +10,17 @@ use crate::precision::Precision;
 
 #[test]
 fn the_k_blocks_of_a_depth_are_all_of_it() {
-    let ends: Vec<_> = k_blocks(0, 32).map(|part| (part.start, part.end)).collect();
+    let ends: Vec<_> = k_blocks(0, 32)
+        .map(|k_block| (k_block.start, k_block.end))
+        .collect();
     assert_eq!(ends, [(0, 0)]);
     for depth in [1, 31, 32, 1024, 1025, 3072, 31_745, 32_769] {
         for alignment in [1, 32] {
             let mut end = 0;
-            for part in k_blocks(depth, alignment) {
-                assert_eq!((part.start, part.start % alignment), (end, 0));
-                assert!((1..=KC).contains(&part.len()), "{depth}: {part:?}");
-                end = part.end;
+            for k_block in k_blocks(depth, alignment) {
+                assert_eq!((k_block.start, k_block.start % alignment), (end, 0));
+                assert!((1..=KC).contains(&k_block.len()), "{depth}: {k_block:?}");
+                end = k_block.end;
             }
             assert_eq!(end, depth);
         }
@@ -75,7 +77,7 @@ fn product<'a, 'b, E: Element>(
         layer,
         weights,
         instructions: (),
-        part: 0..9,
+        k_block: 0..9,
         panels: 0..layer.panels(),
         output,
         columns: 0..70,
@@ -95,7 +97,7 @@ fn heights_agree<E: Element>(weights: &PackedLinear, elements: &[E]) {
             input: RowMajor(&input),
             rows: 0..rows,
             depth: 9,
-            part: 0..9,
+            k_block: 0..9,
             group: PhantomData,
         });
         let mut places: Vec<_> = usual.chunks_exact_mut(70).collect();
