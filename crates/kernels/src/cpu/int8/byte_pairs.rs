@@ -23,9 +23,9 @@ use crate::cpu::simd::arch::{Vectorized, dispatch};
 
 /// Proof that no pair of neighbouring weights saturates.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cpu) struct FittingPairs(());
+pub(in crate::cpu) struct NonSaturating(());
 
-impl FittingPairs {
+impl NonSaturating {
     /// If that holds for the weights of all outputs.
     pub(in crate::cpu) fn of(rows: &[&[i8]]) -> Option<Self> {
         struct Fit<'a>(&'a [i8]);
@@ -43,24 +43,24 @@ impl FittingPairs {
     }
 }
 
-impl ByteProducts<V3, __m256i> for FittingPairs {
+impl ByteProducts<V3, __m256i> for NonSaturating {
     #[inline(always)]
     fn add(self, simd: V3, sums: __m256i, numbers: __m256i, weights: __m256i) -> __m256i {
         let pairs = simd.avx2._mm256_maddubs_epi16(numbers, weights);
-        let fours = simd
+        let dot_product = simd
             .avx2
             ._mm256_madd_epi16(pairs, simd.avx._mm256_set1_epi16(1));
-        simd.avx2._mm256_add_epi32(sums, fours)
+        simd.avx2._mm256_add_epi32(sums, dot_product)
     }
 }
 
-impl ByteProducts<V4, __m512i> for FittingPairs {
+impl ByteProducts<V4, __m512i> for NonSaturating {
     #[inline(always)]
     fn add(self, simd: V4, sums: __m512i, numbers: __m512i, weights: __m512i) -> __m512i {
         let pairs = simd.avx512bw._mm512_maddubs_epi16(numbers, weights);
-        let fours = simd
+        let dot_product = simd
             .avx512bw
             ._mm512_madd_epi16(pairs, simd.avx512f._mm512_set1_epi16(1));
-        simd.avx512f._mm512_add_epi32(sums, fours)
+        simd.avx512f._mm512_add_epi32(sums, dot_product)
     }
 }

@@ -18,7 +18,7 @@ use pulp::{Scalar128b, Simd, f32x4};
 
 #[cfg(doc)]
 use super::matrix::Int8Matrix;
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 use crate::cpu::prefetch::Prefetch;
 use crate::cpu::simd::arch::REGISTERS;
 
@@ -44,7 +44,7 @@ pub(in crate::cpu) trait DotProduct: Copy {
     const LANES: usize = Self::Simd::F32_LANES;
 
     /// The neighbours that are multiplied together.
-    const GROUPING: Grouping;
+    const WIDTH: DotProductWidth;
 
     fn simd(self) -> Self::Simd;
 
@@ -108,7 +108,7 @@ pub(in crate::cpu) fn multiply<D: DotProduct, const ROWS: usize>(
             sums[row][register] = dot.start(zero_points[row], weight_sums);
         }
     }
-    let in_register = D::GROUPING.size() * D::LANES;
+    let in_register = D::WIDTH.size() * D::LANES;
     let panel = panel.chunks_exact(REGISTERS * in_register);
     for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
         ahead.step();
@@ -131,7 +131,7 @@ impl DotProduct for Portable {
     type Numbers = [[i16; 2]; 4];
     type Sums = [i32; 4];
 
-    const GROUPING: Grouping = Grouping::Pairs;
+    const WIDTH: DotProductWidth = DotProductWidth::Two;
 
     #[inline(always)]
     fn simd(self) -> Scalar128b {
@@ -181,7 +181,7 @@ impl DotProduct for PortableBytes {
     type Numbers = [[u8; 4]; 4];
     type Sums = [i32; 4];
 
-    const GROUPING: Grouping = Grouping::Fours;
+    const WIDTH: DotProductWidth = DotProductWidth::Four;
 
     fn simd(self) -> Scalar128b {
         Scalar128b

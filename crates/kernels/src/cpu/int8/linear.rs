@@ -96,7 +96,7 @@ fn quantized(implementation: Implementation, values: &[f32], width: usize) -> Qu
 
         #[inline(always)]
         fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> QuantizedRows {
-            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::GROUPING)
+            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::WIDTH)
         }
     }
     implementation.dispatch(Quantize(values, width))
@@ -124,7 +124,7 @@ impl WithDotProduct for Product<'_, '_> {
         for panel in self.range.clone() {
             let (weights, rest) = self.weights.weights[panel * size..].split_at(size);
             let next = &rest[..size.min(rest.len())];
-            let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
+            let in_row = D::WIDTH.size() * REGISTERS * D::LANES;
             let micro_panels = self.rows.micro_panels();
             for (index, &micro_panel) in micro_panels.iter().enumerate() {
                 let ahead = Prefetch::share(next, in_row, index, micro_panels.len());

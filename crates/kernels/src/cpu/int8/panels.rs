@@ -63,9 +63,9 @@ impl Int8Panels {
         rows: &[&[i8]],
         input: usize,
     ) -> Self {
-        let (width, grouping) = implementation.layout();
+        let (width, dot_width) = implementation.layout();
         let columns = Columns::of(layers, width);
-        let size = grouping.size();
+        let size = dot_width.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
         weights
@@ -89,8 +89,8 @@ impl Int8Panels {
 
     /// Dequantized, `[input, output]`, row-major.
     pub(in crate::cpu) fn unpack(&self, output: usize) -> Vec<f32> {
-        let ((width, grouping), panel) = (self.implementation.layout(), self.panel_bytes());
-        let size = grouping.size();
+        let ((width, dot_width), panel) = (self.implementation.layout(), self.panel_bytes());
+        let size = dot_width.size();
         let weight = |place: usize| {
             let (depth, output) = (place / output, place % output);
             let column = output / width * panel + size * (output % width);
@@ -111,8 +111,8 @@ impl Int8Panels {
     }
 
     pub(super) fn panel_bytes(&self) -> usize {
-        let (width, grouping) = self.implementation.layout();
-        grouping.size() * width * self.input.div_ceil(grouping.size())
+        let (width, dot_width) = self.implementation.layout();
+        dot_width.size() * width * self.input.div_ceil(dot_width.size())
     }
 }
 

@@ -11,23 +11,23 @@ use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 
 /// Neighbours of the depth that are multiplied together for a sum of 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cpu) enum Grouping {
+pub(in crate::cpu) enum DotProductWidth {
     /// Two numbers of 16 bits.
-    Pairs,
+    Two,
     /// Four of 8 bits, unsigned: less their row's zero point.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         allow(dead_code, reason = "only tests multiply bytes elsewhere")
     )]
-    Fours,
+    Four,
 }
 
-impl Grouping {
+impl DotProductWidth {
     /// Number of neighbours.
     pub(in crate::cpu) const fn size(self) -> usize {
         match self {
-            Self::Pairs => 2,
-            Self::Fours => 4,
+            Self::Two => 2,
+            Self::Four => 4,
         }
     }
 }
@@ -38,10 +38,10 @@ pub(in crate::cpu) struct QuantizedRows {
     /// bytes. The last group of a row is filled up with 0.
     groups: Vec<i32>,
     #[cfg(test)]
-    grouping: Grouping,
+    dot_width: DotProductWidth,
     micro_panels: Vec<MicroPanel>,
     scales: Vec<f32>,
-    /// The zero points, which [`Grouping::Fours`] subtracts.
+    /// The zero points, which [`DotProductWidth::Four`] subtracts.
     zero_points: Vec<i32>,
 }
 
@@ -63,13 +63,13 @@ impl QuantizedRows {
         values: &[f32],
         width: usize,
         tallest: usize,
-        grouping: Grouping,
+        dot_width: DotProductWidth,
     ) -> Self {
-        let (in_row, count) = (width.div_ceil(grouping.size()), values.len() / width);
+        let (in_row, count) = (width.div_ceil(dot_width.size()), values.len() / width);
         let mut this = Self {
             groups: vec![0; count * in_row],
             #[cfg(test)]
-            grouping,
+            dot_width,
             micro_panels: Vec::with_capacity(count.div_ceil(tallest)),
             scales: Vec::with_capacity(count),
             zero_points: Vec::with_capacity(count),
@@ -91,11 +91,11 @@ impl QuantizedRows {
                 let parameters = QuantizationParameters::of(simd, values);
                 this.scales.push(parameters.scale());
                 this.zero_points.push(parameters.zero_point());
-                match grouping {
-                    Grouping::Pairs => {
+                match dot_width {
+                    DotProductWidth::Two => {
                         parameters.signed(values, bytemuck::cast_slice_mut(groups));
                     }
-                    Grouping::Fours => {
+                    DotProductWidth::Four => {
                         parameters.unsigned(values, bytemuck::cast_slice_mut(groups));
                     }
                 }
@@ -150,12 +150,12 @@ impl QuantizedRows {
             (micro_panel.first_row..micro_panel.first_row + micro_panel.height).contains(&row)
         };
         let micro_panel = self.micro_panels.iter().find(within).unwrap();
-        let size = self.grouping.size();
+        let size = self.dot_width.size();
         let group = self.groups(*micro_panel)
             [place / size * micro_panel.height + row - micro_panel.first_row];
-        match self.grouping {
-            Grouping::Pairs => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
-            Grouping::Fours => {
+        match self.dot_width {
+            DotProductWidth::Two => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
+            DotProductWidth::Four => {
                 i32::from(bytemuck::cast::<i32, [u8; 4]>(group)[place % size])
                     + self.zero_points[row]
             }

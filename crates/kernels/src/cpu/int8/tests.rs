@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use pulp::Scalar128b;
 
 #[cfg(target_arch = "x86_64")]
-use super::byte_pairs::FittingPairs;
+use super::byte_pairs::NonSaturating;
 use super::implementation::Implementation;
 use super::matrix::Int8Matrix;
 use super::panels::{Int8Panels, rows_of};
 use super::quantization::QuantizationParameters;
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 use super::rows::QuantizedRows;
 use crate::cpu::every;
 use crate::cpu::schedule::Layer;
@@ -70,7 +70,7 @@ proptest! {
         count in 0usize..30,
         width in 1usize..100,
         tallest in 1usize..13,
-        fours in any::<bool>(),
+        dot_product in any::<bool>(),
         shift in -2f32..2.0,
         scale in prop::sample::select(vec![1.0f32, 1e30, 1e-30]),
         seed in any::<u64>(),
@@ -79,8 +79,8 @@ proptest! {
             .iter()
             .map(|value| value + shift * scale)
             .collect();
-        let grouping = if fours { Grouping::Fours } else { Grouping::Pairs };
-        let rows = QuantizedRows::quantize(Scalar128b, &values, width, tallest, grouping);
+        let dot_width = if dot_product { DotProductWidth::Four } else { DotProductWidth::Two };
+        let rows = QuantizedRows::quantize(Scalar128b, &values, width, tallest, dot_width);
         prop_assert_eq!(rows.count(), count);
         let micro_panels: usize = rows.micro_panels().iter().map(|micro_panel| micro_panel.height).sum();
         prop_assert_eq!(micro_panels, count);
@@ -115,7 +115,7 @@ proptest! {
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
         let matrix = Int8Matrix::quantize(&weights, depth);
-        let rows = QuantizedRows::quantize(Scalar128b, &input, depth, 5, Grouping::Pairs);
+        let rows = QuantizedRows::quantize(Scalar128b, &input, depth, 5, DotProductWidth::Two);
         let expected = reference(&rows, &matrix, &bias, activation);
 
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
@@ -318,8 +318,12 @@ fn larger_neighbours_are_not_multiplied_as_bytes() {
         (&[0, 0, -128, 1], false),
         (&[127, 127, 0], false),
     ] {
-        assert_eq!(FittingPairs::of(&[row]).is_some(), fits, "{row:?}");
-        assert_eq!(FittingPairs::of(&[&[1, 2], row]).is_some(), fits, "{row:?}");
+        assert_eq!(NonSaturating::of(&[row]).is_some(), fits, "{row:?}");
+        assert_eq!(
+            NonSaturating::of(&[&[1, 2], row]).is_some(),
+            fits,
+            "{row:?}"
+        );
         let best = Implementation::best(&[row]);
         assert!(
             fits || !matches!(
