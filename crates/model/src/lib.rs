@@ -78,3 +78,8 @@ pub use tokenizer::{SentenceTokenizer, TokenIds};
 #[cfg(all(doctest, feature = "real-weights"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the guide for Rust, run with the real model.
+#[cfg(all(doctest, feature = "real-weights"))]
+#[doc = include_str!("../../../docs/src/guides/rust.md")]
+struct Guide;
