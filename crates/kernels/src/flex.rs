@@ -1,4 +1,4 @@
-//! The fast bodies: burn-flex tensors, seen as slices.
+//! The CPU implementations: burn-flex tensors as slices for [`cpu`](crate::cpu).
 
 use std::sync::LazyLock;
 
@@ -38,7 +38,7 @@ impl EncoderOps for Flex {
     }
 
     fn precisions(_: &Self::Device) -> Vec<Precision> {
-        // A processor computes in float32: float16 would save memory, as bfloat16 does, at a smaller range.
+        // A CPU computes in float32: float16 would save as much memory as bfloat16, at a smaller range.
         vec![Precision::Float32, Precision::Bfloat16, Precision::Int8]
     }
 
@@ -159,7 +159,7 @@ impl EncoderOps for Flex {
         if [values.dtype(), norm.gamma.dtype()] != [DType::F32; 2] {
             return reference::layer_norm(values, norm);
         }
-        let norm = NormSlices::of(norm);
+        let norm = LayerNormSlices::of(norm);
         in_place(values, |values| cpu::layer_norm(values, norm.parameters()))
     }
 
@@ -196,7 +196,7 @@ impl EncoderOps for Flex {
             return reference::add_layer_norm(values, residual, norm);
         }
         let residual = contiguous(residual);
-        let norm = NormSlices::of(norm);
+        let norm = LayerNormSlices::of(norm);
         in_place(values, |values| {
             cpu::add_layer_norm(values, slice(&residual), norm.parameters());
         })
@@ -224,8 +224,8 @@ impl EncoderOps for Flex {
             },
             heads,
         };
-        let attention_norm = NormSlices::of(weights.attention_norm);
-        let output_norm = NormSlices::of(weights.output_norm);
+        let attention_norm = LayerNormSlices::of(weights.attention_norm);
+        let output_norm = LayerNormSlices::of(weights.output_norm);
         let layer = cpu::EncoderLayer {
             projections: &weights.projections,
             feed_forward: cpu::FeedForwardBlock {
@@ -350,15 +350,15 @@ fn pays(rows: usize, weights: &Tensor<Flex, 2>) -> bool {
     !emulates_tf32() && rows >= FEWEST_ROWS_TO_PACK && weights.dims().iter().all(|&width| width > 0)
 }
 
-/// From so many rows on it is about as fast alone as burn's own product (two cores with AVX2), and in a training step,
-/// where two lanes share them, faster; with 128 rows packing makes it a third slower.
+/// From this many rows on, packing is about as fast as burn's own matmul on two idle cores with AVX2, and faster in a
+/// training step, where two model replicas share them. With 128 rows packing makes it a third slower.
 const FEWEST_ROWS_TO_PACK: usize = 512;
 
-/// What attention looks at, held as slices need it.
+/// The tensors of attention, laid out for slices.
 struct AttentionInput {
     query_key_value: [FlexTensor; 3],
     bias: FlexTensor,
-    /// Of the bias: `[1, heads, length, length]`.
+    /// Shape of the bias: `[1, heads, length, length]`.
     shape: [usize; 4],
     width: usize,
 }
@@ -401,14 +401,14 @@ impl AttentionInput {
     }
 }
 
-/// A normalisation, held as slices need it.
-struct NormSlices {
+/// The parameters of a LayerNorm, laid out for slices.
+struct LayerNormSlices {
     gamma: FlexTensor,
     beta: FlexTensor,
     epsilon: f64,
 }
 
-impl NormSlices {
+impl LayerNormSlices {
     fn of(norm: LayerNormWeights<Flex>) -> Self {
         Self {
             gamma: contiguous(norm.gamma),
@@ -426,7 +426,7 @@ impl NormSlices {
     }
 }
 
-/// Does `change` with a tensor's floats: in their place when nobody else holds them, else with a copy.
+/// Does `change` with a tensor's floats: in place if no other tensor shares them, else with a copy.
 fn in_place<const D: usize>(
     tensor: Tensor<Flex, D>,
     change: impl FnOnce(&mut [f32]),
@@ -440,7 +440,7 @@ fn primitive<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
     tensor.into_primitive().tensor()
 }
 
-/// Row-major, and nothing else in its storage.
+/// Row-major, with no other elements in its storage.
 fn contiguous<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
     primitive(tensor).to_contiguous()
 }

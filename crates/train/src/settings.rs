@@ -70,7 +70,8 @@ pub struct Settings {
     pub accumulation: usize,
     /// Peak learning rate, above 0.
     pub learning_rate: f64,
-    /// Share of the steps in which the learning rate rises, in `[0, 1)`.
+    /// Share of the steps in which the learning rate rises, in `[0, 1)`. The number of steps is rounded
+    /// down (transformers rounds up).
     pub warmup: f64,
     /// Learning rate after the warm-up.
     pub decay: Decay,

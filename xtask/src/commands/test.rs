@@ -10,8 +10,11 @@ use crate::error::TaskError;
 use crate::runner::{Executable, Runner};
 use crate::step::Step;
 
-/// The packages, and the targets of `train`, whose tests touch a device.
+/// The packages whose tests touch a device.
 const ON_DEVICE: [&str; 3] = ["model", "infer", "train"];
+
+/// The target that runs the examples of README and guides: they are written for the default device.
+const EXAMPLES: &str = "docs";
 
 pub(super) fn run(
     backends: &[Backend],
@@ -40,7 +43,8 @@ pub(super) fn run(
     runner.note(format_args!("the real model is in {folder}"));
     for &backend in &backends {
         let all = backend == first;
-        let on_device = |one: &&Executable| ON_DEVICE.contains(&one.package.as_str());
+        let on_device =
+            |one: &Executable| ON_DEVICE.contains(&one.package.as_str()) && one.name != EXAMPLES;
         let chosen = built
             .iter()
             .filter(|one| one.test && (all || on_device(one)));

@@ -8,12 +8,12 @@ use crate::cpu::int8::panels::Columns;
 use crate::cpu::int8::quantization::QuantizationParameters;
 use crate::cpu::simd::arch::Vectorized;
 
-/// Up to 16 rows, rounded to whole numbers and made unsigned; rows and depths that are missing become 0.
+/// Quantizes up to 16 rows to unsigned bytes; missing rows and depths become 0.
 pub(in crate::cpu) struct Conversion<'a> {
     pub(in crate::cpu) input: &'a [f32],
     pub(in crate::cpu) depth: usize,
     pub(in crate::cpu) tiles: &'a mut [Tile],
-    /// What is found of every row.
+    /// The parameters of every row, which it sets.
     pub(in crate::cpu) steps: &'a mut [QuantizationParameters],
 }
 
@@ -39,7 +39,7 @@ impl Vectorized for Conversion<'_> {
     }
 }
 
-/// What the sums of some rows and a panel's columns stand for.
+/// Dequantization of the sums of some rows and a panel's columns.
 pub(in crate::cpu) struct Scaling<'a> {
     scales: &'a [f32; WIDTH],
     weight_sums: &'a [i32; WIDTH],
@@ -47,7 +47,7 @@ pub(in crate::cpu) struct Scaling<'a> {
 }
 
 impl<'a> Scaling<'a> {
-    /// Of this panel's columns.
+    /// For the columns of this panel.
     pub(in crate::cpu) fn new(
         columns: &'a Columns,
         panel: usize,
@@ -60,14 +60,14 @@ impl<'a> Scaling<'a> {
         }
     }
 
-    /// Makes numbers of the sums of one of the rows, and adds the bias.
+    /// Dequantizes the sums of one row, and adds the bias.
     #[inline(always)]
     pub(in crate::cpu) fn apply(&self, row: usize, sums: &mut [f32; WIDTH], bias: &[f32; WIDTH]) {
         let steps = self.steps[row];
         let whole: [i32; WIDTH] = bytemuck::cast(*sums);
         let columns = self.scales.iter().zip(self.weight_sums).zip(bias);
         for ((value, sum), ((scale, weight_sum), bias)) in sums.iter_mut().zip(whole).zip(columns) {
-            // What the zero point has taken off; that of a row that is not finite may be anything.
+            // Puts the zero point back; that of a row that is not finite may be any number.
             let sum = sum.wrapping_add(steps.zero_point().wrapping_mul(*weight_sum));
             *value = scaled(sum as f32, *scale, steps.scale(), *bias);
         }

@@ -1,5 +1,4 @@
-//! The vector units over tiles against the definition and against the matrix unit or its portable twin. Where a processor
-//! does not multiply bfloat16 there is nothing to test: it never comes here.
+//! The bfloat16 dot product over tiles against AMX or its emulation.
 
 use proptest::prelude::*;
 
@@ -11,11 +10,11 @@ use crate::cpu::tests::skipped;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Closer than either is to the definition: both multiply the same bfloat16, and round their sums alone.
+    /// Closer than either is to the definition: both multiply the same bfloat16, and round only their sums.
     #[test]
     fn rounded_products_of_the_vector_units_are_those_of_tiles(
         rows in 1usize..60,
-        // One part of the depth, and several.
+        // One k-block, and several.
         depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
         outputs in 1usize..70,
         seed in any::<u64>(),
@@ -38,7 +37,7 @@ proptest! {
 
 #[test]
 fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
-    // Several parts of the depth.
+    // Several k-blocks.
     let case = Case::new(150, 2500, 70, 3);
     let weights = case.pack(Form::Single);
     let run_with = |threads: usize, rows: usize| {

@@ -1,4 +1,4 @@
-//! A dense layer over tiles: which unit multiplies, what is converted when, and which thread multiplies what.
+//! A linear layer on AMX: conversion of the input, scheduling, epilogue.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -20,20 +20,20 @@ use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::math::gelu;
 use crate::cpu::threads::threads;
 
-/// Bytes of the input's tiles in a block: half of the second-level cache of processors with tiles,
-/// which have 2 MiB for each core. The other half has room for a panel of weights.
+/// Bytes of a block's input tiles: half of the second-level cache of processors with AMX, which is 2 MiB a core. The other
+/// half has room for a panel of weights.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// Rows that are wanted in a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
-/// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
-/// few. Reckoned: not measured on a processor with the unit.
+/// Rows wanted in a block that passes through several layers. The intermediate rows, 3 MiB in the widest layer, and their
+/// tiles exceed the second-level cache. With fewer rows all weights would come from further away for too few rows.
+/// Estimated, not measured on a processor with AMX.
 const ROWS_OF_LAYERS: usize = 256;
 
-/// With fewer rows than this for every thread (and no more than a block), the weights are shared out
-/// instead: each thread then reads a part of them, and that takes the time.
+/// With fewer rows than this for every thread (and no more than a block), the weights are shared out: each thread reads a part
+/// of them, and reading takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// [`linear`], of a block of rows by this thread alone.
+/// [`linear`] for a block of rows on this thread only.
 pub(in crate::cpu) fn linear_of_block(
     input: &[f32],
     weights: &TileWeights,
@@ -43,13 +43,13 @@ pub(in crate::cpu) fn linear_of_block(
     Tiled { weights, layer }.block(input, output);
 }
 
-/// Rows of a block that passes through several layers; `None` where each of these is shared out for itself.
+/// Rows of a block that passes through several layers; `None` where each layer is better shared out by its weights.
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * threads()).then_some(block)
 }
 
-/// `activation(input * weights + bias)`, for whole rows of both, by AMX or its emulation.
+/// `activation(input * weights + bias)` for whole rows, by AMX or its emulation.
 pub(in crate::cpu) fn linear(
     input: &[f32],
     rows: usize,
@@ -69,7 +69,7 @@ pub(in crate::cpu) fn linear(
 }
 
 thread_local! {
-    /// For rows of the input.
+    /// Scratch for rows of the input.
     static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
@@ -88,7 +88,7 @@ impl Tiled<'_> {
             .for_each(|(input, output)| self.block(input, output));
     }
 
-    /// All columns of a block of rows, by this thread.
+    /// All columns of a block of rows, on this thread.
     fn block(self, input: &[f32], output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
@@ -106,7 +106,7 @@ impl Tiled<'_> {
         });
     }
 
-    /// Every thread computes some columns of all rows: see [`schedule::by_panels`].
+    /// N-split: every thread computes some columns of all rows; see [`schedule::by_panels`].
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
@@ -124,7 +124,7 @@ impl Tiled<'_> {
         });
     }
 
-    /// Up to 16 rows of the input as tiles, and in which steps, if they become whole numbers.
+    /// Converts up to 16 rows of the input to tiles, with their quantization parameters if the weights are int8.
     fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [QuantizationParameters]) {
         let depth = self.layer.input;
         match self.weights.numbers() {
@@ -143,8 +143,7 @@ impl Tiled<'_> {
         }
     }
 
-    /// The tiles of as many rows as there are `steps` times some panels; `output` has of every row the columns of
-    /// these alone.
+    /// The product of the tiles of `steps.len()` rows with some panels; `output` has only the columns of these panels.
     fn multiply(
         self,
         tiles: &[Tile],
@@ -197,7 +196,7 @@ impl Tiled<'_> {
     }
 }
 
-/// Up to 16 rows, rounded or split; rows and depths that are missing become 0.
+/// Rounds or splits up to 16 rows; missing rows and depths become 0.
 struct Conversion<'a> {
     input: &'a [f32],
     depth: usize,
@@ -222,15 +221,15 @@ impl Vectorized for Conversion<'_> {
     }
 }
 
-/// What follows the sums: bias, activation, and their places in the rows of the output.
+/// The epilogue: dequantization or bias, activation, and store.
 struct Finish<'a, 'b> {
     sums: &'a mut Sums,
-    /// Of whole numbers.
+    /// Dequantization of int8 sums.
     scaling: Option<Scaling<'a>>,
     bias: &'a [f32; WIDTH],
     activation: Activation,
     output: &'a mut [&'b mut [f32]],
-    /// Of the panel's columns in these rows.
+    /// Index of the panel's first column in these rows.
     first: usize,
 }
 
@@ -254,7 +253,7 @@ impl Vectorized for Finish<'_, '_> {
             }
             let output = &mut output[self.first..];
             let count = WIDTH.min(output.len());
-            // A number of floats that the compiler does not know would be a call.
+            // A copy of a length that the compiler does not know would be a call.
             if let Some(places) = output.first_chunk_mut::<WIDTH>() {
                 *places = *sums;
             } else {

@@ -1,4 +1,4 @@
-//! Whole numbers of eight bits as tiles, and what their sums stand for.
+//! int8 weights as AMX tiles.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::cpu::int8::matrix::Int8Matrix;
 use crate::cpu::int8::panels::rows_of;
 use crate::cpu::pages::Pages;
 
-/// Neighbours of the depth that stand side by side in a tile of weights.
+/// Neighbours of the depth that are side by side in a tile of weights.
 const GROUP: usize = 4;
 
 /// The tiles of `layers`, which share `input`, side by side; see [`TileWeights`].

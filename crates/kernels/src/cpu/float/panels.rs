@@ -14,7 +14,7 @@ use crate::cpu::prefetch::Prefetch;
 use crate::cpu::simd::arch::{REGISTERS, WIDEST};
 use crate::cpu::simd::bf16::{UPPER_HALF, bfloat16};
 
-/// What a panel `[depth][width]` is made of.
+/// The element type of a panel `[depth][NR]`.
 pub(in crate::cpu) trait Element: Pod + Send + Sync {
     /// Elements of a panel's row.
     fn in_row<S: Simd>() -> usize;
@@ -22,10 +22,10 @@ pub(in crate::cpu) trait Element: Pod + Send + Sync {
     /// A panel's row in registers, as float32.
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS];
 
-    /// The floats of a panel's row, as they are used.
+    /// Upcasts a panel's row to floats.
     fn widen(row: &[Self], floats: &mut [f32]);
 
-    /// A panel's row of these floats.
+    /// Rounds floats to a panel's row.
     fn narrow(floats: &[f32], row: &mut [Self]);
 }
 
@@ -77,14 +77,13 @@ impl Element for f32 {
     }
 }
 
-/// Two bfloat16, the upper halves of two float32: in the lower half of the bits one that goes to the
-/// first register, in the upper half one for the same lane of the second. Each then takes a single
-/// instruction to become a float32.
+/// Two bfloat16. The lower half of the bits goes to the first register of a panel's row, the upper half to the same SIMD
+/// lane of the second. One instruction upcasts each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, TransparentWrapper, Zeroable)]
 #[repr(transparent)]
 pub(in crate::cpu) struct Bf16Pair(u32);
 
-/// The bfloat16 in the lower halves as float32, and those in the upper halves.
+/// Upcasts the lower halves, and the upper halves.
 #[inline(always)]
 fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
     let lower = simd.wrapping_dyn_shl_u32s(pairs, simd.splat_u32s(16));
@@ -120,10 +119,10 @@ impl Element for Bf16Pair {
     }
 }
 
-/// Inputs whose weights are taken together: a cache line of floats.
+/// Inputs whose weights are packed together: a cache line of floats.
 const DEPTHS: usize = 16;
 
-/// Panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
+/// Packs panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
 pub(in crate::cpu) fn cut<E: Element>(
     matrices: Matrices<'_>,
     width: usize,

@@ -1,4 +1,4 @@
-//! Which instructions multiply, and how tall a tile they want.
+//! The choice of instructions for int8, and the `MR` of each.
 
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
@@ -15,10 +15,10 @@ use super::vnni::{Avx512Vnni, AvxVnni};
 use super::x86::Fours;
 use crate::cpu::simd::arch::REGISTERS;
 
-/// Instructions that this processor has.
+/// An implementation that this processor has the instructions for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) enum Implementation {
-    /// Every processor's.
+    /// For every processor.
     Portable,
     #[cfg(test)]
     PortableBytes,
@@ -110,7 +110,7 @@ impl Implementation {
         }
     }
 
-    /// Columns of a panel, and how its weights are grouped.
+    /// `NR`, the columns of a panel, and the grouping of its weights.
     pub(in crate::cpu) fn layout(self) -> (usize, Grouping) {
         struct Layout;
         impl WithDotProduct for Layout {
@@ -159,7 +159,7 @@ mod vectorized {
 
         #[inline(always)]
         fn call(self) -> W::Output {
-            // With six rows the ones and what is between do not fit 16 registers: 4% slower.
+            // With six rows the constants and intermediate results do not fit 16 registers: 4 % slower.
             self.1.run::<Fours<V3, FittingPairs>, 4>(self.0)
         }
     }

@@ -1,7 +1,6 @@
-//! The instruction that multiplies four neighbours of eight bits, as wide as the processor has it.
+//! VNNI: one instruction multiplies four neighbours of 8 bits (`vpdpbusd`).
 //!
-//! AVX-512 VNNI (Cascade Lake, Zen 4 and later) has it on 512 bits, AVX-VNNI (Alder Lake and later) on
-//! 256. The rest is as for processors without.
+//! AVX-512 VNNI (Cascade Lake, Zen 4 and later) has it on 512 bits, AVX-VNNI (Alder Lake and later) on 256.
 
 #![allow(
     unsafe_code,
@@ -15,11 +14,11 @@ use pulp::x86::{V3, V4};
 use super::dot_product::WithDotProduct;
 use super::x86::{ByteProducts, Fours};
 
-/// Stands for the instruction on 256 bits.
+/// Proof that the processor has the instruction on 256 bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct AvxVnni(());
 
-/// Stands for the instruction on 512 bits.
+/// Proof that the processor has the instruction on 512 bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Avx512Vnni(());
 
@@ -54,7 +53,7 @@ impl ByteProducts<V4, __m512i> for Avx512Vnni {
 }
 
 impl Fours<V3, AvxVnni> {
-    /// Does `work` with them.
+    /// Does `work` with these instructions.
     pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avxvnni")]
         fn run<W: WithDotProduct>(fours: Fours<V3, AvxVnni>, work: W) -> W::Output {
@@ -67,7 +66,7 @@ impl Fours<V3, AvxVnni> {
 }
 
 impl Fours<V4, Avx512Vnni> {
-    /// Does `work` with them.
+    /// Does `work` with these instructions.
     pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(
             enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni"

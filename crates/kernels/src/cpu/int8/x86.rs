@@ -27,8 +27,8 @@ pub(super) trait ByteProducts<S, R>: Copy {
     fn add(self, simd: S, sums: R, numbers: R, weights: R) -> R;
 }
 
-/// Both groupings in one register width. The names behind a type are its instructions for a zero, for a number in every
-/// lane, for 32-bit products and sums, for pairs of 16-bit products, for bytes made 16 bits, and for floats.
+/// Both groupings in one register width. The names are the instructions for a zero, for a number in every SIMD lane, for
+/// 32-bit products and sums, for pairs of 16-bit products, for bytes as 16 bits, and for floats.
 macro_rules! dot_products {
     (
         $simd:ty, $register:ty, $floats:ty, lanes: $lanes:literal,
