@@ -30,8 +30,8 @@ pub mod batch;
 pub mod boxed_error;
 mod bucket;
 pub mod checkpoint;
+mod concurrency;
 pub mod config;
-mod dense;
 pub mod dropout;
 pub mod embeddings;
 pub mod error;
@@ -40,8 +40,8 @@ mod file;
 pub mod fuzzing;
 pub mod guard;
 pub mod hub;
-mod lanes;
 pub mod layer;
+mod linear;
 pub mod low_rank;
 pub mod network;
 pub mod pooling;
@@ -78,3 +78,8 @@ pub use tokenizer::{SentenceTokenizer, TokenIds};
 #[cfg(all(doctest, feature = "real-weights"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the guide for Rust, run with the real model.
+#[cfg(all(doctest, feature = "real-weights"))]
+#[doc = include_str!("../../../docs/src/guides/rust.md")]
+struct Guide;
