@@ -12,8 +12,8 @@ use kernels::{Activation, EncoderOps, PackedLinear, Precision, SequenceRanges};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
-use crate::linear::{empty, linear, new_linear, pack, in_precision};
 use crate::dropout::Dropout;
+use crate::linear::{empty, in_precision, linear, new_linear, pack};
 use crate::low_rank::{LowRank, LowRankConfig};
 
 /// Position bias and layout of a batch, the same for every layer.
@@ -38,7 +38,7 @@ pub enum Layout<B: Backend> {
         padding: Option<Tensor<B, 4, Bool>>,
     },
     /// A varlen batch: texts one after the other, without padding (FlashAttention's `cu_seqlens`).
-    EndToEnd(SequenceRanges),
+    Varlen(SequenceRanges),
 }
 
 impl<B: Backend> Layout<B> {

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kernels::EncoderOps;
+pub use kernels::cpu::{has_bf16_dot_product, uses_amx};
+pub use kernels::{AdamWStep, EncoderOps, TrainingBackend, UnknownPrecision};
 
 /// The device on which the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

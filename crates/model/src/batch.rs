@@ -115,7 +115,7 @@ impl TokenBatch {
         (places.collect(), &self.mask)
     }
 
-    /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them,
+    /// Ids and mask as [`SentenceModel::forward`](crate::parts::SentenceModel::forward) takes them,
     /// `[texts, length]`; no mask if no text is padded.
     #[must_use]
     pub fn to_tensors<B: Backend>(

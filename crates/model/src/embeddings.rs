@@ -7,8 +7,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use kernels::{EncoderOps, Precision, SequenceRanges};
 
 use crate::config::MpNetConfig;
-use crate::linear::{LayerNorm, in_precision};
 use crate::dropout::Dropout;
+use crate::linear::{LayerNorm, in_precision};
 
 /// Sum of a word and a position embedding, with LayerNorm and dropout.
 #[derive(Module, Debug)]

@@ -9,8 +9,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
 use crate::config::MpNetConfig;
-use crate::linear::{LayerNorm, empty, linear, new_linear, pack, in_precision};
 use crate::dropout::Dropout;
+use crate::linear::{LayerNorm, empty, in_precision, linear, new_linear, pack};
 use crate::low_rank::LowRankConfig;
 
 /// Post-norm transformer layer.

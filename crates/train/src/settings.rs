@@ -6,8 +6,9 @@ mod parts;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use model::Device;
 use model::hub::DEFAULT_MODEL;
-use model::{Device, LowRankConfig};
+use model::parts::LowRankConfig;
 
 use self::checks::{check_choices, check_sizes};
 use self::parts::{activations, devices, objective, trained, usage};

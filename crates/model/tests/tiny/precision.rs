@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use model::{Checkpoint, Device, EncoderOps, ModelError, Precision, SentenceEncoder};
+use model::backend::EncoderOps;
+use model::{Checkpoint, Device, ModelError, Precision, SentenceEncoder};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
@@ -182,7 +183,7 @@ fn a_bf16_folder_is_half_as_large_and_close() {
     let least = if on_gpu { 0.996_8 } else { 0.999 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
     // Products of bfloat16 round activations too.
-    let rounds_activations = on_gpu || on_cpu() && model::has_bf16_dot_product();
+    let rounds_activations = on_gpu || on_cpu() && model::backend::has_bf16_dot_product();
     if !rounds_activations || precision == Precision::Float32 {
         // Widening bfloat16 is exact, and activations are float32 here.
         let (_, widened) = vectors(&folder, Some(Precision::Float32));

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use model::EncoderOps;
+use model::backend::EncoderOps;
 
 use crate::common::on_cpu;
 use crate::test_device::on_test_device;
