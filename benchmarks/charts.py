@@ -116,8 +116,8 @@ def page():
     parts = [
         "# Results\n",
         "<!-- python3 benchmarks/charts.py writes this page from benchmarks/results/*.json. -->\n",
-        "The figures of the current state, each with its machine and command. [Method](method.md) explains the"
-        " statistics.\nOlder figures and trials are in the [notebook](../../../benchmarks/notebook.md).\n",
+        "The figures of the current state. [Method](method.md) explains the statistics. The commit is the one that"
+        " recorded the\nfigures in the repository; the measured code is that commit or one shortly before it. Older figures and trials are in the [notebook](../../../benchmarks/notebook.md).\n",
         "![Texts/s of mpnet-burn, PyTorch, ONNX Runtime and OpenVINO](../images/speed.svg)\n",
     ]
     documents = results()
@@ -136,6 +136,7 @@ def entry(name, document, measurement):
     commands = "\n".join(command.strip() for command in measurement["command"].split("; "))
     facts = [
         f"- Machine: {machine(document)}.",
+        f"- Date and commit: {document['date']}, {document['commit']}.",
         f"- Statistic: {measurement['statistic']}.",
         f"- Unit: {measurement['unit']}.",
     ]

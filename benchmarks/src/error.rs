@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use model::{Device, DeviceError, ModelError, threads::ThreadsError};
+use model::backend::DeviceError;
+use model::threads::ThreadsError;
+use model::{Device, ModelError};
 use train::TrainError;
 use train::evaluation::{EvaluationError, FileError};
 

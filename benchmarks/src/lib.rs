@@ -60,3 +60,24 @@ fn print_json(value: &impl serde::Serialize, out: &mut impl Write) -> Result<(),
     serde_json::to_writer_pretty(&mut *out, value).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// The page of results and the chart of speed, which `charts.py` writes, are those of `results/`.
+    #[test]
+    fn the_page_and_the_chart_are_current() {
+        let charts = in_repository("benchmarks/charts.py");
+        let output = std::process::Command::new("python3")
+            .arg(charts)
+            .arg("--check")
+            .output()
+            .expect("python3");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}

@@ -14,7 +14,8 @@
 //! The peak is that of the vector units. AMX is beyond it: with AMX a time may be *below* this roofline.
 //! So may one of int8 on processors other than x86-64, where float32's peak replaces int8's.
 
-use model::{MpNetConfig, Precision};
+use model::Precision;
+use model::parts::MpNetConfig;
 use serde::{Deserialize, Serialize};
 
 /// The most that the machine does.

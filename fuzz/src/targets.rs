@@ -11,7 +11,8 @@ use std::path::{Component, Path};
 use std::sync::LazyLock;
 
 use infer::vectors::{VectorFormat, read_vectors};
-use model::{Device, MpNetConfig, SentenceEncoder, fuzzing};
+use model::parts::MpNetConfig;
+use model::{Device, SentenceEncoder, fuzzing};
 use records::{Format, ReaderOptions, RowReader, Source};
 
 /// A function that panics on a finding.

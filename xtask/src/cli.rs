@@ -153,7 +153,7 @@ pub(crate) struct DistArgs {
     #[command(flatten)]
     pub(crate) backend: BackendArgs,
     /// The build profile of Cargo.toml.
-    #[arg(long, value_name = "PROFILE", default_value = "stripped")]
+    #[arg(long, value_name = "PROFILE", default_value = "release")]
     pub(crate) profile: String,
 }
 

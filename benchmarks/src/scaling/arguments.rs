@@ -1,7 +1,8 @@
 //! The command line.
 
 use clap::Args;
-use model::{Device, Precision, ThreadCount, hub};
+use model::threads::ThreadCount;
+use model::{Device, Precision, hub};
 
 use crate::error::BenchmarkError;
 

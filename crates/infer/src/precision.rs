@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use model::{Precision, UnknownPrecision};
+use model::Precision;
+use model::backend::UnknownPrecision;
 
 /// A precision, or the one of the model's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
-//! What AdamW does to one tensor of weights.
+//! The parameters of an AdamW step.
 
-/// The numbers of a step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
+/// The parameters of a step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
 /// 2019, algorithm 2).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {
-    /// What the direction is multiplied with.
+    /// Factor of the direction.
     pub learning_rate: f64,
-    /// Share of a weight, times the learning rate, that goes away.
+    /// Times the learning rate, the share of a weight that decays.
     pub weight_decay: f64,
     /// Decay of the mean of gradients.
     pub beta_1: f32,
@@ -14,17 +14,17 @@ pub struct AdamWStep {
     pub beta_2: f32,
     /// Added to the root of the second mean.
     pub epsilon: f32,
-    /// Steps that the moments have seen, with this one: from 1 on.
+    /// Number of this step, from 1 on.
     pub time: i32,
 }
 
 impl AdamWStep {
-    /// What a weight is multiplied with before it is moved.
+    /// Factor of a weight for its decay.
     pub(crate) fn kept(&self) -> f64 {
         1.0 - self.learning_rate * self.weight_decay
     }
 
-    /// What the two moments are divided by: they began at 0.
+    /// Divisors that correct the bias of the two moments, which begin at 0.
     pub(crate) fn corrections(&self) -> [f32; 2] {
         [self.beta_1, self.beta_2].map(|beta| 1.0 - beta.powi(self.time))
     }

@@ -1,9 +1,8 @@
-//! The operations under autodiff: each is one node of the graph, whose way forth and back are the
-//! backend's own.
+//! The operations under autodiff: each is one node of the graph, with the backend's own forward and backward pass.
 //!
-//! Derived from the default bodies, a layer's operations would be some seventy nodes, each with
-//! tensors of its own that are written, kept and read again. These keep what goes in, no more. (A whole layer
-//! takes packed weights, which no gradient reaches: it has its default body here.)
+//! Derived from the reference implementations, a layer's operations would be some seventy nodes, each with tensors that are
+//! written, kept and read again. These nodes keep only their input. (A whole layer takes packed weights, for which there
+//! are no gradients, so it has its reference implementation.)
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -72,7 +71,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         });
         match activation {
             Activation::Identity => sum,
-            // A node of its own: its way back needs the sum.
+            // A separate node: its backward pass needs the sum.
             Activation::Gelu => Self::exact_gelu(sum),
         }
     }
@@ -123,8 +122,8 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
-        // These live until their node has a child: until then another thread's way back may clear
-        // away a node that nobody holds.
+        // These live until their node has a child: until then another thread's backward pass may remove a node without
+        // an owner.
         let query_key_value = query_key_value.map(primitive);
         let bias = primitive(bias);
         let [query, key, value] = query_key_value.each_ref().map(|parent| parent.node.clone());
@@ -164,7 +163,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     }
 }
 
-/// A product as one node, whose way back is two products of the backend's own.
+/// A matmul as one node, whose backward pass is two matmuls of the backend.
 pub(crate) fn matmul_node<B: EncoderOps, C: CheckpointStrategy, const D: usize>(
     left: Tensor<Autodiff<B, C>, D>,
     right: Tensor<Autodiff<B, C>, D>,
@@ -258,7 +257,7 @@ impl<B: EncoderOps> Backward<B, 3> for Linear {
 struct Gelu;
 
 impl<B: EncoderOps> Backward<B, 1> for Gelu {
-    /// What went in.
+    /// The input.
     type State = FloatTensor<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {

@@ -1,17 +1,17 @@
-//! Which elements dropout takes, as a function of a seed.
+//! Dropout masks as a function of a seed.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// A mask that is computed where it is needed, forth and back, instead of being kept.
+/// A dropout mask that forward and backward pass compute where they need it, instead of storing it.
 ///
-/// The mask is cut into blocks, each with random numbers of its own: blocks can be computed side by
-/// side and in any order. The same on every machine.
+/// The mask consists of blocks, each with its own random numbers, so that threads can compute blocks in any order. It is the
+/// same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DropoutMask {
     /// The probability of a zero, in `[0, 1)`.
     pub probability: f64,
-    /// Of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
@@ -19,7 +19,7 @@ pub struct DropoutMask {
 /// neighbouring blocks would share three of their four words.
 const BLOCK_STEP: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// A probability is met within 1/131,072.
+/// Resolution of the probability: it is met within 1/131,072.
 const STEPS: f64 = 65_536.0;
 
 impl DropoutMask {
@@ -45,10 +45,10 @@ impl DropoutMask {
     }
 }
 
-/// Elements of a block of a plain tensor: a task of some microseconds.
+/// Elements of a block of a tensor: a task of some microseconds.
 pub(crate) const BLOCK: usize = 8_192;
 
-/// Zero for what is dropped, and for the others what keeps the expected sum.
+/// The factors of a block: 0 for dropped elements, and for the others the one that keeps the expected sum.
 pub(crate) struct Factors {
     generator: Xoshiro256PlusPlus,
     threshold: u32,

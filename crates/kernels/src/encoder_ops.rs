@@ -1,4 +1,4 @@
-//! The operations and what they mean.
+//! The operations, and their definitions.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -14,13 +14,12 @@ use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 /// A backend with the operations of an encoder.
 ///
-/// Those named `…_backward` are what [`Autodiff`](burn::backend::Autodiff) over the backend calls on
-/// the way back.
+/// [`Autodiff`](burn::backend::Autodiff) over the backend calls the operations named `…_backward` in the backward pass.
 pub trait EncoderOps: Backend {
-    /// Whether sequences that stand end to end are faster here than padded ones.
+    /// Whether varlen batches (sequences without padding) are faster on this backend than padded ones.
     const VARLEN: bool = false;
 
-    /// Whether [`pack_linear`](Self::pack_linear) packs weights of float32.
+    /// Whether [`pack_linear`](Self::pack_linear) packs float32 weights.
     const PACKS_WEIGHTS: bool = false;
 
     /// Whether the backend multiplies float32 matrices as TF32, which keeps 11 bits of each factor, and
@@ -30,15 +29,13 @@ pub trait EncoderOps: Backend {
         false
     }
 
-    /// The precisions in which a network can be computed on `device`: float32, and the numbers of
-    /// sixteen bits that it has all operations for.
+    /// The precisions in which `device` can compute a network: float32, and half precision where it has all operations.
     #[must_use]
     fn precisions(device: &Self::Device) -> Vec<Precision> {
         half_precision::precisions::<Self>(device)
     }
 
-    /// Packs dense layers that share their input into one, or says that this backend reads plain
-    /// tensors (`None`).
+    /// Packs linear layers that share their input into one; `None` where this backend does not pack weights.
     ///
     /// Each layer is a weight `[input, output]` and a bias `[output]`.
     #[must_use]
@@ -50,8 +47,13 @@ pub trait EncoderOps: Backend {
         None
     }
 
-    /// The product of matrices, the last two dimensions, as exact as float32 has it: `[…, rows, depth]` and
-    /// `[…, depth, columns]`, whose other dimensions are the same, in; `[…, rows, columns]` out.
+    /// The matmul of the last two dimensions with the accuracy of float32, also where the backend's own uses TF32.
+    ///
+    /// # Shapes
+    ///
+    /// - `left`: `[…, rows, depth]`
+    /// - `right`: `[…, depth, columns]`, with the same other dimensions
+    /// - output: `[…, rows, columns]`
     ///
     /// # Panics
     ///
@@ -74,8 +76,8 @@ pub trait EncoderOps: Backend {
         reference::linear(input, weights, activation)
     }
 
-    /// The gradients of [`linear`](Self::linear) without an activation: those of the `input` and of the
-    /// `weight`, each where the other is given, and that of the bias.
+    /// The gradients of [`linear`](Self::linear) without an activation: of the `input` and of the `weight`, each where the
+    /// other is given, and of the bias.
     ///
     /// # Shapes
     ///
@@ -95,8 +97,7 @@ pub trait EncoderOps: Backend {
         reference::linear_backward(input, weight, gradient)
     }
 
-    /// `x * (1 + erf(x / sqrt(2))) / 2`, without the tanh that stands in for it elsewhere: any
-    /// `[rows, width]` in and out.
+    /// The exact GELU, `x * (1 + erf(x / sqrt(2))) / 2`, not its tanh approximation: `[rows, width]` in and out.
     #[must_use]
     fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
         reference::exact_gelu(values)
@@ -134,9 +135,10 @@ pub trait EncoderOps: Backend {
         reference::add_layer_norm(values, residual, norm)
     }
 
-    /// An encoder layer without dropout: with `attended`, what [attention](Self::varlen_attention) gives of the
-    /// projections of `hidden`, and `x = attention_norm(linear(attended) + hidden)` it is `output_norm(linear(gelu(linear(x))) +
-    /// x)`.
+    /// An encoder layer without dropout, in post-norm order.
+    ///
+    /// With `attended`, the [attention](Self::varlen_attention) over the projections of `hidden`, and
+    /// `x = attention_norm(linear(attended) + hidden)`, the output is `output_norm(linear(gelu(linear(x))) + x)`.
     ///
     /// # Shapes
     ///
@@ -157,17 +159,17 @@ pub trait EncoderOps: Backend {
         reference::encoder_layer(hidden, bias, sequences, weights)
     }
 
-    /// Attention within each of `sequences`, no further: `dropout(softmax(query * key^T /
-    /// sqrt(head_size) + bias)) * value` for every head.
+    /// Attention within each of `sequences`: `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every
+    /// head.
     ///
     /// # Shapes
     ///
-    /// - `query_key_value`: `[tokens, heads * head_size]` each
+    /// - `query_key_value`: `[tokens, heads * head_size]` each, one sequence after another
     /// - `bias`: `[1, heads, longest, longest]`; a shorter sequence takes the upper left corner
     /// - output: `[tokens, heads * head_size]`
     ///
-    /// `precision` is that of the dense layers around it: where it has fewer bits than float32, float32 numbers may be
-    /// rounded to bfloat16 on their way into the products. The gradients are not.
+    /// `precision` is that of the linear layers around it. If it is below float32, the forward pass may round the factors of
+    /// both products to bfloat16; the backward pass keeps float32.
     #[must_use]
     fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
@@ -180,8 +182,7 @@ pub trait EncoderOps: Backend {
         reference::varlen_attention(query_key_value, bias, sequences, dropout)
     }
 
-    /// The gradients of [`varlen_attention`](Self::varlen_attention)'s input; the one of the bias
-    /// when `of_bias`.
+    /// The gradients of [`varlen_attention`](Self::varlen_attention)'s input, with that of the bias if `of_bias`.
     #[must_use]
     fn varlen_attention_backward(
         query_key_value: [Tensor<Self, 2>; 3],
@@ -201,17 +202,18 @@ pub trait EncoderOps: Backend {
         )
     }
 
-    /// Multiplies every element with the mask's factor: 0, or `1 / (1 - probability)`. Its gradient
-    /// is the same operation.
+    /// Dropout: multiplies every element with the mask's factor, 0 or `1 / (1 - probability)`.
+    ///
+    /// The gradient is the same operation with the same mask.
     #[must_use]
     fn dropout<const D: usize>(values: Tensor<Self, D>, mask: DropoutMask) -> Tensor<Self, D> {
         reference::dropout(values, mask)
     }
 
-    /// A step of AdamW: the weights after it, and the moments of the gradients.
+    /// A step of AdamW: the new weights, and the new moments of the gradients.
     ///
-    /// All are of one shape. The first moment is the mean of gradients and the second that of squared gradients;
-    /// before the first step both are zeros.
+    /// All have one shape. The first moment is the running mean of gradients, the second that of squared gradients. Both are
+    /// zeros before the first step.
     ///
     /// # Panics
     ///
@@ -226,14 +228,14 @@ pub trait EncoderOps: Backend {
         reference::adamw(weights, gradient, moments, step)
     }
 
-    /// The sum of the squares of all elements, in an order that does not change.
+    /// The sum of the squares of all elements, always in the same order.
     #[must_use]
     fn sum_of_squares<const D: usize>(values: Tensor<Self, D>) -> f64 {
         reference::sum_of_squares(values)
     }
 }
 
-/// What [`EncoderOps::linear_backward`] gives.
+/// The gradients from [`EncoderOps::linear_backward`].
 #[derive(Clone, Debug)]
 pub struct LinearGradients<B: Backend> {
     /// `[rows, input]`.
@@ -244,23 +246,23 @@ pub struct LinearGradients<B: Backend> {
     pub bias: Tensor<B, 1>,
 }
 
-/// What [`EncoderOps::layer_norm_backward`] gives.
+/// The gradients from [`EncoderOps::layer_norm_backward`].
 #[derive(Clone, Debug)]
 pub struct LayerNormGradients<B: Backend> {
-    /// `[rows, width]`.
+    /// Of the input, `[rows, width]`.
     pub values: Tensor<B, 2>,
-    /// `[width]`.
+    /// Of the factor, `[width]`.
     pub gamma: Tensor<B, 1>,
-    /// `[width]`.
+    /// Of the offset, `[width]`.
     pub beta: Tensor<B, 1>,
 }
 
-/// What [`EncoderOps::varlen_attention_backward`] gives.
+/// The gradients from [`EncoderOps::varlen_attention_backward`].
 #[derive(Clone, Debug)]
 pub struct AttentionGradients<B: Backend> {
     /// `[tokens, heads * head_size]` each.
     pub query_key_value: [Tensor<B, 2>; 3],
-    /// `[1, heads, longest, longest]`, when it was asked for.
+    /// `[1, heads, longest, longest]`, if the caller asked for it.
     pub bias: Option<Tensor<B, 4>>,
 }
 

@@ -1,31 +1,29 @@
-//! Networks whose weights and activations have sixteen bits, and what of them stays in float32.
+//! Half precision (float16, bfloat16) for weights and activations, and the operations that stay in float32.
 //!
-//! burn 0.21 sums products of float16 and bfloat16 in float32 (`MatmulElems::from_globals` in
-//! cubek-matmul), and sums and means of them too (`ReduceOperationConfig::precision` in
-//! cubek-reduce); what it stores in between has sixteen bits again. That is enough between layers,
-//! and too little inside three operations, which widen what goes in and round once at the end:
+//! burn 0.21 sums products of float16 and bfloat16 in float32 (`MatmulElems::from_globals` in cubek-matmul), and sums and
+//! means of them, too (`ReduceOperationConfig::precision` in cubek-reduce). It stores intermediate results in half
+//! precision. That is enough between layers, and too little inside three operations, which upcast their input and round
+//! once at the end:
 //!
-//! - Normalisation: the squares of what was centred pass float16's 65,504 from 256 on, and in
-//!   bfloat16 the mean that is taken off has 8 bits. The addition before it is widened as well, and
-//!   scale and shift are parameters of float32.
-//! - GELU: burn's shaders write erf as a polynomial in the numbers that it is given.
-//! - Softmax: scores of sixteen bits are widened before the position bias, which is float32, is
-//!   added; the weights are rounded when they are whole.
+//! - LayerNorm: the squares of centred values pass float16's 65,504 from 256 on, and bfloat16's mean has 8 bits. The
+//!   residual addition is upcast as well; gamma and beta are float32.
+//! - GELU: burn's shaders compute erf as a polynomial in the type of the input.
+//! - Softmax: half-precision scores are upcast before the float32 position bias is added; the weights are rounded last.
 //!
-//! A sentence vector is pooled and scaled in float32 from the last hidden states.
+//! A sentence vector is pooled and normalized in float32 from the last hidden states.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor};
 
 use crate::precision::Precision;
 
-/// Float32, and what the device supports beside it.
+/// float32, and the half precisions that the device supports.
 pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
-    let sixteen_bits = [
+    let half_precisions = [
         (Precision::Float16, DType::F16),
         (Precision::Bfloat16, DType::BF16),
     ];
-    let supported = sixteen_bits
+    let supported = half_precisions
         .into_iter()
         .filter(|(_, dtype)| B::supports_dtype(device, *dtype))
         .map(|(precision, _)| precision);
@@ -34,7 +32,7 @@ pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
         .collect()
 }
 
-/// In float32 what has sixteen bits; all else as it is.
+/// float16 and bfloat16 as float32; any other type as it is.
 #[must_use]
 pub fn upcast<B: Backend, const D: usize>(values: Tensor<B, D>) -> Tensor<B, D> {
     match values.dtype() {
@@ -43,7 +41,7 @@ pub fn upcast<B: Backend, const D: usize>(values: Tensor<B, D>) -> Tensor<B, D> 
     }
 }
 
-/// Computes in float32 on what has sixteen bits, and rounds the result to as many.
+/// Computes in float32 on half-precision values, and rounds the result to their type.
 pub(crate) fn in_float32<B: Backend, const D: usize>(
     values: Tensor<B, D>,
     compute: impl FnOnce(Tensor<B, D>) -> Tensor<B, D>,
@@ -52,8 +50,9 @@ pub(crate) fn in_float32<B: Backend, const D: usize>(
     compute(upcast(values)).cast(dtype)
 }
 
-/// The default bodies, which graphics processors use, with tensors of sixteen bits on the processor.
-#[cfg(all(test, feature = "cpu"))]
+/// The reference implementations, which GPUs use, with half-precision tensors on the CPU.
+#[cfg(test)]
+#[cfg(feature = "cpu")]
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;
@@ -65,13 +64,13 @@ mod tests {
 
     type Rows = Tensor<Flex, 2>;
 
-    /// Numbers of sixteen bits, some so large that their squares are no float16.
+    /// Numbers of half precision, some so large that their squares are no float16.
     fn numbers(shape: [usize; 2], scale: f64, dtype: FloatDType) -> Rows {
         let numbers = Rows::random(shape, Distribution::Normal(0.0, scale), &Default::default());
         numbers.cast(dtype)
     }
 
-    /// The operation rounds once, at its end: as `expected` rounded, but for the neighbour when a
+    /// The operation rounds once, at its end: as `expected` rounded, except the neighbour when a
     /// float32 lies between two.
     #[track_caller]
     fn assert_rounded_once(actual: &Rows, expected: Rows, dtype: FloatDType) {
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn normalisation_and_gelu_round_once() {
+    fn layer_norm_and_gelu_round_once() {
         for dtype in [FloatDType::F16, FloatDType::BF16] {
             let [values, residual] = [300.0, 40.0].map(|scale| numbers([7, 33], scale, dtype));
             let norm = LayerNormWeights {
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dense_layer_gives_what_it_takes() {
+    fn a_linear_layer_gives_what_it_takes() {
         for dtype in [FloatDType::F16, FloatDType::BF16] {
             let input = numbers([5, 16], 1.0, dtype);
             let weight = numbers([16, 9], 1.0, dtype);

@@ -1,16 +1,14 @@
-//! The few operations that MPNet's encoder needs beyond what burn has, as an extension of burn's
-//! backends.
+//! The operations of a transformer encoder that burn does not have, as an extension of burn's backends.
 //!
-//! [`EncoderOps`] is a trait on top of [`Backend`](burn::tensor::backend::Backend). Every operation
-//! has a default body of burn's own primitives, which the GPU backends and `ndarray` use, and which
-//! says what the operation means. `Flex`, burn's CPU backend, has bodies of its own over [`cpu`],
-//! which are fast and give the same to rounding. Under [`Autodiff`](burn::backend::Autodiff) an
-//! operation is one node, with a way back that has such bodies too (but for
-//! [`encoder_layer`](EncoderOps::encoder_layer), which is several there). A model calls the operation and
-//! does not know which body runs.
+//! [`EncoderOps`] is a trait on top of [`Backend`](burn::tensor::backend::Backend). Every operation has a reference
+//! implementation of burn's own primitives, which defines it; the GPU backends and `ndarray` use it. `Flex`, burn's CPU
+//! backend, has fast implementations over [`cpu`], which agree with the reference up to rounding. Under
+//! [`Autodiff`](burn::backend::Autodiff) an operation is one node of the graph, whose backward pass has fast
+//! implementations, too. ([`encoder_layer`](EncoderOps::encoder_layer) is several nodes.) A model calls the operation and
+//! does not know which implementation runs.
 //!
-//! One thing it does ask: whether sequences are best laid end to end ([`EncoderOps::VARLEN`]). On a GPU and on
-//! `ndarray` they are not, and there a model attends over a padded batch, with burn's own tensors.
+//! [`EncoderOps::VARLEN`] selects the layout of a batch. Where it is true, sequences are packed one after another without
+//! padding (a varlen batch, see [`SequenceRanges`]). Elsewhere a model pads them and attends with burn's own tensors.
 
 mod adamw;
 mod autodiff;

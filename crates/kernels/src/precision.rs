@@ -1,33 +1,35 @@
-//! How exactly the weights are kept.
+//! The precision of weights and products.
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::FloatDType;
 
-/// How many bits of each weight are kept.
+/// The precision in which weights are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
-    /// All 32: vectors as PyTorch's, within 1e-5. (With a matrix unit, 17 significant bits: see
-    /// [`cpu`](crate::cpu).)
+    /// float32: vectors equal PyTorch's within 1e-5. (On AMX, 17 significant bits: see [`cpu`](crate::cpu).)
     #[default]
     Float32,
-    /// 16, as IEEE 754 has them (sign, 5 bits of exponent, 10 of the fraction: at most 65,504), for
-    /// weights and activations, on a graphics processor: see [`sixteen_bits`](crate::half_precision).
+    /// float16 of IEEE 754 (sign, 5 bits of exponent, 10 of the fraction: at most 65,504), for weights and activations, on a
+    /// GPU: see [`half_precision`](crate::half_precision).
     Float16,
-    /// The upper 16 (sign, exponent, 7 of the 23 bits of the fraction), in half the memory; all
-    /// sums stay in float32. On a processor that multiplies such numbers (AVX512-BF16 of AMD, a matrix unit) what goes into a
-    /// dense layer and into attention's products is rounded as well; on a graphics processor all activations are, as in [`Float16`](Self::Float16).
+    /// bfloat16, the upper half of a float32 (sign, exponent, 7 bits of the fraction), in half the memory. All sums stay
+    /// float32.
+    ///
+    /// A CPU with bfloat16 products (AVX512-BF16 of AMD, AMX) also rounds the inputs of linear layers and of attention's
+    /// products. On a GPU all activations are bfloat16, as in [`Float16`](Self::Float16).
     Bfloat16,
-    /// Whole numbers of 8, with a scale for every output of a dense layer, in a quarter of the
-    /// memory; the layers' inputs are rounded to 8 bits too, with a scale for every token. A processor that
-    /// multiplies bfloat16 rounds what goes into attention's products to it.
+    /// int8 with a scale for every output of a linear layer, in a quarter of the memory.
+    ///
+    /// The inputs of linear layers are quantized to 8 bits as well, with a scale and a zero point for every token. A CPU
+    /// with bfloat16 products rounds the factors of attention's products to bfloat16.
     Int8,
 }
 
 impl Precision {
-    /// The numbers that tensors of this precision hold; none where the weights have to be packed.
+    /// The element type of tensors in this precision; none where weights must be packed.
     #[must_use]
     pub fn element_type(self) -> Option<FloatDType> {
         match self {
@@ -39,7 +41,7 @@ impl Precision {
     }
 }
 
-/// A word that is no precision.
+/// A word that names no precision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownPrecision(String);
 

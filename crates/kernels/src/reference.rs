@@ -1,5 +1,6 @@
-//! The default bodies: burn's own operations, on every backend. They are what the fast ones are
-//! tested against.
+//! The reference implementations of the operations, from burn's own tensors, on every backend.
+//!
+//! They define the operations, and tests hold the fast implementations against them.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
@@ -108,7 +109,7 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
     B::add_layer_norm(output, hidden, weights.output_norm)
 }
 
-/// With `n = (x - mean) * factor` and `g = gradient * scale`, the gradient of `x` is `factor * (g -
+/// With `n = (x - mean) * factor` and `g = gradient * gamma`, the gradient of `x` is `factor * (g -
 /// mean(g) - n * mean(g * n))`.
 pub(crate) fn layer_norm_backward<B: Backend>(
     values: Tensor<B, 2>,
@@ -154,8 +155,7 @@ pub(crate) fn adamw<B: Backend, const D: usize>(
     (weights, [mean, square])
 }
 
-/// Rows are summed on the device and their sums here: a sum over a whole tensor has another order every time
-/// on burn's CPU backend.
+/// The device sums rows, and this function their sums: burn's CPU backend sums a whole tensor in another order each time.
 pub(crate) fn sum_of_squares<B: Backend, const D: usize>(values: Tensor<B, D>) -> f64 {
     let squares = values.square();
     let rows = if D == 1 {
@@ -190,7 +190,7 @@ pub(crate) fn varlen_attention<B: EncoderOps>(
     Tensor::cat(attended, 0)
 }
 
-/// The formulas stand in `cpu/attention/backward.rs`.
+/// The formulas are in `cpu/training/attention_backward.rs`.
 pub(crate) fn varlen_attention_backward<B: EncoderOps>(
     query_key_value: [Tensor<B, 2>; 3],
     bias: Tensor<B, 4>,
@@ -238,7 +238,7 @@ pub(crate) fn varlen_attention_backward<B: EncoderOps>(
     }
 }
 
-/// The sequences that are not empty.
+/// Indices of the sequences that have tokens.
 fn with_tokens(sequences: &SequenceRanges) -> impl Iterator<Item = usize> {
     let ranges = sequences.ranges().iter().enumerate();
     ranges
@@ -246,7 +246,7 @@ fn with_tokens(sequences: &SequenceRanges) -> impl Iterator<Item = usize> {
         .map(|(index, _)| index)
 }
 
-/// One sequence: `[1, heads, length, head_size]` each.
+/// Tensors of one sequence: `[1, heads, length, head_size]` each.
 struct Sequence<B: Backend> {
     query: Tensor<B, 4>,
     key: Tensor<B, 4>,
@@ -284,13 +284,13 @@ impl<B: EncoderOps> Sequence<B> {
         1.0 / (head_size as f64).sqrt()
     }
 
-    /// After the softmax: `[1, heads, length, length]`.
+    /// Attention weights, after the softmax: `[1, heads, length, length]`.
     fn weights(&self) -> Tensor<B, 4> {
         let products = B::exact_matmul(self.query.clone(), self.key.clone().transpose());
         softmax(products * self.scale() + self.bias.clone(), 3)
     }
 
-    /// Of dropout: `[1, heads, length, length]`.
+    /// Factors of dropout: `[1, heads, length, length]`.
     fn factors(&self, dropout: Option<DropoutMask>) -> Option<Tensor<B, 4>> {
         let mask = dropout?;
         let [_, heads, length, _] = self.bias.dims();

@@ -1,4 +1,4 @@
-//! Every fast body against the default one, and every way back against the one that burn derives.
+//! Fast implementations against the reference ones, and every backward pass against the one that burn derives.
 
 mod extremes;
 
@@ -40,7 +40,7 @@ macro_rules! gradients {
     }};
 }
 
-/// The rows of a dense layer as they are multiplied: with weights of bfloat16 they may be rounded too.
+/// The rows of a linear layer as they are multiplied: with bfloat16 weights they may be rounded, too.
 fn as_multiplied<const D: usize>(rows: Tensor<Flex, D>, precision: Precision) -> Tensor<Flex, D> {
     if precision == Precision::Bfloat16 && crate::cpu::has_bf16_dot_product() {
         let rounded = |value: f32| bf16::from_f32(value).to_f32();
@@ -72,7 +72,7 @@ struct Attended {
 }
 
 impl Attended {
-    /// The projections as slices of one tensor, which are not copied, or as tensors of their own.
+    /// The projections as slices of one tensor, which are not copied, or as separate tensors.
     fn new(lengths: Vec<usize>, heads: usize, head_size: usize, joined: bool) -> Self {
         let sequences = SequenceRanges::of_lengths(lengths);
         let (tokens, width) = (sequences.tokens(), heads * head_size);
@@ -106,7 +106,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_dense_layer_is_the_same_as_burns(
+    fn a_linear_layer_is_the_same_as_burns(
         rows in 1usize..60,
         input in 1usize..150,
         output in 1usize..70,
@@ -122,11 +122,11 @@ proptest! {
             let weights = LinearWeights::Unpacked { weight, bias };
             let plain = reference::linear(values.clone(), weights, activation);
             let fast = Flex::linear(values.clone(), packed.clone(), activation);
-            // Packed for a matrix unit float32 keeps 17 significant bits: 150 products of about 0.2, each within 2^-15 of
+            // Packed for AMX float32 keeps 17 significant bits: 150 products of about 0.2, each within 2^-15 of
             // its size.
             let scale = if crate::cpu::uses_amx() { 50.0 } else { 4.0 };
             assert_same(fast, plain.clone(), scale);
-            // The default body understands packed weights too.
+            // The reference implementation understands packed weights too.
             assert_same(reference::linear(values.clone(), packed, activation), plain, scale);
             let packed = Flex::pack_linear(&layer, Precision::Bfloat16);
             let packed = LinearWeights::Packed(packed.unwrap());
@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn the_node_of_a_product_goes_back_as_that_of_burns(
+    fn the_backward_pass_of_an_exact_matmul_is_that_of_burns(
         shape in [1usize..4, 1usize..30, 1usize..30, 1usize..30],
         trained in any::<[bool; 2]>(),
     ) {
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dense_layers_way_back_is_the_derivative(
+    fn the_backward_pass_of_a_linear_layer_is_the_derivative(
         // On both sides of where packing pays.
         rows in prop_oneof![1usize..150, 500usize..560],
         input in 1usize..150,
@@ -197,7 +197,7 @@ proptest! {
                 LinearWeights::Unpacked { weight: weight.clone(), bias: bias.clone() },
                 activation,
             );
-            // Sums of up to 560 products of two standard normals, in another order; on a matrix unit each, of about 0.6, is
+            // Sums of up to 560 products of two standard normals, in another order; on AMX each, of about 0.6, is
             // off by up to 2^-15 of its size.
             let scale = if crate::cpu::uses_amx() { 550.0 } else { 20.0 };
 
@@ -213,7 +213,7 @@ proptest! {
                 assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
             }
 
-            // What is frozen gets none, and the others the same.
+            // Frozen tensors get no gradient, and the others the same.
             let [with_input, with_weight] = trained;
             let (x, w, b) = leaves();
             let x = if with_input { x } else { Tensor::from_inner(values) };
@@ -262,7 +262,7 @@ proptest! {
                     fast.to_data().assert_eq(&default.to_data(), true);
                 }
                 let (sum, expected) = (Flex::sum_of_squares(gradient.clone()), reference::sum_of_squares(gradient));
-                // The default sums in float32 too.
+                // The reference sums in float32, too.
                 prop_assert!((sum - expected).abs() <= 1e-5 * expected);
             }
             Ok::<_, TestCaseError>(())
@@ -270,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn gelu_is_burns_and_its_way_back_the_derivative(rows in 1usize..40, width in 1usize..900) {
+    fn gelu_is_burns_and_its_backward_pass_the_derivative(rows in 1usize..40, width in 1usize..900) {
         every::set_of_instructions(|| {
             let (values, direction) = (random([rows, width], 2.0), random([rows, width], 1.0));
             let fast = Flex::exact_gelu(values.clone());
@@ -290,19 +290,19 @@ proptest! {
         })?;
     }
 
-    // The composition's operations have fast bodies too, and a row gives the same bits in whatever block.
+    // The reference composes fast implementations, too, and a row gives the same bits in any block.
     #[test]
     fn a_layer_is_its_operations_one_by_one(
         lengths in prop_oneof![
             prop::collection::vec(1usize..60, 1..3),
             prop::collection::vec(0usize..60, 2..12),
             prop::collection::vec(200usize..400, 1..3),
-            // Which several threads share.
+            // Shared by several threads.
             (1usize..80, 3usize..13).prop_map(|(length, count)| vec![length; count]),
         ],
         heads in 1usize..4,
         head_size in 4usize..24,
-        // The depth of the last layer: in one part and in two.
+        // The depth of the last layer: one k-block, and two.
         inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
         precisions in [(); 4].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
     ) {
@@ -324,9 +324,9 @@ proptest! {
             let bias = random([1, heads, sequences.longest(), sequences.longest()], 1.0);
             let expected =
                 reference::encoder_layer(hidden.clone(), bias.clone(), &sequences, weights.clone());
-            // In the place of `hidden`, but not where somebody else holds it too.
+            // In the place of `hidden`, except where another tensor shares it.
             let before = bits(hidden.clone());
-            // Of a pool of two threads; a lane has both of them, or one.
+            // In a pool of two threads, a call may use both, or one.
             let layer = |hidden, lanes| ThreadBudget::new(lanes).run(|| {
                 Flex::encoder_layer(hidden, bias.clone(), &sequences, weights.clone())
             });
@@ -344,7 +344,7 @@ proptest! {
     // A row of two equal numbers has no variance, and magnifies rounding: the widths begin where
     // that does not happen by chance.
     #[test]
-    fn normalisation_is_burns_and_its_way_back_the_derivative(
+    fn layer_norm_is_burns_and_its_backward_pass_the_derivative(
         rows in 1usize..150,
         width in 8usize..150,
     ) {
@@ -403,7 +403,7 @@ proptest! {
     }
 
     #[test]
-    fn the_way_back_through_attention_is_the_derivative(
+    fn the_backward_pass_of_attention_is_the_derivative(
         lengths in prop::collection::vec(1usize..40, 1..7),
         heads in 1usize..4,
         head_size in 1usize..20,
@@ -415,7 +415,7 @@ proptest! {
             let Attended { projections, bias, sequences, direction } =
                 Attended::new(lengths, heads, head_size, joined);
             let dropout = dropout(drops);
-            // Derived by burn from the default body, then through the node.
+            // Derived by burn from the reference implementation, then through the node.
             let through = |node: bool| {
                 let leaves = projections.each_ref().map(leaf);
                 let bias = leaf(&bias);
@@ -451,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn dropout_is_the_same_forth_and_back(rows in 1usize..40, width in 1usize..900, seed in any::<u64>()) {
+    fn dropout_is_the_same_forward_and_backward(rows in 1usize..40, width in 1usize..900, seed in any::<u64>()) {
         every::set_of_instructions(|| {
             let values = random([rows, width], 1.0);
             let mask = DropoutMask { probability: 0.1, seed };

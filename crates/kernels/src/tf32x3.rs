@@ -1,16 +1,16 @@
-//! Products of float32 matrices where the device rounds their factors.
+//! 3xTF32: float32 matmul from three products on tensor cores.
 //!
-//! burn multiplies float32 matrices on the tensor cores of NVIDIA's processors as TF32, which keeps 11 bits of
-//! each factor (`adjust_dtypes` in cubek-matmul's `definition/blueprint.rs`): vectors would be off in the
-//! fourth digit. Here each factor is cut in two, the nearest bfloat16 and what is left, and three products of the
-//! high and the low parts are added up, as is known under the name of 3xTF32 and done for the processor's own matrix
-//! unit (`cpu/amx`). The fourth, of both low parts, is left out: it is up to `2^-16` of a product, and in sums of
-//! hundreds most of it cancels. A factor above the largest bfloat16 (3.39e38) or infinite makes the product not a number.
+//! burn multiplies float32 matrices on NVIDIA's tensor cores as TF32, which keeps 11 bits of each factor (`adjust_dtypes` in
+//! cubek-matmul's `definition/blueprint.rs`): vectors would be wrong in the fourth digit. So each factor is split into two
+//! parts, the nearest bfloat16 (`high`) and the rest (`low`), and three products of the parts are added. AMX computes
+//! float32 in the same way (`cpu/amx`). The fourth product, of both low parts, is left out: it is up to `2^-16` of a
+//! product, and in sums of hundreds most of it cancels. An infinite factor, or one above the largest bfloat16 (3.39e38),
+//! makes the product NaN.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor};
 
-/// `left * right` from three products, in float32; in any other type burn's own.
+/// `left * right` from three products in float32; in any other type burn's matmul.
 pub(crate) fn matmul<B: Backend, const D: usize>(
     left: Tensor<B, D>,
     right: Tensor<B, D>,
@@ -24,14 +24,15 @@ pub(crate) fn matmul<B: Backend, const D: usize>(
     left.matmul(right) + small
 }
 
-/// The nearest bfloat16, and what is missing.
+/// The nearest bfloat16, and the rest.
 fn parts<B: Backend, const D: usize>(values: Tensor<B, D>) -> [Tensor<B, D>; 2] {
     let high = values.clone().cast(FloatDType::BF16).cast(FloatDType::F32);
     let low = values - high.clone();
     [high, low]
 }
 
-#[cfg(all(test, feature = "cpu"))]
+#[cfg(test)]
+#[cfg(feature = "cpu")]
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;

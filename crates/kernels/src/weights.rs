@@ -1,21 +1,21 @@
-//! What the operations take beside activations.
+//! The weights that the operations take.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::cpu::PackedLinear;
 
-/// The weights of a dense layer.
+/// The weights of a linear layer.
 #[derive(Clone, Debug)]
 pub enum LinearWeights<B: Backend> {
-    /// As tensors, which gradients may reach.
+    /// As tensors, for which there can be gradients.
     Unpacked {
         /// `[input, output]`.
         weight: Tensor<B, 2>,
         /// `[output]`.
         bias: Tensor<B, 1>,
     },
-    /// In the form that [`EncoderOps::pack_linear`](crate::EncoderOps::pack_linear) gave.
+    /// As [`EncoderOps::pack_linear`](crate::EncoderOps::pack_linear) packed them.
     Packed(PackedLinear),
 }
 
@@ -35,29 +35,29 @@ impl<B: Backend> LinearWeights<B> {
     }
 }
 
-/// The weights of an encoder layer, packed.
+/// The packed weights of an encoder layer.
 #[derive(Clone, Debug)]
 pub struct EncoderLayerWeights<B: Backend> {
     /// Query, key and value side by side: `[width, 3 * width]`.
     pub projections: PackedLinear,
     /// `[width, width]`.
     pub attention_output: PackedLinear,
-    /// Behind the first addition.
+    /// LayerNorm after the first residual addition.
     pub attention_norm: LayerNormWeights<B>,
     /// `[width, intermediate]`.
     pub intermediate: PackedLinear,
     /// `[intermediate, width]`.
     pub output: PackedLinear,
-    /// Behind the second addition.
+    /// LayerNorm after the second residual addition.
     pub output_norm: LayerNormWeights<B>,
 }
 
-/// Scale, shift and epsilon of a layer normalisation.
+/// The parameters of a LayerNorm.
 #[derive(Clone, Debug)]
 pub struct LayerNormWeights<B: Backend> {
-    /// `[width]`.
+    /// The factor, `[width]`.
     pub gamma: Tensor<B, 1>,
-    /// `[width]`.
+    /// The offset, `[width]`.
     pub beta: Tensor<B, 1>,
     /// Added to the variance.
     pub epsilon: f64,

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::backend::Backend;
+use model::backend::BackendTask;
 use model::hub::{self, HubOptions};
-use model::{BackendTask, Checkpoint, Device, ModelError};
+use model::{Checkpoint, Device, ModelError};
 
 /// Reads the weights onto the chosen backend and writes them from there.
 struct Convert {

@@ -12,23 +12,23 @@ use kernels::{Activation, EncoderOps, PackedLinear, Precision, SequenceRanges};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
-use crate::dense::{dense, empty, linear, pack, rounded};
 use crate::dropout::Dropout;
+use crate::linear::{empty, in_precision, linear, new_linear, pack};
 use crate::low_rank::{LowRank, LowRankConfig};
 
-/// What a layer's attention may look at, the same for every layer of a batch.
+/// Position bias and layout of a batch, the same for every layer.
 #[derive(Clone, Debug)]
 pub struct AttentionContext<B: Backend> {
     /// Added to the scaled scores: `[1, heads, length, length]`, for the longest text.
     pub bias: Tensor<B, 4>,
-    /// Which rows are which text.
+    /// The layout of the batch.
     pub layout: Layout<B>,
 }
 
-/// How the texts of a batch lie in `[tokens, width]`.
+/// Layout of a batch in `[tokens, width]`.
 #[derive(Clone, Debug)]
 pub enum Layout<B: Backend> {
-    /// All with as many rows as the longest: what graphics processors like.
+    /// All texts with as many rows as the longest, the layout for GPUs.
     Padded {
         /// Texts.
         batch: usize,
@@ -37,8 +37,8 @@ pub enum Layout<B: Backend> {
         /// True where a key is padding: `[batch, 1, 1, length]`. `None` when nothing is padded.
         padding: Option<Tensor<B, 4, Bool>>,
     },
-    /// End to end, without padding.
-    EndToEnd(SequenceRanges),
+    /// A varlen batch: texts one after the other, without padding (FlashAttention's `cu_seqlens`).
+    Varlen(SequenceRanges),
 }
 
 impl<B: Backend> Layout<B> {
@@ -71,30 +71,30 @@ pub struct SelfAttention<B: Backend> {
     packed: Option<PackedAttention>,
 }
 
-/// The four dense layers, packed; the layers themselves are empty then.
+/// The four linear layers, packed; the layers themselves are then empty.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedAttention {
-    /// Query, key and value side by side.
+    /// Query, key and value as one layer.
     pub(crate) projections: PackedLinear,
     pub(crate) output: PackedLinear,
 }
 
-/// LoRA beside each of the four dense layers of an attention.
+/// LoRA adapters of the four linear layers of an attention.
 #[derive(Module, Debug)]
 pub struct AttentionAdapters<B: Backend> {
-    /// Beside the queries' projection.
+    /// Of the query projection.
     pub query: LowRank<B>,
-    /// Beside the keys' projection.
+    /// Of the key projection.
     pub key: LowRank<B>,
-    /// Beside the values' projection.
+    /// Of the value projection.
     pub value: LowRank<B>,
-    /// Beside the output's projection.
+    /// Of the output projection.
     pub output: LowRank<B>,
 }
 
 impl<B: Backend> SelfAttention<B> {
     pub(crate) fn new(config: &MpNetConfig, device: &B::Device) -> Self {
-        let square = || linear(config, config.hidden_size, config.hidden_size, device);
+        let square = || new_linear(config, config.hidden_size, config.hidden_size, device);
         Self {
             query: square(),
             key: square(),
@@ -112,17 +112,17 @@ impl<B: Backend> SelfAttention<B> {
         config: LowRankConfig,
         generator: &mut Xoshiro256PlusPlus,
     ) -> Self {
-        let mut beside = |linear| LowRank::new(linear, config, generator);
+        let mut adapter = |linear| LowRank::new(linear, config, generator);
         self.adapters = Some(AttentionAdapters {
-            query: beside(&self.query),
-            key: beside(&self.key),
-            value: beside(&self.value),
-            output: beside(&self.output),
+            query: adapter(&self.query),
+            key: adapter(&self.key),
+            value: adapter(&self.value),
+            output: adapter(&self.output),
         });
         self
     }
 
-    /// The attention with dense layers that were packed before they became tensors.
+    /// The attention with weights that were packed before they became tensors.
     pub(crate) fn with_packed(mut self, projections: PackedLinear, output: PackedLinear) -> Self {
         for linear in [
             &mut self.query,
@@ -139,7 +139,7 @@ impl<B: Backend> SelfAttention<B> {
         self
     }
 
-    /// The dense layers, if they are packed.
+    /// The packed linear layers, if they are packed.
     pub(crate) fn packed_weights(&self) -> Option<&PackedAttention> {
         self.packed.as_ref()
     }
@@ -150,7 +150,7 @@ impl<B: Backend> SelfAttention<B> {
 }
 
 impl<B: EncoderOps> SelfAttention<B> {
-    /// The same attention without adapters; its dense layers do their work.
+    /// The same attention with its adapters merged into the linear layers.
     pub(crate) fn merge_adapters(mut self) -> Self {
         if let Some(adapters) = self.adapters.take() {
             self.query = adapters.query.merge(self.query);
@@ -161,10 +161,10 @@ impl<B: EncoderOps> SelfAttention<B> {
         self
     }
 
-    /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
-    /// `precision` where it does not. An attention with adapters is not packed.
+    /// Packs the weights on a backend that packs, or else casts them to `precision`. An attention with
+    /// adapters is not packed.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
-        self = rounded(self, precision);
+        self = in_precision(self, precision);
         if self.adapters.is_some() {
             return self;
         }
@@ -189,7 +189,7 @@ impl<B: EncoderOps> SelfAttention<B> {
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
         let projections = self.projections(hidden);
         let attended = match &context.layout {
-            Layout::EndToEnd(texts) => {
+            Layout::Varlen(texts) => {
                 let dropout = self.dropout.mask::<B>(&context.bias.device());
                 let precision = (self.packed.as_ref())
                     .map_or(Precision::Float32, |packed| packed.projections.precision());
@@ -202,7 +202,7 @@ impl<B: EncoderOps> SelfAttention<B> {
             } => self.padded_attention(projections, &context.bias, [*batch, *length], padding),
         };
         match &self.packed {
-            Some(packed) => dense(
+            Some(packed) => linear(
                 &self.output,
                 Some(&packed.output),
                 attended,
@@ -215,7 +215,7 @@ impl<B: EncoderOps> SelfAttention<B> {
         }
     }
 
-    /// Whether attention's weights are dropped on this device.
+    /// Whether dropout acts on the attention weights on this device.
     pub(crate) fn drops(&self, device: &B::Device) -> bool {
         self.dropout.acts::<B>(device)
     }
@@ -225,7 +225,7 @@ impl<B: EncoderOps> SelfAttention<B> {
         if let Some(packed) = &self.packed {
             let [tokens, width] = hidden.dims();
             let packed = Some(&packed.projections);
-            let joined = dense(&self.query, packed, hidden, Activation::Identity);
+            let joined = linear(&self.query, packed, hidden, Activation::Identity);
             return [0, 1, 2].map(|part| {
                 let columns = part * width..(part + 1) * width;
                 joined.clone().slice([0..tokens, columns])
@@ -237,7 +237,7 @@ impl<B: EncoderOps> SelfAttention<B> {
             (&self.key, adapters.map(|adapters| &adapters.key)),
             (&self.value, adapters.map(|adapters| &adapters.value)),
         ]
-        .map(|(linear, adapter)| project(linear, adapter, hidden.clone()))
+        .map(|(layer, adapter)| project(layer, adapter, hidden.clone()))
     }
 
     fn padded_attention(
@@ -255,9 +255,9 @@ impl<B: EncoderOps> SelfAttention<B> {
         let padding = padding
             .clone()
             .map(|mask| mask.expand([batch, self.heads, length, length]));
-        let sixteen_bits = matches!(query.dtype(), DType::F16 | DType::BF16);
+        let half_precision = matches!(query.dtype(), DType::F16 | DType::BF16);
         let composed =
-            sixteen_bits || B::matmul_uses_tf32() || self.dropout.acts::<B>(&query.device());
+            half_precision || B::matmul_uses_tf32() || self.dropout.acts::<B>(&query.device());
         let attended = if composed {
             self.composed_attention([query, key, value], bias, padding)
         } else {
@@ -273,8 +273,8 @@ impl<B: EncoderOps> SelfAttention<B> {
         attended.swap_dims(1, 2).reshape([tokens, width])
     }
 
-    /// burn's own attention has no dropout, its softmax no more bits than its input, and its products those of
-    /// the device; these take the long way.
+    /// Attention composed of single operations. burn's `attention` has no dropout, computes softmax in the
+    /// precision of its input, and uses TF32 on a device that has it.
     fn composed_attention(
         &self,
         [query, key, value]: [Tensor<B, 4>; 3],
@@ -283,8 +283,8 @@ impl<B: EncoderOps> SelfAttention<B> {
     ) -> Tensor<B, 4> {
         let [_, _, _, head_size] = query.dims();
         let dtype = query.dtype();
-        // Scaled before the product, whose sums then stay further from the largest float16; by a power
-        // of two for the usual heads of 64, which is exact.
+        // Scaled before the matmul, which keeps its sums away from the maximum of float16. For the usual head
+        // size of 64 the factor is a power of two, which is exact.
         let query = query / (head_size as f64).sqrt();
         let scores = upcast(B::exact_matmul(query, key.transpose())) + bias.clone();
         let scores = match padding {
@@ -297,11 +297,11 @@ impl<B: EncoderOps> SelfAttention<B> {
 }
 
 fn project<B: EncoderOps>(
-    linear: &Linear<B>,
+    layer: &Linear<B>,
     adapter: Option<&LowRank<B>>,
     input: Tensor<B, 2>,
 ) -> Tensor<B, 2> {
-    let own = dense(linear, None, input.clone(), Activation::Identity);
+    let own = linear(layer, None, input.clone(), Activation::Identity);
     match adapter {
         Some(adapter) => own + adapter.forward(input),
         None => own,

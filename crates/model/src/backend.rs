@@ -1,36 +1,37 @@
-//! From the word after `--device` to a burn backend.
+//! Devices: from the value of `--device` to a burn backend.
 //!
-//! A cargo feature compiles a backend in; [`Device`] chooses among those at run time;
-//! [`Device::run`] is the one place where the choice becomes a type.
+//! A cargo feature compiles a backend in, and [`Device`] chooses one at run time. Only [`Device::run`] turns
+//! the choice into a type.
 
 use std::fmt;
 use std::str::FromStr;
 
-use kernels::EncoderOps;
+pub use kernels::cpu::{has_bf16_dot_product, uses_amx};
+pub use kernels::{AdamWStep, EncoderOps, TrainingBackend, UnknownPrecision};
 
-/// Where the network runs.
+/// The device on which the network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Device {
-    /// The best that is compiled in and present: CUDA, then a hardware WGPU adapter, then the CPU.
+    /// The best available: CUDA, then a hardware WGPU adapter, then the CPU.
     #[default]
     Auto,
-    /// The processor, through burn's fast CPU backend (feature `cpu`).
+    /// The CPU, through burn-flex with the kernels of this project (feature `cpu`).
     Cpu,
-    /// The processor, through burn's older CPU backend (feature `ndarray`).
+    /// The CPU, through burn-ndarray (feature `ndarray`).
     NdArray,
-    /// A graphics adapter through Vulkan or Metal (feature `wgpu`): the one of that number, or the
+    /// A graphics adapter through Vulkan or Metal (feature `wgpu`): the one with this number, or the
     /// fastest.
     Wgpu(Option<usize>),
-    /// The NVIDIA GPU of that number (feature `cuda`).
+    /// The NVIDIA GPU with this number (feature `cuda`).
     Cuda(usize),
 }
 
-/// Something to do on a backend that is known only at run time.
+/// Work on a backend that is known only at run time.
 pub trait BackendTask {
-    /// What it gives.
+    /// The result.
     type Output;
 
-    /// Does it.
+    /// Does the work on `device`.
     fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output;
 }
 
@@ -38,7 +39,7 @@ pub trait BackendTask {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// The word is not a device.
+    /// The text is not a device.
     #[error("`{0}` is not a device; choose auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N")]
     Unknown(String),
     /// The backend is not part of this program.
@@ -59,19 +60,19 @@ pub enum DeviceError {
         "no NVIDIA driver was found (libcuda is missing); use another --device, or install the driver"
     )]
     NoCudaDriver,
-    /// The machine lacks the library that compiles CUDA kernels, which no driver brings along.
+    /// The machine lacks the library that compiles CUDA kernels, which is not part of the driver.
     #[error(
         "CUDA's compiler library was not found (libnvrtc is missing); use another --device, or \
          install the CUDA toolkit or the pip package nvidia-cuda-nvrtc-cu12 and add its folder to \
          the library path"
     )]
     NoCudaCompiler,
-    /// The machine has fewer such devices.
+    /// The machine has no device with this number.
     #[error("{device} does not exist: this machine has {available}; use another --device")]
     NotFound {
-        /// What was asked for.
+        /// The requested device.
         device: Device,
-        /// What there is.
+        /// The available devices.
         available: String,
     },
 }
@@ -124,11 +125,11 @@ impl Device {
         .collect()
     }
 
-    /// Turns `auto` into a device and makes sure that the device can be used.
+    /// Turns `auto` into a device and checks that the device can be used.
     ///
     /// # Errors
     ///
-    /// When the backend is not compiled in, or when the machine lacks the driver or the device.
+    /// If the backend is not compiled in, or the machine lacks the driver or the device.
     pub fn select(self) -> Result<Self, DeviceError> {
         let compiled = |feature, is_compiled_in| {
             if is_compiled_in {
@@ -159,27 +160,27 @@ impl Device {
             .into_iter()
             .find(|device| device.select().is_ok() && !device.is_software());
         let fallback = || {
-            // A software adapter only where nothing else is compiled in.
+            // A software adapter only if no other backend is compiled in.
             [Self::Cpu, Self::NdArray, Self::Wgpu(None)]
                 .into_iter()
                 .find(|device| device.select().is_ok())
         };
         match found.or_else(fallback) {
             Some(device) => Ok(device),
-            // Say what is wrong with the one backend that there is.
+            // Report the error of the only backend.
             None if cfg!(feature = "wgpu") => Self::Wgpu(None).select(),
             None if cfg!(feature = "cuda") => Self::Cuda(0).select(),
             None => Err(DeviceError::NoBackend),
         }
     }
 
-    /// Whether the network runs through a graphics interface, be the adapter hardware or software.
+    /// Whether the network runs through a graphics interface, on a hardware or a software adapter.
     #[must_use]
     pub fn is_gpu(self) -> bool {
         matches!(self, Self::Wgpu(_) | Self::Cuda(_))
     }
 
-    /// What the device is, in words: the adapter's name, or the processor.
+    /// A description of the device: the adapter's name, or the processor.
     #[must_use]
     pub fn description(self) -> String {
         match self {
@@ -202,8 +203,7 @@ impl Device {
         }
     }
 
-    /// Does `task` on this device's backend. Expects a device that [`select`](Self::select)
-    /// returned.
+    /// Runs `task` on the backend of this device.
     ///
     /// # Errors
     ///
@@ -308,7 +308,7 @@ mod tests {
     fn auto_becomes_a_device_that_can_be_used() {
         match Device::Auto.select() {
             Ok(device) => assert!(device != Device::Auto && device.select().is_ok()),
-            // Only where the one backend compiled in needs a device that is not there.
+            // Only if the one backend compiled in needs a device that is missing.
             Err(error) => assert!(matches!(
                 error,
                 DeviceError::NoCudaDriver

@@ -1,4 +1,4 @@
-//! Which texts go through the network together.
+//! Batches: the texts that go through the network together.
 
 use std::ops::Range;
 
@@ -6,23 +6,23 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use kernels::SequenceRanges;
 
-/// How large a batch may be.
+/// Maximum size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimit {
-    /// The most tokens of a batch, padding included; a longer text goes alone.
+    /// Maximum tokens, padding included; a longer text is a batch of one.
     pub tokens: usize,
-    /// The most texts of a batch.
+    /// Maximum texts.
     pub texts: usize,
 }
 
-/// Texts that go through the network together: positions in the caller's list, none twice.
+/// The texts of a batch, as distinct positions in the caller's list.
 pub type BatchPlan = Vec<usize>;
 
 /// Sorts texts by length, longest first, and fills batches up to the limit.
 ///
-/// Neighbours in length share a batch, so little is padded; the longest first, so that a batch
-/// which does not fit the memory shows at once. Equal lengths keep their order: the plan depends on
-/// nothing but the lengths.
+/// Texts of similar length share a batch, which keeps padding small. The longest come first, so that a
+/// batch that does not fit into memory fails at once. Equal lengths keep their order: the plan depends only
+/// on the lengths.
 #[must_use]
 pub fn plan_batches(lengths: &[usize], limit: BatchLimit) -> Vec<BatchPlan> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
@@ -54,8 +54,7 @@ impl TokenBatch {
         Self::with_length(texts, pad_token_id, |longest| longest)
     }
 
-    /// Pads `texts` with `pad_token_id` to the length that `length` makes of the longest's; a smaller
-    /// one does not count.
+    /// Pads `texts` with `pad_token_id` to `length(longest)`, or to the longest text if that is more.
     pub(crate) fn with_length<'a>(
         texts: impl IntoIterator<Item = &'a [u32]>,
         pad_token_id: u32,
@@ -87,15 +86,15 @@ impl TokenBatch {
         self.texts
     }
 
-    /// Places of every text: those of the longest, or more.
+    /// Padded length of every text: that of the longest, or more.
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Ids without padding, the texts end to end, and which is where.
+    /// The varlen batch: ids of all texts without padding, and the range of each text.
     #[must_use]
-    pub fn end_to_end(&self) -> (Vec<i32>, SequenceRanges) {
+    pub fn varlen(&self) -> (Vec<i32>, SequenceRanges) {
         let rows = self.mask.chunks(self.length.max(1));
         let texts =
             SequenceRanges::of_lengths(rows.map(|row| row.iter().filter(|kept| **kept).count()));
@@ -103,8 +102,8 @@ impl TokenBatch {
         (kept.map(|(id, _)| *id).collect(), texts)
     }
 
-    /// Where each place of the padded batch stands among the [texts end to end](Self::end_to_end), and
-    /// which places are tokens: `[texts * length]` each. A place of padding points to the first token.
+    /// For each place of the padded batch its row in the [varlen batch](Self::varlen), and whether it is a
+    /// token: `[texts * length]` each. Padding points to the first row.
     #[must_use]
     pub(crate) fn places(&self) -> (Vec<i32>, &[bool]) {
         let mut next = 0;
@@ -116,8 +115,8 @@ impl TokenBatch {
         (places.collect(), &self.mask)
     }
 
-    /// Ids and mask as [`SentenceModel::forward`](crate::SentenceModel::forward) takes them,
-    /// `[texts, length]`; no mask where no text is padded.
+    /// Ids and mask as [`SentenceModel::forward`](crate::parts::SentenceModel::forward) takes them,
+    /// `[texts, length]`; no mask if no text is padded.
     #[must_use]
     pub fn to_tensors<B: Backend>(
         &self,

@@ -1,4 +1,4 @@
-//! The type of an error whose own type stays private.
+//! Errors of other libraries.
 
-/// An error of another library that has no public type here.
+/// An error of another library, without a public type of ours.
 pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,16 +1,15 @@
-//! The lengths to which batches are padded on a graphics processor.
+//! Length buckets: the padded lengths of batches on a GPU.
 //!
-//! burn's kernels are compiled when they are first needed, for the vector widths and the tiles that fit the
-//! dimensions of their tensors. The length of a text is rows and columns of its scores: the 382 lengths from 3 to
-//! 384 would meet new ones in the middle of the work. Rounded up as here they are 20 lengths, each a multiple of the 8
-//! numbers of sixteen bits that a kernel reads at once, and the position biases of all 20 stay in memory.
+//! burn compiles a kernel on first use, for the vector widths and blocks that fit the dimensions of its
+//! tensors. The length of a text is a dimension of the attention scores, so each of the 382 lengths from 3 to
+//! 384 could need new kernels during a run. There are 20 buckets, each a multiple of the 8 half-precision
+//! values that a kernel reads at once. The position biases of all 20 stay in memory.
 //!
-//! The number of texts is not rounded: it is a batch dimension of the scores, and a factor of the rows of dense
-//! layers.
+//! The number of texts is not rounded: it is a batch dimension of the scores and a factor of the rows of
+//! linear layers.
 
-/// The places that a batch has for each text when its longest has `length` tokens: short texts waste
-/// the more by each place, so steps are small there. No text of the encoder is longer than `longest`,
-/// so nothing is padded beyond.
+/// The bucket of a batch whose longest text has `length` tokens, at most `longest`, the maximum length of
+/// the encoder. Padding costs short texts relatively more, so their buckets are closer.
 pub(crate) fn padded_length(length: usize, longest: usize) -> usize {
     let step = match length {
         0..=64 => 8,
@@ -37,12 +36,12 @@ mod tests {
                     "{length} of {longest}: {bucket}"
                 );
                 assert!(bucket >= before, "{length} of {longest}: {bucket}");
-                // A bucket is its own.
+                // A bucket maps to itself.
                 assert_eq!(padded_length(bucket, longest), bucket);
                 before = bucket;
             }
         }
-        // What is longer than anything should be stays as it is.
+        // A length beyond the maximum stays as it is.
         assert_eq!(padded_length(70, 62), 70);
     }
 

@@ -12,8 +12,8 @@ pub const CONFIG_FILE: &str = "config.json";
 
 /// Hyper-parameters of an MPNet, as `transformers` writes them to `config.json`.
 ///
-/// Every field that shapes a result comes from the file; only the fields that old checkpoints leave
-/// out have a default here, and it is the one of `transformers`' `MPNetConfig`.
+/// Every field that affects a result comes from the file. Fields that old checkpoints omit have the default
+/// of `transformers`' `MPNetConfig`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MpNetConfig {

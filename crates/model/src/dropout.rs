@@ -1,9 +1,8 @@
-//! Dropout that can be repeated.
+//! Reproducible dropout.
 //!
-//! burn's `Dropout` draws from one random state per device. Batches that run side by side take from
-//! it in whatever order they come, so neither the same run nor the same forward pass can be had
-//! again, and recomputing a pass (gradient checkpointing, GradCache) or resuming a run needs just
-//! that. Inside [`with_dropout_seed`] the masks come from a generator of the calling thread instead.
+//! burn's `Dropout` draws from one random state per device. Concurrent batches draw from it in any order,
+//! so neither a run nor a forward pass can be repeated. Gradient checkpointing, GradCache and resumed runs
+//! need that. Inside [`with_dropout_seed`] the masks come from a generator of the calling thread.
 
 use std::cell::RefCell;
 
@@ -18,12 +17,12 @@ thread_local! {
     static GENERATOR: RefCell<Option<Xoshiro256PlusPlus>> = const { RefCell::new(None) };
 }
 
-/// Does `task`; every [`Dropout`] that it passes on this thread draws its mask from `seed`.
+/// Runs `task`; every [`Dropout`] in it, on this thread, draws its mask from `seed`.
 ///
-/// The same seed gives the same masks on every machine. The masks are made on the processor, once on
-/// the way forth and once on the way back: on a GPU, seed the device (`Backend::seed`) instead.
+/// The same seed gives the same masks on every machine. The processor computes them in the forward and
+/// again in the backward pass: on a GPU, seed the device (`Backend::seed`) instead.
 pub fn with_dropout_seed<T>(seed: u64, task: impl FnOnce() -> T) -> T {
-    /// Puts back what was there before, also when `task` panics.
+    /// Restores the previous generator, also when `task` panics.
     struct Restore(Option<Xoshiro256PlusPlus>);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -45,15 +44,15 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Dropout of that probability; 0 does nothing.
+    /// Dropout with this probability; 0 does nothing.
     #[must_use]
     pub fn new(probability: f64) -> Self {
         Self { probability }
     }
 
     /// Whether [`forward`](Self::forward) would change a tensor of this device: while gradients are
-    /// recorded, and inside [`with_dropout_seed`] also where they are not, for a pass that will be
-    /// computed again with them.
+    /// recorded, and inside [`with_dropout_seed`] also without them, for a pass that will be computed again
+    /// with gradients.
     #[must_use]
     pub fn acts<B: Backend>(&self, device: &B::Device) -> bool {
         let seeded = || GENERATOR.with_borrow(Option::is_some);
@@ -75,7 +74,7 @@ impl Dropout {
         }
     }
 
-    /// The mask of the next elements, where this dropout [acts](Self::acts).
+    /// The next mask, if this dropout [acts](Self::acts).
     pub(crate) fn mask<B: Backend>(&self, device: &B::Device) -> Option<DropoutMask> {
         if !self.acts::<B>(device) {
             return None;

@@ -1,4 +1,4 @@
-//! The first layer: what a token is and where it stands.
+//! The embedding layer: token and position.
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Embedding, EmbeddingConfig};
@@ -7,10 +7,10 @@ use burn::tensor::{Int, Tensor, TensorData};
 use kernels::{EncoderOps, Precision, SequenceRanges};
 
 use crate::config::MpNetConfig;
-use crate::dense::{LayerNorm, rounded};
 use crate::dropout::Dropout;
+use crate::linear::{LayerNorm, in_precision};
 
-/// Sum of a word and a position embedding, normalised.
+/// Sum of a word and a position embedding, with LayerNorm and dropout.
 #[derive(Module, Debug)]
 pub struct Embeddings<B: Backend> {
     word: Embedding<B>,
@@ -41,11 +41,11 @@ impl<B: Backend> Embeddings<B> {
 }
 
 impl<B: EncoderOps> Embeddings<B> {
-    /// Keeps the tables in the numbers of `precision`, where the backend has weights as tensors: what
-    /// follows computes in the same.
+    /// Casts the tables to `precision` on a backend that keeps weights as tensors: the layers then compute
+    /// in it.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
-        self.word = rounded(self.word, precision);
-        self.position = rounded(self.position, precision);
+        self.word = in_precision(self.word, precision);
+        self.position = in_precision(self.position, precision);
         self
     }
 
@@ -60,13 +60,13 @@ impl<B: EncoderOps> Embeddings<B> {
         self.sum(input_ids, position_ids)
     }
 
-    /// Embeds the tokens of texts that stand end to end.
+    /// Embeds the tokens of a varlen batch: texts one after the other, without padding.
     ///
     /// # Shapes
     ///
     /// - `input_ids`: `[1, tokens]`, below the vocabulary size
     /// - output: `[tokens, hidden]`
-    pub fn forward_end_to_end(&self, input_ids: &[i32], texts: &SequenceRanges) -> Tensor<B, 2> {
+    pub fn forward_varlen(&self, input_ids: &[i32], texts: &SequenceRanges) -> Tensor<B, 2> {
         let pad = self.pad_token_id as i32;
         let mut position_ids = Vec::with_capacity(input_ids.len());
         for text in texts.ranges() {
@@ -95,9 +95,9 @@ impl<B: EncoderOps> Embeddings<B> {
     }
 }
 
-/// Positions count the tokens that are not `<pad>`, from `pad + 1` on; a `<pad>`, be it padding or
-/// typed in the text, stands at position `pad` and is not counted (`transformers`,
-/// `modeling_mpnet.py`, `create_position_ids_from_input_ids`).
+/// Positions count the tokens that are not `<pad>`, from `pad + 1` on. A `<pad>`, as padding or typed in
+/// the text, has position `pad` and is not counted (`create_position_ids_from_input_ids` of
+/// `modeling_mpnet.py` in `transformers`).
 fn position_ids<B: Backend>(input_ids: Tensor<B, 2, Int>, pad_token_id: u32) -> Tensor<B, 2, Int> {
     let counted = input_ids.not_equal_elem(pad_token_id).int();
     counted.clone().cumsum(1) * counted + pad_token_id

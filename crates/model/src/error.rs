@@ -1,4 +1,4 @@
-//! What can go wrong between a name and a vector.
+//! The errors of this crate.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,7 @@ use crate::hub::error::HubError;
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, ModelError>;
 
-/// Everything this crate can fail with. Each names the file and the field or tensor at fault and
-/// keeps its source.
+/// An error of this crate. Each names the file and the field or tensor at fault and keeps its source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -21,10 +20,10 @@ pub enum ModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A file is not the JSON it should be. The message begins with the field, where one is at fault.
+    /// A file is not the expected JSON. The message begins with the field, if one is at fault.
     #[error("{}: not valid JSON for this file: {source}", path.display())]
     Json {
         /// The file.
@@ -39,10 +38,10 @@ pub enum ModelError {
         path: PathBuf,
         /// The field.
         field: &'static str,
-        /// What is wrong with its value.
+        /// Why its value cannot be used.
         reason: String,
     },
-    /// `modules.json` asks for a module that is not implemented here.
+    /// `modules.json` names an unsupported module.
     #[error(
         "{}: module {index} has the type `{module_type}`, which is not supported (only a Transformer, then a Pooling, then \
          optionally a Normalize)",
@@ -62,18 +61,18 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The device has no such precision.
+    /// The device does not compute in this precision.
     #[error(
         "{device} computes in {}: --precision {precision} is for {}",
         alternatives(possible),
         devices_with(*precision)
     )]
     Precision {
-        /// What was asked for.
+        /// The requested precision.
         precision: Precision,
-        /// Where.
+        /// The device.
         device: String,
-        /// What that device computes in.
+        /// The precisions of that device.
         possible: Vec<Precision>,
     },
     /// The weights file is damaged or not of its format.
@@ -84,7 +83,7 @@ pub enum ModelError {
         /// Why.
         source: BoxedError,
     },
-    /// A tensor that the network needs is not in the file.
+    /// A tensor of the network is not in the file.
     #[error("{}: tensor `{tensor}` is missing", path.display())]
     MissingTensor {
         /// The file.
@@ -92,7 +91,7 @@ pub enum ModelError {
         /// Its name.
         tensor: String,
     },
-    /// The file holds a tensor that the network has no place for.
+    /// The file holds a tensor that does not belong to the network.
     #[error("{}: tensor `{tensor}` does not belong to this network", path.display())]
     UnexpectedTensor {
         /// The file.
@@ -100,7 +99,7 @@ pub enum ModelError {
         /// Its name.
         tensor: String,
     },
-    /// A tensor has another shape than `config.json` gives it.
+    /// A tensor does not have the shape that follows from `config.json`.
     #[error("{}: tensor `{tensor}` has the shape {found:?} where config.json makes it {expected:?}", path.display())]
     TensorShape {
         /// The file.
@@ -134,9 +133,9 @@ pub enum ModelError {
         /// The value.
         value: f32,
     },
-    /// A tensor holds a number that float16 does not reach.
+    /// A tensor holds a value beyond the range of float16.
     #[error(
-        "{}: tensor `{tensor}` holds {value} at position {index}, and f16 ends at 65504; choose bf16",
+        "{}: tensor `{tensor}` holds {value} at position {index}, beyond the f16 maximum 65504; choose bf16",
         path.display()
     )]
     TooLarge {
@@ -168,17 +167,17 @@ pub enum ModelError {
         "a maximum length of {asked} tokens is not possible: this model takes {smallest} to {largest}"
     )]
     MaxLength {
-        /// What was asked for.
+        /// The requested length.
         asked: usize,
-        /// The least that leaves room for a token beside the special ones.
+        /// The minimum, which leaves room for a token between the special ones.
         smallest: usize,
-        /// The most that the model's positions hold.
+        /// The maximum by the positions of the model.
         largest: usize,
     },
-    /// More or fewer dimensions than the vectors have were asked for.
-    #[error("{asked} dimensions cannot be kept: the vectors have {width}")]
+    /// The vectors do not have the requested number of dimensions.
+    #[error("{asked} dimensions are not possible: the vectors have {width}")]
     Dimensions {
-        /// What was asked for.
+        /// The requested number.
         asked: usize,
         /// Width of the model's vectors.
         width: usize,
@@ -189,7 +188,7 @@ pub enum ModelError {
         /// The folder.
         path: PathBuf,
     },
-    /// A model folder could neither be replaced nor put back where it was.
+    /// A model folder could be neither replaced nor restored.
     #[error(
         "{}: cannot be replaced: {source}; the model that was there is kept in {}",
         path.display(),
@@ -198,12 +197,12 @@ pub enum ModelError {
     NotPutBack {
         /// The folder.
         path: PathBuf,
-        /// Where its content is now.
+        /// The present place of its content.
         kept: PathBuf,
         /// Why it could not be replaced.
         source: std::io::Error,
     },
-    /// The model's name did not become a folder.
+    /// The model was not found.
     #[error(transparent)]
     Hub(HubError),
     /// The device cannot be used.
@@ -240,20 +239,20 @@ impl ModelError {
     }
 }
 
-/// "f32 alone", "f32 or f16", "f32, bf16 or int8".
+/// "f32 only", "f32 or f16", "f32, bf16 or int8".
 fn alternatives(possible: &[Precision]) -> String {
     let words: Vec<String> = possible.iter().map(Precision::to_string).collect();
     match words.as_slice() {
         [] => "nothing".to_owned(),
-        [one] => format!("{one} alone"),
+        [one] => format!("{one} only"),
         [others @ .., last] => format!("{} or {last}", others.join(", ")),
     }
 }
 
-/// Which devices may have it.
+/// The devices that may compute in it.
 fn devices_with(precision: Precision) -> &'static str {
     match precision {
-        Precision::Float16 => "the device cuda, and wgpu where the adapter has shaders of 16 bits",
+        Precision::Float16 => "the device cuda, and wgpu if the adapter supports f16 shaders",
         Precision::Bfloat16 => "the devices cpu and cuda",
         Precision::Int8 => "the device cpu",
         _ => "every device",
@@ -278,7 +277,7 @@ mod tests {
         assert_eq!(
             message("cpu", Precision::Float16, &cpu),
             "cpu computes in f32, bf16 or int8: --precision f16 is for the device cuda, and wgpu \
-             where the adapter has shaders of 16 bits"
+             if the adapter supports f16 shaders"
         );
         assert_eq!(
             message(
@@ -290,7 +289,7 @@ mod tests {
         );
         assert_eq!(
             message("ndarray", Precision::Int8, &cpu[..1]),
-            "ndarray computes in f32 alone: --precision int8 is for the device cpu"
+            "ndarray computes in f32 only: --precision int8 is for the device cpu"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Small files of a model folder, with errors that name them.
+//! JSON files of a model folder, with errors that name the file.
 
 use std::path::Path;
 

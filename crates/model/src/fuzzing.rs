@@ -1,4 +1,4 @@
-//! The parsers of a model folder over bytes in memory, for the fuzz targets alone: not part of the
+//! The parsers of a model folder over bytes in memory, only for the fuzz targets: not part of the
 //! public interface, and free to change in any release.
 
 use std::io::Cursor;
@@ -13,7 +13,7 @@ use crate::guard::guarded;
 use crate::pooling::PoolingMode;
 use crate::tokenizer::SentenceTokenizer;
 
-/// What errors name as the model folder.
+/// The model folder in errors.
 const FOLDER: &str = "model";
 
 /// Reads the header of a safetensors file, then every tensor.

@@ -1,4 +1,4 @@
-//! Outside code that panics on some damaged files: here that is an error like any other.
+//! Turns panics of other libraries on damaged files into errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,14 +12,14 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a reader; a panic of it becomes an error with its message.
+/// Runs a reader; its panic becomes an error with its message.
 ///
 /// # Errors
 ///
 /// When `read` fails, or panics.
 ///
-/// It must do its work on the calling thread: a panic on another one is caught all the same where
-/// that thread hands it on, but not kept quiet.
+/// `read` must work on the calling thread: a panic that another thread passes on is caught too, but Rust
+/// reports it on stderr.
 pub fn guarded<T, E: Into<BoxedError>>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, BoxedError> {
@@ -33,12 +33,11 @@ pub fn guarded<T, E: Into<BoxedError>>(
     )
 }
 
-/// Puts a panic hook before the one that is there, once in a process.
+/// Installs a panic hook in front of the present one, once per process.
 ///
-/// Rust calls the hook before it unwinds. Without ours a damaged file would be reported twice, the
-/// first time as "thread panicked" with a backtrace, and a program whose hook ends it, as
-/// libFuzzer's does, would never come to see the error. All other panics go to the hook that was
-/// there before.
+/// Rust calls the hook before it unwinds. Without this one, a damaged file would be reported twice, first as
+/// "thread panicked" with a backtrace. A program whose hook ends the process, such as a libFuzzer target,
+/// would never see the error. All other panics go to the previous hook.
 fn keep_guarded_panics_quiet() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
@@ -76,8 +75,8 @@ mod tests {
         assert!(!GUARDED.get());
     }
 
-    /// Panics once inside the guard and once outside; run by the test below, in a process of its
-    /// own, because the hook belongs to the process.
+    /// Panics once inside the guard and once outside. The next test runs it in a separate process, because
+    /// the hook belongs to the process.
     #[test]
     fn a_guarded_panic_and_another() {
         let nested = guarded(|| {

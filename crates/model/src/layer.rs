@@ -1,4 +1,4 @@
-//! One encoder layer: attention and feed-forward, each added to its input and normalised.
+//! One encoder layer: attention and feed-forward block, each with a residual and LayerNorm.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -9,8 +9,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
 use crate::config::MpNetConfig;
-use crate::dense::{LayerNorm, dense, empty, linear, pack, rounded};
 use crate::dropout::Dropout;
+use crate::linear::{LayerNorm, empty, in_precision, linear, new_linear, pack};
 use crate::low_rank::LowRankConfig;
 
 /// Post-norm transformer layer.
@@ -26,16 +26,16 @@ pub struct EncoderLayer<B: Backend> {
     packed: Option<PackedFeedForward>,
 }
 
-/// `intermediate` and `output`, packed; the layers themselves are empty then.
+/// `intermediate` and `output`, packed; the layers themselves are then empty.
 #[derive(Clone, Debug)]
 struct PackedFeedForward {
     intermediate: PackedLinear,
     output: PackedLinear,
 }
 
-/// The dense layers of an encoder layer, packed.
+/// The linear layers of an encoder layer, packed.
 pub(crate) struct PackedLayer {
-    /// Query, key and value side by side.
+    /// Query, key and value as one layer.
     pub(crate) projections: PackedLinear,
     pub(crate) attention_output: PackedLinear,
     pub(crate) intermediate: PackedLinear,
@@ -48,8 +48,8 @@ impl<B: Backend> EncoderLayer<B> {
         Self {
             attention: SelfAttention::new(config, device),
             attention_norm: norm(),
-            intermediate: linear(config, config.hidden_size, config.intermediate_size, device),
-            output: linear(config, config.intermediate_size, config.hidden_size, device),
+            intermediate: new_linear(config, config.hidden_size, config.intermediate_size, device),
+            output: new_linear(config, config.intermediate_size, config.hidden_size, device),
             output_norm: norm(),
             dropout: Dropout::new(config.hidden_dropout_prob),
             packed: None,
@@ -65,7 +65,7 @@ impl<B: Backend> EncoderLayer<B> {
         self
     }
 
-    /// The layer with dense layers that were packed before they became tensors.
+    /// The layer with weights that were packed before they became tensors.
     pub(crate) fn with_packed(mut self, packed: PackedLayer) -> Self {
         self.attention = self
             .attention
@@ -79,7 +79,7 @@ impl<B: Backend> EncoderLayer<B> {
         self
     }
 
-    /// Adapters of the attention, where it has some.
+    /// Adapters of the attention, if it has any.
     #[must_use]
     pub fn adapters(&self) -> Option<&AttentionAdapters<B>> {
         self.attention.adapters()
@@ -92,12 +92,11 @@ impl<B: EncoderOps> EncoderLayer<B> {
         self
     }
 
-    /// Hands the weights to the backend to pack, where it does so, and keeps them in the numbers of
-    /// `precision` where it does not.
+    /// Packs the weights on a backend that packs, or else casts them to `precision`.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
         self.attention = self.attention.pack(precision);
-        self.intermediate = rounded(self.intermediate, precision);
-        self.output = rounded(self.output, precision);
+        self.intermediate = in_precision(self.intermediate, precision);
+        self.output = in_precision(self.output, precision);
         if let Some(intermediate) = pack([&mut self.intermediate], precision)
             && let Some(output) = pack([&mut self.output], precision)
         {
@@ -111,7 +110,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
 
     /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
     pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        if let Layout::EndToEnd(texts) = &context.layout
+        if let Layout::Varlen(texts) = &context.layout
             && let Some(weights) = self.packed_weights(&hidden)
         {
             return B::encoder_layer(hidden, context.bias.clone(), texts, weights);
@@ -121,13 +120,13 @@ impl<B: EncoderOps> EncoderLayer<B> {
             .attention_norm
             .after_adding(self.dropout.forward(attended), hidden);
         let packed = self.packed.as_ref();
-        let intermediate = dense(
+        let intermediate = linear(
             &self.intermediate,
             packed.map(|packed| &packed.intermediate),
             hidden.clone(),
             Activation::Gelu,
         );
-        let transformed = dense(
+        let transformed = linear(
             &self.output,
             packed.map(|packed| &packed.output),
             intermediate,
@@ -137,7 +136,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
             .after_adding(self.dropout.forward(transformed), hidden)
     }
 
-    /// All weights, if they are packed and nothing is to be dropped on the way.
+    /// All weights, if they are packed and no dropout acts.
     fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<EncoderLayerWeights<B>> {
         let feed_forward = self.packed.as_ref()?;
         let attention = self.attention.packed_weights()?;
@@ -164,7 +163,7 @@ mod tests {
     use crate::dropout::with_dropout_seed;
 
     #[test]
-    fn a_packed_layer_drops_what_another_drops() {
+    fn a_packed_layer_has_the_dropout_of_an_unpacked_one() {
         let folder = "tests/fixtures/tiny-mpnet".as_ref();
         let mut config = MpNetConfig::from_folder(folder).unwrap();
         config.hidden_dropout_prob = 0.5;
@@ -175,11 +174,11 @@ mod tests {
         let normal = Distribution::Normal(0.0, 1.0);
         let context = AttentionContext {
             bias: Tensor::random([1, heads, 40, 40], normal, &device),
-            layout: Layout::EndToEnd(SequenceRanges::of_lengths([40, 17, 3])),
+            layout: Layout::Varlen(SequenceRanges::of_lengths([40, 17, 3])),
         };
         let hidden = Tensor::random([60, config.hidden_size], normal, &device);
         let of = |layer: &EncoderLayer<Flex>| layer.forward(hidden.clone(), &context).into_data();
-        // Weights are drawn when they are used first: a clone before that would draw others.
+        // Weights are initialised on first use: a clone before that would draw different ones.
         let expected = of(&layer);
         let packed = layer.clone().pack(Precision::Float32);
         assert!(packed.packed.is_some());

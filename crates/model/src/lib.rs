@@ -1,9 +1,9 @@
 //! MPNet sentence embeddings on any [burn](https://burn.dev) backend.
 //!
-//! [`SentenceEncoder`] turns texts into vectors. Below it, and usable on their own: [`MpNet`], the
-//! network, generic over the backend and differentiable; [`SentenceModel`], the network with
-//! pooling and normalisation; [`Checkpoint`], the sentence-transformers folder;
-//! [`SentenceTokenizer`]; [`hub`], which makes a name a folder.
+//! [`SentenceEncoder`] turns texts into vectors. Its parts can be used separately: [`SentenceTokenizer`];
+//! [`MpNet`], the network, generic over the backend and differentiable; [`Checkpoint`], the
+//! sentence-transformers folder. [`hub`] finds a model by its name. [`backend`] and [`parts`] hold the other
+//! items of programs that train or convert a model.
 //!
 //! ```
 //! use model::{Device, SentenceEncoder};
@@ -20,61 +20,75 @@
 //! # Ok::<(), model::ModelError>(())
 //! ```
 
-// Some files of the tests are shared with those outside of this crate, which call it by its name.
+// The tests inside and outside of this crate share files that call it by its name.
 #[cfg(test)]
 extern crate self as model;
 
-pub mod attention;
+mod attention;
 pub mod backend;
-pub mod batch;
-pub mod boxed_error;
+mod batch;
+mod boxed_error;
 mod bucket;
-pub mod checkpoint;
-pub mod config;
-mod dense;
-pub mod dropout;
-pub mod embeddings;
-pub mod error;
+mod checkpoint;
+mod concurrency;
+mod config;
+mod dropout;
+mod embeddings;
+mod error;
 mod file;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
 pub mod hub;
-mod lanes;
-pub mod layer;
-pub mod low_rank;
-pub mod network;
-pub mod pooling;
-pub mod relative_bias;
-pub mod sentence_embeddings;
-pub mod sentence_encoder;
-pub mod sentence_model;
+mod layer;
+mod linear;
+mod low_rank;
+mod network;
+mod pooling;
+mod relative_bias;
+mod sentence_embeddings;
+mod sentence_encoder;
+mod sentence_model;
 #[cfg(test)]
 #[path = "../tests/common/device.rs"]
 mod test_device;
 #[cfg(test)]
 mod testing;
 pub mod threads;
-pub mod tokenizer;
+mod tokenizer;
 
-pub use backend::{BackendTask, Device, DeviceError};
-pub use batch::{BatchLimit, TokenBatch};
+pub use backend::Device;
 pub use checkpoint::Checkpoint;
-pub use config::MpNetConfig;
-pub use dropout::with_dropout_seed;
 pub use error::ModelError;
-pub use kernels::cpu::{has_bf16_dot_product, uses_amx};
-pub use kernels::{AdamWStep, EncoderOps, Precision, TrainingBackend, UnknownPrecision};
-pub use low_rank::LowRankConfig;
+pub use kernels::Precision;
 pub use network::MpNet;
-pub use pooling::PoolingMode;
 pub use sentence_embeddings::Embeddings;
-pub use sentence_encoder::{Progress, SentenceEncoder, SentenceEncoderBuilder};
-pub use sentence_model::SentenceModel;
-pub use threads::ThreadCount;
-pub use tokenizer::{SentenceTokenizer, TokenIds};
+pub use sentence_encoder::{SentenceEncoder, SentenceEncoderBuilder};
+pub use tokenizer::SentenceTokenizer;
+
+/// The parts of an encoder, for programs that train or convert a model.
+///
+/// [`SentenceModel`](parts::SentenceModel) is the network with pooling and normalisation, and
+/// [`TokenBatch`](parts::TokenBatch) its input.
+pub mod parts {
+    pub use crate::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+    pub use crate::batch::{BatchLimit, BatchPlan, TokenBatch, plan_batches};
+    pub use crate::config::MpNetConfig;
+    pub use crate::dropout::{Dropout, with_dropout_seed};
+    pub use crate::layer::EncoderLayer;
+    pub use crate::low_rank::{LowRank, LowRankConfig};
+    pub use crate::pooling::PoolingMode;
+    pub use crate::sentence_encoder::Progress;
+    pub use crate::sentence_model::SentenceModel;
+    pub use crate::tokenizer::TokenIds;
+}
 
 /// The example of the README, run with the real model.
 #[cfg(all(doctest, feature = "real-weights"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the guide for Rust, run with the real model.
+#[cfg(all(doctest, feature = "real-weights"))]
+#[doc = include_str!("../../../docs/src/guides/rust.md")]
+struct Guide;

@@ -1,4 +1,4 @@
-//! LoRA: a small trainable product beside a frozen dense layer.
+//! LoRA: a small trainable product added to a frozen linear layer.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -8,7 +8,7 @@ use kernels::EncoderOps;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// `alpha / rank * x * down * up`, added to what a dense layer gives (Hu et al., "LoRA: Low-Rank
+/// `alpha / rank * x * down * up`, added to the output of a linear layer (Hu et al., "LoRA: Low-Rank
 /// Adaptation of Large Language Models", 2021).
 ///
 /// Starts as zero: `up` is all zeros, `down` is uniform in `1 / sqrt(input)` to either side, as PEFT
@@ -48,7 +48,7 @@ impl<B: EncoderOps> LowRank<B> {
         B::exact_matmul(B::exact_matmul(input, self.down.val()), self.up.val()) * self.scale
     }
 
-    /// The dense layer that gives what `linear` and this give together.
+    /// The linear layer that computes the sum of `linear` and this adapter.
     pub(crate) fn merge(self, mut linear: Linear<B>) -> Linear<B> {
         let change = B::exact_matmul(self.down.val(), self.up.val()) * self.scale;
         linear.weight = linear.weight.map(|weight| {

@@ -54,22 +54,21 @@ impl<B: Backend> MpNet<B> {
         }
     }
 
-    /// The bias that [`forward_with_bias`](Self::forward_with_bias) takes: `[1, heads, length,
-    /// length]`. It depends on the length alone, so a caller that meets a length again can keep
-    /// it.
+    /// The bias for [`forward_with_bias`](Self::forward_with_bias): `[1, heads, length, length]`. It depends
+    /// only on the length, so callers can cache it.
     #[must_use]
     pub fn position_bias(&self, length: usize) -> Tensor<B, 4> {
         self.relative_bias.forward(length)
     }
 
-    /// The layers, lowest first. With [`embed`](Self::embed) before them they are the network, for
-    /// who wants to step in between.
+    /// The layers, lowest first. [`embed`](Self::embed) and then these layers are the network, for callers
+    /// that need the states in between.
     #[must_use]
     pub fn layers(&self) -> &[EncoderLayer<B>] {
         &self.layers
     }
 
-    /// Takes the layers out, to be put back by [`with_layers`](Self::with_layers).
+    /// Removes the layers; [`with_layers`](Self::with_layers) puts them back.
     pub(crate) fn take_layers(&mut self) -> Vec<EncoderLayer<B>> {
         std::mem::take(&mut self.layers)
     }
@@ -79,7 +78,7 @@ impl<B: Backend> MpNet<B> {
         self
     }
 
-    /// Words and positions.
+    /// The embedding layer.
     #[must_use]
     pub fn embeddings(&self) -> &Embeddings<B> {
         &self.embeddings
@@ -91,14 +90,14 @@ impl<B: Backend> MpNet<B> {
         &self.relative_bias
     }
 
-    /// Where the weights are.
+    /// The device of the weights.
     #[must_use]
     pub fn device(&self) -> B::Device {
         self.relative_bias.device()
     }
 
-    /// Keeps the embeddings, the position bias (all layers share it) and the lowest `layers` layers
-    /// as they are in training; 0 keeps nothing.
+    /// Freezes the embeddings, the position bias (all layers share it) and the lowest `layers` layers; 0
+    /// freezes nothing.
     #[must_use]
     pub fn freeze(mut self, layers: usize) -> Self {
         if layers == 0 {
@@ -117,8 +116,7 @@ impl<B: Backend> MpNet<B> {
         self
     }
 
-    /// Keeps all weights as they are in training and puts trainable LoRA adapters beside the four
-    /// dense layers of every attention.
+    /// Freezes all weights and adds trainable LoRA adapters to the four linear layers of every attention.
     ///
     /// # Panics
     ///
@@ -138,7 +136,7 @@ impl<B: Backend> MpNet<B> {
 }
 
 impl<B: EncoderOps> MpNet<B> {
-    /// The network without adapters that gives what this one gives with them.
+    /// The network with its adapters merged into the weights: the same output without adapters.
     #[must_use]
     pub fn merge_adapters(mut self) -> Self {
         self.layers = self
@@ -149,9 +147,8 @@ impl<B: EncoderOps> MpNet<B> {
         self
     }
 
-    /// Hands the weights to the backend to pack, where it does so (the processor's does), and keeps
-    /// them in the numbers of `precision` where it does not. A packed network computes the same,
-    /// faster; it can be neither trained nor saved.
+    /// Packs the weights on a backend that packs (the device `cpu`), or else casts them to `precision`. A
+    /// packed network computes the same faster; it can be neither trained nor saved.
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
         self = self.pack_embeddings(precision);
         self.layers = self
@@ -162,8 +159,8 @@ impl<B: EncoderOps> MpNet<B> {
         self
     }
 
-    /// [`pack`](Self::pack) for what is not in a layer. The position bias, which is added to scores of
-    /// float32, stays as it is.
+    /// [`pack`](Self::pack) for the embeddings. The position bias, which is added to float32 scores, stays
+    /// in float32.
     pub(crate) fn pack_embeddings(mut self, precision: Precision) -> Self {
         self.embeddings = self.embeddings.pack(precision);
         self
@@ -176,7 +173,7 @@ impl<B: EncoderOps> MpNet<B> {
     /// - `input_ids`: `[batch, length]`, padded with the pad token
     /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
     ///   is padded
-    /// - output: `[batch, length, hidden]`; rows of padding hold values without meaning
+    /// - output: `[batch, length, hidden]`; the rows of padding are undefined
     ///
     /// # Panics
     ///
@@ -223,8 +220,7 @@ impl<B: EncoderOps> MpNet<B> {
         states
     }
 
-    /// Hidden states of the last layer for a batch: a row for every token that
-    /// [`embed_batch`](Self::embed_batch) gives.
+    /// Hidden states of the last layer for a batch, in the layout of [`embed_batch`](Self::embed_batch).
     ///
     /// # Panics
     ///
@@ -237,20 +233,19 @@ impl<B: EncoderOps> MpNet<B> {
         hidden
     }
 
-    /// The input of the lowest layer and what every layer may look at, in the layout that is the
-    /// fastest on this backend: `[tokens, hidden]`, the texts end to end, or `[batch * length,
-    /// hidden]`, padded.
+    /// The input of the lowest layer and the attention context, in the fastest layout of this backend: a
+    /// varlen batch, `[tokens, hidden]`, or a padded batch, `[batch * length, hidden]`.
     ///
-    /// `bias` is the [`position_bias`](Self::position_bias) for the longest text; where texts stand
-    /// end to end it may be for a longer one.
+    /// `bias` is the [`position_bias`](Self::position_bias) of the longest text; for a varlen batch it may be
+    /// longer.
     pub fn embed_batch(
         &self,
         batch: &TokenBatch,
         bias: Tensor<B, 4>,
     ) -> (Tensor<B, 2>, AttentionContext<B>) {
         let hidden = if B::VARLEN {
-            let (ids, texts) = batch.end_to_end();
-            self.embeddings.forward_end_to_end(&ids, &texts)
+            let (ids, texts) = batch.varlen();
+            self.embeddings.forward_varlen(&ids, &texts)
         } else {
             let (input_ids, _) = batch.to_tensors(&self.device());
             self.embeddings.forward(input_ids)
@@ -259,19 +254,19 @@ impl<B: EncoderOps> MpNet<B> {
         (hidden, AttentionContext { bias, layout })
     }
 
-    /// How [`embed_batch`](Self::embed_batch) lays the texts of a batch.
+    /// The layout that [`embed_batch`](Self::embed_batch) gives a batch.
     pub fn layout(&self, batch: &TokenBatch) -> Layout<B> {
         if B::VARLEN {
-            return Layout::EndToEnd(batch.end_to_end().1);
+            return Layout::Varlen(batch.varlen().1);
         }
         let (_, attention_mask) = batch.to_tensors::<B>(&self.device());
         Layout::padded([batch.texts(), batch.length()], attention_mask)
     }
 
-    /// The input of the lowest layer, `[batch * length, hidden]`, and what every layer may look at.
+    /// The input of the lowest layer, `[batch * length, hidden]`, and the attention context.
     ///
-    /// Hidden states have two dimensions between the layers: a dense layer is then one large
-    /// matrix product instead of one for every text.
+    /// Hidden states have two dimensions between the layers: a linear layer is then one large matmul instead
+    /// of one per text.
     pub fn embed(
         &self,
         input_ids: Tensor<B, 2, Int>,

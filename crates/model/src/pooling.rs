@@ -1,4 +1,4 @@
-//! From the hidden states of a text's tokens to one vector.
+//! Pooling: from the hidden states of a text's tokens to one vector.
 //!
 //! The formulas are those of sentence-transformers' `Pooling` module.
 
@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 use kernels::SequenceRanges;
 
-/// How the token vectors of a text become one.
+/// How the token vectors of a text become one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PoolingMode {
@@ -122,9 +122,9 @@ pub fn pool<B: Backend>(
     )
 }
 
-/// As [`pool`], for texts that stand end to end: `[tokens, hidden]` in, `[texts, modes * hidden]` out. A text without
-/// a token gives zeros.
-pub fn pool_end_to_end<B: Backend>(
+/// As [`pool`], for a varlen batch: `[tokens, hidden]` in, `[texts, modes * hidden]` out. A text without a
+/// token gives zeros.
+pub fn pool_varlen<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
     texts: &SequenceRanges,

@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::config::MpNetConfig;
 
-/// Distances from here on share the last bucket (`max_distance` in `modeling_mpnet.py`).
+/// Distances of at least this share the last bucket (`max_distance` in `modeling_mpnet.py`).
 const MAX_DISTANCE: usize = 128;
 
 /// A learned score for every bucket of distances and every head.
@@ -56,7 +56,7 @@ impl<B: Backend> RelativePositionBias<B> {
 
 /// Bucket of every (query, key) pair, row-major `[length, length]`.
 fn bucket_matrix(length: usize, buckets: usize) -> Vec<i32> {
-    // The bucket depends on the distance alone: 2 * length - 1 of them, not length².
+    // The bucket depends only on the distance: 2 * length - 1 values, not length².
     let by_distance: Vec<(i32, i32)> = (0..length)
         .map(|distance| bucket_pair(distance, buckets))
         .collect();

@@ -1,4 +1,4 @@
-//! The vectors of texts, as an encoder gives them.
+//! The vectors of texts, as returned by an encoder.
 
 /// Vectors of equal width, row after row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +16,7 @@ impl Embeddings {
         self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// Whether there is none.
+    /// Whether there are no vectors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -34,32 +34,32 @@ impl Embeddings {
         &self.values
     }
 
-    /// Takes the values out.
+    /// All vectors as owned values, row-major `[len, width]`.
     #[must_use]
     pub fn into_values(self) -> Vec<f32> {
         self.values
     }
 
-    /// The vectors one by one.
+    /// The vectors, in the order of the texts.
     pub fn rows(&self) -> std::slice::ChunksExact<'_, f32> {
         // `chunks_exact` takes no width of 0.
         self.values.chunks_exact(self.width.max(1))
     }
 
-    /// How many texts had more tokens than the model reads.
+    /// Number of texts that were truncated to the maximum length.
     #[must_use]
     pub fn truncated(&self) -> usize {
         self.truncated
     }
 
-    /// How many tokens were read, `<s>` and `</s>` included, padding not.
+    /// Number of tokens, with `<s>` and `</s>` and without padding.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.tokens
     }
 }
 
-/// Scales a vector to length 1, in `f64`; lengths below 1e-12 count as 1e-12, as in PyTorch's
+/// Scales a vector to L2 norm 1, in `f64`; norms below 1e-12 count as 1e-12, as in PyTorch's
 /// `normalize`.
 pub(crate) fn normalize(vector: &mut [f32]) {
     let squares: f64 = vector

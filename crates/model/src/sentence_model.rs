@@ -1,4 +1,4 @@
-//! The stack that `modules.json` describes: encoder, pooling and, mostly, normalisation.
+//! The stack that `modules.json` describes: encoder, pooling and, usually, L2 normalisation.
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -8,9 +8,9 @@ use kernels::{EncoderOps, Precision};
 
 use crate::batch::TokenBatch;
 use crate::network::MpNet;
-use crate::pooling::{PoolingMode, pool, pool_end_to_end};
+use crate::pooling::{PoolingMode, pool, pool_varlen};
 
-/// Token ids in, one vector for every text out; differentiable, for training and for inference.
+/// Token ids in, one vector per text out; differentiable, for training and for inference.
 #[derive(Module, Debug)]
 pub struct SentenceModel<B: Backend> {
     /// The encoder.
@@ -21,7 +21,7 @@ pub struct SentenceModel<B: Backend> {
 }
 
 impl<B: Backend> SentenceModel<B> {
-    /// Puts pooling and, if wanted, normalisation to length 1 behind an encoder.
+    /// An encoder with pooling and, with `normalize`, L2 normalisation.
     #[must_use]
     pub fn new(network: MpNet<B>, pooling: Vec<PoolingMode>, normalize: bool) -> Self {
         Self {
@@ -80,8 +80,8 @@ impl<B: EncoderOps> SentenceModel<B> {
         self.scale(self.batch_pooled(batch, bias))
     }
 
-    /// The vectors of a batch from the hidden states of the network's last layer, which stand as
-    /// [`MpNet::embed_batch`] lays them: `[batch, modes * hidden]`.
+    /// The vectors of a batch, `[batch, modes * hidden]`, from the hidden states of the last layer in the
+    /// layout of [`MpNet::embed_batch`].
     pub fn batch_vectors(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         self.scale(self.pool_batch(hidden, batch))
     }
@@ -92,14 +92,14 @@ impl<B: EncoderOps> SentenceModel<B> {
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
         if B::VARLEN && !B::ad_enabled(&device) {
-            return pool_end_to_end(&self.pooling, &hidden, &batch.end_to_end().1);
+            return pool_varlen(&self.pooling, &hidden, &batch.varlen().1);
         }
         let (places, mask) = batch.places();
         let padded = mask.contains(&false);
         let mask = padded
             .then(|| Tensor::from_data(TensorData::new(mask.to_vec(), [texts, length]), &device));
-        // The way back through a slice is a tensor as large as all: one gathering instead of a slice
-        // for every text.
+        // The backward pass of a slice makes a tensor as large as the whole, so one gather replaces a slice per
+        // text.
         let hidden = if B::VARLEN && padded {
             let places = TensorData::new(places, [texts * length]);
             hidden.select(0, Tensor::from_data(places, &device))
@@ -114,8 +114,8 @@ impl<B: EncoderOps> SentenceModel<B> {
     }
 }
 
-/// Scales every row of `[batch, width]` to length 1 (PyTorch's `normalize`: lengths below 1e-12
-/// count as 1e-12).
+/// Scales every row of `[batch, width]` to L2 norm 1 (PyTorch's `normalize`: norms below 1e-12 count
+/// as 1e-12).
 fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
     // Before the root: its slope at 0 is infinite.
     let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();

@@ -1,16 +1,14 @@
-//! How many threads compute on the processor.
+//! The number of threads that compute on the processor.
 //!
-//! Whatever computes shares rayon's global pool: the kernels, the products of burn's `Flex`, batches
-//! side by side, tokenizing and searching. So its size is the number of threads, and two of these at
-//! a time do not make twice as many. (The tokenizers' own switch, `TOKENIZERS_PARALLELISM`, is of
-//! calls that are not made here. The matrix products of the backend `ndarray` run on up to four threads
-//! of their own, which `MATMUL_NUM_THREADS` limits.)
+//! Kernels, the matmuls of burn's `Flex`, concurrent batches, tokenizing and searching share rayon's global
+//! pool, so its size is the number of threads. (`TOKENIZERS_PARALLELISM` has no effect: we do not make the
+//! calls that it controls. The matmuls of the backend `ndarray` use up to four extra threads, which
+//! `MATMUL_NUM_THREADS` limits.)
 //!
-//! Without a wish there are as many as physical cores: two threads of one core share its
-//! multipliers, and gain little where each keeps these busy. The number limits, and no thread is
-//! pinned to a core: one that may not move waits wherever something else runs on its core, and all
-//! others wait for it at the end of each layer. Who wants cores of their own for a process gives them
-//! from outside (`taskset`, a control group), which the number of cores here follows.
+//! The default is the number of physical cores: two threads of one core share its multipliers and gain
+//! little. No thread is pinned to a core: a pinned thread waits for other programs on its core, and all
+//! others wait for it at the end of each layer. To reserve cores for a process, use `taskset` or a control
+//! group; the default follows them.
 
 use std::error::Error;
 use std::fmt;
@@ -19,81 +17,81 @@ use std::str::FromStr;
 
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// What rayon itself listens to.
+/// The environment variable of rayon.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
-/// How many threads are to compute: from 1 to [`MOST`](Self::MOST).
+/// A number of threads from 1 to [`MAX`](Self::MAX).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadCount(NonZeroUsize);
 
 impl ThreadCount {
-    /// More than this is no wish but a slip, which could bring a machine down.
-    pub const MOST: usize = 1024;
+    /// A larger number is taken for a typing error, which could exhaust the machine.
+    pub const MAX: usize = 1024;
 
-    /// That many.
+    /// The number.
     #[must_use]
     pub fn get(self) -> usize {
         self.0.get()
     }
 }
 
-/// A word that is no number of threads.
+/// A text that is not a number of threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoThreadCount(String);
+pub struct InvalidThreadCount(String);
 
-impl fmt::Display for NoThreadCount {
+impl fmt::Display for InvalidThreadCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (word, most) = (&self.0, ThreadCount::MOST);
+        let (word, most) = (&self.0, ThreadCount::MAX);
         write!(f, "`{word}` is not a number from 1 to {most}")
     }
 }
 
-impl Error for NoThreadCount {}
+impl Error for InvalidThreadCount {}
 
 impl FromStr for ThreadCount {
-    type Err = NoThreadCount;
+    type Err = InvalidThreadCount;
 
-    fn from_str(text: &str) -> Result<Self, NoThreadCount> {
+    fn from_str(text: &str) -> Result<Self, InvalidThreadCount> {
         match text.parse::<NonZeroUsize>() {
-            Ok(count) if count.get() <= Self::MOST => Ok(Self(count)),
-            _ => Err(NoThreadCount(text.to_owned())),
+            Ok(count) if count.get() <= Self::MAX => Ok(Self(count)),
+            _ => Err(InvalidThreadCount(text.to_owned())),
         }
     }
 }
 
-/// The threads that were asked for cannot be had.
+/// The requested threads cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThreadsError {
-    /// The system gave no more.
-    #[error("{asked} threads cannot be started: {source}")]
+    /// The system refused.
+    #[error("cannot start {asked} threads: {source}")]
     Start {
-        /// How many.
+        /// The requested number.
         asked: usize,
-        /// Why.
+        /// The reason.
         source: ThreadPoolBuildError,
     },
-    /// The threads of this process run already, and their number does not change any more.
-    #[error("{asked} threads were asked for when {running} were computing already")]
+    /// The threads of this process already run, and their number is fixed.
+    #[error("cannot use {asked} threads: {running} threads of this process already run")]
     Running {
-        /// How many were asked for.
+        /// The requested number.
         asked: usize,
-        /// How many there are.
+        /// The running number.
         running: usize,
     },
 }
 
-/// Starts the threads that compute: as many as asked for, or as `RAYON_NUM_THREADS` says, or as
-/// there are [cores](physical_cores). To be called once, before anything computes.
+/// Starts the threads that compute: `asked`, or the value of `RAYON_NUM_THREADS`, or the number of
+/// [physical cores](physical_cores). Call it once, before any computation.
 ///
 /// # Errors
 ///
-/// When they cannot be started, or when others run already and are not as many.
+/// When the threads cannot be started, or when a different number already runs.
 pub fn start(asked: Option<ThreadCount>) -> Result<(), ThreadsError> {
     let asked = wanted(asked, std::env::var(VARIABLE).ok().as_deref());
     match ThreadPoolBuilder::new().num_threads(asked).build_global() {
         Ok(()) => Ok(()),
-        // Only the system's refusal has a source; the other is that there are threads already.
+        // Only the system's refusal has a source; the other error says that the pool exists.
         Err(source) if source.source().is_some() => Err(ThreadsError::Start { asked, source }),
         Err(_) => match rayon::current_num_threads() {
             running if running == asked => Ok(()),
@@ -102,7 +100,7 @@ pub fn start(asked: Option<ThreadCount>) -> Result<(), ThreadsError> {
     }
 }
 
-/// How many are wanted, where the variable of rayon has this value.
+/// The number to start, given the value of rayon's variable.
 fn wanted(asked: Option<ThreadCount>, variable: Option<&str>) -> usize {
     let of_variable = || variable?.trim().parse().ok();
     asked
@@ -110,8 +108,7 @@ fn wanted(asked: Option<ThreadCount>, variable: Option<&str>) -> usize {
         .map_or_else(physical_cores, ThreadCount::get)
 }
 
-/// Physical cores that this process may use: no more than the processors that its affinity and its
-/// control group leave to it.
+/// Physical cores that this process may use, limited by its affinity and its control group.
 #[must_use]
 pub fn physical_cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -137,8 +134,8 @@ mod tests {
         let two = "2".parse().ok();
         assert_eq!(wanted(two, Some("3")), 2);
         assert_eq!(wanted(None, Some("3")), 3);
-        for no_number in ["", "0", "-1", "many"].map(Some).into_iter().chain([None]) {
-            assert_eq!(wanted(None, no_number), physical_cores(), "{no_number:?}");
+        for invalid in ["", "0", "-1", "many"].map(Some).into_iter().chain([None]) {
+            assert_eq!(wanted(None, invalid), physical_cores(), "{invalid:?}");
         }
     }
 

@@ -16,10 +16,10 @@ use crate::guard::guarded;
 /// File name of the tokenizer in a model folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
-/// The tokenizer of a model folder, cut at the model's maximum length and never padding.
+/// The tokenizer of a model folder, which truncates to the model's maximum length and never pads.
 ///
-/// `tokenizer.json` may hold a padding and a truncation of its own (all-mpnet-base-v2's says 128
-/// tokens): they are leftovers of its training and switched off.
+/// `tokenizer.json` may hold padding and truncation settings (128 tokens in all-mpnet-base-v2). They are
+/// leftovers of its training and are ignored.
 #[derive(Clone, Debug)]
 pub struct SentenceTokenizer {
     tokenizer: Tokenizer,
@@ -31,14 +31,14 @@ pub struct SentenceTokenizer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenIds {
-    /// Ids, at most the maximum length of them.
+    /// Ids, at most the maximum length.
     pub ids: Vec<u32>,
-    /// Whether the text had more tokens than fit.
+    /// Whether the text was truncated to the maximum length.
     pub truncated: bool,
 }
 
-/// The parts of `tokenizer.json` that are left out: its own padding and truncation, and the way
-/// back from ids to text, which no embedding needs.
+/// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
+/// no embedding needs.
 const LEFT_OUT: [&str; 3] = ["padding", "truncation", "decoder"];
 
 fn parse(bytes: &[u8]) -> std::result::Result<Tokenizer, BoxedError> {
@@ -56,8 +56,8 @@ impl SentenceTokenizer {
     /// # Errors
     ///
     /// When the file cannot be read or does not describe a tokenizer, when its ids reach beyond the
-    /// vocabulary of `config`, or when `max_length` leaves no room for a token beside `<s>` and
-    /// `</s>` or is more than the network has positions for.
+    /// vocabulary of `config`, or when `max_length` leaves no room for a token between `<s>` and
+    /// `</s>` or exceeds the positions of the network.
     pub fn from_folder(
         folder: &Path,
         max_length: usize,
@@ -133,8 +133,7 @@ impl SentenceTokenizer {
         Ok(tokenizer)
     }
 
-    /// Tokenizes two texts. A tokenizer can be read without a complaint and still be of no use: some
-    /// of its parts are only looked at, or fail, with a text.
+    /// Tokenizes two texts: some faults of a `tokenizer.json` show only with a text.
     fn try_out(&self, path: &Path, vocab_size: usize) -> Result<()> {
         for text in ["", "a"] {
             let tokens = self
@@ -160,13 +159,13 @@ impl SentenceTokenizer {
         Ok(())
     }
 
-    /// The most tokens a text keeps.
+    /// Maximum tokens of a text, with `<s>` and `</s>`.
     #[must_use]
     pub fn max_length(&self) -> usize {
         self.max_length
     }
 
-    /// Tokenizes texts, in parallel; the results stand in the order of the texts.
+    /// Tokenizes texts in parallel; the results have the order of the texts.
     ///
     /// # Errors
     ///

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
-use model::low_rank::LowRank;
-use model::{LowRankConfig, MpNet};
+use model::MpNet;
+use model::parts::LowRank;
+use model::parts::LowRankConfig;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
-use model::{Device, ThreadCount};
+use model::Device;
+use model::threads::ThreadCount;
 use program::Version;
 
 use crate::options::FitOptions;

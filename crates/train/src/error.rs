@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use model::ModelError;
+use model::backend::DeviceError;
 use model::threads::ThreadsError;
-use model::{DeviceError, ModelError};
 use program::ProgramError;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
 use program::manual::ManualError;
@@ -134,7 +135,7 @@ pub enum TrainError {
     #[error("training failed: {source}")]
     Compute {
         /// Error of the device.
-        source: model::boxed_error::BoxedError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// There is nothing to resume.
     #[error("{}: holds no checkpoint to resume from; start without --resume", path.display())]

@@ -230,7 +230,8 @@ impl DataLoaderIterator<TrainingBatch> for Batches {
 mod tests {
     use std::num::NonZeroUsize;
 
-    use model::{Checkpoint, EncoderOps};
+    use model::Checkpoint;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::data::{RowKind, SamplerKind};

@@ -6,8 +6,9 @@ mod parts;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use model::Device;
 use model::hub::DEFAULT_MODEL;
-use model::{Device, LowRankConfig};
+use model::parts::LowRankConfig;
 
 use self::checks::{check_choices, check_sizes};
 use self::parts::{activations, devices, objective, trained, usage};
@@ -70,7 +71,8 @@ pub struct Settings {
     pub accumulation: usize,
     /// Peak learning rate, above 0.
     pub learning_rate: f64,
-    /// Share of the steps in which the learning rate rises, in `[0, 1)`.
+    /// Share of the steps in which the learning rate rises, in `[0, 1)`. The number of steps is rounded
+    /// down (transformers rounds up).
     pub warmup: f64,
     /// Learning rate after the warm-up.
     pub decay: Decay,

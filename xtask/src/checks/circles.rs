@@ -11,7 +11,7 @@ use std::path::Path;
 use super::{read, tracked};
 use crate::error::TaskError;
 
-/// Imports, `FILE -> FILE` one a line, that are allowed to close a circle until they are mended.
+/// Imports, `FILE -> FILE` one per line, that are allowed to close a circle until they are mended.
 const EXCEPTIONS: &str = "xtask/src/checks/circles.txt";
 
 /// The names of a module, outermost first.

@@ -48,7 +48,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
     Ok(findings)
 }
 
-/// All packages of all platforms and features, one a line, each once.
+/// All packages of all platforms and features, one per line, each once.
 fn packages() -> Result<String, TaskError> {
     let step = cargo("packages")
         .arguments([

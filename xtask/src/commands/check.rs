@@ -42,31 +42,30 @@ pub(super) fn run(names: &[Name], runner: &mut Runner) -> Result<(), TaskError> 
         Name::Prose => runner.check("prose", prose::check),
         Name::Circles => runner.check("circles", circles::check),
         Name::Licences => runner.check("licences", licences::check),
-        Name::Lints => runner.cargo(&lints()).map(drop),
+        Name::Lints => runner.cargo(&lints(every_backend())).map(drop),
         Name::Documentation => runner.cargo(&documentation()).map(drop),
     })
 }
 
-/// All backends at once, because features add up: none may shut out another.
-fn lints() -> Step {
+/// Features add up: no backend may shut out another.
+pub(super) fn lints(backends: &[Backend]) -> Step {
     let end = ["--all-targets", "--", "-D", "warnings"];
-    on_workspace("lints", "clippy", &every_backend()).arguments(end)
+    on_workspace("lints", "clippy", backends).arguments(end)
 }
 
 /// Of libraries and of this program, in the build that clippy has made.
 fn documentation() -> Step {
-    on_workspace("documentation", "doc", &every_backend())
+    on_workspace("documentation", "doc", every_backend())
         .arguments(["--no-deps", "--lib", "--bin", "xtask"])
         .environment("RUSTDOCFLAGS", "-D warnings")
 }
 
 /// The backends that compile on this system: CUDA's and WebGPU's are at home on Linux.
-fn every_backend() -> Vec<Backend> {
+fn every_backend() -> &'static [Backend] {
     let all = Backend::value_variants();
-    let here = if cfg!(target_os = "linux") {
+    if cfg!(target_os = "linux") {
         all
     } else {
         &all[..1]
-    };
-    here.to_vec()
+    }
 }

@@ -1,5 +1,7 @@
 //! `ci`: what must pass before a change is taken; `.ci/run` adds what a machine must have for it.
 
+use clap::ValueEnum;
+
 use super::check::{self, Name};
 use super::test;
 use crate::backend::Backend;
@@ -11,16 +13,12 @@ const EVERYWHERE: [Backend; 3] = [Backend::Cpu, Backend::NdArray, Backend::Wgpu]
 
 pub(super) fn run(fast: bool, runner: &mut Runner) -> Result<(), TaskError> {
     if fast {
-        let all = [
-            Name::Format,
-            Name::Spelling,
-            Name::Links,
-            Name::Prose,
-            Name::Circles,
-        ];
-        check::run(&all, runner)?;
-        check::run(&[Name::Licences, Name::Lints], runner)?;
-        return test::run(&EVERYWHERE[..1], &[], runner);
+        let cpu = &EVERYWHERE[..1];
+        let names = Name::value_variants().iter().copied();
+        let quick: Vec<Name> = names.filter(|name| *name < Name::Lints).collect();
+        check::run(&quick, runner)?;
+        runner.cargo(&check::lints(cpu))?;
+        return test::run(cpu, &[], runner);
     }
     check::run(&[], runner)?;
     // Software Vulkan, which tests of wgpu need, is at home on Linux.

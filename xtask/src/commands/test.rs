@@ -10,8 +10,32 @@ use crate::error::TaskError;
 use crate::runner::{Executable, Runner};
 use crate::step::Step;
 
-/// The packages, and the targets of `train`, whose tests touch a device.
+/// The packages whose tests touch a device.
 const ON_DEVICE: [&str; 3] = ["model", "infer", "train"];
+
+/// A path for hardware that a machine may lack, tested once more with a variable that emulates it.
+struct Emulation {
+    title: &'static str,
+    variable: &'static str,
+    /// Packages and their targets.
+    targets: &'static [(&'static str, &'static str)],
+}
+
+const EMULATIONS: [Emulation; 2] = [
+    Emulation {
+        title: "tests with AMX emulated",
+        variable: "MPNET_BURN_AMX",
+        targets: &[("kernels", "kernels"), ("model", "tiny")],
+    },
+    Emulation {
+        title: "tests with TF32 emulated",
+        variable: "MPNET_BURN_TF32",
+        targets: &[("model", "tiny")],
+    },
+];
+
+/// The target that runs the examples of README and guides: they are written for the default device.
+const EXAMPLES: &str = "docs";
 
 pub(super) fn run(
     backends: &[Backend],
@@ -40,12 +64,25 @@ pub(super) fn run(
     runner.note(format_args!("the real model is in {folder}"));
     for &backend in &backends {
         let all = backend == first;
-        let on_device = |one: &&Executable| ON_DEVICE.contains(&one.package.as_str());
+        let on_device =
+            |one: &Executable| ON_DEVICE.contains(&one.package.as_str()) && one.name != EXAMPLES;
         let chosen = built
             .iter()
             .filter(|one| one.test && (all || on_device(one)));
         let steps: Vec<Step> = chosen.map(|one| test(one, backend, arguments)).collect();
         runner.tests(title(backend), &steps)?;
+    }
+    if backends.contains(&Backend::Cpu) {
+        for emulation in EMULATIONS {
+            let named = |one: &&Executable| {
+                let target = (one.package.as_str(), one.name.as_str());
+                one.test && emulation.targets.contains(&target)
+            };
+            let steps = built.iter().filter(named).map(|one| {
+                test(one, Backend::Cpu, arguments).environment(emulation.variable, "emulated")
+            });
+            runner.tests(emulation.title, &steps.collect::<Vec<_>>())?;
+        }
     }
     // Examples of the documentation are written for any backend.
     let documentation = on_workspace("doctests", "test", &backends).arguments(["--doc"]);

@@ -197,7 +197,7 @@ fn simd() -> Vec<&'static str> {
             ("avx512f", is_x86_feature_detected!("avx512f")),
             ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
             ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
-            ("amx", model::uses_amx()),
+            ("amx", model::backend::uses_amx()),
         ]
         .into_iter()
         .filter_map(|(name, found)| found.then_some(name))

@@ -87,7 +87,7 @@ fn a_cpu_refuses_f16_and_names_its_precisions() {
     let message = run(&mut infer(&arguments)).failed(1);
     let possible = match test_device() {
         Device::Cpu => "cpu computes in f32, bf16 or int8",
-        Device::NdArray => "ndarray computes in f32 alone",
+        Device::NdArray => "ndarray computes in f32 only",
         // Adapters differ; the tests of `model` cover them.
         _ => return,
     };

@@ -1,9 +1,9 @@
-//! What follows a linear layer's sum.
+//! Activations of a linear layer.
 
-/// What follows a dense layer's sum.
+/// The activation after a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// No activation.
     Identity,
     /// The exact GELU, `x * (1 + erf(x / sqrt(2))) / 2`.
     Gelu,

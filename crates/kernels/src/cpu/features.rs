@@ -1,4 +1,4 @@
-//! Which instructions for reduced precision this process uses.
+//! The instructions for reduced precision that this process uses.
 
 use super::amx::detect;
 use super::bf16::dot_product::Bf16DotProduct;
@@ -11,15 +11,16 @@ pub fn uses_amx() -> bool {
     detect::wanted()
 }
 
-/// Whether dense layers with weights of bfloat16 multiply such numbers, by the processor's matrix unit or by its vector
-/// units (AVX512-BF16 of AMD): what goes into them is rounded then, too, and into attention's products beside them and
-/// beside weights of eight bits.
+/// Whether the processor has a fast dot product of bfloat16, on AMX or as AVX512-BF16 of AMD.
+///
+/// Linear layers with bfloat16 weights then also round their inputs to bfloat16, and so do attention's products next to
+/// bfloat16 or int8 weights.
 #[must_use]
 pub fn has_bf16_dot_product() -> bool {
     detect::wanted() || Bf16DotProduct::fast().is_some()
 }
 
-/// The form in which weights of this precision are packed as tiles, if they are; those of int8 are
+/// The form in which weights of this precision are packed as tiles, if they are. int8 weights are
 /// [quantized](super::bf16::weights::TileWeights::pack_int8) first.
 pub(super) fn tile_form(precision: Precision) -> Option<Form> {
     match precision {

@@ -2,12 +2,12 @@
 //!
 //! # Map
 //!
-//! - [`packed_linear`]: packed weights and the linear layer, the one `match` over weight formats
-//! - [`float`], [`bf16`], [`int8`], [`amx`]: the GEMM of each format
-//! - [`layer`]: attention, LayerNorm, the feed-forward block, and the whole encoder layer
-//! - [`training`]: backward passes, the optimizer's step, dropout
-//! - [`simd`]: instruction sets, elementary functions, reductions, transposition
-//! - [`schedule`], [`threads`], [`scratch`], [`pages`], [`prefetch`]: how work and memory are shared out
+//! - `packed_linear`: packed weights and the linear layer, the one `match` over weight formats
+//! - `float`, `bf16`, `int8`, `amx`: the GEMM of each format
+//! - `layer`: attention, LayerNorm, the feed-forward block, and the whole encoder layer
+//! - `training`: backward passes, the optimizer's step, dropout
+//! - `simd`: instruction sets, elementary functions, reductions, transposition
+//! - `schedule`, `threads`, `scratch`, `pages`, `prefetch`: how work and memory are shared out
 //!
 //! Arrows point down this list; no two files import each other.
 //!

@@ -1,17 +1,9 @@
-//! A weight matrix in the order in which the products read it, packed once.
+//! Packed weights, and the linear layer over them: the one `match` over weight formats.
 //!
-//! # Strategy
-//!
-//! The columns are cut into panels of two registers, and a panel is `[depth][width]`: a [tile](super::tile) reads it
-//! from its first byte to its last, in order, whatever else the matrix holds. The last panel is filled up with
-//! columns of 0, so that no product has an edge to mind. Layers that share their input (queries, keys, values) are one
-//! matrix with one pass over the input.
-//!
-//! Weights kept as bfloat16 lie in pairs that one instruction each makes float32 ([`Bf16Pair`]). Those for a matrix unit
-//! or for instructions that multiply bfloat16 ([`amx`]) and those of eight bits ([`int8`](super::int8)) have orders of
-//! their own. Packing reads the matrix
-//! once, all threads side by side, a cache line of each row at a time, and there is one copy: what was packed can be
-//! [unpacked](PackedLinear::unpack).
+//! Layers that share their input (queries, keys, values) are packed as one matrix, with one pass over the input. Each format
+//! has its own order: panels of float32 or bfloat16 ([`float`](super::float)), tiles for AMX or for the bfloat16 dot product
+//! ([`bf16`](super::bf16)), groups of bytes ([`int8`]). Packing reads the matrix once, with all threads, a cache line of
+//! each row at a time. There is one copy of the weights, because packed weights can be [unpacked](PackedLinear::unpack).
 
 use std::sync::Arc;
 
@@ -32,8 +24,9 @@ use super::schedule::{Layer, few_rows, rows_of_block};
 use super::simd::arch::{REGISTERS, panel_width};
 use crate::precision::Precision;
 
-/// The weights and the bias of a dense layer (or of several side by side that share their input),
-/// packed for [`linear`](super::linear::linear). Cheap to clone.
+/// The packed weights and the bias of a linear layer, or of several side by side that share their input, for [`linear`].
+///
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PackedLinear(Arc<Packed>);
 
@@ -51,17 +44,15 @@ struct Packed {
 pub(super) enum Panels {
     Float32(Pages<f32>),
     Bfloat16(Pages<Bf16Pair>),
-    /// Of any precision, for a matrix unit; of bfloat16 also for the instruction that multiplies it.
+    /// Of any precision, for AMX; of bfloat16 also for the dot product of AVX512-BF16.
     Tiles(TileWeights),
     Int8(Int8Panels),
 }
 
 impl PackedLinear {
-    /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs come
-    /// one behind the other.
+    /// Packs matrices `[input, output]`, row-major, each with its bias `[output]`; their outputs follow each other.
     ///
-    /// Matrices of more than [`Int8Matrix::MAX_INPUTS`] stay in float32 where eight bits are asked
-    /// for: their sums would not fit 32 bits.
+    /// For int8, matrices of more than [`Int8Matrix::MAX_INPUTS`] inputs stay float32: their sums would not fit 32 bits.
     ///
     /// # Panics
     ///
@@ -92,7 +83,7 @@ impl PackedLinear {
             Precision::Int8 if (1..=Int8Matrix::MAX_INPUTS).contains(&input) => {
                 return Self::quantize(matrices);
             }
-            // Float16 is for tensors: packed it loses nothing.
+            // Float16 is for tensors: packed weights keep float32.
             Precision::Float32 | Precision::Float16 | Precision::Int8 => {
                 Panels::Float32(cut(matrices, width, width))
             }
@@ -120,8 +111,7 @@ impl PackedLinear {
         Self::pack_int8(&layers)
     }
 
-    /// Packs matrices that are quantised already, each with its bias; their outputs come one behind
-    /// the other.
+    /// Packs matrices that are quantized already, each with its bias; their outputs follow each other.
     ///
     /// # Panics
     ///
@@ -167,7 +157,7 @@ impl PackedLinear {
         }))
     }
 
-    /// In which numbers the weights are kept.
+    /// The precision in which the weights are stored.
     #[must_use]
     pub fn precision(&self) -> Precision {
         match &self.0.panels {
@@ -178,20 +168,21 @@ impl PackedLinear {
         }
     }
 
-    /// Width of the rows that go in.
+    /// Width of the input rows.
     #[must_use]
     pub fn input(&self) -> usize {
         self.0.input
     }
 
-    /// Width of the rows that come out.
+    /// Width of the output rows.
     #[must_use]
     pub fn output(&self) -> usize {
         self.0.output
     }
 
-    /// The weights, `[input, output]` row-major, and the bias, as they are after rounding: those kept
-    /// as float32 come back to the bit, or, packed for a matrix unit, within `2^-17` of themselves.
+    /// The weights, `[input, output]` row-major, and the bias, after rounding.
+    ///
+    /// float32 weights come back bit for bit or, packed for AMX, within `2^-17` of themselves.
     #[must_use]
     pub fn unpack(&self) -> (Vec<f32>, Vec<f32>) {
         let weights = match &self.0.panels {
@@ -215,7 +206,7 @@ impl PackedLinear {
         let in_row = panels.len() / (input * output.div_ceil(width)).max(1);
         for (index, row) in panels.chunks_exact(in_row.max(1)).enumerate() {
             let (panel, depth) = (index / input, index % input);
-            E::widen(row, &mut floats);
+            E::upcast(row, &mut floats);
             let place = &mut weights[depth * output + panel * width..];
             let count = width.min(output - panel * width);
             place[..count].copy_from_slice(&floats[..count]);
@@ -223,7 +214,7 @@ impl PackedLinear {
         weights
     }
 
-    /// What the packed weights take.
+    /// Memory of the packed weights, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.0.panels {
@@ -234,7 +225,7 @@ impl PackedLinear {
         }
     }
 
-    /// The layer but for its weights.
+    /// The layer without its weights.
     pub(super) fn layer(&self, activation: Activation) -> Layer<'_> {
         Layer {
             input: self.0.input,
@@ -250,8 +241,8 @@ impl PackedLinear {
     }
 }
 
-/// Rows that are wanted in a block that passes through several layers: what they make of it, up to 12 KiB a row, stays for the most
-/// part in a second-level cache of a mebibyte.
+/// Rows wanted in a block that passes through several layers. Its intermediate rows, up to 12 KiB each, mostly stay in a
+/// second-level cache of 1 MiB.
 const ROWS_OF_LAYERS: usize = 48;
 
 /// `activation(input * weights + bias)`.
@@ -280,7 +271,7 @@ pub fn linear(input: &[f32], weights: &PackedLinear, activation: Activation, out
     }
 }
 
-/// As [`linear`], of a block of rows that is not shared out: by this thread alone.
+/// As [`linear`], for a block of rows on this thread only.
 pub(super) fn linear_of_block(
     input: &[f32],
     weights: &PackedLinear,
@@ -301,8 +292,9 @@ pub(super) fn linear_of_block(
     }
 }
 
-/// Rows of a block, where several layers with such weights follow each other block by block; `None` where these are few
-/// rows, of which every layer is better shared out by its weights.
+/// Rows of a block, where several layers with such weights follow each other block by block.
+///
+/// `None` for a few rows: then each layer is better shared out by its weights.
 pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usize> {
     match weights.panels() {
         Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => {
@@ -313,8 +305,9 @@ pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usiz
     }
 }
 
-/// `columns^T * weights + bias`, for an input that lies transposed, `[PackedLinear::input][row]`: `output`
-/// holds the rows.
+/// `columns^T * weights + bias`, for a transposed input `[PackedLinear::input][row]`.
+///
+/// `output` holds the rows.
 ///
 /// # Panics
 ///
@@ -333,7 +326,7 @@ pub(super) fn linear_of_columns(columns: &[f32], weights: &PackedLinear, output:
     match weights.panels() {
         Panels::Float32(panels) => layer.multiply(input, rows, &**panels, output),
         Panels::Bfloat16(panels) => layer.multiply(input, rows, &**panels, output),
-        // These convert rows on the way into tiles of their own.
+        // These convert rows into their own tiles or groups.
         Panels::Tiles(_) | Panels::Int8(_) => {
             let input = transposed(columns, rows);
             linear(&input, weights, Activation::Identity, output);
@@ -346,7 +339,7 @@ fn rows_of(values: &[f32], width: usize) -> usize {
     values.len() / width.max(1)
 }
 
-/// The dot product of bfloat16, if it is to multiply these weights.
+/// The dot product of bfloat16, if it multiplies these weights.
 fn bf16_dot_product(weights: &TileWeights) -> Option<Bf16DotProduct> {
     match weights.form() {
         Some(Form::Single) if !detect::wanted() => Bf16DotProduct::fast(),

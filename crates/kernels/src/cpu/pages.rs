@@ -1,10 +1,8 @@
-//! Memory of packed weights, in large pages where the system has them.
+//! Memory of packed weights, in huge pages where the system has them.
 //!
-//! One text is bound by reading all weights once, and with pages of 4 KiB the processor spends a
-//! part of that time looking up where each of some ninety thousand lies. Linux gives pages of 2 MiB to
-//! who asks for them (`madvise`; on common servers it does not do so by itself), where such a page
-//! is used whole. What is left behind the last whole one stays in small pages, so nothing is held that
-//! is not used.
+//! One sequence is bound by reading all weights once. With pages of 4 KiB the processor spends a part of that time on
+//! looking up some ninety thousand pages. Linux gives pages of 2 MiB on request (`madvise`), where such a page is used
+//! whole. The rest after the last whole one stays in small pages, so no memory is wasted.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -12,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// A large page of x86-64, and of ARM with small pages of 4 KiB.
+/// A huge page of x86-64, and of ARM with small pages of 4 KiB.
 const LARGE_PAGE: usize = 2 * 1024 * 1024;
 
 /// A fixed number of elements, 0 at first.
@@ -25,7 +23,7 @@ pub(super) struct Pages<T> {
 #[derive(Debug)]
 enum Memory<T> {
     Heap(Vec<T>),
-    /// The elements begin `start` bytes into the mapping, where a large page may begin.
+    /// The elements begin `start` bytes into the mapping, where a huge page may begin.
     Mapped {
         mapping: MmapMut,
         start: usize,
@@ -48,8 +46,7 @@ impl<T: Pod> Pages<T> {
     }
 }
 
-/// Zeros with large pages, and where the first of these begins; `None` where that is of no use or not
-/// to be had.
+/// Zeroed memory with huge pages, and the offset of the first; `None` where there are none or they are of no use.
 #[cfg(target_os = "linux")]
 fn map(bytes: usize) -> Option<(MmapMut, usize)> {
     let large = bytes / LARGE_PAGE * LARGE_PAGE;
@@ -58,7 +55,7 @@ fn map(bytes: usize) -> Option<(MmapMut, usize)> {
     }
     let mapping = MmapMut::map_anon(bytes + LARGE_PAGE).ok()?;
     let start = mapping.as_ptr().align_offset(LARGE_PAGE);
-    // Without large pages all works too.
+    // Without huge pages it works, too.
     let _ = mapping.advise_range(memmap2::Advice::HugePage, start, large);
     Some((mapping, start))
 }

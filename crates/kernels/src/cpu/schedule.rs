@@ -1,4 +1,4 @@
-//! How a linear layer is shared out: by blocks of rows or, with a few rows, by panels of weights.
+//! How a linear layer is shared out over the threads: by blocks of rows or, for a few rows, by panels of weights (N-split).
 
 use std::ops::Range;
 
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 use super::activation::Activation;
 use super::threads::threads;
 
-/// With fewer rows than this for every thread, the panels are shared out instead.
+/// With fewer rows than this for every thread, the panels are shared out.
 const FEWEST_ROWS: usize = 24;
 
-/// A dense layer but for its weights.
+/// A linear layer without its weights.
 #[derive(Clone, Copy)]
 pub(super) struct Layer<'a> {
     pub(super) input: usize,
     pub(super) output: usize,
-    /// Columns of a panel.
+    /// `NR`, the columns of a panel.
     pub(super) width: usize,
     /// Padded to whole panels.
     pub(super) bias: &'a [f32],
@@ -28,21 +28,21 @@ impl Layer<'_> {
     }
 }
 
-/// Rows of a block, `most` at most. Every thread gets as many blocks, of like size, unless these had fewer rows than
-/// are shared out at all: a block of one row takes almost as long as one of a tile's height.
+/// Rows of a block, at most `most`. Every thread gets the same number of blocks, of similar size, unless blocks would have
+/// fewer than [`FEWEST_ROWS`]: one row takes almost as long as a whole micro-panel.
 pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {
     let blocks = rows.div_ceil(most).next_multiple_of(threads());
     rows.div_ceil(blocks).max(FEWEST_ROWS.min(most))
 }
 
-/// Whether the panels are shared out, and not the rows.
+/// Whether to share out the panels (N-split) instead of the rows.
 pub(super) fn few_rows(rows: usize) -> bool {
     rows < FEWEST_ROWS * threads()
 }
 
-/// Every thread computes some columns of all rows.
+/// N-split: every thread computes some columns of all rows.
 ///
-/// `compute` is given panels, the columns that they hold, and of every row the places of these columns.
+/// `compute` gets a range of panels, their columns, and these columns of every row.
 pub(super) fn by_panels(
     layer: Layer<'_>,
     output: &mut [f32],

@@ -1,21 +1,21 @@
-//! Memory that a thread keeps for its next call: pages that are new every time cost as much as filling them.
+//! Thread-local scratch memory: new pages for every call would cost as much as filling them.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
 
 use bytemuck::Pod;
 
-/// What a thread keeps between two calls.
+/// The scratch of a thread.
 pub(super) type Scratch<T> = LocalKey<Cell<Vec<T>>>;
 
-/// Does `work` with `count` elements, which hold anything. The thread keeps as many as it needed at most, so that is to
-/// have a bound.
+/// Does `work` with `count` elements of any value. The thread keeps the largest number that it needed, so `count` must be
+/// bounded.
 pub(super) fn with_scratch<T: Pod>(
     kept: &'static Scratch<T>,
     count: usize,
     work: impl FnOnce(&mut [T]),
 ) {
-    // Taken, not borrowed: while a thread of rayon waits inside `work`, it may come here again.
+    // Taken, not borrowed: while a thread of rayon waits inside `work`, it may call this again.
     let mut elements = kept.take();
     if elements.len() < count {
         elements = vec![T::zeroed(); count];

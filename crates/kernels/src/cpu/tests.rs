@@ -79,11 +79,11 @@ pub(super) fn skipped(test: &str, missing: &str) {
     writeln!(std::io::stderr(), "skipped: {test}: no {missing} here").unwrap();
 }
 
-/// What AMX loses of float32 factors, of the sum of absolute products, with GELU at its steepest place; see `amx/tests.rs`.
+/// The error of float32 on AMX, relative to the sum of absolute products, with GELU at its steepest; see `amx/tests.rs`.
 const SPLIT_ERROR: f64 = 1.13 * 2.1 / 65_536.0;
 
-/// Compares a linear layer with its definition. `lost` is what each element may be off by, and float32 layers on AMX may
-/// be off by [`SPLIT_ERROR`] as well.
+/// Compares a linear layer with its definition. Each element may differ by `lost`, and float32 on AMX by [`SPLIT_ERROR`],
+/// too.
 #[track_caller]
 fn assert_linear(
     actual: &[f32],
@@ -120,7 +120,7 @@ fn rounded(values: &[f32]) -> Vec<f32> {
     values.iter().map(rounded).collect()
 }
 
-/// The rows of a dense layer with weights of this precision, as they are multiplied.
+/// The rows of a linear layer with weights of this precision, as they are multiplied.
 fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
     if precision == Precision::Bfloat16 && has_bf16_dot_product() {
         rounded(rows)
@@ -129,7 +129,7 @@ fn as_multiplied(rows: &[f32], precision: Precision) -> Vec<f32> {
     }
 }
 
-/// What a product or a sum may lose: half of the smallest number; products of bfloat16 take what is below `2^-126` for 0.
+/// The error of a subnormal product: half of the smallest number; products of bfloat16 take numbers below `2^-126` for 0.
 fn smallest(precision: Precision) -> f64 {
     let flushes = precision == Precision::Bfloat16 && has_bf16_dot_product();
     f64::from(if flushes || uses_amx() {
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dense_layer_is_what_its_definition_says(
+    fn a_linear_layer_is_what_its_definition_says(
         rows in 0usize..80,
         depth in 1usize..200,
         outputs in 1usize..90,
@@ -230,7 +230,7 @@ proptest! {
     }
 
     #[test]
-    fn a_depth_in_parts_is_one_sum(
+    fn a_depth_in_k_blocks_is_one_sum(
         rows in prop::sample::select(vec![1usize, 7, 60, 130]),
         precision in prop::sample::select(vec![Precision::Float32, Precision::Bfloat16]),
         seed in any::<u64>(),
@@ -240,7 +240,7 @@ proptest! {
                 let (input, weight) = (numbers(rows * depth, seed, 1.0), numbers(depth * 33, seed ^ 1, 1.0));
                 let bias = numbers(33, seed ^ 2, 1.0);
                 let packed = PackedLinear::pack(&[(&weight, &bias)], precision);
-                // What bfloat16 left of them.
+                // The weights after rounding to bfloat16.
                 let weight = match precision {
                     Precision::Float32 => weight,
                     _ => packed.unpack().0,
@@ -294,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn normalisation_is_what_its_definition_says(
+    fn layer_norm_is_what_its_definition_says(
         rows in 0usize..70,
         width in 1usize..100,
         scale in prop::sample::select(vec![1.0f32, 1e4, 1e-10]),
@@ -438,7 +438,7 @@ fn bfloat16_weights_are_rounded_to_the_nearest() {
     ];
     let packed = PackedLinear::pack(&[(&weight, &[0.5; 7])], Precision::Bfloat16);
     let (rounded, bias) = packed.unpack();
-    // Halves go to the even neighbour; the largest number has no neighbour but infinity.
+    // Halves go to the even neighbour; above the largest number is only infinity.
     assert_eq!(
         rounded[..5],
         [1.0, 1.0, 1.0 + 4.0 / 256.0, -2.765_625, f32::INFINITY]
@@ -495,7 +495,7 @@ fn what_is_not_finite_stays_so() {
     for activation in [Activation::Identity, Activation::Gelu] {
         linear(&input, &packed, activation, &mut output);
         assert!(output[0].is_nan());
-        // A matrix unit makes not-a-number of it: see `amx`.
+        // AMX makes NaN of it: see `amx`.
         assert!(output[1] == f32::INFINITY || uses_amx() && output[1].is_nan());
         assert_eq!(output[2], 0.0);
     }

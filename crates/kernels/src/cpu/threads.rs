@@ -1,10 +1,8 @@
-//! Over how many threads a call shares its work out.
+//! The number of threads over which a call shares out its work.
 //!
-//! # Strategy
-//!
-//! Pieces of work go into rayon's pool, and whoever has nothing to do takes some. But how large they are depends on how
-//! many threads there are for a call: while every thread has a batch of its own, a batch is cut as if there was one, and
-//! when the others have run out of batches, the last is cut for all of them. A result does not depend on it.
+//! Work goes into rayon's pool in pieces, whose size depends on the threads that a call may use. While every thread has its
+//! own batch, a batch is cut for one thread; when other batches are done, the last ones are cut for all threads. Results do
+//! not depend on it.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,20 +12,20 @@ thread_local! {
     static BUDGET: RefCell<Option<ThreadBudget>> = const { RefCell::new(None) };
 }
 
-/// Computations side by side, whose calls into this crate share the threads among themselves.
+/// How many threads each of several concurrent computations may use in this crate.
 #[derive(Clone, Debug)]
 pub struct ThreadBudget(Arc<AtomicUsize>);
 
 impl ThreadBudget {
-    /// So many, of which each is to [run](Self::run).
+    /// For `count` computations, each of which is to [run](Self::run).
     #[must_use]
     pub fn new(count: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(count)))
     }
 
-    /// Runs one of them on this thread. When it has ended, the others have its threads.
+    /// Runs one computation on this thread. When it ends, the others share its threads.
     ///
-    /// Work of others, which this thread may be given while it waits for pieces, shares the threads in the same way.
+    /// While this thread waits for pieces, rayon may give it work of other computations. That uses the same budget.
     pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         struct Running<'a>(&'a ThreadBudget, Option<ThreadBudget>);
         impl Drop for Running<'_> {
@@ -41,7 +39,7 @@ impl ThreadBudget {
     }
 }
 
-/// How many threads a call of this one is shared out over.
+/// The number of threads that a call from this one may use.
 pub(super) fn threads() -> usize {
     let all = rayon::current_num_threads();
     BUDGET.with_borrow(|budget| match budget {

@@ -1,9 +1,9 @@
-//! Numbers at the edges of float32, masks, sequences without a token, and whole numbers of eight bits: the fast bodies
-//! against the default ones.
+//! Numbers at the edges of float32, masks, sequences without a token, and int8: the fast implementations against the
+//! reference ones.
 
 use super::*;
 
-/// Within a bound of its own for each element.
+/// Compares elements, each with its own bound.
 #[track_caller]
 fn assert_within<const D: usize>(
     fast: Tensor<Flex, D>,
@@ -31,7 +31,7 @@ fn sized<const D: usize>(shape: [usize; D], magnitude: f32) -> Tensor<Flex, D> {
     random(shape, 1.0) * magnitude
 }
 
-/// What a sum may lose where numbers are subnormal; products of bfloat16 take those for 0.
+/// The error of a sum of subnormal numbers; products of bfloat16 take those for 0.
 fn smallest(precision: Precision) -> f64 {
     let flushes = precision == Precision::Bfloat16 && crate::cpu::has_bf16_dot_product();
     f64::from(if flushes || crate::cpu::uses_amx() {
@@ -41,7 +41,7 @@ fn smallest(precision: Precision) -> f64 {
     })
 }
 
-/// What of the keys a query may not see.
+/// The keys that a query may not see.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mask {
     Nothing,
@@ -54,7 +54,7 @@ enum Mask {
 }
 
 impl Mask {
-    /// Over a bias `[1, heads, length, length]`. Every query sees the first key, but where all are masked.
+    /// Over a bias `[1, heads, length, length]`. Every query sees the first key, except where all are masked.
     fn over(self, bias: Tensor<Flex, 4>) -> Tensor<Flex, 4> {
         let shape = bias.dims();
         let length = shape[3];
@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn dense_layers_of_numbers_of_any_size(
+    fn linear_layers_of_numbers_of_any_size(
         rows in 1usize..60,
         input in 1usize..150,
         output in 1usize..70,
@@ -107,7 +107,7 @@ proptest! {
     /// Each number of a row is at most half a step from a whole one (the last before the end of the range a whole
     /// step), and a step is a 255th of the row's range, which includes 0.
     #[test]
-    fn dense_layers_of_eight_bits_are_within_the_steps_of_their_rows(
+    fn int8_linear_layers_are_within_the_steps_of_their_rows(
         rows in 1usize..60,
         input in 1usize..150,
         output in 1usize..70,
@@ -165,7 +165,7 @@ proptest! {
 
     /// Rows of any size come to the same where `epsilon` has that size too.
     #[test]
-    fn normalisation_of_numbers_of_any_size(
+    fn layer_norm_of_numbers_of_any_size(
         rows in 1usize..80,
         width in 8usize..150,
         magnitude in prop::sample::select(vec![1e-15_f32, 1e-5, 1e4, 1e15]),
@@ -260,7 +260,7 @@ fn a_query_that_infinity_hides_all_keys_from_has_no_number() {
 }
 
 #[test]
-fn texts_without_a_token_have_no_rows_and_take_none() {
+fn sequences_without_a_token_have_no_rows_and_take_none() {
     for lengths in [
         vec![3, 0],
         vec![0, 3],

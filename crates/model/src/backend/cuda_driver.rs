@@ -1,9 +1,8 @@
-//! Whether an NVIDIA driver and CUDA's compiler library are there. cudarc panics on a library that is
-//! not, so it is asked first.
+//! Checks for the NVIDIA driver and CUDA's compiler library: cudarc panics on a missing library.
 
 use super::{Device, DeviceError};
 
-/// Makes sure that the driver, the kernel compiler and the device of that number are there.
+/// Checks that the driver, the kernel compiler and the device with this number exist.
 #[allow(
     unsafe_code,
     reason = "cudarc offers these questions only as unsafe functions"
@@ -14,7 +13,7 @@ pub(super) fn find(number: usize) -> Result<(), DeviceError> {
     if !unsafe { cudarc::driver::sys::is_culib_present() } {
         return Err(DeviceError::NoCudaDriver);
     }
-    // SAFETY: as above.
+    // SAFETY: as for the driver's library.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
         return Err(DeviceError::NoCudaCompiler);
     }

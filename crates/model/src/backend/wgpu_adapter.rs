@@ -1,5 +1,4 @@
-//! Which graphics adapters there are. burn-wgpu panics on one that is not there, so it is asked for
-//! one that is.
+//! Lists the graphics adapters: burn-wgpu panics on a missing one.
 
 use std::sync::OnceLock;
 
@@ -8,15 +7,15 @@ use wgpu::{AdapterInfo, DeviceType};
 
 use super::{Device, DeviceError};
 
-/// An adapter and how burn-wgpu calls it.
+/// An adapter and its name in burn-wgpu.
 pub(super) struct Adapter {
     info: AdapterInfo,
     device: WgpuDevice,
 }
 
-/// The adapter of that number, in the order in which the system lists them, or the fastest.
+/// The adapter with this number in the order of the system, or the fastest.
 pub(super) fn find(number: Option<usize>) -> Result<&'static Adapter, DeviceError> {
-    // Asking the system takes a while, and its answer stays the same.
+    // Listing takes a while, and the list stays the same.
     static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
     let adapters = ADAPTERS.get_or_init(list);
     let available = match adapters.len() {

@@ -1,4 +1,4 @@
-//! A network's weights on their way into a file.
+//! Collects a network's weights for a file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(super) fn collect<B: Backend>(
     Ok(named)
 }
 
-/// The tensors of a file that belong to no parameter but to the published model: the pooler.
+/// The pooler's tensors of a file, which belong to the published model and to no parameter.
 pub(super) fn pooler(path: &Path, config: &MpNetConfig) -> Result<Vec<(String, TensorData)>> {
     let file = WeightsFile::open(path, config)?;
     file.unused

@@ -1,4 +1,4 @@
-//! A checkpoint's weights in another precision, on their way into a file.
+//! Converts a checkpoint's weights to another precision.
 
 use burn::tensor::{TensorData, bf16};
 use kernels::Precision;
@@ -9,8 +9,8 @@ use super::weights::{StoredTensor, WeightsFile};
 use super::write::Contents;
 use crate::error::Result;
 
-/// Reads all tensors and keeps them as `precision` says: in eight bits the weights of the dense
-/// layers alone, in sixteen all.
+/// Reads all tensors and converts them to `precision`: int8 only for the weights of the linear layers, half
+/// precision for all.
 pub(super) fn contents(file: &WeightsFile, precision: Precision) -> Result<Contents> {
     let mut tensors = Vec::new();
     for tensor in &file.tensors {
@@ -46,9 +46,8 @@ fn rounded(tensor: &StoredTensor, precision: Precision) -> Result<TensorData> {
     })
 }
 
-/// What `config.json` says of it, in the words of the compressed-tensors convention: symmetric weights
-/// with a scale for every output; inputs of a dense layer with a scale and a zero point for every
-/// token, found when they come.
+/// The entry of `config.json` by the compressed-tensors convention: symmetric weights with a scale per
+/// output; inputs of a linear layer with a scale and a zero point per token, computed at run time.
 fn quantization_config() -> Value {
     let numbers = |symmetric: bool, strategy: &str, dynamic: bool| json!({ "num_bits": 8, "type": "int", "symmetric": symmetric, "strategy": strategy, "dynamic": dynamic });
     json!({

@@ -1,4 +1,4 @@
-//! How much of a text the model reads.
+//! The maximum length of a text.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,9 @@ use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
 
-/// Where sentence-transformers keeps the maximum length, up to version 5.6.
+/// File of the maximum length up to sentence-transformers 5.6.
 pub(crate) const SENTENCE_FILE: &str = "sentence_bert_config.json";
-/// Where it stands from version 5.7 on.
+/// File of the maximum length from sentence-transformers 5.7.
 pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 #[derive(Deserialize)]
@@ -27,12 +27,12 @@ pub(crate) struct TokenizerConfig {
 
 pub(crate) struct Limits {
     pub(crate) max_seq_length: usize,
-    /// Where that stands; none where it follows from the network alone.
+    /// Its place in a file; `None` if it follows from the network.
     pub(super) stated: Option<StatedLimit>,
     pub(super) lowercase: bool,
 }
 
-/// A maximum length and the place where a file states it, to name it if it cannot be kept.
+/// A maximum length and its place in a file, for the error if it is impossible.
 #[derive(Clone, Debug)]
 pub(super) struct StatedLimit {
     pub(super) path: PathBuf,
@@ -74,8 +74,8 @@ pub(crate) fn limits(
         });
     };
     let path = folder.join(file);
-    // For "no limit" transformers writes Python's int(1e30), an integer of 31 digits that only a
-    // floating-point number holds here; others write 1e30.
+    // For "no limit" transformers writes Python's int(1e30), an integer of 31 digits, and others write 1e30.
+    // Both fit into a float.
     let length = length.as_f64().unwrap_or(0.0);
     if length < 1.0 {
         return Err(ModelError::Field {

@@ -1,4 +1,4 @@
-//! From the weights file into a network.
+//! Loads a weights file into a network.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::error::{ModelError, Result};
 use crate::layer::{EncoderLayer, PackedLayer};
 use crate::network::MpNet;
 
-/// Reads a network in float32; what is stored less exactly is widened.
+/// Reads a network in float32: half precision is upcast, int8 is dequantized.
 pub(super) fn load<B: Backend>(
     path: &Path,
     config: &MpNetConfig,
@@ -29,11 +29,10 @@ pub(super) fn load<B: Backend>(
     Ok(network)
 }
 
-/// Reads a network layer by layer and hands each to the backend to pack, where it does so: no more
-/// than one layer is in memory twice. Weights that are quantised in the file are packed as they are
-/// in [`Precision::Int8`].
+/// Reads a network layer by layer and packs each layer on a backend that packs, so that at most one layer is
+/// in memory twice. [`Precision::Int8`] packs quantized weights of the file unchanged.
 ///
-/// Without a precision, the file's is taken, or float32 where the device does not compute in that.
+/// Without a precision, that of the file applies, or float32 on a device without it.
 pub(super) fn load_packed<B: EncoderOps>(
     path: &Path,
     config: &MpNetConfig,
@@ -55,7 +54,7 @@ pub(super) fn load_packed<B: EncoderOps>(
             None => rest.push(tensor),
         }
     }
-    // Parameters are initialised when first used, so nothing random is drawn here.
+    // Parameters are initialised on first use, so no random value is drawn.
     let mut network = MpNet::new(config, device);
     let layers = network.take_layers();
     apply::<B, _>(&mut network, path, "", rest)?;
@@ -88,7 +87,7 @@ fn pack_layer<B: EncoderOps>(
         apply::<B, _>(&mut layer, path, prefix, tensors)?;
         return Ok(layer.pack(precision));
     }
-    // Without the detour over tensors.
+    // Packed directly, without tensors in between.
     let mut dense = HashMap::new();
     let mut others = Vec::new();
     for tensor in tensors {
@@ -152,7 +151,7 @@ fn collect<T>(
     tensors.iter().map(|tensor| read(tensor)).collect()
 }
 
-/// Puts tensors into a module whose path in the network is `prefix`.
+/// Loads tensors into a module whose path in the network is `prefix`.
 fn apply<B: Backend, M: ModuleSnapshot<B>>(
     module: &mut M,
     path: &Path,
@@ -187,7 +186,7 @@ fn apply<B: Backend, M: ModuleSnapshot<B>>(
 
 /// A tensor under the parameter's path that reads `f32`.
 ///
-/// burn-store passes on only text from inside a snapshot, so the error itself goes to `failure`.
+/// burn-store passes on only the text of an error in a snapshot, so the error itself goes to `failure`.
 fn snapshot(
     tensor: Rc<StoredTensor>,
     prefix: &str,

@@ -1,10 +1,10 @@
 //! The sentence-transformers folder, read and written.
 //!
-//! | file | what it gives |
+//! | file | content |
 //! | --- | --- |
-//! | `modules.json` | the stack: Transformer, Pooling, perhaps Normalize, and the folder of each |
+//! | `modules.json` | the stack: Transformer, Pooling, optionally Normalize, and the folder of each |
 //! | `config.json` | [`MpNetConfig`] |
-//! | `model.safetensors` or `pytorch_model.bin` | the weights, quantised ones too |
+//! | `model.safetensors` or `pytorch_model.bin` | the weights, also quantized |
 //! | `tokenizer.json` | the tokenizer |
 //! | `sentence_bert_config.json`, else `tokenizer_config.json` | the maximum length |
 //! | `1_Pooling/config.json` | [`PoolingMode`]s |
@@ -33,7 +33,7 @@ use crate::tokenizer::SentenceTokenizer;
 use limits::StatedLimit;
 use weights::WeightsFile;
 
-/// A model folder whose small files have been read; the weights are read by [`load`](Self::load).
+/// A model folder after reading its settings files; [`load`](Self::load) reads the weights.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -44,11 +44,11 @@ pub struct Checkpoint {
     pub transformer_folder: PathBuf,
     /// Size and constants of the network.
     pub config: MpNetConfig,
-    /// How token vectors become one vector; several are joined.
+    /// Pooling modes; the vectors of several modes are concatenated.
     pub pooling: Vec<PoolingMode>,
-    /// Whether vectors are scaled to length 1.
+    /// Whether vectors are scaled to L2 norm 1.
     pub normalize: bool,
-    /// The most tokens a text keeps, `<s>` and `</s>` included.
+    /// Maximum tokens of a text, `<s>` and `</s>` included.
     pub max_seq_length: usize,
     /// Whether texts are lower-cased before the tokenizer sees them.
     pub lowercase: bool,
@@ -56,7 +56,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads the small files of a model folder.
+    /// Reads the settings files of a model folder.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Checkpoint {
         self.pooling.len() * self.config.hidden_size
     }
 
-    /// Reads the weights onto a device, in float32: those that are stored in fewer bits are widened.
+    /// Reads the weights onto a device in float32: half precision is upcast, int8 is dequantized.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl Checkpoint {
         ))
     }
 
-    /// Reads the weights for computing alone, packed where the backend does so; also says in which
-    /// precision. Unless one is asked for that is the file's, where the device computes in that.
+    /// Reads the weights for inference, packed on a backend that packs, and returns their precision: the
+    /// requested one, or the file's if the device computes in it, or float32.
     pub(crate) fn load_packed<B: EncoderOps>(
         &self,
         device: &B::Device,
@@ -118,7 +118,7 @@ impl Checkpoint {
         Ok((model, precision))
     }
 
-    /// How exactly the weights file keeps the weights of the dense layers.
+    /// The precision of the linear layers' weights in the weights file.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Checkpoint {
         Ok(WeightsFile::open(&self.weights_file()?, &self.config)?.precision())
     }
 
-    /// The tokenizer, cutting texts at [`max_seq_length`](Self::max_seq_length).
+    /// The tokenizer, which truncates texts to [`max_seq_length`](Self::max_seq_length) tokens.
     ///
     /// # Errors
     ///
@@ -160,19 +160,18 @@ impl Checkpoint {
     /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the
     /// weights of `network`.
     ///
-    /// The folder appears whole or not at all, and older and newer sentence-transformers open it. A
-    /// model folder that is there already is replaced as a whole: whatever else was in it (a model
-    /// card, files of other tools) is lost.
+    /// The folder appears whole or not at all, and older and newer sentence-transformers open it. An existing
+    /// model folder is replaced as a whole: all other files in it, such as a model card, are lost.
     ///
     /// # Errors
     ///
     /// When a file cannot be read or written, when the device cannot give the weights back, or when
-    /// `folder` exists and is not a model folder. A model folder that could be neither replaced nor
-    /// put back is kept beside it, and the error names the place.
+    /// `folder` exists and is not a model folder. The error names the place of a model
+    /// folder that could be neither replaced nor restored.
     pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
         let contents = || {
             let mut tensors = collect::collect(network, &self.config)?;
-            // No vector depends on the pooler, but transformers warns where it is gone.
+            // No vector depends on the pooler, but transformers warns if it is missing.
             tensors.extend(collect::pooler(&self.weights_file()?, &self.config)?);
             Ok(write::Contents {
                 tensors,
@@ -184,20 +183,20 @@ impl Checkpoint {
 
     /// Writes a model folder as [`save`](Self::save) does, with the weights of this checkpoint in
     /// another precision: [`Precision::Float32`], [`Precision::Float16`] or [`Precision::Bfloat16`] (all tensors), or
-    /// [`Precision::Int8`] (the weights of the dense layers, each with a tensor `weight_scale` that
-    /// holds a scale for every output, as the compressed-tensors convention has it, and a
+    /// [`Precision::Int8`] (the weights of the linear layers, each with a tensor `weight_scale` that
+    /// holds a scale for every output, by the compressed-tensors convention, and a
     /// `quantization_config` in `config.json` that says so; all other tensors in float32).
     ///
     /// # Errors
     ///
     /// As [`save`](Self::save), and when the weights of this checkpoint cannot be read, or are too large
-    /// for float16 where that is asked for.
+    /// for a requested float16.
     pub fn export(&self, precision: Precision, folder: &Path) -> Result<()> {
         let file = WeightsFile::open(&self.weights_file()?, &self.config)?;
         write::write(self, || export::contents(&file, precision), folder)
     }
 
-    /// `model.safetensors`, or `pytorch_model.bin` where there is none.
+    /// `model.safetensors`, or else `pytorch_model.bin`.
     fn weights_file(&self) -> Result<PathBuf> {
         [weights::SAFETENSORS_FILE, weights::PYTORCH_FILE]
             .map(|name| self.transformer_folder.join(name))

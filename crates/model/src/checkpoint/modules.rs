@@ -1,4 +1,4 @@
-//! `modules.json` and the pooling configuration, in the words of old and new sentence-transformers.
+//! `modules.json` and the pooling configuration, of old and new sentence-transformers.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) const MODULES_FILE: &str = "modules.json";
 pub(super) const POOLING_FOLDER: &str = "1_Pooling";
 pub(crate) const POOLING_FILE: &str = "config.json";
 
-/// What `modules.json` says, with the folders made whole.
+/// The stack of `modules.json`, with complete folder paths.
 pub(crate) struct Stack {
     pub(crate) transformer_folder: PathBuf,
     pub(crate) pooling_folder: Option<PathBuf>,
@@ -98,7 +98,7 @@ fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> 
     })
 }
 
-/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag a
+/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag per
 /// mode.
 pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<PoolingMode>> {
     let path = folder.join(POOLING_FILE);
@@ -164,7 +164,7 @@ pub(crate) fn pooling_modes(
                     modes.push(mode);
                 }
             }
-            // As sentence-transformers: no flag at all means the mean.
+            // As in sentence-transformers: without a flag, the mean.
             Ok(if modes.is_empty() {
                 vec![PoolingMode::Mean]
             } else {

@@ -1,4 +1,4 @@
-//! Which tensor of the checkpoint is which parameter of [`MpNet`](crate::MpNet), and its shape.
+//! The tensors of a checkpoint, the parameter of [`MpNet`](crate::MpNet) of each, and its shape.
 
 use crate::config::MpNetConfig;
 
@@ -9,19 +9,19 @@ pub(super) const UNUSED: [&str; 3] = [
     "pooler.dense.weight",
 ];
 
-/// Behind the name of a quantised weight: its scales.
+/// Suffix of the scales of a quantized weight.
 pub(super) const SCALE_SUFFIX: &str = "_scale";
 
 /// One tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamedTensor {
-    /// Name in `model.safetensors`, as `transformers` gives it.
+    /// Name in `model.safetensors`, as in `transformers`.
     pub(super) checkpoint: String,
     /// Path of the burn parameter.
     pub(super) parameter: String,
-    /// Whether it is the weight of a dense layer, which may be quantised.
+    /// Whether it is the weight of a linear layer, which may be quantized.
     pub(super) dense_weight: bool,
-    /// Shape in the file. (PyTorch keeps a dense layer as `[output, input]`, burn as `[input,
+    /// Shape in the file. (PyTorch stores a linear layer as `[output, input]`, burn as `[input,
     /// output]`.)
     pub(super) shape: Vec<usize>,
 }
@@ -96,8 +96,8 @@ impl List {
     fn push(&mut self, checkpoint: &str, parameter: &str, part: &str, shape: &[usize]) {
         self.0.push(NamedTensor {
             checkpoint: format!("{checkpoint}.{part}"),
-            // Normalisations are `weight` and `bias` here too: burn-store's PyTorch adapters turn
-            // them into `gamma` and `beta`.
+            // LayerNorm parameters are `weight` and `bias` too: burn-store's PyTorch adapters rename them
+            // to `gamma` and `beta`.
             parameter: format!("{parameter}.{part}"),
             dense_weight: false,
             shape: shape.to_vec(),
@@ -138,7 +138,7 @@ mod tests {
             .iter()
             .map(|tensor| tensor.shape.iter().product::<usize>())
             .sum();
-        // All parameters of the published file, less the unused pooler's.
+        // All parameters of the published file without the unused pooler.
         assert_eq!(parameters, 109_486_464 - 590_592);
     }
 }

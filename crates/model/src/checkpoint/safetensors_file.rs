@@ -1,8 +1,8 @@
 //! A safetensors file, read one tensor at a time.
 //!
-//! burn-store maps such a file into memory. Its pages then count beside the tensors that were made
-//! from them, and a model takes twice its size while it is loaded; reading each tensor into a buffer
-//! of its own takes no more than the model and one tensor.
+//! burn-store maps such a file into memory, so that loading takes the memory of its pages and of the
+//! tensors: twice the size of the model. Reading each tensor into its own buffer takes the size of the model
+//! and one tensor.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,13 +18,13 @@ use safetensors::tensor::{Dtype, Metadata};
 
 use crate::boxed_error::BoxedError;
 
-/// What stands before the header: its length.
+/// Bytes of the header's length, which precedes the header.
 const LENGTH_BYTES: u64 = 8;
 
-/// The longest header that the format allows.
+/// Maximum length of the header by the format.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// The tensors of a file by name, their values still unread.
+/// The tensors of a file by name, with values not yet read.
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
     let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
@@ -44,7 +44,7 @@ pub(crate) fn snapshots<F: Read + Seek + 'static>(
     }
     let mut header = vec![0; header_bytes as usize];
     file.read_exact(&mut header)?;
-    // Reading it makes sure that the tensors lie one behind the other and fit their shapes.
+    // `Metadata` checks that the tensors are contiguous and fit their shapes.
     let header: Metadata = serde_json::from_slice(&header)?;
     let start = LENGTH_BYTES + header_bytes;
     let expected = start + header.data_len() as u64;
@@ -64,7 +64,7 @@ pub(crate) fn snapshots<F: Read + Seek + 'static>(
         let read = move || {
             let (position, length) = (start + first as u64, end - first);
             let data = if dtype == DType::F32 {
-                // Into floats at once: nothing is copied afterwards.
+                // Directly into floats: no further copy.
                 let mut values = vec![0.0f32; length / size_of::<f32>()];
                 read_at(&file, position, bytemuck::cast_slice_mut(&mut values))
                     .map(|()| TensorData::new(values, data_shape.clone()))

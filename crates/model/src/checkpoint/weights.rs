@@ -1,4 +1,4 @@
-//! The weights file: names, shapes and types checked when it is opened, values when they are read.
+//! The weights file. Opening it checks names, shapes and types; reading checks the values.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,11 +19,11 @@ use crate::guard::guarded;
 pub(super) const SAFETENSORS_FILE: &str = "model.safetensors";
 pub(super) const PYTORCH_FILE: &str = "pytorch_model.bin";
 
-/// A weights file that holds what the network needs, still unread.
+/// A weights file with all tensors of the network, not yet read.
 pub(super) struct WeightsFile {
     /// In the order of the forward pass.
     pub(super) tensors: Vec<Rc<StoredTensor>>,
-    /// Those of the published model that no vector depends on.
+    /// Tensors of the published model that no vector depends on.
     pub(super) unused: Vec<Rc<StoredTensor>>,
 }
 
@@ -77,8 +77,8 @@ impl WeightsFile {
         })
     }
 
-    /// How exactly the weights of the dense layers are kept: [`Precision::Int8`] where one of them is
-    /// quantised, [`Precision::Float16`] or [`Precision::Bfloat16`] where all are so.
+    /// The precision of the linear layers' weights: [`Precision::Int8`] if one of them is quantized,
+    /// [`Precision::Float16`] or [`Precision::Bfloat16`] if all have that type.
     pub(super) fn precision(&self) -> Precision {
         let mut dense = self
             .tensors
@@ -104,12 +104,12 @@ pub(super) struct StoredTensor {
     path: PathBuf,
     pub(super) named: NamedTensor,
     snapshot: TensorSnapshot,
-    /// Of a quantised weight.
+    /// Of a quantized weight.
     scales: Option<TensorSnapshot>,
 }
 
 impl StoredTensor {
-    /// The values in float32, a quantised weight's too, all of them finite.
+    /// The finite values in float32, upcast or dequantized.
     pub(super) fn floats(&self) -> Result<TensorData> {
         match self.int8()? {
             Some(matrix) => Ok(TensorData::new(
@@ -143,7 +143,7 @@ impl StoredTensor {
         }
     }
 
-    /// A quantised weight as it is stored; `None` where the tensor is none.
+    /// A quantized weight as stored; `None` for other tensors.
     fn int8(&self) -> Result<Option<Int8Matrix>> {
         let Some(scales) = &self.scales else {
             return Ok(None);
@@ -164,7 +164,7 @@ impl StoredTensor {
         Ok(Some(matrix))
     }
 
-    /// The weight of a dense layer in eight bits: as it is stored, or rounded now.
+    /// The weight of a linear layer in int8: as stored, or quantized now.
     pub(super) fn quantized(&self) -> Result<Int8Matrix> {
         if let Some(matrix) = self.int8()? {
             return Ok(matrix);
@@ -201,10 +201,10 @@ impl StoredTensor {
     }
 }
 
-/// Where the first value is that is infinite or not a number.
+/// Position of the first infinity or NaN.
 fn first_not_finite(values: &[f32]) -> Option<usize> {
-    /// Values that are looked at together, by vector instructions: a search that may stop anywhere has
-    /// none, and took a tenth of the time of loading.
+    /// Values per block, which SIMD instructions check together. A search that may stop anywhere is not
+    /// vectorized and took a tenth of the loading time.
     const TOGETHER: usize = 4096;
     let suspicious = |values: &[f32]| {
         let sum = |any, value: &f32| any | !value.is_finite();
@@ -218,7 +218,7 @@ fn first_not_finite(values: &[f32]) -> Option<usize> {
     Some(start + within)
 }
 
-/// The tensors of a file by name, their values still unread.
+/// The tensors of a file by name, with values not yet read.
 fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
     let damaged = |source: BoxedError| ModelError::Weights {
         path: path.to_owned(),
@@ -234,7 +234,7 @@ fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
     Ok(reader.into_tensors().into_iter().collect())
 }
 
-/// The scales of a quantised weight: one an output, `[outputs]` or `[outputs, 1]`.
+/// The scales of a quantized weight, one per output: `[outputs]` or `[outputs, 1]`.
 fn take_scales(
     path: &Path,
     weight: &NamedTensor,

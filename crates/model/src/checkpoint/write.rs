@@ -20,24 +20,24 @@ use crate::file::{read_optional_json, write_json};
 use crate::pooling::PoolingMode;
 use crate::tokenizer::TOKENIZER_FILE;
 
-/// Files beside the network's that are carried over as they are, where the checkpoint has them.
+/// Optional files of the encoder's folder that are copied unchanged.
 const CARRIED: [&str; 3] = [TOKENIZER_FILE, "special_tokens_map.json", "vocab.txt"];
 
-/// Carried over too, from the top of the model folder: prompts and the similarity to compare with.
+/// Copied from the top of the model folder: prompts and the similarity function.
 const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
 
 const NORMALIZE_FOLDER: &str = "2_Normalize";
 
-/// The weights of a folder that is written.
+/// The weights to write.
 pub(super) struct Contents {
-    /// By name, of float32, bfloat16 or eight bits.
+    /// By name, in float32, half precision or int8.
     pub(super) tensors: Vec<(String, TensorData)>,
-    /// What `config.json` says of tensors that are quantised.
+    /// The entry of `config.json` about quantized tensors.
     pub(super) quantization: Option<Value>,
 }
 
-/// Writes beside the target and renames, so that the folder is never half there. `contents` is called
-/// when there is room for them.
+/// Writes to a temporary folder and renames it, so that the folder is never incomplete. `contents` is called
+/// after the temporary folder was created.
 pub(super) fn write(
     checkpoint: &Checkpoint,
     contents: impl FnOnce() -> Result<Contents>,
@@ -69,13 +69,13 @@ pub(super) fn write(
     } else {
         std::fs::rename(new.path(), folder).map_err(|source| ModelError::io(folder, source))?;
     }
-    // Renamed away: there is nothing left to remove.
+    // Renamed: no temporary folder is left to remove.
     let _ = new.keep();
     Ok(())
 }
 
-/// A folder cannot be renamed over a full one: steps the old one aside, and back if the new one does
-/// not come.
+/// A folder cannot be renamed over one with content: moves the old one away, and back if the new one
+/// cannot take its place.
 fn replace(
     folder: &Path,
     parent: &Path,
@@ -95,7 +95,7 @@ fn replace(
     if rename(&old, folder).is_ok() {
         return Err(failed(source));
     }
-    // The only copy: it must not go away with the temporary folder.
+    // The only copy: it must outlive the temporary folder.
     let kept = aside.keep().join("model");
     Err(ModelError::NotPutBack {
         path: folder.to_owned(),
@@ -116,7 +116,7 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
                 .map_err(|source| ModelError::io(&from, source))?;
         }
     }
-    // Newer versions read the maximum length here.
+    // Newer versions read the maximum length from this file.
     let mut tokenizer: Map<String, Value> =
         read_optional_json(&checkpoint.transformer_folder.join(TOKENIZER_CONFIG_FILE))?
             .unwrap_or_default();
@@ -125,7 +125,7 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
         checkpoint.max_seq_length.into(),
     );
     write_json(&folder.join(TOKENIZER_CONFIG_FILE), &tokenizer)?;
-    // Older versions read it here.
+    // Older versions read it from this file.
     let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });
     write_json(&folder.join(SENTENCE_FILE), &sentence)?;
 
@@ -173,7 +173,7 @@ struct Config<'a> {
     quantization_config: Option<Value>,
 }
 
-/// The type names that every version of sentence-transformers knows.
+/// The type names that every version of sentence-transformers accepts.
 fn modules(normalize: bool) -> Value {
     let module = |index: usize, path: &str, class: &str| json!({ "idx": index, "name": index.to_string(), "path": path, "type": format!("sentence_transformers.models.{class}") });
     let mut modules = vec![
@@ -217,8 +217,8 @@ fn pooling(checkpoint: &Checkpoint) -> Value {
     Value::Object(config)
 }
 
-/// Temporary folders are private; a model folder is as open as the user's other folders (the system
-/// takes the umask off).
+/// Temporary folders are private; a model folder has the permissions of the user's other folders (by the
+/// umask).
 #[cfg(unix)]
 fn as_open_as_others<'a, 'b>(
     builder: &'a mut tempfile::Builder<'b, 'b>,
@@ -234,7 +234,7 @@ fn as_open_as_others<'a, 'b>(
     builder
 }
 
-/// A tensor on its way into a file.
+/// A tensor as safetensors writes it.
 struct Stored(TensorData);
 
 impl View for Stored {
@@ -266,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with an old model in it and a new one beside it.
+    /// An old model in its folder, and a new one in another.
     fn old_and_new() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
         let parent = tempfile::tempdir().unwrap();
         let [folder, new] = ["model", "new"].map(|name| parent.path().join(name));
@@ -304,7 +304,7 @@ mod tests {
         .unwrap_err();
         assert!(matches!(error, ModelError::Io { .. }), "{error}");
         assert_eq!(content(&folder), "old");
-        // The two models, and nothing aside.
+        // Only the two models are left.
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 2);
     }
 

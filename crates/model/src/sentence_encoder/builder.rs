@@ -1,4 +1,4 @@
-//! Settings, and from them an encoder.
+//! The builder of an encoder.
 
 use kernels::{EncoderOps, Precision};
 
@@ -11,8 +11,8 @@ use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, ModelFolder, Origin};
 use crate::sentence_model::SentenceModel;
 
-/// Settings of a [`SentenceEncoder`] before it is loaded. What is not set is as the model's files
-/// say.
+/// Settings of a [`SentenceEncoder`] before it is loaded. Settings that are not made come from the model's
+/// files.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct SentenceEncoderBuilder {
@@ -27,56 +27,54 @@ pub struct SentenceEncoderBuilder {
 }
 
 impl SentenceEncoderBuilder {
-    /// Where the network runs; [`Device::Auto`] unless set.
+    /// The device of the network; [`Device::Auto`] unless set.
     pub fn device(mut self, device: Device) -> Self {
         self.device = device;
         self
     }
 
-    /// How many bits of the dense layers' weights are used; on a GPU, of all tables and activations
-    /// too. Unless set, as many as the model's file holds, or all 32 on a device that does not compute
-    /// in these. A file of fewer bits can be used with [`Precision::Float32`] everywhere; what was
-    /// rounded off does not come back.
+    /// The precision of the linear layers' weights; on a GPU also of tables and activations. Unless set, that
+    /// of the model's file, or float32 on a device without it. Every device can load a reduced-precision file
+    /// with [`Precision::Float32`], which does not restore the lost precision.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
     }
 
-    /// How a model's name becomes a folder: revision, offline, download progress.
+    /// How the model is found: revision, offline mode, download progress.
     pub fn hub(mut self, options: HubOptions) -> Self {
         self.hub = options;
         self
     }
 
-    /// The most tokens of a batch, padding included; at least one text goes into every batch.
+    /// Maximum tokens of a batch, padding included; every batch has at least one text.
     ///
-    /// Unless set, 1,024 on a processor (the activations of a layer then stay in its cache: `infer
-    /// bench --batch-tokens` finds 4,096 a third slower) and 32,768 on a GPU.
+    /// Unless set, 1,024 on a CPU, so that the activations of a layer stay in its cache, and 32,768 on a
+    /// GPU.
     pub fn batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_tokens = Some(tokens);
         self
     }
 
-    /// The most texts of a batch; without a limit unless set.
+    /// Maximum texts of a batch; unlimited unless set.
     pub fn batch_size(mut self, texts: usize) -> Self {
         self.batch_texts = Some(texts);
         self
     }
 
-    /// The most tokens a text keeps, `<s>` and `</s>` included.
+    /// Maximum tokens of a text, `<s>` and `</s>` included.
     pub fn max_length(mut self, tokens: usize) -> Self {
         self.max_length = Some(tokens);
         self
     }
 
-    /// Whether vectors are scaled to length 1.
+    /// Whether vectors are scaled to L2 norm 1.
     pub fn normalize(mut self, normalize: bool) -> Self {
         self.normalize = Some(normalize);
         self
     }
 
-    /// Keeps only the first dimensions of each vector; a vector that is scaled to length 1 is
-    /// scaled after the cut.
+    /// Keeps only the first dimensions of each vector; normalisation follows this truncation.
     pub fn dimensions(mut self, dimensions: usize) -> Self {
         self.dimensions = Some(dimensions);
         self
@@ -89,7 +87,7 @@ impl SentenceEncoderBuilder {
     /// When the device cannot be used, the model cannot be found or fetched, a file of it is
     /// damaged, or a setting is impossible for it.
     pub fn load(self, name_or_folder: &str) -> Result<SentenceEncoder> {
-        // The device first: no need to fetch a model for one that is not there.
+        // The device first: without it, no model needs to be fetched.
         let device = self.device.select()?;
         let found = hub::resolve(name_or_folder, &self.hub)?;
         let checkpoint = Checkpoint::open(&found.path)?;
@@ -104,9 +102,8 @@ impl SentenceEncoderBuilder {
         self.build(checkpoint, device, found, load)
     }
 
-    /// An encoder around a model that is in memory already, such as one that is being trained:
-    /// `checkpoint` tells its settings and tokenizer; it lies on the backend of
-    /// [`device`](Self::device).
+    /// An encoder of a model that is already in memory, for example one in training. `checkpoint` provides
+    /// settings and tokenizer; `model` must be on the backend of [`device`](Self::device).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Texts in, vectors out.
+//! The encoder: texts in, vectors out.
 
 mod builder;
 mod on_backend;
@@ -12,9 +12,9 @@ use crate::backend::Device;
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
 use crate::bucket::padded_length;
 use crate::checkpoint::Checkpoint;
+use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::hub::Origin;
-use crate::lanes;
 use crate::sentence_embeddings::{Embeddings, normalize};
 use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
@@ -62,8 +62,7 @@ impl SentenceEncoder {
         Self::builder().device(device).load(name_or_folder)
     }
 
-    /// The vectors of `texts`, in their order. No texts give no vectors; an empty text is a text
-    /// like any other.
+    /// The vectors of `texts`, in their order; an empty text has a vector too.
     ///
     /// # Errors
     ///
@@ -72,7 +71,7 @@ impl SentenceEncoder {
         self.encode_with_progress(texts, |_| ControlFlow::Continue(()))
     }
 
-    /// [`encode`](Self::encode), with a callback after every batch that may break off.
+    /// [`encode`](Self::encode) with a callback after every batch, which may stop the work.
     ///
     /// # Errors
     ///
@@ -88,9 +87,9 @@ impl SentenceEncoder {
         let width = self.dimensions;
         let mut values = vec![0.0; texts.len() * width];
         let mut done = 0;
-        lanes::for_each(
+        concurrency::for_each(
             &plan_batches(&places, self.limit),
-            self.lanes(),
+            self.concurrent_batches(),
             |batch| self.encode_batch(&tokens, batch),
             |batch, rows| {
                 for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(batch) {
@@ -117,8 +116,8 @@ impl SentenceEncoder {
         })
     }
 
-    /// How many batches run side by side: a GPU is kept busy by one.
-    fn lanes(&self) -> usize {
+    /// Number of concurrent batches: one keeps a GPU busy.
+    fn concurrent_batches(&self) -> usize {
         if self.device.is_gpu() {
             1
         } else {
@@ -126,7 +125,7 @@ impl SentenceEncoder {
         }
     }
 
-    /// How many places a batch has for a text when its longest has `length` tokens.
+    /// Padded length of a batch whose longest text has `length` tokens.
     fn places(&self, length: usize) -> usize {
         if self.device.is_gpu() {
             padded_length(length, self.tokenizer.max_length())
@@ -167,42 +166,42 @@ impl SentenceEncoder {
         &self.tokenizer
     }
 
-    /// What the model's small files say.
+    /// The model's settings files.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// The device that was chosen; never [`Device::Auto`].
+    /// The selected device; never [`Device::Auto`].
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// The precision that was chosen, or the one of the model's file.
+    /// The selected precision, or that of the model's file.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// The folder that the model was read from.
+    /// The folder of the model.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// How the model's name became that folder.
+    /// The origin of that folder.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 }
 
-/// How far an [`encode`](SentenceEncoder::encode_with_progress) has come.
+/// Progress of an [`encode`](SentenceEncoder::encode_with_progress).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Texts that have their vector.
+    /// Encoded texts.
     pub done: usize,
     /// All texts.
     pub total: usize,

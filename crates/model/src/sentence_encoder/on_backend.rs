@@ -1,4 +1,4 @@
-//! The network behind an encoder, which does not name its backend.
+//! The network of an encoder, with its backend type erased.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +13,13 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::sentence_model::SentenceModel;
 
-/// A model whose backend has been forgotten.
+/// A model with its backend type erased.
 pub(super) trait PooledVectors: Send + Sync {
     /// Vectors before normalisation, row-major `[texts, width]`.
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
 }
 
-/// A network and the precision that it computes in.
+/// A network and the precision of its computation.
 pub(super) struct Loaded {
     pub(super) network: Box<dyn PooledVectors>,
     pub(super) precision: Precision,
@@ -42,7 +42,7 @@ impl BackendTask for Load<'_> {
     }
 }
 
-/// Refuses a precision that the device does not compute in.
+/// Refuses a precision that the device lacks.
 pub(super) fn known<B: EncoderOps>(
     asked: Option<Precision>,
     name: &str,
@@ -59,7 +59,7 @@ pub(super) fn known<B: EncoderOps>(
     }
 }
 
-/// Forgets the backend.
+/// Erases the backend type.
 pub(super) fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
     precision: Precision,
@@ -85,7 +85,7 @@ struct OnBackend<B: Backend> {
 
 impl<B: EncoderOps> PooledVectors for OnBackend<B> {
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>> {
-        // Where a text takes the corner that it needs, there are fewer lengths to keep biases for.
+        // A text of a varlen batch reads the corner of a longer bias, so fewer lengths are cached.
         let length = if B::VARLEN {
             batch.length().next_multiple_of(BIAS_STEP)
         } else {
@@ -104,16 +104,16 @@ impl<B: EncoderOps> PooledVectors for OnBackend<B> {
             .into_vec()
             .map_err(|error| failed(format!("{error:?}").into()))?;
         if self.precision == Precision::Float16 && rows.iter().any(|value| !value.is_finite()) {
-            let beyond = "its numbers are beyond 65504, where f16 ends; choose bf16 or f32";
-            return Err(failed(beyond.into()));
+            let overflow = "values exceed 65504, the maximum of f16; choose bf16 or f32";
+            return Err(failed(overflow.into()));
         }
         Ok(rows)
     }
 }
 
 impl<B: EncoderOps> OnBackend<B> {
-    /// Computed without the lock: while the backend waits for its own threads, this one may be given another lane's
-    /// work, which asks for a bias too.
+    /// Computed without the lock: while the backend waits for its threads, rayon may give this thread another
+    /// batch, which needs a bias too.
     fn bias(&self, length: usize) -> Tensor<B, 4> {
         let biases = || self.biases.lock().unwrap_or_else(PoisonError::into_inner);
         let known = biases().by_length.get(&length).cloned();
@@ -125,7 +125,7 @@ impl<B: EncoderOps> OnBackend<B> {
     }
 }
 
-/// Texts that stand end to end take the bias of the next multiple of this length.
+/// Varlen batches take the bias of the next multiple of this length.
 const BIAS_STEP: usize = 32;
 
 /// Position biases by length: computed once for every length that occurs.
@@ -154,7 +154,7 @@ impl<B: Backend> BiasCache<B> {
             self.by_length.clear();
             self.values = 0;
         }
-        // Two lanes may have computed the same one.
+        // Two concurrent batches may have computed the same bias.
         if self.by_length.insert(length, bias).is_none() {
             self.values += values;
         }

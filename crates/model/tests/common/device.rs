@@ -9,7 +9,8 @@
     reason = "some of the tests that include this file name the device and run no body"
 )]
 
-use model::{Device, DeviceError};
+use model::Device;
+use model::backend::DeviceError;
 
 /// Names the device under test.
 const VARIABLE: &str = "MPNET_BURN_TEST_DEVICE";
@@ -36,7 +37,7 @@ macro_rules! on_test_device {
     };
     // For a body that is generic over a backend with gradients: `<B: TrainingBackend>`.
     ($body:ident with gradients) => {{
-        fn autodiff<B: model::EncoderOps>(device: &B::Device) {
+        fn autodiff<B: model::backend::EncoderOps>(device: &B::Device) {
             $body::<burn::backend::Autodiff<B>>(device);
         }
         on_test_device!(autodiff)
@@ -44,10 +45,10 @@ macro_rules! on_test_device {
     ($body:ident($($argument:ident: $type:ty),*) -> $output:ty) => {{
         struct Task<A>(A);
 
-        impl model::BackendTask for Task<($($type,)*)> {
+        impl model::backend::BackendTask for Task<($($type,)*)> {
             type Output = $output;
 
-            fn run<B: model::EncoderOps>(self, device: B::Device) -> Self::Output {
+            fn run<B: model::backend::EncoderOps>(self, device: B::Device) -> Self::Output {
                 let ($($argument,)*) = self.0;
                 $body::<B>(&device, $($argument),*)
             }

@@ -19,7 +19,7 @@ pub(crate) const TOLERANCE: f32 = 1e-5;
 
 /// Whether dense layers under test are packed for a matrix unit: weights keep 17 significant bits then.
 pub(crate) fn packs_for_matrix_unit() -> bool {
-    on_cpu() && model::uses_amx()
+    on_cpu() && model::backend::uses_amx()
 }
 
 /// A file or folder beside the tests.

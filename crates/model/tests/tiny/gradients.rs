@@ -8,7 +8,9 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
-use model::{Checkpoint, EncoderOps, SentenceModel, TokenBatch};
+use model::Checkpoint;
+use model::backend::EncoderOps;
+use model::parts::{SentenceModel, TokenBatch};
 
 /// Relative to the largest gradient of the tensor: backward sums run in another order than
 /// PyTorch's.

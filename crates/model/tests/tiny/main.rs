@@ -14,4 +14,5 @@ mod test_device;
 mod checkpoint;
 mod gradients;
 mod precision;
+mod tf32;
 mod vectors;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use model::{Checkpoint, Device, EncoderOps, ModelError, Precision, SentenceEncoder};
+use model::backend::EncoderOps;
+use model::{Checkpoint, Device, ModelError, Precision, SentenceEncoder};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
@@ -182,7 +183,7 @@ fn a_bf16_folder_is_half_as_large_and_close() {
     let least = if on_gpu { 0.996_8 } else { 0.999 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
     // Products of bfloat16 round activations too.
-    let rounds_activations = on_gpu || on_cpu() && model::has_bf16_dot_product();
+    let rounds_activations = on_gpu || on_cpu() && model::backend::has_bf16_dot_product();
     if !rounds_activations || precision == Precision::Float32 {
         // Widening bfloat16 is exact, and activations are float32 here.
         let (_, widened) = vectors(&folder, Some(Precision::Float32));
@@ -212,7 +213,7 @@ fn assert_refused(precision: Precision, possible: &str, elsewhere: &str) {
     );
 }
 
-const OF_FLOAT16: &str = "the device cuda, and wgpu where the adapter has shaders of 16 bits";
+const OF_FLOAT16: &str = "the device cuda, and wgpu if the adapter supports f16 shaders";
 const OF_BFLOAT16: &str = "the devices cpu and cuda";
 const OF_INT8: &str = "the device cpu";
 
@@ -225,9 +226,9 @@ fn a_precision_that_a_processor_does_not_know_is_refused() {
         }
         assert_refused(Precision::Float16, "f32, bf16 or int8", OF_FLOAT16);
     } else if test_device() == Device::NdArray {
-        assert_refused(Precision::Int8, "f32 alone", OF_INT8);
-        assert_refused(Precision::Bfloat16, "f32 alone", OF_BFLOAT16);
-        assert_refused(Precision::Float16, "f32 alone", OF_FLOAT16);
+        assert_refused(Precision::Int8, "f32 only", OF_INT8);
+        assert_refused(Precision::Bfloat16, "f32 only", OF_BFLOAT16);
+        assert_refused(Precision::Float16, "f32 only", OF_FLOAT16);
     }
 }
 
@@ -238,7 +239,7 @@ fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_oth
     }
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
     let possible = match [DType::F16, DType::BF16].map(supports) {
-        [false, false] => "f32 alone",
+        [false, false] => "f32 only",
         [true, false] => "f32 or f16",
         [false, true] => "f32 or bf16",
         [true, true] => "f32, f16 or bf16",

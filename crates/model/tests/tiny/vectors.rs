@@ -7,7 +7,9 @@ use crate::common::{
 };
 use crate::test_device::{on_test_device, test_device};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use model::{Checkpoint, EncoderOps, SentenceEncoder, TokenBatch};
+use model::backend::EncoderOps;
+use model::parts::TokenBatch;
+use model::{Checkpoint, SentenceEncoder};
 
 /// The order of sums may change with the padding. The device `cpu` pads nothing: a vector is the same to the last bit
 /// in any batch.

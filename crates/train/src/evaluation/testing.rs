@@ -38,7 +38,11 @@ pub(super) fn numbers(value: &Value) -> Vec<f64> {
 pub(super) fn assert_reference(scores: &Scores, reference: &Value) {
     let reference: HashMap<String, f64> = serde_json::from_value(reference.clone()).unwrap();
     assert!(!reference.is_empty());
-    let tolerance = if model::uses_amx() { 2e-5 } else { 1e-6 };
+    let tolerance = if model::backend::uses_amx() {
+        2e-5
+    } else {
+        1e-6
+    };
     for (metric, expected) in reference {
         let Some(value) = scores.get(&metric) else {
             panic!("{metric} was not measured: {scores:?}");

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use model::EncoderOps;
-use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder, SentenceModel};
+use model::backend::EncoderOps;
+use model::parts::SentenceModel;
+use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder};
 
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
 use super::output::MODEL_CARD;

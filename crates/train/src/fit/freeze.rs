@@ -41,7 +41,8 @@ impl<B: Backend> ModuleMapper<B> for BelowLayers {
 mod tests {
     use burn::backend::Autodiff;
     use burn::module::ModuleVisitor;
-    use model::{Checkpoint, EncoderOps};
+    use model::Checkpoint;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -9,8 +9,10 @@ use burn::train::logger::InMemoryMetricLogger;
 use burn::train::metric::LearningRateMetric;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use model::backend::{BackendTask, EncoderOps};
 use model::guard::guarded;
-use model::{BackendTask, Checkpoint, Device, EncoderOps, SentenceEncoder, SentenceModel};
+use model::parts::SentenceModel;
+use model::{Checkpoint, Device, SentenceEncoder};
 use program::Console;
 
 use super::finish::{Finish, check_best_model, save_model};

@@ -52,7 +52,7 @@ pub fn has_collapsed(mean_pairwise_cosine: f32) -> bool {
 mod tests {
     use burn::backend::Autodiff;
     use burn::tensor::TensorData;
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

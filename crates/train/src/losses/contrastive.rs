@@ -32,7 +32,7 @@ pub fn contrastive<B: Backend>(
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -48,7 +48,7 @@ fn log_one_plus_sum_exp<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

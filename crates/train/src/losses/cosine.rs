@@ -5,7 +5,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 
 /// Epsilon of `torch.nn.functional.normalize`, which sentence-transformers' `cos_sim` and
 /// `pairwise_cos_sim` use.

@@ -30,7 +30,7 @@ pub(super) fn cosine_distances<B: Backend>(
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -27,7 +27,7 @@ pub fn cosine_similarity<B: Backend>(
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

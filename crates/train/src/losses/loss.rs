@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Tensor;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 use serde::{Deserialize, Serialize};
 
 use super::contrastive::contrastive;

@@ -21,7 +21,7 @@ pub fn mean_squared_error<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -14,7 +14,7 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
-use model::EncoderOps;
+use model::backend::EncoderOps;
 
 use super::cosine::cosine_matrix;
 

@@ -9,7 +9,7 @@
 //! `MultipleNegativesRankingLoss` with two `directions` and `partition_mode="per_direction"`.
 
 use burn::tensor::Tensor;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 
 use super::cosine::cosine_matrix;
 use super::multiple_negatives_ranking::diagonal_cross_entropy;

@@ -1,7 +1,7 @@
 //! The objective of a run.
 
 use burn::tensor::Tensor;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 use serde::{Deserialize, Serialize};
 
 use super::cosine::normalize;

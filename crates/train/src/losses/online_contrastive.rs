@@ -80,7 +80,7 @@ fn mean_of<B: Backend>(values: &Tensor<B, 1>, mask: &Tensor<B, 1, Bool>) -> Tens
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
     use proptest::prelude::*;
 
     use super::*;

@@ -62,7 +62,7 @@ fn euclidean_distances<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> T
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

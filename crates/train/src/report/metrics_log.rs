@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_begins_anew() {
+    fn a_missing_file_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let mut log = MetricsLog::resume(&path, 7).unwrap();

@@ -1,6 +1,7 @@
 //! Settings that depend on more than one option.
 
-use model::{Device, LowRankConfig};
+use model::Device;
+use model::parts::LowRankConfig;
 
 use super::Trained;
 use crate::error::TrainError;

@@ -1,7 +1,7 @@
 //! Micro-batches of a batch, and the activations to keep of them.
 
-use model::TokenBatch;
-use model::batch::{BatchLimit, plan_batches};
+use model::parts::TokenBatch;
+use model::parts::{BatchLimit, plan_batches};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::TrainingBatch;

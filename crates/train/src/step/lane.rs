@@ -4,8 +4,8 @@ use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 
 use burn::tensor::{Int, Tensor, TensorData};
-use model::{EncoderOps, TrainingBackend};
-use model::{SentenceModel, with_dropout_seed};
+use model::backend::{EncoderOps, TrainingBackend};
+use model::parts::{SentenceModel, with_dropout_seed};
 
 use super::chunks::{Activations, MicroBatch};
 use super::layer_by_layer::{self, LayerInputs, vector_jacobian_product};

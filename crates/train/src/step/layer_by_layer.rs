@@ -7,8 +7,10 @@
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use model::attention::AttentionContext;
-use model::{EncoderOps, MpNet, SentenceModel, TokenBatch, TrainingBackend};
+use model::MpNet;
+use model::backend::{EncoderOps, TrainingBackend};
+use model::parts::AttentionContext;
+use model::parts::{SentenceModel, TokenBatch};
 
 use super::lane::{DropoutRng, is_trainable};
 use crate::random::derive_seed;

@@ -9,9 +9,10 @@ use burn::prelude::DeviceOps;
 use burn::tensor::backend::{Backend, DeviceId};
 use burn::tensor::{Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use model::batch::BatchLimit;
-use model::{Device, SentenceModel};
-use model::{EncoderOps, TrainingBackend};
+use model::Device;
+use model::backend::{EncoderOps, TrainingBackend};
+use model::parts::BatchLimit;
+use model::parts::SentenceModel;
 
 use super::chunks::{Activations, assign_to_replicas, plan_micro_batches};
 use super::lane::{DropoutRng, Replica, select};

@@ -4,7 +4,7 @@ use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 
 /// Mean of the gradients of several batches, weighted by their rows. For a loss that is a mean over
 /// rows it equals the gradient of one batch of all rows.
@@ -135,7 +135,7 @@ mod tests {
     use burn::backend::Autodiff;
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::TensorData;
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -5,7 +5,7 @@ use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, SimpleOptimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use model::{AdamWStep, EncoderOps};
+use model::backend::{AdamWStep, EncoderOps};
 
 /// Constants of AdamW, with the defaults of PyTorch (burn's differ in epsilon and decay).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,7 +104,7 @@ mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::optim::{AdamWConfig, GradientsParams, MultiGradientsParams, Optimizer};
     use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

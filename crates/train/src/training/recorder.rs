@@ -104,7 +104,7 @@ impl<B: Backend> Recorder<B> for WholeFileRecorder {
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

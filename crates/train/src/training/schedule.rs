@@ -82,7 +82,7 @@ impl LrScheduler for Schedule {
 
 #[cfg(test)]
 mod tests {
-    use model::EncoderOps;
+    use model::backend::EncoderOps;
 
     use super::*;
     use crate::test_device::on_test_device;

@@ -23,7 +23,7 @@ use burn::train::{
     LearningCheckpointer, LearningComponentsMarker, SupervisedLearningStrategy,
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
-use model::TrainingBackend;
+use model::backend::TrainingBackend;
 
 use super::checkpoint::{CheckpointFolder, Position};
 use super::gradients::{GradientMean, clip, norm};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::backend::AutodiffBackend;
-use model::SentenceModel;
-use model::TrainingBackend;
+use model::backend::TrainingBackend;
+use model::parts::SentenceModel;
 use program::Console;
 
 use super::checkpoint::{Best, Position};

@@ -1,4 +1,4 @@
-//! The order in which the unit multiplies blocks of sums, and when these are fetched.
+//! The order in which AMX multiplies blocks of sums, and when the epilogue reads them.
 
 use std::mem;
 use std::ops::{Deref, Range};
@@ -10,7 +10,7 @@ use crate::cpu::bf16::tiles::{PAIR, Tile};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) panel: usize,
-    /// Which pair of tiles of rows.
+    /// Index of the pair of tiles of rows.
     pub(super) pair: usize,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn blocks(panels: Range<usize>, tiles_of_rows: usize) -> impl Iterato
 }
 
 impl Block {
-    /// Its tiles of rows, of which each has `of_rows` tiles for its depth.
+    /// Its tiles of rows; each row tile has `of_rows` tiles for its depth.
     pub(super) fn rows(self, tiles: &[Tile], of_rows: usize) -> Rows<'_> {
         let first = self.pair * PAIR * of_rows;
         let (above, below) = tiles[first..].split_at(of_rows);
@@ -32,7 +32,7 @@ impl Block {
     }
 }
 
-/// What [`Multiply::multiply`] takes as its input.
+/// The input of [`Multiply::multiply`].
 pub(super) enum Rows<'a> {
     One([&'a [Tile]; 1]),
     Two([&'a [Tile]; PAIR]),
@@ -49,11 +49,10 @@ impl<'a> Deref for Rows<'a> {
     }
 }
 
-/// Multiplies the blocks in turn, and does what follows with the sums of each.
+/// Multiplies the blocks in turn, and runs the epilogue on the sums of each, one block later.
 ///
-/// Sums that have just left the unit are waited for, and while what follows waits, the unit has nothing to do. So that is
-/// done one block later: by then they lie in the cache, and the processor, which looks ahead over some hundred
-/// instructions, begins with it while the unit is busy with the end of the next block.
+/// The epilogue would wait for sums that have just left AMX, and AMX would be idle during it. One block later the sums are
+/// in the cache, and out-of-order execution starts the epilogue while AMX finishes the next block.
 #[inline(always)]
 pub(super) fn one_behind(
     unit: &mut dyn Multiply,
@@ -64,7 +63,7 @@ pub(super) fn one_behind(
     let [mut now, mut before] = [Sums::ZERO; 2];
     let (mut now, mut before) = (&mut now, &mut before);
     let mut waiting = None;
-    // One place alone calls what follows: a compiler that had two would call a function of narrower instructions.
+    // The epilogue has only one call site: of two the compiler would make a function without the wide instructions.
     for block in blocks.map(Some).chain([None]) {
         if let Some(block) = block {
             multiply(unit, block, now);

@@ -8,13 +8,13 @@ use crate::cpu::int8::panels::Columns;
 use crate::cpu::int8::quantization::QuantizationParameters;
 use crate::cpu::simd::arch::Vectorized;
 
-/// Up to 16 rows, rounded to whole numbers and made unsigned; rows and depths that are missing become 0.
+/// Quantizes up to 16 rows to unsigned bytes; missing rows and depths become 0.
 pub(in crate::cpu) struct Conversion<'a> {
     pub(in crate::cpu) input: &'a [f32],
     pub(in crate::cpu) depth: usize,
     pub(in crate::cpu) tiles: &'a mut [Tile],
-    /// What is found of every row.
-    pub(in crate::cpu) steps: &'a mut [QuantizationParameters],
+    /// The parameters of every row, which it sets.
+    pub(in crate::cpu) parameters: &'a mut [QuantizationParameters],
 }
 
 impl Vectorized for Conversion<'_> {
@@ -28,48 +28,48 @@ impl Vectorized for Conversion<'_> {
                 *tile.bytes_mut(missing) = [0; ROW_BYTES];
             }
         }
-        for (row, (values, steps)) in rows.zip(self.steps).enumerate() {
-            *steps = QuantizationParameters::of(simd, values);
+        for (row, (values, parameters)) in rows.zip(self.parameters).enumerate() {
+            *parameters = QuantizationParameters::of(simd, values);
             for (tile, values) in self.tiles.iter_mut().zip(values.chunks(ROW_BYTES)) {
                 let bytes = tile.bytes_mut(row);
-                steps.unsigned(values, bytes);
+                parameters.unsigned(values, bytes);
                 bytes[values.len()..].fill(0);
             }
         }
     }
 }
 
-/// What the sums of some rows and a panel's columns stand for.
+/// Dequantization of the sums of some rows and a panel's columns.
 pub(in crate::cpu) struct Scaling<'a> {
     scales: &'a [f32; WIDTH],
     weight_sums: &'a [i32; WIDTH],
-    steps: &'a [QuantizationParameters],
+    parameters: &'a [QuantizationParameters],
 }
 
 impl<'a> Scaling<'a> {
-    /// Of this panel's columns.
+    /// For the columns of this panel.
     pub(in crate::cpu) fn new(
         columns: &'a Columns,
         panel: usize,
-        steps: &'a [QuantizationParameters],
+        parameters: &'a [QuantizationParameters],
     ) -> Self {
         Self {
             scales: &columns.scales.as_chunks().0[panel],
             weight_sums: &columns.weight_sums.as_chunks().0[panel],
-            steps,
+            parameters,
         }
     }
 
-    /// Makes numbers of the sums of one of the rows, and adds the bias.
+    /// Dequantizes the sums of one row, and adds the bias.
     #[inline(always)]
     pub(in crate::cpu) fn apply(&self, row: usize, sums: &mut [f32; WIDTH], bias: &[f32; WIDTH]) {
-        let steps = self.steps[row];
+        let parameters = self.parameters[row];
         let whole: [i32; WIDTH] = bytemuck::cast(*sums);
         let columns = self.scales.iter().zip(self.weight_sums).zip(bias);
         for ((value, sum), ((scale, weight_sum), bias)) in sums.iter_mut().zip(whole).zip(columns) {
-            // What the zero point has taken off; that of a row that is not finite may be anything.
-            let sum = sum.wrapping_add(steps.zero_point().wrapping_mul(*weight_sum));
-            *value = scaled(sum as f32, *scale, steps.scale(), *bias);
+            // Puts the zero point back; that of a row that is not finite may be any number.
+            let sum = sum.wrapping_add(parameters.zero_point().wrapping_mul(*weight_sum));
+            *value = scaled(sum as f32, *scale, parameters.scale(), *bias);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Whole numbers over tiles against the same without tiles, where the sums have their definition
-//! tested. Where there is a matrix unit these tests use it, elsewhere its portable twin.
+//! int8 on AMX (or its emulation, where there is none) against int8 without tiles, whose tests hold it against its
+//! definition.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::cpu::int8::panels::Int8Panels;
 use crate::cpu::schedule::Layer;
 use crate::cpu::tests::numbers;
 
-/// The layer by this processor's other instructions.
+/// The layer by another implementation of this processor.
 fn without_tiles(
     input: &[f32],
     matrices: &[&Int8Matrix],
@@ -35,7 +35,7 @@ fn without_tiles(
     output
 }
 
-/// Every float is compared by its bits: two that are not numbers are the same, too.
+/// Floats as bits; all NaN are equal.
 fn bits(values: &[f32]) -> Vec<u32> {
     let bits = |value: &f32| {
         if value.is_nan() {
@@ -51,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn whole_numbers_give_the_same_with_tiles_and_without(
+    fn int8_give_the_same_with_tiles_and_without(
         rows in 0usize..100,
         depth in 1usize..200,
         outputs in 1usize..90,
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_numbers_come_back_from_their_tiles(
+    fn int8_come_back_from_their_tiles(
         depth in 1usize..150,
         first in 1usize..70,
         second in 1usize..70,
@@ -98,9 +98,9 @@ proptest! {
 }
 
 #[test]
-fn the_largest_whole_numbers_fit() {
+fn the_largest_int8_fit() {
     let depth = Int8Matrix::MAX_INPUTS;
-    // -128 is in no matrix that was rounded here, but may be in a file.
+    // Quantization makes no -128, but a file may have it.
     let values = [vec![-128; depth], vec![127; depth]].concat();
     let matrix = Int8Matrix::new(values, vec![1.0, 0.5], depth).unwrap();
     let weights = TileWeights::pack_int8(&[&matrix], depth);
@@ -116,7 +116,7 @@ fn the_largest_whole_numbers_fit() {
 }
 
 #[test]
-fn however_whole_numbers_are_shared_out_they_give_the_same() {
+fn however_int8_are_shared_out_they_give_the_same() {
     // Deep enough for several blocks of rows.
     let (depth, outputs) = (12_000, 40);
     let input = numbers(150 * depth, 3, 1.0);

@@ -1,14 +1,14 @@
-//! Whether this process may use the matrix unit.
+//! Whether this process may use AMX.
 
 use std::sync::OnceLock;
 
 /// The environment variable that switches AMX.
 const SWITCH: &str = "MPNET_BURN_AMX";
 
-/// What multiplies tiles in this process.
+/// The multiplier of tiles in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cpu) enum Amx {
-    /// Nothing: weights are packed for other instructions.
+    /// None: weights are packed for other instructions.
     Off,
     /// The processor.
     Hardware,
@@ -17,7 +17,7 @@ pub(in crate::cpu) enum Amx {
 }
 
 /// Whether AMX is used: the processor has it, Linux lets this process use it, and nobody turned it off; or it is emulated.
-/// Found out once.
+/// Detected once.
 pub(in crate::cpu) fn amx() -> Amx {
     static AMX: OnceLock<Amx> = OnceLock::new();
     *AMX.get_or_init(|| {
@@ -38,18 +38,17 @@ pub(in crate::cpu) fn wanted() -> bool {
     amx() != Amx::Off
 }
 
-/// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles
-/// have both); the system keeps the tiles when it switches
-/// between threads; and it gives this process leave to use them.
+/// Whether the processor has tiles and their products of bfloat16 and of bytes (all that have tiles have both), the system
+/// saves the tiles when it switches between threads, and it permits this process to use them.
 ///
-/// The leave is the process's for good, once given, and holds for all of its threads.
+/// The permission holds for all threads of the process, for good.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(super) fn usable() -> bool {
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| linux::has_tiles() && linux::system_keeps_tiles() && linux::ask_leave())
 }
 
-/// Elsewhere there is no such unit, or nobody has tried how to ask for it.
+/// No AMX on other systems, or nobody has tried how to request it.
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 pub(super) fn usable() -> bool {
     false
@@ -79,7 +78,7 @@ mod linux {
     const TILE_BYTES: u32 = 1024;
     const TILES_AND_ROW_BYTES: u32 = 8 << 16 | 64;
     const ROWS: u32 = 16;
-    /// The configuration and the data of the tiles, in the register of what the system keeps.
+    /// Configuration and data of the tiles, in the register of the states that the system saves.
     const TILE_STATE: u64 = 1 << TILE_CONFIGURATION | 1 << TILE_DATA;
     const TILE_CONFIGURATION: u32 = 17;
     const TILE_DATA: u32 = 18;
@@ -112,7 +111,7 @@ mod linux {
         unsafe { kept() & TILE_STATE == TILE_STATE }
     }
 
-    /// Linux keeps the 8 KiB of tiles only for processes that ask for them.
+    /// Linux saves the 8 KiB of tiles only for processes that request it.
     pub(super) fn ask_leave() -> bool {
         const ARCH_PRCTL: u64 = 158;
         const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;

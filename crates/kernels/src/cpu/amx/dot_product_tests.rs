@@ -1,9 +1,8 @@
-//! The vector units over tiles against the definition and against the matrix unit or its portable twin. Where a processor
-//! does not multiply bfloat16 there is nothing to test: it never comes here.
+//! The bfloat16 dot product over tiles against AMX or its emulation.
 
 use proptest::prelude::*;
 
-use super::tests::{Case, run_by_vectors};
+use super::tests::{Case, run_by_dot_product};
 use crate::cpu::activation::Activation;
 use crate::cpu::bf16::tiles::Form;
 use crate::cpu::tests::skipped;
@@ -11,11 +10,11 @@ use crate::cpu::tests::skipped;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Closer than either is to the definition: both multiply the same bfloat16, and round their sums alone.
+    /// Closer than either is to the definition: both multiply the same bfloat16, and round only their sums.
     #[test]
-    fn rounded_products_of_the_vector_units_are_those_of_tiles(
+    fn rounded_products_of_the_bf16_dot_product_are_those_of_tiles(
         rows in 1usize..60,
-        // One part of the depth, and several.
+        // One k-block, and several.
         depth in prop::sample::select(vec![1usize, 31, 32, 33, 200, 1025, 2500]),
         outputs in 1usize..70,
         seed in any::<u64>(),
@@ -23,22 +22,22 @@ proptest! {
         let case = Case::new(rows, depth, outputs, seed);
         let weights = case.pack(Form::Single);
         let tiles = case.run(&weights, Activation::Identity);
-        let Some(vectors) = run_by_vectors(&case.input, &weights, &case.bias, Activation::Identity) else {
+        let Some(dot_product) = run_by_dot_product(&case.input, &weights, &case.bias, Activation::Identity) else {
             skipped("dot products against tiles", "AVX512-BF16");
             return Ok(());
         };
-        for ((vectors, tiles), magnitude) in vectors.iter().zip(&tiles).zip(&case.magnitudes()) {
-            let difference = f64::from((vectors - tiles).abs());
+        for ((dot_product, tiles), magnitude) in dot_product.iter().zip(&tiles).zip(&case.magnitudes()) {
+            let difference = f64::from((dot_product - tiles).abs());
             // Both round as many sums, of at most all absolute products (1.01: of rounded numbers).
             let tolerance = 1.01 * (depth + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
-            prop_assert!(difference <= tolerance, "{vectors}, over tiles {tiles}");
+            prop_assert!(difference <= tolerance, "{dot_product}, over tiles {tiles}");
         }
     }
 }
 
 #[test]
-fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
-    // Several parts of the depth.
+fn however_the_bf16_dot_product_share_the_work_out_a_row_gives_the_same_bits() {
+    // Several k-blocks.
     let case = Case::new(150, 2500, 70, 3);
     let weights = case.pack(Form::Single);
     let run_with = |threads: usize, rows: usize| {
@@ -47,7 +46,7 @@ fn however_the_vector_units_share_the_work_out_a_row_gives_the_same_bits() {
             .build()
             .unwrap();
         let input = &case.input[..rows * case.depth()];
-        pool.install(|| run_by_vectors(input, &weights, &case.bias, Activation::Gelu))
+        pool.install(|| run_by_dot_product(input, &weights, &case.bias, Activation::Gelu))
     };
     let Some(all) = run_with(1, 150) else {
         skipped("dot products", "AVX512-BF16");

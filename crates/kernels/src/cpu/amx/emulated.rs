@@ -1,25 +1,25 @@
-//! The product of tiles in plain Rust, rounded where the matrix unit rounds.
+//! The emulation of AMX's products in Rust, with the same rounding.
 
 use super::multiply::{Multiply, Pass, Sums, steps_of};
 use crate::cpu::bf16::tiles::{DEPTH, Form, PAIR, ROW_BYTES, SIDE, Tile, TileFormat};
-use crate::cpu::simd::bf16::widen;
+use crate::cpu::simd::bf16::upcast;
 
-/// Multiplies without the unit.
+/// Multiplies without AMX.
 pub(super) struct Emulated;
 
 impl Multiply for Emulated {
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         _: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
-        let parts = numbers.parts();
-        // Which part of the input meets which part of the weights, in the unit's order.
-        let products: &[(usize, usize)] = match numbers {
+        let steps = steps_of(format, input, weights);
+        let parts = format.parts();
+        // Which half of the input multiplies which half of the weights, in the order of the loops.
+        let products: &[(usize, usize)] = match format {
             TileFormat::Bfloat16(Form::Single) => &[(0, 0)],
             TileFormat::Bfloat16(Form::Split) => &[(1, 0), (0, 0), (0, 1)],
             TileFormat::Bytes => return multiply_bytes(input, weights, sums),
@@ -41,7 +41,7 @@ impl Multiply for Emulated {
     }
 }
 
-/// As [`Multiply::multiply`] with whole numbers.
+/// [`Multiply::multiply`] for bytes.
 fn multiply_bytes(input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
     for (below, tiles) in input.iter().enumerate() {
         for beside in 0..PAIR {
@@ -57,7 +57,7 @@ fn multiply_bytes(input: &[&[Tile]], weights: &[Tile], sums: &mut Sums) {
     }
 }
 
-/// What `TDPBUSD` does: unsigned bytes on the left, signed ones on the right, and sums that wrap around.
+/// `TDPBUSD`: unsigned bytes on the left, signed ones on the right, wrapping sums.
 fn add_byte_product(left: &Tile, right: &Tile, sums: &mut [[i32; SIDE]; SIDE]) {
     for (row, sums) in sums.iter_mut().enumerate() {
         for (column, sum) in sums.iter_mut().enumerate() {
@@ -70,17 +70,17 @@ fn add_byte_product(left: &Tile, right: &Tile, sums: &mut [[i32; SIDE]; SIDE]) {
     }
 }
 
-/// What `TDPBF16PS` does: even and odd depths are summed apart, from zero, and then together onto
-/// what is there; numbers too small to be normal count as 0.
+/// `TDPBF16PS`: even and odd depths are summed separately, from zero, and then together onto the sum; subnormal numbers count
+/// as 0.
 fn add_product(left: &Tile, right: &Tile, sums: &mut [[f32; SIDE]; SIDE]) {
     for (row, sums) in sums.iter_mut().enumerate() {
-        let left = left.row(row).map(|half| flushed(widen(half)));
+        let left = left.row(row).map(|half| flushed(upcast(half)));
         for (column, sum) in sums.iter_mut().enumerate() {
             let mut halves = [0.0; 2];
             for depth in 0..DEPTH {
                 let weight = right.row(depth / 2)[2 * column + depth % 2];
                 let half = &mut halves[depth % 2];
-                *half = flushed(left[depth].mul_add(flushed(widen(weight)), *half));
+                *half = flushed(left[depth].mul_add(flushed(upcast(weight)), *half));
             }
             *sum = flushed(*sum + flushed(halves[0] + halves[1]));
         }

@@ -1,4 +1,4 @@
-//! A dense layer over tiles: which unit multiplies, what is converted when, and which thread multiplies what.
+//! A linear layer on AMX: conversion of the input, scheduling, epilogue.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -20,20 +20,20 @@ use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::math::gelu;
 use crate::cpu::threads::threads;
 
-/// Bytes of the input's tiles in a block: half of the second-level cache of processors with tiles,
-/// which have 2 MiB for each core. The other half has room for a panel of weights.
+/// Bytes of a block's input tiles: half of the second-level cache of processors with AMX, which is 2 MiB a core. The other
+/// half has room for a panel of weights.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// Rows that are wanted in a block that passes through several layers. What they make of it, 3 MiB in the widest layer, and its
-/// tiles are more than the second-level cache, but with fewer rows all weights would come from further away for too
-/// few. Reckoned: not measured on a processor with the unit.
+/// Rows wanted in a block that passes through several layers. The intermediate rows, 3 MiB in the widest layer, and their
+/// tiles exceed the second-level cache. With fewer rows all weights would come from further away for too few rows.
+/// Estimated, not measured on a processor with AMX.
 const ROWS_OF_LAYERS: usize = 256;
 
-/// With fewer rows than this for every thread (and no more than a block), the weights are shared out
-/// instead: each thread then reads a part of them, and that takes the time.
+/// With fewer rows than this for every thread (and no more than a block), the weights are shared out: each thread reads a part
+/// of them, and reading takes the time.
 const FEWEST_ROWS: usize = 96;
 
-/// [`linear`], of a block of rows by this thread alone.
+/// [`linear`] for a block of rows on this thread only.
 pub(in crate::cpu) fn linear_of_block(
     input: &[f32],
     weights: &TileWeights,
@@ -43,13 +43,13 @@ pub(in crate::cpu) fn linear_of_block(
     Tiled { weights, layer }.block(input, output);
 }
 
-/// Rows of a block that passes through several layers; `None` where each of these is shared out for itself.
+/// Rows of a block that passes through several layers; `None` where each layer is better shared out by its weights.
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * threads()).then_some(block)
 }
 
-/// `activation(input * weights + bias)`, for whole rows of both, by AMX or its emulation.
+/// `activation(input * weights + bias)` for whole rows, by AMX or its emulation.
 pub(in crate::cpu) fn linear(
     input: &[f32],
     rows: usize,
@@ -69,7 +69,7 @@ pub(in crate::cpu) fn linear(
 }
 
 thread_local! {
-    /// For rows of the input.
+    /// Scratch for rows of the input.
     static ROWS: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
@@ -88,46 +88,46 @@ impl Tiled<'_> {
             .for_each(|(input, output)| self.block(input, output));
     }
 
-    /// All columns of a block of rows, by this thread.
+    /// All columns of a block of rows, on this thread.
     fn block(self, input: &[f32], output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
         let rows = input.len() / depth;
-        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        let mut parameters = vec![QuantizationParameters::ZERO; rows];
         with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             let groups = tiles.chunks_exact_mut(of_rows);
-            let rows = input.chunks(SIDE * depth).zip(steps.chunks_mut(SIDE));
-            for (tiles, (input, steps)) in groups.zip(rows) {
-                self.convert(input, tiles, steps);
+            let rows = input.chunks(SIDE * depth).zip(parameters.chunks_mut(SIDE));
+            for (tiles, (input, parameters)) in groups.zip(rows) {
+                self.convert(input, tiles, parameters);
             }
             let panels = 0..self.layer.panels();
             let mut output: Vec<_> = output.chunks_exact_mut(self.layer.output).collect();
-            self.multiply(tiles, &steps, panels, &mut output);
+            self.multiply(tiles, &parameters, panels, &mut output);
         });
     }
 
-    /// Every thread computes some columns of all rows: see [`schedule::by_panels`].
+    /// N-split: every thread computes some columns of all rows; see [`schedule::by_panels`].
     fn by_panels(self, input: &[f32], rows: usize, output: &mut [f32]) {
         let depth = self.layer.input;
         let of_rows = self.weights.tiles_of_rows();
-        let mut steps = vec![QuantizationParameters::ZERO; rows];
+        let mut parameters = vec![QuantizationParameters::ZERO; rows];
         with_scratch(&ROWS, rows.div_ceil(SIDE) * of_rows, |tiles| {
             tiles
                 .par_chunks_exact_mut(of_rows)
                 .zip(input.par_chunks(SIDE * depth))
-                .zip(steps.par_chunks_mut(SIDE))
-                .for_each(|((tiles, input), steps)| self.convert(input, tiles, steps));
-            let (tiles, steps) = (&*tiles, steps.as_slice());
+                .zip(parameters.par_chunks_mut(SIDE))
+                .for_each(|((tiles, input), parameters)| self.convert(input, tiles, parameters));
+            let (tiles, parameters) = (&*tiles, parameters.as_slice());
             schedule::by_panels(self.layer, output, |panels, _, output| {
-                self.multiply(tiles, steps, panels, output);
+                self.multiply(tiles, parameters, panels, output);
             });
         });
     }
 
-    /// Up to 16 rows of the input as tiles, and in which steps, if they become whole numbers.
-    fn convert(self, input: &[f32], tiles: &mut [Tile], steps: &mut [QuantizationParameters]) {
+    /// Converts up to 16 rows of the input to tiles, with their quantization parameters if the weights are int8.
+    fn convert(self, input: &[f32], tiles: &mut [Tile], parameters: &mut [QuantizationParameters]) {
         let depth = self.layer.input;
-        match self.weights.numbers() {
+        match self.weights.format() {
             TileFormat::Bfloat16(form) => dispatch(Conversion {
                 input,
                 depth,
@@ -138,28 +138,27 @@ impl Tiled<'_> {
                 input,
                 depth,
                 tiles,
-                steps,
+                parameters,
             }),
         }
     }
 
-    /// The tiles of as many rows as there are `steps` times some panels; `output` has of every row the columns of
-    /// these alone.
+    /// The product of the tiles of `parameters.len()` rows with some panels; `output` has only the columns of these panels.
     fn multiply(
         self,
         tiles: &[Tile],
-        steps: &[QuantizationParameters],
+        parameters: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        with_unit(|unit| self.multiply_by(unit, tiles, steps, panels, output));
+        with_unit(|unit| self.multiply_by(unit, tiles, parameters, panels, output));
     }
 
     fn multiply_by(
         self,
         unit: &mut dyn Multiply,
         tiles: &[Tile],
-        steps: &[QuantizationParameters],
+        parameters: &[QuantizationParameters],
         panels: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
@@ -173,15 +172,15 @@ impl Tiled<'_> {
             } else {
                 Pass::Later
             };
-            unit.multiply(self.weights.numbers(), pass, &input, weights, sums);
+            unit.multiply(self.weights.format(), pass, &input, weights, sums);
         };
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
-            let rows = pair * WIDTH..steps.len().min((pair + 1) * WIDTH);
-            let steps = &steps[rows.clone()];
+            let rows = pair * WIDTH..parameters.len().min((pair + 1) * WIDTH);
+            let parameters = &parameters[rows.clone()];
             dispatch(Finish {
                 sums,
                 scaling: (self.weights.columns())
-                    .map(|columns| Scaling::new(columns, panel, steps)),
+                    .map(|columns| Scaling::new(columns, panel, parameters)),
                 bias: &self.layer.bias.as_chunks().0[panel],
                 activation: self.layer.activation,
                 output: &mut output[rows],
@@ -190,14 +189,14 @@ impl Tiled<'_> {
         };
         one_behind(
             unit,
-            blocks(panels, steps.len().div_ceil(SIDE)),
+            blocks(panels, parameters.len().div_ceil(SIDE)),
             multiply,
             follow,
         );
     }
 }
 
-/// Up to 16 rows, rounded or split; rows and depths that are missing become 0.
+/// Rounds or splits up to 16 rows; missing rows and depths become 0.
 struct Conversion<'a> {
     input: &'a [f32],
     depth: usize,
@@ -217,20 +216,20 @@ impl Vectorized for Conversion<'_> {
             }
         }
         for (row, values) in rows.enumerate() {
-            self.form.put(values, self.tiles, row);
+            self.form.write(values, self.tiles, row);
         }
     }
 }
 
-/// What follows the sums: bias, activation, and their places in the rows of the output.
+/// The epilogue: dequantization or bias, activation, and store.
 struct Finish<'a, 'b> {
     sums: &'a mut Sums,
-    /// Of whole numbers.
+    /// Dequantization of int8 sums.
     scaling: Option<Scaling<'a>>,
     bias: &'a [f32; WIDTH],
     activation: Activation,
     output: &'a mut [&'b mut [f32]],
-    /// Of the panel's columns in these rows.
+    /// Index of the panel's first column in these rows.
     first: usize,
 }
 
@@ -254,7 +253,7 @@ impl Vectorized for Finish<'_, '_> {
             }
             let output = &mut output[self.first..];
             let count = WIDTH.min(output.len());
-            // A number of floats that the compiler does not know would be a call.
+            // A copy of a length that the compiler does not know would be a call.
             if let Some(places) = output.first_chunk_mut::<WIDTH>() {
                 *places = *sums;
             } else {

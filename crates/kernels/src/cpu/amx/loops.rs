@@ -1,6 +1,7 @@
-//! The products of the matrix unit: a loop over the depth for each shape, written out because the compiler's own names for
-//! these instructions are not yet stable. A loop is one block of assembly: the compiler knows nothing of what tiles hold
-//! between two.
+//! The loops of AMX over the depth, one for each shape and format.
+//!
+//! They are assembly, because Rust's names for these instructions are not stable yet. A loop is one block of assembly: the
+//! compiler knows nothing of the contents of tiles between two blocks.
 //!
 //! The eight tile registers:
 //!
@@ -9,12 +10,12 @@
 //! | two tiles of rows | sums | sums | sums | sums | rows 0-15 | rows 16-31 | columns 0-15 | columns 16-31 |
 //! | one tile of rows | sums | sums | | | rows 0-15 | | columns 0-15 | columns 16-31 |
 //!
-//! Split numbers need four kinds of tile at a step where there is room for two. In the order `low * high`,
-//! `high * high`, `high * low` each step replaces the rows, then the columns: every tile is still read once, eight reads
-//! for twelve products.
+//! Split numbers need four kinds of tile in a step, and there is room for two. In the order `low * high`, `high * high`,
+//! `high * low` each step replaces the rows, then the columns. So every tile is still read once: eight reads for twelve
+//! products.
 //!
-//! A tile of weights that comes from memory is waited for. So where a panel meets its first rows, every step prefetches as
-//! many bytes as it takes, 16 KiB further on; behind a panel's last weights are the next one's first. The requests are
+//! The unit waits for a tile of weights that comes from memory. So where a panel meets its first rows, every step prefetches
+//! as many bytes as it takes, 16 KiB ahead; after a panel's last weights come the next one's first. The prefetches are
 //! spread over the step, because a core waits for a dozen lines or two at a time and stalls before one more.
 
 #![allow(
@@ -105,7 +106,7 @@ macro_rules! product {
 }
 
 product!(
-    /// Two tiles of rows, rounded.
+    /// Two tiles of rows, bfloat16.
     two_single,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
@@ -128,7 +129,7 @@ product!(
 );
 
 product!(
-    /// One tile of rows, rounded.
+    /// One tile of rows, bfloat16.
     one_single,
     start: ["tilezero tmm0" "tilezero tmm1"],
     step: [
@@ -146,7 +147,7 @@ product!(
 );
 
 product!(
-    /// Two tiles of rows, whole numbers.
+    /// Two tiles of rows, int8.
     two_bytes,
     start: ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"],
     step: [
@@ -169,7 +170,7 @@ product!(
 );
 
 product!(
-    /// One tile of rows, whole numbers.
+    /// One tile of rows, int8.
     one_bytes,
     start: ["tilezero tmm0" "tilezero tmm1"],
     step: [

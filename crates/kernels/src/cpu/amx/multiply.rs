@@ -1,8 +1,8 @@
-//! The product of tiles, whoever computes it: AMX, or its emulation.
+//! The product of tiles, by AMX or its emulation.
 
 use crate::cpu::bf16::tiles::{PAIR, Tile, TileFormat, WIDTH};
 
-/// [`WIDTH`] rows of as many sums, float32 or whole: what four tiles of sums are stored to.
+/// [`WIDTH`] rows of as many sums, float32 or integers: the store of four tiles of sums.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Sums(pub [[f32; WIDTH]; WIDTH]);
@@ -10,7 +10,7 @@ pub(super) struct Sums(pub [[f32; WIDTH]; WIDTH]);
 impl Sums {
     pub(super) const ZERO: Self = Self([[0.0; WIDTH]; WIDTH]);
 
-    /// The sums of bytes.
+    /// Integer sums.
     pub(super) fn whole_mut(&mut self) -> &mut [[i32; WIDTH]; WIDTH] {
         bytemuck::cast_mut(&mut self.0)
     }
@@ -25,7 +25,7 @@ pub(super) enum Pass {
     Later,
 }
 
-/// What multiplies tiles: the processor's unit, or plain Rust.
+/// A multiplier of tiles: AMX, or its emulation.
 pub(super) trait Multiply {
     /// One or two tiles of rows times [`PAIR`] tiles of columns, over the whole depth.
     ///
@@ -38,7 +38,7 @@ pub(super) trait Multiply {
     /// When `input` is empty or has more than [`PAIR`] tiles of rows, or the depths differ.
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
@@ -51,12 +51,12 @@ pub(super) trait Multiply {
 /// # Panics
 ///
 /// See [`Multiply::multiply`].
-pub(super) fn steps_of(numbers: TileFormat, input: &[&[Tile]], weights: &[Tile]) -> usize {
+pub(super) fn steps_of(format: TileFormat, input: &[&[Tile]], weights: &[Tile]) -> usize {
     assert!((1..=PAIR).contains(&input.len()), "tiles of rows");
-    let steps = input[0].len() / numbers.parts();
-    assert_eq!(weights.len(), numbers.tiles_of_panel(steps), "whole steps");
+    let steps = input[0].len() / format.parts();
+    assert_eq!(weights.len(), format.tiles_of_panel(steps), "whole steps");
     for tiles in input {
-        assert_eq!(tiles.len(), steps * numbers.parts(), "the depth of both");
+        assert_eq!(tiles.len(), steps * format.parts(), "the depth of both");
     }
     steps
 }

@@ -1,4 +1,4 @@
-//! Products of rows that are rounded to bfloat16, outside linear layers, by AMX or its emulation.
+//! Products of rounded rows, outside linear layers, by AMX or its emulation.
 
 use super::blocks::{Block, blocks, one_behind};
 use super::multiply::{Multiply, Pass, Sums};
@@ -13,22 +13,22 @@ pub(in crate::cpu) fn with_tile_products(work: impl RoundedWork) {
     with_unit(|unit| over_tiles(work, unit));
 }
 
-/// Does `work` with the products of a unit.
+/// Does `work` with the products of `unit`.
 fn over_tiles(work: impl RoundedWork, unit: &mut dyn Multiply) {
-    // Processors with a unit round fast, even where they do not multiply so.
+    // Processors with AMX round fast, even where their dot product is slow.
     match Bf16DotProduct::detect() {
-        Some(vectors) => vectors.vectorize(With(work, OverTiles(unit, vectors))),
+        Some(dot_product) => dot_product.vectorize(With(work, OverTiles(unit, dot_product))),
         None => dispatch(With(work, OverTiles(unit, Plain))),
     }
 }
 
-/// Does `work` with those of the unit's portable twin.
+/// Does `work` with the products of the emulation.
 #[cfg(test)]
 pub(in crate::cpu) fn with_emulated_products(work: impl RoundedWork) {
     over_tiles(work, &mut super::emulated::Emulated);
 }
 
-/// Any instructions.
+/// Rounding with any instructions.
 struct Plain;
 
 impl Rounding for Plain {
@@ -39,7 +39,7 @@ impl Rounding for Plain {
     }
 }
 
-/// The matrix unit, or its portable twin, and what rounds beside it.
+/// AMX, or its emulation, and the rounding for it.
 struct OverTiles<'a, R>(&'a mut dyn Multiply, R);
 
 impl<R: Rounding> Rounding for OverTiles<'_, R> {
@@ -50,7 +50,7 @@ impl<R: Rounding> Rounding for OverTiles<'_, R> {
 }
 
 impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
-    /// Those of a tile.
+    /// The rows of a tile.
     const HEIGHT: usize = SIDE;
 
     /// A pair of tiles.
@@ -64,8 +64,8 @@ impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, steps);
             let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
-            let (numbers, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
-            unit.multiply(numbers, pass, &input, weights, sums);
+            let (format, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
+            unit.multiply(format, pass, &input, weights, sums);
         };
         let panels_of_rows = panels.len() / (PAIR * steps);
         let (lines, _) = sums.as_chunks_mut::<WIDTH>();

@@ -1,5 +1,4 @@
-//! Packing, edges, sharing out and rounding. Where there is a matrix unit these tests use it,
-//! elsewhere its portable twin; the last ones hold the two against one another.
+//! Packing, edges, scheduling and rounding, on AMX or its emulation; the last tests hold the two against each other.
 
 use proptest::prelude::*;
 
@@ -10,7 +9,7 @@ use crate::cpu::bf16::tiles::Form;
 use crate::cpu::bf16::weights::TileWeights;
 use crate::cpu::float::matrices::{Matrices, Order};
 use crate::cpu::schedule::Layer;
-use crate::cpu::simd::bf16::{nearest, split, widen};
+use crate::cpu::simd::bf16::{nearest, split, upcast};
 use crate::cpu::tests::{numbers, reference_linear};
 
 /// One layer with a random matrix and bias, and its input.
@@ -43,7 +42,7 @@ impl Case {
         run(&self.input, weights, &self.bias, activation)
     }
 
-    /// For every sum that of the absolute values.
+    /// For every sum, the sum of absolute products.
     pub(super) fn magnitudes(&self) -> Vec<f64> {
         let absolute = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
         let (input, weight) = (absolute(&self.input), absolute(&self.weight));
@@ -55,7 +54,7 @@ fn pack(layers: &[(&[f32], &[f32])], form: Form) -> TileWeights {
     TileWeights::pack(Matrices::new(layers, Order::ByInput), form)
 }
 
-/// Over tiles: by the matrix unit or its twin, never by the vector units.
+/// By AMX or its emulation, never by the dot product of vector units.
 pub(super) fn run(
     input: &[f32],
     weights: &TileWeights,
@@ -65,7 +64,7 @@ pub(super) fn run(
     run_with(linear, input, weights, bias, activation)
 }
 
-/// [`run`] by this thread alone.
+/// [`run`] on this thread only.
 pub(super) fn run_block(
     input: &[f32],
     weights: &TileWeights,
@@ -78,17 +77,17 @@ pub(super) fn run_block(
     run_with(work, input, weights, bias, activation)
 }
 
-/// Rounded weights by the vector units, if they multiply such.
-pub(super) fn run_by_vectors(
+/// Rounded weights by the bfloat16 dot product, if the processor has it.
+pub(super) fn run_by_dot_product(
     input: &[f32],
     weights: &TileWeights,
     bias: &[f32],
     activation: Activation,
 ) -> Option<Vec<f32>> {
-    let vectors = Bf16DotProduct::detect()?;
+    let dot_product = Bf16DotProduct::detect()?;
     let work =
         |input: &[f32], rows, weights: &TileWeights, layer: Layer<'_>, output: &mut [f32]| {
-            vectors.linear(input, rows, weights.tiles(), layer, output);
+            dot_product.linear(input, rows, weights.tiles(), layer, output);
         };
     Some(run_with(work, input, weights, bias, activation))
 }
@@ -115,8 +114,8 @@ fn run_with(
     output
 }
 
-/// Of the sum of absolute products: `low * low` is at most `2^-16`, what each factor's parts leave
-/// `2^-17`; and a little for the sums' own rounding.
+/// Relative to the sum of absolute products: `low * low` is at most `2^-16`, the error of each factor's halves `2^-17`, plus
+/// a little for the rounding of sums.
 const SPLIT_ERROR: f64 = 2.1 / 65_536.0;
 
 /// Both factors are within `2^-8`.
@@ -143,7 +142,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_dense_layer_over_tiles_is_what_its_definition_says(
+    fn a_linear_layer_over_tiles_is_what_its_definition_says(
         rows in 0usize..100,
         depth in 1usize..200,
         outputs in 1usize..90,
@@ -158,7 +157,7 @@ proptest! {
             let weights = case.pack(form);
             let actual = case.run(&weights, activation);
             prop_assert_eq!(actual.len(), expected.len());
-            // Whoever multiplies them, rows are the same.
+            // The same bits on one thread.
             prop_assert_eq!(&run_block(&case.input, &weights, &case.bias, activation), &actual);
             for ((actual, expected), magnitude) in actual.iter().zip(&expected).zip(&magnitudes) {
                 let difference = (f64::from(*actual) - expected).abs();
@@ -183,7 +182,7 @@ proptest! {
             .flat_map(|(left, right)| left.iter().chain(right).copied())
             .collect();
         let rounded = pack(&layers, Form::Single);
-        let nearest: Vec<f32> = joined.iter().map(|value| widen(nearest(*value))).collect();
+        let nearest: Vec<f32> = joined.iter().map(|value| upcast(nearest(*value))).collect();
         prop_assert_eq!(rounded.unpack(), nearest);
         let split = pack(&layers, Form::Split);
         prop_assert_eq!(split.bytes(), 2 * rounded.bytes());
@@ -277,7 +276,7 @@ fn what_is_not_finite_stays_so() {
         let weights = pack(&[(&[1.0, 1.0], &[0.0])], form);
         let input = [f32::NAN, 0.0, f32::INFINITY, 1.0, -1.0, 1.0];
         let by_vectors = match form {
-            Form::Single => run_by_vectors(&input, &weights, &[0.0], Activation::Identity),
+            Form::Single => run_by_dot_product(&input, &weights, &[0.0], Activation::Identity),
             Form::Split => None,
         };
         let over_tiles = run(&input, &weights, &[0.0], Activation::Identity);
@@ -306,7 +305,7 @@ fn weights_that_are_not_finite_stay_so() {
 #[test]
 fn a_number_is_split_into_the_nearest_two() {
     let joined = |value: f32| {
-        let [high, low] = split(value).map(widen);
+        let [high, low] = split(value).map(upcast);
         (high, low)
     };
     assert_eq!(joined(1.0), (1.0, 0.0));
@@ -404,9 +403,9 @@ mod twins {
     }
 
     #[test]
-    fn whole_numbers_are_the_same_to_the_bit_in_both() {
+    fn int8_are_the_same_to_the_bit_in_both() {
         let Some(mut unit) = Unit::hold() else {
-            skipped("whole_numbers_are_the_same_to_the_bit_in_both", "AMX");
+            skipped("int8_are_the_same_to_the_bit_in_both", "AMX");
             return;
         };
         for make in [random_bytes, extreme_bytes] {

@@ -1,4 +1,4 @@
-//! This thread's matrix unit (x86-64 Linux): to hold it, and to have it multiply by the [`loops`](super::loops).
+//! This thread's AMX unit (x86-64 Linux): configuration, release, and calls of the [`loops`](super::loops).
 
 #![allow(
     unsafe_code,
@@ -24,7 +24,7 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Eight full tiles; nothing in it depends on what they hold, so it serves bytes as well.
+/// Eight full tiles, for any format.
 static FULL_TILES: Configuration = {
     let mut configuration = Configuration {
         palette: 1,
@@ -47,12 +47,12 @@ thread_local! {
     static HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// This thread's unit, configured until it is dropped.
+/// This thread's AMX unit, configured until it is dropped.
 ///
-/// A thread holds one at a time: a second one would take the configuration away when it is dropped, and the
-/// first one's next product would be an illegal instruction.
+/// A thread holds one at a time: dropping a second one would release the configuration, and the next product of the first
+/// would be an illegal instruction.
 pub(super) struct Unit {
-    /// The configuration is the thread's.
+    /// The configuration belongs to the thread.
     _not_send: PhantomData<*const ()>,
 }
 
@@ -61,7 +61,7 @@ impl Unit {
     ///
     /// # Panics
     ///
-    /// When this thread holds them already.
+    /// When this thread holds a unit already.
     pub(super) fn hold() -> Option<Self> {
         if !detect::usable() {
             return None;
@@ -104,13 +104,13 @@ impl Drop for Unit {
 impl Multiply for Unit {
     fn multiply(
         &mut self,
-        numbers: TileFormat,
+        format: TileFormat,
         pass: Pass,
         input: &[&[Tile]],
         weights: &[Tile],
         sums: &mut Sums,
     ) {
-        let steps = steps_of(numbers, input, weights);
+        let steps = steps_of(format, input, weights);
         if steps == 0 {
             *sums = Sums::ZERO;
             return;
@@ -125,7 +125,7 @@ impl Multiply for Unit {
                 }
             };
         }
-        let product = match (numbers, input.len()) {
+        let product = match (format, input.len()) {
             (TileFormat::Bfloat16(Form::Single), 1) => of_pass!(one_single),
             (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
             (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),

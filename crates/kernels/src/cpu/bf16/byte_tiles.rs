@@ -1,4 +1,4 @@
-//! Whole numbers of eight bits as tiles, and what their sums stand for.
+//! int8 weights as AMX tiles.
 
 use rayon::prelude::*;
 
@@ -7,10 +7,10 @@ use crate::cpu::int8::matrix::Int8Matrix;
 use crate::cpu::int8::panels::rows_of;
 use crate::cpu::pages::Pages;
 
-/// Neighbours of the depth that stand side by side in a tile of weights.
+/// Neighbours of the depth that are side by side in a tile of weights.
 const GROUP: usize = 4;
 
-/// The tiles of `layers`, which share `input`, side by side; see [`TileWeights`].
+/// The tiles of `layers`, which share `input`, side by side: see [`weights`](super::weights).
 pub(in crate::cpu) fn pack(layers: &[&Int8Matrix], input: usize) -> Pages<Tile> {
     let columns = rows_of(layers, input);
     let of_panel = PAIR * input.div_ceil(ROW_BYTES);

@@ -1,17 +1,15 @@
-//! Products over tiles by the vector units of processors that multiply bfloat16 fast (AVX512-BF16 of AMD: Zen 4 and
-//! later).
+//! The bfloat16 dot product of AMD's vector units (AVX512-BF16: Zen 4 and later).
 //!
 //! # Strategy
 //!
-//! A row of a tile of weights is what `vpdpbf16ps` wants: for 16 columns two neighbours of the depth. So the tiles serve
-//! these processors too: 12 rows by 32 columns of sums stay in registers, two neighbours at a time. The rows are rounded as for
-//! the matrix unit, the sums are float32. Rows of dense layers meet many panels and are packed for them, as for any
-//! [panel](crate::cpu::tile); attention's are read where they lie.
+//! A row of a tile of weights is the operand of `vpdpbf16ps`: for 16 columns two neighbours of the depth. So AMX's tiles
+//! serve these processors, too. 12 rows by 32 columns of sums stay in registers, and a step takes two neighbours. Input rows
+//! are rounded as for AMX; sums are float32. Rows of linear layers meet many panels and are packed as
+//! [micro-panels](crate::cpu::float::rows); attention's rows are read in place.
 //!
-//! On Zen 4 the instruction does twice the products of one of float32 in the same time. Intel has it since Cooper Lake,
-//! but a Xeon with a matrix unit did 68 thousand million operations a second with it on a thread where float32 did 150,
-//! and without the unit queries and titles took 1.6 and 1.7 times as long as in float32. There weights are widened
-//! instead.
+//! On Zen 4 the instruction does twice the products of a float32 one in the same time. Intel has it since Cooper Lake, but a
+//! Xeon with AMX did 68 GOP/s with it on a thread, where float32 did 150. Without AMX, queries and titles took 1.6 and 1.7
+//! times as long as in float32. On Intel, bfloat16 weights are upcast instead.
 
 #![allow(
     unsafe_code,
@@ -29,7 +27,7 @@ use pulp::{Arch, Simd};
 
 use super::rounded_rows::{Line, RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, Form, PAIR, SIDE, Tile, WIDTH};
-use crate::cpu::float::gemm::Panelled;
+use crate::cpu::float::gemm::WeightPanels;
 use crate::cpu::float::micro_kernel::PanelPart;
 use crate::cpu::float::rows::{Group, RowMajor, Rows};
 use crate::cpu::prefetch::Prefetch;
@@ -37,7 +35,7 @@ use crate::cpu::schedule::Layer;
 use crate::cpu::simd::arch::{REGISTERS, Vectorized, arch};
 use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 
-/// Stands for the instructions.
+/// Proof that the processor has the instructions.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Bf16DotProduct(V4);
 
@@ -55,7 +53,7 @@ impl Bf16DotProduct {
         Self::detect().filter(|_| *BY_AMD)
     }
 
-    /// `rows` of the input times tiles of rounded weights.
+    /// `rows` of the input times tiles of rounded weights, on all threads.
     pub(in crate::cpu) fn linear(
         self,
         input: &[f32],
@@ -67,7 +65,7 @@ impl Bf16DotProduct {
         layer.multiply(RowMajor(input), rows, self.panels(tiles), output);
     }
 
-    /// [`linear`](Self::linear) by this thread alone.
+    /// [`linear`](Self::linear) on this thread only.
     pub(in crate::cpu) fn linear_of_block(
         self,
         input: &[f32],
@@ -82,7 +80,7 @@ impl Bf16DotProduct {
     fn panels(self, tiles: &[Tile]) -> TilePanels<'_> {
         TilePanels {
             tiles: Rounded::wrap_slice(tiles),
-            vectors: self,
+            dot_product: self,
         }
     }
 
@@ -91,14 +89,14 @@ impl Bf16DotProduct {
             enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16"
         )]
         fn run<W: Vectorized>(simd: V4, work: W) -> W::Output {
-            // As many rows as `simd` has for 32 registers.
+            // `MR` of 32 registers.
             work.run::<V4, 12>(simd)
         }
         // SAFETY: there is a `Bf16DotProduct` only where there are the instructions.
         unsafe { run(self.0, work) }
     }
 
-    /// Adds to a row's sums both products of a pair of its numbers in every lane.
+    /// Adds to a row's sums both products of a pair of its numbers in every SIMD lane.
     #[inline(always)]
     fn add_products(self, sums: &mut [__m512; PAIR], pair: u32, weights: [__m512i; PAIR]) {
         let pair: __m512i = pulp::cast([pair; SIDE]);
@@ -107,7 +105,7 @@ impl Bf16DotProduct {
         }
     }
 
-    /// `sums + pair * weights`, both products of every lane.
+    /// `sums + pair * weights`, both products of every SIMD lane.
     #[inline(always)]
     fn dot_product(self, sums: __m512, pair: __m512i, weights: __m512i) -> __m512 {
         // SAFETY: there is a `Bf16DotProduct` only where there is the instruction, and any bits are 32 bfloat16.
@@ -119,7 +117,7 @@ impl Bf16DotProduct {
     }
 }
 
-/// Whether AMD made the processor. Asked once: on a virtual machine the answer takes microseconds.
+/// Whether AMD made the processor. Asked once: on a virtual machine CPUID takes microseconds.
 static BY_AMD: LazyLock<bool> = LazyLock::new(|| {
     #[allow(
         unused_unsafe,
@@ -142,13 +140,13 @@ impl Rounding for Bf16DotProduct {
     }
 }
 
-/// Rows of a tile of sums.
+/// `MR`, the rows of sums in registers.
 const HEIGHT: usize = 12;
 
 impl RoundedProducts for Bf16DotProduct {
     const HEIGHT: usize = HEIGHT;
 
-    /// Four tiles.
+    /// Four micro-kernels.
     const ROWS: usize = 4 * HEIGHT;
 
     #[inline(always)]
@@ -184,7 +182,7 @@ impl RoundedProducts for Bf16DotProduct {
 }
 
 impl Bf16DotProduct {
-    /// The first `ROWS` rows of `lines` times a panel of columns, over so many pairs of the depth.
+    /// The first `ROWS` rows of `lines` times a panel of columns, over `pairs` of the depth.
     #[inline(always)]
     fn products<const ROWS: usize>(
         self,
@@ -197,7 +195,7 @@ impl Bf16DotProduct {
             for index in 0..SIDE.min(pairs - step * SIDE) {
                 let columns: [__m512i; PAIR] =
                     tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
-                // Read from where they lie: the distance of two rows is known to the compiler.
+                // Read in place: the compiler knows the distance of two rows.
                 for (sums, line) in sums.iter_mut().zip(lines) {
                     self.add_products(sums, line.pairs()[index], columns);
                 }
@@ -211,10 +209,10 @@ impl Bf16DotProduct {
 #[derive(Clone, Copy)]
 struct TilePanels<'a> {
     tiles: &'a [Rounded],
-    vectors: Bf16DotProduct,
+    dot_product: Bf16DotProduct,
 }
 
-impl Panelled for TilePanels<'_> {
+impl WeightPanels for TilePanels<'_> {
     type Part = Rounded;
 
     fn parts(&self) -> &[Rounded] {
@@ -222,11 +220,11 @@ impl Panelled for TilePanels<'_> {
     }
 
     fn instructions(self) -> Bf16DotProduct {
-        self.vectors
+        self.dot_product
     }
 
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output {
-        self.vectors.vectorize(work)
+        self.dot_product.vectorize(work)
     }
 }
 
@@ -239,7 +237,7 @@ impl Group for RoundedPair {
     const SIZE: usize = 2;
 
     #[inline(always)]
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
         let in_row = rows.depth.div_ceil(Self::SIZE);
         for start in (0..in_row).step_by(SIDE) {
             let mut pairs = [[0u32; SIDE]; MOST_ROWS];
@@ -283,14 +281,14 @@ impl PanelPart for Rounded {
 
     #[inline(always)]
     fn add_products<S: Simd, const ROWS: usize>(
-        vectors: Bf16DotProduct,
+        dot_product: Bf16DotProduct,
         _: S,
         panel: &[Self],
         groups: &[[RoundedPair; ROWS]],
         mut ahead: Prefetch<'_>,
         sums: &mut [[S::f32s; REGISTERS]; ROWS],
     ) {
-        // Not `map`: of an array that long the compiler makes a call, and all sums go through memory.
+        // Not `map`: for an array that long the compiler makes a call, and all sums go through memory.
         let mut registers: [[__m512; REGISTERS]; ROWS] =
             [[pulp::cast([0.0f32; SIDE]); REGISTERS]; ROWS];
         for (registers, sums) in registers
@@ -307,7 +305,7 @@ impl PanelPart for Rounded {
                 let weights: [__m512i; PAIR] =
                     tiles.each_ref().map(|tile| pulp::cast(*tile.row(index)));
                 for (sums, pair) in registers.iter_mut().zip(group) {
-                    vectors.add_products(sums, pair.0, weights);
+                    dot_product.add_products(sums, pair.0, weights);
                 }
             }
         }
@@ -340,7 +338,7 @@ mod tests {
                 self.0.nearest(&self.1)
             }
         }
-        let Some(vectors) = Bf16DotProduct::detect() else {
+        let Some(dot_product) = Bf16DotProduct::detect() else {
             skipped("the instruction rounds to the nearest", "AVX512-BF16");
             return;
         };
@@ -359,7 +357,7 @@ mod tests {
                 f32::from_bits(if start % 2 == 0 { bits & !0x7fff } else { bits })
             });
             numbers[start as usize % DEPTH] = some[start as usize % some.len()];
-            let rounded = vectors.vectorize(Nearest(vectors, numbers));
+            let rounded = dot_product.vectorize(Nearest(dot_product, numbers));
             let [expected, _] = Form::Single.round(&numbers);
             for ((number, rounded), expected) in numbers.iter().zip(rounded).zip(expected) {
                 if number.is_nan() {
@@ -375,7 +373,7 @@ mod tests {
 
     #[test]
     fn rows_become_pairs_to_their_last_number() {
-        // Whole numbers up to 256 are bfloat16.
+        // Integers up to 256 are exact in bfloat16.
         check_packed_rows(&[1, 2, 31, 32, 33, 64, 65, 97], |row| {
             let second = row.get(1).map_or(0, |second| second.to_bits());
             RoundedPair(row[0].to_bits() >> 16 | (second & UPPER_HALF))

@@ -1,4 +1,4 @@
-//! Products of bfloat16: weights in tiles, which AMX and the dot product of AVX512-BF16 share.
+//! bfloat16 products: weights in tiles, for AMX and for the dot product of AVX512-BF16.
 
 mod byte_tiles;
 #[cfg_attr(not(target_arch = "x86_64"), path = "no_dot_product.rs")]

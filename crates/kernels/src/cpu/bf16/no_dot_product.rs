@@ -1,11 +1,11 @@
-//! Other processors than x86-64 multiply tiles with the portable twin of the matrix unit alone.
+//! Processors other than x86-64 have no bfloat16 dot product in this crate.
 
 use super::rounded_rows::{RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, SIDE, Tile};
 use crate::cpu::schedule::Layer;
 use crate::cpu::simd::arch::Vectorized;
 
-/// There are none.
+/// No processor has it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) enum Bf16DotProduct {}
 

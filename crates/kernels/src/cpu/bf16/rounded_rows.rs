@@ -1,8 +1,6 @@
-//! Products of rows that are rounded to bfloat16, outside dense layers, by what multiplies such numbers here: the matrix
-//! unit, or the vector units of AMD.
+//! Products of rows that are rounded to bfloat16, outside linear layers: what AMX and AVX512-BF16 have in common.
 //!
-//! The columns lie in tiles, as the weights of a dense layer do; the rows in lines, which together are tiles too where the
-//! unit multiplies them.
+//! Columns are in tiles, as the weights of a linear layer. Rows are in lines; lines of 16 rows are a tile for AMX.
 
 use bytemuck::{Pod, Zeroable};
 use pulp::Simd;
@@ -26,14 +24,14 @@ impl Line {
     }
 }
 
-/// Rows in lines: of [`RoundedProducts::HEIGHT`] rows the first [`DEPTH`] numbers of each, then the next of each, and so
-/// on; then the rows behind them.
+/// Rows in lines: the first [`DEPTH`] numbers of [`RoundedProducts::HEIGHT`] rows, then their next [`DEPTH`] numbers, and so
+/// on; then the next rows.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct RoundedRows<'a> {
     pub(in crate::cpu) lines: &'a [Line],
-    /// Rows that count.
+    /// Number of rows.
     pub(in crate::cpu) count: usize,
-    /// Numbers of each row; behind the last, up to a whole line, are zeros or what meets zeros.
+    /// Numbers of each row; after the last, a line is filled up with zeros, or with numbers that meet zeros.
     pub(in crate::cpu) depth: usize,
 }
 
@@ -44,26 +42,26 @@ impl RoundedRows<'_> {
     }
 }
 
-/// What rounds.
+/// Rounding to bfloat16.
 pub(in crate::cpu) trait Rounding {
-    /// The nearest bfloat16 of each; numbers that are too small to be normal may become 0.
+    /// The nearest bfloat16 of each number; subnormal numbers may become 0.
     fn nearest(&self, numbers: &[f32; DEPTH]) -> [u16; DEPTH];
 }
 
-/// What multiplies.
+/// Products of rounded rows.
 pub(in crate::cpu) trait RoundedProducts: Rounding {
-    /// Rows that lie together.
+    /// Rows of a group of lines.
     const HEIGHT: usize;
 
-    /// Rows that are best taken together, a multiple of [`HEIGHT`](Self::HEIGHT).
+    /// Best number of rows for one call, a multiple of [`HEIGHT`](Self::HEIGHT).
     const ROWS: usize;
 
-    /// All rows times all panels of [`WIDTH`] columns, which lie as [weights](super::TileWeights) do and are as deep as the
-    /// rows. `sums` has rows of all columns, and room for as many as count.
+    /// All rows times all panels of [`WIDTH`](super::tiles::WIDTH) columns, which are packed as
+    /// [weights](super::weights::TileWeights) and as deep as the rows. `sums` has rows of all columns.
     fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]);
 }
 
-/// Work with such products, compiled for the instructions that go with them.
+/// Work with such products, compiled for their instructions.
 pub(in crate::cpu) trait RoundedWork {
     /// The work.
     fn run<S: Simd, P: RoundedProducts>(self, simd: S, products: P);

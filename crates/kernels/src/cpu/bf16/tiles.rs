@@ -1,4 +1,4 @@
-//! Tiles in memory, and the two bfloat16 that stand for a float32.
+//! AMX tiles in memory, and their formats.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -13,10 +13,10 @@ pub(in crate::cpu) const DEPTH: usize = 2 * SIDE;
 /// Bytes of a tile's row.
 pub(in crate::cpu) const ROW_BYTES: usize = 4 * SIDE;
 
-/// Tiles of sums beside and below one another.
+/// Tiles of sums side by side, and one below another.
 pub(in crate::cpu) const PAIR: usize = 2;
 
-/// Rows, and columns, of the sums that stay in the unit together.
+/// Rows, and columns, of the sums that stay in AMX together.
 pub(in crate::cpu) const WIDTH: usize = PAIR * SIDE;
 
 /// What one tile register holds: 16 rows of 64 bytes. A row begins where a cache line does.
@@ -32,7 +32,7 @@ impl Tile {
     #[cfg(test)]
     pub(in crate::cpu) const ZERO: Self = Self([0; SIDE * DEPTH]);
 
-    /// What memory may hold that was not cleared.
+    /// NaN everywhere: memory that was not cleared.
     #[cfg(test)]
     pub(in crate::cpu) const OF_NO_NUMBERS: Self = Self([0x7fc1; SIDE * DEPTH]);
 
@@ -69,17 +69,17 @@ impl Tile {
     }
 }
 
-/// What tiles hold.
+/// The format of the numbers in tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cpu) enum TileFormat {
     /// bfloat16, with sums of float32.
     Bfloat16(Form),
-    /// Whole numbers of eight bits, unsigned times signed, with sums of 32 bits.
+    /// int8, unsigned times signed, with sums of 32 bits.
     Bytes,
 }
 
 impl TileFormat {
-    /// Tiles for as many numbers of the input as one tile has places.
+    /// Tiles for a tile's depth of input rows: two if each number is split.
     pub(in crate::cpu) const fn parts(self) -> usize {
         match self {
             Self::Bfloat16(form) => form.parts(),
@@ -87,7 +87,7 @@ impl TileFormat {
         }
     }
 
-    /// Tiles of a panel as deep as so many steps.
+    /// Tiles of a panel of this many k-steps.
     pub(in crate::cpu) const fn tiles_of_panel(self, steps: usize) -> usize {
         steps * PAIR * self.parts()
     }
@@ -101,17 +101,17 @@ impl TileFormat {
     }
 }
 
-/// How a number becomes bfloat16.
+/// How a float32 becomes bfloat16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cpu) enum Form {
-    /// The nearest one.
+    /// The nearest bfloat16.
     Single,
-    /// The nearest one and the nearest to what that leaves.
+    /// Two halves: the nearest bfloat16, and the nearest to the rest.
     Split,
 }
 
 impl Form {
-    /// Tiles for as many numbers of the input as one tile has places.
+    /// Number of halves.
     pub(in crate::cpu) const fn parts(self) -> usize {
         match self {
             Self::Single => 1,
@@ -119,9 +119,9 @@ impl Form {
         }
     }
 
-    /// Puts these numbers into a row of tiles, as many as they need; behind the last number 0.
+    /// Writes these numbers to a row of tiles, and zeros after the last number.
     #[inline(always)]
-    pub(in crate::cpu) fn put(self, values: &[f32], tiles: &mut [Tile], row: usize) {
+    pub(in crate::cpu) fn write(self, values: &[f32], tiles: &mut [Tile], row: usize) {
         let steps = tiles.chunks_exact_mut(self.parts());
         for (tiles, values) in steps.zip(values.chunks(DEPTH)) {
             let mut floats = [0.0; DEPTH];
@@ -133,8 +133,7 @@ impl Form {
         }
     }
 
-    /// The parts of these numbers, as many as [`Form::parts`]; a loop that the compiler makes vector
-    /// instructions of.
+    /// The halves of these numbers, [`Form::parts`] of them; a loop that the compiler vectorizes.
     #[inline(always)]
     pub(in crate::cpu) fn round(self, values: &[f32; DEPTH]) -> [[u16; DEPTH]; 2] {
         let [mut high, mut low] = [[0; DEPTH]; 2];

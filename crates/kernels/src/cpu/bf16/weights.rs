@@ -1,4 +1,4 @@
-//! Weights as tiles, in the order in which the products read them.
+//! Packed weights as tiles, in the order in which the products read them.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use crate::cpu::int8::matrix::Int8Matrix;
 use crate::cpu::int8::panels::Columns;
 use crate::cpu::pages::Pages;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
-use crate::cpu::simd::bf16::{nearest_pairs, split_pairs, widen};
+use crate::cpu::simd::bf16::{nearest_pairs, split_pairs, upcast};
 use crate::precision::Precision;
 
 /// A matrix `[input, output]`, cut into panels of [`WIDTH`] columns.
@@ -28,7 +28,7 @@ pub(in crate::cpu) struct TileWeights {
 #[derive(Debug)]
 enum Kind {
     Bfloat16(Form),
-    /// Whole numbers, and what is to be known of their columns.
+    /// int8, with the scales and sums of the columns.
     Bytes(Columns),
 }
 
@@ -57,7 +57,7 @@ impl TileWeights {
         weights
     }
 
-    /// Packs matrices of whole numbers side by side.
+    /// Packs int8 matrices side by side.
     pub(in crate::cpu) fn pack_int8(layers: &[&Int8Matrix], input: usize) -> Self {
         Self {
             tiles: byte_tiles::pack(layers, input),
@@ -72,8 +72,7 @@ impl TileWeights {
         WIDTH
     }
 
-    /// The matrix row-major, as it is after rounding: `high`, or `high + low`, or whole numbers times
-    /// their scales.
+    /// The matrix row-major, after rounding: `high`, or `high + low`, or dequantized int8.
     pub(in crate::cpu) fn unpack(&self) -> Vec<f32> {
         let form = match &self.kind {
             Kind::Bfloat16(form) => *form,
@@ -86,7 +85,7 @@ impl TileWeights {
             let (step, depth) = (depth / DEPTH, depth % DEPTH);
             let parts = panel[step * in_step..][..in_step].chunks_exact(PAIR);
             let part = |tiles: &[Tile]| {
-                widen(tiles[column / SIDE].row(depth / 2)[column % SIDE * 2 + depth % 2])
+                upcast(tiles[column / SIDE].row(depth / 2)[column % SIDE * 2 + depth % 2])
             };
             parts.map(part).fold(-0.0, |sum, part| sum + part)
         };
@@ -102,7 +101,7 @@ impl TileWeights {
         (0..self.input * self.output).map(weight).collect()
     }
 
-    /// In which numbers they are kept.
+    /// The precision of the weights.
     pub(in crate::cpu) fn precision(&self) -> Precision {
         match self.kind {
             Kind::Bfloat16(Form::Split) => Precision::Float32,
@@ -111,13 +110,13 @@ impl TileWeights {
         }
     }
 
-    /// What the tiles take.
+    /// Memory, in bytes.
     pub(in crate::cpu) fn bytes(&self) -> usize {
         let columns = self.columns().map_or(0, Columns::bytes);
         size_of_val(&*self.tiles) + columns
     }
 
-    /// How numbers became bfloat16; none of bytes.
+    /// How float32 weights became bfloat16; `None` for int8.
     pub(in crate::cpu) fn form(&self) -> Option<Form> {
         match self.kind {
             Kind::Bfloat16(form) => Some(form),
@@ -125,14 +124,14 @@ impl TileWeights {
         }
     }
 
-    pub(in crate::cpu) fn numbers(&self) -> TileFormat {
+    pub(in crate::cpu) fn format(&self) -> TileFormat {
         match self.kind {
             Kind::Bfloat16(form) => TileFormat::Bfloat16(form),
             Kind::Bytes(_) => TileFormat::Bytes,
         }
     }
 
-    /// Of whole numbers.
+    /// Scales and sums of int8 columns.
     pub(in crate::cpu) fn columns(&self) -> Option<&Columns> {
         match &self.kind {
             Kind::Bfloat16(_) => None,
@@ -162,23 +161,23 @@ impl TileWeights {
 
     /// Tiles that 16 rows of the input become.
     pub(in crate::cpu) fn tiles_of_rows(&self) -> usize {
-        self.steps() * self.numbers().parts()
+        self.steps() * self.format().parts()
     }
 
     fn tiles_of_panel(&self) -> usize {
-        self.numbers().tiles_of_panel(self.steps())
+        self.format().tiles_of_panel(self.steps())
     }
 
     /// The depth in tiles.
     fn steps(&self) -> usize {
-        self.input.div_ceil(self.numbers().depth())
+        self.input.div_ceil(self.format().depth())
     }
 }
 
-/// Panels that a task fills: enough of them that sharing out costs nothing.
+/// Panels that a task packs: enough to make scheduling cheap.
 const TOGETHER: usize = 8;
 
-/// Fills some panels, a tile's depth at a time; two inputs lie in one row of a tile.
+/// Packs some panels, a tile's depth at a time; two inputs share a row of a tile.
 struct Fill<'a> {
     matrices: Matrices<'a>,
     first_panel: usize,
@@ -189,7 +188,7 @@ struct Fill<'a> {
 impl Vectorized for Fill<'_> {
     type Output = ();
 
-    // Plain loops over rows of tiles: the compiler makes vector instructions of them.
+    // Plain loops over rows of tiles: the compiler vectorizes them.
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, _: S) {
         let input = self.matrices.input();

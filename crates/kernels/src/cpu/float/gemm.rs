@@ -19,20 +19,20 @@ use rayon::prelude::*;
 
 use super::micro_kernel::{PanelPart, epilogue, load, multiply};
 use super::panels::Element;
-use super::rows::{Input, Pack, PackedRows, Tile};
+use super::rows::{Input, MicroPanel, Pack, PackedRows};
 use crate::cpu::activation::Activation;
 use crate::cpu::prefetch::Prefetch;
 use crate::cpu::schedule::{Layer, by_panels, few_rows, rows_of_block};
 use crate::cpu::simd::arch::{REGISTERS, Vectorized, dispatch};
 
-/// Floats of the input in a block: 256 KiB, half of the second-level cache of common servers.
+/// Floats of a block, which determine `MC`: 256 KiB, half of the second-level cache of common servers.
 const BLOCK_FLOATS: usize = 64 * 1024;
 
-/// The most of the depth that is summed up at once: a panel's part, 64 KiB with AVX2, and a block that meets it.
+/// `KC`: the largest k-block. A panel's share of it is 64 KiB with AVX2.
 const KC: usize = 1024;
 
 /// The panels of a layer, and the instructions that multiply them.
-pub(in crate::cpu) trait Panelled: Copy + Sync {
+pub(in crate::cpu) trait WeightPanels: Copy + Sync {
     type Part: PanelPart;
 
     fn parts(&self) -> &[Self::Part];
@@ -43,7 +43,7 @@ pub(in crate::cpu) trait Panelled: Copy + Sync {
     fn dispatch<W: Vectorized>(self, work: W) -> W::Output;
 }
 
-impl<E: Element> Panelled for &[E] {
+impl<E: Element> WeightPanels for &[E] {
     type Part = E;
 
     fn parts(&self) -> &[E] {
@@ -59,8 +59,8 @@ impl<E: Element> Panelled for &[E] {
 }
 
 impl Layer<'_> {
-    /// `rows` of the input times the panels.
-    pub(in crate::cpu) fn multiply<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    /// Multiplies `rows` of the input with the panels, on all threads.
+    pub(in crate::cpu) fn multiply<P: WeightPanels, I: Input<<P::Part as PanelPart>::Group>>(
         self,
         input: I,
         rows: usize,
@@ -69,13 +69,13 @@ impl Layer<'_> {
     ) {
         let depth = self.input;
         if few_rows(rows) && I::BY_ONE_THREAD {
-            let packed: Vec<_> = parts(depth, P::Part::ALIGNMENT)
-                .map(|part| (part.clone(), self.pack(input, 0..rows, part, panels)))
+            let packed: Vec<_> = k_blocks(depth, P::Part::ALIGNMENT)
+                .map(|k_block| (k_block.clone(), self.pack(input, 0..rows, k_block, panels)))
                 .collect();
             by_panels(self, output, |range, columns, output| {
-                for (part, packed) in &packed {
-                    let (part, range) = (part.clone(), range.clone());
-                    self.add_part(packed, part, panels, range, columns.clone(), output);
+                for (k_block, packed) in &packed {
+                    let (k_block, range) = (k_block.clone(), range.clone());
+                    self.add_k_block(packed, k_block, panels, range, columns.clone(), output);
                 }
             });
             return;
@@ -90,8 +90,11 @@ impl Layer<'_> {
             });
     }
 
-    /// Some rows of the input times the panels, by this thread alone: `output` has these rows.
-    pub(in crate::cpu) fn multiply_block<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    /// Multiplies some rows of the input with the panels, on this thread only: `output` has these rows.
+    pub(in crate::cpu) fn multiply_block<
+        P: WeightPanels,
+        I: Input<<P::Part as PanelPart>::Group>,
+    >(
         self,
         input: I,
         rows: Range<usize>,
@@ -99,34 +102,34 @@ impl Layer<'_> {
         output: &mut [f32],
     ) {
         let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
-        for part in parts(self.input, P::Part::ALIGNMENT) {
-            let packed = self.pack(input, rows.clone(), part.clone(), panels);
+        for k_block in k_blocks(self.input, P::Part::ALIGNMENT) {
+            let packed = self.pack(input, rows.clone(), k_block.clone(), panels);
             let (range, columns) = (0..self.panels(), 0..self.output);
-            self.add_part(&packed, part, panels, range, columns, &mut output);
+            self.add_k_block(&packed, k_block, panels, range, columns, &mut output);
         }
     }
 
-    fn pack<P: Panelled, I: Input<<P::Part as PanelPart>::Group>>(
+    fn pack<P: WeightPanels, I: Input<<P::Part as PanelPart>::Group>>(
         self,
         input: I,
         rows: Range<usize>,
-        part: Range<usize>,
+        k_block: Range<usize>,
         panels: P,
     ) -> PackedRows<<P::Part as PanelPart>::Group> {
         panels.dispatch(Pack {
             input,
             rows,
             depth: self.input,
-            part,
+            k_block,
             group: PhantomData,
         })
     }
 
-    /// Adds the product of a part of the depth with some panels.
-    fn add_part<P: Panelled>(
+    /// Adds the product of a k-block with some panels.
+    fn add_k_block<P: WeightPanels>(
         self,
         rows: &PackedRows<<P::Part as PanelPart>::Group>,
-        part: Range<usize>,
+        k_block: Range<usize>,
         panels: P,
         range: Range<usize>,
         columns: Range<usize>,
@@ -137,7 +140,7 @@ impl Layer<'_> {
             layer: self,
             weights: panels.parts(),
             instructions: panels.instructions(),
-            part,
+            k_block,
             panels: range,
             output,
             columns,
@@ -145,27 +148,27 @@ impl Layer<'_> {
     }
 }
 
-/// The depth in parts of like size, multiples of `alignment` (of which [`KC`] is one) but for the last; one, be it
-/// empty, at least.
-fn parts(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
+/// The k-blocks of a depth, of similar size: multiples of `alignment`, which divides [`KC`], except the last. There is at
+/// least one, which may be empty.
+fn k_blocks(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
     let count = depth.div_ceil(KC).max(1);
     let size = depth.div_ceil(count).next_multiple_of(alignment);
     (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
 }
 
-/// A part of the depth of all rows times some panels.
+/// The product of a k-block of all rows with some panels.
 struct Product<'a, 'b, P: PanelPart> {
     rows: &'a PackedRows<P::Group>,
     layer: Layer<'a>,
     /// All panels of the layer.
     weights: &'a [P],
     instructions: P::Instructions,
-    /// What `rows` hold of the depth.
-    part: Range<usize>,
+    /// The depths in `rows`.
+    k_block: Range<usize>,
     panels: Range<usize>,
-    /// Of every row `columns`, which hold the sums of the parts before.
+    /// `columns` of every row, which hold the sums of the k-blocks before.
     output: &'a mut [&'b mut [f32]],
-    /// Columns of the product that the panels hold.
+    /// Columns of the product that the panels cover.
     columns: Range<usize>,
 }
 
@@ -175,26 +178,27 @@ impl<P: PanelPart> Vectorized for Product<'_, '_, P> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
         let size = P::in_panel::<S>(self.layer.input);
-        let start = P::in_panel::<S>(self.part.start);
-        let of_part = P::in_panel::<S>(self.part.end) - start;
+        let start = P::in_panel::<S>(self.k_block.start);
+        let of_k_block = P::in_panel::<S>(self.k_block.end) - start;
         for panel in self.panels.clone() {
-            let weights = &self.weights[panel * size + start..][..of_part];
+            let weights = &self.weights[panel * size + start..][..of_k_block];
             let next = self.weights.get((panel + 1) * size + start..);
             let next = next
-                .and_then(|next| next.get(..of_part))
+                .and_then(|next| next.get(..of_k_block))
                 .unwrap_or_default();
-            let tiles = self.rows.tiles();
-            for (index, &tile) in tiles.iter().enumerate() {
-                let ahead = Prefetch::share(next, P::bytes_of_group::<S>(), index, tiles.len());
-                macro_rules! tile_of {
+            let micro_panels = self.rows.micro_panels();
+            for (index, &micro_panel) in micro_panels.iter().enumerate() {
+                let ahead =
+                    Prefetch::share(next, P::bytes_of_group::<S>(), index, micro_panels.len());
+                macro_rules! micro_kernel_of {
                     ($($rows:literal)*) => {
-                        match tile.height {
-                            $($rows => self.tile::<S, $rows>(simd, tile, panel, weights, ahead),)*
-                            _ => self.tile::<S, ROWS>(simd, tile, panel, weights, ahead),
+                        match micro_panel.height {
+                            $($rows => self.micro_kernel::<S, $rows>(simd, micro_panel, panel, weights, ahead),)*
+                            _ => self.micro_kernel::<S, ROWS>(simd, micro_panel, panel, weights, ahead),
                         }
                     };
                 }
-                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+                micro_kernel_of!(1 2 3 4 5 6 7 8 9 10 11);
             }
         }
     }
@@ -202,19 +206,22 @@ impl<P: PanelPart> Vectorized for Product<'_, '_, P> {
 
 impl<P: PanelPart> Product<'_, '_, P> {
     #[inline(always)]
-    fn tile<S: Simd, const ROWS: usize>(
+    fn micro_kernel<S: Simd, const ROWS: usize>(
         &mut self,
         simd: S,
-        tile: Tile,
+        micro_panel: MicroPanel,
         panel: usize,
         weights: &[P],
         ahead: Prefetch<'_>,
     ) {
-        let groups = self.rows.groups(tile);
+        let groups = self.rows.groups(micro_panel);
         let sums = multiply::<S, ROWS, P>(self.instructions, simd, groups, weights, ahead);
         let width = REGISTERS * S::F32_LANES;
         let bias = load::<S>(&self.layer.bias[panel * width..][..width]);
-        let (is_first, is_last) = (self.part.start == 0, self.part.end == self.layer.input);
+        let (is_first, is_last) = (
+            self.k_block.start == 0,
+            self.k_block.end == self.layer.input,
+        );
         let activation = if is_last {
             self.layer.activation
         } else {
@@ -222,7 +229,7 @@ impl<P: PanelPart> Product<'_, '_, P> {
         };
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
-        let output = &mut self.output[tile.first_row..];
+        let output = &mut self.output[micro_panel.first_row..];
         for (sums, output) in sums.iter().zip(output) {
             let output = &mut output[first..first + count];
             let start = if is_first { bias } else { load::<S>(output) };

@@ -1,22 +1,20 @@
-//! Weight matrices before they are packed: some dense layers side by side, which share their input.
+//! Weight matrices before packing: linear layers side by side, which share their input.
 //!
-//! # Strategy
-//!
-//! They are read where they lie, in either order: joined or transposed first, they would be held twice while a model
-//! loads. Who packs asks for small [blocks](Matrices::copy_block) of whole cache lines.
+//! They are read in place, in either order: joined or transposed first, they would be in memory twice while a model loads.
+//! Packing reads small [blocks](Matrices::copy_block) of whole cache lines.
 
 use std::ops::Range;
 
-/// How the weights of a matrix lie.
+/// The order of a matrix's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cpu) enum Order {
-    /// `[input, output]`, row-major: burn's.
+    /// `[input, output]`, row-major, as in burn.
     ByInput,
-    /// `[output, input]`, row-major: that of a PyTorch checkpoint.
+    /// `[output, input]`, row-major, as in a PyTorch checkpoint.
     ByOutput,
 }
 
-/// Matrices whose outputs come one behind the other, each with its bias.
+/// Matrices whose outputs follow each other, each with its bias.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Matrices<'a> {
     layers: &'a [(&'a [f32], &'a [f32])],
@@ -25,7 +23,7 @@ pub(in crate::cpu) struct Matrices<'a> {
 }
 
 impl<'a> Matrices<'a> {
-    /// Of layers that are a weight and a bias each.
+    /// The matrices of `layers`, a weight and a bias each.
     ///
     /// # Panics
     ///
@@ -54,25 +52,25 @@ impl<'a> Matrices<'a> {
         self.order
     }
 
-    /// Width of the rows that go in.
+    /// Width of the input rows.
     pub(in crate::cpu) fn input(self) -> usize {
         self.input
     }
 
-    /// Width of the rows that come out.
+    /// Width of the output rows.
     pub(in crate::cpu) fn output(self) -> usize {
         self.layers.iter().map(|(_, bias)| bias.len()).sum()
     }
 
-    /// The bias of every layer, one behind the other.
+    /// The bias of every layer, one after another.
     pub(in crate::cpu) fn biases(self) -> impl Iterator<Item = &'a [f32]> {
         self.layers.iter().map(|(_, bias)| *bias)
     }
 
-    /// The weights of some inputs for the outputs from `first` on, as far as there are any: `[inputs.len(),
-    /// width]`, row-major. What lies beyond the outputs is left as it is.
+    /// Copies the weights of some inputs for `width` outputs from `first` on: `[inputs.len(), width]`, row-major. Places
+    /// without an output keep their value.
     ///
-    /// Of a few cache lines of inputs each line is read once, in either order.
+    /// For a few cache lines of inputs, it reads each line once in either order.
     #[inline(always)]
     pub(in crate::cpu) fn copy_block(
         self,

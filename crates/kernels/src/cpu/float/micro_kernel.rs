@@ -1,26 +1,24 @@
-//! The innermost product: a few rows of the input times one panel of the weights.
+//! The micro-kernel: `MR` rows of the input times one panel of `NR` columns of the weights, in registers.
 //!
 //! # Strategy
 //!
-//! A weight matrix `[depth, output]` is cut into panels of some columns, and a panel is stored row
-//! after row: `[depth][width]` (or, where an instruction multiplies neighbours of the depth, group after group of these:
-//! [`PanelPart`]). A tile keeps `ROWS x width` sums in registers and walks the depth
-//! once: it loads one row of the panel, and multiplies it with one element of each input row. Those
-//! elements stand side by side too (`[depth][row]`, [`PackedRows`]): read from rows that lie where
-//! they were, they took a pointer each, and with six of them the sums had no registers left (on AVX2
-//! a third of the speed, measured). Packing is one pass over rows that meet dozens of panels.
+//! `MR` is the const parameter `ROWS`, and `NR` is [`REGISTERS`] SIMD registers. The kernel keeps `MR x NR` sums in
+//! registers and walks the depth once. For each depth it loads one row of the panel and multiplies it with one element of
+//! each input row. (Where an instruction multiplies neighbours of the depth, a step takes a group of them: [`PanelPart`].)
 //!
-//! The shape of a tile fills the register file: `ROWS * REGISTERS` sums, `REGISTERS` for the panel's
-//! row and one for the input's element.
+//! The input elements are packed as a micro-panel, `[depth][row]` ([`rows`](super::rows)). Read from unpacked rows they
+//! took a pointer each, and with six pointers the sums had no registers left: a third of the speed with AVX2.
 //!
-//! | registers | tile | width | sums |
+//! The shape fills the register file: `MR * REGISTERS` sums, `REGISTERS` for the panel's row, and one for the input element.
+//!
+//! | registers | MR x registers | NR | sums |
 //! | --- | --- | --- | --- |
-//! | AVX-512: 32 of 16 lanes | 12 x 2 | 32 | 24 |
-//! | AVX2: 16 of 8 lanes | 6 x 2 | 16 | 12 |
-//! | NEON: 32 of 4 lanes | 12 x 2 | 8 | 24 |
+//! | AVX-512: 32 of 16 SIMD lanes | 12 x 2 | 32 | 24 |
+//! | AVX2: 16 of 8 SIMD lanes | 6 x 2 | 16 | 12 |
+//! | NEON: 32 of 4 SIMD lanes | 12 x 2 | 8 | 24 |
 //!
-//! The registers are written out (through `pulp`, one source for all instruction sets): left to the
-//! compiler, plain loops over arrays spilled the sums to memory and ran at a third of this.
+//! The registers are explicit (through `pulp`, one source for all instruction sets). The compiler spilled the sums of
+//! plain loops over arrays to memory, at a third of the speed.
 
 use bytemuck::Pod;
 use pulp::Simd;
@@ -31,28 +29,28 @@ use crate::cpu::prefetch::Prefetch;
 use crate::cpu::simd::arch::{REGISTERS, WIDEST};
 use crate::cpu::simd::math::gelu;
 
-/// What a panel consists of, and how it is multiplied.
+/// The element type of a panel, and how a micro-kernel multiplies it.
 pub(in crate::cpu) trait PanelPart: Pod + Send + Sync {
-    /// What it is multiplied with.
+    /// The group of input elements that it multiplies.
     type Group: Group;
 
-    /// Stands for having the instructions, beyond those of [`Simd`].
+    /// Proof that the processor has the instructions beyond those of [`Simd`].
     type Instructions: Copy + Sync;
 
-    /// A part of the depth begins at a multiple of so many inputs, which are whole groups.
+    /// A k-block begins at a multiple of this number of inputs, which are whole groups.
     const ALIGNMENT: usize;
 
-    /// How many parts a panel has for so many inputs.
+    /// Number of elements of a panel for a number of inputs.
     fn in_panel<S: Simd>(inputs: usize) -> usize;
 
-    /// How many bytes of a panel a group meets.
+    /// Bytes of a panel that one group multiplies.
     #[inline(always)]
     fn bytes_of_group<S: Simd>() -> usize {
         let groups = Self::ALIGNMENT / Self::Group::SIZE;
         Self::in_panel::<S>(Self::ALIGNMENT) * size_of::<Self>() / groups
     }
 
-    /// Adds the products of a panel with a tile, whose rows' groups are as many as the depth has.
+    /// Adds the products of a panel with a micro-panel of as many groups.
     fn add_products<S: Simd, const ROWS: usize>(
         instructions: Self::Instructions,
         simd: S,
@@ -63,8 +61,7 @@ pub(in crate::cpu) trait PanelPart: Pod + Send + Sync {
     );
 }
 
-/// A tile of `ROWS` rows, `[group][row]`, times a panel: for each row the panel's columns in registers.
-/// On the way it asks for what is needed after it.
+/// A micro-panel, `[group][row]`, times a panel: for each row the sums of the panel's columns. Prefetches the next weights.
 #[inline(always)]
 pub(in crate::cpu) fn multiply<S: Simd, const ROWS: usize, P: PanelPart>(
     instructions: P::Instructions,
@@ -96,13 +93,13 @@ pub(in crate::cpu) fn add_row<S: Simd, const ROWS: usize>(
     }
 }
 
-/// The columns of one row of a tile as floats: the first `REGISTERS * S::F32_LANES`.
+/// The columns of one row of sums as floats: the first `REGISTERS * S::F32_LANES`.
 #[inline(always)]
 pub(in crate::cpu) fn floats<S: Simd>(sums: &[S::f32s; REGISTERS]) -> &[f32] {
     bytemuck::cast_slice(sums)
 }
 
-/// A row of a panel's width, as far as it goes; the rest is 0.
+/// A row of a panel's width from `values`; missing values are 0.
 #[inline(always)]
 pub(in crate::cpu) fn load<S: Simd>(values: &[f32]) -> [S::f32s; REGISTERS] {
     let width = REGISTERS * S::F32_LANES;
@@ -117,9 +114,9 @@ pub(in crate::cpu) fn load<S: Simd>(values: &[f32]) -> [S::f32s; REGISTERS] {
     [registers[0], registers[1]]
 }
 
-/// What comes out of a row, as far as there is room; the rest is of columns that there are not.
+/// The epilogue: activation and store of a row of sums, as far as `output` has columns.
 ///
-/// Whole registers are stored: a number of floats that the compiler does not know would be a call.
+/// Whole registers are stored: a copy of a length that the compiler does not know would be a call.
 #[inline(always)]
 pub(in crate::cpu) fn epilogue<S: Simd>(
     mut row: [S::f32s; REGISTERS],
@@ -133,7 +130,7 @@ pub(in crate::cpu) fn epilogue<S: Simd>(
     }
     if output.len() == REGISTERS * S::F32_LANES {
         let (places, _) = S::as_mut_simd_f32s(output);
-        // Not `copy_from_slice`: the compiler joins it with the one below to a call.
+        // Not `copy_from_slice`: the compiler merges it with the other branch into a call.
         for (place, value) in places.iter_mut().zip(row) {
             *place = value;
         }

@@ -1,4 +1,4 @@
-//! Linear layers with weights of float32 or bfloat16, multiplied in float32.
+//! Linear layers with float32 weights or bfloat16, multiplied in float32.
 
 pub(in crate::cpu) mod gemm;
 pub(in crate::cpu) mod matrices;

@@ -14,7 +14,7 @@ use crate::cpu::prefetch::Prefetch;
 use crate::cpu::simd::arch::{REGISTERS, WIDEST};
 use crate::cpu::simd::bf16::{UPPER_HALF, bfloat16};
 
-/// What a panel `[depth][width]` is made of.
+/// The element type of a panel `[depth][NR]`.
 pub(in crate::cpu) trait Element: Pod + Send + Sync {
     /// Elements of a panel's row.
     fn in_row<S: Simd>() -> usize;
@@ -22,11 +22,11 @@ pub(in crate::cpu) trait Element: Pod + Send + Sync {
     /// A panel's row in registers, as float32.
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS];
 
-    /// The floats of a panel's row, as they are used.
-    fn widen(row: &[Self], floats: &mut [f32]);
+    /// Upcasts a panel's row to floats.
+    fn upcast(row: &[Self], floats: &mut [f32]);
 
-    /// A panel's row of these floats.
-    fn narrow(floats: &[f32], row: &mut [Self]);
+    /// Rounds floats to a panel's row.
+    fn round(floats: &[f32], row: &mut [Self]);
 }
 
 impl<E: Element> PanelPart for E {
@@ -68,25 +68,24 @@ impl Element for f32 {
         [registers[0], registers[1]]
     }
 
-    fn widen(row: &[Self], floats: &mut [f32]) {
+    fn upcast(row: &[Self], floats: &mut [f32]) {
         floats.copy_from_slice(row);
     }
 
-    fn narrow(floats: &[f32], row: &mut [Self]) {
+    fn round(floats: &[f32], row: &mut [Self]) {
         row.copy_from_slice(floats);
     }
 }
 
-/// Two bfloat16, the upper halves of two float32: in the lower half of the bits one that goes to the
-/// first register, in the upper half one for the same lane of the second. Each then takes a single
-/// instruction to become a float32.
+/// Two bfloat16. The lower half of the bits goes to the first register of a panel's row, the upper half to the same SIMD
+/// lane of the second. One instruction upcasts each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, TransparentWrapper, Zeroable)]
 #[repr(transparent)]
 pub(in crate::cpu) struct Bf16Pair(u32);
 
-/// The bfloat16 in the lower halves as float32, and those in the upper halves.
+/// Upcasts the lower halves, and the upper halves.
 #[inline(always)]
-fn widen_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
+fn upcast_pairs<S: Simd>(simd: S, pairs: S::u32s) -> [S::f32s; 2] {
     let lower = simd.wrapping_dyn_shl_u32s(pairs, simd.splat_u32s(16));
     let upper = simd.and_u32s(pairs, simd.splat_u32s(UPPER_HALF));
     [lower, upper].map(|bits| simd.transmute_f32s_u32s(bits))
@@ -101,10 +100,10 @@ impl Element for Bf16Pair {
     #[inline(always)]
     fn load<S: Simd>(simd: S, row: &[Self]) -> [S::f32s; REGISTERS] {
         let (registers, _) = S::as_simd_u32s(Self::peel_slice(row));
-        widen_pairs(simd, registers[0])
+        upcast_pairs(simd, registers[0])
     }
 
-    fn widen(row: &[Self], floats: &mut [f32]) {
+    fn upcast(row: &[Self], floats: &mut [f32]) {
         let (first, second) = floats.split_at_mut(row.len());
         for ((pair, first), second) in row.iter().zip(first).zip(second) {
             *first = f32::from_bits(pair.0 << 16);
@@ -112,7 +111,7 @@ impl Element for Bf16Pair {
         }
     }
 
-    fn narrow(floats: &[f32], row: &mut [Self]) {
+    fn round(floats: &[f32], row: &mut [Self]) {
         let (first, second) = floats.split_at(row.len());
         for ((pair, first), second) in row.iter_mut().zip(first).zip(second) {
             *pair = Self(bfloat16(*first) >> 16 | bfloat16(*second));
@@ -120,10 +119,10 @@ impl Element for Bf16Pair {
     }
 }
 
-/// Inputs whose weights are taken together: a cache line of floats.
+/// Inputs whose weights are packed together: a cache line of floats.
 const DEPTHS: usize = 16;
 
-/// Panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
+/// Packs panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
 pub(in crate::cpu) fn cut<E: Element>(
     matrices: Matrices<'_>,
     width: usize,
@@ -142,7 +141,7 @@ pub(in crate::cpu) fn cut<E: Element>(
                 matrices.copy_block(inputs, index * width, &mut block, width);
                 let rows = rows.chunks_exact_mut(in_row);
                 for (row, floats) in rows.zip(block.chunks_exact(width)) {
-                    E::narrow(floats, row);
+                    E::round(floats, row);
                 }
             }
         });

@@ -1,7 +1,7 @@
-//! Rows on their way into a product: `MR` of them side by side, as a micro-panel.
+//! Input rows packed for the micro-kernel: `MR` rows side by side, as a micro-panel `[depth][row]`.
 //!
-//! A micro-kernel multiplies `MR` rows at once and needs the same element of each together. So a block of rows is packed
-//! first, `[depth][row]`, in one pass; each packed row then meets dozens of panels of weights.
+//! A micro-kernel multiplies `MR` rows at once and needs the same element of each together. Packing is one pass over rows
+//! that are then multiplied with dozens of panels of weights.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::cpu::simd::arch::Vectorized;
 use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 
-/// Rows of the input, `stride` elements apart, of which the first `depth` count.
+/// Rows of the input, `stride` elements apart, with `depth` elements each.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct Rows<'a> {
     pub values: &'a [f32],
@@ -37,28 +37,28 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Rows that lie as the columns of a matrix of `count` columns.
+/// Transposed rows: the columns of a matrix with `count` columns.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct Columns<'a> {
     pub values: &'a [f32],
     pub count: usize,
 }
 
-/// Neighbours in a row that a product takes together.
+/// Neighbours in a row that one instruction multiplies together.
 pub(in crate::cpu) trait Group: Pod + Send + Sync {
-    /// How many.
+    /// Number of neighbours.
     const SIZE: usize;
 
-    /// Puts those of the first `height` rows side by side: `[group][row]`. What the last of a row lacks is 0; behind the
-    /// last place, where there are more, zeros may be written.
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
+    /// Packs the first `height` rows side by side, `[group][row]`. The last group of a row is filled up with 0. After the
+    /// last group zeros may be written, as far as `places` goes.
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]);
 }
 
 impl Group for f32 {
     const SIZE: usize = 1;
 
     #[inline(always)]
-    fn put<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
+    fn pack<S: Simd>(simd: S, rows: Rows<'_>, height: usize, places: &mut [Self]) {
         let mut of_tile = [&[][..]; MOST_ROWS];
         for (row, values) in of_tile[..height].iter_mut().enumerate() {
             *values = bytemuck::cast_slice(rows.row(row));
@@ -68,27 +68,27 @@ impl Group for f32 {
     }
 }
 
-/// Rows in tiles, one after the other, each `[group][row]`.
+/// Rows in micro-panels, one after another, each `[group][row]`.
 pub(in crate::cpu) struct PackedRows<G> {
     groups: Vec<G>,
-    tiles: Vec<Tile>,
+    micro_panels: Vec<MicroPanel>,
     /// Groups of a row.
     in_row: usize,
 }
 
-/// Some rows that are multiplied together.
+/// Rows that a micro-kernel multiplies together.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Tile {
+pub(in crate::cpu) struct MicroPanel {
     pub first_row: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Where its groups begin.
+    /// Index of its first group.
     start: usize,
 }
 
 impl<G: Group> PackedRows<G> {
-    /// The first `count` of `rows`, in tiles of up to `tallest`, all of the same height as far as that
-    /// goes: a tile of one row takes almost as long as one of six.
+    /// The first `count` of `rows` in micro-panels of up to `tallest` rows, of equal height as far as possible: one row takes
+    /// almost as long as six.
     #[inline(always)]
     pub(in crate::cpu) fn pack<S: Simd>(
         simd: S,
@@ -97,24 +97,29 @@ impl<G: Group> PackedRows<G> {
         tallest: usize,
     ) -> Self {
         let mut packed = Self::zeroed(count, rows.depth.div_ceil(G::SIZE), tallest);
-        // Not a closure for each tile: it would not be compiled for the wide instructions.
-        for tile in &packed.tiles {
-            // With the places of the tiles behind it, which are filled later.
-            let places = &mut packed.groups[tile.start..];
-            G::put(simd, rows.after(tile.first_row), tile.height, places);
+        // Not a closure for each micro-panel: the compiler would not use the wide instructions in it.
+        for micro_panel in &packed.micro_panels {
+            // Includes the places of later micro-panels, which are filled later.
+            let places = &mut packed.groups[micro_panel.start..];
+            G::pack(
+                simd,
+                rows.after(micro_panel.first_row),
+                micro_panel.height,
+                places,
+            );
         }
         packed
     }
 
-    /// Rows of so many groups.
+    /// Zeros for `count` rows of `in_row` groups.
     #[inline(always)]
     fn zeroed(count: usize, in_row: usize, tallest: usize) -> Self {
-        let mut tiles = Vec::with_capacity(count.div_ceil(tallest));
+        let mut micro_panels = Vec::with_capacity(count.div_ceil(tallest));
         let mut first_row = 0;
         while first_row < count {
             let rest = count - first_row;
             let height = rest.div_ceil(rest.div_ceil(tallest));
-            tiles.push(Tile {
+            micro_panels.push(MicroPanel {
                 first_row,
                 height,
                 start: first_row * in_row,
@@ -123,26 +128,25 @@ impl<G: Group> PackedRows<G> {
         }
         Self {
             groups: vec![G::zeroed(); count * in_row],
-            tiles,
+            micro_panels,
             in_row,
         }
     }
 
     #[inline(always)]
-    pub(in crate::cpu) fn tiles(&self) -> &[Tile] {
-        &self.tiles
+    pub(in crate::cpu) fn micro_panels(&self) -> &[MicroPanel] {
+        &self.micro_panels
     }
 
-    /// The tile's groups.
+    /// The groups of a micro-panel, and all after them.
     #[inline(always)]
-    pub(in crate::cpu) fn groups(&self, tile: Tile) -> &[G] {
-        &self.groups[tile.start..][..tile.height * self.in_row]
+    pub(in crate::cpu) fn groups(&self, micro_panel: MicroPanel) -> &[G] {
+        &self.groups[micro_panel.start..][..micro_panel.height * self.in_row]
     }
 }
 
 impl PackedRows<f32> {
-    /// As [`pack`](Self::pack), of rows that lie as the columns of `columns`, `[depth][row]`: those from
-    /// `first` on.
+    /// As [`pack`](Self::pack), for transposed rows `[depth][row]`, from row `first` on.
     #[inline(always)]
     pub(in crate::cpu) fn pack_columns(
         columns: Columns<'_>,
@@ -152,34 +156,35 @@ impl PackedRows<f32> {
     ) -> Self {
         let depth = columns.values.len() / columns.count.max(1);
         let mut packed = Self::zeroed(count, depth, tallest);
-        for tile in &packed.tiles {
+        for micro_panel in &packed.micro_panels {
             let lines = columns.values.chunks_exact(columns.count);
-            let places = packed.groups[tile.start..].chunks_exact_mut(tile.height);
+            let places = packed.groups[micro_panel.start..].chunks_exact_mut(micro_panel.height);
             for (places, line) in places.zip(lines) {
-                places.copy_from_slice(&line[first + tile.first_row..][..tile.height]);
+                places
+                    .copy_from_slice(&line[first + micro_panel.first_row..][..micro_panel.height]);
             }
         }
         packed
     }
 }
 
-/// Rows of the input, wherever they are.
+/// Rows of the input in any layout.
 pub(in crate::cpu) trait Input<G>: Copy + Sync {
-    /// Whether all of them are packed by one thread where the panels are shared out.
+    /// Whether one thread packs all of them where the panels are shared out.
     const BY_ONE_THREAD: bool;
 
-    /// A part of some rows of `depth` floats in tiles of up to `tallest`.
+    /// Packs a k-block (`k_block`) of some rows of `depth` floats in micro-panels of up to `tallest` rows.
     fn pack<S: Simd>(
         self,
         simd: S,
         rows: Range<usize>,
         depth: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<G>;
 }
 
-/// One after the other.
+/// Row-major.
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct RowMajor<'a>(pub(in crate::cpu) &'a [f32]);
 
@@ -192,20 +197,20 @@ impl<G: Group> Input<G> for RowMajor<'_> {
         simd: S,
         rows: Range<usize>,
         depth: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<G> {
         let source = Rows {
-            values: &self.0[rows.start * depth + part.start..],
+            values: &self.0[rows.start * depth + k_block.start..],
             stride: depth,
-            depth: part.len(),
+            depth: k_block.len(),
         };
         PackedRows::pack(simd, source, rows.len(), tallest)
     }
 }
 
 impl Input<f32> for Columns<'_> {
-    /// They are as long as a batch has tokens.
+    /// A batch has as many as it has tokens.
     const BY_ONE_THREAD: bool = false;
 
     #[inline(always)]
@@ -214,22 +219,22 @@ impl Input<f32> for Columns<'_> {
         _: S,
         rows: Range<usize>,
         _: usize,
-        part: Range<usize>,
+        k_block: Range<usize>,
         tallest: usize,
     ) -> PackedRows<f32> {
         let Self { values, count } = self;
-        let values = &values[part.start * count..part.end * count];
+        let values = &values[k_block.start * count..k_block.end * count];
         PackedRows::pack_columns(Columns { values, count }, rows.start, rows.len(), tallest)
     }
 }
 
-/// Rows of the input in tiles of this processor's height.
+/// Packs rows of the input in micro-panels of this processor's height.
 pub(in crate::cpu) struct Pack<I, G> {
     pub(in crate::cpu) input: I,
     pub(in crate::cpu) rows: Range<usize>,
     /// Floats of a whole row.
     pub(in crate::cpu) depth: usize,
-    pub(in crate::cpu) part: Range<usize>,
+    pub(in crate::cpu) k_block: Range<usize>,
     pub(in crate::cpu) group: PhantomData<G>,
 }
 
@@ -238,11 +243,11 @@ impl<G, I: Input<G>> Vectorized for Pack<I, G> {
 
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(self, simd: S) -> PackedRows<G> {
-        (self.input).pack(simd, self.rows, self.depth, self.part, ROWS)
+        (self.input).pack(simd, self.rows, self.depth, self.k_block, ROWS)
     }
 }
 
-/// The rows of what lies as columns.
+/// The rows of a transposed matrix.
 pub(in crate::cpu) fn transposed(columns: &[f32], rows: usize) -> Vec<f32> {
     let depth = columns.len() / rows;
     let mut values = vec![0.0; columns.len()];
@@ -275,21 +280,21 @@ pub(in crate::cpu) mod tests {
     struct Pack<'a, G>(Rows<'a>, usize, PhantomData<G>);
 
     impl<G: Group> Vectorized for Pack<'_, G> {
-        /// The groups of every tile, and how many rows each has.
+        /// The groups of every micro-panel, and its number of rows.
         type Output = Vec<(Vec<G>, usize)>;
 
         #[inline(always)]
         fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output {
             let packed = PackedRows::<G>::pack(simd, self.0, self.1, ROWS);
-            let tiles = packed.tiles().iter();
-            tiles
-                .map(|tile| (packed.groups(*tile).to_vec(), tile.height))
+            let micro_panels = packed.micro_panels().iter();
+            micro_panels
+                .map(|micro_panel| (packed.groups(*micro_panel).to_vec(), micro_panel.height))
                 .collect()
         }
     }
 
-    /// Looks at every group of packed rows of whole numbers below 256: `expected` is the one of a row that begins with
-    /// these.
+    /// Checks every group of packed rows of integers below 256 against `expected`, which gets the rest of the row from
+    /// that group on.
     pub(in crate::cpu) fn check_packed_rows<G: Group + Debug + PartialEq>(
         depths: &[usize],
         expected: impl Fn(&[f32]) -> G + Sync,

@@ -1,17 +1,15 @@
-//! Products of bytes on processors without an instruction for four of them.
+//! Products of bytes on processors without VNNI.
 //!
 //! # Strategy
 //!
-//! AVX2's product of bytes (`vpmaddubsw`) adds two products in 16 bits, and cuts off what does not fit:
-//! two of 255 * 127 do not. But 255 times two weights fits whenever their magnitudes come to
-//! [128](LARGEST_PAIR) at most, and that is how [weights are rounded](super::matrix): in steps that are
-//! wider for it by about two fifths, on every processor, so that a file means the same everywhere. So the
-//! product is exact here as with every other body. A second instruction (`vpmaddwd` with ones) adds pairs
-//! to 32 bits.
+//! AVX2's product of bytes (`vpmaddubsw`) adds two products in 16 bits and saturates: two of 255 * 127 do not fit. But 255
+//! times two weights fits if their magnitudes sum to at most [128](LARGEST_PAIR), and [quantization](super::matrix) makes
+//! weights so. Its steps are wider by about two fifths for it, on every processor, so that a file means the same
+//! everywhere. So the product is exact, as in every other implementation. A second instruction (`vpmaddwd` with ones) adds
+//! pairs to 32 bits.
 //!
-//! Compared with numbers widened to 16 bits (one `vpmaddwd` for every pair) there are as many
-//! multiplications, but half as many additions, loads and broadcasts beside them, and nothing to widen:
-//! one thread of a Zen 3 core comes to 160 thousand million operations a second instead of 127.
+//! Compared with 16-bit integers (one `vpmaddwd` for every pair) there are as many multiplications, half as many additions,
+//! loads and broadcasts, and no conversion of weights: 160 GOP/s instead of 127 on one thread of a Zen 3 core.
 
 use std::arch::x86_64::{__m256i, __m512i};
 
@@ -23,12 +21,12 @@ use super::matrix::{LARGEST_PAIR, largest_pair};
 use super::x86::ByteProducts;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 
-/// Stands for weights of which no pair of neighbours can be cut off.
+/// Proof that no pair of neighbouring weights saturates.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cpu) struct FittingPairs(());
+pub(in crate::cpu) struct NonSaturating(());
 
-impl FittingPairs {
-    /// If the weights of all outputs are so.
+impl NonSaturating {
+    /// If that holds for the weights of all outputs.
     pub(in crate::cpu) fn of(rows: &[&[i8]]) -> Option<Self> {
         struct Fit<'a>(&'a [i8]);
         impl Vectorized for Fit<'_> {
@@ -45,24 +43,24 @@ impl FittingPairs {
     }
 }
 
-impl ByteProducts<V3, __m256i> for FittingPairs {
+impl ByteProducts<V3, __m256i> for NonSaturating {
     #[inline(always)]
     fn add(self, simd: V3, sums: __m256i, numbers: __m256i, weights: __m256i) -> __m256i {
         let pairs = simd.avx2._mm256_maddubs_epi16(numbers, weights);
-        let fours = simd
+        let dot_product = simd
             .avx2
             ._mm256_madd_epi16(pairs, simd.avx._mm256_set1_epi16(1));
-        simd.avx2._mm256_add_epi32(sums, fours)
+        simd.avx2._mm256_add_epi32(sums, dot_product)
     }
 }
 
-impl ByteProducts<V4, __m512i> for FittingPairs {
+impl ByteProducts<V4, __m512i> for NonSaturating {
     #[inline(always)]
     fn add(self, simd: V4, sums: __m512i, numbers: __m512i, weights: __m512i) -> __m512i {
         let pairs = simd.avx512bw._mm512_maddubs_epi16(numbers, weights);
-        let fours = simd
+        let dot_product = simd
             .avx512bw
             ._mm512_madd_epi16(pairs, simd.avx512f._mm512_set1_epi16(1));
-        simd.avx512f._mm512_add_epi32(sums, fours)
+        simd.avx512f._mm512_add_epi32(sums, dot_product)
     }
 }

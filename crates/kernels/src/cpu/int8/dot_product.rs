@@ -1,41 +1,39 @@
-//! The innermost product of whole numbers.
+//! The int8 micro-kernel, over instructions that multiply neighbours.
 //!
 //! # Strategy
 //!
-//! As the [tile](super::super::tile) of floats, with instructions that multiply neighbours in a row with as
-//! many weights and add all of these products to a sum of 32 bits. There are three kinds:
+//! As the [micro-kernel](crate::cpu::float::micro_kernel) of floats. An instruction multiplies neighbours in a row with as
+//! many weights, and adds all of these products to a sum of 32 bits. There are three kinds:
 //!
-//! - Four neighbours of eight bits, unsigned times signed (`vpdpbusd`, in AVX-512 VNNI and AVX-VNNI):
-//!   four times the products of float32. A row's numbers are made unsigned by taking its zero point
-//!   off; the sums begin with what that costs, the zero point times the sum of the column's weights.
-//! - The same in three instructions of AVX2 or AVX-512 (`byte_pairs`), for weights of which neighbours
-//!   are not both large, as those that were [rounded here](Int8Matrix::quantize).
-//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights,
-//!   which a file may have.
+//! - Four neighbours of 8 bits, unsigned times signed (`vpdpbusd` of AVX-512 VNNI and AVX-VNNI): four times the products of
+//!   float32. A row's integers become unsigned by subtracting its zero point. The sums start with the correction, the zero
+//!   point times the sum of the column's weights.
+//! - The same in three instructions of AVX2 or AVX-512 (`byte_pairs`), for weights without two large neighbours, as
+//!   [quantization](Int8Matrix::quantize) makes them.
+//! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights, which a file may have.
 //!
-//! All are *exact*: numbers up to 255 times weights up to 128 fit, whatever they are.
-//! (`vpdpbusds` cuts off what `vpdpbusd` never reaches.)
+//! All are *exact*: any numbers up to 255 times weights up to 128 fit. (`vpdpbusd` does not saturate.)
 
 use pulp::{Scalar128b, Simd, f32x4};
 
 #[cfg(doc)]
 use super::matrix::Int8Matrix;
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 use crate::cpu::prefetch::Prefetch;
 use crate::cpu::simd::arch::REGISTERS;
 
-/// Work that is compiled once for every kind of instructions; a full tile has `ROWS` rows.
+/// Work that is compiled for every kind of instructions; `ROWS` is `MR`.
 pub(in crate::cpu) trait WithDotProduct {
-    /// What it gives.
+    /// The result.
     type Output;
 
-    /// The work; inlined into a function that may use the wide instructions.
+    /// The work, inlined into a function that may use the wide instructions.
     fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> Self::Output;
 }
 
-/// Instructions for the products of neighbours.
+/// Instructions that multiply neighbours.
 pub(in crate::cpu) trait DotProduct: Copy {
-    /// Those for floats, with as many lanes as there are sums in a register.
+    /// Those for floats, with one SIMD lane for each sum of a register.
     type Simd: Simd;
     /// Neighbours for every sum.
     type Numbers: Copy;
@@ -45,24 +43,23 @@ pub(in crate::cpu) trait DotProduct: Copy {
     /// Sums of a register.
     const LANES: usize = Self::Simd::F32_LANES;
 
-    /// Which neighbours are multiplied together.
-    const GROUPING: Grouping;
+    /// The neighbours that are multiplied together.
+    const WIDTH: DotProductWidth;
 
     fn simd(self) -> Self::Simd;
 
     fn zero(self) -> Self::Sums;
 
-    /// What the sums begin with: what was taken off a row's numbers, times the sums of the columns'
-    /// weights. Nothing is taken off pairs.
+    /// The start of the sums: the zero point times the sums of the columns' weights. Pairs have no zero point.
     #[inline(always)]
     fn start(self, _zero_point: i32, _weight_sums: &[i32]) -> Self::Sums {
         self.zero()
     }
 
-    /// A group of weights of eight bits for every lane.
+    /// A group of int8 weights for every SIMD lane.
     fn weights(self, bytes: &[i8]) -> Self::Numbers;
 
-    /// The same group for every lane.
+    /// The same group for every SIMD lane.
     fn splat(self, group: i32) -> Self::Numbers;
 
     /// `sums + numbers * weights`, all products of every group.
@@ -73,10 +70,10 @@ pub(in crate::cpu) trait DotProduct: Copy {
         weights: Self::Numbers,
     ) -> Self::Sums;
 
-    /// As floats, rounded.
+    /// The sums as floats, rounded.
     fn floats(self, sums: Self::Sums) -> <Self::Simd as Simd>::f32s;
 
-    /// Adds the products of a group of weights with those of a tile's rows.
+    /// Adds the products of a group of weights with those of a micro-panel's rows.
     #[inline(always)]
     fn add_group<const ROWS: usize>(
         self,
@@ -94,8 +91,7 @@ pub(in crate::cpu) trait DotProduct: Copy {
     }
 }
 
-/// The sums of `ROWS` rows, `[group][row]`, times a panel. On the way it asks for what is needed after
-/// it.
+/// The micro-kernel: a micro-panel of `ROWS` rows, `[group][row]`, times a panel. Prefetches the next weights.
 #[inline(always)]
 pub(in crate::cpu) fn multiply<D: DotProduct, const ROWS: usize>(
     dot: D,
@@ -112,7 +108,7 @@ pub(in crate::cpu) fn multiply<D: DotProduct, const ROWS: usize>(
             sums[row][register] = dot.start(zero_points[row], weight_sums);
         }
     }
-    let in_register = D::GROUPING.size() * D::LANES;
+    let in_register = D::WIDTH.size() * D::LANES;
     let panel = panel.chunks_exact(REGISTERS * in_register);
     for (weights, numbers) in panel.zip(rows.as_chunks::<ROWS>().0) {
         ahead.step();
@@ -126,7 +122,7 @@ pub(in crate::cpu) fn multiply<D: DotProduct, const ROWS: usize>(
     sums
 }
 
-/// Left to the compiler.
+/// Portable Rust, left to the compiler.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Portable;
 
@@ -135,7 +131,7 @@ impl DotProduct for Portable {
     type Numbers = [[i16; 2]; 4];
     type Sums = [i32; 4];
 
-    const GROUPING: Grouping = Grouping::Pairs;
+    const WIDTH: DotProductWidth = DotProductWidth::Two;
 
     #[inline(always)]
     fn simd(self) -> Scalar128b {
@@ -174,7 +170,7 @@ impl DotProduct for Portable {
     }
 }
 
-/// As the instructions for bytes: what other processors test the zero points with.
+/// Portable Rust with four bytes, so that other processors test the zero points.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct PortableBytes;
@@ -185,7 +181,7 @@ impl DotProduct for PortableBytes {
     type Numbers = [[u8; 4]; 4];
     type Sums = [i32; 4];
 
-    const GROUPING: Grouping = Grouping::Fours;
+    const WIDTH: DotProductWidth = DotProductWidth::Four;
 
     fn simd(self) -> Scalar128b {
         Scalar128b

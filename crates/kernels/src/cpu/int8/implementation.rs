@@ -1,24 +1,24 @@
-//! Which instructions multiply, and how tall a tile they want.
+//! The choice of instructions for int8, and the `MR` of each.
 
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
 #[cfg(target_arch = "x86_64")]
-use super::byte_pairs::FittingPairs;
+use super::byte_pairs::NonSaturating;
 #[cfg(test)]
 use super::dot_product::PortableBytes;
 use super::dot_product::{DotProduct, Portable, WithDotProduct};
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 #[cfg(target_arch = "x86_64")]
 use super::vnni::{Avx512Vnni, AvxVnni};
 #[cfg(target_arch = "x86_64")]
-use super::x86::Fours;
+use super::x86::ByteDotProduct;
 use crate::cpu::simd::arch::REGISTERS;
 
-/// Instructions that this processor has.
+/// An implementation that this processor has the instructions for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) enum Implementation {
-    /// Every processor's.
+    /// For every processor.
     Portable,
     #[cfg(test)]
     PortableBytes,
@@ -26,16 +26,16 @@ pub(in crate::cpu) enum Implementation {
     #[cfg(target_arch = "x86_64")]
     Avx2(V3),
     #[cfg(target_arch = "x86_64")]
-    Avx2Bytes(Fours<V3, FittingPairs>),
+    Avx2Bytes(ByteDotProduct<V3, NonSaturating>),
     #[cfg(target_arch = "x86_64")]
-    AvxVnni(Fours<V3, AvxVnni>),
+    AvxVnni(ByteDotProduct<V3, AvxVnni>),
     /// Pairs of 16 bits, for any weights.
     #[cfg(target_arch = "x86_64")]
     Avx512(V4),
     #[cfg(target_arch = "x86_64")]
-    Avx512Bytes(Fours<V4, FittingPairs>),
+    Avx512Bytes(ByteDotProduct<V4, NonSaturating>),
     #[cfg(target_arch = "x86_64")]
-    Avx512Vnni(Fours<V4, Avx512Vnni>),
+    Avx512Vnni(ByteDotProduct<V4, Avx512Vnni>),
 }
 
 impl Implementation {
@@ -45,14 +45,29 @@ impl Implementation {
         {
             let avx512 = || {
                 let simd = V4::try_new()?;
-                let vnni = || Some(Self::Avx512Vnni(Fours::new(simd, Avx512Vnni::detect()?)));
-                let bytes = || Some(Self::Avx512Bytes(Fours::new(simd, FittingPairs::of(rows)?)));
+                let vnni = || {
+                    Some(Self::Avx512Vnni(ByteDotProduct::new(
+                        simd,
+                        Avx512Vnni::detect()?,
+                    )))
+                };
+                let bytes = || {
+                    Some(Self::Avx512Bytes(ByteDotProduct::new(
+                        simd,
+                        NonSaturating::of(rows)?,
+                    )))
+                };
                 vnni().or_else(bytes).or(Some(Self::Avx512(simd)))
             };
             let avx2 = || {
                 let simd = V3::try_new()?;
-                let vnni = || Some(Self::AvxVnni(Fours::new(simd, AvxVnni::detect()?)));
-                let bytes = || Some(Self::Avx2Bytes(Fours::new(simd, FittingPairs::of(rows)?)));
+                let vnni = || Some(Self::AvxVnni(ByteDotProduct::new(simd, AvxVnni::detect()?)));
+                let bytes = || {
+                    Some(Self::Avx2Bytes(ByteDotProduct::new(
+                        simd,
+                        NonSaturating::of(rows)?,
+                    )))
+                };
                 vnni().or_else(bytes).or(Some(Self::Avx2(simd)))
             };
             avx512().or_else(avx2).unwrap_or(Self::Portable)
@@ -74,17 +89,19 @@ impl Implementation {
     #[cfg(all(test, target_arch = "x86_64"))]
     pub(in crate::cpu) fn all(rows: &[&[i8]]) -> Vec<Self> {
         let mut all = vec![Self::Portable, Self::PortableBytes];
-        let pairs = FittingPairs::of(rows);
+        let pairs = NonSaturating::of(rows);
         if let Some(simd) = V3::try_new() {
             all.push(Self::Avx2(simd));
-            all.extend(pairs.map(|pairs| Self::Avx2Bytes(Fours::new(simd, pairs))));
-            all.extend(AvxVnni::detect().map(|vnni| Self::AvxVnni(Fours::new(simd, vnni))));
+            all.extend(pairs.map(|pairs| Self::Avx2Bytes(ByteDotProduct::new(simd, pairs))));
+            all.extend(
+                AvxVnni::detect().map(|vnni| Self::AvxVnni(ByteDotProduct::new(simd, vnni))),
+            );
         }
         if let Some(simd) = V4::try_new() {
             all.push(Self::Avx512(simd));
-            all.extend(pairs.map(|pairs| Self::Avx512Bytes(Fours::new(simd, pairs))));
+            all.extend(pairs.map(|pairs| Self::Avx512Bytes(ByteDotProduct::new(simd, pairs))));
             let vnni = Avx512Vnni::detect();
-            all.extend(vnni.map(|vnni| Self::Avx512Vnni(Fours::new(simd, vnni))));
+            all.extend(vnni.map(|vnni| Self::Avx512Vnni(ByteDotProduct::new(simd, vnni))));
         }
         all
     }
@@ -98,27 +115,31 @@ impl Implementation {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(simd) => simd.vectorize(vectorized::Work(simd, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2Bytes(fours) => fours.simd.vectorize(vectorized::Work(fours, work)),
+            Self::Avx2Bytes(dot_product) => dot_product
+                .simd
+                .vectorize(vectorized::Work(dot_product, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni(fours) => fours.vectorize(work),
+            Self::AvxVnni(dot_product) => dot_product.vectorize(work),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(simd) => simd.vectorize(vectorized::Work(simd, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bytes(fours) => fours.simd.vectorize(vectorized::Work(fours, work)),
+            Self::Avx512Bytes(dot_product) => dot_product
+                .simd
+                .vectorize(vectorized::Work(dot_product, work)),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni(fours) => fours.vectorize(work),
+            Self::Avx512Vnni(dot_product) => dot_product.vectorize(work),
         }
     }
 
-    /// Columns of a panel, and how its weights are grouped.
-    pub(in crate::cpu) fn layout(self) -> (usize, Grouping) {
+    /// `NR`, the columns of a panel, and the dot-product width of its weights.
+    pub(in crate::cpu) fn layout(self) -> (usize, DotProductWidth) {
         struct Layout;
         impl WithDotProduct for Layout {
-            type Output = (usize, Grouping);
+            type Output = (usize, DotProductWidth);
 
             #[inline(always)]
-            fn run<D: DotProduct, const ROWS: usize>(self, _: D) -> (usize, Grouping) {
-                (REGISTERS * D::LANES, D::GROUPING)
+            fn run<D: DotProduct, const ROWS: usize>(self, _: D) -> (usize, DotProductWidth) {
+                (REGISTERS * D::LANES, D::WIDTH)
             }
         }
         self.dispatch(Layout)
@@ -130,9 +151,9 @@ mod vectorized {
     use pulp::NullaryFnOnce;
     use pulp::x86::{V3, V4};
 
-    use crate::cpu::int8::byte_pairs::FittingPairs;
+    use crate::cpu::int8::byte_pairs::NonSaturating;
     use crate::cpu::int8::dot_product::WithDotProduct;
-    use crate::cpu::int8::x86::Fours;
+    use crate::cpu::int8::x86::ByteDotProduct;
 
     pub(in crate::cpu) struct Work<D, W>(pub(super) D, pub(super) W);
 
@@ -154,22 +175,22 @@ mod vectorized {
         }
     }
 
-    impl<W: WithDotProduct> NullaryFnOnce for Work<Fours<V3, FittingPairs>, W> {
+    impl<W: WithDotProduct> NullaryFnOnce for Work<ByteDotProduct<V3, NonSaturating>, W> {
         type Output = W::Output;
 
         #[inline(always)]
         fn call(self) -> W::Output {
-            // With six rows the ones and what is between do not fit 16 registers: 4% slower.
-            self.1.run::<Fours<V3, FittingPairs>, 4>(self.0)
+            // With six rows the constants and intermediate results do not fit 16 registers: 4 % slower.
+            self.1.run::<ByteDotProduct<V3, NonSaturating>, 4>(self.0)
         }
     }
 
-    impl<W: WithDotProduct> NullaryFnOnce for Work<Fours<V4, FittingPairs>, W> {
+    impl<W: WithDotProduct> NullaryFnOnce for Work<ByteDotProduct<V4, NonSaturating>, W> {
         type Output = W::Output;
 
         #[inline(always)]
         fn call(self) -> W::Output {
-            self.1.run::<Fours<V4, FittingPairs>, 12>(self.0)
+            self.1.run::<ByteDotProduct<V4, NonSaturating>, 12>(self.0)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A linear layer with weights of eight bits.
+//! A linear layer with int8 weights: quantized rows times panels, dequantized sums, epilogue.
 
 use std::ops::Range;
 
@@ -8,24 +8,23 @@ use rayon::prelude::*;
 use super::dot_product::{self, DotProduct, WithDotProduct};
 use super::implementation::Implementation;
 use super::panels::Int8Panels;
-use super::rows::{QuantizedRows, Tile};
+use super::rows::{MicroPanel, QuantizedRows};
 use crate::cpu::float::micro_kernel::{epilogue, load};
 use crate::cpu::prefetch::Prefetch;
 use crate::cpu::schedule::{Layer, by_panels, few_rows, rows_of_block};
 use crate::cpu::simd::arch::REGISTERS;
 
-/// The most rows of the input that one task takes at once: their numbers and what comes out of them stay in the
-/// second-level cache.
+/// The most rows of a task: their integers and outputs stay in the second-level cache.
 const BLOCK: usize = 48;
 
-/// What a sum of whole numbers stands for, of a column and a row with these scales.
+/// Dequantizes an integer sum with the scales of its column and row, and adds the bias.
 #[inline(always)]
 pub(in crate::cpu) fn scaled(sum: f32, scale: f32, row_scale: f32, bias: f32) -> f32 {
-    // In this order no product of the two scales can vanish.
+    // In this order the product of the two scales cannot underflow.
     (sum * scale).mul_add(row_scale, bias)
 }
 
-/// [`scaled`], of a register of columns.
+/// [`scaled`] for a register of columns.
 #[inline(always)]
 pub(in crate::cpu) fn scaled_registers<S: Simd>(
     simd: S,
@@ -37,7 +36,7 @@ pub(in crate::cpu) fn scaled_registers<S: Simd>(
     simd.mul_add_f32s(simd.mul_f32s(sums, scales), row_scale, bias)
 }
 
-/// As [`linear`](super::linear::linear), with the panels taken out of the weights.
+/// As [`linear`](crate::cpu::linear), for int8 panels.
 pub(in crate::cpu) fn linear(
     input: &[f32],
     weights: &Int8Panels,
@@ -59,7 +58,7 @@ pub(in crate::cpu) fn linear(
         .for_each(|(input, output)| linear_of_block(input, weights, layer, output));
 }
 
-/// As [`linear_of_block`](super::linear::linear_of_block), with the panels taken out of the weights.
+/// As [`linear`], for a block of rows on this thread only.
 pub(in crate::cpu) fn linear_of_block(
     input: &[f32],
     weights: &Int8Panels,
@@ -97,22 +96,22 @@ fn quantized(implementation: Implementation, values: &[f32], width: usize) -> Qu
 
         #[inline(always)]
         fn run<D: DotProduct, const ROWS: usize>(self, dot: D) -> QuantizedRows {
-            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::GROUPING)
+            QuantizedRows::quantize(dot.simd(), self.0, self.1, ROWS, D::WIDTH)
         }
     }
     implementation.dispatch(Quantize(values, width))
 }
 
-/// All rows times some panels.
+/// The product of all rows with some panels.
 struct Product<'a, 'b> {
     rows: &'a QuantizedRows,
     weights: &'a Int8Panels,
     layer: Layer<'a>,
     /// The panels.
     range: Range<usize>,
-    /// Columns of the product that they hold.
+    /// Columns of the product that they cover.
     columns: Range<usize>,
-    /// Of every row `columns`.
+    /// `columns` of every row.
     output: &'a mut [&'b mut [f32]],
 }
 
@@ -125,19 +124,19 @@ impl WithDotProduct for Product<'_, '_> {
         for panel in self.range.clone() {
             let (weights, rest) = self.weights.weights[panel * size..].split_at(size);
             let next = &rest[..size.min(rest.len())];
-            let in_row = D::GROUPING.size() * REGISTERS * D::LANES;
-            let tiles = self.rows.tiles();
-            for (index, &tile) in tiles.iter().enumerate() {
-                let ahead = Prefetch::share(next, in_row, index, tiles.len());
-                macro_rules! tile_of {
+            let in_row = D::WIDTH.size() * REGISTERS * D::LANES;
+            let micro_panels = self.rows.micro_panels();
+            for (index, &micro_panel) in micro_panels.iter().enumerate() {
+                let ahead = Prefetch::share(next, in_row, index, micro_panels.len());
+                macro_rules! micro_kernel_of {
                     ($($rows:literal)*) => {
-                        match tile.height {
-                            $($rows => self.tile::<D, $rows>(dot, tile, panel, weights, ahead),)*
-                            _ => self.tile::<D, ROWS>(dot, tile, panel, weights, ahead),
+                        match micro_panel.height {
+                            $($rows => self.micro_kernel::<D, $rows>(dot, micro_panel, panel, weights, ahead),)*
+                            _ => self.micro_kernel::<D, ROWS>(dot, micro_panel, panel, weights, ahead),
                         }
                     };
                 }
-                tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+                micro_kernel_of!(1 2 3 4 5 6 7 8 9 10 11);
             }
         }
     }
@@ -145,10 +144,10 @@ impl WithDotProduct for Product<'_, '_> {
 
 impl Product<'_, '_> {
     #[inline(always)]
-    fn tile<D: DotProduct, const ROWS: usize>(
+    fn micro_kernel<D: DotProduct, const ROWS: usize>(
         &mut self,
         dot: D,
-        tile: Tile,
+        micro_panel: MicroPanel,
         panel: usize,
         weights: &[i8],
         ahead: Prefetch<'_>,
@@ -157,8 +156,8 @@ impl Product<'_, '_> {
         let columns = &self.weights.columns;
         let sums = dot_product::multiply::<D, ROWS>(
             dot,
-            self.rows.groups(tile),
-            self.rows.zero_points(tile),
+            self.rows.groups(micro_panel),
+            self.rows.zero_points(micro_panel),
             weights,
             &columns.weight_sums[panel * width..][..width],
             ahead,
@@ -167,10 +166,10 @@ impl Product<'_, '_> {
         let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
         let first = panel * width - self.columns.start;
         let count = width.min(self.columns.len() - first);
-        let output = &mut self.output[tile.first_row..];
+        let output = &mut self.output[micro_panel.first_row..];
         let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
-            let row_scale = simd.splat_f32s(self.rows.scale(tile.first_row + row));
+            let row_scale = simd.splat_f32s(self.rows.scale(micro_panel.first_row + row));
             let values = std::array::from_fn(|index| {
                 let sums = dot.floats(sums[index]);
                 scaled_registers(simd, sums, scales[index], row_scale, bias[index])

@@ -1,18 +1,17 @@
-//! Dense layers in whole numbers of eight bits.
+//! Linear layers in int8: quantized weights and inputs, exact integer sums, float32 results.
 //!
-//! Each row of the input is rounded to 256 steps between its smallest and its largest number, each
-//! output's weights to at most 255 steps about 0, so that [no two neighbours](Int8Matrix::quantize) are
-//! both large. All products and sums of these are exact, so every body gives the same on every processor,
-//! to the last bit of the sums; then they are scaled, and the rest is float32.
+//! Each row of the input is quantized to 256 steps between its smallest and its largest number (scale and zero point), and
+//! each output's weights to at most 255 steps about 0, such that [no two neighbours](matrix::Int8Matrix::quantize) are both large.
+//! All products and sums of these are exact, so every implementation gives the same sums on every processor. The sums are
+//! then scaled ([`linear`]), and the epilogue (bias, GELU) is float32.
 //!
-//! On Intel processors with a matrix unit its [byte tiles](super::amx) do the same; what follows is for
-//! all others.
+//! AMX computes the same sums over [byte tiles](super::amx); this module serves all other processors.
 //!
 //! # Layout
 //!
-//! Panels of as many columns as two registers have sums. A panel is `[group][column][size]` bytes: two
-//! or four neighbours of the depth, as the [instructions](Implementation) want them, stand together, for every
-//! column of the panel; the depth is filled up with weights of 0, and the last panel with columns of 0.
+//! A panel has as many columns as two registers have sums (`NR`). It is `[group][column][size]` bytes: the two or four
+//! neighbours of the depth that one [instruction](implementation::Implementation) multiplies are together, for every column
+//! of the panel. The depth is filled up with weights of 0, and the last panel with columns of 0.
 
 #[cfg(target_arch = "x86_64")]
 mod byte_pairs;

@@ -1,4 +1,4 @@
-//! Weights of eight bits in panels, for the instructions that multiply them.
+//! Packed int8 weights, in panels for one implementation.
 
 use rayon::prelude::*;
 
@@ -12,16 +12,16 @@ pub(in crate::cpu) struct Int8Panels {
     pub(super) weights: Pages<i8>,
     pub(super) columns: Columns,
     input: usize,
-    /// What they are made for.
+    /// The implementation that they are packed for.
     pub(super) implementation: Implementation,
 }
 
-/// What is known of each column of some layers side by side, filled up with zeros to whole panels.
+/// Scales and sums of each column of some layers side by side, filled up with zeros to whole panels.
 #[derive(Debug)]
 pub(in crate::cpu) struct Columns {
-    /// What the weights are multiples of.
+    /// The scale of each column's weights.
     pub(in crate::cpu) scales: Vec<f32>,
-    /// The sum of the weights: a zero point taken off a row costs as many times that.
+    /// The sum of each column's weights: a row's zero point changes its sums by this times the zero point.
     pub(in crate::cpu) weight_sums: Vec<i32>,
 }
 
@@ -44,14 +44,14 @@ impl Columns {
         columns
     }
 
-    /// What they take.
+    /// Memory, in bytes.
     pub(in crate::cpu) fn bytes(&self) -> usize {
         size_of_val(self.scales.as_slice()) + size_of_val(self.weight_sums.as_slice())
     }
 }
 
 impl Int8Panels {
-    /// The outputs of all `layers`, which share `input`, one behind the other.
+    /// The outputs of all `layers`, which share `input`, one after another.
     pub(in crate::cpu) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
         let rows = rows_of(layers, input);
         Self::pack_for(Implementation::best(&rows), layers, &rows, input)
@@ -63,9 +63,9 @@ impl Int8Panels {
         rows: &[&[i8]],
         input: usize,
     ) -> Self {
-        let (width, grouping) = implementation.layout();
+        let (width, dot_width) = implementation.layout();
         let columns = Columns::of(layers, width);
-        let size = grouping.size();
+        let size = dot_width.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
         weights
@@ -87,10 +87,10 @@ impl Int8Panels {
         }
     }
 
-    /// `[input, output]`, row-major, as float32.
+    /// Dequantized, `[input, output]`, row-major.
     pub(in crate::cpu) fn unpack(&self, output: usize) -> Vec<f32> {
-        let ((width, grouping), panel) = (self.implementation.layout(), self.panel_bytes());
-        let size = grouping.size();
+        let ((width, dot_width), panel) = (self.implementation.layout(), self.panel_bytes());
+        let size = dot_width.size();
         let weight = |place: usize| {
             let (depth, output) = (place / output, place % output);
             let column = output / width * panel + size * (output % width);
@@ -105,14 +105,14 @@ impl Int8Panels {
         self.implementation.layout().0
     }
 
-    /// What they take.
+    /// Memory, in bytes.
     pub(in crate::cpu) fn bytes(&self) -> usize {
         self.weights.len() + self.columns.bytes()
     }
 
     pub(super) fn panel_bytes(&self) -> usize {
-        let (width, grouping) = self.implementation.layout();
-        grouping.size() * width * self.input.div_ceil(grouping.size())
+        let (width, dot_width) = self.implementation.layout();
+        dot_width.size() * width * self.input.div_ceil(dot_width.size())
     }
 }
 

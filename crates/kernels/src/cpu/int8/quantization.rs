@@ -1,20 +1,19 @@
-//! How the numbers of a row become whole: in steps of 1/255 of its range.
+//! Quantization of input rows: a scale and a zero point for each row, in steps of 1/255 of its range.
 
 use pulp::Simd;
 
 use crate::cpu::simd::reduce::{LANES, largest, smallest};
 
-/// QuantizationParameters between the smallest and the largest number of a row: what eight bits hold.
+/// Steps between the smallest and the largest number of a row.
 const STEPS: f32 = 255.0;
 
-/// `1.5 * 2^23`: adding it rounds a small float to a whole number, in the lowest bits.
+/// `1.5 * 2^23`: adding it rounds a small float to an integer, in the lowest bits.
 pub(in crate::cpu) const ROUND: f32 = 12_582_912.0;
 
-/// The steps of a row: its scale is its range / 255.
+/// The quantization parameters of a row. The scale is its range / 255.
 ///
-/// The range includes 0, which is kept exactly, so the numbers lie between -255 and 255, and a row's
-/// largest is at most 255 above its smallest, the *zero point*: with that taken off they are
-/// unsigned numbers of eight bits.
+/// The range includes 0, which is quantized exactly, so the integers are between -255 and 255. A row's largest is at most
+/// 255 above its smallest, the *zero point*: without it they are unsigned 8-bit integers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct QuantizationParameters {
     scale: f32,
@@ -33,7 +32,7 @@ impl QuantizationParameters {
         highest: ROUND + STEPS,
     };
 
-    /// The steps of this row. One that holds anything not finite gets a scale that is not a number.
+    /// The parameters of this row. A number that is not finite makes the scale NaN.
     #[inline(always)]
     pub(in crate::cpu) fn of<S: Simd>(simd: S, row: &[f32]) -> Self {
         let Range {
@@ -61,19 +60,19 @@ impl QuantizationParameters {
         }
     }
 
-    /// What the whole numbers are multiples of.
+    /// The scale: the value of one step.
     #[inline(always)]
     pub(in crate::cpu) fn scale(self) -> f32 {
         self.scale
     }
 
-    /// The smallest number, at most 0 and at least -255.
+    /// The zero point: the smallest integer, at most 0 and at least -255.
     #[inline(always)]
     pub(in crate::cpu) fn zero_point(self) -> i32 {
         self.lowest.to_bits().wrapping_sub(ROUND.to_bits()) as i32
     }
 
-    /// The nearest whole numbers.
+    /// The nearest integers.
     #[inline(always)]
     pub(in crate::cpu) fn signed(self, values: &[f32], numbers: &mut [i16]) {
         for (number, value) in numbers.iter_mut().zip(values) {
@@ -81,7 +80,7 @@ impl QuantizationParameters {
         }
     }
 
-    /// The nearest whole numbers, less the zero point.
+    /// The nearest integers, less the zero point.
     #[inline(always)]
     pub(in crate::cpu) fn unsigned(self, values: &[f32], numbers: &mut [u8]) {
         for (number, value) in numbers.iter_mut().zip(values) {
@@ -89,12 +88,12 @@ impl QuantizationParameters {
         }
     }
 
-    /// The nearest whole number in the lowest bits: floats of the size of [`ROUND`] are counted by
+    /// The nearest integer in the lowest bits: floats of the size of [`ROUND`] are counted by
     /// their bits, whose lower half is 0 at `ROUND`.
     #[inline(always)]
     fn round(self, value: f32) -> u32 {
         let rounded = value.mul_add(self.inverse, ROUND);
-        // The end of the range may be half a step beyond the last whole one.
+        // The end of the range may be half a step beyond the last integer.
         let rounded = if rounded < self.highest {
             rounded
         } else {
@@ -109,7 +108,7 @@ struct Range {
     smallest: f32,
     /// At least 0.
     largest: f32,
-    /// 0 if all are finite, else not a number.
+    /// 0 if all are finite, else NaN.
     probe: f32,
 }
 
@@ -119,7 +118,7 @@ fn range<S: Simd>(simd: S, row: &[f32]) -> Range {
     let (mut lowest, mut highest, mut magnitude) = ([0.0f32; LANES], [0.0f32; LANES], [0; LANES]);
     let mut last = [0.0; LANES];
     last[..rest.len()].copy_from_slice(rest);
-    // A loop for each, and whole numbers for what is not finite: the compiler made scalar instructions of less.
+    // A loop for each, and integers for the check: of less the compiler made scalar instructions.
     for chunk in chunks.iter().chain([&last]) {
         for (smallest, value) in lowest.iter_mut().zip(chunk) {
             *smallest = if value < smallest { *value } else { *smallest };

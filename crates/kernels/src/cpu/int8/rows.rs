@@ -1,11 +1,8 @@
-//! Rows of the input as whole numbers, each with a scale of its own.
+//! Quantized input rows in micro-panels, each row with its own scale and zero point.
 //!
-//! # Strategy
-//!
-//! Two passes over a row that is in the cache: one finds its smallest and its largest number, the other rounds
-//! ([`QuantizationParameters`]). What is rounded goes straight to the place where a [tile](super::tile) reads it: the neighbours that an
-//! instruction multiplies together are one `i32`, so that it can be broadcast in one load, and the rows of a tile stand
-//! side by side, `[group][row]`, as those of floats do.
+//! Two passes over a row in the cache: one finds its smallest and its largest number, the other rounds
+//! ([`QuantizationParameters`]). The integers go to micro-panels `[group][row]`: the neighbours that an instruction
+//! multiplies together are one `i32`, so that one load broadcasts them, and the rows are side by side, as those of floats.
 
 use pulp::Simd;
 
@@ -14,94 +11,92 @@ use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 
 /// Neighbours of the depth that are multiplied together for a sum of 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cpu) enum Grouping {
+pub(in crate::cpu) enum DotProductWidth {
     /// Two numbers of 16 bits.
-    Pairs,
-    /// Four of eight bits, unsigned: less their row's zero point.
+    Two,
+    /// Four of 8 bits, unsigned: less their row's zero point.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         allow(dead_code, reason = "only tests multiply bytes elsewhere")
     )]
-    Fours,
+    Four,
 }
 
-impl Grouping {
-    /// How many neighbours.
+impl DotProductWidth {
+    /// Number of neighbours.
     pub(in crate::cpu) const fn size(self) -> usize {
         match self {
-            Self::Pairs => 2,
-            Self::Fours => 4,
+            Self::Two => 2,
+            Self::Four => 4,
         }
     }
 }
 
-/// Rows of the input as whole numbers; see [`quantize`](Self::quantize).
+/// Quantized rows of the input; see [`quantize`](Self::quantize).
 pub(in crate::cpu) struct QuantizedRows {
-    /// Tile after tile, each `[group][row]`: neighbours in a row are one element, the first in its
-    /// first bytes, because that is what is multiplied together. The last group of a row is
-    /// filled up with 0.
+    /// Micro-panel after micro-panel, each `[group][row]`. Neighbours in a row are one element, the first in its first
+    /// bytes. The last group of a row is filled up with 0.
     groups: Vec<i32>,
     #[cfg(test)]
-    grouping: Grouping,
-    tiles: Vec<Tile>,
+    dot_width: DotProductWidth,
+    micro_panels: Vec<MicroPanel>,
     scales: Vec<f32>,
-    /// What was taken off the numbers: with [`Grouping::Fours`].
+    /// The zero points, which [`DotProductWidth::Four`] subtracts.
     zero_points: Vec<i32>,
 }
 
-/// Some rows that are multiplied together.
+/// Rows that a micro-kernel multiplies together.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Tile {
+pub(in crate::cpu) struct MicroPanel {
     pub(in crate::cpu) first_row: usize,
-    /// Rows.
+    /// Number of rows.
     pub(in crate::cpu) height: usize,
-    /// Where its groups begin.
+    /// Index of its first group.
     start: usize,
 }
 
 impl QuantizedRows {
-    /// Rows of `width` floats in their [`QuantizationParameters`], in tiles of up to `tallest`.
+    /// Quantizes rows of `width` floats, in micro-panels of up to `tallest` rows.
     #[inline(always)]
     pub(in crate::cpu) fn quantize<S: Simd>(
         simd: S,
         values: &[f32],
         width: usize,
         tallest: usize,
-        grouping: Grouping,
+        dot_width: DotProductWidth,
     ) -> Self {
-        let (in_row, count) = (width.div_ceil(grouping.size()), values.len() / width);
+        let (in_row, count) = (width.div_ceil(dot_width.size()), values.len() / width);
         let mut this = Self {
             groups: vec![0; count * in_row],
             #[cfg(test)]
-            grouping,
-            tiles: Vec::with_capacity(count.div_ceil(tallest)),
+            dot_width,
+            micro_panels: Vec::with_capacity(count.div_ceil(tallest)),
             scales: Vec::with_capacity(count),
             zero_points: Vec::with_capacity(count),
         };
         let mut groups = vec![0u32; tallest * in_row];
         let mut first_row = 0;
         while first_row < count {
-            // Tiles of the same height, as far as that goes: a tile of one row takes almost as long
-            // as one of six.
+            // Of equal height, as far as possible: one row takes almost as long as six.
             let rest = count - first_row;
             let height = rest.div_ceil(rest.div_ceil(tallest));
             let start = first_row * in_row;
-            this.tiles.push(Tile {
+            this.micro_panels.push(MicroPanel {
                 first_row,
                 height,
                 start,
             });
             for (row, groups) in groups.chunks_exact_mut(in_row).take(height).enumerate() {
                 let values = &values[(first_row + row) * width..][..width];
-                let steps = QuantizationParameters::of(simd, values);
-                this.scales.push(steps.scale());
-                this.zero_points.push(steps.zero_point());
-                match grouping {
-                    Grouping::Pairs => {
-                        steps.signed(values, bytemuck::cast_slice_mut(groups));
+                let parameters = QuantizationParameters::of(simd, values);
+                this.scales.push(parameters.scale());
+                this.zero_points.push(parameters.zero_point());
+                match dot_width {
+                    DotProductWidth::Two => {
+                        parameters.signed(values, bytemuck::cast_slice_mut(groups));
                     }
-                    Grouping::Fours => {
-                        steps.unsigned(values, bytemuck::cast_slice_mut(groups));
+                    DotProductWidth::Four => {
+                        parameters.unsigned(values, bytemuck::cast_slice_mut(groups));
                     }
                 }
             }
@@ -112,7 +107,7 @@ impl QuantizedRows {
             {
                 *row = groups;
             }
-            // With the places of the tiles behind it, which are filled later.
+            // Includes the places of later micro-panels, which are filled later.
             let places = bytemuck::cast_slice_mut(&mut this.groups[start..]);
             interleave(simd, &of_tile[..height], height, places);
             first_row += height;
@@ -120,20 +115,20 @@ impl QuantizedRows {
         this
     }
 
-    pub(in crate::cpu) fn tiles(&self) -> &[Tile] {
-        &self.tiles
+    pub(in crate::cpu) fn micro_panels(&self) -> &[MicroPanel] {
+        &self.micro_panels
     }
 
-    /// From the tile's first group on.
+    /// The groups of a micro-panel, and all after them.
     #[inline(always)]
-    pub(in crate::cpu) fn groups(&self, tile: Tile) -> &[i32] {
-        &self.groups[tile.start..]
+    pub(in crate::cpu) fn groups(&self, micro_panel: MicroPanel) -> &[i32] {
+        &self.groups[micro_panel.start..]
     }
 
-    /// Of the tile's rows.
+    /// The zero points of a micro-panel's rows.
     #[inline(always)]
-    pub(in crate::cpu) fn zero_points(&self, tile: Tile) -> &[i32] {
-        &self.zero_points[tile.first_row..][..tile.height]
+    pub(in crate::cpu) fn zero_points(&self, micro_panel: MicroPanel) -> &[i32] {
+        &self.zero_points[micro_panel.first_row..][..micro_panel.height]
     }
 
     #[inline(always)]
@@ -151,13 +146,16 @@ impl QuantizedRows {
 
     /// One of them.
     pub(in crate::cpu) fn number(&self, row: usize, place: usize) -> i32 {
-        let within = |tile: &&Tile| (tile.first_row..tile.first_row + tile.height).contains(&row);
-        let tile = self.tiles.iter().find(within).unwrap();
-        let size = self.grouping.size();
-        let group = self.groups(*tile)[place / size * tile.height + row - tile.first_row];
-        match self.grouping {
-            Grouping::Pairs => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
-            Grouping::Fours => {
+        let within = |micro_panel: &&MicroPanel| {
+            (micro_panel.first_row..micro_panel.first_row + micro_panel.height).contains(&row)
+        };
+        let micro_panel = self.micro_panels.iter().find(within).unwrap();
+        let size = self.dot_width.size();
+        let group = self.groups(*micro_panel)
+            [place / size * micro_panel.height + row - micro_panel.first_row];
+        match self.dot_width {
+            DotProductWidth::Two => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
+            DotProductWidth::Four => {
                 i32::from(bytemuck::cast::<i32, [u8; 4]>(group)[place % size])
                     + self.zero_points[row]
             }

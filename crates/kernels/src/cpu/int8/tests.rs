@@ -1,15 +1,15 @@
-//! The whole numbers against their definition, and what is made of them against 64-bit arithmetic.
+//! Quantization against its definition, and its products against 64-bit arithmetic.
 
 use proptest::prelude::*;
 use pulp::Scalar128b;
 
 #[cfg(target_arch = "x86_64")]
-use super::byte_pairs::FittingPairs;
+use super::byte_pairs::NonSaturating;
 use super::implementation::Implementation;
 use super::matrix::Int8Matrix;
 use super::panels::{Int8Panels, rows_of};
 use super::quantization::QuantizationParameters;
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 use super::rows::QuantizedRows;
 use crate::cpu::every;
 use crate::cpu::schedule::Layer;
@@ -19,7 +19,7 @@ use crate::precision::Precision;
 
 const DEEPEST: usize = Int8Matrix::MAX_INPUTS;
 
-/// What the numbers of `rows` and the weights of `matrix` give, the sums in whole numbers.
+/// The layer of quantized `rows` and `matrix`, with integer sums.
 fn reference(
     rows: &QuantizedRows,
     matrix: &Int8Matrix,
@@ -70,7 +70,7 @@ proptest! {
         count in 0usize..30,
         width in 1usize..100,
         tallest in 1usize..13,
-        fours in any::<bool>(),
+        dot_product in any::<bool>(),
         shift in -2f32..2.0,
         scale in prop::sample::select(vec![1.0f32, 1e30, 1e-30]),
         seed in any::<u64>(),
@@ -79,11 +79,11 @@ proptest! {
             .iter()
             .map(|value| value + shift * scale)
             .collect();
-        let grouping = if fours { Grouping::Fours } else { Grouping::Pairs };
-        let rows = QuantizedRows::quantize(Scalar128b, &values, width, tallest, grouping);
+        let dot_width = if dot_product { DotProductWidth::Four } else { DotProductWidth::Two };
+        let rows = QuantizedRows::quantize(Scalar128b, &values, width, tallest, dot_width);
         prop_assert_eq!(rows.count(), count);
-        let tiles: usize = rows.tiles().iter().map(|tile| tile.height).sum();
-        prop_assert_eq!(tiles, count);
+        let micro_panels: usize = rows.micro_panels().iter().map(|micro_panel| micro_panel.height).sum();
+        prop_assert_eq!(micro_panels, count);
         for (row, values) in values.chunks_exact(width).enumerate() {
             let step = f64::from(rows.scale(row));
             let found: Vec<i32> = (0..width).map(|place| rows.number(row, place)).collect();
@@ -115,7 +115,7 @@ proptest! {
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
         let matrix = Int8Matrix::quantize(&weights, depth);
-        let rows = QuantizedRows::quantize(Scalar128b, &input, depth, 5, Grouping::Pairs);
+        let rows = QuantizedRows::quantize(Scalar128b, &input, depth, 5, DotProductWidth::Two);
         let expected = reference(&rows, &matrix, &bias, activation);
 
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
@@ -156,7 +156,7 @@ proptest! {
                 prop_assert!(both <= 128, "{pair:?}");
             }
             let step = f64::from(matrix.scales()[output]);
-            // No wider than a pair or a lone weight asks for.
+            // No wider than a pair or a single weight needs.
             let most = |width: usize| {
                 let sums = weights.chunks(width).map(|part| part.iter().map(|w| w.abs()).sum::<f32>());
                 f64::from(sums.fold(0.0, f32::max))
@@ -172,7 +172,7 @@ proptest! {
 
     #[test]
     fn unsigned_numbers_are_the_signed_ones_less_the_zero_point(
-        // Halves of steps, or almost: what is rounded twice comes out on the wrong side of them.
+        // Halves of steps, or almost: rounding twice would give the wrong side.
         lowest in -510i16..=0,
         above in prop::collection::vec(0i16..=510, 1..40),
         nudge in prop::sample::select(vec![1.0f32, 1.0 - f32::EPSILON, 1.0 + f32::EPSILON]),
@@ -192,9 +192,9 @@ proptest! {
 }
 
 #[test]
-fn every_body_gives_the_same_at_the_edges() {
+fn every_implementation_gives_the_same_at_the_edges() {
     let pairs = |pair: [i8; 2]| pair.repeat(DEEPEST / 2);
-    // -128 is in no matrix that was rounded here, but may be in a file; so may large neighbours.
+    // Quantization makes no -128, but a file may have it, and large neighbours, too.
     let large = [pairs([-128, -128]), pairs([127, 127])];
     let fitting = [pairs([-128, 0]), pairs([64, 64])];
     let with = |bad: f32| [&[bad], &vec![1.0; DEEPEST - 1][..]].concat();
@@ -212,7 +212,7 @@ fn every_body_gives_the_same_at_the_edges() {
     ];
     let input = input.concat();
     let bias = [0.25, -0.25];
-    // All that are not numbers are the same here.
+    // All NaN are equal here.
     let bits = |values: Vec<f32>| -> Vec<Option<u32>> {
         let bits = |value: f32| (!value.is_nan()).then(|| value.to_bits());
         values.into_iter().map(bits).collect()
@@ -258,7 +258,7 @@ fn neighbours_as_large_as_products_of_bytes_allow_are_not_cut_off() {
     let scales = vec![1.0; pairs.len()];
     let matrix = Int8Matrix::new(pairs.concat(), scales, 2).unwrap();
     let bias = vec![0.0; pairs.len()];
-    // Of eight bits: 255 and 0, in units of 1/255 (and with a zero point of -255).
+    // 8-bit 255 and 0, in units of 1/255 (and with a zero point of -255).
     let input = [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]];
     let expected = input.iter().flat_map(|row| {
         let sum = |pair: &[i8; 2]| f64::from(pair[0]) * row[0] + f64::from(pair[1]) * row[1];
@@ -311,15 +311,19 @@ fn larger_neighbours_are_not_multiplied_as_bytes() {
     for (row, fits) in [
         (&[-128, 0, 0, -128][..], true),
         (&[-1, -127, 64, 64], true),
-        // Large across pairs, and alone at the end.
+        // Large across pairs, and single at the end.
         (&[1, 100, 100, 1], true),
         (&[0, 0, -128], true),
         (&[64, -65], false),
         (&[0, 0, -128, 1], false),
         (&[127, 127, 0], false),
     ] {
-        assert_eq!(FittingPairs::of(&[row]).is_some(), fits, "{row:?}");
-        assert_eq!(FittingPairs::of(&[&[1, 2], row]).is_some(), fits, "{row:?}");
+        assert_eq!(NonSaturating::of(&[row]).is_some(), fits, "{row:?}");
+        assert_eq!(
+            NonSaturating::of(&[&[1, 2], row]).is_some(),
+            fits,
+            "{row:?}"
+        );
         let best = Implementation::best(&[row]);
         assert!(
             fits || !matches!(
@@ -331,7 +335,7 @@ fn larger_neighbours_are_not_multiplied_as_bytes() {
 }
 
 #[test]
-fn every_body_keeps_the_weights() {
+fn every_implementation_keeps_the_weights() {
     let matrix = Int8Matrix::quantize(&numbers(7 * 45, 1, 1.0), 7);
     let rows = rows_of(&[&matrix], 7);
     let expected = matrix.dequantize();
@@ -343,7 +347,7 @@ fn every_body_keeps_the_weights() {
     }
 }
 
-/// A layer by the instructions of `body`.
+/// A layer by one implementation.
 fn run(
     body: Implementation,
     input: &[f32],
@@ -369,8 +373,8 @@ fn run(
 
 #[test]
 fn the_largest_numbers_fit() {
-    // 255 times 127, which a file may have, and what is made of equal weights here, as deep as it
-    // goes, in every column and row; with both signs.
+    // 255 times 127, which a file may have, and quantized equal weights, at the largest depth, in every column and row, with
+    // both signs.
     let in_file = Int8Matrix::new(vec![-127; 2 * DEEPEST], vec![3.0 / 127.0; 2], DEEPEST).unwrap();
     let rounded = Int8Matrix::quantize(&vec![-3.0; 2 * DEEPEST], DEEPEST);
     assert_eq!(rounded.values()[..2], [-64, -64]);
@@ -423,7 +427,7 @@ fn the_largest_floats_do_not_overflow() {
     let mut output = [f32::NAN; 2];
     let input = [f32::MAX, f32::MIN, f32::MAX, f32::MAX];
     linear(&input, &packed, Activation::Identity, &mut output);
-    // Half a step of 256 of the range is what rounding may cost.
+    // Rounding may cost half a step of 256 of the range.
     let step = 2.0 * f64::from(f32::MAX) / 255.0 * 1e-20;
     assert!(f64::from(output[0]).abs() <= step, "{}", output[0]);
     assert!((f64::from(output[1]) / (2.0 * f64::from(f32::MAX) * 1e-20) - 1.0).abs() < 1e-6);
@@ -481,7 +485,7 @@ fn weights_are_rounded_by_output_in_either_order() {
     }
     assert_eq!(Int8Matrix::new(vec![1; 5], vec![1.0; 2], 3), None);
     assert!(Int8Matrix::quantize(&[1.0, f32::NAN], 2).scales()[0].is_nan());
-    // What cannot be told from 0.
+    // Practically 0.
     assert_eq!(Int8Matrix::quantize(&[1e-45, -1e-45], 2).values(), [0, 0]);
 }
 

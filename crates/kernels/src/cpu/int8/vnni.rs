@@ -1,7 +1,6 @@
-//! The instruction that multiplies four neighbours of eight bits, as wide as the processor has it.
+//! VNNI: one instruction multiplies four neighbours of 8 bits (`vpdpbusd`).
 //!
-//! AVX-512 VNNI (Cascade Lake, Zen 4 and later) has it on 512 bits, AVX-VNNI (Alder Lake and later) on
-//! 256. The rest is as for processors without.
+//! AVX-512 VNNI (Cascade Lake, Zen 4 and later) has it on 512 bits, AVX-VNNI (Alder Lake and later) on 256.
 
 #![allow(
     unsafe_code,
@@ -13,13 +12,13 @@ use std::arch::x86_64::{__m256i, __m512i, _mm256_dpbusd_avx_epi32, _mm512_dpbusd
 use pulp::x86::{V3, V4};
 
 use super::dot_product::WithDotProduct;
-use super::x86::{ByteProducts, Fours};
+use super::x86::{ByteDotProduct, ByteProducts};
 
-/// Stands for the instruction on 256 bits.
+/// Proof that the processor has the instruction on 256 bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct AvxVnni(());
 
-/// Stands for the instruction on 512 bits.
+/// Proof that the processor has the instruction on 512 bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cpu) struct Avx512Vnni(());
 
@@ -53,12 +52,12 @@ impl ByteProducts<V4, __m512i> for Avx512Vnni {
     }
 }
 
-impl Fours<V3, AvxVnni> {
-    /// Does `work` with them.
+impl ByteDotProduct<V3, AvxVnni> {
+    /// Does `work` with these instructions.
     pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avxvnni")]
-        fn run<W: WithDotProduct>(fours: Fours<V3, AvxVnni>, work: W) -> W::Output {
-            work.run::<Fours<V3, AvxVnni>, 6>(fours)
+        fn run<W: WithDotProduct>(dot_product: ByteDotProduct<V3, AvxVnni>, work: W) -> W::Output {
+            work.run::<ByteDotProduct<V3, AvxVnni>, 6>(dot_product)
         }
         // SAFETY: there is a `V3` only where there are its instructions, and an `AvxVnni` only where
         // there is the last one.
@@ -66,14 +65,17 @@ impl Fours<V3, AvxVnni> {
     }
 }
 
-impl Fours<V4, Avx512Vnni> {
-    /// Does `work` with them.
+impl ByteDotProduct<V4, Avx512Vnni> {
+    /// Does `work` with these instructions.
     pub(in crate::cpu) fn vectorize<W: WithDotProduct>(self, work: W) -> W::Output {
         #[target_feature(
             enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vnni"
         )]
-        fn run<W: WithDotProduct>(fours: Fours<V4, Avx512Vnni>, work: W) -> W::Output {
-            work.run::<Fours<V4, Avx512Vnni>, 12>(fours)
+        fn run<W: WithDotProduct>(
+            dot_product: ByteDotProduct<V4, Avx512Vnni>,
+            work: W,
+        ) -> W::Output {
+            work.run::<ByteDotProduct<V4, Avx512Vnni>, 12>(dot_product)
         }
         // SAFETY: there is a `V4` only where there are its instructions, and an `Avx512Vnni` only
         // where there is the last one.

@@ -6,16 +6,16 @@ use pulp::x86::{V3, V4};
 use pulp::{f32x8, f32x16};
 
 use super::dot_product::DotProduct;
-use super::rows::Grouping;
+use super::rows::DotProductWidth;
 
 /// Dot products of four bytes by the instructions `P`, in registers of `S`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fours<S, P> {
+pub(super) struct ByteDotProduct<S, P> {
     pub(super) simd: S,
     products: P,
 }
 
-impl<S, P> Fours<S, P> {
+impl<S, P> ByteDotProduct<S, P> {
     pub(super) fn new(simd: S, products: P) -> Self {
         Self { simd, products }
     }
@@ -27,8 +27,8 @@ pub(super) trait ByteProducts<S, R>: Copy {
     fn add(self, simd: S, sums: R, numbers: R, weights: R) -> R;
 }
 
-/// Both groupings in one register width. The names behind a type are its instructions for a zero, for a number in every
-/// lane, for 32-bit products and sums, for pairs of 16-bit products, for bytes made 16 bits, and for floats.
+/// Both dot-product widths in one register width. The names are the instructions for a zero, for a number in every SIMD lane, for
+/// 32-bit products and sums, for pairs of 16-bit products, for bytes as 16 bits, and for floats.
 macro_rules! dot_products {
     (
         $simd:ty, $register:ty, $floats:ty, lanes: $lanes:literal,
@@ -42,7 +42,7 @@ macro_rules! dot_products {
             type Numbers = $register;
             type Sums = $register;
 
-            const GROUPING: Grouping = Grouping::Pairs;
+            const WIDTH: DotProductWidth = DotProductWidth::Two;
 
             #[inline(always)]
             fn simd(self) -> $simd {
@@ -83,12 +83,12 @@ macro_rules! dot_products {
         }
 
         /// Four bytes, unsigned times signed.
-        impl<P: ByteProducts<$simd, $register>> DotProduct for Fours<$simd, P> {
+        impl<P: ByteProducts<$simd, $register>> DotProduct for ByteDotProduct<$simd, P> {
             type Simd = $simd;
             type Numbers = $register;
             type Sums = $register;
 
-            const GROUPING: Grouping = Grouping::Fours;
+            const WIDTH: DotProductWidth = DotProductWidth::Four;
 
             #[inline(always)]
             fn simd(self) -> $simd {

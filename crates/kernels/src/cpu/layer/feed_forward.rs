@@ -1,13 +1,13 @@
-//! What follows attention in a layer, block by block.
+//! The feed-forward block: output projection, LayerNorm, feed-forward, LayerNorm, block by block of rows.
 //!
 //! # Strategy
 //!
-//! All of it is made of rows: each of the three dense layers and both normalisations take a row and give one. So a block
-//! of rows passes through all of them before the next one begins, and most of what it is in between stays in the
-//! second-level cache. Layer by layer a batch of a thousand tokens would clear, write and read again 22 MB (its
-//! intermediate rows are four times as wide as the others), and wait five times for the slower thread instead of once.
+//! All of it works on rows: each of the three linear layers and both LayerNorms takes a row and gives one. So a block of
+//! rows passes through all of them before the next block begins, and most intermediate rows stay in the second-level cache.
+//! Layer by layer, a batch of a thousand tokens would clear, write and read again 22 MB, because intermediate rows are four
+//! times as wide as the others. It would also wait five times for the slower thread instead of once.
 //!
-//! With a few rows every dense layer is shared out by its weights instead.
+//! With a few rows every linear layer is shared out by its weights instead.
 
 use std::cell::Cell;
 
@@ -18,18 +18,18 @@ use crate::cpu::activation::Activation;
 use crate::cpu::packed_linear::{PackedLinear, linear, linear_of_block, rows_of_blocks};
 use crate::cpu::scratch::with_scratch;
 
-/// The weights of a layer but for those before its attention.
+/// The weights of an encoder layer after its attention.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedForwardBlock<'a> {
-    /// `[width, width]`.
+    /// The output projection of attention, `[width, width]`.
     pub attention_output: &'a PackedLinear,
-    /// Of `width`.
+    /// LayerNorm after the first residual addition, of `width`.
     pub attention_norm: LayerNormParameters<'a>,
-    /// `[width, intermediate]`.
+    /// The first feed-forward layer, `[width, intermediate]`.
     pub intermediate: &'a PackedLinear,
-    /// `[intermediate, width]`.
+    /// The second feed-forward layer, `[intermediate, width]`.
     pub output: &'a PackedLinear,
-    /// Of `width`.
+    /// LayerNorm after the second residual addition, of `width`.
     pub output_norm: LayerNormParameters<'a>,
 }
 
@@ -55,7 +55,7 @@ pub(in crate::cpu) fn feed_forward(
     assert_eq!(hidden.len() % width, 0, "whole rows");
     let rows = hidden.len() / width;
     let Some(block) = rows_of_blocks(layer.intermediate, rows) else {
-        // With many threads these are many rows, too many to keep memory for.
+        // Many threads make these many rows, too many for scratch that a thread keeps.
         let mut scratch = vec![0.0; rows * (width + inner)];
         return layer.pass(attended, hidden, &mut scratch, linear, add_layer_norm);
     };
@@ -66,12 +66,12 @@ pub(in crate::cpu) fn feed_forward(
 }
 
 thread_local! {
-    /// For a block.
+    /// Scratch for a block.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 impl FeedForwardBlock<'_> {
-    /// Of a row and of an intermediate one, after it was seen that all fit each other.
+    /// Width of a row and of an intermediate one, after a check that all fit each other.
     fn widths(&self) -> (usize, usize) {
         let width = self.attention_output.input();
         let inner = self.intermediate.output();
@@ -86,7 +86,7 @@ impl FeedForwardBlock<'_> {
         (width, inner)
     }
 
-    /// All of it for a block of rows, by this thread alone.
+    /// The whole block for some rows, on this thread only.
     fn block(&self, attended: &[f32], hidden: &mut [f32]) {
         let (width, inner) = self.widths();
         let rows = hidden.len() / width;
@@ -101,7 +101,7 @@ impl FeedForwardBlock<'_> {
         });
     }
 
-    /// All of it for some rows; `scratch` is for what they are in between.
+    /// The whole block for some rows; `scratch` holds the intermediate ones.
     fn pass(
         &self,
         attended: &[f32],

@@ -1,4 +1,4 @@
-//! The exact GELU and its derivative, element by element.
+//! The exact GELU, element by element.
 
 use pulp::Simd;
 use rayon::prelude::*;

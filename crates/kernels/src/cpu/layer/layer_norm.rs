@@ -1,13 +1,9 @@
-//! Addition and layer normalisation in one pass over the rows, and the way back in another.
+//! Residual addition and LayerNorm in one pass over the rows.
 //!
-//! # Strategy
-//!
-//! A row of 768 floats is 3 KiB: it comes from memory once and stays in the first-level cache for its mean, its
-//! variance and its new values, where operation by operation a batch would come from memory for each of them. Rows are
-//! shared out over the threads, in tasks that do not depend on how many there are; each sum runs in
-//! [lanes](super::lanes) that are added up in one order. So a row gives the same bits in whatever company.
-//!
-//! The way back keeps no mean and no variance: they are computed again from a row that has to be read anyway.
+//! A row of 768 floats is 3 KiB: it comes from memory once and stays in the first-level cache for its mean, its variance and
+//! its new values. Operation by operation a batch would come from memory for each of them. Rows are shared out in tasks of
+//! fixed size, and each sum has a fixed order ([`reduce`](crate::cpu::simd::reduce)). So a row gives the same bits in any
+//! batch.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -18,12 +14,12 @@ use crate::cpu::simd::reduce::sum;
 /// Rows of a task: 192 KiB of 768 floats, which stay in the second-level cache between the passes over them.
 pub(in crate::cpu) const ROWS_PER_TASK: usize = 64;
 
-/// Scale, beta and epsilon of a normalisation.
+/// The parameters of a LayerNorm.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNormParameters<'a> {
-    /// `[width]`.
+    /// The factor, `[width]`.
     pub gamma: &'a [f32],
-    /// `[width]`.
+    /// The offset, `[width]`.
     pub beta: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
@@ -49,7 +45,7 @@ pub fn add_layer_norm(values: &mut [f32], residual: &[f32], norm: LayerNormParam
         .for_each(|(values, residual)| add_layer_norm_of_block(values, residual, norm));
 }
 
-/// As [`add_layer_norm`], of a block of rows that is not shared out: by this thread alone.
+/// As [`add_layer_norm`], for a block of rows on this thread only.
 pub(in crate::cpu) fn add_layer_norm_of_block(
     values: &mut [f32],
     residual: &[f32],
@@ -82,7 +78,7 @@ pub fn layer_norm(values: &mut [f32], norm: LayerNormParameters<'_>) {
 }
 
 impl LayerNormParameters<'_> {
-    /// Floats of a task; none where rows have no width.
+    /// Floats of a task; `None` if rows have no width.
     fn task(self, values: &[f32]) -> Option<usize> {
         let width = self.gamma.len();
         assert_eq!(width, self.beta.len(), "gamma and beta");
@@ -93,7 +89,7 @@ impl LayerNormParameters<'_> {
 
 struct Forward<'a> {
     values: &'a mut [f32],
-    /// What is added before.
+    /// The residual to add first.
     residual: Option<&'a [f32]>,
     norm: LayerNormParameters<'a>,
 }
@@ -123,7 +119,7 @@ impl Vectorized for Forward<'_> {
     }
 }
 
-/// A row's mean, and what its differences to it are multiplied with.
+/// A row's mean, and the reciprocal of its standard deviation.
 #[inline(always)]
 pub(in crate::cpu) fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f32) -> (f32, f32) {
     let width = row.len() as f32;

@@ -1,4 +1,4 @@
-//! The operations of an encoder layer, and the layer.
+//! The operations of an encoder layer, and the whole layer.
 
 pub(in crate::cpu) mod attention;
 pub(in crate::cpu) mod encoder_layer;

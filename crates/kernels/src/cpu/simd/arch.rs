@@ -1,27 +1,23 @@
-//! Which vector instructions there are, and how tall a tile they want.
-//!
-//! # Strategy
+//! The instruction set of this processor, and the height `MR` of its micro-kernels.
 //!
 //! Every kernel is one generic function that `pulp` compiles for each instruction set (AVX-512, AVX2 with FMA, NEON,
-//! plain floats), and the processor is asked once a call, not once an element: a program built for any x86-64 uses
-//! the widest registers of the machine that it runs on. Tiles differ too, as the sets differ in their number of
-//! registers ([`tile`](super::tile)).
+//! scalar). Detection runs once a call, not once an element, so a program built for any x86-64 uses the widest registers of
+//! its machine. `MR` depends on the number of registers: see [`micro_kernel`](crate::cpu::float::micro_kernel).
 
 use pulp::{Simd, WithSimd};
 
-/// Registers of a panel's row.
+/// SIMD registers of a panel's row: `NR` is this number times the SIMD lanes of a register.
 pub(in crate::cpu) const REGISTERS: usize = 2;
 
-/// The most floats of a panel's row: two registers of AVX-512.
+/// The largest `NR`: two registers of AVX-512.
 pub(in crate::cpu) const WIDEST: usize = 32;
 
-/// Work that is compiled once for every instruction set, with tiles of its size.
+/// Work that is compiled for every instruction set, with its `MR`.
 pub(in crate::cpu) trait Vectorized {
-    /// What it gives.
+    /// The result.
     type Output;
 
-    /// The work; inlined into a function that may use the wide instructions. A full tile has `ROWS`
-    /// rows.
+    /// The work, inlined into a function that may use the wide instructions. `ROWS` is `MR`.
     fn run<S: Simd, const ROWS: usize>(self, simd: S) -> Self::Output;
 }
 
@@ -39,7 +35,7 @@ pub(in crate::cpu) fn arch() -> pulp::Arch {
 #[cfg(test)]
 pub(in crate::cpu) use every::arch;
 
-/// Columns of a panel on this processor.
+/// `NR` on this processor.
 pub(in crate::cpu) fn panel_width() -> usize {
     struct Width;
     impl Vectorized for Width {
@@ -60,7 +56,7 @@ impl<W: Vectorized> WithSimd for Dispatched<W> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> W::Output {
-        // See the table in `tile`.
+        // See the table in `float/micro_kernel.rs`.
         if S::REGISTER_COUNT >= 32 {
             self.0.run::<S, 12>(simd)
         } else {
@@ -69,7 +65,7 @@ impl<W: Vectorized> WithSimd for Dispatched<W> {
     }
 }
 
-/// Tests on all instruction sets that this processor has, not on the widest alone.
+/// Runs tests with all instruction sets of this processor, not only with the widest.
 #[cfg(test)]
 pub(crate) mod every {
     use std::cell::Cell;
@@ -82,7 +78,7 @@ pub(crate) mod every {
         static CHOSEN: Cell<Option<Arch>> = const { Cell::new(None) };
     }
 
-    /// Threads for each set, which know no wider one.
+    /// A thread pool for each set.
     static POOLS: LazyLock<Vec<ThreadPool>> = LazyLock::new(|| {
         let mut all = vec![Arch::Scalar];
         #[cfg(target_arch = "x86_64")]
@@ -95,7 +91,7 @@ pub(crate) mod every {
         let pool = |arch| {
             ThreadPoolBuilder::new()
                 .num_threads(2)
-                // What a failed assertion is said to come from.
+                // A failed assertion names its thread.
                 .thread_name(move |_| format!("{arch:?}"))
                 .start_handler(move |_| CHOSEN.set(Some(arch)))
                 .build()
@@ -108,7 +104,7 @@ pub(crate) mod every {
         CHOSEN.get().unwrap_or_default()
     }
 
-    /// Does a test once with each set, up to the first that fails.
+    /// Runs a test once with each set, up to the first failure.
     pub(crate) fn set_of_instructions<E: Send>(
         test: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {

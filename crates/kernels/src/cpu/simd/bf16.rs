@@ -1,14 +1,14 @@
 //! bfloat16: the upper half of a float32's bits.
 
-/// Of the bits of a float32: those of a bfloat16.
+/// The bits of a float32 that a bfloat16 keeps.
 pub(in crate::cpu) const UPPER_HALF: u32 = 0xffff_0000;
 
-/// Rounds to the nearest float32 whose lower half is 0, halves to even; not-a-number stays so.
+/// The nearest bfloat16 as the bits of a float32, halves to even; NaN stays NaN.
 #[inline(always)]
 pub(in crate::cpu) fn bfloat16(value: f32) -> u32 {
     let bits = value.to_bits();
     if value.is_nan() {
-        // Its payload may lie in the lower half alone.
+        // The payload may be in the lower half only.
         return (bits & UPPER_HALF) | 0x0040_0000;
     }
     let half_to_even = 0x7fff + ((bits >> 16) & 1);
@@ -21,7 +21,7 @@ pub(in crate::cpu) fn nearest(value: f32) -> u16 {
     (bfloat16(value) >> 16) as u16
 }
 
-/// Numbers of two rows, rounded to the nearest bfloat16, side by side.
+/// Numbers of two rows, rounded to the nearest bfloat16, in pairs.
 #[inline(always)]
 pub(in crate::cpu) fn nearest_pairs(one: &[f32; 16], other: &[f32; 16]) -> [u32; 16] {
     let mut pairs = [0; 16];
@@ -33,12 +33,14 @@ pub(in crate::cpu) fn nearest_pairs(one: &[f32; 16], other: &[f32; 16]) -> [u32;
 
 /// A bfloat16 as float32.
 #[inline(always)]
-pub(in crate::cpu) fn widen(half: u16) -> f32 {
+pub(in crate::cpu) fn upcast(half: u16) -> f32 {
     f32::from_bits(u32::from(half) << 16)
 }
 
-/// The nearest bfloat16 and the nearest to the rest. Of a number that is not finite there is no rest; where rounding a
-/// finite one would give infinity, it and its rest are cut off instead.
+/// The nearest bfloat16, and the nearest to the rest.
+///
+/// The rest of an infinite number or NaN is 0. Where rounding a finite number would give infinity, it and its rest are
+/// truncated.
 #[inline(always)]
 pub(in crate::cpu) fn split(value: f32) -> [u16; 2] {
     let (finite, rounded) = (value.is_finite(), bfloat16(value));
@@ -57,15 +59,15 @@ pub(in crate::cpu) fn split(value: f32) -> [u16; 2] {
     [high, low].map(|bits| (bits >> 16) as u16)
 }
 
-/// Numbers of two rows, [split], side by side: the high halves, and the low ones.
+/// Numbers of two rows, [split], in pairs: the high halves, and the low ones.
 #[inline(always)]
 pub(in crate::cpu) fn split_pairs(one: &[f32; 16], other: &[f32; 16]) -> [[u32; 16]; 2] {
     let [mut highs, mut lows] = [[0; 16]; 2];
     let places = highs.iter_mut().zip(&mut lows);
     for ((high, low), (one, other)) in places.zip(one.iter().zip(other)) {
-        let ([first, second], [first_low, second_low]) = (split(*one), split(*other));
-        *high = u32::from(first) | u32::from(second) << 16;
-        *low = u32::from(first_low) | u32::from(second_low) << 16;
+        let ([one_high, one_low], [other_high, other_low]) = (split(*one), split(*other));
+        *high = u32::from(one_high) | u32::from(other_high) << 16;
+        *low = u32::from(one_low) | u32::from(other_low) << 16;
     }
     [highs, lows]
 }

@@ -5,7 +5,7 @@
 //! below half a unit in the last place on the reduced range; `erf`'s quotient is the minimax one of
 //! degree 5 over 5 (Loeb's iteration with Lawson's weights, relative error 2e-8 before rounding).
 
-/// `1.5 * 2^23`: adding it rounds a small float to a whole number, in the lowest bits.
+/// `1.5 * 2^23`: adding it rounds a small float to an integer, in the lowest bits.
 const ROUND: f32 = 12_582_912.0;
 
 /// `ln 2` in two parts: the first has so few bits that its product with an exponent is exact.
@@ -15,8 +15,8 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Below this, `exp` is smaller than the smallest normal float, and 0 here.
 const EXP_UNDERFLOW: f32 = -87.336_54;
 
-/// `e^x` for `x <= 88`, within 2 units in the last place; exactly 0 below -87.3, where it would be
-/// subnormal (a masked score then costs nothing in what follows).
+/// `e^x` for `x <= 88`, within 2 units in the last place; exactly 0 below -87.3, where it would be subnormal (so a masked
+/// score costs no subnormal arithmetic).
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
@@ -38,15 +38,14 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// The minimax polynomial of `2^x` for `x` from -0.5 to 0.5, of degree 3: relative error `7.5e-5` (Lawson's iteration).
 const SHORT_POWER: [f32; 4] = [0.055_171_67, 0.242_611_14, 0.693_260_97, 0.999_928_06];
 
-/// From here on a short exponential falls no more: it stays a normal float.
+/// Below this power the short exponential is constant: it stays a normal float.
 const SHORT_EXP_LOWEST: f32 = -125.0;
 
-/// `e^x` for `x <= 0`, within `1e-4` of the value, for what is rounded to bfloat16 (`2^-9`) at once; `2^-125` where it
-/// is less.
+/// `e^x` for `x <= 0`, within `1e-4` of the value, which is enough before rounding to bfloat16 (`2^-9`). At least `2^-125`.
 #[inline(always)]
 pub(crate) fn short_exp(x: f32) -> f32 {
     let power = x * std::f32::consts::LOG2_E;
-    // Not `max`, which would make a number of not-a-number.
+    // Not `max`, which would turn NaN into a number.
     let power = if power < SHORT_EXP_LOWEST {
         SHORT_EXP_LOWEST
     } else {
@@ -84,7 +83,7 @@ const ERF_DENOMINATOR: [f32; 6] = [
     1.0,
 ];
 
-/// The error function, within 4e-7, and exactly -1 or 1 where it is that: GELU multiplies what is left with `x`.
+/// The error function, within 4e-7, and exactly -1 or 1 at saturation: GELU multiplies the difference to 1 with `x`.
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {
     let near = x.clamp(-ERF_SATURATION, ERF_SATURATION);
@@ -147,7 +146,7 @@ mod tests {
         assert!(exp(f32::NAN).is_nan());
     }
 
-    /// What bfloat16 rounds off is `2^-9`; of large arguments the product with `log2(e)` loses a little, too.
+    /// bfloat16 rounds by `2^-9`; for large arguments the product with `log2(e)` loses a little, too.
     #[test]
     fn a_short_exponential_is_within_a_ten_thousandth() {
         for step in 0..=2_000_000 {
@@ -181,7 +180,7 @@ mod tests {
             );
         }
         assert_eq!((gelu(0.0), erf(0.0)), (0.0, 0.0));
-        // What `erf` lacked to 1 would be multiplied with these.
+        // GELU multiplies the difference of `erf` to 1 with these.
         for large in [20.0, 1e3, 1e10, f32::MAX] {
             assert_eq!((gelu(large), gelu(-large)), (large, 0.0));
             assert_eq!((erf(large), erf(-large)), (1.0, -1.0));

@@ -1,18 +1,15 @@
-//! Rows brought together to one number.
+//! Reductions of a row to one number.
 //!
-//! # Strategy
-//!
-//! A sum of a row is one long chain of additions if it is written so, and the order of a floating-point sum is the
-//! compiler's to keep. So a row is summed in lanes, every [`LANES`]-th number in the same, and at the end lanes are
-//! brought together by registers: a few steps instead of fifteen one after the other. How many registers the lanes are
-//! depends on the instructions, and so do the last bits of a sum.
+//! The compiler must keep the order of a floating-point sum, so a plain loop is one long chain of additions. Here a row is
+//! summed in [`LANES`] independent parts, every [`LANES`]-th number in the same part, and the parts are reduced by
+//! registers. The number of registers depends on the instruction set, and so do the last bits of a sum.
 
 use pulp::Simd;
 
-/// Independent parts: the widest register's lanes.
+/// Independent partial sums: the SIMD lanes of the widest register.
 pub(in crate::cpu) const LANES: usize = 16;
 
-/// The sum of all lanes.
+/// The sum of all SIMD lanes.
 #[inline(always)]
 pub(in crate::cpu) fn total<S: Simd>(simd: S, lanes: &[f32; LANES]) -> f32 {
     let (registers, _) = S::as_simd_f32s(lanes);
@@ -21,7 +18,7 @@ pub(in crate::cpu) fn total<S: Simd>(simd: S, lanes: &[f32; LANES]) -> f32 {
     simd.reduce_sum_f32s(registers.iter().fold(zero, add))
 }
 
-/// The largest of all lanes; a lane that is no number may count or not.
+/// The largest of all SIMD lanes; a NaN lane may count or not.
 #[inline(always)]
 pub(in crate::cpu) fn largest<S: Simd>(simd: S, lanes: &[f32; LANES]) -> f32 {
     let (registers, _) = S::as_simd_f32s(lanes);
@@ -30,7 +27,7 @@ pub(in crate::cpu) fn largest<S: Simd>(simd: S, lanes: &[f32; LANES]) -> f32 {
     simd.reduce_max_f32s(registers.iter().fold(lowest, larger))
 }
 
-/// The smallest of all lanes; a lane that is no number may count or not.
+/// The smallest of all SIMD lanes; a NaN lane may count or not.
 #[inline(always)]
 pub(in crate::cpu) fn smallest<S: Simd>(simd: S, lanes: &[f32; LANES]) -> f32 {
     let (registers, _) = S::as_simd_f32s(lanes);

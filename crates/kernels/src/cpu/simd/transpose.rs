@@ -1,13 +1,10 @@
-//! Rows on their way into tiles of dense layers, and into tiles and panels of attention, where they stand side by side:
-//! `[place][row]`.
+//! Transposition of rows into micro-panels and tiles, where they are side by side: `[place][row]`.
 //!
-//! # Strategy
-//!
-//! Element by element that is a store for each, with a step between them; and where the compiler makes scatter
-//! instructions of these, it is slower still on processors that do them one element after the other (Zen 4). Registers
-//! are filled from as many rows as they have lanes, turned round among themselves, and stored whole: 64 shuffles for
-//! 256 elements of AVX-512. A register that is wider than there are rows writes zeros behind them; what stands there is
-//! stored later. Other processors than x86-64 take the loop.
+//! Element by element that is a strided store each. Where the compiler makes scatter instructions of these, it is slower
+//! still on processors that execute them one element at a time (Zen 4). Instead registers are filled from as many rows as
+//! they have SIMD lanes, transposed among themselves, and stored whole: 64 shuffles for 256 elements with AVX-512. A
+//! register wider than the number of rows writes zeros after them, and later stores overwrite these. Processors other than
+//! x86-64 take the loop.
 
 #[cfg(target_arch = "x86_64")]
 use std::any::Any;
@@ -18,14 +15,13 @@ use pulp::Simd;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
-/// The most rows at once: the lanes of the widest register.
+/// The largest number of rows: the SIMD lanes of the widest register.
 pub(in crate::cpu) const MOST_ROWS: usize = 16;
 
-/// Puts the elements of `rows`, which are of the same length, side by side, place after place: place `p` of row `r` to
-/// `p * stride + r`.
+/// Interleaves the elements of `rows`, which have the same length: place `p` of row `r` goes to `p * stride + r`.
 ///
-/// Between the last row and the next `stride`, and behind the last place, zeros may be written, up to [`MOST_ROWS`]
-/// elements from the first row on and no further than `output` goes.
+/// Between the last row and the next `stride`, and after the last place, it may write zeros: up to [`MOST_ROWS`] elements
+/// from the first row on, and no further than `output` goes.
 ///
 /// # Panics
 ///
@@ -64,7 +60,7 @@ pub(in crate::cpu) fn interleave<S: Simd>(
     }
 }
 
-/// In squares of `N` places, of which there are as many at least, and as many rows: zeros where there are fewer.
+/// Transposes in squares of `N` places and rows; there are at least `N` places, and missing rows become zeros.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn in_squares<const N: usize>(
@@ -75,7 +71,7 @@ fn in_squares<const N: usize>(
     output: &mut [u32],
 ) {
     for start in (0..length).step_by(N) {
-        // The last one begins earlier, and some places come twice: none is shorter than a register.
+        // The last square begins earlier and repeats some places: none is shorter than a register.
         let start = start.min(length - N);
         let mut square = [[0; N]; N];
         for (place, row) in square.iter_mut().zip(rows) {
@@ -97,11 +93,11 @@ fn in_squares<const N: usize>(
     }
 }
 
-/// Instructions that turn a square of `N` rows round. (A closure would not be compiled for them.)
+/// Instructions that transpose a square. (The compiler would not use them in a closure.)
 #[cfg(target_arch = "x86_64")]
 trait Transpose<const N: usize>: Copy {
-    /// Pairs of rows are interleaved, then pairs of pairs: what stands together then are four elements of each line, in
-    /// parts of 128 bits, which are brought together last.
+    /// Pairs of rows are interleaved, then pairs of pairs. These hold four elements of each line in parts of 128 bits,
+    /// which are joined last.
     fn transposed(self, square: [[u32; N]; N]) -> [[u32; N]; N];
 }
 
@@ -214,7 +210,7 @@ mod tests {
             .map(|row| (0..length).map(|place| value(row, place)).collect())
             .collect();
         let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
-        // No longer than it must be, and longer.
+        // As short as possible, and longer.
         let needed = match length {
             0 => 0,
             _ => (length - 1) * stride + count,

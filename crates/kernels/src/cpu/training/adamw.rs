@@ -1,6 +1,6 @@
 //! A step of AdamW in one pass over weights, gradient and moments.
 //!
-//! Operation by operation it would be some ten passes, each with a result of the size of the model.
+//! As separate operations it would be some ten passes, each with a result of the size of the model.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -11,8 +11,7 @@ use crate::cpu::simd::arch::{Vectorized, dispatch};
 /// Elements of a task: the four slices are 256 KiB, half of the second-level cache of common servers.
 const TASK: usize = 16 * 1024;
 
-/// Moves `weights` along the moments of the gradients, which are brought up to date first, all in their
-/// places.
+/// Updates the moments of the gradients, and moves `weights` along them, all in place.
 ///
 /// Every product and sum is rounded as the separate operations would round it.
 ///

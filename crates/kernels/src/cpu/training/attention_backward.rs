@@ -1,7 +1,7 @@
-//! The way back.
+//! The backward pass of attention.
 //!
-//! With `W = softmax(S)`, `S = Q K^T scale + bias`, `D` the factors of dropout and `G` the gradient of
-//! the output `(W D) V` (products of elements where no transposition stands):
+//! With `W = softmax(S)`, `S = Q K^T scale + bias`, `D` the factors of dropout and `G` the gradient of the output `(W D) V`
+//! (elementwise products where there is no transposition), the gradients are:
 //!
 //! - of the values: `(W D)^T G`
 //! - of the weights: `U = (G V^T) D`
@@ -17,12 +17,12 @@ use crate::cpu::layer::attention::input::{Attention, Strided};
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::reduce::{LANES, product_sum};
 
-/// Tasks: groups of neighbouring sequences, each with a sum of the bias's gradient. Not the number of
-/// threads, so that the sums run in the same order on every machine; and few, because each sum is as large
-/// as the bias, `[heads, length, length]`. Two lanes of a training step keep eight threads busy.
+/// Tasks: groups of neighbouring sequences, each with a sum of the bias's gradient. The number is fixed, so that the sums
+/// have the same order on every machine; it is small, because each sum is as large as the bias, `[heads, length, length]`.
+/// Two model replicas keep eight threads busy.
 const GROUPS: usize = 4;
 
-/// Where the gradients go: rows as the sequences', `heads * head_size` floats each.
+/// The gradients of the input: rows as the sequences', `heads * head_size` floats each.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// Of the queries.
@@ -35,7 +35,7 @@ pub struct Gradients<'a> {
 
 /// The gradients of [`attention`](crate::cpu::attention)'s input from the one of its output, `gradient`.
 ///
-/// Gives the gradient of the bias, `[heads, length, length]` as the bias itself, when `of_bias`.
+/// Returns the gradient of the bias, `[heads, length, length]` as the bias itself, if `of_bias`.
 ///
 /// # Panics
 ///
@@ -117,14 +117,14 @@ pub fn attention_backward(
 
 struct Backward<'a> {
     head: Head<'a>,
-    /// Of the output.
+    /// Gradient of the output.
     gradient: Strided<'a>,
     query: &'a mut [f32],
     key: &'a mut [f32],
     value: &'a mut [f32],
-    /// Of the head's first float in these three.
+    /// Index of the head's first float in these three.
     place: usize,
-    /// The sum of the bias's gradient; empty when nobody wants it.
+    /// The sum of the bias's gradient; empty if it is not needed.
     bias: &'a mut [f32],
 }
 
@@ -163,7 +163,7 @@ impl Vectorized for Backward<'_> {
             of_scores[row * padded + column..][..width].copy_from_slice(sums);
         });
 
-        // Key by key, the weights that the values were multiplied with.
+        // The weights that multiplied the values, key by key.
         let mut transposed = vec![0.0; length * padded];
         let mut dropout = head.dropout();
         let mut factors = vec![1.0; length];
@@ -227,11 +227,11 @@ fn square(values: &[f32], length: usize) -> Rows<'_> {
     }
 }
 
-/// Where a head's columns are in a gradient.
+/// The place of a head's columns in a gradient.
 struct Place {
-    /// The first of its floats.
+    /// Index of the first float.
     first: usize,
-    /// From a row to the next.
+    /// Distance of two rows.
     stride: usize,
     /// Floats of a row.
     head_size: usize,

@@ -1,13 +1,13 @@
 //! Dropout in one pass.
 //!
-//! The mask is not kept: its random numbers are drawn again on the way back, a block at a time, whose factors stay in
-//! the cache. Blocks have generators of their own, so that any thread may take any.
+//! The mask is not stored: the backward pass draws its random numbers again, a block at a time, whose factors stay in the
+//! cache. Blocks have separate generators, so any thread may take any block.
 
 use rayon::prelude::*;
 
 use crate::dropout::{BLOCK, DropoutMask};
 
-/// Multiplies elements with the mask's factors.
+/// Multiplies elements with the mask's factors, in place.
 pub fn dropout(values: &mut [f32], mask: DropoutMask) {
     values
         .par_chunks_mut(BLOCK)

@@ -9,7 +9,7 @@ use crate::cpu::simd::math;
 /// Elements of a task: 64 KiB, which stay in the second-level cache.
 const TASK: usize = 16 * 1024;
 
-/// Multiplies `gradient` with the derivative of [`gelu`] at `values`.
+/// Multiplies `gradient` with the derivative of the exact [`gelu`](crate::cpu::gelu) at `values`.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
 //! The backward pass of LayerNorm.
 //!
-//! It keeps no mean and no variance of the forward pass: they are computed again from a row that has to be read anyway.
+//! It keeps no mean and no variance of the forward pass: it computes them again from a row that it reads anyway.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -10,17 +10,17 @@ use crate::cpu::layer::layer_norm::{ROWS_PER_TASK, moments};
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::reduce::{product_sum, sum};
 
-/// Gradients of a normalisation's parameters, `[width]` each.
+/// Gradients of a LayerNorm's parameters, `[width]` each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerNormParameterGradients {
-    /// Of the gamma.
+    /// Of the factor.
     pub gamma: Vec<f32>,
-    /// Of the beta.
+    /// Of the offset.
     pub beta: Vec<f32>,
 }
 
-/// From the gradient of [`layer_norm`]'s output to the one of its input `values`, in the place of
-/// `gradient`, and to those of the parameters.
+/// From the gradient of [`layer_norm`](crate::cpu::layer_norm)'s output to that of its input `values`, in the place of
+/// `gradient`; returns those of the parameters.
 ///
 /// With `n = (x - mean) * factor` and `g = gradient * gamma`, the gradient of `x` is `factor * (g -
 /// mean(g) - n * mean(g * n))`.

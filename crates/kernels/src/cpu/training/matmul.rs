@@ -1,27 +1,26 @@
-//! Products of two matrices that meet once: those of training, where the weights change every step.
+//! Matmul of two matrices that are multiplied once, as in training, where the weights change every step.
 //!
 //! # Strategy
 //!
-//! The right factor is packed as the weights of a dense layer are ([`panels`](super::panels)) and then
-//! forgotten: one pass over it, where the product passes over it for every few dozen rows of the left one.
-//! Either factor may lie transposed, which is all that the way back through a dense layer needs beyond
-//! the way forth; nothing is turned round in memory first (but for a matrix unit's tiles).
+//! The right operand is packed as the weights of a linear layer and then dropped: one pass over it, where the product passes
+//! over it for every few dozen rows of the left one. Either operand may be transposed, which is all that the backward pass of
+//! a linear layer needs. Neither is transposed in memory first (except for tiles).
 
 use crate::cpu::activation::Activation;
 use crate::cpu::packed_linear::{PackedLinear, linear, linear_of_columns};
 use crate::precision::Precision;
 
-/// A matrix, as it lies in memory.
+/// A matrix in either memory order.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand<'a> {
     /// Row after row.
     RowMajor(&'a [f32]),
-    /// Column after column.
+    /// Column after column: the transposed matrix is row-major.
     ColumnMajor(&'a [f32]),
 }
 
-/// `left * right + bias`: `[rows, depth]` times `[depth, columns]`, into `output`, `[rows, columns]`, where
-/// the length of `bias` says how many columns there are.
+/// `left * right + bias`: `[rows, depth]` times `[depth, columns]` into `output`, `[rows, columns]`, row-major. The length of
+/// `bias` is the number of columns.
 ///
 /// # Panics
 ///

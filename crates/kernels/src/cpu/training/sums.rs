@@ -1,9 +1,7 @@
-//! Sums over whole tensors, always in the same order: on any number of threads the same bits.
+//! Sums over whole tensors, in a fixed order: the same bits on any number of threads.
 //!
-//! # Strategy
-//!
-//! A tensor is cut into parts of a fixed size, each of which is summed in the registers of one thread; the parts'
-//! sums are added up one behind the other. Where a thread takes its next part from does not show in them.
+//! A tensor is cut into parts of a fixed size. One thread sums a part in registers, and the sums of the parts are added in
+//! order.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -17,7 +15,7 @@ const TASK: usize = 16 * 1024;
 /// Rows of a partial sum of columns.
 const ROWS_PER_TASK: usize = 64;
 
-/// The sum of the squares, which are float32 (so that one beyond its range shows), added up in float64.
+/// The sum of squares. Squares are float32 (so that one beyond its range shows), the sum is float64.
 #[must_use]
 pub fn sum_of_squares(values: &[f32]) -> f64 {
     struct Part<'a>(&'a [f32]);

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use crate::common::{assert_close, fixture, reference_tensor, reference_tokens};
 use crate::test_device::{on_test_device, test_device};
-use model::{Checkpoint, EncoderOps, ModelError, PoolingMode, SentenceEncoder};
+use model::backend::EncoderOps;
+use model::parts::PoolingMode;
+use model::{Checkpoint, ModelError, SentenceEncoder};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};

@@ -2,7 +2,7 @@
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 use proptest::prelude::*;
 
 use crate::losses::{Loss, Matryoshka, Objective, TargetKind};

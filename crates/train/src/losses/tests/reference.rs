@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
-use model::EncoderOps;
+use model::backend::EncoderOps;
 use serde::Deserialize;
 
 use crate::losses::{Objective, TargetKind};

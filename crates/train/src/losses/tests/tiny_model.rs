@@ -9,8 +9,10 @@ use burn::optim::{AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::TrainStep;
-use model::batch::BatchLimit;
-use model::{Checkpoint, SentenceModel, SentenceTokenizer, TokenBatch, TrainingBackend};
+use model::backend::TrainingBackend;
+use model::parts::BatchLimit;
+use model::parts::{SentenceModel, TokenBatch};
+use model::{Checkpoint, SentenceTokenizer};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Parts and blocks, and tiles of every height.
+//! k-blocks, blocks of rows, and micro-kernels of every height.
 
 use pulp::{Arch, WithSimd};
 
@@ -9,16 +9,18 @@ use crate::cpu::tests::numbers;
 use crate::precision::Precision;
 
 #[test]
-fn the_parts_of_a_depth_are_all_of_it() {
-    let ends: Vec<_> = parts(0, 32).map(|part| (part.start, part.end)).collect();
+fn the_k_blocks_of_a_depth_are_all_of_it() {
+    let ends: Vec<_> = k_blocks(0, 32)
+        .map(|k_block| (k_block.start, k_block.end))
+        .collect();
     assert_eq!(ends, [(0, 0)]);
     for depth in [1, 31, 32, 1024, 1025, 3072, 31_745, 32_769] {
         for alignment in [1, 32] {
             let mut end = 0;
-            for part in parts(depth, alignment) {
-                assert_eq!((part.start, part.start % alignment), (end, 0));
-                assert!((1..=KC).contains(&part.len()), "{depth}: {part:?}");
-                end = part.end;
+            for k_block in k_blocks(depth, alignment) {
+                assert_eq!((k_block.start, k_block.start % alignment), (end, 0));
+                assert!((1..=KC).contains(&k_block.len()), "{depth}: {k_block:?}");
+                end = k_block.end;
             }
             assert_eq!(end, depth);
         }
@@ -38,7 +40,7 @@ fn threads_get_as_many_blocks_of_enough_rows() {
     );
 }
 
-/// Tiles of twelve rows, whatever registers there are.
+/// Micro-kernels of twelve rows, whatever registers there are.
 struct Tall<W>(W);
 
 impl<W: Vectorized> WithSimd for Tall<W> {
@@ -50,10 +52,9 @@ impl<W: Vectorized> WithSimd for Tall<W> {
     }
 }
 
-/// Only some processors have registers for tall tiles: a height that was forgotten broke these
-/// alone.
+/// Only some processors have registers for twelve rows: a height that was forgotten failed only on these.
 #[test]
-fn tiles_of_every_height_give_the_same() {
+fn micro_kernels_of_every_height_give_the_same() {
     let (weight, bias) = (numbers(9 * 70, 1, 1.0), numbers(70, 2, 1.0));
     for precision in [Precision::Float32, Precision::Bfloat16] {
         let weights = PackedLinear::pack(&[(&weight, &bias)], precision);
@@ -76,7 +77,7 @@ fn product<'a, 'b, E: Element>(
         layer,
         weights,
         instructions: (),
-        part: 0..9,
+        k_block: 0..9,
         panels: 0..layer.panels(),
         output,
         columns: 0..70,
@@ -96,7 +97,7 @@ fn heights_agree<E: Element>(weights: &PackedLinear, elements: &[E]) {
             input: RowMajor(&input),
             rows: 0..rows,
             depth: 9,
-            part: 0..9,
+            k_block: 0..9,
             group: PhantomData,
         });
         let mut places: Vec<_> = usual.chunks_exact_mut(70).collect();

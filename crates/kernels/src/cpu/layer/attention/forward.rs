@@ -1,10 +1,11 @@
-//! The way forth.
+//! The forward pass of attention in float32.
 //!
 //! # Strategy
 //!
-//! The scores of some queries of a head are one product; the softmax goes over them in the cache, and what it leaves is
-//! the left factor of the second product: weights but for their sum, which is divided off the output, where there are
-//! fewer numbers (so values beyond the largest float32 by the keys' number become infinite). Scores of a whole batch, or of a whole sequence, are nowhere.
+//! The scores of some queries of a head are one product, and the softmax runs over them in the cache. Its unnormalized
+//! weights are the left factor of the second product; their sum is divided off the output, which has fewer numbers. (So
+//! values beyond the largest float32 divided by the number of keys become infinite.) The scores of a whole sequence are
+//! never in memory.
 
 use std::cell::Cell;
 
@@ -22,7 +23,7 @@ use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::reduce::LANES;
 use crate::cpu::threads::threads;
 
-/// Queries of a block: a multiple of both tile heights; their scores for 512 keys take 96 KiB.
+/// Queries of a block: a multiple of both `MR`; their scores for 512 keys take 96 KiB.
 const QUERY_BLOCK: usize = 48;
 
 /// `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every sequence and head, into
@@ -70,7 +71,7 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
     }
 }
 
-/// All heads, into the sequence's rows.
+/// All heads of a sequence, into its rows.
 fn heads_of_sequence(attention: &Attention<'_>, sequence: usize, output: &mut [f32]) {
     let &Attention {
         heads, head_size, ..
@@ -121,19 +122,19 @@ fn head_of_sequence(
 }
 
 thread_local! {
-    /// For keys, values, queries and weights of a head, rounded.
+    /// Scratch for a head's keys, values, queries and weights, rounded.
     static TILES: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
-    /// For the scores of some queries.
+    /// Scratch for the scores of some queries.
     static SCORES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 struct Forward<'a> {
     head: Head<'a>,
-    /// From the sequence's first row on.
+    /// Rows from the sequence's first on.
     output: &'a mut [f32],
-    /// From a row of the output to the next.
+    /// Distance of two rows of the output.
     stride: usize,
-    /// Where the head's columns begin in the output.
+    /// First column of the head in the output.
     column: usize,
 }
 

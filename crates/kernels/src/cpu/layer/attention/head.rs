@@ -1,4 +1,4 @@
-//! One head of one sequence: its matrices as the tile wants them, and the softmax.
+//! One head of one sequence: its matrices packed for the micro-kernel, and the softmax.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use pulp::Simd;
 use super::input::{Attention, Strided};
 use crate::cpu::float::micro_kernel::{floats, multiply};
 use crate::cpu::float::rows::{PackedRows, Rows};
-use crate::cpu::prefetch::{Prefetch, request};
+use crate::cpu::prefetch::{Prefetch, prefetch};
 use crate::cpu::simd::arch::REGISTERS;
 use crate::cpu::simd::math::exp;
 use crate::cpu::simd::reduce::{LANES, largest, total};
 use crate::cpu::simd::transpose::{MOST_ROWS, interleave};
 use crate::dropout::Factors;
 
-/// Floats of a panel's row.
+/// `NR`, the floats of a panel's row.
 #[inline(always)]
 pub(in crate::cpu) fn panel_width<S: Simd>() -> usize {
     REGISTERS * S::F32_LANES
@@ -24,9 +24,9 @@ pub(in crate::cpu) fn panel_width<S: Simd>() -> usize {
 #[derive(Clone, Copy)]
 pub(in crate::cpu) struct Head<'a> {
     pub attention: &'a Attention<'a>,
-    /// Which of the sequences.
+    /// Index of the sequence.
     pub sequence: usize,
-    /// Which of the heads.
+    /// Index of the head.
     pub head: usize,
 }
 
@@ -60,8 +60,8 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Asks for the next head's columns of a matrix, if there is a next one: to the processor, pieces of rows that are
-    /// kilobytes apart follow no pattern.
+    /// Prefetches the next head's columns of a matrix, if there is a next one: the hardware sees no pattern in pieces of
+    /// rows that are kilobytes apart.
     #[inline(always)]
     pub(in crate::cpu) fn prefetch_next(&self, matrix: Strided<'_>) {
         let head = self.head + 1;
@@ -69,12 +69,12 @@ impl<'a> Head<'a> {
             let next = Self { head, ..*self };
             let rows = next.rows(matrix);
             for token in 0..self.length() {
-                request(bytemuck::cast_slice(rows.row(token)));
+                prefetch(bytemuck::cast_slice(rows.row(token)));
             }
         }
     }
 
-    /// The bias of one query: floats for each key, and whatever comes after them.
+    /// The bias of one query: a float for each key, and any floats after them.
     ///
     /// # Panics
     ///
@@ -87,7 +87,7 @@ impl<'a> Head<'a> {
         &bias.values[row..]
     }
 
-    /// What the products of queries and keys are multiplied with.
+    /// The scale of the products of queries and keys.
     #[inline(always)]
     pub(in crate::cpu) fn scale(&self) -> f32 {
         1.0 / (self.attention.head_size as f32).sqrt()
@@ -103,8 +103,8 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// From a query's products to its scores; gives the largest. Behind the keys there is room for whole registers, where
-    /// the scores are such that no weight comes of them.
+    /// From a query's products to its scores; returns the largest. After the keys there is room for whole registers, which
+    /// gets minus infinity.
     #[inline(always)]
     pub(in crate::cpu) fn scores<S: Simd>(
         &self,
@@ -143,7 +143,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// From scores, in whole registers, to weights but for a factor; gives their sum.
+/// From scores, in whole registers, to unnormalized weights; returns their sum.
 #[inline(always)]
 pub(in crate::cpu) fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest: f32) -> f32 {
     let mut sums = [0.0; LANES];
@@ -158,7 +158,7 @@ pub(in crate::cpu) fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest
     total(simd, &sums)
 }
 
-/// Scores from products. (A copy: where scores and bias might be the same memory, the compiler takes one by one.)
+/// Scores from products. (By value: where scores and bias might alias, the compiler would not vectorize.)
 #[inline(always)]
 fn scaled(mut scores: [f32; LANES], scale: f32, bias: &[f32; LANES]) -> [f32; LANES] {
     for (score, bias) in scores.iter_mut().zip(bias) {
@@ -167,7 +167,7 @@ fn scaled(mut scores: [f32; LANES], scale: f32, bias: &[f32; LANES]) -> [f32; LA
     scores
 }
 
-/// Makes `largest` that of each lane, if it is larger.
+/// The maximum of each SIMD lane.
 #[inline(always)]
 fn raise(largest: &mut [f32; LANES], scores: &[f32; LANES]) {
     for (largest, score) in largest.iter_mut().zip(scores) {
@@ -175,7 +175,7 @@ fn raise(largest: &mut [f32; LANES], scores: &[f32; LANES]) {
     }
 }
 
-/// `[depth]` rows of `length` tokens, in panels of [`panel_width`]: the transposed matrix.
+/// Packs `[depth]` rows of `length` tokens, transposed, in panels of [`panel_width`].
 #[inline(always)]
 pub(in crate::cpu) fn transposed_panels<S: Simd>(
     simd: S,
@@ -197,7 +197,7 @@ pub(in crate::cpu) fn transposed_panels<S: Simd>(
     panels
 }
 
-/// `[length]` rows of the matrix, in panels of `width`.
+/// Packs `[length]` rows of the matrix in panels of `width`.
 #[inline(always)]
 pub(in crate::cpu) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
     let mut panels = vec![0.0; length * rows.depth.next_multiple_of(width)];
@@ -209,8 +209,8 @@ pub(in crate::cpu) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec
     panels
 }
 
-/// The first `count` rows of `input` times all panels, handed on a row of a panel at a time: the row,
-/// the first column, and a panel's width of floats.
+/// The first `count` rows of `input` times all panels. `take` gets a panel's row at a time: the row, the first column, and
+/// the floats of a panel's width.
 #[inline(always)]
 pub(in crate::cpu) fn product<S: Simd, const ROWS: usize>(
     simd: S,
@@ -222,26 +222,30 @@ pub(in crate::cpu) fn product<S: Simd, const ROWS: usize>(
     let width = panel_width::<S>();
     let rows = PackedRows::<f32>::pack(simd, input, count, ROWS);
     for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
-        for &tile in rows.tiles() {
-            let elements = rows.groups(tile);
-            macro_rules! tile {
+        for &micro_panel in rows.micro_panels() {
+            let elements = rows.groups(micro_panel);
+            macro_rules! micro_kernel {
                 ($rows:expr) => {{
                     let sums =
                         multiply::<S, { $rows }, f32>((), simd, elements, weights, Prefetch::NONE);
                     for (row, sums) in sums.iter().enumerate() {
-                        take(tile.first_row + row, panel * width, floats::<S>(sums));
+                        take(
+                            micro_panel.first_row + row,
+                            panel * width,
+                            floats::<S>(sums),
+                        );
                     }
                 }};
             }
-            macro_rules! tile_of {
+            macro_rules! micro_kernel_of {
                 ($($rows:literal)*) => {
-                    match tile.height {
-                        $($rows => tile!($rows),)*
-                        _ => tile!(ROWS),
+                    match micro_panel.height {
+                        $($rows => micro_kernel!($rows),)*
+                        _ => micro_kernel!(ROWS),
                     }
                 };
             }
-            tile_of!(1 2 3 4 5 6 7 8 9 10 11);
+            micro_kernel_of!(1 2 3 4 5 6 7 8 9 10 11);
         }
     }
 }

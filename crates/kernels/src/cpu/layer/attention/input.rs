@@ -1,4 +1,4 @@
-//! What attention reads, as slices.
+//! The input of attention, as slices.
 
 use std::ops::Range;
 
@@ -9,52 +9,51 @@ use crate::precision::Precision;
 /// A matrix whose rows are `stride` floats apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Strided<'a> {
-    /// From the first element on.
+    /// The elements from the first one on.
     pub values: &'a [f32],
-    /// From a row to the next.
+    /// Distance of two rows, in floats.
     pub stride: usize,
 }
 
-/// What attention looks at; rows are tokens, and a head's columns stand together in each.
+/// Queries, keys and values; rows are tokens, and a head's columns are together in each.
 #[derive(Clone, Copy, Debug)]
 pub struct Projections<'a> {
-    /// `[tokens, heads * head_size]`.
+    /// Queries, `[tokens, heads * head_size]`.
     pub query: Strided<'a>,
-    /// As the queries.
+    /// Keys, of the same shape.
     pub key: Strided<'a>,
-    /// As the queries.
+    /// Values, of the same shape.
     pub value: Strided<'a>,
 }
 
-/// Added to the scaled scores: `[heads, length, length]`. A shorter sequence takes the upper left corner
-/// of each, because the bias depends on the distance alone.
+/// The position bias, added to the scaled scores: `[heads, length, length]`. A shorter sequence takes the upper left corner
+/// of each head, because the bias depends only on the distance.
 #[derive(Clone, Copy, Debug)]
 pub struct PositionBias<'a> {
-    /// All heads.
+    /// The values of all heads.
     pub values: &'a [f32],
-    /// Of the longest sequence.
+    /// Length of the longest sequence.
     pub length: usize,
 }
 
-/// Who attends to whom, and how.
+/// Varlen attention: which tokens attend to which, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention<'a> {
     /// Queries, keys and values.
     pub projections: Projections<'a>,
     /// Added to the scaled scores.
     pub bias: PositionBias<'a>,
-    /// Ranges of rows, one behind the other from row 0 on.
+    /// The rows of each sequence, one after another from row 0 on.
     pub sequences: &'a [Range<usize>],
-    /// Heads.
+    /// Number of heads.
     pub heads: usize,
     /// Columns of a head.
     pub head_size: usize,
-    /// Of the weights, after the softmax. The block of sequence `t` and head `h` is `t * heads + h`,
-    /// query by query.
+    /// Dropout of the weights, after the softmax. The block of sequence `s` and head `h` is `s * heads + h`, query by query.
     pub dropout: Option<DropoutMask>,
-    /// Of the dense layers around it: with one of fewer bits than [`Float32`](Precision::Float32) queries, keys, values
-    /// and weights are rounded to bfloat16 on the way forth, where that is [fast](super::has_bf16_dot_product) and nothing
-    /// is dropped.
+    /// Precision of the linear layers around it. If it is below [`Float32`](Precision::Float32), the forward pass rounds
+    /// queries, keys, values and weights to bfloat16, where that is [fast](crate::cpu::has_bf16_dot_product) and without
+    /// dropout.
     pub precision: Precision,
 }
 

@@ -1,19 +1,18 @@
-//! Attention within every sequence of a batch whose tokens stand end to end, forth and back.
+//! Varlen attention: attention within every sequence of a batch without padding.
 //!
 //! # Strategy
 //!
-//! Sequences and heads are independent, so a task is one of each (or all heads of a sequence where there are
-//! sequences enough; all of some sequences within a [layer](super::encoder_layer())). For a task the keys are packed, transposed, into panels, and the values as they
-//! are; then both products go through the [tile](super::tile) of the dense layers, and between them
-//! the softmax goes over scores that are still in the cache. There is no padding, so there is nothing
-//! to mask.
+//! Sequences and heads are independent, so a task is one head of one sequence, or all heads of a sequence where there are
+//! enough sequences. A task packs the keys, transposed, and the values in panels. Both products run through the
+//! [micro-kernel](crate::cpu::float::micro_kernel) of the linear layers, and the softmax runs between them, over scores in
+//! the cache. There is no padding and so no mask.
 //!
-//! Beside dense layers of fewer bits than float32, both products of the way forth are of bfloat16 where the processor
-//! multiplies these fast ([`rounded`]).
+//! Next to linear layers of reduced precision, both products are bfloat16 where the processor multiplies it fast
+//! ([`rounded`]).
 //!
-//! The way back keeps nothing of the way forth but its input: the weights of a head are computed
-//! again (Dao et al., "FlashAttention", 2022), which is one product of the five that follow, and in
-//! the cache, instead of `[heads, length, length]` written out and read again for every sequence.
+//! The [backward pass](crate::cpu::training::attention_backward) keeps only the input of the forward pass and recomputes the
+//! weights of a head (Dao et al., "FlashAttention", 2022). That is one product in the cache, next to the four that follow,
+//! instead of `[heads, length, length]` written and read for every sequence.
 
 pub(in crate::cpu) mod forward;
 pub(in crate::cpu) mod head;

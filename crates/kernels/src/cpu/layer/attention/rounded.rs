@@ -1,12 +1,11 @@
-//! The way forth with both products of numbers that are rounded to bfloat16, where the processor multiplies these: what
-//! the dense layers of bfloat16 and of eight bits go with.
+//! The forward pass of attention with both products in bfloat16, next to bfloat16 and int8 linear layers.
 //!
 //! # Strategy
 //!
-//! As in [float32](super::forward), but keys and values become tiles as the weights of a dense layer do, queries and
-//! weights lines; scores, the softmax and all sums stay float32. A weight is rounded before it is summed up, so that
-//! what the values are multiplied with sums to 1 but for that sum's own rounding. And what is rounded to eight bits needs
-//! no [exponential](short_exp) of twenty-four: on processors with a matrix unit the softmax takes more of the time than the products.
+//! As in [float32](super::forward), but keys and values are packed in tiles, as the weights of a linear layer, and queries
+//! and weights in lines. Scores, softmax and all sums stay float32. A weight is rounded before it enters the sum, so the
+//! weights that multiply the values sum to 1 up to that sum's own rounding. A factor that is rounded to 8 bits needs only a
+//! [short exponential](short_exp): on AMX the softmax takes more time than the products.
 
 use pulp::Simd;
 
@@ -22,23 +21,23 @@ use crate::cpu::simd::transpose::interleave;
 /// One head of one sequence, without dropout.
 pub(in crate::cpu) struct Rounded<'a> {
     pub(in crate::cpu) head: Head<'a>,
-    /// From the sequence's first row on.
+    /// Rows from the sequence's first on.
     pub(in crate::cpu) output: &'a mut [f32],
-    /// From a row of the output to the next.
+    /// Distance of two rows of the output.
     pub(in crate::cpu) stride: usize,
-    /// Where the head's columns begin in the output.
+    /// First column of the head in the output.
     pub(in crate::cpu) column: usize,
-    /// [As many](places) as the head needs, which hold anything.
+    /// Scratch of the size that [`places`] gives, with any values.
     pub(in crate::cpu) places: Places<'a>,
 }
 
-/// Memory for what is made of a head on the way.
+/// Scratch for the rounded matrices and the scores of a head.
 pub(in crate::cpu) struct Places<'a> {
     pub(in crate::cpu) tiles: &'a mut [Tile],
     pub(in crate::cpu) scores: &'a mut [f32],
 }
 
-/// The tiles that a head needs, and the floats for scores or for what comes of them.
+/// The number of tiles that a head needs, and of floats for its scores.
 pub(in crate::cpu) fn places(length: usize, head_size: usize) -> [usize; 2] {
     let (steps, in_query) = (length.div_ceil(DEPTH), head_size.div_ceil(DEPTH));
     let [keys, values] = of_panels(length, head_size);
@@ -72,8 +71,8 @@ impl RoundedWork for Rounded<'_> {
         let [of_keys, of_values] = of_panels(length, head_size);
         let (keys, tiles) = tiles.split_at_mut(of_keys);
         let (values, tiles) = tiles.split_at_mut(of_values);
-        put_keys(simd, &products, head.rows(projections.key), length, keys);
-        put_values(&products, head.rows(projections.value), length, values);
+        pack_keys(simd, &products, head.rows(projections.key), length, keys);
+        pack_values(&products, head.rows(projections.value), length, values);
         let (in_query, steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
         let lines: &mut [Line] = bytemuck::cast_slice_mut(tiles);
         let (queries, weights) = lines.split_at_mut(MOST_QUERIES * in_query);
@@ -106,7 +105,7 @@ impl RoundedWork for Rounded<'_> {
                 factors[row] = 1.0 / total(simd, &sums);
             }
             let output = &mut self.output[first * stride + self.column..];
-            // No score is needed any more.
+            // The scores are not needed any more.
             products.multiply(rows(weights, length), values, scores);
             let sums = scores.chunks_exact(in_query * DEPTH);
             for ((row, sums), factor) in sums.take(count).enumerate().zip(factors) {
@@ -119,18 +118,18 @@ impl RoundedWork for Rounded<'_> {
     }
 }
 
-/// The most queries that are taken together.
+/// The largest number of queries taken together.
 const MOST_QUERIES: usize = 48;
 
-/// Where the line is that has a row's numbers from `step * DEPTH` on, if rows have `steps` of them.
+/// Index of the line with a row's numbers from `step * DEPTH` on, if rows have `steps` lines.
 #[inline(always)]
 fn line<P: RoundedProducts>(row: usize, step: usize, steps: usize) -> usize {
     (row / P::HEIGHT * steps + step) * P::HEIGHT + row % P::HEIGHT
 }
 
-/// The keys of a sequence as the columns of panels, `head_size` deep. Behind the last key columns hold anything.
+/// Packs the keys of a sequence as the columns of panels, `head_size` deep. Columns after the last key hold any values.
 #[inline(always)]
-fn put_keys<S: Simd>(
+fn pack_keys<S: Simd>(
     simd: S,
     products: &impl RoundedProducts,
     rows: Rows<'_>,
@@ -157,9 +156,9 @@ fn put_keys<S: Simd>(
     }
 }
 
-/// The values of a sequence as panels, `length` deep. Behind the last value are zeros.
+/// Packs the values of a sequence in panels, `length` deep, with zeros after the last value.
 #[inline(always)]
-fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
+fn pack_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, tiles: &mut [Tile]) {
     let steps = length.div_ceil(DEPTH);
     for key in (0..steps * DEPTH).step_by(2) {
         let [mut one, mut other] = [&[][..]; 2];
@@ -188,7 +187,7 @@ fn put_values(products: &impl RoundedProducts, rows: Rows<'_>, length: usize, ti
     }
 }
 
-/// The first numbers of a row from `column` on; if these are too few, in `padded`, which has zeros for the others.
+/// The first numbers of a row from `column` on; if there are too few, in `padded`, filled up with zeros.
 #[inline(always)]
 fn first_of<'a, const N: usize>(
     row: &'a [f32],
@@ -196,7 +195,7 @@ fn first_of<'a, const N: usize>(
     padded: &'a mut [f32; N],
 ) -> &'a [f32; N] {
     let values = row.get(column..).unwrap_or_default();
-    // A reference, so that both ways end in one load.
+    // A reference, so that both branches end in one load.
     if let Some(numbers) = values.first_chunk() {
         return numbers;
     }
@@ -206,7 +205,7 @@ fn first_of<'a, const N: usize>(
     padded
 }
 
-/// From scores to weights but for a factor. (A copy: where both might be the same memory, the compiler takes one by one.)
+/// From scores to unnormalized weights. (By value: where both might alias, the compiler would not vectorize.)
 #[inline(always)]
 fn exponentials(scores: &[f32; DEPTH], largest: f32) -> [f32; DEPTH] {
     let mut weights = [0.0; DEPTH];
@@ -216,7 +215,7 @@ fn exponentials(scores: &[f32; DEPTH], largest: f32) -> [f32; DEPTH] {
     weights
 }
 
-/// Adds rounded numbers to those of every lane.
+/// Adds rounded numbers to the sums of every SIMD lane.
 #[inline(always)]
 fn add(sums: &mut [f32; LANES], numbers: &[u16; DEPTH]) {
     let pairs: [u32; LANES] = pulp::cast(*numbers);
@@ -241,15 +240,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Of numbers that are rounded already, so that the weights' own errors are all that is missing: of each, and of
-        /// their sum, at most `2^-9` by rounding and a ten-thousandth by the exponential.
+        /// The inputs are rounded already, so only the weights' own errors remain: of each, and of their sum, at most `2^-9`
+        /// by rounding and a ten-thousandth by the exponential.
         #[test]
         fn rounded_attention_is_what_its_definition_says(
             lengths in prop::collection::vec(1usize..110, 1..4),
             heads in 1usize..4,
             head_size in 1usize..70,
             scale in prop::sample::select(vec![1.0f32, 4.0, 1e-15]),
-            // The matrix unit's portable twin, whatever this processor multiplies with.
+            // The emulation of AMX, or the dot product of this processor.
             by_twin in any::<bool>(),
             seed in any::<u64>(),
         ) {
@@ -277,7 +276,7 @@ mod tests {
                 for (sequence, range) in sequences.iter().enumerate() {
                     for head in 0..heads {
                         let [tiles, scores] = places(range.len(), head_size);
-                        // As bfloat16 no number, and as float32 neither.
+                        // NaN, as bfloat16 and as float32.
                         let mut tiles = vec![Tile::OF_NO_NUMBERS; tiles];
                         let mut scores = vec![f32::NAN; scores];
                         let work = Rounded {
@@ -294,7 +293,7 @@ mod tests {
                         }
                     }
                 }
-                // Beside it what float32 loses of scores up to `scale^2 * 70`.
+                // Plus the error of float32 in scores up to `scale^2 * 70`.
                 assert_close(&output, &expected, f64::from(scale) * (2f64.powi(-8) + 3e-4));
                 Ok::<_, TestCaseError>(())
             })?;

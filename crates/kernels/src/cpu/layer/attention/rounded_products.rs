@@ -1,19 +1,19 @@
-//! Which implementation multiplies attention's rows that are rounded to bfloat16.
+//! The choice between AMX and AVX512-BF16 for attention's bfloat16 products.
 
 use crate::cpu::amx::detect;
 use crate::cpu::amx::rounded_products::with_tile_products;
 use crate::cpu::bf16::dot_product::Bf16DotProduct;
 use crate::cpu::bf16::rounded_rows::{RoundedWork, With};
 
-/// Does `work` with the products of this processor, where there are any, and else with the unit's portable twin.
+/// Does `work` with AVX512-BF16 where AMX is not used, else with AMX or its emulation.
 pub(in crate::cpu) fn with_rounded_products(work: impl RoundedWork) {
-    let vectors = if detect::wanted() {
+    let dot_product = if detect::wanted() {
         None
     } else {
         Bf16DotProduct::fast()
     };
-    if let Some(vectors) = vectors {
-        return vectors.vectorize(With(work, vectors));
+    if let Some(dot_product) = dot_product {
+        return dot_product.vectorize(With(work, dot_product));
     }
     with_tile_products(work);
 }

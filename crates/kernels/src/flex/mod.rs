@@ -1,15 +1,17 @@
-//! The fast bodies: burn-flex tensors, seen as slices.
+//! The CPU implementations: burn-flex tensors as slices for [`cpu`].
+
+mod slices;
 
 use std::sync::LazyLock;
 
-use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
+use slices::{
+    AttentionInput, LayerNormSlices, contiguous, in_place, is_f32, rows, slice, strided, tensor,
+};
 
 use crate::adamw::AdamWStep;
-use crate::cpu::{
-    self, Activation, Attention, Gradients, LayerNormParameters, Operand, PackedLinear,
-    PositionBias, Projections, Strided,
-};
+use crate::cpu::{self, Activation, Gradients, Operand, PackedLinear, PositionBias};
 use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
 use crate::precision::Precision;
@@ -38,7 +40,7 @@ impl EncoderOps for Flex {
     }
 
     fn precisions(_: &Self::Device) -> Vec<Precision> {
-        // A processor computes in float32: float16 would save memory, as bfloat16 does, at a smaller range.
+        // A CPU computes in float32: float16 would save as much memory as bfloat16, at a smaller range.
         vec![Precision::Float32, Precision::Bfloat16, Precision::Int8]
     }
 
@@ -159,7 +161,7 @@ impl EncoderOps for Flex {
         if [values.dtype(), norm.gamma.dtype()] != [DType::F32; 2] {
             return reference::layer_norm(values, norm);
         }
-        let norm = NormSlices::of(norm);
+        let norm = LayerNormSlices::of(norm);
         in_place(values, |values| cpu::layer_norm(values, norm.parameters()))
     }
 
@@ -196,7 +198,7 @@ impl EncoderOps for Flex {
             return reference::add_layer_norm(values, residual, norm);
         }
         let residual = contiguous(residual);
-        let norm = NormSlices::of(norm);
+        let norm = LayerNormSlices::of(norm);
         in_place(values, |values| {
             cpu::add_layer_norm(values, slice(&residual), norm.parameters());
         })
@@ -224,8 +226,8 @@ impl EncoderOps for Flex {
             },
             heads,
         };
-        let attention_norm = NormSlices::of(weights.attention_norm);
-        let output_norm = NormSlices::of(weights.output_norm);
+        let attention_norm = LayerNormSlices::of(weights.attention_norm);
+        let output_norm = LayerNormSlices::of(weights.output_norm);
         let layer = cpu::EncoderLayer {
             projections: &weights.projections,
             feed_forward: cpu::FeedForwardBlock {
@@ -350,127 +352,6 @@ fn pays(rows: usize, weights: &Tensor<Flex, 2>) -> bool {
     !emulates_tf32() && rows >= FEWEST_ROWS_TO_PACK && weights.dims().iter().all(|&width| width > 0)
 }
 
-/// From so many rows on it is about as fast alone as burn's own product (two cores with AVX2), and in a training step,
-/// where two lanes share them, faster; with 128 rows packing makes it a third slower.
+/// From this many rows on, packing is about as fast as burn's own matmul on two idle cores with AVX2, and faster in a
+/// training step, where two model replicas share them. With 128 rows packing makes it a third slower.
 const FEWEST_ROWS_TO_PACK: usize = 512;
-
-/// What attention looks at, held as slices need it.
-struct AttentionInput {
-    query_key_value: [FlexTensor; 3],
-    bias: FlexTensor,
-    /// Of the bias: `[1, heads, length, length]`.
-    shape: [usize; 4],
-    width: usize,
-}
-
-impl AttentionInput {
-    /// `None` when these are not float32.
-    fn new(query_key_value: &[Tensor<Flex, 2>; 3], bias: &Tensor<Flex, 4>) -> Option<Self> {
-        let mut dtypes = query_key_value.iter().map(Tensor::dtype);
-        if dtypes.any(|dtype| dtype != DType::F32) || bias.dtype() != DType::F32 {
-            return None;
-        }
-        Some(Self {
-            query_key_value: query_key_value.clone().map(rows),
-            bias: contiguous(bias.clone()),
-            shape: bias.dims(),
-            width: query_key_value[0].dims()[1],
-        })
-    }
-
-    fn attention<'a>(
-        &'a self,
-        sequences: &'a SequenceRanges,
-        dropout: Option<DropoutMask>,
-        precision: Precision,
-    ) -> Attention<'a> {
-        let [query, key, value] = self.query_key_value.each_ref().map(strided);
-        let [_, heads, _, length] = self.shape;
-        Attention {
-            projections: Projections { query, key, value },
-            bias: PositionBias {
-                values: slice(&self.bias),
-                length,
-            },
-            sequences: sequences.ranges(),
-            heads,
-            head_size: self.width / heads,
-            dropout,
-            precision,
-        }
-    }
-}
-
-/// A normalisation, held as slices need it.
-struct NormSlices {
-    gamma: FlexTensor,
-    beta: FlexTensor,
-    epsilon: f64,
-}
-
-impl NormSlices {
-    fn of(norm: LayerNormWeights<Flex>) -> Self {
-        Self {
-            gamma: contiguous(norm.gamma),
-            beta: contiguous(norm.beta),
-            epsilon: norm.epsilon,
-        }
-    }
-
-    fn parameters(&self) -> LayerNormParameters<'_> {
-        LayerNormParameters {
-            gamma: slice(&self.gamma),
-            beta: slice(&self.beta),
-            epsilon: self.epsilon as f32,
-        }
-    }
-}
-
-/// Does `change` with a tensor's floats: in their place when nobody else holds them, else with a copy.
-fn in_place<const D: usize>(
-    tensor: Tensor<Flex, D>,
-    change: impl FnOnce(&mut [f32]),
-) -> Tensor<Flex, D> {
-    let mut tensor = contiguous(tensor);
-    change(tensor.storage_mut::<f32>());
-    Tensor::from_primitive(TensorPrimitive::Float(tensor))
-}
-
-fn primitive<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
-    tensor.into_primitive().tensor()
-}
-
-/// Row-major, and nothing else in its storage.
-fn contiguous<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
-    primitive(tensor).to_contiguous()
-}
-
-/// A matrix whose rows are whole, but may be apart: a slice of columns is not copied.
-fn rows(tensor: Tensor<Flex, 2>) -> FlexTensor {
-    let tensor = primitive(tensor);
-    match *tensor.layout().strides() {
-        [row, 1] if row >= 0 => tensor,
-        _ => tensor.to_contiguous(),
-    }
-}
-
-fn is_f32(tensor: &FlexTensor) -> bool {
-    tensor.dtype() == DType::F32
-}
-
-fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor.storage()
-}
-
-fn strided(tensor: &FlexTensor) -> Strided<'_> {
-    let layout = tensor.layout();
-    Strided {
-        values: &slice(tensor)[layout.start_offset()..],
-        stride: layout.strides()[0].unsigned_abs(),
-    }
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
-    let tensor = FlexTensor::from_data(TensorData::new(values, shape));
-    Tensor::from_primitive(TensorPrimitive::Float(tensor))
-}

@@ -1,4 +1,4 @@
-//! Dense layers and normalisation over the backend's own operations.
+//! Linear layers and LayerNorm, over the backend's operations.
 
 use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -8,8 +8,8 @@ use kernels::{Activation, EncoderOps, LayerNormWeights, LinearWeights, PackedLin
 
 use crate::config::MpNetConfig;
 
-/// A dense layer with the checkpoint's initialisation.
-pub(crate) fn linear<B: Backend>(
+/// A linear layer with the initialisation of the configuration.
+pub(crate) fn new_linear<B: Backend>(
     config: &MpNetConfig,
     input: usize,
     output: usize,
@@ -23,21 +23,21 @@ pub(crate) fn linear<B: Backend>(
         .init(device)
 }
 
-/// What a dense layer, or its packed form, makes of `[rows, input]`: `[rows, output]`.
-pub(crate) fn dense<B: EncoderOps>(
-    linear: &Linear<B>,
+/// Applies a linear layer, or its packed weights: `[rows, input]` in, `[rows, output]` out.
+pub(crate) fn linear<B: EncoderOps>(
+    layer: &Linear<B>,
     packed: Option<&PackedLinear>,
     input: Tensor<B, 2>,
     activation: Activation,
 ) -> Tensor<B, 2> {
     let weights = match packed {
         Some(packed) => LinearWeights::Packed(packed.clone()),
-        None => plain(linear),
+        None => unpacked(layer),
     };
     EncoderOps::linear(input, weights, activation)
 }
 
-fn plain<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
+fn unpacked<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
     let (weight, bias) = tensors(linear);
     LinearWeights::Unpacked { weight, bias }
 }
@@ -51,8 +51,8 @@ fn tensors<B: Backend>(linear: &Linear<B>) -> (Tensor<B, 2>, Tensor<B, 1>) {
     (weight, bias)
 }
 
-/// Packs layers that share their input into one, where the backend does so, and empties them: the
-/// weights are in memory once.
+/// Packs layers that share their input into one and empties them, so that the weights are in memory
+/// once; `None` on a backend that does not pack.
 pub(crate) fn pack<B: EncoderOps, const N: usize>(
     linears: [&mut Linear<B>; N],
     precision: Precision,
@@ -65,16 +65,15 @@ pub(crate) fn pack<B: EncoderOps, const N: usize>(
     Some(packed)
 }
 
-/// Takes the weights out of a layer that is packed.
+/// Removes the weights of a packed layer.
 pub(crate) fn empty<B: Backend>(linear: &mut Linear<B>) {
     let device = linear.weight.lazy_device();
     linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));
     linear.bias = None;
 }
 
-/// Keeps the parameters of dense layers or tables in the numbers of `precision`, where the backend
-/// leaves weights as tensors.
-pub(crate) fn rounded<B: EncoderOps, M: Module<B>>(module: M, precision: Precision) -> M {
+/// Casts parameters to the element type of `precision` on a backend that keeps weights as tensors.
+pub(crate) fn in_precision<B: EncoderOps, M: Module<B>>(module: M, precision: Precision) -> M {
     match precision.element_type() {
         Some(dtype) if !B::PACKS_WEIGHTS && dtype != FloatDType::F32 => {
             module.map(&mut Cast(dtype))
@@ -91,7 +90,7 @@ impl<B: Backend> ModuleMapper<B> for Cast {
     }
 }
 
-/// Layer normalisation ("Layer Normalization", arXiv 1607.06450, 2016) behind an addition.
+/// LayerNorm after an addition ("Layer Normalization", arXiv 1607.06450, 2016).
 #[derive(Module, Debug)]
 pub(crate) struct LayerNorm<B: Backend> {
     gamma: Param<Tensor<B, 1>>,

@@ -1,0 +1,134 @@
+//! burn-flex tensors as slices, and slices as tensors.
+
+use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
+use burn_flex::{Flex, FlexTensor};
+
+use crate::cpu::{Attention, LayerNormParameters, PositionBias, Projections, Strided};
+use crate::dropout::DropoutMask;
+use crate::precision::Precision;
+use crate::sequences::SequenceRanges;
+use crate::weights::LayerNormWeights;
+
+/// The tensors of attention, laid out for slices.
+pub(super) struct AttentionInput {
+    query_key_value: [FlexTensor; 3],
+    bias: FlexTensor,
+    /// Shape of the bias: `[1, heads, length, length]`.
+    shape: [usize; 4],
+    width: usize,
+}
+
+impl AttentionInput {
+    /// `None` when these are not float32.
+    pub(super) fn new(
+        query_key_value: &[Tensor<Flex, 2>; 3],
+        bias: &Tensor<Flex, 4>,
+    ) -> Option<Self> {
+        let mut dtypes = query_key_value.iter().map(Tensor::dtype);
+        if dtypes.any(|dtype| dtype != DType::F32) || bias.dtype() != DType::F32 {
+            return None;
+        }
+        Some(Self {
+            query_key_value: query_key_value.clone().map(rows),
+            bias: contiguous(bias.clone()),
+            shape: bias.dims(),
+            width: query_key_value[0].dims()[1],
+        })
+    }
+
+    pub(super) fn attention<'a>(
+        &'a self,
+        sequences: &'a SequenceRanges,
+        dropout: Option<DropoutMask>,
+        precision: Precision,
+    ) -> Attention<'a> {
+        let [query, key, value] = self.query_key_value.each_ref().map(strided);
+        let [_, heads, _, length] = self.shape;
+        Attention {
+            projections: Projections { query, key, value },
+            bias: PositionBias {
+                values: slice(&self.bias),
+                length,
+            },
+            sequences: sequences.ranges(),
+            heads,
+            head_size: self.width / heads,
+            dropout,
+            precision,
+        }
+    }
+}
+
+/// The parameters of a LayerNorm, laid out for slices.
+pub(super) struct LayerNormSlices {
+    gamma: FlexTensor,
+    beta: FlexTensor,
+    epsilon: f64,
+}
+
+impl LayerNormSlices {
+    pub(super) fn of(norm: LayerNormWeights<Flex>) -> Self {
+        Self {
+            gamma: contiguous(norm.gamma),
+            beta: contiguous(norm.beta),
+            epsilon: norm.epsilon,
+        }
+    }
+
+    pub(super) fn parameters(&self) -> LayerNormParameters<'_> {
+        LayerNormParameters {
+            gamma: slice(&self.gamma),
+            beta: slice(&self.beta),
+            epsilon: self.epsilon as f32,
+        }
+    }
+}
+
+/// Does `change` with a tensor's floats: in place if no other tensor shares them, else with a copy.
+pub(super) fn in_place<const D: usize>(
+    tensor: Tensor<Flex, D>,
+    change: impl FnOnce(&mut [f32]),
+) -> Tensor<Flex, D> {
+    let mut tensor = contiguous(tensor);
+    change(tensor.storage_mut::<f32>());
+    Tensor::from_primitive(TensorPrimitive::Float(tensor))
+}
+
+fn primitive<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
+    tensor.into_primitive().tensor()
+}
+
+/// Row-major, with no other elements in its storage.
+pub(super) fn contiguous<const D: usize>(tensor: Tensor<Flex, D>) -> FlexTensor {
+    primitive(tensor).to_contiguous()
+}
+
+/// A matrix whose rows are whole, but may be apart: a slice of columns is not copied.
+pub(super) fn rows(tensor: Tensor<Flex, 2>) -> FlexTensor {
+    let tensor = primitive(tensor);
+    match *tensor.layout().strides() {
+        [row, 1] if row >= 0 => tensor,
+        _ => tensor.to_contiguous(),
+    }
+}
+
+pub(super) fn is_f32(tensor: &FlexTensor) -> bool {
+    tensor.dtype() == DType::F32
+}
+
+pub(super) fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.storage()
+}
+
+pub(super) fn strided(tensor: &FlexTensor) -> Strided<'_> {
+    let layout = tensor.layout();
+    Strided {
+        values: &slice(tensor)[layout.start_offset()..],
+        stride: layout.strides()[0].unsigned_abs(),
+    }
+}
+
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<Flex, D> {
+    let tensor = FlexTensor::from_data(TensorData::new(values, shape));
+    Tensor::from_primitive(TensorPrimitive::Float(tensor))
+}
