@@ -31,10 +31,12 @@ pub fn write(command: Command, folder: &Path) -> Result<(), ManualError> {
 fn write_files(mut command: Command, folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let name = command.get_name().to_owned();
+    // The man pages first: completion scripts build `command` with its subcommand `help`, which needs no page.
+    clap_mangen::generate_to(command.clone(), folder)?;
     for &shell in Shell::value_variants() {
         clap_complete::generate_to(shell, &mut command, &name, folder)?;
     }
-    clap_mangen::generate_to(command, folder)
+    Ok(())
 }
 
 #[cfg(test)]
