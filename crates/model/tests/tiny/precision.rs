@@ -180,7 +180,8 @@ fn a_bf16_folder_is_half_as_large_and_close() {
     };
     assert_eq!(precision, expected);
     let (smallest, mean) = cosines(&rounded, &exact, WIDTH);
-    let least = if on_gpu { 0.996_8 } else { 0.999 };
+    // PyTorch with everything in bfloat16 gives 0.99992; on the CPU only weights and inputs of matmuls are.
+    let least = if on_gpu { 0.996_8 } else { 0.999_9 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
     // Matmuls in bfloat16 round activations too.
     let rounds_activations = on_gpu || on_cpu() && model::backend::has_bf16_dot_product();
