@@ -16,8 +16,7 @@ use common::{TOLERANCE, assert_close, on_cpu, reference_tensor, reference_tokens
 use model::{Device, Precision, SentenceEncoder, hub};
 use test_device::test_device;
 
-/// A software GPU needs seconds for a text; there the three sample queries, which come first, must
-/// do.
+/// A software GPU needs seconds per text: it gets only the three sample queries, which come first.
 fn texts_on_this_device() -> usize {
     let device = test_device();
     if matches!(device, Device::Wgpu(_)) && device.description().contains("software") {

@@ -256,7 +256,7 @@ fn options_change_the_vectors_as_they_say() {
     limited.ok();
     let message = run(&mut infer(&["embed", "a", "--dimensions", "33"])).failed(1);
     assert!(
-        message.contains("33 dimensions cannot be kept"),
+        message.contains("33 dimensions are not possible"),
         "{message}"
     );
     let message = run(&mut infer(&["embed", "a", "--max-length", "5000"])).failed(1);

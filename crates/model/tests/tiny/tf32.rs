@@ -1,5 +1,5 @@
-//! CUDA multiplies by TF32 tensor cores; float32 there takes three products (3xTF32) and an attention that
-//! is composed of them. The device `cpu` computes in the same way when `MPNET_BURN_TF32=emulated` is set.
+//! CUDA multiplies float32 with TF32 tensor cores, so an exact matmul takes three products (3xTF32), and
+//! attention is composed of them. `MPNET_BURN_TF32=emulated` lets the device `cpu` compute in the same way.
 
 use std::process::Command;
 

@@ -1,9 +1,9 @@
-//! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and what must
-//! not change them.
+//! The tiny model against PyTorch: token ids, hidden states of every layer, vectors; and batches and
+//! options that must not change them.
 
 use crate::common::{
-    TOLERANCE, assert_close, fixture, on_cpu, packs_for_matrix_unit, reference_tensor,
-    reference_tokens, report, tiny,
+    TOLERANCE, assert_close, fixture, on_cpu, packs_for_amx, reference_tensor, reference_tokens,
+    report, tiny,
 };
 use crate::test_device::{on_test_device, test_device};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
@@ -189,8 +189,8 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
             .load::<B>(device)
             .unwrap();
         let encoder = SentenceEncoder::from_pretrained(&tiny(), test_device()).unwrap();
-        // The network with tensors keeps all bits of its weights.
-        let tolerance = if packs_for_matrix_unit() {
+        // Unpacked weights keep all bits.
+        let tolerance = if packs_for_amx() {
             TOLERANCE
         } else {
             ORDER_OF_SUMS
@@ -208,7 +208,7 @@ fn the_length_that_a_batch_is_padded_to_does_not_change_a_vector() {
                 tolerance,
             ));
         }
-        // Among them one below its multiple of 8, and the longest there can be, which is none.
+        // Among them the maximum length, which is not a multiple of 8.
         assert!(lengths.len() > 10 && lengths.contains(&62), "{lengths:?}");
         report("tiny model, a vector padded and not", largest);
     }
@@ -313,7 +313,7 @@ fn progress_counts_texts_and_can_stop() {
         std::ops::ControlFlow::Continue(())
     });
     assert_eq!(vectors.unwrap().len(), 5);
-    // Batches run side by side: the one of a single text may come at any time.
+    // Batches are concurrent: the one of a single text may come at any time.
     assert_eq!(seen.len(), 3);
     assert!(seen.is_sorted() && seen.iter().all(|(_, total)| *total == 5));
     assert_eq!(seen.last(), Some(&(5, 5)));

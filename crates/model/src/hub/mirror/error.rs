@@ -1,4 +1,4 @@
-//! Why the mirror had nothing.
+//! Errors of the mirror.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,26 @@ use zip::result::ZipError;
 
 use crate::hub::Interrupted;
 
-/// Why the mirror had nothing.
+/// An error of the mirror.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::hub) enum MirrorError {
-    #[error("this system names no cache folder; set MPNET_BURN_CACHE to one")]
+    #[error("this system has no cache folder; set MPNET_BURN_CACHE to one")]
     NoCache,
-    #[error("{} is not there", folder.display())]
+    #[error("{} does not exist", folder.display())]
     NotFetched { folder: PathBuf },
-    #[error("{}: {name} is missing or has not its published size", folder.display())]
+    #[error("{}: {name} is missing or does not have its published size", folder.display())]
     Incomplete { folder: PathBuf, name: &'static str },
     #[error("neither python3 nor python was found")]
     NoPython,
     #[error("pip could not fetch {requirement}: {reason}")]
     Pip { requirement: String, reason: String },
-    #[error("{}: not the package it should be: {reason}", path.display())]
+    #[error("{}: not the expected package: {reason}", path.display())]
     Package { path: PathBuf, reason: String },
     #[error("{}: {source}", path.display())]
     Zip { path: PathBuf, source: ZipError },
-    #[error("{name}: {what} is {found} where {expected} was published; nothing of it was kept")]
+    #[error(
+        "{name}: {what} is {found} instead of the published {expected}; the download was removed"
+    )]
     Damaged {
         name: &'static str,
         what: &'static str,

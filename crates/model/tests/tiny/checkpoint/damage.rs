@@ -358,7 +358,7 @@ proptest! {
         ]),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
         cut in prop::option::of(any::<prop::sample::Index>()),
-        // Most of what decides stands in the first bytes.
+        // The first bytes decide most.
         early in any::<bool>(),
     ) {
         let folder = copy();

@@ -66,7 +66,7 @@ fn load_and_encode(folder: &Path) -> Result<(), ModelError> {
     encoder.encode(&["", "high end water bottle"]).map(|_| ())
 }
 
-/// The error's sentence, which must name what is at fault.
+/// The error's text, which must name the fault.
 fn error_of(folder: &Path) -> String {
     open_and_load(folder).unwrap_err().to_string()
 }
@@ -145,7 +145,7 @@ fn a_written_folder_gives_the_same_vectors() {
     // The same weights through the same operations: nothing may differ.
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
 
-    // Once more over itself: replaced, and nothing left beside it.
+    // Written over itself: replaced, and no other file is left.
     load_and_save(&again, &folder).unwrap();
     assert_eq!(vectors(&folder), vectors(&fixture("tiny-mpnet")));
     assert_eq!(
@@ -193,7 +193,7 @@ fn the_classic_form_is_read() {
     );
     assert_eq!(checkpoint.pooling, [PoolingMode::Mean]);
 
-    // The encoder in a folder of its own, as sentence-transformers wrote it before version 1.
+    // The encoder in its own folder, as sentence-transformers wrote it before version 1.
     std::fs::create_dir(path.join("0_Transformer")).unwrap();
     for file in [
         "config.json",
@@ -276,6 +276,6 @@ fn half_precision_weights_are_read() {
         Some((name.to_owned(), tensor))
     });
     let (_, expected) = reference_tensor("tiny_embeddings.safetensors", "embeddings");
-    // bf16 keeps 8 bits: weights cut there move this model's vectors by about a hundredth.
+    // bf16 has 8 significant bits: rounded weights move this model's vectors by about a hundredth.
     assert_close("bf16 weights", &vectors(folder.path()), &expected, 0.1);
 }
