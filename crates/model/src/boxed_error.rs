@@ -1,4 +1,4 @@
 //! Errors of other libraries.
 
 /// An error of another library, without a public type of ours.
-pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxedError = Box<dyn std::error::Error + Send + Sync>;

@@ -8,7 +8,7 @@ use crate::error::{ModelError, Result};
 use crate::file::read_json;
 
 /// File name of the network's configuration in a model folder.
-pub const CONFIG_FILE: &str = "config.json";
+pub(crate) const CONFIG_FILE: &str = "config.json";
 
 /// Hyper-parameters of an MPNet, as `transformers` writes them to `config.json`.
 ///

@@ -9,7 +9,7 @@ use crate::boxed_error::BoxedError;
 use crate::hub::error::HubError;
 
 /// Result of this crate.
-pub type Result<T> = std::result::Result<T, ModelError>;
+pub(crate) type Result<T> = std::result::Result<T, ModelError>;
 
 /// An error of this crate. Each names the file and the field or tensor at fault and keeps its source.
 #[derive(Debug, thiserror::Error)]

@@ -111,7 +111,7 @@ fn token_count<B: Backend>(
 ///
 /// - `hidden`: `[batch, length, hidden]`
 /// - `mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing is padded
-pub fn pool<B: Backend>(
+pub(crate) fn pool<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 3>,
     mask: Option<&Tensor<B, 2, Bool>>,
@@ -124,7 +124,7 @@ pub fn pool<B: Backend>(
 
 /// As [`pool`], for a varlen batch: `[tokens, hidden]` in, `[texts, modes * hidden]` out. A text without a
 /// token gives zeros.
-pub fn pool_varlen<B: Backend>(
+pub(crate) fn pool_varlen<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
     texts: &SequenceRanges,

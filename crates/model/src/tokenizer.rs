@@ -14,7 +14,7 @@ use crate::error::{ModelError, Result};
 use crate::guard::guarded;
 
 /// File name of the tokenizer in a model folder.
-pub const TOKENIZER_FILE: &str = "tokenizer.json";
+pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// The tokenizer of a model folder, which truncates to the model's maximum length and never pads.
 ///

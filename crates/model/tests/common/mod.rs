@@ -17,7 +17,7 @@ pub(crate) fn on_cpu() -> bool {
 /// and the number of threads, and the sums run in another order here.
 pub(crate) const TOLERANCE: f32 = 1e-5;
 
-/// Whether dense layers under test are packed for a matrix unit: weights keep 17 significant bits then.
+/// Whether dense layers under test are packed for AMX: weights keep 17 significant bits then.
 pub(crate) fn packs_for_matrix_unit() -> bool {
     on_cpu() && model::backend::uses_amx()
 }

