@@ -6,7 +6,7 @@ use crate::atomic_file;
 use crate::exit::INTERRUPTED;
 
 /// Ends the program on Ctrl-C: unfinished files are removed, and the exit code is
-/// [`INTERRUPTED`](crate::exit::INTERRUPTED).
+/// [`INTERRUPTED`].
 pub fn exit_on_interrupt() {
     on_interrupt(|| {
         let _ = writeln!(io::stderr(), "\ninterrupted");

@@ -9,7 +9,7 @@
 //! | exit codes | [`exit`] |
 //! | man pages and completion scripts | [`manual`] |
 //! | the text of `--version` | [`version`] |
-//! | the reference of a command line | [`reference`] |
+//! | the reference of a command line | [`mod@reference`] |
 
 pub mod atomic_file;
 pub mod console;

@@ -37,11 +37,11 @@ fn version() -> Version {
 )]
 pub struct Cli {
     /// Print only results, warnings and errors, no progress.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
     /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
     /// cores].
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", display_order = 900)]
     pub threads: Option<ThreadCount>,
     /// Subcommand.
     #[command(subcommand)]

@@ -22,6 +22,8 @@
 mod output;
 mod page;
 mod shell;
+#[path = "../../../model/tests/common/device.rs"]
+mod test_device;
 
 use std::path::{Path, PathBuf};
 

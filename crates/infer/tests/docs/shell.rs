@@ -6,27 +6,33 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::test_device::test_device;
+
 /// The longest time of a command. Real models need more than the tiny one.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 const REAL_TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// Adds the tiny model to the command line of a program. `case` lists the commands that take one.
-const WITH_TINY_MODEL: &str = r#"#!/bin/sh
-case "$1" in CASE) named= ;; *) named=1 ;; esac
+/// Adds the model and the device under test to the command line of a program. `COMMANDS` are those
+/// that take them. Without a model the program takes its own.
+const PROGRAM: &str = r#"#!/bin/sh
+model='MODEL'
+case "$1" in COMMANDS) named= ;; *) named=1 ;; esac
+add_model=${named:-$model}
+add_device=${named:-'DEVICE'}
 for argument do
   shift
   case "$argument" in
-    --model) named=1 ;;
-    sentence-transformers/all-mpnet-base-v2 | all-mpnet-base-v2) argument='MODEL' ;;
+    --model) add_model=1 ;;
+    --device) add_device=1 ;;
+    sentence-transformers/all-mpnet-base-v2 | all-mpnet-base-v2) argument=${model:-$argument} ;;
   esac
   set -- "$@" "$argument"
 done
-[ -n "$named" ] || set -- "$@" --model 'MODEL'
-exec 'PROGRAM' "$@"
+case "$add_model" in '' | 1) ;; *) set -- "$@" --model "$add_model" ;; esac
+case "$add_device" in 1) ;; *) set -- "$@" --device "$add_device" ;; esac
+exec 'EXECUTABLE' "$@"
 "#;
-
-const WITH_OWN_MODEL: &str = "#!/bin/sh\nexec 'PROGRAM' \"$@\"\n";
 
 /// `cargo run … -p infer -- …` and `cargo xtask train …`; other commands of cargo fail.
 const CARGO: &str = r#"#!/bin/sh
@@ -96,18 +102,20 @@ impl Shell {
         let bin = tempfile::tempdir().unwrap();
         let infer = Path::new(env!("CARGO_BIN_EXE_infer"));
         let train = infer.with_file_name("train");
-        // Commands of `infer` without a model are few, and take one in vain.
-        for (name, program, commands) in
+        let model_folder = match model {
+            Model::Tiny(folder) => folder.to_str().unwrap(),
+            Model::Real => "",
+        };
+        // Every command of `infer` takes a model and a device, although a few do not need them.
+        for (name, executable, commands) in
             [("infer", infer, "*"), ("train", &train, "fit | evaluate")]
         {
-            if program.is_file() {
-                let template = match model {
-                    Model::Tiny(model) => WITH_TINY_MODEL
-                        .replace("CASE", commands)
-                        .replace("MODEL", model.to_str().unwrap()),
-                    Model::Real => WITH_OWN_MODEL.to_owned(),
-                };
-                let script = template.replace("PROGRAM", program.to_str().unwrap());
+            if executable.is_file() {
+                let script = PROGRAM
+                    .replace("COMMANDS", commands)
+                    .replace("MODEL", model_folder)
+                    .replace("DEVICE", &test_device().to_string())
+                    .replace("EXECUTABLE", executable.to_str().unwrap());
                 write_script(&bin.path().join(name), &script);
             }
         }

@@ -109,7 +109,13 @@ fn hidden_states_of_every_layer_are_those_of_pytorch() {
                 actual = rows_of_tokens(&actual, width, is_real);
             }
             let what = format!("{what}, layer {layer}");
-            let largest = assert_close(&what, &actual, expected, TOLERANCE);
+            // 3xTF32 leaves up to 2^-16 of each product out, and hidden states are larger than vectors.
+            let tolerance = if B::matmul_uses_tf32() {
+                5.0 * TOLERANCE
+            } else {
+                TOLERANCE
+            };
+            let largest = assert_close(&what, &actual, expected, tolerance);
             report(&format!("tiny model, hidden states, {what}"), largest);
         }
     }

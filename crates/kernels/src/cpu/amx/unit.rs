@@ -66,7 +66,7 @@ impl Unit {
         if !detect::usable() {
             return None;
         }
-        assert!(!HELD.replace(true), "a thread has one matrix unit");
+        assert!(!HELD.replace(true), "a thread has one AMX unit");
         // SAFETY: the processor has tiles and the system lets this process use them (just checked).
         // The instruction reads the 64 bytes of a valid configuration; what it changes, the
         // compiler uses for nothing.

@@ -1,4 +1,4 @@
-//! Products of bytes on processors without VNNI.
+//! Byte-wise matmul on processors without VNNI.
 //!
 //! # Strategy
 //!

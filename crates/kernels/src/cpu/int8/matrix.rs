@@ -4,7 +4,7 @@
 //!
 //! One scale an output costs nothing in the product, because it is applied to the sum, and one large weight does not widen
 //! the steps of all others. The values are symmetric about 0, so weights have no zero point. No two neighbours are both
-//! large ([`LARGEST_PAIR`]). That makes the steps somewhat wider, and the products of bytes exact on processors without
+//! large ([`LARGEST_PAIR`]). That makes the steps somewhat wider, and the int8 products exact on processors without
 //! VNNI, where they would saturate.
 
 use pulp::Simd;
@@ -17,7 +17,7 @@ use crate::cpu::simd::reduce::LANES;
 /// The largest magnitude of a weight. Not 128: so the integers are symmetric, and nothing is clipped.
 pub(in crate::cpu) const LARGEST_WEIGHT: f32 = 127.0;
 
-/// The largest sum of the magnitudes of two neighbouring weights after quantization. Products of bytes on AVX2, and on
+/// The largest sum of the magnitudes of two neighbouring weights after quantization. Int8 products on AVX2, and on
 /// AVX-512 without VNNI, need it (`super::byte_pairs`): `255 * 128 < 2^15`.
 pub(in crate::cpu) const LARGEST_PAIR: u16 = 128;
 
