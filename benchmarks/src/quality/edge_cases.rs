@@ -92,7 +92,8 @@ mod tests {
         let (texts, vectors) = reference(&fixtures).unwrap();
         assert_eq!((texts.len(), vectors.len()), (65, 65 * 768));
         for vector in vectors.chunks_exact(768) {
-            assert!((cosine(vector, vector) - 1.0).abs() < 1e-12);
+            let squares: f64 = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+            assert!((squares - 1.0).abs() < 1e-5, "{squares}");
         }
     }
 }
