@@ -71,7 +71,7 @@ mod tests {
             "{message}"
         );
         assert!(
-            message.ends_with("; mend the line or remove it"),
+            message.ends_with("; correct or remove the line"),
             "{message}"
         );
         assert!(error.source().unwrap().is::<serde_json::Error>());
@@ -82,8 +82,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "the picture loss.svg could not be drawn: no points; \
-             its numbers are in the log of the run"
+            "the chart loss.svg could not be drawn: no points; its numbers are in metrics.jsonl"
         );
         assert_eq!(error.source().unwrap().to_string(), "no points");
     }

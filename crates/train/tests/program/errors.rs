@@ -50,9 +50,14 @@ fn errors_say_what_to_do() {
             .collect();
         let output = command(folder.path(), &words).output().unwrap();
         assert!(output.stdout.is_empty(), "{line}");
-        let message = stderr(&output)
+        // Graphics drivers print lines with this name on a machine without a display.
+        let message: String = stderr(&output)
             .replace(&tiny, "MODEL")
-            .replace(folder.path().to_str().unwrap(), "FOLDER");
+            .replace(folder.path().to_str().unwrap(), "FOLDER")
+            .lines()
+            .filter(|line| !line.contains("XDG_RUNTIME_DIR"))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let code = output.status.code().unwrap();
         write!(errors, "$ train {line}\n{message}? {code}\n\n").unwrap();
         assert!(!folder.path().join("x").exists(), "{line}");

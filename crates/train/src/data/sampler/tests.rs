@@ -222,6 +222,6 @@ fn names_are_read_as_they_are_printed() {
     let error = "random".parse::<SamplerKind>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no sampler `random`; there are: sequential, shuffle, length, no-duplicates, length-no-duplicates"
+        "`random` is not a sampler; choose one of: sequential, shuffle, length, no-duplicates, length-no-duplicates"
     );
 }

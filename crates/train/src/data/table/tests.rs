@@ -43,12 +43,12 @@ fn rows_that_do_not_fit_their_kind_are_bad() {
         (
             RowKind::Pairs,
             example(&["a"], None),
-            "row 2: 1 texts where 2 are needed",
+            "row 2: 1 texts instead of 2",
         ),
         (
             three(),
             example(&["a", "b", " \n"], None),
-            "row 2: the negative is empty; fill it in, or skip bad rows by --skip-bad-rows",
+            "row 2: the negative is empty; fill it in, or skip bad rows with --skip-bad-rows",
         ),
         (
             RowKind::Pairs,
@@ -104,7 +104,7 @@ fn tables_of_one_kind_are_joined() {
     let pairs = TextTable::from_rows(RowKind::Pairs, [example(&["a", "b"], None)]).unwrap();
     assert_eq!(
         table.append(pairs).unwrap_err().to_string(),
-        "the second table has pairs, but the rows before it are pairs with a score; name the columns by --columns, or train on files of one kind"
+        "the second table has pairs, but the rows before it are pairs with a score; name the columns with --columns, or train on files of one kind"
     );
     let grouped = scored("c", 1.0).with_groups(["g"]).unwrap();
     assert!(matches!(
