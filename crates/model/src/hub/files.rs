@@ -38,7 +38,6 @@ fn is_module(folder: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_digit())
         && characters.next() == Some('_')
-        && !folder.contains('/')
 }
 
 /// Whether the encoder's folder has weights; true if `modules.json` cannot be read, because other weights
