@@ -24,8 +24,11 @@ const SMALL_FILES: &[&str] = &[
 /// Whether to download a file of a repository: these weights and the small files, at the top or in
 /// the folder of a module.
 pub(super) fn is_wanted(file: &str, weights: &str) -> bool {
-    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
-    (name == weights || SMALL_FILES.contains(&name)) && (folder.is_empty() || is_module(folder))
+    let is_named = |name| name == weights || SMALL_FILES.contains(&name);
+    match file.split_once('/') {
+        None => is_named(file),
+        Some((folder, name)) => is_module(folder) && is_named(name),
+    }
 }
 
 /// The folder of a module: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
@@ -35,7 +38,6 @@ fn is_module(folder: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_digit())
         && characters.next() == Some('_')
-        && !folder.contains('/')
 }
 
 /// Whether the encoder's folder has weights; true if `modules.json` cannot be read, because other weights
