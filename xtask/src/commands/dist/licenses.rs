@@ -28,7 +28,7 @@ pub(super) fn expression(package: &Package) -> Option<String> {
 
 /// A table of the packages, then every licence text that they come with, once.
 pub(super) fn document(linked: &[(&Package, Vec<&Package>)]) -> Result<String, DistError> {
-    let mut text = "The programs contain code of these packages.\n\n".to_owned();
+    let mut text = "The programs contain code of the Rust standard library (MIT OR Apache-2.0) and of these packages.\n\n".to_owned();
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (package, _) in linked {
         if package.source.is_none() {

@@ -16,6 +16,7 @@ mod sbom;
 
 use std::path::{Path, PathBuf};
 
+use crate::backend::Backend;
 use crate::cargo::cargo;
 use crate::cli::DistArgs;
 use crate::error::TaskError;
@@ -89,25 +90,31 @@ fn build(arguments: &DistArgs, runner: &mut Runner) -> Result<Build, TaskError> 
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .ok_or(DistError::NoTarget)?;
-    let features = features(arguments);
+    let options = backend_options(arguments);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let mut step = cargo("build").arguments(["build", "--locked", "--bins"]);
     for program in PROGRAMS {
         step = step.arguments(["--package", program]);
     }
     let step = step
         .arguments(["--profile", &arguments.profile])
-        .arguments(["--no-default-features", "--features", &features])
+        .arguments(&options)
         .arguments(["--message-format", "json-render-diagnostics"]);
     let messages = runner.output(&step)?;
     Ok(Build::from_messages(&messages, target)?)
 }
 
-/// The features of the programs, as `--features` takes them.
-fn features(arguments: &DistArgs) -> String {
-    let backend = arguments.backend.backend.name();
-    PROGRAMS
-        .map(|program| format!("{program}/{backend}"))
-        .join(",")
+/// The options that choose the backend. There are none for the default, so that the archive shares its build with a
+/// plain `cargo build --release -p infer -p train`.
+fn backend_options(arguments: &DistArgs) -> Vec<String> {
+    let backend = arguments.backend.backend;
+    if backend == Backend::Cpu {
+        return Vec::new();
+    }
+    let features = PROGRAMS.map(|program| format!("{program}/{}", backend.name()));
+    ["--no-default-features", "--features", &features.join(",")]
+        .map(str::to_owned)
+        .into()
 }
 
 fn metadata(
@@ -115,10 +122,12 @@ fn metadata(
     target: &str,
     runner: &mut Runner,
 ) -> Result<Metadata, TaskError> {
+    let options = backend_options(arguments);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let step = cargo("packages")
         .arguments(["metadata", "--format-version", "1", "--locked"])
-        .arguments(["--filter-platform", target, "--no-default-features"])
-        .arguments(["--features", &features(arguments)]);
+        .arguments(["--filter-platform", target])
+        .arguments(&options);
     let text = runner.output(&step)?;
     Ok(serde_json::from_str(&text).map_err(DistError::Metadata)?)
 }
