@@ -69,7 +69,7 @@ impl<W: Vectorized> WithSimd for Dispatched<W> {
 #[cfg(test)]
 pub(crate) mod every {
     use std::cell::Cell;
-    use std::sync::LazyLock;
+    use std::sync::{LazyLock, Mutex, PoisonError};
 
     use pulp::Arch;
     use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -104,10 +104,15 @@ pub(crate) mod every {
         CHOSEN.get().unwrap_or_default()
     }
 
+    /// One test at a time has the pools. burn-autodiff holds a lock while it computes gradients; a worker that waits for
+    /// its part of them could otherwise begin another test, which waits for that lock.
+    static POOLS_IN_USE: Mutex<()> = Mutex::new(());
+
     /// Runs a test once with each set, up to the first failure.
     pub(crate) fn set_of_instructions<E: Send>(
         test: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {
+        let _in_use = POOLS_IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
         POOLS.iter().try_for_each(|pool| pool.install(&test))
     }
 }
