@@ -20,7 +20,7 @@ use super::int8;
 use super::int8::matrix::Int8Matrix;
 use super::int8::panels::Int8Panels;
 use super::pages::Pages;
-use super::schedule::{Layer, few_rows, rows_of_block};
+use super::schedule::{Layer, few_rows, nearest_block, rows_of_block};
 use super::simd::arch::{REGISTERS, panel_width};
 use crate::precision::Precision;
 
@@ -302,6 +302,24 @@ pub(super) fn rows_of_blocks(weights: &PackedLinear, rows: usize) -> Option<usiz
         }
         _ if few_rows(rows) => None,
         _ => Some(rows_of_block(rows, ROWS_OF_LAYERS)),
+    }
+}
+
+/// Rows wanted in a block that passes through several layers with such weights.
+pub(super) fn rows_of_layers(weights: &PackedLinear) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => amx::linear::ROWS_OF_LAYERS,
+        _ => ROWS_OF_LAYERS,
+    }
+}
+
+/// Rows of a block, where some rows pass through several layers with such weights on one thread.
+pub(super) fn block_of_layers(weights: &PackedLinear, rows: usize) -> usize {
+    match weights.panels() {
+        Panels::Tiles(tiles) if bf16_dot_product(tiles).is_none() => {
+            amx::linear::block_of_layers(rows)
+        }
+        _ => nearest_block(rows, ROWS_OF_LAYERS),
     }
 }
 

@@ -28,6 +28,11 @@ impl Layer<'_> {
     }
 }
 
+/// Rows of a block, when some rows are cut into blocks as near to `wanted` as possible: every block reads all weights.
+pub(super) fn nearest_block(rows: usize, wanted: usize) -> usize {
+    rows.div_ceil(((rows + wanted / 2) / wanted).max(1))
+}
+
 /// Rows of a block, at most `most`. Every thread gets the same number of blocks, of similar size, unless blocks would have
 /// fewer than [`FEWEST_ROWS`]: one row takes almost as long as a whole micro-panel.
 pub(super) fn rows_of_block(rows: usize, most: usize) -> usize {

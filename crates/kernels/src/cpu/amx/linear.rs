@@ -14,7 +14,7 @@ use crate::cpu::activation::Activation;
 use crate::cpu::bf16::tiles::{DEPTH, Form, SIDE, Tile, TileFormat, WIDTH};
 use crate::cpu::bf16::weights::TileWeights;
 use crate::cpu::int8::quantization::QuantizationParameters;
-use crate::cpu::schedule::{self, Layer, rows_of_block};
+use crate::cpu::schedule::{self, Layer, nearest_block, rows_of_block};
 use crate::cpu::scratch::with_scratch;
 use crate::cpu::simd::arch::{Vectorized, dispatch};
 use crate::cpu::simd::math::gelu;
@@ -27,7 +27,7 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// Rows wanted in a block that passes through several layers. The intermediate rows, 3 MiB in the widest layer, and their
 /// tiles exceed the second-level cache. With fewer rows all weights would come from further away for too few rows.
 /// Estimated, not measured on a processor with AMX.
-const ROWS_OF_LAYERS: usize = 256;
+pub(in crate::cpu) const ROWS_OF_LAYERS: usize = 256;
 
 /// With fewer rows than this for every thread (and no more than a block), the weights are shared out: each thread reads a part
 /// of them, and reading takes the time.
@@ -47,6 +47,11 @@ pub(in crate::cpu) fn linear_of_block(
 pub(in crate::cpu) fn rows_of_blocks(rows: usize) -> Option<usize> {
     let block = rows_of_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE);
     (rows > FEWEST_ROWS * threads()).then_some(block)
+}
+
+/// Rows of a block that passes through several layers on one thread: whole AMX tiles except for the last.
+pub(in crate::cpu) fn block_of_layers(rows: usize) -> usize {
+    nearest_block(rows, ROWS_OF_LAYERS).next_multiple_of(SIDE)
 }
 
 /// `activation(input * weights + bias)` for whole rows, by AMX or its emulation.

@@ -87,7 +87,7 @@ impl FeedForwardBlock<'_> {
     }
 
     /// The whole block for some rows, on this thread only.
-    fn block(&self, attended: &[f32], hidden: &mut [f32]) {
+    pub(in crate::cpu) fn block(&self, attended: &[f32], hidden: &mut [f32]) {
         let (width, inner) = self.widths();
         let rows = hidden.len() / width;
         with_scratch(&SCRATCH, rows * (width + inner), |scratch| {

@@ -5,6 +5,7 @@ use pulp::{Arch, WithSimd};
 use super::*;
 use crate::cpu::float::rows::RowMajor;
 use crate::cpu::packed_linear::{PackedLinear, Panels};
+use crate::cpu::schedule::nearest_block;
 use crate::cpu::tests::numbers;
 use crate::precision::Precision;
 
@@ -38,6 +39,12 @@ fn threads_get_as_many_blocks_of_enough_rows() {
         [1, 24, 96, 97, 192, 193, 384].map(rows),
         [24, 24, 24, 25, 48, 25, 48]
     );
+}
+
+#[test]
+fn blocks_are_as_near_to_the_wanted_size_as_possible() {
+    let blocks = [1, 47, 48, 71, 72, 100, 128, 300].map(|rows| nearest_block(rows, 48));
+    assert_eq!(blocks, [1, 47, 48, 71, 36, 50, 43, 50]);
 }
 
 /// Micro-kernels of twelve rows, whatever registers there are.

@@ -71,6 +71,16 @@ pub fn attention(attention: &Attention<'_>, output: &mut [f32]) {
     }
 }
 
+/// As [`attention`], on this thread only.
+pub(in crate::cpu) fn attention_by_this_thread(attention: &Attention<'_>, mut output: &mut [f32]) {
+    let width = attention.heads * attention.head_size;
+    for (index, sequence) in attention.sequences.iter().enumerate() {
+        let (of_sequence, behind) = output.split_at_mut(sequence.len() * width);
+        heads_of_sequence(attention, index, of_sequence);
+        output = behind;
+    }
+}
+
 /// All heads of a sequence, into its rows.
 fn heads_of_sequence(attention: &Attention<'_>, sequence: usize, output: &mut [f32]) {
     let &Attention {
