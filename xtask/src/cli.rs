@@ -76,7 +76,7 @@ The same as `cargo xtask train -- evaluate`.")]
 Examples:
   cargo xtask bench
   cargo xtask bench --precision f32
-  cargo xtask bench --json -- --threads 2 --runs 5    what follows -- is for the program that measures
+  cargo xtask bench --json -- --threads 2 --runs 5    the arguments after -- go to the program that measures
   cargo xtask bench scaling
   cargo xtask bench quality --precision int8
   cargo xtask bench train

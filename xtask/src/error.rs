@@ -36,6 +36,12 @@ pub(crate) enum TaskError {
         /// Why.
         source: io::Error,
     },
+    /// Git lists no files.
+    #[error("git lists no files of {}; run the checks in a git checkout", root.display())]
+    NoFiles {
+        /// The folder.
+        root: PathBuf,
+    },
     /// The program is one that must be installed first.
     #[error(
         "the step `{title}` needs `{program}`, which is not installed; \

@@ -25,6 +25,12 @@ fn tracked(root: &Path, ending: &str) -> Result<Vec<String>, TaskError> {
             source,
         })?;
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Without a list, every check would pass unread.
+    if !output.status.success() || names.is_empty() {
+        return Err(TaskError::NoFiles {
+            root: root.to_owned(),
+        });
+    }
     let wanted = |name: &&str| name.ends_with(ending) && root.join(name).is_file();
     Ok(names
         .split('\0')

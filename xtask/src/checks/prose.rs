@@ -19,6 +19,9 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
     let listed = style.split("```phrases\n").nth(1).unwrap_or_default();
     let phrases: Vec<&str> = listed.lines().take_while(|line| *line != "```").collect();
     let mut findings = Vec::new();
+    if phrases.is_empty() {
+        findings.push(format!("{STYLE}: the block `phrases` is missing or empty"));
+    }
     for file in tracked(root, "")? {
         let page = file == "README.md" || file.starts_with("docs/") && file.ends_with(".md");
         let rust = file.ends_with(".rs");
@@ -26,9 +29,10 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, TaskError> {
             continue;
         }
         let text = read(&root.join(&file))?;
-        // Generated pages say so at their beginning.
-        let head = text.get(..400).unwrap_or(&text);
-        let by_hand = !head.contains("enerated") && !head.contains("writes this page");
+        // Generated pages say so in a comment below their title.
+        let comment = text.lines().nth(2).unwrap_or_default();
+        let by_hand = !(comment.starts_with("<!-- Generated from ")
+            || comment.starts_with("<!-- ") && comment.contains(" writes this page from "));
         for (first, paragraph) in paragraphs(&text, rust) {
             for (line, phrase) in forbidden(&paragraph, &phrases) {
                 findings.push(format!(

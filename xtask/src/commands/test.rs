@@ -70,18 +70,26 @@ pub(super) fn run(
             .iter()
             .filter(|one| one.test && (all || on_device(one)));
         let steps: Vec<Step> = chosen.map(|one| test(one, backend, arguments)).collect();
+        let missing = ON_DEVICE.iter().find(|package| {
+            let of_package = |one: &Executable| one.test && one.package == **package;
+            !built.iter().any(of_package)
+        });
+        if let Some(package) = missing {
+            return Err(not_built(package));
+        }
         runner.tests(title(backend), &steps)?;
     }
     if backends.contains(&Backend::Cpu) {
         for emulation in EMULATIONS {
-            let named = |one: &&Executable| {
-                let target = (one.package.as_str(), one.name.as_str());
-                one.test && emulation.targets.contains(&target)
-            };
-            let steps = built.iter().filter(named).map(|one| {
-                test(one, Backend::Cpu, arguments).environment(emulation.variable, "emulated")
+            let steps = emulation.targets.iter().map(|&(package, name)| {
+                built
+                    .iter()
+                    .find(|one| one.test && one.package == package && one.name == name)
+                    .map(|one| test(one, Backend::Cpu, arguments))
+                    .map(|step| step.environment(emulation.variable, "emulated"))
+                    .ok_or_else(|| not_built(name))
             });
-            runner.tests(emulation.title, &steps.collect::<Vec<_>>())?;
+            runner.tests(emulation.title, &steps.collect::<Result<Vec<_>, _>>()?)?;
         }
     }
     // Examples of the documentation are written for any backend.
@@ -113,9 +121,13 @@ fn program(built: &[Executable], name: &str) -> Result<String, TaskError> {
     let program = built.iter().find(|one| !one.test && one.name == name);
     program
         .map(|one| one.path.to_string_lossy().into_owned())
-        .ok_or_else(|| TaskError::NotBuilt {
-            name: name.to_owned(),
-        })
+        .ok_or_else(|| not_built(name))
+}
+
+fn not_built(name: &str) -> TaskError {
+    TaskError::NotBuilt {
+        name: name.to_owned(),
+    }
 }
 
 /// Whether the driver's own tool, which comes with every driver, lists a GPU.

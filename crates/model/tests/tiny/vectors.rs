@@ -86,6 +86,8 @@ fn hidden_states_of_every_layer_are_those_of_pytorch() {
         let batch = TokenBatch::new(texts.iter().map(Vec::as_slice), 1);
         let bias = network.position_bias(batch.length());
         let (mut hidden, context) = network.embed_batch(&batch, bias);
+        let tokens = is_real.iter().filter(|is_real| **is_real).count();
+        assert_eq!(B::VARLEN, hidden.dims()[0] == tokens, "padding on `cpu`");
         let mut states = vec![hidden.clone()];
         for layer in network.layers() {
             hidden = layer.forward(hidden, &context);

@@ -316,7 +316,7 @@ fn a_limit_without_room_for_a_token_is_named() {
 
 /// A flipped bit in a tensor's bytes, which the archive's checksum notices.
 ///
-/// The reader of burn-store 0.21 then hands over zeros instead of an error. Issue 21 replaces that reader;
+/// The reader of burn-store 0.21 then hands over zeros instead of an error. It will be replaced;
 /// from then on this must be an error that names the file.
 #[test]
 fn a_damaged_storage_of_pytorch_weights_is_read_as_zeros_so_far() {
