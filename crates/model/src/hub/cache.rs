@@ -10,15 +10,12 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 /// The branch of a repository unless another revision is named.
 const MAIN: &str = "main";
-
-/// How long the lock of another process is waited for, as huggingface_hub does.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The cache folder of this user: `HF_HUB_CACHE`, `HF_HOME` and their older names, as in Python.
 pub(super) fn folder_of_this_user() -> PathBuf {
@@ -109,10 +106,9 @@ impl ModelCache {
         if let Some(parent) = pointer.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        match std::fs::remove_file(&pointer) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        // Under a name of this process first: nobody ever finds a part of a file, or no file, under the final name.
+        let name = pointer.file_name().unwrap_or_default().to_string_lossy();
+        let unfinished = pointer.with_file_name(format!(".{name}.{}", std::process::id()));
         #[cfg(unix)]
         {
             // From the file's folder up to that of the model: `snapshots`, the commit, the folders of the file.
@@ -120,16 +116,21 @@ impl ModelCache {
             let target: PathBuf = std::iter::repeat_n("..", up)
                 .chain(["blobs", etag])
                 .collect();
-            std::os::unix::fs::symlink(target, &pointer)
+            if std::fs::read_link(&pointer).is_ok_and(|found| found == target) {
+                return Ok(());
+            }
+            std::os::unix::fs::symlink(target, &unfinished)?;
         }
+        // A link needs a privilege on Windows, which few users have.
         #[cfg(not(unix))]
-        {
-            // A link needs a privilege there, which few users have.
-            std::fs::copy(self.blob(etag), &pointer).map(|_| ())
-        }
+        std::fs::copy(self.blob(etag), &unfinished)?;
+        std::fs::rename(&unfinished, &pointer).inspect_err(|_| {
+            let _ = std::fs::remove_file(&unfinished);
+        })
     }
 
-    /// Waits until no other process writes this blob; `tick` is called meanwhile and may end the wait.
+    /// Waits as long as another process writes this blob, which may take as long as a download. `tick` is called
+    /// meanwhile and may end the wait.
     pub(super) fn lock(&self, etag: &str, tick: &dyn Fn() -> io::Result<()>) -> io::Result<File> {
         std::fs::create_dir_all(&self.locks)?;
         let path = self.locks.join(format!("{etag}.lock"));
@@ -138,19 +139,12 @@ impl ModelCache {
             .create(true)
             .truncate(false)
             .open(&path)?;
-        let start = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_TIMEOUT => {
+                Err(TryLockError::WouldBlock) => {
                     tick()?;
                     std::thread::sleep(Duration::from_millis(100));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!("another process holds {}", path.display()),
-                    ));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
