@@ -23,7 +23,8 @@ use crate::relative_bias::RelativePositionBias;
 /// ```
 /// # #[cfg(feature = "cpu")] {
 /// use burn::tensor::{Int, Tensor};
-/// use model::{MpNet, MpNetConfig};
+/// use model::MpNet;
+/// use model::parts::MpNetConfig;
 ///
 /// type Cpu = burn_flex::Flex;
 /// let config = MpNetConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref())?;
