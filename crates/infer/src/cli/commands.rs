@@ -1,0 +1,128 @@
+//! The arguments of each command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CompareArgs, CorpusArgs, ReadArgs, VectorArgs};
+use crate::vectors::VectorFormat;
+
+/// Arguments of `embed`.
+#[derive(Debug, Args)]
+pub struct EmbedArgs {
+    /// Embed these texts.
+    #[arg(value_name = "TEXT")]
+    pub texts: Vec<String>,
+    /// Embed the texts of this file; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub input: Option<PathBuf>,
+    /// Write the vectors to this file [default: standard output, as JSON Lines].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write npy, safetensors, pt or jsonl [default: by the ending of the output's name].
+    #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
+    pub output_format: Option<VectorFormat>,
+    /// The format and the columns of the input.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// The form of the vectors.
+    #[command(flatten)]
+    pub vectors: VectorArgs,
+}
+
+/// Arguments of `similarity`.
+#[derive(Debug, Args)]
+pub struct SimilarityArgs {
+    /// Compare these two texts.
+    #[arg(value_names = ["A", "B"], num_args = 2, conflicts_with = "input", required_unless_present = "input")]
+    pub texts: Vec<String>,
+    /// Print JSON, one pair per line.
+    #[arg(long)]
+    pub json: bool,
+    /// Compare the two columns of this file; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub input: Option<PathBuf>,
+    /// The format and the columns of the input.
+    #[command(flatten)]
+    pub read: ReadArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
+}
+
+/// Arguments of `search`.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Search for these queries.
+    #[arg(value_name = "QUERY", required = true)]
+    pub queries: Vec<String>,
+    /// Show the K closest texts for each query.
+    #[arg(short, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// Print JSON, one query per line.
+    #[arg(long)]
+    pub json: bool,
+    /// The corpus that is searched.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
+}
+
+/// Arguments of `recommend`.
+#[derive(Debug, Args)]
+pub struct RecommendArgs {
+    /// Recommend products that are similar to the product with this id.
+    #[arg(
+        value_name = "ID",
+        conflicts_with = "text",
+        required_unless_present = "text"
+    )]
+    pub id: Option<String>,
+    /// Show the K closest products.
+    #[arg(short, value_name = "K", default_value_t = 5)]
+    pub k: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Recommend products that are similar to this text.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// The corpus that is searched.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
+    /// The comparison of the vectors.
+    #[command(flatten)]
+    pub compare: CompareArgs,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Encode the texts of these files, one per line.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Time N runs of each file after a warm-up; the fastest and the median are shown.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+}
+
+/// Arguments of `export`; `--precision` belongs to the model.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Write this folder.
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
