@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CompareArgs, CorpusArgs, ReadArgs, VectorArgs};
-use crate::vectors::VectorFormat;
+use crate::vectors::{OutputType, VectorFormat};
 
 /// Arguments of `embed`.
 #[derive(Debug, Args)]
@@ -19,9 +19,38 @@ pub struct EmbedArgs {
     /// Write the vectors to this file [default: standard output, as JSON Lines].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write npy, safetensors, pt or jsonl [default: by the ending of the output's name].
-    #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
+    /// Write parquet, safetensors, npy, pt or jsonl [default: by the ending of the output's name].
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        ignore_case = true,
+        requires = "output",
+        hide_possible_values = true
+    )]
     pub output_format: Option<VectorFormat>,
+    /// Write numbers of this type: f32, f16, i8, u8, binary or ubinary.
+    ///
+    /// The numbers are those of encode(precision=…) of sentence-transformers, whose names are
+    /// accepted too. i8 and u8 take a quarter of the space of f32, binary takes a 32nd.
+    #[arg(
+        long,
+        value_name = "TYPE",
+        ignore_case = true,
+        requires = "output",
+        default_value = "f32",
+        hide_possible_values = true
+    )]
+    pub output_type: OutputType,
+    /// Read the smallest and largest value of each dimension for i8 and u8 from this .npy file
+    /// [default: those of the first 10,000 rows, which are saved in OUTPUT.ranges.npy].
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub ranges: Option<PathBuf>,
+    /// Continue an interrupted run from its journal OUTPUT.partial.
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+    /// Start at once, without reading the whole input for bad rows first.
+    #[arg(long, requires = "input")]
+    pub no_check: bool,
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,

@@ -26,7 +26,7 @@ pub use vectors::{CompareArgs, Comparison, VectorArgs};
 const EXAMPLES: &str = "\
 Examples:
   infer search \"gift for a runner\" --corpus products.csv --column title -k 5
-  infer embed --input products.csv --column title --id-column sku --output products.npy
+  infer embed --input products.csv --column title --id-column sku --output products.parquet
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer similarity \"smart speaker\" \"voice assistant\"
   infer doctor                                        device, model and a self-check
@@ -71,10 +71,12 @@ pub enum Command {
 Examples:
   infer embed \"smart home speaker\" \"compact wireless keyboard\"
   infer embed --input queries.txt --output queries.npy
-  infer embed --input products.csv --column title --column description --id-column sku --output products.safetensors
+  infer embed --input products.csv --column title --column description --id-column sku --output products.parquet
   zcat products.jsonl.gz | infer embed --input - --format jsonl --column title > vectors.jsonl
 
-A .jsonl output holds the ids; the other formats have them in FILE.ids.txt, one per line.")]
+Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. .npy and .pt hold vectors alone;
+with --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with
+--resume continues the run.")]
     Embed(EmbedArgs),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
@@ -86,8 +88,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title
-  infer embed --input products.csv --column title --output products.npy
-  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.npy --json")]
+  infer embed --input products.csv --column title --output products.parquet
+  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.parquet --json")]
     Search(SearchArgs),
     /// Recommend products that are similar to a product of a file, or to a text.
     #[command(after_help = "\

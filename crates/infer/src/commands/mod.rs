@@ -106,9 +106,23 @@ fn open_corpus(
     compare: CompareArgs,
     console: Console,
 ) -> Result<(SentenceEncoder, Corpus), Error> {
-    let files = CorpusFiles::open(corpus)?;
+    load_corpus(model, CorpusFiles::open(corpus)?, compare, console)
+}
+
+fn load_corpus(
+    model: &ModelArgs,
+    files: CorpusFiles,
+    compare: CompareArgs,
+    console: Console,
+) -> Result<(SentenceEncoder, Corpus), Error> {
     let encoder = load(model, compare.vectors(), console)?;
-    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    let corpus = Corpus::load(
+        files,
+        &encoder,
+        &model.model,
+        compare.similarity.into(),
+        console,
+    )?;
     Ok((encoder, corpus))
 }
 

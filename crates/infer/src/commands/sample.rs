@@ -11,7 +11,7 @@ use search::{Similarity, similarity_matrix};
 use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
 use crate::error::Error;
-use crate::vectors::{VectorFormat, VectorWriter, check_target, view};
+use crate::vectors::{FileForm, OneWindow, VectorFormat, check_target, view, write_vectors};
 
 /// The sample queries.
 const SAMPLE_QUERIES: [&str; 3] = [
@@ -62,14 +62,10 @@ pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> R
         writeln!(out, "  {text:<26} {}", cells.join("  "))?;
     }
 
-    let mut writer = VectorWriter::create(
-        Path::new(SAMPLE_FILE),
-        VectorFormat::Pt,
-        vectors.width(),
-        false,
-    )?;
-    writer.write(&Row::from_texts(&texts), vectors.values())?;
-    writer.finish()?;
+    let rows = Row::from_texts(&texts);
+    let mut window = OneWindow::new(&rows, vectors.values(), vectors.width())?;
+    let form = FileForm::new(VectorFormat::Pt, vectors.width());
+    write_vectors(Path::new(SAMPLE_FILE), &form, &mut window)?;
     writeln!(
         out,
         "\nmodel loaded in {:.2} s, queries embedded in {:.0} ms, saved to {SAMPLE_FILE}",

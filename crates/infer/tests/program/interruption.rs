@@ -1,4 +1,4 @@
-//! Ctrl-C, closed pipes and kills leave no file under its final name.
+//! Ctrl-C, closed pipes and kills leave no file under its final name, and a journal.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Write};
@@ -7,9 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use infer::vectors::read_vectors;
-use program::atomic_file::is_temporary;
 
-use crate::support::{WIDTH, infer, names, run, text};
+use crate::support::{WIDTH, infer, names, run_with_input, text};
 
 /// More rows than a window has, so that values are written before the end of the input.
 const ROWS: usize = 4100;
@@ -58,38 +57,57 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn an_interrupt_removes_unfinished_files() {
+fn an_interrupt_leaves_a_journal_alone() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = waiting_embed(folder.path());
-        // The vectors and their ids.
-        assert_eq!(names(folder.path()).len(), 2);
         // `wait` would close it, and the end of the input completes the output.
         let input = child.stdin.take();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
-        assert!(
-            names(folder.path()).is_empty(),
-            "{name}: {:?}",
-            names(folder.path())
-        );
+        assert_eq!(names(folder.path()), ["v.npy.partial"], "{name}");
         drop(input);
     }
 }
 
 #[test]
-fn a_kill_leaves_only_temporary_files_and_the_next_run_succeeds() {
+fn a_kill_leaves_a_journal_alone_and_the_next_run_starts_or_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = waiting_embed(folder.path());
     child.kill().unwrap();
     child.wait().unwrap();
-    let left = names(folder.path());
-    assert_eq!(left.len(), 2, "{left:?}");
-    for name in &left {
-        assert!(is_temporary(Path::new(name)), "{name}");
-    }
+    assert_eq!(names(folder.path()), ["v.npy.partial"]);
     let output = folder.path().join("v.npy");
-    run(&mut infer(&["embed", "bottle", "--output", text(&output)])).ok();
+    // Another input is refused, and nothing is lost by that.
+    let csv = [
+        "embed", "--input", "-", "--format", "csv", "--column", "title",
+    ];
+    let resume = ["--id-column", "sku", "--output", text(&output), "--resume"];
+    let other = run_with_input(infer(&csv).args(resume), "sku,title\nother,bottle\n");
+    assert!(
+        other
+            .failed(1)
+            .contains("rows of the input are not those of the interrupted run")
+    );
+    let settings = ["--max-length", "8"];
+    let other = run_with_input(
+        infer(&csv).args(resume).args(settings),
+        "sku,title\n0,bottle\n",
+    );
+    assert!(other.failed(1).contains("--max-length 62, not 8"));
+    assert_eq!(names(folder.path()), ["v.npy.partial"]);
+    // Without --resume it starts at the first row, and says so.
+    let started = run_with_input(
+        &mut infer(&["embed", "--input", "-", "--output", text(&output)]),
+        "bottle\n",
+    );
+    assert!(
+        started.err.contains("--resume would have continued"),
+        "{}",
+        started.err
+    );
+    started.ok();
+    assert_eq!(names(folder.path()), ["v.npy"]);
     assert_eq!(read_vectors(&output).unwrap().values.len(), WIDTH);
 }
 

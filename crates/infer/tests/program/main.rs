@@ -14,6 +14,8 @@ mod errors;
 mod export;
 mod help;
 mod interruption;
+#[cfg(unix)]
+mod resume;
 mod search;
 mod support;
 #[path = "../../../model/tests/common/device.rs"]

@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::NamedTempFile;
-
 use super::error::ReportError;
 use super::history::{Event, History, parse};
 
@@ -135,21 +133,11 @@ fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
 
 /// Replaces a file atomically by one of these lines, with the same permissions.
 fn replace(path: &Path, lines: &[&[u8]]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let mut content = lines.join(&b'\n');
     if !lines.is_empty() {
         content.push(b'\n');
     }
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(&content)?;
-    file.as_file()
-        .set_permissions(fs::metadata(path)?.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    program::atomic_file::write(path, &content)
 }
 
 #[cfg(test)]

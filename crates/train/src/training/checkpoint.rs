@@ -348,7 +348,7 @@ mod tests {
         for name in [".model-x", ".model-old-y/model"] {
             std::fs::create_dir_all(folder.path.join(name)).unwrap();
         }
-        for name in ["partial-model-2.bin", ".tmpAbc"] {
+        for name in ["partial-model-2.bin", ".tmp-position-2.json-A1b2C3"] {
             std::fs::write(folder.path.join(name), "x").unwrap();
         }
         folder.remove_unfinished();
