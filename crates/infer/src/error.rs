@@ -180,7 +180,8 @@ impl ProgramError for Error {
             Self::Usage(_) | Self::UnknownId { .. } => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
-            Self::Vectors(VectorError::Target { .. } | VectorError::NoFormat { .. }) => USAGE,
+            Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
+            Self::Vectors(VectorError::NoFormat { .. }) => USAGE,
             _ => FAILURE,
         }
     }

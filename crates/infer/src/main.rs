@@ -11,6 +11,8 @@ fn main() -> ExitCode {
     let console = Console::new(cli.quiet).verbose(cli.verbose);
     program::interrupt::exit_on_interrupt();
     let mut out = program::console::stdout();
-    let result = run(cli, console, &mut out).and_then(|()| out.flush().map_err(Error::from));
-    program::exit::finish(result, console)
+    let result = run(cli, console, &mut out);
+    // What was printed before an error is shown too.
+    let flushed = out.flush().map_err(Error::from);
+    program::exit::finish(result.and(flushed), console)
 }

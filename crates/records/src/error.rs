@@ -141,7 +141,7 @@ impl ReadError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::TextHasNoColumns { .. } | Self::ParquetNotPlainFile { .. } => true,
+            Self::TextHasNoColumns { .. } => true,
             Self::Columns { source, .. } => matches!(
                 source,
                 ColumnErrorKind::Unknown { .. }

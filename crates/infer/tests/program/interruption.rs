@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use infer::vectors::read_vectors;
 use program::atomic_file::is_temporary;
 
-use crate::support::{WIDTH, infer, names, run, text};
+use crate::support::{WIDTH, bare_infer, infer, names, run, text};
 
 /// More rows than a window has, so that values are written before the end of the input.
 const ROWS: usize = 4100;
@@ -162,7 +162,8 @@ fn a_closed_pipe_is_quiet() {
 
 #[test]
 fn completions_end_quietly_on_a_closed_pipe() {
-    let mut child = infer(&["completions", "bash"])
+    let mut child = bare_infer()
+        .args(["completions", "bash"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
