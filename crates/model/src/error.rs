@@ -231,6 +231,19 @@ impl From<HubError> for ModelError {
 }
 
 impl ModelError {
+    /// Whether another setting of the caller would mend it, not another model or machine.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Precision { .. }
+            | Self::MaxLength { .. }
+            | Self::Dimensions { .. }
+            | Self::FolderInUse { .. } => true,
+            Self::Device(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),

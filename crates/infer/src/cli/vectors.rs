@@ -11,7 +11,7 @@ pub struct VectorArgs {
     #[arg(long)]
     pub no_normalize: bool,
     /// Keep the first N dimensions of each vector, and normalize again.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     pub dimensions: Option<usize>,
 }
 
@@ -23,7 +23,7 @@ pub struct CompareArgs {
     #[arg(long, value_enum, value_name = "SIMILARITY", default_value_t = Comparison::Cosine)]
     pub similarity: Comparison,
     /// Keep the first N dimensions of each vector.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     pub dimensions: Option<usize>,
 }
 
