@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, Precision, hub};
+use model::{Device, ModelError, Precision, hub};
 use program::{Console, version};
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ struct Report {
     model: String,
     folder: String,
     origin: String,
+    /// Files whose SHA-256 is known, and right.
+    verified_files: usize,
     max_length: usize,
     width: usize,
     precision: String,
@@ -50,6 +52,8 @@ pub(super) fn run(
     let start = Instant::now();
     let encoder = load(model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
+    let verified_files =
+        hub::verify(encoder.folder(), *encoder.origin()).map_err(ModelError::from)?;
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -67,6 +71,7 @@ pub(super) fn run(
         model: model.model.clone(),
         folder: encoder.folder().display().to_string(),
         origin: encoder.origin().to_string(),
+        verified_files,
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
         precision: encoder.precision().to_string(),
@@ -111,6 +116,13 @@ impl Report {
             ("model", self.model.clone()),
             ("folder", self.folder.clone()),
             ("origin", self.origin.clone()),
+            (
+                "files",
+                match self.verified_files {
+                    0 => "not verified: no SHA-256 of them is known".to_owned(),
+                    verified => format!("the SHA-256 of {verified} files is right"),
+                },
+            ),
             (
                 "vectors",
                 format!(
@@ -249,6 +261,7 @@ mod tests {
             model: hub::DEFAULT_MODEL.to_owned(),
             folder: String::new(),
             origin: String::new(),
+            verified_files: 0,
             max_length: 384,
             width: 768,
             precision: "f32".to_owned(),
