@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, Precision, hub};
+use model::{Device, ModelError, Precision, hub};
 use program::{Console, version};
 
 use super::load;
@@ -25,6 +25,8 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
     let start = Instant::now();
     let encoder = load(&model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
+    let verified_files =
+        hub::verify(encoder.folder(), *encoder.origin()).map_err(ModelError::from)?;
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -42,6 +44,7 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         model: model.hub.model.clone(),
         folder: encoder.folder().display().to_string(),
         origin: encoder.origin().to_string(),
+        verified_files,
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
         precision: encoder.precision().to_string(),

@@ -12,11 +12,9 @@ mod search;
 mod similarity;
 
 use std::io::Write;
-use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use clap::CommandFactory;
-use model::hub::{DownloadProgress, HubOptions, Origin};
+use model::hub::{HubOptions, Origin};
 use model::{Embeddings, SentenceEncoder};
 use program::text::count;
 use program::{Console, DownloadBar};
@@ -123,15 +121,13 @@ fn describe(encoder: &SentenceEncoder, name: &str, console: Console) {
 
 /// How the model is found, with a progress bar for downloads.
 fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
-    let mut options = HubOptions::default();
-    options.revision.clone_from(&args.revision);
-    options.offline = args.offline;
     let bar = DownloadBar::new(console);
-    options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
-        bar.update(&progress.label, progress.received, progress.total);
-        ControlFlow::Continue(())
-    }));
-    options
+    HubOptions::of_program(
+        args.revision.clone(),
+        args.offline,
+        move |progress| bar.update(&progress.label, progress.received, progress.total),
+        || false,
+    )
 }
 
 /// Opens a corpus, loads the model and indexes the corpus, in this order: a wrong file is an error

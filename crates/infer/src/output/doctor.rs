@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) model: String,
     pub(crate) folder: String,
     pub(crate) origin: String,
+    /// Files whose SHA-256 is known, and right.
+    pub(crate) verified_files: usize,
     pub(crate) max_length: usize,
     pub(crate) width: usize,
     pub(crate) precision: String,
@@ -42,6 +44,13 @@ impl Report {
             ("model", self.model.clone()),
             ("folder", self.folder.clone()),
             ("origin", self.origin.clone()),
+            (
+                "files",
+                match self.verified_files {
+                    0 => "not verified: no SHA-256 of them is known".to_owned(),
+                    verified => format!("the SHA-256 of {verified} files is right"),
+                },
+            ),
             (
                 "vectors",
                 format!(
