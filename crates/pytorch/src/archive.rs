@@ -125,7 +125,7 @@ impl<R: Read + Seek> Archive<R> {
             crc.update(&block[..length]);
             position += length as u64;
         }
-        Ok(crc.finalize() == entry.crc)
+        Ok(entry.has_checksum(crc.finalize()))
     }
 
     pub(crate) fn read_at(&self, position: u64, bytes: &mut [u8]) -> Result<()> {
@@ -136,7 +136,12 @@ impl<R: Read + Seek> Archive<R> {
 
 impl Entry {
     pub(crate) fn has_checksum_of(&self, bytes: &[u8]) -> bool {
-        crc32fast::hash(bytes) == self.crc
+        self.has_checksum(crc32fast::hash(bytes))
+    }
+
+    /// A fuzzer finds no right checksum, and would never reach what lies behind it.
+    fn has_checksum(&self, crc: u32) -> bool {
+        crc == self.crc || cfg!(fuzzing)
     }
 }
 

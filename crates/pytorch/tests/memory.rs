@@ -1,5 +1,6 @@
 //! The memory that hostile and large files take, measured by the allocator.
 #![allow(unsafe_code, reason = "an allocator that counts is unsafe to write")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may")]
 
 #[path = "zip/mod.rs"]
 mod zip;

@@ -82,7 +82,23 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
             encoder.folder().display()
         ));
     }
+    note_ignored(&encoder.ignored_tensors()?, console);
     Ok(encoder)
+}
+
+/// Names the tensors of the weights file that are not part of the encoder.
+fn note_ignored(tensors: &[String], console: Console) {
+    /// Names that are written out.
+    const NAMED: usize = 3;
+    if tensors.is_empty() {
+        return;
+    }
+    let named = tensors[..tensors.len().min(NAMED)].join("`, `");
+    let more = if tensors.len() > NAMED { ", …" } else { "" };
+    console.note(format_args!(
+        "ignored {} tensors of a head, which no vector depends on: `{named}`{more}",
+        tensors.len()
+    ));
 }
 
 /// How the model is found, with a progress bar for downloads.

@@ -14,6 +14,7 @@ mod errors;
 mod export;
 mod help;
 mod interruption;
+mod pt;
 mod search;
 mod support;
 #[path = "../../../model/tests/common/device.rs"]

@@ -1,4 +1,10 @@
 //! Files of torch.save: those of PyTorch, damaged ones, hostile ones, and our own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
 
 mod damage;
 mod hostile;
