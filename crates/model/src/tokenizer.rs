@@ -11,6 +11,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
+use crate::file::is_git_lfs_pointer;
 use crate::guard::guarded;
 
 /// File name of the tokenizer in a model folder.
@@ -83,6 +84,9 @@ impl SentenceTokenizer {
             path: path.clone(),
             source,
         };
+        if is_git_lfs_pointer(bytes) {
+            return Err(ModelError::GitLfsPointer { path });
+        }
         let mut tokenizer = parse(bytes).map_err(unreadable)?;
 
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);

@@ -102,6 +102,7 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
             encoder.folder().display()
         ));
     }
+    note_ignored(&encoder.ignored_tensors()?, console);
     describe(&encoder, name, console);
     Ok(encoder)
 }
@@ -117,6 +118,21 @@ fn describe(encoder: &SentenceEncoder, name: &str, console: Console) {
         encoder.origin()
     ));
     console.detail(format_args!("precision: {}", encoder.precision()));
+}
+
+/// Names the tensors of the weights file that are not part of the encoder.
+fn note_ignored(tensors: &[String], console: Console) {
+    /// Names that are written out.
+    const NAMED: usize = 3;
+    if tensors.is_empty() {
+        return;
+    }
+    let named = tensors[..tensors.len().min(NAMED)].join("`, `");
+    let more = if tensors.len() > NAMED { ", …" } else { "" };
+    console.note(format_args!(
+        "ignored {} tensors of a head, which no vector depends on: `{named}`{more}",
+        tensors.len()
+    ));
 }
 
 /// How the model is found, with a progress bar for downloads.
