@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
 use search::{Index, Similarity};
@@ -81,6 +81,7 @@ impl Corpus {
             embed_file(
                 &mut reader,
                 TextsOf::Row,
+                &Prompt::Document,
                 encoder,
                 console,
                 |window, vectors| {

@@ -159,7 +159,7 @@ pub enum UsageError {
 impl ProgramError for Error {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => USAGE,
+            Self::Usage(_) | Self::Model(ModelError::UnknownPrompt { .. }) => USAGE,
             _ => FAILURE,
         }
     }

@@ -9,6 +9,7 @@ use train::cli::Cli;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.quiet);
+    model::guard::keep_guarded_panics_quiet();
     let result = train::commands::run(cli, console);
     program::exit::finish(result, console)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CompareArgs, CorpusArgs, ReadArgs, VectorArgs};
+use super::{CompareArgs, CorpusArgs, CorpusPromptArgs, ReadArgs, VectorArgs};
 use crate::vectors::VectorFormat;
 
 /// Arguments of `embed`.
@@ -68,6 +68,9 @@ pub struct SearchArgs {
     /// The comparison of the vectors.
     #[command(flatten)]
     pub compare: CompareArgs,
+    /// The prompt of the corpus.
+    #[command(flatten)]
+    pub corpus_prompts: CorpusPromptArgs,
 }
 
 /// Arguments of `recommend`.

@@ -5,6 +5,7 @@
 
 mod commands;
 mod device;
+mod prompts;
 mod reading;
 mod vectors;
 
@@ -20,6 +21,7 @@ pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, SearchArgs, SimilarityArgs,
 };
 pub use device::ModelArgs;
+pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 

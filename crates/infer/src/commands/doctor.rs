@@ -1,9 +1,10 @@
 //! `doctor`: the device, the model and a self-check.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, Precision, hub};
+use model::{Device, Precision, Prompts, hub};
 use program::{Console, version};
 use serde::Serialize;
 
@@ -35,6 +36,10 @@ struct Report {
     max_length: usize,
     width: usize,
     precision: String,
+    similarity: &'static str,
+    /// The model's prompts that are not empty, by name.
+    prompts: BTreeMap<String, String>,
+    default_prompt: Option<String>,
     load_seconds: f64,
     encode_milliseconds: f64,
     /// Largest difference of a value from PyTorch's; `None` where PyTorch's vector is unknown.
@@ -70,6 +75,13 @@ pub(super) fn run(
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
         precision: encoder.precision().to_string(),
+        similarity: encoder.similarity().name(),
+        prompts: prompts(&encoder.checkpoint().prompts),
+        default_prompt: encoder
+            .checkpoint()
+            .prompts
+            .default_name()
+            .map(str::to_owned),
         load_seconds,
         encode_milliseconds,
         difference,
@@ -81,6 +93,15 @@ pub(super) fn run(
         report.print(out)?;
     }
     self_check(difference)
+}
+
+/// The prompts that are not empty.
+fn prompts(prompts: &Prompts) -> BTreeMap<String, String> {
+    let named = prompts.names().filter_map(|name| {
+        let text = prompts.get(name).filter(|text| !text.is_empty())?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    named.collect()
 }
 
 /// Fails where the difference is beyond the tolerance, or NaN.
@@ -119,6 +140,8 @@ impl Report {
                 ),
             ),
             ("precision", self.precision.clone()),
+            ("similarity", self.similarity.to_owned()),
+            ("prompts", self.prompts()),
             ("load time", format!("{:.2} s", self.load_seconds)),
             (
                 "first vector",
@@ -130,6 +153,22 @@ impl Report {
             writeln!(out, "{name:<13} {value}")?;
         }
         Ok(())
+    }
+
+    fn prompts(&self) -> String {
+        let named = self.prompts.iter().map(|(name, text)| {
+            let default = if self.default_prompt.as_ref() == Some(name) {
+                " (default)"
+            } else {
+                ""
+            };
+            format!("{name} {text:?}{default}")
+        });
+        let named: Vec<String> = named.collect();
+        if named.is_empty() {
+            return "none".to_owned();
+        }
+        named.join(", ")
     }
 
     fn self_check(&self) -> String {
@@ -252,6 +291,9 @@ mod tests {
             max_length: 384,
             width: 768,
             precision: "f32".to_owned(),
+            similarity: "cosine",
+            prompts: BTreeMap::new(),
+            default_prompt: None,
             load_seconds: 0.5,
             encode_milliseconds: 5.0,
             difference,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 use model::hub::{DownloadProgress, HubOptions, Origin};
-use model::{Embeddings, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::{Console, DownloadBar};
 
 use crate::cli::{Cli, Command, CompareArgs, CorpusArgs, ModelArgs, VectorArgs};
@@ -73,7 +73,16 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
+    if let Some(prompt) = vectors.prompts.chosen() {
+        builder = builder.prompt(prompt.clone()).query_prompt(prompt);
+    }
+    if let Some(prompt) = vectors.corpus_prompt {
+        builder = builder.document_prompt(prompt);
+    }
     let encoder = builder.load(&args.model)?;
+    for note in encoder.checkpoint().notes() {
+        console.note(format_args!("note: {note}"));
+    }
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
         console.note(format_args!(
             "downloaded {} from {} to {}",
@@ -108,17 +117,33 @@ fn open_corpus(
 ) -> Result<(SentenceEncoder, Corpus), Error> {
     let files = CorpusFiles::open(corpus)?;
     let encoder = load(model, compare.vectors(), console)?;
-    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    note_passed_over_prompt(&encoder, console);
+    let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
     Ok((encoder, corpus))
+}
+
+/// Notes that the model has a prompt for documents under a name that sentence-transformers does not
+/// use.
+fn note_passed_over_prompt(encoder: &SentenceEncoder, console: Console) {
+    let unprompted = encoder
+        .prompt_text(&Prompt::Document)
+        .is_ok_and(str::is_empty);
+    if let (true, Some(name)) = (unprompted, encoder.checkpoint().prompts.passed_over()) {
+        console.note(format_args!(
+            "note: the corpus has no prompt, as in sentence-transformers; for the prompt `{name}` of the \
+             model give --corpus-prompt-name {name}"
+        ));
+    }
 }
 
 /// The vectors of the few texts of a command line.
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
+    prompt: &Prompt,
     console: Console,
 ) -> Result<Embeddings, Error> {
-    let vectors = encoder.encode(texts)?;
+    let vectors = encoder.encode_with_progress(texts, prompt, |_| ControlFlow::Continue(()))?;
     note_truncated(vectors.truncated(), texts.len(), encoder, console);
     Ok(vectors)
 }

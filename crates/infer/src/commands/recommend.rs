@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
 
 use super::{encode, open_corpus};
@@ -14,10 +15,12 @@ use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: RecommendArgs,
+    mut args: RecommendArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    // Products are compared with products: every text has the prompt of the corpus.
+    args.compare.corpus_prompt = args.compare.prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let (subject, headline, hits) = if let Some(id) = &args.id {
         let position = corpus.position(id)?;
@@ -27,7 +30,7 @@ pub(super) fn run(
     } else {
         // clap requires a text where there is no id.
         let text = args.text.as_deref().unwrap_or_default();
-        let query = encode(&encoder, &[text.to_owned()], console)?;
+        let query = encode(&encoder, &[text.to_owned()], &Prompt::Document, console)?;
         let found = corpus.index().search(view(&query)?, args.k)?;
         let hits = found.into_iter().next().unwrap_or_default();
         let headline = format!("like: {}", one_line(text));

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
 
 use super::{encode, open_corpus};
@@ -14,12 +15,13 @@ use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: SearchArgs,
+    mut args: SearchArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let queries = encode(&encoder, &args.queries, console)?;
+    let queries = encode(&encoder, &args.queries, &Prompt::Query, console)?;
     let found = corpus.index().search(view(&queries)?, args.k)?;
     for (number, (query, hits)) in args.queries.iter().zip(&found).enumerate() {
         if args.json {

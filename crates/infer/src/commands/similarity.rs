@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use model::Embeddings;
+use model::{Embeddings, Prompt};
 use program::Console;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
@@ -19,20 +19,21 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let similarity = args.compare.similarity.into();
     if let Some(input) = &args.input {
         let mut reader = open_pairs(input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
+        let similarity = args.compare.similarity(&encoder);
         // A pair gives two texts, one after the other.
         embed_file(
             &mut reader,
             TextsOf::Fields,
+            &Prompt::Default,
             &encoder,
             console,
             |pairs, vectors| {
                 let scores = scores(vectors, similarity)?;
                 for (pair, score) in pairs.iter().zip(scores) {
-                    print(&pair.fields, score, &args, out)?;
+                    print(&pair.fields, score, similarity, &args, out)?;
                 }
                 Ok(())
             },
@@ -44,10 +45,11 @@ pub(super) fn run(
         return Err(UsageError::ReadWithoutInput.into());
     }
     let encoder = load(model, args.compare.vectors(), console)?;
-    let vectors = encode(&encoder, &args.texts, console)?;
+    let similarity = args.compare.similarity(&encoder);
+    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
     let score = scores(&vectors, similarity)?;
     let score = score.first().copied().unwrap_or_default();
-    print(&args.texts, score, &args, out)
+    print(&args.texts, score, similarity, &args, out)
 }
 
 /// The similarity of each vector at an even position and the vector after it.
@@ -69,13 +71,14 @@ fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Erro
 fn print(
     pair: &[String],
     score: f32,
+    similarity: Similarity,
     args: &SimilarityArgs,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let text = |side: usize| pair.get(side).map_or("", String::as_str);
     let pair = [text(0), text(1)];
     if args.json {
-        json::print_pair(pair, score, args.compare.similarity, out)
+        json::print_pair(pair, score, similarity, out)
     } else {
         Ok(table::print_pair(pair, score, out)?)
     }

@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use search::Hit;
+use search::{Hit, Similarity};
 use serde::Serialize;
 
-use crate::cli::Comparison;
 use crate::corpus::Corpus;
 use crate::error::Error;
 
@@ -72,18 +71,22 @@ struct Pair<'a> {
 enum Score {
     Cosine(f32),
     Dot(f32),
+    Euclidean(f32),
+    Manhattan(f32),
 }
 
 /// A pair of texts and their score.
 pub(crate) fn print_pair(
     [a, b]: [&str; 2],
     score: f32,
-    comparison: Comparison,
+    similarity: Similarity,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let score = match comparison {
-        Comparison::Cosine => Score::Cosine(score),
-        Comparison::Dot => Score::Dot(score),
+    let score = match similarity {
+        Similarity::Cosine => Score::Cosine(score),
+        Similarity::DotProduct => Score::Dot(score),
+        Similarity::Euclidean => Score::Euclidean(score),
+        Similarity::Manhattan => Score::Manhattan(score),
     };
     print_line(&Pair { a, b, score }, out)
 }
