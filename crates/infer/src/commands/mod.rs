@@ -12,10 +12,11 @@ mod search;
 mod similarity;
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use clap::CommandFactory;
 use model::hub::{HubOptions, Origin};
-use model::{Embeddings, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::text::count;
 use program::{Console, DownloadBar};
 
@@ -93,8 +94,17 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
+    if let Some(prompt) = vectors.prompts.chosen() {
+        builder = builder.prompt(prompt.clone()).query_prompt(prompt);
+    }
+    if let Some(prompt) = vectors.corpus_prompt {
+        builder = builder.document_prompt(prompt);
+    }
     let name = &args.hub.model;
     let encoder = builder.load(name)?;
+    for note in encoder.checkpoint().notes() {
+        console.note(format_args!("note: {note}"));
+    }
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
         console.note(format_args!(
             "downloaded {name} from {} to {}",
@@ -156,8 +166,9 @@ fn open_corpus(
 ) -> Result<(SentenceEncoder, Corpus), Error> {
     let files = CorpusFiles::open(corpus)?;
     let encoder = load(model, compare.vectors(), console)?;
+    note_passed_over_prompt(&encoder, console);
     let saved = corpus.vectors.as_deref();
-    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
     let vectors = count(corpus.index().len(), "vector");
     match saved {
         Some(path) => console.detail(format_args!("{vectors} read from {}", path.display())),
@@ -166,13 +177,28 @@ fn open_corpus(
     Ok((encoder, corpus))
 }
 
+/// Notes that the model has a prompt for documents under a name that sentence-transformers does not
+/// use.
+fn note_passed_over_prompt(encoder: &SentenceEncoder, console: Console) {
+    let unprompted = encoder
+        .prompt_text(&Prompt::Document)
+        .is_ok_and(str::is_empty);
+    if let (true, Some(name)) = (unprompted, encoder.checkpoint().prompts.passed_over()) {
+        console.note(format_args!(
+            "note: the corpus has no prompt, as in sentence-transformers; for the prompt `{name}` of the \
+             model give --corpus-prompt-name {name}"
+        ));
+    }
+}
+
 /// The vectors of the few texts of a command line.
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
+    prompt: &Prompt,
     console: Console,
 ) -> Result<Embeddings, Error> {
-    let vectors = encoder.encode(texts)?;
+    let vectors = encoder.encode_with_progress(texts, prompt, |_| ControlFlow::Continue(()))?;
     note_truncated(vectors.truncated(), texts.len(), encoder, console);
     Ok(vectors)
 }
