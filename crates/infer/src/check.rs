@@ -9,6 +9,7 @@ use records::ReadError;
 use crate::cli::ReadArgs;
 use crate::error::Error;
 use crate::input::open_texts;
+use crate::repeated_ids::RepeatedIds;
 
 /// How many bad rows are named.
 const NAMED_ROWS: usize = 20;
@@ -36,6 +37,7 @@ pub(crate) fn check_rows(input: &Path, read: &ReadArgs, console: Console) -> Res
     };
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
     let mut bad = BadRows::default();
+    let mut repeated = RepeatedIds::default();
     let mut rows = 0u64;
     while let Some(row) = reader.next() {
         rows += 1;
@@ -44,12 +46,13 @@ pub(crate) fn check_rows(input: &Path, read: &ReadArgs, console: Console) -> Res
             bar.set_message(format!("checked {rows} rows"));
         }
         match row {
-            Ok(_) => {}
+            Ok(row) => repeated.add(&row),
             Err(error) if error.is_row() || bad.count > 0 => bad.add(error),
             Err(error) => return Err(error.into()),
         }
     }
     bar.finish_and_clear();
+    repeated.note(console);
     if bad.count == 0 {
         Ok(())
     } else if read.skip_bad_rows {

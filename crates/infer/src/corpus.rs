@@ -1,18 +1,17 @@
 //! A corpus: the rows of a file, with an index of their vectors.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
 use search::{Index, Similarity};
 
 use crate::cli::CorpusArgs;
-use crate::error::{Error, UsageError};
+use crate::error::Error;
 use crate::input::open_texts;
 use crate::model_identity::provenance;
-use crate::shown::shown;
+use crate::repeated_ids::RepeatedIds;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{Difference, Vectors, read_vectors};
 use crate::verify::{SAMPLED_ROWS, verify_provenance, verify_sample, verify_without_model};
@@ -20,6 +19,7 @@ use crate::verify::{SAMPLED_ROWS, verify_provenance, verify_sample, verify_witho
 /// Rows and the index of their vectors, in the same order.
 pub struct Corpus {
     path: PathBuf,
+    columns: Vec<String>,
     rows: Vec<Row>,
     index: Index,
 }
@@ -41,9 +41,6 @@ impl CorpusFiles {
     ///
     /// When one of them cannot be read.
     pub fn open(args: &CorpusArgs) -> Result<Self, Error> {
-        if args.corpus == Path::new("-") {
-            return Err(UsageError::CorpusIsStdin.into());
-        }
         let reader = open_texts(&args.corpus, &args.read)?;
         let vectors = match &args.vectors {
             Some(path) => Some((path.clone(), read_vectors(path)?)),
@@ -128,7 +125,13 @@ impl Corpus {
         };
         let rows = files.rows()?;
         if let Some(made_of) = &saved.provenance {
-            let now = provenance(encoder, model, files.reader.columns(), true)?;
+            let now = provenance(
+                encoder,
+                model,
+                &Prompt::Document,
+                files.reader.columns(),
+                true,
+            )?;
             verify_provenance(&path, &saved, made_of, &rows, &now)?;
         } else {
             verify_sample(&path, &saved, &rows, encoder)?;
@@ -150,7 +153,7 @@ impl Corpus {
     }
 
     /// Reads the rows and their saved vectors, which [have a
-    /// provenance](CorpusFiles::has_provenance), without a model. `differences` are options of the
+    /// provenance](CorpusFiles::has_provenance), without a model. The similarity is that of the model, unless another is given. `differences` are options of the
     /// command line that it contradicts, see [`CorpusFiles::contradicted`].
     ///
     /// # Errors
@@ -159,7 +162,7 @@ impl Corpus {
     pub fn load_saved(
         mut files: CorpusFiles,
         differences: Vec<Difference>,
-        similarity: Similarity,
+        similarity: Option<Similarity>,
         console: Console,
     ) -> Result<Self, Error> {
         let rows = files.rows()?;
@@ -168,6 +171,10 @@ impl Corpus {
             let columns = files.reader.columns();
             verify_without_model(&path, &saved, made_of, &rows, columns, differences)?;
         }
+        let of_model = saved
+            .provenance
+            .and_then(|made_of| Similarity::from_name(&made_of.similarity));
+        let similarity = similarity.or(of_model).unwrap_or_default();
         let width = saved.width.max(1);
         Self::new(files, rows, saved.values, width, similarity, console)
     }
@@ -183,6 +190,7 @@ impl Corpus {
         embed_file(
             &mut files.reader,
             TextsOf::Row,
+            &Prompt::Document,
             encoder,
             console,
             |window, vectors| {
@@ -205,10 +213,15 @@ impl Corpus {
         note_skipped(&files.reader, console);
         let corpus = Self {
             path: files.path,
+            columns: files.reader.columns().to_vec(),
             rows,
             index: Index::new(values, width, similarity)?,
         };
-        corpus.note_repeated_ids(console);
+        let mut repeated = RepeatedIds::default();
+        for row in &corpus.rows {
+            repeated.add(row);
+        }
+        repeated.note(console);
         Ok(corpus)
     }
 
@@ -216,6 +229,12 @@ impl Corpus {
     #[must_use]
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The columns of the text, in the order of the fields of a row; none in plain text.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The row at a position of the index, from 0.
@@ -264,35 +283,5 @@ impl Corpus {
     #[must_use]
     pub fn text(&self, position: usize) -> String {
         self.row(position).map(Row::text).unwrap_or_default()
-    }
-
-    /// Notes that several rows have the same id.
-    fn note_repeated_ids(&self, console: Console) {
-        let mut lines: HashMap<&str, u64> = HashMap::new();
-        let mut repeated = 0u64;
-        let mut first = None;
-        for row in &self.rows {
-            let Some(id) = row.id.as_deref() else {
-                continue;
-            };
-            if let Some(line) = lines.get(id) {
-                repeated += 1;
-                first.get_or_insert((id, *line, row.line));
-            } else {
-                lines.insert(id, row.line);
-            }
-        }
-        if let Some((id, line, again)) = first {
-            let rows = if repeated == 1 {
-                "row has"
-            } else {
-                "rows have"
-            };
-            console.note(format_args!(
-                "note: {repeated} {rows} an id that an earlier row has: `{}` is the id of lines {line} \
-                 and {again}",
-                shown(id)
-            ));
-        }
     }
 }

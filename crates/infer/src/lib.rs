@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | parse the command line | [`cli`] |
 //! | open a file of texts | [`input`], on [`records`] |
+//! | notice texts on standard input | [`stdin`] |
 //! | look for bad rows before the model is loaded | `check` |
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
@@ -22,7 +23,8 @@ pub mod input;
 mod model_identity;
 mod output;
 pub mod precision;
-mod shown;
+mod repeated_ids;
+pub mod stdin;
 pub mod stream;
 pub mod vectors;
 mod verify;

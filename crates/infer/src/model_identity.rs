@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use sha2::{Digest, Sha256};
 
+use crate::error::Error;
 use crate::vectors::{Provenance, TextsHash, VectorError, hex};
 
 /// The files of a model folder that decide on its vectors. A prompt and the number of dimensions
@@ -40,13 +41,15 @@ const IDENTITY_BYTES: usize = 8;
 ///
 /// # Errors
 ///
-/// When a file of the model cannot be read.
+/// When a file of the model cannot be read, or the model has no such prompt.
 pub(crate) fn provenance(
     encoder: &SentenceEncoder,
     model: &str,
+    prompt: &Prompt,
     columns: &[String],
     normalized: bool,
-) -> Result<Provenance, VectorError> {
+) -> Result<Provenance, Error> {
+    let prompt = encoder.prompt_text(prompt)?;
     let folder = encoder.folder();
     Ok(Provenance {
         texts: TextsHash::default().hex(),
@@ -59,8 +62,9 @@ pub(crate) fn provenance(
         precision: encoder.precision().to_string(),
         dimensions: encoder.width(),
         max_length: encoder.tokenizer().max_length(),
-        prompt: None,
+        prompt: (!prompt.is_empty()).then(|| prompt.to_owned()),
         normalized,
+        similarity: encoder.similarity().name().to_owned(),
         output_type: String::new(),
     })
 }

@@ -90,7 +90,7 @@ pub(crate) fn verify_sample(
         return Ok(());
     }
     let texts: Vec<String> = positions.iter().map(|&row| rows[row].text()).collect();
-    let computed = encoder.encode(&texts)?;
+    let computed = encoder.encode_document(&texts)?;
     let saved: Vec<f32> = positions
         .iter()
         .flat_map(|row| &vectors.values[row * vectors.width..][..vectors.width])

@@ -5,7 +5,7 @@ mod target;
 use std::io::Write;
 use std::time::Instant;
 
-use model::SentenceEncoder;
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
 
@@ -16,6 +16,7 @@ use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::model_identity::provenance;
+use crate::stdin::piped;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{
     FileForm, Journal, OneWindow, Provenance, Settings, TextsHash, VectorFormat, jsonl,
@@ -29,7 +30,11 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args, console)?;
-    match (&args.input, args.texts.is_empty()) {
+    let input = match args.input.clone() {
+        None if args.texts.is_empty() => piped(),
+        input => input,
+    };
+    match (&input, args.texts.is_empty()) {
         (Some(_), false) => Err(UsageError::TextsAndInput.into()),
         (None, true) => Err(UsageError::NoText.into()),
         (None, false) if args.read != ReadArgs::default() => {
@@ -55,9 +60,9 @@ fn embed_texts(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let encoder = load(model, args.vectors, console)?;
+    let encoder = load(model, args.vectors.clone(), console)?;
     let start = Instant::now();
-    let vectors = encode(&encoder, &args.texts, console)?;
+    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
     let seconds = start.elapsed().as_secs_f64();
     let rows = Row::from_texts(&args.texts);
     match target {
@@ -88,16 +93,23 @@ fn embed_rows(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let encoder = load(model, args.vectors, console)?;
+    let encoder = load(model, args.vectors.clone(), console)?;
     let start = Instant::now();
     let texts = match target {
         Target::Stdout => {
             let mut form = FileForm::new(VectorFormat::Jsonl, encoder.width());
             form.with_ids = args.read.id_column.is_some();
-            let sink = |window: Vec<Row>, vectors: &model::Embeddings| {
+            let sink = |window: Vec<Row>, vectors: &Embeddings| {
                 Ok(jsonl::write(out, &form, &window, vectors.values())?)
             };
-            embed_file(&mut reader, TextsOf::Row, &encoder, console, sink)?
+            embed_file(
+                &mut reader,
+                TextsOf::Row,
+                &Prompt::Default,
+                &encoder,
+                console,
+                sink,
+            )?
         }
         Target::File(file) => {
             let columns = reader.columns().to_vec();
@@ -149,12 +161,20 @@ fn embed_into_file(
     if args.resume {
         console.note(format_args!("note: {embedded} rows are embedded already"));
     }
-    let count = embed_file(reader, TextsOf::Row, encoder, console, |window, vectors| {
+    let sink = |window: Vec<Row>, vectors: &Embeddings| {
         for row in &window {
             texts.add(&row.text());
         }
         Ok(journal.append(&window, vectors.values())?)
-    })?;
+    };
+    let count = embed_file(
+        reader,
+        TextsOf::Row,
+        &Prompt::Default,
+        encoder,
+        console,
+        sink,
+    )?;
     form.with_ids = args.read.id_column.is_some();
     form.columns = made_of.columns.clone();
     form.provenance = Some(Provenance {
@@ -174,5 +194,11 @@ fn made_of(
     columns: &[String],
 ) -> Result<Provenance, Error> {
     let normalized = encoder.checkpoint().normalize && !args.vectors.no_normalize;
-    Ok(provenance(encoder, &model.model, columns, normalized)?)
+    provenance(
+        encoder,
+        &model.hub.model,
+        &Prompt::Default,
+        columns,
+        normalized,
+    )
 }

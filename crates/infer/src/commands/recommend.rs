@@ -2,68 +2,88 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
-use search::Hit;
 
 use super::{encode, load_corpus, open_corpus};
-use crate::cli::{ModelArgs, RecommendArgs};
+use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
 use crate::corpus::{Corpus, CorpusFiles};
 use crate::error::Error;
-use crate::output::json::{self, Subject};
-use crate::output::table;
-use crate::output::text::one_line;
+use crate::input::open_texts;
+use crate::output::{Printer, Subject};
+use crate::stdin::is_dash;
 use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: RecommendArgs,
+    mut args: RecommendArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     if let Some(id) = &args.id {
+        check_id(&args.corpus, id)?;
+    }
+    // Products are compared with products: every text has the prompt of the corpus.
+    args.compare.corpus_prompt = args.compare.prompts.chosen();
+    let printer = |corpus: &Corpus| Printer {
+        json: args.json,
+        similarity: corpus.index().similarity(),
+        width: console.stdout_width(),
+    };
+    if let Some(id) = &args.id {
         let corpus = rows_alone(model, &args, console)?;
         let position = corpus.position(id)?;
-        let headline = format!("like {id}: {}", one_line(&corpus.text(position)));
-        let hits = corpus.index().recommend(position, args.k)?;
-        return print(&args, Subject::Id(id), &headline, &hits, &corpus, out);
+        let hits = corpus.index().recommend(position, args.top_k)?;
+        let text = corpus.text(position);
+        return printer(&corpus).hits(Subject::Id(id, &text), &hits, &corpus, out);
     }
     // clap requires a text where there is no id.
-    let text = args.text.as_deref().unwrap_or_default();
-    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let query = encode(&encoder, &[text.to_owned()], console)?;
-    let found = corpus.index().search(view(&query)?, args.k)?;
+    let text = args.text.clone().unwrap_or_default();
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare.clone(), console)?;
+    let query = encode(
+        &encoder,
+        std::slice::from_ref(&text),
+        &Prompt::Document,
+        console,
+    )?;
+    let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
-    let headline = format!("like: {}", one_line(text));
-    print(&args, Subject::Text(text), &headline, &hits, &corpus, out)
+    printer(&corpus).hits(Subject::Text(&text), &hits, &corpus, out)
 }
 
 /// The corpus, of which rows are compared with each other: saved vectors that say what they are made
 /// of need no model.
 fn rows_alone(model: &ModelArgs, args: &RecommendArgs, console: Console) -> Result<Corpus, Error> {
-    let compare = args.compare;
+    let compare = args.compare.clone();
     let files = CorpusFiles::open(&args.corpus)?;
     if files.has_provenance() {
-        let precision = model.precision.chosen();
+        let precision = model.device.precision.chosen();
         let precision = precision.map(|precision| precision.to_string());
         let differences = files.contradicted(compare.dimensions, precision);
-        return Corpus::load_saved(files, differences, compare.similarity.into(), console);
+        let similarity = compare.similarity.map(Into::into);
+        return Corpus::load_saved(files, differences, similarity, console);
     }
-    let (_, corpus) = load_corpus(model, files, compare, console)?;
+    let (_, corpus) = load_corpus(model, files, &args.corpus, compare, console)?;
     Ok(corpus)
 }
 
-fn print(
-    args: &RecommendArgs,
-    subject: Subject<'_>,
-    headline: &str,
-    hits: &[Hit],
-    corpus: &Corpus,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    if args.json {
-        return json::print_hits(subject, hits, corpus, out);
+/// Refuses an unknown id before the model is loaded. Standard input can be read only once.
+fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
+    if is_dash(&corpus.corpus) {
+        return Ok(());
     }
-    writeln!(out, "{headline}")?;
-    table::print_hits(hits, corpus, out)?;
-    Ok(())
+    let number: Option<u64> = id.parse().ok();
+    for (row_number, row) in (1..).zip(open_texts(&corpus.corpus, &corpus.read)?) {
+        let is_named = match row?.id {
+            Some(row_id) => row_id == id,
+            None => number == Some(row_number),
+        };
+        if is_named {
+            return Ok(());
+        }
+    }
+    Err(Error::UnknownId {
+        path: corpus.corpus.clone(),
+        id: id.to_owned(),
+    })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use program::atomic_file::TargetErrorKind;
 
 use super::provenance::Difference;
-use crate::shown::shown;
+use program::text::quoted;
 
 /// A file of vectors that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ pub enum VectorError {
 #[non_exhaustive]
 pub enum VectorFileErrorKind {
     /// The file does not have the format of its ending.
-    #[error("not a {format} file: {}", shown(reason))]
+    #[error("not a {format} file: {}", quoted(reason))]
     Malformed {
         /// The format.
         format: &'static str,
@@ -91,7 +91,7 @@ pub enum VectorFileErrorKind {
     /// The element type is not a floating-point type, or the rank is not 2.
     #[error(
         "holds {}, but a two-dimensional float32 array is needed",
-        shown(found)
+        quoted(found)
     )]
     NotVectors {
         /// Element type and shape.
@@ -120,7 +120,7 @@ pub enum VectorFileErrorKind {
         found: usize,
     },
     /// A line holds no vector.
-    #[error("line {line}: {}", shown(&source.to_string()))]
+    #[error("line {line}: {}", quoted(&source.to_string()))]
     Line {
         /// The line, from 1.
         line: u64,

@@ -424,6 +424,7 @@ mod tests {
                 max_length: 384,
                 prompt: None,
                 normalized: true,
+                similarity: "cosine".to_owned(),
                 output_type: String::new(),
             },
             format: "parquet".to_owned(),

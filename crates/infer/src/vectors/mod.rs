@@ -10,7 +10,7 @@
 //! | reading a file of vectors into memory | `read`, `values` |
 //! | what vectors were made of | `provenance` |
 //! | the file of ids beside a format that has no room for them | `ids` |
-//! | one module per format | `parquet_file`, `safetensors`, `npy`, `pt` (a zip archive with a `pickle`), `jsonl` |
+//! | one module per format | `parquet_file`, `safetensors`, `npy`, `pt` (on [`pytorch`]), `jsonl` |
 //!
 //! All formats hold a matrix `[rows, width]`. Parquet and safetensors also hold ids and provenance,
 //! Parquet and JSON Lines ids and texts. For the other formats, the file `FILE.ids.txt` holds the
@@ -24,7 +24,6 @@ pub mod jsonl;
 mod npy;
 mod output_type;
 mod parquet_file;
-mod pickle;
 mod provenance;
 mod pt;
 mod ranges;

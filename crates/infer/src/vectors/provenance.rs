@@ -30,6 +30,9 @@ pub struct Provenance {
     pub prompt: Option<String>,
     /// Whether vectors have the length 1.
     pub normalized: bool,
+    /// The similarity that the model was trained for.
+    #[serde(default)]
+    pub similarity: String,
     /// The type of the numbers, in the words of sentence-transformers.
     #[serde(default)]
     pub output_type: String,
@@ -90,9 +93,9 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::shown::shown;
+        use program::text::quoted;
         let Self { option, saved, now } = self;
-        write!(f, "{option} {}, not {}", shown(saved), shown(now))
+        write!(f, "{option} {}, not {}", quoted(saved), quoted(now))
     }
 }
 
@@ -145,6 +148,7 @@ mod tests {
             max_length: 384,
             prompt: None,
             normalized: true,
+            similarity: "cosine".to_owned(),
             output_type: "float32".to_owned(),
         }
     }

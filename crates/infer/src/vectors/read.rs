@@ -8,8 +8,8 @@ use super::error::{VectorFileErrorKind, malformed, not_vectors};
 use super::ids::read_ids;
 use super::npy::{self, HeaderError};
 use super::provenance::{Provenance, TextsHash};
-use super::pt::{self, PtError};
-use super::values::{Element, Matrix, read_matrix};
+use super::pt;
+use super::values::{Element, Matrix, check_finite, read_matrix};
 use super::{VectorError, VectorFormat, jsonl, parquet_file, safetensors};
 
 /// Vectors of a file.
@@ -41,7 +41,15 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
         VectorFormat::Parquet => parquet_file::read(path)?,
         VectorFormat::Safetensors => safetensors::read(path)?,
         VectorFormat::Npy => read_npy(path, None)?,
-        VectorFormat::Pt => read_pt(path)?,
+        VectorFormat::Pt => {
+            let (values, width) = pt::read(path)?;
+            check_finite(path, &values, width)?;
+            Vectors {
+                values,
+                width,
+                ..Vectors::default()
+            }
+        }
         VectorFormat::Jsonl => read_jsonl(path)?,
     };
     // A file with provenance has its ids inside, if it has any.
@@ -60,7 +68,7 @@ pub(super) fn count(path: &Path, format: VectorFormat) -> Option<u64> {
     let mut reader = BufReader::new(File::open(path).ok()?);
     match format {
         VectorFormat::Npy => npy::read_header(&mut reader).ok()?.shape.first().copied(),
-        VectorFormat::Pt => pt::open(reader).ok()?.1.shape.first().copied(),
+        VectorFormat::Pt => pt::count(path),
         _ => None,
     }
 }
@@ -97,46 +105,6 @@ pub(super) fn read_npy(path: &Path, only: Option<&str>) -> Result<Vectors, Vecto
     };
     Ok(Vectors {
         values: read_matrix(path, matrix, reader)?,
-        width: width as usize,
-        ..Vectors::default()
-    })
-}
-
-fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
-    let error = |error| match error {
-        PtError::Io(source) => VectorError::Io {
-            path: path.to_owned(),
-            source,
-        },
-        PtError::Malformed(reason) => malformed(path, "pt", reason),
-    };
-    let file = BufReader::new(File::open(path).map_err(VectorError::io(path))?);
-    let (mut archive, layout, values) = pt::open(file).map_err(error)?;
-    let &[rows, width] = layout.shape.as_slice() else {
-        return Err(not_vectors(path, format!("a tensor {:?}", layout.shape)));
-    };
-    // torch gives any stride to a dimension of one element.
-    let contiguous = match layout.stride.as_slice() {
-        &[row, column] => (rows <= 1 || row == width) && (width <= 1 || column == 1),
-        _ => false,
-    };
-    if !contiguous || layout.offset != 0 {
-        return Err(not_vectors(
-            path,
-            "a tensor that is a view of another; save a .contiguous().clone()".to_owned(),
-        ));
-    }
-    let entry = archive
-        .by_name(&values)
-        .map_err(|error| malformed(path, "pt", error.to_string()))?;
-    let matrix = Matrix {
-        rows,
-        width,
-        element: Element::F32,
-        available: entry.size(),
-    };
-    Ok(Vectors {
-        values: read_matrix(path, matrix, entry)?,
         width: width as usize,
         ..Vectors::default()
     })

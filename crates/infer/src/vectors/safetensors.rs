@@ -15,7 +15,7 @@ use super::windows::Windows;
 use super::{FileForm, VectorError, Vectors};
 
 /// The name of the one tensor.
-const TENSOR: &str = "embeddings";
+pub(super) const TENSOR: &str = "embeddings";
 
 /// The key of the ids in the metadata; its value is a JSON array of strings.
 const IDS: &str = "ids";

@@ -106,14 +106,21 @@ pub(super) fn read_matrix(
         element.append(piece, &mut values);
         left -= bytes as u64;
     }
-    if let Some(position) = values.iter().position(|value| !value.is_finite()) {
-        let width = width as usize;
-        let kind = VectorFileErrorKind::NotFinite {
-            row: position / width,
-            column: position % width,
-            value: values[position],
-        };
-        return Err(VectorError::file(path, kind));
-    }
+    check_finite(path, &values, width as usize)?;
     Ok(values)
+}
+
+/// Refuses NaN and infinities: `values` is row-major, of a width above 0.
+pub(super) fn check_finite(path: &Path, values: &[f32], width: usize) -> Result<(), VectorError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(position) => {
+            let kind = VectorFileErrorKind::NotFinite {
+                row: position / width,
+                column: position % width,
+                value: values[position],
+            };
+            Err(VectorError::file(path, kind))
+        }
+    }
 }

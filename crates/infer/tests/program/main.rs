@@ -11,13 +11,20 @@ mod bench;
 mod embed;
 #[cfg(unix)]
 mod errors;
+mod exit_codes;
 mod export;
 mod help;
 mod interruption;
+mod json;
+mod pt;
 #[cfg(unix)]
 mod resume;
 mod search;
+#[path = "../../../program/tests/common/snapshot.rs"]
+mod snapshot;
+mod stdin;
 mod support;
+mod terminal;
 #[path = "../../../model/tests/common/device.rs"]
 mod test_device;
 mod usage;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
+use program::text::count;
 use program::{Console, atomic_file};
 
 use crate::cli::EmbedArgs;
 use crate::error::{Error, UsageError};
+use crate::stdin::is_dash;
 use crate::vectors::{
     CALIBRATION_ROWS, FileForm, Journal, OutputType, Ranges, VectorError, VectorFormat, Windows,
     check_target, earlier_ids, ids_path, is_ranges_file, ranges_path, write_vectors,
@@ -30,17 +32,17 @@ pub(super) struct FileTarget {
 impl Target {
     /// Notes files of earlier runs beside the output.
     pub(super) fn new(args: &EmbedArgs, console: Console) -> Result<Self, Error> {
-        let Some(path) = args
-            .output
-            .as_deref()
-            .filter(|path| *path != Path::new("-"))
-        else {
+        let Some(path) = args.output.as_deref().filter(|path| !is_dash(path)) else {
             return match args {
                 EmbedArgs { resume: true, .. } => Err(UsageError::NeedsFile("--resume").into()),
                 EmbedArgs { output_type, .. } if *output_type != OutputType::F32 => {
                     Err(UsageError::NeedsFile("--output-type").into())
                 }
-                _ => Ok(Self::Stdout),
+                EmbedArgs {
+                    output_format: None | Some(VectorFormat::Jsonl),
+                    ..
+                } => Ok(Self::Stdout),
+                _ => Err(UsageError::StdoutFormat.into()),
             };
         };
         let format = args
@@ -89,6 +91,7 @@ impl Target {
         Ok(())
     }
 
+    /// A note on the written file; results on standard output need none.
     pub(super) fn note(
         &self,
         texts: usize,
@@ -96,16 +99,15 @@ impl Target {
         seconds: f64,
         console: Console,
     ) {
-        let place = match self {
-            Self::Stdout => Path::new("standard output"),
-            Self::File(file) => &file.path,
-        };
-        let rate = texts as f64 / seconds.max(1e-9);
-        console.note(format_args!(
-            "embedded {texts} texts [{texts}, {}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
-            encoder.width(),
-            place.display()
-        ));
+        if let Self::File(file) = self {
+            let rate = texts as f64 / seconds.max(1e-9);
+            console.note(format_args!(
+                "embedded {} [{texts}, {}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
+                count(texts, "text"),
+                encoder.width(),
+                file.path.display()
+            ));
+        }
     }
 }
 
