@@ -349,9 +349,9 @@ impl Window {
         let (kept, values) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         let kept: Vec<KeptRow> = serde_json::from_slice(kept).ok()?;
         let row = |KeptRow(id, fields)| Row {
-            line: 0,
             id,
             fields,
+            ..Row::default()
         };
         let rows: Vec<Row> = kept.into_iter().map(row).collect();
         let values = values.as_chunks().0.iter();
@@ -435,9 +435,9 @@ mod tests {
 
     fn row(number: usize) -> Row {
         Row {
-            line: 0,
             id: Some(format!("{number}")),
             fields: vec![format!("text {number}")],
+            ..Row::default()
         }
     }
 
