@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
 use search::{Index, Similarity};
@@ -79,6 +79,7 @@ impl Corpus {
             embed_file(
                 &mut reader,
                 TextsOf::Row,
+                &Prompt::Document,
                 encoder,
                 console,
                 |window, vectors| {

@@ -9,6 +9,7 @@ use program::Console;
 fn main() -> ExitCode {
     let cli = Cli::of_process();
     let console = Console::new(cli.quiet).verbose(cli.verbose);
+    model::guard::keep_guarded_panics_quiet();
     program::interrupt::exit_on_interrupt();
     let mut out = program::console::stdout();
     let result = run(cli, console, &mut out);

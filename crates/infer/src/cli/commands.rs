@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    CompareArgs, CorpusArgs, DeviceArgs, HubArgs, ModelArgs, ReadArgs, VectorArgs, at_least_one,
+    CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, ReadArgs,
+    VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
 use crate::vectors::VectorFormat;
@@ -78,6 +79,9 @@ pub struct SearchArgs {
     /// The comparison of the vectors.
     #[command(flatten)]
     pub compare: CompareArgs,
+    /// The prompt of the corpus.
+    #[command(flatten)]
+    pub corpus_prompts: CorpusPromptArgs,
 }
 
 /// Arguments of `recommend`.

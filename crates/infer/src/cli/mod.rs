@@ -8,6 +8,7 @@
 
 mod commands;
 mod device;
+mod prompts;
 mod reading;
 mod vectors;
 
@@ -23,6 +24,7 @@ pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, SearchArgs, SimilarityArgs,
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
+pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 

@@ -1,9 +1,10 @@
 //! `doctor`: the device, the model and a self-check.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, Precision, hub};
+use model::{Device, ModelError, Precision, Prompts, hub};
 use program::{Console, version};
 
 use super::load;
@@ -25,6 +26,8 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
     let start = Instant::now();
     let encoder = load(&model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
+    let verified_files =
+        hub::verify(encoder.folder(), *encoder.origin()).map_err(ModelError::from)?;
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -42,9 +45,17 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         model: model.hub.model.clone(),
         folder: encoder.folder().display().to_string(),
         origin: encoder.origin().to_string(),
+        verified_files,
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
         precision: encoder.precision().to_string(),
+        similarity: encoder.similarity().name(),
+        prompts: prompts(&encoder.checkpoint().prompts),
+        default_prompt: encoder
+            .checkpoint()
+            .prompts
+            .default_name()
+            .map(str::to_owned),
         load_seconds,
         encode_milliseconds,
         difference,
@@ -56,6 +67,15 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         report.print(&verdict(difference), out)?;
     }
     self_check(difference)
+}
+
+/// The prompts that are not empty.
+fn prompts(prompts: &Prompts) -> BTreeMap<String, String> {
+    let named = prompts.names().filter_map(|name| {
+        let text = prompts.get(name).filter(|text| !text.is_empty())?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    named.collect()
 }
 
 /// Fails where the difference is beyond the tolerance, or NaN.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
 use program::text::count;
 use records::Row;
@@ -48,6 +48,7 @@ pub(super) fn run(
             let texts = embed_file(
                 &mut reader,
                 TextsOf::Row,
+                &Prompt::Default,
                 &encoder,
                 console,
                 |window, vectors| Ok(writer.write(&window, vectors.values())?),
@@ -69,7 +70,7 @@ fn embed_texts(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let start = Instant::now();
-    let vectors = encode(encoder, texts, console)?;
+    let vectors = encode(encoder, texts, &Prompt::Default, console)?;
     let seconds = start.elapsed().as_secs_f64();
     let rows = Row::from_texts(texts);
     let mut writer = target.writer(encoder.width(), false, out)?;

@@ -13,11 +13,10 @@ mod similarity;
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use clap::CommandFactory;
-use model::hub::{DownloadProgress, HubOptions, Origin};
-use model::{Embeddings, SentenceEncoder};
+use model::hub::{HubOptions, Origin};
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::text::count;
 use program::{Console, DownloadBar};
 
@@ -95,8 +94,17 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
+    if let Some(prompt) = vectors.prompts.chosen() {
+        builder = builder.prompt(prompt.clone()).query_prompt(prompt);
+    }
+    if let Some(prompt) = vectors.corpus_prompt {
+        builder = builder.document_prompt(prompt);
+    }
     let name = &args.hub.model;
     let encoder = builder.load(name)?;
+    for note in encoder.checkpoint().notes() {
+        console.note(format_args!("note: {note}"));
+    }
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
         console.note(format_args!(
             "downloaded {name} from {} to {}",
@@ -104,6 +112,7 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
             encoder.folder().display()
         ));
     }
+    note_ignored(&encoder.ignored_tensors()?, console);
     describe(&encoder, name, console);
     Ok(encoder)
 }
@@ -121,17 +130,30 @@ fn describe(encoder: &SentenceEncoder, name: &str, console: Console) {
     console.detail(format_args!("precision: {}", encoder.precision()));
 }
 
+/// Names the tensors of the weights file that are not part of the encoder.
+fn note_ignored(tensors: &[String], console: Console) {
+    /// Names that are written out.
+    const NAMED: usize = 3;
+    if tensors.is_empty() {
+        return;
+    }
+    let named = tensors[..tensors.len().min(NAMED)].join("`, `");
+    let more = if tensors.len() > NAMED { ", …" } else { "" };
+    console.note(format_args!(
+        "ignored {} tensors of a head, which no vector depends on: `{named}`{more}",
+        tensors.len()
+    ));
+}
+
 /// How the model is found, with a progress bar for downloads.
 fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
-    let mut options = HubOptions::default();
-    options.revision.clone_from(&args.revision);
-    options.offline = args.offline;
     let bar = DownloadBar::new(console);
-    options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
-        bar.update(&progress.label, progress.received, progress.total);
-        ControlFlow::Continue(())
-    }));
-    options
+    HubOptions::of_program(
+        args.revision.clone(),
+        args.offline,
+        move |progress| bar.update(&progress.label, progress.received, progress.total),
+        || false,
+    )
 }
 
 /// Opens a corpus, loads the model and indexes the corpus, in this order: a wrong file is an error
@@ -144,8 +166,9 @@ fn open_corpus(
 ) -> Result<(SentenceEncoder, Corpus), Error> {
     let files = CorpusFiles::open(corpus)?;
     let encoder = load(model, compare.vectors(), console)?;
+    note_passed_over_prompt(&encoder, console);
     let saved = corpus.vectors.as_deref();
-    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
     let vectors = count(corpus.index().len(), "vector");
     match saved {
         Some(path) => console.detail(format_args!("{vectors} read from {}", path.display())),
@@ -154,13 +177,28 @@ fn open_corpus(
     Ok((encoder, corpus))
 }
 
+/// Notes that the model has a prompt for documents under a name that sentence-transformers does not
+/// use.
+fn note_passed_over_prompt(encoder: &SentenceEncoder, console: Console) {
+    let unprompted = encoder
+        .prompt_text(&Prompt::Document)
+        .is_ok_and(str::is_empty);
+    if let (true, Some(name)) = (unprompted, encoder.checkpoint().prompts.passed_over()) {
+        console.note(format_args!(
+            "note: the corpus has no prompt, as in sentence-transformers; for the prompt `{name}` of the \
+             model give --corpus-prompt-name {name}"
+        ));
+    }
+}
+
 /// The vectors of the few texts of a command line.
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
+    prompt: &Prompt,
     console: Console,
 ) -> Result<Embeddings, Error> {
-    let vectors = encoder.encode(texts)?;
+    let vectors = encoder.encode_with_progress(texts, prompt, |_| ControlFlow::Continue(()))?;
     note_truncated(vectors.truncated(), texts.len(), encoder, console);
     Ok(vectors)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
 
 use super::{encode, open_corpus};
@@ -14,17 +15,19 @@ use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: RecommendArgs,
+    mut args: RecommendArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     if let Some(id) = &args.id {
         check_id(&args.corpus, id)?;
     }
+    // Products are compared with products: every text has the prompt of the corpus.
+    args.compare.corpus_prompt = args.compare.prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let printer = Printer {
         json: args.json,
-        similarity: args.compare.similarity.into(),
+        similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
     if let Some(id) = &args.id {
@@ -35,7 +38,12 @@ pub(super) fn run(
     }
     // clap requires a text where there is no id.
     let text = args.text.unwrap_or_default();
-    let query = encode(&encoder, std::slice::from_ref(&text), console)?;
+    let query = encode(
+        &encoder,
+        std::slice::from_ref(&text),
+        &Prompt::Document,
+        console,
+    )?;
     let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
     printer.hits(Subject::Text(&text), &hits, &corpus, out)

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use model::Prompt;
 use program::Console;
 use records::Row;
 use search::{Similarity, similarity_matrix};
@@ -31,7 +32,7 @@ pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> R
     let load_time = start.elapsed();
     let texts = SAMPLE_QUERIES.map(str::to_owned);
     let start = Instant::now();
-    let vectors = encode(&encoder, &texts, console)?;
+    let vectors = encode(&encoder, &texts, &Prompt::Default, console)?;
     let encode_time = start.elapsed();
     let cosines = similarity_matrix(view(&vectors)?, view(&vectors)?, Similarity::Cosine)?;
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
 use records::Row;
 
@@ -15,17 +16,18 @@ use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: SearchArgs,
+    mut args: SearchArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
+    args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let queries = encode(&encoder, &texts, console)?;
+    let queries = encode(&encoder, &texts, &Prompt::Query, console)?;
     let found = corpus.index().search(view(&queries)?, args.top_k)?;
     let printer = Printer {
         json: args.json,
-        similarity: args.compare.similarity.into(),
+        similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
     for (number, (query, hits)) in texts.iter().zip(&found).enumerate() {

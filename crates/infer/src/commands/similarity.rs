@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use model::Embeddings;
+use model::{Embeddings, Prompt};
 use program::Console;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
@@ -19,8 +19,7 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let similarity = args.compare.similarity.into();
-    let printer = Printer {
+    let printer = |similarity| Printer {
         json: args.json,
         similarity,
         width: console.stdout_width(),
@@ -28,11 +27,14 @@ pub(super) fn run(
     if let Some(input) = &args.input {
         let mut reader = open_pairs(input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
+        let similarity = args.compare.similarity(&encoder);
+        let printer = printer(similarity);
         let mut row = 0;
         // A pair gives two texts, one after the other.
         embed_file(
             &mut reader,
             TextsOf::Fields,
+            &Prompt::Default,
             &encoder,
             console,
             |pairs, vectors| {
@@ -57,7 +59,8 @@ pub(super) fn run(
         return Err(UsageError::ReadWithoutInput.into());
     }
     let encoder = load(model, args.compare.vectors(), console)?;
-    let vectors = encode(&encoder, &args.texts, console)?;
+    let similarity = args.compare.similarity(&encoder);
+    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
     let score = scores(&vectors, similarity)?;
     let pair = Pair {
         texts: two(&args.texts),
@@ -65,7 +68,7 @@ pub(super) fn run(
         row: None,
         id: None,
     };
-    printer.pair(&pair, out)
+    printer(similarity).pair(&pair, out)
 }
 
 /// The similarity of each vector at an even position and the vector after it.

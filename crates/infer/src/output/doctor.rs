@@ -1,5 +1,6 @@
 //! The report of `doctor`, as a table or as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -17,9 +18,15 @@ pub(crate) struct Report {
     pub(crate) model: String,
     pub(crate) folder: String,
     pub(crate) origin: String,
+    /// Files whose SHA-256 is known, and right.
+    pub(crate) verified_files: usize,
     pub(crate) max_length: usize,
     pub(crate) width: usize,
     pub(crate) precision: String,
+    pub(crate) similarity: &'static str,
+    /// The model's prompts that are not empty, by name.
+    pub(crate) prompts: BTreeMap<String, String>,
+    pub(crate) default_prompt: Option<String>,
     pub(crate) load_seconds: f64,
     pub(crate) encode_milliseconds: f64,
     /// Largest difference of a value from PyTorch's; `None` where PyTorch's vector is unknown.
@@ -43,6 +50,13 @@ impl Report {
             ("folder", self.folder.clone()),
             ("origin", self.origin.clone()),
             (
+                "files",
+                match self.verified_files {
+                    0 => "not verified: no SHA-256 of them is known".to_owned(),
+                    verified => format!("the SHA-256 of {verified} files is right"),
+                },
+            ),
+            (
                 "vectors",
                 format!(
                     "{} values, of at most {} tokens",
@@ -50,6 +64,8 @@ impl Report {
                 ),
             ),
             ("precision", self.precision.clone()),
+            ("similarity", self.similarity.to_owned()),
+            ("prompts", self.prompts()),
             ("load time", format!("{:.2} s", self.load_seconds)),
             (
                 "first vector",
@@ -61,5 +77,21 @@ impl Report {
             writeln!(out, "{name:<13} {value}")?;
         }
         Ok(())
+    }
+
+    fn prompts(&self) -> String {
+        let named = self.prompts.iter().map(|(name, text)| {
+            let default = if self.default_prompt.as_ref() == Some(name) {
+                " (default)"
+            } else {
+                ""
+            };
+            format!("{name} {text:?}{default}")
+        });
+        let named: Vec<String> = named.collect();
+        if named.is_empty() {
+            return "none".to_owned();
+        }
+        named.join(", ")
     }
 }

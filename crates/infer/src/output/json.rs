@@ -128,6 +128,8 @@ fn metric(similarity: Similarity) -> &'static str {
     match similarity {
         Similarity::Cosine => "cosine",
         Similarity::DotProduct => "dot",
+        Similarity::Euclidean => "euclidean",
+        Similarity::Manhattan => "manhattan",
     }
 }
 

@@ -16,6 +16,7 @@ mod export;
 mod help;
 mod interruption;
 mod json;
+mod pt;
 mod search;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
