@@ -121,6 +121,12 @@ fn variables_name_the_model_the_device_and_the_threads() {
     assert_eq!(doctor(&[]), (TINY.into(), "cpu".into(), 2));
     // The command line counts first.
     assert_eq!(doctor(&["--threads", "3"]).2, 3);
+    // An empty variable is none.
+    let mut command = infer(&["embed", "a"]);
+    command
+        .env("MPNET_BURN_THREADS", "")
+        .env("MPNET_BURN_DEVICE", "");
+    run(&mut command).ok();
     let mut command = bare_infer();
     let command = command.args(["embed", "a", "--model", TINY]);
     let message = run(command.env("MPNET_BURN_DEVICE", "abacus")).failed(2);
