@@ -145,6 +145,7 @@ pub fn records(bytes: &[u8]) {
         },
         id_column: (choice & 8 != 0).then(|| "id".to_owned()),
         skip_bad_rows: choice & 16 != 0,
+        ..ReaderOptions::default()
     };
     let content = Cursor::new(content.to_vec());
     if let Ok(reader) = RowReader::from_reader(&Source::Stdin, content, &options) {

@@ -36,7 +36,7 @@ impl CorpusFiles {
     ///
     /// When one of them cannot be read.
     pub fn open(args: &CorpusArgs) -> Result<Self, Error> {
-        if args.corpus == Path::new("-") {
+        if args.corpus.iter().any(|path| path == Path::new("-")) {
             return Err(UsageError::CorpusIsStdin.into());
         }
         let reader = open_texts(&args.corpus, &args.read)?;
@@ -45,7 +45,7 @@ impl CorpusFiles {
             None => None,
         };
         Ok(Self {
-            path: args.corpus.clone(),
+            path: args.corpus.first().cloned().unwrap_or_default(),
             reader,
             vectors,
         })
@@ -110,8 +110,8 @@ impl Corpus {
         self.rows.get(position)
     }
 
-    /// The position of the row with that id. Where rows have no ids, an id is the number of a row,
-    /// from 1.
+    /// The position of the row with that id. Where rows have no ids, an id is the number of a data row
+    /// of the files, from 1; skipped rows count too.
     ///
     /// # Errors
     ///
@@ -122,10 +122,12 @@ impl Corpus {
             .iter()
             .position(|row| row.id.as_deref() == Some(id));
         let by_number = || {
-            let number: usize = id.parse().ok()?;
-            let position = number.checked_sub(1)?;
-            let row = self.rows.get(position)?;
-            row.id.is_none().then_some(position)
+            let number: u64 = id.parse().ok()?;
+            let position = self
+                .rows
+                .binary_search_by_key(&number, |row| row.number)
+                .ok()?;
+            self.rows.get(position)?.id.is_none().then_some(position)
         };
         by_id.or_else(by_number).ok_or_else(|| Error::UnknownId {
             path: self.path.clone(),
@@ -136,8 +138,10 @@ impl Corpus {
     /// The id of the row at a position, or its number from 1.
     #[must_use]
     pub fn name(&self, position: usize) -> String {
-        let id = self.row(position).and_then(|row| row.id.clone());
-        id.unwrap_or_else(|| (position + 1).to_string())
+        let Some(row) = self.row(position) else {
+            return String::new();
+        };
+        row.id.clone().unwrap_or_else(|| row.number.to_string())
     }
 
     /// The text of the row at a position.

@@ -8,7 +8,7 @@ use model::threads::ThreadsError;
 use program::ProgramError;
 use program::exit::{FAILURE, INTERRUPTED, USAGE};
 use program::manual::ManualError;
-use records::{ColumnErrorKind, ReadError, RowErrorKind, Source};
+use records::{ColumnErrorKind, ReadError, Source};
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
@@ -252,10 +252,6 @@ fn is_missing_column(error: &ReadError) -> bool {
         error,
         ReadError::Columns {
             source: ColumnErrorKind::Unknown { .. },
-            ..
-        } | ReadError::Row {
-            source: RowErrorKind::MissingField { .. },
-            line: 1,
             ..
         }
     )

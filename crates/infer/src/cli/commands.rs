@@ -13,9 +13,10 @@ pub struct EmbedArgs {
     /// Embed these texts.
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// Embed the texts of this file; - is standard input.
+    /// Embed the texts of this file; - is standard input. Repeat it, or quote a pattern such as
+    /// 'products-*.csv', for several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// Write the vectors to this file [default: standard output, as JSON Lines].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -39,9 +40,10 @@ pub struct SimilarityArgs {
     /// Print JSON, one pair per line.
     #[arg(long)]
     pub json: bool,
-    /// Compare the two columns of this file; - is standard input.
+    /// Compare the two columns of this file; - is standard input. Repeat it, or quote a pattern, for
+    /// several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,

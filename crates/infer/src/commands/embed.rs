@@ -23,19 +23,19 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args)?;
-    match (&args.input, args.texts.is_empty()) {
-        (Some(_), false) => Err(UsageError::TextsAndInput.into()),
-        (None, true) => Err(UsageError::NoText.into()),
-        (None, false) if args.read != ReadArgs::default() => {
-            Err(UsageError::ReadWithoutInput.into())
-        }
-        (None, false) => {
+    match (args.input.as_slice(), args.texts.is_empty()) {
+        ([_, ..], false) => Err(UsageError::TextsAndInput.into()),
+        ([], true) => Err(UsageError::NoText.into()),
+        ([], false) if args.read != ReadArgs::default() => Err(UsageError::ReadWithoutInput.into()),
+        ([], false) => {
             let encoder = load(model, args.vectors, console)?;
             embed_texts(&encoder, &args.texts, &target, console, out)
         }
-        (Some(input), true) => {
+        (input, true) => {
             let mut reader = open_texts(input, &args.read)?;
-            target.check_input(input)?;
+            for path in input {
+                target.check_input(path)?;
+            }
             let encoder = load(model, args.vectors, console)?;
             let start = Instant::now();
             let mut writer = target.writer(encoder.width(), args.read.id_column.is_some(), out)?;

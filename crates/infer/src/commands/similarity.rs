@@ -20,8 +20,8 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let similarity = args.compare.similarity.into();
-    if let Some(input) = &args.input {
-        let mut reader = open_pairs(input, &args.read)?;
+    if !args.input.is_empty() {
+        let mut reader = open_pairs(&args.input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
         // A pair gives two texts, one after the other.
         embed_file(
