@@ -157,13 +157,16 @@ fn content(head: &[u8]) -> Content {
         [b'[', rest @ ..] if matches!(rest.trim_ascii_start().first(), Some(b'{' | b']')) => {
             Content::Json
         }
-        [b'{', rest @ ..] if matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}')) => {
+        [b'{', rest @ ..] => {
             // Within a longer object, a line with a whole one is indented.
             let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
-            if lines.filter(|line| line.starts_with(b"{")).any(is_object) {
+            let mut objects = lines.filter(|line| line.starts_with(b"{"));
+            if objects.any(is_object) {
                 Content::JsonLines
-            } else {
+            } else if rest.trim_ascii_start().first() == Some(&b'"') {
                 Content::Json
+            } else {
+                Content::Text
             }
         }
         _ if head.starts_with(PARQUET_MAGIC) && head.iter().any(|byte| *byte < b'\t') => {

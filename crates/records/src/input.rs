@@ -314,6 +314,11 @@ impl Input {
         }
     }
 
+    /// How many bytes may be put back after broken rows: a file of them must not be read for ever.
+    pub(crate) fn read_again_limit(&self) -> u64 {
+        as_u64(self.row_limit).saturating_add(self.offset.saturating_mul(8))
+    }
+
     pub(crate) fn too_long(&self) -> RowErrorKind {
         RowErrorKind::TooLong {
             limit: self.row_limit,

@@ -11,10 +11,6 @@ use crate::reader::{RowSource, Values};
 pub(crate) use self::record::Dialect;
 use self::record::{Quotes, RecordParser};
 
-/// How many bytes of bad rows are read twice, in rows of the longest size: then quoted fields must end
-/// on their line, so that a file of open quotes does not take for ever.
-const ROWS_READ_AGAIN: usize = 16;
-
 pub(crate) struct DelimitedRows {
     input: Input,
     dialect: Dialect,
@@ -32,7 +28,7 @@ pub(crate) struct DelimitedRows {
     /// Offset of the end of the last record whose quotes were wrong. Up to it quotes must be sound.
     doubtful_until: u64,
     /// Bytes put back after such records.
-    read_again: usize,
+    read_again: u64,
 }
 
 /// The end of reading a record.
@@ -144,8 +140,9 @@ impl DelimitedRows {
                 self.keep(before + taken);
                 break true;
             }
-            let budget = ROWS_READ_AGAIN.saturating_mul(self.input.row_limit);
-            if self.raw.ends_with(b"\n") && self.read_again > budget {
+            // From now on quoted fields must end on their line.
+            let is_line = self.raw.ends_with(b"\n");
+            if is_line && self.read_again > self.input.read_again_limit() {
                 break false;
             }
         };
@@ -160,7 +157,7 @@ impl DelimitedRows {
         // The quote may be a stray one: the lines after its own are read for themselves.
         self.doubtful_until = self.doubtful_until.max(self.input.offset());
         if lines_follow {
-            self.read_again += self.raw.len();
+            self.read_again += as_u64(self.raw.len());
             self.input.put_back(&self.raw[first_line..]);
         }
         Ok(Outcome::Bad(RowErrorKind::UnclosedQuote))
@@ -242,5 +239,44 @@ impl RowSource for DelimitedRows {
 
     fn total_bytes(&self) -> Option<u64> {
         self.input.total_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Choice;
+    use crate::options::ReaderOptions;
+    use crate::source::Source;
+
+    /// A line that could begin a row again and again must not be read for ever.
+    #[test]
+    fn a_file_of_open_quotes_ends() {
+        let mut content = "a,b\n".to_owned();
+        content.push_str(&"\"a,\"b\",\"\n".repeat(1000));
+        content.push_str("1,x\n");
+        let input = Input::new(
+            Source::Stdin,
+            std::io::Cursor::new(content.into_bytes()),
+            None,
+            None,
+        );
+        let mut input = input.unwrap();
+        input.row_limit = 20_000;
+        let dialect = Dialect {
+            delimiter: b',',
+            quotes: true,
+        };
+        let selection = Selection::new(&ReaderOptions::default(), Choice::EveryText);
+        let mut rows = DelimitedRows::open(input, dialect, &selection).unwrap();
+        let mut bad = 0;
+        let good = loop {
+            match rows.next() {
+                Ok(row) => break row.unwrap(),
+                Err(error) => bad += u64::from(error.is_row()),
+            }
+        };
+        assert_eq!((bad, good.line), (1000, 1002));
+        assert!(rows.read_again < 200_000, "{} bytes", rows.read_again);
     }
 }

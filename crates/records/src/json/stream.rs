@@ -4,22 +4,23 @@ use super::RawRow;
 use crate::error::{ReadError, RowErrorKind};
 use crate::input::{Input, Line, as_u64};
 
-/// Bytes of broken values that are read again, in values of the longest size.
-const VALUES_READ_AGAIN: usize = 16;
-
 /// The place between two values.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     in_array: bool,
     /// After a broken value: the column at which objects begin, to find the next one.
     lost: Option<u64>,
-    read_again: usize,
+    /// Bytes put back after broken values.
+    read_again: u64,
 }
 
 /// The end of a value.
 enum End {
-    /// After its last byte, or before the byte that cannot belong to it.
+    /// After its last byte.
     Whole,
+    /// Before the next value: this one has lost its end.
+    Unfinished(RowErrorKind),
+    /// Somewhere in it.
     Broken(RowErrorKind),
 }
 
@@ -57,6 +58,7 @@ impl Stream {
         };
         let json = match end {
             End::Whole => Ok(json),
+            End::Unfinished(problem) => Err(problem),
             End::Broken(problem) => {
                 self.recover(input, &json, column);
                 Err(problem)
@@ -68,11 +70,10 @@ impl Stream {
     /// Goes on after a broken value at the next line that begins like this one.
     fn recover(&mut self, input: &mut Input, broken: &[u8], column: u64) {
         self.lost = Some(column);
-        let budget = VALUES_READ_AGAIN.saturating_mul(input.row_limit);
         if let Some(end) = memchr::memchr(b'\n', broken)
-            && self.read_again <= budget
+            && self.read_again <= input.read_again_limit()
         {
-            self.read_again += broken.len();
+            self.read_again += as_u64(broken.len());
             input.put_back(&broken[end + 1..]);
         }
     }
@@ -139,7 +140,7 @@ fn take_container(input: &mut Input, json: &mut Vec<u8>) -> Result<End, ReadErro
                 // The value before has lost its end, and this is the next one.
                 b'{' if open.last() == Some(&b'{') && before != b':' => {
                     length = index;
-                    Some(End::Broken(RowErrorKind::JsonStructure(
+                    Some(End::Unfinished(RowErrorKind::JsonStructure(
                         "an object has no `}`",
                     )))
                 }

@@ -144,7 +144,9 @@ pub(super) fn columns_of(
             key = match key.rsplit_once('.') {
                 Some((shorter, _)) => shorter,
                 None => {
-                    return Err(find(&present, name).map_or_else(|e| e, |_| unknown(name, &present)));
+                    return Err(
+                        find(&present, name).map_or_else(|e| e, |_| unknown(name, &present))
+                    );
                 }
             };
         }
