@@ -395,7 +395,7 @@ impl RowReader {
         Ok(true)
     }
 
-    /// An error if JSON has rows, but no row has one of the columns.
+    /// An error if JSON has good rows, but no row has one of the columns.
     fn check_seen(&self) -> Result<(), ReadError> {
         let Some((_, present)) = self.rows.unseen() else {
             return Ok(());
@@ -403,7 +403,7 @@ impl RowReader {
         let unseen = self.counts.seen.iter().position(|seen| !seen);
         let name = unseen.and_then(|place| self.rows.selected().names.get(place));
         match (name, self.sources.last()) {
-            (Some(column), Some(file)) if self.counts.rows > 0 => Err(ReadError::Columns {
+            (Some(column), Some(file)) if self.counts.good > 0 => Err(ReadError::Columns {
                 file: file.clone(),
                 source: ColumnErrorKind::Unknown {
                     column: column.clone(),
