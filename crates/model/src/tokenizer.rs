@@ -14,7 +14,7 @@ use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
-use crate::file::read_optional_json;
+use crate::file::{is_git_lfs_pointer, read_optional_json};
 use crate::guard::guarded;
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig};
 use vocabulary::VOCABULARY_FILE;
@@ -130,6 +130,11 @@ impl SentenceTokenizer {
             path: path.to_owned(),
             source,
         };
+        if is_git_lfs_pointer(bytes) {
+            return Err(ModelError::GitLfsPointer {
+                path: path.to_owned(),
+            });
+        }
         let (mut tokenizer, direction) = parse(bytes).map_err(unreadable)?;
         settings
             .change_normalizer(&mut tokenizer)

@@ -15,7 +15,7 @@ pub struct VectorArgs {
     pub no_normalize: bool,
     /// Keep the first N dimensions of each vector, and normalize again [default: those that the model
     /// keeps].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     pub dimensions: Option<usize>,
     /// The prompt.
     #[command(flatten)]
@@ -29,12 +29,12 @@ pub struct VectorArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Vectors")]
 pub struct CompareArgs {
-    /// Compare vectors by their cosine, their dot product, or a distance [default: as the model was
-    /// trained].
+    /// Compare vectors by their cosine, their dot product, or a distance [default: as the model's files
+    /// say].
     #[arg(long, value_enum, value_name = "SIMILARITY")]
     pub similarity: Option<Comparison>,
     /// Keep the first N dimensions of each vector [default: those that the model keeps].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::at_least_one)]
     pub dimensions: Option<usize>,
     /// The prompt.
     #[command(flatten)]

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `modules.json` | the stack: Transformer, Pooling, optionally Normalize, and the folder of each |
 //! | `config.json` | [`MpNetConfig`] |
-//! | `model.safetensors` or `pytorch_model.bin` | the weights, also quantized |
+//! | `model.safetensors` or `pytorch_model.bin`, also in shards with an `….index.json` | the weights, also quantized |
 //! | `tokenizer.json`, else `vocab.txt` | the tokenizer |
 //! | `tokenizer_config.json` | its settings |
 //! | `sentence_bert_config.json`, else `tokenizer_config.json` | the maximum length |
@@ -13,13 +13,17 @@
 
 mod collect;
 mod export;
+mod ignored;
 pub(crate) mod limits;
 mod load;
 pub(crate) mod modules;
 mod names;
+pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
 mod settings;
+pub(crate) mod stored_values;
 mod weights;
+mod weights_files;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -237,14 +241,8 @@ impl Checkpoint {
         write::write(self, || export::contents(&file, precision), folder)
     }
 
-    /// `model.safetensors`, or else `pytorch_model.bin`.
+    /// The weights file, or the index of its shards.
     fn weights_file(&self) -> Result<PathBuf> {
-        [weights::SAFETENSORS_FILE, weights::PYTORCH_FILE]
-            .map(|name| self.transformer_folder.join(name))
-            .into_iter()
-            .find(|path| path.is_file())
-            .ok_or_else(|| ModelError::NoWeights {
-                folder: self.transformer_folder.clone(),
-            })
+        weights_files::find(&self.transformer_folder)
     }
 }

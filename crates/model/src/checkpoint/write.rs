@@ -14,7 +14,7 @@ use super::Checkpoint;
 use super::limits::SENTENCE_FILE;
 use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
-use super::weights::SAFETENSORS_FILE;
+use super::weights_files::SAFETENSORS_FILE;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, write_json};

@@ -213,6 +213,15 @@ impl SentenceEncoder {
         })
     }
 
+    /// Names of the tensors of heads in the weights file, which no vector depends on.
+    ///
+    /// # Errors
+    ///
+    /// When the weights file has become unreadable.
+    pub fn ignored_tensors(&self) -> Result<Vec<String>> {
+        self.checkpoint.ignored_tensors()
+    }
+
     /// Width of the vectors.
     #[must_use]
     pub fn width(&self) -> usize {

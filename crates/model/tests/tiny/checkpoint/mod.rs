@@ -1,6 +1,7 @@
 //! The model folder: written and read again, in old and new forms; and damaged.
 
 mod damage;
+mod weights;
 
 use std::io::ErrorKind;
 use std::path::Path;
