@@ -45,6 +45,12 @@ impl Index {
         })
     }
 
+    /// The measure that orders the hits.
+    #[must_use]
+    pub fn similarity(&self) -> Similarity {
+        self.similarity
+    }
+
     /// Number of vectors.
     #[must_use]
     pub fn len(&self) -> usize {

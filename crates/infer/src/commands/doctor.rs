@@ -1,9 +1,10 @@
 //! `doctor`: the device, the model and a self-check.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, ModelError, Precision, hub};
+use model::{Device, ModelError, Precision, Prompts, hub};
 use program::{Console, version};
 
 use super::load;
@@ -33,7 +34,6 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
     let known = is_known(&model) && encoder.precision() == Precision::Float32;
     let difference = known.then(|| largest_difference(vectors.values()));
 
-    let prompts = &encoder.checkpoint().prompts;
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         commit: version::COMMIT,
@@ -50,13 +50,12 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         width: encoder.width(),
         precision: encoder.precision().to_string(),
         similarity: encoder.similarity().name(),
-        prompts: prompts
-            .names()
-            .filter_map(|name| Some((name, prompts.get(name)?)))
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(name, text)| (name.to_owned(), text.to_owned()))
-            .collect(),
-        default_prompt: prompts.default_name().map(str::to_owned),
+        prompts: prompts(&encoder.checkpoint().prompts),
+        default_prompt: encoder
+            .checkpoint()
+            .prompts
+            .default_name()
+            .map(str::to_owned),
         load_seconds,
         encode_milliseconds,
         difference,
@@ -68,6 +67,15 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         report.print(&verdict(difference), out)?;
     }
     self_check(difference)
+}
+
+/// The prompts that are not empty.
+fn prompts(prompts: &Prompts) -> BTreeMap<String, String> {
+    let named = prompts.names().filter_map(|name| {
+        let text = prompts.get(name).filter(|text| !text.is_empty())?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    named.collect()
 }
 
 /// Fails where the difference is beyond the tolerance, or NaN.

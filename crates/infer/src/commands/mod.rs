@@ -94,13 +94,13 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
-    let name = &args.hub.model;
     if let Some(prompt) = vectors.prompts.chosen() {
         builder = builder.prompt(prompt.clone()).query_prompt(prompt);
     }
     if let Some(prompt) = vectors.corpus_prompt {
         builder = builder.document_prompt(prompt);
     }
+    let name = &args.hub.model;
     let encoder = builder.load(name)?;
     for note in encoder.checkpoint().notes() {
         console.note(format_args!("note: {note}"));
@@ -161,13 +161,13 @@ fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
 fn open_corpus(
     model: &ModelArgs,
     corpus: &CorpusArgs,
-    compare: &CompareArgs,
+    compare: CompareArgs,
     console: Console,
 ) -> Result<(SentenceEncoder, Corpus), Error> {
     let files = CorpusFiles::open(corpus)?;
     let encoder = load(model, compare.vectors(), console)?;
-    let saved = corpus.vectors.as_deref();
     note_passed_over_prompt(&encoder, console);
+    let saved = corpus.vectors.as_deref();
     let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
     let vectors = count(corpus.index().len(), "vector");
     match saved {

@@ -24,10 +24,10 @@ pub(super) fn run(
     }
     // Products are compared with products: every text has the prompt of the corpus.
     args.compare.corpus_prompt = args.compare.prompts.chosen();
-    let (encoder, corpus) = open_corpus(model, &args.corpus, &args.compare, console)?;
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let printer = Printer {
         json: args.json,
-        similarity: args.compare.similarity(&encoder),
+        similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
     if let Some(id) = &args.id {

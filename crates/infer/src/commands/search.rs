@@ -22,12 +22,12 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
     args.compare.corpus_prompt = args.corpus_prompts.chosen();
-    let (encoder, corpus) = open_corpus(model, &args.corpus, &args.compare, console)?;
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let queries = encode(&encoder, &texts, &Prompt::Query, console)?;
     let found = corpus.index().search(view(&queries)?, args.top_k)?;
     let printer = Printer {
         json: args.json,
-        similarity: args.compare.similarity(&encoder),
+        similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
     for (number, (query, hits)) in texts.iter().zip(&found).enumerate() {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use model::{Embeddings, Prompt, SentenceEncoder};
+use model::{Embeddings, Prompt};
 use program::Console;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
@@ -19,15 +19,16 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let printer = |encoder: &SentenceEncoder| Printer {
+    let printer = |similarity| Printer {
         json: args.json,
-        similarity: args.compare.similarity(encoder),
+        similarity,
         width: console.stdout_width(),
     };
     if let Some(input) = &args.input {
         let mut reader = open_pairs(input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
-        let printer = printer(&encoder);
+        let similarity = args.compare.similarity(&encoder);
+        let printer = printer(similarity);
         let mut row = 0;
         // A pair gives two texts, one after the other.
         embed_file(
@@ -37,7 +38,7 @@ pub(super) fn run(
             &encoder,
             console,
             |pairs, vectors| {
-                let scores = scores(vectors, printer.similarity)?;
+                let scores = scores(vectors, similarity)?;
                 for (pair, score) in pairs.iter().zip(scores) {
                     row += 1;
                     let pair = Pair {
@@ -58,16 +59,16 @@ pub(super) fn run(
         return Err(UsageError::ReadWithoutInput.into());
     }
     let encoder = load(model, args.compare.vectors(), console)?;
-    let printer = printer(&encoder);
+    let similarity = args.compare.similarity(&encoder);
     let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
-    let score = scores(&vectors, printer.similarity)?;
+    let score = scores(&vectors, similarity)?;
     let pair = Pair {
         texts: two(&args.texts),
         score: score.first().copied().unwrap_or_default(),
         row: None,
         id: None,
     };
-    printer.pair(&pair, out)
+    printer(similarity).pair(&pair, out)
 }
 
 /// The similarity of each vector at an even position and the vector after it.

@@ -24,7 +24,7 @@ pub(crate) struct Report {
     pub(crate) width: usize,
     pub(crate) precision: String,
     pub(crate) similarity: &'static str,
-    /// The prompts of the model that are not empty, by name.
+    /// The model's prompts that are not empty, by name.
     pub(crate) prompts: BTreeMap<String, String>,
     pub(crate) default_prompt: Option<String>,
     pub(crate) load_seconds: f64,
@@ -81,17 +81,17 @@ impl Report {
 
     fn prompts(&self) -> String {
         let named = self.prompts.iter().map(|(name, text)| {
-            let is_default = self.default_prompt.as_ref() == Some(name);
-            format!(
-                "{name} {text:?}{}",
-                if is_default { " (default)" } else { "" }
-            )
+            let default = if self.default_prompt.as_ref() == Some(name) {
+                " (default)"
+            } else {
+                ""
+            };
+            format!("{name} {text:?}{default}")
         });
         let named: Vec<String> = named.collect();
         if named.is_empty() {
-            "none".to_owned()
-        } else {
-            named.join(", ")
+            return "none".to_owned();
         }
+        named.join(", ")
     }
 }
