@@ -61,6 +61,24 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The folder has neither `tokenizer.json` nor `vocab.txt`.
+    #[error(
+        "{}: holds neither tokenizer.json nor vocab.txt; copy tokenizer.json from the model's base model, \
+         or write it with Python: AutoTokenizer.from_pretrained(\"BASE\").save_pretrained(\"FOLDER\")",
+        folder.display()
+    )]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The model has no prompt with this name.
+    #[error("the model has no prompt `{name}`; its prompts are: {}", known.join(", "))]
+    UnknownPrompt {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
     /// The device does not compute in this precision.
     #[error(
         "{device} computes in {}: --precision {precision} is for {}",
@@ -275,6 +293,20 @@ impl From<HubError> for ModelError {
 }
 
 impl ModelError {
+    /// Whether another setting of the caller would mend it, not another model or machine.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Precision { .. }
+            | Self::MaxLength { .. }
+            | Self::Dimensions { .. }
+            | Self::UnknownPrompt { .. }
+            | Self::FolderInUse { .. } => true,
+            Self::Device(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),

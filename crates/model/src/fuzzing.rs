@@ -14,7 +14,7 @@ use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::Result;
 use crate::file::parse_json;
 use crate::pooling::PoolingMode;
-use crate::tokenizer::SentenceTokenizer;
+use crate::tokenizer::{SentenceTokenizer, TOKENIZER_CONFIG_FILE};
 
 /// The model folder in errors.
 const FOLDER: &str = "model";
@@ -88,7 +88,8 @@ pub fn modules(bytes: &[u8]) -> Result<Vec<std::path::PathBuf>> {
 /// When it is not JSON, or names no supported mode.
 pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
     let path = Path::new(modules::POOLING_FILE);
-    modules::pooling_modes(path, &parse_json(path, bytes)?, hidden_size)
+    let pooling = modules::pooling(path, &parse_json(path, bytes)?, hidden_size)?;
+    Ok(pooling.modes)
 }
 
 /// Reads `sentence_bert_config.json`; returns the maximum length.
@@ -108,7 +109,7 @@ pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
 ///
 /// When it is not JSON, or states an impossible length.
 pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
-    let read = || parse_json(Path::new(limits::TOKENIZER_CONFIG_FILE), bytes).map(Some);
+    let read = || parse_json(Path::new(TOKENIZER_CONFIG_FILE), bytes).map(Some);
     let limits = limits::limits(Path::new(FOLDER), None, read, config)?;
     Ok(limits.max_seq_length)
 }

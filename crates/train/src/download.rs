@@ -1,9 +1,6 @@
 //! Hub options of `train`, with a progress bar for downloads.
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-
-use model::hub::{DownloadProgress, HubOptions};
+use model::hub::HubOptions;
 use program::{Console, DownloadBar};
 
 use crate::fit::Stop;
@@ -15,17 +12,11 @@ pub(crate) fn hub_options(
     console: Console,
     stop: Stop,
 ) -> HubOptions {
-    let mut options = HubOptions::default();
-    options.revision = revision;
-    options.offline = offline;
     let bar = DownloadBar::new(console);
-    options.progress = Some(Arc::new(move |progress: &DownloadProgress| {
-        bar.update(&progress.label, progress.received, progress.total);
-        if stop.is_asked() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }));
-    options
+    HubOptions::of_program(
+        revision,
+        offline,
+        move |progress| bar.update(&progress.label, progress.received, progress.total),
+        move || stop.is_asked(),
+    )
 }

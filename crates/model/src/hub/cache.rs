@@ -4,6 +4,7 @@
 //! models--OWNER--MODEL/refs/REVISION             the commit that a branch or tag names
 //! models--OWNER--MODEL/blobs/ETAG                the content of a file
 //! models--OWNER--MODEL/snapshots/COMMIT/FILE     a link to the content
+//! models--OWNER--MODEL/.no_exist/COMMIT/FILE     empty: the commit has no such file
 //! .locks/models--OWNER--MODEL/ETAG.lock          held while a blob is written
 //! ```
 
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+
+use super::names::{is_component, is_hexadecimal};
 
 /// The branch of a repository unless another revision is named.
 const MAIN: &str = "main";
@@ -45,6 +48,12 @@ pub(super) struct ModelCache {
     revision: String,
 }
 
+/// A revision of a model on this machine.
+pub(super) struct Snapshot {
+    pub commit: String,
+    pub folder: PathBuf,
+}
+
 impl ModelCache {
     pub(super) fn new(cache: &Path, owner: &str, model: &str, revision: Option<&str>) -> Self {
         let revision = revision.unwrap_or(MAIN).to_owned();
@@ -67,8 +76,8 @@ impl ModelCache {
     }
 
     /// The snapshot of the revision; `None` if the cache has none.
-    pub(super) fn snapshot(&self) -> io::Result<Option<PathBuf>> {
-        let commit = if is_commit(&self.revision) {
+    pub(super) fn snapshot(&self) -> io::Result<Option<Snapshot>> {
+        let commit = if is_hexadecimal(&self.revision, 40) {
             self.revision.clone()
         } else {
             match std::fs::read_to_string(self.folder.join("refs").join(&self.revision)) {
@@ -77,13 +86,35 @@ impl ModelCache {
                 Err(error) => return Err(error),
             }
         };
+        // A killed program may have left an empty file.
+        if !is_component(&commit) {
+            return Ok(None);
+        }
         let folder = self.snapshot_of(&commit);
-        Ok(folder.is_dir().then_some(folder))
+        Ok(folder.is_dir().then_some(Snapshot { commit, folder }))
     }
 
     /// Where the snapshot of a commit belongs.
     pub(super) fn snapshot_of(&self, commit: &str) -> PathBuf {
         self.repository.pointer_path(commit)
+    }
+
+    /// Whether an earlier run, or Python, learnt that a commit has no such file.
+    pub(super) fn is_absent(&self, commit: &str, file: &str) -> bool {
+        self.mark_of_absence(commit, file).exists()
+    }
+
+    /// Remembers that a commit has no such file.
+    pub(super) fn mark_absent(&self, commit: &str, file: &str) -> io::Result<()> {
+        let mark = self.mark_of_absence(commit, file);
+        if let Some(folder) = mark.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        File::create(mark).map(drop)
+    }
+
+    fn mark_of_absence(&self, commit: &str, file: &str) -> PathBuf {
+        self.folder.join(".no_exist").join(commit).join(file)
     }
 
     /// Where the content of a file belongs.
@@ -119,6 +150,8 @@ impl ModelCache {
             if std::fs::read_link(&pointer).is_ok_and(|found| found == target) {
                 return Ok(());
             }
+            // A killed process of the same number may have left it.
+            let _ = std::fs::remove_file(&unfinished);
             std::os::unix::fs::symlink(target, &unfinished)?;
         }
         // A link needs a privilege on Windows, which few users have.
@@ -150,9 +183,4 @@ impl ModelCache {
             }
         }
     }
-}
-
-/// Whether a revision is a commit and not a branch or tag.
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit())
 }

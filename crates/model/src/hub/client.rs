@@ -4,27 +4,26 @@
 //! must reach only the hub.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
-use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
+use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 
-use super::cache;
-
-/// The hub, unless `HF_ENDPOINT` names another.
-const HUB: &str = "https://huggingface.co";
+use super::address::{HubAddress, origin, without_query};
+use super::client_error::ClientError;
+use super::listing::{ListedFile, Listing, TreeEntry};
+use super::names::is_component;
+use crate::boxed_error::BoxedError;
 
 /// How long a network that does not answer is waited for before the next place is asked.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connected server may be silent.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How often a request is sent when the failure may pass, and the pause before the second time; it doubles.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(300);
+/// How often a request is sent when the failure may pass.
+pub(super) const ATTEMPTS: u32 = 4;
 
 /// The hub's redirects to its own storage are one or two.
 const MOST_REDIRECTS: usize = 8;
@@ -32,135 +31,14 @@ const MOST_REDIRECTS: usize = 8;
 /// A listing of more bytes than this belongs to no model.
 const MOST_BYTES_OF_LISTING: u64 = 32 << 20;
 
-/// Where the hub is and how it is asked.
-#[derive(Clone, Debug)]
-pub(super) struct HubAddress {
-    /// Without a slash at the end.
-    pub endpoint: String,
-    pub token: Option<String>,
-    pub read_timeout: Duration,
-}
-
-impl HubAddress {
-    /// By `HF_ENDPOINT`, `HF_TOKEN` and the token file of Python's `hf auth login`.
-    pub(super) fn from_environment() -> Self {
-        let endpoint = std::env::var("HF_ENDPOINT")
-            .ok()
-            .filter(|endpoint| !endpoint.is_empty())
-            .unwrap_or_else(|| HUB.to_owned());
-        Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token: token(),
-            read_timeout: READ_TIMEOUT,
-        }
-    }
-}
-
-fn token() -> Option<String> {
-    let disabled = std::env::var("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_ok_and(|value| {
-        ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str())
-    });
-    if disabled {
-        return None;
-    }
-    let not_empty = |token: String| {
-        let token = token.trim();
-        (!token.is_empty()).then(|| token.to_owned())
-    };
-    std::env::var("HF_TOKEN")
-        .ok()
-        .and_then(not_empty)
-        .or_else(|| {
-            let path = std::env::var_os("HF_TOKEN_PATH")
-                .map_or_else(|| cache::home_of_this_user().join("token"), Into::into);
-            std::fs::read_to_string(path).ok().and_then(not_empty)
-        })
-}
-
-/// A failed exchange with the hub.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    /// No usable answer came.
-    #[error("{url}: {source}")]
-    Request { url: String, source: ureq::Error },
-    /// The server was silent for too long.
-    #[error("{url}: no answer for {timeout:?}")]
-    Silent { url: String, timeout: Duration },
-    /// The hub answers for a missing model as for one that it hides.
-    #[error(
-        "Repository not found: {name} (or it is private: set HF_TOKEN to a token that may read it)"
-    )]
-    NoRepository { name: String },
-    #[error("Revision not found: {revision} in {name}")]
-    NoRevision { name: String, revision: String },
-    #[error("Authentication required: set HF_TOKEN to a valid token ({url})")]
-    Unauthorized { url: String },
-    #[error(
-        "Forbidden{}: accept the model's terms on its page, or use another token ({url})",
-        said(message)
-    )]
-    Forbidden {
-        url: String,
-        message: Option<String>,
-    },
-    #[error("HTTP status {status}{} ({url})", said(message))]
-    Status {
-        url: String,
-        status: StatusCode,
-        message: Option<String>,
-    },
-    #[error("{url}: redirected {reason}")]
-    Redirect { url: String, reason: String },
-    /// The server answered, and not as the hub does.
-    #[error("{url}: the answer {reason}")]
-    Answer { url: String, reason: String },
-    /// A name that would be a path outside of the cache.
-    #[error("the server names {what} `{}`, which cannot be part of a path", name.escape_debug())]
-    HostileName { what: &'static str, name: String },
-}
-
-fn said(message: &Option<String>) -> String {
-    message
-        .as_ref()
-        .map(|message| format!(": {message}"))
-        .unwrap_or_default()
-}
-
-/// A revision of a model as the hub lists it.
-#[derive(Debug)]
-pub(super) struct Listing {
-    /// Can be part of a path.
-    pub commit: String,
-    /// All that the repository holds, by names that are not checked.
-    pub files: Vec<ListedFile>,
-}
-
-/// A file of a repository.
-#[derive(Debug, Deserialize)]
-pub(super) struct ListedFile {
-    /// From the repository's top, `/` between the folders.
-    #[serde(rename = "rfilename")]
-    pub name: String,
-    /// Bytes, where the server says so.
-    #[serde(default)]
-    pub size: Option<u64>,
-}
-
-impl ListedFile {
-    /// Refuses a name that leads out of the snapshot's folder.
-    pub(super) fn check(&self) -> Result<(), ClientError> {
-        checked("a file", &self.name, |name| {
-            name.split('/').all(is_component)
-        })
-    }
-}
-
 /// A file whose content is on its way.
 pub(super) struct Download {
     /// Names the content in the cache.
     pub etag: String,
-    /// Bytes, where the server says so.
+    /// Bytes of the whole file, where the server says so.
     pub size: Option<u64>,
+    /// The position of the first byte that comes.
+    pub from: u64,
     pub body: Box<dyn Read + Send>,
 }
 
@@ -168,12 +46,16 @@ pub(super) struct Download {
 pub(super) struct Client {
     agent: Agent,
     address: HubAddress,
+    /// The caller broke off: no request is repeated.
+    stopped: Arc<AtomicBool>,
 }
 
 impl Client {
-    pub(super) fn new(address: HubAddress) -> Self {
+    pub(super) fn new(address: HubAddress, stopped: Arc<AtomicBool>) -> Self {
         let agent = Agent::config_builder()
             .user_agent(concat!("mpnet-burn/", env!("CARGO_PKG_VERSION")))
+            // Sizes and positions are those of the file.
+            .accept_encoding("identity")
             .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_per_read(Some(address.read_timeout))
@@ -188,7 +70,11 @@ impl Client {
             )
             .build()
             .new_agent();
-        Self { agent, address }
+        Self {
+            agent,
+            address,
+            stopped,
+        }
     }
 
     /// The commit and the files of a revision.
@@ -198,37 +84,40 @@ impl Client {
             sha: String,
             siblings: Vec<ListedFile>,
         }
+        let endpoint = &self.address.endpoint;
         let url = format!(
-            "{}/api/models/{name}/revision/{}?blobs=true",
-            self.address.endpoint,
+            "{endpoint}/api/models/{name}/revision/{}?blobs=true",
             percent_encoded(revision)
         );
-        let (response, _) = self.get(&url, name, revision)?;
-        let body = response
-            .into_body()
-            .into_with_config()
-            .limit(MOST_BYTES_OF_LISTING)
-            .reader();
-        let found: Revision =
-            serde_json::from_reader(io::BufReader::new(body)).map_err(|error| {
-                ClientError::Answer {
-                    url,
-                    reason: format!("is no list of files: {error}"),
-                }
-            })?;
-        checked("the commit", &found.sha, is_component)?;
-        Ok(Listing {
+        let found: Revision = self.json(&url, name, revision)?;
+        if !is_component(&found.sha) {
+            return Err(ClientError::HostileName {
+                what: "the commit",
+                name: found.sha,
+            });
+        }
+        let mut listing = Listing {
             commit: found.sha,
             files: found.siblings,
-        })
+        };
+        if listing.files.iter().any(|file| file.size.is_none()) {
+            // Some mirrors of the hub give sizes only here. Without them the headers of each file must do.
+            let commit = percent_encoded(&listing.commit);
+            let url = format!("{endpoint}/api/models/{name}/tree/{commit}?recursive=true");
+            if let Ok(tree) = self.json::<Vec<TreeEntry>>(&url, name, revision) {
+                listing.complete(tree);
+            }
+        }
+        Ok(listing)
     }
 
-    /// Begins to download a file.
+    /// A file of a commit, from a position on if the server can do that.
     pub(super) fn open(
         &self,
         name: &str,
         commit: &str,
         file: &str,
+        from: u64,
     ) -> Result<Download, ClientError> {
         let path: Vec<String> = file.split('/').map(percent_encoded).collect();
         let url = format!(
@@ -237,41 +126,81 @@ impl Client {
             percent_encoded(commit),
             path.join("/")
         );
-        let (response, content) = self.get(&url, name, commit)?;
+        let (response, content) = self.get(&url, name, commit, from)?;
+        let (start, whole) = match response.status() {
+            StatusCode::PARTIAL_CONTENT => match range_of(&response) {
+                Some((start, whole)) if start == from && from > 0 => (start, whole),
+                // Not the part that was asked for.
+                _ if from > 0 => return self.open(name, commit, file, 0),
+                _ => {
+                    let reason = "is a part, and the whole was asked for".to_owned();
+                    return Err(ClientError::Answer { url, reason });
+                }
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE => return self.open(name, commit, file, 0),
+            _ => (0, response.body().content_length()),
+        };
         let etag = content.etag.ok_or_else(|| ClientError::Answer {
             url,
-            reason: "has no ETag".to_owned(),
+            reason: "names no content: it has no ETag".to_owned(),
         })?;
-        checked("the content", &etag, is_component)?;
-        let body = response.into_body();
+        if !is_component(&etag) {
+            return Err(ClientError::HostileName {
+                what: "the content",
+                name: etag,
+            });
+        }
         Ok(Download {
             etag,
-            size: content.size.or_else(|| body.content_length()),
-            body: Box::new(body.into_reader()),
+            size: content.size.or(whole),
+            from: start,
+            body: Box::new(response.into_body().into_reader()),
         })
     }
 
-    /// Follows redirects to an answer of success.
+    fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        url: &str,
+        name: &str,
+        revision: &str,
+    ) -> Result<T, ClientError> {
+        let (response, _) = self.get(url, name, revision, 0)?;
+        let body = response
+            .into_body()
+            .into_with_config()
+            .limit(MOST_BYTES_OF_LISTING)
+            .reader();
+        serde_json::from_reader(io::BufReader::new(body)).map_err(|error| ClientError::Answer {
+            url: url.to_owned(),
+            reason: format!("is no list of files: {error}"),
+        })
+    }
+
+    /// Follows redirects to an answer of success, or to the answer that a position is beyond the end.
     fn get(
         &self,
         url: &str,
         name: &str,
         revision: &str,
+        from: u64,
     ) -> Result<(Response<Body>, Content), ClientError> {
         let mut content = Content::default();
         let mut at = url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send(&at)?;
+            let response = self.send(&at, from)?;
+            let status = response.status();
             content.update(response.headers());
-            if !response.status().is_redirection() {
-                return match response.status().is_success() {
-                    true => Ok((response, content)),
-                    false => Err(refused(response, at, name, revision)),
-                };
+            if status.is_success() || (from > 0 && status == StatusCode::RANGE_NOT_SATISFIABLE) {
+                return Ok((response, content));
+            }
+            if !status.is_redirection() {
+                return Err(self.refused(&response, &at, name, revision));
             }
             let location = text(response.headers(), header::LOCATION.as_str()).unwrap_or_default();
-            at = redirected(&at, &location)
-                .map_err(|reason| ClientError::Redirect { url: at, reason })?;
+            at = redirected(&at, &location).map_err(|reason| ClientError::Redirect {
+                url: without_query(&at).to_owned(),
+                reason,
+            })?;
         }
         Err(ClientError::Redirect {
             url: url.to_owned(),
@@ -280,15 +209,16 @@ impl Client {
     }
 
     /// Sends a request, again if the failure may pass.
-    fn send(&self, url: &str) -> Result<Response<Body>, ClientError> {
+    fn send(&self, url: &str, from: u64) -> Result<Response<Body>, ClientError> {
+        self.address.check(url)?;
         let mut attempt = 1;
-        let mut pause = PAUSE;
         loop {
             let mut request = self.agent.get(url);
-            if let Some(token) = &self.address.token
-                && origin(url) == origin(&self.address.endpoint)
-            {
+            if let Some(token) = self.address.token_for(url) {
                 request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            if from > 0 {
+                request = request.header(header::RANGE, format!("bytes={from}-"));
             }
             let answer = request.call();
             let may_pass = match &answer {
@@ -298,20 +228,73 @@ impl Client {
             if !may_pass || attempt == ATTEMPTS {
                 return answer.map_err(|error| self.failed(url, error));
             }
-            std::thread::sleep(pause);
+            self.pause(attempt)?;
             attempt += 1;
-            pause *= 2;
+        }
+    }
+
+    /// Waits after a failed attempt, longer after each further one.
+    pub(super) fn pause(&self, attempt: u32) -> Result<(), ClientError> {
+        std::thread::sleep(self.address.pause * (1 << (attempt - 1)));
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(ClientError::Stopped);
+        }
+        Ok(())
+    }
+
+    /// The error of a body that did not come to its end.
+    pub(super) fn of_body(&self, error: io::Error) -> BoxedError {
+        match ureq::Error::from(error) {
+            ureq::Error::Timeout(Timeout::PerRead) => {
+                format!("no byte came for {:?}", self.address.read_timeout).into()
+            }
+            error => error.into(),
         }
     }
 
     fn failed(&self, url: &str, source: ureq::Error) -> ClientError {
-        let url = url.to_owned();
+        let url = without_query(url).to_owned();
         match source {
             ureq::Error::Timeout(Timeout::PerRead) => ClientError::Silent {
                 url,
                 timeout: self.address.read_timeout,
             },
             source => ClientError::Request { url, source },
+        }
+    }
+
+    /// The error of an answer that is none of success.
+    fn refused(
+        &self,
+        response: &Response<Body>,
+        url: &str,
+        name: &str,
+        revision: &str,
+    ) -> ClientError {
+        let sent = self.address.token_for(url).is_some();
+        let code = text(response.headers(), "x-error-code").unwrap_or_default();
+        let message = text(response.headers(), "x-error-message");
+        let status = response.status();
+        let (name, url) = (name.to_owned(), without_query(url).to_owned());
+        match (status.as_u16(), code.as_str()) {
+            (_, "RevisionNotFound") => ClientError::NoRevision {
+                name,
+                revision: revision.to_owned(),
+            },
+            (_, "RepoNotFound") => ClientError::NoRepository { name },
+            (401 | 403, "GatedRepo") => ClientError::Gated {
+                page: format!("{}/{name}", self.address.endpoint),
+                name,
+                message,
+            },
+            (403, _) => ClientError::Forbidden { name, url, message },
+            (401, _) => ClientError::Unauthorized { url, sent },
+            (404, code) if code != "EntryNotFound" => ClientError::NoRepository { name },
+            _ => ClientError::Status {
+                url,
+                status,
+                message,
+            },
         }
     }
 }
@@ -347,6 +330,14 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
+/// The first position and the bytes of the whole file, of an answer that is a part of it.
+fn range_of(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
+    let range = text(response.headers(), header::CONTENT_RANGE.as_str())?;
+    let (positions, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
+    let start = positions.split_once('-')?.0.trim().parse().ok()?;
+    Some((start, whole.trim().parse().ok()))
+}
+
 /// Failures of a server that is busy.
 fn is_busy(status: StatusCode) -> bool {
     [408, 429, 500, 502, 503, 504].contains(&status.as_u16())
@@ -354,41 +345,11 @@ fn is_busy(status: StatusCode) -> bool {
 
 fn is_of_the_network(error: &ureq::Error) -> bool {
     use ureq::Error;
+    // Not the time to connect: whoever is behind a wall would wait for each attempt.
     matches!(
         error,
-        Error::Io(_) | Error::Timeout(_) | Error::ConnectionFailed
+        Error::Io(_) | Error::Timeout(Timeout::PerRead) | Error::ConnectionFailed
     )
-}
-
-/// The error of an answer that is none of success.
-fn refused(response: Response<Body>, url: String, name: &str, revision: &str) -> ClientError {
-    let code = text(response.headers(), "x-error-code").unwrap_or_default();
-    let message = text(response.headers(), "x-error-message");
-    let status = response.status();
-    let name = name.to_owned();
-    match (status.as_u16(), code.as_str()) {
-        (_, "RevisionNotFound") => ClientError::NoRevision {
-            name,
-            revision: revision.to_owned(),
-        },
-        (_, "RepoNotFound") => ClientError::NoRepository { name },
-        (401, "GatedRepo") | (403, _) => ClientError::Forbidden { url, message },
-        (401, _) => ClientError::Unauthorized { url },
-        (404, code) if code != "EntryNotFound" => ClientError::NoRepository { name },
-        _ => ClientError::Status {
-            url,
-            status,
-            message,
-        },
-    }
-}
-
-fn origin(url: &str) -> Option<(String, String)> {
-    let uri: Uri = url.parse().ok()?;
-    Some((
-        uri.scheme_str()?.to_ascii_lowercase(),
-        uri.authority()?.as_str().to_ascii_lowercase(),
-    ))
 }
 
 /// The address that a `Location` names.
@@ -402,39 +363,13 @@ fn redirected(from: &str, location: &str) -> Result<String, String> {
         location.to_owned()
     };
     match origin(&to) {
-        Some((to_scheme, _)) if scheme == "https" && to_scheme != "https" => {
-            Err(format!("to `{to}`, which is not encrypted"))
-        }
+        Some((to_scheme, _)) if scheme == "https" && to_scheme != "https" => Err(format!(
+            "to `{}`, which is not encrypted",
+            without_query(&to)
+        )),
         Some(_) => Ok(to),
         None => Err(format!("to `{}`", to.escape_debug())),
     }
-}
-
-/// Names from a server become parts of paths.
-fn checked(
-    what: &'static str,
-    name: &str,
-    allowed: impl Fn(&str) -> bool,
-) -> Result<(), ClientError> {
-    if allowed(name) {
-        Ok(())
-    } else {
-        Err(ClientError::HostileName {
-            what,
-            name: name.to_owned(),
-        })
-    }
-}
-
-/// Whether a name is one component of a path, on every system.
-fn is_component(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 255
-        && name != "."
-        && name != ".."
-        && !name
-            .chars()
-            .any(|c| c.is_control() || r#"/\:*?"<>|"#.contains(c))
 }
 
 fn percent_encoded(part: &str) -> String {

@@ -1,138 +1,26 @@
 //! Downloads from a server on this machine.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+mod completion;
+mod refusals;
+mod resumption;
+mod server;
 
-use super::client::HubAddress;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
 use super::hugging_face::Repository;
 use super::*;
+use server::{Reply, Server, content, status};
 
 const COMMIT: &str = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
 const LISTING: &str = "/api/models/owner/model/revision/main?blobs=true";
 
-/// How the server answers a path.
-enum Reply {
-    /// This status, with these headers and this body.
-    Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
-    /// Half of the body that was promised.
-    Truncated(Vec<(&'static str, String)>, Vec<u8>),
-    /// "Busy" to the first request, then the reply behind it.
-    BusyOnce(AtomicUsize, Box<Reply>),
-    Silence,
-}
-
-/// Path and token of each request.
-type Log = Arc<Mutex<Vec<(String, Option<String>)>>>;
-
-/// A server on 127.0.0.1 that lives as long as the process.
-struct Server {
-    endpoint: String,
-    requests: Log,
-}
-
-impl Server {
-    fn start(replies: HashMap<String, Reply>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Log::default();
-        let (replies, log) = (Arc::new(replies), Arc::clone(&requests));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (replies, log) = (Arc::clone(&replies), Arc::clone(&log));
-                std::thread::spawn(move || answer(stream.unwrap(), &replies, &log));
-            }
-        });
-        Self { endpoint, requests }
-    }
-
-    fn address(&self) -> HubAddress {
-        HubAddress {
-            endpoint: self.endpoint.clone(),
-            token: Some("secret".to_owned()),
-            read_timeout: Duration::from_millis(400),
-        }
-    }
-
-    fn asked(&self, path: &str) -> Vec<Option<String>> {
-        let requests = self.requests.lock().unwrap();
-        requests
-            .iter()
-            .filter(|(asked, _)| asked == path)
-            .map(|(_, token)| token.clone())
-            .collect()
-    }
-}
-
-fn answer(mut stream: TcpStream, replies: &HashMap<String, Reply>, log: &Log) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    let request = lines.next().unwrap().unwrap();
-    let path = request.split(' ').nth(1).unwrap().to_owned();
-    let mut token = None;
-    for line in lines
-        .map(Result::unwrap)
-        .take_while(|line| !line.is_empty())
-    {
-        if let Some((name, value)) = line.split_once(": ")
-            && name.eq_ignore_ascii_case("authorization")
-        {
-            token = Some(value.to_owned());
-        }
-    }
-    log.lock().unwrap().push((path.clone(), token));
-    let missing = status(404, &[]);
-    reply(&mut stream, replies.get(&path).unwrap_or(&missing));
-}
-
-fn reply(stream: &mut TcpStream, with: &Reply) {
-    // The client may be gone: it broke off or ran out of patience.
-    let mut send = |bytes: &[u8]| drop(stream.write_all(bytes));
-    let head = |status: u16, headers: &[(&str, String)], length: usize| {
-        let mut head = format!("HTTP/1.1 {status} Status\r\nconnection: close\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head + &format!("content-length: {length}\r\n\r\n")
-    };
-    match with {
-        Reply::Answer(status, headers, body) => {
-            send(head(*status, headers, body.len()).as_bytes());
-            send(body);
-        }
-        Reply::Truncated(headers, body) => {
-            send(head(200, headers, body.len()).as_bytes());
-            send(&body[..body.len() / 2]);
-        }
-        Reply::BusyOnce(asked, then) => {
-            if asked.fetch_add(1, Ordering::Relaxed) == 0 {
-                send(head(503, &[], 0).as_bytes());
-            } else {
-                reply(stream, then);
-            }
-        }
-        Reply::Silence => std::thread::sleep(Duration::from_secs(60)),
-    }
-}
-
-fn status(status: u16, headers: &[(&'static str, &str)]) -> Reply {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
-        .collect();
-    Reply::Answer(status, headers, Vec::new())
-}
-
-fn content(etag: &str, body: &str) -> Reply {
-    let headers = vec![("etag", format!("\"{etag}\""))];
-    Reply::Answer(200, headers, body.into())
-}
-
-fn file(name: &str) -> String {
-    format!("/owner/model/resolve/{COMMIT}/{name}")
-}
+/// Weights without a tensor: a header of 40 bytes behind its length.
+const WEIGHTS: &str = "\x28\0\0\0\0\0\0\0{}                                      ";
 
 /// Files of a model by name, ETag and content.
 const FILES: &[(&str, &str, &str)] = &[
@@ -144,34 +32,47 @@ const FILES: &[(&str, &str, &str)] = &[
         r#"[{"idx":0,"path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"}]"#,
     ),
     ("1_Pooling/config.json", "aaa1", "{}"),
-    ("model.safetensors", "bbb1", "the weights"),
+    ("model.safetensors", "bbb1", WEIGHTS),
     ("pytorch_model.bin", "bbb2", "the older weights"),
     ("onnx/model.onnx", "bbb3", "another format"),
 ];
 
-fn listing(names: &[&str]) -> Reply {
-    let files: Vec<_> = names
-        .iter()
-        .map(|name| {
-            let size = FILES
-                .iter()
-                .find(|file| file.0 == *name)
-                .map(|file| file.2.len());
-            serde_json::json!({ "rfilename": name, "size": size })
-        })
-        .collect();
-    let listing = serde_json::json!({ "sha": COMMIT, "siblings": files });
+type File = (&'static str, &'static str, &'static str);
+
+/// The files except some.
+fn without(names: &[&str]) -> Vec<File> {
+    let files = FILES.iter().copied();
+    files.filter(|file| !names.contains(&file.0)).collect()
+}
+
+fn file(name: &str) -> String {
+    format!("/owner/model/resolve/{COMMIT}/{name}")
+}
+
+fn listed(name: &str, size: Option<usize>) -> Value {
+    json!({ "rfilename": name, "size": size })
+}
+
+fn listing(files: &[Value]) -> Reply {
+    let listing = json!({ "sha": COMMIT, "siblings": files });
     Reply::Answer(200, Vec::new(), listing.to_string().into_bytes())
 }
 
+fn listing_of(files: &[File]) -> Reply {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, _, body)| listed(name, Some(body.len())))
+        .collect();
+    listing(&files)
+}
+
 /// A hub with these files.
-fn hub(files: &[(&str, &str, &str)]) -> HashMap<String, Reply> {
-    let names: Vec<&str> = files.iter().map(|file| file.0).collect();
+fn hub(files: &[File]) -> HashMap<String, Reply> {
     let mut replies: HashMap<_, _> = files
         .iter()
         .map(|(name, etag, body)| (file(name), content(etag, body)))
         .collect();
-    replies.insert(LISTING.to_owned(), listing(&names));
+    replies.insert(LISTING.to_owned(), listing_of(files));
     replies
 }
 
@@ -196,6 +97,15 @@ fn download_with(
 
 fn message(result: Result<PathBuf, BoxedError>) -> String {
     result.unwrap_err().to_string()
+}
+
+fn blobs(cache: &Path) -> PathBuf {
+    cache.join("models--owner--model").join("blobs")
+}
+
+fn snapshot(cache: &Path) -> PathBuf {
+    let model = cache.join("models--owner--model");
+    model.join("snapshots").join(COMMIT)
 }
 
 /// Every file below a folder, by its path from there.
@@ -255,7 +165,7 @@ fn a_model_comes_whole_and_into_the_layout_of_python() {
         files_in(&model.join("blobs")),
         ["aaa1", "aaa2", "aaa3", "bbb1"]
     );
-    assert_eq!(server.asked(LISTING), [Some("Bearer secret".to_owned())]);
+    assert_eq!(server.tokens(LISTING), [Some("Bearer secret".to_owned())]);
 
     let total: usize = FILES[..5].iter().map(|file| file.2.len()).sum();
     let seen = seen.lock().unwrap();
@@ -273,19 +183,116 @@ fn a_model_comes_whole_and_into_the_layout_of_python() {
         cache: Some(root.path()),
         hub: None,
     };
-    assert_eq!(repository.cached(&HubOptions::default()).unwrap(), folder);
+    let cached = repository.cached(&HubOptions::default()).unwrap();
+    assert_eq!((cached.folder, cached.settled), (folder, true));
 }
 
 #[test]
 fn older_weights_come_where_there_are_no_others() {
     let root = tempfile::tempdir().unwrap();
-    let files: Vec<_> = FILES
-        .iter()
-        .copied()
-        .filter(|file| file.0 != "model.safetensors")
-        .collect();
-    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    let folder = download(
+        &Server::start(hub(&without(&["model.safetensors"]))),
+        root.path(),
+    )
+    .unwrap();
     assert!(folder.join("pytorch_model.bin").is_file());
+}
+
+#[test]
+fn weights_in_several_files_come_with_their_index() {
+    let index = r#"{"weight_map":{"a":"model-1-of-2.safetensors","b":"model-2-of-2.safetensors"}}"#;
+    let older = r#"{"weight_map":{"a":"pytorch_model-1-of-1.bin"}}"#;
+    let shards = [
+        ("model.safetensors.index.json", "ccc1", index),
+        ("model-1-of-2.safetensors", "ccc2", WEIGHTS),
+        ("model-2-of-2.safetensors", "ccc3", WEIGHTS),
+        // Of another precision: no index names it.
+        ("model-3-of-2.safetensors", "ccc4", WEIGHTS),
+    ];
+    let older_shards = [
+        ("pytorch_model.bin.index.json", "ddd1", older),
+        ("pytorch_model-1-of-1.bin", "ddd2", "older"),
+    ];
+    let mut files = without(&["model.safetensors", "pytorch_model.bin"]);
+    files.extend(older_shards);
+    let root = tempfile::tempdir().unwrap();
+    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    for (name, _, _) in older_shards {
+        assert!(folder.join(name).is_file(), "{name}");
+    }
+
+    // Only safetensors where both are there.
+    files.extend(shards);
+    let root = tempfile::tempdir().unwrap();
+    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    for (name, _, body) in &shards[..3] {
+        assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), *body);
+    }
+    assert!(!folder.join("model-3-of-2.safetensors").exists());
+    for (name, _, _) in older_shards {
+        assert!(!folder.join(name).exists(), "{name}");
+    }
+
+    // One file is preferred to several.
+    files.push(("model.safetensors", "bbb1", WEIGHTS));
+    let root = tempfile::tempdir().unwrap();
+    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    assert!(folder.join("model.safetensors").is_file());
+    assert!(!folder.join("model-1-of-2.safetensors").exists());
+}
+
+#[test]
+fn weights_in_several_files_come_into_the_folder_of_the_encoder() {
+    let modules = r#"[{"idx":0,"path":"0_Transformer","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"}]"#;
+    let index = r#"{"weight_map":{"a":"model-1-of-1.safetensors"}}"#;
+    let files = [
+        ("modules.json", "aaa3", modules),
+        ("1_Pooling/config.json", "aaa1", "{}"),
+        ("0_Transformer/config.json", "aaa1", "{}"),
+        ("0_Transformer/vocab.txt", "aaa4", "<s>\n"),
+        ("0_Transformer/model.safetensors.index.json", "ccc1", index),
+        ("0_Transformer/model-1-of-1.safetensors", "ccc2", WEIGHTS),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    assert_eq!(files_in(&folder).len(), files.len());
+}
+
+#[test]
+fn an_index_that_names_no_file_of_the_model_is_an_error() {
+    for (shard, expected) in [
+        ("../../evil", "no file beside it"),
+        ("/evil", "no file beside it"),
+        ("none.safetensors", "which the model lacks"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let index = json!({ "weight_map": { "a": shard } }).to_string();
+        let name = "model.safetensors.index.json";
+        let mut replies = hub(&without(&["model.safetensors"]));
+        let files = [listed("config.json", None), listed(name, None)];
+        replies.insert(LISTING.to_owned(), listing(&files));
+        replies.insert(file(name), content("ccc1", &index));
+        let message = message(download(&Server::start(replies), root.path()));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn sizes_come_from_the_tree_where_the_listing_has_none() {
+    let root = tempfile::tempdir().unwrap();
+    let mut replies = hub(FILES);
+    let files: Vec<_> = FILES.iter().map(|file| listed(file.0, None)).collect();
+    replies.insert(LISTING.to_owned(), listing(&files));
+    let tree: Vec<_> = FILES
+        .iter()
+        .map(|(name, _, _)| json!({ "type": "file", "path": name, "size": 1000, "oid": "0" }))
+        .collect();
+    replies.insert(
+        format!("/api/models/owner/model/tree/{COMMIT}?recursive=true"),
+        Reply::Answer(200, Vec::new(), Value::from(tree).to_string().into_bytes()),
+    );
+    let message = message(download(&Server::start(replies), root.path()));
+    assert!(message.contains("92 of 1000 bytes came"), "{message}");
 }
 
 #[test]
@@ -294,7 +301,7 @@ fn a_redirect_is_followed_and_the_token_stays_with_the_hub() {
     let storage = Server::start(HashMap::from([(
         "/bucket/weights".to_owned(),
         // The storage's own ETag is another.
-        content("of-the-storage", "the weights"),
+        content("of-the-storage", WEIGHTS),
     )]));
     let mut replies = hub(FILES);
     replies.insert(
@@ -304,7 +311,7 @@ fn a_redirect_is_followed_and_the_token_stays_with_the_hub() {
             &[
                 ("location", &format!("{}/bucket/weights", storage.endpoint)),
                 ("x-linked-etag", "\"cafe\""),
-                ("x-linked-size", "11"),
+                ("x-linked-size", "48"),
             ],
         ),
     );
@@ -321,13 +328,12 @@ fn a_redirect_is_followed_and_the_token_stays_with_the_hub() {
     let folder = download(&server, root.path()).unwrap();
     assert_eq!(
         std::fs::read_to_string(folder.join("model.safetensors")).unwrap(),
-        "the weights"
+        WEIGHTS
     );
-    let blobs = root.path().join("models--owner--model/blobs");
-    assert!(blobs.join("cafe").is_file());
-    assert_eq!(storage.asked("/bucket/weights"), [None]);
+    assert!(blobs(root.path()).join("cafe").is_file());
+    assert_eq!(storage.tokens("/bucket/weights"), [None]);
     assert_eq!(
-        server.asked("/api/resolve-cache/config.json"),
+        server.tokens("/api/resolve-cache/config.json"),
         [Some("Bearer secret".to_owned())]
     );
 }
@@ -346,142 +352,15 @@ fn endless_and_unusable_redirects_are_errors() {
 }
 
 #[test]
-fn a_truncated_file_is_an_error_and_has_no_final_name() {
-    let root = tempfile::tempdir().unwrap();
-    let mut replies = hub(FILES);
-    replies.insert(
-        file("model.safetensors"),
-        Reply::Truncated(vec![("etag", "\"bbb1\"".to_owned())], b"the weights".into()),
-    );
-    let server = Server::start(replies);
-    let message = message(download(&server, root.path()));
-    assert!(message.contains("model.safetensors"), "{message}");
-    let model = root.path().join("models--owner--model");
-    assert_eq!(files_in(&model.join("blobs")), ["aaa1", "aaa2", "aaa3"]);
-    let snapshot = model.join("snapshots").join(COMMIT);
-    assert!(!snapshot.join("model.safetensors").exists());
-}
-
-#[test]
-fn a_size_that_the_hub_announced_must_come() {
-    let root = tempfile::tempdir().unwrap();
-    let mut replies = hub(FILES);
-    let headers = vec![
-        ("x-linked-etag", "\"bbb1\"".to_owned()),
-        ("x-linked-size", "12".to_owned()),
-    ];
-    replies.insert(
-        file("model.safetensors"),
-        Reply::Answer(200, headers, b"the weights".into()),
-    );
-    let message = message(download(&Server::start(replies), root.path()));
-    assert!(message.contains("11 of 12 bytes"), "{message}");
-}
-
-#[test]
-fn a_refusal_says_what_to_do() {
-    for (reply, expected) in [
-        (status(401, &[]), "Authentication required: set HF_TOKEN"),
-        (
-            status(401, &[("x-error-code", "RepoNotFound")]),
-            "Repository not found: owner/model",
-        ),
-        (status(404, &[]), "Repository not found: owner/model"),
-        (
-            status(404, &[("x-error-code", "RevisionNotFound")]),
-            "Revision not found: main in owner/model",
-        ),
-        (
-            status(403, &[("x-error-message", "gated")]),
-            "Forbidden: gated: accept the model's terms",
-        ),
-        (status(418, &[]), "HTTP status 418"),
-    ] {
-        let root = tempfile::tempdir().unwrap();
-        let server = Server::start(HashMap::from([(LISTING.to_owned(), reply)]));
-        let message = message(download(&server, root.path()));
-        assert!(message.contains(expected), "{expected}: {message}");
-        assert!(files_in(root.path()).is_empty());
-    }
-}
-
-#[test]
 fn a_busy_server_is_asked_again() {
     let root = tempfile::tempdir().unwrap();
     let mut replies = hub(FILES);
-    let names: Vec<&str> = FILES.iter().map(|file| file.0).collect();
+    let busy = || status(503, &[]);
     replies.insert(
         LISTING.to_owned(),
-        Reply::BusyOnce(AtomicUsize::new(0), Box::new(listing(&names))),
+        Reply::in_turn([busy(), busy(), listing_of(FILES)]),
     );
     let server = Server::start(replies);
     assert!(download(&server, root.path()).is_ok());
-    assert_eq!(server.asked(LISTING).len(), 2);
-}
-
-#[test]
-fn names_that_lead_out_of_the_cache_are_refused() {
-    let hostile_file = |name: &str| {
-        let mut replies = hub(FILES);
-        let mut names: Vec<&str> = FILES.iter().map(|file| file.0).collect();
-        names.push(name);
-        replies.insert(LISTING.to_owned(), listing(&names));
-        replies
-    };
-    let hostile_commit = |commit: &str| {
-        let listing = serde_json::json!({ "sha": commit, "siblings": [] }).to_string();
-        let reply = Reply::Answer(200, Vec::new(), listing.into_bytes());
-        HashMap::from([(LISTING.to_owned(), reply)])
-    };
-    let hostile_etag = |etag: &str| {
-        let mut replies = hub(FILES);
-        replies.insert(file("config.json"), content(etag, "{}"));
-        replies
-    };
-    for replies in [
-        hostile_file("1_..\\..\\evil/config.json"),
-        hostile_file("1_C:/config.json"),
-        hostile_commit("../../../evil"),
-        hostile_commit(".."),
-        hostile_commit(""),
-        hostile_etag("../../../evil"),
-        hostile_etag("/evil"),
-        hostile_etag("a\\b"),
-    ] {
-        let root = tempfile::tempdir().unwrap();
-        let cache = root.path().join("a/b/c/cache");
-        let message = message(download(&Server::start(replies), &cache));
-        assert!(message.contains("cannot be part of a path"), "{message}");
-        for file in files_in(root.path()) {
-            assert!(!file.contains("evil"), "{file}");
-            assert!(Path::new(&file).starts_with("a/b/c/cache"), "{file}");
-        }
-    }
-    // A name that is no model's file is passed over, however it reads.
-    let root = tempfile::tempdir().unwrap();
-    let replies = hostile_file("../../../evil/config.json");
-    let folder = download(&Server::start(replies), root.path()).unwrap();
-    assert_eq!(files_in(&folder).len(), 5);
-}
-
-#[test]
-fn a_silent_server_is_given_up() {
-    let root = tempfile::tempdir().unwrap();
-    let server = Server::start(HashMap::from([(LISTING.to_owned(), Reply::Silence)]));
-    let message = message(download(&server, root.path()));
-    assert!(message.contains("no answer for 400ms"), "{message}");
-}
-
-#[test]
-fn the_caller_breaks_off_while_the_server_is_silent() {
-    let root = tempfile::tempdir().unwrap();
-    let server = Server::start(HashMap::from([(LISTING.to_owned(), Reply::Silence)]));
-    let options = HubOptions {
-        progress: Some(Arc::new(|_: &DownloadProgress| ControlFlow::Break(()))),
-        ..HubOptions::default()
-    };
-    let start = Instant::now();
-    let error = download_with(&server, root.path(), &options).unwrap_err();
-    assert!(error.is::<Interrupted>(), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert_eq!(server.asked(LISTING).len(), 3);
 }

@@ -16,10 +16,31 @@ pub enum HubError {
         /// The path.
         path: PathBuf,
     },
+    /// The revision would be a path outside of the cache.
+    Revision {
+        /// The revision that was asked for.
+        revision: String,
+    },
+    /// A file of the model differs from the one that was published.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The difference.
+        reason: String,
+    },
+    /// A file of the model cannot be read.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// No place has the model.
     NotFound {
         /// The model, with its owner.
         name: String,
+        /// The revision that was asked for.
+        revision: Option<String>,
         /// The places, in order.
         attempts: Vec<Attempt>,
         /// Whether only this machine was searched.
@@ -46,6 +67,7 @@ impl Error for HubError {
             Self::NotFound { attempts, .. } => attempts
                 .last()
                 .map(|attempt| attempt.error.as_ref() as &(dyn Error + 'static)),
+            Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -59,8 +81,20 @@ impl fmt::Display for HubError {
                 "{}: no such folder, and not the name of a model (owner/model)",
                 path.display()
             ),
+            Self::Revision { revision } => write!(
+                formatter,
+                "`{}` cannot be a revision: give a branch, a tag or a commit",
+                revision.escape_debug()
+            ),
+            Self::Damaged { path, reason } => write!(
+                formatter,
+                "{}: {reason}; delete this file and run `infer fetch` with a network",
+                path.display()
+            ),
+            Self::Io { path, source } => write!(formatter, "{}: {source}", path.display()),
             Self::NotFound {
                 name,
+                revision,
                 attempts,
                 offline,
             } => {
@@ -79,11 +113,19 @@ impl fmt::Display for HubError {
                         "\n  and no other place, because of --offline or HF_HUB_OFFLINE"
                     )?;
                 }
-                formatter.write_str(if *offline {
-                    "\nways out: check the name; run once online, to download the model; "
+                if *offline {
+                    write!(
+                        formatter,
+                        "\nways out: check the name; run `infer fetch --model {name}"
+                    )?;
+                    if let Some(revision) = revision {
+                        write!(formatter, " --revision {revision}")?;
+                    }
+                    formatter.write_str("` once with a network; ")?;
                 } else {
-                    "\nways out: check the name and the network and try again; "
-                })?;
+                    formatter
+                        .write_str("\nways out: check the name and the network and try again; ")?;
+                }
                 if name == DEFAULT_MODEL && !*offline {
                     formatter.write_str("install Python 3 with pip, to download the mirror; ")?;
                 }
@@ -134,6 +176,7 @@ mod tests {
     fn the_message_names_each_place_once_with_the_root_of_its_failure() {
         let error = HubError::NotFound {
             name: "a/b".to_owned(),
+            revision: None,
             attempts: vec![
                 Attempt {
                     place: "first",

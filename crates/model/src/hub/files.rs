@@ -1,12 +1,18 @@
 //! The files of a repository that belong to a model.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use crate::checkpoint::modules::{self, POOLING_FILE, Stack};
+use serde::Deserialize;
+
+use super::damage::{Damaged, check_whole};
+use super::names::is_component;
+use crate::boxed_error::BoxedError;
+use crate::checkpoint::modules::{self, MODULES_FILE, POOLING_FILE, Stack};
+use crate::file::read_json;
 
 /// The preferred weights, and those of older repositories.
-pub(super) const SAFETENSORS: &str = "model.safetensors";
-pub(super) const PYTORCH: &str = "pytorch_model.bin";
+pub(super) const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
 /// All files except the weights. Other formats in a repository are large and not needed.
 const SMALL_FILES: &[&str] = &[
@@ -21,44 +27,148 @@ const SMALL_FILES: &[&str] = &[
     "vocab.txt",
 ];
 
-/// Whether to download a file of a repository: these weights and the small files, at the top or in
-/// the folder of a module.
-pub(super) fn is_wanted(file: &str, weights: &str) -> bool {
-    let is_named = |name| name == weights || SMALL_FILES.contains(&name);
+/// Files without which vectors are others, though nothing fails; of the model, and of its encoder.
+const DECISIVE_OF_MODEL: [&str; 2] = [MODULES_FILE, "config_sentence_transformers.json"];
+const DECISIVE_OF_ENCODER: [&str; 3] = [
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
+/// Whether a file of a repository is wanted whatever its weights are: at the top, or in the folder of a
+/// module.
+pub(super) fn is_small(file: &str) -> bool {
     match file.split_once('/') {
-        None => is_named(file),
-        Some((folder, name)) => is_module(folder) && is_named(name),
+        None => SMALL_FILES.contains(&file),
+        Some((folder, name)) => is_module(folder) && SMALL_FILES.contains(&name),
     }
 }
 
 /// The folder of a module: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
 fn is_module(folder: &str) -> bool {
-    let mut characters = folder.chars();
-    characters
-        .next()
-        .is_some_and(|first| first.is_ascii_digit())
-        && characters.next() == Some('_')
+    folder
+        .split_once('_')
+        .is_some_and(|(index, _)| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit()))
 }
 
-/// Whether the encoder's folder has weights; true if `modules.json` cannot be read, because other weights
-/// would not help.
-pub(super) fn holds_weights(folder: &Path) -> bool {
-    modules::read(folder).map_or(true, |stack| has_weights(&stack))
+/// Name of the index of weights that are in several files.
+pub(super) fn index_of(weights: &str) -> String {
+    format!("{weights}.index.json")
 }
 
-fn has_weights(stack: &Stack) -> bool {
-    [SAFETENSORS, PYTORCH]
-        .iter()
-        .any(|name| stack.transformer_folder.join(name).is_file())
+/// The files that an index of weights names, all in its own folder.
+pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, BoxedError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: std::collections::HashMap<String, String>,
+    }
+    let index: Index = read_json(index)?;
+    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    match shards.iter().find(|shard| !is_component(shard)) {
+        None => Ok(shards),
+        Some(shard) => Err(format!(
+            "the index of the weights names `{}`, which is no file beside it",
+            shard.escape_debug()
+        )
+        .into()),
+    }
 }
 
-/// The first missing file of a model folder.
-pub(super) fn missing_file(folder: &Path) -> Option<String> {
+/// The encoder's folder from the top of a model: `""` in most, or for example `"0_Transformer/"`.
+pub(super) fn encoder_of(folder: &Path) -> String {
+    let encoder = modules::read(folder).ok().and_then(|stack| {
+        let inside = stack.transformer_folder.strip_prefix(folder).ok()?;
+        let parts: Vec<_> = inside
+            .iter()
+            .filter_map(|part| part.to_str())
+            .filter(|part| *part != ".")
+            .collect();
+        (!parts.is_empty()).then(|| parts.join("/") + "/")
+    });
     // An unreadable file is reported when the model is loaded.
-    let stack = modules::read(folder).ok()?;
-    let mut needed: Vec<_> = ["config.json", "tokenizer.json"]
-        .map(|name| stack.transformer_folder.join(name))
-        .into();
+    encoder.unwrap_or_default()
+}
+
+/// The files, by their names in a repository, that settle how vectors are computed: there, or known to be
+/// nowhere.
+pub(super) fn decisive(encoder: &str) -> Vec<String> {
+    let of_model = DECISIVE_OF_MODEL.iter().map(|name| (*name).to_owned());
+    let of_encoder = DECISIVE_OF_ENCODER
+        .iter()
+        .map(|name| format!("{encoder}{name}"));
+    of_model.chain(of_encoder).collect()
+}
+
+/// Why a folder is not the whole model.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Incomplete {
+    /// A file that every model of this kind has.
+    #[error("{}: the model there lacks {file}", folder.display())]
+    Lacks { folder: PathBuf, file: String },
+    /// Programs that load only the encoder leave such a folder.
+    #[error(
+        "{}: it has no {MODULES_FILE}, and whether the model has one is not known; without it the \
+         pooling may be wrong",
+        folder.display()
+    )]
+    Unknown { folder: PathBuf },
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+}
+
+/// The weights that would be loaded: one file, or all that an index names.
+pub(super) fn weights(encoder: &Path) -> Result<Vec<PathBuf>, BoxedError> {
+    for name in WEIGHTS {
+        if encoder.join(name).is_file() {
+            return Ok(vec![encoder.join(name)]);
+        }
+        let index = encoder.join(index_of(name));
+        if index.is_file() {
+            let shards = shards(&index)?;
+            return Ok(shards.iter().map(|shard| encoder.join(shard)).collect());
+        }
+    }
+    Ok(vec![encoder.join(WEIGHTS[0])])
+}
+
+/// Checks that a snapshot is the whole model, as far as it shows. `is_absent` tells which files its
+/// repository is known not to have.
+pub(super) fn check(folder: &Path, is_absent: impl Fn(&str) -> bool) -> Result<(), Incomplete> {
+    let modules_file = folder.join(MODULES_FILE);
+    check_whole(&modules_file)?;
+    if !modules_file.is_file() && !is_absent(MODULES_FILE) {
+        return Err(Incomplete::Unknown {
+            folder: folder.to_owned(),
+        });
+    }
+    // Modules that are not supported are reported when the model is loaded.
+    let Ok(stack) = modules::read(folder) else {
+        return Ok(());
+    };
+    let needed = needed(&stack);
+    if let Some(path) = needed.iter().find(|path| !path.is_file()) {
+        let file = path.strip_prefix(folder).unwrap_or(path);
+        return Err(Incomplete::Lacks {
+            folder: folder.to_owned(),
+            file: file.display().to_string(),
+        });
+    }
+    let small = SMALL_FILES
+        .iter()
+        .flat_map(|name| [folder.join(name), stack.transformer_folder.join(name)]);
+    let all: BTreeSet<PathBuf> = needed.into_iter().chain(small).collect();
+    all.iter().try_for_each(|path| check_whole(path))?;
+    Ok(())
+}
+
+fn needed(stack: &Stack) -> Vec<PathBuf> {
+    let encoder = &stack.transformer_folder;
+    let tokenizer = ["tokenizer.json", "vocab.txt"].map(|name| encoder.join(name));
+    let tokenizer = match tokenizer {
+        [json, vocabulary] if !json.is_file() && vocabulary.is_file() => vocabulary,
+        [json, _] => json,
+    };
+    let mut needed = vec![encoder.join("config.json"), tokenizer];
     // A Normalize module has no file, and git keeps no empty folder.
     needed.extend(
         stack
@@ -66,10 +176,7 @@ pub(super) fn missing_file(folder: &Path) -> Option<String> {
             .as_ref()
             .map(|pooling| pooling.join(POOLING_FILE)),
     );
-    let missing = needed
-        .into_iter()
-        .find(|path| !path.is_file())
-        .or_else(|| (!has_weights(&stack)).then(|| stack.transformer_folder.join(SAFETENSORS)))?;
-    let name = missing.strip_prefix(folder).unwrap_or(&missing);
-    Some(name.display().to_string())
+    // An index that cannot be read is reported when the model is loaded.
+    needed.extend(weights(encoder).unwrap_or_default());
+    needed
 }

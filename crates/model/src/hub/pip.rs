@@ -8,21 +8,52 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Interrupted;
-use super::mirror::{MirrorError, PackageSource};
+use super::mirror::{MirrorError, PackageSource, Requirement};
 
 /// How often a running pip is checked.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The names of Python 3 on different systems.
-const INTERPRETERS: &[&str] = &["python3", "python"];
+const INTERPRETERS: [&str; 2] = ["python3", "python"];
+
+/// `pip download` of a package that is a wheel, because the other kind runs code while it is downloaded. The
+/// requirement has a hash. `-I` keeps modules of the user's folder, and of `PYTHONPATH`, out.
+const ARGUMENTS: [&str; 14] = [
+    "-I",
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--no-cache-dir",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "--disable-pip-version-check",
+    "--no-input",
+    "--dest",
+    ".",
+    "--requirement",
+];
+
+const REQUIREMENTS_FILE: &str = "requirements.txt";
 
 /// The `pip` of the first Python found.
-pub(super) struct Pip;
+pub(super) struct Pip {
+    interpreters: [PathBuf; 2],
+}
+
+impl Pip {
+    pub(super) fn new() -> Self {
+        Self {
+            interpreters: INTERPRETERS.map(PathBuf::from),
+        }
+    }
+}
 
 impl PackageSource for Pip {
     fn fetch(
         &self,
-        requirement: &str,
+        requirement: &Requirement,
         destination: &Path,
         tick: &mut dyn FnMut() -> Result<(), Interrupted>,
     ) -> Result<PathBuf, MirrorError> {
@@ -31,8 +62,13 @@ impl PackageSource for Pip {
             move |source| MirrorError::Io { path, source }
         };
         std::fs::create_dir_all(destination).map_err(io(destination))?;
+        let destination = std::path::absolute(destination).map_err(io(destination))?;
+        let requirements = destination.join(REQUIREMENTS_FILE);
+        let Requirement { package, sha256 } = requirement;
+        std::fs::write(&requirements, format!("{package} --hash=sha256:{sha256}\n"))
+            .map_err(io(&requirements))?;
         let log_path = destination.join("pip.log");
-        for interpreter in INTERPRETERS {
+        for interpreter in &self.interpreters {
             let mut log = File::options()
                 .read(true)
                 .write(true)
@@ -41,19 +77,12 @@ impl PackageSource for Pip {
                 .open(&log_path)
                 .map_err(io(&log_path))?;
             let spawned = Command::new(interpreter)
-                .args([
-                    "-m",
-                    "pip",
-                    "download",
-                    "--quiet",
-                    "--no-deps",
-                    "--no-cache-dir",
-                ])
-                .args(["--disable-pip-version-check", "--no-input", "--dest"])
-                .arg(destination)
-                .arg(requirement)
+                .args(ARGUMENTS)
+                .arg(REQUIREMENTS_FILE)
+                // Python looks for modules in the current folder.
+                .current_dir(&destination)
                 // Its temporary files count as progress, and are removed with the folder.
-                .env("TMPDIR", destination)
+                .env("TMPDIR", &destination)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log.try_clone().map_err(io(&log_path))?)
@@ -61,10 +90,10 @@ impl PackageSource for Pip {
             let mut child = match spawned {
                 Ok(child) => child,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(io(Path::new(interpreter))(error)),
+                Err(error) => return Err(io(interpreter)(error)),
             };
             let status = loop {
-                if let Some(status) = child.try_wait().map_err(io(Path::new(interpreter)))? {
+                if let Some(status) = child.try_wait().map_err(io(interpreter))? {
                     break status;
                 }
                 if let Err(interrupted) = tick() {
@@ -79,21 +108,21 @@ impl PackageSource for Pip {
             // reason.
             tick()?;
             if status.success() {
-                return wheel_in(destination, requirement);
+                return wheel_in(&destination, package);
             }
             let mut output = String::new();
             // A part of the reason is better than none.
             let _ = log.rewind().and_then(|()| log.read_to_string(&mut output));
             return Err(MirrorError::Pip {
-                requirement: requirement.to_owned(),
-                reason: reason_in(&output, interpreter),
+                package: package.clone(),
+                reason: reason_in(&output, &interpreter.display().to_string()),
             });
         }
         Err(MirrorError::NoPython)
     }
 }
 
-fn wheel_in(folder: &Path, requirement: &str) -> Result<PathBuf, MirrorError> {
+fn wheel_in(folder: &Path, package: &str) -> Result<PathBuf, MirrorError> {
     let entries = std::fs::read_dir(folder).map_err(|source| MirrorError::Io {
         path: folder.to_owned(),
         source,
@@ -102,7 +131,7 @@ fn wheel_in(folder: &Path, requirement: &str) -> Result<PathBuf, MirrorError> {
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .ok_or_else(|| MirrorError::Pip {
-            requirement: requirement.to_owned(),
+            package: package.to_owned(),
             reason: "it left no package".to_owned(),
         })
 }
@@ -140,5 +169,44 @@ mod tests {
             "/usr/bin/python3: No module named pip"
         );
         assert_eq!(reason_in("", "python3"), "python3 said nothing");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pip_runs_apart_from_the_users_folder_and_takes_only_the_wheel_with_this_hash() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let python = root.path().join("python");
+        let script =
+            "#!/bin/sh\npwd > seen\necho \"$@\" >> seen\ncat requirements.txt >> seen\n: > x.whl\n";
+        std::fs::write(&python, script).unwrap();
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let pip = Pip {
+            interpreters: [root.path().join("none"), python],
+        };
+        let requirement = Requirement {
+            package: "part==1.0".to_owned(),
+            sha256: "abc",
+        };
+        let destination = root.path().join("packages");
+        let wheel = pip
+            .fetch(&requirement, &destination, &mut || Ok(()))
+            .unwrap();
+        assert_eq!(wheel, destination.join("x.whl"));
+        let seen = std::fs::read_to_string(destination.join("seen")).unwrap();
+        let lines: Vec<_> = seen.lines().collect();
+        let folder = destination.canonicalize().unwrap();
+        assert_eq!(Path::new(lines[0]), folder);
+        assert!(lines[1].starts_with("-I -m pip download "), "{seen}");
+        for argument in [
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--no-deps",
+            "--dest .",
+            "--requirement requirements.txt",
+        ] {
+            assert!(lines[1].contains(argument), "{seen}");
+        }
+        assert_eq!(lines[2], "part==1.0 --hash=sha256:abc");
     }
 }

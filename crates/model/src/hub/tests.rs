@@ -5,6 +5,7 @@ use super::*;
 
 fn nowhere(root: &Path) -> Places {
     Places {
+        offline: false,
         hugging_face: Some(root.join("hugging-face")),
         hub: None,
         mirror: Some(root.join("mirror")),
@@ -80,6 +81,9 @@ fn snapshot(
     snapshot
 }
 
+/// A header without a tensor.
+const WEIGHTS: &str = "\x02\0\0\0\0\0\0\0{}";
+
 const COMPLETE: &[(&str, &str)] = &[
     ("config.json", "{}"),
     ("tokenizer.json", "{}"),
@@ -88,7 +92,7 @@ const COMPLETE: &[(&str, &str)] = &[
         r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#,
     ),
     ("1_Pooling/config.json", "{}"),
-    ("model.safetensors", "x"),
+    ("model.safetensors", WEIGHTS),
 ];
 
 #[test]
@@ -141,6 +145,8 @@ fn an_incomplete_snapshot_is_named_and_not_used() {
             .unwrap_err()
             .to_string();
         assert!(error.contains(missing), "{missing}: {error}");
+        let way_out = "run `infer fetch --model owner/model` once with a network";
+        assert!(error.contains(way_out), "{error}");
     }
 }
 
@@ -165,43 +171,95 @@ fn a_model_with_its_encoder_in_a_folder_is_found_by_name() {
     let expected = snapshot(&cache, "owner", "model", "main", OLDER);
     let found = resolve_in("owner/model", &offline(), &places).unwrap();
     assert_eq!(found.path, expected);
-    assert!(files::holds_weights(&expected));
-
+    let lacks = |file: &str| {
+        let error = resolve_in("owner/model", &offline(), &places).unwrap_err();
+        let file = Path::new("0_Transformer").join(file);
+        let expected = format!("lacks {}", file.display());
+        assert!(error.to_string().contains(&expected), "{error}");
+    };
     std::fs::remove_file(expected.join("0_Transformer/pytorch_model.bin")).unwrap();
     // Weights in another place are not those that would be loaded.
-    std::fs::write(expected.join("model.safetensors"), "x").unwrap();
-    assert!(!files::holds_weights(&expected));
-    let missing = Path::new("0_Transformer").join("model.safetensors");
-    assert_eq!(
-        files::missing_file(&expected),
-        Some(missing.display().to_string())
-    );
+    std::fs::write(expected.join("model.safetensors"), WEIGHTS).unwrap();
+    lacks("model.safetensors");
     std::fs::remove_file(expected.join("0_Transformer/tokenizer.json")).unwrap();
-    let missing = Path::new("0_Transformer").join("tokenizer.json");
+    lacks("tokenizer.json");
+}
+
+#[test]
+fn weights_in_several_files_are_whole_when_all_that_the_index_names_are_there() {
+    let root = tempfile::tempdir().unwrap();
+    let places = nowhere(root.path());
+    let index = r#"{"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-1.safetensors"}}"#;
+    let files: Vec<_> = COMPLETE[..4]
+        .iter()
+        .copied()
+        .chain([
+            ("model.safetensors.index.json", index),
+            ("model-1.safetensors", WEIGHTS),
+            ("model-2.safetensors", WEIGHTS),
+        ])
+        .collect();
+    let cache = places.hugging_face.clone().unwrap();
+    let folder = snapshot(&cache, "owner", "model", "main", &files);
     assert_eq!(
-        files::missing_file(&expected),
-        Some(missing.display().to_string())
+        resolve_in("owner/model", &offline(), &places).unwrap().path,
+        folder
+    );
+    std::fs::remove_file(folder.join("model-2.safetensors")).unwrap();
+    let error = resolve_in("owner/model", &offline(), &places).unwrap_err();
+    assert!(
+        error.to_string().contains("lacks model-2.safetensors"),
+        "{error}"
     );
 }
 
 #[test]
+fn a_vocabulary_stands_for_the_tokenizer() {
+    let root = tempfile::tempdir().unwrap();
+    let places = nowhere(root.path());
+    let mut files = COMPLETE.to_vec();
+    files[1] = ("vocab.txt", "<s>\n");
+    let cache = places.hugging_face.clone().unwrap();
+    let folder = snapshot(&cache, "owner", "model", "main", &files);
+    assert_eq!(
+        resolve_in("owner/model", &offline(), &places).unwrap().path,
+        folder
+    );
+}
+
+#[test]
+fn a_revision_that_leads_out_of_the_cache_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    for revision in ["../../x", "/etc", "a/../b", "", "a\\b", "refs/"] {
+        let options = HubOptions {
+            revision: Some(revision.to_owned()),
+            ..HubOptions::default()
+        };
+        let error = resolve_in("owner/model", &options, &nowhere(root.path())).unwrap_err();
+        assert!(matches!(error, HubError::Revision { .. }), "{error}");
+    }
+}
+
+#[test]
 fn files_in_the_folders_of_modules_are_downloaded_too() {
-    let wanted = |file| files::is_wanted(file, "model.safetensors");
+    let wanted = |file| files::is_small(file);
     for file in [
         "config.json",
-        "model.safetensors",
+        "vocab.txt",
         "0_Transformer/config.json",
         "0_Transformer/tokenizer.json",
         "0_Transformer/sentence_bert_config.json",
-        "0_Transformer/model.safetensors",
         "1_Pooling/config.json",
+        "12_Dense/config.json",
     ] {
         assert!(wanted(file), "{file}");
     }
     // Other formats, other weights, and folders that no module has.
     for file in [
-        "pytorch_model.bin",
+        "model.safetensors",
         "onnx/model.onnx",
+        "_Pooling/config.json",
+        "1x_Pooling/config.json",
         "onnx/config.json",
         "1_Pooling/deeper/config.json",
         "1_/../config.json",
@@ -242,6 +300,7 @@ fn pip_is_a_way_out_only_with_a_network() {
         let attempts = Vec::new();
         HubError::NotFound {
             name,
+            revision: None,
             attempts,
             offline,
         }
@@ -259,4 +318,26 @@ fn an_older_revision_is_never_taken_from_the_mirror() {
     };
     assert!(!options.takes_main());
     assert!(HubOptions::default().takes_main());
+}
+
+#[test]
+fn a_program_shows_the_progress_and_ends_a_download() {
+    let shown = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&shown);
+    let options = |stopped: bool| {
+        let count = Arc::clone(&count);
+        HubOptions::of_program(
+            Some("v2".to_owned()),
+            true,
+            move |_| {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            },
+            move || stopped,
+        )
+    };
+    assert!(options(false).report(&DownloadProgress::default()).is_ok());
+    assert!(options(true).report(&DownloadProgress::default()).is_err());
+    assert_eq!(shown.load(std::sync::atomic::Ordering::SeqCst), 2);
+    assert_eq!(options(false).revision.as_deref(), Some("v2"));
+    assert!(options(false).offline);
 }

