@@ -28,3 +28,4 @@ mod terminal;
 mod test_device;
 mod usage;
 mod vectors;
+mod weights;
