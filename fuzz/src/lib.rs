@@ -20,7 +20,7 @@ macro_rules! target {
     ($name:ident) => {
         #[cfg(fuzzing)]
         libfuzzer_sys::fuzz_target!(
-            init: $crate::seeds::write(stringify!($name)),
+            init: $crate::begin(stringify!($name)),
             |bytes: &[u8]| $crate::targets::$name(bytes)
         );
 
@@ -29,6 +29,12 @@ macro_rules! target {
             $crate::replay($crate::targets::$name)
         }
     };
+}
+
+/// Prepares the process for a target: a panic that becomes an error is no finding.
+pub fn begin(target: &str) {
+    model::guard::keep_guarded_panics_quiet();
+    seeds::write(target);
 }
 
 /// Runs a target on each file that the command line names.

@@ -4,10 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use infer::vectors::{VectorFormat, VectorWriter};
+use infer::vectors::VectorWriter;
 use serde_json::{Value, json};
 
-use crate::targets::{FIXTURES, MODEL, MODEL_FILES};
+use crate::targets::{FIXTURES, MODEL, MODEL_FILES, TORCH_FILES, vector_formats};
 
 /// A seed: its file name and its bytes.
 pub type Seed = (String, Vec<u8>);
@@ -21,6 +21,7 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
     match target {
         "checkpoint" => checkpoint(),
         "config" => config(),
+        "pytorch_state" | "pytorch_vectors" => torch_files(),
         "records" => Ok(records()),
         "safetensors" => safetensors(),
         "tokenizer" => tokenizer(),
@@ -92,6 +93,19 @@ fn config() -> io::Result<Vec<Seed>> {
     ];
     for (number, text) in pooling.iter().enumerate() {
         seeds.push((format!("pooling-{number}"), chosen(2, text.as_bytes())));
+    }
+    Ok(seeds)
+}
+
+/// The files that PyTorch wrote.
+fn torch_files() -> io::Result<Vec<Seed>> {
+    let mut seeds = Vec::new();
+    for entry in std::fs::read_dir(TORCH_FILES)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "pt") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            seeds.push((name.into_owned(), std::fs::read(&path)?));
+        }
     }
     Ok(seeds)
 }
@@ -199,7 +213,7 @@ fn tokenizer() -> io::Result<Vec<Seed>> {
 fn vectors() -> io::Result<Vec<Seed>> {
     let folder = tempfile::tempdir()?;
     let mut seeds = Vec::new();
-    for (choice, format) in (0..).zip(VectorFormat::ALL) {
+    for (choice, format) in (0..).zip(vector_formats()) {
         let path: PathBuf = folder.path().join(format!("seed.{format}"));
         let mut writer = VectorWriter::create(&path, format, 3, false).map_err(io::Error::other)?;
         let rows = [Default::default(), Default::default()];

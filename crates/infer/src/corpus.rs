@@ -1,14 +1,14 @@
 //! A corpus: the rows of a file, with an index of their vectors.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
 use search::{Index, Similarity};
 
 use crate::cli::CorpusArgs;
-use crate::error::{Error, UsageError};
+use crate::error::Error;
 use crate::input::open_texts;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{Vectors, read_vectors};
@@ -17,6 +17,7 @@ use crate::verify::verify;
 /// Rows and the index of their vectors, in the same order.
 pub struct Corpus {
     path: PathBuf,
+    columns: Vec<String>,
     rows: Vec<Row>,
     index: Index,
 }
@@ -36,9 +37,6 @@ impl CorpusFiles {
     ///
     /// When one of them cannot be read.
     pub fn open(args: &CorpusArgs) -> Result<Self, Error> {
-        if args.corpus == Path::new("-") {
-            return Err(UsageError::CorpusIsStdin.into());
-        }
         let reader = open_texts(&args.corpus, &args.read)?;
         let vectors = match &args.vectors {
             Some(path) => Some((path.clone(), read_vectors(path)?)),
@@ -81,6 +79,7 @@ impl Corpus {
             embed_file(
                 &mut reader,
                 TextsOf::Row,
+                &Prompt::Document,
                 encoder,
                 console,
                 |window, vectors| {
@@ -93,6 +92,7 @@ impl Corpus {
         note_skipped(&reader, console);
         Ok(Self {
             path,
+            columns: reader.columns().to_vec(),
             rows,
             index: Index::new(values, encoder.width(), similarity)?,
         })
@@ -102,6 +102,12 @@ impl Corpus {
     #[must_use]
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The columns of the text, in the order of the fields of a row; none in plain text.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The row at a position of the index, from 0.
@@ -133,11 +139,17 @@ impl Corpus {
         })
     }
 
+    /// The number of the row at a position, from 1.
+    #[must_use]
+    pub fn number(&self, position: usize) -> usize {
+        position + 1
+    }
+
     /// The id of the row at a position, or its number from 1.
     #[must_use]
     pub fn name(&self, position: usize) -> String {
         let id = self.row(position).and_then(|row| row.id.clone());
-        id.unwrap_or_else(|| (position + 1).to_string())
+        id.unwrap_or_else(|| self.number(position).to_string())
     }
 
     /// The text of the row at a position.

@@ -7,6 +7,7 @@ use model::threads::ThreadsError;
 use program::ProgramError;
 use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
+use program::text::quoted;
 use records::ReadError;
 use search::SearchError;
 
@@ -53,8 +54,9 @@ pub enum Error {
     },
     /// No row of the corpus has the id.
     #[error(
-        "{}: no row has the id `{id}`; without --id-column, give the number of the row, from 1",
-        path.display()
+        "{}: no row has the id `{}`; without --id-column, give the number of the row, from 1",
+        path.display(),
+        quoted(id)
     )]
     UnknownId {
         /// The corpus.
@@ -101,8 +103,10 @@ pub enum MismatchKind {
     },
     /// The rows have another order, or are other rows.
     #[error(
-        "the vector of the row in line {line} was saved for the id `{saved}`, not `{id}`; embed this \
-         corpus again"
+        "the vector of the row in line {line} was saved for the id `{}`, not `{}`; embed this \
+         corpus again",
+        quoted(saved),
+        quoted(id)
     )]
     Id {
         /// The line of the row, from 1.
@@ -134,14 +138,27 @@ pub enum UsageError {
     TextsAndInput,
     /// Neither a text nor a file.
     #[error(
-        "no text given: write texts after the command, or use --input FILE (- for standard input)"
+        "no text given: write texts after the command, use --input FILE, or pipe them into standard \
+         input"
     )]
     NoText,
+    /// Neither a query nor a file of them.
+    #[error(
+        "no query given: write queries after the command, use --queries FILE, or pipe them into \
+         standard input"
+    )]
+    NoQuery,
+    /// A query without a word is as close to one text as to another.
+    #[error("a query is empty; leave it out")]
+    EmptyQuery,
     /// The ending of the name is no format.
     #[error(
         "cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl"
     )]
     VectorFormat(PathBuf),
+    /// Standard output takes JSON Lines only.
+    #[error("standard output takes jsonl only; name a file with --output for another format")]
+    StdoutFormat,
     /// The output would replace its own input.
     #[error("--output and --input are the same file; give another --output")]
     OutputIsInput,
@@ -151,15 +168,20 @@ pub enum UsageError {
     /// More or fewer columns than two.
     #[error("a comparison needs two columns, but there are {0}: name two with --column")]
     TwoColumns(usize),
-    /// Standard input cannot be the corpus.
-    #[error("--corpus must be a file, not standard input")]
-    CorpusIsStdin,
+    /// Standard input cannot be read twice.
+    #[error("the queries and the corpus cannot both come from standard input; give one as a file")]
+    StdinTwice,
 }
 
 impl ProgramError for Error {
+    /// Usage is what another command line would mend; the rest is of the data or the machine.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => USAGE,
+            Self::Usage(_) | Self::UnknownId { .. } => USAGE,
+            Self::Model(error) if error.is_usage() => USAGE,
+            Self::Read(error) if error.is_usage() => USAGE,
+            Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
+            Self::Vectors(VectorError::NoFormat { .. }) => USAGE,
             _ => FAILURE,
         }
     }

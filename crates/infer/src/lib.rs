@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | parse the command line | [`cli`] |
 //! | open a file of texts | [`input`], on [`records`] |
+//! | notice texts on standard input | [`stdin`] |
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
 //! | check that saved vectors belong to a corpus | `verify` |
@@ -19,6 +20,7 @@ pub mod error;
 pub mod input;
 mod output;
 pub mod precision;
+pub mod stdin;
 pub mod stream;
 pub mod vectors;
 mod verify;

@@ -3,15 +3,17 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use infer::{Cli, Error, run};
 use program::Console;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let console = Console::new(cli.quiet);
+    let cli = Cli::of_process();
+    let console = Console::new(cli.quiet).verbose(cli.verbose);
+    model::guard::keep_guarded_panics_quiet();
     program::interrupt::exit_on_interrupt();
     let mut out = program::console::stdout();
-    let result = run(cli, console, &mut out).and_then(|()| out.flush().map_err(Error::from));
-    program::exit::finish(result, console)
+    let result = run(cli, console, &mut out);
+    // What was printed before an error is shown too.
+    let flushed = out.flush().map_err(Error::from);
+    program::exit::finish(result.and(flushed), console)
 }

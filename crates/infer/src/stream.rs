@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use model::{Embeddings, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::{Console, Unit};
 use records::{Row, RowReader};
 
@@ -36,7 +36,7 @@ impl TextsOf {
     }
 }
 
-/// Embeds all rows of a reader under a progress bar, passes each window with its vectors to `sink`,
+/// Embeds all rows of a reader with a prompt under a progress bar, passes each window with its vectors to `sink`,
 /// notes how many texts were truncated, and returns the number of texts.
 ///
 /// # Errors
@@ -45,6 +45,7 @@ impl TextsOf {
 pub fn embed_file(
     reader: &mut RowReader,
     texts_of: TextsOf,
+    prompt: &Prompt,
     encoder: &SentenceEncoder,
     console: Console,
     mut sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Error>,
@@ -59,15 +60,16 @@ pub fn embed_file(
             break;
         }
         let window_bytes = reader.bytes_read() - read_before;
-        let vectors = encoder.encode_with_progress(&texts_of.window(&window), |progress| {
-            // The reader is one window ahead: the bar shows how much of it is encoded.
-            let share = progress.done as f64 / progress.total.max(1) as f64;
-            bar.set_position(read_before + (window_bytes as f64 * share) as u64);
-            let done = texts + progress.done;
-            let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
-            bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
-            ControlFlow::Continue(())
-        })?;
+        let vectors =
+            encoder.encode_with_progress(&texts_of.window(&window), prompt, |progress| {
+                // The reader is one window ahead: the bar shows how much of it is encoded.
+                let share = progress.done as f64 / progress.total.max(1) as f64;
+                bar.set_position(read_before + (window_bytes as f64 * share) as u64);
+                let done = texts + progress.done;
+                let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+                bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
+                ControlFlow::Continue(())
+            })?;
         texts += vectors.len();
         truncated += vectors.truncated();
         // Printed results must not run into the bar.

@@ -54,7 +54,7 @@ pub(crate) fn verify(
         return Ok(());
     };
     for position in [0, last / 2, last] {
-        let computed = encoder.encode(&[rows[position].text()])?;
+        let computed = encoder.encode_document(&[rows[position].text()])?;
         let saved = &vectors.values[position * vectors.width..][..vectors.width];
         let cosines = pairwise_similarity(
             view(&computed)?,

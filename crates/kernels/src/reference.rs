@@ -90,22 +90,22 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
     sequences: &SequenceRanges,
     weights: EncoderLayerWeights<B>,
 ) -> Tensor<B, 2> {
-    let dense = |input, weights, activation| {
+    let linear = |input, weights, activation| {
         <B as EncoderOps>::linear(input, LinearWeights::Packed(weights), activation)
     };
     let [_, width] = hidden.dims();
     let precision = weights.projections.precision();
-    let joined = dense(hidden.clone(), weights.projections, Activation::Identity);
+    let joined = linear(hidden.clone(), weights.projections, Activation::Identity);
     let projections = [0, 1, 2].map(|part| {
         joined
             .clone()
             .slice_dim(1, part * width..(part + 1) * width)
     });
     let attended = B::varlen_attention(projections, bias, sequences, None, precision);
-    let attended = dense(attended, weights.attention_output, Activation::Identity);
+    let attended = linear(attended, weights.attention_output, Activation::Identity);
     let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
-    let intermediate = dense(hidden.clone(), weights.intermediate, Activation::Gelu);
-    let output = dense(intermediate, weights.output, Activation::Identity);
+    let intermediate = linear(hidden.clone(), weights.intermediate, Activation::Gelu);
+    let output = linear(intermediate, weights.output, Activation::Identity);
     B::add_layer_norm(output, hidden, weights.output_norm)
 }
 

@@ -168,16 +168,14 @@ impl<B: EncoderOps> SelfAttention<B> {
         if self.adapters.is_some() {
             return self;
         }
-        let projections = [&mut self.query, &mut self.key, &mut self.value];
-        if let Some(projections) = pack(projections, precision)
-            && let Some(output) = pack([&mut self.output], precision)
-        {
-            self.packed = Some(PackedAttention {
-                projections,
-                output,
-            });
+        let projections = [&self.query, &self.key, &self.value];
+        match (
+            pack(projections, precision),
+            pack([&self.output], precision),
+        ) {
+            (Some(projections), Some(output)) => self.with_packed(projections, output),
+            _ => self,
         }
-        self
     }
 
     /// Attends within every text of the batch.
@@ -305,5 +303,29 @@ fn project<B: EncoderOps>(
     match adapter {
         Some(adapter) => own + adapter.forward(input),
         None => own,
+    }
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::FloatDType;
+    use burn_flex::Flex;
+
+    use super::*;
+
+    #[test]
+    fn an_attention_that_cannot_be_packed_as_a_whole_keeps_all_weights() {
+        let config = MpNetConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref()).unwrap();
+        let mut attention = SelfAttention::<Flex>::new(&config, &Default::default());
+        // Only weights in f32 are packed: those of the output are not.
+        attention.output.weight = attention
+            .output
+            .weight
+            .map(|weight| weight.cast(FloatDType::F64));
+        let packed = attention.pack(Precision::Float32);
+        assert!(packed.packed.is_none());
+        for projection in [&packed.query, &packed.key, &packed.value] {
+            assert_eq!(projection.weight.val().dims(), [config.hidden_size; 2]);
+        }
     }
 }

@@ -77,6 +77,14 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceError {
+    /// Whether another device would mend it: true but for a program without any backend.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::NoBackend)
+    }
+}
+
 impl FromStr for Device {
     type Err = DeviceError;
 

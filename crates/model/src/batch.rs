@@ -46,6 +46,7 @@ pub struct TokenBatch {
     mask: Vec<bool>,
     texts: usize,
     length: usize,
+    pooled_from: usize,
 }
 
 impl TokenBatch {
@@ -77,7 +78,19 @@ impl TokenBatch {
             mask,
             texts: texts.len(),
             length,
+            pooled_from: 0,
         }
+    }
+
+    /// Leaves the first `tokens` of every text out of the pooling: those of a prompt.
+    pub(crate) fn pooled_from(mut self, tokens: usize) -> Self {
+        self.pooled_from = tokens;
+        self
+    }
+
+    /// Number of tokens at the beginning of every text that are not pooled.
+    pub(crate) fn not_pooled(&self) -> usize {
+        self.pooled_from
     }
 
     /// Number of texts.

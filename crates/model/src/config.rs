@@ -125,10 +125,12 @@ impl MpNetConfig {
     }
 
     /// The most tokens a text can have, `<s>` and `</s>` included: positions start behind
-    /// padding's.
+    /// padding's. 0 where [`from_folder`](Self::from_folder) would refuse the configuration.
     #[must_use]
     pub fn max_tokens(&self) -> usize {
-        self.max_position_embeddings - self.pad_token_id as usize - 1
+        self.max_position_embeddings
+            .saturating_sub(self.pad_token_id as usize)
+            .saturating_sub(1)
     }
 
     fn check(&self) -> std::result::Result<(), (&'static str, String)> {
@@ -219,10 +221,17 @@ impl MpNetConfig {
                 return wrong(field, format!("{probability} is not in [0, 1)"));
             }
         }
-        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
+        // LayerNorm computes in f32: a smaller number would be 0, and a constant row NaN.
+        let epsilon = self.layer_norm_eps as f32;
+        if !(epsilon >= f32::MIN_POSITIVE && epsilon.is_finite()) {
             return wrong(
                 "layer_norm_eps",
-                format!("{} is not above 0", self.layer_norm_eps),
+                format!(
+                    "{} is not from {:e} to {:e}, the range of 32-bit numbers",
+                    self.layer_norm_eps,
+                    f32::MIN_POSITIVE,
+                    f32::MAX
+                ),
             );
         }
         Ok(())
@@ -260,6 +269,17 @@ mod tests {
     }
 
     #[test]
+    fn a_config_that_was_not_checked_has_no_room_instead_of_an_overflow() {
+        let mut value = all_mpnet_base_v2();
+        for (positions, pad) in [(1, 1), (0, 0), (5, u32::MAX)] {
+            value["max_position_embeddings"] = positions.into();
+            value["pad_token_id"] = pad.into();
+            let config: MpNetConfig = serde_json::from_value(value.clone()).unwrap();
+            assert_eq!(config.max_tokens(), 0, "{positions} {pad}");
+        }
+    }
+
+    #[test]
     fn the_wrong_field_is_named() {
         assert_eq!(
             check(|c| c["model_type"] = "bert".into()),
@@ -293,10 +313,14 @@ mod tests {
             check(|c| c["hidden_dropout_prob"] = 1.0.into()),
             Err("hidden_dropout_prob")
         );
-        assert_eq!(
-            check(|c| c["layer_norm_eps"] = 0.0.into()),
-            Err("layer_norm_eps")
-        );
+        for epsilon in [0.0, -1e-5, 1e-50, 1e50] {
+            assert_eq!(
+                check(|c| c["layer_norm_eps"] = epsilon.into()),
+                Err("layer_norm_eps"),
+                "{epsilon}"
+            );
+        }
+        assert_eq!(check(|c| c["layer_norm_eps"] = 1.2e-38.into()), Ok(()));
         assert_eq!(
             check(|c| c["relative_attention_num_buckets"] = 7.into()),
             Err("relative_attention_num_buckets")

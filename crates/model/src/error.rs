@@ -55,11 +55,29 @@ pub enum ModelError {
         /// The type as written.
         module_type: String,
     },
-    /// The folder has neither `model.safetensors` nor `pytorch_model.bin`.
-    #[error("{}: holds neither model.safetensors nor pytorch_model.bin", folder.display())]
+    /// The folder has no weights file: `model.safetensors` or `pytorch_model.bin`, or the index of its shards.
+    #[error("{}: holds neither model.safetensors nor pytorch_model.bin, nor the index of its shards", folder.display())]
     NoWeights {
         /// The folder.
         folder: PathBuf,
+    },
+    /// The folder has neither `tokenizer.json` nor `vocab.txt`.
+    #[error(
+        "{}: holds neither tokenizer.json nor vocab.txt; copy tokenizer.json from the model's base model, \
+         or write it with Python: AutoTokenizer.from_pretrained(\"BASE\").save_pretrained(\"FOLDER\")",
+        folder.display()
+    )]
+    NoTokenizer {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The model has no prompt with this name.
+    #[error("the model has no prompt `{name}`; its prompts are: {}", known.join(", "))]
+    UnknownPrompt {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
     },
     /// The device does not compute in this precision.
     #[error(
@@ -82,6 +100,50 @@ pub enum ModelError {
         path: PathBuf,
         /// Why.
         source: BoxedError,
+    },
+    /// The text file that Git stores in place of a large file.
+    #[error("{}: this is a Git LFS pointer, not the file itself; run `git lfs pull`", path.display())]
+    GitLfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of weights that the index lists is not there.
+    #[error("{}: is missing, but {} lists it", path.display(), index.display())]
+    MissingShard {
+        /// The file.
+        path: PathBuf,
+        /// The index.
+        index: PathBuf,
+    },
+    /// A file of weights holds a tensor that the index does not expect there.
+    #[error(
+        "{}: holds the tensor `{tensor}`, which {} {}",
+        path.display(),
+        index.display(),
+        listed.as_ref().map_or("does not list".to_owned(), |listed| format!("lists in {listed:?}"))
+    )]
+    WrongShard {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The index.
+        index: PathBuf,
+        /// The file of the tensor by the index.
+        listed: Option<String>,
+    },
+    /// The weights file holds several networks, whose names begin differently.
+    #[error(
+        "{}: holds several models, `{}…` and `{}…`; save the one that you want alone",
+        path.display(),
+        prefixes[0],
+        prefixes[1]
+    )]
+    SeveralModels {
+        /// The file.
+        path: PathBuf,
+        /// The starts of the names of two of them.
+        prefixes: [String; 2],
     },
     /// A tensor of the network is not in the file.
     #[error("{}: tensor `{tensor}` is missing", path.display())]
@@ -231,6 +293,20 @@ impl From<HubError> for ModelError {
 }
 
 impl ModelError {
+    /// Whether another setting of the caller would mend it, not another model or machine.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Precision { .. }
+            | Self::MaxLength { .. }
+            | Self::Dimensions { .. }
+            | Self::UnknownPrompt { .. }
+            | Self::FolderInUse { .. } => true,
+            Self::Device(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),

@@ -17,6 +17,11 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// Parses the content of a JSON file; `path` is named in errors.
 pub(crate) fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    if is_git_lfs_pointer(bytes) {
+        return Err(ModelError::GitLfsPointer {
+            path: path.to_owned(),
+        });
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|source| ModelError::Json {
         path: path.to_owned(),
@@ -24,6 +29,11 @@ pub(crate) fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Resu
     })?;
     json.end().map_err(|source| of_no_field(path, source))?;
     Ok(value)
+}
+
+/// Whether a file is the text that Git stores in place of a large file.
+pub(crate) fn is_git_lfs_pointer(start: &[u8]) -> bool {
+    start.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 
 /// Reads and parses a JSON file that may be missing.

@@ -1,17 +1,20 @@
 //! The parsers of a model folder over bytes in memory, only for the fuzz targets: not part of the
 //! public interface, and free to change in any release.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
+use pytorch::TorchFile;
+
 use crate::boxed_error::BoxedError;
-use crate::checkpoint::{limits, modules, safetensors_file};
+use crate::checkpoint::stored_values::StoredValues;
+use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file};
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::Result;
 use crate::file::parse_json;
-use crate::guard::guarded;
 use crate::pooling::PoolingMode;
-use crate::tokenizer::SentenceTokenizer;
+use crate::tokenizer::{SentenceTokenizer, TOKENIZER_CONFIG_FILE};
 
 /// The model folder in errors.
 const FOLDER: &str = "model";
@@ -27,15 +30,31 @@ pub fn safetensors(
     bytes: Vec<u8>,
 ) -> std::result::Result<Vec<(String, Vec<usize>, usize)>, BoxedError> {
     let file_bytes = bytes.len() as u64;
-    let snapshots = safetensors_file::snapshots(Cursor::new(bytes), file_bytes)?;
-    let read = |(name, snapshot): (String, burn_store::TensorSnapshot)| {
-        let shape = snapshot.shape.iter().copied().collect();
-        // As `StoredTensor::read` does.
-        let data = guarded(|| snapshot.to_data())?;
-        let values = data.convert::<f32>().iter::<f32>().count();
-        Ok((name, shape, values))
+    read_all(safetensors_file::tensors(Cursor::new(bytes), file_bytes)?)
+}
+
+/// Reads the structure of a `pytorch_model.bin`, then every tensor.
+///
+/// Returns the name of each tensor, its shape, and how many values were read.
+///
+/// # Errors
+///
+/// When the file or a tensor is damaged.
+pub fn pytorch_state(
+    bytes: Vec<u8>,
+) -> std::result::Result<Vec<(String, Vec<usize>, usize)>, BoxedError> {
+    read_all(pytorch_file::tensors(TorchFile::new(Cursor::new(bytes))?)?)
+}
+
+fn read_all(
+    tensors: BTreeMap<String, StoredValues>,
+) -> std::result::Result<Vec<(String, Vec<usize>, usize)>, BoxedError> {
+    let read = |(name, tensor): (String, StoredValues)| {
+        // As `StoredTensor::floats` does.
+        let values = tensor.read()?.convert::<f32>().iter::<f32>().count();
+        Ok((name, tensor.shape, values))
     };
-    snapshots.into_iter().map(read).collect()
+    tensors.into_iter().map(read).collect()
 }
 
 /// Reads `config.json`.
@@ -69,7 +88,8 @@ pub fn modules(bytes: &[u8]) -> Result<Vec<std::path::PathBuf>> {
 /// When it is not JSON, or names no supported mode.
 pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
     let path = Path::new(modules::POOLING_FILE);
-    modules::pooling_modes(path, &parse_json(path, bytes)?, hidden_size)
+    let pooling = modules::pooling(path, &parse_json(path, bytes)?, hidden_size)?;
+    Ok(pooling.modes)
 }
 
 /// Reads `sentence_bert_config.json`; returns the maximum length.
@@ -89,7 +109,7 @@ pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
 ///
 /// When it is not JSON, or states an impossible length.
 pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
-    let read = || parse_json(Path::new(limits::TOKENIZER_CONFIG_FILE), bytes).map(Some);
+    let read = || parse_json(Path::new(TOKENIZER_CONFIG_FILE), bytes).map(Some);
     let limits = limits::limits(Path::new(FOLDER), None, read, config)?;
     Ok(limits.max_seq_length)
 }

@@ -14,16 +14,16 @@ thread_local! {
 
 /// Runs a reader; its panic becomes an error with its message.
 ///
+/// `read` must work on the calling thread: a panic that another thread passes on is caught too, but Rust
+/// reports it on stderr. Rust also reports a panic of this thread, unless the program calls
+/// [`keep_guarded_panics_quiet`].
+///
 /// # Errors
 ///
 /// When `read` fails, or panics.
-///
-/// `read` must work on the calling thread: a panic that another thread passes on is caught too, but Rust
-/// reports it on stderr.
 pub fn guarded<T, E: Into<BoxedError>>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, BoxedError> {
-    keep_guarded_panics_quiet();
     let outside = GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(read));
     GUARDED.set(outside);
@@ -35,10 +35,11 @@ pub fn guarded<T, E: Into<BoxedError>>(
 
 /// Installs a panic hook in front of the present one, once per process.
 ///
-/// Rust calls the hook before it unwinds. Without this one, a damaged file would be reported twice, first as
-/// "thread panicked" with a backtrace. A program whose hook ends the process, such as a libFuzzer target,
-/// would never see the error. All other panics go to the previous hook.
-fn keep_guarded_panics_quiet() {
+/// It is for programs: the hook belongs to the process, so a library must leave it alone. Rust calls the hook
+/// before it unwinds. Without this one, a damaged file would be reported twice, first as "thread panicked"
+/// with a backtrace. A program whose hook ends the process, such as a libFuzzer target, would never see the
+/// error. All other panics go to the previous hook.
+pub fn keep_guarded_panics_quiet() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let before = std::panic::take_hook();
@@ -75,10 +76,13 @@ mod tests {
         assert!(!GUARDED.get());
     }
 
-    /// Panics once inside the guard and once outside. The next test runs it in a separate process, because
+    /// Panics once inside the guard and once outside. The tests below run it in a separate process, because
     /// the hook belongs to the process.
     #[test]
     fn a_guarded_panic_and_another() {
+        if std::env::var_os("QUIET_PANICS").is_some() {
+            keep_guarded_panics_quiet();
+        }
         let nested = guarded(|| {
             let _ = guarded(|| -> Result<(), BoxedError> { panic!("an inner panic") });
             // Still inside the outer guard.
@@ -94,19 +98,36 @@ mod tests {
         message_of(caught.as_ref())
     }
 
-    #[test]
-    fn only_guarded_panics_are_quiet() {
-        let output = Command::new(std::env::current_exe().unwrap())
+    /// What the test above reports on stderr.
+    fn reported(quiet: bool) -> String {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["--exact", "guard::tests::a_guarded_panic_and_another"])
             .arg("--nocapture")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+            .env_remove("QUIET_PANICS");
+        if quiet {
+            command.env("QUIET_PANICS", "1");
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
+        said
+    }
+
+    #[test]
+    fn only_guarded_panics_are_quiet() {
+        let said = reported(true);
         assert!(said.contains("a panic outside"), "{said}");
         assert!(
             !said.contains("an inner panic") && !said.contains("an outer panic"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_library_leaves_the_panic_hook_of_the_process_alone() {
+        let said = reported(false);
+        assert!(said.contains("a panic outside"), "{said}");
+        assert!(said.contains("an inner panic"), "{said}");
     }
 }

@@ -70,12 +70,16 @@ impl<B: Backend> EncoderLayer<B> {
         self.attention = self
             .attention
             .with_packed(packed.projections, packed.attention_output);
-        empty(&mut self.intermediate);
-        empty(&mut self.output);
-        self.packed = Some(PackedFeedForward {
+        self.with_packed_feed_forward(PackedFeedForward {
             intermediate: packed.intermediate,
             output: packed.output,
-        });
+        })
+    }
+
+    fn with_packed_feed_forward(mut self, packed: PackedFeedForward) -> Self {
+        empty(&mut self.intermediate);
+        empty(&mut self.output);
+        self.packed = Some(packed);
         self
     }
 
@@ -97,15 +101,19 @@ impl<B: EncoderOps> EncoderLayer<B> {
         self.attention = self.attention.pack(precision);
         self.intermediate = in_precision(self.intermediate, precision);
         self.output = in_precision(self.output, precision);
-        if let Some(intermediate) = pack([&mut self.intermediate], precision)
-            && let Some(output) = pack([&mut self.output], precision)
-        {
-            self.packed = Some(PackedFeedForward {
-                intermediate,
-                output,
-            });
+        // No weights are given up before both are packed.
+        match (
+            pack([&self.intermediate], precision),
+            pack([&self.output], precision),
+        ) {
+            (Some(intermediate), Some(output)) => {
+                self.with_packed_feed_forward(PackedFeedForward {
+                    intermediate,
+                    output,
+                })
+            }
+            _ => self,
         }
-        self
     }
 
     /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
@@ -155,7 +163,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
-    use burn::tensor::{Distribution, Tolerance};
+    use burn::tensor::{Distribution, FloatDType, Tolerance};
     use burn_flex::Flex;
     use kernels::SequenceRanges;
 
@@ -188,5 +196,21 @@ mod tests {
         of(&packed).assert_approx_eq::<f32>(&expected, tolerance);
         seeded(&packed).assert_approx_eq::<f32>(&seeded(&layer), tolerance);
         assert_ne!(seeded(&packed), of(&packed));
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_packed_as_a_whole_keeps_all_weights() {
+        let config = MpNetConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref()).unwrap();
+        let mut layer = EncoderLayer::<Flex>::new(&config, &Default::default());
+        // Only weights in f32 are packed: the second layer's are not.
+        layer.output.weight = layer
+            .output
+            .weight
+            .map(|weight| weight.cast(FloatDType::F64));
+        let packed = layer.pack(Precision::Float32);
+        assert!(packed.packed.is_none());
+        let shape = [config.hidden_size, config.intermediate_size];
+        assert_eq!(packed.intermediate.weight.val().dims(), shape);
+        assert!(packed.intermediate.bias.is_some());
     }
 }

@@ -51,21 +51,17 @@ fn tensors<B: Backend>(linear: &Linear<B>) -> (Tensor<B, 2>, Tensor<B, 1>) {
     (weight, bias)
 }
 
-/// Packs layers that share their input into one and empties them, so that the weights are in memory
-/// once; `None` on a backend that does not pack.
+/// Packs layers that share their input into one; `None` on a backend that does not pack. The caller
+/// [empties](empty) the layers when all its groups are packed.
 pub(crate) fn pack<B: EncoderOps, const N: usize>(
-    linears: [&mut Linear<B>; N],
+    linears: [&Linear<B>; N],
     precision: Precision,
 ) -> Option<PackedLinear> {
-    let layers: Vec<_> = linears.iter().map(|linear| tensors(linear)).collect();
-    let packed = B::pack_linear(&layers, precision)?;
-    for linear in linears {
-        empty(linear);
-    }
-    Some(packed)
+    let layers: Vec<_> = linears.into_iter().map(tensors).collect();
+    B::pack_linear(&layers, precision)
 }
 
-/// Removes the weights of a packed layer.
+/// Removes the weights of a packed layer, so that they are in memory once.
 pub(crate) fn empty<B: Backend>(linear: &mut Linear<B>) {
     let device = linear.weight.lazy_device();
     linear.weight = Param::from_tensor(Tensor::empty([0, 0], &device));

@@ -53,10 +53,13 @@ impl PoolingMode {
     ) -> Tensor<B, 2> {
         let [batch, _, width] = hidden.dims();
         match self {
-            Self::Cls => hidden
-                .clone()
-                .slice([0..batch, 0..1])
-                .reshape([batch, width]),
+            Self::Cls => {
+                let first = hidden
+                    .clone()
+                    .slice([0..batch, 0..1])
+                    .reshape([batch, width]);
+                zero_without_tokens(first, mask)
+            }
             Self::Max => {
                 let kept = match mask {
                     Some(mask) => hidden
@@ -64,7 +67,7 @@ impl PoolingMode {
                         .mask_fill(padding(mask, width), f32::NEG_INFINITY),
                     None => hidden.clone(),
                 };
-                kept.max_dim(1).reshape([batch, width])
+                zero_without_tokens(kept.max_dim(1).reshape([batch, width]), mask)
             }
             Self::Mean => token_sum(hidden, mask) / token_count(hidden, mask),
             Self::MeanSqrtLength => token_sum(hidden, mask) / token_count(hidden, mask).sqrt(),
@@ -79,6 +82,20 @@ fn padding<B: Backend>(mask: &Tensor<B, 2, Bool>, width: usize) -> Tensor<B, 3, 
         .bool_not()
         .reshape([batch, length, 1])
         .expand([batch, length, width])
+}
+
+/// Zeros for the texts without a token, whose hidden states are not numbers: `[batch, width]` in and
+/// out. Tokens come before padding, so such a text has padding in the first place.
+fn zero_without_tokens<B: Backend>(
+    pooled: Tensor<B, 2>,
+    mask: Option<&Tensor<B, 2, Bool>>,
+) -> Tensor<B, 2> {
+    let Some(mask) = mask else {
+        return pooled;
+    };
+    let [batch, width] = pooled.dims();
+    let empty = mask.clone().slice([0..batch, 0..1]).bool_not();
+    pooled.mask_fill(empty.expand([batch, width]), 0.0)
 }
 
 /// Sum over the tokens: `[batch, width]`.
@@ -105,7 +122,8 @@ fn token_count<B: Backend>(
     .clamp_min(1e-9)
 }
 
-/// Pools with every given mode and joins the results: `[batch, modes * hidden]`.
+/// Pools with every given mode and joins the results: `[batch, modes * hidden]`. A text without a token
+/// gives zeros.
 ///
 /// # Shapes
 ///
@@ -122,19 +140,21 @@ pub(crate) fn pool<B: Backend>(
     )
 }
 
-/// As [`pool`], for a varlen batch: `[tokens, hidden]` in, `[texts, modes * hidden]` out. A text without a
-/// token gives zeros.
+/// As [`pool`], for a varlen batch: `[tokens, hidden]` in, `[texts, modes * hidden]` out. The first `prompt`
+/// tokens of each text are left out; a text without a token gives zeros.
 pub(crate) fn pool_varlen<B: Backend>(
     modes: &[PoolingMode],
     hidden: &Tensor<B, 2>,
     texts: &SequenceRanges,
+    prompt: usize,
 ) -> Tensor<B, 2> {
     let [_, width] = hidden.dims();
     let rows = texts.ranges().iter().map(|text| {
-        if text.is_empty() {
+        if text.len() <= prompt {
             return Tensor::zeros([1, modes.len() * width], &hidden.device());
         }
-        let hidden = hidden.clone().slice([text.clone(), 0..width]);
+        let text = text.start + prompt..text.end;
+        let hidden = hidden.clone().slice([text, 0..width]);
         pool(modes, &hidden.unsqueeze::<3>(), None)
     });
     let rows: Vec<Tensor<B, 2>> = rows.collect();
@@ -215,6 +235,15 @@ mod tests {
             &[12.0 / root, -3.0 / root],
             TOLERANCE,
         );
+    }
+
+    #[test]
+    fn a_text_without_a_token_gives_zeros_in_every_mode() {
+        // The attention of a padded batch gives such a text hidden states that are not numbers.
+        let hidden = vec![vec![f32::NAN, f32::NAN], vec![f32::NAN, 3.0]];
+        let mask = Some(vec![false, false]);
+        let zeros = vec![0.0; 2 * PoolingMode::ALL.len()];
+        assert_eq!(pooled_by(PoolingMode::ALL.to_vec(), hidden, mask), zeros);
     }
 
     #[test]

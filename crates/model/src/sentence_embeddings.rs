@@ -59,16 +59,19 @@ impl Embeddings {
     }
 }
 
-/// Scales a vector to L2 norm 1, in `f64`; norms below 1e-12 count as 1e-12, as in PyTorch's
-/// `normalize`.
-pub(crate) fn normalize(vector: &mut [f32]) {
+/// The L2 norm of a vector, in `f64`; at least 1e-12, as in PyTorch's `normalize`.
+pub(crate) fn norm(vector: &[f32]) -> f64 {
     let squares: f64 = vector
         .iter()
         .map(|&value| f64::from(value) * f64::from(value))
         .sum();
-    let length = squares.sqrt().max(1e-12);
+    squares.sqrt().max(1e-12)
+}
+
+/// Divides the values of a vector, or of its first dimensions, by its norm.
+pub(crate) fn normalize(vector: &mut [f32], norm: f64) {
     for value in vector {
-        *value = (f64::from(*value) / length) as f32;
+        *value = (f64::from(*value) / norm) as f32;
     }
 }
 
@@ -96,16 +99,15 @@ mod tests {
 
     #[test]
     fn a_vector_gets_length_1_and_zeros_stay() {
-        let mut vector = [3.0, -4.0];
-        normalize(&mut vector);
-        assert_eq!(vector, [0.6, -0.8]);
+        let normalized = |mut vector: Vec<f32>| {
+            let norm = norm(&vector);
+            normalize(&mut vector, norm);
+            vector
+        };
+        assert_eq!(normalized(vec![3.0, -4.0]), [0.6, -0.8]);
         // Squares that would overflow in `f32`.
         let large = 2f32.powi(100);
-        let mut vector = [3.0 * large, 4.0 * large];
-        normalize(&mut vector);
-        assert_eq!(vector, [0.6, 0.8]);
-        let mut zeros = [0.0; 3];
-        normalize(&mut zeros);
-        assert_eq!(zeros, [0.0; 3]);
+        assert_eq!(normalized(vec![3.0 * large, 4.0 * large]), [0.6, 0.8]);
+        assert_eq!(normalized(vec![0.0; 3]), [0.0; 3]);
     }
 }

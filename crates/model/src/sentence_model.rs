@@ -91,12 +91,16 @@ impl<B: EncoderOps> SentenceModel<B> {
         let hidden = upcast(hidden);
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
+        let prompt = batch.not_pooled();
         if B::VARLEN && !B::ad_enabled(&device) {
-            return pool_varlen(&self.pooling, &hidden, &batch.varlen().1);
+            return pool_varlen(&self.pooling, &hidden, &batch.varlen().1, prompt);
+        }
+        if prompt >= length && prompt > 0 {
+            return Tensor::zeros([texts, self.pooling.len() * width], &device);
         }
         let (places, mask) = batch.places();
         let padded = mask.contains(&false);
-        let mask = padded
+        let mut mask: Option<Tensor<B, 2, Bool>> = padded
             .then(|| Tensor::from_data(TensorData::new(mask.to_vec(), [texts, length]), &device));
         // The backward pass of a slice makes a tensor as large as the whole, so one gather replaces a slice per
         // text.
@@ -106,11 +110,12 @@ impl<B: EncoderOps> SentenceModel<B> {
         } else {
             hidden
         };
-        pool(
-            &self.pooling,
-            &hidden.reshape([texts, length, width]),
-            mask.as_ref(),
-        )
+        let mut hidden = hidden.reshape([texts, length, width]);
+        if prompt > 0 {
+            hidden = hidden.slice([0..texts, prompt..length]);
+            mask = mask.map(|mask| mask.slice([0..texts, prompt..length]));
+        }
+        pool(&self.pooling, &hidden, mask.as_ref())
     }
 }
 

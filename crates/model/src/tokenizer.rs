@@ -1,30 +1,36 @@
 //! Text to token ids.
 
-use std::borrow::Cow;
+mod config;
+mod vocabulary;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rayon::prelude::*;
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
 use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
+use crate::file::{is_git_lfs_pointer, read_optional_json};
 use crate::guard::guarded;
+pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig};
+use vocabulary::VOCABULARY_FILE;
 
 /// File name of the tokenizer in a model folder.
 pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// The tokenizer of a model folder, which truncates to the model's maximum length and never pads.
 ///
-/// `tokenizer.json` may hold padding and truncation settings (128 tokens in all-mpnet-base-v2). They are
-/// leftovers of its training and are ignored.
+/// `tokenizer.json` may hold padding and a maximum length (128 tokens in all-mpnet-base-v2). They are
+/// leftovers of its training and are ignored. `tokenizer_config.json` counts more than `tokenizer.json`, as
+/// in transformers.
 #[derive(Clone, Debug)]
 pub struct SentenceTokenizer {
     tokenizer: Tokenizer,
     max_length: usize,
-    lowercase: bool,
 }
 
 /// The token ids of one text, `<s>` and `</s>` included.
@@ -41,36 +47,64 @@ pub struct TokenIds {
 /// no embedding needs.
 const LEFT_OUT: [&str; 3] = ["padding", "truncation", "decoder"];
 
-fn parse(bytes: &[u8]) -> std::result::Result<Tokenizer, BoxedError> {
+/// The part of `tokenizer.json` about truncation.
+#[derive(Deserialize)]
+struct Truncation {
+    direction: Option<TruncationDirection>,
+}
+
+/// The tokenizer of a `tokenizer.json`, and the side from which it truncates.
+fn parse(
+    bytes: &[u8],
+) -> std::result::Result<(Tokenizer, Option<TruncationDirection>), BoxedError> {
     let mut parts: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)?;
+    let truncation = parts.get("truncation").map(|part| part.get());
+    let truncation = truncation.and_then(|part| serde_json::from_str::<Truncation>(part).ok());
     parts.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
     let bytes = serde_json::to_vec(&parts)?;
-    guarded(|| Tokenizer::from_bytes(&bytes))
+    let tokenizer = guarded(|| Tokenizer::from_bytes(&bytes))?;
+    Ok((
+        tokenizer,
+        truncation.and_then(|truncation| truncation.direction),
+    ))
 }
 
 impl SentenceTokenizer {
-    /// Reads `tokenizer.json` of a model folder; texts will have at most `max_length` tokens and,
-    /// with `lowercase`, are lower-cased first (`do_lower_case` of
-    /// `sentence_bert_config.json`).
+    /// Reads `tokenizer.json` of a model folder, or builds the tokenizer from `vocab.txt`, with the
+    /// settings of `tokenizer_config.json`. Texts will have at most `max_length` tokens and, with
+    /// `lowercase` (`do_lower_case` of `sentence_bert_config.json`), are lower-cased first, except for
+    /// special tokens.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or does not describe a tokenizer, when its ids reach beyond the
-    /// vocabulary of `config`, or when `max_length` leaves no room for a token between `<s>` and
-    /// `</s>` or exceeds the positions of the network.
+    /// When there is neither file, when one cannot be read or does not describe a tokenizer, when its ids
+    /// reach beyond the vocabulary of `config`, or when `max_length` leaves no room for a token between
+    /// `<s>` and `</s>` or exceeds the positions of the network.
     pub fn from_folder(
         folder: &Path,
         max_length: usize,
         config: &MpNetConfig,
         lowercase: bool,
     ) -> Result<Self> {
-        let path = folder.join(TOKENIZER_FILE);
-        let bytes = std::fs::read(&path).map_err(|source| ModelError::io(&path, source))?;
-        Self::from_bytes(folder, &bytes, max_length, config, lowercase)
+        let settings: Option<TokenizerConfig> =
+            read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE))?;
+        let settings = settings.unwrap_or_default();
+        let files = [TOKENIZER_FILE, VOCABULARY_FILE].map(|name| folder.join(name));
+        let Some(path) = files.iter().find(|path| path.is_file()) else {
+            return Err(ModelError::NoTokenizer {
+                folder: folder.to_owned(),
+            });
+        };
+        let bytes = if path.ends_with(VOCABULARY_FILE) {
+            vocabulary::tokenizer_json(folder, &settings)?
+        } else {
+            std::fs::read(path).map_err(|source| ModelError::io(path, source))?
+        };
+        Self::new(path, &bytes, &settings, max_length, config, lowercase)
     }
 
-    /// As [`from_folder`](Self::from_folder), from the content of `tokenizer.json`; `folder` is named
-    /// in errors.
+    /// As [`from_folder`](Self::from_folder), from the content of `tokenizer.json` alone; `folder` is
+    /// named in errors.
     pub(crate) fn from_bytes(
         folder: &Path,
         bytes: &[u8],
@@ -78,17 +112,41 @@ impl SentenceTokenizer {
         config: &MpNetConfig,
         lowercase: bool,
     ) -> Result<Self> {
+        let settings = TokenizerConfig::default();
         let path = folder.join(TOKENIZER_FILE);
+        Self::new(&path, bytes, &settings, max_length, config, lowercase)
+    }
+
+    /// A tokenizer from the content of `tokenizer.json`; `path` is named in errors.
+    fn new(
+        path: &Path,
+        bytes: &[u8],
+        settings: &TokenizerConfig,
+        max_length: usize,
+        config: &MpNetConfig,
+        lowercase: bool,
+    ) -> Result<Self> {
         let unreadable = |source| ModelError::Tokenizer {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         };
-        let mut tokenizer = parse(bytes).map_err(unreadable)?;
+        if is_git_lfs_pointer(bytes) {
+            return Err(ModelError::GitLfsPointer {
+                path: path.to_owned(),
+            });
+        }
+        let (mut tokenizer, direction) = parse(bytes).map_err(unreadable)?;
+        settings
+            .change_normalizer(&mut tokenizer)
+            .map_err(unreadable)?;
+        if lowercase {
+            config::lowercase_first(&mut tokenizer).map_err(unreadable)?;
+        }
 
         let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= config.vocab_size {
             return Err(ModelError::Field {
-                path,
+                path: path.to_owned(),
                 field: "model.vocab",
                 reason: format!(
                     "token id {largest} is outside the network's vocabulary of {}",
@@ -102,7 +160,7 @@ impl SentenceTokenizer {
         let (smallest, largest) = (special.saturating_add(1), config.max_tokens());
         if smallest > largest {
             return Err(ModelError::Field {
-                path: folder.join(CONFIG_FILE),
+                path: path.with_file_name(CONFIG_FILE),
                 field: "max_position_embeddings",
                 reason: format!(
                     "{} leaves room for {largest} tokens, {special} of them special",
@@ -119,6 +177,7 @@ impl SentenceTokenizer {
         }
         let truncation = TruncationParams {
             max_length,
+            direction: settings.truncation_direction(direction),
             ..TruncationParams::default()
         };
         tokenizer
@@ -127,9 +186,8 @@ impl SentenceTokenizer {
         let tokenizer = Self {
             tokenizer,
             max_length,
-            lowercase,
         };
-        tokenizer.try_out(&path, config.vocab_size)?;
+        tokenizer.try_out(path, config.vocab_size)?;
         Ok(tokenizer)
     }
 
@@ -172,16 +230,40 @@ impl SentenceTokenizer {
     /// When the tokenizer cannot express a text, which a WordPiece tokenizer with an unknown token
     /// always can.
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<TokenIds>> {
+        self.encode_each(texts, |text| self.encode_one(text))
+    }
+
+    /// [`encode`](Self::encode) of every text behind a prompt; the empty text is no prompt.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_with_prompt<S: AsRef<str> + Sync>(
+        &self,
+        prompt: &str,
+        texts: &[S],
+    ) -> Result<Vec<TokenIds>> {
+        if prompt.is_empty() {
+            return self.encode(texts);
+        }
+        self.encode_each(texts, |text| self.encode_one(&format!("{prompt}{text}")))
+    }
+
+    fn encode_each<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        encode: impl Fn(&str) -> std::result::Result<TokenIds, BoxedError> + Sync,
+    ) -> Result<Vec<TokenIds>> {
         texts
             .par_iter()
-            .map(|text| self.encode_one(text.as_ref()))
+            .map(|text| encode(text.as_ref()))
             .collect::<std::result::Result<_, _>>()
             .map_err(|source| ModelError::Tokenize { source })
     }
 
     fn encode_one(&self, text: &str) -> std::result::Result<TokenIds, BoxedError> {
         guarded(|| {
-            let encoding = self.tokenizer.encode_fast(self.prepare(text), true)?;
+            let encoding = self.tokenizer.encode_fast(text, true)?;
             Ok::<_, BoxedError>(TokenIds {
                 ids: encoding.get_ids().to_vec(),
                 truncated: !encoding.get_overflowing().is_empty(),
@@ -189,11 +271,19 @@ impl SentenceTokenizer {
         })
     }
 
-    fn prepare<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.lowercase {
-            text.to_lowercase().into()
-        } else {
-            text.into()
-        }
+    /// The number of tokens that a prompt takes at the beginning of a text, `<s>` included, as
+    /// sentence-transformers counts them: those of the prompt alone without a special token at the
+    /// end.
+    pub(crate) fn prompt_tokens(&self, prompt: &str) -> Result<usize> {
+        let tokens = self.encode_one(prompt);
+        let ids = tokens
+            .map_err(|source| ModelError::Tokenize { source })?
+            .ids;
+        let added = self.tokenizer.get_added_tokens_decoder();
+        let ends_special = ids
+            .last()
+            .and_then(|last| added.get(last))
+            .is_some_and(|token| token.special);
+        Ok(ids.len() - usize::from(ends_special))
     }
 }

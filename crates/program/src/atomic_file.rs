@@ -166,6 +166,14 @@ pub enum TargetErrorKind {
     Io(io::Error),
 }
 
+impl TargetErrorKind {
+    /// Whether the system refuses the name, which another name need not mend.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::Io(_))
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -1,49 +1,77 @@
 //! The console: results on stdout; notes, warnings, errors and progress bars on stderr.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
+pub use crate::stdout::{Stdout, stdout};
+use crate::text;
+
 /// How often a progress bar is drawn again while nothing moves.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Buffered standard output, for results. Flush it at the end: dropping it hides errors.
-#[must_use]
-pub fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::new(io::stdout().lock())
-}
-
 /// Messages and progress bars on stderr. A quiet console shows warnings and errors only.
+///
+/// Messages quote files and names. Their control characters are escaped, and long lines are cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
     quiet: bool,
+    verbose: bool,
 }
 
 impl Console {
     /// A console; `quiet` drops notes and progress bars.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
-        Self { quiet }
+        Self {
+            quiet,
+            verbose: false,
+        }
+    }
+
+    /// Shows details too, or not.
+    #[must_use]
+    pub fn verbose(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
     }
 
     /// Prints a line, unless quiet.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
-            // A closed stderr is no reason to fail.
-            let _ = writeln!(io::stderr(), "{text}");
+            print("", text);
+        }
+    }
+
+    /// Prints a line if verbose.
+    pub fn detail(self, text: impl Display) {
+        if self.verbose {
+            print("", text);
         }
     }
 
     /// Prints a warning, even if quiet.
     pub fn warning(self, text: impl Display) {
-        let _ = writeln!(io::stderr(), "warning: {text}");
+        print("warning: ", text);
     }
 
     /// Prints an error, even if quiet.
     pub fn error(self, error: impl Display) {
-        let _ = writeln!(io::stderr(), "error: {error}");
+        print("error: ", error);
+    }
+
+    /// Prints the last line of clap's usage errors.
+    pub(crate) fn help_hint(self) {
+        print("", "\nFor more information, try '--help'.");
+    }
+
+    /// The width of the terminal that shows standard output, in columns; `None` where standard
+    /// output is no terminal.
+    #[must_use]
+    pub fn stdout_width(self) -> Option<usize> {
+        let (_, columns) = console::Term::stdout().size_checked()?;
+        (columns > 0 && io::stdout().is_terminal()).then_some(columns.into())
     }
 
     /// Whether notes and progress bars are dropped.
@@ -79,6 +107,12 @@ impl Console {
         bar.enable_steady_tick(TICK);
         bar.with_finish(ProgressFinish::AndClear)
     }
+}
+
+fn print(label: &str, text: impl Display) {
+    let text = text::message(&text.to_string());
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(io::stderr(), "{label}{text}");
 }
 
 /// The unit that a progress bar counts.

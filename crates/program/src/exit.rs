@@ -1,4 +1,4 @@
-//! Exit codes.
+//! Exit codes. A page of the documentation has them in a table: `docs/src/reference/exit-codes.md`.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -11,11 +11,17 @@ pub const SUCCESS: u8 = 0;
 /// Data, a model or the machine failed.
 pub const FAILURE: u8 = 1;
 
-/// Another command line is needed.
+/// Another command line would work.
 pub const USAGE: u8 = 2;
 
-/// Ctrl-C: 128 + SIGINT, as shells count it.
+/// SIGHUP, the end of the terminal: 128 + 1, as shells count it.
+pub const HUNG_UP: u8 = 129;
+
+/// SIGINT, Ctrl-C: 128 + 2.
 pub const INTERRUPTED: u8 = 130;
+
+/// SIGTERM: 128 + 15.
+pub const TERMINATED: u8 = 143;
 
 /// The error of a program.
 pub trait ProgramError: Display {
@@ -26,15 +32,20 @@ pub trait ProgramError: Display {
     fn is_closed_pipe(&self) -> bool;
 }
 
-/// Prints the error of a program, if there is one, and gives its exit code.
+/// Prints the error of a program, if there is one, and gives its exit code. Usage errors end as
+/// those of clap do.
 pub fn finish(result: Result<(), impl ProgramError>, console: Console) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(SUCCESS),
         // The reader has seen enough.
         Err(error) if error.is_closed_pipe() => ExitCode::from(SUCCESS),
         Err(error) => {
+            let code = error.exit_code();
             console.error(&error);
-            ExitCode::from(error.exit_code())
+            if code == USAGE {
+                console.help_hint();
+            }
+            ExitCode::from(code)
         }
     }
 }

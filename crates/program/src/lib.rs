@@ -3,14 +3,17 @@
 //! | task | module |
 //! | --- | --- |
 //! | results on stdout, notes and progress bars on stderr | [`console`] |
+//! | texts of files in messages and tables | [`text`] |
+//! | options before and after a command | [`arguments`] |
 //! | a progress bar for each download | [`download`] |
 //! | files that appear complete or not at all | [`atomic_file`] |
-//! | Ctrl-C | [`interrupt`] |
+//! | Ctrl-C and other signals | [`interrupt`] |
 //! | exit codes | [`exit`] |
 //! | man pages and completion scripts | [`manual`] |
 //! | the text of `--version` | [`version`] |
 //! | the reference of a command line | [`mod@reference`] |
 
+pub mod arguments;
 pub mod atomic_file;
 pub mod console;
 pub mod download;
@@ -18,6 +21,8 @@ pub mod exit;
 pub mod interrupt;
 pub mod manual;
 pub mod reference;
+mod stdout;
+pub mod text;
 pub mod version;
 
 pub use atomic_file::AtomicFile;

@@ -136,6 +136,26 @@ impl ReadError {
     pub fn is_row(&self) -> bool {
         matches!(self, Self::Row { .. })
     }
+
+    /// Whether another choice of columns or of the format would mend it, not another file.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::TextHasNoColumns { .. } => true,
+            Self::Columns { source, .. } => matches!(
+                source,
+                ColumnErrorKind::Unknown { .. }
+                    | ColumnErrorKind::NotChosen { .. }
+                    | ColumnErrorKind::NotText { .. }
+                    | ColumnErrorKind::NoneFits { .. }
+            ),
+            // The first object of JSON Lines is what the header is elsewhere.
+            Self::Row { source, line, .. } => {
+                *line == 1 && matches!(source, RowErrorKind::MissingField { .. })
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why the selected columns cannot be read from a file.

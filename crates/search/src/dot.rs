@@ -1,27 +1,45 @@
-//! Dot product and L2 normalisation of one row.
+//! Dot product and distances of two rows, and L2 normalisation of one.
 
-/// Independent accumulators of a dot product. 32 fill two AVX-512 registers, so an addition does
-/// not wait for the previous one.
+/// Independent accumulators of a sum. 32 fill two AVX-512 registers, so an addition does not wait
+/// for the previous one.
 const ACCUMULATORS: usize = 32;
 
-/// Dot product in `f32`, in one fixed order of additions: product `i` goes to accumulator `i % 32`,
-/// and the accumulators are added in halves. The result is therefore the same on every processor
-/// and at every position of the rows.
+/// Dot product in `f32`.
+#[inline(always)]
+pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
+    sum(left, right, |left, right| left * right)
+}
+
+/// Euclidean distance in `f32`; infinite where a square overflows.
+#[inline(always)]
+pub(crate) fn euclidean_distance(left: &[f32], right: &[f32]) -> f32 {
+    sum(left, right, |left, right| (left - right) * (left - right)).sqrt()
+}
+
+/// Manhattan distance in `f32`; infinite where a sum overflows.
+#[inline(always)]
+pub(crate) fn manhattan_distance(left: &[f32], right: &[f32]) -> f32 {
+    sum(left, right, |left, right| (left - right).abs())
+}
+
+/// Sums a term for every two values, in one fixed order of additions: term `i` goes to accumulator
+/// `i % 32`, and the accumulators are added in halves. The result is therefore the same on every
+/// processor and at every position of the rows.
 ///
 /// Inlined into callers that [`pulp`] compiles for the processor's vector instructions. Multiply and
 /// add stay separate instructions, because a fused one would round differently.
 #[inline(always)]
-pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
+fn sum(left: &[f32], right: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let mut sums = [0.0f32; ACCUMULATORS];
     let (left_blocks, left_rest) = left.as_chunks::<ACCUMULATORS>();
     let (right_blocks, right_rest) = right.as_chunks::<ACCUMULATORS>();
     for (left, right) in left_blocks.iter().zip(right_blocks) {
         for accumulator in 0..ACCUMULATORS {
-            sums[accumulator] += left[accumulator] * right[accumulator];
+            sums[accumulator] += term(left[accumulator], right[accumulator]);
         }
     }
     for ((sum, left), right) in sums.iter_mut().zip(left_rest).zip(right_rest) {
-        *sum += left * right;
+        *sum += term(*left, *right);
     }
     let mut half = ACCUMULATORS / 2;
     while half > 0 {

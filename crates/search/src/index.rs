@@ -18,7 +18,7 @@ const BLOCK_QUERIES: usize = 64;
 /// An exact index: it compares every query with every vector, on all threads.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// Normalized once to L2 norm 1 for the cosine; unchanged for the dot product.
+    /// Normalized once to L2 norm 1 for the cosine; unchanged for the other measures.
     values: Vec<f32>,
     width: usize,
     similarity: Similarity,
@@ -43,6 +43,12 @@ impl Index {
             width,
             similarity,
         })
+    }
+
+    /// The measure that orders the hits.
+    #[must_use]
+    pub fn similarity(&self) -> Similarity {
+        self.similarity
     }
 
     /// Number of vectors.
@@ -211,6 +217,26 @@ mod tests {
                 width: 0
             }
         );
+    }
+
+    #[test]
+    fn the_nearest_vector_comes_first_with_a_distance() {
+        let values = vec![9.0, 9.0, 1.0, 1.0, 2.0, 0.0];
+        for (similarity, scores) in [
+            (Similarity::DotProduct, [(0, 9.0), (2, 2.0), (1, 1.0)]),
+            (Similarity::Manhattan, [(1, -1.0), (2, -1.0), (0, -17.0)]),
+        ] {
+            let index = Index::new(values.clone(), 2, similarity).unwrap();
+            assert_eq!(search(&index, [1.0, 0.0], 3), scores, "{similarity:?}");
+        }
+        let index = Index::new(values, 2, Similarity::Euclidean).unwrap();
+        let nearest: Vec<usize> = index
+            .recommend(1, 2)
+            .unwrap()
+            .iter()
+            .map(|hit| hit.index)
+            .collect();
+        assert_eq!(nearest, [2, 0]);
     }
 
     #[test]

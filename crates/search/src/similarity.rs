@@ -3,11 +3,12 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::dot::{dot, normalize};
+use crate::dot::{dot, euclidean_distance, manhattan_distance, normalize};
 use crate::error::SearchError;
 use crate::vectors_view::VectorsView;
 
-/// The measure of similarity.
+/// The measure of similarity; higher is more similar. Values and names are those of
+/// sentence-transformers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Similarity {
     /// Cosine of the angle, in `[-1, 1]`; 0 if a vector is zero.
@@ -15,9 +16,40 @@ pub enum Similarity {
     Cosine,
     /// Dot product, unbounded.
     DotProduct,
+    /// Negative Euclidean distance, at most 0.
+    Euclidean,
+    /// Negative Manhattan distance, at most 0.
+    Manhattan,
 }
 
 impl Similarity {
+    /// Every measure.
+    pub const ALL: [Self; 4] = [
+        Self::Cosine,
+        Self::DotProduct,
+        Self::Euclidean,
+        Self::Manhattan,
+    ];
+
+    /// The name: `cosine`, `dot`, `euclidean` or `manhattan`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::DotProduct => "dot",
+            Self::Euclidean => "euclidean",
+            Self::Manhattan => "manhattan",
+        }
+    }
+
+    /// The measure with that [`name`](Self::name).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|similarity| similarity.name() == name)
+    }
+
     /// Copies rows for [`score`](Self::score), normalized by [`normalize_rows`](Self::normalize_rows).
     pub(crate) fn normalized_rows(self, rows: VectorsView<'_>) -> Result<Vec<f32>, SearchError> {
         rows.check_finite()?;
@@ -26,7 +58,7 @@ impl Similarity {
         Ok(values)
     }
 
-    /// Scales every row to L2 norm 1 for the cosine; leaves rows as they are for the dot product.
+    /// Scales every row to L2 norm 1 for the cosine; leaves rows as they are for the others.
     pub(crate) fn normalize_rows(self, values: &mut [f32], width: usize) {
         if self == Self::Cosine {
             values.par_chunks_exact_mut(width).for_each(normalize);
@@ -36,15 +68,19 @@ impl Similarity {
     /// Similarity of two rows that [`normalize_rows`](Self::normalize_rows) has passed.
     #[inline(always)]
     pub(crate) fn score(self, left: &[f32], right: &[f32]) -> f32 {
-        let dot = dot(left, right);
-        match self {
+        let score = match self {
             // Rounding may leave [-1, 1].
-            Self::Cosine => dot.clamp(-1.0, 1.0) + 0.0,
+            Self::Cosine => dot(left, right).clamp(-1.0, 1.0),
+            Self::DotProduct => dot(left, right),
+            Self::Euclidean => -euclidean_distance(left, right),
+            Self::Manhattan => -manhattan_distance(left, right),
+        };
+        if score.is_nan() {
             // Finite values may overflow to both infinities, whose sum is NaN: it comes last.
-            Self::DotProduct if dot.is_nan() => f32::NEG_INFINITY,
-            // Turns -0 into 0: the order of hits would tell them apart.
-            Self::DotProduct => dot + 0.0,
+            return f32::NEG_INFINITY;
         }
+        // Turns -0 into 0: the order of hits would tell them apart.
+        score + 0.0
     }
 }
 
@@ -189,6 +225,34 @@ mod tests {
             pairwise_similarity(rows(&values), rows(&values), Similarity::Cosine),
             infinite
         );
+    }
+
+    #[test]
+    fn distances_are_negative_as_in_sentence_transformers() {
+        let (left, right) = ([0.0, 0.0, 1.0, 2.0], [3.0, -4.0, 1.0, 2.0]);
+        let scores = |similarity| pairwise_similarity(rows(&left), rows(&right), similarity);
+        assert_eq!(scores(Similarity::Euclidean).unwrap(), [-5.0, 0.0]);
+        assert_eq!(scores(Similarity::Manhattan).unwrap(), [-7.0, 0.0]);
+        // Equal vectors have the score 0, not -0, which would come after it.
+        let equal = scores(Similarity::Euclidean).unwrap()[1];
+        assert!(equal.is_sign_positive());
+        // The order of the matrix is that of the pairs.
+        let matrix = similarity_matrix(rows(&left), rows(&right), Similarity::Manhattan).unwrap();
+        assert_eq!(matrix, [-7.0, -3.0, -8.0, 0.0]);
+        let far = [f32::MAX, 0.0];
+        let near = [-f32::MAX, 0.0];
+        for similarity in [Similarity::Euclidean, Similarity::Manhattan] {
+            let scores = pairwise_similarity(rows(&far), rows(&near), similarity).unwrap();
+            assert_eq!(scores, [f32::NEG_INFINITY]);
+        }
+    }
+
+    #[test]
+    fn names_lead_back_to_the_measures() {
+        for similarity in Similarity::ALL {
+            assert_eq!(Similarity::from_name(similarity.name()), Some(similarity));
+        }
+        assert_eq!(Similarity::from_name("dot_product"), None);
     }
 
     #[test]

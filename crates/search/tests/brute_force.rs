@@ -7,17 +7,29 @@ use search::{Hit, Index, Similarity, VectorsView, similarity_matrix};
 /// Similarity of one vector with every row, in `f64`.
 fn reference_scores(query: &[f32], rows: VectorsView<'_>, similarity: Similarity) -> Vec<f64> {
     rows.iter()
-        .map(|row| {
-            let product = reference_dot(query, row);
-            let scale = match similarity {
-                Similarity::DotProduct => 1.0,
-                Similarity::Cosine => {
-                    reference_dot(query, query).sqrt() * reference_dot(row, row).sqrt()
+        .map(|row| match similarity {
+            Similarity::DotProduct => reference_dot(query, row),
+            Similarity::Cosine => {
+                let scale = reference_dot(query, query).sqrt() * reference_dot(row, row).sqrt();
+                if scale == 0.0 {
+                    0.0
+                } else {
+                    reference_dot(query, row) / scale
                 }
-            };
-            if scale == 0.0 { 0.0 } else { product / scale }
+            }
+            // The root is rounded to `f32`, as the score is.
+            Similarity::Euclidean => {
+                let squares: f64 = differences(query, row).map(|value| value * value).sum();
+                0.0 - f64::from((squares as f32).sqrt())
+            }
+            Similarity::Manhattan => 0.0 - differences(query, row).map(f64::abs).sum::<f64>(),
         })
         .collect()
+}
+
+fn differences<'a>(left: &'a [f32], right: &'a [f32]) -> impl Iterator<Item = f64> + 'a {
+    let pairs = left.iter().zip(right);
+    pairs.map(|(left, right)| f64::from(*left) - f64::from(*right))
 }
 
 fn reference_dot(left: &[f32], right: &[f32]) -> f64 {
@@ -86,9 +98,10 @@ fn assert_close(
 }
 
 /// Bound of the rounding error of a score in `f32`. A value is rounded by two normalisations (for the
-/// cosine), one multiplication, the additions into one of 32 accumulators and the 5 that join them.
-/// Each error is at most 2^-24 of the sum of the absolute products, which is at most 1 for the
-/// cosine. The factor 1.01 covers higher-order terms, the last term subnormal products.
+/// cosine) or by two subtractions (for a distance), one multiplication, the additions into one of 32
+/// accumulators and the 5 that join them. Each error is at most 2^-24 of the sum of the absolute terms,
+/// which is at most 1 for the cosine; a root halves it. The factor 1.01 covers higher-order terms, the
+/// last term subnormal products.
 fn tolerance(query: &[f32], rows: VectorsView<'_>, similarity: Similarity) -> f64 {
     let roundings = (2 + 1 + query.len().div_ceil(32) + 5) as f64;
     let largest = match similarity {
@@ -102,6 +115,10 @@ fn tolerance(query: &[f32], rows: VectorsView<'_>, similarity: Similarity) -> f6
                 products.map(f64::abs).sum()
             });
             sums.fold(0.0, f64::max)
+        }
+        Similarity::Euclidean | Similarity::Manhattan => {
+            let distances = reference_scores(query, rows, similarity).into_iter();
+            distances.map(f64::abs).fold(0.0, f64::max)
         }
     };
     1.01 * roundings * largest / f64::from(1 << 24) + f64::from(f32::MIN_POSITIVE)
@@ -148,7 +165,7 @@ impl Case {
 /// Up to more rows and queries than one block of the index has, and widths below and above the 32
 /// accumulators of a dot product.
 fn case(row: fn(Similarity, usize) -> BoxedStrategy<Vec<f32>>) -> impl Strategy<Value = Case> {
-    let similarity = prop_oneof![Just(Similarity::Cosine), Just(Similarity::DotProduct)];
+    let similarity = prop::sample::select(Similarity::ALL.to_vec());
     (similarity, 1usize..40)
         .prop_flat_map(move |(similarity, width)| {
             let row = row(similarity, width);
@@ -173,7 +190,7 @@ fn case(row: fn(Similarity, usize) -> BoxedStrategy<Vec<f32>>) -> impl Strategy<
 /// Rows whose scores `f32` holds exactly, with many equal scores.
 fn exact_row(similarity: Similarity, width: usize) -> BoxedStrategy<Vec<f32>> {
     match similarity {
-        Similarity::DotProduct => {
+        Similarity::DotProduct | Similarity::Euclidean | Similarity::Manhattan => {
             prop::collection::vec((-3i8..=3).prop_map(f32::from), width).boxed()
         }
         // 0, 1, 4 or 16 values of equal magnitude: the L2 norm is a whole number, and each value

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use model::Device;
 use model::threads::ThreadCount;
 use program::Version;
@@ -39,13 +39,32 @@ pub struct Cli {
     /// Print only results, warnings and errors, no progress.
     #[arg(short, long, global = true, display_order = 901)]
     pub quiet: bool,
-    /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
-    /// cores].
-    #[arg(long, global = true, value_name = "N", display_order = 900)]
-    pub threads: Option<ThreadCount>,
     /// Subcommand.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of this process. A wrong one ends the process, as `--help` does.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::parse_from(program::arguments::of_process(&Self::command()))
+    }
+}
+
+/// The threads of a command that computes.
+#[derive(Clone, Debug, Args)]
+pub struct ThreadArgs {
+    /// Compute with N threads on the CPU [default: RAYON_NUM_THREADS, else the number of physical
+    /// cores].
+    #[arg(
+        long,
+        value_name = "N",
+        env = "MPNET_BURN_THREADS",
+        hide_env_values = true,
+        display_order = 900
+    )]
+    pub threads: Option<ThreadCount>,
 }
 
 /// Subcommands of `train`.
@@ -89,6 +108,9 @@ pub struct FitArgs {
     /// Print plain progress lines even on a terminal.
     #[arg(long)]
     pub no_dashboard: bool,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
     /// Settings of the run.
     #[command(flatten)]
     pub options: FitOptions,
@@ -109,11 +131,25 @@ pairs of datasets/sts.";
 pub struct EvaluateArgs {
     /// Score this model, a name on the hub or a folder; repeat to compare several with the first
     /// [default: sentence-transformers/all-mpnet-base-v2].
-    #[arg(long, value_name = "NAME|DIR")]
+    #[arg(
+        long,
+        value_name = "NAME|DIR",
+        env = "MPNET_BURN_MODEL",
+        hide_env_values = true
+    )]
     pub model: Vec<String>,
     /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        env = "MPNET_BURN_DEVICE",
+        hide_env_values = true
+    )]
     pub device: Device,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
     /// Truncate texts to N tokens [default: each model's].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,

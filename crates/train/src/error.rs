@@ -6,9 +6,9 @@ use model::ModelError;
 use model::backend::DeviceError;
 use model::threads::ThreadsError;
 use program::ProgramError;
-use program::exit::{FAILURE, INTERRUPTED, USAGE};
+use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
-use records::{ColumnErrorKind, ReadError, RowErrorKind, Source};
+use records::Source;
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
@@ -211,7 +211,6 @@ impl ProgramError for TrainError {
             Self::Usage(_)
             | Self::NoCosine { .. }
             | Self::Loss(_)
-            | Self::Model(ModelError::MaxLength { .. })
             | Self::OutputInUse { .. }
             | Self::OutputNotEmpty { .. }
             | Self::NothingToResume { .. }
@@ -223,13 +222,17 @@ impl ProgramError for TrainError {
                 | DataError::Fraction { .. }
                 | DataError::CannotSplit { .. },
             ) => USAGE,
+            Self::Model(error) if error.is_usage() => USAGE,
+            Self::Device(error) if error.is_usage() => USAGE,
             Self::Data(DataError::Read(error))
             | Self::EvaluationFile(FileError::Records(error))
-                if is_missing_column(error) =>
+                if error.is_usage() =>
             {
                 USAGE
             }
-            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => INTERRUPTED,
+            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => {
+                program::interrupt::exit_code()
+            }
             _ => FAILURE,
         }
     }
@@ -244,19 +247,4 @@ impl TrainError {
         let path = path.into();
         |source| Self::Io { path, source }
     }
-}
-
-/// Whether the error is a selected column that the file does not have.
-fn is_missing_column(error: &ReadError) -> bool {
-    matches!(
-        error,
-        ReadError::Columns {
-            source: ColumnErrorKind::Unknown { .. },
-            ..
-        } | ReadError::Row {
-            source: RowErrorKind::MissingField { .. },
-            line: 1,
-            ..
-        }
-    )
 }

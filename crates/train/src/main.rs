@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use program::Console;
 use train::cli::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let console = Console::new(cli.quiet);
+    model::guard::keep_guarded_panics_quiet();
     let result = train::commands::run(cli, console);
     program::exit::finish(result, console)
 }

@@ -68,7 +68,7 @@ pub struct FitOptions {
     pub workers: Option<usize>,
 
     /// Start from this model: a name on the Hugging Face hub or a folder [default:
-    /// sentence-transformers/all-mpnet-base-v2].
+    /// MPNET_BURN_MODEL, else sentence-transformers/all-mpnet-base-v2].
     #[arg(long, value_name = "NAME|DIR", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -81,7 +81,7 @@ pub struct FitOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline: Option<bool>,
     /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in
-    /// [default: auto].
+    /// [default: MPNET_BURN_DEVICE, else auto].
     #[arg(long, value_name = "DEVICE", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -262,6 +262,17 @@ impl FitOptions {
             serde_json::from_str(&text).map_err(|error| wrong(Box::new(error)))
         } else {
             toml::from_str(&text).map_err(|error| wrong(Box::new(error)))
+        }
+    }
+
+    /// The settings of environment variables, which count after the config file.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            model: variable("MPNET_BURN_MODEL"),
+            device: variable("MPNET_BURN_DEVICE"),
+            ..Self::default()
         }
     }
 

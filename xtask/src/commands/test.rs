@@ -34,6 +34,52 @@ const EMULATIONS: [Emulation; 2] = [
     },
 ];
 
+/// Tests that say nothing about a device, or repeat on it what a shorter test says: they run on the first backend
+/// only. `.ci/nightly wgpu` runs them on wgpu.
+struct FirstBackendOnly {
+    package: &'static str,
+    name: &'static str,
+    /// Parts of the tests' names.
+    tests: &'static [&'static str],
+}
+
+const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
+    FirstBackendOnly {
+        package: "infer",
+        name: "program",
+        tests: &["errors::", "help::", "interruption::", "usage::"],
+    },
+    FirstBackendOnly {
+        package: "train",
+        name: "program",
+        tests: &[
+            "dashboard::",
+            "errors::",
+            "formats::",
+            "help::",
+            "inputs::",
+            "interruption::",
+            "usage::",
+        ],
+    },
+    // The loss of 20 steps: of ten objectives one curve stays, and all unit tests of the losses.
+    FirstBackendOnly {
+        package: "train",
+        name: "train",
+        tests: &[
+            "::cosine_trains_",
+            "::cosine_similarity_trains_",
+            "::cosent_trains_",
+            "::contrastive_trains_",
+            "::online_contrastive_trains_",
+            "::triplet_trains_",
+            "::multiple_negatives_ranking_trains_",
+            "::multiple_negatives_symmetric_trains_",
+            "::mean_squared_error_trains_",
+        ],
+    },
+];
+
 /// The target that runs the examples of README and guides: they are written for the default device.
 const EXAMPLES: &str = "docs";
 
@@ -69,7 +115,13 @@ pub(super) fn run(
         let chosen = built
             .iter()
             .filter(|one| one.test && (all || on_device(one)));
-        let steps: Vec<Step> = chosen.map(|one| test(one, backend, arguments)).collect();
+        let steps: Vec<Step> = chosen
+            .map(|one| {
+                let skipped = if all { &[] } else { first_backend_only(one) };
+                let skip: Vec<&str> = skipped.iter().flat_map(|name| ["--skip", name]).collect();
+                test(one, backend, arguments).arguments(skip)
+            })
+            .collect();
         let missing = ON_DEVICE.iter().find(|package| {
             let of_package = |one: &Executable| one.test && one.package == **package;
             !built.iter().any(of_package)
@@ -105,6 +157,14 @@ fn test(executable: &Executable, backend: Backend, arguments: &[String]) -> Step
         .environment("MPNET_BURN_TEST_DEVICE", backend.name())
         // The examples of README and guides run on the real model too.
         .environment("MPNET_BURN_DOCS", "all")
+}
+
+/// Parts of the names of the tests that only the first backend runs.
+fn first_backend_only(executable: &Executable) -> &'static [&'static str] {
+    let of_target = FIRST_BACKEND_ONLY.iter().find(|tests| {
+        tests.package == executable.package.as_str() && tests.name == executable.name
+    });
+    of_target.map_or(&[], |tests| tests.tests)
 }
 
 fn title(backend: Backend) -> &'static str {

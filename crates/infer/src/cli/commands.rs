@@ -4,20 +4,25 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CompareArgs, CorpusArgs, ReadArgs, VectorArgs};
+use super::{
+    CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, ReadArgs,
+    VectorArgs, at_least_one,
+};
+use crate::precision::PrecisionChoice;
 use crate::vectors::VectorFormat;
 
 /// Arguments of `embed`.
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
-    /// Embed these texts.
+    /// Embed these texts [default: those of --input, or of standard input if it is piped].
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
     /// Embed the texts of this file; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     pub input: Option<PathBuf>,
-    /// Write the vectors to this file [default: standard output, as JSON Lines].
-    #[arg(long, short, value_name = "FILE")]
+    /// Write the vectors to this file; - is standard output [default: standard output, as JSON
+    /// Lines].
+    #[arg(long, short, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
     /// Write npy, safetensors, pt or jsonl [default: by the ending of the output's name].
     #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
@@ -53,21 +58,30 @@ pub struct SimilarityArgs {
 /// Arguments of `search`.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// Search for these queries.
-    #[arg(value_name = "QUERY", required = true)]
-    pub queries: Vec<String>,
+    /// Search for these queries [default: those of --queries, or of standard input if it is piped].
+    #[arg(value_name = "QUERY", conflicts_with_all = ["queries", "query_column"])]
+    pub texts: Vec<String>,
     /// Show the K closest texts for each query.
-    #[arg(short, value_name = "K", default_value_t = 10)]
-    pub k: usize,
+    #[arg(long, short = 'k', value_name = "K", default_value_t = 10, value_parser = at_least_one)]
+    pub top_k: usize,
     /// Print JSON, one query per line.
     #[arg(long)]
     pub json: bool,
+    /// Search for the queries of this file, one per row; - is standard input.
+    #[arg(long, value_name = "FILE|-", help_heading = "Queries")]
+    pub queries: Option<PathBuf>,
+    /// Read the queries from this column or key of their file.
+    #[arg(long, value_name = "NAME", help_heading = "Queries")]
+    pub query_column: Option<String>,
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
     /// The comparison of the vectors.
     #[command(flatten)]
     pub compare: CompareArgs,
+    /// The prompt of the corpus.
+    #[command(flatten)]
+    pub corpus_prompts: CorpusPromptArgs,
 }
 
 /// Arguments of `recommend`.
@@ -81,8 +95,8 @@ pub struct RecommendArgs {
     )]
     pub id: Option<String>,
     /// Show the K closest products.
-    #[arg(short, value_name = "K", default_value_t = 5)]
-    pub k: usize,
+    #[arg(long, short = 'k', value_name = "K", default_value_t = 5, value_parser = at_least_one)]
+    pub top_k: usize,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -111,12 +125,23 @@ pub struct BenchArgs {
     pub runs: u32,
 }
 
-/// Arguments of `export`; `--precision` belongs to the model.
+/// Arguments of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Write this folder.
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
+    /// Write weights in f32, bf16, f16 or int8 [default: the precision of the model's file].
+    #[arg(
+        long,
+        value_name = "PRECISION",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub precision: PrecisionChoice,
+    /// The model.
+    #[command(flatten)]
+    pub hub: HubArgs,
 }
 
 /// Arguments of `doctor`.
@@ -125,4 +150,26 @@ pub struct DoctorArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// The model.
+    #[command(flatten)]
+    pub hub: HubArgs,
+    /// Truncate texts to N tokens [default: the model's maximum length].
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Model")]
+    pub max_length: Option<usize>,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+impl DoctorArgs {
+    /// The model and its device.
+    #[must_use]
+    pub fn model(&self) -> ModelArgs {
+        ModelArgs {
+            hub: self.hub.clone(),
+            max_length: self.max_length,
+            device: self.device.clone(),
+            batch_tokens: None,
+        }
+    }
 }

@@ -1,17 +1,21 @@
 //! The command line.
 //!
+//! An option belongs to the commands that use it; the others refuse it. It may also come before the
+//! command, see [`program::arguments`].
+//!
 //! clap applies `next_help_heading` to all later options of a command, so options without a heading
 //! come before the flattened groups.
 
 mod commands;
 mod device;
+mod prompts;
 mod reading;
 mod vectors;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use model::Device;
 use program::Version;
@@ -19,7 +23,8 @@ use program::Version;
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, SearchArgs, SimilarityArgs,
 };
-pub use device::ModelArgs;
+pub use device::{DeviceArgs, HubArgs, ModelArgs};
+pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 
@@ -55,12 +60,49 @@ pub struct Cli {
     /// Print errors only, without progress and notes.
     #[arg(short, long, global = true, display_order = 900)]
     pub quiet: bool,
-    /// The model and its device.
+    /// Print also the device, the threads, the model, the precision, and where vectors come from.
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "quiet",
+        display_order = 901
+    )]
+    pub verbose: bool,
+    /// The model and its device, without a command.
     #[command(flatten)]
     pub model: ModelArgs,
     /// The command.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// The command line of this process. A wrong one ends the process, as `--help` does.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::parse_from(program::arguments::of_process(&Self::command()))
+    }
+}
+
+/// The arguments of a command, and the options of its model.
+#[derive(Debug, Args)]
+pub struct WithModel<A: Args> {
+    /// The arguments of the command.
+    #[command(flatten)]
+    pub args: A,
+    /// The model and its device.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// A number from 1, for options where 0 makes no sense.
+fn at_least_one(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number from 1".to_owned()),
+    }
 }
 
 /// The commands.
@@ -72,23 +114,26 @@ Examples:
   infer embed \"smart home speaker\" \"compact wireless keyboard\"
   infer embed --input queries.txt --output queries.npy
   infer embed --input products.csv --column title --column description --id-column sku --output products.safetensors
-  zcat products.jsonl.gz | infer embed --input - --format jsonl --column title > vectors.jsonl
+  zcat products.jsonl.gz | infer embed --format jsonl --column title > vectors.jsonl
 
 A .jsonl output holds the ids; the other formats have them in FILE.ids.txt, one per line.")]
-    Embed(EmbedArgs),
+    Embed(WithModel<EmbedArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
 Examples:
   infer similarity \"smart home speaker\" \"voice assistant\"
   infer similarity --input pairs.tsv --column query --column description")]
-    Similarity(SimilarityArgs),
+    Similarity(WithModel<SimilarityArgs>),
     /// Find the texts of a file that are closest to a query.
     #[command(after_help = "\
 Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title
   infer embed --input products.csv --column title --output products.npy
-  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.npy --json")]
-    Search(SearchArgs),
+  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.npy --json
+  infer search --queries queries.txt --corpus products.csv --column title --json > hits.jsonl
+
+Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]
+    Search(WithModel<SearchArgs>),
     /// Recommend products that are similar to a product of a file, or to a text.
     #[command(after_help = "\
 Examples:
@@ -96,7 +141,7 @@ Examples:
   infer recommend --text \"stainless bottle that keeps drinks cold\" --corpus products.csv --column title
 
 Without --id-column, ID is the number of the row, from 1.")]
-    Recommend(RecommendArgs),
+    Recommend(WithModel<RecommendArgs>),
     /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
 Examples:
@@ -104,11 +149,11 @@ Examples:
   infer bench datasets/bench/queries.txt --precision bf16 --threads 2
 
 A file named singles.* is encoded with one text per call, which measures latency.")]
-    Bench(BenchArgs),
+    Bench(WithModel<BenchArgs>),
     /// Show device, threads, model and load time, and check one known vector.
     Doctor(DoctorArgs),
     /// Download the model and print its folder.
-    Fetch,
+    Fetch(HubArgs),
     /// Write the model to a folder, with weights in another precision.
     #[command(after_help = "\
 Examples:
@@ -136,7 +181,7 @@ An existing model folder is replaced.")]
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -149,14 +194,18 @@ mod tests {
         cli.build();
         for command in cli.get_subcommands() {
             for (name, heading) in [
-                ("k", None),
+                ("top_k", None),
                 ("json", None),
                 ("quiet", None),
                 ("help", None),
+                ("verbose", None),
                 ("corpus", None),
                 ("columns", Some("Reading")),
                 ("dimensions", Some("Vectors")),
-                ("device", Some("Model")),
+                ("model", Some("Model")),
+                ("max_length", Some("Model")),
+                ("device", Some("Device")),
+                ("batch_tokens", Some("Device")),
             ] {
                 let mut arguments = command.get_arguments();
                 if let Some(argument) = arguments.find(|argument| argument.get_id() == name) {
@@ -164,6 +213,61 @@ mod tests {
                     assert_eq!(argument.get_help_heading(), heading, "{command} {name}");
                 }
             }
+        }
+    }
+    #[test]
+    fn a_command_refuses_options_that_it_does_not_use() {
+        let parse = |line: &str| super::Cli::try_parse_from(line.split(' '));
+        for line in [
+            "infer fetch --device cuda",
+            "infer fetch --batch-tokens 5",
+            "infer export --output x --max-length 5",
+            "infer export --output x --device cpu",
+            "infer completions bash --threads 9",
+            "infer completions bash --model x",
+            "infer doctor --batch-tokens 5",
+            "infer search a --corpus x --no-normalize",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                clap::error::ErrorKind::UnknownArgument,
+                "{line}"
+            );
+        }
+        for line in [
+            "infer fetch --model x --revision y --offline",
+            "infer export --output x --precision int8",
+            "infer doctor --model x --max-length 5 --device cpu --threads 2",
+            "infer --device cpu --precision bf16 --threads 1",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_from_1_refuse_0() {
+        for line in [
+            "infer embed a --max-length 0",
+            "infer embed a --batch-tokens 0",
+            "infer embed a --dimensions 0",
+            "infer search a --corpus x --dimensions 0",
+            "infer search a --corpus x -k 0",
+            "infer search a --corpus x --top-k -1",
+            "infer recommend a --corpus x --top-k 0",
+            "infer bench a --runs 0",
+            "infer doctor --threads 0",
+        ] {
+            assert!(
+                super::Cli::try_parse_from(line.split(' ')).is_err(),
+                "{line}"
+            );
+        }
+        let cli =
+            super::Cli::try_parse_from(["infer", "search", "a", "--corpus", "x", "--top-k", "3"]);
+        match cli.unwrap().command {
+            Some(super::Command::Search(search)) => assert_eq!(search.args.top_k, 3),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! `doctor`: the device, the model and a self-check.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
-use model::{Device, ModelError, Precision, hub};
+use model::{Device, ModelError, Precision, Prompts, hub};
 use program::{Console, version};
-use serde::Serialize;
 
 use super::load;
 use crate::cli::{DoctorArgs, ModelArgs, VectorArgs};
 use crate::error::Error;
+use crate::output::doctor::Report;
 
 /// The text of the self-check.
 const KNOWN_TEXT: &str = "high end water bottle";
@@ -20,44 +21,17 @@ const KNOWN_VECTOR: &[u8] = include_bytes!("known_vector.f32");
 /// The largest difference of a value that counts as exact in this project.
 const TOLERANCE: f32 = 1e-5;
 
-#[derive(Serialize)]
-struct Report {
-    version: &'static str,
-    commit: &'static str,
-    device: String,
-    device_description: String,
-    backends: Vec<&'static str>,
-    threads: usize,
-    simd: Vec<&'static str>,
-    model: String,
-    folder: String,
-    origin: String,
-    /// Files whose SHA-256 is known, and right.
-    verified_files: usize,
-    max_length: usize,
-    width: usize,
-    precision: String,
-    load_seconds: f64,
-    encode_milliseconds: f64,
-    /// Largest difference of a value from PyTorch's; `None` where PyTorch's vector is unknown.
-    difference: Option<f32>,
-}
-
-pub(super) fn run(
-    model: &ModelArgs,
-    args: &DoctorArgs,
-    console: Console,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
+    let model = args.model();
     let start = Instant::now();
-    let encoder = load(model, VectorArgs::default(), console)?;
+    let encoder = load(&model, VectorArgs::default(), console)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let verified_files =
         hub::verify(encoder.folder(), *encoder.origin()).map_err(ModelError::from)?;
     let start = Instant::now();
     let vectors = encoder.encode(&[KNOWN_TEXT])?;
     let encode_milliseconds = start.elapsed().as_secs_f64() * 1e3;
-    let known = is_known(model) && encoder.precision() == Precision::Float32;
+    let known = is_known(&model) && encoder.precision() == Precision::Float32;
     let difference = known.then(|| largest_difference(vectors.values()));
 
     let report = Report {
@@ -68,13 +42,20 @@ pub(super) fn run(
         backends: Device::compiled_in(),
         threads: rayon::current_num_threads(),
         simd: simd(),
-        model: model.model.clone(),
+        model: model.hub.model.clone(),
         folder: encoder.folder().display().to_string(),
         origin: encoder.origin().to_string(),
         verified_files,
         max_length: encoder.tokenizer().max_length(),
         width: encoder.width(),
         precision: encoder.precision().to_string(),
+        similarity: encoder.similarity().name(),
+        prompts: prompts(&encoder.checkpoint().prompts),
+        default_prompt: encoder
+            .checkpoint()
+            .prompts
+            .default_name()
+            .map(str::to_owned),
         load_seconds,
         encode_milliseconds,
         difference,
@@ -83,9 +64,18 @@ pub(super) fn run(
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
     } else {
-        report.print(out)?;
+        report.print(&verdict(difference), out)?;
     }
     self_check(difference)
+}
+
+/// The prompts that are not empty.
+fn prompts(prompts: &Prompts) -> BTreeMap<String, String> {
+    let named = prompts.names().filter_map(|name| {
+        let text = prompts.get(name).filter(|text| !text.is_empty())?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    named.collect()
 }
 
 /// Fails where the difference is beyond the tolerance, or NaN.
@@ -101,62 +91,17 @@ fn self_check(difference: Option<f32>) -> Result<(), Error> {
     }
 }
 
-impl Report {
-    fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
-        let rows = [
-            ("version", self.version.to_owned()),
-            ("commit", self.commit.to_owned()),
-            (
-                "device",
-                format!("{} ({})", self.device, self.device_description),
-            ),
-            ("backends", self.backends.join(", ")),
-            ("threads", self.threads.to_string()),
-            ("SIMD", self.simd.join(", ")),
-            ("model", self.model.clone()),
-            ("folder", self.folder.clone()),
-            ("origin", self.origin.clone()),
-            (
-                "files",
-                match self.verified_files {
-                    0 => "not verified: no SHA-256 of them is known".to_owned(),
-                    verified => format!("the SHA-256 of {verified} files is right"),
-                },
-            ),
-            (
-                "vectors",
-                format!(
-                    "{} values, of at most {} tokens",
-                    self.width, self.max_length
-                ),
-            ),
-            ("precision", self.precision.clone()),
-            ("load time", format!("{:.2} s", self.load_seconds)),
-            (
-                "first vector",
-                format!("{:.0} ms", self.encode_milliseconds),
-            ),
-            ("self-check", self.self_check()),
-        ];
-        for (name, value) in rows {
-            writeln!(out, "{name:<13} {value}")?;
+/// The self-check in words.
+fn verdict(difference: Option<f32>) -> String {
+    match difference {
+        Some(difference) if difference <= TOLERANCE => {
+            format!("ok: \"{KNOWN_TEXT}\" within {difference:.1e} of PyTorch's vector")
         }
-        Ok(())
-    }
-
-    fn self_check(&self) -> String {
-        match self.difference {
-            Some(difference) if difference <= TOLERANCE => {
-                format!("ok: \"{KNOWN_TEXT}\" within {difference:.1e} of PyTorch's vector")
-            }
-            Some(difference) => {
-                format!(
-                    "FAILED: \"{KNOWN_TEXT}\" differs by {difference:.1e} from PyTorch's vector"
-                )
-            }
-            None => {
-                "none: no vector is known for this model, revision, length and precision".to_owned()
-            }
+        Some(difference) => {
+            format!("FAILED: \"{KNOWN_TEXT}\" differs by {difference:.1e} from PyTorch's vector")
+        }
+        None => {
+            "none: no vector is known for this model, revision, length and precision".to_owned()
         }
     }
 }
@@ -167,8 +112,9 @@ fn is_known(model: &ModelArgs) -> bool {
         Some(hub::DEFAULT_MODEL),
         hub::DEFAULT_MODEL.split('/').next_back(),
     ];
-    named.contains(&Some(model.model.as_str()))
+    named.contains(&Some(model.hub.model.as_str()))
         && model
+            .hub
             .revision
             .as_deref()
             .is_none_or(|revision| revision == "main")
@@ -249,28 +195,6 @@ mod tests {
         assert!(largest_difference(&wrong).is_nan());
     }
 
-    fn report(difference: Option<f32>) -> Report {
-        Report {
-            version: "1.2.3",
-            commit: "0123abc",
-            device: "cpu".to_owned(),
-            device_description: String::new(),
-            backends: vec!["cpu"],
-            threads: 1,
-            simd: Vec::new(),
-            model: hub::DEFAULT_MODEL.to_owned(),
-            folder: String::new(),
-            origin: String::new(),
-            verified_files: 0,
-            max_length: 384,
-            width: 768,
-            precision: "f32".to_owned(),
-            load_seconds: 0.5,
-            encode_milliseconds: 5.0,
-            difference,
-        }
-    }
-
     #[test]
     fn a_wrong_vector_fails_the_self_check() {
         for (difference, passes, verdict) in [
@@ -287,12 +211,8 @@ mod tests {
                 let message = error.to_string();
                 assert!(message.contains(KNOWN_TEXT), "{message}");
             }
-            let mut out = Vec::new();
-            report(difference).print(&mut out).unwrap();
-            let text = String::from_utf8(out).unwrap();
-            let line = text.lines().last().unwrap();
-            assert!(line.starts_with("self-check"), "{line}");
-            assert!(line.contains(verdict), "{difference:?}: {line}");
+            let line = super::verdict(difference);
+            assert!(line.starts_with(verdict), "{difference:?}: {line}");
         }
     }
 
@@ -301,7 +221,10 @@ mod tests {
         use clap::Parser;
         let known = |arguments: &[&str]| {
             let arguments = [&["infer", "doctor"], arguments].concat();
-            is_known(&crate::Cli::parse_from(arguments).model)
+            match crate::Cli::parse_from(arguments).command {
+                Some(crate::cli::Command::Doctor(args)) => is_known(&args.model()),
+                other => panic!("{other:?}"),
+            }
         };
         assert!(known(&[]));
         assert!(known(&["--model", "all-mpnet-base-v2"]));

@@ -4,14 +4,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use model::SentenceEncoder;
+use model::{Prompt, SentenceEncoder};
 use program::Console;
+use program::text::count;
 use records::Row;
 
 use super::{encode, load};
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
+use crate::stdin::{is_dash, piped};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{VectorFormat, VectorWriter, check_target};
 
@@ -23,7 +25,11 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args)?;
-    match (&args.input, args.texts.is_empty()) {
+    let input = match args.input.clone() {
+        None if args.texts.is_empty() => piped(),
+        input => input,
+    };
+    match (&input, args.texts.is_empty()) {
         (Some(_), false) => Err(UsageError::TextsAndInput.into()),
         (None, true) => Err(UsageError::NoText.into()),
         (None, false) if args.read != ReadArgs::default() => {
@@ -42,6 +48,7 @@ pub(super) fn run(
             let texts = embed_file(
                 &mut reader,
                 TextsOf::Row,
+                &Prompt::Default,
                 &encoder,
                 console,
                 |window, vectors| Ok(writer.write(&window, vectors.values())?),
@@ -63,7 +70,7 @@ fn embed_texts(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let start = Instant::now();
-    let vectors = encode(encoder, texts, console)?;
+    let vectors = encode(encoder, texts, &Prompt::Default, console)?;
     let seconds = start.elapsed().as_secs_f64();
     let rows = Row::from_texts(texts);
     let mut writer = target.writer(encoder.width(), false, out)?;
@@ -81,13 +88,16 @@ enum Target {
 
 impl Target {
     fn new(args: &EmbedArgs) -> Result<Self, Error> {
-        let Some(path) = &args.output else {
-            return Ok(Self::Stdout);
+        let Some(path) = args.output.as_deref().filter(|path| !is_dash(path)) else {
+            return match args.output_format {
+                None | Some(VectorFormat::Jsonl) => Ok(Self::Stdout),
+                Some(_) => Err(UsageError::StdoutFormat.into()),
+            };
         };
         let format = args
             .output_format
             .or_else(|| VectorFormat::from_path(path))
-            .ok_or_else(|| UsageError::VectorFormat(path.clone()))?;
+            .ok_or_else(|| UsageError::VectorFormat(path.to_owned()))?;
         let path = check_target(path)?;
         Ok(Self::File { path, format })
     }
@@ -119,15 +129,15 @@ impl Target {
         })
     }
 
+    /// A note on the written file; results on standard output need none.
     fn note(&self, texts: usize, width: usize, seconds: f64, console: Console) {
-        let place = match self {
-            Self::Stdout => Path::new("standard output"),
-            Self::File { path, .. } => path,
-        };
-        let rate = texts as f64 / seconds.max(1e-9);
-        console.note(format_args!(
-            "embedded {texts} texts [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
-            place.display()
-        ));
+        if let Self::File { path, .. } = self {
+            let rate = texts as f64 / seconds.max(1e-9);
+            console.note(format_args!(
+                "embedded {} [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
+                count(texts, "text"),
+                path.display()
+            ));
+        }
     }
 }

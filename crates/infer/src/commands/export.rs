@@ -6,26 +6,21 @@ use model::{Checkpoint, ModelError, hub};
 use program::Console;
 
 use super::hub_options;
-use crate::cli::{ExportArgs, ModelArgs};
+use crate::cli::ExportArgs;
 use crate::error::Error;
 
-pub(super) fn run(
-    model: &ModelArgs,
-    args: &ExportArgs,
-    console: Console,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let found =
-        hub::resolve(&model.model, &hub_options(model, console)).map_err(ModelError::from)?;
+pub(super) fn run(args: &ExportArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
+    let hub = &args.hub;
+    let found = hub::resolve(&hub.model, &hub_options(hub, console)).map_err(ModelError::from)?;
     let checkpoint = Checkpoint::open(&found.path)?;
-    let precision = match model.precision.chosen() {
+    let precision = match args.precision.chosen() {
         Some(precision) => precision,
         None => checkpoint.precision()?,
     };
     checkpoint.export(precision, &args.output)?;
     console.note(format_args!(
         "{} in {precision}: {}",
-        model.model,
+        hub.model,
         args.output.display()
     ));
     writeln!(out, "{}", args.output.display())?;

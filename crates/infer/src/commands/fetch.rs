@@ -7,13 +7,12 @@ use model::{ModelError, hub};
 use program::Console;
 
 use super::hub_options;
-use crate::cli::ModelArgs;
+use crate::cli::HubArgs;
 use crate::error::Error;
 
-pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
-    let found =
-        hub::resolve(&model.model, &hub_options(model, console)).map_err(ModelError::from)?;
-    console.note(format_args!("{}: {}", model.model, found.origin));
+pub(super) fn run(args: &HubArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
+    let found = hub::resolve(&args.model, &hub_options(args, console)).map_err(ModelError::from)?;
+    console.note(format_args!("{}: {}", args.model, found.origin));
     writeln!(out, "{}", found.path.display())?;
     Ok(())
 }

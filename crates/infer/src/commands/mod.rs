@@ -12,13 +12,17 @@ mod search;
 mod similarity;
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use clap::CommandFactory;
 use model::hub::{HubOptions, Origin};
-use model::{Embeddings, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder};
+use program::text::count;
 use program::{Console, DownloadBar};
 
-use crate::cli::{Cli, Command, CompareArgs, CorpusArgs, ModelArgs, VectorArgs};
+use crate::cli::{
+    Cli, Command, CompareArgs, CorpusArgs, DeviceArgs, HubArgs, ModelArgs, VectorArgs, WithModel,
+};
 use crate::corpus::{Corpus, CorpusFiles};
 use crate::error::Error;
 use crate::stream::note_truncated;
@@ -29,34 +33,53 @@ use crate::stream::note_truncated;
 ///
 /// When the command fails.
 pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error> {
-    if !matches!(
-        cli.command,
-        Some(Command::Completions { .. } | Command::Manual { .. })
-    ) {
-        model::threads::start(cli.model.threads)?;
+    if let Some(device) = device(&cli) {
+        model::threads::start(device.threads)?;
     }
-    let model = &cli.model;
     match cli.command {
-        None => sample::run(model, console, out),
-        Some(Command::Embed(args)) => embed::run(model, args, console, out),
-        Some(Command::Similarity(args)) => similarity::run(model, args, console, out),
-        Some(Command::Search(args)) => search::run(model, args, console, out),
-        Some(Command::Recommend(args)) => recommend::run(model, args, console, out),
-        Some(Command::Bench(args)) => bench::run(model, &args, console, out),
-        Some(Command::Doctor(args)) => doctor::run(model, &args, console, out),
-        Some(Command::Fetch) => fetch::run(model, console, out),
-        Some(Command::Export(args)) => export::run(model, &args, console, out),
+        None => sample::run(&cli.model, console, out),
+        Some(Command::Embed(WithModel { args, model })) => embed::run(&model, args, console, out),
+        Some(Command::Similarity(WithModel { args, model })) => {
+            similarity::run(&model, args, console, out)
+        }
+        Some(Command::Search(WithModel { args, model })) => search::run(&model, args, console, out),
+        Some(Command::Recommend(WithModel { args, model })) => {
+            recommend::run(&model, args, console, out)
+        }
+        Some(Command::Bench(WithModel { args, model })) => bench::run(&model, &args, console, out),
+        Some(Command::Doctor(args)) => doctor::run(&args, console, out),
+        Some(Command::Fetch(args)) => fetch::run(&args, console, out),
+        Some(Command::Export(args)) => export::run(&args, console, out),
         Some(Command::Completions { shell }) => completions::run(shell, out),
         Some(Command::Manual { folder }) => Ok(program::manual::write(Cli::command(), &folder)?),
     }
 }
 
+/// The device of a command that computes.
+fn device(cli: &Cli) -> Option<&DeviceArgs> {
+    Some(match &cli.command {
+        None => &cli.model.device,
+        Some(Command::Embed(command)) => &command.model.device,
+        Some(Command::Similarity(command)) => &command.model.device,
+        Some(Command::Search(command)) => &command.model.device,
+        Some(Command::Recommend(command)) => &command.model.device,
+        Some(Command::Bench(command)) => &command.model.device,
+        Some(Command::Doctor(command)) => &command.device,
+        Some(
+            Command::Fetch(_)
+            | Command::Export(_)
+            | Command::Completions { .. }
+            | Command::Manual { .. },
+        ) => return None,
+    })
+}
+
 /// Loads the model that the command line names.
 fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<SentenceEncoder, Error> {
     let mut builder = SentenceEncoder::builder()
-        .device(args.device)
-        .hub(hub_options(args, console));
-    if let Some(precision) = args.precision.chosen() {
+        .device(args.device.device)
+        .hub(hub_options(&args.hub, console));
+    if let Some(precision) = args.device.precision.chosen() {
         builder = builder.precision(precision);
     }
     if let Some(tokens) = args.batch_tokens {
@@ -71,20 +94,59 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(dimensions) = vectors.dimensions {
         builder = builder.dimensions(dimensions);
     }
-    let encoder = builder.load(&args.model)?;
+    if let Some(prompt) = vectors.prompts.chosen() {
+        builder = builder.prompt(prompt.clone()).query_prompt(prompt);
+    }
+    if let Some(prompt) = vectors.corpus_prompt {
+        builder = builder.document_prompt(prompt);
+    }
+    let name = &args.hub.model;
+    let encoder = builder.load(name)?;
+    for note in encoder.checkpoint().notes() {
+        console.note(format_args!("note: {note}"));
+    }
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
         console.note(format_args!(
-            "downloaded {} from {} to {}",
-            args.model,
+            "downloaded {name} from {} to {}",
             encoder.origin(),
             encoder.folder().display()
         ));
     }
+    note_ignored(&encoder.ignored_tensors()?, console);
+    describe(&encoder, name, console);
     Ok(encoder)
 }
 
+/// Details of a loaded model, for `--verbose`.
+fn describe(encoder: &SentenceEncoder, name: &str, console: Console) {
+    let device = encoder.device();
+    console.detail(format_args!("device: {device} ({})", device.description()));
+    console.detail(format_args!("threads: {}", rayon::current_num_threads()));
+    let folder = encoder.folder().display();
+    console.detail(format_args!(
+        "model: {name} from {}, {folder}",
+        encoder.origin()
+    ));
+    console.detail(format_args!("precision: {}", encoder.precision()));
+}
+
+/// Names the tensors of the weights file that are not part of the encoder.
+fn note_ignored(tensors: &[String], console: Console) {
+    /// Names that are written out.
+    const NAMED: usize = 3;
+    if tensors.is_empty() {
+        return;
+    }
+    let named = tensors[..tensors.len().min(NAMED)].join("`, `");
+    let more = if tensors.len() > NAMED { ", …" } else { "" };
+    console.note(format_args!(
+        "ignored {} tensors of a head, which no vector depends on: `{named}`{more}",
+        tensors.len()
+    ));
+}
+
 /// How the model is found, with a progress bar for downloads.
-fn hub_options(args: &ModelArgs, console: Console) -> HubOptions {
+fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
     let bar = DownloadBar::new(console);
     HubOptions::of_program(
         args.revision.clone(),
@@ -104,17 +166,39 @@ fn open_corpus(
 ) -> Result<(SentenceEncoder, Corpus), Error> {
     let files = CorpusFiles::open(corpus)?;
     let encoder = load(model, compare.vectors(), console)?;
-    let corpus = Corpus::load(files, &encoder, compare.similarity.into(), console)?;
+    note_passed_over_prompt(&encoder, console);
+    let saved = corpus.vectors.as_deref();
+    let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
+    let vectors = count(corpus.index().len(), "vector");
+    match saved {
+        Some(path) => console.detail(format_args!("{vectors} read from {}", path.display())),
+        None => console.detail(format_args!("{vectors} computed")),
+    }
     Ok((encoder, corpus))
+}
+
+/// Notes that the model has a prompt for documents under a name that sentence-transformers does not
+/// use.
+fn note_passed_over_prompt(encoder: &SentenceEncoder, console: Console) {
+    let unprompted = encoder
+        .prompt_text(&Prompt::Document)
+        .is_ok_and(str::is_empty);
+    if let (true, Some(name)) = (unprompted, encoder.checkpoint().prompts.passed_over()) {
+        console.note(format_args!(
+            "note: the corpus has no prompt, as in sentence-transformers; for the prompt `{name}` of the \
+             model give --corpus-prompt-name {name}"
+        ));
+    }
 }
 
 /// The vectors of the few texts of a command line.
 fn encode(
     encoder: &SentenceEncoder,
     texts: &[String],
+    prompt: &Prompt,
     console: Console,
 ) -> Result<Embeddings, Error> {
-    let vectors = encoder.encode(texts)?;
+    let vectors = encoder.encode_with_progress(texts, prompt, |_| ControlFlow::Continue(()))?;
     note_truncated(vectors.truncated(), texts.len(), encoder, console);
     Ok(vectors)
 }

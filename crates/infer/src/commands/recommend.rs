@@ -2,41 +2,70 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
 
 use super::{encode, open_corpus};
-use crate::cli::{ModelArgs, RecommendArgs};
+use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
 use crate::error::Error;
-use crate::output::json::{self, Subject};
-use crate::output::table;
-use crate::output::text::one_line;
+use crate::input::open_texts;
+use crate::output::{Printer, Subject};
+use crate::stdin::is_dash;
 use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: RecommendArgs,
+    mut args: RecommendArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let (subject, headline, hits) = if let Some(id) = &args.id {
-        let position = corpus.position(id)?;
-        let headline = format!("like {id}: {}", one_line(&corpus.text(position)));
-        let hits = corpus.index().recommend(position, args.k)?;
-        (Subject::Id(id), headline, hits)
-    } else {
-        // clap requires a text where there is no id.
-        let text = args.text.as_deref().unwrap_or_default();
-        let query = encode(&encoder, &[text.to_owned()], console)?;
-        let found = corpus.index().search(view(&query)?, args.k)?;
-        let hits = found.into_iter().next().unwrap_or_default();
-        let headline = format!("like: {}", one_line(text));
-        (Subject::Text(text), headline, hits)
-    };
-    if args.json {
-        return json::print_hits(subject, &hits, &corpus, out);
+    if let Some(id) = &args.id {
+        check_id(&args.corpus, id)?;
     }
-    writeln!(out, "{headline}")?;
-    table::print_hits(&hits, &corpus, out)?;
-    Ok(())
+    // Products are compared with products: every text has the prompt of the corpus.
+    args.compare.corpus_prompt = args.compare.prompts.chosen();
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
+    let printer = Printer {
+        json: args.json,
+        similarity: corpus.index().similarity(),
+        width: console.stdout_width(),
+    };
+    if let Some(id) = &args.id {
+        let position = corpus.position(id)?;
+        let hits = corpus.index().recommend(position, args.top_k)?;
+        let text = corpus.text(position);
+        return printer.hits(Subject::Id(id, &text), &hits, &corpus, out);
+    }
+    // clap requires a text where there is no id.
+    let text = args.text.unwrap_or_default();
+    let query = encode(
+        &encoder,
+        std::slice::from_ref(&text),
+        &Prompt::Document,
+        console,
+    )?;
+    let found = corpus.index().search(view(&query)?, args.top_k)?;
+    let hits = found.into_iter().next().unwrap_or_default();
+    printer.hits(Subject::Text(&text), &hits, &corpus, out)
+}
+
+/// Refuses an unknown id before the model is loaded. Standard input can be read only once.
+fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
+    if is_dash(&corpus.corpus) {
+        return Ok(());
+    }
+    let number: Option<u64> = id.parse().ok();
+    for (row_number, row) in (1..).zip(open_texts(&corpus.corpus, &corpus.read)?) {
+        let is_named = match row?.id {
+            Some(row_id) => row_id == id,
+            None => number == Some(row_number),
+        };
+        if is_named {
+            return Ok(());
+        }
+    }
+    Err(Error::UnknownId {
+        path: corpus.corpus.clone(),
+        id: id.to_owned(),
+    })
 }

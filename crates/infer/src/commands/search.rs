@@ -2,35 +2,74 @@
 
 use std::io::Write;
 
+use model::Prompt;
 use program::Console;
+use records::Row;
 
 use super::{encode, open_corpus};
-use crate::cli::{ModelArgs, SearchArgs};
-use crate::error::Error;
-use crate::output::json::{self, Subject};
-use crate::output::table;
-use crate::output::text::one_line;
+use crate::cli::{ModelArgs, ReadArgs, SearchArgs};
+use crate::error::{Error, UsageError};
+use crate::input::open_texts;
+use crate::output::{Printer, Subject};
+use crate::stdin::{is_dash, piped};
 use crate::vectors::view;
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: SearchArgs,
+    mut args: SearchArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let texts = queries(&args)?;
+    args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let queries = encode(&encoder, &args.queries, console)?;
-    let found = corpus.index().search(view(&queries)?, args.k)?;
-    for (number, (query, hits)) in args.queries.iter().zip(&found).enumerate() {
-        if args.json {
-            json::print_hits(Subject::Query(query), hits, &corpus, out)?;
-            continue;
-        }
-        if number > 0 {
+    let queries = encode(&encoder, &texts, &Prompt::Query, console)?;
+    let found = corpus.index().search(view(&queries)?, args.top_k)?;
+    let printer = Printer {
+        json: args.json,
+        similarity: corpus.index().similarity(),
+        width: console.stdout_width(),
+    };
+    for (number, (query, hits)) in texts.iter().zip(&found).enumerate() {
+        if number > 0 && !args.json {
             writeln!(out)?;
         }
-        writeln!(out, "{}", one_line(query))?;
-        table::print_hits(hits, &corpus, out)?;
+        printer.hits(Subject::Query(query), hits, &corpus, out)?;
     }
     Ok(())
+}
+
+/// The queries of the command line, of `--queries`, or of a piped standard input.
+fn queries(args: &SearchArgs) -> Result<Vec<String>, Error> {
+    if !args.texts.is_empty() {
+        if args.texts.iter().any(|text| text.trim().is_empty()) {
+            return Err(UsageError::EmptyQuery.into());
+        }
+        return Ok(args.texts.clone());
+    }
+    let corpus_is_stdin = is_dash(&args.corpus.corpus);
+    let file = match &args.queries {
+        Some(file) if is_dash(file) && corpus_is_stdin => {
+            return Err(UsageError::StdinTwice.into());
+        }
+        Some(file) => file.clone(),
+        None if corpus_is_stdin => return Err(UsageError::NoQuery.into()),
+        None => piped().ok_or(UsageError::NoQuery)?,
+    };
+    let read = ReadArgs {
+        columns: args.query_column.iter().cloned().collect(),
+        ..ReadArgs::default()
+    };
+    let mut queries = Vec::new();
+    for row in open_texts(&file, &read)? {
+        let query = row.map(|row: Row| row.text())?;
+        // A blank line is no query.
+        if !query.trim().is_empty() {
+            queries.push(query);
+        }
+    }
+    if queries.is_empty() {
+        return Err(UsageError::NoQuery.into());
+    }
+    Ok(queries)
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use model::Embeddings;
+use model::{Embeddings, Prompt};
 use program::Console;
 use search::{Similarity, VectorsView, pairwise_similarity};
 
@@ -10,7 +10,7 @@ use super::{encode, load};
 use crate::cli::{ModelArgs, ReadArgs, SimilarityArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_pairs;
-use crate::output::{json, table};
+use crate::output::{Pair, Printer};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 
 pub(super) fn run(
@@ -19,20 +19,35 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let similarity = args.compare.similarity.into();
+    let printer = |similarity| Printer {
+        json: args.json,
+        similarity,
+        width: console.stdout_width(),
+    };
     if let Some(input) = &args.input {
         let mut reader = open_pairs(input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
+        let similarity = args.compare.similarity(&encoder);
+        let printer = printer(similarity);
+        let mut row = 0;
         // A pair gives two texts, one after the other.
         embed_file(
             &mut reader,
             TextsOf::Fields,
+            &Prompt::Default,
             &encoder,
             console,
             |pairs, vectors| {
                 let scores = scores(vectors, similarity)?;
                 for (pair, score) in pairs.iter().zip(scores) {
-                    print(&pair.fields, score, &args, out)?;
+                    row += 1;
+                    let pair = Pair {
+                        texts: two(&pair.fields),
+                        score,
+                        row: Some(row),
+                        id: pair.id.as_deref(),
+                    };
+                    printer.pair(&pair, out)?;
                 }
                 Ok(())
             },
@@ -44,10 +59,16 @@ pub(super) fn run(
         return Err(UsageError::ReadWithoutInput.into());
     }
     let encoder = load(model, args.compare.vectors(), console)?;
-    let vectors = encode(&encoder, &args.texts, console)?;
+    let similarity = args.compare.similarity(&encoder);
+    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
     let score = scores(&vectors, similarity)?;
-    let score = score.first().copied().unwrap_or_default();
-    print(&args.texts, score, &args, out)
+    let pair = Pair {
+        texts: two(&args.texts),
+        score: score.first().copied().unwrap_or_default(),
+        row: None,
+        id: None,
+    };
+    printer(similarity).pair(&pair, out)
 }
 
 /// The similarity of each vector at an even position and the vector after it.
@@ -66,17 +87,8 @@ fn scores(vectors: &Embeddings, similarity: Similarity) -> Result<Vec<f32>, Erro
     Ok(scores)
 }
 
-fn print(
-    pair: &[String],
-    score: f32,
-    args: &SimilarityArgs,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let text = |side: usize| pair.get(side).map_or("", String::as_str);
-    let pair = [text(0), text(1)];
-    if args.json {
-        json::print_pair(pair, score, args.compare.similarity, out)
-    } else {
-        Ok(table::print_pair(pair, score, out)?)
-    }
+/// The texts of a pair, which has two.
+fn two(texts: &[String]) -> [&str; 2] {
+    let text = |side: usize| texts.get(side).map_or("", String::as_str);
+    [text(0), text(1)]
 }

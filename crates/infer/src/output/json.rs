@@ -1,30 +1,32 @@
 //! Results as JSON, one value per line.
+//!
+//! `docs/src/reference/results.schema.json` describes them, and a test compares. A key that changes
+//! its meaning or goes needs another [`VERSION`]; a new key does not.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use search::Hit;
-use serde::Serialize;
+use search::{Hit, Similarity};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
 
-use crate::cli::Comparison;
+use super::{Pair, Subject};
 use crate::corpus::Corpus;
 use crate::error::Error;
 
-/// The subject of a search.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Subject<'a> {
-    /// The query of `search`.
-    Query(&'a str),
-    /// The id that `recommend` was given.
-    Id(&'a str),
-    /// The text that `recommend` was given.
-    Text(&'a str),
-}
+/// The version of the schema.
+const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Found<'a> {
-    #[serde(flatten)]
-    subject: Subject<'a>,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    metric: &'static str,
     hits: Vec<FoundRow<'a>>,
 }
 
@@ -32,64 +34,151 @@ struct Found<'a> {
 struct FoundRow<'a> {
     rank: usize,
     score: f32,
-    index: usize,
+    row: usize,
     id: Option<&'a str>,
     text: String,
+    columns: Columns<'a>,
+}
+
+/// The chosen columns of a row, by name.
+struct Columns<'a> {
+    names: &'a [String],
+    values: &'a [String],
+}
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.names.len()))?;
+        for (name, value) in self.names.iter().zip(self.values) {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 /// The hits of one search.
-pub(crate) fn print_hits(
+pub(super) fn print_hits(
     subject: Subject<'_>,
     hits: &[Hit],
     corpus: &Corpus,
+    similarity: Similarity,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let hits = (1usize..).zip(hits).map(|(rank, hit)| FoundRow {
-        rank,
-        score: hit.score,
-        index: hit.index,
-        id: corpus.row(hit.index).and_then(|row| row.id.as_deref()),
-        text: corpus.text(hit.index),
+    let hits = (1usize..).zip(hits).map(|(rank, hit)| {
+        let row = corpus.row(hit.index);
+        FoundRow {
+            rank,
+            score: hit.score,
+            row: corpus.number(hit.index),
+            id: row.and_then(|row| row.id.as_deref()),
+            text: corpus.text(hit.index),
+            columns: Columns {
+                names: corpus.columns(),
+                values: row.map(|row| row.fields.as_slice()).unwrap_or_default(),
+            },
+        }
     });
+    let (query, id, text) = match subject {
+        Subject::Query(query) => (Some(query), None, None),
+        Subject::Id(id, _) => (None, Some(id), None),
+        Subject::Text(text) => (None, None, Some(text)),
+    };
     let found = Found {
-        subject,
+        version: VERSION,
+        query,
+        id,
+        text,
+        metric: metric(similarity),
         hits: hits.collect(),
     };
     print_line(&found, out)
 }
 
 #[derive(Serialize)]
-struct Pair<'a> {
+struct ScoredPair<'a> {
+    version: u32,
     a: &'a str,
     b: &'a str,
-    #[serde(flatten)]
-    score: Score,
-}
-
-/// The score, under the name of its similarity.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Score {
-    Cosine(f32),
-    Dot(f32),
+    metric: &'static str,
+    score: f32,
+    row: Option<u64>,
+    id: Option<&'a str>,
 }
 
 /// A pair of texts and their score.
-pub(crate) fn print_pair(
-    [a, b]: [&str; 2],
-    score: f32,
-    comparison: Comparison,
+pub(super) fn print_pair(
+    pair: &Pair<'_>,
+    similarity: Similarity,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let score = match comparison {
-        Comparison::Cosine => Score::Cosine(score),
-        Comparison::Dot => Score::Dot(score),
+    let [a, b] = pair.texts;
+    let line = ScoredPair {
+        version: VERSION,
+        a,
+        b,
+        metric: metric(similarity),
+        score: pair.score,
+        row: pair.row,
+        id: pair.id,
     };
-    print_line(&Pair { a, b, score }, out)
+    print_line(&line, out)
+}
+
+fn metric(similarity: Similarity) -> &'static str {
+    match similarity {
+        Similarity::Cosine => "cosine",
+        Similarity::DotProduct => "dot",
+        Similarity::Euclidean => "euclidean",
+        Similarity::Manhattan => "manhattan",
+    }
 }
 
 fn print_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, value)?;
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
+    value.serialize(&mut serializer)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// Escapes all control characters: JSON needs it of some, a terminal of the others too.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(place) = rest.find(program::text::is_control) {
+            let (plain, control) = rest.split_at(place);
+            out.write_all(plain.as_bytes())?;
+            let mut characters = control.chars();
+            if let Some(character) = characters.next() {
+                // All control characters are in the first plane.
+                write!(out, "\\u{:04x}", u32::from(character))?;
+            }
+            rest = characters.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_character_is_escaped_and_nothing_is_lost() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\"\\\n中";
+        let mut out = Vec::new();
+        print_line(&text, &mut out).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert!(
+            !line.trim_end().contains(program::text::is_control),
+            "{line:?}"
+        );
+        assert!(line.contains("中"), "{line}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+    }
 }

@@ -1,29 +1,110 @@
-//! Results as lines of text.
+//! Results as lines of text. On a terminal a line is cut to its width.
 
 use std::io::{self, Write};
 
+use program::text::{columns, one_line};
 use search::Hit;
 
-use super::text::one_line;
+use super::{Pair, Subject};
 use crate::corpus::Corpus;
 
-/// One hit per line: rank, score, id, text.
-pub(crate) fn print_hits(hits: &[Hit], corpus: &Corpus, out: &mut dyn Write) -> io::Result<()> {
-    let names: Vec<String> = hits.iter().map(|hit| corpus.name(hit.index)).collect();
-    let width = names
+/// The columns of a text on a terminal that is too narrow for the columns before it.
+const LEAST_WIDTH: usize = 20;
+
+/// The most columns of an id on a terminal.
+const ID_WIDTH: usize = 32;
+
+/// Columns of rank, score and the spaces between: `   1   0.5082  `.
+const BEFORE_ID: usize = 4 + 2 + 7 + 2;
+
+/// The subject, then one hit per line: rank, score, id, text.
+pub(super) fn print_hits(
+    subject: Subject<'_>,
+    hits: &[Hit],
+    corpus: &Corpus,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let headline = match subject {
+        Subject::Query(query) => query.to_owned(),
+        Subject::Id(id, text) => format!("like {id}: {text}"),
+        Subject::Text(text) => format!("like: {text}"),
+    };
+    writeln!(out, "{}", one_line(&headline, width))?;
+    let id_width = width.map(|_| ID_WIDTH);
+    let names: Vec<String> = hits
         .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
+        .map(|hit| one_line(&corpus.name(hit.index), id_width))
+        .collect();
+    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
+    let text_width =
+        width.map(|width| LEAST_WIDTH.max(width.saturating_sub(BEFORE_ID + widest + 2)));
     for (rank, (hit, name)) in (1usize..).zip(hits.iter().zip(&names)) {
-        let text = one_line(&corpus.text(hit.index));
-        writeln!(out, "{rank:4}  {:7.4}  {name:<width$}  {text}", hit.score)?;
+        let text = one_line(&corpus.text(hit.index), text_width);
+        let padding = " ".repeat(widest - columns(name));
+        writeln!(out, "{rank:4}  {:7.4}  {name}{padding}  {text}", hit.score)?;
     }
     Ok(())
 }
 
-/// A pair of texts and their score, separated by tabs.
-pub(crate) fn print_pair(pair: [&str; 2], score: f32, out: &mut dyn Write) -> io::Result<()> {
-    let [a, b] = pair.map(one_line);
-    writeln!(out, "{score:.4}\t{a}\t{b}")
+/// A score and its two texts, separated by tabs: on a terminal one line of its width, else whole
+/// texts, quoted as in CSV where they hold tabs, line breaks or quotes.
+pub(super) fn print_pair(
+    pair: &Pair<'_>,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let [a, b] = match width {
+        Some(width) => {
+            // A tab goes to the next of the columns 8, 16, …
+            let half = LEAST_WIDTH.max(width.saturating_sub(8 + 8) / 2);
+            pair.texts.map(|text| one_line(text, Some(half)))
+        }
+        None => pair.texts.map(field),
+    };
+    writeln!(out, "{:.4}\t{a}\t{b}", pair.score)
+}
+
+/// A field of a file with tabs between its columns.
+fn field(text: &str) -> String {
+    if text.contains(['\t', '\n', '\r', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(texts: [&str; 2], width: Option<usize>) -> String {
+        let pair = Pair {
+            texts,
+            score: 0.5,
+            row: None,
+            id: None,
+        };
+        let mut out = Vec::new();
+        print_pair(&pair, width, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_gets_whole_texts() {
+        let long = "water bottle ".repeat(30);
+        assert_eq!(printed([&long, "b"], None), format!("0.5000\t{long}\tb\n"));
+        assert_eq!(
+            printed(["5\" pipe", "a\tb\nc"], None),
+            "0.5000\t\"5\"\" pipe\"\t\"a\tb\nc\"\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_a_line_that_fits_and_commands_nothing() {
+        let line = printed(["\u{1b}[31mred", &"茶 ".repeat(100)], Some(60));
+        assert!(line.contains("\\u{1b}[31mred\t茶 茶"), "{line}");
+        assert!(line.ends_with("…\n") && line.lines().count() == 1, "{line}");
+        assert!(columns(line.trim_end()) <= 60, "{line}");
+    }
 }

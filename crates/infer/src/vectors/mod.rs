@@ -5,7 +5,7 @@
 //! | the formats and their endings | `format` |
 //! | writing vectors row by row into an [`AtomicFile`](program::AtomicFile) | `write` |
 //! | reading a file of vectors into memory | `read` |
-//! | one module per format | `npy`, `safetensors`, `pt` (a zip archive with a `pickle`), `jsonl` |
+//! | one module per format | `npy`, `safetensors`, `pt`, `jsonl` |
 //!
 //! All four formats hold float32 values `[rows, width]`. JSON Lines also holds ids and texts. For
 //! the other formats, the file `FILE.ids.txt` holds the ids, one per line.
@@ -14,7 +14,6 @@ mod error;
 mod format;
 mod jsonl;
 mod npy;
-mod pickle;
 mod pt;
 mod read;
 mod safetensors;

@@ -5,10 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::error::VectorFileErrorKind;
-use super::pt::{self, PtError};
 use super::safetensors::TENSOR;
 use super::write::ids_path;
-use super::{VectorError, VectorFormat, jsonl};
+use super::{VectorError, VectorFormat, jsonl, pt};
 
 /// Vectors of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -166,34 +165,12 @@ fn read_safetensors(path: &Path) -> Result<Vectors, VectorError> {
 }
 
 fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
-    let error = |error| match error {
-        PtError::Io(source) => VectorError::Io {
-            path: path.to_owned(),
-            source,
-        },
-        PtError::Malformed(reason) => malformed(path, "pt", reason),
-    };
-    let file = BufReader::new(File::open(path).map_err(VectorError::io(path))?);
-    let (mut archive, layout, values) = pt::open(file).map_err(error)?;
-    let &[rows, width] = layout.shape.as_slice() else {
-        return Err(not_vectors(path, format!("a tensor {:?}", layout.shape)));
-    };
-    // torch gives any stride to a dimension of one element.
-    let contiguous = match layout.stride.as_slice() {
-        &[row, column] => (rows <= 1 || row == width) && (width <= 1 || column == 1),
-        _ => false,
-    };
-    if !contiguous || layout.offset != 0 {
-        return Err(not_vectors(
-            path,
-            "a tensor that is a view of another; save a .contiguous().clone()".to_owned(),
-        ));
-    }
-    let entry = archive
-        .by_name(&values)
-        .map_err(|error| malformed(path, "pt", error))?;
-    let size = entry.size();
-    read_values(path, [rows, width], size, entry)
+    let (values, width) = pt::read(path)?;
+    Ok(Vectors {
+        values,
+        width,
+        ids: None,
+    })
 }
 
 fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {

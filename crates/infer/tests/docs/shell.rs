@@ -13,13 +13,17 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 const REAL_TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// Adds the model and the device under test to the command line of a program. `COMMANDS` are those
-/// that take them. Without a model the program takes its own.
+/// Adds the model and the device under test to the command line of a program, if its command takes
+/// them. Without a model the program takes its own.
 const PROGRAM: &str = r#"#!/bin/sh
 model='MODEL'
-case "$1" in COMMANDS) named= ;; *) named=1 ;; esac
-add_model=${named:-$model}
-add_device=${named:-'DEVICE'}
+case "$1" in
+  embed | similarity | search | recommend | bench | doctor | fit | evaluate)
+    add_model=$model; add_device='DEVICE' ;;
+  fetch | export) add_model=$model; add_device=1 ;;
+  '' | -*) add_model=$model; add_device='DEVICE' ;;
+  *) add_model=1; add_device=1 ;;
+esac
 for argument do
   shift
   case "$argument" in
@@ -106,13 +110,9 @@ impl Shell {
             Model::Tiny(folder) => folder.to_str().unwrap(),
             Model::Real => "",
         };
-        // Every command of `infer` takes a model and a device, although a few do not need them.
-        for (name, executable, commands) in
-            [("infer", infer, "*"), ("train", &train, "fit | evaluate")]
-        {
+        for (name, executable) in [("infer", infer), ("train", &train)] {
             if executable.is_file() {
                 let script = PROGRAM
-                    .replace("COMMANDS", commands)
                     .replace("MODEL", model_folder)
                     .replace("DEVICE", &test_device().to_string())
                     .replace("EXECUTABLE", executable.to_str().unwrap());

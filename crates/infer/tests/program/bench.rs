@@ -63,7 +63,7 @@ fn a_coarser_precision_is_compared_with_float32_or_refused() {
             _ => false,
         };
         if !has_precision {
-            let message = outcome.failed(1);
+            let message = outcome.failed(2);
             let expected = format!("--precision {precision} is for the device");
             assert!(message.contains(&expected), "{message}");
             assert!(message.contains(devices), "{message}");
@@ -90,6 +90,6 @@ fn a_cpu_refuses_f16_and_names_its_precisions() {
     };
     let (_folder, queries) = file("queries.txt", "water bottle\n");
     let arguments = ["bench", text(&queries), "--precision", "f16"];
-    let message = run(&mut infer(&arguments)).failed(1);
+    let message = run(&mut infer(&arguments)).failed(2);
     assert!(message.contains(possible), "{message}");
 }

@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use crate::support::{TINY, assert_snapshot, bare_infer, run};
+use crate::snapshot::assert_snapshot;
+use crate::support::{TINY, bare_infer, run};
 use crate::test_device::test_device;
 
 const FILES: [(&str, &str); 5] = [

@@ -50,7 +50,7 @@ fn a_folder_without_a_model_is_not_replaced() {
         "--output",
         output,
     ];
-    let message = run(bare_infer().args(arguments)).failed(1);
+    let message = run(bare_infer().args(arguments)).failed(2);
     assert!(message.contains("is not a model folder"), "{message}");
     assert_eq!(names(parent.path()), ["cat.jpg"]);
     let message = run(bare_infer().args(["export", "--precision", "int4"])).failed(2);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use infer::vectors::read_vectors;
 use program::atomic_file::is_temporary;
 
-use crate::support::{WIDTH, infer, names, run, text};
+use crate::support::{WIDTH, bare_infer, infer, names, run, text};
 
 /// More rows than a window has, so that values are written before the end of the input.
 const ROWS: usize = 4100;
@@ -59,7 +59,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn an_interrupt_removes_unfinished_files() {
-    for name in ["-INT", "-TERM"] {
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let folder = tempfile::tempdir().unwrap();
         let mut child = waiting_embed(folder.path());
         // The vectors and their ids.
@@ -67,13 +67,54 @@ fn an_interrupt_removes_unfinished_files() {
         // `wait` would close it, and the end of the input completes the output.
         let input = child.stdin.take();
         signal(&child, name);
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
         assert!(
             names(folder.path()).is_empty(),
             "{name}: {:?}",
             names(folder.path())
         );
         drop(input);
+    }
+}
+
+/// Standard output is buffered: a signal must neither lose whole lines nor cut one.
+#[test]
+fn a_signal_writes_whole_lines_of_standard_output() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("v.jsonl");
+        let mut child = infer(&["embed", "--input", "-"])
+            .stdin(Stdio::piped())
+            .stdout(std::fs::File::create(&output).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all("bottle\n".repeat(ROWS).as_bytes()).unwrap();
+        let start = Instant::now();
+        while sizes(folder.path()) == [0] {
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "nothing was written"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // All lines of the first window are computed soon after the first of them are written.
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
+        drop(input);
+        let written = std::fs::read_to_string(&output).unwrap();
+        assert!(written.ends_with('\n'), "{name}: half a line");
+        for line in written.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(row["embedding"].as_array().unwrap().len(), WIDTH);
+        }
+        assert_eq!(
+            written.lines().count(),
+            4096,
+            "{name}: whole lines are lost"
+        );
     }
 }
 
@@ -121,7 +162,8 @@ fn a_closed_pipe_is_quiet() {
 
 #[test]
 fn completions_end_quietly_on_a_closed_pipe() {
-    let mut child = infer(&["completions", "bash"])
+    let mut child = bare_infer()
+        .args(["completions", "bash"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

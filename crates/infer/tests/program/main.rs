@@ -11,11 +11,18 @@ mod bench;
 mod embed;
 #[cfg(unix)]
 mod errors;
+mod exit_codes;
 mod export;
 mod help;
 mod interruption;
+mod json;
+mod pt;
 mod search;
+#[path = "../../../program/tests/common/snapshot.rs"]
+mod snapshot;
+mod stdin;
 mod support;
+mod terminal;
 #[path = "../../../model/tests/common/device.rs"]
 mod test_device;
 mod usage;

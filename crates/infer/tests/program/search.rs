@@ -201,16 +201,6 @@ fn the_dot_product_counts_the_length_of_vectors() {
 }
 
 #[test]
-fn json_names_the_similarity() {
-    for name in ["cosine", "dot"] {
-        let json =
-            run(infer(&["similarity", "a b", "a b", "--json"]).args(["--similarity", name])).ok();
-        let pair: Value = serde_json::from_str(&json).unwrap();
-        assert!((pair[name].as_f64().unwrap() - 1.0).abs() < 1e-6, "{pair}");
-    }
-}
-
-#[test]
 fn a_recommendation_leaves_the_item_itself_out() {
     let (_folder, path) = file("p.csv", PRODUCTS);
     let arguments = [
@@ -228,7 +218,7 @@ fn a_recommendation_leaves_the_item_itself_out() {
     assert!(found.is_sorted_by(|a, b| a.1 >= b.1));
     let found = hits(&run(infer(&["recommend", "--text", "water bottle"]).args(arguments)).ok());
     assert_eq!(found[0].0, "D");
-    let message = run(infer(&["recommend", "Z"]).args(arguments)).failed(1);
+    let message = run(infer(&["recommend", "Z"]).args(arguments)).failed(2);
     assert!(
         message.contains("no row has the id `Z`") && message.contains("--id-column"),
         "{message}"
@@ -241,7 +231,7 @@ fn without_ids_a_row_is_named_by_its_number() {
     let table = run(&mut infer(&["recommend", "3", "--corpus", text(&path)])).ok();
     assert!(table.starts_with("like 3: water bottle\n"), "{table}");
     assert_eq!(table.lines().count(), 3);
-    run(&mut infer(&["recommend", "4", "--corpus", text(&path)])).failed(1);
+    run(&mut infer(&["recommend", "4", "--corpus", text(&path)])).failed(2);
 }
 
 #[test]
@@ -262,7 +252,7 @@ fn similarity_of_two_texts_and_of_two_columns() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(rows.len(), 2);
-    assert!((rows[0]["cosine"].as_f64().unwrap() - 1.0).abs() < 1e-6);
+    assert!((rows[0]["score"].as_f64().unwrap() - 1.0).abs() < 1e-6);
     assert_eq!(
         (&rows[1]["a"], &rows[1]["b"]),
         (&Value::from("x"), &Value::from("y z"))
@@ -276,4 +266,15 @@ fn similarity_of_two_texts_and_of_two_columns() {
     let (_folder, path) = file("p.csv", PRODUCTS.replace("title", "title,brand").as_str());
     let message = run(&mut infer(&["similarity", "--input", text(&path)])).failed(2);
     assert!(message.contains("there are 3"), "{message}");
+}
+
+/// What `similarity` prints into a pipe can be joined with its input again.
+#[test]
+fn a_pipe_gets_whole_texts_of_pairs() {
+    let long = "a long description of a water bottle ".repeat(10);
+    let pairs = format!("query,description\n\"5\"\" pipe\",\"{long}\"\n");
+    let (_folder, path) = file("p.csv", &pairs);
+    let out = run(&mut infer(&["similarity", "--input", text(&path)])).ok();
+    let fields: Vec<&str> = out.trim_end_matches('\n').split('\t').collect();
+    assert_eq!(&fields[1..], ["\"5\"\" pipe\"", long.as_str()]);
 }

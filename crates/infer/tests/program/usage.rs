@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{TINY, WIDTH, bare_infer, infer, run};
+use crate::support::{TINY, WIDTH, bare_infer, file, infer, run, text};
 
 #[test]
 fn the_version_names_commit_backends_and_target() {
@@ -52,13 +52,25 @@ fn wrong_usage_is_exit_code_2() {
         &["search", "a"],
         &["recommend", "--corpus", "x.txt"],
         &["similarity", "a"],
-        &["search", "a", "--corpus", "-"],
+        &["search", "a", "--corpus", "x", "-k", "0"],
+        &["recommend", "a", "--corpus", "x", "--top-k", "0"],
+        &["embed", "a", "--max-length", "0"],
+        &["embed", "a", "--dimensions", "0"],
+        &["embed", "a", "--batch-tokens", "0"],
+        &["embed", "a", "--output", "-", "--output-format", "npy"],
+        &["fetch", "--device", "cpu"],
+        &["completions", "bash", "--threads", "2"],
+        &["embed", "a", "-q", "-v"],
         &["embed", "a", "--column", "title"],
         &["embed", "a", "--output-format", "npy"],
         &["similarity", "a", "b", "--format", "csv"],
     ] {
         let message = run(&mut infer(arguments)).failed(2);
         assert!(message.starts_with("error: "), "{arguments:?}: {message}");
+        assert!(
+            message.ends_with("\n\nFor more information, try '--help'.\n"),
+            "{arguments:?}: {message}"
+        );
     }
 }
 
@@ -67,13 +79,96 @@ fn a_backend_that_is_not_compiled_in_names_its_feature() {
     let compiled = model::Device::compiled_in();
     for backend in ["cpu", "ndarray", "wgpu", "cuda"] {
         if !compiled.contains(&backend) {
-            let message = run(&mut infer(&["embed", "a", "--device", backend])).failed(1);
+            let message = run(&mut infer(&["embed", "a", "--device", backend])).failed(2);
             assert!(
                 message.contains(&format!("--features {backend}")),
                 "{message}"
             );
         }
     }
+}
+
+#[test]
+fn options_may_come_before_the_command() {
+    let before = run(bare_infer().args(["--model", TINY, "--device", "cpu", "embed", "a"])).ok();
+    let after = run(bare_infer().args(["embed", "a", "--device", "cpu", "--model", TINY])).ok();
+    assert_eq!(before, after);
+    let message = run(bare_infer().args(["--device", "cpu", "fetch"])).failed(2);
+    assert!(
+        message.contains("unexpected argument '--device'")
+            && message.contains("Usage: infer fetch"),
+        "{message}"
+    );
+}
+
+#[test]
+fn variables_name_the_model_the_device_and_the_threads() {
+    let doctor = |arguments: &[&str]| {
+        let mut command = bare_infer();
+        command
+            .args(["doctor", "--json"])
+            .args(arguments)
+            .env("MPNET_BURN_MODEL", TINY)
+            .env("MPNET_BURN_DEVICE", "cpu")
+            .env("MPNET_BURN_THREADS", "2")
+            .env("RAYON_NUM_THREADS", "4");
+        let report: Value = serde_json::from_str(&run(&mut command).ok()).unwrap();
+        let threads = report["threads"].as_u64().unwrap();
+        (report["model"].clone(), report["device"].clone(), threads)
+    };
+    assert_eq!(doctor(&[]), (TINY.into(), "cpu".into(), 2));
+    // The command line counts first.
+    assert_eq!(doctor(&["--threads", "3"]).2, 3);
+    let mut command = bare_infer();
+    let command = command.args(["embed", "a", "--model", TINY]);
+    let message = run(command.env("MPNET_BURN_DEVICE", "abacus")).failed(2);
+    assert!(message.contains("abacus"), "{message}");
+}
+
+#[test]
+fn verbose_says_what_was_chosen() {
+    let (folder, path) = file("p.txt", "bottle\nspeaker\n");
+    let vectors = folder.path().join("v.npy");
+    let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+    let outcome = run(&mut infer(&embed));
+    assert!(
+        outcome.err.starts_with("embedded 2 texts [2, 32] in "),
+        "{}",
+        outcome.err
+    );
+    let search = ["search", "a", "--corpus", text(&path), "--threads", "2"];
+    let device = crate::test_device::test_device();
+    let outcome = run(infer(&search).arg("-v"));
+    for part in [
+        &format!("device: {device} ("),
+        "threads: 2\n",
+        &format!("model: {TINY} from a folder, {TINY}\n"),
+        "precision: f32\n",
+        "2 vectors computed\n",
+    ] {
+        assert!(outcome.err.contains(part), "{part} in {}", outcome.err);
+    }
+    let outcome = run(infer(&search).args(["--verbose", "--vectors", text(&vectors)]));
+    let read = format!("2 vectors read from {}\n", text(&vectors));
+    assert!(outcome.err.contains(&read), "{}", outcome.err);
+    assert_eq!(run(&mut infer(&search)).err, "");
+}
+
+#[test]
+fn results_on_standard_output_have_no_note() {
+    for arguments in [&["embed", "a"][..], &["similarity", "a", "b"]] {
+        let outcome = run(&mut infer(arguments));
+        assert_eq!(
+            (outcome.code, outcome.err.as_str()),
+            (0, ""),
+            "{arguments:?}"
+        );
+    }
+    let (folder, path) = file("p.txt", "bottle\n");
+    let vectors = folder.path().join("v.npy");
+    let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+    let note = run(&mut infer(&embed)).err;
+    assert!(note.starts_with("embedded 1 text [1, 32] in "), "{note}");
 }
 
 #[test]

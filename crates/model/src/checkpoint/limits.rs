@@ -7,22 +7,15 @@ use serde::Deserialize;
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
+use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TokenizerConfig};
 
 /// File of the maximum length up to sentence-transformers 5.6.
 pub(crate) const SENTENCE_FILE: &str = "sentence_bert_config.json";
-/// File of the maximum length from sentence-transformers 5.7.
-pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
 
 #[derive(Deserialize)]
 pub(crate) struct SentenceConfig {
     max_seq_length: Option<serde_json::Number>,
-    #[serde(default)]
-    do_lower_case: bool,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct TokenizerConfig {
-    model_max_length: Option<serde_json::Number>,
+    do_lower_case: Option<bool>,
 }
 
 pub(crate) struct Limits {
@@ -42,8 +35,15 @@ pub(super) struct StatedLimit {
 
 /// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of
 /// `tokenizer_config.json`, and never more than the network has positions for.
-pub(super) fn read(folder: &Path, config: &MpNetConfig) -> Result<Limits> {
-    let sentence = read_optional_json(&folder.join(SENTENCE_FILE))?;
+///
+/// As in sentence-transformers, only a folder with `modules.json` has the first file; without it, the
+/// folder is `plain`.
+pub(super) fn read(folder: &Path, plain: bool, config: &MpNetConfig) -> Result<Limits> {
+    let sentence = if plain {
+        None
+    } else {
+        read_optional_json(&folder.join(SENTENCE_FILE))?
+    };
     let tokenizer = || read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE));
     limits(folder, sentence, tokenizer, config)
 }
@@ -57,7 +57,8 @@ pub(crate) fn limits(
 ) -> Result<Limits> {
     let lowercase = sentence
         .as_ref()
-        .is_some_and(|sentence| sentence.do_lower_case);
+        .and_then(|sentence| sentence.do_lower_case)
+        .unwrap_or_default();
 
     let stated = match sentence.and_then(|sentence| sentence.max_seq_length) {
         Some(length) => Some((SENTENCE_FILE, "max_seq_length", length)),

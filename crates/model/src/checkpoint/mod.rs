@@ -4,33 +4,44 @@
 //! | --- | --- |
 //! | `modules.json` | the stack: Transformer, Pooling, optionally Normalize, and the folder of each |
 //! | `config.json` | [`MpNetConfig`] |
-//! | `model.safetensors` or `pytorch_model.bin` | the weights, also quantized |
-//! | `tokenizer.json` | the tokenizer |
+//! | `model.safetensors` or `pytorch_model.bin`, also in shards with an `….index.json` | the weights, also quantized |
+//! | `tokenizer.json`, else `vocab.txt` | the tokenizer |
+//! | `tokenizer_config.json` | its settings |
 //! | `sentence_bert_config.json`, else `tokenizer_config.json` | the maximum length |
 //! | `1_Pooling/config.json` | [`PoolingMode`]s |
+//! | `config_sentence_transformers.json` | [`Prompts`], similarity and dimensions |
 
 mod collect;
 mod export;
+mod ignored;
 pub(crate) mod limits;
 mod load;
 pub(crate) mod modules;
 mod names;
+pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
+mod settings;
+pub(crate) mod stored_values;
 mod weights;
+mod weights_files;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
 use kernels::{EncoderOps, Precision};
+use search::Similarity;
 
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
 use crate::network::MpNet;
 use crate::pooling::PoolingMode;
+use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::SentenceTokenizer;
 use limits::StatedLimit;
+use modules::Pooling;
+use settings::Settings;
 use weights::WeightsFile;
 
 /// A model folder after reading its settings files; [`load`](Self::load) reads the weights.
@@ -46,12 +57,23 @@ pub struct Checkpoint {
     pub config: MpNetConfig,
     /// Pooling modes; the vectors of several modes are concatenated.
     pub pooling: Vec<PoolingMode>,
+    /// Whether the tokens of a prompt are pooled too.
+    pub include_prompt: bool,
     /// Whether vectors are scaled to L2 norm 1.
     pub normalize: bool,
+    /// The number of dimensions that an encoder keeps of each vector; `None` for all.
+    pub truncate_dim: Option<usize>,
+    /// The similarity for which the model was trained.
+    pub similarity: Similarity,
+    /// The prompts of the model.
+    pub prompts: Prompts,
     /// Maximum tokens of a text, `<s>` and `</s>` included.
     pub max_seq_length: usize,
-    /// Whether texts are lower-cased before the tokenizer sees them.
+    /// Whether texts are lower-cased before all other steps of the tokenizer.
     pub lowercase: bool,
+    /// Whether the folder has no `modules.json`: a plain transformer, whose vectors are means without
+    /// normalisation.
+    pub plain: bool,
     stated_limit: Option<StatedLimit>,
 }
 
@@ -65,25 +87,48 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self> {
         let stack = modules::read(folder)?;
         let config = MpNetConfig::from_folder(&stack.transformer_folder)?;
-        let limits = limits::read(&stack.transformer_folder, &config)?;
-        let pooling = match &stack.pooling_folder {
-            Some(pooling_folder) => modules::read_pooling(pooling_folder, config.hidden_size)?,
-            // As sentence-transformers does for a plain transformer.
-            None => vec![PoolingMode::Mean],
+        let plain = stack.pooling_folder.is_none();
+        let limits = limits::read(&stack.transformer_folder, plain, &config)?;
+        // For a plain transformer sentence-transformers takes the mean and reads no further settings.
+        let (pooling, settings) = match &stack.pooling_folder {
+            Some(pooling_folder) => (
+                modules::read_pooling(pooling_folder, config.hidden_size)?,
+                settings::read(folder)?,
+            ),
+            None => (Pooling::default(), Settings::default()),
         };
         Ok(Self {
             folder: folder.to_owned(),
             transformer_folder: stack.transformer_folder,
             config,
-            pooling,
+            pooling: pooling.modes,
+            include_prompt: pooling.include_prompt,
             normalize: stack.normalize,
+            truncate_dim: settings.truncate_dim,
+            similarity: settings.similarity,
+            prompts: settings.prompts,
             max_seq_length: limits.max_seq_length,
             lowercase: limits.lowercase,
+            plain,
             stated_limit: limits.stated,
         })
     }
 
-    /// Width of the model's vectors.
+    /// Notes for the user about the reading of the folder, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let plain = self.plain.then(|| {
+            format!(
+                "{} has no modules.json: its vectors are the mean over the tokens, without \
+                 normalization, of at most {} tokens",
+                self.folder.display(),
+                self.max_seq_length
+            )
+        });
+        plain.into_iter().collect()
+    }
+
+    /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).
     #[must_use]
     pub fn width(&self) -> usize {
         self.pooling.len() * self.config.hidden_size
@@ -131,7 +176,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// When `tokenizer.json` is missing or damaged, or when the maximum length is impossible; where
+    /// When the tokenizer's files are missing or damaged, or when the maximum length is impossible; where
     /// it is the length that a file of the model states, the error names that file and its field.
     pub fn tokenizer(&self) -> Result<SentenceTokenizer> {
         SentenceTokenizer::from_folder(
@@ -196,14 +241,8 @@ impl Checkpoint {
         write::write(self, || export::contents(&file, precision), folder)
     }
 
-    /// `model.safetensors`, or else `pytorch_model.bin`.
+    /// The weights file, or the index of its shards.
     fn weights_file(&self) -> Result<PathBuf> {
-        [weights::SAFETENSORS_FILE, weights::PYTORCH_FILE]
-            .map(|name| self.transformer_folder.join(name))
-            .into_iter()
-            .find(|path| path.is_file())
-            .ok_or_else(|| ModelError::NoWeights {
-                folder: self.transformer_folder.clone(),
-            })
+        weights_files::find(&self.transformer_folder)
     }
 }

@@ -16,6 +16,7 @@ pub(crate) const POOLING_FILE: &str = "config.json";
 /// The stack of `modules.json`, with complete folder paths.
 pub(crate) struct Stack {
     pub(crate) transformer_folder: PathBuf,
+    /// `None` for a plain transformer, a folder without `modules.json`.
     pub(crate) pooling_folder: Option<PathBuf>,
     pub(super) normalize: bool,
 }
@@ -98,25 +99,60 @@ fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> 
     })
 }
 
-/// Reads the pooling modes: `pooling_mode` (a name or a list of names) or, before 5.7, one flag per
-/// mode.
-pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Vec<PoolingMode>> {
-    let path = folder.join(POOLING_FILE);
-    pooling_modes(&path, &read_json(&path)?, hidden_size)
+/// The pooling of a model.
+pub(crate) struct Pooling {
+    pub(crate) modes: Vec<PoolingMode>,
+    /// Whether the tokens of a prompt are pooled too.
+    pub(super) include_prompt: bool,
 }
 
-/// The pooling modes that `config` names; `path` is named in errors.
-pub(crate) fn pooling_modes(
+impl Default for Pooling {
+    fn default() -> Self {
+        Self {
+            modes: vec![PoolingMode::Mean],
+            include_prompt: true,
+        }
+    }
+}
+
+/// Reads the pooling: `pooling_mode` (a name or a list of names) or, before 5.7, one flag per mode; and
+/// `include_prompt`.
+pub(super) fn read_pooling(folder: &Path, hidden_size: usize) -> Result<Pooling> {
+    let path = folder.join(POOLING_FILE);
+    pooling(&path, &read_json(&path)?, hidden_size)
+}
+
+/// The pooling that `config` describes; `path` is named in errors.
+pub(crate) fn pooling(
     path: &Path,
     config: &Map<String, Value>,
     hidden_size: usize,
-) -> Result<Vec<PoolingMode>> {
+) -> Result<Pooling> {
     let wrong = |field, reason| ModelError::Field {
         path: path.to_owned(),
         field,
         reason,
     };
+    let modes = pooling_modes(config, hidden_size, wrong)?;
+    let include_prompt = match config.get("include_prompt") {
+        None => true,
+        Some(Value::Bool(include)) => *include,
+        Some(other) => {
+            let reason = format!("{other} is neither true nor false");
+            return Err(wrong("include_prompt", reason));
+        }
+    };
+    Ok(Pooling {
+        modes,
+        include_prompt,
+    })
+}
 
+fn pooling_modes(
+    config: &Map<String, Value>,
+    hidden_size: usize,
+    wrong: impl Fn(&'static str, String) -> ModelError,
+) -> Result<Vec<PoolingMode>> {
     for field in ["embedding_dimension", "word_embedding_dimension"] {
         if let Some(width) = config.get(field)
             && width.as_u64() != Some(hidden_size as u64)

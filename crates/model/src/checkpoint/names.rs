@@ -9,6 +9,12 @@ pub(super) const UNUSED: [&str; 3] = [
     "pooler.dense.weight",
 ];
 
+/// Tensors of the heads that `transformers` puts on an MPNet, by the start of their names.
+pub(super) const HEADS: [&str; 3] = ["classifier.", "lm_head.", "qa_outputs."];
+
+/// Present in every MPNet, under any prefix.
+pub(super) const WORD_EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
+
 /// Suffix of the scales of a quantized weight.
 pub(super) const SCALE_SUFFIX: &str = "_scale";
 

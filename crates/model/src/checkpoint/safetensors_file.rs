@@ -11,11 +11,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
-use burn::module::ParamId;
-use burn::tensor::{Bytes, DType, Shape, TensorData};
-use burn_store::{TensorSnapshot, TensorSnapshotError};
+use burn::tensor::{Bytes, DType, TensorData};
 use safetensors::tensor::{Dtype, Metadata};
 
+use super::stored_values::StoredValues;
 use crate::boxed_error::BoxedError;
 
 /// Bytes of the header's length, which precedes the header.
@@ -25,17 +24,17 @@ const LENGTH_BYTES: u64 = 8;
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// The tensors of a file by name, with values not yet read.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
+pub(super) fn open(path: &Path) -> Result<BTreeMap<String, StoredValues>, BoxedError> {
     let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
-    snapshots(file, file_bytes)
+    tensors(file, file_bytes)
 }
 
 /// As [`open`], from anything that can be read at any position and is `file_bytes` long.
-pub(crate) fn snapshots<F: Read + Seek + 'static>(
+pub(crate) fn tensors<F: Read + Seek + 'static>(
     mut file: F,
     file_bytes: u64,
-) -> Result<BTreeMap<String, TensorSnapshot>, BoxedError> {
+) -> Result<BTreeMap<String, StoredValues>, BoxedError> {
     let mut length = [0; LENGTH_BYTES as usize];
     file.read_exact(&mut length)?;
     let header_bytes = u64::from_le_bytes(length);
@@ -47,47 +46,39 @@ pub(crate) fn snapshots<F: Read + Seek + 'static>(
     // `Metadata` checks that the tensors are contiguous and fit their shapes.
     let header: Metadata = serde_json::from_slice(&header)?;
     let start = LENGTH_BYTES + header_bytes;
-    let expected = start + header.data_len() as u64;
-    if expected != file_bytes {
-        let text = format!("it is {file_bytes} bytes long where its header speaks of {expected}");
+    let data_bytes = header.data_len() as u64;
+    if start.checked_add(data_bytes) != Some(file_bytes) {
+        let text = format!(
+            "it is {file_bytes} bytes long where its header speaks of {start} and {data_bytes}"
+        );
         return Err(text.into());
     }
 
     let file = Rc::new(Mutex::new(file));
-    let mut snapshots = BTreeMap::new();
+    let mut tensors = BTreeMap::new();
     for (name, tensor) in header.tensors() {
         let dtype = burn_dtype(tensor.dtype)
             .ok_or_else(|| format!("`{name}` is of the type {:?}", tensor.dtype))?;
-        let shape = Shape::from(tensor.shape.clone());
+        let shape = tensor.shape.clone();
         let (first, end) = tensor.data_offsets;
         let (file, data_shape) = (Rc::clone(&file), shape.clone());
         let read = move || {
             let (position, length) = (start + first as u64, end - first);
-            let data = if dtype == DType::F32 {
+            Ok(if dtype == DType::F32 {
                 // Directly into floats: no further copy.
                 let mut values = vec![0.0f32; length / size_of::<f32>()];
-                read_at(&file, position, bytemuck::cast_slice_mut(&mut values))
-                    .map(|()| TensorData::new(values, data_shape.clone()))
+                read_at(&file, position, bytemuck::cast_slice_mut(&mut values))?;
+                TensorData::new(values, data_shape.clone())
             } else {
                 let mut bytes = vec![0; length];
-                read_at(&file, position, &mut bytes).map(|()| {
-                    let bytes = Bytes::from_bytes_vec(bytes);
-                    TensorData::from_bytes(bytes, data_shape.clone(), dtype)
-                })
-            };
-            data.map_err(|error| TensorSnapshotError::IoError(error.to_string()))
+                read_at(&file, position, &mut bytes)?;
+                let bytes = Bytes::from_bytes_vec(bytes);
+                TensorData::from_bytes(bytes, data_shape.clone(), dtype)
+            })
         };
-        let snapshot = TensorSnapshot::from_closure(
-            Rc::new(read),
-            dtype,
-            shape,
-            name.split('.').map(str::to_owned).collect(),
-            Vec::new(),
-            ParamId::new(),
-        );
-        snapshots.insert(name, snapshot);
+        tensors.insert(name, StoredValues::new(dtype, shape, read));
     }
-    Ok(snapshots)
+    Ok(tensors)
 }
 
 fn read_at(file: &Mutex<impl Read + Seek>, position: u64, bytes: &mut [u8]) -> io::Result<()> {

@@ -1,79 +1,89 @@
-//! The weights file. Opening it checks names, shapes and types; reading checks the values.
+//! The weights of a model. Opening them checks names, shapes and types; reading checks the values.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use burn::tensor::{DType, TensorData, f16};
-use burn_store::TensorSnapshot;
-use burn_store::pytorch::PytorchReader;
 use kernels::{Int8Matrix, Precision};
 
-use super::names::{NamedTensor, SCALE_SUFFIX, UNUSED, tensors};
-use super::safetensors_file;
+use super::names::{HEADS, NamedTensor, SCALE_SUFFIX, UNUSED, WORD_EMBEDDINGS, tensors};
+use super::stored_values::StoredValues;
+use super::weights_files::{self, FoundTensor};
 use crate::boxed_error::BoxedError;
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
-use crate::guard::guarded;
 
-pub(super) const SAFETENSORS_FILE: &str = "model.safetensors";
-pub(super) const PYTORCH_FILE: &str = "pytorch_model.bin";
-
-/// A weights file with all tensors of the network, not yet read.
+/// The weights of all tensors of the network, not yet read.
 pub(super) struct WeightsFile {
     /// In the order of the forward pass.
     pub(super) tensors: Vec<Rc<StoredTensor>>,
     /// Tensors of the published model that no vector depends on.
     pub(super) unused: Vec<Rc<StoredTensor>>,
+    /// Names of tensors of heads, which are not part of the network.
+    pub(super) ignored: Vec<String>,
 }
 
 impl WeightsFile {
-    /// Checks names, shapes and types; reads no weight.
+    /// Checks names, shapes and types; reads no weight. `path` is a weights file or an index of shards.
+    ///
+    /// All tensors of the network may have one prefix, such as `mpnet.` or `0.auto_model.`.
     pub(super) fn open(path: &Path, config: &MpNetConfig) -> Result<Self> {
-        let mut found = read_snapshots(path)?;
+        let mut found = weights_files::open(path)?;
+        let prefix = prefix(path, &found)?;
         let mut stored = Vec::new();
         for named in tensors(config) {
-            let Some(snapshot) = found.remove(&named.checkpoint) else {
-                return Err(missing(path, named.checkpoint));
+            let name = format!("{prefix}{}", named.checkpoint);
+            let Some(FoundTensor { path, values }) = found.remove(&name) else {
+                return Err(missing(path, name));
             };
-            check_shape(path, &named.checkpoint, &named.shape, &snapshot)?;
-            let scales = if named.dense_weight && snapshot.dtype == DType::I8 {
-                Some(take_scales(path, &named, &mut found)?)
+            check_shape(&path, &name, &named.shape, &values)?;
+            let scales = if named.dense_weight && values.dtype == DType::I8 {
+                Some(take_scales(&path, &name, &named.shape, &mut found)?)
             } else {
-                check_type(path, &named.checkpoint, &snapshot)?;
+                check_type(&path, &name, &values)?;
                 None
             };
             stored.push(Rc::new(StoredTensor {
-                path: path.to_owned(),
+                path,
+                name,
                 named,
-                snapshot,
+                values,
                 scales,
             }));
         }
         let mut unused = Vec::new();
-        for (name, snapshot) in found {
-            if !UNUSED.contains(&name.as_str()) {
+        let mut ignored = Vec::new();
+        for (name, FoundTensor { path, values }) in found {
+            let within = name.strip_prefix(&prefix).unwrap_or_default();
+            if UNUSED.contains(&within) {
+                let named = NamedTensor {
+                    parameter: String::new(),
+                    dense_weight: false,
+                    shape: values.shape.clone(),
+                    checkpoint: within.to_owned(),
+                };
+                unused.push(Rc::new(StoredTensor {
+                    path,
+                    name,
+                    named,
+                    values,
+                    scales: None,
+                }));
+            } else if is_of_head(&name, &prefix) {
+                ignored.push(name);
+            } else {
                 return Err(ModelError::UnexpectedTensor {
-                    path: path.to_owned(),
+                    path: path.to_path_buf(),
                     tensor: name,
                 });
             }
-            let named = NamedTensor {
-                parameter: String::new(),
-                dense_weight: false,
-                shape: snapshot.shape.iter().copied().collect(),
-                checkpoint: name,
-            };
-            unused.push(Rc::new(StoredTensor {
-                path: path.to_owned(),
-                named,
-                snapshot,
-                scales: None,
-            }));
         }
+        check_size(path, &stored)?;
         Ok(Self {
             tensors: stored,
             unused,
+            ignored,
         })
     }
 
@@ -88,10 +98,10 @@ impl WeightsFile {
             Precision::Int8
         } else if dense
             .clone()
-            .all(|tensor| tensor.snapshot.dtype == DType::F16)
+            .all(|tensor| tensor.values.dtype == DType::F16)
         {
             Precision::Float16
-        } else if dense.all(|tensor| tensor.snapshot.dtype == DType::BF16) {
+        } else if dense.all(|tensor| tensor.values.dtype == DType::BF16) {
             Precision::Bfloat16
         } else {
             Precision::Float32
@@ -101,11 +111,19 @@ impl WeightsFile {
 
 /// One tensor of a weights file.
 pub(super) struct StoredTensor {
-    path: PathBuf,
+    path: Rc<Path>,
+    /// In the file.
+    name: String,
     pub(super) named: NamedTensor,
-    snapshot: TensorSnapshot,
+    values: StoredValues,
     /// Of a quantized weight.
-    scales: Option<TensorSnapshot>,
+    scales: Option<Scales>,
+}
+
+/// The scales of a quantized weight.
+struct Scales {
+    name: String,
+    values: StoredValues,
 }
 
 impl StoredTensor {
@@ -116,7 +134,7 @@ impl StoredTensor {
                 matrix.dequantize(),
                 self.named.shape.clone(),
             )),
-            None => self.read_floats(&self.snapshot, &self.named.checkpoint),
+            None => self.read_floats(&self.values, &self.name),
         }
     }
 
@@ -124,7 +142,7 @@ impl StoredTensor {
     pub(super) fn float_values(&self) -> Result<Vec<f32>> {
         self.floats()?
             .into_vec()
-            .map_err(|error| self.damaged(format!("`{}`: {error:?}", self.named.checkpoint).into()))
+            .map_err(|error| self.damaged(format!("`{}`: {error:?}", self.name).into()))
     }
 
     /// The values in float16, none of them beyond its range.
@@ -135,8 +153,8 @@ impl StoredTensor {
         match beyond {
             None => Ok(rounded),
             Some(index) => Err(ModelError::TooLarge {
-                path: self.path.clone(),
-                tensor: self.named.checkpoint.clone(),
+                path: self.path.to_path_buf(),
+                tensor: self.name.clone(),
                 index,
                 value: data.iter::<f32>().nth(index).unwrap_or(f32::INFINITY),
             }),
@@ -148,14 +166,14 @@ impl StoredTensor {
         let Some(scales) = &self.scales else {
             return Ok(None);
         };
-        let tensor = &self.named.checkpoint;
+        let tensor = &self.name;
         let values = self
-            .read(&self.snapshot)?
+            .read(&self.values)?
             .into_vec::<i8>()
             .map_err(|error| self.damaged(format!("`{tensor}`: {error:?}").into()))?;
-        let name = format!("{tensor}{SCALE_SUFFIX}");
+        let name = &scales.name;
         let scales = self
-            .read_floats(scales, &name)?
+            .read_floats(&scales.values, name)?
             .into_vec::<f32>()
             .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
         let input = self.named.shape.last().copied().unwrap_or(0);
@@ -173,15 +191,15 @@ impl StoredTensor {
         Ok(Int8Matrix::quantize(&self.float_values()?, input))
     }
 
-    fn read_floats(&self, snapshot: &TensorSnapshot, name: &str) -> Result<TensorData> {
-        let data = self.read(snapshot)?.convert::<f32>();
+    fn read_floats(&self, values: &StoredValues, name: &str) -> Result<TensorData> {
+        let data = self.read(values)?.convert::<f32>();
         let values = data
             .as_slice::<f32>()
             .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
         match first_not_finite(values) {
             None => Ok(data),
             Some(index) => Err(ModelError::NonFinite {
-                path: self.path.clone(),
+                path: self.path.to_path_buf(),
                 tensor: name.to_owned(),
                 index,
                 value: values[index],
@@ -189,13 +207,13 @@ impl StoredTensor {
         }
     }
 
-    fn read(&self, snapshot: &TensorSnapshot) -> Result<TensorData> {
-        guarded(|| snapshot.to_data()).map_err(|source| self.damaged(source))
+    fn read(&self, values: &StoredValues) -> Result<TensorData> {
+        values.read().map_err(|source| self.damaged(source))
     }
 
     fn damaged(&self, source: BoxedError) -> ModelError {
         ModelError::Weights {
-            path: self.path.clone(),
+            path: self.path.to_path_buf(),
             source,
         }
     }
@@ -218,38 +236,75 @@ fn first_not_finite(values: &[f32]) -> Option<usize> {
     Some(start + within)
 }
 
-/// The tensors of a file by name, with values not yet read.
-fn read_snapshots(path: &Path) -> Result<BTreeMap<String, TensorSnapshot>> {
-    let damaged = |source: BoxedError| ModelError::Weights {
-        path: path.to_owned(),
-        source,
-    };
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "safetensors")
-    {
-        return safetensors_file::open(path).map_err(damaged);
+/// The start of all names of the network: empty, or that of a model in another, such as `mpnet.`.
+fn prefix(path: &Path, found: &BTreeMap<String, FoundTensor>) -> Result<String> {
+    if found.contains_key(WORD_EMBEDDINGS) {
+        return Ok(String::new());
     }
-    let reader = guarded(|| PytorchReader::new(path)).map_err(damaged)?;
-    Ok(reader.into_tensors().into_iter().collect())
+    let is_prefix = |prefix: &&str| prefix.ends_with('.');
+    let mut prefixes = found
+        .keys()
+        .filter_map(|name| name.strip_suffix(WORD_EMBEDDINGS))
+        .filter(is_prefix);
+    match (prefixes.next(), prefixes.next()) {
+        (None, _) => Err(missing(path, WORD_EMBEDDINGS.to_owned())),
+        (Some(prefix), None) => Ok(prefix.to_owned()),
+        (Some(one), Some(other)) => Err(ModelError::SeveralModels {
+            path: path.to_owned(),
+            prefixes: [one.to_owned(), other.to_owned()],
+        }),
+    }
+}
+
+/// Whether a tensor is of a head beside the network, or beside a model around it.
+fn is_of_head(name: &str, prefix: &str) -> bool {
+    let ends = prefix.match_indices('.').map(|(dot, _)| dot + 1);
+    std::iter::once(0).chain(ends).any(|end| {
+        let beside = name.strip_prefix(&prefix[..end]);
+        beside.is_some_and(|name| HEADS.iter().any(|head| name.starts_with(head)))
+    })
+}
+
+/// Tensors of torch.save may share values. They must not take much more memory than their files.
+fn check_size(path: &Path, tensors: &[Rc<StoredTensor>]) -> Result<()> {
+    const MOST_ABOVE: u64 = 64 << 20;
+    let mut files: Vec<&Path> = tensors.iter().map(|tensor| &*tensor.path).collect();
+    files.sort_unstable();
+    files.dedup();
+    let mut available = MOST_ABOVE;
+    for file in files {
+        let metadata = std::fs::metadata(file).map_err(|source| ModelError::io(file, source))?;
+        available = available.saturating_add(metadata.len());
+    }
+    let bytes = |tensor: &Rc<StoredTensor>| tensor.values.bytes();
+    let needed = tensors.iter().map(bytes).fold(0, u64::saturating_add);
+    if needed <= available {
+        return Ok(());
+    }
+    let text = format!("its tensors share values, and would take {needed} bytes of memory");
+    Err(ModelError::Weights {
+        path: path.to_owned(),
+        source: text.into(),
+    })
 }
 
 /// The scales of a quantized weight, one per output: `[outputs]` or `[outputs, 1]`.
 fn take_scales(
     path: &Path,
-    weight: &NamedTensor,
-    found: &mut BTreeMap<String, TensorSnapshot>,
-) -> Result<TensorSnapshot> {
-    let name = format!("{}{SCALE_SUFFIX}", weight.checkpoint);
-    let Some(scales) = found.remove(&name) else {
+    weight: &str,
+    shape: &[usize],
+    found: &mut BTreeMap<String, FoundTensor>,
+) -> Result<Scales> {
+    let name = format!("{weight}{SCALE_SUFFIX}");
+    let Some(FoundTensor { values, path }) = found.remove(&name) else {
         return Err(missing(path, name));
     };
-    let outputs = &weight.shape[..1];
-    if scales.shape.iter().ne(outputs) {
-        check_shape(path, &name, &[outputs, &[1]].concat(), &scales)?;
+    let outputs = &shape[..1];
+    if values.shape != outputs {
+        check_shape(&path, &name, &[outputs, &[1]].concat(), &values)?;
     }
-    check_type(path, &name, &scales)?;
-    Ok(scales)
+    check_type(&path, &name, &values)?;
+    Ok(Scales { name, values })
 }
 
 fn missing(path: &Path, tensor: String) -> ModelError {
@@ -259,26 +314,20 @@ fn missing(path: &Path, tensor: String) -> ModelError {
     }
 }
 
-fn check_shape(
-    path: &Path,
-    tensor: &str,
-    expected: &[usize],
-    snapshot: &TensorSnapshot,
-) -> Result<()> {
-    let found: Vec<usize> = snapshot.shape.iter().copied().collect();
-    if found == expected {
+fn check_shape(path: &Path, tensor: &str, expected: &[usize], values: &StoredValues) -> Result<()> {
+    if values.shape == expected {
         return Ok(());
     }
     Err(ModelError::TensorShape {
         path: path.to_owned(),
         tensor: tensor.to_owned(),
         expected: expected.to_vec(),
-        found,
+        found: values.shape.clone(),
     })
 }
 
-fn check_type(path: &Path, tensor: &str, snapshot: &TensorSnapshot) -> Result<()> {
-    match snapshot.dtype {
+fn check_type(path: &Path, tensor: &str, values: &StoredValues) -> Result<()> {
+    match values.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => Ok(()),
         other => Err(ModelError::TensorType {
             path: path.to_owned(),

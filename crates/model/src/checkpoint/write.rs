@@ -11,20 +11,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Checkpoint;
-use super::limits::{SENTENCE_FILE, TOKENIZER_CONFIG_FILE};
+use super::limits::SENTENCE_FILE;
 use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
-use super::weights::SAFETENSORS_FILE;
+use super::settings::SENTENCE_TRANSFORMERS_FILE;
+use super::weights_files::SAFETENSORS_FILE;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, sync, sync_folder, write_json};
 use crate::pooling::PoolingMode;
-use crate::tokenizer::TOKENIZER_FILE;
+use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
 /// Optional files of the encoder's folder that are copied unchanged.
 const CARRIED: [&str; 3] = [TOKENIZER_FILE, "special_tokens_map.json", "vocab.txt"];
-
-/// Copied from the top of the model folder: prompts and the similarity function.
-const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
 
 const NORMALIZE_FOLDER: &str = "2_Normalize";
 
@@ -109,7 +107,11 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
     let carried = CARRIED
         .map(|name| (checkpoint.transformer_folder.as_path(), name))
         .into_iter()
-        .chain([(checkpoint.folder.as_path(), SENTENCE_TRANSFORMERS_FILE)]);
+        // The settings of a plain transformer are not read, so they are not kept either.
+        .chain(
+            (!checkpoint.plain)
+                .then_some((checkpoint.folder.as_path(), SENTENCE_TRANSFORMERS_FILE)),
+        );
     for (source_folder, name) in carried {
         let from = source_folder.join(name);
         if from.is_file() {
@@ -189,6 +191,10 @@ fn modules(normalize: bool) -> Value {
 
 fn pooling(checkpoint: &Checkpoint) -> Value {
     let mut config = Map::new();
+    if !checkpoint.include_prompt {
+        // Versions before 2.4 do not know this field, and its default is true.
+        config.insert("include_prompt".to_owned(), false.into());
+    }
     let flagged = PoolingMode::ALL
         .into_iter()
         .filter(|mode| checkpoint.pooling.contains(mode));

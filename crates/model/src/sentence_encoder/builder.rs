@@ -2,13 +2,14 @@
 
 use kernels::{EncoderOps, Precision};
 
-use super::SentenceEncoder;
 use super::on_backend::{Load, Loaded, known, on_backend};
+use super::{ChosenPrompts, Dimensions, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, ModelFolder, Origin};
+use crate::prompt::Prompt;
 use crate::sentence_model::SentenceModel;
 
 /// Settings of a [`SentenceEncoder`] before it is loaded. Settings that are not made come from the model's
@@ -23,6 +24,9 @@ pub struct SentenceEncoderBuilder {
     max_length: Option<usize>,
     normalize: Option<bool>,
     dimensions: Option<usize>,
+    prompt: Prompt,
+    query_prompt: Option<Prompt>,
+    document_prompt: Option<Prompt>,
     precision: Option<Precision>,
 }
 
@@ -74,9 +78,28 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// Keeps only the first dimensions of each vector; normalisation follows this truncation.
+    /// Keeps only the first dimensions of each vector; normalisation follows this truncation. Unless set, the
+    /// `truncate_dim` of the model.
     pub fn dimensions(mut self, dimensions: usize) -> Self {
         self.dimensions = Some(dimensions);
+        self
+    }
+
+    /// The prompt of [`encode`](SentenceEncoder::encode) and of [`Prompt::Default`].
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        self.prompt = prompt;
+        self
+    }
+
+    /// The prompt of [`encode_query`](SentenceEncoder::encode_query) and of [`Prompt::Query`].
+    pub fn query_prompt(mut self, prompt: Prompt) -> Self {
+        self.query_prompt = Some(prompt);
+        self
+    }
+
+    /// The prompt of [`encode_document`](SentenceEncoder::encode_document) and of [`Prompt::Document`].
+    pub fn document_prompt(mut self, prompt: Prompt) -> Self {
+        self.document_prompt = Some(prompt);
         self
     }
 
@@ -137,14 +160,8 @@ impl SentenceEncoderBuilder {
         if let Some(asked) = self.max_length {
             checkpoint.max_seq_length = asked;
         }
-        let width = checkpoint.width();
-        let dimensions = self.dimensions.unwrap_or(width);
-        if dimensions == 0 || dimensions > width {
-            return Err(ModelError::Dimensions {
-                asked: dimensions,
-                width,
-            });
-        }
+        let dimensions = self.kept_dimensions(&checkpoint)?;
+        let prompts = self.chosen_prompts(&checkpoint)?;
         let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
         // The tokenizer's file takes a tenth of the time that the weights take.
         let (tokenizer, loaded) = std::thread::scope(|scope| {
@@ -166,8 +183,39 @@ impl SentenceEncoderBuilder {
             },
             normalize: self.normalize.unwrap_or(checkpoint.normalize),
             dimensions,
+            prompts,
             precision,
             checkpoint,
+        })
+    }
+
+    fn kept_dimensions(&self, checkpoint: &Checkpoint) -> Result<Dimensions> {
+        let width = checkpoint.width();
+        match self.dimensions {
+            Some(asked) if asked == 0 || asked > width => {
+                Err(ModelError::Dimensions { asked, width })
+            }
+            Some(asked) => Ok(Dimensions {
+                kept: asked,
+                normalized_after: true,
+            }),
+            None => Ok(Dimensions {
+                kept: checkpoint.truncate_dim.unwrap_or(width).min(width),
+                normalized_after: self.normalize == Some(true),
+            }),
+        }
+    }
+
+    /// The texts of the prompts; an unknown name is an error before the weights are read.
+    fn chosen_prompts(&self, checkpoint: &Checkpoint) -> Result<ChosenPrompts> {
+        let text = |chosen: Option<&Prompt>, own: Prompt| {
+            let text = checkpoint.prompts.text(chosen.unwrap_or(&own));
+            text.map(str::to_owned)
+        };
+        Ok(ChosenPrompts {
+            default: text(Some(&self.prompt), Prompt::Default)?,
+            query: text(self.query_prompt.as_ref(), Prompt::Query)?,
+            document: text(self.document_prompt.as_ref(), Prompt::Document)?,
         })
     }
 }

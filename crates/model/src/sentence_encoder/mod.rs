@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use kernels::Precision;
+use search::Similarity;
 
 use crate::backend::Device;
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
@@ -15,7 +16,8 @@ use crate::checkpoint::Checkpoint;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::hub::Origin;
-use crate::sentence_embeddings::{Embeddings, normalize};
+use crate::prompt::Prompt;
+use crate::sentence_embeddings::{Embeddings, norm, normalize};
 use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
 pub use builder::SentenceEncoderBuilder;
@@ -43,8 +45,26 @@ pub struct SentenceEncoder {
     origin: Origin,
     limit: BatchLimit,
     normalize: bool,
-    dimensions: usize,
+    dimensions: Dimensions,
+    prompts: ChosenPrompts,
     precision: Precision,
+}
+
+/// The dimensions of a vector that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dimensions {
+    kept: usize,
+    /// Whether normalisation follows the truncation, as with options of the caller. The model's own
+    /// `truncate_dim` follows the model's own normalisation, as in sentence-transformers.
+    normalized_after: bool,
+}
+
+/// The texts of the prompts, which the builder may have replaced; the empty text is no prompt.
+#[derive(Clone, Debug)]
+struct ChosenPrompts {
+    default: String,
+    query: String,
+    document: String,
 }
 
 impl SentenceEncoder {
@@ -62,41 +82,74 @@ impl SentenceEncoder {
         Self::builder().device(device).load(name_or_folder)
     }
 
-    /// The vectors of `texts`, in their order; an empty text has a vector too.
+    /// The vectors of `texts`, in their order; an empty text has a vector too. The model's default prompt
+    /// is put before every text, if it has one.
     ///
     /// # Errors
     ///
     /// When the device fails (out of memory, for example).
     pub fn encode<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Embeddings> {
-        self.encode_with_progress(texts, |_| ControlFlow::Continue(()))
+        self.encode_with_progress(texts, &Prompt::Default, |_| ControlFlow::Continue(()))
     }
 
-    /// [`encode`](Self::encode) with a callback after every batch, which may stop the work.
+    /// The vectors of queries of a search: [`encode`](Self::encode) with [`Prompt::Query`].
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode), and [`ModelError::Interrupted`] when the callback breaks.
+    /// As [`encode`](Self::encode).
+    pub fn encode_query<S: AsRef<str> + Sync>(&self, queries: &[S]) -> Result<Embeddings> {
+        self.encode_with_progress(queries, &Prompt::Query, |_| ControlFlow::Continue(()))
+    }
+
+    /// The vectors of documents to search: [`encode`](Self::encode) with [`Prompt::Document`].
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_document<S: AsRef<str> + Sync>(&self, documents: &[S]) -> Result<Embeddings> {
+        self.encode_with_progress(documents, &Prompt::Document, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`encode`](Self::encode) with another prompt and a callback after every batch, which may stop the
+    /// work.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), [`ModelError::UnknownPrompt`] when the model has no prompt with that
+    /// name, and [`ModelError::Interrupted`] when the callback breaks.
     pub fn encode_with_progress<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],
+        prompt: &Prompt,
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Embeddings> {
-        let tokens = self.tokenizer.encode(texts)?;
+        let prompt = self.prompt_text(prompt)?;
+        let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
+        let not_pooled = if prompt.is_empty() || self.checkpoint.include_prompt {
+            0
+        } else {
+            self.tokenizer.prompt_tokens(prompt)?
+        };
         let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
         let places: Vec<usize> = lengths.iter().map(|length| self.places(*length)).collect();
-        let width = self.dimensions;
+        let width = self.dimensions.kept;
         let mut values = vec![0.0; texts.len() * width];
         let mut done = 0;
         concurrency::for_each(
             &plan_batches(&places, self.limit),
             self.concurrent_batches(),
-            |batch| self.encode_batch(&tokens, batch),
+            |batch| self.encode_batch(&tokens, batch, not_pooled),
             |batch, rows| {
                 for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(batch) {
                     let kept = &mut values[text * width..][..width];
                     kept.copy_from_slice(&row[..width]);
                     if self.normalize {
-                        normalize(kept);
+                        let measured = if self.dimensions.normalized_after {
+                            &row[..width]
+                        } else {
+                            row
+                        };
+                        normalize(kept, norm(measured));
                     }
                 }
                 done += batch.len();
@@ -134,10 +187,16 @@ impl SentenceEncoder {
         }
     }
 
-    fn encode_batch(&self, tokens: &[TokenIds], batch: &[usize]) -> Result<Vec<f32>> {
+    fn encode_batch(
+        &self,
+        tokens: &[TokenIds],
+        batch: &[usize],
+        not_pooled: usize,
+    ) -> Result<Vec<f32>> {
         let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
         let pad_token_id = self.checkpoint.config.pad_token_id;
-        let batch = TokenBatch::with_length(ids, pad_token_id, |longest| self.places(longest));
+        let batch = TokenBatch::with_length(ids, pad_token_id, |longest| self.places(longest))
+            .pooled_from(not_pooled);
         let rows = self.network.pooled(&batch)?;
         let expected = batch.texts() * self.checkpoint.width();
         if rows.len() == expected {
@@ -154,10 +213,39 @@ impl SentenceEncoder {
         })
     }
 
+    /// Names of the tensors of heads in the weights file, which no vector depends on.
+    ///
+    /// # Errors
+    ///
+    /// When the weights file has become unreadable.
+    pub fn ignored_tensors(&self) -> Result<Vec<String>> {
+        self.checkpoint.ignored_tensors()
+    }
+
     /// Width of the vectors.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.dimensions
+        self.dimensions.kept
+    }
+
+    /// The text of a prompt; empty for no prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::UnknownPrompt`] when the model has no prompt with that name.
+    pub fn prompt_text<'a>(&'a self, prompt: &'a Prompt) -> Result<&'a str> {
+        match prompt {
+            Prompt::Default => Ok(&self.prompts.default),
+            Prompt::Query => Ok(&self.prompts.query),
+            Prompt::Document => Ok(&self.prompts.document),
+            other => self.checkpoint.prompts.text(other),
+        }
+    }
+
+    /// The similarity for which the model was trained.
+    #[must_use]
+    pub fn similarity(&self) -> Similarity {
+        self.checkpoint.similarity
     }
 
     /// The tokenizer.

@@ -14,5 +14,6 @@ mod test_device;
 mod checkpoint;
 mod gradients;
 mod precision;
+mod settings;
 mod tf32;
 mod vectors;

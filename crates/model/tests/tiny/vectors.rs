@@ -9,7 +9,7 @@ use crate::test_device::{on_test_device, test_device};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use model::backend::EncoderOps;
 use model::parts::TokenBatch;
-use model::{Checkpoint, SentenceEncoder};
+use model::{Checkpoint, Prompt, SentenceEncoder};
 
 /// The order of sums may change with the padding. The device `cpu` pads nothing: a vector is the same to the last bit
 /// in any batch.
@@ -310,7 +310,7 @@ fn progress_counts_texts_and_can_stop() {
         .unwrap();
     let texts = ["a", "b", "c", "d", "e"];
     let mut seen = Vec::new();
-    let vectors = encoder.encode_with_progress(&texts, |progress| {
+    let vectors = encoder.encode_with_progress(&texts, &Prompt::Default, |progress| {
         seen.push((progress.done, progress.total));
         std::ops::ControlFlow::Continue(())
     });
@@ -319,7 +319,9 @@ fn progress_counts_texts_and_can_stop() {
     assert_eq!(seen.len(), 3);
     assert!(seen.is_sorted() && seen.iter().all(|(_, total)| *total == 5));
     assert_eq!(seen.last(), Some(&(5, 5)));
-    let stopped = encoder.encode_with_progress(&texts, |_| std::ops::ControlFlow::Break(()));
+    let stopped = encoder.encode_with_progress(&texts, &Prompt::Default, |_| {
+        std::ops::ControlFlow::Break(())
+    });
     assert!(matches!(stopped, Err(model::ModelError::Interrupted)));
 }
 

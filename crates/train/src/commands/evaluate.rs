@@ -27,6 +27,7 @@ const DEFAULT_CORPUS: &str = "datasets/chorus-electronics/titles.tsv.gz";
 const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
 pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainError> {
+    program::interrupt::exit_on_interrupt();
     if arguments.max_length == Some(0) {
         return Err(TrainError::Usage(
             "--max-length must be at least 1".to_owned(),

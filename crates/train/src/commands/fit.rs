@@ -17,10 +17,14 @@ use crate::training::dashboard;
 const SHOWN: usize = 3;
 
 pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> {
-    let options = match &arguments.config {
+    let mut options = match &arguments.config {
         Some(path) => arguments.options.or(config(path)?),
         None => arguments.options,
     };
+    // A resumed run has its model and its device.
+    if !arguments.resume {
+        options = options.or(FitOptions::from_environment());
+    }
     let stop = Stop::default();
     stop_on_interrupt(&stop, notes);
     let context = RunContext {
@@ -51,7 +55,7 @@ fn config(path: &Path) -> Result<FitOptions, TrainError> {
 /// program at once.
 fn stop_on_interrupt(stop: &Stop, notes: Console) {
     let stop = stop.clone();
-    program::interrupt::on_interrupt(move || {
+    program::interrupt::on_interrupt(move |_| {
         if stop.is_asked() {
             dashboard::restore_terminal();
             program::interrupt::exit_now();

@@ -16,7 +16,11 @@ use crate::error::TrainError;
 ///
 /// The error of the command.
 pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
-    model::threads::start(cli.threads)?;
+    match &cli.command {
+        Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Evaluate(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Losses | Command::Manual { .. } => {}
+    }
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use model::{Embeddings, ModelError, SentenceEncoder};
+use model::{Embeddings, ModelError, Prompt, SentenceEncoder};
 use search::{Similarity, VectorsView, pairwise_similarity};
 
 use super::error::EvaluationError;
@@ -25,8 +25,18 @@ pub trait TextEncoder {
     /// Width of the vectors.
     fn width(&self) -> usize;
 
-    /// The vectors of `texts` in their order, row-major `[texts, width]`, of any norm. Calls `progress`
-    /// with the number of embedded texts after every batch.
+    /// The similarity of its vectors.
+    fn similarity(&self) -> Similarity {
+        Similarity::Cosine
+    }
+
+    /// Whether a text has one vector as a query and another as a document.
+    fn separates_queries(&self) -> bool {
+        false
+    }
+
+    /// The vectors of `texts` behind a prompt, in their order, row-major `[texts, width]`, of any norm. Calls
+    /// `progress` with the number of embedded texts after every batch.
     ///
     /// # Errors
     ///
@@ -34,6 +44,7 @@ pub trait TextEncoder {
     fn encode_texts(
         &self,
         texts: &[&str],
+        prompt: &Prompt,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, ModelError>;
 }
@@ -43,12 +54,23 @@ impl TextEncoder for SentenceEncoder {
         self.width()
     }
 
+    fn similarity(&self) -> Similarity {
+        self.similarity()
+    }
+
+    fn separates_queries(&self) -> bool {
+        let [query, document] =
+            [&Prompt::Query, &Prompt::Document].map(|prompt| self.prompt_text(prompt).ok());
+        query != document
+    }
+
     fn encode_texts(
         &self,
         texts: &[&str],
+        prompt: &Prompt,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, ModelError> {
-        self.encode_with_progress(texts, |batch| progress(batch.done))
+        self.encode_with_progress(texts, prompt, |batch| progress(batch.done))
             .map(Embeddings::into_values)
     }
 }
@@ -76,14 +98,16 @@ impl<'a> Encoding<'a> {
         }
     }
 
+    /// The vectors of texts behind a prompt.
     pub(super) fn encode<S: AsRef<str>>(
         &mut self,
         texts: &[S],
+        prompt: &Prompt,
     ) -> Result<Vectors, EvaluationError> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let width = self.encoder.width();
         let (before, total) = (self.done, self.total);
-        let values = self.encoder.encode_texts(&texts, &mut |done| {
+        let values = self.encoder.encode_texts(&texts, prompt, &mut |done| {
             (self.progress)(Progress {
                 done: before + done,
                 total,
@@ -97,7 +121,11 @@ impl<'a> Encoding<'a> {
             });
         }
         self.done += texts.len();
-        Ok(Vectors { values, width })
+        Ok(Vectors {
+            values,
+            width,
+            similarity: self.encoder.similarity(),
+        })
     }
 
     /// Calls the callback while vectors are compared, so that it can interrupt.
@@ -114,11 +142,22 @@ impl<'a> Encoding<'a> {
 pub(super) struct Vectors {
     values: Vec<f32>,
     width: usize,
+    similarity: Similarity,
 }
 
 impl Vectors {
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// The similarity of the encoder.
+    pub(super) fn similarity(&self) -> Similarity {
+        self.similarity
+    }
+
+    /// Adds the vectors of further texts.
+    pub(super) fn append(&mut self, mut others: Self) {
+        self.values.append(&mut others.values);
     }
 
     pub(super) fn rows(&self) -> Result<VectorsView<'_>, EvaluationError> {
@@ -144,21 +183,21 @@ impl Vectors {
         values
     }
 
-    /// Cosine of row `left[i]` with row `right[i]`, for every `i`.
-    pub(super) fn pair_cosines(
+    /// Similarity of row `left[i]` with row `right[i]`, for every `i`.
+    pub(super) fn pair_similarities(
         &self,
         left: &[usize],
         right: &[usize],
     ) -> Result<Vec<f32>, EvaluationError> {
-        let mut cosines = Vec::with_capacity(left.len());
+        let mut similarities = Vec::with_capacity(left.len());
         for (left, right) in left.chunks(BLOCK_PAIRS).zip(right.chunks(BLOCK_PAIRS)) {
             let (left, right) = (self.gather(left), self.gather(right));
-            cosines.extend(pairwise_similarity(
+            similarities.extend(pairwise_similarity(
                 VectorsView::new(&left, self.width)?,
                 VectorsView::new(&right, self.width)?,
-                Similarity::Cosine,
+                self.similarity,
             )?);
         }
-        Ok(cosines)
+        Ok(similarities)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use model::Prompt;
 use search::metrics::{self, Gain};
-use search::{Similarity, VectorsView, similarity_matrix};
+use search::{VectorsView, similarity_matrix};
 
 use super::distinct::distinct;
 use super::encoding::{Encoding, Progress, TextEncoder, Vectors};
@@ -30,8 +31,8 @@ pub struct Pair {
     pub second: String,
 }
 
-/// Searches the second text of each pair among those of all pairs, by cosine: `ndcg@10` (primary),
-/// `accuracy@1` and `mrr@10`.
+/// Searches the second text of each pair among those of all pairs: `ndcg@10` (primary), `accuracy@1` and
+/// `mrr@10`. First texts have the prompt for queries, second texts that for documents.
 ///
 /// The rank of a pair is the number of pairs whose second text scores strictly higher with its first
 /// text. Equal scores do not count, so vectors that are all equal score 1.0. A second text of several
@@ -87,26 +88,33 @@ impl PairedEvaluator {
         })
     }
 
+    /// The distinct first texts, and the position of each pair's among them.
+    fn queries(&self) -> (Vec<String>, Vec<usize>) {
+        let texts = self.first.iter().map(|&text| self.texts[text].clone());
+        distinct(texts.collect())
+    }
+
     /// For every pair, the number of second texts that score higher than its own.
     fn ranks(
         &self,
         vectors: &Vectors,
+        first: &[usize],
         block: Block,
         encoding: &mut Encoding<'_>,
     ) -> Result<Vec<usize>, EvaluationError> {
         let width = vectors.width();
-        let own = vectors.pair_cosines(&self.first, &self.second)?;
+        let own = vectors.pair_similarities(first, &self.second)?;
         let mut ranks = vec![0; own.len()];
         for (start, occurrences) in chunks(&self.occurrences, block.texts) {
             let candidates = vectors.range(start, start + occurrences.len())?;
-            for (start, first) in chunks(&self.first, block.pairs) {
+            for (start, first) in chunks(first, block.pairs) {
                 encoding.check_interrupted()?;
                 let queries = vectors.gather(first);
                 // Equal vectors have equal scores, also in `own`, so ties are exact.
                 let scores = similarity_matrix(
                     VectorsView::new(&queries, width)?,
                     candidates,
-                    Similarity::Cosine,
+                    vectors.similarity(),
                 )?;
                 let pairs = start..start + first.len();
                 let rows = scores.chunks_exact(candidates.len());
@@ -149,9 +157,27 @@ impl Evaluator for PairedEvaluator {
         encoder: &dyn TextEncoder,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Scores, EvaluationError> {
-        let mut encoding = Encoding::new(encoder, progress, self.texts.len());
-        let vectors = encoding.encode(&self.texts)?;
-        let ranks = self.ranks(&vectors, BLOCK, &mut encoding)?;
+        let documents = &self.texts[..self.occurrences.len()];
+        let queries = encoder.separates_queries().then(|| self.queries());
+        let total = match &queries {
+            Some((queries, _)) => documents.len() + queries.len(),
+            None => self.texts.len(),
+        };
+        let mut encoding = Encoding::new(encoder, progress, total);
+        let (vectors, first) = match queries {
+            Some((queries, positions)) => {
+                let mut vectors = encoding.encode(documents, &Prompt::Document)?;
+                vectors.append(encoding.encode(&queries, &Prompt::Query)?);
+                let rows = positions.into_iter().map(|row| documents.len() + row);
+                (vectors, rows.collect())
+            }
+            // Every text has one vector, so texts of both sides are embedded once.
+            None => {
+                let vectors = encoding.encode(&self.texts, &Prompt::Document)?;
+                (vectors, self.first.clone())
+            }
+        };
+        let ranks = self.ranks(&vectors, &first, BLOCK, &mut encoding)?;
         let mut sums = [0.0; 3];
         for &rank in &ranks {
             for (sum, metric) in sums.iter_mut().zip(pair_metrics(rank)) {
@@ -178,6 +204,7 @@ mod tests {
         FakeEncoder, direction, encoder, named, reference, strings, turn,
     };
     use proptest::prelude::*;
+    use search::Similarity;
 
     fn evaluator(pairs: &[(String, String)]) -> PairedEvaluator {
         let pairs = pairs.iter().map(|(first, second)| Pair {
@@ -236,10 +263,11 @@ mod tests {
 
             let mut nothing = |_| ControlFlow::Continue(());
             let mut encoding = Encoding::new(&encoder, &mut nothing, evaluator.texts.len());
-            let vectors = encoding.encode(&evaluator.texts).unwrap();
+            let vectors = encoding.encode(&evaluator.texts, &Prompt::Document).unwrap();
+            let first = &evaluator.first;
             let block = Block { pairs: block.0, texts: block.1 };
-            let ranks = evaluator.ranks(&vectors, block, &mut encoding).unwrap();
-            let whole = evaluator.ranks(&vectors, BLOCK, &mut encoding).unwrap();
+            let ranks = evaluator.ranks(&vectors, first, block, &mut encoding).unwrap();
+            let whole = evaluator.ranks(&vectors, first, BLOCK, &mut encoding).unwrap();
             prop_assert_eq!(&ranks, &whole);
 
             // The smaller the turn, the nearer.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use model::Prompt;
 use search::metrics;
 
 use super::distinct::distinct;
@@ -21,8 +22,9 @@ pub struct ScoredPair {
     pub score: f64,
 }
 
-/// Correlation of the cosines of pairs with their scores: `spearman_cosine` (primary) and
-/// `pearson_cosine`, as in sentence-transformers' `EmbeddingSimilarityEvaluator`.
+/// Correlation of the similarities of pairs with their scores: `spearman_cosine` (primary) and
+/// `pearson_cosine`, as in sentence-transformers' `EmbeddingSimilarityEvaluator`. A model with another
+/// similarity has its name in place of `cosine`. Texts have the default prompt.
 #[derive(Clone, Debug)]
 pub struct SimilarityEvaluator {
     texts: Vec<String>,
@@ -83,16 +85,17 @@ impl Evaluator for SimilarityEvaluator {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Scores, EvaluationError> {
         let mut encoding = Encoding::new(encoder, progress, self.texts.len());
-        let vectors = encoding.encode(&self.texts)?;
-        let cosines: Vec<f64> = vectors
-            .pair_cosines(&self.first, &self.second)?
+        let vectors = encoding.encode(&self.texts, &Prompt::Default)?;
+        let similarities: Vec<f64> = vectors
+            .pair_similarities(&self.first, &self.second)?
             .into_iter()
             .map(f64::from)
             .collect();
-        let spearman = metrics::spearman(&cosines, &self.scores);
-        let pearson = metrics::pearson(&cosines, &self.scores);
-        Ok(Scores::new("spearman_cosine", spearman.unwrap_or(f64::NAN))
-            .with("pearson_cosine", pearson.unwrap_or(f64::NAN)))
+        let spearman = metrics::spearman(&similarities, &self.scores);
+        let pearson = metrics::pearson(&similarities, &self.scores);
+        let name = |metric: &str| format!("{metric}_{}", vectors.similarity().name());
+        Ok(Scores::new(name("spearman"), spearman.unwrap_or(f64::NAN))
+            .with(name("pearson"), pearson.unwrap_or(f64::NAN)))
     }
 
     fn description(&self) -> Description {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use model::{Device, ModelError, SentenceEncoder};
+use model::{Device, ModelError, Prompt, SentenceEncoder};
 use serde_json::Value;
 
 use super::{Scores, TextEncoder};
@@ -117,6 +117,7 @@ impl TextEncoder for FakeEncoder {
     fn encode_texts(
         &self,
         texts: &[&str],
+        _prompt: &Prompt,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, ModelError> {
         let mut encoded = self.encoded.lock().unwrap();

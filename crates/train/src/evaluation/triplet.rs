@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use model::Prompt;
+
 use super::distinct::distinct;
 use super::encoding::{Encoding, Progress, TextEncoder};
 use super::error::{EvaluationError, SetupError};
@@ -20,7 +22,8 @@ pub struct Triplet {
 }
 
 /// `cosine_accuracy`: the share of triplets whose positive is strictly nearer to the anchor than
-/// the negative, as in sentence-transformers' `TripletEvaluator`. Equal cosines count as wrong.
+/// the negative, as in sentence-transformers' `TripletEvaluator`. Equal similarities count as wrong. A
+/// model with another similarity has its name in place of `cosine`. Texts have the default prompt.
 #[derive(Clone, Debug)]
 pub struct TripletEvaluator {
     texts: Vec<String>,
@@ -68,16 +71,17 @@ impl Evaluator for TripletEvaluator {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Scores, EvaluationError> {
         let mut encoding = Encoding::new(encoder, progress, self.texts.len());
-        let vectors = encoding.encode(&self.texts)?;
-        let positive = vectors.pair_cosines(&self.anchors, &self.positives)?;
-        let negative = vectors.pair_cosines(&self.anchors, &self.negatives)?;
+        let vectors = encoding.encode(&self.texts, &Prompt::Default)?;
+        let positive = vectors.pair_similarities(&self.anchors, &self.positives)?;
+        let negative = vectors.pair_similarities(&self.anchors, &self.negatives)?;
         let right = positive
             .iter()
             .zip(&negative)
             .filter(|(positive, negative)| positive > negative)
             .count();
         let accuracy = right as f64 / self.anchors.len() as f64;
-        Ok(Scores::new("cosine_accuracy", accuracy))
+        let metric = format!("{}_accuracy", vectors.similarity().name());
+        Ok(Scores::new(metric, accuracy))
     }
 
     fn description(&self) -> Description {

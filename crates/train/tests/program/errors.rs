@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use crate::support::{assert_snapshot, command, folder, stderr, tiny};
+use crate::snapshot::assert_snapshot;
+use crate::support::{command, folder, stderr, tiny};
 
 /// Each line is a command line; `MODEL` is the tiny model.
 const COMMANDS: [&str; 16] = [

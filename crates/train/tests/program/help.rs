@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use train::cli::Cli;
 
-use crate::support::assert_snapshot;
+use crate::snapshot::assert_snapshot;
 
 #[test]
 fn the_reference_is_the_help_of_every_command() {

@@ -15,6 +15,8 @@ mod formats;
 mod help;
 mod inputs;
 mod interruption;
+#[path = "../../../program/tests/common/snapshot.rs"]
+mod snapshot;
 mod support;
 #[path = "../../../model/tests/common/device.rs"]
 mod test_device;

@@ -160,7 +160,7 @@ fn a_stop_is_heard_while_steps_are_counted() {
         .status()
         .unwrap();
     let text: String = lines.map(|line| line.unwrap() + "\n").collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{text}");
     assert!(text.contains("training had not begun"), "{text}");
     assert!(!folder.path().join("x").exists());
 }

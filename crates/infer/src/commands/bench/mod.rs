@@ -113,10 +113,8 @@ fn compare(
     rows: &mut [Row],
     console: Console,
 ) -> Result<(), Error> {
-    let exact = ModelArgs {
-        precision: PrecisionChoice::Exactly(Precision::Float32),
-        ..model.clone()
-    };
+    let mut exact = model.clone();
+    exact.device.precision = PrecisionChoice::Exactly(Precision::Float32);
     let exact = load(&exact, VectorArgs::default(), console)?;
     for (row, (_, texts)) in rows.iter_mut().zip(workloads) {
         let (ours, theirs) = (encoder.encode(texts)?, exact.encode(texts)?);

@@ -22,7 +22,7 @@ impl Multiply for Emulated {
         let products: &[(usize, usize)] = match format {
             TileFormat::Bfloat16(Form::Single) => &[(0, 0)],
             TileFormat::Bfloat16(Form::Split) => &[(1, 0), (0, 0), (0, 1)],
-            TileFormat::Bytes => return multiply_bytes(input, weights, sums),
+            TileFormat::Int8 => return multiply_bytes(input, weights, sums),
         };
         for (below, tiles) in input.iter().enumerate() {
             for beside in 0..PAIR {

@@ -7,7 +7,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::blocks::{Block, blocks, one_behind};
-use super::byte_rows::{self, Scaling};
+use super::int8_rows::{self, Scaling};
 use super::multiply::{Multiply, Pass, Sums};
 use super::with_unit;
 use crate::cpu::activation::Activation;
@@ -139,7 +139,7 @@ impl Tiled<'_> {
                 form,
                 tiles,
             }),
-            TileFormat::Bytes => dispatch(byte_rows::Conversion {
+            TileFormat::Int8 => dispatch(int8_rows::Conversion {
                 input,
                 depth,
                 tiles,

@@ -56,7 +56,7 @@ macro_rules! product {
         ///
         /// # Safety
         ///
-        /// The thread holds its [`Unit`](super::unit::Unit); `steps` is not 0; each of `input`, and `weights`, points to
+        /// The thread holds its [`TileRegisters`](super::tile_registers::TileRegisters); `steps` is not 0; each of `input`, and `weights`, points to
         /// the tiles of `steps` steps.
         pub(super) unsafe fn $name<const FIRST: bool>(
             input: [*const Tile; 2],

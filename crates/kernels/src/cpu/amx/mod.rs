@@ -14,7 +14,7 @@
 //!   cancels. The two halves take as many bytes as the float32 did.
 //! - int8 weights take one product of bytes: unsigned ones of the rows, each less its row's zero point, and signed ones of
 //!   the weights. The sums are exact. The sums of the columns' weights put the zero points back, so the result equals
-//!   [the one without AMX](super::int8) bit for bit ([`byte_rows`]).
+//!   [the one without AMX](super::int8) bit for bit ([`int8_rows`]).
 //! - Weights and inputs are stored as whole tiles of 1 KiB, in the order in which they are read
 //!   ([`tiles`](super::bf16::tiles), [`weights`](super::bf16::weights)). Rows of a matrix that are a power of two apart
 //!   would share cache sets.
@@ -41,9 +41,9 @@
 //! once, when the first weights are packed.
 
 mod blocks;
-mod byte_rows;
 pub(in crate::cpu) mod detect;
 mod emulated;
+mod int8_rows;
 pub(in crate::cpu) mod linear;
 mod multiply;
 pub(in crate::cpu) mod rounded_products;
@@ -51,12 +51,12 @@ pub(in crate::cpu) mod rounded_products;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod loops;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod unit;
+mod tile_registers;
 
 #[cfg(test)]
-mod byte_tests;
-#[cfg(test)]
 mod dot_product_tests;
+#[cfg(test)]
+mod int8_tests;
 #[cfg(test)]
 mod tests;
 
@@ -69,7 +69,7 @@ use multiply::Multiply;
 fn with_unit(work: impl FnOnce(&mut dyn Multiply)) {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     if detect::amx() != Amx::Emulated
-        && let Some(mut unit) = unit::Unit::hold()
+        && let Some(mut unit) = tile_registers::TileRegisters::hold()
     {
         return work(&mut unit);
     }

@@ -322,10 +322,10 @@ fn a_number_is_split_into_the_nearest_two() {
 }
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod twins {
+mod against_emulation {
     use super::super::emulated::Emulated;
     use super::super::multiply::{Multiply, Pass, Sums};
-    use super::super::unit::Unit;
+    use super::super::tile_registers::TileRegisters;
     use super::*;
     use crate::cpu::bf16::tiles::{PAIR, ROW_BYTES, SIDE, Tile, TileFormat, WIDTH};
     use crate::cpu::tests::skipped;
@@ -371,7 +371,7 @@ mod twins {
 
     #[test]
     fn the_unit_and_its_portable_twin_agree() {
-        let Some(mut unit) = Unit::hold() else {
+        let Some(mut unit) = TileRegisters::hold() else {
             skipped("the_unit_and_its_portable_twin_agree", "AMX");
             return;
         };
@@ -404,7 +404,7 @@ mod twins {
 
     #[test]
     fn int8_are_the_same_to_the_bit_in_both() {
-        let Some(mut unit) = Unit::hold() else {
+        let Some(mut unit) = TileRegisters::hold() else {
             skipped("int8_are_the_same_to_the_bit_in_both", "AMX");
             return;
         };
@@ -415,7 +415,7 @@ mod twins {
                 let inputs = [&[&rows[0][..]][..], &[&rows[0][..], &rows[1][..]]];
                 for input in inputs {
                     let [mut first, mut later, mut twin] = [Sums::ZERO; 3];
-                    let bytes = TileFormat::Bytes;
+                    let bytes = TileFormat::Int8;
                     unit.multiply(bytes, Pass::First, input, &weights, &mut first);
                     unit.multiply(bytes, Pass::Later, input, &weights, &mut later);
                     Emulated.multiply(bytes, Pass::Later, input, &weights, &mut twin);

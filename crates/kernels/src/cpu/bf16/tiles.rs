@@ -75,7 +75,7 @@ pub(in crate::cpu) enum TileFormat {
     /// bfloat16, with sums of float32.
     Bfloat16(Form),
     /// int8, unsigned times signed, with sums of 32 bits.
-    Bytes,
+    Int8,
 }
 
 impl TileFormat {
@@ -83,7 +83,7 @@ impl TileFormat {
     pub(in crate::cpu) const fn parts(self) -> usize {
         match self {
             Self::Bfloat16(form) => form.parts(),
-            Self::Bytes => 1,
+            Self::Int8 => 1,
         }
     }
 
@@ -96,7 +96,7 @@ impl TileFormat {
     pub(in crate::cpu) const fn depth(self) -> usize {
         match self {
             Self::Bfloat16(_) => DEPTH,
-            Self::Bytes => ROW_BYTES,
+            Self::Int8 => ROW_BYTES,
         }
     }
 }

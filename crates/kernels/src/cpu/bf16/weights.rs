@@ -29,7 +29,7 @@ pub(in crate::cpu) struct TileWeights {
 enum Kind {
     Bfloat16(Form),
     /// int8, with the scales and sums of the columns.
-    Bytes(Columns),
+    Int8(Columns),
 }
 
 impl TileWeights {
@@ -61,7 +61,7 @@ impl TileWeights {
     pub(in crate::cpu) fn pack_int8(layers: &[&Int8Matrix], input: usize) -> Self {
         Self {
             tiles: byte_tiles::pack(layers, input),
-            kind: Kind::Bytes(Columns::of(layers, WIDTH)),
+            kind: Kind::Int8(Columns::of(layers, WIDTH)),
             input,
             output: layers.iter().map(|layer| layer.scales().len()).sum(),
         }
@@ -76,7 +76,7 @@ impl TileWeights {
     pub(in crate::cpu) fn unpack(&self) -> Vec<f32> {
         let form = match &self.kind {
             Kind::Bfloat16(form) => *form,
-            Kind::Bytes(columns) => return self.unpack_bytes(&columns.scales),
+            Kind::Int8(columns) => return self.unpack_int8(&columns.scales),
         };
         let in_step = PAIR * form.parts();
         let weight = |place: usize| {
@@ -92,7 +92,7 @@ impl TileWeights {
         (0..self.input * self.output).map(weight).collect()
     }
 
-    fn unpack_bytes(&self, scales: &[f32]) -> Vec<f32> {
+    fn unpack_int8(&self, scales: &[f32]) -> Vec<f32> {
         let weight = |place: usize| {
             let (depth, output) = (place / self.output, place % self.output);
             let panel = self.panel(output / WIDTH);
@@ -106,7 +106,7 @@ impl TileWeights {
         match self.kind {
             Kind::Bfloat16(Form::Split) => Precision::Float32,
             Kind::Bfloat16(Form::Single) => Precision::Bfloat16,
-            Kind::Bytes(_) => Precision::Int8,
+            Kind::Int8(_) => Precision::Int8,
         }
     }
 
@@ -120,14 +120,14 @@ impl TileWeights {
     pub(in crate::cpu) fn form(&self) -> Option<Form> {
         match self.kind {
             Kind::Bfloat16(form) => Some(form),
-            Kind::Bytes(_) => None,
+            Kind::Int8(_) => None,
         }
     }
 
     pub(in crate::cpu) fn format(&self) -> TileFormat {
         match self.kind {
             Kind::Bfloat16(form) => TileFormat::Bfloat16(form),
-            Kind::Bytes(_) => TileFormat::Bytes,
+            Kind::Int8(_) => TileFormat::Int8,
         }
     }
 
@@ -135,7 +135,7 @@ impl TileWeights {
     pub(in crate::cpu) fn columns(&self) -> Option<&Columns> {
         match &self.kind {
             Kind::Bfloat16(_) => None,
-            Kind::Bytes(columns) => Some(columns),
+            Kind::Int8(columns) => Some(columns),
         }
     }
 

@@ -8,7 +8,7 @@
 //! - Four neighbours of 8 bits, unsigned times signed (`vpdpbusd` of AVX-512 VNNI and AVX-VNNI): four times the products of
 //!   float32. A row's integers become unsigned by subtracting its zero point. The sums start with the correction, the zero
 //!   point times the sum of the column's weights.
-//! - The same in three instructions of AVX2 or AVX-512 (`byte_pairs`), for weights without two large neighbours, as
+//! - The same in three instructions of AVX2 or AVX-512 (`int8_pairs`), for weights without two large neighbours, as
 //!   [quantization](Int8Matrix::quantize) makes them.
 //! - Two neighbours of 16 bits (`vpmaddwd` and an addition, AVX2 and AVX-512) for all other weights, which a file may have.
 //!

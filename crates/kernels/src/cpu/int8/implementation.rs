@@ -3,11 +3,11 @@
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
-#[cfg(target_arch = "x86_64")]
-use super::byte_pairs::NonSaturating;
 #[cfg(test)]
 use super::dot_product::PortableBytes;
 use super::dot_product::{DotProduct, Portable, WithDotProduct};
+#[cfg(target_arch = "x86_64")]
+use super::int8_pairs::NonSaturating;
 use super::rows::DotProductWidth;
 #[cfg(target_arch = "x86_64")]
 use super::vnni::{Avx512Vnni, AvxVnni};
@@ -151,8 +151,8 @@ mod vectorized {
     use pulp::NullaryFnOnce;
     use pulp::x86::{V3, V4};
 
-    use crate::cpu::int8::byte_pairs::NonSaturating;
     use crate::cpu::int8::dot_product::WithDotProduct;
+    use crate::cpu::int8::int8_pairs::NonSaturating;
     use crate::cpu::int8::x86::ByteDotProduct;
 
     pub(in crate::cpu) struct Work<D, W>(pub(super) D, pub(super) W);

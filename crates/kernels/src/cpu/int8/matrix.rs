@@ -18,7 +18,7 @@ use crate::cpu::simd::reduce::LANES;
 pub(in crate::cpu) const LARGEST_WEIGHT: f32 = 127.0;
 
 /// The largest sum of the magnitudes of two neighbouring weights after quantization. Int8 products on AVX2, and on
-/// AVX-512 without VNNI, need it (`super::byte_pairs`): `255 * 128 < 2^15`.
+/// AVX-512 without VNNI, need it (`super::int8_pairs`): `255 * 128 < 2^15`.
 pub(in crate::cpu) const LARGEST_PAIR: u16 = 128;
 
 /// The fewest outputs that one task quantizes.

@@ -13,10 +13,10 @@
 //! neighbours of the depth that one [instruction](implementation::Implementation) multiplies are together, for every column
 //! of the panel. The depth is filled up with weights of 0, and the last panel with columns of 0.
 
-#[cfg(target_arch = "x86_64")]
-mod byte_pairs;
 mod dot_product;
 mod implementation;
+#[cfg(target_arch = "x86_64")]
+mod int8_pairs;
 pub(in crate::cpu) mod linear;
 pub(in crate::cpu) mod matrix;
 pub(in crate::cpu) mod panels;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use pulp::Scalar128b;
 
-#[cfg(target_arch = "x86_64")]
-use super::byte_pairs::NonSaturating;
 use super::implementation::Implementation;
+#[cfg(target_arch = "x86_64")]
+use super::int8_pairs::NonSaturating;
 use super::matrix::Int8Matrix;
 use super::panels::{Int8Panels, rows_of};
 use super::quantization::QuantizationParameters;

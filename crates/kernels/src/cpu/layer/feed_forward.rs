@@ -107,24 +107,24 @@ impl FeedForwardBlock<'_> {
         attended: &[f32],
         hidden: &mut [f32],
         scratch: &mut [f32],
-        dense: impl Fn(&[f32], &PackedLinear, Activation, &mut [f32]),
+        linear: impl Fn(&[f32], &PackedLinear, Activation, &mut [f32]),
         add_and_normalize: impl Fn(&mut [f32], &[f32], LayerNormParameters<'_>),
     ) {
         let (normalized, intermediate) = scratch.split_at_mut(hidden.len());
-        dense(
+        linear(
             attended,
             self.attention_output,
             Activation::Identity,
             normalized,
         );
         add_and_normalize(normalized, hidden, self.attention_norm);
-        dense(
+        linear(
             normalized,
             self.intermediate,
             Activation::Gelu,
             intermediate,
         );
-        dense(intermediate, self.output, Activation::Identity, hidden);
+        linear(intermediate, self.output, Activation::Identity, hidden);
         add_and_normalize(hidden, normalized, self.output_norm);
     }
 }

@@ -13,10 +13,10 @@ fn damaged_weights_are_named() {
             }),
         ),
         (
-            "model.safetensors: tensor `lm_head.bias` does not belong to this network",
+            "model.safetensors: tensor `decoder.bias` does not belong to this network",
             Box::new(|name, tensor| {
                 let name = if name == "pooler.dense.bias" {
-                    "lm_head.bias"
+                    "decoder.bias"
                 } else {
                     name
                 };
@@ -315,19 +315,12 @@ fn a_limit_without_room_for_a_token_is_named() {
 }
 
 /// A flipped bit in a tensor's bytes, which the archive's checksum notices.
-///
-/// The reader of burn-store 0.21 then hands over zeros instead of an error. It will be replaced;
-/// from then on this must be an error that names the file.
 #[test]
-fn a_damaged_storage_of_pytorch_weights_is_read_as_zeros_so_far() {
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&fixture("tiny-mpnet"), folder.path());
+fn a_damaged_storage_of_pytorch_weights_is_named() {
+    let folder = copy();
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let path = folder.path().join("pytorch_model.bin");
     let mut bytes = std::fs::read(fixture("tiny_pytorch_model.bin")).unwrap();
-    std::fs::write(&path, &bytes).unwrap();
-    let whole = vectors(folder.path());
-
     // The entry's local header: 30 bytes, its name, its extra field, then the stored bytes.
     let name = b"tiny_pytorch_model/data/1";
     let name_at = bytes
@@ -338,12 +331,52 @@ fn a_damaged_storage_of_pytorch_weights_is_read_as_zeros_so_far() {
     let data = name_at + length(name_at - 4) + length(name_at - 2);
     bytes[data] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    open_and_load(folder.path()).unwrap();
-    let damaged = vectors(folder.path());
-    let largest =
-        std::iter::zip(&damaged, &whole).fold(0.0f32, |largest, (a, b)| largest.max((a - b).abs()));
-    // The bit alone would change a weight by its last digit.
-    assert!(largest > 0.01, "{largest}");
+    let error = error_of(folder.path());
+    let expected = "pytorch_model.bin: cannot read the weights: entry `tiny_pytorch_model/data/1`: damaged: its checksum is wrong";
+    assert!(
+        error.ends_with(expected),
+        "{error}\nshould end with\n{expected}"
+    );
+}
+
+#[test]
+fn a_git_lfs_pointer_is_recognised() {
+    let pointer =
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 438002304\n";
+    for file in [
+        "model.safetensors",
+        "pytorch_model.bin",
+        "config.json",
+        "tokenizer.json",
+    ] {
+        let folder = copy();
+        if file == "pytorch_model.bin" {
+            std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        }
+        std::fs::write(folder.path().join(file), pointer).unwrap();
+        let error = error_of(folder.path());
+        let expected =
+            format!("{file}: this is a Git LFS pointer, not the file itself; run `git lfs pull`");
+        assert!(
+            error.ends_with(&expected),
+            "{error}\nshould end with\n{expected}"
+        );
+    }
+}
+
+#[test]
+fn safetensors_offsets_beyond_every_file_are_an_error() {
+    let folder = copy();
+    // More would not be a number of bits.
+    let end = u64::MAX / 8;
+    let header = format!(r#"{{"a":{{"dtype":"U8","shape":[{end}],"data_offsets":[0,{end}]}}}}"#);
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+    let error = error_of(folder.path());
+    assert!(
+        error.contains("model.safetensors: cannot read the weights: it is "),
+        "{error}"
+    );
 }
 
 proptest! {

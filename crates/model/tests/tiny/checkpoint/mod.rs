@@ -1,6 +1,7 @@
 //! The model folder: written and read again, in old and new forms; and damaged.
 
 mod damage;
+mod weights;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -71,7 +72,7 @@ fn error_of(folder: &Path) -> String {
     open_and_load(folder).unwrap_err().to_string()
 }
 
-fn change_json(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn change_json(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
     let path = folder.join(file);
     let mut value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     change(&mut value);

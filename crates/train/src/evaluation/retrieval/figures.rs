@@ -1,5 +1,6 @@
 //! Metrics of a ranking.
 
+use search::Similarity;
 use search::metrics::{self, Gain};
 
 use super::super::scores::Scores;
@@ -62,11 +63,13 @@ fn graded_ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
     .unwrap_or(0.0)
 }
 
-/// Means over all queries, of which there must be at least one.
+/// Means over all queries, of which there must be at least one. Their names begin with that of the
+/// similarity.
 pub(super) fn scores(
     queries: &[Query],
     rankings: &[Vec<f64>],
     options: &RetrievalOptions,
+    similarity: Similarity,
 ) -> Scores {
     let ranked: Vec<Ranked<'_>> = queries
         .iter()
@@ -77,6 +80,7 @@ pub(super) fn scores(
         let sum: f64 = ranked.iter().map(|ranked| value(ranked, cutoff)).sum();
         sum / ranked.len() as f64
     };
+    let label = |metric: &str, cutoff: usize| format!("{}_{metric}@{cutoff}", similarity.name());
     let cutoffs = &options.cutoffs;
     let all: [(&str, &[usize], Value); 7] = [
         ("accuracy", &cutoffs.accuracy, |ranked, k| {
@@ -112,8 +116,4 @@ pub(super) fn scores(
     let mut scores = Scores::new(primary, mean(value, cutoff));
     scores.extend(others);
     scores
-}
-
-fn label(metric: &str, cutoff: usize) -> String {
-    format!("cosine_{metric}@{cutoff}")
 }

@@ -12,6 +12,7 @@ mod ranking;
 
 use std::ops::ControlFlow;
 
+use model::Prompt;
 use serde::{Deserialize, Serialize};
 
 pub(super) use judgements::is_relevance;
@@ -24,8 +25,9 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// Metrics of ranking documents for queries by cosine, as in sentence-transformers'
-/// `InformationRetrievalEvaluator`:
+/// Metrics of ranking documents for queries, as in sentence-transformers'
+/// `InformationRetrievalEvaluator`. Queries and documents have the prompts for queries and documents. A
+/// model with another similarity than the cosine has its name in place of `cosine`:
 ///
 /// | metrics, with the default cut-offs | |
 /// | --- | --- |
@@ -208,14 +210,16 @@ impl Evaluator for RetrievalEvaluator {
             .iter()
             .map(|query| query.text.as_str())
             .collect();
-        let vectors = encoding.encode(&queries)?;
+        let vectors = encoding.encode(&queries, &Prompt::Query)?;
         // One chunk of documents at a time: its vectors are freed before the next.
         let chunks = ranked.chunks(self.options.chunk_size.max(1)).map(|chunk| {
             let texts: Vec<&str> = chunk
                 .iter()
                 .map(|&document| self.documents[document].as_str())
                 .collect();
-            encoding.encode(&texts).map(|vectors| (chunk, vectors))
+            encoding
+                .encode(&texts, &Prompt::Document)
+                .map(|vectors| (chunk, vectors))
         });
         let rankings = match self.options.ranking {
             Ranking::All => {
@@ -224,7 +228,12 @@ impl Evaluator for RetrievalEvaluator {
             }
             Ranking::Judged => over_judged_documents(&self.queries, &vectors, chunks)?,
         };
-        Ok(figures::scores(&self.queries, &rankings, &self.options))
+        Ok(figures::scores(
+            &self.queries,
+            &rankings,
+            &self.options,
+            vectors.similarity(),
+        ))
     }
 
     fn description(&self) -> Description {

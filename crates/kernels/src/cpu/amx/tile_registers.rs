@@ -51,12 +51,12 @@ thread_local! {
 ///
 /// A thread holds one at a time: dropping a second one would release the configuration, and the next product of the first
 /// would be an illegal instruction.
-pub(super) struct Unit {
+pub(super) struct TileRegisters {
     /// The configuration belongs to the thread.
     _not_send: PhantomData<*const ()>,
 }
 
-impl Unit {
+impl TileRegisters {
     /// Configures this thread's tiles, where there are any.
     ///
     /// # Panics
@@ -85,7 +85,7 @@ impl Unit {
     }
 }
 
-impl Drop for Unit {
+impl Drop for TileRegisters {
     fn drop(&mut self) {
         HELD.set(false);
         // SAFETY: there are tiles (`hold` has checked); the instruction empties them, and nobody
@@ -101,7 +101,7 @@ impl Drop for Unit {
     }
 }
 
-impl Multiply for Unit {
+impl Multiply for TileRegisters {
     fn multiply(
         &mut self,
         format: TileFormat,
@@ -130,8 +130,8 @@ impl Multiply for Unit {
             (TileFormat::Bfloat16(Form::Single), _) => of_pass!(two_single),
             (TileFormat::Bfloat16(Form::Split), 1) => of_pass!(one_split),
             (TileFormat::Bfloat16(Form::Split), _) => of_pass!(two_split),
-            (TileFormat::Bytes, 1) => of_pass!(one_bytes),
-            (TileFormat::Bytes, _) => of_pass!(two_bytes),
+            (TileFormat::Int8, 1) => of_pass!(one_bytes),
+            (TileFormat::Int8, _) => of_pass!(two_bytes),
         };
         // SAFETY: `self` holds the configured unit; `steps_of` has checked that there are `steps` steps' tiles behind each
         // pointer, and `steps` is not 0.

@@ -1,0 +1,135 @@
+//! `tokenizer_config.json`: the settings with which transformers loads a tokenizer.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Number, Value};
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::{Tokenizer, TruncationDirection};
+
+use crate::boxed_error::BoxedError;
+
+/// File name of these settings in a model folder.
+pub(crate) const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
+
+/// The fields of the file that change token ids.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct TokenizerConfig {
+    pub(crate) model_max_length: Option<Number>,
+    tokenizer_class: Option<String>,
+    truncation_side: Option<TruncationSide>,
+    pub(super) do_lower_case: Option<bool>,
+    pub(super) strip_accents: Option<bool>,
+    pub(super) tokenize_chinese_chars: Option<bool>,
+    pub(super) do_basic_tokenize: Option<bool>,
+    /// Tokens by id, as newer versions of transformers write them.
+    pub(super) added_tokens_decoder: Option<BTreeMap<u32, AddedTokenFields>>,
+    /// Among them the special tokens, such as `cls_token`.
+    #[serde(flatten)]
+    pub(super) others: BTreeMap<String, Value>,
+}
+
+/// A token of `tokenizer_config.json` or `special_tokens_map.json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct AddedTokenFields {
+    pub(super) content: String,
+    #[serde(default)]
+    pub(super) single_word: bool,
+    #[serde(default)]
+    pub(super) lstrip: bool,
+    #[serde(default)]
+    pub(super) rstrip: bool,
+    pub(super) normalized: Option<bool>,
+    #[serde(default)]
+    pub(super) special: bool,
+}
+
+/// The side from which tokens are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TruncationSide {
+    Left,
+    Right,
+}
+
+/// The Python classes whose settings we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenizerClass {
+    Mpnet,
+    Bert,
+}
+
+impl TokenizerConfig {
+    /// The class that transformers chooses for an MPNet; `None` if it is neither that of MPNet nor
+    /// that of BERT.
+    pub(super) fn class(&self) -> Option<TokenizerClass> {
+        let name = self.tokenizer_class.as_deref();
+        match name.map(|name| name.trim_end_matches("Fast")) {
+            None | Some("MPNetTokenizer") => Some(TokenizerClass::Mpnet),
+            Some("BertTokenizer") => Some(TokenizerClass::Bert),
+            Some(_) => None,
+        }
+    }
+
+    /// The name of the class, for errors.
+    pub(super) fn class_name(&self) -> &str {
+        self.tokenizer_class.as_deref().unwrap_or_default()
+    }
+
+    /// The side of this file, or that of the truncation of `tokenizer.json`.
+    pub(super) fn truncation_direction(
+        &self,
+        of_file: Option<TruncationDirection>,
+    ) -> TruncationDirection {
+        match self.truncation_side {
+            Some(TruncationSide::Left) => TruncationDirection::Left,
+            Some(TruncationSide::Right) => TruncationDirection::Right,
+            None => of_file.unwrap_or_default(),
+        }
+    }
+
+    /// Whether texts are lower-cased, unless the file says otherwise.
+    pub(super) fn lowercase(&self) -> bool {
+        self.do_lower_case.unwrap_or(true)
+    }
+
+    /// Gives the normalizer of `tokenizer.json` these settings, as transformers does: they count
+    /// more than those of the file.
+    pub(super) fn change_normalizer(&self, tokenizer: &mut Tokenizer) -> Result<(), BoxedError> {
+        let (Some(class), Some(NormalizerWrapper::BertNormalizer(normalizer))) =
+            (self.class(), tokenizer.get_normalizer())
+        else {
+            return Ok(());
+        };
+        let mut normalizer = *normalizer;
+        normalizer.lowercase = self.lowercase();
+        normalizer.strip_accents = self.strip_accents;
+        if class == TokenizerClass::Bert {
+            normalizer.handle_chinese_chars = self.tokenize_chinese_chars.unwrap_or(true);
+        }
+        tokenizer.with_normalizer(Some(normalizer))?;
+        Ok(())
+    }
+}
+
+/// Lower-cases texts before the other normalizers (`do_lower_case` of `sentence_bert_config.json`).
+///
+/// As in sentence-transformers 5.7 this is inside the tokenizer, which finds special tokens first: `<S>`
+/// does not become the special token `<s>`.
+pub(super) fn lowercase_first(tokenizer: &mut Tokenizer) -> Result<(), BoxedError> {
+    let own = match tokenizer.get_normalizer() {
+        None => Vec::new(),
+        Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref().to_vec(),
+        Some(other) => vec![other.clone()],
+    };
+    if own
+        .iter()
+        .any(|normalizer| matches!(normalizer, NormalizerWrapper::Lowercase(_)))
+    {
+        return Ok(());
+    }
+    let mut all = vec![NormalizerWrapper::Lowercase(Lowercase)];
+    all.extend(own);
+    tokenizer.with_normalizer(Some(Sequence::new(all)))?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Options before the command: `tool --fast run` means `tool run --fast`.
+//!
+//! An option belongs to the commands that use it, so that a command refuses those that it does not
+//! use. In clap, such an option comes after the command. Here it may also come before.
+
+use std::ffi::OsString;
+
+use clap::{Arg, Command};
+
+/// The command line with the options before the command moved behind its name.
+///
+/// Nothing is moved where a word before the command is no option of `command` or of its commands.
+#[must_use]
+pub fn options_after_command(
+    command: &Command,
+    words: impl IntoIterator<Item = OsString>,
+) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    if let Some(place) = command_place(command, &words) {
+        words[1..=place].rotate_right(1);
+    }
+    words
+}
+
+/// The place of the command's name, behind known options and their values.
+fn command_place(command: &Command, words: &[OsString]) -> Option<usize> {
+    let mut place = 1;
+    loop {
+        let word = words.get(place)?.to_str()?;
+        if command.find_subcommand(word).is_some() {
+            return Some(place);
+        }
+        let (name, has_value) = match word.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (word, false),
+        };
+        let takes_value = option(command, name)?.get_action().takes_values();
+        place += if takes_value && !has_value { 2 } else { 1 };
+    }
+}
+
+/// The option of the program, or of one of its commands, with that name.
+fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let is_named = |option: &&Arg| match name.strip_prefix("--") {
+        Some(long) => option.get_long() == Some(long),
+        None => name.strip_prefix('-').is_some_and(|short| {
+            let mut letters = short.chars();
+            letters.next() == option.get_short() && letters.next().is_none()
+        }),
+    };
+    let commands = std::iter::once(command).chain(command.get_subcommands());
+    let mut options = commands.flat_map(Command::get_arguments);
+    options.find(is_named)
+}
+
+/// The command line of this process, see [`options_after_command`].
+#[must_use]
+pub fn of_process(command: &Command) -> Vec<OsString> {
+    options_after_command(command, std::env::args_os())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use clap::ArgAction;
+
+    use super::*;
+
+    fn moved(line: &str) -> String {
+        let quiet = Arg::new("quiet").short('q').long("quiet");
+        let run = Command::new("run")
+            .arg(Arg::new("depth").long("depth"))
+            .arg(Arg::new("text"));
+        let command = Command::new("tool")
+            .arg(quiet.action(ArgAction::SetTrue))
+            .subcommand(run)
+            .subcommand(Command::new("list"));
+        let words = options_after_command(&command, line.split(' ').map(OsString::from));
+        words.join(OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn options_move_behind_the_command() {
+        for (line, expected) in [
+            ("tool run --depth 3", "tool run --depth 3"),
+            ("tool --depth 3 run a", "tool run --depth 3 a"),
+            ("tool -q --depth=3 run a", "tool run -q --depth=3 a"),
+            // The value of an option is no command.
+            ("tool --depth list run a", "tool run --depth list a"),
+            ("tool --depth 3 list", "tool list --depth 3"),
+            ("tool --depth", "tool --depth"),
+            ("tool", "tool"),
+            // Unknown words are left to clap, and so are those of clap.
+            ("tool --fast run", "tool --fast run"),
+            ("tool --help run", "tool --help run"),
+            ("tool x run", "tool x run"),
+        ] {
+            assert_eq!(moved(line), expected);
+        }
+    }
+}
