@@ -202,6 +202,8 @@ mod tests {
                 ("corpus", None),
                 ("columns", Some("Reading")),
                 ("dimensions", Some("Vectors")),
+                ("prompt", Some("Vectors")),
+                ("corpus_prompt", Some("Vectors")),
                 ("model", Some("Model")),
                 ("max_length", Some("Model")),
                 ("device", Some("Device")),

@@ -19,6 +19,7 @@ mod interruption;
 mod json;
 mod pt;
 mod search;
+mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod stdin;
@@ -28,3 +29,4 @@ mod terminal;
 mod test_device;
 mod usage;
 mod vectors;
+mod weights;
