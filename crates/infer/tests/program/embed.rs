@@ -146,7 +146,7 @@ fn a_parquet_file_gives_the_same_vectors() {
     assert_eq!(ids, ["1", "2", "3"]);
 
     let arguments = ["embed", "--input", "-", "--format", "Parquet"];
-    let message = run(&mut infer(&arguments)).failed(1);
+    let message = run(&mut infer(&arguments)).failed(2);
     assert!(
         message.starts_with("error: standard input: Parquet is read from its end"),
         "{message}"
