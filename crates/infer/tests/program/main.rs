@@ -18,6 +18,7 @@ mod interruption;
 mod json;
 mod pt;
 mod search;
+mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod stdin;
@@ -27,3 +28,4 @@ mod terminal;
 mod test_device;
 mod usage;
 mod vectors;
+mod weights;
