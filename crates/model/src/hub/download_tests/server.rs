@@ -66,8 +66,8 @@ impl Server {
     }
 
     /// For tests with a silent server.
-    pub(super) fn with_short_timeout(mut self) -> Self {
-        self.read_timeout = Duration::from_millis(200);
+    pub(super) fn with_read_timeout(mut self, milliseconds: u64) -> Self {
+        self.read_timeout = Duration::from_millis(milliseconds);
         self
     }
 
