@@ -59,6 +59,7 @@ pub(super) fn write(
         .tempdir_in(parent)
         .map_err(|source| ModelError::io(parent, source))?;
     write_files(checkpoint, contents()?, new.path())?;
+    sync(new.path()).map_err(|source| ModelError::io(folder, source))?;
 
     if exists {
         replace(folder, parent, new.path(), |from, to| {
@@ -69,6 +70,26 @@ pub(super) fn write(
     }
     // Renamed: no temporary folder is left to remove.
     let _ = new.keep();
+    Ok(())
+}
+
+/// Waits until a folder is on the disk: after a power loss, its new name must not stand for empty files.
+#[cfg(unix)]
+fn sync(folder: &Path) -> std::io::Result<()> {
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync(&entry.path())?;
+        } else {
+            std::fs::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Other systems cannot open a folder, or flush a file that was opened for reading.
+#[cfg(not(unix))]
+fn sync(_folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
