@@ -67,15 +67,15 @@ pub struct SearchArgs {
     /// Print JSON, one query per line.
     #[arg(long)]
     pub json: bool,
+    /// The corpus that is searched.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
     /// Search for the queries of this file, one per row; - is standard input.
     #[arg(long, value_name = "FILE|-", help_heading = "Queries")]
     pub queries: Option<PathBuf>,
     /// Read the queries from this column or key of their file.
     #[arg(long, value_name = "NAME", help_heading = "Queries")]
     pub query_column: Option<String>,
-    /// The corpus that is searched.
-    #[command(flatten)]
-    pub corpus: CorpusArgs,
     /// The comparison of the vectors.
     #[command(flatten)]
     pub compare: CompareArgs,

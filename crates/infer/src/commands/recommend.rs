@@ -7,7 +7,7 @@ use program::Console;
 
 use super::{encode, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
 use crate::stdin::is_dash;
@@ -19,6 +19,13 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    if args
+        .text
+        .as_deref()
+        .is_some_and(|text| text.trim().is_empty())
+    {
+        return Err(UsageError::EmptyQuery.into());
+    }
     if let Some(id) = &args.id {
         check_id(&args.corpus, id)?;
     }

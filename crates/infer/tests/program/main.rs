@@ -18,6 +18,7 @@ mod interruption;
 mod json;
 mod pt;
 mod search;
+mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod stdin;

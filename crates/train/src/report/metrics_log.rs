@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::NamedTempFile;
+use program::atomic_file;
 
 use super::error::ReportError;
 use super::history::{Event, History, parse};
@@ -133,23 +133,13 @@ fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
     file.flush()
 }
 
-/// Replaces a file atomically by one of these lines, with the same permissions.
+/// Replaces a file atomically by one of these lines.
 fn replace(path: &Path, lines: &[&[u8]]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let mut content = lines.join(&b'\n');
     if !lines.is_empty() {
         content.push(b'\n');
     }
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(&content)?;
-    file.as_file()
-        .set_permissions(fs::metadata(path)?.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    atomic_file::write(path, &content)
 }
 
 #[cfg(test)]

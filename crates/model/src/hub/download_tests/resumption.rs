@@ -83,6 +83,18 @@ fn a_server_that_stalls_for_good_is_given_up_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn a_connection_that_is_cut_again_and_again_is_given_up() {
+    let cache = tempfile::tempdir().unwrap();
+    let reply = Reply::Cut(tagged("bbb1"), weights(), 20);
+    let server = Server::start(with_weights(reply));
+    let message = message(download(&server, cache.path()));
+    for part in [NAME, "the connection was cut", "20 of 48 bytes came"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(server.asked(&file(NAME)).len(), 4);
+}
+
+#[test]
 fn a_server_that_cannot_resume_sends_all_again() {
     let wrong_start = vec![
         ("etag", "\"bbb1\"".to_owned()),
