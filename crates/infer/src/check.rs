@@ -1,28 +1,32 @@
 //! A pass over a file of texts before the model is loaded: a bad row in the last hour of a run is
 //! found in the first second.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use program::{Console, Unit};
 use records::ReadError;
 
 use crate::cli::ReadArgs;
 use crate::error::Error;
-use crate::input::open_texts;
+use crate::input::{only_files, open_texts};
 use crate::repeated_ids::RepeatedIds;
 
 /// How many bad rows are named.
 const NAMED_ROWS: usize = 20;
 
-/// Reads every row of a regular file. Bad rows are an error that names them or, if they are skipped,
+/// Reads every row of regular files. Bad rows are an error that names them or, if they are skipped,
 /// a note.
 ///
 /// # Errors
 ///
 /// When a row is bad, or the file cannot be read to its end.
-pub(crate) fn check_rows(input: &Path, read: &ReadArgs, console: Console) -> Result<(), Error> {
+pub(crate) fn check_rows(
+    input: &[PathBuf],
+    read: &ReadArgs,
+    console: Console,
+) -> Result<(), Error> {
     // Standard input and pipes can be read only once.
-    if !input.is_file() {
+    if !only_files(input) {
         return Ok(());
     }
     let every_row = ReadArgs {

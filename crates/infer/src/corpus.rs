@@ -9,9 +9,9 @@ use search::{Index, Similarity};
 
 use crate::cli::CorpusArgs;
 use crate::error::Error;
-use crate::input::open_texts;
+use crate::input::{only_files, open_texts};
 use crate::model_identity::provenance;
-use crate::repeated_ids::RepeatedIds;
+use crate::repeated_ids::{Places, RepeatedIds};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{Difference, Vectors, read_vectors};
 use crate::verify::{SAMPLED_ROWS, verify_provenance, verify_sample, verify_without_model};
@@ -47,13 +47,13 @@ impl CorpusFiles {
             None => None,
         };
         // Vectors that grow by doubling would need three times their memory for a while.
-        let expected = if vectors.is_none() && args.corpus.is_file() {
+        let expected = if vectors.is_none() && only_files(&args.corpus) {
             open_texts(&args.corpus, &args.read)?.flatten().count()
         } else {
             0
         };
         Ok(Self {
-            path: args.corpus.clone(),
+            path: args.corpus.first().cloned().unwrap_or_default(),
             reader,
             vectors,
             expected,
@@ -243,8 +243,8 @@ impl Corpus {
         self.rows.get(position)
     }
 
-    /// The position of the row with that id. Where rows have no ids, an id is the number of a row,
-    /// from 1.
+    /// The position of the row with that id. Where rows have no ids, an id is the number of a data row
+    /// of the files, from 1; skipped rows count too.
     ///
     /// # Errors
     ///
@@ -253,17 +253,19 @@ impl Corpus {
         let rows = self.rows.iter().enumerate();
         let mut with_id = rows.filter(|(_, row)| row.id.as_deref() == Some(id));
         let by_number = || {
-            let number: usize = id.parse().ok()?;
-            let position = number.checked_sub(1)?;
-            let row = self.rows.get(position)?;
-            row.id.is_none().then_some(position)
+            let number: u64 = id.parse().ok()?;
+            let position = self
+                .rows
+                .binary_search_by_key(&number, |row| row.number)
+                .ok()?;
+            self.rows.get(position)?.id.is_none().then_some(position)
         };
         match (with_id.next(), with_id.next()) {
             (Some((position, _)), None) => Ok(position),
             (Some((_, first)), Some((_, second))) => Err(Error::RepeatedId {
                 path: self.path.clone(),
                 id: id.to_owned(),
-                lines: [first.line, second.line],
+                places: Places::of(first, second),
             }),
             _ => by_number().ok_or_else(|| Error::UnknownId {
                 path: self.path.clone(),
@@ -272,11 +274,18 @@ impl Corpus {
         }
     }
 
+    /// The number of the row at a position, among the rows of the files, from 1; skipped rows count
+    /// too.
+    #[must_use]
+    pub fn number(&self, position: usize) -> u64 {
+        self.row(position).map_or(0, |row| row.number)
+    }
+
     /// The id of the row at a position, or its number from 1.
     #[must_use]
     pub fn name(&self, position: usize) -> String {
         let id = self.row(position).and_then(|row| row.id.clone());
-        id.unwrap_or_else(|| (position + 1).to_string())
+        id.unwrap_or_else(|| self.number(position).to_string())
     }
 
     /// The text of the row at a position.

@@ -12,6 +12,7 @@ use records::ReadError;
 use search::SearchError;
 
 use crate::check::BadRows;
+use crate::repeated_ids::Places;
 use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
 
 /// The reason that a command failed.
@@ -70,19 +71,17 @@ pub enum Error {
     },
     /// Several rows of the corpus have the id.
     #[error(
-        "{}: the id `{}` is that of lines {} and {}; ids must differ",
+        "{}: the id `{}` is that of {places}; ids must differ",
         path.display(),
-        quoted(id),
-        lines[0],
-        lines[1]
+        quoted(id)
     )]
     RepeatedId {
         /// The corpus.
         path: PathBuf,
         /// The id on the command line.
         id: String,
-        /// The lines of the first two rows, from 1.
-        lines: [u64; 2],
+        /// The first two rows.
+        places: Places,
     },
     /// The model computes another vector on this machine than PyTorch does.
     #[error(

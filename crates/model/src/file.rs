@@ -1,5 +1,6 @@
 //! JSON files of a model folder, with errors that name the file.
 
+use std::fs::File;
 use std::path::Path;
 
 use serde::Serialize;
@@ -49,6 +50,35 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| of_no_field(path, source))?;
     bytes.push(b'\n');
     std::fs::write(path, bytes).map_err(|source| ModelError::io(path, source))
+}
+
+/// After a power failure, a synced folder has the files and contents that it has now, and its own name if its
+/// parent is synced too.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    for entry in folder
+        .read_dir()
+        .map_err(|source| ModelError::io(folder, source))?
+    {
+        let path = entry
+            .map_err(|source| ModelError::io(folder, source))?
+            .path();
+        if path.is_dir() {
+            sync_folder(&path)?;
+        } else {
+            sync(&path)?;
+        }
+    }
+    sync(folder)
+}
+
+/// Syncs a file or the names in a folder. Windows syncs no file that is open for reading alone.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| ModelError::io(path, source))?;
+    }
+    Ok(())
 }
 
 fn of_no_field(path: &Path, source: serde_json::Error) -> ModelError {

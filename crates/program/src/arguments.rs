@@ -1,17 +1,41 @@
-//! Options before the command: `tool --fast run` means `tool run --fast`.
+//! The command line of a process: options before the command, and variables that are empty.
 //!
 //! An option belongs to the commands that use it, so that a command refuses those that it does not
-//! use. In clap, such an option comes after the command. Here it may also come before.
+//! use. In clap, such an option comes after the command. Here it may also come before:
+//! `tool --fast run` means `tool run --fast`.
 
 use std::ffi::OsString;
 
-use clap::{Arg, Command};
+use clap::builder::Resettable;
+use clap::{Arg, Command, FromArgMatches};
+
+/// Parses the command line of this process. A wrong one ends the process, as `--help` does.
+#[must_use]
+pub fn parse<T: FromArgMatches>(command: Command) -> T {
+    let words = options_after_command(&command, std::env::args_os());
+    let mut matches = without_empty_variables(command).get_matches_from(words);
+    T::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+}
+
+/// A variable that is empty names nothing, as one that is not set.
+fn without_empty_variables(command: Command) -> Command {
+    let without = |option: Arg| {
+        let variable = option.get_env().and_then(std::env::var_os);
+        if variable.is_some_and(|value| value.is_empty()) {
+            option.env(Resettable::Reset)
+        } else {
+            option
+        }
+    };
+    command
+        .mut_args(without)
+        .mut_subcommands(without_empty_variables)
+}
 
 /// The command line with the options before the command moved behind its name.
 ///
 /// Nothing is moved where a word before the command is no option of `command` or of its commands.
-#[must_use]
-pub fn options_after_command(
+fn options_after_command(
     command: &Command,
     words: impl IntoIterator<Item = OsString>,
 ) -> Vec<OsString> {
@@ -51,12 +75,6 @@ fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     let commands = std::iter::once(command).chain(command.get_subcommands());
     let mut options = commands.flat_map(Command::get_arguments);
     options.find(is_named)
-}
-
-/// The command line of this process, see [`options_after_command`].
-#[must_use]
-pub fn of_process(command: &Command) -> Vec<OsString> {
-    options_after_command(command, std::env::args_os())
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ impl Console {
 }
 
 fn print(label: &str, text: impl Display) {
-    let text = text::message(&text.to_string());
+    let text = text.to_string();
+    let text = text::message(text.trim_end());
     // A closed stderr is no reason to fail.
     let _ = writeln!(io::stderr(), "{label}{text}");
 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | results on stdout, notes and progress bars on stderr | [`console`] |
 //! | texts of files in messages and tables | [`text`] |
-//! | options before and after a command | [`arguments`] |
+//! | the command line of a process | [`arguments`] |
 //! | a progress bar for each download | [`download`] |
 //! | files that appear complete or not at all | [`atomic_file`] |
 //! | Ctrl-C and other signals | [`interrupt`] |

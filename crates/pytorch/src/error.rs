@@ -60,8 +60,8 @@ pub enum TorchError {
         /// What is wrong.
         kind: TensorErrorKind,
     },
-    /// The file holds neither a tensor nor a state dict.
-    #[error("holds neither a tensor nor a state dict; save `model.state_dict()`")]
+    /// The file holds neither a tensor nor a dict of tensors.
+    #[error("holds neither a tensor nor a dict of tensors; save a tensor or `model.state_dict()`")]
     NoStateDict,
 }
 

@@ -28,7 +28,7 @@ impl TorchFile<File> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is damaged, or holds neither a tensor nor a state dict.
+    /// When the file cannot be read, is damaged, or holds neither a tensor nor a dict of tensors.
     pub fn open(path: &Path) -> Result<Self> {
         Self::new(File::open(path)?)
     }
@@ -39,7 +39,7 @@ impl<R: Read + Seek> TorchFile<R> {
     ///
     /// # Errors
     ///
-    /// When the source cannot be read, is damaged, or holds neither a tensor nor a state dict.
+    /// When the source cannot be read, is damaged, or holds neither a tensor nor a dict of tensors.
     pub fn new(source: R) -> Result<Self> {
         let archive = Archive::open(source)?;
         let folder = folder(&archive)?;

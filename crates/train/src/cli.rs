@@ -48,7 +48,7 @@ impl Cli {
     /// The command line of this process. A wrong one ends the process, as `--help` does.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::parse_from(program::arguments::of_process(&Self::command()))
+        program::arguments::parse(Self::command())
     }
 }
 

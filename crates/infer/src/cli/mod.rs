@@ -81,7 +81,7 @@ impl Cli {
     /// The command line of this process. A wrong one ends the process, as `--help` does.
     #[must_use]
     pub fn of_process() -> Self {
-        Self::parse_from(program::arguments::of_process(&Self::command()))
+        program::arguments::parse(Self::command())
     }
 }
 
@@ -204,6 +204,8 @@ mod tests {
                 ("corpus", None),
                 ("columns", Some("Reading")),
                 ("dimensions", Some("Vectors")),
+                ("prompt", Some("Vectors")),
+                ("corpus_prompt", Some("Vectors")),
                 ("model", Some("Model")),
                 ("max_length", Some("Model")),
                 ("device", Some("Device")),

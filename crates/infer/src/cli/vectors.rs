@@ -29,8 +29,8 @@ pub struct VectorArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Vectors")]
 pub struct CompareArgs {
-    /// Compare vectors by their cosine, their dot product, or a distance [default: as the model was
-    /// trained].
+    /// Compare vectors by their cosine, their dot product, or a distance [default: as the model's files
+    /// say].
     #[arg(long, value_enum, value_name = "SIMILARITY")]
     pub similarity: Option<Comparison>,
     /// Keep the first N dimensions of each vector [default: those that the model keeps].

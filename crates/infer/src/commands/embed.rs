@@ -30,18 +30,16 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args, console)?;
-    let input = match args.input.clone() {
-        None if args.texts.is_empty() => piped(),
-        input => input,
-    };
-    match (&input, args.texts.is_empty()) {
-        (Some(_), false) => Err(UsageError::TextsAndInput.into()),
-        (None, true) => Err(UsageError::NoText.into()),
-        (None, false) if args.read != ReadArgs::default() => {
-            Err(UsageError::ReadWithoutInput.into())
-        }
-        (None, false) => embed_texts(model, &args, &target, console, out),
-        (Some(input), true) => {
+    let mut input = args.input.clone();
+    if input.is_empty() && args.texts.is_empty() {
+        input.extend(piped());
+    }
+    match (input.as_slice(), args.texts.is_empty()) {
+        ([_, ..], false) => Err(UsageError::TextsAndInput.into()),
+        ([], true) => Err(UsageError::NoText.into()),
+        ([], false) if args.read != ReadArgs::default() => Err(UsageError::ReadWithoutInput.into()),
+        ([], false) => embed_texts(model, &args, &target, console, out),
+        (input, true) => {
             let reader = open_texts(input, &args.read)?;
             target.check_input(input)?;
             if !args.no_check {

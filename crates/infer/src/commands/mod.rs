@@ -137,11 +137,12 @@ fn note_ignored(tensors: &[String], console: Console) {
     if tensors.is_empty() {
         return;
     }
-    let named = tensors[..tensors.len().min(NAMED)].join("`, `");
-    let more = if tensors.len() > NAMED { ", …" } else { "" };
+    let count = tensors.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let named = tensors[..count.min(NAMED)].join("`, `");
+    let more = if count > NAMED { ", …" } else { "" };
     console.note(format_args!(
-        "ignored {} tensors of a head, which no vector depends on: `{named}`{more}",
-        tensors.len()
+        "ignored {count} tensor{plural} of a head, which no vector depends on: `{named}`{more}"
     ));
 }
 

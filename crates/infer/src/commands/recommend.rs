@@ -8,7 +8,7 @@ use program::Console;
 use super::{encode, load_corpus, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
 use crate::corpus::{Corpus, CorpusFiles};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
 use crate::stdin::is_dash;
@@ -20,6 +20,13 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    if args
+        .text
+        .as_deref()
+        .is_some_and(|text| text.trim().is_empty())
+    {
+        return Err(UsageError::EmptyQuery.into());
+    }
     if let Some(id) = &args.id {
         check_id(&args.corpus, id)?;
     }
@@ -69,21 +76,22 @@ fn rows_alone(model: &ModelArgs, args: &RecommendArgs, console: Console) -> Resu
 
 /// Refuses an unknown id before the model is loaded. Standard input can be read only once.
 fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
-    if is_dash(&corpus.corpus) {
+    if corpus.corpus.iter().any(|path| is_dash(path)) {
         return Ok(());
     }
     let number: Option<u64> = id.parse().ok();
-    for (row_number, row) in (1..).zip(open_texts(&corpus.corpus, &corpus.read)?) {
-        let is_named = match row?.id {
+    for row in open_texts(&corpus.corpus, &corpus.read)? {
+        let row = row?;
+        let is_named = match row.id {
             Some(row_id) => row_id == id,
-            None => number == Some(row_number),
+            None => number == Some(row.number),
         };
         if is_named {
             return Ok(());
         }
     }
     Err(Error::UnknownId {
-        path: corpus.corpus.clone(),
+        path: corpus.corpus.first().cloned().unwrap_or_default(),
         id: id.to_owned(),
     })
 }

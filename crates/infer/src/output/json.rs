@@ -34,7 +34,7 @@ struct Found<'a> {
 struct FoundRow<'a> {
     rank: usize,
     score: f32,
-    row: usize,
+    row: u64,
     id: Option<&'a str>,
     text: String,
     columns: Columns<'a>,
@@ -88,7 +88,7 @@ pub(super) fn print_hits(
         query,
         id,
         text,
-        metric: metric(similarity),
+        metric: similarity.name(),
         hits: hits.collect(),
     };
     print_line(&found, out)
@@ -116,21 +116,12 @@ pub(super) fn print_pair(
         version: VERSION,
         a,
         b,
-        metric: metric(similarity),
+        metric: similarity.name(),
         score: pair.score,
         row: pair.row,
         id: pair.id,
     };
     print_line(&line, out)
-}
-
-fn metric(similarity: Similarity) -> &'static str {
-    match similarity {
-        Similarity::Cosine => "cosine",
-        Similarity::DotProduct => "dot",
-        Similarity::Euclidean => "euclidean",
-        Similarity::Manhattan => "manhattan",
-    }
 }
 
 fn print_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod catalogue;
 mod embed;
 #[cfg(unix)]
 mod errors;
@@ -20,6 +21,7 @@ mod pt;
 #[cfg(unix)]
 mod resume;
 mod search;
+mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod stdin;
@@ -29,3 +31,4 @@ mod terminal;
 mod test_device;
 mod usage;
 mod vectors;
+mod weights;

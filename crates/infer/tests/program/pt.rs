@@ -60,7 +60,7 @@ fn hostile_files_are_errors() {
         (
             "doubled values",
             archive(&[("a/data.pkl", &laughs), ("a/data/0", b"")], Stored),
-            "neither a tensor nor a state dict",
+            "neither a tensor nor a dict of tensors",
         ),
         (
             "nested values",

@@ -497,13 +497,15 @@ fn an_id_of_several_rows_is_refused_and_elsewhere_noted() {
     ];
     let message = run(infer(&["recommend", "1"]).args(read)).failed(1);
     assert!(
-        message.contains("the id `1` is that of lines 2 and 4"),
+        message.contains("the id `1` is that of rows 1 and 3 (lines 2 and 4)"),
         "{message}"
     );
     run(infer(&["recommend", "2"]).args(read)).ok();
     let search = run(infer(&["search", "mug"]).args(read));
     assert!(
-        search.err.contains("`1` is the id of lines 2 and 4"),
+        search
+            .err
+            .contains("`1` is that of rows 1 and 3 (lines 2 and 4)"),
         "{}",
         search.err
     );

@@ -1,5 +1,7 @@
 //! Version, exit codes, devices, doctor.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{TINY, WIDTH, bare_infer, file, infer, run, text};
@@ -119,6 +121,12 @@ fn variables_name_the_model_the_device_and_the_threads() {
     assert_eq!(doctor(&[]), (TINY.into(), "cpu".into(), 2));
     // The command line counts first.
     assert_eq!(doctor(&["--threads", "3"]).2, 3);
+    // An empty variable is none.
+    let mut command = infer(&["embed", "a"]);
+    command
+        .env("MPNET_BURN_THREADS", "")
+        .env("MPNET_BURN_DEVICE", "");
+    run(&mut command).ok();
     let mut command = bare_infer();
     let command = command.args(["embed", "a", "--model", TINY]);
     let message = run(command.env("MPNET_BURN_DEVICE", "abacus")).failed(2);
@@ -169,6 +177,120 @@ fn results_on_standard_output_have_no_note() {
     let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
     let note = run(&mut infer(&embed)).err;
     assert!(note.starts_with("embedded 1 text [1, 32] in "), "{note}");
+}
+
+/// Another command line would mend these: they need no model, or no weights.
+#[test]
+fn usage_errors_come_before_the_model_is_loaded() {
+    let (folder, path) = file("p.csv", "sku,title\nA,bottle\nB,speaker\n");
+    let corpus = ["--corpus", text(&path), "--column", "title"];
+    let columns = ["--column", "title", "--column", "name"];
+    let precision = ["embed", "a", "--precision", "f16", "--device", "cpu"];
+    for (arguments, words) in [
+        (&precision[..], "--precision f16 is for"),
+        (
+            &[&["embed", "--input", text(&path)], &columns[..]].concat(),
+            "no column `name`",
+        ),
+        (
+            &[&["recommend", "3"], &corpus[..]].concat(),
+            "no row has the id `3`",
+        ),
+        (
+            &[&["recommend", "C", "--id-column", "sku"], &corpus[..]].concat(),
+            "`C`",
+        ),
+        (
+            &[&["recommend", "--text", " "], &corpus[..]].concat(),
+            "empty",
+        ),
+    ] {
+        let message = run(bare_infer()
+            .args(arguments)
+            .args(["--model", "./no-such-model"]))
+        .failed(2);
+        assert!(message.contains(words), "{message}");
+    }
+    // The model without its weights.
+    let model = folder.path().join("model");
+    copy(Path::new(TINY), &model);
+    std::fs::remove_file(model.join("model.safetensors")).unwrap();
+    for (option, words) in [
+        (["--max-length", "5000"], "5000 tokens"),
+        (["--dimensions", "33"], "33 dimensions"),
+    ] {
+        let mut command = bare_infer();
+        let command = command
+            .args(["embed", "a", "--model", text(&model)])
+            .args(option);
+        let message = run(command).failed(2);
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in from.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// A file cannot fill the terminal with one error.
+#[test]
+fn errors_have_a_bounded_length() {
+    let long = "x".repeat(100_000);
+    let (folder, path) = file("p.csv", format!("{long},b\n1,2\n"));
+    let json = folder.path().join("p.jsonl");
+    std::fs::write(
+        &json,
+        format!("{{\"title\": \"a\"}}\n{{\"title\": \"{long}\n"),
+    )
+    .unwrap();
+    let vectors = folder.path().join("v.jsonl");
+    std::fs::write(&vectors, format!("{{\"embedding\": \"{long}\"}}\n")).unwrap();
+    let model = folder.path().join("model");
+    copy(Path::new(TINY), &model);
+    std::fs::write(
+        model.join("config.json"),
+        format!("{{\"vocab_size\": \"{long}\"}}"),
+    )
+    .unwrap();
+    let input = ["embed", "--input"];
+    for arguments in [
+        &[&input[..], &[text(&path), "--column", "c"]].concat()[..],
+        &[&input[..], &[text(&json), "--column", "title"]].concat(),
+        &[
+            "search",
+            "a",
+            "--corpus",
+            text(&path),
+            "--column",
+            "b",
+            "--vectors",
+            text(&vectors),
+        ],
+        &["recommend", &long, "--corpus", text(&path), "--column", "b"],
+        &["embed", "a", "--model", text(&model)],
+    ] {
+        let mut command = bare_infer();
+        command.args(arguments);
+        if !arguments.contains(&"--model") {
+            command.args(["--model", TINY]);
+        }
+        let outcome = run(&mut command);
+        assert!(outcome.code == 1 || outcome.code == 2, "{}", outcome.code);
+        let length = outcome.err.chars().count();
+        assert!(
+            (20..1500).contains(&length),
+            "{arguments:?}: {length} characters"
+        );
+    }
 }
 
 #[test]

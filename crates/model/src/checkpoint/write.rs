@@ -17,7 +17,7 @@ use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::weights_files::SAFETENSORS_FILE;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
-use crate::file::{read_optional_json, write_json};
+use crate::file::{read_optional_json, sync, sync_folder, write_json};
 use crate::pooling::PoolingMode;
 use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
@@ -34,7 +34,7 @@ pub(super) struct Contents {
     pub(super) quantization: Option<Value>,
 }
 
-/// Writes to a temporary folder and renames it, so that the folder is never incomplete. `contents` is called
+/// Writes to a temporary folder, syncs it and renames it, so that the folder is never incomplete. `contents` is called
 /// after the temporary folder was created.
 pub(super) fn write(
     checkpoint: &Checkpoint,
@@ -59,6 +59,7 @@ pub(super) fn write(
         .tempdir_in(parent)
         .map_err(|source| ModelError::io(parent, source))?;
     write_files(checkpoint, contents()?, new.path())?;
+    sync_folder(new.path())?;
 
     if exists {
         replace(folder, parent, new.path(), |from, to| {
@@ -69,7 +70,7 @@ pub(super) fn write(
     }
     // Renamed: no temporary folder is left to remove.
     let _ = new.keep();
-    Ok(())
+    sync(parent)
 }
 
 /// A folder cannot be renamed over one with content: moves the old one away, and back if the new one

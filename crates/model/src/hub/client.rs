@@ -248,6 +248,7 @@ impl Client {
             ureq::Error::Timeout(Timeout::PerRead) => {
                 format!("no byte came for {:?}", self.address.read_timeout).into()
             }
+            ureq::Error::Io(source) => format!("the connection was cut ({source})").into(),
             error => error.into(),
         }
     }

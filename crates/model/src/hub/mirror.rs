@@ -301,6 +301,11 @@ impl Mirror {
         let file = File::open(zip_path).map_err(MirrorError::io(zip_path))?;
         let mut archive =
             ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(zip_path))?;
+        let mut progress = DownloadProgress {
+            label: format!("{}: unpacking and checking", self.folder),
+            received: 0,
+            total: Some(self.files.iter().map(|file| file.size).sum()),
+        };
         for pinned in self.files {
             let path = folder.join(pinned.name);
             if let Some(parent) = path.parent() {
@@ -309,13 +314,9 @@ impl Mirror {
             let entry = archive
                 .by_name(&format!("{}/{}", self.folder, pinned.name))
                 .map_err(MirrorError::zip(zip_path))?;
-            let mut progress = DownloadProgress {
-                label: format!("checking {}", pinned.name),
-                received: 0,
-                total: Some(pinned.size),
-            };
+            let before = progress.received;
             write_checked(entry, &path, pinned, |received| {
-                progress.received = received;
+                progress.received = before + received;
                 options.report(&progress)
             })?;
         }

@@ -2,7 +2,7 @@
 
 use kernels::{EncoderOps, Precision};
 
-use super::on_backend::{Load, Loaded, known, on_backend};
+use super::on_backend::{CheckPrecision, Load, Loaded, known, on_backend};
 use super::{ChosenPrompts, Dimensions, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
@@ -112,9 +112,13 @@ impl SentenceEncoderBuilder {
     pub fn load(self, name_or_folder: &str) -> Result<SentenceEncoder> {
         // The device first: without it, no model needs to be fetched.
         let device = self.device.select()?;
+        let precision = self.precision;
+        device.run(CheckPrecision {
+            device_name: device.to_string(),
+            precision,
+        })??;
         let found = hub::resolve(name_or_folder, &self.hub)?;
         let checkpoint = Checkpoint::open(&found.path)?;
-        let precision = self.precision;
         let load = |checkpoint: &Checkpoint| {
             device.run(Load {
                 checkpoint,
@@ -163,6 +167,10 @@ impl SentenceEncoderBuilder {
         let dimensions = self.kept_dimensions(&checkpoint)?;
         let prompts = self.chosen_prompts(&checkpoint)?;
         let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
+        if self.max_length.is_some() {
+            // A wrong length is an error before the weights are read.
+            checkpoint.tokenizer()?;
+        }
         // The tokenizer's file takes a tenth of the time that the weights take.
         let (tokenizer, loaded) = std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| checkpoint.tokenizer());

@@ -42,6 +42,20 @@ impl BackendTask for Load<'_> {
     }
 }
 
+/// Refuses a precision that the device lacks, before a model is found.
+pub(super) struct CheckPrecision {
+    pub(super) device_name: String,
+    pub(super) precision: Option<Precision>,
+}
+
+impl BackendTask for CheckPrecision {
+    type Output = Result<()>;
+
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
+        known::<B>(self.precision, &self.device_name, &device)
+    }
+}
+
 /// Refuses a precision that the device lacks.
 pub(super) fn known<B: EncoderOps>(
     asked: Option<Precision>,

@@ -25,7 +25,7 @@ fn nested_pairs_of_the_memo_take_no_memory() {
     pickle.push(b'.');
     assert_eq!(
         error_of_pickle(&pickle),
-        "holds neither a tensor nor a state dict; save `model.state_dict()`"
+        "holds neither a tensor nor a dict of tensors; save a tensor or `model.state_dict()`"
     );
 }
 
@@ -135,7 +135,10 @@ fn odd_pickles_are_refused() {
             b"\x80\x05\x8d\xff\xff\xff\xff\xff\xff\xff\xff.",
             "byte 2: the pickle is cut off",
         ),
-        (b"\x80\x02}.", "holds neither a tensor nor a state dict"),
+        (
+            b"\x80\x02}.",
+            "holds neither a tensor nor a dict of tensors",
+        ),
     ] {
         let error = error_of_pickle(pickle);
         assert!(error.contains(expected), "{error}\nshould say\n{expected}");

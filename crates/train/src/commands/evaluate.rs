@@ -7,9 +7,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use model::SentenceEncoder;
 use model::hub::DEFAULT_MODEL;
+use model::{Prompt, SentenceEncoder};
 use program::{Console, Unit};
+use search::Similarity;
 
 use self::columns::{Columns, Role};
 use crate::cli::EvaluateArgs;
@@ -208,6 +209,12 @@ fn score(
         builder = builder.max_length(length);
     }
     let encoder = builder.load(name)?;
+    for note in encoder.checkpoint().notes() {
+        notes.note(format_args!("note: {note}"));
+    }
+    if let Some(settings) = own_settings(&encoder) {
+        notes.note(format_args!("{name}: {settings}"));
+    }
     let started = Instant::now();
     let bar = notes.progress_bar(Some(0), Unit::Texts);
     let scores = suite.evaluate_with_progress(&encoder, &mut |progress| {
@@ -223,6 +230,29 @@ fn score(
         encoder.device().description()
     ));
     Ok(scores?)
+}
+
+/// The settings of a model that change its scores; `None` for a model with the cosine, all dimensions and no
+/// prompt.
+fn own_settings(encoder: &SentenceEncoder) -> Option<String> {
+    let mut settings = Vec::new();
+    if encoder.similarity() != Similarity::default() {
+        settings.push(format!("similarity {}", encoder.similarity().name()));
+    }
+    if encoder.width() != encoder.checkpoint().width() {
+        settings.push(format!("{} dimensions", encoder.width()));
+    }
+    for (side, prompt) in [
+        ("texts", &Prompt::Default),
+        ("queries", &Prompt::Query),
+        ("documents", &Prompt::Document),
+    ] {
+        let text = encoder.prompt_text(prompt).unwrap_or_default();
+        if !text.is_empty() {
+            settings.push(format!("prompt of {side} {text:?}"));
+        }
+    }
+    (!settings.is_empty()).then(|| settings.join(", "))
 }
 
 type Scored<'a> = (&'a str, SuiteScores);

@@ -7,7 +7,8 @@
 //! | matching pairs of texts | [`PairedEvaluator`] | `ndcg@10` |
 //! | nearer and farther text of an anchor | [`TripletEvaluator`] | `cosine_accuracy` |
 //!
-//! Higher is better for every metric. A [`Suite`] runs several named evaluators and compares the
+//! Names are those of a model for the cosine; a model with another similarity has its name in them. Higher is
+//! better for every metric. A [`Suite`] runs several named evaluators and compares the
 //! results of two models. Data come from memory or from files (`SimilarityEvaluator::from_file` and
 //! its counterparts).
 //!
@@ -40,6 +41,8 @@ mod files;
 mod paired;
 mod retrieval;
 mod scores;
+#[cfg(test)]
+mod settings_tests;
 mod similarity;
 mod suite;
 mod table;

@@ -174,6 +174,13 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
         checkpoint.max_seq_length = length;
     }
     settings.objective.validate(checkpoint.width())?;
+    let ignored = checkpoint.ignored_tensors()?;
+    if let Some(first) = ignored.first() {
+        notes.note(format_args!(
+            "ignored {} tensors of a head, such as `{first}`: the tuned model will not have them",
+            ignored.len()
+        ));
+    }
 
     let result = devices[0].run(task::Fit {
         settings: &settings,

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use program::atomic_file;
+
 use super::error::ReportError;
 use super::history::{Event, History, parse};
 
@@ -131,13 +133,13 @@ fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
     file.flush()
 }
 
-/// Replaces a file atomically by one of these lines, with the same permissions.
+/// Replaces a file atomically by one of these lines.
 fn replace(path: &Path, lines: &[&[u8]]) -> io::Result<()> {
     let mut content = lines.join(&b'\n');
     if !lines.is_empty() {
         content.push(b'\n');
     }
-    program::atomic_file::write(path, &content)
+    atomic_file::write(path, &content)
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use program::atomic_file;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::recorder::PARTIAL;
 use crate::data::Fingerprint;
 use crate::error::TrainError;
 
@@ -32,9 +31,9 @@ const PARTS: [(&str, &str); 4] = [
 /// Prefix of the folder of the best model, before its step.
 const BEST: &str = "best-";
 
-/// Prefixes of temporary files and folders in the folder of checkpoints: ours, those of
-/// [`atomic_file`] and those of a model.
-const UNFINISHED: [&str; 3] = [PARTIAL, ".tmp", ".model"];
+/// Prefixes of temporary files and folders in the folder of checkpoints: those of [`atomic_file`] and
+/// those of a model.
+const UNFINISHED: [&str; 2] = [".tmp", ".model"];
 
 /// Format version; bump it when older files would be misread. Version 1 had separate optimisers for
 /// parameters with and without weight decay, version 2 has one for both.
@@ -331,7 +330,7 @@ mod tests {
         let folder = CheckpointFolder::of_run(run.path());
         write(&folder, &ALL, 1);
         write(&folder, &ALL, 2);
-        for name in ["notes-1.txt", "best", "partial-model-1.bin"] {
+        for name in ["notes-1.txt", "best", ".tmp-model-1.bin-Ab12Cd"] {
             std::fs::write(folder.path.join(name), "x").unwrap();
         }
         folder.prune(None);
@@ -348,7 +347,7 @@ mod tests {
         for name in [".model-x", ".model-old-y/model"] {
             std::fs::create_dir_all(folder.path.join(name)).unwrap();
         }
-        for name in ["partial-model-2.bin", ".tmp-position-2.json-A1b2C3"] {
+        for name in [".tmp-model-2.bin-Ab12Cd", ".tmpAbc"] {
             std::fs::write(folder.path.join(name), "x").unwrap();
         }
         folder.remove_unfinished();

@@ -1,20 +1,17 @@
 //! Atomic checkpoint files, with an error that names the file.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bincode::error::EncodeError;
 use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::backend::Backend;
+use program::AtomicFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::TrainError;
-
-/// Prefix of files that are being written.
-pub(super) const PARTIAL: &str = "partial-";
 
 /// burn's recorder of full-precision binary files, with atomic writes and reported failures.
 ///
@@ -58,23 +55,27 @@ impl WholeFileRecorder {
     }
 
     fn write(item: &impl Serialize, file: &Path) -> Result<(), String> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let partial = file.with_file_name(format!("{PARTIAL}{name}"));
-        let words = |error: std::io::Error| error.to_string();
+        let words = |error: io::Error| error.to_string();
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).map_err(words)?;
         }
-        let mut writer = BufWriter::new(File::create(&partial).map_err(words)?);
-        // The encoding of burn's recorder, which reads the file.
-        bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard())
-            .map_err(|error| match error {
-                EncodeError::Io { inner, .. } => words(inner),
-                error => error.to_string(),
-            })?;
-        let written = writer.into_inner().map_err(|error| words(error.into()))?;
-        written.sync_all().map_err(words)?;
-        std::fs::rename(&partial, file).map_err(words)
+        let written = encode(item, AtomicFile::create(file).map_err(words)?)?;
+        written.commit().map_err(words)
     }
+}
+
+/// Writes the encoding of burn's recorder, which reads the file, to its last byte.
+fn encode<W: Write>(item: &impl Serialize, file: W) -> Result<W, String> {
+    let mut writer = BufWriter::new(file);
+    bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard()).map_err(
+        |error| match error {
+            EncodeError::Io { inner, .. } => inner.to_string(),
+            error => error.to_string(),
+        },
+    )?;
+    writer
+        .into_inner()
+        .map_err(|error| error.error().to_string())
 }
 
 impl<B: Backend> FileRecorder<B> for WholeFileRecorder {
@@ -136,24 +137,30 @@ mod tests {
     /// Also for a file that fits into the buffer.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_leaves_no_file_and_is_reported() {
+    fn a_full_disk_is_an_error() {
+        for length in [1, 5000] {
+            let full = std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap();
+            let message = encode(&vec![0.5f32; length], full).unwrap_err();
+            assert!(message.contains("space"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_no_file_and_is_reported() {
         fn body<B: EncoderOps>(_: &B::Device) {
             let folder = tempfile::tempdir().unwrap();
-            for length in [1, 5000] {
-                let recorder = WholeFileRecorder::default();
-                let partial = folder.path().join("partial-optim-3.bin");
-                std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
-                let name = folder.path().join("optim-3");
-                let item = vec![0.5f32; length];
-                Recorder::<B>::save_item(&recorder, item, name.clone()).unwrap_err();
-                let message = recorder.failure().check().unwrap_err().to_string();
-                assert!(
-                    message.contains("optim-3.bin") && message.contains("space"),
-                    "{message}"
-                );
-                assert!(!name.with_extension("bin").exists());
-                std::fs::remove_file(partial).unwrap();
-            }
+            let recorder = WholeFileRecorder::default();
+            let name = folder.path().join("optim-3");
+            // A folder has the name of the file.
+            std::fs::create_dir_all(name.with_extension("bin").join("inside")).unwrap();
+            let item = vec![0.5f32; 5000];
+            Recorder::<B>::save_item(&recorder, item, name.clone()).unwrap_err();
+            let message = recorder.failure().check().unwrap_err().to_string();
+            assert!(message.contains("optim-3.bin"), "{message}");
+            assert_eq!(names(folder.path()), ["optim-3.bin"]);
         }
         on_test_device!(body);
     }

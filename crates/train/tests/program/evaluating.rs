@@ -123,3 +123,45 @@ fn columns_that_no_file_has_are_wrong_usage() {
         assert!(text.contains(words), "{more}: {text}");
     }
 }
+
+#[test]
+fn a_tuned_model_keeps_the_settings_of_its_base() {
+    let folder = folder();
+    let base = folder.path().join("base");
+    copy(Path::new(&tiny()), &base);
+    let settings = "config_sentence_transformers.json";
+    let read = |model: &Path| -> Value {
+        serde_json::from_slice(&std::fs::read(model.join(settings)).unwrap()).unwrap()
+    };
+    let mut value = read(&base);
+    value["truncate_dim"] = 8.into();
+    value["similarity_fn_name"] = "dot".into();
+    value["prompts"] = serde_json::json!({ "query": "find ", "document": "title: " });
+    value["default_prompt_name"] = "query".into();
+    std::fs::write(base.join(settings), value.to_string()).unwrap();
+    let device = device();
+    let run = |arguments: &str| {
+        let mut all: Vec<&str> = arguments.split_whitespace().collect();
+        all.extend(["--device", &device]);
+        succeed(command(folder.path(), &all))
+    };
+    run("fit --model base --train pairs.tsv --epochs 1 --batch-size 8 --output tuned");
+    assert_eq!(read(&folder.path().join("tuned")), value);
+    let evaluated = run("evaluate --model tuned --pairs pairs.tsv");
+    let note = "similarity dot, 8 dimensions, prompt of texts \"find \", prompt of queries \"find \", \
+                prompt of documents \"title: \"";
+    assert!(stderr(&evaluated).contains(note), "{}", stderr(&evaluated));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -3,7 +3,7 @@
 #[cfg(unix)]
 use std::io::BufRead;
 
-use crate::support::{command, fit, folder, stderr, stdout, succeed};
+use crate::support::{command, device, fit, folder, stderr, stdout, succeed, tiny};
 
 #[test]
 fn losses_are_listed() {
@@ -79,6 +79,97 @@ fn usage_errors_have_exit_code_2_and_name_the_fix() {
         // The corrected command can use the same folder.
         assert!(!folder.path().join("x").exists(), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_wrong_usage() {
+    let folder = folder();
+    let compiled = model::Device::compiled_in();
+    for device in ["ndarray", "cuda:99", "wgpu:99"] {
+        let backend = device.split(':').next().unwrap();
+        let named = ["--train", "pairs.tsv", "--output", "x", "--device", device];
+        for arguments in [
+            &[&["fit", "--model", &tiny()], &named[..]].concat()[..],
+            &[
+                "evaluate",
+                "--pairs",
+                "pairs.tsv",
+                "--model",
+                &tiny(),
+                "--device",
+                device,
+            ],
+        ] {
+            if device == "ndarray" && compiled.contains(&backend) {
+                continue;
+            }
+            let output = command(folder.path(), arguments).output().unwrap();
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+            assert!(text.ends_with("try '--help'.\n"), "{text}");
+        }
+    }
+    let mut losses = command(folder.path(), &["losses", "--threads", "2"]);
+    let output = losses.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    // An option may come before the command that uses it.
+    let before = [
+        "--threads",
+        "2",
+        "evaluate",
+        "--pairs",
+        "pairs.tsv",
+        "--model",
+        &tiny(),
+    ];
+    succeed(command(folder.path(), &before));
+}
+
+/// A run keeps the model and the device that it started with.
+#[test]
+fn variables_name_the_model_and_the_device_of_a_new_run() {
+    let folder = folder();
+    let run = |arguments: &[&str], model: &str| {
+        let mut command = command(folder.path(), arguments);
+        command
+            .env("MPNET_BURN_MODEL", model)
+            .env("MPNET_BURN_DEVICE", device());
+        command
+    };
+    let new = [
+        "fit",
+        "--train",
+        "pairs.tsv",
+        "--max-steps",
+        "1",
+        "--output",
+        "x",
+    ];
+    succeed(run(&new, &tiny()));
+    let settings = std::fs::read_to_string(folder.path().join("x/training.toml")).unwrap();
+    let model = format!("model = {:?}", tiny());
+    assert!(settings.contains(&model), "{settings}");
+    assert!(
+        settings.contains(&format!("device = \"{}\"", device())),
+        "{settings}"
+    );
+
+    let resumed = succeed(run(
+        &["fit", "--output", "x", "--resume"],
+        "./no-such-model",
+    ));
+    assert!(
+        stderr(&resumed).contains("already finished"),
+        "{}",
+        stderr(&resumed)
+    );
+    // The command line and a config file count first.
+    std::fs::write(folder.path().join("run.toml"), format!("{model}\n")).unwrap();
+    let configured = [&new[..5], &["--config", "run.toml", "--output", "y"]].concat();
+    succeed(run(&configured, "./no-such-model"));
+    let evaluate = ["evaluate", "--pairs", "pairs.tsv", "--json"];
+    let scores = stdout(&succeed(run(&evaluate, &tiny())));
+    assert!(scores.contains("tiny-mpnet"), "{scores}");
 }
 
 #[test]

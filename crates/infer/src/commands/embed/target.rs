@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use model::SentenceEncoder;
 use program::text::count;
 use program::{Console, atomic_file};
+use records::Source;
 
 use crate::cli::EmbedArgs;
 use crate::error::{Error, UsageError};
@@ -78,15 +79,24 @@ impl Target {
         Ok(Self::File(file))
     }
 
-    /// Refuses an output that would replace the input.
-    pub(super) fn check_input(&self, input: &Path) -> Result<(), UsageError> {
-        let (Self::File(file), Ok(input)) = (self, input.canonicalize()) else {
+    /// Refuses an output that would replace an input.
+    pub(super) fn check_input(&self, input: &[PathBuf]) -> Result<(), Error> {
+        let Self::File(file) = self else {
             return Ok(());
         };
-        // An output that does not exist yet is no input.
-        let is_input = |path: PathBuf| path.canonicalize().is_ok_and(|path| path == input);
-        if file.outputs().into_iter().any(is_input) {
-            return Err(UsageError::OutputIsInput);
+        let outputs = file.outputs();
+        for source in Source::expand(input)? {
+            let Source::File(source) = source else {
+                continue;
+            };
+            // An output that does not exist yet is no input.
+            let is_input = |output: &PathBuf| {
+                let output = output.canonicalize();
+                output.is_ok_and(|output| source.canonicalize().is_ok_and(|input| input == output))
+            };
+            if outputs.iter().any(is_input) {
+                return Err(UsageError::OutputIsInput.into());
+            }
         }
         Ok(())
     }
