@@ -4,13 +4,13 @@ use std::io::Write;
 
 use model::Prompt;
 use program::Console;
+use records::Source;
 
 use super::{encode, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
-use crate::stdin::is_dash;
 use crate::vectors::view;
 
 pub(super) fn run(
@@ -56,9 +56,10 @@ pub(super) fn run(
     printer.hits(Subject::Text(&text), &hits, &corpus, out)
 }
 
-/// Refuses an unknown id before the model is loaded. Standard input can be read only once.
+/// Refuses an unknown id before the model is loaded. Standard input and pipes can be read only once.
 fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
-    if corpus.corpus.iter().any(|path| is_dash(path)) {
+    let sources = Source::expand(&corpus.corpus)?;
+    if !sources.iter().all(Source::is_regular_file) {
         return Ok(());
     }
     let number: Option<u64> = id.parse().ok();

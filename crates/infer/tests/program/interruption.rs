@@ -26,7 +26,9 @@ fn waiting_embed(folder: &Path) -> Child {
     .stderr(Stdio::piped())
     .spawn()
     .unwrap();
-    let rows: String = (0..ROWS).map(|row| format!("{row},a steel water bottle\n")).collect();
+    let rows: String = (0..ROWS)
+        .map(|row| format!("{row},a steel water bottle\n"))
+        .collect();
     let stdin = child.stdin.as_mut().unwrap();
     stdin.write_all(b"sku,title\n").unwrap();
     stdin.write_all(rows.as_bytes()).unwrap();
@@ -91,7 +93,9 @@ fn a_signal_writes_whole_lines_of_standard_output() {
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
-        input.write_all("a steel water bottle\n".repeat(ROWS).as_bytes()).unwrap();
+        input
+            .write_all("a steel water bottle\n".repeat(ROWS).as_bytes())
+            .unwrap();
         let start = Instant::now();
         while sizes(folder.path()) == [0] {
             assert!(
