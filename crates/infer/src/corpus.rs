@@ -43,7 +43,7 @@ impl CorpusFiles {
             None => None,
         };
         Ok(Self {
-            path: args.corpus.clone(),
+            path: args.corpus.first().cloned().unwrap_or_default(),
             reader,
             vectors,
         })
@@ -116,8 +116,8 @@ impl Corpus {
         self.rows.get(position)
     }
 
-    /// The position of the row with that id. Where rows have no ids, an id is the number of a row,
-    /// from 1.
+    /// The position of the row with that id. Where rows have no ids, an id is the number of a data row
+    /// of the files, from 1; skipped rows count too.
     ///
     /// # Errors
     ///
@@ -128,10 +128,12 @@ impl Corpus {
             .iter()
             .position(|row| row.id.as_deref() == Some(id));
         let by_number = || {
-            let number: usize = id.parse().ok()?;
-            let position = number.checked_sub(1)?;
-            let row = self.rows.get(position)?;
-            row.id.is_none().then_some(position)
+            let number: u64 = id.parse().ok()?;
+            let position = self
+                .rows
+                .binary_search_by_key(&number, |row| row.number)
+                .ok()?;
+            self.rows.get(position)?.id.is_none().then_some(position)
         };
         by_id.or_else(by_number).ok_or_else(|| Error::UnknownId {
             path: self.path.clone(),
@@ -139,10 +141,11 @@ impl Corpus {
         })
     }
 
-    /// The number of the row at a position, from 1.
+    /// The number of the row at a position, among the rows of the files, from 1; skipped rows count
+    /// too.
     #[must_use]
-    pub fn number(&self, position: usize) -> usize {
-        position + 1
+    pub fn number(&self, position: usize) -> u64 {
+        self.row(position).map_or(0, |row| row.number)
     }
 
     /// The id of the row at a position, or its number from 1.

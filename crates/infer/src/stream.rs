@@ -90,18 +90,11 @@ pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder,
     }
 }
 
-/// Notes how many rows were skipped, and why the first was.
+/// Prints what the reader has to say about its files: formats, delimiters, missing texts and skipped
+/// rows. Complete after the last row.
 pub fn note_skipped(reader: &RowReader, console: Console) {
-    if reader.skipped() > 0 {
-        let first = reader
-            .first_skipped()
-            .map(|error| format!("; the first: {error}"))
-            .unwrap_or_default();
-        let rows = if reader.skipped() == 1 { "row" } else { "rows" };
-        console.note(format_args!(
-            "note: skipped {} bad {rows}{first}",
-            reader.skipped()
-        ));
+    for note in reader.notes() {
+        console.note(format_args!("note: {note}"));
     }
 }
 

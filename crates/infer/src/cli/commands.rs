@@ -17,9 +17,10 @@ pub struct EmbedArgs {
     /// Embed these texts [default: those of --input, or of standard input if it is piped].
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// Embed the texts of this file; - is standard input.
+    /// Embed the texts of this file; - is standard input. Repeat it, or quote a pattern such as
+    /// 'products-*.csv', for several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// Write the vectors to this file; - is standard output [default: standard output, as JSON
     /// Lines].
     #[arg(long, short, value_name = "FILE|-")]
@@ -44,9 +45,10 @@ pub struct SimilarityArgs {
     /// Print JSON, one pair per line.
     #[arg(long)]
     pub json: bool,
-    /// Compare the two columns of this file; - is standard input.
+    /// Compare the two columns of this file; - is standard input. Repeat it, or quote a pattern, for
+    /// several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -70,9 +72,9 @@ pub struct SearchArgs {
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
-    /// Search for the queries of this file, one per row; - is standard input.
+    /// Search for the queries of this file, one per row; - is standard input. Repeat it for several.
     #[arg(long, value_name = "FILE|-", help_heading = "Queries")]
-    pub queries: Option<PathBuf>,
+    pub queries: Vec<PathBuf>,
     /// Read the queries from this column or key of their file.
     #[arg(long, value_name = "NAME", help_heading = "Queries")]
     pub query_column: Option<String>,

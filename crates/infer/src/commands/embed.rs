@@ -25,23 +25,23 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args)?;
-    let input = match args.input.clone() {
-        None if args.texts.is_empty() => piped(),
-        input => input,
-    };
-    match (&input, args.texts.is_empty()) {
-        (Some(_), false) => Err(UsageError::TextsAndInput.into()),
-        (None, true) => Err(UsageError::NoText.into()),
-        (None, false) if args.read != ReadArgs::default() => {
-            Err(UsageError::ReadWithoutInput.into())
-        }
-        (None, false) => {
+    let mut input = args.input.clone();
+    if input.is_empty() && args.texts.is_empty() {
+        input.extend(piped());
+    }
+    match (input.as_slice(), args.texts.is_empty()) {
+        ([_, ..], false) => Err(UsageError::TextsAndInput.into()),
+        ([], true) => Err(UsageError::NoText.into()),
+        ([], false) if args.read != ReadArgs::default() => Err(UsageError::ReadWithoutInput.into()),
+        ([], false) => {
             let encoder = load(model, args.vectors, console)?;
             embed_texts(&encoder, &args.texts, &target, console, out)
         }
-        (Some(input), true) => {
+        (input, true) => {
             let mut reader = open_texts(input, &args.read)?;
-            target.check_input(input)?;
+            for path in input {
+                target.check_input(path)?;
+            }
             let encoder = load(model, args.vectors, console)?;
             let start = Instant::now();
             let mut writer = target.writer(encoder.width(), args.read.id_column.is_some(), out)?;

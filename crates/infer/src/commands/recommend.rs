@@ -58,21 +58,22 @@ pub(super) fn run(
 
 /// Refuses an unknown id before the model is loaded. Standard input can be read only once.
 fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
-    if is_dash(&corpus.corpus) {
+    if corpus.corpus.iter().any(|path| is_dash(path)) {
         return Ok(());
     }
     let number: Option<u64> = id.parse().ok();
-    for (row_number, row) in (1..).zip(open_texts(&corpus.corpus, &corpus.read)?) {
-        let is_named = match row?.id {
+    for row in open_texts(&corpus.corpus, &corpus.read)? {
+        let row = row?;
+        let is_named = match row.id {
             Some(row_id) => row_id == id,
-            None => number == Some(row_number),
+            None => number == Some(row.number),
         };
         if is_named {
             return Ok(());
         }
     }
     Err(Error::UnknownId {
-        path: corpus.corpus.clone(),
+        path: corpus.corpus.first().cloned().unwrap_or_default(),
         id: id.to_owned(),
     })
 }

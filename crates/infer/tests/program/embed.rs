@@ -146,7 +146,7 @@ fn a_parquet_file_gives_the_same_vectors() {
     assert_eq!(ids, ["1", "2", "3"]);
 
     let arguments = ["embed", "--input", "-", "--format", "Parquet"];
-    let message = run(&mut infer(&arguments)).failed(1);
+    let message = run(&mut infer(&arguments)).failed(2);
     assert!(
         message.starts_with("error: standard input: Parquet is read from its end"),
         "{message}"
@@ -286,9 +286,9 @@ fn a_bad_row_stops_with_its_line_or_is_skipped_and_counted() {
         ),
         (
             "q.jsonl",
-            b"{\"title\":\"a\"}\n{\"name\":\"b\"}\n{\"title\":\"c\"}\n",
+            b"{\"title\":\"a\"}\n{\"title\":{\"b\":1}}\n{\"title\":\"c\"}\n",
             2,
-            "no field `title`",
+            "field `title` is an object",
         ),
         ("p.txt", b"a\n\xff\xfe\nc\n", 2, "not UTF-8"),
     ] {

@@ -11,7 +11,8 @@ use program::atomic_file::is_temporary;
 
 use crate::support::{WIDTH, bare_infer, infer, names, run, text};
 
-/// More rows than a window has, so that values are written before the end of the input.
+/// More rows than a window has, and more bytes than the format is recognised from, so that values are
+/// written before the end of the input.
 const ROWS: usize = 4100;
 
 /// Starts an `embed` with ids that has written values and waits for more input.
@@ -25,7 +26,7 @@ fn waiting_embed(folder: &Path) -> Child {
     .stderr(Stdio::piped())
     .spawn()
     .unwrap();
-    let rows: String = (0..ROWS).map(|row| format!("{row},bottle\n")).collect();
+    let rows: String = (0..ROWS).map(|row| format!("{row},a steel water bottle\n")).collect();
     let stdin = child.stdin.as_mut().unwrap();
     stdin.write_all(b"sku,title\n").unwrap();
     stdin.write_all(rows.as_bytes()).unwrap();
@@ -90,7 +91,7 @@ fn a_signal_writes_whole_lines_of_standard_output() {
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
-        input.write_all("bottle\n".repeat(ROWS).as_bytes()).unwrap();
+        input.write_all("a steel water bottle\n".repeat(ROWS).as_bytes()).unwrap();
         let start = Instant::now();
         while sizes(folder.path()) == [0] {
             assert!(

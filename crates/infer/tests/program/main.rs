@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod catalogue;
 mod embed;
 #[cfg(unix)]
 mod errors;

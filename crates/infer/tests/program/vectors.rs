@@ -10,6 +10,7 @@ fn rows(count: usize) -> Vec<Row> {
             line: number as u64,
             id: Some(format!("id {number}")),
             fields: vec![format!("text {number}")],
+            ..Row::default()
         })
         .collect()
 }

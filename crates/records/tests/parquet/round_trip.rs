@@ -6,15 +6,20 @@ use records::{Format, ReaderOptions, Row, RowReader};
 
 use crate::writer::{Values, options, write};
 
-const COMPRESSIONS: [fn() -> Compression; 4] = [
+const COMPRESSIONS: [fn() -> Compression; 7] = [
     || Compression::UNCOMPRESSED,
     || Compression::SNAPPY,
     || Compression::GZIP(Default::default()),
     || Compression::ZSTD(Default::default()),
+    || Compression::BROTLI(Default::default()),
+    || Compression::LZ4,
+    || Compression::LZ4_RAW,
 ];
 
 fn record(line: u64, id: &str, fields: &[&str]) -> Row {
     Row {
+        file: 0,
+        number: line,
         line,
         id: Some(id.to_owned()),
         fields: fields.iter().map(|&field| field.to_owned()).collect(),
@@ -126,7 +131,11 @@ proptest! {
             compression(),
             &columns,
         );
-        let skipping = ReaderOptions { skip_bad_rows: true, ..ReaderOptions::default() };
+        let skipping = ReaderOptions {
+            skip_bad_rows: true,
+            missing_is_bad: true,
+            ..ReaderOptions::default()
+        };
         let mut reader = RowReader::open_every_scalar(&written.source, &skipping).unwrap();
         let found: Vec<(u64, Vec<String>)> = reader
             .by_ref()
