@@ -1,6 +1,6 @@
 //! Where `embed` writes the vectors, and in which form.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use model::SentenceEncoder;
 use program::text::count;
