@@ -12,7 +12,7 @@ use crate::vectors::{Provenance, TextsHash, VectorError, hex};
 
 /// The files of a model folder that decide on its vectors. A prompt and the number of dimensions
 /// are compared by themselves.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "1_Pooling/config.json",
     "config.json",
     "model.safetensors",
@@ -21,6 +21,7 @@ const FILES: [&str; 9] = [
     "pytorch_model.bin",
     "sentence_bert_config.json",
     "tokenizer.json",
+    "tokenizer_config.json",
     "vocab.txt",
 ];
 

@@ -74,7 +74,7 @@ pub(crate) fn recognise(
     };
     let file = input.file.clone();
     let head = input.look(HEAD_BYTES)?;
-    let (content, foreign) = (content(head), foreign(head));
+    let (content_is, foreign) = (content(head), foreign(head));
     let given = options.format.or_else(|| {
         // Only a table has a delimiter.
         let any = matches!(named, None | Some(Format::Text | Format::Tsv));
@@ -84,6 +84,7 @@ pub(crate) fn recognise(
     let is_lines = expected == Some(Format::Text) || (named.is_none() && file == Source::Stdin);
     if let Some(content) = foreign.filter(|content| !is_lines || *content == BINARY)
         && expected != Some(Format::Parquet)
+        && content_is != Content::Parquet
     {
         return Err(ReadError::ForeignContent { file, content });
     }
@@ -99,13 +100,15 @@ pub(crate) fn recognise(
             by_content: true,
         })
     };
-    match (expected, content) {
+    match (expected, content_is) {
         (Some(format), _) if given.is_some() => by_name(format),
         (Some(Format::Text), _) => by_name(Format::Text),
         (Some(Format::Parquet), Content::Parquet) => by_name(Format::Parquet),
         (Some(Format::Jsonl | Format::Json), Content::JsonLines) => by_name(Format::Jsonl),
         (Some(Format::Json), Content::Json) => by_name(Format::Json),
-        (Some(Format::Csv | Format::Tsv), Content::Table(_)) => by_name_of_table(expected, content),
+        (Some(Format::Csv | Format::Tsv), Content::Table(_)) => {
+            by_name_of_table(expected, content_is)
+        }
         (_, Content::Parquet) => by_content(Format::Parquet),
         (_, Content::Json) => by_content(Format::Json),
         (_, Content::JsonLines) => by_content(Format::Jsonl),

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use model::Prompt;
 use program::Console;
+use records::Source;
 
 use super::{encode, load_corpus, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
@@ -11,7 +12,6 @@ use crate::corpus::{Corpus, CorpusFiles};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
-use crate::stdin::is_dash;
 use crate::vectors::view;
 
 pub(super) fn run(
@@ -74,9 +74,10 @@ fn rows_alone(model: &ModelArgs, args: &RecommendArgs, console: Console) -> Resu
     Ok(corpus)
 }
 
-/// Refuses an unknown id before the model is loaded. Standard input can be read only once.
+/// Refuses an unknown id before the model is loaded. Standard input and pipes can be read only once.
 fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
-    if corpus.corpus.iter().any(|path| is_dash(path)) {
+    let sources = Source::expand(&corpus.corpus)?;
+    if !sources.iter().all(Source::is_regular_file) {
         return Ok(());
     }
     let number: Option<u64> = id.parse().ok();

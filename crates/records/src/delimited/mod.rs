@@ -125,7 +125,7 @@ impl DelimitedRows {
                 }
                 Line::TooLong => break false,
                 Line::Whole if before == 0 && self.is_blank() => {
-                    if self.width == 1 && !self.input.look(1)?.is_empty() {
+                    if self.width == 1 && !self.input.fill()?.is_empty() {
                         return Ok(Outcome::Blank);
                     }
                     self.raw.clear();
