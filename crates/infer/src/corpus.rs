@@ -136,10 +136,11 @@ impl Corpus {
         } else {
             verify_sample(&path, &saved, &rows, encoder)?;
             console.note(format_args!(
-                "note: {}: the vectors of {} rows were compared with their texts; a .parquet or \
-                 .safetensors file is compared whole, without the model",
+                "note: {}: the vectors of {} of {} rows were compared with their texts, the others were \
+                 not; a .parquet or .safetensors file of `infer embed` is compared whole, without the model",
                 path.display(),
                 SAMPLED_ROWS.min(rows.len()),
+                rows.len(),
             ));
         }
         Self::new(

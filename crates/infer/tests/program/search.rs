@@ -347,7 +347,7 @@ fn one_changed_text_is_noticed() {
     let note = saved.search(&TITLE);
     assert!(
         note.err
-            .contains("v.npy: the vectors of 4 rows were compared"),
+            .contains("v.npy: the vectors of 4 of 4 rows were compared"),
         "{}",
         note.err
     );

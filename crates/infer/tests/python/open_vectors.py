@@ -64,7 +64,7 @@ if torch is not None:
 table = pq.read_table("v.parquet")
 assert table.column_names == ["id", "title", "vector"], table.column_names
 assert str(table.schema.field("vector").type).startswith("fixed_size_list<element: float not null>")
-assert json.loads(table.schema.metadata[b"mpnet-burn"]) == made_of
+assert json.loads(pq.read_metadata("v.parquet").metadata[b"mpnet-burn"]) == made_of
 frame = pd.read_parquet("v.parquet")
 assert frame["id"].tolist() == ids and frame["title"].tolist() == titles
 assert np.array_equal(np.stack(frame["vector"]), expected)
