@@ -86,14 +86,24 @@ fn the_default_prompt_of_a_model_is_applied() {
     assert_eq!(vector(&embedded), vector(&written));
 
     let doctor = run(&mut with(&model, &["doctor"])).ok();
-    assert!(doctor.contains("prompts       query \"query: \" (default)"), "{doctor}");
+    assert!(
+        doctor.contains("prompts       query \"query: \" (default)"),
+        "{doctor}"
+    );
 }
 
 #[test]
 fn an_unknown_prompt_lists_those_of_the_model() {
     for option in ["--prompt-name", "--corpus-prompt-name"] {
         let (_folder, corpus) = file("c.txt", "red kettle\n");
-        let arguments = ["search", "kettle", "--corpus", text(&corpus), option, "quarry"];
+        let arguments = [
+            "search",
+            "kettle",
+            "--corpus",
+            text(&corpus),
+            option,
+            "quarry",
+        ];
         let error = run(&mut infer(&arguments)).failed(2);
         let expected = "the model has no prompt `quarry`; its prompts are: document, query";
         assert!(error.contains(expected), "{error}");
@@ -109,10 +119,22 @@ fn a_search_has_a_prompt_for_queries_and_another_for_the_corpus() {
     let prompts = json!({ "prompts": { "query": "query: ", "document": "title: " } });
     let model = model(SETTINGS, prompts);
     let (_folder, corpus) = file("p.csv", PRODUCTS);
-    let prefixed = PRODUCTS.replace(",", ",title: ").replace("title: title", "title");
+    let prefixed = PRODUCTS
+        .replace(",", ",title: ")
+        .replace("title: title", "title");
     let (_folder, written) = file("p.csv", prefixed);
     let of = |query: &'static str, corpus| {
-        ["search", query, "--corpus", text(corpus), "--column", "title", "--id-column", "sku", "--json"]
+        [
+            "search",
+            query,
+            "--corpus",
+            text(corpus),
+            "--column",
+            "title",
+            "--id-column",
+            "sku",
+            "--json",
+        ]
     };
     let own = hits(&run(&mut with(&model, &of("kettle", &corpus))).ok());
     let expected = hits(&run(&mut infer(&of("query: kettle", &written))).ok());
@@ -129,7 +151,17 @@ fn a_search_has_a_prompt_for_queries_and_another_for_the_corpus() {
 
     // Products are compared with products.
     let like = |corpus| {
-        ["recommend", "A", "--corpus", text(corpus), "--column", "title", "--id-column", "sku", "--json"]
+        [
+            "recommend",
+            "A",
+            "--corpus",
+            text(corpus),
+            "--column",
+            "title",
+            "--id-column",
+            "sku",
+            "--json",
+        ]
     };
     let own = hits(&run(&mut with(&model, &like(&corpus))).ok());
     let expected = hits(&run(&mut infer(&like(&written))).ok());
@@ -154,9 +186,20 @@ fn a_prompt_that_sentence_transformers_passes_over_is_noted() {
 
 #[test]
 fn the_similarity_of_a_model_is_its_own() {
-    let (_folder, corpus) = file("p.csv", "sku,title\nA,steel kettle\nB,red mug\nC,garden chair\n");
+    let (_folder, corpus) = file(
+        "p.csv",
+        "sku,title\nA,steel kettle\nB,red mug\nC,garden chair\n",
+    );
     let search = [
-        "search", "garden seat", "--corpus", text(&corpus), "--column", "title", "--id-column", "sku", "--json",
+        "search",
+        "garden seat",
+        "--corpus",
+        text(&corpus),
+        "--column",
+        "title",
+        "--id-column",
+        "sku",
+        "--json",
     ];
     let without_normalize = |name: &str| {
         let model = model(SETTINGS, json!({ "similarity_fn_name": name }));
