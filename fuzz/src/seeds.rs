@@ -4,7 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use infer::vectors::VectorWriter;
+use infer::vectors::{FileForm, OneWindow, write_vectors};
+use records::Row;
 use serde_json::{Value, json};
 
 use crate::targets::{FIXTURES, MODEL, MODEL_FILES, TORCH_FILES, vector_formats};
@@ -22,7 +23,7 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
         "checkpoint" => checkpoint(),
         "config" => config(),
         "pytorch_state" | "pytorch_vectors" => torch_files(),
-        "records" => Ok(records()),
+        "records" => records(),
         "safetensors" => safetensors(),
         "tokenizer" => tokenizer(),
         "vectors" => vectors(),
@@ -110,22 +111,47 @@ fn torch_files() -> io::Result<Vec<Seed>> {
     Ok(seeds)
 }
 
-fn records() -> Vec<Seed> {
+fn records() -> io::Result<Vec<Seed>> {
     let text = "high end water bottle\n\nSlim 75% keyboard\r\n";
     let csv = "id,text,brand\r\n1,\"a \"\"quoted\"\"\r\nfield\",x\r\n\r\n2,plain,\r\n";
+    let open = "id;text\n1;\"open\n2;<b>bold</b> &amp; \"x\"\n";
     let tsv = "id\ttext\n1\ta \" mark\n2\t\n";
+    let quoted = "id\ttext\n1\t\"24\"\" monitor\"\n2\t\"two\nlines\"\n";
     let jsonl = "{\"id\":\"1\",\"text\":\"caf\\u00e9 \\ud83d\\ude00\",\"n\":1.50}\n\n{\"id\":2,\"text\":\"b\",\"f\":false}\n";
-    [
+    let json = "[{\"id\":1,\"text\":[\"a\",\"b\"],\"n\":NaN},\n {\"id\":2,\"text\":null},\n {\"id\":3,\"text\":\"c}]";
+    let seeds = [
         ("text", 0, text),
-        ("csv", 1 | 4 | 8, csv),
-        ("csv-skip", 1 | 16, csv),
-        ("tsv", 2 | 4 | 8, tsv),
-        ("jsonl", 3 | 4 | 8, jsonl),
-        ("jsonl-skip", 3 | 16, jsonl),
-    ]
-    .map(|(name, choice, content)| (name.to_owned(), chosen(choice, content.as_bytes())))
-    .into()
+        ("csv", 1 | 8 | 16, csv),
+        ("csv-skip", 1 | 32, csv),
+        ("csv-open", 1 | 8 | 64, open),
+        ("tsv", 2 | 8 | 16, tsv),
+        ("tsv-quoted", 7 | 8 | 16, quoted),
+        ("jsonl", 3 | 8 | 16, jsonl),
+        ("jsonl-skip", 3 | 32, jsonl),
+        ("json", 4 | 8 | 16, json),
+        ("json-by-content", 6 | 8, json),
+    ];
+    let mut seeds: Vec<Seed> = seeds
+        .map(|(name, choice, content)| (name.to_owned(), chosen(choice, content.as_bytes())))
+        .into();
+    // The files of the catalogue have other names for their columns; mutations find the way.
+    for (name, choice) in [
+        ("pandas.parquet", 5 | 32),
+        ("duckdb.parquet", 5 | 32),
+        ("excel-unicode.tsv", 7),
+        ("plain.csv.zst", 6),
+    ] {
+        let content = std::fs::read(Path::new(CATALOGUE).join(name))?;
+        seeds.push((name.to_owned(), chosen(choice, &content)));
+    }
+    Ok(seeds)
 }
+
+/// The files of products among the tests of `infer`.
+const CATALOGUE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../crates/infer/tests/catalogue"
+);
 
 fn safetensors() -> io::Result<Vec<Seed>> {
     let mut seeds = vec![(
@@ -215,12 +241,10 @@ fn vectors() -> io::Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for (choice, format) in (0..).zip(vector_formats()) {
         let path: PathBuf = folder.path().join(format!("seed.{format}"));
-        let mut writer = VectorWriter::create(&path, format, 3, false).map_err(io::Error::other)?;
-        let rows = [Default::default(), Default::default()];
-        writer
-            .write(&rows, &[0.5, -0.25, 0.125, 1.0, 0.0, -1.0])
-            .map_err(io::Error::other)?;
-        writer.finish().map_err(io::Error::other)?;
+        let rows = [Row::default(), Row::default()];
+        let values = [0.5, -0.25, 0.125, 1.0, 0.0, -1.0];
+        let mut window = OneWindow::new(&rows, &values, 3).map_err(io::Error::other)?;
+        write_vectors(&path, &FileForm::new(format, 3), &mut window).map_err(io::Error::other)?;
         seeds.push((format.to_string(), chosen(choice, &std::fs::read(&path)?)));
     }
     Ok(seeds)

@@ -137,26 +137,52 @@ pub fn config(bytes: &[u8]) {
 
 /// A file of texts: rows or errors.
 ///
-/// The first byte chooses the format (Parquet is left out: its decoder panics on some lengths, which `records` catches
-/// and libFuzzer does not) and the columns.
+/// The lower three bits of the first byte choose the format (6 and 7 leave it to the content), the others the columns
+/// and options.
 pub fn records(bytes: &[u8]) {
-    const FORMATS: [Format; 4] = [Format::Text, Format::Csv, Format::Tsv, Format::Jsonl];
+    const FORMATS: [Option<Format>; 8] = [
+        Some(Format::Text),
+        Some(Format::Csv),
+        Some(Format::Tsv),
+        Some(Format::Jsonl),
+        Some(Format::Json),
+        Some(Format::Parquet),
+        None,
+        None,
+    ];
     let Some((choice, content)) = choice(bytes) else {
         return;
     };
+    let format = FORMATS[choice % 8];
+    let text = |wanted: bool| wanted.then(|| "text".to_owned()).into_iter().collect();
     let options = ReaderOptions {
-        format: Some(FORMATS[choice % 4]),
-        columns: if choice & 4 == 0 {
-            Vec::new()
-        } else {
-            vec!["text".to_owned()]
-        },
-        id_column: (choice & 8 != 0).then(|| "id".to_owned()),
-        skip_bad_rows: choice & 16 != 0,
+        format,
+        columns: text(choice & 8 != 0),
+        id_column: (choice & 16 != 0).then(|| "id".to_owned()),
+        skip_bad_rows: choice & 32 != 0,
+        skip_empty_rows: choice & 32 != 0,
+        require: text(choice & 64 != 0),
+        clean_html: choice & 64 != 0,
+        encoding: (choice & 128 != 0).then(|| "utf-16le".parse().unwrap()),
+        ..ReaderOptions::default()
     };
-    let content = Cursor::new(content.to_vec());
-    if let Ok(reader) = RowReader::from_reader(&Source::Stdin, content, &options) {
-        reader.for_each(drop);
+    let rows = |reader: Result<RowReader, _>| {
+        if let Ok(mut reader) = reader {
+            reader.by_ref().for_each(drop);
+            for note in reader.notes() {
+                assert!(!note.to_string().contains('\n'), "{note:?}");
+            }
+        }
+    };
+    if format == Some(Format::Parquet) || choice % 8 == 7 {
+        // Parquet is read from its end, and TSV looked through before.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.tsv");
+        std::fs::write(&path, content).unwrap();
+        rows(RowReader::open(&Source::File(path), &options));
+    } else {
+        let content = Cursor::new(content.to_vec());
+        rows(RowReader::from_reader(&Source::Stdin, content, &options));
     }
 }
 

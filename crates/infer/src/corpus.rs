@@ -9,10 +9,12 @@ use search::{Index, Similarity};
 
 use crate::cli::CorpusArgs;
 use crate::error::Error;
-use crate::input::open_texts;
+use crate::input::{only_files, open_texts};
+use crate::model_identity::provenance;
+use crate::repeated_ids::{Places, RepeatedIds};
 use crate::stream::{TextsOf, embed_file, note_skipped};
-use crate::vectors::{Vectors, read_vectors};
-use crate::verify::verify;
+use crate::vectors::{Difference, Vectors, read_vectors};
+use crate::verify::{SAMPLED_ROWS, verify_provenance, verify_sample, verify_without_model};
 
 /// Rows and the index of their vectors, in the same order.
 pub struct Corpus {
@@ -28,6 +30,8 @@ pub struct CorpusFiles {
     path: PathBuf,
     reader: RowReader,
     vectors: Option<(PathBuf, Vectors)>,
+    /// The number of rows, where their vectors will need memory.
+    expected: usize,
 }
 
 impl CorpusFiles {
@@ -42,60 +46,184 @@ impl CorpusFiles {
             Some(path) => Some((path.clone(), read_vectors(path)?)),
             None => None,
         };
+        // Vectors that grow by doubling would need three times their memory for a while.
+        let expected = if vectors.is_none() && only_files(&args.corpus) {
+            open_texts(&args.corpus, &args.read)?.flatten().count()
+        } else {
+            0
+        };
         Ok(Self {
-            path: args.corpus.clone(),
+            path: args.corpus.first().cloned().unwrap_or_default(),
             reader,
             vectors,
+            expected,
         })
+    }
+
+    /// Whether the saved vectors can be verified without the model: the file says what they are made
+    /// of.
+    #[must_use]
+    pub fn has_provenance(&self) -> bool {
+        let saved = self.vectors.as_ref();
+        saved.is_some_and(|(_, vectors)| vectors.provenance.is_some())
+    }
+
+    /// The options of the command line that are not those of the saved vectors.
+    #[must_use]
+    pub fn contradicted(
+        &self,
+        dimensions: Option<usize>,
+        precision: Option<String>,
+    ) -> Vec<Difference> {
+        let provenance = self
+            .vectors
+            .as_ref()
+            .and_then(|(_, saved)| saved.provenance.as_ref());
+        let Some(saved) = provenance else {
+            return Vec::new();
+        };
+        let given = [
+            (
+                "--dimensions",
+                saved.dimensions.to_string(),
+                dimensions.map(|dimensions| dimensions.to_string()),
+            ),
+            ("--precision", saved.precision.clone(), precision),
+        ];
+        let differences = given.into_iter().filter_map(|(option, saved, now)| {
+            let now = now.filter(|now| *now != saved)?;
+            Some(Difference { option, saved, now })
+        });
+        differences.collect()
+    }
+
+    fn rows(&mut self) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        for row in self.reader.by_ref() {
+            rows.push(row?);
+        }
+        Ok(rows)
     }
 }
 
 impl Corpus {
-    /// Reads the rows, and embeds them unless their vectors were saved.
+    /// Reads the rows, and embeds them unless their vectors were saved. `model` is the name of the
+    /// model on the command line.
     ///
     /// # Errors
     ///
     /// When the file cannot be read, the saved vectors belong to other rows, or the model fails.
     pub fn load(
-        files: CorpusFiles,
+        mut files: CorpusFiles,
+        encoder: &SentenceEncoder,
+        model: &str,
+        similarity: Similarity,
+        console: Console,
+    ) -> Result<Self, Error> {
+        let Some((path, saved)) = files.vectors.take() else {
+            return Self::embed(files, encoder, similarity, console);
+        };
+        let rows = files.rows()?;
+        if let Some(made_of) = &saved.provenance {
+            let now = provenance(
+                encoder,
+                model,
+                &Prompt::Document,
+                files.reader.columns(),
+                true,
+            )?;
+            verify_provenance(&path, &saved, made_of, &rows, &now)?;
+        } else {
+            verify_sample(&path, &saved, &rows, encoder)?;
+            console.note(format_args!(
+                "note: {}: the vectors of {} of {} rows were compared with their texts, the others were \
+                 not; a .parquet or .safetensors file of `infer embed` is compared whole, without the model",
+                path.display(),
+                SAMPLED_ROWS.min(rows.len()),
+                rows.len(),
+            ));
+        }
+        Self::new(
+            files,
+            rows,
+            saved.values,
+            encoder.width(),
+            similarity,
+            console,
+        )
+    }
+
+    /// Reads the rows and their saved vectors, which [have a
+    /// provenance](CorpusFiles::has_provenance), without a model. The similarity is that of the model, unless another is given. `differences` are options of the
+    /// command line that it contradicts, see [`CorpusFiles::contradicted`].
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or the saved vectors belong to other rows.
+    pub fn load_saved(
+        mut files: CorpusFiles,
+        differences: Vec<Difference>,
+        similarity: Option<Similarity>,
+        console: Console,
+    ) -> Result<Self, Error> {
+        let rows = files.rows()?;
+        let (path, saved) = files.vectors.take().unwrap_or_default();
+        if let Some(made_of) = &saved.provenance {
+            let columns = files.reader.columns();
+            verify_without_model(&path, &saved, made_of, &rows, columns, differences)?;
+        }
+        let of_model = saved
+            .provenance
+            .and_then(|made_of| Similarity::from_name(&made_of.similarity));
+        let similarity = similarity.or(of_model).unwrap_or_default();
+        let width = saved.width.max(1);
+        Self::new(files, rows, saved.values, width, similarity, console)
+    }
+
+    fn embed(
+        mut files: CorpusFiles,
         encoder: &SentenceEncoder,
         similarity: Similarity,
         console: Console,
     ) -> Result<Self, Error> {
-        let CorpusFiles {
-            path,
-            mut reader,
-            vectors: saved,
-        } = files;
         let mut rows = Vec::new();
-        let mut values = Vec::new();
-        if let Some((vectors_path, saved)) = saved {
-            for row in reader.by_ref() {
-                rows.push(row?);
-            }
-            verify(&vectors_path, &saved, &rows, encoder)?;
-            values = saved.values;
-        } else {
-            embed_file(
-                &mut reader,
-                TextsOf::Row,
-                &Prompt::Document,
-                encoder,
-                console,
-                |window, vectors| {
-                    rows.extend(window);
-                    values.extend_from_slice(vectors.values());
-                    Ok(())
-                },
-            )?;
-        }
-        note_skipped(&reader, console);
-        Ok(Self {
-            path,
-            columns: reader.columns().to_vec(),
+        let mut values: Vec<f32> = Vec::with_capacity(files.expected * encoder.width());
+        embed_file(
+            &mut files.reader,
+            TextsOf::Row,
+            &Prompt::Document,
+            encoder,
+            console,
+            |window, vectors| {
+                rows.extend(window);
+                values.extend_from_slice(vectors.values());
+                Ok(())
+            },
+        )?;
+        Self::new(files, rows, values, encoder.width(), similarity, console)
+    }
+
+    fn new(
+        files: CorpusFiles,
+        rows: Vec<Row>,
+        values: Vec<f32>,
+        width: usize,
+        similarity: Similarity,
+        console: Console,
+    ) -> Result<Self, Error> {
+        note_skipped(&files.reader, console);
+        let corpus = Self {
+            path: files.path,
+            columns: files.reader.columns().to_vec(),
             rows,
-            index: Index::new(values, encoder.width(), similarity)?,
-        })
+            index: Index::new(values, width, similarity)?,
+        };
+        let mut repeated = RepeatedIds::default();
+        for row in &corpus.rows {
+            repeated.add(row);
+        }
+        repeated.note(console);
+        Ok(corpus)
     }
 
     /// The index; its positions are those of the rows.
@@ -116,33 +244,42 @@ impl Corpus {
         self.rows.get(position)
     }
 
-    /// The position of the row with that id. Where rows have no ids, an id is the number of a row,
-    /// from 1.
+    /// The position of the row with that id. Where rows have no ids, an id is the number of a data row
+    /// of the files, from 1; skipped rows count too.
     ///
     /// # Errors
     ///
-    /// When no row has that id.
+    /// When no row has that id, or several have it.
     pub fn position(&self, id: &str) -> Result<usize, Error> {
-        let by_id = self
-            .rows
-            .iter()
-            .position(|row| row.id.as_deref() == Some(id));
+        let rows = self.rows.iter().enumerate();
+        let mut with_id = rows.filter(|(_, row)| row.id.as_deref() == Some(id));
         let by_number = || {
-            let number: usize = id.parse().ok()?;
-            let position = number.checked_sub(1)?;
-            let row = self.rows.get(position)?;
-            row.id.is_none().then_some(position)
+            let number: u64 = id.parse().ok()?;
+            let position = self
+                .rows
+                .binary_search_by_key(&number, |row| row.number)
+                .ok()?;
+            self.rows.get(position)?.id.is_none().then_some(position)
         };
-        by_id.or_else(by_number).ok_or_else(|| Error::UnknownId {
-            path: self.path.clone(),
-            id: id.to_owned(),
-        })
+        match (with_id.next(), with_id.next()) {
+            (Some((position, _)), None) => Ok(position),
+            (Some((_, first)), Some((_, second))) => Err(Error::RepeatedId {
+                path: self.path.clone(),
+                id: id.to_owned(),
+                places: Places::of(first, second),
+            }),
+            _ => by_number().ok_or_else(|| Error::UnknownId {
+                path: self.path.clone(),
+                id: id.to_owned(),
+            }),
+        }
     }
 
-    /// The number of the row at a position, from 1.
+    /// The number of the row at a position, among the rows of the files, from 1; skipped rows count
+    /// too.
     #[must_use]
-    pub fn number(&self, position: usize) -> usize {
-        position + 1
+    pub fn number(&self, position: usize) -> u64 {
+        self.row(position).map_or(0, |row| row.number)
     }
 
     /// The id of the row at a position, or its number from 1.

@@ -11,7 +11,9 @@ use program::text::quoted;
 use records::ReadError;
 use search::SearchError;
 
-use crate::vectors::VectorError;
+use crate::check::BadRows;
+use crate::repeated_ids::Places;
+use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
 
 /// The reason that a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,9 @@ pub enum Error {
     /// A file of texts could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Rows of a file are bad.
+    #[error("{0}")]
+    BadRows(BadRows),
     /// A file of vectors could not be read or written.
     #[error(transparent)]
     Vectors(#[from] VectorError),
@@ -63,6 +68,20 @@ pub enum Error {
         path: PathBuf,
         /// The id on the command line.
         id: String,
+    },
+    /// Several rows of the corpus have the id.
+    #[error(
+        "{}: the id `{}` is that of {places}; ids must differ",
+        path.display(),
+        quoted(id)
+    )]
+    RepeatedId {
+        /// The corpus.
+        path: PathBuf,
+        /// The id on the command line.
+        id: String,
+        /// The first two rows.
+        places: Places,
     },
     /// The model computes another vector on this machine than PyTorch does.
     #[error(
@@ -116,10 +135,35 @@ pub enum MismatchKind {
         /// The id that the vector was saved with.
         saved: String,
     },
+    /// The vectors were made with other settings.
+    #[error(
+        "the vectors were made with {}; give the options they were embedded with, or embed this \
+         corpus again",
+        list(differences)
+    )]
+    Settings {
+        /// The settings that differ.
+        differences: Vec<Difference>,
+    },
+    /// A text has changed, or the rows have another order.
+    #[error("the texts of the corpus are not those of the vectors; embed this corpus again")]
+    Texts,
+    /// The vectors are close to those of the texts, but not the same.
+    #[error(
+        "the saved vectors differ a little from those of {precision} (their cosine is {cosine:.3}); \
+         give the --precision they were embedded with, or embed this corpus again"
+    )]
+    Precision {
+        /// The cosine between a saved vector and the vector of its text.
+        cosine: f32,
+        /// The precision of this search.
+        precision: String,
+    },
     /// A vector is not the one of its text.
     #[error(
         "the saved vector does not belong to the row in line {line} (their cosine is {cosine:.3}); \
-         give the --model, --column and --max-length it was embedded with, or embed this corpus again"
+         give the --model, --column, --precision \
+         and --max-length it was embedded with, or embed this corpus again"
     )]
     Text {
         /// The line of the row, from 1.
@@ -153,7 +197,7 @@ pub enum UsageError {
     EmptyQuery,
     /// The ending of the name is no format.
     #[error(
-        "cannot tell the vector format from `{0}`: end it in .npy, .safetensors, .pt or .jsonl"
+        "cannot tell the vector format from `{0}`: end it in .parquet, .safetensors, .npy, .pt or .jsonl"
     )]
     VectorFormat(PathBuf),
     /// Standard output takes JSON Lines only.
@@ -162,6 +206,17 @@ pub enum UsageError {
     /// The output would replace its own input.
     #[error("--output and --input are the same file; give another --output")]
     OutputIsInput,
+    /// Standard output is JSON Lines of float32, and cannot be resumed.
+    #[error("{0} needs an --output that is a file")]
+    NeedsFile(&'static str),
+    /// A `.pt` file holds float32.
+    #[error(
+        "a .pt file holds f32 only; end the name in .parquet, .safetensors or .npy for --output-type {0}"
+    )]
+    PtOutputType(String),
+    /// Ranges without integers.
+    #[error("--ranges belongs to --output-type i8 and u8")]
+    RangesWithoutIntegers,
     /// Options for reading a file, without a file.
     #[error("--column, --id-column, --format and --skip-bad-rows need --input")]
     ReadWithoutInput,
@@ -181,7 +236,11 @@ impl ProgramError for Error {
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
             Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
-            Self::Vectors(VectorError::NoFormat { .. }) => USAGE,
+            Self::Vectors(VectorError::NoFormat { .. } | VectorError::ForeignFile { .. }) => USAGE,
+            Self::Vectors(VectorError::Journal {
+                kind: JournalErrorKind::Settings { .. } | JournalErrorKind::Foreign,
+                ..
+            }) => USAGE,
             _ => FAILURE,
         }
     }

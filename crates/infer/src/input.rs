@@ -1,6 +1,6 @@
 //! Opening files of texts as the command line says.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use records::{ReaderOptions, RowReader, Source};
 
@@ -13,30 +13,46 @@ impl From<&ReadArgs> for ReaderOptions {
             format: args.format,
             columns: args.columns.clone(),
             id_column: args.id_column.clone(),
+            require: args.require.clone(),
+            delimiter: args.delimiter,
+            quoting: args.quoting.into(),
+            encoding: args.encoding,
+            clean_html: args.clean_html,
             skip_bad_rows: args.skip_bad_rows,
+            // The vector of an empty text is as close to one product as to another.
+            skip_empty_rows: true,
+            missing_is_bad: false,
         }
     }
 }
 
-/// Opens a file of texts; `-` is standard input.
+/// Opens files of texts, which are read in order; `-` is standard input, and a name may be a pattern.
 ///
 /// # Errors
 ///
-/// When the file cannot be opened or lacks a column.
-pub fn open_texts(path: &Path, args: &ReadArgs) -> Result<RowReader, Error> {
-    Ok(RowReader::open(&Source::from(path), &args.into())?)
+/// When a file cannot be opened or lacks a column.
+pub fn open_texts(paths: &[PathBuf], args: &ReadArgs) -> Result<RowReader, Error> {
+    let sources = Source::expand(paths)?;
+    Ok(RowReader::open_all(&sources, &args.into())?)
 }
 
-/// Opens a file whose rows have exactly two texts; `-` is standard input.
+/// Whether all names are those of regular files, which can be read twice.
+#[must_use]
+pub fn only_files(paths: &[PathBuf]) -> bool {
+    Source::expand(paths).is_ok_and(|sources| sources.iter().all(Source::is_regular_file))
+}
+
+/// Opens files whose rows have exactly two texts; `-` is standard input, and a name may be a pattern.
 ///
 /// # Errors
 ///
-/// When the file cannot be opened, lacks a column, or has another number of columns.
-pub fn open_pairs(path: &Path, args: &ReadArgs) -> Result<RowReader, Error> {
-    let mut reader = RowReader::open_every_column(&Source::from(path), &args.into())?;
+/// When a file cannot be opened, lacks a column, or has another number of columns.
+pub fn open_pairs(paths: &[PathBuf], args: &ReadArgs) -> Result<RowReader, Error> {
+    let sources = Source::expand(paths)?;
+    let mut reader = RowReader::open_every_column(&sources, &args.into())?;
     match reader.columns().len() {
         2 => Ok(reader),
-        // JSON Lines without a row names no columns.
+        // JSON without a row names no columns.
         0 if reader.next().is_none() => Ok(reader),
         // A plain text file has no columns, and one text per row.
         0 => Err(UsageError::TwoColumns(1).into()),

@@ -6,20 +6,24 @@
 //! | parse the command line | [`cli`] |
 //! | open a file of texts | [`input`], on [`records`] |
 //! | notice texts on standard input | [`stdin`] |
+//! | look for bad rows before the model is loaded | `check` |
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
-//! | check that saved vectors belong to a corpus | `verify` |
+//! | check that saved vectors belong to a corpus | `verify`, `model_identity` |
 //! | hold a corpus and its index | [`corpus`], on [`search::Index`] |
 //! | print hits and scores | `output` |
 //! | one file per command | `commands` |
 
+mod check;
 pub mod cli;
 mod commands;
 pub mod corpus;
 pub mod error;
 pub mod input;
+mod model_identity;
 mod output;
 pub mod precision;
+mod repeated_ids;
 pub mod stdin;
 pub mod stream;
 pub mod vectors;

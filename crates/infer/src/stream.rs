@@ -1,8 +1,9 @@
 //! From a reader of rows to vectors, one window at a time: memory does not grow with the file.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
-use model::{Embeddings, Prompt, SentenceEncoder};
+use model::{Device, Embeddings, Prompt, SentenceEncoder};
 use program::{Console, Unit};
 use records::{Row, RowReader};
 
@@ -14,6 +15,22 @@ const WINDOW_ROWS: usize = 4096;
 
 /// The most bytes of text in a window; the row that passes this limit is the last one.
 const WINDOW_BYTES: usize = 8 << 20;
+
+/// How long a window may take: a kill loses the window that is being embedded.
+const WINDOW_TIME: Duration = Duration::from_secs(8);
+
+/// The work of the first window, which measures the speed; a slow core takes some seconds for it.
+const FIRST_WORK: f64 = 16e3;
+
+/// A window has at most this many times the work of the one before: the speed may have been an
+/// outlier.
+const GROWTH: f64 = 4.0;
+
+/// The work of a text beside that of its bytes.
+const WORK_OF_TEXT: usize = 64;
+
+/// Longer texts are truncated: no token has more bytes on average.
+const BYTES_PER_TOKEN: usize = 6;
 
 /// How many texts a row gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +70,15 @@ pub fn embed_file(
     // The number of rows is unknown before the end: the bar follows the bytes.
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
     let (mut texts, mut truncated) = (0, 0);
+    let mut limit = WorkLimit::of(encoder);
     loop {
         let read_before = reader.bytes_read();
-        let window = next_window(reader)?;
+        let window = next_window(reader, &limit)?;
         if window.is_empty() {
             break;
         }
         let window_bytes = reader.bytes_read() - read_before;
+        let start = Instant::now();
         let vectors =
             encoder.encode_with_progress(&texts_of.window(&window), prompt, |progress| {
                 // The reader is one window ahead: the bar shows how much of it is encoded.
@@ -70,6 +89,8 @@ pub fn embed_file(
                 bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
                 ControlFlow::Continue(())
             })?;
+        let work = window.iter().map(|row| limit.work(row)).sum();
+        limit.adapt(work, start.elapsed());
         texts += vectors.len();
         truncated += vectors.truncated();
         // Printed results must not run into the bar.
@@ -90,29 +111,93 @@ pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder,
     }
 }
 
-/// Notes how many rows were skipped, and why the first was.
+/// Prints what the reader has to say about its files: formats, delimiters, missing texts and skipped
+/// rows. Complete after the last row.
 pub fn note_skipped(reader: &RowReader, console: Console) {
-    if reader.skipped() > 0 {
-        let first = reader
-            .first_skipped()
-            .map(|error| format!("; the first: {error}"))
-            .unwrap_or_default();
-        let rows = if reader.skipped() == 1 { "row" } else { "rows" };
-        console.note(format_args!(
-            "note: skipped {} bad {rows}{first}",
-            reader.skipped()
-        ));
+    for note in reader.notes() {
+        console.note(format_args!("note: {note}"));
     }
 }
 
-fn next_window(reader: &mut RowReader) -> Result<Vec<Row>, Error> {
+fn next_window(reader: &mut RowReader, limit: &WorkLimit) -> Result<Vec<Row>, Error> {
     let mut window = Vec::new();
-    let mut bytes = 0;
-    while window.len() < WINDOW_ROWS && bytes < WINDOW_BYTES {
+    let (mut bytes, mut work) = (0, 0.0);
+    while window.len() < WINDOW_ROWS && bytes < WINDOW_BYTES && work < limit.work {
         let Some(row) = reader.next() else { break };
         let row = row?;
-        bytes += row.fields.iter().map(String::len).sum::<usize>();
+        bytes += bytes_of(&row);
+        work += limit.work(&row);
         window.push(row);
     }
     Ok(window)
+}
+
+fn bytes_of(row: &Row) -> usize {
+    row.fields.iter().map(String::len).sum()
+}
+
+/// Keeps the time of a window below [`WINDOW_TIME`].
+///
+/// Only on `cpu`, where a vector has the same bits in any window. Elsewhere windows are cut by their
+/// size alone, so that a run gives the same bits again.
+struct WorkLimit {
+    /// The most work of a window, in bytes of text.
+    work: f64,
+    adapts: bool,
+    most_bytes: usize,
+}
+
+impl WorkLimit {
+    fn of(encoder: &SentenceEncoder) -> Self {
+        let adapts = encoder.device() == Device::Cpu;
+        Self {
+            work: if adapts { FIRST_WORK } else { f64::INFINITY },
+            adapts,
+            most_bytes: encoder.tokenizer().max_length() * BYTES_PER_TOKEN,
+        }
+    }
+
+    /// The work of a row, as far as its bytes tell.
+    fn work(&self, row: &Row) -> f64 {
+        (bytes_of(row).min(self.most_bytes) + WORK_OF_TEXT) as f64
+    }
+
+    fn adapt(&mut self, work: f64, time: Duration) {
+        if self.adapts {
+            let possible = work / time.as_secs_f64().max(1e-3) * WINDOW_TIME.as_secs_f64();
+            self.work = possible.min(work * GROWTH).max(WORK_OF_TEXT as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_grow_to_the_time_that_they_may_take() {
+        // 1,000 bytes of text per second, then ten times as fast, then slow again.
+        let mut limit = WorkLimit {
+            work: FIRST_WORK,
+            adapts: true,
+            most_bytes: 1000,
+        };
+        let mut window = |speed: f64| {
+            let time = limit.work / speed;
+            limit.adapt(limit.work, Duration::from_secs_f64(time));
+            limit.work
+        };
+        assert_eq!(window(1000.0).round(), 8000.0);
+        assert_eq!(window(10_000.0).round(), 32_000.0);
+        assert_eq!(window(10_000.0).round(), 80_000.0);
+        assert_eq!(window(10_000.0).round(), 80_000.0);
+        assert_eq!(window(1000.0).round(), 8000.0);
+        let row = |bytes: usize| Row {
+            fields: vec!["x".repeat(bytes)],
+            ..Row::default()
+        };
+        // A text that is truncated is no more work than the longest that is not.
+        assert_eq!(limit.work(&row(1000)), limit.work(&row(100_000)));
+        assert!(limit.work(&row(0)) > 0.0);
+    }
 }

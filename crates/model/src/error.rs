@@ -301,7 +301,8 @@ impl ModelError {
             | Self::MaxLength { .. }
             | Self::Dimensions { .. }
             | Self::UnknownPrompt { .. }
-            | Self::FolderInUse { .. } => true,
+            | Self::FolderInUse { .. }
+            | Self::Hub(HubError::Revision { .. }) => true,
             Self::Device(error) => error.is_usage(),
             _ => false,
         }

@@ -1,7 +1,7 @@
 //! Selection of the columns of the text and of the id.
 
-use crate::Row;
 use crate::error::{ColumnErrorKind, RowErrorKind};
+use crate::options::ReaderOptions;
 
 /// The column that is the text if several columns could be.
 const DEFAULT_COLUMN: &str = "text";
@@ -19,155 +19,134 @@ pub(crate) enum Choice {
     Named(Vec<String>),
 }
 
-/// Type of a column, in typed formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Type of a column, in typed formats. Of several types in one column the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    Text,
-    NumberOrBoolean,
-    /// Values that cannot become texts.
+    /// Values that are no default text: nested ones, nulls, dates.
     Other,
+    NumberOrBoolean,
+    Text,
 }
 
-impl Choice {
-    /// The names of the selected columns among those of a file; `id` is a candidate only if it is
-    /// named.
-    pub(crate) fn among(
-        &self,
-        present: &[String],
-        id: Option<&str>,
-    ) -> Result<Vec<String>, ColumnErrorKind> {
-        let candidates = || present.iter().filter(|name| Some(name.as_str()) != id);
-        match self {
-            Self::Named(names) => Ok(names.clone()),
-            Self::EveryText | Self::EveryScalar => Ok(candidates().cloned().collect()),
-            Self::Default => {
-                let mut all = candidates();
-                if let (Some(only), None) = (all.next(), all.next()) {
-                    return Ok(vec![only.clone()]);
-                }
-                match candidates().find(|name| *name == DEFAULT_COLUMN) {
-                    Some(text) => Ok(vec![text.clone()]),
-                    None => Err(ColumnErrorKind::NotChosen {
-                        present: present.to_vec(),
-                    }),
-                }
-            }
+/// What the options select.
+#[derive(Clone, Debug)]
+pub(crate) struct Selection {
+    pub(crate) choice: Choice,
+    id: Option<String>,
+    require: Vec<String>,
+    /// Whether the first row of JSON determines the columns.
+    pub(crate) missing_is_bad: bool,
+}
+
+/// The columns to read of a file. Their values come in the order of `names`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selected {
+    /// Columns of the text, then those that are only required, then the id.
+    pub(crate) names: Vec<String>,
+    /// How many of them are columns of the text.
+    pub(crate) texts: usize,
+    /// Position of the id.
+    pub(crate) id: Option<usize>,
+    /// Positions of the columns that must have a text.
+    pub(crate) required: Vec<usize>,
+}
+
+impl Selection {
+    /// The columns that the options name, else `unnamed`.
+    pub(crate) fn new(options: &ReaderOptions, unnamed: Choice) -> Self {
+        let choice = if options.columns.is_empty() {
+            unnamed
+        } else {
+            Choice::Named(options.columns.clone())
+        };
+        Self {
+            choice,
+            id: options.id_column.clone(),
+            require: options.require.clone(),
+            missing_is_bad: options.missing_is_bad,
         }
     }
 
-    /// As [`Self::among`], for typed formats. A column named `text` is a candidate of any type: an
-    /// error about its type helps more than ignoring it.
-    pub(crate) fn among_typed(
-        &self,
-        present: &[(String, Kind)],
-        id: Option<&str>,
-    ) -> Result<Vec<String>, ColumnErrorKind> {
-        let mut candidates: Vec<String> = Vec::new();
-        for (name, kind) in present {
-            let suits = match self {
-                Self::EveryScalar => *kind != Kind::Other,
-                _ => *kind == Kind::Text || name == DEFAULT_COLUMN,
-            };
-            if suits && !candidates.contains(name) {
-                candidates.push(name.clone());
+    /// Whether columns are named.
+    pub(crate) fn names_columns(&self) -> bool {
+        self.id.is_some() || !self.require.is_empty() || matches!(self.choice, Choice::Named(_))
+    }
+
+    /// The named columns.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+        let columns = match &self.choice {
+            Choice::Named(names) => names.as_slice(),
+            _ => &[],
+        };
+        let names = columns.iter().chain(&self.id).chain(&self.require);
+        names.map(String::as_str)
+    }
+
+    /// The columns of a file that has those of `present`. Named columns need not be among them.
+    pub(crate) fn among(&self, present: &[(String, Kind)]) -> Result<Selected, ColumnErrorKind> {
+        let mut names = match &self.choice {
+            Choice::Named(names) => names.clone(),
+            choice => self.unnamed(choice, present)?,
+        };
+        let texts = names.len();
+        let mut required = Vec::new();
+        for name in &self.require {
+            let place = names.iter().position(|known| known == name);
+            required.push(place.unwrap_or(names.len()));
+            if place.is_none() {
+                names.push(name.clone());
             }
         }
-        self.among(&candidates, id)
-            .map_err(|problem| match problem {
-                ColumnErrorKind::NotChosen { .. } => ColumnErrorKind::NotChosen {
-                    present: present.iter().map(|(name, _)| name.clone()).collect(),
-                },
-                other => other,
-            })
-    }
-}
-
-/// The header of a CSV or TSV file, and the positions of the selected columns in it.
-#[derive(Debug)]
-pub(crate) struct Table {
-    width: usize,
-    columns: Vec<Column>,
-    id: Option<Column>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) index: usize,
-}
-
-impl Table {
-    pub(crate) fn new(
-        header: &[String],
-        choice: &Choice,
-        id: Option<&str>,
-    ) -> Result<Self, ColumnErrorKind> {
-        let id = id.map(|name| find(header, name)).transpose()?;
-        let names = choice.among(header, id.as_ref().map(|id| id.name.as_str()))?;
-        let columns = names
-            .iter()
-            .map(|name| find(header, name))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            width: header.len(),
-            columns,
+        let id = self.id.as_ref().map(|id| {
+            names.push(id.clone());
+            names.len() - 1
+        });
+        Ok(Selected {
+            names,
+            texts,
             id,
+            required,
         })
     }
 
-    /// Number of columns of the header.
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
-    /// An error unless the row has as many columns as the header.
-    pub(crate) fn check_width(&self, found: usize) -> Result<(), RowErrorKind> {
-        let expected = self.width;
-        if found == expected {
-            Ok(())
-        } else {
-            Err(RowErrorKind::ColumnCount { found, expected })
-        }
-    }
-
-    /// The names of the selected columns.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.columns
+    /// The columns where none are named. A column named `text` is a candidate of any type: an error
+    /// about its type helps more than ignoring it.
+    fn unnamed(
+        &self,
+        choice: &Choice,
+        present: &[(String, Kind)],
+    ) -> Result<Vec<String>, ColumnErrorKind> {
+        let suits = |name: &str, kind: Kind| match choice {
+            Choice::EveryScalar => kind != Kind::Other,
+            _ => kind == Kind::Text || name == DEFAULT_COLUMN,
+        };
+        let candidates: Vec<&String> = present
             .iter()
-            .map(|column| column.name.clone())
-            .collect()
-    }
-
-    /// Selects the fields of a row.
-    pub(crate) fn record(&self, line: u64, row: &[&str]) -> Result<Row, RowErrorKind> {
-        self.check_width(row.len())?;
-        // The row is as wide as the header, so every index is inside.
-        let value = |column: &Column| row.get(column.index).copied().unwrap_or_default();
-        let id = self
-            .id
-            .as_ref()
-            .map(|column| checked_id(&column.name, value(column).to_owned()))
-            .transpose()?;
-        let fields = self
-            .columns
-            .iter()
-            .map(|column| value(column).to_owned())
+            .filter(|(name, kind)| suits(name, *kind) && self.id.as_ref() != Some(name))
+            .map(|(name, _)| name)
             .collect();
-        Ok(Row { line, id, fields })
+        let text = candidates.iter().find(|name| **name == DEFAULT_COLUMN);
+        match (choice, candidates.as_slice(), text) {
+            (Choice::Default, [only], _) => Ok(vec![(*only).clone()]),
+            (Choice::Default, _, Some(text)) => Ok(vec![(*text).clone()]),
+            (Choice::Default, ..) => Err(ColumnErrorKind::NotChosen {
+                present: names_of(present),
+            }),
+            _ => Ok(candidates.into_iter().cloned().collect()),
+        }
     }
 }
 
-/// The only column with that name.
-pub(crate) fn find(header: &[String], name: &str) -> Result<Column, ColumnErrorKind> {
-    let mut places = header
-        .iter()
-        .enumerate()
-        .filter(|(_, present)| *present == name);
+pub(crate) fn names_of(columns: &[(String, Kind)]) -> Vec<String> {
+    columns.iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// The position of the only column with that name.
+pub(crate) fn find(header: &[String], name: &str) -> Result<usize, ColumnErrorKind> {
+    let wanted = name.trim();
+    let mut places = (0..).zip(header).filter(|(_, present)| **present == wanted);
     match (places.next(), places.next()) {
-        (Some((index, _)), None) => Ok(Column {
-            name: name.to_owned(),
-            index,
-        }),
+        (Some((index, _)), None) => Ok(index),
         (None, _) => Err(ColumnErrorKind::Unknown {
             column: name.to_owned(),
             present: header.to_vec(),
@@ -201,21 +180,36 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    fn named(names: &[&str]) -> Choice {
-        Choice::Named(strings(names))
+    fn selected(
+        header: &[&str],
+        columns: &[&str],
+        id: Option<&str>,
+        require: &[&str],
+    ) -> Result<Selected, ColumnErrorKind> {
+        let options = ReaderOptions {
+            columns: strings(columns),
+            id_column: id.map(str::to_owned),
+            require: strings(require),
+            ..ReaderOptions::default()
+        };
+        let header: Vec<_> = strings(header)
+            .into_iter()
+            .map(|name| (name, Kind::Text))
+            .collect();
+        Selection::new(&options, Choice::Default).among(&header)
     }
 
     #[test]
     fn the_only_column_or_the_one_named_text_is_the_text() {
-        let chosen = |header: &[&str], id| Choice::Default.among(&strings(header), id);
-        assert_eq!(chosen(&["title"], None), Ok(strings(&["title"])));
+        let chosen = |header: &[&str], id| selected(header, &[], id, &[]);
+        assert_eq!(chosen(&["title"], None).unwrap().names, ["title"]);
         assert_eq!(
-            chosen(&["sku", "title"], Some("sku")),
-            Ok(strings(&["title"]))
+            chosen(&["sku", "title"], Some("sku")).unwrap().names,
+            ["title", "sku"]
         );
         assert_eq!(
-            chosen(&["sku", "text", "title"], None),
-            Ok(strings(&["text"]))
+            chosen(&["sku", "text", "title"], None).unwrap().names,
+            ["text"]
         );
         let error = chosen(&["sku", "title"], None).unwrap_err();
         assert_eq!(
@@ -229,56 +223,33 @@ mod tests {
     }
 
     #[test]
-    fn columns_come_in_the_order_they_were_chosen() {
-        let header = strings(&["sku", "title", "brand"]);
-        let table = Table::new(&header, &named(&["brand", "title"]), Some("sku")).unwrap();
-        assert_eq!(table.names(), ["brand", "title"]);
-        let record = table.record(2, &["7", "kettle", "Acme"]).unwrap();
-        assert_eq!(
-            record,
-            Row {
-                line: 2,
-                id: Some("7".to_owned()),
-                fields: strings(&["Acme", "kettle"])
-            }
-        );
-        assert_eq!(record.text(), "Acme kettle");
-
-        let every = Table::new(&header, &Choice::EveryScalar, Some("sku")).unwrap();
-        assert_eq!(every.names(), ["title", "brand"]);
+    fn a_required_column_is_read_also_where_it_is_not_chosen() {
+        let header = ["sku", "title", "brand"];
+        let found = selected(
+            &header,
+            &["brand", "title"],
+            Some("sku"),
+            &["title", "price"],
+        )
+        .unwrap();
+        assert_eq!(found.names, ["brand", "title", "price", "sku"]);
+        assert_eq!((found.texts, found.id), (2, Some(3)));
+        assert_eq!(found.required, [1, 2]);
     }
 
     #[test]
     fn a_column_that_is_not_there_or_there_twice_is_named() {
         let header = strings(&["a", "b", "b"]);
-        let error = |choice: Choice, id| Table::new(&header, &choice, id).unwrap_err().to_string();
-        assert_eq!(
-            error(named(&["c"]), None),
-            "no column `c`; there are: a, b, b"
-        );
-        assert_eq!(
-            error(named(&["a"]), Some("sku")),
-            "no column `sku`; there are: a, b, b"
-        );
-        assert_eq!(
-            error(named(&["b"]), None),
-            "column `b` is in the header more than once"
-        );
+        let error = |name| find(&header, name).unwrap_err().to_string();
+        assert_eq!(error("c"), "no column `c`; there are: a, b, b");
+        assert_eq!(error("b"), "column `b` is in the header more than once");
+        assert_eq!(find(&header, " a "), Ok(0));
     }
 
     #[test]
-    fn rows_of_another_width_and_unusable_ids_are_bad() {
-        let table = Table::new(&strings(&["id", "text"]), &Choice::Default, Some("id")).unwrap();
-        let problem = |row: &[&str]| table.record(1, row).unwrap_err().to_string();
-        assert_eq!(problem(&["1"]), "1 column where the header has 2");
-        assert_eq!(
-            problem(&["1", "a", "b"]),
-            "3 columns where the header has 2"
-        );
-        assert_eq!(problem(&["", "a"]), "no id: field `id` is empty");
-        assert_eq!(
-            problem(&["1\n2", "a"]),
-            "the id in field `id` has a line break"
-        );
+    fn an_id_is_one_line() {
+        let problem = |id: &str| checked_id("id", id.to_owned()).unwrap_err().to_string();
+        assert_eq!(problem(""), "no id: field `id` is empty");
+        assert_eq!(problem("1\n2"), "the id in field `id` has a line break");
     }
 }

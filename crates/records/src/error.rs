@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use parquet::errors::ParquetError;
 
+use crate::compression::Compression;
+use crate::encoding::Encoding;
 use crate::source::Source;
 
 /// A file that cannot be read any further or, for [`ReadError::Row`], a row that cannot be read.
@@ -18,25 +20,53 @@ pub enum ReadError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// The gzip stream is damaged or ends early.
-    #[error("{file}, after line {line}: the gzip data is damaged or cut short ({source})")]
-    Gzip {
+    /// No file has a name that fits the pattern.
+    #[error("{pattern}: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The compressed data is damaged or ends early.
+    #[error("{file}, after line {line}: the {compression} data is damaged or cut short ({source})")]
+    Compressed {
         /// The file.
         file: Source,
+        /// Its compression.
+        compression: Compression,
         /// Number of lines read before the damage.
         line: u64,
         /// Error of the decoder.
         source: io::Error,
     },
+    /// The content is of no format that can be read, or of one that only its name could tell.
+    #[error(
+        "{file}: {reason}; name its format with --format: text (one text per line), csv, tsv, jsonl, json or parquet"
+    )]
+    UnknownFormat {
+        /// The file.
+        file: Source,
+        /// Why the format is unknown.
+        reason: &'static str,
+    },
+    /// The content is of a known format that is not one of rows.
+    #[error("{file}: this is {content}")]
+    ForeignContent {
+        /// The file.
+        file: Source,
+        /// The content, and the way out.
+        content: &'static str,
+    },
     /// Columns were selected of a plain-text file, which has none.
     #[error(
-        "{file}: a plain-text file has no columns; leave the columns out, or name its format: csv, tsv, jsonl or parquet"
+        "{file}: a plain-text file has no columns; leave the columns out, or name its format: csv, tsv, jsonl, json or parquet"
     )]
     TextHasNoColumns {
         /// The file.
         file: Source,
     },
-    /// The header, or the first row of JSON Lines, does not have the selected columns.
+    /// The header, or the rows of JSON, do not have the selected columns.
     #[error("{file}: {source}")]
     Columns {
         /// The file.
@@ -45,7 +75,7 @@ pub enum ReadError {
         source: ColumnErrorKind,
     },
     /// One row is bad. The rows after it can still be read.
-    #[error("{file}, {numbering} {line}: {source}")]
+    #[error("{file}, {numbering} {line}: {}", shown(source))]
     Row {
         /// The file.
         file: Source,
@@ -56,31 +86,9 @@ pub enum ReadError {
         /// The fault of the row.
         source: RowErrorKind,
     },
-    /// A row is longer than [`MAX_ROW_BYTES`](crate::MAX_ROW_BYTES): most likely the file has another
-    /// format.
-    #[error(
-        "{file}, line {line}: the row has more than {limit} bytes; is the file of another format?"
-    )]
-    RowTooLong {
-        /// The file.
-        file: Source,
-        /// The line the row starts on.
-        line: u64,
-        /// Maximum size of a row in bytes.
-        limit: usize,
-    },
-    /// A quoted field of CSV continues to the end of the file, so rows after the quote cannot be
-    /// separated.
-    #[error("{file}, line {line}: a quoted field is not closed before the end of the file")]
-    UnclosedQuote {
-        /// The file.
-        file: Source,
-        /// The line the row starts on.
-        line: u64,
-    },
     /// Parquet does not stream from front to back.
     #[error(
-        "{file}: Parquet is read from its end, so it cannot come from standard input or a pipe, nor be gzipped as a whole; save it as a plain file"
+        "{file}: Parquet is read from its end, so it cannot come from standard input or a pipe, nor be compressed as a whole; save it as a plain file"
     )]
     ParquetNotPlainFile {
         /// The source.
@@ -89,7 +97,7 @@ pub enum ReadError {
     /// The metadata at the end of a Parquet file cannot be read.
     #[error(
         "{file}: not a Parquet file, or a damaged one ({}); is the file of another format?",
-        parquet_reason(source)
+        shown(source)
     )]
     NotParquet {
         /// The file.
@@ -99,8 +107,8 @@ pub enum ReadError {
     },
     /// The rows of a Parquet file cannot be read any further.
     #[error(
-        "{file}, row {row}: the Parquet data is damaged ({}); write the file again",
-        parquet_reason(source)
+        "{file}, row {row}: the Parquet data is damaged or of an unsupported kind ({}); write the file again",
+        shown(source)
     )]
     ParquetData {
         /// The file.
@@ -141,7 +149,10 @@ impl ReadError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::TextHasNoColumns { .. } => true,
+            Self::TextHasNoColumns { .. }
+            | Self::ParquetNotPlainFile { .. }
+            | Self::UnknownFormat { .. }
+            | Self::Pattern { .. } => true,
             Self::Columns { source, .. } => matches!(
                 source,
                 ColumnErrorKind::Unknown { .. }
@@ -149,10 +160,6 @@ impl ReadError {
                     | ColumnErrorKind::NotText { .. }
                     | ColumnErrorKind::NoneFits { .. }
             ),
-            // The first object of JSON Lines is what the header is elsewhere.
-            Self::Row { source, line, .. } => {
-                *line == 1 && matches!(source, RowErrorKind::MissingField { .. })
-            }
             _ => false,
         }
     }
@@ -165,11 +172,11 @@ pub enum ColumnErrorKind {
     /// The file is empty: no line names the columns.
     #[error("no header line; the first line must name the columns")]
     NoHeader,
-    /// The header is not UTF-8.
-    #[error("the header line is not UTF-8")]
-    HeaderNotUtf8,
+    /// The header cannot be read.
+    #[error("the header line cannot be read: {}", shown(.0))]
+    BadHeader(String),
     /// The file has no such column.
-    #[error("no column `{column}`; there are: {}", list(present))]
+    #[error("no column `{}`; there are: {}", shown(column), list(present))]
     Unknown {
         /// The selected column.
         column: String,
@@ -177,7 +184,7 @@ pub enum ColumnErrorKind {
         present: Vec<String>,
     },
     /// The header has the selected name more than once.
-    #[error("column `{column}` is in the header more than once")]
+    #[error("column `{}` is in the header more than once", shown(column))]
     Duplicate {
         /// The selected column.
         column: String,
@@ -192,11 +199,14 @@ pub enum ColumnErrorKind {
         present: Vec<String>,
     },
     /// The values of a column cannot become texts.
-    #[error("column `{column}` holds {kind} where texts, numbers or booleans are needed")]
+    #[error(
+        "column `{}` holds {kind} where texts, numbers, dates or lists of them are needed",
+        shown(column)
+    )]
     NotText {
         /// The selected column.
         column: String,
-        /// Its values: `nested values`, `bytes`, `dates or times` or `nothing but nulls`.
+        /// Its values, such as `nested values`.
         kind: &'static str,
     },
     /// No column was selected, and none holds suitable values.
@@ -205,25 +215,24 @@ pub enum ColumnErrorKind {
         /// The columns of the file.
         present: Vec<String>,
     },
-    /// A column is compressed with an unsupported codec.
-    #[error(
-        "column `{column}` is compressed with {codec}; write the file again with snappy, gzip, zstd or no compression"
-    )]
-    Compression {
-        /// The selected column.
-        column: String,
-        /// Name of the codec, as Parquet writes it.
-        codec: String,
-    },
 }
 
 /// Why a row cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowErrorKind {
-    /// The row is not UTF-8.
-    #[error("not UTF-8")]
-    NotUtf8,
+    /// A text of the row is not UTF-8.
+    #[error("not UTF-8{}; is it --encoding windows-1252?", at(*offset))]
+    NotUtf8 {
+        /// Offset of the first such byte in the (decompressed) file, from 0; unknown in Parquet.
+        offset: Option<u64>,
+    },
+    /// A text of the row is not of the file's encoding.
+    #[error("not {encoding}; give another --encoding")]
+    NotDecodable {
+        /// The encoding.
+        encoding: Encoding,
+    },
     /// The row has more or fewer columns than the header.
     #[error("{found} {} where the header has {expected}", plural(*found))]
     ColumnCount {
@@ -232,26 +241,37 @@ pub enum RowErrorKind {
         /// Columns of the header.
         expected: usize,
     },
+    /// A quoted field of CSV does not end, or text follows its end.
+    #[error("a quoted field is not closed")]
+    UnclosedQuote,
+    /// The row is longer than [`MAX_ROW_BYTES`](crate::MAX_ROW_BYTES): most likely the file has another
+    /// format.
+    #[error("the row has more than {limit} bytes; is the file of another format?")]
+    TooLong {
+        /// Maximum size of a row in bytes.
+        limit: usize,
+    },
     /// The row is not JSON, or not an object.
     #[error("not a JSON object: {}", json_reason(source))]
     Json {
         /// Error of the parser.
         source: serde_json::Error,
     },
-    /// The object has no such key.
-    #[error("no field `{column}`; there are: {}", list(present))]
+    /// A JSON value does not end, or its brackets do not match.
+    #[error("not JSON: {0}")]
+    JsonStructure(&'static str),
+    /// The row has no text where it must have one.
+    #[error("no `{column}`")]
     MissingField {
-        /// The selected column.
+        /// The column.
         column: String,
-        /// The keys of the object.
-        present: Vec<String>,
     },
     /// The value is not a text.
     #[error("field `{column}` is {kind} where a text is needed")]
     NotText {
         /// The column.
         column: String,
-        /// The value: `null`, `an array`, `an object` or `not a finite number`.
+        /// The value: `an object` or `not a finite number`.
         kind: &'static str,
     },
     /// The row has no id.
@@ -268,29 +288,49 @@ pub enum RowErrorKind {
     },
 }
 
+/// A message that may quote the file: at most 160 characters, with control characters escaped.
+pub(crate) fn shown(message: impl fmt::Display) -> String {
+    const SHOWN: usize = 160;
+    let message = message.to_string();
+    let mut shown = String::new();
+    for (count, letter) in message.chars().enumerate() {
+        if count == SHOWN {
+            shown.push_str("...");
+            break;
+        }
+        // Also the marks that change the direction of writing.
+        if letter.is_control()
+            || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
 /// Names in a message: the first 20, then the number of the rest.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
-    let mut shown = names
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > SHOWN {
-        shown.push_str(&format!(" and {} more", names.len() - SHOWN));
-    } else if names.is_empty() {
-        shown.push_str("none");
+    let first: Vec<String> = names.iter().take(SHOWN).map(shown).collect();
+    match names.len().checked_sub(SHOWN) {
+        None if names.is_empty() => "none".to_owned(),
+        None | Some(0) => first.join(", "),
+        Some(more) => format!("{} and {more} more", first.join(", ")),
     }
-    shown
 }
 
 fn plural(columns: usize) -> &'static str {
     if columns == 1 { "column" } else { "columns" }
 }
 
+fn at(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(" at byte {offset}"))
+}
+
 /// The message of serde_json without its line number, which is always 1.
-pub(crate) fn json_reason(error: &serde_json::Error) -> String {
+fn json_reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let reason = message
         .rsplit_once(" at line ")
@@ -302,18 +342,21 @@ pub(crate) fn json_reason(error: &serde_json::Error) -> String {
     }
 }
 
-/// The message of the Parquet decoder, cut to 160 characters because it may quote a whole value.
-fn parquet_reason(error: &ParquetError) -> String {
-    const SHOWN: usize = 160;
-    let message = match error {
-        ParquetError::General(message)
-        | ParquetError::EOF(message)
-        | ParquetError::NYI(message) => message.clone(),
-        ParquetError::External(source) => source.to_string(),
-        other => other.to_string(),
-    };
-    match message.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", message.get(..end).unwrap_or_default()),
-        None => message,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_holds_cannot_write_to_the_terminal_or_fill_it() {
+        assert_eq!(
+            shown("a\u{1b}[2J\r\n\u{202e}b"),
+            "a\\u{1b}[2J\\r\\n\\u{202e}b"
+        );
+        let long = shown("é".repeat(83_726));
+        assert_eq!(long.chars().count(), 163);
+        assert_eq!(shown("é".repeat(160)).chars().count(), 160);
+        let names: Vec<String> = (0..22).map(|name| name.to_string()).collect();
+        assert!(list(&names).ends_with("19 and 2 more"));
+        assert!(list(&names[..20]).ends_with("18, 19"));
     }
 }

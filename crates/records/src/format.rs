@@ -4,24 +4,35 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::compression::Compression;
+
 /// Format of a file of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// One text per line.
     Text,
-    /// Comma-separated values with a header line.
+    /// Fields between commas or another delimiter, with a header line.
     Csv,
-    /// Tab-separated values with a header line, without quoting.
+    /// Fields between tabs, with a header line.
     Tsv,
     /// One JSON object per line.
     Jsonl,
+    /// A JSON array of objects, or one object after another.
+    Json,
     /// Columns of an Apache Parquet file.
     Parquet,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 5] = [Self::Text, Self::Csv, Self::Tsv, Self::Jsonl, Self::Parquet];
+    pub const ALL: [Self; 6] = [
+        Self::Text,
+        Self::Csv,
+        Self::Tsv,
+        Self::Jsonl,
+        Self::Json,
+        Self::Parquet,
+    ];
 
     /// Name of the format, which [`FromStr`] reads and [`fmt::Display`] writes.
     #[must_use]
@@ -31,6 +42,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Jsonl => "jsonl",
+            Self::Json => "json",
             Self::Parquet => "parquet",
         }
     }
@@ -41,26 +53,28 @@ impl Format {
         match self {
             Self::Text => Some("txt"),
             Self::Jsonl => Some("ndjson"),
-            Self::Csv | Self::Tsv | Self::Parquet => None,
+            Self::Csv | Self::Tsv | Self::Json | Self::Parquet => None,
         }
     }
 
-    /// The format by the ending of a file's name: `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet`,
-    /// in any case and also before `.gz`. Any other name is [`Format::Text`].
+    /// The format that the ending of a file's name stands for, in any case and also before the ending
+    /// of a compression; `None` for any other name.
     #[must_use]
-    pub fn from_path(path: &Path) -> Self {
+    pub fn from_path(path: &Path) -> Option<Self> {
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
-        match name.rsplit_once('.') {
-            Some((_, "csv")) => Self::Csv,
-            Some((_, "tsv")) => Self::Tsv,
-            Some((_, "jsonl" | "ndjson")) => Self::Jsonl,
-            Some((_, "parquet")) => Self::Parquet,
-            _ => Self::Text,
+        let (_, ending) = Compression::strip_ending(&name).rsplit_once('.')?;
+        match ending {
+            "txt" | "text" => Some(Self::Text),
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
         }
     }
 }
@@ -73,7 +87,7 @@ impl fmt::Display for Format {
 
 /// A word that is not the name of a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no format `{0}`; there are: text, csv, tsv, jsonl and parquet")]
+#[error("no format `{0}`; there are: text, csv, tsv, jsonl, json and parquet")]
 pub struct UnknownFormat(pub String);
 
 impl FromStr for Format {
@@ -96,19 +110,20 @@ mod tests {
     #[test]
     fn the_ending_tells_the_format() {
         for (name, format) in [
-            ("queries.txt", Format::Text),
-            ("queries", Format::Text),
-            ("csv", Format::Text),
-            ("products.csv", Format::Csv),
-            ("folder.csv/products.tsv", Format::Tsv),
-            ("PRODUCTS.CSV.GZ", Format::Csv),
-            ("products.tsv.gz", Format::Tsv),
-            ("products.jsonl", Format::Jsonl),
-            ("products.ndjson.gz", Format::Jsonl),
-            ("products.parquet", Format::Parquet),
-            ("Products.Parquet", Format::Parquet),
-            ("products.gz", Format::Text),
-            ("", Format::Text),
+            ("queries.txt", Some(Format::Text)),
+            ("queries", None),
+            ("csv", None),
+            ("products.csv", Some(Format::Csv)),
+            ("folder.csv/products.tsv", Some(Format::Tsv)),
+            ("PRODUCTS.CSV.GZ", Some(Format::Csv)),
+            ("products.tsv.zst", Some(Format::Tsv)),
+            ("products.jsonl.bz2", Some(Format::Jsonl)),
+            ("products.ndjson.xz", Some(Format::Jsonl)),
+            ("products.json", Some(Format::Json)),
+            ("Products.Parquet", Some(Format::Parquet)),
+            ("products.gz", None),
+            ("products.xlsx", None),
+            ("", None),
         ] {
             assert_eq!(Format::from_path(Path::new(name)), format, "{name}");
         }

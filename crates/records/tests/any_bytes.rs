@@ -23,7 +23,13 @@ fn read(format: Format, bytes: Vec<u8>, options: ReaderOptions) -> Result<Vec<Ro
 
 /// Those that are read from front to back; for the other one, see the tests of Parquet.
 fn formats() -> impl Strategy<Value = Format> {
-    prop::sample::select(vec![Format::Text, Format::Csv, Format::Tsv, Format::Jsonl])
+    prop::sample::select(vec![
+        Format::Text,
+        Format::Csv,
+        Format::Tsv,
+        Format::Jsonl,
+        Format::Json,
+    ])
 }
 
 /// Bytes that look like a table or JSON often enough to come past the first checks.
@@ -41,6 +47,10 @@ fn almost_a_file() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\xef\xbb\xbf".to_vec()),
         Just(b"\xff".to_vec()),
         Just(b"null".to_vec()),
+        Just(b"[".to_vec()),
+        Just(b"]".to_vec()),
+        Just(b"{".to_vec()),
+        Just(b"NaN".to_vec()),
         Just("é".as_bytes().to_vec()),
         prop::collection::vec(any::<u8>(), 0..4),
     ];
@@ -77,10 +87,11 @@ proptest! {
             columns: if column { vec!["text".to_owned()] } else { Vec::new() },
             id_column: id.then(|| "id".to_owned()),
             skip_bad_rows,
+            ..ReaderOptions::default()
         };
-        let limit = bytes.len() + 2;
+        let limit = 2 * bytes.len() + 2;
         if let Ok(reader) = RowReader::from_reader(&Source::Stdin, Cursor::new(bytes), &options) {
-            // A row needs at least its line break.
+            // A row needs at least its line break, or a byte of its own.
             prop_assert!(reader.take(limit + 1).count() <= limit);
         }
     }
@@ -109,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_are_read_back(lines in prop::collection::vec("[^\r\n]{0,20}", 0..12)) {
+    fn lines_are_read_back(lines in prop::collection::vec("[^\r\n\0]{0,20}", 0..12)) {
         let file: String = lines.iter().map(|line| format!("{line}\n")).collect();
         // A byte order mark at the very start is no part of the first text.
         prop_assume!(!file.starts_with('\u{feff}'));

@@ -27,9 +27,11 @@ fn read(reader: Result<RowReader, ReadError>) -> (Vec<String>, Vec<Vec<String>>)
     (columns, rows)
 }
 
+/// Options of training: the first row determines the columns.
 fn options(id: Option<&str>) -> ReaderOptions {
     ReaderOptions {
         id_column: id.map(str::to_owned),
+        missing_is_bad: true,
         ..ReaderOptions::default()
     }
 }
@@ -61,7 +63,10 @@ fn json_lines_give_texts_numbers_and_booleans_of_the_first_row() {
 #[test]
 fn json_lines_give_texts_alone_where_only_texts_are_asked_for() {
     let (_folder, source) = file("rows.jsonl", JSON_LINES);
-    let (columns, rows) = read(RowReader::open_every_column(&source, &options(None)));
+    let (columns, rows) = read(RowReader::open_every_column(
+        std::slice::from_ref(&source),
+        &options(None),
+    ));
     assert_eq!(columns, ["query", "title"]);
     assert_eq!(rows, [["kettle", "Kettle, steel"], ["12", "Pan"]]);
 }
@@ -83,8 +88,8 @@ fn a_row_that_lacks_a_key_of_the_first_one_is_bad() {
     assert_eq!(
         errors,
         [
-            format!("{path}, line 2: no field `n`; there are: a"),
-            format!("{path}, line 3: field `n` is null where a text is needed"),
+            format!("{path}, line 2: no `n`"),
+            format!("{path}, line 3: no `n`"),
         ]
     );
     let good: Vec<u64> = results.iter().flatten().map(|record| record.line).collect();
@@ -94,18 +99,17 @@ fn a_row_that_lacks_a_key_of_the_first_one_is_bad() {
 #[test]
 fn the_first_row_that_can_be_read_tells_the_keys() {
     let (_folder, source) = file("rows.jsonl", "[1]\n{\"n\": 1}\n");
-    let error = RowReader::open_every_scalar(&source, &options(None))
-        .err()
-        .unwrap();
-    assert!(error.is_row(), "{error}");
+    let mut reader = RowReader::open_every_scalar(&source, &options(None)).unwrap();
+    assert_eq!(reader.columns(), ["n"]);
+    assert!(reader.next().unwrap().unwrap_err().is_row());
+    assert_eq!(reader.next().unwrap().unwrap().fields, ["1"]);
     let skipping = ReaderOptions {
         skip_bad_rows: true,
         ..ReaderOptions::default()
     };
-    let reader = RowReader::open_every_scalar(&source, &skipping).unwrap();
-    assert_eq!(reader.columns(), ["n"]);
+    let mut reader = RowReader::open_every_scalar(&source, &skipping).unwrap();
+    assert_eq!(reader.by_ref().count(), 1);
     assert_eq!(reader.skipped(), 1);
-    assert_eq!(reader.count(), 1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::training::schedule::Decay;
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FitOptions {
-    /// Read training rows from FILE: CSV, TSV, JSON Lines or Parquet, gzipped or not except
+    /// Read training rows from FILE: CSV, TSV, JSON or Parquet, compressed or not except
     /// Parquet; repeat for several files [default: the five demo pairs].
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     #[serde(

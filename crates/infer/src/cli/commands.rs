@@ -9,7 +9,7 @@ use super::{
     VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
-use crate::vectors::VectorFormat;
+use crate::vectors::{OutputType, VectorFormat};
 
 /// Arguments of `embed`.
 #[derive(Debug, Args)]
@@ -17,16 +17,46 @@ pub struct EmbedArgs {
     /// Embed these texts [default: those of --input, or of standard input if it is piped].
     #[arg(value_name = "TEXT")]
     pub texts: Vec<String>,
-    /// Embed the texts of this file; - is standard input.
+    /// Embed the texts of this file; - is standard input. Repeat it, or quote a pattern such as
+    /// 'products-*.csv', for several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// Write the vectors to this file; - is standard output [default: standard output, as JSON
     /// Lines].
     #[arg(long, short, value_name = "FILE|-")]
     pub output: Option<PathBuf>,
-    /// Write npy, safetensors, pt or jsonl [default: by the ending of the output's name].
-    #[arg(long, value_name = "FORMAT", ignore_case = true, requires = "output")]
+    /// Write parquet, safetensors, npy, pt or jsonl [default: by the ending of the output's name].
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        ignore_case = true,
+        requires = "output",
+        hide_possible_values = true
+    )]
     pub output_format: Option<VectorFormat>,
+    /// Write numbers of this type: f32, f16, i8, u8, binary or ubinary.
+    ///
+    /// The numbers are those of encode(precision=…) of sentence-transformers, whose names are
+    /// accepted too. i8 and u8 take a quarter of the space of f32, binary takes a 32nd.
+    #[arg(
+        long,
+        value_name = "TYPE",
+        ignore_case = true,
+        requires = "output",
+        default_value = "f32",
+        hide_possible_values = true
+    )]
+    pub output_type: OutputType,
+    /// Read the smallest and largest value of each dimension for i8 and u8 from this .npy file
+    /// [default: those of the first 10,000 rows, which are saved in OUTPUT.ranges.npy].
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub ranges: Option<PathBuf>,
+    /// Continue an interrupted run from its journal OUTPUT.partial.
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+    /// Start at once, without reading the whole input for bad rows first.
+    #[arg(long)]
+    pub no_check: bool,
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -44,9 +74,10 @@ pub struct SimilarityArgs {
     /// Print JSON, one pair per line.
     #[arg(long)]
     pub json: bool,
-    /// Compare the two columns of this file; - is standard input.
+    /// Compare the two columns of this file; - is standard input. Repeat it, or quote a pattern, for
+    /// several.
     #[arg(long, value_name = "FILE|-")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -70,9 +101,9 @@ pub struct SearchArgs {
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
-    /// Search for the queries of this file, one per row; - is standard input.
+    /// Search for the queries of this file, one per row; - is standard input. Repeat it for several.
     #[arg(long, value_name = "FILE|-", help_heading = "Queries")]
-    pub queries: Option<PathBuf>,
+    pub queries: Vec<PathBuf>,
     /// Read the queries from this column or key of their file.
     #[arg(long, value_name = "NAME", help_heading = "Queries")]
     pub query_column: Option<String>,

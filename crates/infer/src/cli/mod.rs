@@ -31,7 +31,7 @@ pub use vectors::{CompareArgs, Comparison, VectorArgs};
 const EXAMPLES: &str = "\
 Examples:
   infer search \"gift for a runner\" --corpus products.csv --column title -k 5
-  infer embed --input products.csv --column title --id-column sku --output products.npy
+  infer embed --input products.csv --column title --id-column sku --output products.parquet
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer similarity \"smart speaker\" \"voice assistant\"
   infer doctor                                        device, model and a self-check
@@ -113,10 +113,12 @@ pub enum Command {
 Examples:
   infer embed \"smart home speaker\" \"compact wireless keyboard\"
   infer embed --input queries.txt --output queries.npy
-  infer embed --input products.csv --column title --column description --id-column sku --output products.safetensors
+  infer embed --input products.csv --column title --column description --id-column sku --output products.parquet
   zcat products.jsonl.gz | infer embed --format jsonl --column title > vectors.jsonl
 
-A .jsonl output holds the ids; the other formats have them in FILE.ids.txt, one per line.")]
+Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. .npy and .pt hold vectors alone;
+with --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with
+--resume continues the run.")]
     Embed(WithModel<EmbedArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
@@ -128,8 +130,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title
-  infer embed --input products.csv --column title --output products.npy
-  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.npy --json
+  infer embed --input products.csv --column title --output products.parquet
+  infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.parquet --json
   infer search --queries queries.txt --corpus products.csv --column title --json > hits.jsonl
 
 Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]

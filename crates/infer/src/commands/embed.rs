@@ -1,21 +1,26 @@
 //! `embed`: texts into vectors, from the command line or streamed from a file.
 
+mod target;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use model::{Prompt, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder};
 use program::Console;
-use program::text::count;
-use records::Row;
+use records::{Row, RowReader};
 
+use self::target::{FileTarget, Target};
 use super::{encode, load};
+use crate::check::check_rows;
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
-use crate::stdin::{is_dash, piped};
+use crate::model_identity::provenance;
+use crate::stdin::piped;
 use crate::stream::{TextsOf, embed_file, note_skipped};
-use crate::vectors::{VectorFormat, VectorWriter, check_target};
+use crate::vectors::{
+    FileForm, Journal, OneWindow, Provenance, Settings, TextsHash, VectorFormat, jsonl,
+};
 
 pub(super) fn run(
     model: &ModelArgs,
@@ -24,120 +29,174 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     // Wrong arguments are an error before the model is loaded.
-    let target = Target::new(&args)?;
-    let input = match args.input.clone() {
-        None if args.texts.is_empty() => piped(),
-        input => input,
-    };
-    match (&input, args.texts.is_empty()) {
-        (Some(_), false) => Err(UsageError::TextsAndInput.into()),
-        (None, true) => Err(UsageError::NoText.into()),
-        (None, false) if args.read != ReadArgs::default() => {
-            Err(UsageError::ReadWithoutInput.into())
-        }
-        (None, false) => {
-            let encoder = load(model, args.vectors, console)?;
-            embed_texts(&encoder, &args.texts, &target, console, out)
-        }
-        (Some(input), true) => {
-            let mut reader = open_texts(input, &args.read)?;
+    let target = Target::new(&args, console)?;
+    let mut input = args.input.clone();
+    if input.is_empty() && args.texts.is_empty() {
+        input.extend(piped());
+    }
+    match (input.as_slice(), args.texts.is_empty()) {
+        ([_, ..], false) => Err(UsageError::TextsAndInput.into()),
+        ([], true) => Err(UsageError::NoText.into()),
+        ([], false) if args.read != ReadArgs::default() => Err(UsageError::ReadWithoutInput.into()),
+        ([], false) => embed_texts(model, &args, &target, console, out),
+        (input, true) => {
+            let reader = open_texts(input, &args.read)?;
             target.check_input(input)?;
-            let encoder = load(model, args.vectors, console)?;
-            let start = Instant::now();
-            let mut writer = target.writer(encoder.width(), args.read.id_column.is_some(), out)?;
-            let texts = embed_file(
+            if !args.no_check {
+                check_rows(input, &args.read, console)?;
+            }
+            embed_rows(model, &args, reader, &target, console, out)
+        }
+    }
+}
+
+/// Embeds the few texts of a command line.
+fn embed_texts(
+    model: &ModelArgs,
+    args: &EmbedArgs,
+    target: &Target,
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let encoder = load(model, args.vectors.clone(), console)?;
+    let start = Instant::now();
+    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let rows = Row::from_texts(&args.texts);
+    match target {
+        Target::Stdout => {
+            let form = FileForm::new(VectorFormat::Jsonl, encoder.width());
+            jsonl::write(out, &form, &rows, vectors.values())?;
+        }
+        Target::File(file) => {
+            let mut form = file.form(&encoder)?;
+            form.provenance = Some(Provenance {
+                texts: TextsHash::of_rows(&rows),
+                ..made_of(model, args, &encoder, &[])?
+            });
+            let mut window = OneWindow::new(&rows, vectors.values(), encoder.width())?;
+            file.write(form, &mut window)?;
+        }
+    }
+    target.note(args.texts.len(), &encoder, seconds, console);
+    Ok(())
+}
+
+/// Embeds the rows of a file or of standard input.
+fn embed_rows(
+    model: &ModelArgs,
+    args: &EmbedArgs,
+    mut reader: RowReader,
+    target: &Target,
+    console: Console,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let encoder = load(model, args.vectors.clone(), console)?;
+    let start = Instant::now();
+    let texts = match target {
+        Target::Stdout => {
+            let mut form = FileForm::new(VectorFormat::Jsonl, encoder.width());
+            form.with_ids = args.read.id_column.is_some();
+            let sink = |window: Vec<Row>, vectors: &Embeddings| {
+                Ok(jsonl::write(out, &form, &window, vectors.values())?)
+            };
+            embed_file(
                 &mut reader,
                 TextsOf::Row,
                 &Prompt::Default,
                 &encoder,
                 console,
-                |window, vectors| Ok(writer.write(&window, vectors.values())?),
-            )?;
-            writer.finish()?;
-            note_skipped(&reader, console);
-            let seconds = start.elapsed().as_secs_f64();
-            target.note(texts, encoder.width(), seconds, console);
-            Ok(())
+                sink,
+            )?
         }
-    }
-}
-
-fn embed_texts(
-    encoder: &SentenceEncoder,
-    texts: &[String],
-    target: &Target,
-    console: Console,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let start = Instant::now();
-    let vectors = encode(encoder, texts, &Prompt::Default, console)?;
+        Target::File(file) => {
+            let columns = reader.columns().to_vec();
+            let made_of = made_of(model, args, &encoder, &columns)?;
+            embed_into_file(made_of, args, &mut reader, &encoder, file, console)?
+        }
+    };
+    note_skipped(&reader, console);
     let seconds = start.elapsed().as_secs_f64();
-    let rows = Row::from_texts(texts);
-    let mut writer = target.writer(encoder.width(), false, out)?;
-    writer.write(&rows, vectors.values())?;
-    writer.finish()?;
-    target.note(texts.len(), encoder.width(), seconds, console);
+    target.note(texts, &encoder, seconds, console);
     Ok(())
 }
 
-/// Where vectors are written, and in which format.
-enum Target {
-    Stdout,
-    File { path: PathBuf, format: VectorFormat },
+/// Embeds into a journal, and makes the file of it when all rows are there: what is embedded is
+/// never lost, and the file of a resumed run has the bytes of one without an interruption.
+fn embed_into_file(
+    made_of: Provenance,
+    args: &EmbedArgs,
+    reader: &mut RowReader,
+    encoder: &SentenceEncoder,
+    file: &FileTarget,
+    console: Console,
+) -> Result<usize, Error> {
+    let mut form = file.form(encoder)?;
+    let settings = Settings {
+        provenance: made_of.clone(),
+        format: file.format.to_string(),
+        id_column: args.read.id_column.clone(),
+        device: encoder.device().to_string(),
+    };
+    file.note_journal(args.resume, console);
+    let mut journal = Journal::open(
+        &file.path,
+        &settings,
+        file.format.keeps_texts(),
+        args.resume,
+    )?;
+    let mut texts = TextsHash::default();
+    let embedded = journal.rows();
+    for row in reader
+        .by_ref()
+        .take(usize::try_from(embedded).unwrap_or(usize::MAX))
+    {
+        let row = row?;
+        texts.add(&row.text());
+        journal.pass(&row);
+    }
+    journal.check_passed()?;
+    if args.resume {
+        console.note(format_args!("note: {embedded} rows are embedded already"));
+    }
+    let sink = |window: Vec<Row>, vectors: &Embeddings| {
+        for row in &window {
+            texts.add(&row.text());
+        }
+        Ok(journal.append(&window, vectors.values())?)
+    };
+    let count = embed_file(
+        reader,
+        TextsOf::Row,
+        &Prompt::Default,
+        encoder,
+        console,
+        sink,
+    )?;
+    form.with_ids = args.read.id_column.is_some();
+    form.columns = made_of.columns.clone();
+    form.provenance = Some(Provenance {
+        texts: texts.hex(),
+        ..made_of
+    });
+    file.write(form, &mut journal)?;
+    journal.remove()?;
+    Ok(count)
 }
 
-impl Target {
-    fn new(args: &EmbedArgs) -> Result<Self, Error> {
-        let Some(path) = args.output.as_deref().filter(|path| !is_dash(path)) else {
-            return match args.output_format {
-                None | Some(VectorFormat::Jsonl) => Ok(Self::Stdout),
-                Some(_) => Err(UsageError::StdoutFormat.into()),
-            };
-        };
-        let format = args
-            .output_format
-            .or_else(|| VectorFormat::from_path(path))
-            .ok_or_else(|| UsageError::VectorFormat(path.to_owned()))?;
-        let path = check_target(path)?;
-        Ok(Self::File { path, format })
-    }
-
-    /// Refuses an output that would replace the input.
-    fn check_input(&self, input: &Path) -> Result<(), UsageError> {
-        match self {
-            // An output that does not exist yet is no input.
-            Self::File { path, .. }
-                if path
-                    .canonicalize()
-                    .is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) =>
-            {
-                Err(UsageError::OutputIsInput)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn writer<'a>(
-        &self,
-        width: usize,
-        with_ids: bool,
-        out: &'a mut dyn Write,
-    ) -> Result<VectorWriter<'a>, Error> {
-        Ok(match self {
-            Self::Stdout => VectorWriter::jsonl(out, width, with_ids),
-            Self::File { path, format } => VectorWriter::create(path, *format, width, with_ids)?,
-        })
-    }
-
-    /// A note on the written file; results on standard output need none.
-    fn note(&self, texts: usize, width: usize, seconds: f64, console: Console) {
-        if let Self::File { path, .. } = self {
-            let rate = texts as f64 / seconds.max(1e-9);
-            console.note(format_args!(
-                "embedded {} [{texts}, {width}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
-                count(texts, "text"),
-                path.display()
-            ));
-        }
-    }
+/// What the vectors are made of, apart from the texts.
+fn made_of(
+    model: &ModelArgs,
+    args: &EmbedArgs,
+    encoder: &SentenceEncoder,
+    columns: &[String],
+) -> Result<Provenance, Error> {
+    let normalized = encoder.checkpoint().normalize && !args.vectors.no_normalize;
+    provenance(
+        encoder,
+        &model.hub.model,
+        &Prompt::Default,
+        columns,
+        normalized,
+    )
 }

@@ -165,11 +165,21 @@ fn open_corpus(
     compare: CompareArgs,
     console: Console,
 ) -> Result<(SentenceEncoder, Corpus), Error> {
-    let files = CorpusFiles::open(corpus)?;
+    load_corpus(model, CorpusFiles::open(corpus)?, corpus, compare, console)
+}
+
+fn load_corpus(
+    model: &ModelArgs,
+    files: CorpusFiles,
+    corpus: &CorpusArgs,
+    compare: CompareArgs,
+    console: Console,
+) -> Result<(SentenceEncoder, Corpus), Error> {
     let encoder = load(model, compare.vectors(), console)?;
     note_passed_over_prompt(&encoder, console);
     let saved = corpus.vectors.as_deref();
-    let corpus = Corpus::load(files, &encoder, compare.similarity(&encoder), console)?;
+    let (name, similarity) = (&model.hub.model, compare.similarity(&encoder));
+    let corpus = Corpus::load(files, &encoder, name, similarity, console)?;
     let vectors = count(corpus.index().len(), "vector");
     match saved {
         Some(path) => console.detail(format_args!("{vectors} read from {}", path.display())),

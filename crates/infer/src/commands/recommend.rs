@@ -4,13 +4,14 @@ use std::io::Write;
 
 use model::Prompt;
 use program::Console;
+use records::Source;
 
-use super::{encode, open_corpus};
+use super::{encode, load_corpus, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
+use crate::corpus::{Corpus, CorpusFiles};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
-use crate::stdin::is_dash;
 use crate::vectors::view;
 
 pub(super) fn run(
@@ -31,20 +32,21 @@ pub(super) fn run(
     }
     // Products are compared with products: every text has the prompt of the corpus.
     args.compare.corpus_prompt = args.compare.prompts.chosen();
-    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
-    let printer = Printer {
+    let printer = |corpus: &Corpus| Printer {
         json: args.json,
         similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
     if let Some(id) = &args.id {
+        let corpus = rows_alone(model, &args, console)?;
         let position = corpus.position(id)?;
         let hits = corpus.index().recommend(position, args.top_k)?;
         let text = corpus.text(position);
-        return printer.hits(Subject::Id(id, &text), &hits, &corpus, out);
+        return printer(&corpus).hits(Subject::Id(id, &text), &hits, &corpus, out);
     }
     // clap requires a text where there is no id.
-    let text = args.text.unwrap_or_default();
+    let text = args.text.clone().unwrap_or_default();
+    let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare.clone(), console)?;
     let query = encode(
         &encoder,
         std::slice::from_ref(&text),
@@ -53,26 +55,44 @@ pub(super) fn run(
     )?;
     let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
-    printer.hits(Subject::Text(&text), &hits, &corpus, out)
+    printer(&corpus).hits(Subject::Text(&text), &hits, &corpus, out)
 }
 
-/// Refuses an unknown id before the model is loaded. Standard input can be read only once.
+/// The corpus, of which rows are compared with each other: saved vectors that say what they are made
+/// of need no model.
+fn rows_alone(model: &ModelArgs, args: &RecommendArgs, console: Console) -> Result<Corpus, Error> {
+    let compare = args.compare.clone();
+    let files = CorpusFiles::open(&args.corpus)?;
+    if files.has_provenance() {
+        let precision = model.device.precision.chosen();
+        let precision = precision.map(|precision| precision.to_string());
+        let differences = files.contradicted(compare.dimensions, precision);
+        let similarity = compare.similarity.map(Into::into);
+        return Corpus::load_saved(files, differences, similarity, console);
+    }
+    let (_, corpus) = load_corpus(model, files, &args.corpus, compare, console)?;
+    Ok(corpus)
+}
+
+/// Refuses an unknown id before the model is loaded. Standard input and pipes can be read only once.
 fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
-    if is_dash(&corpus.corpus) {
+    let sources = Source::expand(&corpus.corpus)?;
+    if !sources.iter().all(Source::is_regular_file) {
         return Ok(());
     }
     let number: Option<u64> = id.parse().ok();
-    for (row_number, row) in (1..).zip(open_texts(&corpus.corpus, &corpus.read)?) {
-        let is_named = match row?.id {
+    for row in open_texts(&corpus.corpus, &corpus.read)? {
+        let row = row?;
+        let is_named = match row.id {
             Some(row_id) => row_id == id,
-            None => number == Some(row_number),
+            None => number == Some(row.number),
         };
         if is_named {
             return Ok(());
         }
     }
     Err(Error::UnknownId {
-        path: corpus.corpus.clone(),
+        path: corpus.corpus.first().cloned().unwrap_or_default(),
         id: id.to_owned(),
     })
 }

@@ -13,7 +13,7 @@ use super::{encode, load};
 use crate::cli::{ModelArgs, VectorArgs};
 use crate::error::Error;
 use crate::output::sample::Sample;
-use crate::vectors::{VectorFormat, VectorWriter, check_target, view};
+use crate::vectors::{FileForm, OneWindow, VectorFormat, check_target, view, write_vectors};
 
 /// The sample queries.
 const SAMPLE_QUERIES: [&str; 3] = [
@@ -36,14 +36,10 @@ pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> R
     let encode_time = start.elapsed();
     let cosines = similarity_matrix(view(&vectors)?, view(&vectors)?, Similarity::Cosine)?;
 
-    let mut writer = VectorWriter::create(
-        Path::new(SAMPLE_FILE),
-        VectorFormat::Pt,
-        vectors.width(),
-        false,
-    )?;
-    writer.write(&Row::from_texts(&texts), vectors.values())?;
-    writer.finish()?;
+    let rows = Row::from_texts(&texts);
+    let mut window = OneWindow::new(&rows, vectors.values(), vectors.width())?;
+    let form = FileForm::new(VectorFormat::Pt, vectors.width());
+    write_vectors(Path::new(SAMPLE_FILE), &form, &mut window)?;
     let sample = Sample {
         model: &model.hub.model,
         device: encoder.device(),

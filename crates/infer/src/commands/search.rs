@@ -47,21 +47,23 @@ fn queries(args: &SearchArgs) -> Result<Vec<String>, Error> {
         }
         return Ok(args.texts.clone());
     }
-    let corpus_is_stdin = is_dash(&args.corpus.corpus);
-    let file = match &args.queries {
-        Some(file) if is_dash(file) && corpus_is_stdin => {
-            return Err(UsageError::StdinTwice.into());
-        }
-        Some(file) => file.clone(),
-        None if corpus_is_stdin => return Err(UsageError::NoQuery.into()),
-        None => piped().ok_or(UsageError::NoQuery)?,
-    };
+    let corpus_is_stdin = args.corpus.corpus.iter().any(|path| is_dash(path));
+    let mut files = args.queries.clone();
+    if corpus_is_stdin && files.iter().any(|path| is_dash(path)) {
+        return Err(UsageError::StdinTwice.into());
+    }
+    if files.is_empty() && !corpus_is_stdin {
+        files.extend(piped());
+    }
+    if files.is_empty() {
+        return Err(UsageError::NoQuery.into());
+    }
     let read = ReadArgs {
         columns: args.query_column.iter().cloned().collect(),
         ..ReadArgs::default()
     };
     let mut queries = Vec::new();
-    for row in open_texts(&file, &read)? {
+    for row in open_texts(&files, &read)? {
         let query = row.map(|row: Row| row.text())?;
         // A blank line is no query.
         if !query.trim().is_empty() {

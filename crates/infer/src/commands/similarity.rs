@@ -24,12 +24,11 @@ pub(super) fn run(
         similarity,
         width: console.stdout_width(),
     };
-    if let Some(input) = &args.input {
-        let mut reader = open_pairs(input, &args.read)?;
+    if !args.input.is_empty() {
+        let mut reader = open_pairs(&args.input, &args.read)?;
         let encoder = load(model, args.compare.vectors(), console)?;
         let similarity = args.compare.similarity(&encoder);
         let printer = printer(similarity);
-        let mut row = 0;
         // A pair gives two texts, one after the other.
         embed_file(
             &mut reader,
@@ -40,11 +39,10 @@ pub(super) fn run(
             |pairs, vectors| {
                 let scores = scores(vectors, similarity)?;
                 for (pair, score) in pairs.iter().zip(scores) {
-                    row += 1;
                     let pair = Pair {
                         texts: two(&pair.fields),
                         score,
-                        row: Some(row),
+                        row: Some(pair.number),
                         id: pair.id.as_deref(),
                     };
                     printer.pair(&pair, out)?;

@@ -34,7 +34,7 @@ struct Found<'a> {
 struct FoundRow<'a> {
     rank: usize,
     score: f32,
-    row: usize,
+    row: u64,
     id: Option<&'a str>,
     text: String,
     columns: Columns<'a>,

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use program::atomic_file::TargetErrorKind;
 
+use super::provenance::Difference;
+use program::text::quoted;
+
 /// A file of vectors that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,10 +36,33 @@ pub enum VectorError {
         kind: VectorFileErrorKind,
     },
     /// The ending of the name is no format.
-    #[error("{}: cannot tell the format; the name must end in .npy, .safetensors, .pt or .jsonl", path.display())]
+    #[error("{}: cannot tell the format; the name must end in .parquet, .safetensors, .npy, .pt or .jsonl", path.display())]
     NoFormat {
         /// The file.
         path: PathBuf,
+    },
+    /// A file of ids or ranges would be replaced that belongs to no file of vectors.
+    #[error(
+        "{}: exists, and does not belong to these vectors; move it away, or give another --output",
+        path.display()
+    )]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The ids are too long for the header of a safetensors file.
+    #[error("{}: a safetensors file has no room for so many ids; end the name in .parquet", path.display())]
+    TooManyIds {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal of an interrupted run cannot be used.
+    #[error("{}: {kind}", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// The reason.
+        kind: JournalErrorKind,
     },
     /// The values are not one vector per row.
     #[error("{values} values are not {rows} vectors of width {width}")]
@@ -55,15 +81,18 @@ pub enum VectorError {
 #[non_exhaustive]
 pub enum VectorFileErrorKind {
     /// The file does not have the format of its ending.
-    #[error("not a {format} file: {reason}")]
+    #[error("not a {format} file: {}", quoted(reason))]
     Malformed {
         /// The format.
         format: &'static str,
         /// The reason.
         reason: String,
     },
-    /// The element type is not float32, or the rank is not 2.
-    #[error("holds {found}, but a two-dimensional float32 array is needed")]
+    /// The element type is not a floating-point type, or the rank is not 2.
+    #[error(
+        "holds {}, but a two-dimensional float32 array is needed",
+        quoted(found)
+    )]
     NotVectors {
         /// Element type and shape.
         found: String,
@@ -91,7 +120,7 @@ pub enum VectorFileErrorKind {
         found: usize,
     },
     /// A line holds no vector.
-    #[error("line {line}: {source}")]
+    #[error("line {line}: {}", quoted(&source.to_string()))]
     Line {
         /// The line, from 1.
         line: u64,
@@ -108,6 +137,15 @@ pub enum VectorFileErrorKind {
         /// The value.
         value: f32,
     },
+    /// The file holds no ranges.
+    #[error(
+        "holds no ranges; a float32 array [2, {width}] is needed, with the smallest and then the \
+         largest value of each dimension"
+    )]
+    Ranges {
+        /// The dimensions of the vectors.
+        width: usize,
+    },
     /// The number of ids is not that of vectors.
     #[error("{ids} ids for {rows} vectors")]
     Ids {
@@ -116,6 +154,60 @@ pub enum VectorFileErrorKind {
         /// Number of vectors.
         rows: usize,
     },
+}
+
+/// Why the journal of an interrupted run cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalErrorKind {
+    /// The file has another content.
+    #[error(
+        "exists, and is no journal of an interrupted run; move it away, or give another --output"
+    )]
+    Foreign,
+    /// A journal of another version of the program.
+    #[error("another version of this program wrote the journal; run again without --resume")]
+    Version,
+    /// Another process writes it.
+    #[error("another run is writing this output; wait for it, or give another --output")]
+    Locked,
+    /// The interrupted run had other settings.
+    #[error(
+        "the interrupted run had {}; give the same options, or run again without --resume",
+        list(differences)
+    )]
+    Settings {
+        /// The settings that differ.
+        differences: Vec<Difference>,
+    },
+    /// The rows of the input have changed since.
+    #[error(
+        "the first {rows} rows of the input are not those of the interrupted run; run again without \
+         --resume"
+    )]
+    Input {
+        /// How many rows were embedded.
+        rows: u64,
+    },
+    /// The disk changed what was written.
+    #[error("damaged after {rows} rows; run again with --resume")]
+    Damaged {
+        /// How many rows can be read.
+        rows: u64,
+    },
+}
+
+pub(crate) fn list(differences: &[Difference]) -> String {
+    let texts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+pub(super) fn malformed(path: &Path, format: &'static str, reason: String) -> VectorError {
+    VectorError::file(path, VectorFileErrorKind::Malformed { format, reason })
+}
+
+pub(super) fn not_vectors(path: &Path, found: String) -> VectorError {
+    VectorError::file(path, VectorFileErrorKind::NotVectors { found })
 }
 
 impl VectorError {

@@ -8,10 +8,12 @@ use clap::ValueEnum;
 /// The format of a file of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VectorFormat {
-    /// NumPy array.
-    Npy,
+    /// Apache Parquet: ids, texts and vectors as columns.
+    Parquet,
     /// safetensors file.
     Safetensors,
+    /// NumPy array.
+    Npy,
     /// PyTorch tensor.
     Pt,
     /// JSON Lines: one JSON object per line.
@@ -20,14 +22,21 @@ pub enum VectorFormat {
 
 impl VectorFormat {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Npy, Self::Safetensors, Self::Pt, Self::Jsonl];
+    pub const ALL: [Self; 5] = [
+        Self::Parquet,
+        Self::Safetensors,
+        Self::Npy,
+        Self::Pt,
+        Self::Jsonl,
+    ];
 
     /// Its name, which is also the ending of its files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Npy => "npy",
+            Self::Parquet => "parquet",
             Self::Safetensors => "safetensors",
+            Self::Npy => "npy",
             Self::Pt => "pt",
             Self::Jsonl => "jsonl",
         }
@@ -38,6 +47,18 @@ impl VectorFormat {
     pub fn from_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_lowercase();
         Self::ALL.into_iter().find(|format| format.name() == ending)
+    }
+
+    /// Whether ids are in the file itself; else they are beside it.
+    #[must_use]
+    pub fn keeps_ids(self) -> bool {
+        !matches!(self, Self::Npy | Self::Pt)
+    }
+
+    /// Whether the texts are in the file.
+    #[must_use]
+    pub fn keeps_texts(self) -> bool {
+        matches!(self, Self::Parquet | Self::Jsonl)
     }
 }
 

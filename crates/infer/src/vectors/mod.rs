@@ -3,29 +3,54 @@
 //! | subject | module |
 //! | --- | --- |
 //! | the formats and their endings | `format` |
-//! | writing vectors row by row into an [`AtomicFile`](program::AtomicFile) | `write` |
-//! | reading a file of vectors into memory | `read` |
-//! | one module per format | `npy`, `safetensors`, `pt`, `jsonl` |
+//! | the types of written numbers, and the ranges of 8-bit integers | `output_type`, `ranges` |
+//! | rows with their vectors on the way into a file | `windows` |
+//! | writing them into an [`AtomicFile`](program::AtomicFile) | `write` |
+//! | keeping them while a long run computes, to resume it after a kill | `journal` |
+//! | reading a file of vectors into memory | `read`, `values` |
+//! | what vectors were made of | `provenance` |
+//! | the file of ids beside a format that has no room for them | `ids` |
+//! | one module per format | `parquet_file`, `safetensors`, `npy`, `pt` (on [`pytorch`]), `jsonl` |
 //!
-//! All four formats hold float32 values `[rows, width]`. JSON Lines also holds ids and texts. For
-//! the other formats, the file `FILE.ids.txt` holds the ids, one per line.
+//! All formats hold a matrix `[rows, width]`. Parquet and safetensors also hold ids and provenance,
+//! Parquet and JSON Lines ids and texts. For the other formats, the file `FILE.ids.txt` holds the
+//! ids, one per line.
 
 mod error;
 mod format;
-mod jsonl;
+mod ids;
+mod journal;
+pub mod jsonl;
 mod npy;
+mod output_type;
+mod parquet_file;
+mod provenance;
 mod pt;
+mod ranges;
 mod read;
 mod safetensors;
+mod values;
+mod windows;
 mod write;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use model::Embeddings;
 use search::{SearchError, VectorsView};
 
-pub use error::{VectorError, VectorFileErrorKind};
+pub(crate) use error::list;
+pub use error::{JournalErrorKind, VectorError, VectorFileErrorKind};
 pub use format::VectorFormat;
+pub use ids::{earlier_ids, ids_path};
+pub use journal::{Journal, Settings};
+pub use output_type::OutputType;
+pub(crate) use provenance::hex;
+pub use provenance::{Difference, Provenance, TextsHash};
+pub use ranges::{CALIBRATION_ROWS, Ranges, is_ranges_file, ranges_path};
 pub use read::{Vectors, read_vectors};
-pub use write::{VectorWriter, check_target};
+pub use windows::{OneWindow, Windows};
+pub use write::{FileForm, check_target, write_vectors};
 
 /// The vectors of an encoder, as `search` takes them: `[len, width]`.
 ///
@@ -34,4 +59,11 @@ pub use write::{VectorWriter, check_target};
 /// When the width is 0.
 pub fn view(vectors: &Embeddings) -> Result<VectorsView<'_>, SearchError> {
     VectorsView::new(vectors.values(), vectors.width())
+}
+
+/// The name of a file that belongs to another one.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
 }

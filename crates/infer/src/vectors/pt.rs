@@ -35,6 +35,14 @@ impl<W: Write + Seek> Write for PtFile<W> {
     }
 }
 
+/// The number of rows of a file of one tensor.
+pub(super) fn count(path: &Path) -> Option<u64> {
+    match TorchFile::open(path).ok()?.contents() {
+        Contents::Tensor(tensor) => tensor.shape().first().map(|rows| *rows as u64),
+        _ => None,
+    }
+}
+
 /// Reads a floating-point tensor `[rows, width]`; returns its values in float32, row-major, and the width.
 ///
 /// In a dict, it is the only tensor or the one of the name that our safetensors files have.

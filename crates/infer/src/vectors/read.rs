@@ -1,13 +1,16 @@
 //! Reading files of vectors.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::error::VectorFileErrorKind;
-use super::safetensors::TENSOR;
-use super::write::ids_path;
-use super::{VectorError, VectorFormat, jsonl, pt};
+use super::error::{VectorFileErrorKind, malformed, not_vectors};
+use super::ids::read_ids;
+use super::npy::{self, HeaderError};
+use super::provenance::{Provenance, TextsHash};
+use super::pt;
+use super::values::{Element, Matrix, check_finite, read_matrix};
+use super::{VectorError, VectorFormat, jsonl, parquet_file, safetensors};
 
 /// Vectors of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,158 +21,92 @@ pub struct Vectors {
     pub width: usize,
     /// Their ids, if the file has ids.
     pub ids: Option<Vec<String>>,
+    /// What they were made of, if the file keeps it.
+    pub provenance: Option<Provenance>,
+    /// The hash of the texts, where the file holds texts and no provenance.
+    pub texts: Option<String>,
 }
 
-/// Reads a file that [`VectorWriter`](super::VectorWriter), NumPy, PyTorch or safetensors wrote, with
-/// its ids if it has ids.
+/// Reads a file that [`write_vectors`](super::write_vectors), NumPy, PyTorch, safetensors or a
+/// program for Parquet wrote, with its ids if it has ids. Numbers of 16 and 64 bits become float32.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is damaged, or does not hold finite float32 vectors.
+/// When the file cannot be read, is damaged, or does not hold finite floating-point vectors.
 pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
     let format = VectorFormat::from_path(path).ok_or_else(|| VectorError::NoFormat {
         path: path.to_owned(),
     })?;
     let vectors = match format {
-        VectorFormat::Npy => read_npy(path)?,
-        VectorFormat::Safetensors => read_safetensors(path)?,
-        VectorFormat::Pt => read_pt(path)?,
+        VectorFormat::Parquet => parquet_file::read(path)?,
+        VectorFormat::Safetensors => safetensors::read(path)?,
+        VectorFormat::Npy => read_npy(path, None)?,
+        VectorFormat::Pt => {
+            let (values, width) = pt::read(path)?;
+            check_finite(path, &values, width)?;
+            Vectors {
+                values,
+                width,
+                ..Vectors::default()
+            }
+        }
         VectorFormat::Jsonl => read_jsonl(path)?,
     };
-    if let Some(position) = vectors.values.iter().position(|value| !value.is_finite()) {
-        let (row, column) = (position / vectors.width, position % vectors.width);
-        let value = vectors.values[position];
-        return Err(VectorError::file(
-            path,
-            VectorFileErrorKind::NotFinite { row, column, value },
-        ));
+    // A file with provenance has its ids inside, if it has any.
+    if vectors.ids.is_some() || vectors.provenance.is_some() || format == VectorFormat::Jsonl {
+        return Ok(vectors);
     }
-    if format == VectorFormat::Jsonl {
-        Ok(vectors)
-    } else {
-        with_ids(path, vectors)
-    }
-}
-
-fn malformed(path: &Path, format: &'static str, reason: impl ToString) -> VectorError {
-    VectorError::file(
-        path,
-        VectorFileErrorKind::Malformed {
-            format,
-            reason: reason.to_string(),
-        },
-    )
-}
-
-fn not_vectors(path: &Path, found: String) -> VectorError {
-    VectorError::file(path, VectorFileErrorKind::NotVectors { found })
-}
-
-/// Reads `[rows, width]` values. The size of the shape must be `available` bytes: a damaged shape
-/// must not take the memory.
-fn read_values(
-    path: &Path,
-    shape: [u64; 2],
-    available: u64,
-    mut reader: impl Read,
-) -> Result<Vectors, VectorError> {
-    let [rows, width] = shape;
-    let expected = u128::from(rows) * u128::from(width) * 4;
-    if width == 0 {
-        return Err(not_vectors(
-            path,
-            format!("vectors of width 0, {rows} of them"),
-        ));
-    }
-    if u128::from(available) != expected {
-        let kind = VectorFileErrorKind::Size {
-            rows,
-            width,
-            expected,
-            found: available,
-        };
-        return Err(VectorError::file(path, kind));
-    }
-    let mut bytes = Vec::new();
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(VectorError::io(path))?;
-    if bytes.len() as u128 != expected {
-        let kind = VectorFileErrorKind::Size {
-            rows,
-            width,
-            expected,
-            found: bytes.len() as u64,
-        };
-        return Err(VectorError::file(path, kind));
-    }
-    let (chunks, _) = bytes.as_chunks::<4>();
-    let values = chunks
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
+    let rows = vectors.values.len() / vectors.width.max(1);
     Ok(Vectors {
-        values,
-        width: width as usize,
-        ids: None,
+        ids: read_ids(path, rows)?,
+        ..vectors
     })
 }
 
-fn read_npy(path: &Path) -> Result<Vectors, VectorError> {
+/// The number of vectors of a `.npy` or `.pt` file, from its header.
+pub(super) fn count(path: &Path, format: VectorFormat) -> Option<u64> {
+    let mut reader = BufReader::new(File::open(path).ok()?);
+    match format {
+        VectorFormat::Npy => npy::read_header(&mut reader).ok()?.shape.first().copied(),
+        VectorFormat::Pt => pt::count(path),
+        _ => None,
+    }
+}
+
+/// Reads an array of a floating-point type, or of the given type only.
+pub(super) fn read_npy(path: &Path, only: Option<&str>) -> Result<Vectors, VectorError> {
     let io = VectorError::io(path);
     let file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut reader = BufReader::new(file);
-    let header =
-        npyz::NpyHeader::from_reader(&mut reader).map_err(|error| malformed(path, "npy", error))?;
-    let position = std::io::Seek::stream_position(&mut reader).map_err(io)?;
-    let dtype = header.dtype().descr();
-    match (header.shape(), header.order()) {
-        (&[rows, width], npyz::Order::C) if dtype == "'<f4'" => {
-            read_values(path, [rows, width], size.saturating_sub(position), reader)
-        }
-        (shape, order) => Err(not_vectors(
-            path,
-            format!("{dtype} {shape:?} in {order:?} order"),
-        )),
-    }
-}
-
-fn read_safetensors(path: &Path) -> Result<Vectors, VectorError> {
-    let bytes = std::fs::read(path).map_err(VectorError::io(path))?;
-    let file = ::safetensors::SafeTensors::deserialize(&bytes)
-        .map_err(|error| malformed(path, "safetensors", error))?;
-    // The only tensor of another tool's file may have another name.
-    let only = || {
-        file.iter()
-            .next()
-            .filter(|_| file.len() == 1)
-            .map(|(_, tensor)| tensor)
+    let header = npy::read_header(&mut reader).map_err(|error| match error {
+        HeaderError::Io(error) => io(error),
+        HeaderError::Malformed(reason) => malformed(path, "npy", reason),
+    })?;
+    let element = match header.descr.as_str() {
+        descr if only.is_some_and(|only| only != descr) => None,
+        "<f2" => Some(Element::F16),
+        "<f4" => Some(Element::F32),
+        "<f8" => Some(Element::F64),
+        _ => None,
     };
-    let tensor = file.tensor(TENSOR).ok().or_else(only);
-    let Some(tensor) = tensor else {
-        return Err(not_vectors(
-            path,
-            format!("{} tensors, none of them `{TENSOR}`", file.len()),
-        ));
+    let (&[rows, width], Some(element), false) =
+        (header.shape.as_slice(), element, header.fortran_order)
+    else {
+        let order = if header.fortran_order { "Fortran" } else { "C" };
+        let found = format!("{} {:?} in {order} order", header.descr, header.shape);
+        return Err(not_vectors(path, found));
     };
-    match (tensor.shape(), tensor.dtype()) {
-        (&[rows, width], ::safetensors::Dtype::F32) => read_values(
-            path,
-            [rows as u64, width as u64],
-            tensor.data().len() as u64,
-            tensor.data(),
-        ),
-        (shape, dtype) => Err(not_vectors(path, format!("{dtype:?} {shape:?}"))),
-    }
-}
-
-fn read_pt(path: &Path) -> Result<Vectors, VectorError> {
-    let (values, width) = pt::read(path)?;
-    Ok(Vectors {
-        values,
+    let matrix = Matrix {
+        rows,
         width,
-        ids: None,
+        element,
+        available: size.saturating_sub(header.bytes),
+    };
+    Ok(Vectors {
+        values: read_matrix(path, matrix, reader)?,
+        width: width as usize,
+        ..Vectors::default()
     })
 }
 
@@ -177,6 +114,7 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
     let io = VectorError::io(path);
     let mut vectors = Vectors::default();
     let mut ids = Vec::new();
+    let mut texts = Some(TextsHash::default());
     let mut rows = 0;
     for (line, text) in (1u64..).zip(BufReader::new(File::open(path).map_err(io)?).lines()) {
         let text = text.map_err(io)?;
@@ -189,21 +127,30 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
         if rows == 0 {
             vectors.width = row.embedding.len();
         }
-        if row.embedding.len() != vectors.width || row.embedding.is_empty() {
-            let (expected, found) = (vectors.width, row.embedding.len());
-            return Err(VectorError::file(
-                path,
-                VectorFileErrorKind::Width {
-                    line,
-                    expected,
-                    found,
-                },
-            ));
+        let (expected, found) = (vectors.width, row.embedding.len());
+        if found != expected || found == 0 {
+            let kind = VectorFileErrorKind::Width {
+                line,
+                expected,
+                found,
+            };
+            return Err(VectorError::file(path, kind));
+        }
+        if let Some(column) = row.embedding.iter().position(|value| !value.is_finite()) {
+            let value = row.embedding[column];
+            let row = rows;
+            let kind = VectorFileErrorKind::NotFinite { row, column, value };
+            return Err(VectorError::file(path, kind));
         }
         rows += 1;
         vectors.values.extend(row.embedding);
         ids.extend(row.id.map(String::from));
+        match (&mut texts, row.text) {
+            (Some(hash), Some(text)) => hash.add(&text),
+            _ => texts = None,
+        }
     }
+    vectors.texts = texts.map(|hash| hash.hex());
     match ids.len() {
         0 => Ok(vectors),
         count if count == rows => Ok(Vectors {
@@ -215,27 +162,4 @@ fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {
             VectorFileErrorKind::Ids { ids: count, rows },
         )),
     }
-}
-
-fn with_ids(path: &Path, vectors: Vectors) -> Result<Vectors, VectorError> {
-    let ids_path = ids_path(path);
-    let text = match std::fs::read_to_string(&ids_path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vectors),
-        other => other.map_err(VectorError::io(&ids_path))?,
-    };
-    let ids: Vec<String> = text.lines().map(str::to_owned).collect();
-    let rows = vectors.values.len() / vectors.width.max(1);
-    if ids.len() != rows {
-        return Err(VectorError::file(
-            &ids_path,
-            VectorFileErrorKind::Ids {
-                ids: ids.len(),
-                rows,
-            },
-        ));
-    }
-    Ok(Vectors {
-        ids: Some(ids),
-        ..vectors
-    })
 }

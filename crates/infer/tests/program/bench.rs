@@ -15,7 +15,7 @@ fn a_row_for_each_file_then_load_time_and_memory() {
     let report: Value = serde_json::from_str(&run(infer(&arguments).arg("--json")).ok()).unwrap();
     assert_eq!(report["precision"], "f32");
     let rows = report["rows"].as_array().unwrap();
-    for (row, (workload, texts)) in rows.iter().zip([("singles", 2), ("queries", 4)]) {
+    for (row, (workload, texts)) in rows.iter().zip([("singles", 2), ("queries", 3)]) {
         assert_eq!(row["workload"], workload);
         assert_eq!(row["texts"], texts);
         assert_eq!(

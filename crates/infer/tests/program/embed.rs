@@ -146,7 +146,7 @@ fn a_parquet_file_gives_the_same_vectors() {
     assert_eq!(ids, ["1", "2", "3"]);
 
     let arguments = ["embed", "--input", "-", "--format", "Parquet"];
-    let message = run(&mut infer(&arguments)).failed(1);
+    let message = run(&mut infer(&arguments)).failed(2);
     assert!(
         message.starts_with("error: standard input: Parquet is read from its end"),
         "{message}"
@@ -157,7 +157,7 @@ fn a_parquet_file_gives_the_same_vectors() {
 fn every_format_of_vectors_is_written_and_read_again() {
     let (folder, path) = file("p.csv", "sku,title\na,water bottle\nb,keyboard\n");
     let expected = expected(&["water bottle", "keyboard"]);
-    for format in ["npy", "safetensors", "pt", "jsonl"] {
+    for format in ["parquet", "safetensors", "npy", "pt", "jsonl"] {
         let output = folder.path().join(format!("v.{format}"));
         run(&mut infer(&[
             "embed",
@@ -180,8 +180,8 @@ fn every_format_of_vectors_is_written_and_read_again() {
             "{format}"
         );
     }
-    // The input, four outputs, and the ids of three of them.
-    assert_eq!(names(folder.path()).len(), 1 + 4 + 3);
+    // The input, five outputs, and the ids of two of them.
+    assert_eq!(names(folder.path()).len(), 1 + 5 + 2);
 }
 
 #[test]
@@ -286,9 +286,9 @@ fn a_bad_row_stops_with_its_line_or_is_skipped_and_counted() {
         ),
         (
             "q.jsonl",
-            b"{\"title\":\"a\"}\n{\"name\":\"b\"}\n{\"title\":\"c\"}\n",
+            b"{\"title\":\"a\"}\n{\"title\":{\"b\":1}}\n{\"title\":\"c\"}\n",
             2,
-            "no field `title`",
+            "field `title` is an object",
         ),
         ("p.txt", b"a\n\xff\xfe\nc\n", 2, "not UTF-8"),
     ] {
@@ -377,10 +377,213 @@ fn a_link_is_followed_and_a_device_is_left_alone() {
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(read_vectors(&real).unwrap().width, WIDTH);
 
+    // Also to a file that does not exist yet.
+    std::fs::remove_file(&real).unwrap();
+    run(&mut infer(&["embed", "a", "--output", text(&link)])).ok();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(read_vectors(&real).unwrap().width, WIDTH);
+
     let pipe = folder.path().join("pipe.jsonl");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
     let message = run(&mut infer(&["embed", "a", "--output", text(&pipe)])).failed(2);
     assert!(message.contains("is not a regular file"), "{message}");
     assert!(pipe.exists());
+}
+
+#[test]
+fn every_bad_row_is_reported_before_the_model_is_loaded() {
+    let good = "1,a good row\n".repeat(50);
+    let bad = "2\n".repeat(25);
+    let (folder, path) = file("p.csv", format!("sku,title\n{good}{bad}{good}"));
+    let output = folder.path().join("v.parquet");
+    let embed = |model: &str, arguments: &[&str]| {
+        let input = [
+            "embed",
+            "--column",
+            "title",
+            "--input",
+            text(&path),
+            "--output",
+            text(&output),
+        ];
+        run(bare_infer()
+            .args(["--model", model])
+            .args(input)
+            .args(arguments))
+    };
+    let message = embed("./no-such-model", &[]).failed(1);
+    assert!(
+        message.contains("25 bad rows\n") && message.ends_with("and 5 more\n"),
+        "{message}"
+    );
+    assert_eq!(message.matches("the header has 2").count(), 20, "{message}");
+    assert!(message.contains("p.csv, line 52: "), "{message}");
+    assert_eq!(names(folder.path()), ["p.csv"]);
+    // Without the pass the missing model is the first error.
+    let message = embed("./no-such-model", &["--no-check"]).failed(1);
+    assert!(
+        message.contains("no-such-model") && !message.contains("bad row"),
+        "{message}"
+    );
+    // Skipped rows are named too.
+    let skipped = embed(
+        TINY,
+        &["--skip-bad-rows", "--device", &test_device().to_string()],
+    );
+    assert!(skipped.err.contains("25 bad rows\n"), "{}", skipped.err);
+    skipped.ok();
+    assert_eq!(read_vectors(&output).unwrap().values.len(), 100 * WIDTH);
+}
+
+#[test]
+fn a_file_of_ids_that_another_run_wrote_is_never_lost() {
+    let (folder, path) = file("p.csv", "sku,title\na,water bottle\nb,keyboard\n");
+    let (vectors, ids) = (
+        folder.path().join("v.npy"),
+        folder.path().join("v.npy.ids.txt"),
+    );
+    let output = ["embed", "--output", text(&vectors)];
+    let with_ids = [
+        "--input",
+        text(&path),
+        "--column",
+        "title",
+        "--id-column",
+        "sku",
+    ];
+    std::fs::write(&ids, "precious\n").unwrap();
+    // Without ids it stays, and a note says so.
+    let kept = run(infer(&output).arg("bottle"));
+    assert!(
+        kept.err.contains("v.npy.ids.txt is left as it is"),
+        "{}",
+        kept.err
+    );
+    kept.ok();
+    // With ids it is not replaced, as it does not belong to the old vectors: 2 ids of 1 vector.
+    std::fs::write(&ids, "precious\nfile\n").unwrap();
+    let refused = run(bare_infer()
+        .args(["--model", "./no-such-model"])
+        .args(output)
+        .args(with_ids));
+    assert!(
+        refused
+            .failed(2)
+            .contains("v.npy.ids.txt: exists, and does not belong")
+    );
+    assert_eq!(std::fs::read(&ids).unwrap(), b"precious\nfile\n");
+    // The ids of a run before are replaced, again and again.
+    std::fs::remove_file(&ids).unwrap();
+    run(infer(&output).args(with_ids)).ok();
+    std::fs::write(&path, "sku,title\nc,water bottle\n").unwrap();
+    let replaced = run(infer(&output).args(with_ids));
+    assert!(
+        replaced.err.contains("v.npy.ids.txt of an earlier run"),
+        "{}",
+        replaced.err
+    );
+    replaced.ok();
+    assert_eq!(std::fs::read(&ids).unwrap(), b"c\n");
+    // As its own input it stays.
+    run(infer(&output).args(["--input", text(&ids)])).ok();
+    assert_eq!(std::fs::read(&ids).unwrap(), b"c\n");
+    let itself = ["--input", text(&ids), "--format", "csv", "--id-column", "c"];
+    std::fs::write(&ids, "c,d\n1,2\n").unwrap();
+    std::fs::remove_file(&vectors).unwrap();
+    run(infer(&output).args(itself)).failed(2);
+    assert_eq!(std::fs::read(&ids).unwrap(), b"c,d\n1,2\n");
+}
+
+#[test]
+fn files_of_killed_runs_go_with_the_next_run_for_the_same_output() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [".tmp-v.npy-abcdef", ".tmp-w.npy-abcdef"] {
+        std::fs::write(folder.path().join(name), "half").unwrap();
+    }
+    let output = folder.path().join("v.npy");
+    run(&mut infer(&["embed", "bottle", "--output", text(&output)])).ok();
+    assert_eq!(names(folder.path()), [".tmp-w.npy-abcdef", "v.npy"]);
+}
+
+#[test]
+fn types_of_numbers_are_written_in_every_format_that_has_them() {
+    let (folder, path) = file("p.csv", "sku,title\na,water bottle\nb,keyboard\nc,lamp\n");
+    let embed = |name: &str, arguments: &[&str]| {
+        let output = folder.path().join(name);
+        let input = [
+            "embed",
+            "--input",
+            text(&path),
+            "--column",
+            "title",
+            "--id-column",
+            "sku",
+        ];
+        run(infer(&input)
+            .args(["--output", text(&output)])
+            .args(arguments))
+    };
+    embed("i8.npy", &["--output-type", "int8"]).ok();
+    let ranges = folder.path().join("i8.npy.ranges.npy");
+    let (own, given) = (
+        std::fs::read(&ranges).unwrap(),
+        folder.path().join("given.npy"),
+    );
+    std::fs::copy(&ranges, &given).unwrap();
+    // The smallest value of every dimension becomes -128, the largest 127.
+    let values = std::fs::read(folder.path().join("i8.npy")).unwrap()[128..].to_vec();
+    assert_eq!(values.len(), 3 * WIDTH);
+    for column in 0..WIDTH {
+        let column = [0, 1, 2].map(|row| values[row * WIDTH + column] as i8);
+        assert_eq!(column.iter().min(), Some(&-128), "{column:?}");
+        assert!(*column.iter().max().unwrap() >= 126, "{column:?}");
+    }
+    embed(
+        "given.i8.npy",
+        &["--output-type", "i8", "--ranges", text(&given)],
+    )
+    .ok();
+    let same = std::fs::read(folder.path().join("given.i8.npy")).unwrap();
+    assert_eq!(same[128..], values);
+    assert!(!folder.path().join("given.i8.npy.ranges.npy").exists());
+    // A second run replaces its own ranges, but no other file.
+    embed("i8.npy", &["--output-type", "i8"]).ok();
+    assert_eq!(std::fs::read(&ranges).unwrap(), own);
+    std::fs::write(&ranges, "precious").unwrap();
+    let refused = embed("i8.npy", &["--output-type", "i8"]).failed(2);
+    assert!(
+        refused.contains("ranges.npy: exists, and does not belong"),
+        "{refused}"
+    );
+
+    for (arguments, code, reason) in [
+        (
+            &["--output-type", "f16"][..],
+            2,
+            "a .pt file holds f32 only",
+        ),
+        (&["--ranges", text(&given)], 2, "--ranges belongs to"),
+    ] {
+        let refused = embed("v.pt", arguments).failed(code);
+        assert!(refused.contains(reason), "{refused}");
+    }
+    // float16 vectors are searched, integers are not.
+    embed("f16.npy", &["--output-type", "f16"]).ok();
+    let search = |name: &str| {
+        let vectors = folder.path().join(name);
+        let corpus = [
+            "search",
+            "lamp",
+            "-k",
+            "1",
+            "--corpus",
+            text(&path),
+            "--column",
+            "title",
+        ];
+        run(infer(&corpus).args(["--vectors", text(&vectors)]))
+    };
+    assert!(search("f16.npy").ok().contains("1.0000  3  lamp"));
+    assert!(search("i8.npy").failed(1).contains("holds |i1 [3, 32]"));
 }

@@ -25,6 +25,7 @@ fn every_example_of_the_table_has_its_code() {
             "sku,title\nA,water bottle\nB,smart speaker\n",
         ),
         ("damaged.csv", "sku,title\nA\n"),
+        ("empty.txt", ""),
         ("damaged.npy", "\u{7f}NUMPY"),
     ] {
         std::fs::write(folder.path().join(name), content).unwrap();

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod catalogue;
 mod embed;
 #[cfg(unix)]
 mod errors;
@@ -17,6 +18,8 @@ mod help;
 mod interruption;
 mod json;
 mod pt;
+#[cfg(unix)]
+mod resume;
 mod search;
 mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]

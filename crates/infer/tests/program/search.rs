@@ -114,7 +114,7 @@ fn vectors_of_another_corpus_are_refused() {
     embed(&["--input", text(&path), "--column", "sku"]);
     let message = search(&[]).failed(1);
     assert!(
-        message.contains("does not belong to the row in line 2"),
+        message.contains("does not belong to the row in line 2") && message.contains("--precision"),
         "{message}"
     );
 
@@ -266,6 +266,250 @@ fn similarity_of_two_texts_and_of_two_columns() {
     let (_folder, path) = file("p.csv", PRODUCTS.replace("title", "title,brand").as_str());
     let message = run(&mut infer(&["similarity", "--input", text(&path)])).failed(2);
     assert!(message.contains("there are 3"), "{message}");
+}
+
+/// Embeds the products into a file that says what the vectors are made of, and searches with it.
+struct Saved {
+    folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+    vectors: std::path::PathBuf,
+}
+
+impl Saved {
+    fn new(ending: &str) -> Self {
+        let products = PRODUCTS
+            .replace("title\n", "title,brand\n")
+            .replace("le\n", "le,Acme\n");
+        let products = products
+            .replace("rd\n", "rd,Best\n")
+            .replace("er\n", "er,Cool\n");
+        let (folder, path) = file("p.csv", products);
+        let vectors = folder.path().join(format!("v.{ending}"));
+        let saved = Self {
+            folder,
+            path,
+            vectors,
+        };
+        let input = [
+            "embed",
+            "--input",
+            text(&saved.path),
+            "--output",
+            text(&saved.vectors),
+        ];
+        run(infer(&input).args(["--column", "title", "--id-column", "sku"])).ok();
+        saved
+    }
+
+    fn search(&self, arguments: &[&str]) -> crate::support::Run {
+        let corpus = [
+            "search",
+            "keyboard",
+            "-k",
+            "1",
+            "--corpus",
+            text(&self.path),
+        ];
+        run(infer(&corpus)
+            .args(["--vectors", text(&self.vectors)])
+            .args(arguments))
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let content = std::fs::read_to_string(&self.path).unwrap();
+        assert!(content.contains(from));
+        std::fs::write(&self.path, content.replace(from, to)).unwrap();
+    }
+}
+
+const TITLE: [&str; 2] = ["--column", "title"];
+
+#[test]
+fn one_changed_text_is_noticed() {
+    for ending in ["parquet", "safetensors", "jsonl"] {
+        let saved = Saved::new(ending);
+        assert!(
+            saved.search(&TITLE).ok().contains("2  wireless keyboard"),
+            "{ending}"
+        );
+        saved.edit("smart speaker", "smart speakers");
+        let message = saved.search(&TITLE).failed(1);
+        assert!(
+            message.contains("the texts of the corpus are not those of the vectors"),
+            "{message}"
+        );
+        // Columns that are not embedded may change.
+        saved.edit("smart speakers,Cool", "smart speaker,Hot");
+        saved.search(&TITLE).ok();
+    }
+    // The .npy file cannot tell: it says what was looked at.
+    let saved = Saved::new("npy");
+    let note = saved.search(&TITLE);
+    assert!(
+        note.err
+            .contains("v.npy: the vectors of 4 of 4 rows were compared"),
+        "{}",
+        note.err
+    );
+    note.ok();
+}
+
+#[test]
+fn the_setting_that_differs_is_named() {
+    let other = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(crate::support::TINY).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, other.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let pooling = std::path::Path::new(crate::support::TINY).join("1_Pooling");
+    std::fs::create_dir(other.path().join("1_Pooling")).unwrap();
+    let config = other.path().join("1_Pooling/config.json");
+    std::fs::copy(pooling.join("config.json"), &config).unwrap();
+    for ending in ["parquet", "safetensors"] {
+        let saved = Saved::new(ending);
+        let both = [&TITLE[..], &["--column", "brand"]].concat();
+        for (arguments, expected) in [
+            (&both[..], "--column title, not title, brand"),
+            (
+                &["--column", "title", "--max-length", "8"],
+                "--max-length 62, not 8",
+            ),
+            (
+                &["--column", "title", "--dimensions", "8"],
+                "32 dimensions, but this model's have 8",
+            ),
+        ] {
+            let message = saved.search(arguments).failed(1);
+            assert!(message.contains(expected), "{message}");
+        }
+        // Another folder with the same files is the same model.
+        let other = |arguments: &[&str]| {
+            let corpus = [
+                "search",
+                "a",
+                "--corpus",
+                text(&saved.path),
+                "--column",
+                "title",
+            ];
+            run(crate::support::bare_infer()
+                .args(["--model", text(other.path()), "--device"])
+                .arg(crate::test_device::test_device().to_string())
+                .args(corpus)
+                .args(["--vectors", text(&saved.vectors)])
+                .args(arguments))
+        };
+        other(&[]).ok();
+        let content = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{content} ")).unwrap();
+        let message = other(&[]).failed(1);
+        assert!(message.contains("made with --model "), "{message}");
+        std::fs::write(&config, content).unwrap();
+        // Rows in another order.
+        saved.edit(
+            "B,wireless keyboard,Best\nC,smart speaker,Cool",
+            "C,smart speaker,Cool\nB,wireless keyboard,Best",
+        );
+        let message = saved
+            .search(&["--column", "title", "--id-column", "sku"])
+            .failed(1);
+        assert!(
+            message.contains("saved for the id `B`, not `C`"),
+            "{message}"
+        );
+        drop(saved.folder);
+    }
+}
+
+#[test]
+fn the_precision_of_saved_vectors_is_named() {
+    if !matches!(crate::test_device::test_device(), model::Device::Cpu) {
+        return;
+    }
+    let (folder, path) = file("p.csv", PRODUCTS);
+    for ending in ["parquet", "safetensors"] {
+        let vectors = folder.path().join(format!("v.{ending}"));
+        let read = ["--column", "title", "--precision", "int8"];
+        let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+        run(infer(&embed).args(read)).ok();
+        let search = [
+            "search",
+            "a",
+            "--corpus",
+            text(&path),
+            "--vectors",
+            text(&vectors),
+        ];
+        run(infer(&search).args(read)).ok();
+        let f32 = run(infer(&search).args(TITLE).args(["--precision", "f32"]));
+        let message = f32.failed(1);
+        assert!(message.contains("--precision int8, not f32"), "{message}");
+    }
+}
+
+#[test]
+fn a_recommendation_from_saved_vectors_needs_no_model() {
+    for ending in ["parquet", "safetensors"] {
+        let saved = Saved::new(ending);
+        let recommend = |arguments: &[&str]| {
+            let corpus = [
+                "recommend",
+                "D",
+                "-k",
+                "1",
+                "--corpus",
+                text(&saved.path),
+                "--id-column",
+                "sku",
+            ];
+            run(crate::support::bare_infer()
+                .args(["--model", "./no-such-model"])
+                .args(corpus)
+                .args(["--vectors", text(&saved.vectors)])
+                .args(arguments))
+        };
+        let found = recommend(&TITLE).ok();
+        let corpus = ["recommend", "D", "-k", "1", "--corpus", text(&saved.path)];
+        let with_model = run(infer(&corpus).args(TITLE).args(["--id-column", "sku"])).ok();
+        assert_eq!(found, with_model);
+        let message = recommend(&["--column", "brand"]).failed(1);
+        assert!(message.contains("--column title, not brand"), "{message}");
+        let message = recommend(&["--column", "title", "--precision", "int8"]).failed(1);
+        assert!(message.contains("--precision f32, not int8"), "{message}");
+        saved.edit("smart speaker", "smart speakers");
+        let message = recommend(&TITLE).failed(1);
+        assert!(message.contains("the texts of the corpus"), "{message}");
+    }
+}
+
+#[test]
+fn an_id_of_several_rows_is_refused_and_elsewhere_noted() {
+    let (_folder, path) = file("p.csv", "sku,title\n1,kettle\n2,mug\n1,lamp\n");
+    let read = [
+        "--corpus",
+        text(&path),
+        "--column",
+        "title",
+        "--id-column",
+        "sku",
+    ];
+    let message = run(infer(&["recommend", "1"]).args(read)).failed(1);
+    assert!(
+        message.contains("the id `1` is that of rows 1 and 3 (lines 2 and 4)"),
+        "{message}"
+    );
+    run(infer(&["recommend", "2"]).args(read)).ok();
+    let search = run(infer(&["search", "mug"]).args(read));
+    assert!(
+        search
+            .err
+            .contains("`1` is that of rows 1 and 3 (lines 2 and 4)"),
+        "{}",
+        search.err
+    );
+    search.ok();
 }
 
 /// What `similarity` prints into a pipe can be joined with its input again.

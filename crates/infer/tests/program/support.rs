@@ -55,13 +55,14 @@ pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    of(child.wait_with_output().unwrap())
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // On a thread: the program may print before it has read everything.
+    let feeder = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    // A program that fails early reads nothing.
+    let _ = feeder.join().unwrap();
+    of(output)
 }
 
 fn of(output: Output) -> Run {

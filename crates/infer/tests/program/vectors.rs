@@ -1,6 +1,9 @@
 //! Files of vectors: written vectors are read again, and damage is an error.
 
-use infer::vectors::{VectorFormat, VectorWriter, read_vectors};
+use infer::vectors::{
+    FileForm, OneWindow, OutputType, Ranges, VectorError, VectorFormat, Windows, read_vectors,
+    write_vectors,
+};
 use proptest::prelude::*;
 use records::Row;
 
@@ -10,8 +13,28 @@ fn rows(count: usize) -> Vec<Row> {
             line: number as u64,
             id: Some(format!("id {number}")),
             fields: vec![format!("text {number}")],
+            ..Row::default()
         })
         .collect()
+}
+
+/// Some rows in two windows.
+struct Halves<'a> {
+    rows: Vec<Row>,
+    values: &'a [f32],
+    width: usize,
+}
+
+impl Windows for Halves<'_> {
+    fn for_each(
+        &mut self,
+        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
+    ) -> Result<(), VectorError> {
+        let half = self.rows.len() / 2;
+        let (first, second) = self.values.split_at(half * self.width);
+        take(&self.rows[..half], first)?;
+        take(&self.rows[half..], second)
+    }
 }
 
 fn write(
@@ -22,16 +45,15 @@ fn write(
     with_ids: bool,
 ) {
     let rows = rows(values.len() / width);
-    let mut writer = VectorWriter::create(path, format, width, with_ids).unwrap();
-    // In two pieces, as windows come.
-    let half = rows.len() / 2;
-    writer
-        .write(&rows[..half], &values[..half * width])
-        .unwrap();
-    writer
-        .write(&rows[half..], &values[half * width..])
-        .unwrap();
-    assert_eq!(writer.finish().unwrap(), rows.len() as u64);
+    let count = rows.len() as u64;
+    let mut form = FileForm::new(format, width);
+    form.with_ids = with_ids;
+    let mut halves = Halves {
+        rows,
+        values,
+        width,
+    };
+    assert_eq!(write_vectors(path, &form, &mut halves).unwrap(), count);
 }
 
 fn formats() -> impl Strategy<Value = VectorFormat> {
@@ -148,23 +170,21 @@ proptest! {
             let (_folder, path) = written(format, width, &values);
             let bytes = std::fs::read(&path).unwrap();
             let header = bytes.len() - values.len() * 4;
-            let text = std::str::from_utf8(&bytes[10..header]).unwrap();
-            let (before, after) = match format {
-                VectorFormat::Npy => (format!("({rows}, "), format!("({wrong}, ")),
-                _ => (format!("[{rows},"), format!("[{wrong},")),
-            };
-            prop_assert!(text.contains(&before), "{}", text);
-            let length = text.len();
-            let text = text.replacen(&before, &after, 1);
-            // Spaces fill the header, so it keeps its length.
-            let (text, spaces) = text.split_at(length);
-            prop_assert!(spaces.trim().is_empty(), "{}", text);
-            let text = if format == VectorFormat::Npy {
-                format!("{}\n", &text[..length - 1])
+            let bytes = if format == VectorFormat::Npy {
+                let text = std::str::from_utf8(&bytes[10..header]).unwrap();
+                let changed = text.replacen(&format!("({rows}, "), &format!("({wrong}, "), 1);
+                prop_assert!(changed != text, "{}", text);
+                // Spaces fill the header, so it keeps its length.
+                let (changed, spaces) = changed.split_at(text.len() - 1);
+                prop_assert!(spaces.trim().is_empty(), "{}", text);
+                [&bytes[..10], changed.as_bytes(), b"\n", &bytes[header..]].concat()
             } else {
-                text.to_owned()
+                let text = std::str::from_utf8(&bytes[8..header]).unwrap();
+                let changed = text.replacen(&format!("[{rows},"), &format!("[{wrong},"), 1);
+                prop_assert!(changed != text, "{}", text);
+                let length = (changed.len() as u64).to_le_bytes();
+                [&length[..], changed.as_bytes(), &bytes[header..]].concat()
             };
-            let bytes = [&bytes[..10], text.as_bytes(), &bytes[header..]].concat();
             std::fs::write(&path, bytes).unwrap();
             prop_assert!(read_vectors(&path).is_err());
         }
@@ -206,25 +226,203 @@ fn written(
     (folder, path)
 }
 
+/// A window, and then an error, as when the disk of the journal fails.
+struct Failing;
+
+impl Windows for Failing {
+    fn for_each(
+        &mut self,
+        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
+    ) -> Result<(), VectorError> {
+        take(&rows(1), &[1.0, 2.0])?;
+        OneWindow::new(&[], &[1.0], 2).map(|_| ())
+    }
+}
+
 #[test]
-fn a_writer_that_is_dropped_leaves_nothing() {
+fn a_failed_write_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     for format in VectorFormat::ALL {
         let path = folder.path().join(format!("v.{format}"));
-        let mut writer = VectorWriter::create(&path, format, 2, true).unwrap();
-        writer.write(&rows(1), &[1.0, 2.0]).unwrap();
-        drop(writer);
+        std::fs::write(&path, "old").unwrap();
+        let mut form = FileForm::new(format, 2);
+        form.with_ids = true;
+        write_vectors(&path, &form, &mut Failing).unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, VectorFormat::ALL.len());
 }
 
 #[test]
 fn values_that_do_not_fit_their_rows_are_refused() {
+    let error = OneWindow::new(&rows(2), &[1.0, 2.0, 3.0], 2).unwrap_err();
+    assert_eq!(error.to_string(), "3 values are not 2 vectors of width 2");
+}
+
+#[test]
+fn parquet_does_not_depend_on_the_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rows(9000);
+    let values: Vec<f32> = (0..9000 * 3).map(|value| value as f32).collect();
+    let mut form = FileForm::new(VectorFormat::Parquet, 3);
+    form.with_ids = true;
+    let write = |name: &str, windows: &mut dyn Windows| {
+        let path = folder.path().join(name);
+        write_vectors(&path, &form, windows).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let one = write(
+        "one.parquet",
+        &mut OneWindow::new(&rows, &values, 3).unwrap(),
+    );
+    let mut halves = Halves {
+        rows: rows[..].to_vec(),
+        values: &values,
+        width: 3,
+    };
+    assert_eq!(one, write("two.parquet", &mut halves));
+    assert_eq!(
+        read_vectors(&folder.path().join("one.parquet"))
+            .unwrap()
+            .values,
+        values
+    );
+}
+
+/// The values come from `tests/python/quantize.py`.
+#[test]
+fn numbers_of_other_types_are_those_of_sentence_transformers() {
+    let fixture = include_str!("../fixtures/quantized.json");
+    let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    let width = fixture["width"].as_u64().unwrap() as usize;
+    let numbers = |key: &str| -> Vec<f64> {
+        let numbers = fixture[key].as_array().unwrap().iter();
+        numbers.map(|number| number.as_f64().unwrap()).collect()
+    };
+    let floats = |key: &str| -> Vec<f32> {
+        numbers(key)
+            .into_iter()
+            .map(|number| number as f32)
+            .collect()
+    };
+    let values = floats("values");
+    let rows = rows(values.len() / width);
+    let folder = tempfile::tempdir().unwrap();
+    let mut own = Ranges::of_width(width);
+    own.include(&values);
+    let path = folder.path().join("ranges.npy");
+    write(&path, VectorFormat::Npy, width, &floats("ranges"), false);
+    let narrow = Ranges::read(&path, width).unwrap();
+    for (key, output_type, ranges) in [
+        ("int8", OutputType::I8, Some(&own)),
+        ("uint8", OutputType::U8, Some(&own)),
+        ("int8_narrow", OutputType::I8, Some(&narrow)),
+        ("uint8_narrow", OutputType::U8, Some(&narrow)),
+        ("binary", OutputType::Binary, None),
+        ("ubinary", OutputType::Ubinary, None),
+        ("float16", OutputType::F16, None),
+    ] {
+        let path = folder.path().join("v.npy");
+        let mut form = FileForm::new(VectorFormat::Npy, width);
+        form.output_type = output_type;
+        form.ranges = ranges.cloned();
+        let mut window = OneWindow::new(&rows, &values, width).unwrap();
+        write_vectors(&path, &form, &mut window).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let found: Vec<f64> = match output_type {
+            OutputType::F16 => {
+                let pairs = bytes[128..].as_chunks::<2>().0.iter();
+                pairs
+                    .map(|pair| f64::from(u16::from_le_bytes(*pair)))
+                    .collect()
+            }
+            OutputType::I8 | OutputType::Binary => bytes[128..]
+                .iter()
+                .map(|byte| f64::from(*byte as i8))
+                .collect(),
+            _ => bytes[128..].iter().map(|byte| f64::from(*byte)).collect(),
+        };
+        assert_eq!(found, numbers(key), "{key}");
+    }
+}
+
+#[test]
+fn ranges_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ranges.npy");
+    for values in [&[1.0, 2.0, 0.0, 3.0][..], &[1.0, 2.0], &[0.0; 6]] {
+        write(&path, VectorFormat::Npy, 2, values, false);
+        let error = Ranges::read(&path, 2).unwrap_err().to_string();
+        assert!(
+            error.contains("a float32 array [2, 2] is needed"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn arrays_of_16_and_64_bits_are_read_and_others_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("v.npy");
-    let mut writer = VectorWriter::create(&path, VectorFormat::Npy, 2, false).unwrap();
-    let error = writer.write(&rows(2), &[1.0, 2.0, 3.0]).unwrap_err();
-    assert_eq!(error.to_string(), "3 values are not 2 vectors of width 2");
+    let array = |descr: &str, order: &str, bytes: &[u8]| {
+        let header =
+            format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (1, 2), }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        let file = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), bytes].concat();
+        std::fs::write(&path, file).unwrap();
+        read_vectors(&path).map_err(|error| error.to_string())
+    };
+    let f64s = [1.5f64, -2.0].map(f64::to_le_bytes).concat();
+    assert_eq!(array("<f8", "False", &f64s).unwrap().values, [1.5, -2.0]);
+    // 1.5 and -2 in float16.
+    let f16s = [0, 0x3e, 0, 0xc0];
+    assert_eq!(array("<f2", "False", &f16s).unwrap().values, [1.5, -2.0]);
+    for (descr, order) in [(">f4", "False"), ("<f4", "True"), ("|i1", "False")] {
+        let error = array(descr, order, &[0; 8]).unwrap_err();
+        assert!(
+            error.contains("but a two-dimensional float32 array is needed"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_error_is_short_whatever_the_file_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "\u{1b}[31mx".repeat(20_000);
+    let descr = format!(
+        "{{'descr': [('{}', '<f4')], 'fortran_order': False, 'shape': (1, 2)}}",
+        "x".repeat(9000)
+    );
+    let npy = [
+        b"\x93NUMPY\x01\x00",
+        &(descr.len() as u16).to_le_bytes()[..],
+        descr.as_bytes(),
+    ]
+    .concat();
+    let tensor = format!("{{\"{long}\":1}}");
+    let safetensors = [&(tensor.len() as u64).to_le_bytes()[..], tensor.as_bytes()].concat();
+    for (name, content) in [
+        ("v.npy", npy),
+        ("v.safetensors", safetensors),
+        (
+            "v.jsonl",
+            format!("{{\"embedding\":\"{}\"}}", "x".repeat(90_000)).into_bytes(),
+        ),
+        ("v.parquet", long.clone().into_bytes()),
+        ("v.pt", long.clone().into_bytes()),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let message = read_vectors(&path).unwrap_err().to_string();
+        assert!(
+            message.chars().count() < 400,
+            "{name}: {} characters",
+            message.len()
+        );
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
 }
 
 #[test]

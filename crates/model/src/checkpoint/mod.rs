@@ -23,7 +23,7 @@ pub(crate) mod safetensors_file;
 mod settings;
 pub(crate) mod stored_values;
 mod weights;
-mod weights_files;
+pub(crate) mod weights_files;
 mod write;
 
 use std::path::{Path, PathBuf};

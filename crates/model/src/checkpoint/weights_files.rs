@@ -20,7 +20,7 @@ const PYTORCH_FILE: &str = "pytorch_model.bin";
 const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// In the order in which `transformers` looks for them.
-const NAMES: [&str; 4] = [
+pub(crate) const NAMES: [&str; 4] = [
     SAFETENSORS_FILE,
     SAFETENSORS_INDEX,
     PYTORCH_FILE,
@@ -34,7 +34,7 @@ pub(super) struct FoundTensor {
 }
 
 /// The weights file of a folder, or the index of its shards.
-pub(super) fn find(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn find(folder: &Path) -> Result<PathBuf> {
     NAMES
         .map(|name| folder.join(name))
         .into_iter()
@@ -44,12 +44,24 @@ pub(super) fn find(folder: &Path) -> Result<PathBuf> {
         })
 }
 
+/// Whether a file of [`NAMES`] is the index of shards.
+pub(crate) fn is_index(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "json")
+}
+
+/// The shards that an index names, all in its folder.
+pub(crate) fn shards(index_path: &Path) -> Result<BTreeSet<String>> {
+    let index: Index = read_json(index_path)?;
+    for shard in index.weight_map.values() {
+        check_shard(index_path, shard)?;
+    }
+    Ok(index.weight_map.into_values().collect())
+}
+
 /// The tensors of a weights file or of all shards of an index, by name.
 pub(super) fn open(path: &Path) -> Result<BTreeMap<String, FoundTensor>> {
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
+    if is_index(path) {
         return open_shards(path);
     }
     let file: Rc<Path> = path.into();
@@ -124,8 +136,8 @@ fn open_shards(index_path: &Path) -> Result<BTreeMap<String, FoundTensor>> {
     }
 }
 
-/// The path of a shard, which must lie in the folder of its index.
-fn shard_path(index: &Path, shard: &str) -> Result<PathBuf> {
+/// A shard must lie in the folder of its index.
+fn check_shard(index: &Path, shard: &str) -> Result<()> {
     let mut parts = Path::new(shard).components().peekable();
     if parts.peek().is_none() || !parts.all(|part| matches!(part, Component::Normal(_))) {
         return Err(ModelError::Field {
@@ -134,6 +146,12 @@ fn shard_path(index: &Path, shard: &str) -> Result<PathBuf> {
             reason: format!("{shard:?} leads out of the model folder"),
         });
     }
+    Ok(())
+}
+
+/// The path of a shard that is there.
+fn shard_path(index: &Path, shard: &str) -> Result<PathBuf> {
+    check_shard(index, shard)?;
     let path = index.with_file_name(shard);
     if path.is_file() {
         return Ok(path);

@@ -57,7 +57,7 @@ fn check_safetensors(path: &Path) -> Result<(), BoxedError> {
         serde_json::from_slice::<Metadata>(&header).map_or(0, |header| header.data_len() as u64);
     let expected = length.saturating_add(8).saturating_add(data);
     if size < expected {
-        return Err(format!("it has {size} of {expected} bytes").into());
+        return Err(format!("it has {size} of at least {expected} bytes").into());
     }
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::sync::mpsc::Sender;
 
 use super::client_error::ClientError;
 use super::damage::check_whole;
-use super::files::{self, WEIGHTS, decisive, encoder_of, index_of, is_small};
+use super::files::{self, decisive, encoder_of, is_small};
 use super::listing::{ListedFile, Listing};
 use super::transfer::Transfer;
 use crate::boxed_error::BoxedError;
 use crate::checkpoint::modules::MODULES_FILE;
+use crate::checkpoint::weights_files;
 
 /// A download, on its thread.
 pub(super) struct ModelDownload {
@@ -128,25 +129,27 @@ impl Missing<'_> {
         if !there.is_empty() && there.iter().all(is_whole) {
             return Ok(Vec::new());
         }
-        for weights in WEIGHTS.map(|name| format!("{encoder}{name}")) {
-            if self.listing.file(&weights).is_some() {
-                return Ok(vec![weights]);
-            }
-            let index = index_of(&weights);
-            if self.listing.file(&index).is_none() {
-                continue;
-            }
-            self.fetch(received, std::slice::from_ref(&index))?;
-            let shards = files::shards(&self.folder.join(&index))?;
-            let shards: Vec<String> = shards
-                .into_iter()
-                .map(|shard| format!("{encoder}{shard}"))
-                .collect();
-            return match shards.iter().find(|name| self.listing.file(name).is_none()) {
-                None => Ok(shards),
-                Some(shard) => Err(format!("{index} names {shard}, which the model lacks").into()),
-            };
+        let named = weights_files::NAMES.map(|name| format!("{encoder}{name}"));
+        let Some(name) = named
+            .into_iter()
+            .find(|name| self.listing.file(name).is_some())
+        else {
+            return Ok(Vec::new());
+        };
+        if !weights_files::is_index(Path::new(&name)) {
+            return Ok(vec![name]);
         }
-        Ok(Vec::new())
+        self.fetch(received, std::slice::from_ref(&name))?;
+        let shards: Vec<String> = weights_files::shards(&self.folder.join(&name))?
+            .into_iter()
+            .map(|shard| format!("{encoder}{shard}"))
+            .collect();
+        match shards
+            .iter()
+            .find(|shard| self.listing.file(shard).is_none())
+        {
+            None => Ok(shards),
+            Some(shard) => Err(format!("{name} names {shard}, which the model lacks").into()),
+        }
     }
 }

@@ -261,8 +261,8 @@ fn weights_in_several_files_come_into_the_folder_of_the_encoder() {
 #[test]
 fn an_index_that_names_no_file_of_the_model_is_an_error() {
     for (shard, expected) in [
-        ("../../evil", "no file beside it"),
-        ("/evil", "no file beside it"),
+        ("../../evil", "leads out of the model folder"),
+        ("/evil", "leads out of the model folder"),
         ("none.safetensors", "which the model lacks"),
     ] {
         let root = tempfile::tempdir().unwrap();

@@ -3,16 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::damage::{Damaged, check_whole};
-use super::names::is_component;
-use crate::boxed_error::BoxedError;
 use crate::checkpoint::modules::{self, MODULES_FILE, POOLING_FILE, Stack};
-use crate::file::read_json;
-
-/// The preferred weights, and those of older repositories.
-pub(super) const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+use crate::checkpoint::weights_files;
+use crate::error::{ModelError, Result};
 
 /// All files except the weights. Other formats in a repository are large and not needed.
 const SMALL_FILES: &[&str] = &[
@@ -49,29 +43,6 @@ fn is_module(folder: &str) -> bool {
     folder
         .split_once('_')
         .is_some_and(|(index, _)| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit()))
-}
-
-/// Name of the index of weights that are in several files.
-pub(super) fn index_of(weights: &str) -> String {
-    format!("{weights}.index.json")
-}
-
-/// The files that an index of weights names, all in its own folder.
-pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, BoxedError> {
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: std::collections::HashMap<String, String>,
-    }
-    let index: Index = read_json(index)?;
-    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
-    match shards.iter().find(|shard| !is_component(shard)) {
-        None => Ok(shards),
-        Some(shard) => Err(format!(
-            "the index of the weights names `{}`, which is no file beside it",
-            shard.escape_debug()
-        )
-        .into()),
-    }
 }
 
 /// The encoder's folder from the top of a model: `""` in most, or for example `"0_Transformer/"`.
@@ -116,24 +87,24 @@ pub(super) enum Incomplete {
     Damaged(#[from] Damaged),
 }
 
-/// The weights that would be loaded: one file, or all that an index names.
-pub(super) fn weights(encoder: &Path) -> Result<Vec<PathBuf>, BoxedError> {
-    for name in WEIGHTS {
-        if encoder.join(name).is_file() {
-            return Ok(vec![encoder.join(name)]);
-        }
-        let index = encoder.join(index_of(name));
-        if index.is_file() {
-            let shards = shards(&index)?;
-            return Ok(shards.iter().map(|shard| encoder.join(shard)).collect());
-        }
+/// The weights that would be loaded: one file, or an index and all that it names.
+pub(super) fn weights(encoder: &Path) -> Result<Vec<PathBuf>> {
+    let found = weights_files::find(encoder)?;
+    let mut files = Vec::new();
+    if weights_files::is_index(&found) {
+        let shards = weights_files::shards(&found)?;
+        files.extend(shards.iter().map(|shard| encoder.join(shard)));
     }
-    Ok(vec![encoder.join(WEIGHTS[0])])
+    files.push(found);
+    Ok(files)
 }
 
 /// Checks that a snapshot is the whole model, as far as it shows. `is_absent` tells which files its
 /// repository is known not to have.
-pub(super) fn check(folder: &Path, is_absent: impl Fn(&str) -> bool) -> Result<(), Incomplete> {
+pub(super) fn check(
+    folder: &Path,
+    is_absent: impl Fn(&str) -> bool,
+) -> std::result::Result<(), Incomplete> {
     let modules_file = folder.join(MODULES_FILE);
     check_whole(&modules_file)?;
     if !modules_file.is_file() && !is_absent(MODULES_FILE) {
@@ -176,7 +147,11 @@ fn needed(stack: &Stack) -> Vec<PathBuf> {
             .as_ref()
             .map(|pooling| pooling.join(POOLING_FILE)),
     );
-    // An index that cannot be read is reported when the model is loaded.
-    needed.extend(weights(encoder).unwrap_or_default());
+    needed.extend(match weights(encoder) {
+        Ok(weights) => weights,
+        Err(ModelError::NoWeights { folder }) => vec![folder.join(weights_files::NAMES[0])],
+        // An index that cannot be read is reported when the model is loaded.
+        Err(_) => Vec::new(),
+    });
     needed
 }

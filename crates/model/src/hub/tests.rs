@@ -237,6 +237,7 @@ fn a_revision_that_leads_out_of_the_cache_is_refused() {
         };
         let error = resolve_in("owner/model", &options, &nowhere(root.path())).unwrap_err();
         assert!(matches!(error, HubError::Revision { .. }), "{error}");
+        assert!(crate::ModelError::from(error).is_usage());
     }
 }
 

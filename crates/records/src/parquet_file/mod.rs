@@ -1,182 +1,235 @@
-//! Parquet: rows assembled from columns, one row group at a time.
-//!
-//! The row API of the `parquet` crate is slower than its arrays, but it suffices for one row at a
-//! time, and texts take far longer to embed than to read.
+//! Parquet: columns of texts, one batch of rows at a time, through Arrow.
 
-mod projection;
+mod schema;
 mod values;
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
+use arrow_array::{Array, RecordBatch};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Row as ParquetRow;
-use parquet::record::reader::{ReaderIter, TreeBuilder};
-use parquet::schema::types::SchemaDescPtr;
 
-use self::projection::Projection;
-use self::values::text_of;
-use crate::Row;
-use crate::columns::{Choice, Column, checked_id};
-use crate::error::{Numbering, ReadError, RowErrorKind};
-use crate::input::names_gzip;
+use self::schema::{Column, columns_of, with_bytes};
+use self::values::{Value, texts_of};
+use crate::columns::{Selected, Selection};
+use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
+use crate::guard::guarded;
+use crate::reader::{RowSource, Values};
 use crate::source::Source;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 1024;
 
 pub(crate) struct ParquetRows {
     file: Source,
-    reader: SerializedFileReader<File>,
-    /// The columns to read, each once, in the order of the file.
-    schema: SchemaDescPtr,
-    /// The selected columns, with their positions in `schema`.
+    opened: File,
+    metadata: ArrowReaderMetadata,
+    selected: Selected,
+    /// The place of each selected column in the file.
     columns: Vec<Column>,
-    id: Option<Column>,
-    row_group: Option<ReaderIter>,
-    next_row_group: usize,
+    reader: ParquetRecordBatchReader,
+    batch_rows: usize,
+    /// The values of each selected column in the batch, the last row first.
+    batch: Vec<Vec<Value>>,
     /// Number of rows returned so far.
-    rows: u64,
-    total_rows: u64,
+    rows: usize,
+    total_rows: usize,
     total_bytes: u64,
 }
 
 impl ParquetRows {
-    pub(crate) fn open(
-        file: &Source,
-        choice: &Choice,
-        id: Option<&str>,
-    ) -> Result<Self, ReadError> {
+    pub(crate) fn open(file: &Source, selection: &Selection) -> Result<Self, ReadError> {
         let not_plain = || ReadError::ParquetNotPlainFile { file: file.clone() };
         let failed = |source| ReadError::Io {
             file: file.clone(),
             source,
         };
-        let path = match file {
-            Source::File(path) if !names_gzip(file) => path,
-            _ => return Err(not_plain()),
+        let Source::File(path) = file else {
+            return Err(not_plain());
         };
         let opened = File::open(path).map_err(failed)?;
-        let metadata = opened.metadata().map_err(failed)?;
-        if !metadata.is_file() {
+        let size = opened.metadata().map_err(failed)?;
+        if !size.is_file() {
             return Err(not_plain());
         }
         let not_parquet = |source| ReadError::NotParquet {
             file: file.clone(),
             source,
         };
-        let reader = caught(|| SerializedFileReader::new(opened)).map_err(not_parquet)?;
-        let projection = Projection::new(reader.metadata(), choice, id);
-        let projection = projection.map_err(|source| ReadError::Columns {
+        let columns_error = |source| ReadError::Columns {
             file: file.clone(),
             source,
-        })?;
-        let row_groups = reader.metadata().row_groups().iter();
-        let total_rows = row_groups
-            .map(|row_group| u64::try_from(row_group.num_rows()).unwrap_or(0))
-            .fold(0, u64::saturating_add);
+        };
+        let (kinds, metadata) = caught(|| load(&opened)).map_err(not_parquet)?;
+        let mut selected = selection.among(&kinds).map_err(columns_error)?;
+        for name in &mut selected.names {
+            *name = name.trim().to_owned();
+        }
+        if selected.texts == 0 {
+            let present = crate::columns::names_of(&kinds);
+            return Err(columns_error(ColumnErrorKind::NoneFits { present }));
+        }
+        let columns = columns_of(&metadata, &kinds, &selected.names).map_err(columns_error)?;
+        let total_rows = metadata.metadata().file_metadata().num_rows();
+        let reader = caught(|| reader(&opened, &metadata, &columns, 0, BATCH_ROWS));
         Ok(Self {
             file: file.clone(),
-            schema: projection.schema(reader.metadata()).map_err(not_parquet)?,
-            reader,
-            columns: projection.columns,
-            id: projection.id,
-            row_group: None,
-            next_row_group: 0,
+            reader: reader.map_err(not_parquet)?,
+            opened,
+            metadata,
+            selected,
+            columns,
+            batch_rows: BATCH_ROWS,
+            batch: Vec::new(),
             rows: 0,
-            total_rows,
-            total_bytes: metadata.len(),
+            total_rows: usize::try_from(total_rows).unwrap_or(0),
+            total_bytes: size.len(),
         })
     }
 
-    pub(crate) fn columns(&self) -> Vec<String> {
-        self.columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect()
-    }
-
-    pub(crate) fn next(&mut self) -> Result<Option<Row>, ReadError> {
-        let row = caught(|| self.next_row()).map_err(|source| ReadError::ParquetData {
-            file: self.file.clone(),
-            row: self.rows + 1,
-            source,
-        })?;
-        let Some(row) = row else {
-            return Ok(None);
+    /// Reads the next batch; `false` at the end.
+    fn next_batch(&mut self) -> Result<bool, ParquetError> {
+        let batch = match caught(|| self.read_batch()) {
+            // The rows before a damaged page are good.
+            Err(_) if self.batch_rows > 1 => {
+                self.batch_rows = 1;
+                let rows = self.rows;
+                self.reader =
+                    caught(|| reader(&self.opened, &self.metadata, &self.columns, rows, 1))?;
+                caught(|| self.read_batch())?
+            }
+            batch => batch?,
         };
-        self.rows += 1;
-        self.record(row).map(Some).map_err(|source| ReadError::Row {
-            file: self.file.clone(),
-            numbering: Numbering::Rows,
-            line: self.rows,
-            source,
-        })
-    }
-
-    pub(crate) fn bytes_read(&self) -> u64 {
-        let share = u128::from(self.total_bytes) * u128::from(self.rows)
-            / u128::from(self.total_rows.max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
-    }
-
-    pub(crate) fn total_bytes(&self) -> u64 {
-        self.total_bytes
-    }
-
-    fn next_row(&mut self) -> Result<Option<ParquetRow>, ParquetError> {
-        loop {
-            if let Some(row) = self.row_group.as_mut().and_then(Iterator::next) {
-                return row.map(Some);
+        match batch {
+            Some(batch) => {
+                self.batch = batch;
+                Ok(true)
             }
-            // Frees the pages of the last row group before the next one is read.
-            self.row_group = None;
-            if self.next_row_group == self.reader.num_row_groups() {
-                return Ok(None);
-            }
-            let row_group = self.reader.get_row_group(self.next_row_group)?;
-            self.next_row_group += 1;
-            let rows = TreeBuilder::new().as_iter(Arc::clone(&self.schema), &*row_group)?;
-            self.row_group = Some(rows);
+            None => Ok(false),
         }
     }
 
-    fn record(&self, row: ParquetRow) -> Result<Row, RowErrorKind> {
-        let values = row.into_columns();
-        let value = |column: &Column| {
-            let value = values.get(column.index).map(|(_, value)| value);
-            text_of(value).map_err(|kind| RowErrorKind::NotText {
-                column: column.name.clone(),
-                kind,
-            })
-        };
-        let id = match &self.id {
-            // A null id has its own error.
-            Some(column) => match value(column) {
-                Err(RowErrorKind::NotText {
-                    kind: "null",
-                    column,
-                }) => return Err(RowErrorKind::EmptyId { column }),
-                id => Some(checked_id(&column.name, id?)?),
-            },
-            None => None,
-        };
-        let fields = self.columns.iter().map(value).collect::<Result<_, _>>()?;
-        Ok(Row {
-            line: self.rows,
-            id,
-            fields,
-        })
+    fn read_batch(&mut self) -> Result<Option<Vec<Vec<Value>>>, ParquetError> {
+        loop {
+            let Some(batch) = self.reader.next().transpose()? else {
+                return Ok(None);
+            };
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let values = |column: &Column| values_of(&batch, column);
+            return self
+                .columns
+                .iter()
+                .map(values)
+                .collect::<Result<_, _>>()
+                .map(Some);
+        }
+    }
+
+    fn row(&mut self) -> Result<Values, RowErrorKind> {
+        let mut values = Vec::with_capacity(self.columns.len());
+        let mut problem = None;
+        // Every column gives up its value, so that the next row is not out of step.
+        for (name, column) in self.selected.names.iter().zip(&mut self.batch) {
+            match column.pop() {
+                Some(Value::Text(text)) => values.push(Some(text)),
+                Some(Value::Missing) | None => values.push(None),
+                Some(Value::NotUtf8) => {
+                    problem.get_or_insert(RowErrorKind::NotUtf8 { offset: None });
+                }
+                Some(Value::NotFinite) => {
+                    problem.get_or_insert(RowErrorKind::NotText {
+                        column: name.clone(),
+                        kind: "not a finite number",
+                    });
+                }
+            }
+        }
+        let line = crate::input::as_u64(self.rows);
+        problem.map_or(Ok(Values { line, values }), Err)
     }
 }
 
-/// Turns a panic into an error: the `parquet` crate trusts some lengths and offsets of damaged files.
-/// The reader ends after such an error, so nothing uses the decoder's state again.
+impl RowSource for ParquetRows {
+    fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    fn next(&mut self) -> Result<Option<Values>, ReadError> {
+        if self.batch.first().is_none_or(Vec::is_empty) {
+            let more = self.next_batch().map_err(|source| ReadError::ParquetData {
+                file: self.file.clone(),
+                row: crate::input::as_u64(self.rows + 1),
+                source,
+            })?;
+            if !more {
+                return Ok(None);
+            }
+        }
+        self.rows += 1;
+        self.row().map(Some).map_err(|source| ReadError::Row {
+            file: self.file.clone(),
+            numbering: Numbering::Rows,
+            line: crate::input::as_u64(self.rows),
+            source,
+        })
+    }
+
+    fn bytes_read(&self) -> u64 {
+        let rows = crate::input::as_u64(self.rows);
+        let total = crate::input::as_u64(self.total_rows.max(1));
+        let share = u128::from(self.total_bytes) * u128::from(rows) / u128::from(total);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+
+    fn total_bytes(&self) -> Option<u64> {
+        Some(self.total_bytes)
+    }
+}
+
+/// The metadata, in which texts are bytes: a text that is not UTF-8 then spoils its row only.
+fn load(file: &File) -> Result<(schema::Kinds, ArrowReaderMetadata), ParquetError> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load(file, options.clone())?;
+    let root = metadata.metadata().file_metadata().schema_descr();
+    let kinds = schema::kinds_of(root.root_schema());
+    let options = options.with_parquet_schema(with_bytes(root.root_schema())?);
+    Ok((kinds, ArrowReaderMetadata::load(file, options)?))
+}
+
+fn reader(
+    file: &File,
+    metadata: &ArrowReaderMetadata,
+    columns: &[Column],
+    offset: usize,
+    batch_rows: usize,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
+    let roots = columns.iter().map(|column| column.root);
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
+        .with_projection(mask)
+        .with_offset(offset)
+        .with_batch_size(batch_rows)
+        .build()
+}
+
+/// The values of a column, the last row first.
+fn values_of(batch: &RecordBatch, column: &Column) -> Result<Vec<Value>, ParquetError> {
+    let array = batch
+        .column_by_name(&column.key)
+        .ok_or_else(|| ParquetError::General(format!("the batch lacks column {}", column.key)))?;
+    let mut values = texts_of(array.as_ref(), &column.path)?;
+    values.reverse();
+    debug_assert_eq!(values.len(), array.len());
+    Ok(values)
+}
+
+/// The `parquet` crate panics on some damaged files. The reader ends after such an error.
 fn caught<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|payload| {
-        let message = match payload.downcast_ref::<String>() {
-            Some(message) => message.as_str(),
-            None => payload.downcast_ref::<&str>().copied().unwrap_or_default(),
-        };
-        Err(ParquetError::General(message.to_owned()))
-    })
+    guarded(decode).unwrap_or_else(|panic| Err(ParquetError::General(panic)))
 }

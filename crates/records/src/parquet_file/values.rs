@@ -1,93 +1,179 @@
-//! Values of Parquet columns as texts.
+//! Values of Arrow arrays as texts.
 
-use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
-use parquet::record::Field;
-use parquet::schema::types::Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, StringArray};
+use arrow_cast::{can_cast_types, cast};
+use arrow_schema::{ArrowError, DataType};
 use serde::Serialize;
 
-use crate::columns::Kind;
+use super::schema::nested;
 
-/// Maximum number of digits of a decimal: 32 bytes, the widest decimal in use.
-const MOST_DIGITS: i32 = 76;
+const UTC: &str = "+00:00";
 
-/// Type of a column, or the kind of its values if they cannot become texts.
-///
-/// Accepts only the pairs of types that the row API can read: it panics on others.
-pub(super) fn kind_of(field: &Type) -> Result<Kind, &'static str> {
-    let info = field.get_basic_info();
-    if field.is_group() || !info.has_repetition() || info.repetition() == Repetition::REPEATED {
-        return Err("nested values");
-    }
-    match info.logical_type_ref() {
-        Some(LogicalType::Unknown) => return Err("nothing but nulls"),
-        // Without this check, nanoseconds would pass as integers: they have no converted type.
-        Some(LogicalType::Timestamp(_) | LogicalType::Time(_)) => return Err("dates or times"),
-        _ => {}
-    }
-    use ConvertedType as Converted;
-    match (field.get_physical_type(), info.converted_type()) {
-        (PhysicalType::BYTE_ARRAY, Converted::UTF8 | Converted::ENUM | Converted::JSON) => {
-            Ok(Kind::Text)
+/// A value of a column.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(String),
+    Missing,
+    NotUtf8,
+    NotFinite,
+}
+
+/// Whether the values at `path` can become texts, `false` if there is no such path; else the kind of
+/// the values.
+pub(super) fn can_be_text(data_type: &DataType, path: &str) -> Result<bool, &'static str> {
+    match data_type {
+        DataType::Struct(_) if path.is_empty() => {
+            Err("nested values, whose names are such as `product.title`,")
         }
-        (PhysicalType::BOOLEAN | PhysicalType::FLOAT | PhysicalType::DOUBLE, _)
-        | (
-            PhysicalType::INT32,
-            Converted::NONE
-            | Converted::INT_8
-            | Converted::INT_16
-            | Converted::INT_32
-            | Converted::UINT_8
-            | Converted::UINT_16
-            | Converted::UINT_32,
-        )
-        | (PhysicalType::INT64, Converted::NONE | Converted::INT_64 | Converted::UINT_64) => {
-            Ok(Kind::NumberOrBoolean)
-        }
-        (
-            PhysicalType::INT32 | PhysicalType::INT64 | PhysicalType::FIXED_LEN_BYTE_ARRAY,
-            Converted::DECIMAL,
-        ) if field.get_precision() <= MOST_DIGITS => Ok(Kind::NumberOrBoolean),
-        (PhysicalType::FIXED_LEN_BYTE_ARRAY, Converted::NONE)
-            if info.logical_type_ref() == Some(&LogicalType::Float16) =>
-        {
-            Ok(Kind::NumberOrBoolean)
-        }
-        (PhysicalType::INT32 | PhysicalType::INT64 | PhysicalType::INT96, _)
-        | (_, Converted::INTERVAL) => Err("dates or times"),
-        _ => Err("bytes"),
+        DataType::Struct(fields) => match nested(fields, path) {
+            Some((_, data_type, rest)) => can_be_text(data_type, rest),
+            None => Ok(false),
+        },
+        DataType::List(field) | DataType::LargeList(field) => can_be_text(field.data_type(), path),
+        DataType::FixedSizeList(field, _) => can_be_text(field.data_type(), path),
+        DataType::Map(..) => Err("maps"),
+        _ if !path.is_empty() => Ok(false),
+        DataType::Null | DataType::Binary | DataType::FixedSizeBinary(_) => Ok(true),
+        data_type if can_cast_types(data_type, &DataType::Utf8) => Ok(true),
+        _ => Err("values of an unknown kind"),
     }
 }
 
-/// A text unchanged, a number or boolean as JSON writes it; else the kind of the value, in words. A
-/// missing value is null.
-pub(super) fn text_of(value: Option<&Field>) -> Result<String, &'static str> {
-    match value {
-        None | Some(Field::Null) => Err("null"),
-        Some(Field::Str(text)) => Ok(text.clone()),
-        Some(Field::Bool(value)) => json(value),
-        Some(Field::Byte(value)) => json(value),
-        Some(Field::Short(value)) => json(value),
-        Some(Field::Int(value)) => json(value),
-        Some(Field::Long(value)) => json(value),
-        Some(Field::UByte(value)) => json(value),
-        Some(Field::UShort(value)) => json(value),
-        Some(Field::UInt(value)) => json(value),
-        Some(Field::ULong(value)) => json(value),
-        Some(Field::Float16(value)) => json(&value.to_f32()),
-        Some(Field::Float(value)) => json(value),
-        Some(Field::Double(value)) => json(value),
-        // The crate writes the decimal point even without digits after it.
-        Some(decimal @ Field::Decimal(_)) => {
-            Ok(decimal.to_string().trim_end_matches('.').to_owned())
+/// One value per row: a text unchanged, a number or boolean as JSON writes it, a date or time as ISO
+/// 8601 has it, and the values of a list with spaces between them.
+pub(super) fn texts_of(array: &dyn Array, path: &str) -> Result<Vec<Value>, ArrowError> {
+    let rows = 0..array.len();
+    Ok(match array.data_type() {
+        DataType::Null => vec![Value::Missing; array.len()],
+        DataType::Struct(fields) => {
+            let Some((index, _, rest)) = nested(fields, path) else {
+                return Ok(vec![Value::Missing; array.len()]);
+            };
+            let values = texts_of(array.as_struct().column(index).as_ref(), rest)?;
+            let present = |(row, value)| {
+                if array.is_valid(row) {
+                    value
+                } else {
+                    Value::Missing
+                }
+            };
+            values.into_iter().enumerate().map(present).collect()
         }
-        Some(_) => Err("neither a text nor a number nor a boolean"),
+        DataType::List(_) => joined(rows.map(|row| list_item(array.as_list::<i32>(), row)), path)?,
+        DataType::LargeList(_) => {
+            joined(rows.map(|row| list_item(array.as_list::<i64>(), row)), path)?
+        }
+        DataType::FixedSizeList(..) => {
+            let list = array.as_fixed_size_list();
+            let item = |row| list.is_valid(row).then(|| list.value(row));
+            joined(rows.map(item), path)?
+        }
+        DataType::Binary => {
+            let bytes: &BinaryArray = array.as_binary();
+            bytes.iter().map(of_bytes).collect()
+        }
+        // The only bytes of this size that are no text.
+        DataType::FixedSizeBinary(size) => {
+            let bytes: &FixedSizeBinaryArray = array.as_fixed_size_binary();
+            let is_uuid = *size == 16;
+            bytes
+                .iter()
+                .map(|bytes| match bytes {
+                    Some(bytes) if is_uuid && str::from_utf8(bytes).is_err() => uuid(bytes),
+                    bytes => of_bytes(bytes),
+                })
+                .collect()
+        }
+        DataType::Float16 => {
+            let wide = cast(array, &DataType::Float32)?;
+            texts_of(wide.as_ref(), path)?
+        }
+        DataType::Float32 => {
+            let numbers = array.as_primitive::<Float32Type>().iter();
+            numbers
+                .map(|number| of_number(number, number.is_some_and(f32::is_nan)))
+                .collect()
+        }
+        DataType::Float64 => {
+            let numbers = array.as_primitive::<Float64Type>().iter();
+            numbers
+                .map(|number| of_number(number, number.is_some_and(f64::is_nan)))
+                .collect()
+        }
+        // Times of a zone are stored in UTC, and without a list of zones only an offset has a name.
+        DataType::Timestamp(unit, Some(zone)) if zone.as_ref() != UTC => {
+            let utc = cast(array, &DataType::Timestamp(*unit, Some(UTC.into())))?;
+            texts_of(utc.as_ref(), path)?
+        }
+        _ => {
+            let texts = cast(array, &DataType::Utf8)?;
+            let texts: &StringArray = texts.as_string();
+            texts
+                .iter()
+                .map(|text| text.map_or(Value::Missing, |text| Value::Text(text.to_owned())))
+                .collect()
+        }
+    })
+}
+
+fn list_item<O: arrow_array::OffsetSizeTrait>(
+    list: &arrow_array::GenericListArray<O>,
+    row: usize,
+) -> Option<ArrayRef> {
+    list.is_valid(row).then(|| list.value(row))
+}
+
+/// The texts of lists, each joined.
+fn joined(
+    lists: impl Iterator<Item = Option<ArrayRef>>,
+    path: &str,
+) -> Result<Vec<Value>, ArrowError> {
+    let join = |list: Option<ArrayRef>| {
+        let Some(list) = list else {
+            return Ok(Value::Missing);
+        };
+        let mut texts = Vec::new();
+        for value in texts_of(list.as_ref(), path)? {
+            match value {
+                Value::Text(text) => texts.push(text),
+                Value::Missing => {}
+                bad => return Ok(bad),
+            }
+        }
+        Ok(Value::Text(texts.join(" ")))
+    };
+    lists.map(join).collect()
+}
+
+fn of_bytes(bytes: Option<&[u8]>) -> Value {
+    match bytes.map(str::from_utf8) {
+        None => Value::Missing,
+        Some(Ok(text)) => Value::Text(text.to_owned()),
+        Some(Err(_)) => Value::NotUtf8,
     }
 }
 
-/// JSON has no infinite numbers and no NaN: serde_json writes `null` for them.
-fn json(value: &impl Serialize) -> Result<String, &'static str> {
-    match serde_json::to_string(value) {
-        Ok(text) if text != "null" => Ok(text),
-        _ => Err("not a finite number"),
+/// pandas writes NaN for a missing value. JSON has no infinite numbers: serde_json writes `null`.
+fn of_number(number: Option<impl Serialize>, is_nan: bool) -> Value {
+    match number {
+        None => Value::Missing,
+        Some(_) if is_nan => Value::Missing,
+        Some(number) => match serde_json::to_string(&number) {
+            Ok(text) if text != "null" => Value::Text(text),
+            _ => Value::NotFinite,
+        },
     }
+}
+
+fn uuid(bytes: &[u8]) -> Value {
+    let mut text = String::new();
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Value::Text(text)
 }

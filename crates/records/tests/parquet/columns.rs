@@ -54,7 +54,9 @@ fn texts_numbers_and_booleans_are_read_in_the_order_of_the_file() {
 #[test]
 fn texts_alone_are_read_where_only_texts_are_asked_for() {
     let file = mixed();
-    let mut reader = RowReader::open_every_column(&file.source, &options(&[], None)).unwrap();
+    let mut reader =
+        RowReader::open_every_column(std::slice::from_ref(&file.source), &options(&[], None))
+            .unwrap();
     assert_eq!(reader.columns(), ["title", "brand"]);
     assert_eq!(fields(&mut reader), ["kettle", "Acme"]);
 }
@@ -104,30 +106,38 @@ fn the_only_column_of_texts_or_the_one_named_text_is_the_text() {
 }
 
 #[test]
-fn columns_that_cannot_become_texts_are_refused_by_name() {
+fn dates_times_and_bytes_that_are_texts_can_be_named() {
     let file = mixed();
-    for (column, kind) in [
-        ("raw", "bytes"),
-        ("day", "dates or times"),
-        ("at", "dates or times"),
-        ("none", "nothing but nulls"),
-        ("of", "nested values"),
-    ] {
-        let expected = format!(
-            "rows.parquet: column `{column}` holds {kind} where texts, numbers or booleans are \
-             needed"
-        );
-        let named = error(RowReader::open(&file.source, &options(&[column], None)));
-        assert_eq!(file.message(&named), expected);
-        let as_id = options(&["title"], Some(column));
-        let as_id = error(RowReader::open(&file.source, &as_id));
-        assert_eq!(file.message(&as_id), expected);
-    }
-    let unknown = error(RowReader::open(&file.source, &options(&["a"], None)));
+    let named = options(&["raw", "day", "at", "of.a"], None);
+    let mut reader = RowReader::open(&file.source, &named).unwrap();
     assert_eq!(
-        file.message(&unknown),
-        "rows.parquet: no column `a`; there are: sku, title, good, raw, day, at, none, brand, of"
+        fields(&mut reader),
+        ["x", "2022-01-08", "1970-01-01T00:00:00.000000001Z", "1"]
     );
+    // A column without a value is one of missing texts.
+    let mut reader = RowReader::open(&file.source, &options(&["none"], None)).unwrap();
+    assert_eq!(fields(&mut reader), [""]);
+}
+
+#[test]
+fn nested_columns_have_paths() {
+    let file = mixed();
+    let error = |column: &str| {
+        let named = options(&[column], None);
+        file.message(&error(RowReader::open(&file.source, &named)))
+    };
+    assert_eq!(
+        error("of"),
+        "rows.parquet: column `of` holds nested values, whose names are such as `product.title`, \
+         where texts, numbers, dates or lists of them are needed"
+    );
+    let present = "there are: sku, title, good, raw, day, at, none, brand, of";
+    for column in ["a", "of.b", "title.x"] {
+        assert_eq!(
+            error(column),
+            format!("rows.parquet: no column `{column}`; {present}")
+        );
+    }
 }
 
 #[test]
@@ -146,15 +156,4 @@ fn a_file_without_a_column_that_could_be_read_says_so() {
         ),
         "{error}"
     );
-}
-
-#[test]
-fn a_list_is_refused_even_of_texts() {
-    let file = write(
-        "required binary title (UTF8); repeated binary tags (UTF8);",
-        Compression::UNCOMPRESSED,
-        &[],
-    );
-    let error = error(RowReader::open(&file.source, &options(&["tags"], None)));
-    assert!(file.message(&error).contains("`tags` holds nested values"));
 }

@@ -6,15 +6,20 @@ use records::{Format, ReaderOptions, Row, RowReader};
 
 use crate::writer::{Values, options, write};
 
-const COMPRESSIONS: [fn() -> Compression; 4] = [
+const COMPRESSIONS: [fn() -> Compression; 7] = [
     || Compression::UNCOMPRESSED,
     || Compression::SNAPPY,
     || Compression::GZIP(Default::default()),
     || Compression::ZSTD(Default::default()),
+    || Compression::BROTLI(Default::default()),
+    || Compression::LZ4,
+    || Compression::LZ4_RAW,
 ];
 
 fn record(line: u64, id: &str, fields: &[&str]) -> Row {
     Row {
+        file: 0,
+        number: line,
         line,
         id: Some(id.to_owned()),
         fields: fields.iter().map(|&field| field.to_owned()).collect(),
@@ -86,9 +91,36 @@ fn the_format_may_be_named_where_the_ending_does_not_tell_it() {
         format: Some(Format::Parquet),
         ..ReaderOptions::default()
     };
-    let reader = RowReader::open(&other.into(), &named).unwrap();
-    let texts: Vec<String> = reader.map(|record| record.unwrap().text()).collect();
-    assert_eq!(texts, ["kettle"]);
+    // The content tells it too.
+    for options in [named, ReaderOptions::default()] {
+        let reader = RowReader::open(&other.clone().into(), &options).unwrap();
+        let texts: Vec<String> = reader.map(|record| record.unwrap().text()).collect();
+        assert_eq!(texts, ["kettle"]);
+    }
+}
+
+/// Files of other programs, among the tests of `infer`.
+#[test]
+fn files_of_pandas_and_duckdb_have_lists_and_missing_texts() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../infer/tests/catalogue");
+    for name in ["pandas.parquet", "duckdb.parquet"] {
+        let path = std::path::Path::new(folder).join(name);
+        let options = options(&["title", "description", "price", "tags"], Some("id"));
+        let reader = RowReader::open(&path.into(), &options).unwrap();
+        let rows: Vec<Row> = reader.map(Result::unwrap).collect();
+        assert_eq!(rows.len(), 12, "{name}");
+        assert_eq!(rows[4].id.as_deref(), Some("1005"));
+        assert_eq!(
+            rows[4].fields,
+            [
+                "Garden chair, teak",
+                "Folds flat, weatherproof",
+                "79.0",
+                "garden wood"
+            ]
+        );
+        assert_eq!(rows[2].fields, ["Café crème mug, 30 cl", "", "8.0", ""]);
+    }
 }
 
 #[test]
@@ -126,7 +158,11 @@ proptest! {
             compression(),
             &columns,
         );
-        let skipping = ReaderOptions { skip_bad_rows: true, ..ReaderOptions::default() };
+        let skipping = ReaderOptions {
+            skip_bad_rows: true,
+            missing_is_bad: true,
+            ..ReaderOptions::default()
+        };
         let mut reader = RowReader::open_every_scalar(&written.source, &skipping).unwrap();
         let found: Vec<(u64, Vec<String>)> = reader
             .by_ref()

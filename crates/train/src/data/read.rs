@@ -104,6 +104,7 @@ fn has<'a>(
     let reader_options = ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
+        missing_is_bad: true,
         ..ReaderOptions::default()
     };
     let reader = RowReader::open_every_scalar(file, &reader_options)?;
@@ -126,6 +127,7 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
     let reader_options = ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
+        missing_is_bad: true,
         ..ReaderOptions::default()
     };
     let mut reader = RowReader::open_every_scalar(file, &reader_options)?;
@@ -174,37 +176,23 @@ fn read_file(
     columns: &ColumnMap,
     options: &ReadOptions,
 ) -> Result<(), DataError> {
-    let layout = Layout::new(
-        columns,
-        options.group_column.as_deref(),
-        numbering(file, options),
-    );
+    let mut layout = Layout::new(columns, options.group_column.as_deref());
     let reader_options = ReaderOptions {
         format: options.format,
         columns: layout.columns.clone(),
+        missing_is_bad: true,
         ..ReaderOptions::default()
     };
     table.begin_file(file.clone());
-    for record in RowReader::open(file, &reader_options)? {
+    let reader = RowReader::open(file, &reader_options)?;
+    layout.numbering = reader.numbering();
+    for record in reader {
         match add(table, file, &layout, record) {
             Err(error) if options.skip_bad_rows && error.is_row() => table.skip(error),
             result => result?,
         }
     }
     Ok(())
-}
-
-/// Whether errors of a file count lines or rows.
-fn numbering(file: &Source, options: &ReadOptions) -> Numbering {
-    let format = match (options.format, file) {
-        (Some(format), _) => format,
-        (None, Source::File(path)) => Format::from_path(path),
-        (None, Source::Stdin) => Format::Text,
-    };
-    match format {
-        Format::Parquet => Numbering::Rows,
-        Format::Text | Format::Csv | Format::Tsv | Format::Jsonl => Numbering::Lines,
-    }
 }
 
 fn add(
@@ -236,7 +224,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(map: &ColumnMap, group_column: Option<&str>, numbering: Numbering) -> Self {
+    fn new(map: &ColumnMap, group_column: Option<&str>) -> Self {
         let mut columns = map.texts().to_vec();
         let texts = columns.len();
         let target = map.kind().target().zip(map.target()).map(|(role, name)| {
@@ -258,7 +246,7 @@ impl Layout {
             texts,
             target,
             group,
-            numbering,
+            numbering: Numbering::Lines,
         }
     }
 

@@ -170,6 +170,9 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
     );
     let found = hub::resolve(&settings.model, &hub_options).map_err(model::ModelError::from)?;
     let mut checkpoint = Checkpoint::open(&found.path)?;
+    for note in checkpoint.notes() {
+        notes.note(format_args!("note: {note}"));
+    }
     if let Some(length) = settings.max_length {
         checkpoint.max_seq_length = length;
     }

@@ -319,7 +319,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("run");
         fs::create_dir(&path).unwrap();
-        fs::write(path.join(".tmpA1b2C3"), "half of the sett").unwrap();
+        fs::write(path.join(".tmp-training.toml-A1b2C3"), "half of the sett").unwrap();
         begun(&path);
         let names: Vec<_> = path
             .read_dir()
@@ -353,7 +353,7 @@ mod tests {
         for name in unfinished.iter().chain(&others) {
             fs::create_dir_all(folder.path.join(name).join("inside")).unwrap();
         }
-        fs::write(folder.path.join(".tmpA1b2C3"), "half").unwrap();
+        fs::write(folder.path.join(".tmp-training.toml-A1b2C3"), "half").unwrap();
         folder.remove_unfinished().unwrap();
         let mut left: Vec<_> = folder
             .path

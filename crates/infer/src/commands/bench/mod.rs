@@ -92,7 +92,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Workload>, Error> {
     };
     let mut workloads = Vec::new();
     for path in files {
-        let texts = open_texts(path, &lines)?
+        let texts = open_texts(std::slice::from_ref(path), &lines)?
             .map(|row| row.map(|row: records::Row| row.text()))
             .collect::<Result<Vec<String>, _>>()?;
         let name = path

@@ -146,6 +146,7 @@ fn names_that_lead_out_of_the_cache_are_refused() {
 fn a_silent_server_is_given_up() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([(LISTING.to_owned(), Reply::Silence)]));
+    let server = server.with_read_timeout(200);
     let message = message(download(&server, root.path()));
     assert!(message.contains("no answer for 200ms"), "{message}");
 }
@@ -154,6 +155,7 @@ fn a_silent_server_is_given_up() {
 fn the_caller_breaks_off_while_the_server_is_silent() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(HashMap::from([(LISTING.to_owned(), Reply::Silence)]));
+    let server = server.with_read_timeout(200);
     let options = HubOptions {
         progress: Some(Arc::new(|_: &DownloadProgress| ControlFlow::Break(()))),
         ..HubOptions::default()

@@ -42,6 +42,7 @@ pub(super) struct Request {
 pub(super) struct Server {
     pub(super) endpoint: String,
     requests: Arc<Mutex<Vec<Request>>>,
+    read_timeout: Duration,
 }
 
 impl Server {
@@ -56,7 +57,18 @@ impl Server {
                 std::thread::spawn(move || answer(stream.unwrap(), &replies, &log));
             }
         });
-        Self { endpoint, requests }
+        Self {
+            endpoint,
+            requests,
+            // A busy machine is no silent server.
+            read_timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// For tests with a silent server.
+    pub(super) fn with_read_timeout(mut self, milliseconds: u64) -> Self {
+        self.read_timeout = Duration::from_millis(milliseconds);
+        self
     }
 
     pub(super) fn address(&self) -> HubAddress {
@@ -64,7 +76,7 @@ impl Server {
             endpoint: self.endpoint.clone(),
             token: Some("secret".to_owned()),
             allow_http: false,
-            read_timeout: Duration::from_millis(200),
+            read_timeout: self.read_timeout,
             pause: Duration::from_millis(2),
         }
     }

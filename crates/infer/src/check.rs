@@ -1,0 +1,101 @@
+//! A pass over a file of texts before the model is loaded: a bad row in the last hour of a run is
+//! found in the first second.
+
+use std::path::PathBuf;
+
+use program::{Console, Unit};
+use records::ReadError;
+
+use crate::cli::ReadArgs;
+use crate::error::Error;
+use crate::input::{only_files, open_texts};
+use crate::repeated_ids::RepeatedIds;
+
+/// How many bad rows are named.
+const NAMED_ROWS: usize = 20;
+
+/// Reads every row of regular files. Bad rows are an error that names them or, if they are skipped,
+/// a note.
+///
+/// # Errors
+///
+/// When a row is bad, or the file cannot be read to its end.
+pub(crate) fn check_rows(
+    input: &[PathBuf],
+    read: &ReadArgs,
+    console: Console,
+) -> Result<(), Error> {
+    // Standard input and pipes can be read only once.
+    if !only_files(input) {
+        return Ok(());
+    }
+    let every_row = ReadArgs {
+        skip_bad_rows: false,
+        ..read.clone()
+    };
+    let mut reader = match open_texts(input, &every_row) {
+        Ok(reader) => reader,
+        // The row that determines the columns is bad, and the next good one will do it.
+        Err(_) if read.skip_bad_rows => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
+    let mut bad = BadRows::default();
+    let mut repeated = RepeatedIds::default();
+    let mut rows = 0u64;
+    while let Some(row) = reader.next() {
+        rows += 1;
+        if rows.is_multiple_of(1 << 12) {
+            bar.set_position(reader.bytes_read());
+            bar.set_message(format!("checked {rows} rows"));
+        }
+        match row {
+            Ok(row) => repeated.add(&row),
+            Err(error) if error.is_row() || bad.count > 0 => bad.add(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    repeated.note(console);
+    if bad.count == 0 {
+        Ok(())
+    } else if read.skip_bad_rows {
+        console.note(format_args!("note: {bad}"));
+        Ok(())
+    } else {
+        Err(Error::BadRows(bad))
+    }
+}
+
+/// The bad rows of a file.
+#[derive(Debug, Default)]
+pub struct BadRows {
+    count: u64,
+    first: Vec<ReadError>,
+}
+
+impl BadRows {
+    fn add(&mut self, error: ReadError) {
+        self.count += 1;
+        if self.first.len() < NAMED_ROWS {
+            self.first.push(error);
+        }
+    }
+}
+
+/// The errors of the first rows, one per line, and the number of all.
+impl std::fmt::Display for BadRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let (1, [only]) = (self.count, self.first.as_slice()) {
+            return only.fmt(f);
+        }
+        write!(f, "{} bad rows", self.count)?;
+        for error in &self.first {
+            write!(f, "\n  {error}")?;
+        }
+        if self.count > NAMED_ROWS as u64 {
+            write!(f, "\n  and {} more", self.count - NAMED_ROWS as u64)?;
+        }
+        Ok(())
+    }
+}

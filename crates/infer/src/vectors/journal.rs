@@ -1,0 +1,566 @@
+//! The journal of a run: the rows that are embedded, until the file of vectors is complete.
+//!
+//! `OUTPUT.partial` begins with [`MAGIC`] and holds records: the settings of the run, then one
+//! record per window. A record is its length (4 bytes, little-endian), its CRC-32 and its content.
+//! A record that a kill cut short is dropped when the run resumes, and its rows are embedded again.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use program::atomic_file::sync_folder_of;
+use records::Row;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::JournalErrorKind;
+use super::provenance::{Difference, Provenance};
+use super::windows::Windows;
+use super::{VectorError, beside};
+
+/// The first bytes; the last one is the version.
+const MAGIC: &[u8; 12] = b"mpnet-burn\0\x01";
+
+/// Bytes before the content of a record: its length and its CRC-32.
+const RECORD_HEAD: usize = 8;
+
+/// Bytes of SHA-256.
+const DIGEST_BYTES: usize = 32;
+
+/// The most bytes of a record: a window of 4,096 vectors and some rows of 16 MiB stays below.
+const MAX_RECORD_BYTES: usize = 1 << 29;
+
+/// A power failure may lose what was not synced: together with one window less than 30 s of work.
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a run must share with the interrupted one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The settings of the model and the columns; the texts are not known yet.
+    pub provenance: Provenance,
+    /// The format of the file of vectors.
+    pub format: String,
+    /// The column of the ids.
+    pub id_column: Option<String>,
+    /// The device; another one computes other bits.
+    pub device: String,
+}
+
+impl Settings {
+    fn differences(&self, now: &Self) -> Vec<Difference> {
+        let mut differences = self.provenance.differences(&now.provenance);
+        let none = || "none".to_owned();
+        let id_column = |of: &Self| of.id_column.clone().unwrap_or_else(none);
+        let dimensions = |of: &Self| of.provenance.dimensions.to_string();
+        let normalized = |of: &Self| of.provenance.normalized.to_string();
+        for (option, saved, now) in [
+            ("--output-format", self.format.clone(), now.format.clone()),
+            ("--id-column", id_column(self), id_column(now)),
+            ("--device", self.device.clone(), now.device.clone()),
+            ("--dimensions", dimensions(self), dimensions(now)),
+            ("normalized vectors", normalized(self), normalized(now)),
+        ] {
+            if saved != now {
+                differences.push(Difference { option, saved, now });
+            }
+        }
+        differences
+    }
+}
+
+/// A row in the journal.
+#[derive(Serialize, Deserialize)]
+struct KeptRow(Option<String>, Vec<String>);
+
+/// The hash of ids and fields of the rows so far.
+#[derive(Clone, Debug, Default)]
+struct RowsHash(Sha256);
+
+impl RowsHash {
+    fn add(&mut self, row: &Row) {
+        let fields = row.fields.iter().map(String::as_str);
+        let count = row.fields.len() as u64;
+        self.0.update(count.to_le_bytes());
+        for text in row.id.as_deref().into_iter().chain(fields) {
+            self.0.update((text.len() as u64).to_le_bytes());
+            self.0.update(text);
+        }
+    }
+
+    fn digest(&self) -> [u8; DIGEST_BYTES] {
+        self.0.clone().finalize().into()
+    }
+}
+
+/// Rows with their vectors, on disk.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// The records of the windows begin here.
+    start: u64,
+    /// Rows in the file.
+    rows: u64,
+    width: usize,
+    keeps_texts: bool,
+    /// The hash of the rows in the file, if the file was read.
+    recorded: [u8; DIGEST_BYTES],
+    hash: RowsHash,
+    synced: Instant,
+}
+
+impl Journal {
+    /// The journal of a file of vectors.
+    #[must_use]
+    pub fn path_of(output: &Path) -> PathBuf {
+        beside(output, ".partial")
+    }
+
+    /// Opens or creates the journal of `output`. With `resume` it keeps the rows of an interrupted
+    /// run ([`rows`](Self::rows)); else it begins at the first row.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or written, is no journal, is in use, or belongs to a run with
+    /// other settings.
+    pub fn open(
+        output: &Path,
+        settings: &Settings,
+        keeps_texts: bool,
+        resume: bool,
+    ) -> Result<Self, VectorError> {
+        let path = Self::path_of(output);
+        let io = VectorError::io(&path);
+        let failed = |kind| VectorError::Journal {
+            path: path.clone(),
+            kind,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(failed(JournalErrorKind::Locked)),
+            // A file system without locks.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        check_magic(&mut file).map_err(io)?.map_err(failed)?;
+        let mut journal = Self {
+            file,
+            start: 0,
+            rows: 0,
+            width: settings.provenance.dimensions,
+            keeps_texts,
+            recorded: RowsHash::default().digest(),
+            hash: RowsHash::default(),
+            synced: Instant::now(),
+            path: path.clone(),
+        };
+        let earlier = if resume { journal.settings()? } else { None };
+        if let Some(earlier) = earlier {
+            let differences = earlier.differences(settings);
+            if !differences.is_empty() {
+                return Err(failed(JournalErrorKind::Settings { differences }));
+            }
+            journal.find_end()?;
+        } else {
+            journal.begin(settings).map_err(io)?;
+        }
+        Ok(journal)
+    }
+
+    /// The number of rows that the journal holds.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Takes notice of a row of the input that the journal holds already.
+    pub fn pass(&mut self, row: &Row) {
+        self.hash.add(row);
+    }
+
+    /// Compares the passed rows with those of the interrupted run.
+    ///
+    /// # Errors
+    ///
+    /// When the input has changed since.
+    pub fn check_passed(&self) -> Result<(), VectorError> {
+        if self.hash.digest() == self.recorded {
+            return Ok(());
+        }
+        Err(VectorError::Journal {
+            path: self.path.clone(),
+            kind: JournalErrorKind::Input { rows: self.rows },
+        })
+    }
+
+    /// Appends a window: rows and their vectors `[rows, width]`.
+    ///
+    /// # Errors
+    ///
+    /// When there is not one vector per row, or the disk is full.
+    pub fn append(&mut self, rows: &[Row], values: &[f32]) -> Result<(), VectorError> {
+        if rows.len().checked_mul(self.width) != Some(values.len()) {
+            return Err(VectorError::Shape {
+                values: values.len(),
+                rows: rows.len(),
+                width: self.width,
+            });
+        }
+        for row in rows {
+            self.hash.add(row);
+        }
+        let kept = rows.iter().map(|row| {
+            let fields = if self.keeps_texts {
+                row.fields.clone()
+            } else {
+                Vec::new()
+            };
+            KeptRow(row.id.clone(), fields)
+        });
+        let io = VectorError::io(&self.path);
+        let kept = serde_json::to_vec(&kept.collect::<Vec<_>>())
+            .map_err(io::Error::from)
+            .map_err(io)?;
+        let mut content = Vec::with_capacity(DIGEST_BYTES + 4 + kept.len() + values.len() * 4);
+        content.extend(self.hash.digest());
+        content.extend((kept.len() as u32).to_le_bytes());
+        content.extend(kept);
+        content.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        self.append_record(&content).map_err(io)?;
+        self.rows += rows.len() as u64;
+        if self.synced.elapsed() >= SYNC_INTERVAL {
+            self.file.sync_data().map_err(io)?;
+            self.synced = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Removes the journal: the file of vectors is complete.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(self) -> Result<(), VectorError> {
+        let io = VectorError::io(&self.path);
+        // Windows removes no open file.
+        drop(self.file);
+        program::atomic_file::remove(&self.path).map_err(io)
+    }
+
+    /// Begins a new journal.
+    fn begin(&mut self, settings: &Settings) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(MAGIC)?;
+        self.append_record(&serde_json::to_vec(settings)?)?;
+        self.start = self.file.stream_position()?;
+        self.file.sync_all()?;
+        sync_folder_of(&self.path)
+    }
+
+    fn append_record(&self, content: &[u8]) -> io::Result<()> {
+        let mut out = BufWriter::new(&self.file);
+        out.write_all(&(content.len() as u32).to_le_bytes())?;
+        out.write_all(&crc32fast::hash(content).to_le_bytes())?;
+        out.write_all(content)?;
+        out.flush()
+    }
+
+    /// Reads the settings; `None` if they were not written completely, or nothing was.
+    fn settings(&mut self) -> Result<Option<Settings>, VectorError> {
+        let io = VectorError::io(&self.path);
+        self.file
+            .seek(SeekFrom::Start(MAGIC.len() as u64))
+            .map_err(io)?;
+        let mut content = Vec::new();
+        if !read_record(&mut self.file, &mut content).map_err(io)? {
+            return Ok(None);
+        }
+        self.start = self.file.stream_position().map_err(io)?;
+        let settings = serde_json::from_slice(&content).map_err(|_| VectorError::Journal {
+            path: self.path.clone(),
+            kind: JournalErrorKind::Version,
+        })?;
+        Ok(Some(settings))
+    }
+
+    /// Counts the rows of the complete records, and cuts off what follows them.
+    fn find_end(&mut self) -> Result<(), VectorError> {
+        let io = VectorError::io(&self.path);
+        let (width, mut end) = (self.width, self.start);
+        self.file.seek(SeekFrom::Start(end)).map_err(io)?;
+        let mut reader = BufReader::new(&self.file);
+        let mut content = Vec::new();
+        while read_record(&mut reader, &mut content).map_err(io)? {
+            let Some(window) = Window::parse(&content, width) else {
+                break;
+            };
+            end += (RECORD_HEAD + content.len()) as u64;
+            self.rows += window.rows.len() as u64;
+            self.recorded = window.digest;
+        }
+        self.file.set_len(end).map_err(io)?;
+        self.file.seek(SeekFrom::Start(end)).map_err(io)?;
+        Ok(())
+    }
+}
+
+impl Windows for Journal {
+    fn for_each(
+        &mut self,
+        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
+    ) -> Result<(), VectorError> {
+        let io = VectorError::io(&self.path);
+        self.file.seek(SeekFrom::Start(self.start)).map_err(io)?;
+        let mut reader = BufReader::new(&self.file);
+        let (mut content, mut rows) = (Vec::new(), 0);
+        while rows < self.rows {
+            let complete = read_record(&mut reader, &mut content).map_err(io)?;
+            let Some(window) = Window::parse(&content, self.width).filter(|_| complete) else {
+                return Err(VectorError::Journal {
+                    path: self.path.clone(),
+                    kind: JournalErrorKind::Damaged { rows },
+                });
+            };
+            rows += window.rows.len() as u64;
+            take(&window.rows, &window.values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The content of a record.
+struct Window {
+    digest: [u8; DIGEST_BYTES],
+    rows: Vec<Row>,
+    values: Vec<f32>,
+}
+
+impl Window {
+    fn parse(content: &[u8], width: usize) -> Option<Self> {
+        let (digest, rest) = content.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (kept, values) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let kept: Vec<KeptRow> = serde_json::from_slice(kept).ok()?;
+        let row = |KeptRow(id, fields)| Row {
+            id,
+            fields,
+            ..Row::default()
+        };
+        let rows: Vec<Row> = kept.into_iter().map(row).collect();
+        let values = values.as_chunks().0.iter();
+        let values: Vec<f32> = values.map(|four| f32::from_le_bytes(*four)).collect();
+        (rows.len().checked_mul(width) == Some(values.len())).then_some(Self {
+            digest: *digest,
+            rows,
+            values,
+        })
+    }
+}
+
+/// Reads a record into `content`; `false` if it is not there, or not complete.
+fn read_record(reader: &mut impl Read, content: &mut Vec<u8>) -> io::Result<bool> {
+    let mut head = [0; RECORD_HEAD];
+    content.clear();
+    let complete = |reader: &mut dyn Read, bytes: &mut [u8]| match reader.read_exact(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => Ok(true),
+    };
+    if !complete(reader, &mut head)? {
+        return Ok(false);
+    }
+    let [length, checksum] =
+        [0, 4].map(|at| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+    let length = length as usize;
+    // After a power failure the end may be zeros.
+    if length == 0 || length > MAX_RECORD_BYTES {
+        return Ok(false);
+    }
+    content.resize(length, 0);
+    Ok(complete(reader, content)? && crc32fast::hash(content) == checksum)
+}
+
+/// A file that is not empty must be a journal, of this version.
+fn check_magic(file: &mut File) -> io::Result<Result<(), JournalErrorKind>> {
+    let mut found = Vec::new();
+    file.rewind()?;
+    Read::by_ref(file)
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut found)?;
+    let (name, version) = MAGIC.split_at(MAGIC.len() - 1);
+    Ok(if MAGIC.starts_with(&found) {
+        // Also a file that a kill left empty or shorter.
+        Ok(())
+    } else if found.starts_with(name) && !found.ends_with(version) {
+        Err(JournalErrorKind::Version)
+    } else {
+        Err(JournalErrorKind::Foreign)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Provenance, TextsHash};
+    use super::*;
+
+    const WIDTH: usize = 2;
+
+    fn settings() -> Settings {
+        Settings {
+            provenance: Provenance {
+                texts: TextsHash::default().hex(),
+                model: "m".to_owned(),
+                model_identity: "1".to_owned(),
+                columns: vec!["title".to_owned()],
+                precision: "f32".to_owned(),
+                dimensions: WIDTH,
+                max_length: 384,
+                prompt: None,
+                normalized: true,
+                similarity: "cosine".to_owned(),
+                output_type: String::new(),
+            },
+            format: "parquet".to_owned(),
+            id_column: Some("sku".to_owned()),
+            device: "cpu".to_owned(),
+        }
+    }
+
+    fn row(number: usize) -> Row {
+        Row {
+            id: Some(format!("{number}")),
+            fields: vec![format!("text {number}")],
+            ..Row::default()
+        }
+    }
+
+    fn append(journal: &mut Journal, numbers: std::ops::Range<usize>) {
+        let rows: Vec<Row> = numbers.clone().map(row).collect();
+        let values: Vec<f32> = numbers.flat_map(|number| [number as f32, 0.5]).collect();
+        journal.append(&rows, &values).unwrap();
+    }
+
+    fn content(journal: &mut Journal) -> (Vec<Row>, Vec<f32>) {
+        let mut all = (Vec::new(), Vec::new());
+        journal
+            .for_each(&mut |rows, values| {
+                all.0.extend_from_slice(rows);
+                all.1.extend_from_slice(values);
+                Ok(())
+            })
+            .unwrap();
+        all
+    }
+
+    #[test]
+    fn whatever_the_length_that_a_kill_leaves_the_complete_windows_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("v.parquet");
+        let mut journal = Journal::open(&output, &settings(), true, false).unwrap();
+        let path = Journal::path_of(&output);
+        let mut ends = vec![(std::fs::metadata(&path).unwrap().len(), 0)];
+        for window in [0..3, 3..4, 4..9] {
+            append(&mut journal, window.clone());
+            ends.push((std::fs::metadata(&path).unwrap().len(), window.end));
+        }
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..=whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let mut journal = Journal::open(&output, &settings(), true, true).unwrap();
+            let complete = ends.iter().filter(|end| end.0 <= length as u64);
+            let rows = complete.map(|end| end.1).max().unwrap_or(0);
+            assert_eq!(journal.rows(), rows as u64, "{length}");
+            for number in 0..rows {
+                journal.pass(&row(number));
+            }
+            journal.check_passed().unwrap();
+            if rows < 9 {
+                append(&mut journal, rows..9);
+            }
+            let (found, values) = content(&mut journal);
+            assert_eq!(found, (0..9).map(row).collect::<Vec<_>>());
+            assert_eq!(values.len(), 9 * WIDTH);
+            assert_eq!((values[0], values[16]), (0.0, 8.0));
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_ends_the_journal_before_its_window() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("v.npy");
+        let mut journal = Journal::open(&output, &settings(), false, false).unwrap();
+        append(&mut journal, 0..2);
+        let first = std::fs::metadata(Journal::path_of(&output)).unwrap().len();
+        append(&mut journal, 2..4);
+        drop(journal);
+        let whole = std::fs::read(Journal::path_of(&output)).unwrap();
+        for at in first as usize..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x40;
+            std::fs::write(Journal::path_of(&output), damaged).unwrap();
+            let journal = Journal::open(&output, &settings(), false, true).unwrap();
+            assert_eq!(journal.rows(), 2, "{at}");
+        }
+        // Zeros, as after a power failure.
+        let zeros = [&whole[..], &[0; 5000]].concat();
+        std::fs::write(Journal::path_of(&output), zeros).unwrap();
+        assert_eq!(
+            Journal::open(&output, &settings(), false, true)
+                .unwrap()
+                .rows(),
+            4
+        );
+    }
+
+    #[test]
+    fn other_settings_rows_or_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("v.npy");
+        let message = |result: Result<Journal, VectorError>| result.unwrap_err().to_string();
+        let mut journal = Journal::open(&output, &settings(), true, false).unwrap();
+        append(&mut journal, 0..2);
+        let second = message(Journal::open(&output, &settings(), true, true));
+        assert!(second.contains("another run is writing"), "{second}");
+        drop(journal);
+        let mut other = settings();
+        other.device = "wgpu".to_owned();
+        other.provenance.precision = "int8".to_owned();
+        let refused = message(Journal::open(&output, &other, true, true));
+        assert!(
+            refused.contains("--precision f32, not int8; --device cpu, not wgpu"),
+            "{refused}"
+        );
+        let mut journal = Journal::open(&output, &settings(), true, true).unwrap();
+        for number in [0, 7] {
+            journal.pass(&row(number));
+        }
+        let refused = journal.check_passed().unwrap_err().to_string();
+        assert!(refused.contains("the first 2 rows"), "{refused}");
+        drop(journal);
+        // Without --resume it starts at the first row.
+        assert_eq!(
+            Journal::open(&output, &other, true, false).unwrap().rows(),
+            0
+        );
+        std::fs::write(Journal::path_of(&output), "mpnet-burn\0\x02").unwrap();
+        let refused = message(Journal::open(&output, &settings(), true, true));
+        assert!(refused.contains("another version"), "{refused}");
+        for resume in [true, false] {
+            std::fs::write(Journal::path_of(&output), "precious").unwrap();
+            let refused = message(Journal::open(&output, &settings(), true, resume));
+            assert!(refused.contains("is no journal"), "{refused}");
+            assert_eq!(
+                std::fs::read(Journal::path_of(&output)).unwrap(),
+                b"precious"
+            );
+        }
+    }
+}

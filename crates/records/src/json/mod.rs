@@ -1,0 +1,187 @@
+//! JSON: one object per line, an array of objects, or one object after another.
+
+mod stream;
+mod value;
+
+use std::collections::VecDeque;
+
+use self::stream::Stream;
+pub(crate) use self::value::replace_numbers;
+use self::value::{add_kinds, has, values_of};
+use crate::columns::{Choice, Kind, Selected, Selection, names_of};
+use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
+use crate::input::{Input, Line};
+use crate::reader::{RowSource, Values};
+
+/// How far the reader looks ahead for named columns that the first rows lack.
+const NAMED_AHEAD_BYTES: usize = 8 << 20;
+
+/// How far it looks for the columns there are.
+const COLUMNS_AHEAD_BYTES: usize = 1 << 20;
+
+pub(crate) struct JsonRows {
+    input: Input,
+    layout: Layout,
+    selected: Selected,
+    /// Which columns any row had.
+    seen: Vec<bool>,
+    /// The keys of the first rows.
+    keys: Vec<(String, Kind)>,
+    /// Rows that were looked at.
+    ahead: VecDeque<RawRow>,
+}
+
+/// How rows are separated.
+enum Layout {
+    Lines,
+    Stream(Stream),
+}
+
+/// The bytes of a row, or why it has none.
+struct RawRow {
+    line: u64,
+    offset: u64,
+    json: Result<Vec<u8>, RowErrorKind>,
+}
+
+impl JsonRows {
+    /// Looks ahead to determine the columns. `only` says that no other file has rows.
+    pub(crate) fn open(
+        input: Input,
+        lines: bool,
+        selection: &Selection,
+        only: bool,
+    ) -> Result<Self, ReadError> {
+        let layout = if lines {
+            Layout::Lines
+        } else {
+            Layout::Stream(Stream::default())
+        };
+        let mut rows = Self {
+            input,
+            layout,
+            selected: Selected::default(),
+            seen: Vec::new(),
+            keys: Vec::new(),
+            ahead: VecDeque::new(),
+        };
+        rows.look_ahead(selection, only)?;
+        Ok(rows)
+    }
+
+    fn look_ahead(&mut self, selection: &Selection, only: bool) -> Result<(), ReadError> {
+        let mut sought: Vec<&str> = selection.named().collect();
+        let wants_keys = !matches!(selection.choice, Choice::Named(_));
+        let mut bytes = 0;
+        let mut good = 0;
+        let ended = loop {
+            let strict = selection.missing_is_bad && good > 0;
+            let found = sought.is_empty() && (!wants_keys || bytes >= COLUMNS_AHEAD_BYTES);
+            if strict || found || bytes >= NAMED_AHEAD_BYTES {
+                break false;
+            }
+            let Some(raw) = self.next_raw()? else {
+                break true;
+            };
+            if let Ok(json) = &raw.json {
+                bytes += json.len();
+                let json = String::from_utf8_lossy(json);
+                if add_kinds(&json, &mut self.keys).is_ok() {
+                    good += 1;
+                    sought.retain(|column| !has(&json, column));
+                }
+            }
+            self.ahead.push_back(raw);
+        };
+        if good > 0
+            && (selection.missing_is_bad || (ended && only))
+            && let Some(column) = sought.first()
+        {
+            return Err(self.input.column_error(ColumnErrorKind::Unknown {
+                column: (*column).to_owned(),
+                present: names_of(&self.keys),
+            }));
+        }
+        // Without a row there are no columns, and none to choose.
+        if good > 0 || !wants_keys {
+            let selected = selection.among(&self.keys);
+            self.selected = selected.map_err(|problem| self.input.column_error(problem))?;
+        }
+        self.seen = vec![false; self.selected.names.len()];
+        Ok(())
+    }
+
+    fn next_raw(&mut self) -> Result<Option<RawRow>, ReadError> {
+        let mut raw = match &mut self.layout {
+            Layout::Lines => self.next_line()?,
+            Layout::Stream(stream) => stream.next(&mut self.input)?,
+        };
+        if let Some(RawRow { json: Ok(json), .. }) = &mut raw {
+            replace_numbers(json);
+        }
+        Ok(raw)
+    }
+
+    /// The next line that is not blank.
+    fn next_line(&mut self) -> Result<Option<RawRow>, ReadError> {
+        loop {
+            let line = self.input.next_line_number();
+            let offset = self.input.offset();
+            let mut json = Vec::new();
+            let json = match self.input.read_line(&mut json)? {
+                Line::End => return Ok(None),
+                Line::TooLong => Err(self.input.too_long()),
+                Line::Whole if json.trim_ascii().is_empty() => continue,
+                Line::Whole => Ok(json),
+            };
+            return Ok(Some(RawRow { line, offset, json }));
+        }
+    }
+
+    fn values(&mut self, raw: RawRow) -> Result<Vec<Option<String>>, RowErrorKind> {
+        let json = raw.json?;
+        let names = &self.selected.names;
+        values_of(&json, names, &mut self.seen).map_err(|problem| {
+            // Only keys and chosen values must be UTF-8.
+            let lossy = String::from_utf8_lossy(&json);
+            let mut is_json = || values_of(lossy.as_bytes(), names, &mut self.seen).is_ok();
+            if str::from_utf8(&json).is_err() && is_json() {
+                self.input.not_utf8(&json, raw.offset)
+            } else {
+                problem
+            }
+        })
+    }
+}
+
+impl RowSource for JsonRows {
+    fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    fn next(&mut self) -> Result<Option<Values>, ReadError> {
+        let raw = match self.ahead.pop_front() {
+            Some(raw) => raw,
+            None => match self.next_raw()? {
+                Some(raw) => raw,
+                None => return Ok(None),
+            },
+        };
+        let line = raw.line;
+        self.values(raw)
+            .map(|values| Some(Values { line, values }))
+            .map_err(|problem| self.input.row_error(line, problem))
+    }
+
+    fn unseen(&self) -> Option<(Vec<bool>, Vec<String>)> {
+        Some((self.seen.clone(), names_of(&self.keys)))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.input.bytes_read()
+    }
+
+    fn total_bytes(&self) -> Option<u64> {
+        self.input.total_bytes()
+    }
+}

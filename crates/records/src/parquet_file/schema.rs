@@ -1,0 +1,194 @@
+//! The columns of a Parquet file.
+
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::errors::ParquetError;
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
+
+use super::values::can_be_text;
+use crate::columns::{Kind, find, names_of};
+use crate::error::ColumnErrorKind;
+
+/// The columns of a file and their types.
+pub(super) type Kinds = Vec<(String, Kind)>;
+
+/// A column to read.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// Its place among the columns of the file.
+    pub(super) root: usize,
+    /// The name of that column.
+    pub(super) key: String,
+    /// The names of the nested columns that lead to it.
+    pub(super) path: String,
+}
+
+pub(super) fn kinds_of(schema: &Type) -> Kinds {
+    let kind = |field: &TypePtr| (field.name().to_owned(), kind_of(field));
+    schema.get_fields().iter().map(kind).collect()
+}
+
+fn kind_of(field: &Type) -> Kind {
+    let info = field.get_basic_info();
+    if field.is_group() || (info.has_repetition() && field.is_list_of_one()) {
+        return Kind::Other;
+    }
+    if is_text(field) {
+        return Kind::Text;
+    }
+    let is_date = matches!(
+        info.logical_type_ref(),
+        Some(
+            LogicalType::Timestamp(_)
+                | LogicalType::Time(_)
+                | LogicalType::Date
+                | LogicalType::Unknown
+        )
+    );
+    match (field.get_physical_type(), info.converted_type()) {
+        _ if is_date => Kind::Other,
+        (
+            _,
+            ConvertedType::DATE
+            | ConvertedType::TIME_MILLIS
+            | ConvertedType::TIME_MICROS
+            | ConvertedType::TIMESTAMP_MILLIS
+            | ConvertedType::TIMESTAMP_MICROS
+            | ConvertedType::INTERVAL,
+        )
+        | (PhysicalType::INT96, _) => Kind::Other,
+        (PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY, converted) => {
+            let is_number = converted == ConvertedType::DECIMAL
+                || info.logical_type_ref() == Some(&LogicalType::Float16);
+            if is_number {
+                Kind::NumberOrBoolean
+            } else {
+                Kind::Other
+            }
+        }
+        _ => Kind::NumberOrBoolean,
+    }
+}
+
+trait IsList {
+    fn is_list_of_one(&self) -> bool;
+}
+
+impl IsList for Type {
+    /// Whether the column is repeated without a group around it, which is a list too.
+    fn is_list_of_one(&self) -> bool {
+        self.get_basic_info().repetition() == parquet::basic::Repetition::REPEATED
+    }
+}
+
+/// Whether the values of a column are marked as UTF-8.
+fn is_text(field: &Type) -> bool {
+    let info = field.get_basic_info();
+    let is_bytes = !field.is_group() && field.get_physical_type() == PhysicalType::BYTE_ARRAY;
+    is_bytes
+        && (matches!(
+            info.converted_type(),
+            ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON
+        ) || matches!(
+            info.logical_type_ref(),
+            Some(LogicalType::String | LogicalType::Enum | LogicalType::Json)
+        ))
+}
+
+/// The schema with texts as bytes, so that the decoder does not refuse a batch for one bad text.
+pub(super) fn with_bytes(schema: &Type) -> Result<Arc<SchemaDescriptor>, ParquetError> {
+    let fields = schema.get_fields().iter().map(bytes_of);
+    let schema = Type::group_type_builder(schema.name())
+        .with_fields(fields.collect::<Result<_, _>>()?)
+        .build()?;
+    Ok(Arc::new(SchemaDescriptor::new(Arc::new(schema))))
+}
+
+fn bytes_of(field: &TypePtr) -> Result<TypePtr, ParquetError> {
+    let info = field.get_basic_info();
+    let id = info.has_id().then(|| info.id());
+    let field = if field.is_group() {
+        let fields = field.get_fields().iter().map(bytes_of);
+        Type::group_type_builder(field.name())
+            .with_repetition(info.repetition())
+            .with_converted_type(info.converted_type())
+            .with_logical_type(info.logical_type_ref().cloned())
+            .with_fields(fields.collect::<Result<_, _>>()?)
+            .with_id(id)
+            .build()?
+    } else if is_text(field) {
+        Type::primitive_type_builder(field.name(), PhysicalType::BYTE_ARRAY)
+            .with_repetition(info.repetition())
+            .with_id(id)
+            .build()?
+    } else {
+        return Ok(Arc::clone(field));
+    };
+    Ok(Arc::new(field))
+}
+
+/// The places of named columns: a column, or a path into nested ones such as `product.title`.
+pub(super) fn columns_of(
+    metadata: &ArrowReaderMetadata,
+    kinds: &Kinds,
+    names: &[String],
+) -> Result<Vec<Column>, ColumnErrorKind> {
+    let present = names_of(kinds);
+    let column = |name: &String| {
+        // A name with a point in it comes before a path.
+        let mut key = name.as_str();
+        while !present.iter().any(|present| present == key) {
+            key = match key.rsplit_once('.') {
+                Some((shorter, _)) => shorter,
+                None => {
+                    return Err(
+                        find(&present, name).map_or_else(|e| e, |_| unknown(name, &present))
+                    );
+                }
+            };
+        }
+        let root = find(&present, key)?;
+        let path = name[key.len()..].trim_start_matches('.').to_owned();
+        let field = metadata.schema().fields().get(root);
+        match field.map(|field| can_be_text(field.data_type(), &path)) {
+            Some(Ok(true)) => Ok(Column {
+                root,
+                key: key.to_owned(),
+                path,
+            }),
+            Some(Err(kind)) => Err(ColumnErrorKind::NotText {
+                column: name.clone(),
+                kind,
+            }),
+            Some(Ok(false)) | None => Err(unknown(name, &present)),
+        }
+    };
+    names.iter().map(column).collect()
+}
+
+fn unknown(name: &str, present: &[String]) -> ColumnErrorKind {
+    ColumnErrorKind::Unknown {
+        column: name.to_owned(),
+        present: present.to_vec(),
+    }
+}
+
+/// The nested column that `path` leads to, and the rest of the path.
+pub(super) fn nested<'a, 'b>(
+    fields: &'a arrow_schema::Fields,
+    path: &'b str,
+) -> Option<(usize, &'a DataType, &'b str)> {
+    let found = fields.iter().enumerate().filter_map(|(index, field)| {
+        let rest = path.strip_prefix(field.name().as_str())?;
+        let rest = if rest.is_empty() {
+            rest
+        } else {
+            rest.strip_prefix('.')?
+        };
+        Some((index, field.data_type(), rest))
+    });
+    found.min_by_key(|(.., rest)| rest.len())
+}
