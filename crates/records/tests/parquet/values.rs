@@ -147,8 +147,14 @@ fn bytes_are_texts_where_they_are_utf8_and_a_uuid_is_written_as_one() {
     }
     assert_texts(
         "required fixed_len_byte_array (16) value (UUID);",
-        Values::Fixed(vec![bytes(&(0xf0..=0xff).collect::<Vec<u8>>())]),
-        &["f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff"],
+        Values::Fixed(vec![
+            bytes(&(0xf0..=0xff).collect::<Vec<u8>>()),
+            bytes(&[0; 16]),
+        ]),
+        &[
+            "f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff",
+            "00000000-0000-0000-0000-000000000000",
+        ],
     );
 }
 
