@@ -61,7 +61,7 @@ struct Counts {
     seen: Vec<bool>,
 }
 
-/// A file that was opened, and what is to be said about it.
+/// A file that was opened, and notes about it.
 struct Opened {
     rows: Box<dyn RowSource>,
     numbering: Numbering,
@@ -242,7 +242,7 @@ impl RowReader {
         self.first_skipped.as_ref()
     }
 
-    /// What is to be said about the files so far; complete after the last row.
+    /// Notes about the files so far; complete after the last row.
     #[must_use]
     pub fn notes(&self) -> Vec<Note> {
         let Counts {

@@ -86,17 +86,11 @@ pub(super) fn texts_of(array: &dyn Array, path: &str) -> Result<Vec<Value>, Arro
             let bytes: &BinaryArray = array.as_binary();
             bytes.iter().map(of_bytes).collect()
         }
-        // The only bytes of this size that are no text.
-        DataType::FixedSizeBinary(size) => {
+        DataType::FixedSizeBinary(_) => {
             let bytes: &FixedSizeBinaryArray = array.as_fixed_size_binary();
-            let is_uuid = *size == 16;
-            bytes
-                .iter()
-                .map(|bytes| match bytes {
-                    Some(bytes) if is_uuid && str::from_utf8(bytes).is_err() => uuid(bytes),
-                    bytes => of_bytes(bytes),
-                })
-                .collect()
+            let value =
+                |bytes: Option<&[u8]>| bytes.and_then(uuid).unwrap_or_else(|| of_bytes(bytes));
+            bytes.iter().map(value).collect()
         }
         DataType::Float16 => {
             let wide = cast(array, &DataType::Float32)?;
@@ -179,7 +173,12 @@ fn of_number(number: Option<impl Serialize>, is_nan: bool) -> Value {
     }
 }
 
-fn uuid(bytes: &[u8]) -> Value {
+/// Sixteen bytes that are no printable text are a UUID.
+fn uuid(bytes: &[u8]) -> Option<Value> {
+    let is_text = str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
+    if bytes.len() != 16 || is_text {
+        return None;
+    }
     let mut text = String::new();
     for (place, byte) in bytes.iter().enumerate() {
         if matches!(place, 4 | 6 | 8 | 10) {
@@ -187,5 +186,5 @@ fn uuid(bytes: &[u8]) -> Value {
         }
         text.push_str(&format!("{byte:02x}"));
     }
-    Value::Text(text)
+    Some(Value::Text(text))
 }
