@@ -11,7 +11,7 @@ use program::text::quoted;
 use records::ReadError;
 use search::SearchError;
 
-use crate::check::BadRows;
+use crate::bad_rows::BadRows;
 use crate::repeated_ids::Places;
 use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
 
@@ -173,6 +173,16 @@ pub enum MismatchKind {
     },
 }
 
+impl MismatchKind {
+    /// Whether other options would mend it, not other vectors: the message names them.
+    fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Width { .. } | Self::Settings { .. } | Self::Precision { .. }
+        )
+    }
+}
+
 /// Arguments that clap accepts one by one, but not together.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -235,6 +245,7 @@ impl ProgramError for Error {
             Self::Usage(_) | Self::UnknownId { .. } => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
+            Self::MismatchedVectors { kind, .. } if kind.is_usage() => USAGE,
             Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
             Self::Vectors(VectorError::NoFormat { .. } | VectorError::ForeignFile { .. }) => USAGE,
             Self::Vectors(VectorError::Journal {

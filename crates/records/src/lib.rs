@@ -5,12 +5,12 @@
 //!
 //! | subject | module |
 //! | --- | --- |
-//! | source of the bytes: a file or standard input | `source` |
+//! | source of the bytes: a file or standard input, also by a pattern | `source`, `pattern` |
 //! | bytes and lines of a file | `input`, `compression`, `encoding` |
 //! | formats: by name, by content | `format`, `content` |
 //! | options | `options` |
 //! | selection of columns | `columns` |
-//! | parser of each format | `text`, `delimited`, `json`, `parquet_file` |
+//! | parser of each format | `row_source`: `text`, `delimited`, `json`, `parquet_file` |
 //! | HTML in texts | `html` |
 //! | the iterator over rows of every format | `reader` |
 //! | what a reader has to say about its files | `notes` |
@@ -73,7 +73,9 @@ mod json;
 mod notes;
 mod options;
 mod parquet_file;
+mod pattern;
 mod reader;
+mod row_source;
 mod source;
 mod text;
 

@@ -1,6 +1,7 @@
 //! Every row of the table of exit codes in the documentation.
 
 use crate::support::{TINY, bare_infer, run};
+use crate::test_device::test_device;
 
 const PAGE: &str = include_str!("../../../../docs/src/reference/exit-codes.md");
 
@@ -30,6 +31,14 @@ fn every_example_of_the_table_has_its_code() {
     ] {
         std::fs::write(folder.path().join(name), content).unwrap();
     }
+    let infer = |arguments: &str| {
+        run(bare_infer()
+            .current_dir(folder.path())
+            .env("MPNET_BURN_MODEL", TINY)
+            .env("MPNET_BURN_DEVICE", test_device().to_string())
+            .args(arguments.split(' ')))
+    };
+    infer("embed --input products.csv --column title --output title.safetensors").ok();
     let table = table();
     for code in [0, 1, 2] {
         let examples = table.iter().filter(|(of, _)| *of == code).count();
@@ -37,14 +46,7 @@ fn every_example_of_the_table_has_its_code() {
     }
     for (code, command) in table {
         let Some(command) = command else { continue };
-        let outcome = run(bare_infer()
-            .current_dir(folder.path())
-            .env("MPNET_BURN_MODEL", TINY)
-            .env(
-                "MPNET_BURN_DEVICE",
-                crate::test_device::test_device().to_string(),
-            )
-            .args(command.split(' ')));
+        let outcome = infer(&command);
         assert_eq!(outcome.code, code, "{command}: {}", outcome.err);
         assert_eq!(
             outcome.err.contains("error: "),

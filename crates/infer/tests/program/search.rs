@@ -103,7 +103,7 @@ fn vectors_of_another_corpus_are_refused() {
     );
     let title = ["--input", text(&path), "--column", "title"];
     embed(&[&title[..], &["--dimensions", "8"]].concat());
-    let message = search(&[]).failed(1);
+    let message = search(&[]).failed(2);
     assert!(
         message.contains("8 dimensions, but this model's have 32"),
         "{message}"
@@ -381,7 +381,7 @@ fn the_setting_that_differs_is_named() {
                 "32 dimensions, but this model's have 8",
             ),
         ] {
-            let message = saved.search(arguments).failed(1);
+            let message = saved.search(arguments).failed(2);
             assert!(message.contains(expected), "{message}");
         }
         // Another folder with the same files is the same model.
@@ -404,7 +404,7 @@ fn the_setting_that_differs_is_named() {
         other(&[]).ok();
         let content = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, format!("{content} ")).unwrap();
-        let message = other(&[]).failed(1);
+        let message = other(&[]).failed(2);
         assert!(message.contains("made with --model "), "{message}");
         std::fs::write(&config, content).unwrap();
         // Rows in another order.
@@ -444,7 +444,7 @@ fn the_precision_of_saved_vectors_is_named() {
         ];
         run(infer(&search).args(read)).ok();
         let f32 = run(infer(&search).args(TITLE).args(["--precision", "f32"]));
-        let message = f32.failed(1);
+        let message = f32.failed(2);
         assert!(message.contains("--precision int8, not f32"), "{message}");
     }
 }
@@ -474,9 +474,9 @@ fn a_recommendation_from_saved_vectors_needs_no_model() {
         let corpus = ["recommend", "D", "-k", "1", "--corpus", text(&saved.path)];
         let with_model = run(infer(&corpus).args(TITLE).args(["--id-column", "sku"])).ok();
         assert_eq!(found, with_model);
-        let message = recommend(&["--column", "brand"]).failed(1);
+        let message = recommend(&["--column", "brand"]).failed(2);
         assert!(message.contains("--column title, not brand"), "{message}");
-        let message = recommend(&["--column", "title", "--precision", "int8"]).failed(1);
+        let message = recommend(&["--column", "title", "--precision", "int8"]).failed(2);
         assert!(message.contains("--precision f32, not int8"), "{message}");
         saved.edit("smart speaker", "smart speakers");
         let message = recommend(&TITLE).failed(1);

@@ -18,7 +18,7 @@ use self::values::{Value, texts_of};
 use crate::columns::{Selected, Selection};
 use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
 use crate::guard::guarded;
-use crate::reader::{RowSource, Values};
+use crate::row_source::{RowSource, Values};
 use crate::source::Source;
 
 /// Rows of a batch.

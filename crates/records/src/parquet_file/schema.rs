@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
@@ -174,21 +173,4 @@ fn unknown(name: &str, present: &[String]) -> ColumnErrorKind {
         column: name.to_owned(),
         present: present.to_vec(),
     }
-}
-
-/// The nested column that `path` leads to, and the rest of the path.
-pub(super) fn nested<'a, 'b>(
-    fields: &'a arrow_schema::Fields,
-    path: &'b str,
-) -> Option<(usize, &'a DataType, &'b str)> {
-    let found = fields.iter().enumerate().filter_map(|(index, field)| {
-        let rest = path.strip_prefix(field.name().as_str())?;
-        let rest = if rest.is_empty() {
-            rest
-        } else {
-            rest.strip_prefix('.')?
-        };
-        Some((index, field.data_type(), rest))
-    });
-    found.min_by_key(|(.., rest)| rest.len())
 }

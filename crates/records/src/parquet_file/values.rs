@@ -4,10 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, StringArray};
 use arrow_cast::{can_cast_types, cast};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, Fields};
 use serde::Serialize;
-
-use super::schema::nested;
 
 const UTC: &str = "+00:00";
 
@@ -39,6 +37,20 @@ pub(super) fn can_be_text(data_type: &DataType, path: &str) -> Result<bool, &'st
         data_type if can_cast_types(data_type, &DataType::Utf8) => Ok(true),
         _ => Err("values of an unknown kind"),
     }
+}
+
+/// The nested column that `path` leads to, and the rest of the path.
+fn nested<'a, 'b>(fields: &'a Fields, path: &'b str) -> Option<(usize, &'a DataType, &'b str)> {
+    let found = fields.iter().enumerate().filter_map(|(index, field)| {
+        let rest = path.strip_prefix(field.name().as_str())?;
+        let rest = if rest.is_empty() {
+            rest
+        } else {
+            rest.strip_prefix('.')?
+        };
+        Some((index, field.data_type(), rest))
+    });
+    found.min_by_key(|(.., rest)| rest.len())
 }
 
 /// One value per row: a text unchanged, a number or boolean as JSON writes it, a date or time as ISO
