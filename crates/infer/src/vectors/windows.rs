@@ -45,10 +45,7 @@ impl<'a> OneWindow<'a> {
 }
 
 impl Windows for OneWindow<'_> {
-    fn for_each(
-        &mut self,
-        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
-    ) -> Result<(), VectorError> {
+    fn for_each(&mut self, take: Take<'_>) -> Result<(), VectorError> {
         take(self.rows, self.values)
     }
 }
