@@ -5,7 +5,7 @@ use records::Row;
 use super::VectorError;
 
 /// Takes some rows and their vectors, row-major `[rows, width]`.
-pub type Take<'a> = &'a mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>;
+pub(super) type Take<'a> = &'a mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>;
 
 /// Rows with their vectors, in order, which can be passed more than once: a header holds numbers
 /// that are known after the last row.
