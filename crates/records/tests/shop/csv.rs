@@ -141,12 +141,7 @@ fn lines_may_end_as_on_old_macs() {
         let content = "id,title\r1,kettle\r2,\"red\rmug\"\r"
             .replace(',', if name == "p.csv" { "," } else { "\t" });
         let read = open(name, content, &columns(&["title"])).unwrap();
-        let mug = if name == "p.csv" {
-            "red\rmug"
-        } else {
-            "red\rmug"
-        };
-        assert_eq!(read.texts(), ["kettle", mug], "{name}");
+        assert_eq!(read.texts(), ["kettle", "red\rmug"], "{name}");
         assert_eq!(read.lines(), [2, 3], "{name}");
     }
     // A single one in a file with line feeds ends a record too.
