@@ -235,7 +235,7 @@ pub fn tokenizer(bytes: &[u8]) {
 }
 
 /// The formats of [`vectors`], in the order of its first byte.
-pub(crate) fn vector_formats() -> impl Iterator<Item = VectorFormat> {
+pub(crate) fn vector_formats() -> impl Iterator<Item = VectorFormat> + Clone {
     VectorFormat::ALL
         .into_iter()
         .filter(|format| *format != VectorFormat::Pt)

@@ -4,15 +4,12 @@
 use std::path::PathBuf;
 
 use program::{Console, Unit};
-use records::ReadError;
 
+use crate::bad_rows::BadRows;
 use crate::cli::ReadArgs;
 use crate::error::Error;
 use crate::input::{only_files, open_texts};
 use crate::repeated_ids::RepeatedIds;
-
-/// How many bad rows are named.
-const NAMED_ROWS: usize = 20;
 
 /// Reads every row of regular files. Bad rows are an error that names them or, if they are skipped,
 /// a note.
@@ -64,38 +61,5 @@ pub(crate) fn check_rows(
         Ok(())
     } else {
         Err(Error::BadRows(bad))
-    }
-}
-
-/// The bad rows of a file.
-#[derive(Debug, Default)]
-pub struct BadRows {
-    count: u64,
-    first: Vec<ReadError>,
-}
-
-impl BadRows {
-    fn add(&mut self, error: ReadError) {
-        self.count += 1;
-        if self.first.len() < NAMED_ROWS {
-            self.first.push(error);
-        }
-    }
-}
-
-/// The errors of the first rows, one per line, and the number of all.
-impl std::fmt::Display for BadRows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let (1, [only]) = (self.count, self.first.as_slice()) {
-            return only.fmt(f);
-        }
-        write!(f, "{} bad rows", self.count)?;
-        for error in &self.first {
-            write!(f, "\n  {error}")?;
-        }
-        if self.count > NAMED_ROWS as u64 {
-            write!(f, "\n  and {} more", self.count - NAMED_ROWS as u64)?;
-        }
-        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use program::text::quoted;
 use records::ReadError;
 use search::SearchError;
 
-use crate::check::BadRows;
+use crate::bad_rows::BadRows;
 use crate::repeated_ids::Places;
 use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
 

@@ -14,6 +14,7 @@
 //! | print hits and scores | `output` |
 //! | one file per command | `commands` |
 
+mod bad_rows;
 mod check;
 pub mod cli;
 mod commands;

@@ -91,16 +91,16 @@ mod tests {
     #[test]
     fn whole_lines_are_written_and_the_rest_waits() {
         let mut out = Vec::new();
-        let mut pending = b"one\ntwo\nthr".to_vec();
+        let mut pending = b"one\ntwo\nfo".to_vec();
         write_lines(&mut pending, &mut out).unwrap();
         assert_eq!(
             (out.as_slice(), pending.as_slice()),
-            (&b"one\ntwo\n"[..], &b"thr"[..])
+            (&b"one\ntwo\n"[..], &b"fo"[..])
         );
         write_lines(&mut pending, &mut out).unwrap();
-        assert_eq!((out.len(), pending.len()), (8, 3));
-        pending.extend_from_slice(b"ee\n");
+        assert_eq!((out.len(), pending.len()), (8, 2));
+        pending.extend_from_slice(b"ur\n");
         write_lines(&mut pending, &mut out).unwrap();
-        assert!(out.ends_with(b"three\n") && pending.is_empty());
+        assert!(out.ends_with(b"four\n") && pending.is_empty());
     }
 }

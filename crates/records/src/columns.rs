@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Text,
 }
 
-/// What the options select.
+/// The selection of the options.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
     pub(crate) choice: Choice,

@@ -44,7 +44,7 @@ const FOREIGN: [(&[u8], &str); 9] = [
 const BINARY: &str = "binary data, or UTF-16 without a byte order mark; for UTF-16 give --encoding utf-16le or utf-16be";
 const MARKUP: &str = "HTML or XML; download the data itself, as CSV or JSON";
 
-/// What the first bytes are plainly of.
+/// A content that the first bytes plainly show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     Parquet,

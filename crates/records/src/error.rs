@@ -222,7 +222,7 @@ pub enum ColumnErrorKind {
 #[non_exhaustive]
 pub enum RowErrorKind {
     /// A text of the row is not UTF-8.
-    #[error("not UTF-8{}; is it --encoding windows-1252?", at(*offset))]
+    #[error("not UTF-8{}", at(*offset))]
     NotUtf8 {
         /// Offset of the first such byte in the (decompressed) file, from 0; unknown in Parquet.
         offset: Option<u64>,
@@ -325,8 +325,11 @@ fn plural(columns: usize) -> &'static str {
     if columns == 1 { "column" } else { "columns" }
 }
 
+/// The place, and the option that helps in files of text.
 fn at(offset: Option<u64>) -> String {
-    offset.map_or_else(String::new, |offset| format!(" at byte {offset}"))
+    offset.map_or_else(String::new, |offset| {
+        format!(" at byte {offset}; is it --encoding windows-1252?")
+    })
 }
 
 /// The message of serde_json without its line number, which is always 1.

@@ -101,7 +101,7 @@ fn tag(text: &str) -> Option<Tag> {
     None
 }
 
-/// What follows the closing tag of `name`; nothing if there is none.
+/// The rest after the closing tag of `name`; empty if there is none.
 fn after_closing<'a>(text: &'a str, name: &str) -> &'a str {
     let mut rest = text;
     while let Some(start) = rest.find("</") {

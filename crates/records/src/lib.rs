@@ -5,15 +5,15 @@
 //!
 //! | subject | module |
 //! | --- | --- |
-//! | source of the bytes: a file or standard input | `source` |
+//! | source of the bytes: a file or standard input, also by a pattern | `source`, `pattern` |
 //! | bytes and lines of a file | `input`, `compression`, `encoding` |
 //! | formats: by name, by content | `format`, `content` |
 //! | options | `options` |
 //! | selection of columns | `columns` |
-//! | parser of each format | `text`, `delimited`, `json`, `parquet_file` |
+//! | parser of each format | `row_source`: `text`, `delimited`, `json`, `parquet_file` |
 //! | HTML in texts | `html` |
 //! | the iterator over rows of every format | `reader` |
-//! | what a reader has to say about its files | `notes` |
+//! | notes about the files | `notes` |
 //!
 //! A reader of a text format holds one row at a time and at most [`MAX_ROW_BYTES`] of it, and the
 //! first 8 MiB of a file whose first rows do not tell its form, so its memory does not grow with the
@@ -42,7 +42,7 @@
 //! the file writes them; those of Parquet become texts as JSON writes them. The values of a list become
 //! one text, with spaces between them. A missing key and a null are an empty text.
 //!
-//! Files are UTF-8, or what their byte order mark says, or [`ReaderOptions::encoding`].
+//! A byte order mark tells the encoding. Without one it is [`ReaderOptions::encoding`], else UTF-8.
 //!
 //! # Columns
 //!
@@ -73,7 +73,9 @@ mod json;
 mod notes;
 mod options;
 mod parquet_file;
+mod pattern;
 mod reader;
+mod row_source;
 mod source;
 mod text;
 

@@ -1,4 +1,4 @@
-//! What a reader has to say about its files.
+//! Notes of a reader about its files.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::Row;
-use crate::columns::{Choice, Selected, Selection, checked_id};
+use crate::columns::{Choice, Selection, checked_id};
 use crate::content::{HEAD_BYTES, recognise};
 use crate::delimited::{DelimitedRows, Dialect, sniff};
 use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
@@ -14,36 +14,12 @@ use crate::json::JsonRows;
 use crate::notes::Note;
 use crate::options::{Delimiter, Quoting, ReaderOptions};
 use crate::parquet_file::ParquetRows;
+use crate::row_source::{RowSource, Values};
 use crate::source::Source;
 use crate::text::TextRows;
 
 /// One row in this many makes a note on HTML.
 const HTML_SHARE: u64 = 10;
-
-/// The rows of one file.
-pub(crate) trait RowSource: Send {
-    /// The columns whose values the rows have; nothing for plain text.
-    fn selected(&self) -> &Selected;
-
-    /// The next row; [`ReadError::Row`] where only that one is bad.
-    fn next(&mut self) -> Result<Option<Values>, ReadError>;
-
-    /// Which of the selected columns any row had so far, and all columns; `None` where the file has a
-    /// list of them.
-    fn unseen(&self) -> Option<(Vec<bool>, Vec<String>)> {
-        None
-    }
-
-    fn bytes_read(&self) -> u64;
-
-    fn total_bytes(&self) -> Option<u64>;
-}
-
-/// The values of the selected columns of a row; `None` is a missing one.
-pub(crate) struct Values {
-    pub(crate) line: u64,
-    pub(crate) values: Vec<Option<String>>,
-}
 
 /// Reads the rows of one file or of several, one at a time.
 ///
@@ -85,7 +61,7 @@ struct Counts {
     seen: Vec<bool>,
 }
 
-/// A file that was opened, and what is to be said about it.
+/// A file that was opened, and notes about it.
 struct Opened {
     rows: Box<dyn RowSource>,
     numbering: Numbering,
@@ -266,7 +242,7 @@ impl RowReader {
         self.first_skipped.as_ref()
     }
 
-    /// What is to be said about the files so far; complete after the last row.
+    /// Notes about the files so far; complete after the last row.
     #[must_use]
     pub fn notes(&self) -> Vec<Note> {
         let Counts {

@@ -3,7 +3,7 @@
 use crate::columns::Selected;
 use crate::error::ReadError;
 use crate::input::{Input, Line};
-use crate::reader::{RowSource, Values};
+use crate::row_source::{RowSource, Values};
 
 pub(crate) struct TextRows {
     input: Input,

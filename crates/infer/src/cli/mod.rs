@@ -116,9 +116,9 @@ Examples:
   infer embed --input products.csv --column title --column description --id-column sku --output products.parquet
   zcat products.jsonl.gz | infer embed --format jsonl --column title > vectors.jsonl
 
-Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. .npy and .pt hold vectors alone;
-with --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with
---resume continues the run.")]
+Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. .npy and .pt hold vectors alone; with \
+--id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with --resume \
+continues the run.")]
     Embed(WithModel<EmbedArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\

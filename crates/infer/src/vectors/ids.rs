@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use program::AtomicFile;
 use records::Row;
 
+use super::count::count;
 use super::error::VectorFileErrorKind;
-use super::{VectorError, VectorFormat, beside, check_target, read};
+use super::{VectorError, VectorFormat, beside, check_target};
 
 /// The file with the ids of a file of vectors.
 #[must_use]
@@ -39,7 +40,7 @@ pub fn earlier_ids(
 
 /// Whether there is an id for every vector.
 fn is_pair(path: &Path, format: VectorFormat, ids: &Path) -> bool {
-    let Some(rows) = read::count(path, format) else {
+    let Some(rows) = count(path, format) else {
         return false;
     };
     let regular = ids.metadata().is_ok_and(|found| found.is_file());

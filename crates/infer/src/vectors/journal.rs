@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::JournalErrorKind;
 use super::provenance::{Difference, Provenance};
-use super::windows::Windows;
+use super::windows::{Take, Windows};
 use super::{VectorError, beside};
 
 /// The first bytes; the last one is the version.
@@ -312,10 +312,7 @@ impl Journal {
 }
 
 impl Windows for Journal {
-    fn for_each(
-        &mut self,
-        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
-    ) -> Result<(), VectorError> {
+    fn for_each(&mut self, take: Take<'_>) -> Result<(), VectorError> {
         let io = VectorError::io(&self.path);
         self.file.seek(SeekFrom::Start(self.start)).map_err(io)?;
         let mut reader = BufReader::new(&self.file);

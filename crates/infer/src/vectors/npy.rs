@@ -1,6 +1,12 @@
 //! NumPy's `.npy`: writes version 1.0 of the format, and reads 1.0 to 3.0.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use super::VectorError;
+use super::error::{malformed, not_vectors};
+use super::values::{Element, Matrix, Vectors, read_matrix};
 
 /// Length of a written header, magic included. The header is written twice, because the number of
 /// rows is known at the end. NumPy aligns to 64 bytes; 128 bytes have room for two numbers of 20
@@ -120,6 +126,43 @@ impl From<String> for HeaderError {
     fn from(reason: String) -> Self {
         Self::Malformed(reason)
     }
+}
+
+/// Reads an array of a floating-point type, or of the given type only.
+pub(super) fn read_npy(path: &Path, only: Option<&str>) -> Result<Vectors, VectorError> {
+    let io = VectorError::io(path);
+    let file = File::open(path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut reader = BufReader::new(file);
+    let header = read_header(&mut reader).map_err(|error| match error {
+        HeaderError::Io(error) => io(error),
+        HeaderError::Malformed(reason) => malformed(path, "npy", reason),
+    })?;
+    let element = match header.descr.as_str() {
+        descr if only.is_some_and(|only| only != descr) => None,
+        "<f2" => Some(Element::F16),
+        "<f4" => Some(Element::F32),
+        "<f8" => Some(Element::F64),
+        _ => None,
+    };
+    let (&[rows, width], Some(element), false) =
+        (header.shape.as_slice(), element, header.fortran_order)
+    else {
+        let order = if header.fortran_order { "Fortran" } else { "C" };
+        let found = format!("{} {:?} in {order} order", header.descr, header.shape);
+        return Err(not_vectors(path, found));
+    };
+    let matrix = Matrix {
+        rows,
+        width,
+        element,
+        available: size.saturating_sub(header.bytes),
+    };
+    Ok(Vectors {
+        values: read_matrix(path, matrix, reader)?,
+        width: width as usize,
+        ..Vectors::default()
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use pytorch::{Contents, Dtype, TensorWriter, TorchError, TorchFile};
 
 use super::VectorError;
 use super::error::VectorFileErrorKind;
-use super::safetensors::TENSOR;
+use super::values::TENSOR;
 
 /// An archive that takes values as they come.
 pub(super) struct PtFile<W>(TensorWriter<W>);

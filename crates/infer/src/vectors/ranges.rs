@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use program::atomic_file;
 
 use super::error::VectorFileErrorKind;
-use super::read::read_npy;
-use super::{VectorError, VectorFormat, npy};
+use super::{VectorError, VectorFormat, count::count, npy};
 
 /// How many rows at most the ranges come from, if no file has them.
 pub const CALIBRATION_ROWS: usize = 10_000;
@@ -51,7 +50,7 @@ impl Ranges {
     ///
     /// When the file cannot be read, or does not hold such an array of finite numbers.
     pub fn read(path: &Path, width: usize) -> Result<Self, VectorError> {
-        let read = read_npy(path, Some("<f4"))?;
+        let read = npy::read_npy(path, Some("<f4"))?;
         let mut values = read.values;
         let ordered = || {
             let (smallest, largest) = values.split_at(width);
@@ -100,8 +99,7 @@ impl Ranges {
 /// Whether a file looks like the ranges of some vectors.
 #[must_use]
 pub fn is_ranges_file(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file())
-        && super::read::count(path, VectorFormat::Npy) == Some(2)
+    path.metadata().is_ok_and(|found| found.is_file()) && count(path, VectorFormat::Npy) == Some(2)
 }
 
 /// The file of the ranges of a file of vectors.

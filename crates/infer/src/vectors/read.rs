@@ -4,28 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::error::{VectorFileErrorKind, malformed, not_vectors};
+use super::error::VectorFileErrorKind;
 use super::ids::read_ids;
-use super::npy::{self, HeaderError};
-use super::provenance::{Provenance, TextsHash};
+use super::npy::read_npy;
+use super::provenance::TextsHash;
 use super::pt;
-use super::values::{Element, Matrix, check_finite, read_matrix};
+use super::values::{Vectors, check_finite};
 use super::{VectorError, VectorFormat, jsonl, parquet_file, safetensors};
-
-/// Vectors of a file.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Vectors {
-    /// Row-major `[n, width]`, all finite.
-    pub values: Vec<f32>,
-    /// Width of every vector.
-    pub width: usize,
-    /// Their ids, if the file has ids.
-    pub ids: Option<Vec<String>>,
-    /// What they were made of, if the file keeps it.
-    pub provenance: Option<Provenance>,
-    /// The hash of the texts, where the file holds texts and no provenance.
-    pub texts: Option<String>,
-}
 
 /// Reads a file that [`write_vectors`](super::write_vectors), NumPy, PyTorch, safetensors or a
 /// program for Parquet wrote, with its ids if it has ids. Numbers of 16 and 64 bits become float32.
@@ -60,53 +45,6 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
     Ok(Vectors {
         ids: read_ids(path, rows)?,
         ..vectors
-    })
-}
-
-/// The number of vectors of a `.npy` or `.pt` file, from its header.
-pub(super) fn count(path: &Path, format: VectorFormat) -> Option<u64> {
-    let mut reader = BufReader::new(File::open(path).ok()?);
-    match format {
-        VectorFormat::Npy => npy::read_header(&mut reader).ok()?.shape.first().copied(),
-        VectorFormat::Pt => pt::count(path),
-        _ => None,
-    }
-}
-
-/// Reads an array of a floating-point type, or of the given type only.
-pub(super) fn read_npy(path: &Path, only: Option<&str>) -> Result<Vectors, VectorError> {
-    let io = VectorError::io(path);
-    let file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
-    let mut reader = BufReader::new(file);
-    let header = npy::read_header(&mut reader).map_err(|error| match error {
-        HeaderError::Io(error) => io(error),
-        HeaderError::Malformed(reason) => malformed(path, "npy", reason),
-    })?;
-    let element = match header.descr.as_str() {
-        descr if only.is_some_and(|only| only != descr) => None,
-        "<f2" => Some(Element::F16),
-        "<f4" => Some(Element::F32),
-        "<f8" => Some(Element::F64),
-        _ => None,
-    };
-    let (&[rows, width], Some(element), false) =
-        (header.shape.as_slice(), element, header.fortran_order)
-    else {
-        let order = if header.fortran_order { "Fortran" } else { "C" };
-        let found = format!("{} {:?} in {order} order", header.descr, header.shape);
-        return Err(not_vectors(path, found));
-    };
-    let matrix = Matrix {
-        rows,
-        width,
-        element,
-        available: size.saturating_sub(header.bytes),
-    };
-    Ok(Vectors {
-        values: read_matrix(path, matrix, reader)?,
-        width: width as usize,
-        ..Vectors::default()
     })
 }
 

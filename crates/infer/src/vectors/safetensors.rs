@@ -10,12 +10,9 @@ use serde::Serialize;
 
 use super::error::{VectorFileErrorKind, malformed, not_vectors};
 use super::provenance::KEY;
-use super::values::{Element, Matrix, read_matrix};
+use super::values::{Element, Matrix, TENSOR, Vectors, read_matrix};
 use super::windows::Windows;
-use super::{FileForm, VectorError, Vectors};
-
-/// The name of the one tensor.
-pub(super) const TENSOR: &str = "embeddings";
+use super::{FileForm, VectorError};
 
 /// The key of the ids in the metadata; its value is a JSON array of strings.
 const IDS: &str = "ids";

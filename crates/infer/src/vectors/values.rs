@@ -7,6 +7,25 @@ use half::{bf16, f16};
 
 use super::VectorError;
 use super::error::{VectorFileErrorKind, not_vectors};
+use super::provenance::Provenance;
+
+/// The name of the tensor that holds vectors.
+pub(super) const TENSOR: &str = "embeddings";
+
+/// Vectors of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Vectors {
+    /// Row-major `[n, width]`, all finite.
+    pub values: Vec<f32>,
+    /// Width of every vector.
+    pub width: usize,
+    /// Their ids, if the file has ids.
+    pub ids: Option<Vec<String>>,
+    /// What they were made of, if the file keeps it.
+    pub provenance: Option<Provenance>,
+    /// The hash of the texts, where the file holds texts and no provenance.
+    pub texts: Option<String>,
+}
 
 /// Bytes that are converted at once.
 const PIECE_BYTES: usize = 64 << 10;

@@ -4,6 +4,9 @@ use records::Row;
 
 use super::VectorError;
 
+/// Takes some rows and their vectors, row-major `[rows, width]`.
+pub(super) type Take<'a> = &'a mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>;
+
 /// Rows with their vectors, in order, which can be passed more than once: a header holds numbers
 /// that are known after the last row.
 pub trait Windows {
@@ -12,10 +15,7 @@ pub trait Windows {
     /// # Errors
     ///
     /// When the windows cannot be read, or `take` fails.
-    fn for_each(
-        &mut self,
-        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
-    ) -> Result<(), VectorError>;
+    fn for_each(&mut self, take: Take<'_>) -> Result<(), VectorError>;
 }
 
 /// One window, in memory.
@@ -45,10 +45,7 @@ impl<'a> OneWindow<'a> {
 }
 
 impl Windows for OneWindow<'_> {
-    fn for_each(
-        &mut self,
-        take: &mut dyn FnMut(&[Row], &[f32]) -> Result<(), VectorError>,
-    ) -> Result<(), VectorError> {
+    fn for_each(&mut self, take: Take<'_>) -> Result<(), VectorError> {
         take(self.rows, self.values)
     }
 }

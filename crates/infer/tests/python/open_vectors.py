@@ -1,6 +1,5 @@
 """Opens the files of `infer embed` with the programs that people use.
 
-    infer embed --input FOLDER/products.csv --column title --id-column sku --output FOLDER/v.FORMAT
     python open_vectors.py INFER MODEL
 
 runs INFER with the model folder MODEL in a temporary folder, writes every format and type of numbers,
@@ -27,8 +26,8 @@ except ImportError:
     torch = None
 
 infer, model = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-folder = tempfile.mkdtemp()
-os.chdir(folder)
+temporary = tempfile.TemporaryDirectory()
+os.chdir(temporary.name)
 ids = ["A", "B", "Ü 3"]
 titles = ["steel kettle", 'a "quoted", title', "élan"]
 pd.DataFrame({"sku": ids, "title": titles}).to_csv("products.csv", index=False)
@@ -115,3 +114,4 @@ for name in ["pandas", "polars", "duckdb"]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 print("every file opens in numpy, safetensors, pandas, polars, DuckDB, pyarrow", "and torch" if torch else "")
+os.chdir("/")

@@ -1,7 +1,7 @@
 //! The transfer of one file into the cache.
 //!
-//! The bytes go to `blobs/ETAG.incomplete`, as in Python. A cut transfer goes on from there, in this run or
-//! in a later one. The file gets its name when its size and its checksum are right.
+//! The bytes go to `blobs/ETAG.incomplete`, as in Python. This run or a later one continues a cut
+//! transfer. The file gets its name when its size and its checksum are right.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -128,7 +128,7 @@ impl Transfer {
                             .size
                             .map_or("?".to_owned(), |size| size.to_string());
                         return Err(format!(
-                            "{error}; {so_far} of {size} bytes came, and the next run goes on from there"
+                            "{error}; {so_far} of {size} bytes came, and the next run continues there"
                         )
                         .into());
                     }

@@ -6,7 +6,7 @@ pub(crate) mod sniff;
 use crate::columns::{Kind, Selected, Selection, find};
 use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
 use crate::input::{Input, Line, as_u64};
-use crate::reader::{RowSource, Values};
+use crate::row_source::{RowSource, Values};
 
 pub(crate) use self::record::Dialect;
 use self::record::{Quotes, RecordParser};

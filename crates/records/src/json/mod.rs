@@ -11,7 +11,7 @@ use self::value::{add_kinds, has, values_of};
 use crate::columns::{Choice, Kind, Selected, Selection, names_of};
 use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
 use crate::input::{Input, Line};
-use crate::reader::{RowSource, Values};
+use crate::row_source::{RowSource, Values};
 
 /// How far the reader looks ahead for named columns that the first rows lack.
 const NAMED_AHEAD_BYTES: usize = 8 << 20;

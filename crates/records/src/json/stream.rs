@@ -180,7 +180,7 @@ fn take_container(input: &mut Input, json: &mut Vec<u8>) -> Result<End, ReadErro
     }
 }
 
-/// Takes what is neither an object nor an array: never a row.
+/// Takes a value that is neither an object nor an array: never a row.
 fn take_scalar(input: &mut Input, json: &mut Vec<u8>) -> Result<End, ReadError> {
     loop {
         let limit = input.row_limit;

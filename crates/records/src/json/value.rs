@@ -12,12 +12,12 @@ use crate::error::RowErrorKind;
 /// How deep arrays and objects may be nested in a chosen value.
 const DEEPEST: usize = 64;
 
-/// Numbers of Python and JavaScript that JSON does not have, and what is read in their place, of the
-/// same length: an empty array is no text, as a missing value, and no JSON has such a number.
+/// Numbers of Python and JavaScript that JSON does not have, and JSON of the same length in their
+/// place: an empty array has no text, as a missing value, and nobody writes such a number.
 const NOT_A_NUMBER: (&[u8], &[u8]) = (b"NaN", b"[ ]");
 const INFINITY: (&[u8], &[u8]) = (b"Infinity", b"1e999999");
 
-/// Makes JSON of what Python writes for numbers that are not finite.
+/// Replaces the words that Python writes for numbers that are not finite by JSON.
 pub(crate) fn replace_numbers(json: &mut [u8]) {
     let has = |word| memchr::memmem::find(json, word).is_some();
     if !has(NOT_A_NUMBER.0) && !has(INFINITY.0) {

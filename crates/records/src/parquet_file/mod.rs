@@ -13,12 +13,13 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 
-use self::schema::{Column, columns_of, with_bytes};
+use self::schema::{Column, Kinds, columns_of, kinds_of, with_bytes};
 use self::values::{Value, texts_of};
-use crate::columns::{Selected, Selection};
+use crate::columns::{Selected, Selection, names_of};
 use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
 use crate::guard::guarded;
-use crate::reader::{RowSource, Values};
+use crate::input::as_u64;
+use crate::row_source::{RowSource, Values};
 use crate::source::Source;
 
 /// Rows of a batch.
@@ -70,7 +71,7 @@ impl ParquetRows {
             *name = name.trim().to_owned();
         }
         if selected.texts == 0 {
-            let present = crate::columns::names_of(&kinds);
+            let present = names_of(&kinds);
             return Err(columns_error(ColumnErrorKind::NoneFits { present }));
         }
         let columns = columns_of(&metadata, &kinds, &selected.names).map_err(columns_error)?;
@@ -150,7 +151,7 @@ impl ParquetRows {
                 }
             }
         }
-        let line = crate::input::as_u64(self.rows);
+        let line = as_u64(self.rows);
         problem.map_or(Ok(Values { line, values }), Err)
     }
 }
@@ -164,7 +165,7 @@ impl RowSource for ParquetRows {
         if self.batch.first().is_none_or(Vec::is_empty) {
             let more = self.next_batch().map_err(|source| ReadError::ParquetData {
                 file: self.file.clone(),
-                row: crate::input::as_u64(self.rows + 1),
+                row: as_u64(self.rows + 1),
                 source,
             })?;
             if !more {
@@ -175,14 +176,14 @@ impl RowSource for ParquetRows {
         self.row().map(Some).map_err(|source| ReadError::Row {
             file: self.file.clone(),
             numbering: Numbering::Rows,
-            line: crate::input::as_u64(self.rows),
+            line: as_u64(self.rows),
             source,
         })
     }
 
     fn bytes_read(&self) -> u64 {
-        let rows = crate::input::as_u64(self.rows);
-        let total = crate::input::as_u64(self.total_rows.max(1));
+        let rows = as_u64(self.rows);
+        let total = as_u64(self.total_rows.max(1));
         let share = u128::from(self.total_bytes) * u128::from(rows) / u128::from(total);
         u64::try_from(share).unwrap_or(u64::MAX)
     }
@@ -193,11 +194,11 @@ impl RowSource for ParquetRows {
 }
 
 /// The metadata, in which texts are bytes: a text that is not UTF-8 then spoils its row only.
-fn load(file: &File) -> Result<(schema::Kinds, ArrowReaderMetadata), ParquetError> {
+fn load(file: &File) -> Result<(Kinds, ArrowReaderMetadata), ParquetError> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = ArrowReaderMetadata::load(file, options.clone())?;
     let root = metadata.metadata().file_metadata().schema_descr();
-    let kinds = schema::kinds_of(root.root_schema());
+    let kinds = kinds_of(metadata.schema());
     let options = options.with_parquet_schema(with_bytes(root.root_schema())?);
     Ok((kinds, ArrowReaderMetadata::load(file, options)?))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, FieldRef, Schema};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
@@ -26,62 +26,18 @@ pub(super) struct Column {
     pub(super) path: String,
 }
 
-pub(super) fn kinds_of(schema: &Type) -> Kinds {
-    let kind = |field: &TypePtr| (field.name().to_owned(), kind_of(field));
-    schema.get_fields().iter().map(kind).collect()
-}
-
-fn kind_of(field: &Type) -> Kind {
-    let info = field.get_basic_info();
-    if field.is_group() || (info.has_repetition() && field.is_list_of_one()) {
-        return Kind::Other;
-    }
-    if is_text(field) {
-        return Kind::Text;
-    }
-    let is_date = matches!(
-        info.logical_type_ref(),
-        Some(
-            LogicalType::Timestamp(_)
-                | LogicalType::Time(_)
-                | LogicalType::Date
-                | LogicalType::Unknown
-        )
-    );
-    match (field.get_physical_type(), info.converted_type()) {
-        _ if is_date => Kind::Other,
-        (
-            _,
-            ConvertedType::DATE
-            | ConvertedType::TIME_MILLIS
-            | ConvertedType::TIME_MICROS
-            | ConvertedType::TIMESTAMP_MILLIS
-            | ConvertedType::TIMESTAMP_MICROS
-            | ConvertedType::INTERVAL,
-        )
-        | (PhysicalType::INT96, _) => Kind::Other,
-        (PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY, converted) => {
-            let is_number = converted == ConvertedType::DECIMAL
-                || info.logical_type_ref() == Some(&LogicalType::Float16);
-            if is_number {
-                Kind::NumberOrBoolean
-            } else {
-                Kind::Other
-            }
-        }
-        _ => Kind::NumberOrBoolean,
-    }
-}
-
-trait IsList {
-    fn is_list_of_one(&self) -> bool;
-}
-
-impl IsList for Type {
-    /// Whether the column is repeated without a group around it, which is a list too.
-    fn is_list_of_one(&self) -> bool {
-        self.get_basic_info().repetition() == parquet::basic::Repetition::REPEATED
-    }
+/// The columns of a schema in which texts are texts.
+pub(super) fn kinds_of(schema: &Schema) -> Kinds {
+    let kind = |field: &FieldRef| {
+        let kind = match field.data_type() {
+            DataType::Utf8 => Kind::Text,
+            DataType::Boolean => Kind::NumberOrBoolean,
+            data_type if data_type.is_numeric() => Kind::NumberOrBoolean,
+            _ => Kind::Other,
+        };
+        (field.name().clone(), kind)
+    };
+    schema.fields().iter().map(kind).collect()
 }
 
 /// Whether the values of a column are marked as UTF-8.
@@ -141,14 +97,10 @@ pub(super) fn columns_of(
         // A name with a point in it comes before a path.
         let mut key = name.as_str();
         while !present.iter().any(|present| present == key) {
-            key = match key.rsplit_once('.') {
-                Some((shorter, _)) => shorter,
-                None => {
-                    return Err(
-                        find(&present, name).map_or_else(|e| e, |_| unknown(name, &present))
-                    );
-                }
+            let Some((shorter, _)) = key.rsplit_once('.') else {
+                return Err(unknown(name, &present));
             };
+            key = shorter;
         }
         let root = find(&present, key)?;
         let path = name[key.len()..].trim_start_matches('.').to_owned();
@@ -174,21 +126,4 @@ fn unknown(name: &str, present: &[String]) -> ColumnErrorKind {
         column: name.to_owned(),
         present: present.to_vec(),
     }
-}
-
-/// The nested column that `path` leads to, and the rest of the path.
-pub(super) fn nested<'a, 'b>(
-    fields: &'a arrow_schema::Fields,
-    path: &'b str,
-) -> Option<(usize, &'a DataType, &'b str)> {
-    let found = fields.iter().enumerate().filter_map(|(index, field)| {
-        let rest = path.strip_prefix(field.name().as_str())?;
-        let rest = if rest.is_empty() {
-            rest
-        } else {
-            rest.strip_prefix('.')?
-        };
-        Some((index, field.data_type(), rest))
-    });
-    found.min_by_key(|(.., rest)| rest.len())
 }

@@ -4,10 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, StringArray};
 use arrow_cast::{can_cast_types, cast};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, Fields};
 use serde::Serialize;
-
-use super::schema::nested;
 
 const UTC: &str = "+00:00";
 
@@ -39,6 +37,20 @@ pub(super) fn can_be_text(data_type: &DataType, path: &str) -> Result<bool, &'st
         data_type if can_cast_types(data_type, &DataType::Utf8) => Ok(true),
         _ => Err("values of an unknown kind"),
     }
+}
+
+/// The nested column that `path` leads to, and the rest of the path.
+fn nested<'a, 'b>(fields: &'a Fields, path: &'b str) -> Option<(usize, &'a DataType, &'b str)> {
+    let found = fields.iter().enumerate().filter_map(|(index, field)| {
+        let rest = path.strip_prefix(field.name().as_str())?;
+        let rest = if rest.is_empty() {
+            rest
+        } else {
+            rest.strip_prefix('.')?
+        };
+        Some((index, field.data_type(), rest))
+    });
+    found.min_by_key(|(.., rest)| rest.len())
 }
 
 /// One value per row: a text unchanged, a number or boolean as JSON writes it, a date or time as ISO
@@ -74,17 +86,11 @@ pub(super) fn texts_of(array: &dyn Array, path: &str) -> Result<Vec<Value>, Arro
             let bytes: &BinaryArray = array.as_binary();
             bytes.iter().map(of_bytes).collect()
         }
-        // The only bytes of this size that are no text.
-        DataType::FixedSizeBinary(size) => {
+        DataType::FixedSizeBinary(_) => {
             let bytes: &FixedSizeBinaryArray = array.as_fixed_size_binary();
-            let is_uuid = *size == 16;
-            bytes
-                .iter()
-                .map(|bytes| match bytes {
-                    Some(bytes) if is_uuid && str::from_utf8(bytes).is_err() => uuid(bytes),
-                    bytes => of_bytes(bytes),
-                })
-                .collect()
+            let value =
+                |bytes: Option<&[u8]>| bytes.and_then(uuid).unwrap_or_else(|| of_bytes(bytes));
+            bytes.iter().map(value).collect()
         }
         DataType::Float16 => {
             let wide = cast(array, &DataType::Float32)?;
@@ -167,7 +173,12 @@ fn of_number(number: Option<impl Serialize>, is_nan: bool) -> Value {
     }
 }
 
-fn uuid(bytes: &[u8]) -> Value {
+/// Sixteen bytes that are no printable text are a UUID.
+fn uuid(bytes: &[u8]) -> Option<Value> {
+    let is_text = str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
+    if bytes.len() != 16 || is_text {
+        return None;
+    }
     let mut text = String::new();
     for (place, byte) in bytes.iter().enumerate() {
         if matches!(place, 4 | 6 | 8 | 10) {
@@ -175,5 +186,5 @@ fn uuid(bytes: &[u8]) -> Value {
         }
         text.push_str(&format!("{byte:02x}"));
     }
-    Value::Text(text)
+    Some(Value::Text(text))
 }

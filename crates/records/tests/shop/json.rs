@@ -101,9 +101,9 @@ fn a_column_that_no_row_has_is_an_error() {
         error
     );
     // Behind the rows that are looked at first, it is found at the end.
-    let many = content.repeat(200_000);
+    let many = content.repeat(150_000);
     let read = open("p.jsonl", many, &columns(&["title", "descriptoin"])).unwrap();
-    assert_eq!(read.rows.len(), 400_000);
+    assert_eq!(read.rows.len(), 300_000);
     assert_eq!(read.errors, [error]);
 }
 

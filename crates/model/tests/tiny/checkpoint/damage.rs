@@ -382,6 +382,20 @@ fn safetensors_offsets_beyond_every_file_are_an_error() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// A changed byte of `pytorch_model.bin` is an error, or is one that no vector depends on.
+    #[test]
+    fn no_damaged_pytorch_weight_is_used(index in any::<prop::sample::Index>(), change in 1u8..) {
+        let folder = copy();
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let mut bytes = std::fs::read(fixture("tiny_pytorch_model.bin")).unwrap();
+        let index = index.index(bytes.len());
+        bytes[index] ^= change;
+        std::fs::write(folder.path().join("pytorch_model.bin"), bytes).unwrap();
+        if open_and_load(folder.path()).is_ok() {
+            prop_assert_eq!(vectors(folder.path()), vectors(&fixture("tiny-mpnet")));
+        }
+    }
+
     /// Any damage to any file of the folder is an error or a model, never a panic.
     #[test]
     fn no_panic_on_any_bytes(
