@@ -91,15 +91,15 @@ mod tests {
     #[test]
     fn whole_lines_are_written_and_the_rest_waits() {
         let mut out = Vec::new();
-        let mut pending = b"one\ntwo\nfo".to_vec();
+        let mut pending = b"one\ntwo\nf".to_vec();
         write_lines(&mut pending, &mut out).unwrap();
         assert_eq!(
             (out.as_slice(), pending.as_slice()),
-            (&b"one\ntwo\n"[..], &b"fo"[..])
+            (&b"one\ntwo\n"[..], &b"f"[..])
         );
         write_lines(&mut pending, &mut out).unwrap();
-        assert_eq!((out.len(), pending.len()), (8, 2));
-        pending.extend_from_slice(b"ur\n");
+        assert_eq!((out.len(), pending.len()), (8, 1));
+        pending.extend_from_slice(b"our\n");
         write_lines(&mut pending, &mut out).unwrap();
         assert!(out.ends_with(b"four\n") && pending.is_empty());
     }
