@@ -226,8 +226,8 @@ impl<'a> Machine<'a> {
             }
             b')' => self.tuple(self.stack.len())?,
             0x85..=0x87 => {
-                let first = self.stack.len().checked_sub(usize::from(code - 0x84));
-                self.tuple(first.ok_or(PickleErrorKind::Operands)?)?;
+                let first = self.below(usize::from(code - 0x84))?;
+                self.tuple(first)?;
             }
             b't' => {
                 let first = self.marked()?;
@@ -245,8 +245,8 @@ impl<'a> Machine<'a> {
             }
             b'}' => self.push(Value::Dict(Vec::new()))?,
             b's' => {
-                let first = self.stack.len().checked_sub(2);
-                self.set_items(first.ok_or(PickleErrorKind::Operands)?)?;
+                let first = self.below(2)?;
+                self.set_items(first)?;
             }
             b'u' => {
                 let first = self.marked()?;
@@ -446,6 +446,16 @@ impl<'a> Machine<'a> {
     /// The height of the stack at the last mark, which is taken away.
     fn marked(&mut self) -> Step<usize> {
         self.marks.pop().ok_or(PickleErrorKind::Operands)
+    }
+
+    /// The height of the stack below its topmost values. Values below the last mark are out of reach, so that a mark
+    /// is never above the stack.
+    fn below(&self, count: usize) -> Step<usize> {
+        let reach = self.marks.last().copied().unwrap_or(0);
+        let height = self.stack.len().checked_sub(count);
+        height
+            .filter(|height| *height >= reach)
+            .ok_or(PickleErrorKind::Operands)
     }
 
     /// The topmost value; values below the last mark are out of reach.

@@ -1,5 +1,7 @@
 //! Files that are made to harm: each is an error that names the fault.
 
+use proptest::prelude::*;
+
 use super::zip::{archive, tensor, with_pickle};
 use super::*;
 
@@ -119,6 +121,15 @@ fn odd_pickles_are_refused() {
             "byte 5: an instruction has not the values",
         ),
         (b"\x80\x02}(.", "byte 4: an instruction has not the values"),
+        // Values below a mark are out of reach.
+        (
+            b"\x80\x02))(\x86t.",
+            "byte 5: an instruction has not the values",
+        ),
+        (
+            b"\x80\x02}))(sut.",
+            "byte 6: an instruction has not the values",
+        ),
         (
             b"\x80\x02}.extra",
             "byte 3: an instruction has not the values",
@@ -326,4 +337,39 @@ fn a_long_name_is_cut_in_a_message() {
         error.chars().count() < 220 && !error.contains('\u{1b}'),
         "{error}"
     );
+}
+
+/// Any instruction, with an argument of its length. The memo has few places, so that instructions find the values
+/// of others.
+fn any_instruction() -> impl Strategy<Value = Vec<u8>> {
+    let alone = b"()]}NQRabestu\x81\x85\x86\x87\x88\x8f\x90\x93\x94".to_vec();
+    let parts = vec![
+        b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(),
+        b"ctorch._utils\n_rebuild_parameter\n".to_vec(),
+        b"ctorch._tensor\n_rebuild_from_type_v2\n".to_vec(),
+        b"ctorch\nTensor\n".to_vec(),
+        b"ctorch\nFloatStorage\n".to_vec(),
+        b"ccollections\nOrderedDict\n".to_vec(),
+        b"X\x07\0\0\0storage".to_vec(),
+        b"X\x01\0\0\x000".to_vec(),
+    ];
+    prop_oneof![
+        6 => prop::sample::select(b"(()))tsu\x86\x87".to_vec()).prop_map(|code| vec![code]),
+        4 => prop::sample::select(alone).prop_map(|code| vec![code]),
+        2 => prop::sample::select(parts),
+        2 => (prop::sample::select(b"qh".to_vec()), 0u8..4).prop_map(|(code, place)| vec![code, place]),
+        1 => (0u8..8).prop_map(|value| vec![b'K', value]),
+        1 => prop::collection::vec(any::<u8>(), 0..12)
+            .prop_map(|bytes| [&[0x8a, bytes.len() as u8][..], &bytes].concat()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_panic_on_any_instructions(instructions in prop::collection::vec(any_instruction(), 0..40)) {
+        let pickle = [b"\x80\x02", &instructions.concat()[..], b"."].concat();
+        let _ = read(&with_pickle(&pickle, &STORAGE));
+    }
 }
