@@ -47,7 +47,20 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
     FirstBackendOnly {
         package: "infer",
         name: "program",
-        tests: &["errors::", "help::", "interruption::", "usage::"],
+        tests: &[
+            "catalogue::",
+            "errors::",
+            "exit_codes::",
+            "help::",
+            "interruption::",
+            "json::",
+            "pt::",
+            "resume::",
+            "stdin::",
+            "terminal::",
+            "usage::",
+            "vectors::",
+        ],
     },
     FirstBackendOnly {
         package: "train",
