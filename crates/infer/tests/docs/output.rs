@@ -1,5 +1,5 @@
-//! The comparison of an output: `[..]` stands for any text within a line, and a line `...` for any
-//! number of lines. Spaces at the end of a line and empty lines at the end do not count.
+//! The comparison of an output: `[..]` stands for any text within a line, `…` at the end of a line for
+//! the rest of a line that a terminal cuts, and a line `...` for any number of lines. Spaces at the end of a line and empty lines at the end do not count.
 
 /// Whether an output is as expected.
 pub(crate) fn matches(expected: &[String], output: &str) -> bool {
@@ -28,7 +28,10 @@ fn lines_match(expected: &[String], lines: &[&str]) -> bool {
 
 fn line_matches(expected: &str, line: &str) -> bool {
     match expected.split_once("[..]") {
-        None => expected == line,
+        None => match expected.strip_suffix('…') {
+            Some(start) => line.starts_with(start),
+            None => expected == line,
+        },
         Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| {
             let mut ends = (0..=line.len()).filter(|&end| line.is_char_boundary(end));
             ends.any(|end| line_matches(rest, &line[end..]))
@@ -51,6 +54,9 @@ fn wildcards_stand_for_text_and_for_lines() {
         ("in [..] s", "in 0.01 ms", false),
         ("in [..] s", "within 0.01 s", false),
         ("[..] é [..]", "1 é 2", true),
+        ("long te…", "long text", true),
+        ("long te…", "long", false),
+        ("long … text", "long text", false),
     ] {
         let found = matches(&expected(pattern), output);
         assert_eq!(found, is_match, "{pattern:?} {output:?}");
