@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use crate::checkpoint::{change_json, copy, load_and_save};
-use crate::common::{TOLERANCE, assert_close, fixture, reference_tokens};
+use crate::common::{TOLERANCE, assert_close, fixture, packs_for_amx, reference_tokens};
 use crate::test_device::test_device;
 
 /// `settings.json`.
@@ -91,12 +91,13 @@ fn vectors(encoder: &SentenceEncoder, texts: &[String]) -> [Vec<f32>; 3] {
 }
 
 /// Sums of hidden states without a division are up to 60 tokens long, and vectors without normalisation
-/// have a norm of about 4.
+/// have a norm of about 4. AMX leaves up to 2^-15 (3e-5) of each product out.
 fn tolerance(expected: &[f32]) -> f32 {
     let largest = expected
         .iter()
         .fold(1.0f32, |largest, value| largest.max(value.abs()));
-    TOLERANCE * largest
+    let share = if packs_for_amx() { 3.0 } else { 1.0 };
+    share * TOLERANCE * largest
 }
 
 #[test]
