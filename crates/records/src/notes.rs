@@ -19,6 +19,13 @@ pub enum Note {
         /// Its format.
         format: Format,
     },
+    /// A file was read as lines of text, but looks like another format.
+    LooksLike {
+        /// The file.
+        file: Source,
+        /// The other format.
+        format: Format,
+    },
     /// A table has another delimiter than the comma, or its header has several.
     Delimiter {
         /// The file.
@@ -65,6 +72,10 @@ impl fmt::Display for Note {
             Self::Format { file, format } => {
                 write!(formatter, "{file}: read as {format}, by its content")
             }
+            Self::LooksLike { file, format } => write!(
+                formatter,
+                "{file}: read as lines, but it looks like {format}; name it with --format {format}"
+            ),
             Self::Delimiter { file, delimiter } => write!(
                 formatter,
                 "{file}: the delimiter is `{delimiter}`; --delimiter gives another"

@@ -441,6 +441,12 @@ fn of_input(
             format,
         });
     }
+    if let Some(format) = recognised.looks_like {
+        notes.push(Note::LooksLike {
+            file: file.clone(),
+            format,
+        });
+    }
     let rows: Box<dyn RowSource> = match format {
         Format::Text if selection.names_columns() => {
             return Err(ReadError::TextHasNoColumns { file });

@@ -181,7 +181,9 @@ impl DelimitedRows {
 
     fn values(&self) -> Result<Vec<Option<String>>, RowErrorKind> {
         let found = self.parser.count();
-        if found != self.width {
+        // Exports of ERP systems end every row with a delimiter, but not the header.
+        let ends_empty = found == self.width + 1 && self.parser.field(self.width).is_empty();
+        if found != self.width && !ends_empty {
             return Err(RowErrorKind::ColumnCount {
                 found,
                 expected: self.width,
