@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use crate::delimited::sniff::plain_table;
 use crate::error::ReadError;
 use crate::format::Format;
-use crate::input::Input;
+use crate::input::{END_OF_DOS_FILE, Input};
 use crate::json::replace_numbers;
 use crate::options::{Delimiter, ReaderOptions};
 use crate::source::Source;
@@ -179,6 +179,7 @@ fn table_format(delimiter: Delimiter) -> Format {
 }
 
 fn content(head: &[u8]) -> Content {
+    let head = head.strip_suffix(END_OF_DOS_FILE).unwrap_or(head);
     let text = head.trim_ascii_start();
     let whole = head.len() < HEAD_BYTES;
     match text {
@@ -190,7 +191,13 @@ fn content(head: &[u8]) -> Content {
             // Within a longer object, a line with a whole one is indented.
             let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
             let mut objects = lines.filter(|line| line.starts_with(b"{"));
-            if objects.any(is_object) {
+            // A line that ends within an object is no row, but the next ones may be whole objects.
+            let first = objects.clone().next().unwrap_or_default();
+            let goes_on = matches!(
+                first.trim_ascii_end().last(),
+                Some(b'[' | b'{' | b',' | b':')
+            );
+            if !goes_on && objects.any(is_object) {
                 Content::JsonLines
             } else if rest.trim_ascii_start().first() == Some(&b'"') {
                 Content::Json

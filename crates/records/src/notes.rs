@@ -38,6 +38,18 @@ pub enum Note {
         /// The file.
         file: Source,
     },
+    /// A quote with a backslash before it ended a quoted field within its text.
+    BackslashQuote {
+        /// The file.
+        file: Source,
+    },
+    /// A file is a single JSON object, and a chosen column is within an array of objects.
+    InnerRows {
+        /// The file.
+        file: Source,
+        /// The path of the array.
+        array: String,
+    },
     /// Rows without a text in some of the columns.
     Missing {
         /// The columns and the number of rows that have no text in them.
@@ -83,6 +95,15 @@ impl fmt::Display for Note {
             Self::QuotedTsv { file } => write!(
                 formatter,
                 "{file}: quotes around fields are dropped, as pandas and Excel write them; --quoting none keeps them"
+            ),
+            Self::BackslashQuote { file } => write!(
+                formatter,
+                "{file}: a quote after a backslash ends its field, and text follows; write quotes within fields twice (\"\"), as CSV has them, or check the texts"
+            ),
+            Self::InnerRows { file, array } => write!(
+                formatter,
+                "{file}: the file is one row, and `{}` in it an array of objects, whose texts are joined; if they are the rows, save the array as a file of its own",
+                shown(array)
             ),
             Self::Missing { columns, rows } => {
                 for (place, (column, missing)) in columns.iter().enumerate() {

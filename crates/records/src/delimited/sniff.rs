@@ -4,7 +4,7 @@ use crate::encoding::Encoding;
 use crate::error::ReadError;
 use crate::input::{Input, Line, without_line_break};
 
-use super::record::{Dialect, Quotes, records_of};
+use super::record::{Dialect, Quotes, header_name, records_of};
 
 /// Delimiters of tables; of two that fit equally, the first is the delimiter, because texts and
 /// prices have commas.
@@ -32,7 +32,7 @@ pub(crate) fn delimiter<'a>(head: &[u8], named: impl Iterator<Item = &'a str>) -
         let (header, rows) = records.split_first()?;
         let names: Vec<_> = header
             .iter()
-            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+            .map(|name| header_name(name, dialect))
             .collect();
         let has_named = named
             .iter()

@@ -59,6 +59,26 @@ pub(super) fn add_kinds(json: &str, keys: &mut Vec<(String, Kind)>) -> Result<()
     Ok(())
 }
 
+/// The path of the first array of objects in an object: on the way to a column, or anywhere.
+pub(super) fn array_of_objects(json: &[u8], column: Option<&str>, depth: usize) -> Option<String> {
+    // The rest of the path behind a key, if the path goes on.
+    let rest_after = |key: &str| {
+        let (_, rest) = starts(column?, key)?;
+        (!rest.is_empty()).then_some(rest)
+    };
+    let fields = keep(json, |key| column.is_none() || rest_after(key).is_some()).ok()?;
+    fields
+        .iter()
+        .find_map(|(key, value)| match value.get().as_bytes() {
+            [b'[', values @ ..] if values.trim_ascii_start().starts_with(b"{") => Some(key.clone()),
+            object @ [b'{', ..] if depth < DEEPEST => {
+                let inner = array_of_objects(object, rest_after(key), depth + 1)?;
+                Some(format!("{key}.{inner}"))
+            }
+            _ => None,
+        })
+}
+
 /// Whether an object has a value for a column, if only null.
 pub(super) fn has(json: &str, column: &str) -> bool {
     // A value that cannot be a text is there too.

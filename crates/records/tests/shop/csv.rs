@@ -272,3 +272,36 @@ fn quotes_are_text_where_the_options_say_so() {
         ["\"24\"\" monitor\"", "\"open"]
     );
 }
+
+/// MySQL writes `\"` for a quote within a field.
+#[test]
+fn a_quote_after_a_backslash_that_ends_a_field_too_early_makes_a_note() {
+    let note = "p.csv: a quote after a backslash ends its field, and text follows; write quotes \
+                within fields twice (\"\"), as CSV has them, or check the texts";
+    for (field, noted) in [
+        (r#""24\" monitor""#, true),
+        (r#""say \"hi\" twice""#, true),
+        (r#""C:\""#, false),
+        (r#""a\\b""#, false),
+        (r#""24\"" monitor""#, false),
+        (r#"24\" monitor"#, false),
+    ] {
+        let content = format!("id,title\n1,{field}\n2,mug\n");
+        let read = open("p.csv", &content, &columns(&["title"])).unwrap();
+        let is_noted = read.notes.iter().any(|found| found == note);
+        assert_eq!(is_noted, noted, "{field}: {:?}", read.notes);
+    }
+}
+
+#[test]
+fn quotes_after_a_space_are_no_part_of_a_name() {
+    let content = "\"id\", \"title\" , \"brand\n1,kettle,Acme\n";
+    assert_eq!(texts("p.csv", content, &columns(&["title"])), ["kettle"]);
+    assert_eq!(texts("p.csv", content, &columns(&["\"brand"])), ["Acme"]);
+    // Here they are.
+    let content = "id,\"\"\"title\"\"\"\n1,kettle\n";
+    assert_eq!(
+        texts("p.csv", content, &columns(&["\"title\""])),
+        ["kettle"]
+    );
+}
