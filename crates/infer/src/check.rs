@@ -57,7 +57,10 @@ pub(crate) fn check_rows(
     if bad.count == 0 {
         Ok(())
     } else if read.skip_bad_rows {
-        console.note(format_args!("note: {bad}"));
+        // The note after the last row names the first bad one.
+        if bad.count > 1 {
+            console.note(format_args!("note: {bad}"));
+        }
         Ok(())
     } else {
         Err(Error::BadRows(bad))

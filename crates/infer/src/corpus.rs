@@ -212,6 +212,9 @@ impl Corpus {
         console: Console,
     ) -> Result<Self, Error> {
         note_skipped(&files.reader, console);
+        if rows.is_empty() {
+            console.note(format_args!("note: the corpus has no rows"));
+        }
         let corpus = Self {
             path: files.path,
             columns: files.reader.columns().to_vec(),

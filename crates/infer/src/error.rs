@@ -202,6 +202,9 @@ pub enum UsageError {
          standard input"
     )]
     NoQuery,
+    /// One column twice.
+    #[error("column `{0}` is named twice; name each column once")]
+    RepeatedColumn(String),
     /// A query without a word is as close to one text as to another.
     #[error("a query is empty; leave it out")]
     EmptyQuery,

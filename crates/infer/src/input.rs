@@ -1,5 +1,6 @@
 //! Opening files of texts as the command line says.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use records::{ReaderOptions, RowReader, Source};
@@ -30,8 +31,12 @@ impl From<&ReadArgs> for ReaderOptions {
 ///
 /// # Errors
 ///
-/// When a file cannot be opened or lacks a column.
+/// When a file cannot be opened or lacks a column, or a column is named twice.
 pub fn open_texts(paths: &[PathBuf], args: &ReadArgs) -> Result<RowReader, Error> {
+    let mut named = HashSet::new();
+    if let Some(column) = args.columns.iter().find(|column| !named.insert(*column)) {
+        return Err(UsageError::RepeatedColumn(column.clone()).into());
+    }
     let sources = Source::expand(paths)?;
     Ok(RowReader::open_all(&sources, &args.into())?)
 }

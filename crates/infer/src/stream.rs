@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use model::{Device, Embeddings, Prompt, SentenceEncoder};
 use program::{Console, Unit};
-use records::{Row, RowReader};
+use records::{ReadError, Row, RowReader};
 
 use crate::error::Error;
 
@@ -58,7 +58,7 @@ impl TextsOf {
 ///
 /// # Errors
 ///
-/// When a row is bad, the model fails or the sink does.
+/// When a row is bad, the model fails or the sink does. The rows before a bad one reach the sink.
 pub fn embed_file(
     reader: &mut RowReader,
     texts_of: TextsOf,
@@ -73,9 +73,13 @@ pub fn embed_file(
     let mut limit = WorkLimit::of(encoder);
     loop {
         let read_before = reader.bytes_read();
-        let window = next_window(reader, &limit)?;
+        // The rows before a damaged place are good, and a later run need not embed them again.
+        let (window, failed) = next_window(reader, &limit);
         if window.is_empty() {
-            break;
+            match failed {
+                Some(error) => return Err(error.into()),
+                None => break,
+            }
         }
         let window_bytes = reader.bytes_read() - read_before;
         let start = Instant::now();
@@ -95,6 +99,9 @@ pub fn embed_file(
         truncated += vectors.truncated();
         // Printed results must not run into the bar.
         bar.suspend(|| sink(window, &vectors))?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
     }
     bar.finish_and_clear();
     note_truncated(truncated, texts, encoder, console);
@@ -119,17 +126,21 @@ pub fn note_skipped(reader: &RowReader, console: Console) {
     }
 }
 
-fn next_window(reader: &mut RowReader, limit: &WorkLimit) -> Result<Vec<Row>, Error> {
+/// The rows of the next window, and the error that ended it.
+fn next_window(reader: &mut RowReader, limit: &WorkLimit) -> (Vec<Row>, Option<ReadError>) {
     let mut window = Vec::new();
     let (mut bytes, mut work) = (0, 0.0);
     while window.len() < WINDOW_ROWS && bytes < WINDOW_BYTES && work < limit.work {
-        let Some(row) = reader.next() else { break };
-        let row = row?;
+        let row = match reader.next() {
+            Some(Ok(row)) => row,
+            Some(Err(error)) => return (window, Some(error)),
+            None => break,
+        };
         bytes += bytes_of(&row);
         work += limit.work(&row);
         window.push(row);
     }
-    Ok(window)
+    (window, None)
 }
 
 fn bytes_of(row: &Row) -> usize {
@@ -172,7 +183,34 @@ impl WorkLimit {
 
 #[cfg(test)]
 mod tests {
+    use records::{Format, ReaderOptions, Source};
+
     use super::*;
+
+    #[test]
+    fn the_rows_before_a_read_error_are_a_window() {
+        let limit = WorkLimit {
+            work: FIRST_WORK,
+            adapts: false,
+            most_bytes: 1000,
+        };
+        let options = ReaderOptions {
+            format: Some(Format::Csv),
+            columns: vec!["title".to_owned()],
+            ..ReaderOptions::default()
+        };
+        let content = &b"id,title\n1,kettle\n2,mug\n3\n4,jug\n"[..];
+        let mut reader = RowReader::from_reader(&Source::Stdin, content, &options).unwrap();
+        let (window, failed) = next_window(&mut reader, &limit);
+        let texts: Vec<String> = window.iter().map(Row::text).collect();
+        assert_eq!(texts, ["kettle", "mug"]);
+        assert_eq!(
+            failed.unwrap().to_string(),
+            "standard input, line 4: 1 column where the header has 2"
+        );
+        let (window, failed) = next_window(&mut reader, &limit);
+        assert_eq!((window.len(), failed.is_none()), (1, true));
+    }
 
     #[test]
     fn windows_grow_to_the_time_that_they_may_take() {

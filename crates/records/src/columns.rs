@@ -141,10 +141,14 @@ pub(crate) fn names_of(columns: &[(String, Kind)]) -> Vec<String> {
     columns.iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// The position of the only column with that name.
+/// The position of the only column with that name, else of the only one whose name has other spaces
+/// around it.
 pub(crate) fn find(header: &[String], name: &str) -> Result<usize, ColumnErrorKind> {
-    let wanted = name.trim();
-    let mut places = (0..).zip(header).filter(|(_, present)| **present == wanted);
+    let exact = |present: &String| present == name;
+    let trimmed = |present: &String| present.trim() == name.trim();
+    let is_exact = header.iter().any(exact);
+    let is_named = |present: &String| trimmed(present) && (exact(present) || !is_exact);
+    let mut places = (0..).zip(header).filter(|(_, present)| is_named(present));
     match (places.next(), places.next()) {
         (Some((index, _)), None) => Ok(index),
         (None, _) => Err(ColumnErrorKind::Unknown {
@@ -244,6 +248,11 @@ mod tests {
         assert_eq!(error("c"), "no column `c`; there are: a, b, b");
         assert_eq!(error("b"), "column `b` is in the header more than once");
         assert_eq!(find(&header, " a "), Ok(0));
+        let header = strings(&["a ", " b", "b"]);
+        assert_eq!(find(&header, "a"), Ok(0));
+        assert_eq!(find(&header, "b"), Ok(2), "the exact name comes first");
+        assert_eq!(find(&header, " b"), Ok(1));
+        assert!(find(&header, "b ").is_err());
     }
 
     #[test]

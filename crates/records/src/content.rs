@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use crate::delimited::sniff::plain_table;
 use crate::error::ReadError;
 use crate::format::Format;
-use crate::input::Input;
+use crate::input::{END_OF_DOS_FILE, Input};
 use crate::json::replace_numbers;
 use crate::options::{Delimiter, ReaderOptions};
 use crate::source::Source;
@@ -61,6 +61,8 @@ pub(crate) struct Recognised {
     pub(crate) format: Format,
     /// Whether the content told it, not the options or the name.
     pub(crate) by_content: bool,
+    /// For lines: the other format that the content looks like.
+    pub(crate) looks_like: Option<Format>,
 }
 
 /// The format of an opened file.
@@ -75,6 +77,7 @@ pub(crate) fn recognise(
     let file = input.file.clone();
     let head = input.look(HEAD_BYTES)?;
     let (content_is, foreign) = (content(head), foreign(head));
+    let looks_like = other_than_lines(content_is, head);
     let given = options.format.or_else(|| {
         // Only a table has a delimiter.
         let any = matches!(named, None | Some(Format::Text | Format::Tsv));
@@ -92,17 +95,26 @@ pub(crate) fn recognise(
         Ok(Recognised {
             format,
             by_content: false,
+            looks_like: None,
         })
     };
     let by_content = |format| {
         Ok(Recognised {
             format,
             by_content: true,
+            looks_like: None,
+        })
+    };
+    let lines = || {
+        Ok(Recognised {
+            format: Format::Text,
+            by_content: false,
+            looks_like,
         })
     };
     match (expected, content_is) {
         (Some(format), _) if given.is_some() => by_name(format),
-        (Some(Format::Text), _) => by_name(Format::Text),
+        (Some(Format::Text), _) => lines(),
         (Some(Format::Parquet), Content::Parquet) => by_name(Format::Parquet),
         (Some(Format::Jsonl | Format::Json), Content::JsonLines) => by_name(Format::Jsonl),
         (Some(Format::Json), Content::Json) => by_name(Format::Json),
@@ -117,7 +129,7 @@ pub(crate) fn recognise(
             Content::Table(delimiter),
         ) if file != Source::Stdin => by_content(table_format(delimiter)),
         (Some(format), _) => by_name(format),
-        (None, _) if file == Source::Stdin => by_name(Format::Text),
+        (None, _) if file == Source::Stdin => lines(),
         (None, Content::Empty) => Err(ReadError::UnknownFormat {
             file,
             reason: "the file is empty, and its name does not tell the format",
@@ -141,7 +153,21 @@ fn by_name_of_table(expected: Option<Format>, content: Content) -> Result<Recogn
     Ok(Recognised {
         format: format.unwrap_or(Format::Csv),
         by_content,
+        looks_like: None,
     })
+}
+
+/// The format of a content that its name calls lines of text.
+fn other_than_lines(content: Content, head: &[u8]) -> Option<Format> {
+    let first_line = head.split(|byte| *byte == b'\n').next();
+    match content {
+        // Titles with a comma each are no table: names of columns seldom have a space after it.
+        Content::Table(Delimiter(b',')) if first_line?.windows(2).any(|pair| pair == b", ") => None,
+        Content::Json => Some(Format::Json),
+        Content::JsonLines => Some(Format::Jsonl),
+        Content::Table(delimiter) => Some(table_format(delimiter)),
+        Content::Parquet | Content::Empty | Content::Text => None,
+    }
 }
 
 fn table_format(delimiter: Delimiter) -> Format {
@@ -153,6 +179,7 @@ fn table_format(delimiter: Delimiter) -> Format {
 }
 
 fn content(head: &[u8]) -> Content {
+    let head = head.strip_suffix(END_OF_DOS_FILE).unwrap_or(head);
     let text = head.trim_ascii_start();
     let whole = head.len() < HEAD_BYTES;
     match text {
@@ -164,7 +191,13 @@ fn content(head: &[u8]) -> Content {
             // Within a longer object, a line with a whole one is indented.
             let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
             let mut objects = lines.filter(|line| line.starts_with(b"{"));
-            if objects.any(is_object) {
+            // A line that ends within an object is no row, but the next ones may be whole objects.
+            let first = objects.clone().next().unwrap_or_default();
+            let goes_on = matches!(
+                first.trim_ascii_end().last(),
+                Some(b'[' | b'{' | b',' | b':')
+            );
+            if !goes_on && objects.any(is_object) {
                 Content::JsonLines
             } else if rest.trim_ascii_start().first() == Some(&b'"') {
                 Content::Json

@@ -153,13 +153,20 @@ impl ReadError {
             | Self::ParquetNotPlainFile { .. }
             | Self::UnknownFormat { .. }
             | Self::Pattern { .. } => true,
-            Self::Columns { source, .. } => matches!(
-                source,
-                ColumnErrorKind::Unknown { .. }
-                    | ColumnErrorKind::NotChosen { .. }
-                    | ColumnErrorKind::NotText { .. }
-                    | ColumnErrorKind::NoneFits { .. }
-            ),
+            Self::Columns { source, .. } => source.is_usage(),
+            _ => false,
+        }
+    }
+}
+
+impl ColumnErrorKind {
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Unknown { .. }
+            | Self::NotChosen { .. }
+            | Self::NotText { .. }
+            | Self::NoneFits { .. } => true,
+            Self::BesideArray { problem, .. } => problem.is_usage(),
             _ => false,
         }
     }
@@ -188,6 +195,26 @@ pub enum ColumnErrorKind {
     Duplicate {
         /// The selected column.
         column: String,
+    },
+    /// As `problem`; the file is a single JSON object, whose rows may be in an array.
+    #[error(
+        "{problem}; `{}` is an array of objects: if they are the rows, save it as a file of its own",
+        shown(array)
+    )]
+    BesideArray {
+        /// The mismatch.
+        problem: Box<ColumnErrorKind>,
+        /// The path of the array.
+        array: String,
+    },
+    /// The file is a single JSON object with a single key, and the selected column is in its array.
+    #[error(
+        "the file is one object, so one row, with nothing but `{}`, an array of objects; save that array as a file of its own, so that each is a row",
+        shown(array)
+    )]
+    OnlyAnArray {
+        /// The path of the array.
+        array: String,
     },
     /// No column was selected, and several could be the text.
     #[error(

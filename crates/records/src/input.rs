@@ -19,6 +19,9 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// Longest byte order mark.
 const MARK_BYTES: usize = 4;
 
+/// Ctrl-Z, which some programs of DOS write as the last line of a file.
+pub(crate) const END_OF_DOS_FILE: &[u8] = &[0x1a];
+
 /// The bytes of a file of rows.
 pub(crate) struct Input {
     pub(crate) file: Source,
@@ -264,6 +267,9 @@ impl Input {
             let limit = self.row_limit;
             let bytes = self.fill()?;
             if bytes.is_empty() {
+                if line.get(before..) == Some(END_OF_DOS_FILE) {
+                    line.truncate(before);
+                }
                 return Ok(if line.len() == before {
                     Line::End
                 } else {

@@ -24,12 +24,14 @@
 //!
 //! Without [`ReaderOptions::format`] the ending of a name tells the format, and the content where the
 //! name does not or is plainly wrong. `.txt` is always text, and so is standard input unless its first
-//! bytes are JSON. A content that is not plainly of one format is an error.
+//! bytes are JSON; a note says where such text looks like another format. Any other content that is not
+//! plainly of one format is an error.
 //!
 //! - **Text**: one text per line. The last line break does not begin another one.
 //! - **CSV**: RFC 4180, with a header line. The delimiter is that of the header: a comma, semicolon,
 //!   tab or `|`. Quoted fields may hold line breaks; the line of a row is the line it starts on. Blank
-//!   lines are skipped, except in a file of a single column, where they are empty texts.
+//!   lines are skipped, except in a file of a single column, where they are empty texts. A row may end
+//!   with a delimiter more than the header.
 //! - **TSV**: as CSV, with tabs. A `"` is an ordinary character unless every field with one is quoted as
 //!   pandas and Excel do it.
 //! - **JSON Lines**: one object per line. Blank lines are skipped.

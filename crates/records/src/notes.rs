@@ -19,6 +19,13 @@ pub enum Note {
         /// Its format.
         format: Format,
     },
+    /// A file was read as lines of text, but looks like another format.
+    LooksLike {
+        /// The file.
+        file: Source,
+        /// The other format.
+        format: Format,
+    },
     /// A table has another delimiter than the comma, or its header has several.
     Delimiter {
         /// The file.
@@ -30,6 +37,18 @@ pub enum Note {
     QuotedTsv {
         /// The file.
         file: Source,
+    },
+    /// A quote with a backslash before it ended a quoted field within its text.
+    BackslashQuote {
+        /// The file.
+        file: Source,
+    },
+    /// A file is a single JSON object, and a chosen column is within an array of objects.
+    InnerRows {
+        /// The file.
+        file: Source,
+        /// The path of the array.
+        array: String,
     },
     /// Rows without a text in some of the columns.
     Missing {
@@ -65,6 +84,10 @@ impl fmt::Display for Note {
             Self::Format { file, format } => {
                 write!(formatter, "{file}: read as {format}, by its content")
             }
+            Self::LooksLike { file, format } => write!(
+                formatter,
+                "{file}: read as lines, but it looks like {format}; name it with --format {format}"
+            ),
             Self::Delimiter { file, delimiter } => write!(
                 formatter,
                 "{file}: the delimiter is `{delimiter}`; --delimiter gives another"
@@ -72,6 +95,15 @@ impl fmt::Display for Note {
             Self::QuotedTsv { file } => write!(
                 formatter,
                 "{file}: quotes around fields are dropped, as pandas and Excel write them; --quoting none keeps them"
+            ),
+            Self::BackslashQuote { file } => write!(
+                formatter,
+                "{file}: a quote after a backslash ends its field, and text follows; write quotes within fields twice (\"\"), as CSV has them, or check the texts"
+            ),
+            Self::InnerRows { file, array } => write!(
+                formatter,
+                "{file}: the file is one row, and `{}` in it an array of objects, whose texts are joined; if they are the rows, save the array as a file of its own",
+                shown(array)
             ),
             Self::Missing { columns, rows } => {
                 for (place, (column, missing)) in columns.iter().enumerate() {

@@ -254,6 +254,7 @@ impl RowReader {
             ..
         } = self.counts;
         let mut notes = self.notes.clone();
+        notes.extend(self.rows.notes());
         let columns = self.columns.iter().cloned().zip(missing.iter().copied());
         let columns: Vec<_> = columns.filter(|(_, missing)| *missing > 0).collect();
         if !columns.is_empty() {
@@ -365,6 +366,7 @@ impl RowReader {
         let opened = open_file(source, &self.options, &self.selection, false)?;
         self.file += 1;
         self.bytes_before += self.rows.total_bytes().unwrap_or(0);
+        self.notes.extend(self.rows.notes());
         self.rows = opened.rows;
         self.numbering = opened.numbering;
         self.notes.extend(opened.notes);
@@ -437,6 +439,12 @@ fn of_input(
     let mut notes = Vec::new();
     if recognised.by_content {
         notes.push(Note::Format {
+            file: file.clone(),
+            format,
+        });
+    }
+    if let Some(format) = recognised.looks_like {
+        notes.push(Note::LooksLike {
             file: file.clone(),
             format,
         });

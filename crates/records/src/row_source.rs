@@ -2,6 +2,7 @@
 
 use crate::columns::Selected;
 use crate::error::ReadError;
+use crate::notes::Note;
 
 /// The rows of one file.
 pub(crate) trait RowSource: Send {
@@ -15,6 +16,11 @@ pub(crate) trait RowSource: Send {
     /// list of them.
     fn unseen(&self) -> Option<(Vec<bool>, Vec<String>)> {
         None
+    }
+
+    /// What a user should know about the rows so far.
+    fn notes(&self) -> Vec<Note> {
+        Vec::new()
     }
 
     fn bytes_read(&self) -> u64;

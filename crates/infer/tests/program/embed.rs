@@ -437,6 +437,51 @@ fn every_bad_row_is_reported_before_the_model_is_loaded() {
 }
 
 #[test]
+fn a_single_skipped_row_is_named_once() {
+    let (_folder, path) = file("p.csv", "sku,title\n1,kettle\n2\n3,mug\n");
+    let arguments = [
+        "embed",
+        "--column",
+        "title",
+        "--skip-bad-rows",
+        "--input",
+        text(&path),
+    ];
+    let skipped = run(&mut infer(&arguments));
+    let named = skipped.err.matches("where the header has 2").count();
+    assert_eq!(named, 1, "{}", skipped.err);
+    assert!(skipped.err.contains("skipped 1 bad row"), "{}", skipped.err);
+    skipped.ok();
+}
+
+#[test]
+fn the_rows_before_a_bad_row_of_a_pipe_are_embedded() {
+    let mut command = infer(&[
+        "embed", "--format", "csv", "--column", "title", "--input", "-",
+    ]);
+    let broken = run_with_input(&mut command, "sku,title\n1,kettle\n2,mug\n3\n4,jug\n");
+    assert_eq!(broken.out.lines().count(), 2, "{}", broken.err);
+    let message = broken.failed(1);
+    assert!(message.contains("standard input, line 4"), "{message}");
+}
+
+#[test]
+fn a_column_is_named_once() {
+    let (_folder, path) = file("p.csv", "sku,title\n1,kettle\n");
+    let arguments = ["--column", "title", "--column", "title"];
+    for command in [
+        ["embed", "--input", text(&path)].as_slice(),
+        &["search", "mug", "--corpus", text(&path)],
+    ] {
+        let message = run(infer(command).args(arguments)).failed(2);
+        assert!(
+            message.contains("column `title` is named twice; name each column once"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn a_file_of_ids_that_another_run_wrote_is_never_lost() {
     let (folder, path) = file("p.csv", "sku,title\na,water bottle\nb,keyboard\n");
     let (vectors, ids) = (

@@ -522,3 +522,18 @@ fn a_pipe_gets_whole_texts_of_pairs() {
     let fields: Vec<&str> = out.trim_end_matches('\n').split('\t').collect();
     assert_eq!(&fields[1..], ["\"5\"\" pipe\"", long.as_str()]);
 }
+
+#[test]
+fn a_corpus_without_rows_makes_a_note() {
+    for (name, content) in [("p.csv", "title\n"), ("p.json", "[]"), ("p.txt", "")] {
+        let (_folder, path) = file(name, content);
+        let arguments = ["search", "kettle", "--corpus", text(&path), "--json"];
+        let found = run(&mut infer(&arguments));
+        assert!(
+            found.err.contains("note: the corpus has no rows"),
+            "{name}: {}",
+            found.err
+        );
+        assert!(hits(&found.ok()).is_empty(), "{name}");
+    }
+}

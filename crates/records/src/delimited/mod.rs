@@ -6,10 +6,11 @@ pub(crate) mod sniff;
 use crate::columns::{Kind, Selected, Selection, find};
 use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
 use crate::input::{Input, Line, as_u64};
+use crate::notes::Note;
 use crate::row_source::{RowSource, Values};
 
 pub(crate) use self::record::Dialect;
-use self::record::{Quotes, RecordParser};
+use self::record::{Quotes, RecordParser, header_name};
 
 pub(crate) struct DelimitedRows {
     input: Input,
@@ -29,6 +30,8 @@ pub(crate) struct DelimitedRows {
     doubtful_until: u64,
     /// Bytes put back after such records.
     read_again: u64,
+    /// Whether a record had a quote after a backslash, and text behind it.
+    backslash_quote: bool,
 }
 
 /// The end of reading a record.
@@ -59,6 +62,7 @@ impl DelimitedRows {
             places: Vec::new(),
             doubtful_until: 0,
             read_again: 0,
+            backslash_quote: false,
         };
         match rows.read_record()? {
             Outcome::Record => {}
@@ -83,7 +87,7 @@ impl DelimitedRows {
         let header: Vec<String> = self
             .parser
             .fields()
-            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+            .map(|name| header_name(name, self.dialect))
             .collect();
         let present: Vec<_> = header
             .iter()
@@ -146,6 +150,7 @@ impl DelimitedRows {
                 break false;
             }
         };
+        self.backslash_quote = self.backslash_quote || self.has_backslash_quote();
         let lines_follow = first_line < self.raw.len();
         let doubtful = lines_follow || self.start < self.doubtful_until;
         let sound = !doubtful
@@ -173,6 +178,12 @@ impl DelimitedRows {
         }
     }
 
+    fn has_backslash_quote(&self) -> bool {
+        self.dialect.quotes
+            && memchr::memmem::find(&self.raw, b"\\\"").is_some()
+            && Quotes::of(&self.raw, self.dialect.delimiter).have_backslash()
+    }
+
     fn is_blank(&self) -> bool {
         let delimiter = self.dialect.delimiter;
         let blank = |byte: &u8| byte.is_ascii_whitespace() && *byte != delimiter;
@@ -181,7 +192,9 @@ impl DelimitedRows {
 
     fn values(&self) -> Result<Vec<Option<String>>, RowErrorKind> {
         let found = self.parser.count();
-        if found != self.width {
+        // Exports of ERP systems end every row with a delimiter, but not the header.
+        let ends_empty = found == self.width + 1 && self.parser.field(self.width).is_empty();
+        if found != self.width && !ends_empty {
             return Err(RowErrorKind::ColumnCount {
                 found,
                 expected: self.width,
@@ -231,6 +244,14 @@ impl RowSource for DelimitedRows {
         outcome
             .map(|values| Some(Values { line, values }))
             .map_err(|problem| self.input.row_error(line, problem))
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let file = self.input.file.clone();
+        let note = self
+            .backslash_quote
+            .then_some(Note::BackslashQuote { file });
+        Vec::from_iter(note)
     }
 
     fn bytes_read(&self) -> u64 {

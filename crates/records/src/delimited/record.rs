@@ -117,6 +117,18 @@ pub(crate) fn records_of(bytes: &[u8], dialect: Dialect) -> Vec<Vec<Vec<u8>>> {
     }
 }
 
+/// A column's name, without the spaces around it, nor the quotes that follow a space and so are not
+/// those of a quoted field.
+pub(crate) fn header_name(field: &[u8], dialect: Dialect) -> String {
+    let field = String::from_utf8_lossy(field);
+    let name = field.trim();
+    let inner = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'))
+        .filter(|_| dialect.quotes && field.starts_with(char::is_whitespace));
+    inner.map_or(name, str::trim).to_owned()
+}
+
 /// Follows the quotes of a record, byte by byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Quotes {
@@ -130,6 +142,11 @@ pub(crate) struct Quotes {
     quote_in_plain: bool,
     /// Such a field ends with one.
     quote_after_plain: bool,
+    /// The last byte, and whether a backslash was before the last closing quote.
+    last: u8,
+    after_backslash: bool,
+    /// Text follows such a quote.
+    backslash_quote: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +169,9 @@ impl Quotes {
             text_after_quote: false,
             quote_in_plain: false,
             quote_after_plain: false,
+            last: 0,
+            after_backslash: false,
+            backslash_quote: false,
         }
     }
 
@@ -167,7 +187,10 @@ impl Quotes {
         for &byte in bytes {
             let ends = byte == self.delimiter || matches!(byte, b'\r' | b'\n');
             self.state = match (self.state, byte) {
-                (State::Quoted, b'"') => State::Closing,
+                (State::Quoted, b'"') => {
+                    self.after_backslash = self.last == b'\\';
+                    State::Closing
+                }
                 (State::Quoted, _) | (State::Closing, b'"') => State::Quoted,
                 (state, _) if ends => {
                     self.quote_after_plain |= state == State::PlainQuote;
@@ -185,10 +208,12 @@ impl Quotes {
                 }
                 (State::Closing, _) => {
                     self.text_after_quote = true;
+                    self.backslash_quote |= self.after_backslash;
                     State::Plain
                 }
                 (State::FieldStart | State::Plain | State::PlainQuote, _) => State::Plain,
             };
+            self.last = byte;
         }
     }
 
@@ -201,6 +226,12 @@ impl Quotes {
     /// with every quote within doubled, and no other field has a quote.
     pub(crate) fn are_strict(&self) -> bool {
         !self.are_open() && !self.text_after_quote && !self.quote_in_plain
+    }
+
+    /// Whether a backslash is before a closing quote, and text behind it, as where programs such as
+    /// MySQL write a quote within a field.
+    pub(crate) fn have_backslash(&self) -> bool {
+        self.backslash_quote
     }
 
     /// Whether no field looks like the part before or after a lost quote. A quote inside of a text,

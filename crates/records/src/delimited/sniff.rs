@@ -4,7 +4,7 @@ use crate::encoding::Encoding;
 use crate::error::ReadError;
 use crate::input::{Input, Line, without_line_break};
 
-use super::record::{Dialect, Quotes, records_of};
+use super::record::{Dialect, Quotes, header_name, records_of};
 
 /// Delimiters of tables; of two that fit equally, the first is the delimiter, because texts and
 /// prices have commas.
@@ -32,15 +32,20 @@ pub(crate) fn delimiter<'a>(head: &[u8], named: impl Iterator<Item = &'a str>) -
         let (header, rows) = records.split_first()?;
         let names: Vec<_> = header
             .iter()
-            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+            .map(|name| header_name(name, dialect))
             .collect();
         let has_named = named
             .iter()
             .all(|named| names.iter().any(|name| name == named.trim()));
-        let fitting = rows.iter().filter(|row| row.len() == header.len()).count();
+        let fitting = rows
+            .iter()
+            .filter(|row| has_width(row, header.len()))
+            .count();
         let share = 1000 * fitting / rows.len().max(1);
         // A header with another delimiter, over rows that have none, is one name with a stray character.
-        let fits = *delimiter == b',' || rows.is_empty() || fitting > 0;
+        // Rows that are only too wide are bad rows, which their errors explain.
+        let split = rows.iter().any(|row| row.len() > 1);
+        let fits = *delimiter == b',' || rows.is_empty() || split;
         (header.len() > 1 && fits).then_some((has_named, share, header.len()))
     };
     let in_header = |byte: &&u8| header.contains(byte);
@@ -52,6 +57,11 @@ pub(crate) fn delimiter<'a>(head: &[u8], named: impl Iterator<Item = &'a str>) -
         .rev()
         .max_by_key(|(score, _)| *score);
     best.map_or((b',', false), |(_, delimiter)| (delimiter, several))
+}
+
+/// Whether a row is as wide as the header, except for a delimiter at its end.
+fn has_width(row: &[Vec<u8>], width: usize) -> bool {
+    row.len() == width || (row.len() == width + 1 && row.last().is_some_and(Vec::is_empty))
 }
 
 /// The delimiter of a content that is plainly a table: at least two columns and a row, and every row as
@@ -70,7 +80,7 @@ pub(crate) fn plain_table(head: &[u8], whole: bool) -> Option<u8> {
     let (header, rows) = records.split_first()?;
     let is_table = !rows.is_empty()
         && header.len() > 1
-        && rows.iter().all(|row| row.len() == header.len())
+        && rows.iter().all(|row| has_width(row, header.len()))
         && header.iter().all(|name| !name.trim_ascii().is_empty());
     is_table.then_some(delimiter)
 }

@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 
 use self::stream::Stream;
 pub(crate) use self::value::replace_numbers;
-use self::value::{add_kinds, has, values_of};
+use self::value::{add_kinds, array_of_objects, has, values_of};
 use crate::columns::{Choice, Kind, Selected, Selection, names_of};
 use crate::error::{ColumnErrorKind, ReadError, RowErrorKind};
 use crate::input::{Input, Line};
+use crate::notes::Note;
 use crate::row_source::{RowSource, Values};
 
 /// How far the reader looks ahead for named columns that the first rows lack.
@@ -29,6 +30,7 @@ pub(crate) struct JsonRows {
     keys: Vec<(String, Kind)>,
     /// Rows that were looked at.
     ahead: VecDeque<RawRow>,
+    notes: Vec<Note>,
 }
 
 /// How rows are separated.
@@ -64,6 +66,7 @@ impl JsonRows {
             seen: Vec::new(),
             keys: Vec::new(),
             ahead: VecDeque::new(),
+            notes: Vec::new(),
         };
         rows.look_ahead(selection, only)?;
         Ok(rows)
@@ -97,18 +100,63 @@ impl JsonRows {
             && (selection.missing_is_bad || (ended && only))
             && let Some(column) = sought.first()
         {
-            return Err(self.input.column_error(ColumnErrorKind::Unknown {
+            let problem = ColumnErrorKind::Unknown {
                 column: (*column).to_owned(),
                 present: names_of(&self.keys),
-            }));
+            };
+            return Err(self.column_error(problem));
         }
         // Without a row there are no columns, and none to choose.
         if good > 0 || !wants_keys {
             let selected = selection.among(&self.keys);
-            self.selected = selected.map_err(|problem| self.input.column_error(problem))?;
+            self.selected = selected.map_err(|problem| self.column_error(problem))?;
         }
         self.seen = vec![false; self.selected.names.len()];
+        self.check_inner_rows()
+    }
+
+    /// The error of a column. The rows that a single object lacks may be in an array within it.
+    fn column_error(&self, problem: ColumnErrorKind) -> ReadError {
+        self.input.column_error(match self.array_in_only_row(None) {
+            Some(array) => ColumnErrorKind::BesideArray {
+                problem: Box::new(problem),
+                array,
+            },
+            None => problem,
+        })
+    }
+
+    /// A column within an array of objects joins all of them to one text. In a file of a single object
+    /// they may be the rows; if it has nothing else, they are.
+    fn check_inner_rows(&mut self) -> Result<(), ReadError> {
+        let texts = self.selected.names.iter().take(self.selected.texts);
+        let mut arrays = texts.filter_map(|column| self.array_in_only_row(Some(column)));
+        let Some(array) = arrays.next() else {
+            return Ok(());
+        };
+        // Is it the only row?
+        if let Some(raw) = self.next_raw()? {
+            self.ahead.push_back(raw);
+            return Ok(());
+        }
+        if self.keys.len() == 1 {
+            let problem = ColumnErrorKind::OnlyAnArray { array };
+            return Err(self.input.column_error(problem));
+        }
+        self.notes.push(Note::InnerRows {
+            file: self.input.file.clone(),
+            array,
+        });
         Ok(())
+    }
+
+    /// The array of objects in the only row so far.
+    fn array_in_only_row(&self, column: Option<&str>) -> Option<String> {
+        let json = match self.ahead.front()?.json.as_ref() {
+            Ok(json) if self.ahead.len() == 1 => json,
+            _ => return None,
+        };
+        array_of_objects(json, column, 0)
     }
 
     fn next_raw(&mut self) -> Result<Option<RawRow>, ReadError> {
@@ -175,6 +223,10 @@ impl RowSource for JsonRows {
 
     fn unseen(&self) -> Option<(Vec<bool>, Vec<String>)> {
         Some((self.seen.clone(), names_of(&self.keys)))
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.notes.clone()
     }
 
     fn bytes_read(&self) -> u64 {

@@ -43,7 +43,8 @@ impl Stream {
                 }));
             };
             match byte {
-                b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+                // The last is Ctrl-Z, the end of some files of DOS.
+                b' ' | b'\t' | b'\n' | b'\r' | b',' | 0x1a => {}
                 b'[' if !self.in_array => self.in_array = true,
                 b']' if self.in_array => self.in_array = false,
                 byte => break byte,

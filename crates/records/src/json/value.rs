@@ -59,6 +59,26 @@ pub(super) fn add_kinds(json: &str, keys: &mut Vec<(String, Kind)>) -> Result<()
     Ok(())
 }
 
+/// The path of the first array of objects in an object: on the way to a column, or anywhere.
+pub(super) fn array_of_objects(json: &[u8], column: Option<&str>, depth: usize) -> Option<String> {
+    // The rest of the path behind a key, if the path goes on.
+    let rest_after = |key: &str| {
+        let (_, rest) = starts(column?, key)?;
+        (!rest.is_empty()).then_some(rest)
+    };
+    let fields = keep(json, |key| column.is_none() || rest_after(key).is_some()).ok()?;
+    fields
+        .iter()
+        .find_map(|(key, value)| match value.get().as_bytes() {
+            [b'[', values @ ..] if values.trim_ascii_start().starts_with(b"{") => Some(key.clone()),
+            object @ [b'{', ..] if depth < DEEPEST => {
+                let inner = array_of_objects(object, rest_after(key), depth + 1)?;
+                Some(format!("{key}.{inner}"))
+            }
+            _ => None,
+        })
+}
+
 /// Whether an object has a value for a column, if only null.
 pub(super) fn has(json: &str, column: &str) -> bool {
     // A value that cannot be a text is there too.
@@ -83,14 +103,19 @@ pub(super) fn values_of(
     Ok(values)
 }
 
-/// The rest of a path after a key; empty if the key is all of it.
-fn starts<'a>(path: &'a str, key: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(key)?;
-    if rest.is_empty() {
-        Some(rest)
-    } else {
-        rest.strip_prefix('.')
-    }
+/// The rest of a path after a key, empty if the key is all of it; and whether the key is written
+/// exactly so. Else it has other spaces around it.
+fn starts<'a>(path: &'a str, key: &str) -> Option<(bool, &'a str)> {
+    let rest = |path: &'a str, key| {
+        let rest = path.strip_prefix(key)?;
+        if rest.is_empty() {
+            Some(rest)
+        } else {
+            rest.strip_prefix('.')
+        }
+    };
+    let exact = rest(path, key).map(|rest| (true, rest));
+    exact.or_else(|| Some((false, rest(path.trim(), key.trim())?)))
 }
 
 /// Adds the texts that an object has at `path`; `false` if it has no such key.
@@ -116,8 +141,11 @@ fn field_texts(
     // JavaScript.
     let found = fields
         .iter()
-        .filter_map(|(key, value)| Some((key.len(), starts(path, key)?, value)))
-        .max_by_key(|(length, ..)| *length);
+        .filter_map(|(key, value)| {
+            let (exact, rest) = starts(path, key)?;
+            Some(((exact, key.len()), rest, value))
+        })
+        .max_by_key(|(rank, ..)| *rank);
     match found {
         Some((_, rest, value)) => value_texts(value.get(), rest, column, depth, texts),
         None => Ok(false),
@@ -244,6 +272,23 @@ mod tests {
             assert_eq!(has(json, path), expected.is_some(), "{path}");
         }
         assert!(has(r#"{"a": null}"#, "a") && has(r#"{"a": {}}"#, "a"));
+    }
+
+    #[test]
+    fn spaces_around_a_key_do_not_count_unless_two_keys_differ_in_them() {
+        let json =
+            r#"{" title ": "kettle", "brand": "Acme", "brand ": "Other", "by ": {" name": "x"}}"#;
+        for (path, expected) in [
+            ("title", Some("kettle")),
+            (" title ", Some("kettle")),
+            ("brand", Some("Acme")),
+            ("brand ", Some("Other")),
+            ("by.name", Some("x")),
+            ("itle", None),
+        ] {
+            assert_eq!(text(json, path).as_deref(), expected, "{path}");
+            assert_eq!(has(json, path), expected.is_some(), "{path}");
+        }
     }
 
     #[test]

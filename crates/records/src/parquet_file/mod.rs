@@ -66,10 +66,7 @@ impl ParquetRows {
             source,
         };
         let (kinds, metadata) = caught(|| load(&opened)).map_err(not_parquet)?;
-        let mut selected = selection.among(&kinds).map_err(columns_error)?;
-        for name in &mut selected.names {
-            *name = name.trim().to_owned();
-        }
+        let selected = selection.among(&kinds).map_err(columns_error)?;
         if selected.texts == 0 {
             let present = names_of(&kinds);
             return Err(columns_error(ColumnErrorKind::NoneFits { present }));

@@ -96,19 +96,22 @@ pub(super) fn columns_of(
     let column = |name: &String| {
         // A name with a point in it comes before a path.
         let mut key = name.as_str();
-        while !present.iter().any(|present| present == key) {
-            let Some((shorter, _)) = key.rsplit_once('.') else {
-                return Err(unknown(name, &present));
-            };
-            key = shorter;
-        }
-        let root = find(&present, key)?;
-        let path = name[key.len()..].trim_start_matches('.').to_owned();
+        let root = loop {
+            match (find(&present, key), key.rsplit_once('.')) {
+                (Err(ColumnErrorKind::Unknown { .. }), Some((shorter, _))) => key = shorter,
+                (Err(ColumnErrorKind::Unknown { .. }), None) => {
+                    return Err(unknown(name, &present));
+                }
+                (root, _) => break root?,
+            }
+        };
+        let rest = name.get(key.len()..).unwrap_or_default();
+        let path = rest.trim_start_matches('.').trim_end().to_owned();
         let field = metadata.schema().fields().get(root);
         match field.map(|field| can_be_text(field.data_type(), &path)) {
             Some(Ok(true)) => Ok(Column {
                 root,
-                key: key.to_owned(),
+                key: present.get(root).cloned().unwrap_or_default(),
                 path,
             }),
             Some(Err(kind)) => Err(ColumnErrorKind::NotText {

@@ -3,7 +3,7 @@
 use parquet::basic::Compression;
 use records::{ColumnErrorKind, ReadError, ReaderOptions, RowReader};
 
-use crate::writer::{Values, Written, options, write};
+use crate::writer::{Values, Written, options, write, write_texts};
 
 /// Two texts, a number, a boolean, and columns that cannot become texts.
 fn mixed() -> Written {
@@ -156,4 +156,29 @@ fn a_file_without_a_column_that_could_be_read_says_so() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn spaces_around_a_name_do_not_count_unless_two_names_differ_in_them() {
+    let file = write_texts(&[
+        (" title ", "kettle"),
+        ("brand", "Acme"),
+        ("brand ", "Other"),
+        ("a", "x"),
+    ]);
+    for (name, expected) in [
+        ("title", "kettle"),
+        (" title ", "kettle"),
+        ("brand", "Acme"),
+        ("brand ", "Other"),
+        (" a", "x"),
+    ] {
+        let mut reader = RowReader::open(&file.source, &options(&[name], None)).unwrap();
+        assert_eq!(fields(&mut reader), [expected], "{name}");
+    }
+    let error = error(RowReader::open(&file.source, &options(&[" brand"], None)));
+    assert!(error.to_string().contains("more than once"), "{error}");
+    // Also where nobody names a column.
+    let mut reader = RowReader::open_every_scalar(&file.source, &options(&[], None)).unwrap();
+    assert_eq!(fields(&mut reader), ["kettle", "Acme", "Other", "x"]);
 }

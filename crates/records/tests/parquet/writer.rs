@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ConvertedType, Repetition, Type as PhysicalType};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray,
     FixedLenByteArrayType, FloatType, Int32Type, Int64Type,
@@ -12,6 +12,7 @@ use parquet::data_type::{
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::Type;
 use records::{ReaderOptions, Source};
 use tempfile::TempDir;
 
@@ -67,8 +68,29 @@ pub(crate) fn file(name: &str, bytes: &[u8]) -> Written {
 /// A file of row groups, of each the values of all columns; `fields` is the inside of a message
 /// in Parquet's own notation.
 pub(crate) fn write(fields: &str, compression: Compression, row_groups: &[Vec<Values>]) -> Written {
-    let written = file("rows.parquet", b"");
     let schema = parse_message_type(&format!("message rows {{ {fields} }}")).unwrap();
+    write_schema(schema, compression, row_groups)
+}
+
+/// A file of one row with required columns of texts, which may have any names.
+pub(crate) fn write_texts(columns: &[(&str, &str)]) -> Written {
+    let field = |(name, _): &(&str, &str)| {
+        let field = Type::primitive_type_builder(name, PhysicalType::BYTE_ARRAY)
+            .with_repetition(Repetition::REQUIRED)
+            .with_converted_type(ConvertedType::UTF8)
+            .build();
+        Arc::new(field.unwrap())
+    };
+    let schema = Type::group_type_builder("rows")
+        .with_fields(columns.iter().map(field).collect())
+        .build()
+        .unwrap();
+    let values = columns.iter().map(|(_, text)| Values::texts(&[Some(text)]));
+    write_schema(schema, Compression::UNCOMPRESSED, &[values.collect()])
+}
+
+fn write_schema(schema: Type, compression: Compression, row_groups: &[Vec<Values>]) -> Written {
+    let written = file("rows.parquet", b"");
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .build();

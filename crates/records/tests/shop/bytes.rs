@@ -190,3 +190,25 @@ fn a_pipe_can_be_read_once() {
     let empty = encoder.finish().unwrap();
     assert_eq!(texts("p.txt.gz", empty, &columns(&[])), [""; 0]);
 }
+
+#[test]
+fn the_end_of_a_file_of_dos_is_no_row() {
+    for (name, content, column) in [
+        ("p.csv", "id,title\r\n1,kettle\r\n\u{1a}", Some("title")),
+        ("p.tsv", "id\ttitle\r\n1\tkettle\r\n\u{1a}", Some("title")),
+        ("p", "id;title\r\n1;kettle\r\n\u{1a}", Some("title")),
+        ("p.csv", "title\r\nkettle\r\n\u{1a}", None),
+        ("p.txt", "kettle\r\n\u{1a}", None),
+        ("p.jsonl", "{\"title\":\"kettle\"}\r\n\u{1a}", Some("title")),
+        (
+            "p.json",
+            "[{\"title\":\"kettle\"}]\r\n\u{1a}",
+            Some("title"),
+        ),
+    ] {
+        let read = texts(name, content, &columns(&Vec::from_iter(column)));
+        assert_eq!(read, ["kettle"], "{name}");
+    }
+    // Elsewhere it is text.
+    assert_eq!(texts("p.txt", "\u{1a}\na", &columns(&[])), ["\u{1a}", "a"]);
+}

@@ -166,6 +166,39 @@ fn a_row_of_another_width_is_bad_and_the_next_ones_are_read() {
 }
 
 #[test]
+fn a_row_that_ends_with_a_delimiter_is_no_wider_than_the_header() {
+    for delimiter in [";", "\t", "|", ","] {
+        let content = "id;title\n1;kettle;\n2;mug;\n".replace(';', delimiter);
+        let read = open("p.csv", content, &columns(&["title"])).unwrap();
+        assert_eq!(read.texts(), ["kettle", "mug"], "{delimiter}");
+        assert_eq!(read.errors, [""; 0], "{delimiter}");
+    }
+}
+
+#[test]
+fn rows_that_are_wider_than_the_header_do_not_change_the_delimiter() {
+    for delimiter in [";", "\t", "|", ","] {
+        let content = "id;title\n1;kettle;red\n2;mug;\"\";\n".replace(';', delimiter);
+        let read = open("p.csv", content, &columns(&["title"])).unwrap();
+        assert_eq!(read.texts(), [""; 0], "{delimiter}");
+        assert_eq!(
+            read.errors,
+            [
+                "p.csv, line 2: 3 columns where the header has 2",
+                "p.csv, line 3: 4 columns where the header has 2",
+            ],
+            "{delimiter}"
+        );
+    }
+    // Without --column a whole row is no text.
+    let error = open("p.csv", "id;title\n1;kettle;red\n", &columns(&[])).unwrap_err();
+    assert!(error.contains("which column is the text?"), "{error}");
+    // A header with a stray character over rows without it.
+    let read = open("p.csv", "title; or name\nkettle\nmug\n", &columns(&[])).unwrap();
+    assert_eq!(read.texts(), ["kettle", "mug"]);
+}
+
+#[test]
 fn reading_goes_on_after_a_quote_that_is_never_closed() {
     let unclosed = |line| format!("p.csv, line {line}: a quoted field is not closed");
     for (content, good, bad) in [
@@ -237,5 +270,38 @@ fn quotes_are_text_where_the_options_say_so() {
     assert_eq!(
         texts("p.csv", content, &options),
         ["\"24\"\" monitor\"", "\"open"]
+    );
+}
+
+/// MySQL writes `\"` for a quote within a field.
+#[test]
+fn a_quote_after_a_backslash_that_ends_a_field_too_early_makes_a_note() {
+    let note = "p.csv: a quote after a backslash ends its field, and text follows; write quotes \
+                within fields twice (\"\"), as CSV has them, or check the texts";
+    for (field, noted) in [
+        (r#""24\" monitor""#, true),
+        (r#""say \"hi\" twice""#, true),
+        (r#""C:\""#, false),
+        (r#""a\\b""#, false),
+        (r#""24\"" monitor""#, false),
+        (r#"24\" monitor"#, false),
+    ] {
+        let content = format!("id,title\n1,{field}\n2,mug\n");
+        let read = open("p.csv", &content, &columns(&["title"])).unwrap();
+        let is_noted = read.notes.iter().any(|found| found == note);
+        assert_eq!(is_noted, noted, "{field}: {:?}", read.notes);
+    }
+}
+
+#[test]
+fn quotes_after_a_space_are_no_part_of_a_name() {
+    let content = "\"id\", \"title\" , \"brand\n1,kettle,Acme\n";
+    assert_eq!(texts("p.csv", content, &columns(&["title"])), ["kettle"]);
+    assert_eq!(texts("p.csv", content, &columns(&["\"brand"])), ["Acme"]);
+    // Here they are.
+    let content = "id,\"\"\"title\"\"\"\n1,kettle\n";
+    assert_eq!(
+        texts("p.csv", content, &columns(&["\"title\""])),
+        ["kettle"]
     );
 }

@@ -108,6 +108,45 @@ fn text_files_and_standard_input_are_lines() {
     }
 }
 
+/// Excel's "Unicode Text" is a table in a `.txt` file.
+#[test]
+fn lines_that_look_like_another_format_make_a_note() {
+    let excel: Vec<u8> = "\u{feff}id\ttitle\r\n1\tkettle\r\n2\tmug\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (content, format) in [
+        (excel.as_slice(), Some("tsv")),
+        (b"id;title\n1;kettle\n2;mug\n", Some("csv")),
+        (b"id,title\n1,kettle\n2,mug\n", Some("csv")),
+        (b"[{\"title\":\"kettle\"}]\n", Some("json")),
+        (b"{\"title\":\"kettle\"}\n", Some("jsonl")),
+        (b"steel kettle, red\nmug\n", None),
+        (b"kettle, red\nmug, blue\n", None),
+    ] {
+        let note = |file: &str, format: &str| {
+            format!(
+                "{file}: read as lines, but it looks like {format}; name it with --format {format}"
+            )
+        };
+        let read = open("excel.txt", content, &columns(&[])).unwrap();
+        let expected = format.map(|format| note("excel.txt", format));
+        assert_eq!(read.notes, Vec::from_iter(expected));
+        // JSON on standard input is read as such.
+        if format.is_none_or(|format| !format.starts_with("json")) {
+            let read = stream(content, &columns(&[])).unwrap();
+            let expected = format.map(|format| note("standard input", format));
+            assert_eq!(read.notes, Vec::from_iter(expected));
+        }
+        let named = ReaderOptions {
+            format: Some(Format::Text),
+            ..columns(&[])
+        };
+        let read = open("excel.txt", content, &named).unwrap();
+        assert_eq!(read.notes, [""; 0], "the user knows it");
+    }
+}
+
 #[test]
 fn a_content_that_is_no_rows_is_named() {
     for (name, content, expected) in [

@@ -232,3 +232,64 @@ fn a_file_of_open_brackets_ends() {
     );
     assert_eq!(texts("p.jsonl", deep, &columns(&["t"])), ["a"]);
 }
+
+const PRODUCTS: &str = r#"{"products": [
+  {"title": "kettle"},
+  {"title": "mug"}
+]}"#;
+
+#[test]
+fn a_file_that_is_one_object_does_not_hide_its_rows() {
+    let one_line = PRODUCTS.replace('\n', "");
+    let compact = "{\"products\": [\n{\"title\":\"kettle\"},\n{\"title\":\"mug\"}\n]}";
+    for (name, content) in [
+        ("p.json", PRODUCTS),
+        ("p.json", &one_line),
+        ("p.json", compact),
+        ("p.jsonl", &one_line),
+        ("p", PRODUCTS),
+    ] {
+        assert_eq!(
+            open(name, content, &columns(&["title"])).unwrap_err(),
+            format!(
+                "{name}: no column `title`; there are: products; `products` is an array of objects: \
+                 if they are the rows, save it as a file of its own"
+            ),
+        );
+        let error = open(name, content, &columns(&[])).unwrap_err();
+        assert!(
+            error.contains("`products` is an array of objects"),
+            "{error}"
+        );
+        assert_eq!(
+            open(name, content, &columns(&["products.title"])).unwrap_err(),
+            format!(
+                "{name}: the file is one object, so one row, with nothing but `products`, an array \
+                 of objects; save that array as a file of its own, so that each is a row"
+            ),
+        );
+    }
+}
+
+#[test]
+fn texts_that_are_joined_from_an_array_of_the_only_row_make_a_note() {
+    let content = r#"{"count": 2, "data": {"products": [{"title": "kettle"}, {"title": "mug"}]}}"#;
+    let read = open("p.json", content, &columns(&["data.products.title"])).unwrap();
+    assert_eq!(read.texts(), ["kettle mug"]);
+    assert_eq!(
+        read.notes,
+        [
+            "p.json: the file is one row, and `data.products` in it an array of objects, whose texts \
+             are joined; if they are the rows, save the array as a file of its own"
+        ]
+    );
+    // Rows may have such arrays.
+    let rows = r#"[{"variants": [{"size": "S"}, {"size": "M"}]}, {"variants": []}]"#;
+    let read = open("p.json", rows, &columns(&["variants.size"])).unwrap();
+    assert_eq!(read.texts(), ["S M", ""]);
+    assert!(
+        !read.notes.iter().any(|note| note.contains("array")),
+        "{:?}",
+        read.notes
+    );
+}
