@@ -130,9 +130,9 @@ impl Corpus {
                 model,
                 &Prompt::Document,
                 files.reader.columns(),
-                true,
+                encoder.checkpoint().normalize,
             )?;
-            verify_provenance(&path, &saved, made_of, &rows, &now)?;
+            verify_provenance(&path, &saved, made_of, &rows, &now, similarity)?;
         } else {
             verify_sample(&path, &saved, &rows, encoder)?;
             console.note(format_args!(

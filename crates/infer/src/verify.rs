@@ -27,6 +27,7 @@ pub(crate) fn verify_provenance(
     saved: &Provenance,
     rows: &[Row],
     now: &Provenance,
+    similarity: Similarity,
 ) -> Result<(), Error> {
     let mismatch = mismatch(path);
     if saved.dimensions != now.dimensions {
@@ -38,6 +39,11 @@ pub(crate) fn verify_provenance(
     let differences = saved.differences(now);
     if !differences.is_empty() {
         return Err(mismatch(MismatchKind::Settings { differences }));
+    }
+    if now.normalized && !saved.normalized && similarity != Similarity::Cosine {
+        return Err(mismatch(MismatchKind::Lengths {
+            similarity: similarity.name(),
+        }));
     }
     verify_rows(path, vectors, rows)?;
     verify_texts(path, &saved.texts, rows)

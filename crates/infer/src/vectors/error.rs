@@ -165,15 +165,20 @@ pub enum JournalErrorKind {
         "exists, and is no journal of an interrupted run; move it away, or give another --output"
     )]
     Foreign,
+    /// It holds rows, and nothing says what becomes of them.
+    #[error(
+        "holds the rows of an interrupted run; continue it with --resume, or begin anew with --restart"
+    )]
+    Interrupted,
     /// A journal of another version of the program.
-    #[error("another version of this program wrote the journal; run again without --resume")]
+    #[error("another version of this program wrote the journal; begin anew with --restart")]
     Version,
     /// Another process writes it.
     #[error("another run is writing this output; wait for it, or give another --output")]
     Locked,
     /// The interrupted run had other settings.
     #[error(
-        "the interrupted run had {}; give the same options, or run again without --resume",
+        "the interrupted run had {}; give the same options, or begin anew with --restart",
         list(differences)
     )]
     Settings {
@@ -182,8 +187,8 @@ pub enum JournalErrorKind {
     },
     /// The rows of the input have changed since.
     #[error(
-        "the first {rows} rows of the input are not those of the interrupted run; run again without \
-         --resume"
+        "the first {rows} rows of the input are not those of the interrupted run; begin anew with \
+         --restart"
     )]
     Input {
         /// How many rows were embedded.

@@ -67,8 +67,14 @@ fn an_interrupt_leaves_a_journal_alone() {
         // `wait` would close it, and the end of the input completes the output.
         let input = child.stdin.take();
         signal(&child, name);
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{name}");
         assert_eq!(names(folder.path()), ["v.npy.partial"], "{name}");
+        let message = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            message.contains("interrupted; the same command with --resume continues"),
+            "{message}"
+        );
         drop(input);
     }
 }
@@ -142,17 +148,22 @@ fn a_kill_leaves_a_journal_alone_and_the_next_run_starts_or_resumes() {
     );
     assert!(other.failed(2).contains("--max-length 62, not 8"));
     assert_eq!(names(folder.path()), ["v.npy.partial"]);
-    // Without --resume it starts at the first row, and says so.
-    let started = run_with_input(
-        &mut infer(&["embed", "--input", "-", "--output", text(&output)]),
-        "bottle\n",
-    );
+    // Without --resume it is an error, and nothing is lost; --restart drops the rows.
+    let again = |arguments: &[&str]| {
+        let embed = ["embed", "--input", "-", "--output", text(&output)];
+        run_with_input(infer(&embed).args(arguments), "bottle\n")
+    };
+    let kept = sizes(folder.path());
+    let message = again(&[]).failed(2);
     assert!(
-        started.err.contains("--resume would have continued"),
-        "{}",
-        started.err
+        message.contains("v.npy.partial: holds the rows of an interrupted run")
+            && message.contains("--resume")
+            && message.contains("--restart"),
+        "{message}"
     );
-    started.ok();
+    assert_eq!(sizes(folder.path()), kept);
+    again(&["--resume", "--restart"]).failed(2);
+    again(&["--restart"]).ok();
     assert_eq!(names(folder.path()), ["v.npy"]);
     assert_eq!(read_vectors(&output).unwrap().values.len(), WIDTH);
 }

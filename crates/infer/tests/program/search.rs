@@ -522,3 +522,28 @@ fn a_pipe_gets_whole_texts_of_pairs() {
     let fields: Vec<&str> = out.trim_end_matches('\n').split('\t').collect();
     assert_eq!(&fields[1..], ["\"5\"\" pipe\"", long.as_str()]);
 }
+
+#[test]
+fn lengths_that_differ_from_those_of_the_queries_are_refused() {
+    let (folder, path) = file("p.csv", PRODUCTS);
+    for ending in ["parquet", "safetensors"] {
+        let vectors = folder.path().join(format!("v.{ending}"));
+        let search = |similarity: &str| {
+            let corpus = ["search", "bottle", "--corpus", text(&path)];
+            let saved = ["--vectors", text(&vectors), "--similarity", similarity];
+            run(infer(&corpus).args(TITLE).args(saved))
+        };
+        let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+        run(infer(&embed).args(TITLE).arg("--no-normalize")).ok();
+        for similarity in ["dot", "euclidean", "manhattan"] {
+            let message = search(similarity).failed(2);
+            assert!(
+                message.contains("made with --no-normalize") && message.contains(similarity),
+                "{message}"
+            );
+        }
+        search("cosine").ok();
+        run(infer(&embed).args(TITLE)).ok();
+        search("dot").ok();
+    }
+}
