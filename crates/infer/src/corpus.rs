@@ -134,7 +134,7 @@ impl Corpus {
             )?;
             verify_provenance(&path, &saved, made_of, &rows, &now, similarity)?;
         } else {
-            verify_sample(&path, &saved, &rows, encoder)?;
+            verify_sample(&path, &saved, &rows, encoder, similarity)?;
             console.note(format_args!(
                 "note: {}: the vectors of {} of {} rows were compared with their texts, the others were \
                  not; a .parquet or .safetensors file of `infer embed` is compared whole, without the model",

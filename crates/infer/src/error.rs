@@ -154,6 +154,22 @@ pub enum MismatchKind {
         /// The similarity of this search.
         similarity: &'static str,
     },
+    /// A vector has the direction of its text's, but another length, which counts in this similarity.
+    #[error(
+        "the saved vector of the row in line {line} has the length {saved:.3}, and that of its text \
+         {computed:.3}, which {similarity} compares too; give --similarity cosine, or embed this corpus \
+         again without --no-normalize"
+    )]
+    Length {
+        /// The line of the row, from 1.
+        line: u64,
+        /// The length of the saved vector.
+        saved: f32,
+        /// The length of the vector of the text.
+        computed: f32,
+        /// The similarity of this search.
+        similarity: &'static str,
+    },
     /// A text has changed, or the rows have another order.
     #[error("the texts of the corpus are not those of the vectors; embed this corpus again")]
     Texts,
@@ -191,6 +207,7 @@ impl MismatchKind {
                 | Self::Settings { .. }
                 | Self::Precision { .. }
                 | Self::Lengths { .. }
+                | Self::Length { .. }
         )
     }
 }

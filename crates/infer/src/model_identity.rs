@@ -76,6 +76,7 @@ pub(crate) fn provenance(
         normalized,
         similarity: encoder.similarity().name().to_owned(),
         output_type: String::new(),
+        numbers: None,
     })
 }
 

@@ -585,7 +585,29 @@ fn types_of_numbers_are_written_in_every_format_that_has_them() {
         run(infer(&corpus).args(["--vectors", text(&vectors)]))
     };
     assert!(search("f16.npy").ok().contains("1.0000  3  lamp"));
-    assert!(search("i8.npy").failed(1).contains("holds |i1 [3, 32]"));
+    let integers = search("i8.npy").failed(1);
+    assert!(
+        integers.contains("holds |i1 [3, 32]") && integers.contains("--output-type i8"),
+        "{integers}"
+    );
+    for output_type in ["i8", "binary"] {
+        for ending in ["parquet", "safetensors"] {
+            let name = format!("{output_type}.{ending}");
+            embed(&name, &["--output-type", output_type]).ok();
+            let message = search(&name).failed(1);
+            let expected =
+                format!("made with --output-type {output_type}; a search reads f32 and f16");
+            assert!(message.contains(&expected), "{message}");
+        }
+    }
+    // The note has the shape of the file: eight dimensions per number.
+    let binary = embed("b.npy", &["--output-type", "binary"]);
+    assert!(
+        binary.err.contains("embedded 3 texts [3, 4] in"),
+        "{}",
+        binary.err
+    );
+    binary.ok();
 }
 
 #[test]

@@ -148,6 +148,23 @@ fn a_kill_leaves_a_journal_alone_and_the_next_run_starts_or_resumes() {
     );
     assert!(other.failed(2).contains("--max-length 62, not 8"));
     assert_eq!(names(folder.path()), ["v.npy.partial"]);
+    // The note of a resumed run has the rows of the file, and the texts of this run.
+    let kept = std::fs::read(folder.path().join("v.npy.partial")).unwrap();
+    let rows: String = (0..ROWS)
+        .map(|row| format!("{row},a steel water bottle\n"))
+        .collect();
+    let all = format!("sku,title\n{rows}");
+    let resumed = run_with_input(infer(&csv).args(resume), &all);
+    let shape = format!(" texts [{ROWS}, {WIDTH}] in");
+    assert!(
+        resumed.err.contains(&shape) && !resumed.err.contains(&format!("{ROWS} texts [")),
+        "{}",
+        resumed.err
+    );
+    resumed.ok();
+    std::fs::remove_file(&output).unwrap();
+    std::fs::remove_file(folder.path().join("v.npy.ids.txt")).unwrap();
+    std::fs::write(folder.path().join("v.npy.partial"), kept).unwrap();
     // Without --resume it is an error, and nothing is lost; --restart drops the rows.
     let again = |arguments: &[&str]| {
         let embed = ["embed", "--input", "-", "--output", text(&output)];

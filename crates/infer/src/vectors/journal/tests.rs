@@ -19,6 +19,7 @@ fn settings() -> Settings {
             normalized: true,
             similarity: "cosine".to_owned(),
             output_type: String::new(),
+            numbers: None,
         },
         format: "parquet".to_owned(),
         id_column: Some("sku".to_owned()),
