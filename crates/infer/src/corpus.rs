@@ -130,11 +130,11 @@ impl Corpus {
                 model,
                 &Prompt::Document,
                 files.reader.columns(),
-                true,
+                encoder.checkpoint().normalize,
             )?;
-            verify_provenance(&path, &saved, made_of, &rows, &now)?;
+            verify_provenance(&path, &saved, made_of, &rows, &now, similarity)?;
         } else {
-            verify_sample(&path, &saved, &rows, encoder)?;
+            verify_sample(&path, &saved, &rows, encoder, similarity)?;
             console.note(format_args!(
                 "note: {}: the vectors of {} of {} rows were compared with their texts, the others were \
                  not; a .parquet or .safetensors file of `infer embed` is compared whole, without the model",

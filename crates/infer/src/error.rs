@@ -145,6 +145,31 @@ pub enum MismatchKind {
         /// The settings that differ.
         differences: Vec<Difference>,
     },
+    /// The lengths of the vectors count in this similarity, and are not those of the queries.
+    #[error(
+        "the vectors were made with --no-normalize, and {similarity} compares their lengths too; give \
+         --similarity cosine, or embed this corpus again without --no-normalize"
+    )]
+    Lengths {
+        /// The similarity of this search.
+        similarity: &'static str,
+    },
+    /// A vector has the direction of its text's, but another length, which counts in this similarity.
+    #[error(
+        "the saved vector of the row in line {line} has the length {saved:.3}, and that of its text \
+         {computed:.3}, which {similarity} compares too; give --similarity cosine, or embed this corpus \
+         again without --no-normalize"
+    )]
+    Length {
+        /// The line of the row, from 1.
+        line: u64,
+        /// The length of the saved vector.
+        saved: f32,
+        /// The length of the vector of the text.
+        computed: f32,
+        /// The similarity of this search.
+        similarity: &'static str,
+    },
     /// A text has changed, or the rows have another order.
     #[error("the texts of the corpus are not those of the vectors; embed this corpus again")]
     Texts,
@@ -178,7 +203,11 @@ impl MismatchKind {
     fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Width { .. } | Self::Settings { .. } | Self::Precision { .. }
+            Self::Width { .. }
+                | Self::Settings { .. }
+                | Self::Precision { .. }
+                | Self::Lengths { .. }
+                | Self::Length { .. }
         )
     }
 }
@@ -216,9 +245,15 @@ pub enum UsageError {
     /// Standard output takes JSON Lines only.
     #[error("standard output takes jsonl only; name a file with --output for another format")]
     StdoutFormat,
-    /// The output would replace its own input.
-    #[error("--output and --input are the same file; give another --output")]
-    OutputIsInput,
+    /// The output would replace an input, that of this option.
+    #[error("--output and {0} are the same file; give another --output")]
+    OutputIsInput(&'static str),
+    /// Every integer of one row would be the smallest.
+    #[error(
+        "--output-type {0} takes the range of each dimension from the rows, and one row has none; give \
+         --ranges FILE"
+    )]
+    OneRow(String),
     /// Standard output is JSON Lines of float32, and cannot be resumed.
     #[error("{0} needs an --output that is a file")]
     NeedsFile(&'static str),
@@ -252,7 +287,10 @@ impl ProgramError for Error {
             Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
             Self::Vectors(VectorError::NoFormat { .. } | VectorError::ForeignFile { .. }) => USAGE,
             Self::Vectors(VectorError::Journal {
-                kind: JournalErrorKind::Settings { .. } | JournalErrorKind::Foreign,
+                kind:
+                    JournalErrorKind::Settings { .. }
+                    | JournalErrorKind::Foreign
+                    | JournalErrorKind::Interrupted,
                 ..
             }) => USAGE,
             _ => FAILURE,

@@ -10,7 +10,15 @@ fn main() -> ExitCode {
     let cli = Cli::of_process();
     let console = Console::new(cli.quiet).verbose(cli.verbose);
     model::guard::keep_guarded_panics_quiet();
-    program::interrupt::exit_on_interrupt();
+    program::interrupt::on_interrupt(|_| {
+        let next = if infer::vectors::can_resume() {
+            "; the same command with --resume continues"
+        } else {
+            ""
+        };
+        let _ = writeln!(std::io::stderr(), "\ninterrupted{next}");
+        program::interrupt::exit_now();
+    });
     let mut out = program::console::stdout();
     let result = run(cli, console, &mut out);
     // What was printed before an error is shown too.

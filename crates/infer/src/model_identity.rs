@@ -1,29 +1,38 @@
 //! What vectors are made of, and how models are told apart: by the content of their files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use model::{Prompt, SentenceEncoder};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::vectors::{Provenance, TextsHash, VectorError, hex};
 
-/// The files of a model folder that decide on its vectors. A prompt and the number of dimensions
-/// are compared by themselves.
-const FILES: [&str; 10] = [
-    "1_Pooling/config.json",
+/// The settings in the folder of a module that decide on vectors. A prompt and the number of
+/// dimensions are compared by themselves.
+const SETTINGS: [&str; 6] = [
     "config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "modules.json",
-    "pytorch_model.bin",
     "sentence_bert_config.json",
+    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
 ];
+
+/// The weights or the index of their shards: the first of them that is there is loaded.
+const WEIGHTS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// The modules of a model, each in a folder.
+const MODULES_FILE: &str = "modules.json";
 
 /// Files up to this size are hashed whole.
 const WHOLE_BYTES: u64 = 4 << 20;
@@ -67,6 +76,7 @@ pub(crate) fn provenance(
         normalized,
         similarity: encoder.similarity().name().to_owned(),
         output_type: String::new(),
+        numbers: None,
     })
 }
 
@@ -77,13 +87,13 @@ pub(crate) fn provenance(
 /// When a file cannot be read.
 fn model_identity(folder: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
-    for name in FILES {
-        let mut file = match File::open(folder.join(name)) {
+    for name in files(folder)? {
+        let mut file = match File::open(folder.join(&name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file?,
         };
         let bytes = file.metadata()?.len();
-        hash.update(name);
+        hash.update(&name);
         hash.update(bytes.to_le_bytes());
         if bytes <= WHOLE_BYTES {
             let mut content = Vec::new();
@@ -100,6 +110,44 @@ fn model_identity(folder: &Path) -> io::Result<String> {
         }
     }
     Ok(hex(&hash.finalize()[..IDENTITY_BYTES]))
+}
+
+/// The files that decide on vectors, by their names from the top of the model: settings and weights
+/// of the model and of its modules. Those that a model does not have are among them.
+fn files(folder: &Path) -> io::Result<BTreeSet<String>> {
+    let modules = read_optional(&folder.join(MODULES_FILE))?;
+    let modules: Vec<Value> = serde_json::from_slice(&modules).unwrap_or_default();
+    let paths = modules.iter().filter_map(|module| module["path"].as_str());
+    // Most encoders are at the top.
+    let places: BTreeSet<&str> = paths.chain([""]).collect();
+    let mut files = BTreeSet::from([MODULES_FILE.to_owned()]);
+    for place in places {
+        let named = |name: &str| match place.trim_end_matches('/') {
+            "" => name.to_owned(),
+            place => format!("{place}/{name}"),
+        };
+        files.extend(SETTINGS.map(named));
+        let weights = WEIGHTS.map(named).into_iter();
+        let Some(weights) = weights.into_iter().find(|name| folder.join(name).is_file()) else {
+            continue;
+        };
+        if weights.ends_with(".json") {
+            let index = read_optional(&folder.join(&weights))?;
+            let index: Value = serde_json::from_slice(&index).unwrap_or_default();
+            let shards = index["weight_map"].as_object().into_iter().flatten();
+            files.extend(shards.filter_map(|(_, shard)| shard.as_str()).map(named));
+        }
+        files.insert(weights);
+    }
+    Ok(files)
+}
+
+/// The content of a file; of none, no bytes. A file that is not JSON is an error of the model.
+fn read_optional(path: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        content => content,
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +173,79 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 4);
         assert!(seen.iter().all(|identity| identity.len() == 16));
+    }
+
+    /// A model as older versions of sentence-transformers lay it out, with shards.
+    const SHARDED: [(&str, &str); 7] = [
+        (
+            "modules.json",
+            r#"[{"path":"0_Transformer"},{"path":"pool"}]"#,
+        ),
+        ("0_Transformer/config.json", "{}"),
+        ("0_Transformer/tokenizer.json", "{}"),
+        (
+            "0_Transformer/model.safetensors.index.json",
+            r#"{"weight_map":{"a":"one.safetensors","b":"two.safetensors"}}"#,
+        ),
+        ("0_Transformer/one.safetensors", "1"),
+        ("0_Transformer/two.safetensors", "2"),
+        ("pool/config.json", "{}"),
+    ];
+
+    fn write(folder: &Path, files: &[(&str, &str)]) {
+        for (name, content) in files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    #[test]
+    fn shards_and_the_folders_of_modules_belong_to_the_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &SHARDED);
+        let identity = || model_identity(folder.path()).unwrap();
+        let whole = identity();
+        for (name, content) in SHARDED {
+            let other = format!("{content} ");
+            write(folder.path(), &[(name, &other)]);
+            assert_ne!(identity(), whole, "{name}");
+            write(folder.path(), &[(name, content)]);
+            assert_eq!(identity(), whole, "{name}");
+        }
+        // Other formats, notes and caches, as a whole repository has them.
+        for name in [
+            "README.md",
+            "config_sentence_transformers.json",
+            "data_config.json",
+            "train_script.py",
+            ".cache/huggingface/download/config.json",
+            "onnx/model.onnx",
+            "openvino/config.json",
+            "0_Transformer/pytorch_model.bin",
+            "0_Transformer/tf_model.h5",
+        ] {
+            write(folder.path(), &[(name, "{}")]);
+            assert_eq!(identity(), whole, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_the_files_of_a_model_are_the_same_model() {
+        let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(folder.path(), &SHARDED);
+        for (number, (name, _)) in SHARDED.iter().enumerate() {
+            // As in the Hugging Face cache, the target has another name.
+            let blob = folder.path().join(format!("blob-{number}"));
+            std::fs::copy(folder.path().join(name), &blob).unwrap();
+            let link = links.path().join(name);
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(blob, link).unwrap();
+        }
+        assert_eq!(
+            model_identity(links.path()).unwrap(),
+            model_identity(folder.path()).unwrap()
+        );
     }
 }

@@ -16,6 +16,10 @@ const SAME_VECTOR: f32 = 0.999;
 /// From this cosine on, the difference is probably one of precision: int8 has 0.998 on average.
 const OTHER_PRECISION: f32 = 0.99;
 
+/// The largest difference of the lengths of such vectors, relative to the length. float16 moves it by
+/// 1e-3.
+const SAME_LENGTH: f32 = 1e-2;
+
 /// How many rows are embedded again, where the file does not say what the vectors are made of.
 pub(crate) const SAMPLED_ROWS: usize = 8;
 
@@ -27,6 +31,7 @@ pub(crate) fn verify_provenance(
     saved: &Provenance,
     rows: &[Row],
     now: &Provenance,
+    similarity: Similarity,
 ) -> Result<(), Error> {
     let mismatch = mismatch(path);
     if saved.dimensions != now.dimensions {
@@ -38,6 +43,11 @@ pub(crate) fn verify_provenance(
     let differences = saved.differences(now);
     if !differences.is_empty() {
         return Err(mismatch(MismatchKind::Settings { differences }));
+    }
+    if now.normalized && !saved.normalized && similarity != Similarity::Cosine {
+        return Err(mismatch(MismatchKind::Lengths {
+            similarity: similarity.name(),
+        }));
     }
     verify_rows(path, vectors, rows)?;
     verify_texts(path, &saved.texts, rows)
@@ -66,12 +76,13 @@ pub(crate) fn verify_without_model(
 }
 
 /// Compares the number of vectors, their width, their ids where both sides have ids, the texts where
-/// the file has them, and some vectors.
+/// the file has them, and some vectors; their lengths too, unless the similarity is the cosine.
 pub(crate) fn verify_sample(
     path: &Path,
     vectors: &Vectors,
     rows: &[Row],
     encoder: &SentenceEncoder,
+    similarity: Similarity,
 ) -> Result<(), Error> {
     let mismatch = mismatch(path);
     // JSON Lines without a line has no width.
@@ -106,7 +117,28 @@ pub(crate) fn verify_sample(
             return Err(mismatch(kind));
         }
     }
+    if similarity == Similarity::Cosine {
+        return Ok(());
+    }
+    let pairs = saved
+        .chunks_exact(vectors.width)
+        .zip(computed.values().chunks_exact(vectors.width));
+    for (&position, (saved, computed)) in positions.iter().zip(pairs) {
+        let (saved, computed) = (length(saved), length(computed));
+        if (saved - computed).abs() > SAME_LENGTH * computed {
+            return Err(mismatch(MismatchKind::Length {
+                line: rows[position].line,
+                saved,
+                computed,
+                similarity: similarity.name(),
+            }));
+        }
+    }
     Ok(())
+}
+
+fn length(vector: &[f32]) -> f32 {
+    vector.iter().map(|value| value * value).sum::<f32>().sqrt()
 }
 
 /// What is wrong if a saved vector and that of its text have this cosine.

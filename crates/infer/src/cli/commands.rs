@@ -52,8 +52,11 @@ pub struct EmbedArgs {
     #[arg(long, value_name = "FILE", requires = "output")]
     pub ranges: Option<PathBuf>,
     /// Continue an interrupted run from its journal OUTPUT.partial.
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "output", conflicts_with = "restart")]
     pub resume: bool,
+    /// Drop the journal of an interrupted run, and begin at the first row.
+    #[arg(long, requires = "output")]
+    pub restart: bool,
     /// Start at once, without reading the whole input for bad rows first.
     #[arg(long)]
     pub no_check: bool,

@@ -19,7 +19,7 @@ use crate::model_identity::provenance;
 use crate::stdin::piped;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{
-    FileForm, Journal, OneWindow, Provenance, Settings, TextsHash, VectorFormat, jsonl,
+    Earlier, FileForm, Journal, OneWindow, Provenance, Settings, TextsHash, VectorFormat, jsonl,
 };
 
 pub(super) fn run(
@@ -38,10 +38,13 @@ pub(super) fn run(
         ([_, ..], false) => Err(UsageError::TextsAndInput.into()),
         ([], true) => Err(UsageError::NoText.into()),
         ([], false) if args.read != ReadArgs::default() => Err(UsageError::ReadWithoutInput.into()),
-        ([], false) => embed_texts(model, &args, &target, console, out),
+        ([], false) => {
+            target.check_inputs(&[])?;
+            embed_texts(model, &args, &target, console, out)
+        }
         (input, true) => {
             let reader = open_texts(input, &args.read)?;
-            target.check_input(input)?;
+            target.check_inputs(input)?;
             if !args.no_check {
                 check_rows(input, &args.read, console)?;
             }
@@ -58,6 +61,10 @@ fn embed_texts(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let count = args.texts.len();
+    if let Target::File(file) = target {
+        file.check_calibration(count as u64, console)?;
+    }
     let encoder = load(model, args.vectors.clone(), console)?;
     let start = Instant::now();
     let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
@@ -78,7 +85,7 @@ fn embed_texts(
             file.write(form, &mut window)?;
         }
     }
-    target.note(args.texts.len(), &encoder, seconds, console);
+    target.note(count, count as u64, &encoder, seconds, console);
     Ok(())
 }
 
@@ -93,21 +100,22 @@ fn embed_rows(
 ) -> Result<(), Error> {
     let encoder = load(model, args.vectors.clone(), console)?;
     let start = Instant::now();
-    let texts = match target {
+    let (texts, rows) = match target {
         Target::Stdout => {
             let mut form = FileForm::new(VectorFormat::Jsonl, encoder.width());
             form.with_ids = args.read.id_column.is_some();
             let sink = |window: Vec<Row>, vectors: &Embeddings| {
                 Ok(jsonl::write(out, &form, &window, vectors.values())?)
             };
-            embed_file(
+            let count = embed_file(
                 &mut reader,
                 TextsOf::Row,
                 &Prompt::Default,
                 &encoder,
                 console,
                 sink,
-            )?
+            )?;
+            (count, count as u64)
         }
         Target::File(file) => {
             let columns = reader.columns().to_vec();
@@ -117,12 +125,13 @@ fn embed_rows(
     };
     note_skipped(&reader, console);
     let seconds = start.elapsed().as_secs_f64();
-    target.note(texts, &encoder, seconds, console);
+    target.note(texts, rows, &encoder, seconds, console);
     Ok(())
 }
 
 /// Embeds into a journal, and makes the file of it when all rows are there: what is embedded is
-/// never lost, and the file of a resumed run has the bytes of one without an interruption.
+/// never lost, and the file of a resumed run has the bytes of one without an interruption. Returns
+/// the number of texts that were embedded, and of rows in the file.
 fn embed_into_file(
     made_of: Provenance,
     args: &EmbedArgs,
@@ -130,7 +139,7 @@ fn embed_into_file(
     encoder: &SentenceEncoder,
     file: &FileTarget,
     console: Console,
-) -> Result<usize, Error> {
+) -> Result<(usize, u64), Error> {
     let mut form = file.form(encoder)?;
     let settings = Settings {
         provenance: made_of.clone(),
@@ -138,13 +147,12 @@ fn embed_into_file(
         id_column: args.read.id_column.clone(),
         device: encoder.device().to_string(),
     };
-    file.note_journal(args.resume, console);
-    let mut journal = Journal::open(
-        &file.path,
-        &settings,
-        file.format.keeps_texts(),
-        args.resume,
-    )?;
+    let earlier = match args {
+        EmbedArgs { resume: true, .. } => Earlier::Resume,
+        EmbedArgs { restart: true, .. } => Earlier::Restart,
+        _ => Earlier::Refuse,
+    };
+    let mut journal = Journal::open(&file.path, &settings, file.format.keeps_texts(), earlier)?;
     let mut texts = TextsHash::default();
     let embedded = journal.rows();
     for row in reader
@@ -156,7 +164,12 @@ fn embed_into_file(
         journal.pass(&row);
     }
     journal.check_passed()?;
-    if args.resume {
+    if args.resume && embedded == 0 {
+        console.note(format_args!(
+            "note: starting at the first row; {} holds no row",
+            Journal::path_of(&file.path).display()
+        ));
+    } else if args.resume {
         console.note(format_args!("note: {embedded} rows are embedded already"));
     }
     let sink = |window: Vec<Row>, vectors: &Embeddings| {
@@ -179,9 +192,14 @@ fn embed_into_file(
         texts: texts.hex(),
         ..made_of
     });
+    let rows = journal.rows();
+    if let Err(error) = file.check_calibration(rows, console) {
+        journal.remove()?;
+        return Err(error.into());
+    }
     file.write(form, &mut journal)?;
     journal.remove()?;
-    Ok(count)
+    Ok((count, rows))
 }
 
 /// What the vectors are made of, apart from the texts.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use program::atomic_file::TargetErrorKind;
 
-use super::provenance::Difference;
+use super::OutputType;
+use super::provenance::{Difference, Provenance};
 use program::text::quoted;
 
 /// A file of vectors that cannot be read or written.
@@ -137,6 +138,15 @@ pub enum VectorFileErrorKind {
         /// The value.
         value: f32,
     },
+    /// The vectors are not those that the metadata was written for.
+    #[error("the vectors are not those that `infer embed` wrote into this file; embed again")]
+    Changed,
+    /// The file is of `embed`, but its numbers are not for a search.
+    #[error("made with --output-type {output_type}; a search reads f32 and f16")]
+    OutputType {
+        /// The type of the numbers.
+        output_type: OutputType,
+    },
     /// The file holds no ranges.
     #[error(
         "holds no ranges; a float32 array [2, {width}] is needed, with the smallest and then the \
@@ -165,15 +175,20 @@ pub enum JournalErrorKind {
         "exists, and is no journal of an interrupted run; move it away, or give another --output"
     )]
     Foreign,
+    /// It holds rows, and nothing says what becomes of them.
+    #[error(
+        "holds the rows of an interrupted run; continue it with --resume, or begin anew with --restart"
+    )]
+    Interrupted,
     /// A journal of another version of the program.
-    #[error("another version of this program wrote the journal; run again without --resume")]
+    #[error("another version of this program wrote the journal; begin anew with --restart")]
     Version,
     /// Another process writes it.
     #[error("another run is writing this output; wait for it, or give another --output")]
     Locked,
     /// The interrupted run had other settings.
     #[error(
-        "the interrupted run had {}; give the same options, or run again without --resume",
+        "the interrupted run had {}; give the same options, or begin anew with --restart",
         list(differences)
     )]
     Settings {
@@ -182,8 +197,8 @@ pub enum JournalErrorKind {
     },
     /// The rows of the input have changed since.
     #[error(
-        "the first {rows} rows of the input are not those of the interrupted run; run again without \
-         --resume"
+        "the first {rows} rows of the input are not those of the interrupted run; begin anew with \
+         --restart"
     )]
     Input {
         /// How many rows were embedded.
@@ -204,6 +219,20 @@ pub(crate) fn list(differences: &[Difference]) -> String {
 
 pub(super) fn malformed(path: &Path, format: &'static str, reason: String) -> VectorError {
     VectorError::file(path, VectorFileErrorKind::Malformed { format, reason })
+}
+
+/// Refuses integers that this program wrote.
+pub(super) fn check_output_type(
+    path: &Path,
+    provenance: Option<&Provenance>,
+) -> Result<(), VectorError> {
+    match provenance.and_then(Provenance::output_type) {
+        None | Some(OutputType::F32 | OutputType::F16) => Ok(()),
+        Some(output_type) => Err(VectorError::file(
+            path,
+            VectorFileErrorKind::OutputType { output_type },
+        )),
+    }
 }
 
 pub(super) fn not_vectors(path: &Path, found: String) -> VectorError {

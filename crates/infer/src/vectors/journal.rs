@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use program::atomic_file::sync_folder_of;
@@ -69,6 +70,26 @@ impl Settings {
     }
 }
 
+/// What becomes of the rows of an interrupted run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// They are an error.
+    Refuse,
+    /// They are kept.
+    Resume,
+    /// They are dropped.
+    Restart,
+}
+
+/// Whether a journal of this process holds rows.
+static HOLDS_ROWS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a run that ends now can be resumed.
+#[must_use]
+pub fn can_resume() -> bool {
+    HOLDS_ROWS.load(Ordering::Relaxed)
+}
+
 /// A row in the journal.
 #[derive(Serialize, Deserialize)]
 struct KeptRow(Option<String>, Vec<String>);
@@ -117,18 +138,18 @@ impl Journal {
         beside(output, ".partial")
     }
 
-    /// Opens or creates the journal of `output`. With `resume` it keeps the rows of an interrupted
-    /// run ([`rows`](Self::rows)); else it begins at the first row.
+    /// Opens or creates the journal of `output`. [`rows`](Self::rows) are those of an interrupted run
+    /// that it keeps.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written, is no journal, is in use, or belongs to a run with
-    /// other settings.
+    /// When the file cannot be read or written, is no journal, is in use, or holds rows
+    /// that are not to be kept or dropped, or that belong to a run with other settings.
     pub fn open(
         output: &Path,
         settings: &Settings,
         keeps_texts: bool,
-        resume: bool,
+        earlier: Earlier,
     ) -> Result<Self, VectorError> {
         let path = Self::path_of(output);
         let io = VectorError::io(&path);
@@ -148,7 +169,10 @@ impl Journal {
             // A file system without locks.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
-        check_magic(&mut file).map_err(io)?.map_err(failed)?;
+        match check_magic(&mut file).map_err(io)? {
+            Err(JournalErrorKind::Version) if earlier == Earlier::Restart => {}
+            found => found.map_err(failed)?,
+        }
         let mut journal = Self {
             file,
             start: 0,
@@ -160,9 +184,18 @@ impl Journal {
             synced: Instant::now(),
             path: path.clone(),
         };
-        let earlier = if resume { journal.settings()? } else { None };
-        if let Some(earlier) = earlier {
-            let differences = earlier.differences(settings);
+        let kept = match earlier {
+            Earlier::Restart => None,
+            Earlier::Resume => journal.settings()?,
+            Earlier::Refuse
+                if journal.settings()?.is_some() && journal.is_record().map_err(io)? =>
+            {
+                return Err(failed(JournalErrorKind::Interrupted));
+            }
+            Earlier::Refuse => None,
+        };
+        if let Some(kept) = kept {
+            let differences = kept.differences(settings);
             if !differences.is_empty() {
                 return Err(failed(JournalErrorKind::Settings { differences }));
             }
@@ -170,6 +203,7 @@ impl Journal {
         } else {
             journal.begin(settings).map_err(io)?;
         }
+        HOLDS_ROWS.store(journal.rows > 0, Ordering::Relaxed);
         Ok(journal)
     }
 
@@ -234,6 +268,7 @@ impl Journal {
         content.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         self.append_record(&content).map_err(io)?;
         self.rows += rows.len() as u64;
+        HOLDS_ROWS.store(true, Ordering::Relaxed);
         if self.synced.elapsed() >= SYNC_INTERVAL {
             self.file.sync_data().map_err(io)?;
             self.synced = Instant::now();
@@ -248,6 +283,7 @@ impl Journal {
     /// When it cannot be removed.
     pub fn remove(self) -> Result<(), VectorError> {
         let io = VectorError::io(&self.path);
+        HOLDS_ROWS.store(false, Ordering::Relaxed);
         // Windows removes no open file.
         drop(self.file);
         program::atomic_file::remove(&self.path).map_err(io)
@@ -288,6 +324,11 @@ impl Journal {
             kind: JournalErrorKind::Version,
         })?;
         Ok(Some(settings))
+    }
+
+    /// Whether a complete record is at the current place.
+    fn is_record(&mut self) -> io::Result<bool> {
+        read_record(&mut self.file, &mut Vec::new())
     }
 
     /// Counts the rows of the complete records, and cuts off what follows them.

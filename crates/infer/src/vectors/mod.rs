@@ -47,7 +47,7 @@ pub use error::{JournalErrorKind, VectorError, VectorFileErrorKind};
 pub use file_form::FileForm;
 pub use format::VectorFormat;
 pub use ids::{earlier_ids, ids_path};
-pub use journal::{Journal, Settings};
+pub use journal::{Earlier, Journal, Settings, can_resume};
 pub use output_type::OutputType;
 pub(crate) use provenance::hex;
 pub use provenance::{Difference, Provenance, TextsHash};

@@ -149,7 +149,15 @@ pub(super) fn read_npy(path: &Path, only: Option<&str>) -> Result<Vectors, Vecto
         (header.shape.as_slice(), element, header.fortran_order)
     else {
         let order = if header.fortran_order { "Fortran" } else { "C" };
-        let found = format!("{} {:?} in {order} order", header.descr, header.shape);
+        let of_embed = match header.descr.as_str() {
+            "|i1" => ", as --output-type i8 and binary write it",
+            "|u1" => ", as --output-type u8 and ubinary write it",
+            _ => "",
+        };
+        let found = format!(
+            "{} {:?} in {order} order{of_embed}",
+            header.descr, header.shape
+        );
         return Err(not_vectors(path, found));
     };
     let matrix = Matrix {

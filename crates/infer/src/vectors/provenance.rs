@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use records::Row;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::OutputType;
 
 /// The key of [`Provenance`] in the metadata of a file; its value is JSON.
 pub(super) const KEY: &str = "mpnet-burn";
@@ -36,9 +39,17 @@ pub struct Provenance {
     /// The type of the numbers, in the words of sentence-transformers.
     #[serde(default)]
     pub output_type: String,
+    /// CRC-32 of the numbers as the file has them, little-endian and row by row.
+    #[serde(default)]
+    pub numbers: Option<u32>,
 }
 
 impl Provenance {
+    /// The type of the numbers, where this program knows it.
+    pub(super) fn output_type(&self) -> Option<OutputType> {
+        OutputType::from_str(&self.output_type, true).ok()
+    }
+
     /// The settings that differ, except texts, dimensions and the type of the numbers.
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
@@ -150,6 +161,7 @@ mod tests {
             normalized: true,
             similarity: "cosine".to_owned(),
             output_type: "float32".to_owned(),
+            numbers: None,
         }
     }
 

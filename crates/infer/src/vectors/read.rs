@@ -7,10 +7,14 @@ use std::path::Path;
 use super::error::VectorFileErrorKind;
 use super::ids::read_ids;
 use super::npy::read_npy;
+use super::output_type::OutputType;
 use super::provenance::TextsHash;
 use super::pt;
 use super::values::{Vectors, check_finite};
 use super::{VectorError, VectorFormat, jsonl, parquet_file, safetensors};
+
+/// Values that are compared at once.
+const PIECE_VALUES: usize = 1 << 16;
 
 /// Reads a file that [`write_vectors`](super::write_vectors), NumPy, PyTorch, safetensors or a
 /// program for Parquet wrote, with its ids if it has ids. Numbers of 16 and 64 bits become float32.
@@ -37,6 +41,7 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
         }
         VectorFormat::Jsonl => read_jsonl(path)?,
     };
+    check_numbers(path, &vectors)?;
     // A file with provenance has its ids inside, if it has any.
     if vectors.ids.is_some() || vectors.provenance.is_some() || format == VectorFormat::Jsonl {
         return Ok(vectors);
@@ -46,6 +51,31 @@ pub fn read_vectors(path: &Path) -> Result<Vectors, VectorError> {
         ids: read_ids(path, rows)?,
         ..vectors
     })
+}
+
+/// Other programs may keep the provenance of a file whose vectors they change.
+fn check_numbers(path: &Path, vectors: &Vectors) -> Result<(), VectorError> {
+    let Some(made_of) = &vectors.provenance else {
+        return Ok(());
+    };
+    // Files of other types are not read.
+    let output_type = match made_of.output_type() {
+        Some(OutputType::F16) => OutputType::F16,
+        _ => OutputType::F32,
+    };
+    let mut checksum = crc32fast::Hasher::new();
+    let mut bytes = Vec::new();
+    for piece in vectors.values.chunks(PIECE_VALUES) {
+        bytes.clear();
+        output_type.append(piece, vectors.width, None, &mut bytes);
+        checksum.update(&bytes);
+    }
+    match made_of.numbers {
+        Some(numbers) if numbers != checksum.finalize() => {
+            Err(VectorError::file(path, VectorFileErrorKind::Changed))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_jsonl(path: &Path) -> Result<Vectors, VectorError> {

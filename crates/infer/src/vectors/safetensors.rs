@@ -8,7 +8,7 @@ use std::path::Path;
 use program::AtomicFile;
 use serde::Serialize;
 
-use super::error::{VectorFileErrorKind, malformed, not_vectors};
+use super::error::{VectorFileErrorKind, check_output_type, malformed, not_vectors};
 use super::provenance::KEY;
 use super::values::{Element, Matrix, TENSOR, Vectors, read_matrix};
 use super::windows::Windows;
@@ -122,6 +122,12 @@ pub(super) fn read(path: &Path) -> Result<Vectors, VectorError> {
             size - data
         )));
     }
+    let metadata = header.metadata().as_ref();
+    let entry = |key: &str| metadata.and_then(|metadata| metadata.get(key));
+    // Metadata of other programs may have the same keys.
+    let ids = entry(IDS).and_then(|ids| serde_json::from_str::<Vec<String>>(ids).ok());
+    let provenance = entry(KEY).and_then(|json| serde_json::from_str(json).ok());
+    check_output_type(path, provenance.as_ref())?;
     // The only tensor of another tool's file may have another name.
     let tensors = header.tensors();
     let only = || tensors.values().next().filter(|_| tensors.len() == 1);
@@ -144,11 +150,6 @@ pub(super) fn read(path: &Path) -> Result<Vectors, VectorError> {
         available: (end - start) as u64,
     };
     let values = read_matrix(path, matrix, reader)?;
-    let metadata = header.metadata().as_ref();
-    let entry = |key: &str| metadata.and_then(|metadata| metadata.get(key));
-    // Metadata of other programs may have the same keys.
-    let ids = entry(IDS).and_then(|ids| serde_json::from_str::<Vec<String>>(ids).ok());
-    let provenance = entry(KEY).and_then(|json| serde_json::from_str(json).ok());
     if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != rows) {
         let kind = VectorFileErrorKind::Ids {
             ids: ids.len(),

@@ -23,6 +23,7 @@ pub fn write_vectors(
     windows: &mut dyn Windows,
 ) -> Result<u64, VectorError> {
     let path = &check_target(path)?;
+    let form = &with_checksum(form, windows)?;
     let out = AtomicFile::create(path).map_err(VectorError::io(path))?;
     let mut out = BufWriter::new(out);
     let rows = match form.format {
@@ -33,6 +34,27 @@ pub fn write_vectors(
     };
     commit(out)?;
     Ok(rows)
+}
+
+/// The form with the checksum of the numbers, where the file keeps it: the metadata may come before
+/// the numbers.
+fn with_checksum(form: &FileForm, windows: &mut dyn Windows) -> Result<FileForm, VectorError> {
+    let mut form = form.clone();
+    if let (Some(mut made_of), VectorFormat::Parquet | VectorFormat::Safetensors) =
+        (form.provenance.take(), form.format)
+    {
+        let mut checksum = crc32fast::Hasher::new();
+        let mut bytes = Vec::new();
+        windows.for_each(&mut |_, values| {
+            bytes.clear();
+            form.append(values, &mut bytes);
+            checksum.update(&bytes);
+            Ok(())
+        })?;
+        made_of.numbers = Some(checksum.finalize());
+        form.provenance = Some(made_of);
+    }
+    Ok(form)
 }
 
 fn write_jsonl(

@@ -630,5 +630,96 @@ fn types_of_numbers_are_written_in_every_format_that_has_them() {
         run(infer(&corpus).args(["--vectors", text(&vectors)]))
     };
     assert!(search("f16.npy").ok().contains("1.0000  3  lamp"));
-    assert!(search("i8.npy").failed(1).contains("holds |i1 [3, 32]"));
+    let integers = search("i8.npy").failed(1);
+    assert!(
+        integers.contains("holds |i1 [3, 32]") && integers.contains("--output-type i8"),
+        "{integers}"
+    );
+    for output_type in ["i8", "binary"] {
+        for ending in ["parquet", "safetensors"] {
+            let name = format!("{output_type}.{ending}");
+            embed(&name, &["--output-type", output_type]).ok();
+            let message = search(&name).failed(1);
+            let expected =
+                format!("made with --output-type {output_type}; a search reads f32 and f16");
+            assert!(message.contains(&expected), "{message}");
+        }
+    }
+    // The note has the shape of the file: eight dimensions per number.
+    let binary = embed("b.npy", &["--output-type", "binary"]);
+    assert!(
+        binary.err.contains("embedded 3 texts [3, 4] in"),
+        "{}",
+        binary.err
+    );
+    binary.ok();
+}
+
+#[test]
+fn no_output_replaces_the_file_of_the_ranges() {
+    let (folder, path) = file("p.csv", "sku,title\na,water bottle\nb,keyboard\n");
+    let source = folder.path().join("v.npy");
+    let columns = ["--column", "title", "--id-column", "sku"];
+    let embed = ["embed", "--input", text(&path), "--output-type", "i8"];
+    run(infer(&embed)
+        .args(columns)
+        .args(["--output", text(&source)]))
+    .ok();
+    let ranges = folder.path().join("r.npy");
+    std::fs::rename(folder.path().join("v.npy.ranges.npy"), &ranges).unwrap();
+    let content = std::fs::read(&ranges).unwrap();
+    let refused = |texts: &[&str], output: &std::path::Path, given: &std::path::Path| {
+        let mut command = infer(&["embed", "--output-type", "i8"]);
+        command.args(texts).args(["--ranges", text(given)]);
+        let message = run(command.args(["--output", text(output)])).failed(2);
+        assert!(
+            message.contains("--output and --ranges are the same file"),
+            "{message}"
+        );
+        assert_eq!(std::fs::read(&ranges).unwrap(), content);
+    };
+    let file = ["--input", text(&path), "--column", "title"];
+    refused(&file, &ranges, &ranges);
+    refused(&["bottle", "lamp"], &ranges, &ranges);
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("link.npy");
+        std::os::unix::fs::symlink(&ranges, &link).unwrap();
+        refused(&file, &link, &ranges);
+        refused(&["bottle", "lamp"], &ranges, &link);
+    }
+}
+
+#[test]
+fn ranges_of_one_row_are_refused_and_of_few_are_noted() {
+    let (folder, path) = file("p.txt", "water bottle\n");
+    let output = folder.path().join("v.npy");
+    let embed = |texts: &[&str]| {
+        let form = ["embed", "--output-type", "u8", "--output", text(&output)];
+        run(infer(&form).args(texts))
+    };
+    for texts in [&["bottle"][..], &["--input", text(&path)]] {
+        let message = embed(texts).failed(2);
+        assert!(
+            message.contains("--output-type u8") && message.contains("--ranges FILE"),
+            "{message}"
+        );
+        assert_eq!(names(folder.path()), ["p.txt"]);
+    }
+    let few = embed(&["bottle", "lamp"]);
+    assert!(
+        few.err.contains("the ranges of u8 come from 2 rows only"),
+        "{}",
+        few.err
+    );
+    few.ok();
+    let ranges = folder.path().join("r.npy");
+    std::fs::rename(folder.path().join("v.npy.ranges.npy"), &ranges).unwrap();
+    let given = embed(&["bottle", "--ranges", text(&ranges)]);
+    assert!(!given.err.contains("come from"), "{}", given.err);
+    given.ok();
+    std::fs::write(&path, "a water bottle\n".repeat(100)).unwrap();
+    let enough = embed(&["--input", text(&path)]);
+    assert!(!enough.err.contains("come from"), "{}", enough.err);
+    enough.ok();
 }

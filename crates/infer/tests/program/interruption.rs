@@ -67,8 +67,14 @@ fn an_interrupt_leaves_a_journal_alone() {
         // `wait` would close it, and the end of the input completes the output.
         let input = child.stdin.take();
         signal(&child, name);
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{name}");
         assert_eq!(names(folder.path()), ["v.npy.partial"], "{name}");
+        let message = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            message.contains("interrupted; the same command with --resume continues"),
+            "{message}"
+        );
         drop(input);
     }
 }
@@ -142,17 +148,39 @@ fn a_kill_leaves_a_journal_alone_and_the_next_run_starts_or_resumes() {
     );
     assert!(other.failed(2).contains("--max-length 62, not 8"));
     assert_eq!(names(folder.path()), ["v.npy.partial"]);
-    // Without --resume it starts at the first row, and says so.
-    let started = run_with_input(
-        &mut infer(&["embed", "--input", "-", "--output", text(&output)]),
-        "bottle\n",
-    );
+    // The note of a resumed run has the rows of the file, and the texts of this run.
+    let kept = std::fs::read(folder.path().join("v.npy.partial")).unwrap();
+    let rows: String = (0..ROWS)
+        .map(|row| format!("{row},a steel water bottle\n"))
+        .collect();
+    let all = format!("sku,title\n{rows}");
+    let resumed = run_with_input(infer(&csv).args(resume), &all);
+    let shape = format!(" texts [{ROWS}, {WIDTH}] in");
     assert!(
-        started.err.contains("--resume would have continued"),
+        resumed.err.contains(&shape) && !resumed.err.contains(&format!("{ROWS} texts [")),
         "{}",
-        started.err
+        resumed.err
     );
-    started.ok();
+    resumed.ok();
+    std::fs::remove_file(&output).unwrap();
+    std::fs::remove_file(folder.path().join("v.npy.ids.txt")).unwrap();
+    std::fs::write(folder.path().join("v.npy.partial"), kept).unwrap();
+    // Without --resume it is an error, and nothing is lost; --restart drops the rows.
+    let again = |arguments: &[&str]| {
+        let embed = ["embed", "--input", "-", "--output", text(&output)];
+        run_with_input(infer(&embed).args(arguments), "bottle\n")
+    };
+    let kept = sizes(folder.path());
+    let message = again(&[]).failed(2);
+    assert!(
+        message.contains("v.npy.partial: holds the rows of an interrupted run")
+            && message.contains("--resume")
+            && message.contains("--restart"),
+        "{message}"
+    );
+    assert_eq!(sizes(folder.path()), kept);
+    again(&["--resume", "--restart"]).failed(2);
+    again(&["--restart"]).ok();
     assert_eq!(names(folder.path()), ["v.npy"]);
     assert_eq!(read_vectors(&output).unwrap().values.len(), WIDTH);
 }

@@ -161,14 +161,34 @@ fn an_empty_corpus_finds_nothing() {
     );
 }
 
-/// The model gives unit vectors, of which dot product and cosine are the same; saved vectors can have
-/// other lengths.
+/// A model that does not normalize gives vectors of other lengths than 1, of which dot product and
+/// cosine differ.
 #[test]
 fn the_dot_product_counts_the_length_of_vectors() {
     let (folder, path) = file("p.csv", PRODUCTS);
+    let model = folder.path().join("model");
+    std::fs::create_dir_all(model.join("1_Pooling")).unwrap();
+    for name in crate::support::names(crate::support::TINY.as_ref()) {
+        let from = std::path::Path::new(crate::support::TINY).join(&name);
+        if from.is_file() {
+            std::fs::copy(from, model.join(&name)).unwrap();
+        }
+    }
+    let pooling = "1_Pooling/config.json";
+    let from = std::path::Path::new(crate::support::TINY).join(pooling);
+    std::fs::copy(from, model.join(pooling)).unwrap();
+    let modules = r#"[{"path":"","type":"Transformer"},{"path":"1_Pooling","type":"Pooling"}]"#;
+    std::fs::write(model.join("modules.json"), modules).unwrap();
+    let infer = |arguments: &[&str]| {
+        let mut command = crate::support::bare_infer();
+        command.args(["--model", text(&model), "--device"]);
+        command.arg(crate::test_device::test_device().to_string());
+        command.args(arguments);
+        command
+    };
     let vectors = folder.path().join("v.npy");
     let read = ["--column", "title", "--id-column", "sku"];
-    let embed = ["embed", "--no-normalize", "--input", text(&path)];
+    let embed = ["embed", "--input", text(&path)];
     run(infer(&embed).args(read).args(["--output", text(&vectors)])).ok();
     let search = |similarity: &str| {
         let arguments = ["search", "bottle", "--json", "--corpus", text(&path)];
@@ -183,19 +203,24 @@ fn the_dot_product_counts_the_length_of_vectors() {
         hits.sort_by(|a, b| a.0.cmp(&b.0));
         hits
     };
-    let saved = read_vectors(&vectors).unwrap();
-    let lengths = saved.values.chunks_exact(WIDTH).map(|vector| {
+    let length = |vector: &[f32]| {
         let squares = vector.iter().map(|value| f64::from(*value).powi(2));
         squares.sum::<f64>().sqrt()
-    });
+    };
+    let query = folder.path().join("q.npy");
+    run(&mut infer(&["embed", "bottle", "--output", text(&query)])).ok();
+    let query = length(&read_vectors(&query).unwrap().values);
+    let saved = read_vectors(&vectors).unwrap();
+    let lengths = saved.values.chunks_exact(WIDTH).map(length);
     let (dots, cosines) = (search("dot"), search("cosine"));
     assert_eq!(dots.len(), 4);
     for ((dot, cosine), length) in dots.iter().zip(&cosines).zip(lengths) {
         assert_eq!(dot.0, cosine.0);
         assert!((length - 1.0).abs() > 1e-3, "{length}");
+        let product = cosine.1 * length * query;
         assert!(
-            (dot.1 - cosine.1 * length).abs() < 1e-5,
-            "{dot:?} {cosine:?} {length}"
+            (dot.1 - product).abs() < 1e-5 * product.abs().max(1.0),
+            "{dot:?} {cosine:?} {length} {query}"
         );
     }
 }
@@ -535,5 +560,97 @@ fn a_corpus_without_rows_makes_a_note() {
             found.err
         );
         assert!(hits(&found.ok()).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn lengths_that_differ_from_those_of_the_queries_are_refused() {
+    let (folder, path) = file("p.csv", PRODUCTS);
+    for ending in ["parquet", "safetensors"] {
+        let vectors = folder.path().join(format!("v.{ending}"));
+        let search = |similarity: &str| {
+            let corpus = ["search", "bottle", "--corpus", text(&path)];
+            let saved = ["--vectors", text(&vectors), "--similarity", similarity];
+            run(infer(&corpus).args(TITLE).args(saved))
+        };
+        let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+        run(infer(&embed).args(TITLE).arg("--no-normalize")).ok();
+        for similarity in ["dot", "euclidean", "manhattan"] {
+            let message = search(similarity).failed(2);
+            assert!(
+                message.contains("made with --no-normalize") && message.contains(similarity),
+                "{message}"
+            );
+        }
+        search("cosine").ok();
+        run(infer(&embed).args(TITLE)).ok();
+        search("dot").ok();
+    }
+    // Files that do not say how they were made: some lengths are compared.
+    for ending in ["npy", "pt"] {
+        let vectors = folder.path().join(format!("v.{ending}"));
+        let search = |similarity: &str| {
+            let corpus = ["search", "bottle", "--corpus", text(&path)];
+            let saved = ["--vectors", text(&vectors), "--similarity", similarity];
+            run(infer(&corpus).args(TITLE).args(saved))
+        };
+        let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+        run(infer(&embed).args(TITLE).arg("--no-normalize")).ok();
+        for similarity in ["dot", "euclidean", "manhattan"] {
+            let message = search(similarity).failed(2);
+            assert!(
+                message.contains("the row in line 2 has the length"),
+                "{message}"
+            );
+        }
+        search("cosine").ok();
+        run(infer(&embed).args(TITLE)).ok();
+        search("dot").ok();
+    }
+}
+
+/// Other programs keep the metadata when they write other vectors.
+#[test]
+fn other_vectors_under_the_same_metadata_are_refused() {
+    for ending in ["safetensors", "parquet"] {
+        for output_type in ["f32", "f16"] {
+            let (folder, path) = file("p.csv", PRODUCTS);
+            let vectors = folder.path().join(format!("v.{ending}"));
+            let embed = ["embed", "--input", text(&path), "--output", text(&vectors)];
+            run(infer(&embed)
+                .args(TITLE)
+                .args(["--output-type", output_type]))
+            .ok();
+            let search = || {
+                let corpus = ["search", "bottle", "--corpus", text(&path)];
+                run(infer(&corpus)
+                    .args(TITLE)
+                    .args(["--vectors", text(&vectors)]))
+            };
+            search().ok();
+            // The numbers lie in the file as they are: two of the first vector change places.
+            let saved = read_vectors(&vectors).unwrap();
+            let bytes = |value: f32| match output_type {
+                "f32" => value.to_le_bytes().to_vec(),
+                _ => half::f16::from_f32(value).to_le_bytes().to_vec(),
+            };
+            let pair = |values: &[f32]| [bytes(values[0]), bytes(values[1])].concat();
+            let (right, wrong) = (
+                pair(&saved.values),
+                pair(&[saved.values[1], saved.values[0]]),
+            );
+            let mut content = std::fs::read(&vectors).unwrap();
+            let at = content
+                .windows(right.len())
+                .position(|window| window == right)
+                .unwrap();
+            content[at..at + wrong.len()].copy_from_slice(&wrong);
+            std::fs::write(&vectors, content).unwrap();
+            let message = search().failed(1);
+            assert!(
+                message.contains("are not those that `infer embed` wrote into this file"),
+                "{message}"
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where `embed` writes the vectors, and in which form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::SentenceEncoder;
 use program::text::count;
@@ -14,6 +14,9 @@ use crate::vectors::{
     CALIBRATION_ROWS, FileForm, Journal, OutputType, Ranges, VectorError, VectorFormat, Windows,
     check_target, earlier_ids, ids_path, is_ranges_file, ranges_path, write_vectors,
 };
+
+/// Fewer rows give poor ranges of 8-bit integers: sentence-transformers warns below this number too.
+const FEW_ROWS: u64 = 100;
 
 pub(super) enum Target {
     /// JSON Lines of float32.
@@ -36,6 +39,7 @@ impl Target {
         let Some(path) = args.output.as_deref().filter(|path| !is_dash(path)) else {
             return match args {
                 EmbedArgs { resume: true, .. } => Err(UsageError::NeedsFile("--resume").into()),
+                EmbedArgs { restart: true, .. } => Err(UsageError::NeedsFile("--restart").into()),
                 EmbedArgs { output_type, .. } if *output_type != OutputType::F32 => {
                     Err(UsageError::NeedsFile("--output-type").into())
                 }
@@ -80,31 +84,35 @@ impl Target {
     }
 
     /// Refuses an output that would replace an input.
-    pub(super) fn check_input(&self, input: &[PathBuf]) -> Result<(), Error> {
+    pub(super) fn check_inputs(&self, input: &[PathBuf]) -> Result<(), Error> {
         let Self::File(file) = self else {
             return Ok(());
         };
         let outputs = file.outputs();
-        for source in Source::expand(input)? {
-            let Source::File(source) = source else {
-                continue;
-            };
+        let is_output = |input: &Path| {
             // An output that does not exist yet is no input.
-            let is_input = |output: &PathBuf| {
-                let output = output.canonicalize();
-                output.is_ok_and(|output| source.canonicalize().is_ok_and(|input| input == output))
-            };
-            if outputs.iter().any(is_input) {
-                return Err(UsageError::OutputIsInput.into());
+            input.canonicalize().is_ok_and(|input| {
+                let same = |output: &PathBuf| output.canonicalize().is_ok_and(|file| file == input);
+                outputs.iter().any(same)
+            })
+        };
+        if file.ranges.as_deref().is_some_and(is_output) {
+            return Err(UsageError::OutputIsInput("--ranges").into());
+        }
+        for source in Source::expand(input)? {
+            if matches!(&source, Source::File(source) if is_output(source)) {
+                return Err(UsageError::OutputIsInput("--input").into());
             }
         }
         Ok(())
     }
 
-    /// A note on the written file; results on standard output need none.
+    /// A note on the written file of so many rows; results on standard output need none. A resumed
+    /// run embedded fewer `texts`.
     pub(super) fn note(
         &self,
         texts: usize,
+        rows: u64,
         encoder: &SentenceEncoder,
         seconds: f64,
         console: Console,
@@ -112,9 +120,9 @@ impl Target {
         if let Self::File(file) = self {
             let rate = texts as f64 / seconds.max(1e-9);
             console.note(format_args!(
-                "embedded {} [{texts}, {}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
+                "embedded {} [{rows}, {}] in {seconds:.2} s ({rate:.1} texts/s) to {}",
                 count(texts, "text"),
-                encoder.width(),
+                file.output_type.numbers(encoder.width()),
                 file.path.display()
             ));
         }
@@ -158,22 +166,19 @@ impl FileTarget {
         Ok(form)
     }
 
-    /// Says whether an interrupted run can be, or is, resumed.
-    pub(super) fn note_journal(&self, resume: bool, console: Console) {
-        let journal = Journal::path_of(&self.path);
-        let exists = journal.metadata().is_ok_and(|found| found.len() > 0);
-        if exists && !resume {
-            console.note(format_args!(
-                "note: starting at the first row; {} is of an interrupted run, which --resume would have \
-                 continued",
-                journal.display()
-            ));
-        } else if resume && !exists {
-            console.note(format_args!(
-                "note: starting at the first row; there is no journal {}",
-                journal.display()
-            ));
+    /// Refuses ranges of one row, of which every number would be the smallest, and notes few rows.
+    pub(super) fn check_calibration(&self, rows: u64, console: Console) -> Result<(), UsageError> {
+        if !self.saves_ranges() || rows == 0 || rows >= FEW_ROWS {
+            return Ok(());
         }
+        if rows == 1 {
+            return Err(UsageError::OneRow(self.output_type.to_string()));
+        }
+        console.note(format_args!(
+            "note: the ranges of {} come from {rows} rows only; give --ranges with those of more rows",
+            self.output_type
+        ));
+        Ok(())
     }
 
     /// Writes the file, and beside it the ranges of its rows if it needs some.

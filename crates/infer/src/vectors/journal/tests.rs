@@ -19,6 +19,7 @@ fn settings() -> Settings {
             normalized: true,
             similarity: "cosine".to_owned(),
             output_type: String::new(),
+            numbers: None,
         },
         format: "parquet".to_owned(),
         id_column: Some("sku".to_owned()),
@@ -56,7 +57,7 @@ fn content(journal: &mut Journal) -> (Vec<Row>, Vec<f32>) {
 fn whatever_the_length_that_a_kill_leaves_the_complete_windows_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("v.parquet");
-    let mut journal = Journal::open(&output, &settings(), true, false).unwrap();
+    let mut journal = Journal::open(&output, &settings(), true, Earlier::Refuse).unwrap();
     let path = Journal::path_of(&output);
     let mut ends = vec![(std::fs::metadata(&path).unwrap().len(), 0)];
     for window in [0..3, 3..4, 4..9] {
@@ -67,7 +68,7 @@ fn whatever_the_length_that_a_kill_leaves_the_complete_windows_are_kept() {
     let whole = std::fs::read(&path).unwrap();
     for length in 0..=whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let mut journal = Journal::open(&output, &settings(), true, true).unwrap();
+        let mut journal = Journal::open(&output, &settings(), true, Earlier::Resume).unwrap();
         let complete = ends.iter().filter(|end| end.0 <= length as u64);
         let rows = complete.map(|end| end.1).max().unwrap_or(0);
         assert_eq!(journal.rows(), rows as u64, "{length}");
@@ -89,7 +90,7 @@ fn whatever_the_length_that_a_kill_leaves_the_complete_windows_are_kept() {
 fn a_changed_byte_ends_the_journal_before_its_window() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("v.npy");
-    let mut journal = Journal::open(&output, &settings(), false, false).unwrap();
+    let mut journal = Journal::open(&output, &settings(), false, Earlier::Refuse).unwrap();
     append(&mut journal, 0..2);
     let first = std::fs::metadata(Journal::path_of(&output)).unwrap().len();
     append(&mut journal, 2..4);
@@ -99,14 +100,14 @@ fn a_changed_byte_ends_the_journal_before_its_window() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         std::fs::write(Journal::path_of(&output), damaged).unwrap();
-        let journal = Journal::open(&output, &settings(), false, true).unwrap();
+        let journal = Journal::open(&output, &settings(), false, Earlier::Resume).unwrap();
         assert_eq!(journal.rows(), 2, "{at}");
     }
     // Zeros, as after a power failure.
     let zeros = [&whole[..], &[0; 5000]].concat();
     std::fs::write(Journal::path_of(&output), zeros).unwrap();
     assert_eq!(
-        Journal::open(&output, &settings(), false, true)
+        Journal::open(&output, &settings(), false, Earlier::Resume)
             .unwrap()
             .rows(),
         4
@@ -118,37 +119,48 @@ fn other_settings_rows_or_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("v.npy");
     let message = |result: Result<Journal, VectorError>| result.unwrap_err().to_string();
-    let mut journal = Journal::open(&output, &settings(), true, false).unwrap();
+    let mut journal = Journal::open(&output, &settings(), true, Earlier::Refuse).unwrap();
     append(&mut journal, 0..2);
-    let second = message(Journal::open(&output, &settings(), true, true));
+    let second = message(Journal::open(&output, &settings(), true, Earlier::Resume));
     assert!(second.contains("another run is writing"), "{second}");
     drop(journal);
     let mut other = settings();
     other.device = "wgpu".to_owned();
     other.provenance.precision = "int8".to_owned();
-    let refused = message(Journal::open(&output, &other, true, true));
+    let refused = message(Journal::open(&output, &other, true, Earlier::Resume));
     assert!(
         refused.contains("--precision f32, not int8; --device cpu, not wgpu"),
         "{refused}"
     );
-    let mut journal = Journal::open(&output, &settings(), true, true).unwrap();
+    let mut journal = Journal::open(&output, &settings(), true, Earlier::Resume).unwrap();
     for number in [0, 7] {
         journal.pass(&row(number));
     }
     let refused = journal.check_passed().unwrap_err().to_string();
     assert!(refused.contains("the first 2 rows"), "{refused}");
     drop(journal);
-    // Without --resume it starts at the first row.
-    assert_eq!(
-        Journal::open(&output, &other, true, false).unwrap().rows(),
-        0
-    );
+    // Rows are only dropped where that is asked for.
+    let whole = std::fs::read(Journal::path_of(&output)).unwrap();
+    for now in [&settings(), &other] {
+        let refused = message(Journal::open(&output, now, true, Earlier::Refuse));
+        assert!(
+            refused.contains("--resume") && refused.contains("--restart"),
+            "{refused}"
+        );
+        assert_eq!(std::fs::read(Journal::path_of(&output)).unwrap(), whole);
+    }
+    let journal = Journal::open(&output, &other, true, Earlier::Restart).unwrap();
+    assert_eq!(journal.rows(), 0);
+    drop(journal);
+    // Without a row nothing is lost.
+    Journal::open(&output, &settings(), true, Earlier::Refuse).unwrap();
     std::fs::write(Journal::path_of(&output), "mpnet-burn\0\x02").unwrap();
-    let refused = message(Journal::open(&output, &settings(), true, true));
+    let refused = message(Journal::open(&output, &settings(), true, Earlier::Resume));
     assert!(refused.contains("another version"), "{refused}");
-    for resume in [true, false] {
+    Journal::open(&output, &settings(), true, Earlier::Restart).unwrap();
+    for earlier in [Earlier::Resume, Earlier::Refuse, Earlier::Restart] {
         std::fs::write(Journal::path_of(&output), "precious").unwrap();
-        let refused = message(Journal::open(&output, &settings(), true, resume));
+        let refused = message(Journal::open(&output, &settings(), true, earlier));
         assert!(refused.contains("is no journal"), "{refused}");
         assert_eq!(
             std::fs::read(Journal::path_of(&output)).unwrap(),

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use model::guard::guarded;
 
 use super::{ID, KEY, VECTOR};
-use crate::vectors::error::{VectorFileErrorKind, malformed, not_vectors};
+use crate::vectors::error::{VectorFileErrorKind, check_output_type, malformed, not_vectors};
 use crate::vectors::{VectorError, Vectors};
 
 /// Rows that are decoded at once.
@@ -77,6 +77,7 @@ fn read_columns(path: &Path) -> Result<Vectors, ReadError> {
         .key_value_metadata()
         .and_then(|entries| entries.iter().find(|entry| entry.key == KEY))
         .and_then(|entry| serde_json::from_str(entry.value.as_deref()?).ok());
+    check_output_type(path, provenance.as_ref()).map_err(ReadError::Vectors)?;
     let rows = usize::try_from(metadata.num_rows()).unwrap_or(0);
     let mask = ProjectionMask::roots(builder.parquet_schema(), [vector].into_iter().chain(id));
     let reader = builder
