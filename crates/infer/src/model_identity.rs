@@ -14,14 +14,17 @@ use crate::vectors::{Provenance, TextsHash, VectorError, hex};
 
 /// The settings in the folder of a module that decide on vectors. A prompt and the number of
 /// dimensions are compared by themselves.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 4] = [
     "config.json",
     "sentence_bert_config.json",
-    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
-    "vocab.txt",
 ];
+
+const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// What a tokenizer is built from where [`TOKENIZER_FILE`] is missing.
+const VOCABULARY: [&str; 2] = ["special_tokens_map.json", "vocab.txt"];
 
 /// The weights or the index of their shards: the first of them that is there is loaded.
 const WEIGHTS: [&str; 4] = [
@@ -126,9 +129,12 @@ fn files(folder: &Path) -> io::Result<BTreeSet<String>> {
             "" => name.to_owned(),
             place => format!("{place}/{name}"),
         };
+        let exists = |name: &String| folder.join(name).is_file();
         files.extend(SETTINGS.map(named));
-        let weights = WEIGHTS.map(named).into_iter();
-        let Some(weights) = weights.into_iter().find(|name| folder.join(name).is_file()) else {
+        if !exists(&named(TOKENIZER_FILE)) {
+            files.extend(VOCABULARY.map(named));
+        }
+        let Some(weights) = WEIGHTS.map(named).into_iter().find(exists) else {
             continue;
         };
         if weights.ends_with(".json") {
@@ -223,11 +229,19 @@ mod tests {
             "onnx/model.onnx",
             "openvino/config.json",
             "0_Transformer/pytorch_model.bin",
+            "0_Transformer/special_tokens_map.json",
+            "0_Transformer/vocab.txt",
             "0_Transformer/tf_model.h5",
         ] {
             write(folder.path(), &[(name, "{}")]);
             assert_eq!(identity(), whole, "{name}");
         }
+        // Without tokenizer.json the vocabulary is read.
+        let tokenizer = folder.path().join("0_Transformer/tokenizer.json");
+        std::fs::remove_file(tokenizer).unwrap();
+        let built = identity();
+        write(folder.path(), &[("0_Transformer/vocab.txt", "a\n")]);
+        assert_ne!(identity(), built);
     }
 
     #[cfg(unix)]
