@@ -118,7 +118,7 @@ Examples:
 
 Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. .npy and .pt hold vectors alone; with \
 --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with --resume \
-continues the run; --restart begins anew.")]
+continues the run; --restart starts again.")]
     Embed(WithModel<EmbedArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\

@@ -177,18 +177,18 @@ pub enum JournalErrorKind {
     Foreign,
     /// It holds rows, and nothing says what becomes of them.
     #[error(
-        "holds the rows of an interrupted run; continue it with --resume, or begin anew with --restart"
+        "holds the rows of an interrupted run; continue it with --resume, or start again with --restart"
     )]
     Interrupted,
     /// A journal of another version of the program.
-    #[error("another version of this program wrote the journal; begin anew with --restart")]
+    #[error("another version of this program wrote the journal; start again with --restart")]
     Version,
     /// Another process writes it.
     #[error("another run is writing this output; wait for it, or give another --output")]
     Locked,
     /// The interrupted run had other settings.
     #[error(
-        "the interrupted run had {}; give the same options, or begin anew with --restart",
+        "the interrupted run had {}; give the same options, or start again with --restart",
         list(differences)
     )]
     Settings {
@@ -197,7 +197,7 @@ pub enum JournalErrorKind {
     },
     /// The rows of the input have changed since.
     #[error(
-        "the first {rows} rows of the input are not those of the interrupted run; begin anew with \
+        "the first {rows} rows of the input are not those of the interrupted run; start again with \
          --restart"
     )]
     Input {
