@@ -3,7 +3,7 @@
 //! | subject | module |
 //! | --- | --- |
 //! | the formats and their endings | `format` |
-//! | the types of written numbers, and the ranges of 8-bit integers | `output_type`, `ranges` |
+//! | the types of written numbers, the numbers, and the ranges of 8-bit integers | `output_type`, `numbers`, `ranges` |
 //! | rows with their vectors on the way into a file | `windows` |
 //! | the form of a file, and writing it into an [`AtomicFile`](program::AtomicFile) | `file_form`, `write` |
 //! | keeping them while a long run computes, to resume it after a kill | `journal` |
@@ -24,6 +24,7 @@ mod ids;
 mod journal;
 pub mod jsonl;
 mod npy;
+mod numbers;
 mod output_type;
 mod parquet_file;
 mod provenance;

@@ -1,12 +1,8 @@
-//! The element types of written vectors, and the numbers of each: those of
-//! `quantize_embeddings(precision=…)` of sentence-transformers 5.7.
+//! The element types of written vectors.
 
 use std::fmt;
 
 use clap::ValueEnum;
-use half::f16;
-
-use super::Ranges;
 
 /// The element type of written vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,49 +84,6 @@ impl OutputType {
             Self::U8 | Self::Ubinary => "U8",
         }
     }
-
-    /// Appends the numbers of vectors, little-endian. `values` is row-major `[rows, width]`.
-    pub(super) fn append(
-        self,
-        values: &[f32],
-        width: usize,
-        ranges: Option<&Ranges>,
-        out: &mut Vec<u8>,
-    ) {
-        match self {
-            Self::F32 => out.extend(values.iter().flat_map(|value| value.to_le_bytes())),
-            Self::F16 => out.extend(
-                values
-                    .iter()
-                    .flat_map(|value| f16::from_f32(*value).to_le_bytes()),
-            ),
-            Self::I8 | Self::U8 => {
-                let start = out.len();
-                if let Some(ranges) = ranges {
-                    for vector in values.chunks_exact(width) {
-                        out.extend(ranges.steps(vector));
-                    }
-                }
-                self.shift(&mut out[start..]);
-            }
-            Self::Binary | Self::Ubinary => {
-                let start = out.len();
-                for vector in values.chunks_exact(width) {
-                    out.extend(vector.chunks(8).map(bits));
-                }
-                self.shift(&mut out[start..]);
-            }
-        }
-    }
-
-    /// Signed integers are the unsigned ones minus 128.
-    fn shift(self, bytes: &mut [u8]) {
-        if matches!(self, Self::I8 | Self::Binary) {
-            for byte in bytes {
-                *byte = byte.wrapping_sub(128);
-            }
-        }
-    }
 }
 
 impl fmt::Display for OutputType {
@@ -144,10 +97,4 @@ impl fmt::Display for OutputType {
             Self::Ubinary => "ubinary",
         })
     }
-}
-
-/// A bit per value, the first is the highest.
-fn bits(values: &[f32]) -> u8 {
-    let bit = |(index, value): (usize, &f32)| u8::from(*value > 0.0) << (7 - index);
-    values.iter().enumerate().map(bit).sum()
 }
