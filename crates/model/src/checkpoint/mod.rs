@@ -20,6 +20,7 @@ pub(crate) mod modules;
 mod names;
 pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
+pub(crate) mod sentence;
 mod settings;
 pub(crate) mod stored_values;
 mod weights;
@@ -38,7 +39,7 @@ use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
-use crate::tokenizer::SentenceTokenizer;
+use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 use limits::StatedLimit;
 use modules::Pooling;
 use settings::Settings;
@@ -74,6 +75,7 @@ pub struct Checkpoint {
     /// Whether the folder has no `modules.json`: a plain transformer, whose vectors are means without
     /// normalisation.
     pub plain: bool,
+    tokenizer_overrides: TokenizerOverrides,
     stated_limit: Option<StatedLimit>,
 }
 
@@ -110,6 +112,7 @@ impl Checkpoint {
             max_seq_length: limits.max_seq_length,
             lowercase: limits.lowercase,
             plain,
+            tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
         })
     }
@@ -184,6 +187,7 @@ impl Checkpoint {
             self.max_seq_length,
             &self.config,
             self.lowercase,
+            self.tokenizer_overrides,
         )
         .map_err(|error| match (error, &self.stated_limit) {
             (
