@@ -35,6 +35,7 @@ use search::Similarity;
 
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
+use crate::hub::ModelFolder;
 use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::prompt::Prompts;
@@ -77,6 +78,8 @@ pub struct Checkpoint {
     pub plain: bool,
     tokenizer_overrides: TokenizerOverrides,
     stated_limit: Option<StatedLimit>,
+    /// Notes about the finding of the folder.
+    notes_of_hub: Vec<String>,
 }
 
 impl Checkpoint {
@@ -114,10 +117,22 @@ impl Checkpoint {
             plain,
             tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
+            notes_of_hub: Vec::new(),
         })
     }
 
-    /// Notes for the user about the reading of the folder, a sentence each.
+    /// Reads the settings files of a folder that [`hub::resolve`](crate::hub::resolve) found, and keeps its notes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_found(found: &ModelFolder) -> Result<Self> {
+        let mut checkpoint = Self::open(&found.path)?;
+        checkpoint.notes_of_hub.clone_from(&found.notes);
+        Ok(checkpoint)
+    }
+
+    /// Notes for the user about the finding and the reading of the folder, a sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let plain = self.plain.then(|| {
@@ -128,7 +143,7 @@ impl Checkpoint {
                 self.max_seq_length
             )
         });
-        plain.into_iter().collect()
+        self.notes_of_hub.iter().cloned().chain(plain).collect()
     }
 
     /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).

@@ -384,6 +384,11 @@ fn wrong_settings_are_named() {
             "prompts.query: invalid type: integer `1`, expected a string",
         ),
         (
+            "config_sentence_transformers.json",
+            serde_json::json!({ "model_type": "SparseEncoder" }),
+            "field `model_type`: \"SparseEncoder\" is not supported",
+        ),
+        (
             "1_Pooling/config.json",
             serde_json::json!({ "include_prompt": "no" }),
             "field `include_prompt`: \"no\" is neither true nor false",
@@ -438,6 +443,25 @@ fn wrong_settings_are_named() {
             "{error}\nshould contain\n{expected}"
         );
     }
+}
+
+#[test]
+fn a_prompt_of_null_is_not_pooled() {
+    let folder = copy();
+    change_json(folder.path(), "1_Pooling/config.json", |pooling| {
+        pooling["include_prompt"] = Value::Null;
+    });
+    assert!(!Checkpoint::open(folder.path()).unwrap().include_prompt);
+}
+
+#[test]
+fn a_module_of_another_package_is_named() {
+    let folder = copy();
+    change_json(folder.path(), "modules.json", |modules| {
+        modules[1]["type"] = "custom_pooling.Pooling".into();
+    });
+    let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("custom_pooling.Pooling"), "{error}");
 }
 
 #[test]
