@@ -155,14 +155,11 @@ impl SentenceConfig {
     fn check_network(&self) -> std::result::Result<(), (&'static str, String)> {
         let others = &self.others;
         let (field, arguments) = self.arguments("config_args", "config_kwargs");
-        let names = arguments
+        let mut names = arguments
             .into_iter()
             .flatten()
             .map(|(name, _)| name.as_str());
-        if let Some(name) = names
-            .into_iter()
-            .find(|name| !WITHOUT_EFFECT.contains(name))
-        {
+        if let Some(name) = names.find(|name| !WITHOUT_EFFECT.contains(name)) {
             return Err((
                 field,
                 format!("`{name}` is not supported; set it in config.json"),
