@@ -147,6 +147,11 @@ impl MpNetConfig {
                 format!("\"{}\" is not supported, only \"gelu\"", self.hidden_act),
             );
         }
+        if self.pad_token_id != 1 {
+            // transformers numbers the positions of every MPNet from 2 on, whatever the padding is.
+            let reason = format!("{} is not supported, only 1", self.pad_token_id);
+            return wrong("pad_token_id", reason);
+        }
         for (field, value) in [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -301,10 +306,12 @@ mod tests {
             check(|c| c["vocab_size"] = u64::MAX.into()),
             Err("vocab_size")
         );
-        assert_eq!(
-            check(|c| c["pad_token_id"] = 30527.into()),
-            Err("pad_token_id")
-        );
+        for padding in [0, 2, 30527] {
+            assert_eq!(
+                check(|c| c["pad_token_id"] = padding.into()),
+                Err("pad_token_id")
+            );
+        }
         assert_eq!(
             check(|c| c["max_position_embeddings"] = 3.into()),
             Err("max_position_embeddings")

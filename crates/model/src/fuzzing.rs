@@ -9,7 +9,7 @@ use pytorch::TorchFile;
 
 use crate::boxed_error::BoxedError;
 use crate::checkpoint::stored_values::StoredValues;
-use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file};
+use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file, sentence};
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::Result;
 use crate::file::parse_json;
@@ -98,7 +98,8 @@ pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
 ///
 /// When it is not JSON, or states an impossible length.
 pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
-    let sentence = parse_json(Path::new(limits::SENTENCE_FILE), bytes)?;
+    let path = Path::new(sentence::SENTENCE_FILE);
+    let sentence = sentence::settings(path.to_owned(), parse_json(path, bytes)?)?;
     let limits = limits::limits(Path::new(FOLDER), Some(sentence), || Ok(None), config)?;
     Ok(limits.max_seq_length)
 }
@@ -118,7 +119,7 @@ pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
 ///
 /// # Errors
 ///
-/// As [`SentenceTokenizer::from_folder`].
+/// When it describes no tokenizer, or one that does not fit `config`.
 pub fn tokenizer(
     bytes: &[u8],
     max_length: usize,

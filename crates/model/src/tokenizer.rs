@@ -16,7 +16,7 @@ use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 use crate::guard::guarded;
-pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig};
+pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
 use vocabulary::VOCABULARY_FILE;
 
 /// File name of the tokenizer in a model folder.
@@ -80,15 +80,17 @@ impl SentenceTokenizer {
     /// When there is neither file, when one cannot be read or does not describe a tokenizer, when its ids
     /// reach beyond the vocabulary of `config`, or when `max_length` leaves no room for a token between
     /// `<s>` and `</s>` or exceeds the positions of the network.
-    pub fn from_folder(
+    pub(crate) fn from_folder(
         folder: &Path,
         max_length: usize,
         config: &MpNetConfig,
         lowercase: bool,
+        overrides: TokenizerOverrides,
     ) -> Result<Self> {
         let settings: Option<TokenizerConfig> =
             read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE))?;
-        let settings = settings.unwrap_or_default();
+        let mut settings = settings.unwrap_or_default();
+        settings.replace(overrides);
         let files = [TOKENIZER_FILE, VOCABULARY_FILE].map(|name| folder.join(name));
         let Some(path) = files.iter().find(|path| path.is_file()) else {
             return Err(ModelError::NoTokenizer {

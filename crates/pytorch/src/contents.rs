@@ -77,11 +77,11 @@ impl<R: Read + Seek> Finder<'_, R> {
                 _ => None,
             }
         };
-        let entries = if has_tensors(entries) {
-            entries
-        } else {
-            let found = WRAPPERS.iter().find_map(wrapped);
-            found.ok_or(TorchError::NoStateDict)?
+        // First, because a checkpoint may hold tensors beside the state dict, such as its step.
+        let entries = match WRAPPERS.iter().find_map(wrapped) {
+            Some(inner) => inner,
+            None if has_tensors(entries) => entries,
+            None => return Err(TorchError::NoStateDict),
         };
         let mut tensors = BTreeMap::new();
         for (key, value) in entries {
@@ -103,7 +103,7 @@ impl<R: Read + Seek> Finder<'_, R> {
         Ok(tensors)
     }
 
-    /// Storage, offset, shape, strides, `requires_grad` and hooks.
+    /// Storage, offset, shape, strides, `requires_grad`, hooks, and the metadata of a few tensors.
     fn tensor(&mut self, name: &str, arguments: Id) -> Result<Tensor> {
         let wrong = |kind| TorchError::tensor(name, kind);
         let malformed = || TorchError::tensor(name, TensorErrorKind::Malformed);
@@ -113,9 +113,20 @@ impl<R: Read + Seek> Finder<'_, R> {
             let sizes = pickle.tuple(id)?;
             sizes.iter().map(|id| size(*id)).collect::<Option<Vec<_>>>()
         };
-        let Some(&[storage, offset, shape, strides, ..]) = pickle.tuple(arguments) else {
+        let parts = pickle.tuple(arguments).ok_or_else(malformed)?;
+        let Some((&[storage, offset, shape, strides, _, _], metadata)) = parts.split_first_chunk()
+        else {
             return Err(malformed());
         };
+        match metadata {
+            [] => {}
+            [bits] => match pickle.value(*bits) {
+                Value::Dict(bits) if bits.is_empty() => {}
+                // The bits that say that the values are negated or conjugated as they are read.
+                _ => return Err(wrong(TensorErrorKind::Lazy)),
+            },
+            _ => return Err(malformed()),
+        }
         if pickle
             .tuple(shape)
             .is_some_and(|shape| shape.len() > MAX_DIMENSIONS)

@@ -169,6 +169,11 @@ pub enum TensorErrorKind {
     /// The tensor repeats the values of a small storage, or its parts overlap.
     #[error("a view that repeats the values of its storage; save a `.clone()` of it")]
     Repeated,
+    /// The tensor has a bit of torch by which its values are others than the stored ones.
+    #[error(
+        "its stored values wait for a negation or a conjugation; save a `.resolve_neg().clone()` of it"
+    )]
+    Lazy,
     /// The values are of another type than the caller wants.
     #[error("holds {found} instead of float32")]
     NotFloat32 {

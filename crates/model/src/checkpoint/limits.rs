@@ -2,27 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::sentence::{self, SentenceSettings};
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
-use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TokenizerConfig};
-
-/// File of the maximum length up to sentence-transformers 5.6.
-pub(crate) const SENTENCE_FILE: &str = "sentence_bert_config.json";
-
-#[derive(Deserialize)]
-pub(crate) struct SentenceConfig {
-    max_seq_length: Option<serde_json::Number>,
-    do_lower_case: Option<bool>,
-}
+use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
 
 pub(crate) struct Limits {
     pub(crate) max_seq_length: usize,
     /// Its place in a file; `None` if it follows from the network.
     pub(super) stated: Option<StatedLimit>,
     pub(super) lowercase: bool,
+    pub(super) tokenizer: TokenizerOverrides,
 }
 
 /// A maximum length and its place in a file, for the error if it is impossible.
@@ -33,17 +24,13 @@ pub(super) struct StatedLimit {
     pub(super) length: usize,
 }
 
-/// The maximum length: `max_seq_length` of `sentence_bert_config.json`, else `model_max_length` of
+/// The maximum length: that of `sentence_bert_config.json`, else `model_max_length` of
 /// `tokenizer_config.json`, and never more than the network has positions for.
 ///
 /// As in sentence-transformers, only a folder with `modules.json` has the first file; without it, the
 /// folder is `plain`.
 pub(super) fn read(folder: &Path, plain: bool, config: &MpNetConfig) -> Result<Limits> {
-    let sentence = if plain {
-        None
-    } else {
-        read_optional_json(&folder.join(SENTENCE_FILE))?
-    };
+    let sentence = if plain { None } else { sentence::read(folder)? };
     let tokenizer = || read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE));
     limits(folder, sentence, tokenizer, config)
 }
@@ -51,30 +38,38 @@ pub(super) fn read(folder: &Path, plain: bool, config: &MpNetConfig) -> Result<L
 /// The limits that the contents of the two files state; `tokenizer` is called only where it decides.
 pub(crate) fn limits(
     folder: &Path,
-    sentence: Option<SentenceConfig>,
+    sentence: Option<SentenceSettings>,
     tokenizer: impl FnOnce() -> Result<Option<TokenizerConfig>>,
     config: &MpNetConfig,
 ) -> Result<Limits> {
-    let lowercase = sentence
-        .as_ref()
-        .and_then(|sentence| sentence.do_lower_case)
-        .unwrap_or_default();
-
-    let stated = match sentence.and_then(|sentence| sentence.max_seq_length) {
-        Some(length) => Some((SENTENCE_FILE, "max_seq_length", length)),
+    let (stated, lowercase, overrides) = match sentence {
+        Some(sentence) => (
+            sentence
+                .length
+                .map(|(field, length)| (sentence.path, field, length)),
+            sentence.lowercase,
+            sentence.tokenizer,
+        ),
+        None => (None, false, TokenizerOverrides::default()),
+    };
+    let stated = match stated {
+        Some(stated) => Some(stated),
         None => tokenizer()?
             .and_then(|tokenizer| tokenizer.model_max_length)
-            .map(|length| (TOKENIZER_CONFIG_FILE, "model_max_length", length)),
+            .map(|length| {
+                let path = folder.join(TOKENIZER_CONFIG_FILE);
+                (path, "model_max_length", length)
+            }),
     };
     let largest = config.max_tokens();
-    let Some((file, field, length)) = stated else {
+    let Some((path, field, length)) = stated else {
         return Ok(Limits {
             max_seq_length: largest,
             stated: None,
             lowercase,
+            tokenizer: overrides,
         });
     };
-    let path = folder.join(file);
     // For "no limit" transformers writes Python's int(1e30), an integer of 31 digits, and others write 1e30.
     // Both fit into a float.
     let length = length.as_f64().unwrap_or(0.0);
@@ -95,5 +90,6 @@ pub(crate) fn limits(
             length,
         }),
         lowercase,
+        tokenizer: overrides,
     })
 }

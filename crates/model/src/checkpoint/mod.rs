@@ -20,6 +20,7 @@ pub(crate) mod modules;
 mod names;
 pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
+pub(crate) mod sentence;
 mod settings;
 pub(crate) mod stored_values;
 mod weights;
@@ -34,11 +35,12 @@ use search::Similarity;
 
 use crate::config::MpNetConfig;
 use crate::error::{ModelError, Result};
+use crate::hub::ModelFolder;
 use crate::network::MpNet;
 use crate::pooling::PoolingMode;
 use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
-use crate::tokenizer::SentenceTokenizer;
+use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 use limits::StatedLimit;
 use modules::Pooling;
 use settings::Settings;
@@ -74,7 +76,10 @@ pub struct Checkpoint {
     /// Whether the folder has no `modules.json`: a plain transformer, whose vectors are means without
     /// normalisation.
     pub plain: bool,
+    tokenizer_overrides: TokenizerOverrides,
     stated_limit: Option<StatedLimit>,
+    /// Notes about the finding of the folder.
+    notes_of_hub: Vec<String>,
 }
 
 impl Checkpoint {
@@ -110,11 +115,24 @@ impl Checkpoint {
             max_seq_length: limits.max_seq_length,
             lowercase: limits.lowercase,
             plain,
+            tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
+            notes_of_hub: Vec::new(),
         })
     }
 
-    /// Notes for the user about the reading of the folder, a sentence each.
+    /// Reads the settings files of a folder that [`hub::resolve`](crate::hub::resolve) found, and keeps its notes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_found(found: &ModelFolder) -> Result<Self> {
+        let mut checkpoint = Self::open(&found.path)?;
+        checkpoint.notes_of_hub.clone_from(&found.notes);
+        Ok(checkpoint)
+    }
+
+    /// Notes for the user about the finding and the reading of the folder, a sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let plain = self.plain.then(|| {
@@ -125,7 +143,7 @@ impl Checkpoint {
                 self.max_seq_length
             )
         });
-        plain.into_iter().collect()
+        self.notes_of_hub.iter().cloned().chain(plain).collect()
     }
 
     /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).
@@ -184,6 +202,7 @@ impl Checkpoint {
             self.max_seq_length,
             &self.config,
             self.lowercase,
+            self.tokenizer_overrides,
         )
         .map_err(|error| match (error, &self.stated_limit) {
             (

@@ -52,11 +52,14 @@ pub(crate) fn stack(folder: &Path, modules: &[Module]) -> Result<Stack> {
             .get(index)
             .map_or_else(|| "(none)".to_owned(), |module| module.module_type.clone()),
     };
-    // The package path before the class name differs between versions.
+    // The path between the package and the class differs between versions. A class of another package is unknown.
     let kind = |index: usize| {
-        modules
-            .get(index)
-            .map(|module| module.module_type.rsplit('.').next().unwrap_or_default())
+        modules.get(index).map(|module| {
+            let inside = module.module_type.strip_prefix("sentence_transformers.");
+            inside
+                .and_then(|path| path.rsplit('.').next())
+                .unwrap_or_default()
+        })
     };
     let inside = |index: usize| match modules.get(index) {
         Some(module) => subfolder(folder, &module.path, &path),
@@ -136,6 +139,8 @@ pub(crate) fn pooling(
     let modes = pooling_modes(config, hidden_size, wrong)?;
     let include_prompt = match config.get("include_prompt") {
         None => true,
+        // As in sentence-transformers, which takes no value for no.
+        Some(Value::Null) => false,
         Some(Value::Bool(include)) => *include,
         Some(other) => {
             let reason = format!("{other} is neither true nor false");

@@ -20,6 +20,7 @@ struct SentenceTransformersConfig {
     #[serde(default)]
     prompts: Option<BTreeMap<String, Option<String>>>,
     default_prompt_name: Option<String>,
+    model_type: Option<String>,
     similarity_fn_name: Option<String>,
     truncate_dim: Option<Number>,
 }
@@ -46,6 +47,12 @@ fn settings(path: &Path, config: SentenceTransformersConfig) -> Result<Settings>
         field,
         reason,
     };
+    if let Some(kind) = config.model_type
+        && kind != "SentenceTransformer"
+    {
+        let reason = format!("\"{kind}\" is not supported (only \"SentenceTransformer\")");
+        return Err(wrong("model_type", reason));
+    }
     let named = config.prompts.unwrap_or_default().into_iter();
     let named = named.map(|(name, text)| (name, text.unwrap_or_default()));
     let default = config.default_prompt_name;

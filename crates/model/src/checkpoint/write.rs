@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Checkpoint;
-use super::limits::SENTENCE_FILE;
 use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
+use super::sentence::SENTENCE_FILE;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::weights_files::SAFETENSORS_FILE;
 use crate::config::{CONFIG_FILE, MpNetConfig};
@@ -127,6 +127,7 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
         "model_max_length".to_owned(),
         checkpoint.max_seq_length.into(),
     );
+    checkpoint.tokenizer_overrides.write(&mut tokenizer);
     write_json(&folder.join(TOKENIZER_CONFIG_FILE), &tokenizer)?;
     // Older versions read it from this file.
     let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });

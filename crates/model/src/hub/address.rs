@@ -91,14 +91,10 @@ impl HubAddress {
                 if self.allow_http || is_this_machine(&host) {
                     Ok(())
                 } else {
-                    Err(ClientError::NotEncrypted {
-                        url: without_query(url).to_owned(),
-                    })
+                    Err(ClientError::NotEncrypted { url: shown(url) })
                 }
             }
-            _ => Err(ClientError::NoAddress {
-                url: url.to_owned(),
-            }),
+            _ => Err(ClientError::NoAddress { url: shown(url) }),
         }
     }
 }
@@ -131,9 +127,17 @@ pub(super) fn origin(url: &str) -> Option<(String, String)> {
     ))
 }
 
-/// An address for an error: the query of a storage's address is long, and holds its signature.
-pub(super) fn without_query(url: &str) -> &str {
-    url.split('?').next().unwrap_or(url)
+/// An address for an error, without its secrets: a password before the host, and the query, in which a storage has
+/// its signature.
+pub(super) fn shown(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or(url);
+    let start = url.find("://").map_or(0, |end| end + "://".len());
+    let (scheme, rest) = url.split_at(start);
+    let host = rest.find('/').unwrap_or(rest.len());
+    match rest[..host].rfind('@') {
+        Some(at) => format!("{scheme}{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +219,34 @@ mod tests {
         for url in ["hub.example", "ftp://hub.example", "/x", "", "http://"] {
             let message = strict.check(url).unwrap_err().to_string();
             assert!(message.contains("https://"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_secret_of_an_address_is_shown() {
+        for (url, expected) in [
+            (
+                "https://user:secret@hub.example/x?y=z",
+                "https://hub.example/x",
+            ),
+            ("https://a@b:secret@hub.example", "https://hub.example"),
+            ("user:secret@hub.example/x", "hub.example/x"),
+            ("https://hub.example/a@b/x", "https://hub.example/a@b/x"),
+            ("https://hub.example?secret", "https://hub.example"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+        let strict = address(&[], None);
+        for url in [
+            "http://user:secret@hub.example/x",
+            "ftp://user:secret@hub.example",
+        ] {
+            let message = strict.check(url).unwrap_err().to_string();
+            assert!(
+                message.contains("hub.example") && !message.contains("secret"),
+                "{message}"
+            );
         }
     }
 

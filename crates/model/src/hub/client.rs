@@ -13,7 +13,7 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 
-use super::address::{HubAddress, origin, without_query};
+use super::address::{HubAddress, origin, shown};
 use super::client_error::ClientError;
 use super::listing::{ListedFile, Listing, TreeEntry};
 use super::names::is_component;
@@ -134,6 +134,7 @@ impl Client {
                 _ if from > 0 => return self.open(name, commit, file, 0),
                 _ => {
                     let reason = "is a part, and the whole was asked for".to_owned();
+                    let url = shown(&url);
                     return Err(ClientError::Answer { url, reason });
                 }
             },
@@ -141,7 +142,7 @@ impl Client {
             _ => (0, response.body().content_length()),
         };
         let etag = content.etag.ok_or_else(|| ClientError::Answer {
-            url,
+            url: shown(&url),
             reason: "names no content: it has no ETag".to_owned(),
         })?;
         if !is_component(&etag) {
@@ -171,7 +172,7 @@ impl Client {
             .limit(MOST_BYTES_OF_LISTING)
             .reader();
         serde_json::from_reader(io::BufReader::new(body)).map_err(|error| ClientError::Answer {
-            url: url.to_owned(),
+            url: shown(url),
             reason: format!("is no list of files: {error}"),
         })
     }
@@ -198,12 +199,12 @@ impl Client {
             }
             let location = text(response.headers(), header::LOCATION.as_str()).unwrap_or_default();
             at = redirected(&at, &location).map_err(|reason| ClientError::Redirect {
-                url: without_query(&at).to_owned(),
+                url: shown(&at),
                 reason,
             })?;
         }
         Err(ClientError::Redirect {
-            url: url.to_owned(),
+            url: shown(url),
             reason: format!("more than {MOST_REDIRECTS} times"),
         })
     }
@@ -254,7 +255,7 @@ impl Client {
     }
 
     fn failed(&self, url: &str, source: ureq::Error) -> ClientError {
-        let url = without_query(url).to_owned();
+        let url = shown(url);
         match source {
             ureq::Error::Timeout(Timeout::PerRead) => ClientError::Silent {
                 url,
@@ -276,7 +277,7 @@ impl Client {
         let code = text(response.headers(), "x-error-code").unwrap_or_default();
         let message = text(response.headers(), "x-error-message");
         let status = response.status();
-        let (name, url) = (name.to_owned(), without_query(url).to_owned());
+        let (name, url) = (name.to_owned(), shown(url));
         match (status.as_u16(), code.as_str()) {
             (_, "RevisionNotFound") => ClientError::NoRevision {
                 name,
@@ -284,7 +285,7 @@ impl Client {
             },
             (_, "RepoNotFound") => ClientError::NoRepository { name },
             (401 | 403, "GatedRepo") => ClientError::Gated {
-                page: format!("{}/{name}", self.address.endpoint),
+                page: shown(&format!("{}/{name}", self.address.endpoint)),
                 name,
                 message,
             },
@@ -364,10 +365,9 @@ fn redirected(from: &str, location: &str) -> Result<String, String> {
         location.to_owned()
     };
     match origin(&to) {
-        Some((to_scheme, _)) if scheme == "https" && to_scheme != "https" => Err(format!(
-            "to `{}`, which is not encrypted",
-            without_query(&to)
-        )),
+        Some((to_scheme, _)) if scheme == "https" && to_scheme != "https" => {
+            Err(format!("to `{}`, which is not encrypted", shown(&to)))
+        }
         Some(_) => Ok(to),
         None => Err(format!("to `{}`", to.escape_debug())),
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::damage::{Damaged, check_whole};
 use crate::checkpoint::modules::{self, MODULES_FILE, POOLING_FILE, Stack};
+use crate::checkpoint::sentence::OLD_SENTENCE_FILES;
 use crate::checkpoint::weights_files;
 use crate::error::{ModelError, Result};
 
@@ -32,9 +33,10 @@ const DECISIVE_OF_ENCODER: [&str; 3] = [
 /// Whether a file of a repository is wanted whatever its weights are: at the top, or in the folder of a
 /// module.
 pub(super) fn is_small(file: &str) -> bool {
+    let is_small = |name| SMALL_FILES.contains(&name) || OLD_SENTENCE_FILES.contains(&name);
     match file.split_once('/') {
-        None => SMALL_FILES.contains(&file),
-        Some((folder, name)) => is_module(folder) && SMALL_FILES.contains(&name),
+        None => is_small(file),
+        Some((folder, name)) => is_module(folder) && is_small(name),
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) struct Repository<'a> {
 #[derive(Debug)]
 pub(super) struct Cached {
     pub folder: PathBuf,
-    /// Whether the model is known to have no further file that changes vectors.
-    pub settled: bool,
+    /// Files that change vectors, and that the model may have: nobody has asked.
+    pub unsettled: Vec<String>,
 }
 
 impl Repository<'_> {
@@ -46,10 +46,9 @@ impl Repository<'_> {
         };
         check(&cache, &snapshot)?;
         let Snapshot { commit, folder } = snapshot;
-        let settled = decisive(&encoder_of(&folder))
-            .iter()
-            .all(|file| folder.join(file).is_file() || cache.is_absent(&commit, file));
-        Ok(Cached { folder, settled })
+        let mut unsettled = decisive(&encoder_of(&folder));
+        unsettled.retain(|file| !folder.join(file).is_file() && !cache.is_absent(&commit, file));
+        Ok(Cached { folder, unsettled })
     }
 
     /// Downloads what the cache lacks of the model.

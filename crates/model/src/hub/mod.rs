@@ -155,6 +155,8 @@ pub struct ModelFolder {
     pub path: PathBuf,
     /// Its origin.
     pub origin: Origin,
+    /// Notes for the user about the finding, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Finds the folder of a model, and downloads it if it is not on this machine.
@@ -197,7 +199,14 @@ impl Places {
 }
 
 fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<ModelFolder, HubError> {
-    let found = |path, origin| Ok(ModelFolder { path, origin });
+    let found_with = |path, origin, notes| {
+        Ok(ModelFolder {
+            path,
+            origin,
+            notes,
+        })
+    };
+    let found = |path, origin| found_with(path, origin, Vec::new());
     let folder = Path::new(name);
     if folder.is_dir() {
         return found(folder.to_owned(), Origin::Folder);
@@ -228,14 +237,24 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         hub: places.hub.as_ref(),
     };
     match hub.cached(options) {
-        Ok(cached) if cached.settled || offline => {
+        Ok(cached) if cached.unsettled.is_empty() => {
             return found(cached.folder, Origin::HuggingFaceCache);
+        }
+        Ok(cached) if offline => {
+            let note = format!(
+                "{}; run `infer fetch --model {name}` once with a network",
+                unsettled(&cached)
+            );
+            return found_with(cached.folder, Origin::HuggingFaceCache, vec![note]);
         }
         // Once: the answer is kept. Without one, the model is what the cache has.
         Ok(cached) => match hub.download(options) {
+            Ok(path) => return found(path, Origin::HuggingFaceCache),
             Err(error) if error.is::<Interrupted>() => return Err(HubError::Interrupted),
-            completed => {
-                return found(completed.unwrap_or(cached.folder), Origin::HuggingFaceCache);
+            Err(error) => {
+                let error = error::Chain(error.as_ref());
+                let note = format!("{}; the hub did not help: {error}", unsettled(&cached));
+                return found_with(cached.folder, Origin::HuggingFaceCache, vec![note]);
             }
         },
         Err(error) => failed("the Hugging Face cache", error),
@@ -280,6 +299,15 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         attempts,
         offline,
     })
+}
+
+/// Says which files of a cached model may be missing.
+fn unsettled(cached: &hugging_face::Cached) -> String {
+    format!(
+        "{} lacks {}, and whether the model has them is not known: vectors may be wrong",
+        cached.folder.display(),
+        cached.unsettled.join(", ")
+    )
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ const COMPLETE: &[(&str, &str)] = &[
     ("tokenizer.json", "{}"),
     (
         "modules.json",
-        r#"[{"idx":0,"name":"0","path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"},{"idx":2,"path":"2_Normalize","type":"x.Normalize"}]"#,
+        r#"[{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},{"idx":1,"path":"1_Pooling","type":"sentence_transformers.models.Pooling"},{"idx":2,"path":"2_Normalize","type":"sentence_transformers.models.Normalize"}]"#,
     ),
     ("1_Pooling/config.json", "{}"),
     ("model.safetensors", WEIGHTS),
@@ -155,7 +155,7 @@ fn an_incomplete_snapshot_is_named_and_not_used() {
 const OLDER: &[(&str, &str)] = &[
     (
         "modules.json",
-        r#"[{"idx":0,"name":"0","path":"0_Transformer","type":"x.Transformer"},{"idx":1,"path":"1_Pooling","type":"x.Pooling"}]"#,
+        r#"[{"idx":0,"name":"0","path":"0_Transformer","type":"sentence_transformers.models.Transformer"},{"idx":1,"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]"#,
     ),
     ("0_Transformer/config.json", "{}"),
     ("0_Transformer/tokenizer.json", "{}"),

@@ -118,7 +118,7 @@ impl SentenceEncoderBuilder {
             precision,
         })??;
         let found = hub::resolve(name_or_folder, &self.hub)?;
-        let checkpoint = Checkpoint::open(&found.path)?;
+        let checkpoint = Checkpoint::open_found(&found)?;
         let load = |checkpoint: &Checkpoint| {
             device.run(Load {
                 checkpoint,
@@ -145,6 +145,7 @@ impl SentenceEncoderBuilder {
         let found = ModelFolder {
             path: checkpoint.folder.clone(),
             origin: Origin::Folder,
+            notes: Vec::new(),
         };
         self.build(checkpoint, device, found, |_| {
             let precision = precision.unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{Tokenizer, TruncationDirection};
 
@@ -44,12 +44,40 @@ pub(super) struct AddedTokenFields {
     pub(super) special: bool,
 }
 
+/// Settings of `sentence_bert_config.json` that count more than those of `tokenizer_config.json`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenizerOverrides {
+    pub(crate) truncation_side: Option<TruncationSide>,
+    pub(crate) do_lower_case: Option<bool>,
+}
+
+impl TokenizerOverrides {
+    /// Changes the settings of a `tokenizer_config.json`.
+    pub(crate) fn write(self, fields: &mut Map<String, Value>) {
+        if let Some(side) = self.truncation_side {
+            fields.insert("truncation_side".to_owned(), side.name().into());
+        }
+        if let Some(lowercase) = self.do_lower_case {
+            fields.insert("do_lower_case".to_owned(), lowercase.into());
+        }
+    }
+}
+
 /// The side from which tokens are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum TruncationSide {
+pub(crate) enum TruncationSide {
     Left,
     Right,
+}
+
+impl TruncationSide {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Right => "right",
+        }
+    }
 }
 
 /// The Python classes whose settings we know.
@@ -60,6 +88,12 @@ pub(super) enum TokenizerClass {
 }
 
 impl TokenizerConfig {
+    /// Takes the settings that count more.
+    pub(super) fn replace(&mut self, overrides: TokenizerOverrides) {
+        self.truncation_side = overrides.truncation_side.or(self.truncation_side);
+        self.do_lower_case = overrides.do_lower_case.or(self.do_lower_case);
+    }
+
     /// The class that transformers chooses for an MPNet; `None` if it is neither that of MPNet nor
     /// that of BERT.
     pub(super) fn class(&self) -> Option<TokenizerClass> {

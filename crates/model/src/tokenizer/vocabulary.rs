@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{AddedTokenFields, TOKENIZER_CONFIG_FILE, TokenizerClass, TokenizerConfig};
 use crate::error::{ModelError, Result};
-use crate::file::read_optional_json;
+use crate::file::{is_git_lfs_pointer, read_optional_json};
 
 /// File name of the vocabulary in a model folder, a token per line.
 pub(crate) const VOCABULARY_FILE: &str = "vocab.txt";
@@ -30,6 +30,9 @@ const SPECIAL_TOKENS: [(&str, Option<&str>, Option<&str>); 7] = [
 pub(super) fn tokenizer_json(folder: &Path, config: &TokenizerConfig) -> Result<Vec<u8>> {
     let path = folder.join(VOCABULARY_FILE);
     let text = std::fs::read_to_string(&path).map_err(|source| ModelError::io(&path, source))?;
+    if is_git_lfs_pointer(text.as_bytes()) {
+        return Err(ModelError::GitLfsPointer { path });
+    }
     let vocabulary = vocabulary(&text);
     let class = config.class().ok_or_else(|| ModelError::Field {
         path: folder.join(TOKENIZER_CONFIG_FILE),

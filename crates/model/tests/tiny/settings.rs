@@ -189,6 +189,99 @@ fn token_ids_are_those_of_transformers() {
     assert_eq!(compared, 19 * 65);
 }
 
+/// The ids are those of sentence-transformers 5.7.0.
+#[test]
+fn arguments_of_the_sentence_file_choose_the_tokens() {
+    const FILE: &str = "sentence_bert_config.json";
+    let text = "Red KETTLE and a blue house with many green trees in the old town";
+    let whole: &[u32] = &[
+        0, 577, 350, 143, 354, 277, 39, 413, 231, 46, 284, 137, 136, 275, 240, 132, 145, 45, 279,
+        342, 241, 291, 137, 368, 234, 53, 329, 435, 679, 2,
+    ];
+    // The first or the last tokens of the whole.
+    let first = |count: usize| [&whole[..count - 1], &[2]].concat();
+    let last = |count: usize| [&[0], &whole[whole.len() + 1 - count..]].concat();
+    let left = || serde_json::json!({ "truncation_side": "left" });
+    let cases = [
+        (
+            FILE,
+            serde_json::json!({ "processor_kwargs": left(), "max_seq_length": 6 }),
+            last(6),
+        ),
+        (
+            FILE,
+            serde_json::json!({ "tokenizer_args": left(), "max_seq_length": 6 }),
+            last(6),
+        ),
+        // The older name counts more.
+        (
+            FILE,
+            serde_json::json!({ "processor_kwargs": left(), "tokenizer_args": {}, "max_seq_length": 6 }),
+            first(6),
+        ),
+        (
+            FILE,
+            serde_json::json!({ "processor_kwargs": { "model_max_length": 7 }, "max_seq_length": 6 }),
+            first(7),
+        ),
+        (
+            FILE,
+            serde_json::json!({ "processor_kwargs": { "max_length": 5 }, "max_seq_length": 8 }),
+            first(8),
+        ),
+        (
+            FILE,
+            serde_json::json!({ "processing_kwargs": { "text": { "max_length": 12 } }, "max_seq_length": 8 }),
+            first(12),
+        ),
+        (
+            FILE,
+            serde_json::json!({
+                "processing_kwargs": { "text": { "max_length": 6 }, "common": { "max_length": 5 } },
+                "max_seq_length": 8,
+            }),
+            first(5),
+        ),
+        (
+            FILE,
+            serde_json::json!({ "processor_kwargs": { "do_lower_case": false } }),
+            [&[0, 3, 3], &whole[5..]].concat(),
+        ),
+        (
+            "sentence_roberta_config.json",
+            serde_json::json!({ "max_seq_length": 6 }),
+            first(6),
+        ),
+        (
+            "sentence_xlnet_config.json",
+            serde_json::json!({ "max_seq_length": 6 }),
+            first(6),
+        ),
+        (
+            "other.json",
+            serde_json::json!({ "max_seq_length": 6 }),
+            whole.to_vec(),
+        ),
+    ];
+    for (file, settings, expected) in cases {
+        let folder = copy();
+        // An empty file does not hide an older one.
+        std::fs::write(folder.path().join(FILE), "{}").unwrap();
+        std::fs::write(folder.path().join(file), settings.to_string()).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        let ids = |checkpoint: &Checkpoint| {
+            checkpoint.tokenizer().unwrap().encode(&[text]).unwrap()[0]
+                .ids
+                .clone()
+        };
+        assert_eq!(ids(&checkpoint), expected, "{file}: {settings}");
+        let written = folder.path().join("written");
+        load_and_save(&checkpoint, &written).unwrap();
+        let written = Checkpoint::open(&written).unwrap();
+        assert_eq!(ids(&written), expected, "written: {settings}");
+    }
+}
+
 #[test]
 fn prompts_can_be_chosen() {
     let folder = copy();
@@ -292,6 +385,11 @@ fn wrong_settings_are_named() {
             "prompts.query: invalid type: integer `1`, expected a string",
         ),
         (
+            "config_sentence_transformers.json",
+            serde_json::json!({ "model_type": "SparseEncoder" }),
+            "field `model_type`: \"SparseEncoder\" is not supported",
+        ),
+        (
             "1_Pooling/config.json",
             serde_json::json!({ "include_prompt": "no" }),
             "field `include_prompt`: \"no\" is neither true nor false",
@@ -300,6 +398,38 @@ fn wrong_settings_are_named() {
             "tokenizer_config.json",
             serde_json::json!({ "truncation_side": "middle" }),
             "truncation_side: unknown variant `middle`, expected `left` or `right`",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({ "tokenizer_args": { "strip_accents": false } }),
+            "field `tokenizer_args`: `strip_accents` is not supported",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({ "processor_kwargs": { "truncation_side": "middle" } }),
+            "field `processor_kwargs`: `truncation_side`: unknown variant `middle`",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({ "processing_kwargs": { "text": { "truncation": false } } }),
+            "field `processing_kwargs`: `text.truncation` is not supported",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({ "config_args": { "num_hidden_layers": 1 } }),
+            "field `config_args`: `num_hidden_layers` is not supported; set it in config.json",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({
+                "modality_config": { "text": { "method_output_name": "pooler_output" } },
+            }),
+            "field `modality_config`: ",
+        ),
+        (
+            "sentence_bert_config.json",
+            serde_json::json!({ "transformer_task": "fill-mask" }),
+            "field `transformer_task`: \"fill-mask\" is not supported (only \"feature-extraction\")",
         ),
     ];
     for (file, change, expected) in cases {
@@ -314,6 +444,25 @@ fn wrong_settings_are_named() {
             "{error}\nshould contain\n{expected}"
         );
     }
+}
+
+#[test]
+fn a_prompt_of_null_is_not_pooled() {
+    let folder = copy();
+    change_json(folder.path(), "1_Pooling/config.json", |pooling| {
+        pooling["include_prompt"] = Value::Null;
+    });
+    assert!(!Checkpoint::open(folder.path()).unwrap().include_prompt);
+}
+
+#[test]
+fn a_module_of_another_package_is_named() {
+    let folder = copy();
+    change_json(folder.path(), "modules.json", |modules| {
+        modules[1]["type"] = "custom_pooling.Pooling".into();
+    });
+    let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("custom_pooling.Pooling"), "{error}");
 }
 
 #[test]

@@ -218,6 +218,51 @@ fn odd_tensors_are_refused() {
     assert_eq!(read(&repeated).unwrap()[""].2.len(), 12_000);
 }
 
+/// torch adds the bits of a view such as `torch.conj(a).imag` as a seventh argument, and stores the other sign.
+#[test]
+fn a_tensor_with_the_bit_of_a_negation_is_refused() {
+    let plain = tensor(6, 0, &[6], &[1]);
+    let (start, end) = plain.split_at(plain.len() - b"tR.".len());
+    let with = |more: &[u8]| [start, more, end].concat();
+    for bits in [
+        &b"}X\x03\0\0\0neg\x88s"[..],
+        b"}(X\x04\0\0\0conj\x88u",
+        b"N",
+    ] {
+        let error = error_of_pickle(&with(bits));
+        assert!(
+            error.starts_with("tensor `tensor`: ") && error.contains("`.resolve_neg().clone()`"),
+            "{error}"
+        );
+    }
+    assert!(error_of_pickle(&with(b"}}")).contains("its shape, strides or storage"));
+    let short = [
+        &start[..start.len() - b"ccollections\nOrderedDict\n)R".len()],
+        end,
+    ]
+    .concat();
+    assert!(error_of_pickle(&short).contains("its shape, strides or storage"));
+    let no_bits = with_pickle(&with(b"}"), &STORAGE);
+    assert_eq!(read(&no_bits).unwrap()[""].1, [6]);
+}
+
+/// `{"step": tensor, "model": {"weight": tensor}}`
+#[test]
+fn a_tensor_beside_the_state_dict_does_not_hide_it() {
+    let pickle = tensor(6, 0, &[6], &[1]);
+    let body = &pickle[2..pickle.len() - 1];
+    let dict =
+        |name: &[u8], value: &[u8]| [&[b'X', name.len() as u8, 0, 0, 0], name, value].concat();
+    let inner = [b"}", &dict(b"weight", body)[..], b"s"].concat();
+    let step = dict(b"step", body);
+    let pickle = [b"\x80\x02}(", &step[..], &dict(b"model", &inner), b"u."].concat();
+    let found = read(&with_pickle(&pickle, &STORAGE)).unwrap();
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["weight"]);
+    let pickle = [b"\x80\x02}(", &step[..], b"u."].concat();
+    let found = read(&with_pickle(&pickle, &STORAGE)).unwrap();
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), ["step"]);
+}
+
 #[test]
 fn an_archive_without_its_entries_is_refused() {
     let pickle = tensor(6, 0, &[6], &[1]);

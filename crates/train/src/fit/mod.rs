@@ -169,7 +169,7 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
         context.stop.clone(),
     );
     let found = hub::resolve(&settings.model, &hub_options).map_err(model::ModelError::from)?;
-    let mut checkpoint = Checkpoint::open(&found.path)?;
+    let mut checkpoint = Checkpoint::open_found(&found)?;
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
     }

@@ -78,7 +78,11 @@ fn a_cache_of_only_the_encoder_is_completed_online_and_then_works_offline() {
         assert!(server.asked(&file(name)).is_empty(), "{name}");
     }
     let requests = server.request_count();
-    assert_eq!(find(cache.path(), None).unwrap().path, found.path);
+    let offline = find(cache.path(), None).unwrap();
+    assert_eq!(
+        (offline.path, offline.notes),
+        (found.path.clone(), Vec::new())
+    );
     // All that changes vectors is known: no further question.
     assert_eq!(find(cache.path(), Some(&server)).unwrap().path, found.path);
     assert_eq!(server.request_count(), requests);
@@ -118,6 +122,31 @@ fn what_python_learnt_about_missing_files_counts() {
     let other = "1".repeat(40);
     std::fs::rename(&marks, model.join(".no_exist").join(other)).unwrap();
     assert!(find(cache.path(), None).is_err());
+}
+
+#[test]
+fn files_of_which_nobody_asked_are_named_in_a_note() {
+    let cache = tempfile::tempdir().unwrap();
+    filled(cache.path(), &all_names());
+    let note = |found: ModelFolder| match &found.notes[..] {
+        [note] => note.clone(),
+        notes => panic!("{notes:?}"),
+    };
+    let lacks = "lacks config_sentence_transformers.json, sentence_bert_config.json, tokenizer_config.json,";
+    let offline = note(find(cache.path(), None).unwrap());
+    assert!(offline.contains(lacks), "{offline}");
+    assert!(
+        offline.contains("run `infer fetch --model owner/model`"),
+        "{offline}"
+    );
+    // A hub that knows nothing.
+    let server = Server::start(HashMap::new());
+    let online = note(find(cache.path(), Some(&server)).unwrap());
+    assert!(online.contains(lacks), "{online}");
+    assert!(
+        online.contains("the hub has no model `owner/model`"),
+        "{online}"
+    );
 }
 
 #[test]

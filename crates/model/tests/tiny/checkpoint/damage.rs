@@ -348,10 +348,17 @@ fn a_git_lfs_pointer_is_recognised() {
         "pytorch_model.bin",
         "config.json",
         "tokenizer.json",
+        "vocab.txt",
     ] {
         let folder = copy();
-        if file == "pytorch_model.bin" {
-            std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        // The file that hides it.
+        let other = match file {
+            "pytorch_model.bin" => Some("model.safetensors"),
+            "vocab.txt" => Some("tokenizer.json"),
+            _ => None,
+        };
+        if let Some(other) = other {
+            std::fs::remove_file(folder.path().join(other)).unwrap();
         }
         std::fs::write(folder.path().join(file), pointer).unwrap();
         let error = error_of(folder.path());
