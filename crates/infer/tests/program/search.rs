@@ -177,7 +177,7 @@ fn the_dot_product_counts_the_length_of_vectors() {
     let pooling = "1_Pooling/config.json";
     let from = std::path::Path::new(crate::support::TINY).join(pooling);
     std::fs::copy(from, model.join(pooling)).unwrap();
-    let modules = r#"[{"path":"","type":"Transformer"},{"path":"1_Pooling","type":"Pooling"}]"#;
+    let modules = r#"[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]"#;
     std::fs::write(model.join("modules.json"), modules).unwrap();
     let infer = |arguments: &[&str]| {
         let mut command = crate::support::bare_infer();
