@@ -33,7 +33,7 @@ macro_rules! target {
 
 /// Prepares the process for a target: a panic that becomes an error is no finding.
 pub fn begin(target: &str) {
-    model::guard::keep_guarded_panics_quiet();
+    guard::keep_guarded_panics_quiet();
     seeds::write(target);
 }
 

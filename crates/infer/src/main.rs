@@ -9,7 +9,7 @@ use program::Console;
 fn main() -> ExitCode {
     let cli = Cli::of_process();
     let console = Console::new(cli.quiet).verbose(cli.verbose);
-    model::guard::keep_guarded_panics_quiet();
+    guard::keep_guarded_panics_quiet();
     program::interrupt::on_interrupt(|_| {
         let next = if infer::vectors::can_resume() {
             "; the same command with --resume continues"

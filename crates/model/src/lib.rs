@@ -38,7 +38,6 @@ mod error;
 mod file;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod guard;
 pub mod hub;
 mod layer;
 mod linear;

@@ -6,6 +6,7 @@ mod vocabulary;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use guard::guarded;
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,7 +16,6 @@ use crate::boxed_error::BoxedError;
 use crate::config::{CONFIG_FILE, MpNetConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
-use crate::guard::guarded;
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
 use vocabulary::VOCABULARY_FILE;
 

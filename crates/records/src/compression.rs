@@ -7,8 +7,6 @@ use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 
-use crate::guard::guarded;
-
 /// A compression of whole files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -140,7 +138,7 @@ struct GuardedXz<R: Read>(XzReader<R>);
 
 impl<R: Read> Read for GuardedXz<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        guarded(|| self.0.read(buffer))
+        guard::caught(|| self.0.read(buffer))
             .unwrap_or_else(|panic| Err(io::Error::new(io::ErrorKind::InvalidData, panic)))
     }
 }

@@ -68,7 +68,6 @@ mod delimited;
 mod encoding;
 mod error;
 mod format;
-mod guard;
 mod html;
 mod input;
 mod json;

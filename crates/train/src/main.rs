@@ -8,7 +8,7 @@ use train::cli::Cli;
 fn main() -> ExitCode {
     let cli = Cli::of_process();
     let console = Console::new(cli.quiet);
-    model::guard::keep_guarded_panics_quiet();
+    guard::keep_guarded_panics_quiet();
     let result = train::commands::run(cli, console);
     program::exit::finish(result, console)
 }

@@ -17,7 +17,6 @@ use self::schema::{Column, Kinds, columns_of, kinds_of, with_bytes};
 use self::values::{Value, texts_of};
 use crate::columns::{Selected, Selection, names_of};
 use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
-use crate::guard::guarded;
 use crate::input::as_u64;
 use crate::row_source::{RowSource, Values};
 use crate::source::Source;
@@ -229,5 +228,5 @@ fn values_of(batch: &RecordBatch, column: &Column) -> Result<Vec<Value>, Parquet
 
 /// The `parquet` crate panics on some damaged files. The reader ends after such an error.
 fn caught<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    guarded(decode).unwrap_or_else(|panic| Err(ParquetError::General(panic)))
+    guard::caught(decode).unwrap_or_else(|panic| Err(ParquetError::General(panic)))
 }

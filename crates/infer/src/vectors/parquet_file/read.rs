@@ -10,7 +10,7 @@ use arrow_array::types::Float32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
-use model::guard::guarded;
+use guard::guarded;
 
 use super::{ID, KEY, VECTOR};
 use crate::vectors::error::{VectorFileErrorKind, check_output_type, malformed, not_vectors};

@@ -5,14 +5,15 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use crate::boxed_error::BoxedError;
+/// An error of another library.
+pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 thread_local! {
-    /// Whether this thread is inside [`guarded`].
+    /// Whether this thread is inside [`caught`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a reader; its panic becomes an error with its message.
+/// Runs a reader; the message of its panic is the error. What `read` changes must not be used after a panic.
 ///
 /// `read` must work on the calling thread: a panic that another thread passes on is caught too, but Rust
 /// reports it on stderr. Rust also reports a panic of this thread, unless the program calls
@@ -20,17 +21,23 @@ thread_local! {
 ///
 /// # Errors
 ///
+/// When `read` panics.
+pub fn caught<T>(read: impl FnOnce() -> T) -> Result<T, String> {
+    let outside = GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(outside);
+    outcome.map_err(|panic| message_of(panic.as_ref()))
+}
+
+/// As [`caught`], for a reader that can fail: its error and its panic are one error.
+///
+/// # Errors
+///
 /// When `read` fails, or panics.
 pub fn guarded<T, E: Into<BoxedError>>(
     read: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, BoxedError> {
-    let outside = GUARDED.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(read));
-    GUARDED.set(outside);
-    outcome.map_or_else(
-        |panic| Err(message_of(panic.as_ref()).into()),
-        |read| read.map_err(Into::into),
-    )
+    caught(read)?.map_err(Into::into)
 }
 
 /// Installs a panic hook in front of the present one, once per process.
@@ -102,7 +109,7 @@ mod tests {
     fn reported(quiet: bool) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "guard::tests::a_guarded_panic_and_another"])
+            .args(["--exact", "tests::a_guarded_panic_and_another"])
             .arg("--nocapture")
             .env_remove("QUIET_PANICS");
         if quiet {
