@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use model::{Prompt, SentenceEncoder};
 use program::Console;
 use records::{Row, RowReader};
-use search::{Index, Similarity};
+use search::{Similarity, VectorIndex};
 
 use crate::cli::CorpusArgs;
 use crate::error::Error;
@@ -21,7 +21,7 @@ pub struct Corpus {
     path: PathBuf,
     columns: Vec<String>,
     rows: Vec<Row>,
-    index: Index,
+    index: VectorIndex,
 }
 
 /// The opened files of a corpus. Opening comes first: a wrong file is an error before the model is
@@ -219,7 +219,7 @@ impl Corpus {
             path: files.path,
             columns: files.reader.columns().to_vec(),
             rows,
-            index: Index::new(values, width, similarity)?,
+            index: VectorIndex::new(values, width, similarity)?,
         };
         let mut repeated = RepeatedIds::default();
         for row in &corpus.rows {
@@ -231,7 +231,7 @@ impl Corpus {
 
     /// The index; its positions are those of the rows.
     #[must_use]
-    pub fn index(&self) -> &Index {
+    pub fn index(&self) -> &VectorIndex {
         &self.index
     }
 

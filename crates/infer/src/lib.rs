@@ -10,7 +10,7 @@
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
 //! | check that saved vectors belong to a corpus | `verify`, `model_identity` |
-//! | hold a corpus and its index | [`corpus`], on [`search::Index`] |
+//! | hold a corpus and its index | [`corpus`], on [`search::VectorIndex`] |
 //! | print hits and scores | `output` |
 //! | one file per command | `commands` |
 

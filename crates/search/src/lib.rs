@@ -2,10 +2,10 @@
 //! files.
 //!
 //! ```
-//! use search::{Index, Similarity, VectorsView};
+//! use search::{Similarity, VectorIndex, VectorsView};
 //!
 //! // Three vectors of width 2.
-//! let index = Index::new(vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0], 2, Similarity::Cosine)?;
+//! let index = VectorIndex::new(vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0], 2, Similarity::Cosine)?;
 //! let query = [2.0, 0.1];
 //! let hits = &index.search(VectorsView::new(&query, 2)?, 2)?[0];
 //! assert_eq!((hits[0].index, hits[1].index), (0, 2));
@@ -24,16 +24,14 @@
 //! - A score depends only on its two vectors: not on their position, the other vectors, the number
 //!   of threads or the processor. Equal vectors have equal scores.
 
-mod dot;
 mod error;
-mod index;
+pub mod filter;
 pub mod metrics;
-mod similarity;
-mod top_k;
-mod vectors_view;
+mod query;
+mod vectors;
 
 pub use error::SearchError;
-pub use index::Index;
-pub use similarity::{Similarity, pairwise_similarity, similarity_matrix};
-pub use top_k::Hit;
-pub use vectors_view::VectorsView;
+pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
+pub use vectors::{
+    Hit, Similarity, VectorIndex, VectorsView, pairwise_similarity, similarity_matrix,
+};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use proptest::prelude::*;
-use search::{Hit, Index, Similarity, VectorsView, similarity_matrix};
+use search::{Hit, Similarity, VectorIndex, VectorsView, similarity_matrix};
 
 /// Similarity of one vector with every row, in `f64`.
 fn reference_scores(query: &[f32], rows: VectorsView<'_>, similarity: Similarity) -> Vec<f64> {
@@ -144,8 +144,8 @@ impl Case {
         VectorsView::new(&self.queries, self.width).unwrap()
     }
 
-    fn index(&self) -> Index {
-        Index::new(self.values.clone(), self.width, self.similarity).unwrap()
+    fn index(&self) -> VectorIndex {
+        VectorIndex::new(self.values.clone(), self.width, self.similarity).unwrap()
     }
 
     /// Hits for every query.
@@ -315,7 +315,7 @@ fn several_blocks_at_width_768_equal_brute_force_bit_for_bit() {
             values
         };
         let (rows, query_rows_of_case) = (normalized(&values), normalized(&query_values));
-        let index = Index::new(values.clone(), width, similarity).unwrap();
+        let index = VectorIndex::new(values.clone(), width, similarity).unwrap();
         // The last `k` is above the number of vectors: every vector is a hit.
         for k in [1, 10, 200, vectors + 5] {
             let found = index.search(query_rows, k).unwrap();
@@ -346,7 +346,7 @@ fn a_k_of_all_vectors_sorts_them_all() {
     let vectors = 50_000;
     // Scores 0 to 96 in an order without pattern; every score comes about 515 times.
     let values: Vec<f32> = (0..vectors).map(|i| ((i * 7919) % 97) as f32).collect();
-    let index = Index::new(values.clone(), 1, Similarity::DotProduct).unwrap();
+    let index = VectorIndex::new(values.clone(), 1, Similarity::DotProduct).unwrap();
     let query = [1.0];
     let scores: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
     for k in [vectors - 1, vectors, usize::MAX] {

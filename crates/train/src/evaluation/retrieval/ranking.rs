@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use search::{Hit, Index, VectorsView, similarity_matrix};
+use search::{Hit, VectorIndex, VectorsView, similarity_matrix};
 
 use super::super::encoding::Vectors;
 use super::super::error::EvaluationError;
@@ -24,7 +24,7 @@ pub(super) fn over_all_documents<'a>(
     for chunk in chunks {
         let (documents, chunk) = chunk?;
         let width = chunk.width();
-        let index = Index::new(chunk.into_values(), width, vectors.similarity())?;
+        let index = VectorIndex::new(chunk.into_values(), width, vectors.similarity())?;
         let found = index.search(vectors.rows()?, k)?;
         for (best, found) in best.iter_mut().zip(found) {
             let found = found.into_iter().map(|hit| Hit {

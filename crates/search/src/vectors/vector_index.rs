@@ -4,9 +4,9 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::SearchError;
-use crate::similarity::{Similarity, check_widths};
-use crate::top_k::{Hit, TopK};
-use crate::vectors_view::VectorsView;
+use crate::vectors::similarity::{Similarity, check_widths};
+use crate::vectors::top_k::{Hit, TopK};
+use crate::vectors::vectors_view::VectorsView;
 
 /// Vectors that one task scores. 128 rows of 768 values take 384 KiB, which stay in a core's L2 cache
 /// while all queries of a block are compared with them.
@@ -17,14 +17,14 @@ const BLOCK_QUERIES: usize = 64;
 
 /// An exact index: it compares every query with every vector, on all threads.
 #[derive(Clone, Debug)]
-pub struct Index {
+pub struct VectorIndex {
     /// Normalized once to L2 norm 1 for the cosine; unchanged for the other measures.
     values: Vec<f32>,
     width: usize,
     similarity: Similarity,
 }
 
-impl Index {
+impl VectorIndex {
     /// Builds an index over vectors, row-major `[n, width]`.
     ///
     /// # Errors
@@ -156,11 +156,11 @@ impl Index {
 mod tests {
     use super::*;
 
-    fn index(values: &[f32]) -> Index {
-        Index::new(values.to_vec(), 2, Similarity::Cosine).unwrap()
+    fn index(values: &[f32]) -> VectorIndex {
+        VectorIndex::new(values.to_vec(), 2, Similarity::Cosine).unwrap()
     }
 
-    fn search(index: &Index, query: [f32; 2], k: usize) -> Vec<(usize, f32)> {
+    fn search(index: &VectorIndex, query: [f32; 2], k: usize) -> Vec<(usize, f32)> {
         let hits = index
             .search(VectorsView::new(&query, 2).unwrap(), k)
             .unwrap();
@@ -195,7 +195,7 @@ mod tests {
         };
         let infinite = vec![0.0, 1.0, f32::INFINITY, 0.0];
         assert_eq!(
-            Index::new(infinite, 2, Similarity::Cosine).unwrap_err(),
+            VectorIndex::new(infinite, 2, Similarity::Cosine).unwrap_err(),
             not_finite(1, 0)
         );
         let nan = [f32::NAN, 0.0];
@@ -211,7 +211,7 @@ mod tests {
             Err(SearchError::Width { left: 3, right: 2 })
         );
         assert_eq!(
-            Index::new(vec![], 0, Similarity::Cosine).unwrap_err(),
+            VectorIndex::new(vec![], 0, Similarity::Cosine).unwrap_err(),
             SearchError::Shape {
                 values: 0,
                 width: 0
@@ -226,10 +226,10 @@ mod tests {
             (Similarity::DotProduct, [(0, 9.0), (2, 2.0), (1, 1.0)]),
             (Similarity::Manhattan, [(1, -1.0), (2, -1.0), (0, -17.0)]),
         ] {
-            let index = Index::new(values.clone(), 2, similarity).unwrap();
+            let index = VectorIndex::new(values.clone(), 2, similarity).unwrap();
             assert_eq!(search(&index, [1.0, 0.0], 3), scores, "{similarity:?}");
         }
-        let index = Index::new(values, 2, Similarity::Euclidean).unwrap();
+        let index = VectorIndex::new(values, 2, Similarity::Euclidean).unwrap();
         let nearest: Vec<usize> = index
             .recommend(1, 2)
             .unwrap()

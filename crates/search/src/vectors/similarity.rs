@@ -3,9 +3,9 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::dot::{dot, euclidean_distance, manhattan_distance, normalize};
 use crate::error::SearchError;
-use crate::vectors_view::VectorsView;
+use crate::vectors::dot::{dot, euclidean_distance, manhattan_distance, normalize};
+use crate::vectors::vectors_view::VectorsView;
 
 /// The measure of similarity; higher is more similar. Values and names are those of
 /// sentence-transformers.

@@ -1,0 +1,140 @@
+//! A question to an index or a store, and its answer.
+
+use crate::filter::{Filter, Value};
+
+/// What hits are ranked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The similarity of vectors.
+    Meaning,
+    /// BM25 of the words.
+    Words,
+    /// Both.
+    #[default]
+    Hybrid,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Meaning, Self::Words, Self::Hybrid];
+
+    /// The name: `meaning`, `words` or `hybrid`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Meaning => "meaning",
+            Self::Words => "words",
+            Self::Hybrid => "hybrid",
+        }
+    }
+
+    /// The mode with that [`name`](Self::name).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// How [`Mode::Hybrid`] joins two rankings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fusion {
+    /// `(1 - weight) * meaning + weight * words`, of scores that are scaled to `[0, 1]`.
+    WeightedSum {
+        /// The weight of words, in `[0, 1]`.
+        weight: f32,
+    },
+    /// The sum of `1 / (60 + rank)` over both rankings (Cormack, Clarke and Buettcher, SIGIR 2009).
+    ReciprocalRank,
+}
+
+/// An order other than by score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The filter column.
+    pub column: String,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A question. Vectors have the index's width.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// What hits should be similar to: `[width]`. Empty for [`Mode::Words`].
+    pub vector: Vec<f32>,
+    /// The words. Empty for [`Mode::Meaning`].
+    pub text: String,
+    /// What hits are ranked by.
+    pub mode: Mode,
+    /// How both rankings are joined; of none, as the index was built for.
+    pub fusion: Option<Fusion>,
+    /// The most hits, behind the first [`offset`](Self::offset).
+    pub k: usize,
+    /// Hits to pass over.
+    pub offset: usize,
+    /// The rows to choose from; of none, all.
+    pub filter: Option<Filter>,
+    /// Rows that are no hits, by their ids.
+    pub without: Vec<String>,
+    /// Columns whose values are counted over the rows that could be hits.
+    pub facets: Vec<String>,
+    /// An order other than by score.
+    pub sort: Option<Sort>,
+    /// Hits with a lower score are left out.
+    pub min_score: Option<f32>,
+    /// The share of the exact hits that must be found, in `(0, 1]`; of none, the search is exact.
+    pub recall: Option<f32>,
+    /// Whether typing errors are forgiven where a word is unknown.
+    pub typos: bool,
+}
+
+/// Where a score comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Explanation {
+    /// Similarity of the vectors; none where words alone were asked.
+    pub similarity: Option<f32>,
+    /// The place in the ranking by meaning, from 1; none beyond the rows that were ranked.
+    pub similarity_rank: Option<usize>,
+    /// BM25 of the words; none where no word matches.
+    pub bm25: Option<f32>,
+    /// The place in the ranking by words, from 1.
+    pub bm25_rank: Option<usize>,
+    /// Whether the query equals the id or a key.
+    pub key: bool,
+}
+
+/// A row that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The id.
+    pub id: String,
+    /// By which hits are ordered, unless a column does.
+    pub score: f32,
+    /// The texts of the row, by the index's text columns.
+    pub texts: Vec<String>,
+    /// The values of the filter columns, in their order.
+    pub values: Vec<Option<Value>>,
+    /// Where the score comes from.
+    pub explanation: Explanation,
+    /// The words that match, for every text: ranges of its bytes.
+    pub highlights: Vec<Vec<std::ops::Range<usize>>>,
+}
+
+/// How often a value of a column occurs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FacetCount {
+    /// The value.
+    pub value: Value,
+    /// Rows with it.
+    pub rows: usize,
+}
+
+/// The answer to a query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Best first.
+    pub hits: Vec<Found>,
+    /// For every facet asked for, the values, most frequent first.
+    pub facets: Vec<Vec<FacetCount>>,
+    /// Shards of a store that did not answer; empty for an index.
+    pub missing: Vec<String>,
+}
