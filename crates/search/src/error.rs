@@ -46,4 +46,34 @@ pub enum SearchError {
         /// Number of vectors in the index.
         len: usize,
     },
+    /// A mapped file that does not hold whole float32 values.
+    #[error("{bytes} mapped bytes are not whole float32 values")]
+    Mapping {
+        /// Bytes of the mapping.
+        bytes: usize,
+    },
+    /// Bytes that are not the codes of so many vectors.
+    #[error("{bytes} bytes are not the codes of {rows} vectors of width {width}")]
+    Codes {
+        /// Number of bytes.
+        bytes: usize,
+        /// Number of vectors.
+        rows: usize,
+        /// Width of a vector.
+        width: usize,
+    },
+    /// Codes that belong to other vectors.
+    #[error(
+        "{codes} codes of width {codes_width} do not belong to {rows} vectors of width {width}"
+    )]
+    CodesOfOthers {
+        /// Number of vectors.
+        rows: usize,
+        /// Width of a vector.
+        width: usize,
+        /// Number of codes.
+        codes: usize,
+        /// Width of a code.
+        codes_width: usize,
+    },
 }

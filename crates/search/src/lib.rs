@@ -33,5 +33,6 @@ mod vectors;
 pub use error::SearchError;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
 pub use vectors::{
-    Hit, Similarity, VectorIndex, VectorsView, pairwise_similarity, similarity_matrix,
+    Codes, Hit, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,
+    pairwise_similarity, similarity_matrix,
 };

@@ -1,12 +1,18 @@
 //! Vectors: their similarity, and exact search over them.
 
+mod codes;
 mod dot;
+mod examples;
+mod rows;
 mod similarity;
 mod top_k;
 mod vector_index;
 mod vectors_view;
 
+pub use codes::Codes;
+pub use examples::examples_vector;
+pub use rows::Rows;
 pub use similarity::{Similarity, pairwise_similarity, similarity_matrix};
 pub use top_k::Hit;
-pub use vector_index::VectorIndex;
+pub use vector_index::{SearchOptions, VectorIndex};
 pub use vectors_view::VectorsView;

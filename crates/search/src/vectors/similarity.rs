@@ -59,8 +59,10 @@ impl Similarity {
     }
 
     /// Scales every row to L2 norm 1 for the cosine; leaves rows as they are for the others.
-    pub(crate) fn normalize_rows(self, values: &mut [f32], width: usize) {
-        if self == Self::Cosine {
+    ///
+    /// Values behind the last whole row, and all values at a width of 0, stay as they are.
+    pub fn normalize_rows(self, values: &mut [f32], width: usize) {
+        if self == Self::Cosine && width > 0 {
             values.par_chunks_exact_mut(width).for_each(normalize);
         }
     }

@@ -2,8 +2,11 @@
 
 use pulp::Arch;
 use rayon::prelude::*;
+use roaring::RoaringBitmap;
 
 use crate::error::SearchError;
+use crate::vectors::codes::Codes;
+use crate::vectors::rows::Rows;
 use crate::vectors::similarity::{Similarity, check_widths};
 use crate::vectors::top_k::{Hit, TopK};
 use crate::vectors::vectors_view::VectorsView;
@@ -15,11 +18,25 @@ const BLOCK_ROWS: usize = 128;
 /// Queries whose heaps are filled at once, so that no search holds all `[queries, vectors]` scores.
 const BLOCK_QUERIES: usize = 64;
 
+/// What a search is to find.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SearchOptions<'a> {
+    /// The most hits for a query.
+    pub k: usize,
+    /// The rows to choose from; of none, all. Rows that the index does not have are passed over.
+    pub rows: Option<&'a RoaringBitmap>,
+    /// Hits with a lower score are left out.
+    pub min_score: Option<f32>,
+    /// The number of rows whose vectors are compared, the best by their 1-bit codes: a fast search that may miss hits. Of
+    /// none, the search is exact.
+    pub candidates: Option<usize>,
+}
+
 /// An exact index: it compares every query with every vector, on all threads.
 #[derive(Clone, Debug)]
 pub struct VectorIndex {
     /// Normalized once to L2 norm 1 for the cosine; unchanged for the other measures.
-    values: Vec<f32>,
+    values: Rows,
     width: usize,
     similarity: Similarity,
 }
@@ -39,7 +56,36 @@ impl VectorIndex {
         VectorsView::new(&values, width)?.check_finite()?;
         similarity.normalize_rows(&mut values, width);
         Ok(Self {
-            values,
+            values: Rows::owned(values),
+            width,
+            similarity,
+        })
+    }
+
+    /// Opens an index over rows that [`Similarity::normalize_rows`] has passed, row-major `[n, width]`, and their codes. No
+    /// row is read.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Shape`] if `width` is 0 or does not divide the number of values; [`SearchError::CodesOfOthers`] if
+    /// the codes are of another number of rows or another width.
+    pub fn from_parts(
+        rows: Rows,
+        width: usize,
+        similarity: Similarity,
+        codes: Codes,
+    ) -> Result<Self, SearchError> {
+        let len = VectorsView::new(&rows, width)?.len();
+        if (codes.len(), codes.width()) != (len, width) {
+            return Err(SearchError::CodesOfOthers {
+                rows: len,
+                width,
+                codes: codes.len(),
+                codes_width: codes.width(),
+            });
+        }
+        Ok(Self {
+            values: rows,
             width,
             similarity,
         })
@@ -69,6 +115,13 @@ impl VectorIndex {
         self.width
     }
 
+    /// The vector at `index`, as [`Similarity::normalize_rows`] left it.
+    #[must_use]
+    pub fn row(&self, index: usize) -> Option<&[f32]> {
+        let start = index.checked_mul(self.width)?;
+        self.values.get(start..start.checked_add(self.width)?)
+    }
+
     /// The best `k` vectors for every query, best first: `[queries][min(k, len)]`.
     ///
     /// # Errors
@@ -76,9 +129,28 @@ impl VectorIndex {
     /// [`SearchError::Width`] if the queries have another width; [`SearchError::NotFinite`] if a
     /// value is NaN or infinite.
     pub fn search(&self, queries: VectorsView<'_>, k: usize) -> Result<Vec<Vec<Hit>>, SearchError> {
+        self.search_with(
+            queries,
+            &SearchOptions {
+                k,
+                ..SearchOptions::default()
+            },
+        )
+    }
+
+    /// The hits of every query, best first.
+    ///
+    /// # Errors
+    ///
+    /// As [`search`](Self::search).
+    pub fn search_with(
+        &self,
+        queries: VectorsView<'_>,
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Vec<Hit>>, SearchError> {
         check_widths(queries, self.view()?)?;
         let queries = self.similarity.normalized_rows(queries)?;
-        Ok(self.top_k(&queries, k, None))
+        Ok(self.top_k(&queries, options, None))
     }
 
     /// The `k` vectors most similar to the vector at `index`, best first, without that vector.
@@ -87,15 +159,43 @@ impl VectorIndex {
     ///
     /// [`SearchError::NoSuchVector`] if `index` is not below [`len`](Self::len).
     pub fn recommend(&self, index: usize, k: usize) -> Result<Vec<Hit>, SearchError> {
-        let query = self.view()?.get(index).ok_or(SearchError::NoSuchVector {
+        let query = self.row(index).ok_or(self.no_such_vector(index))?;
+        let options = SearchOptions {
+            k,
+            ..SearchOptions::default()
+        };
+        let hits = self.top_k(query, &options, Some(index));
+        Ok(hits.into_iter().next().unwrap_or_default())
+    }
+
+    /// The scores of the vectors at `rows`, in their order: those that a search would give them.
+    ///
+    /// # Errors
+    ///
+    /// As [`search`](Self::search), and [`SearchError::NoSuchVector`] if a row is not below [`len`](Self::len).
+    pub fn scores(&self, query: &[f32], rows: &[usize]) -> Result<Vec<f32>, SearchError> {
+        if query.len() != self.width {
+            return Err(SearchError::Width {
+                left: query.len(),
+                right: self.width,
+            });
+        }
+        let query = self
+            .similarity
+            .normalized_rows(VectorsView::new(query, self.width)?)?;
+        let arch = Arch::new();
+        let score = |&index: &usize| {
+            let row = self.row(index).ok_or(self.no_such_vector(index))?;
+            Ok(arch.dispatch(|| self.similarity.score(&query, row)))
+        };
+        rows.iter().map(score).collect()
+    }
+
+    fn no_such_vector(&self, index: usize) -> SearchError {
+        SearchError::NoSuchVector {
             index,
             len: self.len(),
-        })?;
-        Ok(self
-            .top_k(query, k, Some(index))
-            .into_iter()
-            .next()
-            .unwrap_or_default())
+        }
     }
 
     fn view(&self) -> Result<VectorsView<'_>, SearchError> {
@@ -103,8 +203,13 @@ impl VectorIndex {
     }
 
     /// Scores blocks of vectors in parallel, each into its own heaps, and merges the heaps.
-    fn top_k(&self, queries: &[f32], k: usize, without: Option<usize>) -> Vec<Vec<Hit>> {
-        let k = k.min(self.len());
+    fn top_k(
+        &self,
+        queries: &[f32],
+        options: &SearchOptions<'_>,
+        without: Option<usize>,
+    ) -> Vec<Vec<Hit>> {
+        let k = options.k.min(self.len());
         let arch = Arch::new();
         let mut found = Vec::with_capacity(queries.len() / self.width);
         for block in queries.chunks(BLOCK_QUERIES * self.width) {
@@ -115,7 +220,9 @@ impl VectorIndex {
                 .enumerate()
                 .fold(empty, |mut heaps, (block_number, rows)| {
                     let first = block_number * BLOCK_ROWS;
-                    arch.dispatch(|| self.score_block(block, rows, first, without, &mut heaps));
+                    arch.dispatch(|| {
+                        self.score_block(block, rows, first, options, without, &mut heaps);
+                    });
                     heaps
                 })
                 .reduce(empty, |left, right| {
@@ -135,17 +242,23 @@ impl VectorIndex {
         queries: &[f32],
         rows: &[f32],
         first: usize,
+        options: &SearchOptions<'_>,
         without: Option<usize>,
         heaps: &mut [TopK],
     ) {
-        for (query, heap) in queries.chunks_exact(self.width).zip(heaps) {
-            for (offset, row) in rows.chunks_exact(self.width).enumerate() {
-                let index = first + offset;
-                if without != Some(index) {
-                    heap.push(Hit {
-                        index,
-                        score: self.similarity.score(query, row),
-                    });
+        let lowest = options.min_score.unwrap_or(f32::NEG_INFINITY);
+        for (offset, row) in rows.chunks_exact(self.width).enumerate() {
+            let index = first + offset;
+            let wanted = options
+                .rows
+                .is_none_or(|rows| u32::try_from(index).is_ok_and(|index| rows.contains(index)));
+            if without == Some(index) || !wanted {
+                continue;
+            }
+            for (query, heap) in queries.chunks_exact(self.width).zip(&mut *heaps) {
+                let score = self.similarity.score(query, row);
+                if score >= lowest {
+                    heap.push(Hit { index, score });
                 }
             }
         }
