@@ -19,7 +19,32 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// A condition on the columns of a row. A row without a value in a column fulfils no condition on it,
+impl Comparison {
+    /// Every comparison; no sign is the beginning of a later one.
+    pub(super) const LONGEST_FIRST: [Self; 6] = [
+        Self::NotEqual,
+        Self::LessOrEqual,
+        Self::GreaterOrEqual,
+        Self::Equal,
+        Self::Less,
+        Self::Greater,
+    ];
+
+    /// The sign: `=`, `!=`, `<`, `<=`, `>` or `>=`. SQL has the same ones.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        }
+    }
+}
+
+/// A condition on the columns of a row. Texts are compared by [`fold_case`](super::fold_case). A row without a value in a column fulfils no condition on it,
 /// apart from [`IsMissing`](Self::IsMissing) and what a [`Not`](Self::Not) makes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {

@@ -1,7 +1,14 @@
 //! Columns that filters may name, and their values.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::date;
+
 /// What the values of a filter column are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
     /// Texts, compared whole and without regard to case.
     #[default]
@@ -46,7 +53,7 @@ impl ColumnKind {
 }
 
 /// A column that filters, facets and orders may name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterColumn {
     /// The name in the file of the corpus.
     pub name: String,
@@ -65,4 +72,39 @@ pub enum Value {
     Boolean(bool),
     /// Seconds since 1970-01-01T00:00:00Z.
     Date(i64),
+}
+
+impl Value {
+    /// Whether columns of a kind hold such values.
+    #[must_use]
+    pub fn fits(&self, kind: ColumnKind) -> bool {
+        match self {
+            Self::Text(_) => matches!(kind, ColumnKind::Text | ColumnKind::Key),
+            Self::Number(number) => kind == ColumnKind::Number && number.is_finite(),
+            Self::Boolean(_) => kind == ColumnKind::Boolean,
+            // The lowest number marks a row without a date.
+            Self::Date(seconds) => kind == ColumnKind::Date && *seconds != i64::MIN,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// As [`Value::parse`] reads it; dates outside the years 0 to 9999 cannot be read back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Boolean(flag) => write!(f, "{flag}"),
+            Self::Date(seconds) => f.write_str(&date::format(*seconds)),
+        }
+    }
+}
+
+/// The text by which texts are compared: in lower case, without white space around it. Letters that differ
+/// only in case become equal, and `ß` equals `ss`.
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    // Upper case first: it joins the two forms of the lower-case sigma.
+    let upper = text.trim().chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
 }
