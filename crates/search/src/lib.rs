@@ -1,5 +1,5 @@
-//! Exact search over vectors, and the metrics of retrieval. The crate knows neither tensors nor
-//! files.
+//! Exact search over vectors, words, both together, an index on disk, and the metrics of retrieval.
+//! The crate knows no tensors and no rows of files.
 //!
 //! ```
 //! use search::{Similarity, VectorIndex, VectorsView};
@@ -26,9 +26,11 @@
 
 mod error;
 pub mod filter;
+pub mod index;
 pub mod metrics;
 mod query;
 mod vectors;
+pub mod words;
 
 pub use error::SearchError;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};

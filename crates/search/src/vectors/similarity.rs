@@ -192,11 +192,11 @@ mod tests {
         assert_eq!(matrix, [1.0, 0.0, -1.0, 2.0, 6.0, 0.0]);
         assert_eq!(
             similarity_matrix(rows(&[]), rows(&right), Similarity::Cosine).unwrap(),
-            []
+            [0.0; 0]
         );
         assert_eq!(
             similarity_matrix(rows(&left), rows(&[]), Similarity::Cosine).unwrap(),
-            []
+            [0.0; 0]
         );
     }
 

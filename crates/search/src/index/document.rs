@@ -1,0 +1,71 @@
+//! A row of an index.
+
+use crate::filter::{ColumnKind, Value};
+use crate::index::error::IndexError;
+use crate::index::settings::Settings;
+
+/// A row that goes into an index or comes out of it, without its vector.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// Names the row: no two rows of an index have the same id. Not empty.
+    pub id: String,
+    /// One for every text column of the index, in their order.
+    pub texts: Vec<String>,
+    /// One for every filter column of the index, in their order.
+    pub values: Vec<Option<Value>>,
+}
+
+/// What an index needs for a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: the index holds the document as it is.
+    Unchanged,
+    /// Its values: the row of this id has the same texts, so that its vector is right.
+    SameTexts,
+    /// Everything, with a vector.
+    New,
+}
+
+impl Document {
+    /// Fails where the document is no row of an index with these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::EmptyId`], [`IndexError::Columns`] or [`IndexError::ValueKind`].
+    pub fn check(&self, settings: &Settings) -> Result<(), IndexError> {
+        if self.id.is_empty() {
+            return Err(IndexError::EmptyId);
+        }
+        for (what, expected, found) in [
+            ("texts", settings.text_columns.len(), self.texts.len()),
+            ("values", settings.filter_columns.len(), self.values.len()),
+        ] {
+            if expected != found {
+                return Err(IndexError::Columns {
+                    id: self.id.clone(),
+                    what,
+                    expected,
+                    found,
+                });
+            }
+        }
+        for (column, value) in settings.filter_columns.iter().zip(&self.values) {
+            let fits = match (column.kind, value) {
+                (_, None)
+                | (ColumnKind::Text | ColumnKind::Key, Some(Value::Text(_)))
+                | (ColumnKind::Boolean, Some(Value::Boolean(_)))
+                | (ColumnKind::Date, Some(Value::Date(_))) => true,
+                (ColumnKind::Number, Some(Value::Number(number))) => number.is_finite(),
+                _ => false,
+            };
+            if !fits {
+                return Err(IndexError::ValueKind {
+                    id: self.id.clone(),
+                    column: column.name.clone(),
+                    kind: column.kind.name(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

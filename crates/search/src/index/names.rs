@@ -1,0 +1,52 @@
+//! Names of files and folders.
+
+/// Normalized vectors: float32, row-major.
+pub(super) const VECTORS: &str = "vectors.f32";
+
+/// Texts of all text columns: those of the first row, those of the second …
+pub(super) const TEXTS: &str = "texts.bin";
+
+/// Ids of the rows.
+pub(super) const IDS: &str = "ids.bin";
+
+/// Rows by their ids.
+pub(super) const ID_KEYS: &str = "ids.keys";
+
+/// The lock of the one writer.
+pub(super) const LOCK: &str = "LOCK";
+
+/// The start of every segment's name.
+const SEGMENT: &str = "segment-";
+
+/// The start of the name of every file of deleted rows.
+const DELETED: &str = "deleted-";
+
+/// The folder of a segment.
+pub(super) fn segment(number: u64) -> String {
+    format!("{SEGMENT}{number:08}")
+}
+
+/// The number in the name of a segment's folder.
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    name.strip_prefix(SEGMENT)?.parse().ok()
+}
+
+/// The file of a filter column.
+pub(super) fn column(number: usize) -> String {
+    format!("column-{number}.bin")
+}
+
+/// Rows by the values of a key column.
+pub(super) fn column_keys(number: usize) -> String {
+    format!("column-{number}.keys")
+}
+
+/// The deleted rows of a segment since a commit.
+pub(super) fn deleted(commit: u64) -> String {
+    format!("{DELETED}{commit:08}")
+}
+
+/// Whether a file of a segment has a name of [`deleted`].
+pub(super) fn is_deleted(name: &str) -> bool {
+    name.starts_with(DELETED)
+}

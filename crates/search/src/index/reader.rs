@@ -1,0 +1,185 @@
+//! A snapshot of an index.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::index::document::Document;
+use crate::index::error::IndexError;
+use crate::index::manifest::{Manifest, is_absent};
+use crate::index::segment::LiveSegment;
+use crate::index::settings::Settings;
+
+/// How often a manifest is read that was replaced while its segments were opened.
+const ATTEMPTS: usize = 100;
+
+/// An index as it was at a commit. It stays so, whatever a writer does; threads may share it.
+pub struct IndexReader {
+    folder: PathBuf,
+    manifest: Manifest,
+    pub(super) segments: Vec<LiveSegment>,
+}
+
+/// What an index consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Info {
+    /// Counts the commits that changed something.
+    pub number: u64,
+    /// Rows that are not deleted.
+    pub rows: u64,
+    /// Deleted rows that no merge has dropped yet.
+    pub deleted: u64,
+    /// Segments.
+    pub segments: usize,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+impl IndexReader {
+    /// Opens the index in a folder as its last commit left it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::NoIndex`], [`IndexError::Format`], [`IndexError::Damaged`],
+    /// [`IndexError::Manifest`] and [`IndexError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, IndexError> {
+        Self::open_after(folder, &[])
+    }
+
+    /// The snapshot of a later commit, which shares the segments that it has in common with this one;
+    /// none where there was no later commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn refreshed(&self) -> Result<Option<Self>, IndexError> {
+        let manifest = Manifest::read(&self.folder)?;
+        if manifest.number == self.manifest.number {
+            return Ok(None);
+        }
+        Self::open_after(&self.folder, &self.segments).map(Some)
+    }
+
+    fn open_after(folder: &Path, older: &[LiveSegment]) -> Result<Self, IndexError> {
+        let mut manifest = Manifest::read(folder)?;
+        for _ in 0..ATTEMPTS {
+            match Self::open_segments(folder, &manifest, older) {
+                // A writer removes the files of older commits.
+                Err(error) if is_file_absent(&error) => {
+                    let newer = Manifest::read(folder)?;
+                    if newer.number == manifest.number {
+                        return Err(error);
+                    }
+                    manifest = newer;
+                }
+                segments => {
+                    return Ok(Self {
+                        folder: folder.to_owned(),
+                        segments: segments?,
+                        manifest,
+                    });
+                }
+            }
+        }
+        Self::open_segments(folder, &manifest, older).map(|segments| Self {
+            folder: folder.to_owned(),
+            manifest,
+            segments,
+        })
+    }
+
+    fn open_segments(
+        folder: &Path,
+        manifest: &Manifest,
+        older: &[LiveSegment],
+    ) -> Result<Vec<LiveSegment>, IndexError> {
+        let mut base = 0;
+        manifest
+            .segments
+            .iter()
+            .map(|entry| {
+                let segment = LiveSegment::open(folder, entry, &manifest.settings, older, base)?;
+                base += entry.rows as usize;
+                Ok(segment)
+            })
+            .collect()
+    }
+
+    /// What the index was made for.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.manifest.settings
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.segments.iter().map(LiveSegment::live).sum()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The document with an id.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Damaged`].
+    pub fn document(&self, id: &str) -> Result<Option<Document>, IndexError> {
+        self.find(id)?
+            .map(|(segment, row)| segment.segment.rows.document(row))
+            .transpose()
+    }
+
+    /// The vector of the document with an id: `[width]`, of length 1 for the cosine.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Damaged`].
+    pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>, IndexError> {
+        self.find(id)?
+            .map(|(segment, row)| segment.segment.rows.vector(row))
+            .transpose()
+    }
+
+    /// All documents, in the order in which they were added.
+    pub fn documents(&self) -> impl Iterator<Item = Result<Document, IndexError>> {
+        self.segments.iter().flat_map(|segment| {
+            (0..segment.rows())
+                .filter(|row| !segment.deleted.contains(*row))
+                .map(|row| segment.segment.rows.document(row))
+        })
+    }
+
+    /// What the index consists of.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let files = self.manifest.segments.iter().flat_map(|segment| {
+            let deleted = segment.deleted.iter();
+            segment.files.iter().chain(deleted)
+        });
+        Info {
+            number: self.manifest.number,
+            rows: self.len(),
+            deleted: self.segments.iter().map(|s| s.deleted.len()).sum(),
+            segments: self.segments.len(),
+            bytes: files.map(|file| file.bytes).sum(),
+        }
+    }
+
+    pub(super) fn find(&self, id: &str) -> Result<Option<(&LiveSegment, u32)>, IndexError> {
+        for segment in &self.segments {
+            if let Some(row) = segment.segment.rows.find(id, &segment.deleted)? {
+                return Ok(Some((segment, row)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_file_absent(error: &IndexError) -> bool {
+    matches!(error, IndexError::Io { source, .. } if is_absent(source))
+        || matches!(error, IndexError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}

@@ -1,0 +1,73 @@
+//! A segment that can be searched.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::index::error::IndexError;
+use crate::index::interim::from_parts;
+use crate::index::manifest::SegmentEntry;
+use crate::index::settings::Settings;
+use crate::index::stored::{StoredRows, read_deleted};
+use crate::vectors::VectorIndex;
+
+/// A segment with its indexes. Nothing of it changes.
+pub(super) struct Segment {
+    pub(super) rows: StoredRows,
+    pub(super) vectors: VectorIndex,
+}
+
+/// A segment as a snapshot sees it.
+pub(super) struct LiveSegment {
+    pub(super) segment: Arc<Segment>,
+    /// The name of its folder.
+    pub(super) name: String,
+    pub(super) deleted: RoaringBitmap,
+    /// The number of its first row in the snapshot.
+    pub(super) base: usize,
+}
+
+impl Segment {
+    pub(super) fn open(
+        index: &Path,
+        entry: &SegmentEntry,
+        settings: &Settings,
+    ) -> Result<Self, IndexError> {
+        let rows = StoredRows::open(index, entry, settings)?;
+        let vectors = from_parts(&rows.map_vectors()?, settings.width, settings.similarity)?;
+        Ok(Self { rows, vectors })
+    }
+}
+
+impl LiveSegment {
+    /// Opens a segment, or shares it with an older snapshot.
+    pub(super) fn open(
+        index: &Path,
+        entry: &SegmentEntry,
+        settings: &Settings,
+        older: &[Self],
+        base: usize,
+    ) -> Result<Self, IndexError> {
+        let segment = match older.iter().find(|older| older.name == entry.name) {
+            Some(older) => Arc::clone(&older.segment),
+            None => Arc::new(Segment::open(index, entry, settings)?),
+        };
+        Ok(Self {
+            segment,
+            name: entry.name.clone(),
+            deleted: read_deleted(index, entry)?,
+            base,
+        })
+    }
+
+    /// Rows, with deleted ones.
+    pub(super) fn rows(&self) -> u32 {
+        self.segment.rows.rows()
+    }
+
+    /// Rows that are not deleted.
+    pub(super) fn live(&self) -> u64 {
+        u64::from(self.rows()) - self.deleted.len()
+    }
+}

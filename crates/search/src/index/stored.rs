@@ -1,0 +1,207 @@
+//! The rows of a whole segment, as they were added.
+
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use roaring::RoaringBitmap;
+
+use crate::filter::{ColumnKind, Value};
+use crate::index::document::Document;
+use crate::index::error::IndexError;
+use crate::index::files::{self, map, map_path};
+use crate::index::interim::Column;
+use crate::index::keys::{Keys, fold};
+use crate::index::manifest::SegmentEntry;
+use crate::index::names;
+use crate::index::settings::Settings;
+use crate::index::strings::Strings;
+
+/// Ids, texts, values and vectors of a segment. Nothing of it changes.
+pub(super) struct StoredRows {
+    folder: PathBuf,
+    rows: u32,
+    width: usize,
+    text_columns: usize,
+    ids: Strings,
+    id_keys: Keys,
+    texts: Strings,
+    vectors: Mmap,
+    columns: Vec<Column>,
+    /// By filter column; none for those that are no keys.
+    column_keys: Vec<Option<Keys>>,
+}
+
+impl StoredRows {
+    /// Opens a segment of the index in `index`. Files that are small beside vectors and texts are
+    /// compared with their checksums; of the others only the sizes are.
+    pub(super) fn open(
+        index: &Path,
+        entry: &SegmentEntry,
+        settings: &Settings,
+    ) -> Result<Self, IndexError> {
+        let folder = index.join(&entry.name);
+        let rows = entry.rows as usize;
+        let file = |name: &str| entry.file(&folder, name);
+        let texts_len = rows * settings.text_columns.len();
+        let texts = Strings::open(&folder, file(names::TEXTS)?, texts_len)?;
+        let ids = Strings::open(&folder, file(names::IDS)?, rows)?;
+        files::check(&folder, file(names::IDS)?, ids.bytes())?;
+        let open_keys = |name: &str| {
+            let keys = Keys::open(&folder, file(name)?)?;
+            files::check(&folder, file(name)?, keys.bytes())?;
+            Ok::<_, IndexError>(keys)
+        };
+        let vectors = map(&folder, file(names::VECTORS)?)?;
+        if Some(vectors.len()) != rows.checked_mul(settings.width * size_of::<f32>()) {
+            let path = folder.join(names::VECTORS);
+            return Err(IndexError::damaged(
+                &path,
+                "its size is not that of its rows",
+            ));
+        }
+        let mut columns = Vec::new();
+        let mut column_keys = Vec::new();
+        for (number, column) in settings.filter_columns.iter().enumerate() {
+            let name = names::column(number);
+            let mapped = map(&folder, file(&name)?)?;
+            files::check(&folder, file(&name)?, &mapped)?;
+            let read = Column::read(&mapped)
+                .ok()
+                .filter(|column| column.len() == rows)
+                .ok_or_else(|| IndexError::damaged(&folder.join(&name), "it is no column"))?;
+            columns.push(read);
+            let is_key = column.kind == ColumnKind::Key;
+            column_keys.push(
+                is_key
+                    .then(|| open_keys(&names::column_keys(number)))
+                    .transpose()?,
+            );
+        }
+        Ok(Self {
+            rows: entry.rows,
+            width: settings.width,
+            text_columns: settings.text_columns.len(),
+            ids,
+            id_keys: open_keys(names::ID_KEYS)?,
+            texts,
+            vectors,
+            columns,
+            column_keys,
+            folder,
+        })
+    }
+
+    /// Rows, with deleted ones.
+    pub(super) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// The id of a row.
+    pub(super) fn id(&self, row: u32) -> Result<&str, IndexError> {
+        self.ids.get(row as usize)
+    }
+
+    /// The row with an id that is not deleted.
+    pub(super) fn find(
+        &self,
+        id: &str,
+        deleted: &RoaringBitmap,
+    ) -> Result<Option<u32>, IndexError> {
+        for row in self.id_keys.candidates(id) {
+            if !deleted.contains(row) && self.id(row)? == id {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows whose id or whose value in a key column equals a text, but for case and the space around:
+    /// in no order, deleted ones and some twice.
+    pub(super) fn named(&self, text: &str) -> Result<Vec<u32>, IndexError> {
+        let folded = fold(text);
+        let mut rows = Vec::new();
+        for row in self.id_keys.candidates(text) {
+            if fold(self.id(row)?) == folded {
+                rows.push(row);
+            }
+        }
+        for (keys, column) in self.column_keys.iter().zip(&self.columns) {
+            let candidates = keys.iter().flat_map(|keys| keys.candidates(text));
+            rows.extend(candidates.filter(
+                |row| matches!(column.value(*row), Some(Value::Text(key)) if fold(&key) == folded),
+            ));
+        }
+        Ok(rows)
+    }
+
+    /// The texts of a row, by text column.
+    pub(super) fn texts(&self, row: u32) -> Result<Vec<&str>, IndexError> {
+        let first = row as usize * self.text_columns;
+        (first..first + self.text_columns)
+            .map(|number| self.texts.get(number))
+            .collect()
+    }
+
+    /// The values of a row, by filter column.
+    pub(super) fn values(&self, row: u32) -> Vec<Option<Value>> {
+        self.columns
+            .iter()
+            .map(|column| column.value(row))
+            .collect()
+    }
+
+    /// The filter column of that number.
+    pub(super) fn column(&self, number: usize) -> Option<&Column> {
+        self.columns.get(number)
+    }
+
+    /// The normalized vector of a row.
+    pub(super) fn vector(&self, row: u32) -> Result<Vec<f32>, IndexError> {
+        let bytes = self.width * size_of::<f32>();
+        let start = row as usize * bytes;
+        let path = self.folder.join(names::VECTORS);
+        let row = self
+            .vectors
+            .get(start..start + bytes)
+            .ok_or_else(|| IndexError::damaged(&path, "it ends early"))?;
+        let (values, _) = row.as_chunks();
+        Ok(values
+            .iter()
+            .map(|value| f32::from_le_bytes(*value))
+            .collect())
+    }
+
+    /// A row as it was added.
+    pub(super) fn document(&self, row: u32) -> Result<Document, IndexError> {
+        Ok(Document {
+            id: self.id(row)?.to_owned(),
+            texts: self.texts(row)?.into_iter().map(str::to_owned).collect(),
+            values: self.values(row),
+        })
+    }
+
+    /// A second mapping of the vectors, for the index over them.
+    pub(super) fn map_vectors(&self) -> Result<Mmap, IndexError> {
+        map_path(&self.folder.join(names::VECTORS))
+    }
+}
+
+/// Reads the deleted rows of a segment.
+pub(super) fn read_deleted(
+    index: &Path,
+    entry: &SegmentEntry,
+) -> Result<RoaringBitmap, IndexError> {
+    let Some(file) = &entry.deleted else {
+        return Ok(RoaringBitmap::new());
+    };
+    let folder = index.join(&entry.name);
+    let mapped = map(&folder, file)?;
+    files::check(&folder, file, &mapped)?;
+    let path = folder.join(&file.name);
+    let deleted = RoaringBitmap::deserialize_from(&*mapped)
+        .map_err(|_| IndexError::damaged(&path, "it is no set of rows"))?;
+    if deleted.max().is_some_and(|row| row >= entry.rows) {
+        return Err(IndexError::damaged(&path, "it names a row behind the last"));
+    }
+    Ok(deleted)
+}

@@ -1,0 +1,5 @@
+//! Words: their language.
+
+mod language;
+
+pub use language::Language;

@@ -1,0 +1,5 @@
+//! An index on disk: what it answers, and what it keeps.
+
+mod common;
+mod model;
+mod refusals;
