@@ -3,13 +3,12 @@
 use roaring::RoaringBitmap;
 
 use crate::error::SearchError;
-use crate::filter::{Filter, FilterColumn};
+use crate::filter::{Column, ColumnBuilder, FilterColumn};
 use crate::index::error::IndexError;
-use crate::index::interim::{SearchOptions, filter_rows, search_with};
 use crate::index::reader::IndexReader;
 use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Explanation, Found, Query};
-use crate::vectors::VectorsView;
+use crate::vectors::{SearchOptions, VectorsView};
 
 impl IndexReader {
     /// Answers a query.
@@ -18,6 +17,7 @@ impl IndexReader {
     ///
     /// [`IndexError::NoSuchColumn`], [`IndexError::Query`] and [`IndexError::Damaged`].
     pub fn answer(&self, query: &Query) -> Result<Answer, IndexError> {
+        check_filter(query, &self.settings().filter_columns)?;
         let mut ranked = Vec::new();
         let width = self.settings().width;
         if query.vector.len() != width {
@@ -32,9 +32,11 @@ impl IndexReader {
                 k: query.k.saturating_add(query.offset),
                 rows: Some(&allowed),
                 min_score: query.min_score,
+                candidates: None,
             };
             let view = VectorsView::new(&query.vector, width)?;
-            for hit in search_with(&segment.segment.vectors, view, &options)?.swap_remove(0) {
+            let found = segment.segment.vectors.search_with(view, &options)?;
+            for hit in found.into_iter().flatten() {
                 ranked.push((hit.score, number, hit.index as u32));
             }
         }
@@ -89,7 +91,6 @@ impl IndexReader {
         let mut allowed = match &query.filter {
             None => (0..segment.rows()).collect(),
             Some(filter) => {
-                check_filter(filter, names)?;
                 let columns: Vec<_> = names
                     .iter()
                     .enumerate()
@@ -97,7 +98,7 @@ impl IndexReader {
                         Some((column.name.as_str(), segment.segment.rows.column(number)?))
                     })
                     .collect();
-                filter_rows(filter, &columns, segment.rows())
+                filter.rows(&columns, segment.rows())?
             }
         };
         allowed -= &segment.deleted;
@@ -110,26 +111,14 @@ impl IndexReader {
     }
 }
 
-/// Fails where a filter names a column that is not there.
-fn check_filter(filter: &Filter, columns: &[FilterColumn]) -> Result<(), IndexError> {
-    match filter {
-        Filter::Compare { column, .. }
-        | Filter::In { column, .. }
-        | Filter::IsMissing { column } => column_number(column, columns).map(|_| ()),
-        Filter::And(filters) | Filter::Or(filters) => filters
-            .iter()
-            .try_for_each(|filter| check_filter(filter, columns)),
-        Filter::Not(filter) => check_filter(filter, columns),
+/// Fails where a filter does not fit the columns, whether or not there is a segment.
+fn check_filter(query: &Query, columns: &[FilterColumn]) -> Result<(), IndexError> {
+    if let Some(filter) = &query.filter {
+        let empty = |column: &FilterColumn| ColumnBuilder::new(column.kind).finish();
+        let empty: Vec<Column> = columns.iter().map(empty).collect();
+        let names = columns.iter().map(|column| column.name.as_str());
+        let named: Vec<_> = names.zip(&empty).collect();
+        filter.rows(&named, 0)?;
     }
-}
-
-/// The number of a filter column.
-fn column_number(name: &str, columns: &[FilterColumn]) -> Result<usize, IndexError> {
-    columns
-        .iter()
-        .position(|column| column.name == name)
-        .ok_or_else(|| IndexError::NoSuchColumn {
-            column: name.to_owned(),
-            columns: columns.iter().map(|column| column.name.clone()).collect(),
-        })
+    Ok(())
 }

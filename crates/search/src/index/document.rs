@@ -1,6 +1,6 @@
 //! A row of an index.
 
-use crate::filter::{ColumnKind, Value};
+use crate::filter::Value;
 use crate::index::error::IndexError;
 use crate::index::settings::Settings;
 
@@ -50,15 +50,7 @@ impl Document {
             }
         }
         for (column, value) in settings.filter_columns.iter().zip(&self.values) {
-            let fits = match (column.kind, value) {
-                (_, None)
-                | (ColumnKind::Text | ColumnKind::Key, Some(Value::Text(_)))
-                | (ColumnKind::Boolean, Some(Value::Boolean(_)))
-                | (ColumnKind::Date, Some(Value::Date(_))) => true,
-                (ColumnKind::Number, Some(Value::Number(number))) => number.is_finite(),
-                _ => false,
-            };
-            if !fits {
+            if value.as_ref().is_some_and(|value| !value.fits(column.kind)) {
                 return Err(IndexError::ValueKind {
                     id: self.id.clone(),
                     column: column.name.clone(),

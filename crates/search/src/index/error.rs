@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::SearchError;
+use crate::filter::{ColumnError, FilterError};
 
 /// Why an index cannot be made, opened, changed or asked.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,17 @@ pub enum IndexError {
         /// What is wrong with its vector.
         source: SearchError,
     },
+    /// More values than a column of a segment can hold.
+    #[error("column `{column}`: {source}")]
+    Column {
+        /// The column.
+        column: String,
+        /// Why.
+        source: ColumnError,
+    },
+    /// A filter that does not fit the index.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// A query that names a column that the index lacks.
     #[error(
         "there is no filter column `{column}`: the index has {}",

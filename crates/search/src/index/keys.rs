@@ -1,19 +1,15 @@
-//! Rows by the strings that name them: their ids, and the values of key columns.
+//! Rows by their ids.
 
 use std::path::Path;
 
 use memmap2::Mmap;
 
+use crate::filter::fold_case;
 use crate::index::error::IndexError;
 use crate::index::files::{ChecksumFile, FileEntry, map};
 
 /// Bytes of an entry: the hash of a name, then its row.
 const ENTRY: usize = size_of::<u64>() + size_of::<u32>();
-
-/// How names are compared where case and the space around them do not count.
-pub(super) fn fold(name: &str) -> String {
-    name.trim().to_lowercase()
-}
 
 /// The hash of a folded name: FNV-1a of 64 bits, which is part of the format.
 fn hash(folded: &str) -> u64 {
@@ -32,7 +28,7 @@ pub(super) struct KeysBuilder {
 
 impl KeysBuilder {
     pub(super) fn push(&mut self, name: &str, row: u32) {
-        self.entries.push((hash(&fold(name)), row));
+        self.entries.push((hash(&fold_case(name)), row));
     }
 
     pub(super) fn write(mut self, folder: &Path, name: &str) -> Result<FileEntry, IndexError> {
@@ -66,10 +62,10 @@ impl Keys {
         &self.mapped
     }
 
-    /// Rows that may have a name, in order: those of its hash, which another name may share.
+    /// Rows that may have a name, without regard to case: those of its hash, which another name may share.
     pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = u32> {
         let (entries, _) = self.mapped.as_chunks::<ENTRY>();
-        let wanted = hash(&fold(name));
+        let wanted = hash(&fold_case(name));
         let start = entries.partition_point(|entry| parts(entry).0 < wanted);
         entries[start..]
             .iter()

@@ -31,7 +31,6 @@ mod answer;
 mod document;
 mod error;
 mod files;
-mod interim;
 mod keys;
 mod manifest;
 mod merge;

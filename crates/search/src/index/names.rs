@@ -3,6 +3,9 @@
 /// Normalized vectors: float32, row-major.
 pub(super) const VECTORS: &str = "vectors.f32";
 
+/// Codes of the vectors.
+pub(super) const CODES: &str = "codes.bin";
+
 /// Texts of all text columns: those of the first row, those of the second …
 pub(super) const TEXTS: &str = "texts.bin";
 
@@ -21,6 +24,9 @@ const SEGMENT: &str = "segment-";
 /// The start of the name of every file of deleted rows.
 const DELETED: &str = "deleted-";
 
+/// The start of the name of every file of a filter column.
+const COLUMN: &str = "column-";
+
 /// The folder of a segment.
 pub(super) fn segment(number: u64) -> String {
     format!("{SEGMENT}{number:08}")
@@ -33,12 +39,12 @@ pub(super) fn segment_number(name: &str) -> Option<u64> {
 
 /// The file of a filter column.
 pub(super) fn column(number: usize) -> String {
-    format!("column-{number}.bin")
+    format!("{COLUMN}{number}.bin")
 }
 
-/// Rows by the values of a key column.
-pub(super) fn column_keys(number: usize) -> String {
-    format!("column-{number}.keys")
+/// Whether a file holds texts or values, by whose size the memory of writing grows.
+pub(super) fn holds_texts(name: &str) -> bool {
+    name == TEXTS || name.starts_with(COLUMN)
 }
 
 /// The deleted rows of a segment since a commit.

@@ -140,7 +140,7 @@ impl IndexReader {
     /// [`IndexError::Damaged`].
     pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>, IndexError> {
         self.find(id)?
-            .map(|(segment, row)| segment.segment.rows.vector(row))
+            .map(|(segment, row)| segment.segment.rows.vector(row).map(<[f32]>::to_vec))
             .transpose()
     }
 

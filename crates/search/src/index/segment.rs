@@ -6,11 +6,12 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::index::error::IndexError;
-use crate::index::interim::from_parts;
+use crate::index::files::{self, map};
 use crate::index::manifest::SegmentEntry;
+use crate::index::names;
 use crate::index::settings::Settings;
 use crate::index::stored::{StoredRows, read_deleted};
-use crate::vectors::VectorIndex;
+use crate::vectors::{Codes, VectorIndex};
 
 /// A segment with its indexes. Nothing of it changes.
 pub(super) struct Segment {
@@ -35,7 +36,15 @@ impl Segment {
         settings: &Settings,
     ) -> Result<Self, IndexError> {
         let rows = StoredRows::open(index, entry, settings)?;
-        let vectors = from_parts(&rows.map_vectors()?, settings.width, settings.similarity)?;
+        let folder = index.join(&entry.name);
+        let file = entry.file(&folder, names::CODES)?;
+        let mapped = map(&folder, file)?;
+        files::check(&folder, file, &mapped)?;
+        let no_codes = |_| IndexError::damaged(&folder.join(&file.name), "it holds no such codes");
+        let (width, similarity) = (settings.width, settings.similarity);
+        let codes = Codes::read(&mapped, entry.rows as usize, width).map_err(no_codes)?;
+        let vectors =
+            VectorIndex::from_parts(rows.vectors(), width, similarity, codes).map_err(no_codes)?;
         Ok(Self { rows, vectors })
     }
 }

@@ -3,19 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::filter::{ColumnKind, Value};
+use crate::filter::{ColumnBuilder, FilterColumn, Value};
 use crate::index::document::Document;
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, sync_folder};
-use crate::index::interim::ColumnBuilder;
+use crate::index::files::{ChecksumFile, FileEntry, map_path, sync_folder};
 use crate::index::keys::KeysBuilder;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
 use crate::index::settings::Settings;
 use crate::index::strings::StringsWriter;
-
-/// Bytes of a value of a vector.
-const VALUE: usize = size_of::<f32>();
+use crate::vectors::{Codes, Rows, Similarity, VectorsView};
 
 /// A segment that is not whole yet.
 pub(super) struct SegmentWriter {
@@ -30,8 +27,11 @@ pub(super) struct SegmentWriter {
     rows: u32,
     /// By column.
     values: Vec<Vec<Option<Value>>>,
-    kinds: Vec<ColumnKind>,
+    columns: Vec<FilterColumn>,
     text_columns: usize,
+    similarity: Similarity,
+    /// Bytes of texts and values.
+    text_bytes: u64,
 }
 
 impl SegmentWriter {
@@ -43,16 +43,18 @@ impl SegmentWriter {
     ) -> Result<Self, IndexError> {
         let folder = index.join(&name);
         std::fs::create_dir(&folder).map_err(IndexError::io("create", &folder))?;
-        let kinds: Vec<_> = settings.filter_columns.iter().map(|c| c.kind).collect();
+        let columns = settings.filter_columns.clone();
         Ok(Self {
             vectors: ChecksumFile::create(&folder, names::VECTORS)?,
             texts: StringsWriter::create(&folder, names::TEXTS)?,
             ids: StringsWriter::create(&folder, names::IDS)?,
             by_id: HashMap::new(),
             rows: 0,
-            values: vec![Vec::new(); kinds.len()],
-            kinds,
+            values: vec![Vec::new(); columns.len()],
+            columns,
             text_columns: settings.text_columns.len(),
+            similarity: settings.similarity,
+            text_bytes: 0,
             width: settings.width,
             folder,
             name,
@@ -64,26 +66,24 @@ impl SegmentWriter {
         self.rows
     }
 
-    /// Bytes of texts so far, by which the memory for words grows.
+    /// Bytes of texts and values so far, by which the memory grows.
     pub(super) fn text_bytes(&self) -> u64 {
-        self.texts.bytes()
+        self.text_bytes
     }
 
     /// Adds a row. The document fits the settings, and the vector is normalized.
     pub(super) fn push(&mut self, document: &Document, vector: &[f32]) -> Result<u32, IndexError> {
         let row = self.rows;
-        if cfg!(target_endian = "little") {
-            self.vectors.append(bytemuck::cast_slice(vector))?;
-        } else {
-            for value in vector {
-                self.vectors.append(&value.to_le_bytes())?;
-            }
-        }
+        self.vectors.append(bytemuck::cast_slice(vector))?;
         for text in &document.texts {
             self.texts.push(text)?;
+            self.text_bytes += text.len() as u64;
         }
         self.ids.push(&document.id)?;
         for (column, value) in self.values.iter_mut().zip(&document.values) {
+            if let Some(Value::Text(text)) = value {
+                self.text_bytes += text.len() as u64;
+            }
             column.push(value.clone());
         }
         self.by_id.insert(document.id.clone(), row);
@@ -119,18 +119,16 @@ impl SegmentWriter {
 
     /// The vector of a row.
     pub(super) fn vector(&mut self, row: u32) -> Result<Vec<f32>, IndexError> {
-        let mut bytes = vec![0; self.width * VALUE];
+        let mut vector = vec![0.0; self.width];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut vector);
         let start = u64::from(row) * bytes.len() as u64;
-        self.vectors.read_back(start, &mut bytes)?;
-        let (values, _) = bytes.as_chunks::<VALUE>();
-        Ok(values
-            .iter()
-            .map(|value| f32::from_le_bytes(*value))
-            .collect())
+        self.vectors.read_back(start, bytes)?;
+        Ok(vector)
     }
 
     /// Writes what is left and syncs the segment to the disk.
-    pub(super) fn finish(self) -> Result<SegmentEntry, IndexError> {
+    pub(super) fn finish(mut self) -> Result<SegmentEntry, IndexError> {
+        let codes = self.write_codes()?;
         let Self { folder, .. } = self;
         let mut ids = KeysBuilder::default();
         for (id, row) in &self.by_id {
@@ -138,30 +136,13 @@ impl SegmentWriter {
         }
         let mut files = vec![
             self.vectors.finish()?,
+            codes,
             self.texts.finish()?,
             self.ids.finish()?,
             ids.write(&folder, names::ID_KEYS)?,
         ];
-        for (number, (values, kind)) in self.values.into_iter().zip(self.kinds).enumerate() {
-            if kind == ColumnKind::Key {
-                let mut keys = KeysBuilder::default();
-                for (row, value) in (0..).zip(&values) {
-                    if let Some(Value::Text(key)) = value {
-                        keys.push(key, row);
-                    }
-                }
-                files.push(keys.write(&folder, &names::column_keys(number))?);
-            }
-            let mut column = ColumnBuilder::default();
-            for value in values {
-                column.push(value);
-            }
-            let mut file = ChecksumFile::create(&folder, &names::column(number))?;
-            let path = file.path();
-            column
-                .write(&mut file)
-                .map_err(IndexError::io("write", &path))?;
-            files.push(file.finish()?);
+        for (number, (values, column)) in self.values.into_iter().zip(self.columns).enumerate() {
+            files.push(write_column(&folder, number, values, column)?);
         }
         sync_folder(&folder)?;
         Ok(SegmentEntry {
@@ -171,4 +152,41 @@ impl SegmentWriter {
             files,
         })
     }
+
+    fn write_codes(&mut self) -> Result<FileEntry, IndexError> {
+        self.vectors.flush_buffer()?;
+        let path = self.vectors.path();
+        let not_rows = |_| IndexError::damaged(&path, "its size is not that of its rows");
+        let rows = Rows::mapped(map_path(&path)?).map_err(not_rows)?;
+        let view = VectorsView::new(&rows, self.width).map_err(not_rows)?;
+        let codes = Codes::of(view, self.similarity);
+        let mut file = ChecksumFile::create(&self.folder, names::CODES)?;
+        let path = file.path();
+        codes
+            .write(&mut file)
+            .map_err(IndexError::io("write", &path))?;
+        file.finish()
+    }
+}
+
+fn write_column(
+    folder: &Path,
+    number: usize,
+    values: Vec<Option<Value>>,
+    column: FilterColumn,
+) -> Result<FileEntry, IndexError> {
+    let mut builder = ColumnBuilder::new(column.kind);
+    for value in values {
+        builder.push(value).map_err(|source| IndexError::Column {
+            column: column.name.clone(),
+            source,
+        })?;
+    }
+    let mut file = ChecksumFile::create(folder, &names::column(number))?;
+    let path = file.path();
+    builder
+        .finish()
+        .write(&mut file)
+        .map_err(IndexError::io("write", &path))?;
+    file.finish()
 }

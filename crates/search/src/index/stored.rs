@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use roaring::RoaringBitmap;
 
-use crate::filter::{ColumnKind, Value};
+use crate::filter::{Column, ColumnKind, Value, fold_case};
 use crate::index::document::Document;
 use crate::index::error::IndexError;
-use crate::index::files::{self, map, map_path};
-use crate::index::interim::Column;
-use crate::index::keys::{Keys, fold};
+use crate::index::files::{self, map};
+use crate::index::keys::Keys;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
 use crate::index::settings::Settings;
 use crate::index::strings::Strings;
+use crate::vectors::Rows;
 
 /// Ids, texts, values and vectors of a segment. Nothing of it changes.
 pub(super) struct StoredRows {
@@ -25,10 +24,8 @@ pub(super) struct StoredRows {
     ids: Strings,
     id_keys: Keys,
     texts: Strings,
-    vectors: Mmap,
+    vectors: Rows,
     columns: Vec<Column>,
-    /// By filter column; none for those that are no keys.
-    column_keys: Vec<Option<Keys>>,
 }
 
 impl StoredRows {
@@ -46,47 +43,34 @@ impl StoredRows {
         let texts = Strings::open(&folder, file(names::TEXTS)?, texts_len)?;
         let ids = Strings::open(&folder, file(names::IDS)?, rows)?;
         files::check(&folder, file(names::IDS)?, ids.bytes())?;
-        let open_keys = |name: &str| {
-            let keys = Keys::open(&folder, file(name)?)?;
-            files::check(&folder, file(name)?, keys.bytes())?;
-            Ok::<_, IndexError>(keys)
-        };
-        let vectors = map(&folder, file(names::VECTORS)?)?;
-        if Some(vectors.len()) != rows.checked_mul(settings.width * size_of::<f32>()) {
+        let id_keys = Keys::open(&folder, file(names::ID_KEYS)?)?;
+        files::check(&folder, file(names::ID_KEYS)?, id_keys.bytes())?;
+        let not_rows = || {
             let path = folder.join(names::VECTORS);
-            return Err(IndexError::damaged(
-                &path,
-                "its size is not that of its rows",
-            ));
+            IndexError::damaged(&path, "its size is not that of its rows")
+        };
+        let vectors = Rows::mapped(map(&folder, file(names::VECTORS)?)?).map_err(|_| not_rows())?;
+        if Some(vectors.len()) != rows.checked_mul(settings.width) {
+            return Err(not_rows());
         }
         let mut columns = Vec::new();
-        let mut column_keys = Vec::new();
         for (number, column) in settings.filter_columns.iter().enumerate() {
             let name = names::column(number);
             let mapped = map(&folder, file(&name)?)?;
             files::check(&folder, file(&name)?, &mapped)?;
-            let read = Column::read(&mapped)
-                .ok()
-                .filter(|column| column.len() == rows)
-                .ok_or_else(|| IndexError::damaged(&folder.join(&name), "it is no column"))?;
+            let read = Column::read(&mapped, column.kind, rows)
+                .map_err(|_| IndexError::damaged(&folder.join(&name), "it is no such column"))?;
             columns.push(read);
-            let is_key = column.kind == ColumnKind::Key;
-            column_keys.push(
-                is_key
-                    .then(|| open_keys(&names::column_keys(number)))
-                    .transpose()?,
-            );
         }
         Ok(Self {
             rows: entry.rows,
             width: settings.width,
             text_columns: settings.text_columns.len(),
             ids,
-            id_keys: open_keys(names::ID_KEYS)?,
+            id_keys,
             texts,
             vectors,
             columns,
-            column_keys,
             folder,
         })
     }
@@ -115,21 +99,20 @@ impl StoredRows {
         Ok(None)
     }
 
-    /// Rows whose id or whose value in a key column equals a text, but for case and the space around:
-    /// in no order, deleted ones and some twice.
-    pub(super) fn named(&self, text: &str) -> Result<Vec<u32>, IndexError> {
-        let folded = fold(text);
-        let mut rows = Vec::new();
+    /// Rows whose id or whose value in a key column equals a text, but for case and the space around,
+    /// with deleted ones.
+    pub(super) fn named(&self, text: &str) -> Result<RoaringBitmap, IndexError> {
+        let folded = fold_case(text);
+        let mut rows = RoaringBitmap::new();
         for row in self.id_keys.candidates(text) {
-            if fold(self.id(row)?) == folded {
-                rows.push(row);
+            if fold_case(self.id(row)?) == folded {
+                rows.insert(row);
             }
         }
-        for (keys, column) in self.column_keys.iter().zip(&self.columns) {
-            let candidates = keys.iter().flat_map(|keys| keys.candidates(text));
-            rows.extend(candidates.filter(
-                |row| matches!(column.value(*row), Some(Value::Text(key)) if fold(&key) == folded),
-            ));
+        for column in &self.columns {
+            if column.kind() == ColumnKind::Key {
+                rows |= column.rows_with_text(text);
+            }
         }
         Ok(rows)
     }
@@ -156,19 +139,12 @@ impl StoredRows {
     }
 
     /// The normalized vector of a row.
-    pub(super) fn vector(&self, row: u32) -> Result<Vec<f32>, IndexError> {
-        let bytes = self.width * size_of::<f32>();
-        let start = row as usize * bytes;
+    pub(super) fn vector(&self, row: u32) -> Result<&[f32], IndexError> {
+        let start = row as usize * self.width;
         let path = self.folder.join(names::VECTORS);
-        let row = self
-            .vectors
-            .get(start..start + bytes)
-            .ok_or_else(|| IndexError::damaged(&path, "it ends early"))?;
-        let (values, _) = row.as_chunks();
-        Ok(values
-            .iter()
-            .map(|value| f32::from_le_bytes(*value))
-            .collect())
+        self.vectors
+            .get(start..start + self.width)
+            .ok_or_else(|| IndexError::damaged(&path, "it ends early"))
     }
 
     /// A row as it was added.
@@ -180,9 +156,9 @@ impl StoredRows {
         })
     }
 
-    /// A second mapping of the vectors, for the index over them.
-    pub(super) fn map_vectors(&self) -> Result<Mmap, IndexError> {
-        map_path(&self.folder.join(names::VECTORS))
+    /// All vectors.
+    pub(super) fn vectors(&self) -> Rows {
+        self.vectors.clone()
     }
 }
 

@@ -311,7 +311,9 @@ impl IndexWriter {
 
     fn vector_of(&mut self, id: &str) -> Result<Vec<f32>, IndexError> {
         match (self.place(id)?, &mut self.pending) {
-            (Some(Place::Segment(number, row)), _) => self.segments[number].rows.vector(row),
+            (Some(Place::Segment(number, row)), _) => {
+                self.segments[number].rows.vector(row).map(<[f32]>::to_vec)
+            }
             (Some(Place::Pending(row)), Some(pending)) => pending.writer.vector(row),
             _ => Err(IndexError::NeedsVector { id: id.to_owned() }),
         }
@@ -404,7 +406,7 @@ impl IndexWriter {
         let mut writer = new_segment(&self.folder, &mut number, &self.settings)?;
         for segment in segments {
             for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
-                writer.push(&segment.rows.document(row)?, &segment.rows.vector(row)?)?;
+                writer.push(&segment.rows.document(row)?, segment.rows.vector(row)?)?;
             }
         }
         Segment::open(&self.folder, writer, RoaringBitmap::new(), &self.settings)
@@ -452,15 +454,12 @@ impl Segment {
     }
 
     fn size(&self) -> Size {
-        let texts = self
-            .entry
-            .files
-            .iter()
-            .find(|file| file.name == names::TEXTS);
+        let files = self.entry.files.iter();
+        let texts = files.filter(|file| names::holds_texts(&file.name));
         Size {
             live: self.live(),
             deleted: self.deleted.len(),
-            text_bytes: texts.map_or(0, |file| file.bytes),
+            text_bytes: texts.map(|file| file.bytes).sum(),
         }
     }
 

@@ -122,7 +122,7 @@ fn questions_that_cannot_be_asked() {
     };
     assert_eq!(
         reader.answer(&query).unwrap_err().to_string(),
-        "there is no filter column `colour`: the index has brand, price, part"
+        "the filter names the column 'colour'; the filter columns are brand, price, part"
     );
 }
 
