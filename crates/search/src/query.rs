@@ -47,6 +47,14 @@ pub enum Fusion {
     ReciprocalRank,
 }
 
+/// The weighted sum, with the weight that was chosen on Chorus; see the page on hybrid search of the
+/// documentation.
+impl Default for Fusion {
+    fn default() -> Self {
+        Self::WeightedSum { weight: 0.3 }
+    }
+}
+
 /// An order other than by score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sort {

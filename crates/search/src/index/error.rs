@@ -166,6 +166,20 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether another command would mend it, not another index.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Exists { .. }
+                | Self::NotEmpty { .. }
+                | Self::NoIndex { .. }
+                | Self::OtherModel { .. }
+                | Self::Settings { .. }
+                | Self::NoSuchColumn { .. }
+        )
+    }
+
     /// An [`IndexError::Io`] of an action on a path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

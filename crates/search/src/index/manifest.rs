@@ -86,6 +86,7 @@ struct SettingsBody {
     model: ModelFingerprint,
     width: usize,
     similarity: String,
+    id_column: String,
     text_columns: Vec<TextColumnBody>,
     filter_columns: Vec<FilterColumnBody>,
     language: String,
@@ -199,6 +200,7 @@ impl SettingsBody {
             model: settings.model.clone(),
             width: settings.width,
             similarity: settings.similarity.name().to_owned(),
+            id_column: settings.id_column.clone(),
             text_columns: settings
                 .text_columns
                 .iter()
@@ -229,6 +231,7 @@ impl SettingsBody {
             model: self.model,
             width: self.width,
             similarity: Similarity::from_name(&self.similarity)?,
+            id_column: self.id_column,
             text_columns: self
                 .text_columns
                 .into_iter()

@@ -2,17 +2,13 @@
 //!
 //! ```
 //! use search::index::{Document, IndexReader, IndexWriter, ModelFingerprint, Settings};
-//! use search::{Fusion, Mode, Query, Similarity, words::Language};
+//! use search::{Mode, Query};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let settings = Settings {
 //!     model: ModelFingerprint { name: "two-numbers".to_owned(), ..Default::default() },
 //!     width: 2,
-//!     similarity: Similarity::Cosine,
-//!     text_columns: Vec::new(),
-//!     filter_columns: Vec::new(),
-//!     language: Language::English,
-//!     fusion: Fusion::WeightedSum { weight: 0.5 },
+//!     ..Default::default()
 //! };
 //! let mut writer = IndexWriter::create(folder.path(), settings)?;
 //! for (id, vector) in [("east", [1.0, 0.0]), ("north", [0.0, 1.0])] {

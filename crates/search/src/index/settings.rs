@@ -22,6 +22,8 @@ pub struct ModelFingerprint {
     pub precision: String,
     /// How many of the model's dimensions the vectors keep; of none, all.
     pub dimensions: Option<usize>,
+    /// The most tokens of a text; longer ones are truncated.
+    pub max_length: usize,
     /// The text before every query.
     pub query_prompt: String,
     /// The text before every document.
@@ -40,6 +42,11 @@ impl ModelFingerprint {
             ("files", self.identity.clone(), given.identity.clone()),
             ("precision", self.precision.clone(), given.precision.clone()),
             ("dimensions", dimensions(self), dimensions(given)),
+            (
+                "maximum length",
+                self.max_length.to_string(),
+                given.max_length.to_string(),
+            ),
             (
                 "query prompt",
                 self.query_prompt.clone(),
@@ -76,7 +83,7 @@ pub struct TextColumn {
 }
 
 /// What an index was made for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The model of the vectors.
     pub model: ModelFingerprint,
@@ -84,6 +91,8 @@ pub struct Settings {
     pub width: usize,
     /// The measure that orders vectors.
     pub similarity: Similarity,
+    /// The column of the ids in the file of the corpus, for later additions.
+    pub id_column: String,
     /// The texts of a row.
     pub text_columns: Vec<TextColumn>,
     /// The values of a row.

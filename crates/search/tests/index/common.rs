@@ -20,6 +20,7 @@ pub(crate) fn settings() -> Settings {
         },
         width: 3,
         similarity: Similarity::Cosine,
+        id_column: "id".to_owned(),
         text_columns: vec![TextColumn {
             name: "title".to_owned(),
             weight: 1.0,
