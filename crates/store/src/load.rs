@@ -1,0 +1,238 @@
+//! Rows into a store, in blocks that a journal counts.
+
+use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
+
+use futures_util::future::try_join_all;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+
+use crate::error::StoreError;
+use crate::rows::EncodedRow;
+use crate::schema::columns;
+use crate::server::Server;
+use crate::settings::Document;
+use crate::shard::shard_of;
+use crate::store::PostgresStore;
+
+/// A load of numbered blocks of rows. Each server takes its rows of a block, and the block's number into a journal, in
+/// one transaction: so a load that was interrupted is repeated with the same name and the same blocks, and none is
+/// written twice.
+pub struct Load<'a> {
+    store: &'a PostgresStore,
+    name: String,
+    /// For every server.
+    done: Vec<BTreeSet<u64>>,
+}
+
+/// What became of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that were written, new or in place of others.
+    pub rows: u64,
+    /// Rows that an earlier run had written.
+    pub passed_over: u64,
+}
+
+impl PostgresStore {
+    /// Begins a load, or goes on with the one of that name. The name says what the blocks are made of, as a hash of the
+    /// file and the number of rows in a block do.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a server that cannot be reached.
+    pub fn load(&self, name: &str) -> Result<Load<'_>, StoreError> {
+        let statement = format!(
+            "SELECT block FROM {} WHERE load = $1",
+            self.schema.table("journal")
+        );
+        let action = "reading the journal of the load";
+        let done = self.wait_for(try_join_all(self.servers.iter().map(|server| async {
+            let connection = server.connection().await?;
+            let rows = connection
+                .query(&statement, &[&name])
+                .await
+                .map_err(server.error(action))?;
+            let blocks = rows.iter().map(|row| row.try_get::<_, i64>(0).map(|block| block as u64));
+            blocks
+                .collect::<Result<BTreeSet<u64>, _>>()
+                .map_err(server.error(action))
+        })))?;
+        Ok(Load {
+            store: self,
+            name: name.to_owned(),
+            done,
+        })
+    }
+
+    /// Removes rows; returns how many there were. Ids without a row are no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a server that cannot be reached; the other servers have then removed theirs.
+    pub fn remove<I: AsRef<str>>(&self, ids: &[I]) -> Result<u64, StoreError> {
+        let mut of_servers = vec![Vec::new(); self.servers.len()];
+        for id in ids {
+            of_servers[shard_of(id.as_ref(), self.servers.len())].push(id.as_ref());
+        }
+        let statement = format!(
+            "DELETE FROM {} WHERE id = ANY($1)",
+            self.schema.table("documents")
+        );
+        let removed = self.wait_for(try_join_all(self.servers.iter().zip(&of_servers).map(
+            |(server, ids)| async {
+                if ids.is_empty() {
+                    return Ok(0);
+                }
+                let connection = server.connection().await?;
+                let removed = connection.execute(&statement, &[ids]).await;
+                removed.map_err(server.error("removing rows"))
+            },
+        )))?;
+        Ok(removed.into_iter().sum())
+    }
+}
+
+impl Load<'_> {
+    /// Whether every server has a block, so that it need not be made.
+    #[must_use]
+    pub fn is_done(&self, block: u64) -> bool {
+        self.done.iter().all(|done| done.contains(&block))
+    }
+
+    /// Writes a block on the servers that do not have it yet. Of two rows with the same id the later one stays, within a
+    /// block too; a row whose id the store has replaces the store's. One vector for every document.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a row that does not fit the store, before anything is written, and for a server that does not take
+    /// its rows: the others may have taken theirs, and the load is to be repeated.
+    pub fn write<V: AsRef<[f32]>>(
+        &mut self,
+        block: u64,
+        documents: &[Document],
+        vectors: &[V],
+    ) -> Result<Written, StoreError> {
+        if documents.len() != vectors.len() {
+            return Err(StoreError::Settings {
+                reason: format!(
+                    "{} documents came with {} vectors",
+                    documents.len(),
+                    vectors.len()
+                ),
+            });
+        }
+        let store = self.store;
+        let shards = store.servers.len();
+        let mut written = Written::default();
+        // The last row of every id.
+        let mut last: HashMap<&str, usize> = HashMap::with_capacity(documents.len());
+        for (index, document) in documents.iter().enumerate() {
+            last.insert(&document.id, index);
+        }
+        let mut parts: Vec<Vec<EncodedRow>> = (0..shards).map(|_| Vec::new()).collect();
+        for (index, (document, vector)) in documents.iter().zip(vectors).enumerate() {
+            let shard = shard_of(&document.id, shards);
+            if self.done[shard].contains(&block) {
+                written.passed_over += 1;
+            } else if last.get(document.id.as_str()) == Some(&index) {
+                parts[shard].push(EncodedRow::new(&store.settings, document, vector.as_ref())?);
+            }
+        }
+        let name = self.name.as_str();
+        let of_servers = store.servers.iter().zip(&parts).zip(&self.done);
+        let rows = store.wait_for(try_join_all(of_servers.map(|((server, rows), done)| async move {
+            if done.contains(&block) {
+                return Ok(0);
+            }
+            write(store, server, name, block, rows).await
+        })))?;
+        written.rows = rows.into_iter().sum();
+        for done in &mut self.done {
+            done.insert(block);
+        }
+        Ok(written)
+    }
+
+    /// Ends the load: its blocks are forgotten, and one of the same name begins from the first. Call
+    /// [`build_indexes`](PostgresStore::build_indexes) before it.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a server that cannot be reached.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let statement = format!("DELETE FROM {} WHERE load = $1", self.store.schema.table("journal"));
+        self.store.wait_for(try_join_all(self.store.servers.iter().map(|server| async {
+            let connection = server.connection().await?;
+            let deleted = connection.execute(&statement, &[&self.name]).await;
+            deleted.map_err(server.error("ending the load"))
+        })))?;
+        Ok(())
+    }
+}
+
+/// Copies rows into a table of this connection, and from there into the table of documents together with the block's
+/// number.
+async fn write(
+    store: &PostgresStore,
+    server: &Server,
+    load: &str,
+    block: u64,
+    rows: &[EncodedRow],
+) -> Result<u64, StoreError> {
+    let schema = &store.schema;
+    let documents = schema.table("documents");
+    let columns = columns(&store.settings);
+    let list = columns.join(", ");
+    let mut connection = server.connection().await?;
+    let work = async {
+        let transaction = connection.transaction().await?;
+        // Two programs that write the same load do not write a block twice: the second waits here, and finds it.
+        let journal = format!(
+            "INSERT INTO {} (load, block, rows) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            schema.table("journal")
+        );
+        // Both are numbers of blocks and rows that exist.
+        let (block, count) = (block as i64, rows.len() as i64);
+        if transaction.execute(&journal, &[&load, &block, &count]).await? == 0 {
+            return Ok(0);
+        }
+        transaction
+            .batch_execute(&format!(
+                "CREATE TEMPORARY TABLE staging (LIKE {documents} INCLUDING STORAGE) ON COMMIT DROP"
+            ))
+            .await?;
+        let types = transaction
+            .prepare(&format!("SELECT {list} FROM staging"))
+            .await?;
+        let types: Vec<Type> = types
+            .columns()
+            .iter()
+            .map(|column| column.type_().clone())
+            .collect();
+        let sink = transaction
+            .copy_in(&format!("COPY staging ({list}) FROM STDIN (FORMAT binary)"))
+            .await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+        for row in rows {
+            writer.as_mut().write(&row.values()).await?;
+        }
+        let copied = writer.finish().await?;
+        let updates: Vec<String> = columns
+            .iter()
+            .skip(1)
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        // In the order of ids, so that two loads at once do not wait for each other.
+        transaction
+            .batch_execute(&format!(
+                "INSERT INTO {documents} ({list}) SELECT {list} FROM staging ORDER BY id
+                 ON CONFLICT (id) DO UPDATE SET {}",
+                updates.join(", ")
+            ))
+            .await?;
+        transaction.commit().await?;
+        Ok(copied)
+    };
+    work.await.map_err(server.error("writing a block of rows"))
+}
