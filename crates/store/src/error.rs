@@ -12,7 +12,9 @@ pub enum StoreError {
     #[error("no server is named: give an address as postgres://user@host/database")]
     NoServer,
     /// An address that cannot be read. It is not repeated, because it may hold a password.
-    #[error("address {number} of the store cannot be read ({reason}); write postgres://user:password@host:port/database")]
+    #[error(
+        "address {number} of the store cannot be read ({reason}); write postgres://user:password@host:port/database"
+    )]
     Address {
         /// Which of the addresses, from 1.
         number: usize,
@@ -26,7 +28,10 @@ pub enum StoreError {
         name: String,
     },
     /// Nothing answers at the address.
-    #[error("{server} cannot be reached: {}; is PostgreSQL running there?", root(source))]
+    #[error(
+        "{server} cannot be reached: {}; is PostgreSQL running there?",
+        root(source)
+    )]
     Unreachable {
         /// The server.
         server: String,
@@ -42,7 +47,10 @@ pub enum StoreError {
         source: tokio_postgres::Error,
     },
     /// The server refused the user or the password.
-    #[error("{server} refused the login: {}; check user and password of its address", root(source))]
+    #[error(
+        "{server} refused the login: {}; check user and password of its address",
+        root(source)
+    )]
     Login {
         /// The server.
         server: String,
@@ -58,7 +66,10 @@ pub enum StoreError {
         source: tokio_postgres::Error,
     },
     /// The server has no pgvector, or the user may not create the extension.
-    #[error("{server} cannot create the extension \"vector\": {}; install pgvector 0.8 or newer there", root(source))]
+    #[error(
+        "{server} cannot create the extension \"vector\": {}; install pgvector 0.8 or newer there",
+        root(source)
+    )]
     NoExtension {
         /// The server.
         server: String,
@@ -108,7 +119,9 @@ pub enum StoreError {
         name: String,
     },
     /// A store that a newer version wrote.
-    #[error("{server}: the store {name:?} has format {format}, and this version reads format {known}")]
+    #[error(
+        "{server}: the store {name:?} has format {format}, and this version reads format {known}"
+    )]
     Format {
         /// The server.
         server: String,
@@ -214,7 +227,9 @@ pub enum StoreError {
         found: usize,
     },
     /// A NaN, an infinity, or a number beyond a half-precision one's range.
-    #[error("the vector {of} holds {value} in column {column}: the store takes numbers from -65504 to 65504")]
+    #[error(
+        "the vector {of} holds {value} in column {column}: the store takes numbers from -65504 to 65504"
+    )]
     Range {
         /// Whose.
         of: String,
@@ -275,18 +290,16 @@ impl StoreError {
     pub(crate) fn of_connecting(server: &str, source: tokio_postgres::Error) -> Self {
         let server = server.to_owned();
         match source.code() {
-            Some(
-                &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            ) => Self::Login { server, source },
+            Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+                Self::Login { server, source }
+            }
             Some(&SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase { server, source },
             Some(_) => Self::Database {
                 server,
                 action: "connecting",
                 source,
             },
-            None if source.to_string() == "invalid configuration" => {
-                Self::Login { server, source }
-            }
+            None if source.to_string() == "invalid configuration" => Self::Login { server, source },
             None => Self::Unreachable { server, source },
         }
     }
@@ -295,7 +308,10 @@ impl StoreError {
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Silent { .. } | Self::Pool { .. }
+            Self::Unreachable { .. }
+                | Self::Broken { .. }
+                | Self::Silent { .. }
+                | Self::Pool { .. }
         )
     }
 }

@@ -3,9 +3,9 @@
 use futures_util::future::try_join_all;
 
 use crate::error::StoreError;
+use crate::rows::operator_class;
 use crate::schema::is_text;
 use crate::server::Server;
-use crate::rows::operator_class;
 use crate::store::PostgresStore;
 use crate::stored_settings::INDEXED_WIDTH;
 use crate::words::LABELS;
@@ -80,7 +80,9 @@ impl PostgresStore {
     /// Fails for a server that cannot be reached. What was built stays; call it again.
     pub fn build_indexes(&self, options: BuildOptions) -> Result<(), StoreError> {
         self.wait_for(try_join_all(
-            self.servers.iter().map(|server| self.build(server, options)),
+            self.servers
+                .iter()
+                .map(|server| self.build(server, options)),
         ))?;
         Ok(())
     }
@@ -89,7 +91,9 @@ impl PostgresStore {
         let documents = self.schema.table("documents");
         let mut indexes = vec![
             format!("CREATE INDEX IF NOT EXISTS documents_words ON {documents} USING gin (words)"),
-            format!("CREATE INDEX IF NOT EXISTS documents_folded_id ON {documents} USING hash (folded_id)"),
+            format!(
+                "CREATE INDEX IF NOT EXISTS documents_folded_id ON {documents} USING hash (folded_id)"
+            ),
         ];
         for (number, column) in self.settings.filter_columns.iter().enumerate() {
             // A hash takes texts of any length, and texts are mostly asked to be equal.
@@ -110,7 +114,10 @@ impl PostgresStore {
         }
         let mut connection = server.connection().await?;
         let action = "building the indexes";
-        let transaction = connection.transaction().await.map_err(server.error(action))?;
+        let transaction = connection
+            .transaction()
+            .await
+            .map_err(server.error(action))?;
         let work = async {
             transaction
                 .batch_execute(&format!(

@@ -4,9 +4,10 @@
 //! which may be interrupted and repeated, and its indexes are built after the load.
 //!
 //! ```no_run
-//! use store::{BuildOptions, Document, Options, PostgresStore};
+//! use search::index::{Document, Settings};
+//! use store::{BuildOptions, Options, PostgresStore};
 //!
-//! # fn example(settings: &store::Settings, documents: &[Document], vectors: &[Vec<f32>]) -> Result<(), store::StoreError> {
+//! # fn example(settings: &Settings, documents: &[Document], vectors: &[Vec<f32>]) -> Result<(), store::StoreError> {
 //! let servers = ["postgres://shop:secret@one/shop", "postgres://shop:secret@two/shop"];
 //! let store = PostgresStore::create(&servers, Options::default(), settings)?;
 //! let mut load = store.load("products of May")?;
@@ -43,7 +44,6 @@ mod options;
 mod rows;
 mod schema;
 mod server;
-mod settings;
 mod shard;
 mod store;
 mod stored_settings;
@@ -53,6 +53,5 @@ pub use error::StoreError;
 pub use indexes::{BuildOptions, ShardInfo, StoreInfo};
 pub use load::{Load, Written};
 pub use options::Options;
-pub use settings::{Document, Language, ModelFingerprint, Settings, TextColumn};
 pub use shard::shard_of;
 pub use store::PostgresStore;

@@ -11,9 +11,9 @@ use crate::error::StoreError;
 use crate::rows::EncodedRow;
 use crate::schema::columns;
 use crate::server::Server;
-use crate::settings::Document;
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
+use search::index::Document;
 
 /// A load of numbered blocks of rows. Each server takes its rows of a block, and the block's number into a journal, in
 /// one transaction: so a load that was interrupted is repeated with the same name and the same blocks, and none is
@@ -53,7 +53,9 @@ impl PostgresStore {
                 .query(&statement, &[&name])
                 .await
                 .map_err(server.error(action))?;
-            let blocks = rows.iter().map(|row| row.try_get::<_, i64>(0).map(|block| block as u64));
+            let blocks = rows
+                .iter()
+                .map(|row| row.try_get::<_, i64>(0).map(|block| block as u64));
             blocks
                 .collect::<Result<BTreeSet<u64>, _>>()
                 .map_err(server.error(action))
@@ -141,12 +143,14 @@ impl Load<'_> {
         }
         let name = self.name.as_str();
         let of_servers = store.servers.iter().zip(&parts).zip(&self.done);
-        let rows = store.wait_for(try_join_all(of_servers.map(|((server, rows), done)| async move {
-            if done.contains(&block) {
-                return Ok(0);
-            }
-            write(store, server, name, block, rows).await
-        })))?;
+        let rows = store.wait_for(try_join_all(of_servers.map(
+            |((server, rows), done)| async move {
+                if done.contains(&block) {
+                    return Ok(0);
+                }
+                write(store, server, name, block, rows).await
+            },
+        )))?;
         written.rows = rows.into_iter().sum();
         for done in &mut self.done {
             done.insert(block);
@@ -161,12 +165,18 @@ impl Load<'_> {
     ///
     /// Fails for a server that cannot be reached.
     pub fn finish(self) -> Result<(), StoreError> {
-        let statement = format!("DELETE FROM {} WHERE load = $1", self.store.schema.table("journal"));
-        self.store.wait_for(try_join_all(self.store.servers.iter().map(|server| async {
-            let connection = server.connection().await?;
-            let deleted = connection.execute(&statement, &[&self.name]).await;
-            deleted.map_err(server.error("ending the load"))
-        })))?;
+        let statement = format!(
+            "DELETE FROM {} WHERE load = $1",
+            self.store.schema.table("journal")
+        );
+        self.store
+            .wait_for(try_join_all(self.store.servers.iter().map(
+                |server| async {
+                    let connection = server.connection().await?;
+                    let deleted = connection.execute(&statement, &[&self.name]).await;
+                    deleted.map_err(server.error("ending the load"))
+                },
+            )))?;
         Ok(())
     }
 }
@@ -194,7 +204,11 @@ async fn write(
         );
         // Both are numbers of blocks and rows that exist.
         let (block, count) = (block as i64, rows.len() as i64);
-        if transaction.execute(&journal, &[&load, &block, &count]).await? == 0 {
+        if transaction
+            .execute(&journal, &[&load, &block, &count])
+            .await?
+            == 0
+        {
             return Ok(0);
         }
         transaction

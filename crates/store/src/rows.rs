@@ -4,14 +4,13 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use pgvector::HalfVector;
 use search::Similarity;
-use search::filter::{FilterColumn, Value};
+use search::filter::{ColumnKind, FilterColumn, Value, fold_case};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use crate::error::StoreError;
-use crate::schema::is_text;
-use crate::settings::{Document, Settings};
 use crate::words::RowWords;
+use search::index::{Document, Settings};
 
 /// The longest id in bytes, which PostgreSQL's index of ids takes.
 const ID_BYTES: usize = 1000;
@@ -65,10 +64,19 @@ impl EncodedRow {
         }
         let mut values = Vec::with_capacity(document.values.len() * 2);
         for (column, value) in settings.filter_columns.iter().zip(&document.values) {
-            encode(column, value.as_ref(), &mut values)
-                .ok_or_else(|| wrong(format!("has no {} in column `{}`", column.kind.name(), column.name)))?;
+            encode(column, value.as_ref(), &mut values).ok_or_else(|| {
+                wrong(format!(
+                    "has no {} in column `{}`",
+                    column.kind.name(),
+                    column.name
+                ))
+            })?;
         }
-        let texts: Vec<String> = document.texts.iter().map(|text| without_nul(text)).collect();
+        let texts: Vec<String> = document
+            .texts
+            .iter()
+            .map(|text| without_nul(text))
+            .collect();
         Ok(Self {
             id: id.clone(),
             folded_id: fold_case(id),
@@ -103,9 +111,8 @@ impl EncodedRow {
 
 /// `None` where the value is not of the column's kind.
 fn encode(column: &FilterColumn, value: Option<&Value>, out: &mut Vec<EncodedValue>) -> Option<()> {
-    use search::filter::ColumnKind;
     if let Some(value) = value
-        && !fits(value, column.kind)
+        && !value.fits(column.kind)
     {
         return None;
     }
@@ -129,26 +136,9 @@ fn encode(column: &FilterColumn, value: Option<&Value>, out: &mut Vec<EncodedVal
     Some(())
 }
 
-/// Whether a value is of a kind.
-pub(crate) fn fits(value: &Value, kind: search::filter::ColumnKind) -> bool {
-    use search::filter::ColumnKind;
-    match value {
-        Value::Text(_) => is_text(kind),
-        Value::Number(number) => kind == ColumnKind::Number && number.is_finite(),
-        Value::Boolean(_) => kind == ColumnKind::Boolean,
-        Value::Date(_) => kind == ColumnKind::Date,
-    }
-}
-
 /// PostgreSQL's texts hold no NUL.
 pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-/// The text by which texts are compared.
-pub(crate) fn fold_case(text: &str) -> String {
-    let upper = text.trim().chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
 }
 
 /// A vector in half precision: of length 1 for the cosine, so that it is the inner product, which has a value for zero
@@ -231,9 +221,10 @@ pub(crate) fn value_of(
     index: usize,
     column: &FilterColumn,
 ) -> Result<Option<Value>, tokio_postgres::Error> {
-    use search::filter::ColumnKind;
     Ok(match column.kind {
-        ColumnKind::Text | ColumnKind::Key => row.try_get::<_, Option<String>>(index)?.map(Value::Text),
+        ColumnKind::Text | ColumnKind::Key => {
+            row.try_get::<_, Option<String>>(index)?.map(Value::Text)
+        }
         ColumnKind::Number => row.try_get::<_, Option<f64>>(index)?.map(Value::Number),
         ColumnKind::Boolean => row.try_get::<_, Option<bool>>(index)?.map(Value::Boolean),
         ColumnKind::Date => row.try_get::<_, Option<i64>>(index)?.map(Value::Date),
@@ -246,27 +237,35 @@ mod tests {
 
     fn settings(similarity: Similarity) -> Settings {
         Settings {
-            model: crate::settings::ModelFingerprint::default(),
+            model: search::index::ModelFingerprint::default(),
             width: 2,
             similarity,
             text_columns: Vec::new(),
             filter_columns: Vec::new(),
-            language: crate::settings::Language::default(),
+            language: search::words::Language::default(),
             fusion: search::Fusion::ReciprocalRank,
         }
     }
 
     #[test]
     fn vectors_of_the_cosine_have_length_one() {
-        let half = half_vector(&settings(Similarity::Cosine), "x", &[3e30, 4e30]).map(|v| v.to_vec());
-        assert_eq!(half.ok(), Some(vec![f16::from_f32(0.6), f16::from_f32(0.8)]));
+        let half =
+            half_vector(&settings(Similarity::Cosine), "x", &[3e30, 4e30]).map(|v| v.to_vec());
+        assert_eq!(
+            half.ok(),
+            Some(vec![f16::from_f32(0.6), f16::from_f32(0.8)])
+        );
         let zero = half_vector(&settings(Similarity::Cosine), "x", &[0.0, 0.0]).map(|v| v.to_vec());
         assert_eq!(zero.ok(), Some(vec![f16::ZERO; 2]));
     }
 
     #[test]
     fn numbers_beyond_half_precision_are_refused() {
-        let error = half_vector(&settings(Similarity::DotProduct), "of row \"a\"", &[1.0, 7e4]);
+        let error = half_vector(
+            &settings(Similarity::DotProduct),
+            "of row \"a\"",
+            &[1.0, 7e4],
+        );
         let error = error.map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(
             error,

@@ -3,7 +3,7 @@
 use search::filter::ColumnKind;
 
 use crate::error::StoreError;
-use crate::settings::Settings;
+use search::index::Settings;
 
 /// The format of the tables, which changes when they do.
 pub(crate) const FORMAT: i32 = 1;
@@ -125,6 +125,9 @@ mod tests {
         for name in ["", "a b", "a\"b", "Ab", "1a", "pg_a", "é", &"a".repeat(41)] {
             assert!(Schema::new(name).is_err(), "{name:?}");
         }
-        assert_eq!(Schema::new("shop_2").map(|s| s.table("t")).ok().as_deref(), Some("\"shop_2\".t"));
+        assert_eq!(
+            Schema::new("shop_2").map(|s| s.table("t")).ok().as_deref(),
+            Some("\"shop_2\".t")
+        );
     }
 }

@@ -28,15 +28,16 @@ impl Server {
     /// Reads an address, the `number`th from 1; connects to nothing yet.
     pub(crate) fn new(number: usize, address: &str, options: &Options) -> Result<Self, StoreError> {
         let unreadable = |reason: String| StoreError::Address { number, reason };
-        let mut config: Config = address
-            .trim()
-            .parse()
-            .map_err(|error: tokio_postgres::Error| {
-                unreadable(match std::error::Error::source(&error) {
-                    Some(source) => source.to_string(),
-                    None => error.to_string(),
-                })
-            })?;
+        let mut config: Config =
+            address
+                .trim()
+                .parse()
+                .map_err(|error: tokio_postgres::Error| {
+                    unreadable(match std::error::Error::source(&error) {
+                        Some(source) => source.to_string(),
+                        None => error.to_string(),
+                    })
+                })?;
         let name = name(&config);
         // What follows an unescaped `@` of a password would be taken for the host, and be shown in errors.
         if name.contains('@') {
@@ -154,7 +155,9 @@ impl Server {
             Some(row) => row.try_get(0).map_err(self.error(action))?,
             None => String::new(),
         };
-        let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let mut numbers = found
+            .split('.')
+            .map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if !found.is_empty() && version < (0, 8) {
             return Err(StoreError::OldExtension {

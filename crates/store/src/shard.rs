@@ -35,6 +35,9 @@ mod tests {
         for number in 0..30_000 {
             counts[shard_of(&format!("sku-{number}"), 3)] += 1;
         }
-        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (9_500..10_500).contains(count)),
+            "{counts:?}"
+        );
     }
 }

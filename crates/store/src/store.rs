@@ -8,8 +8,8 @@ use crate::error::StoreError;
 use crate::options::Options;
 use crate::schema::{FORMAT, Schema};
 use crate::server::Server;
-use crate::settings::{ModelFingerprint, Settings};
 use crate::stored_settings::{StoredSettings, check, check_equal, check_model};
+use search::index::{ModelFingerprint, Settings};
 
 /// A catalogue in PostgreSQL with pgvector: on one server, or on several, each of which holds the rows whose
 /// [hash](crate::shard_of) says so.
@@ -68,8 +68,7 @@ impl PostgresStore {
     /// number or order than at its creation.
     pub fn open<A: AsRef<str>>(addresses: &[A], options: Options) -> Result<Self, StoreError> {
         let (runtime, servers, schema) = connect(addresses, &options)?;
-        let (settings, generation) =
-            runtime.block_on(open(&servers, &schema, options.partial))?;
+        let (settings, generation) = runtime.block_on(open(&servers, &schema, options.partial))?;
         Ok(Self {
             runtime: Some(runtime),
             servers,
@@ -90,7 +89,10 @@ impl PostgresStore {
         runtime.block_on(try_join_all(servers.iter().map(|server| async {
             let connection = server.connection().await?;
             connection
-                .batch_execute(&format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", schema.name))
+                .batch_execute(&format!(
+                    "DROP SCHEMA IF EXISTS \"{}\" CASCADE",
+                    schema.name
+                ))
                 .await
                 .map_err(server.error("removing the store"))
         })))?;
@@ -202,7 +204,8 @@ async fn part(server: &Server, schema: &Schema) -> Result<Option<Part>, StoreErr
     if !there {
         return Ok(None);
     }
-    let statement = format!("SELECT format, settings::text, generation, shard, shards FROM {table}");
+    let statement =
+        format!("SELECT format, settings::text, generation, shard, shards FROM {table}");
     let Some(row) = connection
         .query_opt(&statement, &[])
         .await
@@ -368,7 +371,10 @@ async fn create(
 async fn rename(servers: &[Server], from: &Schema, to: &Schema) -> Result<(), StoreError> {
     let found = try_join_all(servers.iter().map(|server| async {
         let (new, old) = (part(server, from).await?, part(server, to).await?);
-        let generations = (new.map(|part| part.generation), old.map(|part| part.generation));
+        let generations = (
+            new.map(|part| part.generation),
+            old.map(|part| part.generation),
+        );
         Ok::<_, StoreError>(generations)
     }))
     .await?;

@@ -1,59 +1,37 @@
 //! The settings of a store as its table holds them.
 
-use search::filter::{ColumnKind, FilterColumn};
+use search::filter::FilterColumn;
 use search::{Fusion, Similarity};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::settings::{ModelFingerprint, Settings, TextColumn};
+use search::index::{ModelFingerprint, Settings, TextColumn};
+use search::words::Language;
 
-/// [`Settings`] with names instead of types.
+/// [`Settings`] in serde's types.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredSettings {
-    model: StoredModel,
+    model: ModelFingerprint,
     width: usize,
     similarity: String,
     text_columns: Vec<(String, f32)>,
-    filter_columns: Vec<(String, String)>,
+    filter_columns: Vec<FilterColumn>,
     language: String,
     /// The weight of words; of none, reciprocal ranks.
     words_weight: Option<f32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct StoredModel {
-    name: String,
-    identity: String,
-    precision: String,
-    dimensions: Option<usize>,
-    query_prompt: String,
-    document_prompt: String,
-}
-
 impl StoredSettings {
     pub(crate) fn of(settings: &Settings) -> Self {
-        let model = settings.model.clone();
+        let texts = settings.text_columns.iter();
         Self {
-            model: StoredModel {
-                name: model.name,
-                identity: model.identity,
-                precision: model.precision,
-                dimensions: model.dimensions,
-                query_prompt: model.query_prompt,
-                document_prompt: model.document_prompt,
-            },
+            model: settings.model.clone(),
             width: settings.width,
             similarity: settings.similarity.name().to_owned(),
-            text_columns: settings
-                .text_columns
-                .iter()
+            text_columns: texts
                 .map(|column| (column.name.clone(), column.weight))
                 .collect(),
-            filter_columns: settings
-                .filter_columns
-                .iter()
-                .map(|column| (column.name.clone(), column.kind.name().to_owned()))
-                .collect(),
+            filter_columns: settings.filter_columns.clone(),
             language: settings.language.name().to_owned(),
             words_weight: match settings.fusion {
                 Fusion::WeightedSum { weight } => Some(weight),
@@ -67,31 +45,17 @@ impl StoredSettings {
         let unknown = |what: &str, name: &str| StoreError::Settings {
             reason: format!("the store has the {what} {name:?}, which this version does not know"),
         };
-        let model = self.model;
-        let mut filter_columns = Vec::with_capacity(self.filter_columns.len());
-        for (name, kind) in self.filter_columns {
-            let kind = ColumnKind::from_name(&kind).ok_or_else(|| unknown("column kind", &kind))?;
-            filter_columns.push(FilterColumn { name, kind });
-        }
+        let texts = self.text_columns.into_iter();
         Ok(Settings {
-            model: ModelFingerprint {
-                name: model.name,
-                identity: model.identity,
-                precision: model.precision,
-                dimensions: model.dimensions,
-                query_prompt: model.query_prompt,
-                document_prompt: model.document_prompt,
-            },
+            model: self.model,
             width: self.width,
             similarity: Similarity::from_name(&self.similarity)
                 .ok_or_else(|| unknown("similarity", &self.similarity))?,
-            text_columns: self
-                .text_columns
-                .into_iter()
+            text_columns: texts
                 .map(|(name, weight)| TextColumn { name, weight })
                 .collect(),
-            filter_columns,
-            language: crate::settings::Language::from_name(&self.language)
+            filter_columns: self.filter_columns,
+            language: Language::from_name(&self.language)
                 .ok_or_else(|| unknown("language", &self.language))?,
             fusion: match self.words_weight {
                 Some(weight) => Fusion::WeightedSum { weight },
@@ -195,13 +159,26 @@ pub(crate) fn check_model(
     found: &ModelFingerprint,
     given: &ModelFingerprint,
 ) -> Result<(), StoreError> {
-    let dimensions = |of: &ModelFingerprint| of.dimensions.map_or("all".to_owned(), |n| n.to_string());
+    let dimensions =
+        |of: &ModelFingerprint| of.dimensions.map_or("all".to_owned(), |n| n.to_string());
     let differences = [
         ("files", found.identity.clone(), given.identity.clone()),
-        ("precision", found.precision.clone(), given.precision.clone()),
+        (
+            "precision",
+            found.precision.clone(),
+            given.precision.clone(),
+        ),
         ("dimensions", dimensions(found), dimensions(given)),
-        ("query prompt", found.query_prompt.clone(), given.query_prompt.clone()),
-        ("document prompt", found.document_prompt.clone(), given.document_prompt.clone()),
+        (
+            "query prompt",
+            found.query_prompt.clone(),
+            given.query_prompt.clone(),
+        ),
+        (
+            "document prompt",
+            found.document_prompt.clone(),
+            given.document_prompt.clone(),
+        ),
     ];
     for (field, value, given_value) in differences {
         if value != given_value {

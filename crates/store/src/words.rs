@@ -9,7 +9,8 @@ use std::error::Error;
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::settings::{Language, Settings};
+use search::index::Settings;
+use search::words::Language;
 
 /// BM25's constants, those of an index on disk.
 const K1: f64 = 1.2;
@@ -54,13 +55,18 @@ impl RowWords {
         for (column, text) in texts.iter().enumerate() {
             let label = 3 - column.min(3) as u16;
             let words = words_of(settings.language, text);
-            row.lengths.push(i32::try_from(words.len()).unwrap_or(i32::MAX));
+            row.lengths
+                .push(i32::try_from(words.len()).unwrap_or(i32::MAX));
             for word in words {
                 position = LAST_POSITION.min(position + 1);
                 let entry = label << 14 | position;
                 let positions = row.words.entry(word).or_default();
                 // Positions ascend, whatever their labels: words behind the last one count once.
-                if positions.len() < POSITIONS && positions.last().is_none_or(|last| last & LAST_POSITION < position) {
+                if positions.len() < POSITIONS
+                    && positions
+                        .last()
+                        .is_none_or(|last| last & LAST_POSITION < position)
+                {
                     positions.push(entry);
                 }
             }
@@ -126,7 +132,12 @@ impl Statistics {
     }
 
     /// BM25 of a row: for every word of the question that it has, the columns of its positions as labels.
-    pub(crate) fn score(&self, settings: &Settings, words: &[(String, String)], lengths: &[i32]) -> f32 {
+    pub(crate) fn score(
+        &self,
+        settings: &Settings,
+        words: &[(String, String)],
+        lengths: &[i32],
+    ) -> f32 {
         let mut score = 0.0;
         for (word, labels) in words {
             for (column, settings) in settings.text_columns.iter().enumerate() {
@@ -159,13 +170,20 @@ pub(crate) fn quoted(word: &str) -> String {
 
 /// Words of which one must occur, as a `tsquery`.
 pub(crate) fn any_of(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" | ")
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" | ")
 }
 
 /// Everything that is one edit from a word, in the letters of the word and of English: the word itself is not in it.
 pub(crate) fn one_edit_from(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
-    let mut alphabet: Vec<char> = ('a'..='z').chain('0'..='9').chain(letters.iter().copied()).collect();
+    let mut alphabet: Vec<char> = ('a'..='z')
+        .chain('0'..='9')
+        .chain(letters.iter().copied())
+        .collect();
     alphabet.sort_unstable();
     alphabet.dedup();
     let mut edits = Vec::new();
@@ -213,7 +231,10 @@ mod tests {
 
     #[test]
     fn words_in_a_query_are_quoted() {
-        assert_eq!(any_of(&["a'b".to_owned(), "c\\d".to_owned()]), "'a''b' | 'c\\\\d'");
+        assert_eq!(
+            any_of(&["a'b".to_owned(), "c\\d".to_owned()]),
+            "'a''b' | 'c\\\\d'"
+        );
     }
 
     #[test]
@@ -221,7 +242,11 @@ mod tests {
         let statistics = Statistics {
             documents: 100.0,
             lengths: vec![500.0],
-            rows: [("rare".to_owned(), vec![1.0]), ("common".to_owned(), vec![90.0])].into(),
+            rows: [
+                ("rare".to_owned(), vec![1.0]),
+                ("common".to_owned(), vec![90.0]),
+            ]
+            .into(),
         };
         assert_eq!(statistics.mean_length(0), 5.0);
         // ln(1 + 99.5 / 1.5) and ln(1 + 10.5 / 90.5).

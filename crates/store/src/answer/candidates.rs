@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 
 use pgvector::HalfVector;
-use search::filter::Value;
+use search::filter::{Value, fold_case};
 use search::{Mode, Query, Similarity};
 use tokio_postgres::Row;
 
 use super::parameters::{Parameters, column_number, condition};
 use super::session::Session;
 use crate::error::StoreError;
-use crate::rows::{fold_case, operator, similarity_of, value_of, without_nul};
+use crate::rows::{operator, similarity_of, value_of, without_nul};
 use crate::schema::compared;
-use crate::settings::Settings;
 use crate::store::PostgresStore;
 use crate::words::{LABELS, Statistics, any_of, quoted};
+use search::index::Settings;
 
 /// Rows whose id or key equals the question, at most.
 const KEYS: usize = 100;
@@ -60,10 +60,18 @@ impl Plan<'_> {
     pub(crate) fn hits(&self, parameters: &mut Parameters) -> Result<String, StoreError> {
         let mut conditions = Vec::new();
         if let Some(filter) = &self.query.filter {
-            conditions.push(format!("({})", condition(self.settings(), filter, parameters)?));
+            conditions.push(format!(
+                "({})",
+                condition(self.settings(), filter, parameters)?
+            ));
         }
         if !self.query.without.is_empty() {
-            let ids: Vec<String> = self.query.without.iter().map(|id| without_nul(id)).collect();
+            let ids: Vec<String> = self
+                .query
+                .without
+                .iter()
+                .map(|id| without_nul(id))
+                .collect();
             conditions.push(format!("id <> ALL({})", parameters.add(ids)));
         }
         if self.query.mode == Mode::Words {
@@ -79,7 +87,10 @@ impl Plan<'_> {
         if self.words.is_empty() {
             return "false".to_owned();
         }
-        format!("words @@ {}::text::tsquery", parameters.add(any_of(&self.words)))
+        format!(
+            "words @@ {}::text::tsquery",
+            parameters.add(any_of(&self.words))
+        )
     }
 
     /// All candidates of a shard.
@@ -103,7 +114,10 @@ impl Plan<'_> {
                 parameters.add(limit(self.query.offset + self.query.k)),
             );
             ids.clear();
-            ids.extend(first_texts(session, session.query(&statement, &parameters).await?)?);
+            ids.extend(first_texts(
+                session,
+                session.query(&statement, &parameters).await?,
+            )?);
         } else {
             if let Some(vector) = &self.vector {
                 ids.extend(self.nearest(session, vector).await?);
@@ -136,7 +150,12 @@ impl Plan<'_> {
             Some(filter) => condition(self.settings(), filter, &mut parameters)?,
             None => "true".to_owned(),
         };
-        let without: Vec<String> = self.query.without.iter().map(|id| without_nul(id)).collect();
+        let without: Vec<String> = self
+            .query
+            .without
+            .iter()
+            .map(|id| without_nul(id))
+            .collect();
         let statement = format!(
             "SELECT id FROM {} WHERE ({}) AND ({filter}) AND id <> ALL({}) ORDER BY id LIMIT {KEYS}",
             self.table(),
@@ -226,8 +245,13 @@ impl Plan<'_> {
                 )
             })
             .collect();
-        let length: Vec<String> = columns.clone().map(|column| format!("lengths[{}]", column + 1)).collect();
-        let mean: f64 = columns.map(|column| self.statistics.mean_length(column)).sum();
+        let length: Vec<String> = columns
+            .clone()
+            .map(|column| format!("lengths[{}]", column + 1))
+            .collect();
+        let mean: f64 = columns
+            .map(|column| self.statistics.mean_length(column))
+            .sum();
         let mean = parameters.add(mean.max(1.0));
         let statement = format!(
             "SELECT id FROM {} WHERE {} AND {} ORDER BY ({}) / (1.3 + 0.9 * ({}) / {mean}::float8) DESC, id LIMIT {}",
@@ -313,8 +337,10 @@ impl Plan<'_> {
             .flatten()
             .zip(labels.into_iter().flatten())
             .collect();
-        let bm25 = (!words.is_empty())
-            .then(|| self.statistics.score(&self.store.settings, &words, &lengths));
+        let bm25 = (!words.is_empty()).then(|| {
+            self.statistics
+                .score(&self.store.settings, &words, &lengths)
+        });
         let similarity = distance.map(|distance| similarity_of(similarity, distance));
         Ok((id, similarity, bm25))
     }
@@ -338,7 +364,10 @@ pub(crate) async fn count_words(
     let rows = session.query(&statement, &parameters).await?;
     let counts = rows.iter().map(|row| {
         let rows: Vec<i64> = row.try_get(1)?;
-        Ok((row.try_get(0)?, rows.into_iter().map(|rows| rows as f64).collect()))
+        Ok((
+            row.try_get(0)?,
+            rows.into_iter().map(|rows| rows as f64).collect(),
+        ))
     });
     statistics.rows = counts
         .collect::<Result<_, _>>()

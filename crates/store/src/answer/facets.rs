@@ -3,13 +3,13 @@
 use std::cmp::{Ordering, Reverse};
 
 use search::FacetCount;
-use search::filter::Value;
+use search::filter::{Value, fold_case};
 
 use super::candidates::Plan;
 use super::parameters::{Parameters, column_number};
 use super::session::Session;
 use crate::error::StoreError;
-use crate::rows::{fold_case, value_of};
+use crate::rows::value_of;
 
 /// The values of a column with their rows.
 type Counts = Vec<(Value, usize)>;
@@ -55,7 +55,9 @@ pub(super) fn merge(facets: usize, shards: Vec<Vec<Counts>>) -> Vec<Vec<FacetCou
 
 fn join(mut counts: Counts) -> Vec<FacetCount> {
     // Equal spellings of several shards become one.
-    counts.sort_by(|left, right| compare(&left.0, &right.0).then_with(|| spelling(&left.0).cmp(spelling(&right.0))));
+    counts.sort_by(|left, right| {
+        compare(&left.0, &right.0).then_with(|| spelling(&left.0).cmp(spelling(&right.0)))
+    });
     counts.dedup_by(|next, kept| {
         let equal = next.0 == kept.0;
         if equal {
@@ -78,7 +80,10 @@ fn join(mut counts: Counts) -> Vec<FacetCount> {
     }
     // Stable: the values are in order already.
     joined.sort_by_key(|(_, _, rows)| Reverse(*rows));
-    joined.into_iter().map(|(value, _, rows)| FacetCount { value, rows }).collect()
+    joined
+        .into_iter()
+        .map(|(value, _, rows)| FacetCount { value, rows })
+        .collect()
 }
 
 fn spelling(value: &Value) -> &str {
@@ -109,12 +114,21 @@ mod tests {
         let text = |text: &str| Value::Text(text.to_owned());
         let shards = vec![
             vec![vec![(text("Black"), 2), (text("red"), 3)]],
-            vec![vec![(text("black"), 3), (text("Black"), 2), (text("blue"), 3)]],
+            vec![vec![
+                (text("black"), 3),
+                (text("Black"), 2),
+                (text("blue"), 3),
+            ]],
         ];
         let found = merge(1, shards);
         let expected = [("Black", 7), ("blue", 3), ("red", 3)];
-        let expected: Vec<FacetCount> =
-            expected.iter().map(|(value, rows)| FacetCount { value: text(value), rows: *rows }).collect();
+        let expected: Vec<FacetCount> = expected
+            .iter()
+            .map(|(value, rows)| FacetCount {
+                value: text(value),
+                rows: *rows,
+            })
+            .collect();
         assert_eq!(found, [expected]);
     }
 }

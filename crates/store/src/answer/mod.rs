@@ -16,12 +16,12 @@ use search::{Answer, Explanation, Found, Mode, Query};
 
 use crate::error::StoreError;
 use crate::rows::{half_vector, value_of};
-use crate::settings::Document;
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
 use crate::words::{QUERY_WORDS, Statistics, words_of};
 use candidates::{Plan, count_words, rows_by_id};
 use rank::Ranked;
+use search::index::Document;
 use session::Session;
 
 /// Candidates of each ranking, at least: as many as an index on disk takes.
@@ -62,7 +62,9 @@ impl PostgresStore {
         self.wait_for(async {
             let server = &self.servers[shard_of(id, self.servers.len())];
             let session = Session::begin(self, server, 1).await?;
-            let row = rows_by_id(self, &session, vec![id.to_owned()]).await?.remove(id);
+            let row = rows_by_id(self, &session, vec![id.to_owned()])
+                .await?
+                .remove(id);
             session.end().await?;
             let Some(row) = row else { return Ok(None) };
             let read = || {
@@ -108,9 +110,11 @@ impl PostgresStore {
     async fn answer_later(&self, query: &Query) -> Result<Answer, StoreError> {
         let vector = match query.mode {
             Mode::Words => None,
-            Mode::Meaning | Mode::Hybrid => {
-                Some(half_vector(&self.settings, "of the question", &query.vector)?)
-            }
+            Mode::Meaning | Mode::Hybrid => Some(half_vector(
+                &self.settings,
+                "of the question",
+                &query.vector,
+            )?),
         };
         let (exact, ef_search) = self.effort(query);
         let mut asked = Asked::begin(self, ef_search).await?;
@@ -126,8 +130,12 @@ impl PostgresStore {
         if query.mode != Mode::Meaning {
             self.plan_words(&mut plan, &mut asked).await?;
         }
-        let candidates = asked.each(async |shard, session| plan.candidates(session, shard).await).await?;
-        let facets = asked.each(async |_, session| plan.facets(session).await).await?;
+        let candidates = asked
+            .each(async |shard, session| plan.candidates(session, shard).await)
+            .await?;
+        let facets = asked
+            .each(async |_, session| plan.facets(session).await)
+            .await?;
         let hits = rank::rank(&plan, candidates.into_iter().flatten().collect());
         let hits = self.read_hits(&mut asked, hits).await?;
         let missing = asked.end().await?;
@@ -152,7 +160,11 @@ impl PostgresStore {
     }
 
     /// The words of the question that some row has, and how often they occur in all shards.
-    async fn plan_words(&self, plan: &mut Plan<'_>, asked: &mut Asked<'_>) -> Result<(), StoreError> {
+    async fn plan_words(
+        &self,
+        plan: &mut Plan<'_>,
+        asked: &mut Asked<'_>,
+    ) -> Result<(), StoreError> {
         let mut words = words_of(self.settings.language, &plan.query.text);
         words.sort_unstable();
         words.dedup();
@@ -161,7 +173,10 @@ impl PostgresStore {
             return Ok(());
         }
         let mut statistics = Statistics::default();
-        for counts in asked.each(async |_, session| count_words(self, session, &words).await).await? {
+        for counts in asked
+            .each(async |_, session| count_words(self, session, &words).await)
+            .await?
+        {
             statistics.add(&counts);
         }
         if plan.query.typos {
@@ -171,7 +186,11 @@ impl PostgresStore {
                     .each(async |_, session| count_words(self, session, &alternatives).await)
                     .await?
                 {
-                    statistics.add(&Statistics { documents: 0.0, lengths: Vec::new(), ..counts });
+                    statistics.add(&Statistics {
+                        documents: 0.0,
+                        lengths: Vec::new(),
+                        ..counts
+                    });
                 }
             }
         }
@@ -180,7 +199,11 @@ impl PostgresStore {
             .iter()
             .map(|(word, rows)| (rows.iter().sum(), word.clone()))
             .collect();
-        found.sort_by(|left, right| left.0.total_cmp(&right.0).then_with(|| left.1.cmp(&right.1)));
+        found.sort_by(|left, right| {
+            left.0
+                .total_cmp(&right.0)
+                .then_with(|| left.1.cmp(&right.1))
+        });
         found.truncate(QUERY_WORDS);
         plan.words = found.into_iter().map(|(_, word)| word).collect();
         plan.statistics = statistics;
@@ -195,7 +218,9 @@ impl PostgresStore {
     ) -> Result<Vec<Found>, StoreError> {
         let mut ids: HashMap<usize, Vec<String>> = HashMap::new();
         for hit in &ranked {
-            ids.entry(hit.candidate.shard).or_default().push(hit.candidate.id.clone());
+            ids.entry(hit.candidate.shard)
+                .or_default()
+                .push(hit.candidate.id.clone());
         }
         let rows = asked
             .each(async |shard, session| match ids.get(&shard) {
@@ -244,7 +269,10 @@ impl<'a> Asked<'a> {
             absence: None,
             partial: store.options.partial,
         };
-        let begun = store.servers.iter().map(|server| Session::begin(store, server, ef_search));
+        let begun = store
+            .servers
+            .iter()
+            .map(|server| Session::begin(store, server, ef_search));
         for (shard, session) in join_all(begun).await.into_iter().enumerate() {
             match session {
                 Ok(session) => asked.sessions.push((shard, session)),
@@ -260,7 +288,10 @@ impl<'a> Asked<'a> {
         &mut self,
         ask: impl AsyncFn(usize, &Session<'a>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let asked = self.sessions.iter().map(|(shard, session)| ask(*shard, session));
+        let asked = self
+            .sessions
+            .iter()
+            .map(|(shard, session)| ask(*shard, session));
         let results = join_all(asked).await;
         let mut answers = Vec::with_capacity(results.len());
         let sessions = std::mem::take(&mut self.sessions);

@@ -1,12 +1,12 @@
 //! Filters as SQL: every value is a parameter, and no text of a question becomes part of a statement.
 
-use search::filter::{Comparison, Filter, Value};
+use search::filter::{Comparison, Filter, Value, fold_case};
 use tokio_postgres::types::ToSql;
 
 use crate::error::StoreError;
-use crate::rows::{fits, fold_case, without_nul};
+use crate::rows::without_nul;
 use crate::schema::compared;
-use crate::settings::Settings;
+use search::index::Settings;
 
 /// The parameters of a statement.
 #[derive(Default)]
@@ -39,16 +39,25 @@ impl Parameters {
 /// The number of a filter column.
 pub(crate) fn column_number(settings: &Settings, name: &str) -> Result<usize, StoreError> {
     let columns = &settings.filter_columns;
-    columns.iter().position(|column| column.name == name).ok_or_else(|| {
-        let names: Vec<String> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
-        StoreError::Query {
-            reason: if names.is_empty() {
-                format!("there is no column `{name}`: the store has no filter columns")
-            } else {
-                format!("there is no filter column `{name}`: the store has {}", names.join(", "))
-            },
-        }
-    })
+    columns
+        .iter()
+        .position(|column| column.name == name)
+        .ok_or_else(|| {
+            let names: Vec<String> = columns
+                .iter()
+                .map(|column| format!("`{}`", column.name))
+                .collect();
+            StoreError::Query {
+                reason: if names.is_empty() {
+                    format!("there is no column `{name}`: the store has no filter columns")
+                } else {
+                    format!(
+                        "there is no filter column `{name}`: the store has {}",
+                        names.join(", ")
+                    )
+                },
+            }
+        })
 }
 
 /// A filter as a condition, which is true for the rows that fulfil it, and false or null for others.
@@ -61,11 +70,14 @@ pub(crate) fn condition(
     let column = |name: &str, values: &[&Value]| {
         let number = column_number(settings, name)?;
         let kind = settings.filter_columns[number].kind;
-        if values.iter().all(|value| fits(value, kind)) {
+        if values.iter().all(|value| value.fits(kind)) {
             return Ok(compared(number, kind));
         }
         Err(StoreError::Query {
-            reason: format!("column `{name}` is of kind {} and is compared with another kind", kind.name()),
+            reason: format!(
+                "column `{name}` is of kind {} and is compared with another kind",
+                kind.name()
+            ),
         })
     };
     Ok(match filter {
@@ -82,14 +94,21 @@ pub(crate) fn condition(
                 Comparison::Greater => ">",
                 Comparison::GreaterOrEqual => ">=",
             };
-            format!("{} {sign} {}", column(name, &[value])?, parameters.add_value(value))
+            format!(
+                "{} {sign} {}",
+                column(name, &[value])?,
+                parameters.add_value(value)
+            )
         }
         Filter::In {
             column: name,
             values,
         } => {
             let column = column(name, &values.iter().collect::<Vec<_>>())?;
-            let values: Vec<String> = values.iter().map(|value| parameters.add_value(value)).collect();
+            let values: Vec<String> = values
+                .iter()
+                .map(|value| parameters.add_value(value))
+                .collect();
             if values.is_empty() {
                 "false".to_owned()
             } else {
@@ -135,12 +154,15 @@ mod tests {
             kind,
         };
         Settings {
-            model: crate::settings::ModelFingerprint::default(),
+            model: search::index::ModelFingerprint::default(),
             width: 2,
             similarity: search::Similarity::Cosine,
             text_columns: Vec::new(),
-            filter_columns: vec![column("brand", ColumnKind::Text), column("price", ColumnKind::Number)],
-            language: crate::settings::Language::default(),
+            filter_columns: vec![
+                column("brand", ColumnKind::Text),
+                column("price", ColumnKind::Number),
+            ],
+            language: search::words::Language::default(),
             fusion: search::Fusion::ReciprocalRank,
         }
     }
@@ -155,11 +177,16 @@ mod tests {
 
     #[test]
     fn values_are_parameters() {
-        let brand = compare("brand", Comparison::Equal, Value::Text("'; DROP TABLE x".to_owned()));
+        let brand = compare(
+            "brand",
+            Comparison::Equal,
+            Value::Text("'; DROP TABLE x".to_owned()),
+        );
         let price = compare("price", Comparison::Less, Value::Number(50.0));
         let filter = Filter::And(vec![brand, Filter::Not(Box::new(price))]);
         let mut parameters = Parameters::default();
-        let sql = condition(&settings(), &filter, &mut parameters).map_err(|error| error.to_string());
+        let sql =
+            condition(&settings(), &filter, &mut parameters).map_err(|error| error.to_string());
         assert_eq!(sql.as_deref(), Ok("(k0 = $1) AND ((f1 < $2) IS NOT TRUE)"));
         assert_eq!(parameters.values().len(), 2);
     }

@@ -57,7 +57,10 @@ pub(super) fn rank(plan: &Plan<'_>, candidates: Vec<Candidate>) -> Vec<Ranked> {
                 hit.score = hit.candidate.bm25.unwrap_or(0.0);
             }
         }
-        Mode::Hybrid => fuse(query.fusion.unwrap_or(plan.store.settings.fusion), &mut hits),
+        Mode::Hybrid => fuse(
+            query.fusion.unwrap_or(plan.store.settings.fusion),
+            &mut hits,
+        ),
     }
     if let Some(least) = query.min_score {
         hits.retain(|hit| hit.score >= least);
@@ -89,7 +92,9 @@ fn best(
     // Stable, and the rows are in the order of ids.
     scores.sort_by(|left, right| right.0.total_cmp(&left.0));
     let places = scores.into_iter().take(depth).enumerate();
-    places.map(|(place, (_, index))| (place + 1, index)).collect()
+    places
+        .map(|(place, (_, index))| (place + 1, index))
+        .collect()
 }
 
 /// Rows without a value come last whatever the direction.

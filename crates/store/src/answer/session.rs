@@ -79,11 +79,13 @@ impl<'a> Session<'a> {
         if generation != store.generation {
             return Err(replaced());
         }
-        session.totals = documents.zip(lengths).map(|(documents, lengths)| Statistics {
-            documents: documents as f64,
-            lengths,
-            ..Statistics::default()
-        });
+        session.totals = documents
+            .zip(lengths)
+            .map(|(documents, lengths)| Statistics {
+                documents: documents as f64,
+                lengths,
+                ..Statistics::default()
+            });
         Ok(session)
     }
 

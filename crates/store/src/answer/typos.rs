@@ -17,7 +17,10 @@ pub(super) fn alternatives(words: &[String], statistics: &Statistics) -> Vec<Str
         !statistics.rows.contains_key(*word)
             && (LETTERS..=MOST_LETTERS).contains(&word.chars().count())
     });
-    let mut edits: Vec<String> = unknown.take(WORDS).flat_map(|word| one_edit_from(word)).collect();
+    let mut edits: Vec<String> = unknown
+        .take(WORDS)
+        .flat_map(|word| one_edit_from(word))
+        .collect();
     edits.sort_unstable();
     edits.dedup();
     edits

@@ -1,0 +1,1 @@
+//! One sentence for everything that goes wrong.
