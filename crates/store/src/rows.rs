@@ -237,13 +237,9 @@ mod tests {
 
     fn settings(similarity: Similarity) -> Settings {
         Settings {
-            model: search::index::ModelFingerprint::default(),
             width: 2,
             similarity,
-            text_columns: Vec::new(),
-            filter_columns: Vec::new(),
-            language: search::words::Language::default(),
-            fusion: search::Fusion::ReciprocalRank,
+            ..Settings::default()
         }
     }
 

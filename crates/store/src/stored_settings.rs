@@ -5,7 +5,7 @@ use search::{Fusion, Similarity};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use search::index::{ModelFingerprint, Settings, TextColumn};
+use search::index::{IndexError, ModelFingerprint, Settings, TextColumn};
 use search::words::Language;
 
 /// [`Settings`] in serde's types.
@@ -14,6 +14,7 @@ pub(crate) struct StoredSettings {
     model: ModelFingerprint,
     width: usize,
     similarity: String,
+    id_column: String,
     text_columns: Vec<(String, f32)>,
     filter_columns: Vec<FilterColumn>,
     language: String,
@@ -28,6 +29,7 @@ impl StoredSettings {
             model: settings.model.clone(),
             width: settings.width,
             similarity: settings.similarity.name().to_owned(),
+            id_column: settings.id_column.clone(),
             text_columns: texts
                 .map(|column| (column.name.clone(), column.weight))
                 .collect(),
@@ -51,6 +53,7 @@ impl StoredSettings {
             width: self.width,
             similarity: Similarity::from_name(&self.similarity)
                 .ok_or_else(|| unknown("similarity", &self.similarity))?,
+            id_column: self.id_column,
             text_columns: texts
                 .map(|(name, weight)| TextColumn { name, weight })
                 .collect(),
@@ -159,37 +162,22 @@ pub(crate) fn check_model(
     found: &ModelFingerprint,
     given: &ModelFingerprint,
 ) -> Result<(), StoreError> {
-    let dimensions =
-        |of: &ModelFingerprint| of.dimensions.map_or("all".to_owned(), |n| n.to_string());
-    let differences = [
-        ("files", found.identity.clone(), given.identity.clone()),
-        (
-            "precision",
-            found.precision.clone(),
-            given.precision.clone(),
-        ),
-        ("dimensions", dimensions(found), dimensions(given)),
-        (
-            "query prompt",
-            found.query_prompt.clone(),
-            given.query_prompt.clone(),
-        ),
-        (
-            "document prompt",
-            found.document_prompt.clone(),
-            given.document_prompt.clone(),
-        ),
-    ];
-    for (field, value, given_value) in differences {
-        if value != given_value {
-            return Err(StoreError::OtherModel {
-                field,
-                model: found.name.clone(),
-                value,
-                given_model: given.name.clone(),
-                given: given_value,
-            });
-        }
-    }
-    Ok(())
+    found.check(given).map_err(|error| match error {
+        IndexError::OtherModel {
+            field,
+            model,
+            value,
+            given_model,
+            given,
+        } => StoreError::OtherModel {
+            field,
+            model,
+            value,
+            given_model,
+            given,
+        },
+        error => StoreError::Settings {
+            reason: error.to_string(),
+        },
+    })
 }

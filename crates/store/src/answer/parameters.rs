@@ -154,16 +154,12 @@ mod tests {
             kind,
         };
         Settings {
-            model: search::index::ModelFingerprint::default(),
             width: 2,
-            similarity: search::Similarity::Cosine,
-            text_columns: Vec::new(),
             filter_columns: vec![
                 column("brand", ColumnKind::Text),
                 column("price", ColumnKind::Number),
             ],
-            language: search::words::Language::default(),
-            fusion: search::Fusion::ReciprocalRank,
+            ..Settings::default()
         }
     }
 

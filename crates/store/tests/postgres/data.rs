@@ -44,6 +44,7 @@ pub(crate) fn settings(width: usize, similarity: Similarity) -> Settings {
         },
         width,
         similarity,
+        id_column: "id".to_owned(),
         text_columns: vec![TextColumn {
             name: "title".to_owned(),
             weight: 1.0,
