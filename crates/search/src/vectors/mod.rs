@@ -14,5 +14,6 @@ pub use examples::examples_vector;
 pub use rows::Rows;
 pub use similarity::{Similarity, pairwise_similarity, similarity_matrix};
 pub use top_k::Hit;
+pub(crate) use top_k::TopK;
 pub use vector_index::{SearchOptions, VectorIndex};
 pub use vectors_view::VectorsView;
