@@ -26,6 +26,7 @@
 
 mod error;
 pub mod filter;
+mod fusion;
 pub mod index;
 pub mod metrics;
 mod query;
@@ -33,6 +34,7 @@ mod vectors;
 pub mod words;
 
 pub use error::SearchError;
+pub use fusion::Candidate;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
 pub use vectors::{
     Codes, Hit, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,

@@ -74,7 +74,9 @@ fn part_numbers_are_found_however_they_are_written() {
         rows.sort_unstable();
         assert_eq!(rows, [4, 5], "{query}");
     }
-    assert_eq!(found(&words, "XJ-4522", true), [0, 1]);
+    // Not by an edit, which would be another product: the one word of two that is the same.
+    assert_eq!(found(&words, "XJ-4522", true), [1, 0]);
+    assert_eq!(found(&words, "AB4520", true), [3, 1, 0]);
 }
 
 #[test]
@@ -93,7 +95,8 @@ fn typing_errors_are_forgiven_only_where_a_word_is_unknown() {
         ],
     );
     for (query, typos, rows) in [
-        ("keybaord", true, &[0, 1][..]),
+        ("keybaord", true, &[0, 1, 2][..]),
+        ("keybaords", true, &[0, 1, 2]),
         ("keybaord", false, &[]),
         ("keyboard", true, &[0, 1]),
         ("keybord", true, &[2]),
@@ -262,7 +265,7 @@ fn hostile_queries_and_texts_do_no_harm() {
         let query = WordsQuery::new(&query, &[&words], true).unwrap();
         assert!(query.words().count() <= 64 * 3);
         words.matches(&query, 10, None).unwrap();
-        query.highlights(&long);
+        assert!(query.highlights(&long).len() <= 1);
     }
     assert_eq!(found(&words, "title:mouse", false), [0]);
 }

@@ -38,8 +38,9 @@ pub struct Word {
 pub struct QueryWord {
     /// In the form in which words are compared.
     pub text: String,
-    /// Whether a word within one edit will do if no row has this one: for words of letters, from five letters on.
-    pub correctable: bool,
+    /// If no row has this word: the forms of which a row may have a word within one edit. Empty unless the word is of
+    /// letters, from five letters on.
+    pub mistyped: Vec<String>,
 }
 
 /// Cuts texts into words and makes words comparable.
@@ -56,6 +57,8 @@ pub struct Analyzer {
     language: Language,
     /// Makes one word comparable; it becomes no word if it is left out.
     normalizer: TextAnalyzer,
+    /// The same without stems: the end of a mistyped word may be no ending.
+    unstemmed: TextAnalyzer,
 }
 
 impl fmt::Debug for Analyzer {
@@ -72,7 +75,8 @@ impl Analyzer {
     pub fn new(language: Language) -> Self {
         Self {
             language,
-            normalizer: normalizer(language, RawTokenizer::default()),
+            normalizer: normalizer(language, true, RawTokenizer::default()),
+            unstemmed: normalizer(language, false, RawTokenizer::default()),
         }
     }
 
@@ -97,7 +101,7 @@ impl Analyzer {
     /// `16gb`), and letters and digits apart (`16GB` is also `16` and `gb`) unless they are too short to tell much.
     #[must_use]
     pub fn query_words(&self, text: &str) -> Vec<QueryWord> {
-        let mut normalizer = self.normalizer.clone();
+        let (mut normalizer, mut unstemmed) = (self.normalizer.clone(), self.unstemmed.clone());
         let mut seen = HashSet::new();
         let mut words = Vec::new();
         // A text of megabytes need not be read to its end.
@@ -106,12 +110,19 @@ impl Analyzer {
             .iter()
             .filter(|piece| piece.kind == PieceKind::Word)
             .collect();
-        let mut add = |text: &str, correctable: bool| {
-            if let Some(text) = normalized(&mut normalizer, text)
-                && seen.insert(text.clone())
-            {
-                words.push(QueryWord { text, correctable });
+        let mut add = |written: &str, correctable: bool| {
+            let Some(text) = normalized(&mut normalizer, written) else {
+                return;
+            };
+            if !seen.insert(text.clone()) {
+                return;
             }
+            let mut mistyped = Vec::new();
+            if correctable {
+                mistyped.push(text.clone());
+                mistyped.extend(normalized(&mut unstemmed, written).filter(|whole| *whole != text));
+            }
+            words.push(QueryWord { text, mistyped });
         };
         for piece in &pieces {
             add(
@@ -136,7 +147,7 @@ impl Analyzer {
 
     /// Cuts the texts of rows for tantivy.
     pub(super) fn for_rows(&self) -> TextAnalyzer {
-        normalizer(self.language, Pieces)
+        normalizer(self.language, true, Pieces)
     }
 }
 
@@ -186,7 +197,7 @@ fn chunks(word: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Accents go before the stem is made: so it is the same for those who type no accents.
-fn normalizer(language: Language, tokenizer: impl Tokenizer) -> TextAnalyzer {
+fn normalizer(language: Language, stemmed: bool, tokenizer: impl Tokenizer) -> TextAnalyzer {
     let mut builder = TextAnalyzer::builder(tokenizer)
         .filter(LowerCaser)
         .dynamic();
@@ -195,7 +206,7 @@ fn normalizer(language: Language, tokenizer: impl Tokenizer) -> TextAnalyzer {
         builder = builder.filter_dynamic(stop_words);
     }
     builder = builder.filter_dynamic(AsciiFoldingFilter);
-    if let Some(language) = language {
+    if let Some(language) = language.filter(|_| stemmed) {
         builder = builder.filter_dynamic(Stemmer::new(language));
     }
     builder.build()
@@ -321,14 +332,16 @@ mod tests {
             query_words("4k 5m mp3"),
             ["4k", "5m", "mp3", "4k5m", "5mmp3", "4k5mmp3"]
         );
-        assert_eq!(query_words("the the"), ["thethe"]);
+        assert_eq!(query_words("the the"), ["theth"]);
         let correctable: Vec<bool> = Analyzer::new(Language::English)
             .query_words("mouse mice 12345 xj4520 wi-fidelity")
             .into_iter()
             .take(6)
-            .map(|word| word.correctable)
+            .map(|word| !word.mistyped.is_empty())
             .collect();
         assert_eq!(correctable, [true, false, false, false, false, true]);
+        let wireles = &Analyzer::new(Language::English).query_words("Wireles")[0];
+        assert_eq!(wireles.mistyped, ["wirel", "wireles"]);
     }
 
     proptest! {

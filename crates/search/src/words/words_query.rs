@@ -162,32 +162,14 @@ impl<'a> Statistics<'a> {
     /// The most frequent words within one edit of a mistyped word. They all count as much as the most frequent, so that
     /// a row with another typing error does not come first for being rare.
     fn corrections(&self, word: &QueryWord) -> Result<Vec<(String, Vec<u64>)>, WordsError> {
-        if !word.correctable {
-            return Ok(Vec::new());
-        }
         let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for words in self.segments {
-            words.guarded(|| {
-                for (number, field) in words.fields.iter().enumerate() {
-                    let term = Term::from_field_text(field.field, &word.text);
-                    let automaton = FuzzyTermQuery::new(term, 1, true).automaton()?;
-                    let mut stream = field.terms.terms().search(automaton).into_stream()?;
-                    while stream.advance() {
-                        let Ok(text) = std::str::from_utf8(stream.key()) else {
-                            continue;
-                        };
-                        // `mouse2` is within an edit of `mouses`, but is a name and not what was meant.
-                        if text.contains(|c: char| c.is_ascii_digit()) {
-                            continue;
-                        }
-                        let rows = found
-                            .entry(text.to_owned())
-                            .or_insert_with(|| vec![0; self.factors.len()]);
-                        rows[number] += u64::from(stream.value().doc_freq);
-                    }
-                }
-                Ok(())
-            })?;
+        for form in &word.mistyped {
+            let mut near = BTreeMap::new();
+            for words in self.segments {
+                words.guarded(|| self.add_within_one_edit(form, words, &mut near))?;
+            }
+            // A word near both forms is the same word: its rows count once.
+            found.extend(near);
         }
         let mut found: Vec<(String, Vec<u64>)> = found.into_iter().collect();
         // Stable: of equally frequent ones the first of the alphabet.
@@ -201,5 +183,33 @@ impl<'a> Statistics<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Adds the words of a segment that are one edit from a form, with their rows by field.
+    fn add_within_one_edit(
+        &self,
+        form: &str,
+        words: &Words,
+        found: &mut BTreeMap<String, Vec<u64>>,
+    ) -> Result<(), guard::BoxedError> {
+        for (number, field) in words.fields.iter().enumerate() {
+            let term = Term::from_field_text(field.field, form);
+            let automaton = FuzzyTermQuery::new(term, 1, true).automaton()?;
+            let mut stream = field.terms.terms().search(automaton).into_stream()?;
+            while stream.advance() {
+                let Ok(text) = std::str::from_utf8(stream.key()) else {
+                    continue;
+                };
+                // `mouse2` is within an edit of `mouses`, but is a name and not what was meant.
+                if text.contains(|c: char| c.is_ascii_digit()) {
+                    continue;
+                }
+                let rows = found
+                    .entry(text.to_owned())
+                    .or_insert_with(|| vec![0; self.factors.len()]);
+                rows[number] += u64::from(stream.value().doc_freq);
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Writes the words of a segment.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
@@ -52,6 +53,9 @@ impl WordsWriter {
         tokenizers.register(TOKENIZER, Analyzer::new(settings.language).for_rows());
         let writer = guard::guarded(|| -> Result<_, guard::BoxedError> {
             std::fs::create_dir_all(folder)?;
+            if std::fs::read_dir(folder)?.next().is_some() {
+                return Err(io::Error::from(io::ErrorKind::DirectoryNotEmpty).into());
+            }
             let directory = MmapDirectory::open(folder)?;
             let builder = Index::builder().schema(schema).tokenizers(tokenizers);
             Ok(builder.single_segment_index_writer(directory, TABLE_BYTES)?)
