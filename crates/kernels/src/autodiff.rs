@@ -12,11 +12,9 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
+use cpu_kernels::{Activation, DropoutMask, Precision};
 
-use crate::cpu::Activation;
-use crate::dropout::DropoutMask;
 use crate::encoder_ops::EncoderOps;
-use crate::precision::Precision;
 use crate::reference;
 use crate::sequences::SequenceRanges;
 use crate::weights::{LayerNormWeights, LinearWeights};

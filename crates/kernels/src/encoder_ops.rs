@@ -2,12 +2,9 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use cpu_kernels::{Activation, AdamWStep, DropoutMask, PackedLinear, Precision};
 
-use crate::adamw::AdamWStep;
-use crate::cpu::{Activation, PackedLinear};
-use crate::dropout::DropoutMask;
 use crate::half_precision;
-use crate::precision::Precision;
 use crate::reference;
 use crate::sequences::SequenceRanges;
 use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};

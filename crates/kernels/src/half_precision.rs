@@ -14,8 +14,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, FloatDType, Tensor};
-
-use crate::precision::Precision;
+use cpu_kernels::Precision;
 
 /// float32, and the half precisions that the device supports.
 pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
@@ -30,6 +29,17 @@ pub(crate) fn precisions<B: Backend>(device: &B::Device) -> Vec<Precision> {
     std::iter::once(Precision::Float32)
         .chain(supported)
         .collect()
+}
+
+/// The element type of tensors in this precision; none where weights must be packed.
+#[must_use]
+pub fn element_type(precision: Precision) -> Option<FloatDType> {
+    match precision {
+        Precision::Float32 => Some(FloatDType::F32),
+        Precision::Float16 => Some(FloatDType::F16),
+        Precision::Bfloat16 => Some(FloatDType::BF16),
+        _ => None,
+    }
 }
 
 /// float16 and bfloat16 as float32; any other type as it is.
@@ -56,9 +66,9 @@ pub(crate) fn in_float32<B: Backend, const D: usize>(
 mod tests {
     use burn::tensor::{Distribution, Tolerance};
     use burn_flex::Flex;
+    use cpu_kernels::Activation;
 
     use super::*;
-    use crate::cpu::Activation;
     use crate::reference;
     use crate::weights::{LayerNormWeights, LinearWeights};
 

@@ -10,13 +10,9 @@
 //! [`EncoderOps::VARLEN`] selects the layout of a batch. Where it is true, sequences are packed one after another without
 //! padding (a varlen batch, see [`SequenceRanges`]). Elsewhere a model pads them and attends with burn's own tensors.
 
-mod adamw;
 mod autodiff;
-pub mod cpu;
-mod dropout;
 mod encoder_ops;
 pub mod half_precision;
-mod precision;
 mod reference;
 mod sequences;
 #[cfg(any(feature = "cuda", feature = "cpu"))]
@@ -29,13 +25,13 @@ mod flex;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
 
-pub use adamw::AdamWStep;
-pub use cpu::{Activation, Int8Matrix, PackedLinear};
-pub use dropout::DropoutMask;
+pub use cpu_kernels as cpu;
+pub use cpu_kernels::{
+    Activation, AdamWStep, DropoutMask, Int8Matrix, PackedLinear, Precision, UnknownPrecision,
+};
 pub use encoder_ops::{
     AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients, TrainingBackend,
 };
-pub use precision::{Precision, UnknownPrecision};
 pub use sequences::SequenceRanges;
 pub use weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
 

@@ -5,10 +5,8 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
+use cpu_kernels::{Activation, AdamWStep, DropoutMask};
 
-use crate::adamw::AdamWStep;
-use crate::cpu::Activation;
-use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
 use crate::half_precision::{in_float32, upcast};
 use crate::sequences::SequenceRanges;

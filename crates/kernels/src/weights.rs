@@ -2,8 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-
-use crate::cpu::PackedLinear;
+use cpu_kernels::PackedLinear;
 
 /// The weights of a linear layer.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use burn::module::{Initializer, Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{FloatDType, Tensor};
+use kernels::half_precision::element_type;
 use kernels::{Activation, EncoderOps, LayerNormWeights, LinearWeights, PackedLinear, Precision};
 
 use crate::config::MpNetConfig;
@@ -70,7 +71,7 @@ pub(crate) fn empty<B: Backend>(linear: &mut Linear<B>) {
 
 /// Casts parameters to the element type of `precision` on a backend that keeps weights as tensors.
 pub(crate) fn in_precision<B: EncoderOps, M: Module<B>>(module: M, precision: Precision) -> M {
-    match precision.element_type() {
+    match element_type(precision) {
         Some(dtype) if !B::PACKS_WEIGHTS && dtype != FloatDType::F32 => {
             module.map(&mut Cast(dtype))
         }

@@ -47,14 +47,22 @@ const EMULATIONS: [Emulation; 2] = [
                 package: "kernels",
                 target: "kernels",
                 without: &[
-                    "::a_product_is_the_same_however",
                     "::the_backward_pass_of",
                     "::attention_is_the_same_as_burns",
                     "::dropout_is_the_same",
                     "::gelu_is_burns",
                     "::layer_norm_is",
                     "::steps_of_adamw",
+                ],
+            },
+            Emulated {
+                package: "cpu-kernels",
+                target: "cpu_kernels",
+                without: &[
+                    "::a_product_is_the_same_however",
+                    "::layer_norm_is",
                     "::sums_are_those",
+                    "::scan::",
                 ],
             },
             Emulated::all_of("model", "tiny"),

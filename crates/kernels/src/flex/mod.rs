@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
+use cpu_kernels::{
+    self as cpu, Activation, AdamWStep, DropoutMask, Gradients, Operand, PackedLinear,
+    PositionBias, Precision,
+};
 use slices::{
     AttentionInput, LayerNormSlices, contiguous, in_place, is_f32, rows, slice, strided, tensor,
 };
 
-use crate::adamw::AdamWStep;
-use crate::cpu::{self, Activation, Gradients, Operand, PackedLinear, PositionBias};
-use crate::dropout::DropoutMask;
 use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
-use crate::precision::Precision;
 use crate::reference;
 use crate::sequences::SequenceRanges;
 use crate::tf32x3;

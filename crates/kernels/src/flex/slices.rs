@@ -2,10 +2,10 @@
 
 use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
+use cpu_kernels::{
+    Attention, DropoutMask, LayerNormParameters, PositionBias, Precision, Projections, Strided,
+};
 
-use crate::cpu::{Attention, LayerNormParameters, PositionBias, Projections, Strided};
-use crate::dropout::DropoutMask;
-use crate::precision::Precision;
 use crate::sequences::SequenceRanges;
 use crate::weights::LayerNormWeights;
 

@@ -1,0 +1,123 @@
+//! Packed int8 weights, in panels for one implementation.
+
+use rayon::prelude::*;
+
+use super::implementation::Implementation;
+use super::matrix::Int8Matrix;
+use crate::pages::Pages;
+
+/// The panels of some layers side by side.
+#[derive(Debug)]
+pub(crate) struct Int8Panels {
+    pub(super) weights: Pages<i8>,
+    pub(super) columns: Columns,
+    input: usize,
+    /// The implementation that they are packed for.
+    pub(super) implementation: Implementation,
+}
+
+/// Scales and sums of each column of some layers side by side, filled up with zeros to whole panels.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    /// The scale of each column's weights.
+    pub(crate) scales: Vec<f32>,
+    /// The sum of each column's weights: a row's zero point changes its sums by this times the zero point.
+    pub(crate) weight_sums: Vec<i32>,
+}
+
+impl Columns {
+    /// The outputs of all `layers`, in panels of `width`.
+    pub(crate) fn of(layers: &[&Int8Matrix], width: usize) -> Self {
+        let mut columns = Self {
+            scales: Vec::new(),
+            weight_sums: Vec::new(),
+        };
+        for layer in layers {
+            columns.scales.extend(layer.scales());
+            let rows = layer.values().chunks_exact(layer.input().max(1));
+            let sum = |row: &[i8]| row.iter().map(|weight| i32::from(*weight)).sum::<i32>();
+            columns.weight_sums.extend(rows.map(sum));
+        }
+        let outputs = columns.scales.len().next_multiple_of(width);
+        columns.scales.resize(outputs, 0.0);
+        columns.weight_sums.resize(outputs, 0);
+        columns
+    }
+
+    /// Memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.scales.as_slice()) + size_of_val(self.weight_sums.as_slice())
+    }
+}
+
+impl Int8Panels {
+    /// The outputs of all `layers`, which share `input`, one after another.
+    pub(crate) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
+        let rows = rows_of(layers, input);
+        Self::pack_for(Implementation::best(&rows), layers, &rows, input)
+    }
+
+    pub(super) fn pack_for(
+        implementation: Implementation,
+        layers: &[&Int8Matrix],
+        rows: &[&[i8]],
+        input: usize,
+    ) -> Self {
+        let (width, dot_width) = implementation.layout();
+        let columns = Columns::of(layers, width);
+        let size = dot_width.size();
+        let panel = size * width * input.div_ceil(size);
+        let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
+        weights
+            .par_chunks_exact_mut(panel.max(1))
+            .zip(rows.par_chunks(width))
+            .for_each(|(panel, rows)| {
+                for (column, row) in rows.iter().enumerate() {
+                    let place = &mut panel[size * column..];
+                    for (group, values) in row.chunks(size).enumerate() {
+                        place[group * size * width..][..values.len()].copy_from_slice(values);
+                    }
+                }
+            });
+        Self {
+            weights,
+            columns,
+            input,
+            implementation,
+        }
+    }
+
+    /// Dequantized, `[input, output]`, row-major.
+    pub(crate) fn unpack(&self, output: usize) -> Vec<f32> {
+        let ((width, dot_width), panel) = (self.implementation.layout(), self.panel_bytes());
+        let size = dot_width.size();
+        let weight = |place: usize| {
+            let (depth, output) = (place / output, place % output);
+            let column = output / width * panel + size * (output % width);
+            let value = self.weights[column + depth / size * size * width + depth % size];
+            f32::from(value) * self.columns.scales[output]
+        };
+        (0..self.input * output).map(weight).collect()
+    }
+
+    /// Columns of a panel.
+    pub(crate) fn width(&self) -> usize {
+        self.implementation.layout().0
+    }
+
+    /// Memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weights.len() + self.columns.bytes()
+    }
+
+    pub(super) fn panel_bytes(&self) -> usize {
+        let (width, dot_width) = self.implementation.layout();
+        dot_width.size() * width * self.input.div_ceil(dot_width.size())
+    }
+}
+
+/// The weights of every output.
+pub(crate) fn rows_of<'a>(layers: &[&'a Int8Matrix], input: usize) -> Vec<&'a [i8]> {
+    let rows = |layer: &&'a Int8Matrix| layer.values().chunks_exact(input.max(1));
+    layers.iter().flat_map(rows).collect()
+}

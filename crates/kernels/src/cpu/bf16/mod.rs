@@ -1,8 +1,0 @@
-//! bfloat16 products: weights in tiles, for AMX and for the dot product of AVX512-BF16.
-
-mod byte_tiles;
-#[cfg_attr(not(target_arch = "x86_64"), path = "no_dot_product.rs")]
-pub(in crate::cpu) mod dot_product;
-pub(in crate::cpu) mod rounded_rows;
-pub(in crate::cpu) mod tiles;
-pub(in crate::cpu) mod weights;
