@@ -3,7 +3,7 @@
 //! # Map
 //!
 //! - `packed_linear`: packed weights and the linear layer, the one `match` over weight formats
-//! - `float`, `bf16`, `int8`, `amx`: the GEMM of each format
+//! - `float`, `bf16`, `int8`, `amx`: the GEMM of each format; `int8` also scans rows for those with a large product
 //! - `layer`: attention, LayerNorm, the feed-forward block, and the whole encoder layer
 //! - `training`: backward passes, the optimizer's step, dropout
 //! - `simd`: instruction sets, elementary functions, reductions, transposition
@@ -43,6 +43,7 @@ pub use adamw::AdamWStep;
 pub use dropout::{DropoutMask, Factors};
 pub use features::{has_bf16_dot_product, uses_amx};
 pub use int8::matrix::Int8Matrix;
+pub use int8::scan::{CodeRow, CodeRows, Reached, ScanQueries};
 pub use layer::attention::forward::attention;
 pub use layer::attention::input::{Attention, PositionBias, Projections, Strided};
 pub use layer::encoder_layer::{Context, EncoderLayer, encoder_layer};

@@ -22,6 +22,7 @@ pub(crate) mod matrix;
 pub(crate) mod panels;
 pub(crate) mod quantization;
 mod rows;
+pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::implementation::Implementation;
 use super::matrix::Int8Matrix;
+use super::rows::DotProductWidth;
 use crate::pages::Pages;
 
 /// The panels of some layers side by side.
@@ -63,8 +64,18 @@ impl Int8Panels {
         rows: &[&[i8]],
         input: usize,
     ) -> Self {
+        let columns = Columns::of(layers, implementation.layout().0);
+        Self::pack_columns(implementation, columns, rows, input)
+    }
+
+    /// The weights of `rows`, one row for each of the first columns.
+    pub(super) fn pack_columns(
+        implementation: Implementation,
+        columns: Columns,
+        rows: &[&[i8]],
+        input: usize,
+    ) -> Self {
         let (width, dot_width) = implementation.layout();
-        let columns = Columns::of(layers, width);
         let size = dot_width.size();
         let panel = size * width * input.div_ceil(size);
         let mut weights = Pages::zeroed(columns.scales.len() / width * panel);
@@ -74,8 +85,9 @@ impl Int8Panels {
             .for_each(|(panel, rows)| {
                 for (column, row) in rows.iter().enumerate() {
                     let place = &mut panel[size * column..];
-                    for (group, values) in row.chunks(size).enumerate() {
-                        place[group * size * width..][..values.len()].copy_from_slice(values);
+                    match dot_width {
+                        DotProductWidth::Two => pack_row::<2>(row, width, place),
+                        DotProductWidth::Four => pack_row::<4>(row, width, place),
                     }
                 }
             });
@@ -84,6 +96,17 @@ impl Int8Panels {
             columns,
             input,
             implementation,
+        }
+    }
+
+    /// Writes the weights of a column to `row`, of as many values as there are inputs.
+    pub(super) fn unpack_row(&self, column: usize, row: &mut [i8]) {
+        let (width, dot_width) = self.implementation.layout();
+        let size = dot_width.size();
+        let place = column / width * self.panel_bytes() + size * (column % width);
+        for (group, values) in row.chunks_mut(size).enumerate() {
+            let start = place + group * size * width;
+            values.copy_from_slice(&self.weights[start..start + values.len()]);
         }
     }
 
@@ -113,6 +136,17 @@ impl Int8Panels {
     pub(super) fn panel_bytes(&self) -> usize {
         let (width, dot_width) = self.implementation.layout();
         dot_width.size() * width * self.input.div_ceil(dot_width.size())
+    }
+}
+
+/// Writes a row to its column of a panel, which begins at `place`. Whole groups have a length that the compiler knows.
+fn pack_row<const SIZE: usize>(row: &[i8], width: usize, place: &mut [i8]) {
+    let (groups, rest) = row.as_chunks::<SIZE>();
+    for (group, values) in groups.iter().enumerate() {
+        place[group * SIZE * width..][..SIZE].copy_from_slice(values);
+    }
+    if !rest.is_empty() {
+        place[groups.len() * SIZE * width..][..rest.len()].copy_from_slice(rest);
     }
 }
 

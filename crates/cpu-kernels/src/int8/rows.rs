@@ -37,7 +37,6 @@ pub(crate) struct QuantizedRows {
     /// Micro-panel after micro-panel, each `[group][row]`. Neighbours in a row are one element, the first in its first
     /// bytes. The last group of a row is filled up with 0.
     groups: Vec<i32>,
-    #[cfg(test)]
     dot_width: DotProductWidth,
     micro_panels: Vec<MicroPanel>,
     scales: Vec<f32>,
@@ -68,7 +67,6 @@ impl QuantizedRows {
         let (in_row, count) = (width.div_ceil(dot_width.size()), values.len() / width);
         let mut this = Self {
             groups: vec![0; count * in_row],
-            #[cfg(test)]
             dot_width,
             micro_panels: Vec::with_capacity(count.div_ceil(tallest)),
             scales: Vec::with_capacity(count),
@@ -135,6 +133,20 @@ impl QuantizedRows {
     pub(crate) fn scale(&self, row: usize) -> f32 {
         self.scales[row]
     }
+
+    /// One of the integers of a row of this micro-panel.
+    pub(crate) fn number(&self, micro_panel: MicroPanel, row: usize, place: usize) -> i32 {
+        let size = self.dot_width.size();
+        let group = self.groups(micro_panel)
+            [place / size * micro_panel.height + row - micro_panel.first_row];
+        match self.dot_width {
+            DotProductWidth::Two => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
+            DotProductWidth::Four => {
+                i32::from(bytemuck::cast::<i32, [u8; 4]>(group)[place % size])
+                    + self.zero_points[row]
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,21 +156,11 @@ impl QuantizedRows {
         self.scales.len()
     }
 
-    /// One of them.
-    pub(crate) fn number(&self, row: usize, place: usize) -> i32 {
+    /// The micro-panel of a row.
+    pub(crate) fn micro_panel_of(&self, row: usize) -> MicroPanel {
         let within = |micro_panel: &&MicroPanel| {
             (micro_panel.first_row..micro_panel.first_row + micro_panel.height).contains(&row)
         };
-        let micro_panel = self.micro_panels.iter().find(within).unwrap();
-        let size = self.dot_width.size();
-        let group = self.groups(*micro_panel)
-            [place / size * micro_panel.height + row - micro_panel.first_row];
-        match self.dot_width {
-            DotProductWidth::Two => i32::from(bytemuck::cast::<i32, [i16; 2]>(group)[place % size]),
-            DotProductWidth::Four => {
-                i32::from(bytemuck::cast::<i32, [u8; 4]>(group)[place % size])
-                    + self.zero_points[row]
-            }
-        }
+        *self.micro_panels.iter().find(within).unwrap()
     }
 }

@@ -34,10 +34,9 @@ fn reference(
             .zip(matrix.scales())
             .enumerate()
         {
-            let products = weights
-                .iter()
-                .enumerate()
-                .map(|(place, weight)| i64::from(*weight) * i64::from(rows.number(row, place)));
+            let products = weights.iter().enumerate().map(|(place, weight)| {
+                i64::from(*weight) * i64::from(rows.number(rows.micro_panel_of(row), row, place))
+            });
             let sum = products.sum::<i64>() as f64;
             let sum = sum * f64::from(*scale) * f64::from(rows.scale(row));
             let sum = sum + f64::from(bias[output]);
@@ -86,7 +85,7 @@ proptest! {
         prop_assert_eq!(micro_panels, count);
         for (row, values) in values.chunks_exact(width).enumerate() {
             let step = f64::from(rows.scale(row));
-            let found: Vec<i32> = (0..width).map(|place| rows.number(row, place)).collect();
+            let found: Vec<i32> = (0..width).map(|place| rows.number(rows.micro_panel_of(row), row, place)).collect();
             for (number, value) in found.iter().zip(values) {
                 let off = (f64::from(*number) * step - f64::from(*value)).abs() / step;
                 // The end of the range may be half a step beyond the last whole one.
