@@ -10,6 +10,16 @@ pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     sum(left, right, |left, right| left * right)
 }
 
+/// What rounding can add to a [`dot`] product of rows of this width, as a part of the product of their lengths.
+///
+/// A product is rounded once, then by at most `width / 32` additions into its accumulator and the 5 that join the
+/// accumulators, each by at most 2^-24. The sum of the absolute products is at most the product of the lengths. Twice
+/// that bound covers the terms of higher order, and subnormal products of rows that are 2^-40 long or longer.
+pub(crate) fn error(width: usize) -> f64 {
+    let roundings = (1 + width.div_ceil(ACCUMULATORS) + 5) as f64;
+    2.0 * roundings / f64::from(1 << 24)
+}
+
 /// Euclidean distance in `f32`; infinite where a square overflows.
 #[inline(always)]
 pub(crate) fn euclidean_distance(left: &[f32], right: &[f32]) -> f32 {

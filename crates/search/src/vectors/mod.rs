@@ -1,8 +1,11 @@
 //! Vectors: their similarity, and exact search over them.
 
+mod bounded;
+mod brute_force;
 mod codes;
 mod dot;
 mod examples;
+mod request;
 mod rows;
 mod similarity;
 mod top_k;

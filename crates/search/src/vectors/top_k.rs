@@ -71,6 +71,12 @@ impl TopK {
         }
     }
 
+    /// The score below which no hit is kept: that of the worst, if there are `k`.
+    pub(crate) fn threshold(&self) -> Option<f32> {
+        let worst = self.heap.peek().filter(|_| self.heap.len() >= self.k);
+        worst.map(|worst| worst.0.score)
+    }
+
     pub(crate) fn merge(mut self, other: Self) -> Self {
         for kept in other.heap {
             self.push(kept.0);

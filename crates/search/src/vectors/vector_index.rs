@@ -1,22 +1,22 @@
 //! An index that holds its vectors and answers many queries.
 
+use std::sync::Arc;
+
+use cpu_kernels::CodeRows;
 use pulp::Arch;
-use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use crate::error::SearchError;
-use crate::vectors::codes::Codes;
+use crate::vectors::codes::{Codes, LENGTHS, length};
+use crate::vectors::request::{Request, Vectors};
 use crate::vectors::rows::Rows;
 use crate::vectors::similarity::{Similarity, check_widths};
-use crate::vectors::top_k::{Hit, TopK};
+use crate::vectors::top_k::Hit;
 use crate::vectors::vectors_view::VectorsView;
+use crate::vectors::{bounded, brute_force};
 
-/// Vectors that one task scores. 128 rows of 768 values take 384 KiB, which stay in a core's L2 cache
-/// while all queries of a block are compared with them.
-const BLOCK_ROWS: usize = 128;
-
-/// Queries whose heaps are filled at once, so that no search holds all `[queries, vectors]` scores.
-const BLOCK_QUERIES: usize = 64;
+/// The fewest rows whose codes are made with the index: those of fewer rows cost more than they save.
+const FEWEST_ROWS: usize = 2_048;
 
 /// What a search is to find.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,13 +32,14 @@ pub struct SearchOptions<'a> {
     pub candidates: Option<usize>,
 }
 
-/// An exact index: it compares every query with every vector, on all threads.
+/// An exact index: hits and scores are those of comparing every query with every vector, on all threads.
 #[derive(Clone, Debug)]
 pub struct VectorIndex {
     /// Normalized once to L2 norm 1 for the cosine; unchanged for the other measures.
     values: Rows,
     width: usize,
     similarity: Similarity,
+    codes: Option<Arc<Codes>>,
 }
 
 impl VectorIndex {
@@ -55,10 +56,13 @@ impl VectorIndex {
     ) -> Result<Self, SearchError> {
         VectorsView::new(&values, width)?.check_finite()?;
         similarity.normalize_rows(&mut values, width);
+        let rows = VectorsView::new(&values, width)?;
+        let codes = (rows.len() >= FEWEST_ROWS).then(|| Arc::new(Codes::of(rows, similarity)));
         Ok(Self {
             values: Rows::owned(values),
             width,
             similarity,
+            codes,
         })
     }
 
@@ -88,6 +92,7 @@ impl VectorIndex {
             values: rows,
             width,
             similarity,
+            codes: Some(Arc::new(codes)),
         })
     }
 
@@ -202,67 +207,66 @@ impl VectorIndex {
         VectorsView::new(&self.values, self.width)
     }
 
-    /// Scores blocks of vectors in parallel, each into its own heaps, and merges the heaps.
+    fn vectors(&self) -> Vectors<'_> {
+        Vectors {
+            values: &self.values,
+            width: self.width,
+            similarity: self.similarity,
+        }
+    }
+
+    /// The hits of normalized queries.
     fn top_k(
         &self,
         queries: &[f32],
         options: &SearchOptions<'_>,
         without: Option<usize>,
     ) -> Vec<Vec<Hit>> {
-        let k = options.k.min(self.len());
-        let arch = Arch::new();
-        let mut found = Vec::with_capacity(queries.len() / self.width);
-        for block in queries.chunks(BLOCK_QUERIES * self.width) {
-            let empty = || vec![TopK::new(k); block.len() / self.width];
-            let heaps = self
-                .values
-                .par_chunks(BLOCK_ROWS * self.width)
-                .enumerate()
-                .fold(empty, |mut heaps, (block_number, rows)| {
-                    let first = block_number * BLOCK_ROWS;
-                    arch.dispatch(|| {
-                        self.score_block(block, rows, first, options, without, &mut heaps);
-                    });
-                    heaps
-                })
-                .reduce(empty, |left, right| {
-                    left.into_iter()
-                        .zip(right)
-                        .map(|(left, right)| left.merge(right))
-                        .collect()
-                });
-            found.extend(heaps.into_iter().map(TopK::into_hits));
+        let request = Request {
+            k: options.k.min(self.len()),
+            lowest: options.min_score.unwrap_or(f32::NEG_INFINITY),
+            rows: options.rows,
+            without,
+        };
+        match self.codes.as_ref().and_then(|codes| codes.int8()) {
+            Some(codes) if scan_pays(request, self.len()) => self.bounded(codes, queries, request),
+            _ => brute_force::search(self.vectors(), queries, request),
         }
-        found
     }
 
-    #[inline(always)]
-    fn score_block(
-        &self,
-        queries: &[f32],
-        rows: &[f32],
-        first: usize,
-        options: &SearchOptions<'_>,
-        without: Option<usize>,
-        heaps: &mut [TopK],
-    ) {
-        let lowest = options.min_score.unwrap_or(f32::NEG_INFINITY);
-        for (offset, row) in rows.chunks_exact(self.width).enumerate() {
-            let index = first + offset;
-            let wanted = options
-                .rows
-                .is_none_or(|rows| u32::try_from(index).is_ok_and(|index| rows.contains(index)));
-            if without == Some(index) || !wanted {
-                continue;
-            }
-            for (query, heap) in queries.chunks_exact(self.width).zip(&mut *heaps) {
-                let score = self.similarity.score(query, row);
-                if score >= lowest {
-                    heap.push(Hit { index, score });
-                }
-            }
+    /// The hits by the codes; queries that the bounds do not cover are compared with all vectors.
+    fn bounded(&self, codes: &CodeRows, queries: &[f32], request: Request<'_>) -> Vec<Vec<Hit>> {
+        let rows = || queries.chunks_exact(self.width);
+        let covered: Vec<bool> = rows()
+            .map(|query| LENGTHS.contains(&length(query)))
+            .collect();
+        let of_kind = |kind: bool| -> Vec<f32> {
+            let rows = rows()
+                .zip(&covered)
+                .filter(|(_, covered)| **covered == kind);
+            rows.flat_map(|(query, _)| query).copied().collect()
+        };
+        if covered.iter().all(|covered| *covered) {
+            return bounded::search(self.vectors(), codes, queries, request);
         }
+        let mut by_codes =
+            bounded::search(self.vectors(), codes, &of_kind(true), request).into_iter();
+        let mut by_all = brute_force::search(self.vectors(), &of_kind(false), request).into_iter();
+        let hits = covered.iter().map(|covered| {
+            let hits = if *covered { &mut by_codes } else { &mut by_all };
+            hits.next().unwrap_or_default()
+        });
+        hits.collect()
     }
+}
+
+/// Whether a scan of all codes is faster than computing the scores that could be hits.
+fn scan_pays(request: Request<'_>, len: usize) -> bool {
+    // With large parts of all rows as hits there is little to leave out. A lowest score leaves out rows by itself.
+    let few_hits = request.k <= len / 8 || request.lowest > f32::NEG_INFINITY;
+    // Less than one row of a panel on average: reading its floats is less than reading the panel.
+    let many_rows = request.rows.is_none_or(|rows| rows.len() > len as u64 / 32);
+    few_hits && many_rows && request.k > 0 && u32::try_from(len).is_ok()
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl<'a> VectorsView<'a> {
         self.values.get(start..start.checked_add(self.width)?)
     }
 
+    /// The values of all rows.
+    pub(crate) fn values(&self) -> &'a [f32] {
+        self.values
+    }
+
     /// The rows in order.
     pub fn iter(&self) -> std::slice::ChunksExact<'a, f32> {
         self.values.chunks_exact(self.width)
