@@ -4,6 +4,7 @@
 //!
 //! - `packed_linear`: packed weights and the linear layer, the one `match` over weight formats
 //! - `float`, `bf16`, `int8`, `amx`: the GEMM of each format; `int8` also scans rows for those with a large product
+//! - `bits`: a scan of rows of one bit a value
 //! - `layer`: attention, LayerNorm, the feed-forward block, and the whole encoder layer
 //! - `training`: backward passes, the optimizer's step, dropout
 //! - `simd`: instruction sets, elementary functions, reductions, transposition
@@ -23,6 +24,7 @@ mod activation;
 mod adamw;
 mod amx;
 mod bf16;
+mod bits;
 mod dropout;
 mod features;
 mod float;
@@ -40,6 +42,7 @@ mod training;
 
 pub use activation::Activation;
 pub use adamw::AdamWStep;
+pub use bits::{BitQuery, BitRow, BitRows};
 pub use dropout::{DropoutMask, Factors};
 pub use features::{has_bf16_dot_product, uses_amx};
 pub use int8::matrix::Int8Matrix;

@@ -37,6 +37,6 @@ pub use error::SearchError;
 pub use fusion::Candidate;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
 pub use vectors::{
-    Codes, Hit, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,
+    Codes, Hit, Recall, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,
     pairwise_similarity, similarity_matrix,
 };

@@ -70,7 +70,15 @@ impl CodeRows {
             "whole rows"
         );
         let of_rows: Vec<&[i8]> = codes.chunks_exact(width).collect();
-        let implementation = Implementation::best(&of_rows);
+        Self::pack_for(Implementation::best(&of_rows), &of_rows, width, rows)
+    }
+
+    fn pack_for(
+        implementation: Implementation,
+        of_rows: &[&[i8]],
+        width: usize,
+        rows: &[CodeRow],
+    ) -> Self {
         let sum = |row: &&[i8]| row.iter().map(|code| i32::from(*code)).sum::<i32>();
         let padded = rows.len().next_multiple_of(implementation.layout().0);
         let column = |number: fn(&CodeRow) -> f32| {
@@ -85,7 +93,7 @@ impl CodeRows {
             weight_sums,
         };
         Self {
-            panels: Int8Panels::pack_columns(implementation, columns, &of_rows, width),
+            panels: Int8Panels::pack_columns(implementation, columns, of_rows, width),
             residuals: column(|row| row.residual),
             lengths: column(|row| row.length),
             rows: rows.len(),
@@ -430,69 +438,118 @@ mod tests {
             .iter()
             .map(|value| (value / scale).round() as i8)
             .collect();
-        let dequantized = codes.iter().map(|code| f64::from(*code) * f64::from(scale));
-        let residual = row
-            .iter()
-            .zip(dequantized.clone())
-            .map(|(a, b)| (f64::from(*a) - b).powi(2));
-        let (residual, length) = (
-            residual.sum::<f64>().sqrt(),
-            dequantized.map(|value| value * value).sum::<f64>().sqrt(),
-        );
+        let length = |numbers: Vec<f64>| {
+            let squares = numbers.iter().map(|number| number * number);
+            (squares.sum::<f64>().sqrt() * 1.000_001) as f32
+        };
+        let dequantized = |code: &i8| f64::from(*code) * f64::from(scale);
+        let pairs = row.iter().zip(&codes);
         let row = CodeRow {
             scale,
-            residual: (residual * 1.000_001) as f32,
-            length: (length * 1.000_001) as f32,
+            residual: length(
+                pairs
+                    .map(|(value, code)| f64::from(*value) - dequantized(code))
+                    .collect(),
+            ),
+            length: length(codes.iter().map(dequantized).collect()),
         };
         (codes, row)
     }
 
     fn product(one: &[f32], other: &[f32]) -> f64 {
-        one.iter()
-            .zip(other)
+        let pairs = one.iter().zip(other);
+        pairs
             .map(|(one, other)| f64::from(*one) * f64::from(*other))
             .sum()
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Rows with their codes, and queries.
+    struct Case {
+        width: usize,
+        values: Vec<f32>,
+        queries: Vec<f32>,
+        codes: Vec<Vec<i8>>,
+        rows: Vec<CodeRow>,
+    }
 
-        /// Every product is within its margin, and exactly the rows whose bound reaches the threshold are found, among the
-        /// wanted ones.
+    impl Case {
+        fn new(width: usize, count: usize, queries: usize, seed: u64) -> Self {
+            let values = numbers(count * width, seed, 1.0);
+            let (codes, rows) = values.chunks_exact(width).map(quantized).unzip();
+            let queries = numbers(queries * width, seed ^ 1, 3.0);
+            Self {
+                width,
+                values,
+                queries,
+                codes,
+                rows,
+            }
+        }
+
+        fn packed(&self) -> Vec<CodeRows> {
+            let codes: Vec<&[i8]> = self.codes.iter().map(Vec::as_slice).collect();
+            let all = Implementation::all(&codes).into_iter();
+            all.map(|one| CodeRows::pack_for(one, &codes, self.width, &self.rows))
+                .collect()
+        }
+
+        /// Whether each row was found for each query; every product of these is within its margin.
+        fn scan(&self, rows: &CodeRows, threshold: f32, wanted: Option<&[u32]>) -> Vec<Vec<bool>> {
+            let queries = ScanQueries::quantize(rows, &self.queries, 0.0);
+            let thresholds: Vec<AtomicU32> = (0..queries.len())
+                .map(|_| AtomicU32::new(threshold.to_bits()))
+                .collect();
+            let mut found = vec![vec![false; rows.len()]; queries.len()];
+            let mut report = |reached: Reached<'_>| {
+                let query = &self.queries[reached.query * self.width..][..self.width];
+                for place in (0..rows.panel_rows()).filter(|place| reached.rows >> place & 1 == 1) {
+                    let row = reached.first_row + place;
+                    found[reached.query][row] = true;
+                    let exact = product(&self.values[row * self.width..][..self.width], query);
+                    let difference = exact - f64::from(reached.products[place]);
+                    let margin = f64::from(reached.margins[place]);
+                    assert!(difference.abs() <= margin, "{difference} {margin}");
+                }
+            };
+            rows.scan(&queries, &thresholds, 0..rows.panels(), wanted, &mut report);
+            found
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// All rows whose product reaches the threshold are found, among the wanted ones.
         #[test]
         fn products_are_within_their_margins(
             width in 1usize..300, count in 1usize..100, queries in 1usize..30, seed in any::<u64>(), masked in any::<bool>(),
         ) {
-            let (values, query_values) = (numbers(count * width, seed, 1.0), numbers(queries * width, seed ^ 1, 3.0));
-            let rows: Vec<(Vec<i8>, CodeRow)> = values.chunks_exact(width).map(quantized).collect();
-            let (codes, bounds): (Vec<Vec<i8>>, Vec<CodeRow>) = rows.into_iter().unzip();
-            let code_rows = CodeRows::pack(&codes.concat(), width, &bounds);
-            for (index, (codes, bound)) in codes.iter().zip(&bounds).enumerate() {
-                let mut unpacked = vec![0; width];
-                prop_assert_eq!(code_rows.unpack(index, &mut unpacked), *bound);
-                prop_assert_eq!(&unpacked, codes);
-            }
-            let scan_queries = ScanQueries::quantize(&code_rows, &query_values, 0.0);
+            let case = Case::new(width, count, queries, seed);
             let mask = 0x5a5a_a5a5u32;
-            let wanted = vec![mask; code_rows.panels()];
-            for threshold in [f32::NEG_INFINITY, 0.5] {
-                let thresholds: Vec<AtomicU32> = (0..queries).map(|_| AtomicU32::new(threshold.to_bits())).collect();
-                let mut found = vec![false; queries * count];
-                code_rows.scan(&scan_queries, &thresholds, 0..code_rows.panels(), masked.then_some(&wanted[..]), &mut |reached| {
-                    for place in (0..code_rows.panel_rows()).filter(|place| reached.rows >> place & 1 == 1) {
-                        let row = reached.first_row + place;
-                        found[reached.query * count + row] = true;
-                        let exact = product(&values[row * width..][..width], &query_values[reached.query * width..][..width]);
-                        let (approximate, margin) = (f64::from(reached.products[place]), f64::from(reached.margins[place]));
-                        assert!((exact - approximate).abs() <= margin, "{exact} {approximate} {margin}");
+            for rows in case.packed() {
+                let wanted = vec![mask; rows.panels()];
+                for threshold in [f32::NEG_INFINITY, 0.5] {
+                    let found = case.scan(&rows, threshold, masked.then_some(&wanted[..]));
+                    for (query, found) in case.queries.chunks_exact(width).zip(found) {
+                        for (index, found) in found.into_iter().enumerate() {
+                            let in_mask = !masked || mask >> (index % rows.panel_rows()) & 1 == 1;
+                            let row = &case.values[index * width..][..width];
+                            prop_assert!(in_mask || !found);
+                            prop_assert!(found || !in_mask || product(query, row) < f64::from(threshold));
+                        }
                     }
-                });
-                for (query, found) in query_values.chunks_exact(width).zip(found.chunks_exact(count)) {
-                    for (index, (row, found)) in values.chunks_exact(width).zip(found).enumerate() {
-                        let in_mask = !masked || mask >> (index % code_rows.panel_rows()) & 1 == 1;
-                        prop_assert!(in_mask || !found);
-                        prop_assert!(*found || !in_mask || product(query, row) < f64::from(threshold));
-                    }
+                }
+            }
+        }
+
+        #[test]
+        fn codes_are_unpacked_as_they_were_packed(width in 1usize..100, count in 1usize..70, seed in any::<u64>()) {
+            let case = Case::new(width, count, 0, seed);
+            for rows in case.packed() {
+                for (index, (codes, row)) in case.codes.iter().zip(&case.rows).enumerate() {
+                    let mut unpacked = vec![0; width];
+                    prop_assert_eq!(rows.unpack(index, &mut unpacked), *row);
+                    prop_assert_eq!(&unpacked, codes);
                 }
             }
         }

@@ -10,7 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cpu_kernels::{CodeRows, Reached, ScanQueries};
@@ -18,6 +18,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
+use crate::vectors::blocks::share;
 use crate::vectors::dot;
 use crate::vectors::request::{Request, Vectors};
 use crate::vectors::similarity::Similarity;
@@ -32,7 +33,7 @@ const BLOCK_PANELS: usize = 64;
 /// The fewest candidates of a query that are looked through for those that are none any more.
 const FEWEST_CANDIDATES: usize = 1024;
 
-/// The hits of every query, best first. The length of every query must be in [`LENGTHS`](super::codes::LENGTHS), and the
+/// The hits of every query, best first. The length of every query must be in [`LENGTHS`](super::length::LENGTHS), and the
 /// similarity be the cosine or the dot product.
 pub(crate) fn search(
     vectors: Vectors<'_>,
@@ -111,23 +112,11 @@ fn scan(
             }
         }
     };
-    let blocks = codes.panels().div_ceil(BLOCK_PANELS);
-    let next = AtomicUsize::new(0);
-    (0..blocks.min(rayon::current_num_threads()))
-        .into_par_iter()
-        .with_max_len(1)
-        .for_each(|_| {
-            loop {
-                let first = next.fetch_add(1, Ordering::Relaxed) * BLOCK_PANELS;
-                if first >= codes.panels() {
-                    break;
-                }
-                let panels = first..codes.panels().min(first + BLOCK_PANELS);
-                codes.scan(&queries, &thresholds, panels, wanted, &mut |reached| {
-                    report(reached)
-                });
-            }
+    share(codes.panels(), BLOCK_PANELS, |panels| {
+        codes.scan(&queries, &thresholds, panels, wanted, &mut |reached| {
+            report(reached);
         });
+    });
     let found = found.into_iter();
     found
         .map(|found| found.into_inner().unwrap_or_else(PoisonError::into_inner))

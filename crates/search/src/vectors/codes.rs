@@ -1,29 +1,29 @@
-//! Codes of vectors: a byte for every value, and how far the codes are from the vectors.
+//! Codes of vectors: a byte for every value, and how far the codes are from the vectors; of many vectors also a bit.
 //!
 //! # File
 //!
-//! Little-endian. A header of 16 bytes: the version (`u32`, 1), flags (`u32`, 1 for int8 codes), 8 bytes of 0. Then, with
-//! int8 codes: the codes row by row, the scale of every row, the length of every residual, the length of every
-//! dequantized row, all of these `f32`.
+//! Little-endian. A header of 16 bytes: the version (`u32`, 1), flags (`u32`, 1 for int8 codes and 2 for 1-bit codes), 8
+//! bytes of 0. Then
+//!
+//! - with int8 codes: the codes row by row, the scale of every row, the length of every residual, the length of every
+//!   dequantized row, all of these `f32`;
+//! - with 1-bit codes: the centre (`f32`, one a value), words of 64 bits row by row, the factor of every row, the offset of
+//!   every row (`f32`).
 
 use std::io::{self, Write};
 
-use cpu_kernels::{CodeRow, CodeRows};
+use cpu_kernels::{BitRow, BitRows, CodeRow, CodeRows};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::error::SearchError;
+use crate::vectors::length::{LARGEST_LENGTH, LENGTHS, PARTS, length, root_of_squares};
+use crate::vectors::one_bit::{OneBit, words_of_row};
 use crate::vectors::similarity::Similarity;
 use crate::vectors::vectors_view::VectorsView;
 
 /// The largest magnitude of a code.
 const LARGEST: f32 = 127.0;
-
-/// Rows of other lengths have codes that say nothing: products with them could leave the range of float32.
-pub(crate) const LENGTHS: std::ops::RangeInclusive<f64> = 1.0 / SQUARED_MILLION..=SQUARED_MILLION;
-
-/// 2^40.
-const SQUARED_MILLION: f64 = (1u64 << 40) as f64;
 
 /// Covers the rounding of a length to float32, and of its sum in float64.
 const UP: f64 = 1.0 + 1.0 / (1 << 20) as f64;
@@ -32,28 +32,47 @@ const VERSION: u32 = 1;
 const HEADER: usize = 16;
 /// The flag of int8 codes.
 const INT8: u32 = 1;
+/// The flag of 1-bit codes.
+const ONE_BIT: u32 = 2;
 
 /// Rows that are written at once.
 const WRITTEN_ROWS: usize = 256;
 
-/// What an index stores beside its vectors to search them fast: int8 codes, and how far they are from the vectors.
+/// The fewest rows with 1-bit codes: the exact search of fewer rows is fast enough.
+const MANY_ROWS: usize = 65_536;
+
+/// What an index stores beside its vectors to search them fast: int8 codes, and how far they are from the vectors; of many
+/// vectors also 1-bit codes.
 #[derive(Debug)]
 pub struct Codes {
     len: usize,
     width: usize,
     int8: Option<CodeRows>,
+    one_bit: Option<OneBit>,
 }
 
 impl Codes {
     /// The codes of rows that [`Similarity::normalize_rows`] has passed.
     ///
-    /// There are none for [distances](Similarity::Euclidean), whose search compares all vectors.
+    /// There are none for [distances](Similarity::Euclidean), whose search compares all vectors. From 65,536 rows on there
+    /// are 1-bit codes too.
     #[must_use]
     pub fn of(rows: VectorsView<'_>, similarity: Similarity) -> Self {
-        let (len, width) = (rows.len(), rows.width());
-        let has_bounds = matches!(similarity, Similarity::Cosine | Similarity::DotProduct);
-        let int8 = (has_bounds && width <= CodeRows::MAX_WIDTH).then(|| quantize_rows(rows));
-        Self { len, width, int8 }
+        let one_bit = rows.len() >= MANY_ROWS;
+        Self::build(rows, similarity, one_bit)
+    }
+
+    /// As [`of`](Self::of), with 1-bit codes or without.
+    #[must_use]
+    pub fn build(rows: VectorsView<'_>, similarity: Similarity, one_bit: bool) -> Self {
+        let has_codes = matches!(similarity, Similarity::Cosine | Similarity::DotProduct)
+            && rows.width() <= CodeRows::MAX_WIDTH;
+        Self {
+            len: rows.len(),
+            width: rows.width(),
+            int8: has_codes.then(|| quantize_rows(rows)),
+            one_bit: (has_codes && one_bit).then(|| OneBit::of(rows)),
+        }
     }
 
     /// Number of rows.
@@ -74,14 +93,24 @@ impl Codes {
         self.width
     }
 
-    /// Memory, in bytes.
+    /// Memory of the int8 codes, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn int8_bytes(&self) -> usize {
         self.int8.as_ref().map_or(0, CodeRows::bytes)
+    }
+
+    /// Memory of the 1-bit codes, in bytes.
+    #[must_use]
+    pub fn one_bit_bytes(&self) -> usize {
+        self.one_bit.as_ref().map_or(0, OneBit::bytes)
     }
 
     pub(crate) fn int8(&self) -> Option<&CodeRows> {
         self.int8.as_ref()
+    }
+
+    pub(crate) fn one_bit(&self) -> Option<&OneBit> {
+        self.one_bit.as_ref()
     }
 
     /// Writes the codes.
@@ -90,33 +119,34 @@ impl Codes {
     ///
     /// Those of the writer.
     pub fn write(&self, writer: &mut impl Write) -> io::Result<()> {
-        let flags = if self.int8.is_some() { INT8 } else { 0 };
-        for word in [VERSION, flags, 0, 0] {
+        let int8 = self.int8.as_ref().map_or(0, |_| INT8);
+        let one_bit = self.one_bit.as_ref().map_or(0, |_| ONE_BIT);
+        for word in [VERSION, int8 | one_bit, 0, 0] {
             writer.write_all(&word.to_le_bytes())?;
         }
-        let Some(codes) = &self.int8 else {
-            return Ok(());
-        };
+        if let Some(codes) = &self.int8 {
+            self.write_int8(codes, writer)?;
+        }
+        self.one_bit
+            .as_ref()
+            .map_or(Ok(()), |codes| write_one_bit(codes, self.width, writer))
+    }
+
+    fn write_int8(&self, codes: &CodeRows, writer: &mut impl Write) -> io::Result<()> {
         let mut numbers = [const { Vec::new() }; 3];
         let mut block = Vec::new();
         for first in (0..self.len).step_by(WRITTEN_ROWS) {
             block.resize(WRITTEN_ROWS.min(self.len - first) * self.width, 0);
             for (row, values) in block.chunks_exact_mut(self.width).enumerate() {
                 let row = codes.unpack(first + row, values);
-                for (numbers, number) in
-                    numbers
-                        .iter_mut()
-                        .zip([row.scale, row.residual, row.length])
-                {
+                let of_row = [row.scale, row.residual, row.length];
+                for (numbers, number) in numbers.iter_mut().zip(of_row) {
                     numbers.push(number);
                 }
             }
             writer.write_all(bytemuck::cast_slice(&block))?;
         }
-        for number in numbers.iter().flatten() {
-            writer.write_all(&number.to_le_bytes())?;
-        }
-        Ok(())
+        write_numbers(numbers.into_iter().flatten(), writer)
     }
 
     /// The codes of `rows` rows that [`write`](Self::write) wrote.
@@ -133,47 +163,118 @@ impl Codes {
     }
 
     fn parse(bytes: &[u8], len: usize, width: usize) -> Option<Self> {
-        let (header, rest) = bytes.split_at_checked(HEADER)?;
-        let word = |place: usize| {
-            header
-                .as_chunks::<4>()
-                .0
-                .get(place)
-                .copied()
-                .map(u32::from_le_bytes)
-        };
-        let (version, flags) = (word(0)?, word(1)?);
-        if version != VERSION || width == 0 {
-            return None;
-        }
-        if flags == 0 {
-            let int8 = None;
-            return rest.is_empty().then_some(Self { len, width, int8 });
-        }
-        let fits = flags == INT8 && width <= CodeRows::MAX_WIDTH;
-        let (codes, numbers) = rest.split_at_checked(len.checked_mul(width).filter(|_| fits)?)?;
-        let (numbers, []) = numbers.as_chunks::<4>() else {
+        let mut rest = Bytes(bytes);
+        let header = rest.numbers(HEADER / 4)?;
+        let [version, flags, 0, 0] = std::array::from_fn(|word| u32::from_le_bytes(header[word]))
+        else {
             return None;
         };
-        if Some(numbers.len()) != len.checked_mul(3) {
+        let fits = width > 0 && (flags == 0 || width <= CodeRows::MAX_WIDTH);
+        if version != VERSION || flags > INT8 | ONE_BIT || !fits {
             return None;
         }
-        let number = |place: usize| f32::from_le_bytes(numbers[place]);
-        let row = |row: usize| {
-            let (scale, residual, length) = (number(row), number(len + row), number(2 * len + row));
-            let valid = (scale >= 0.0 && scale.is_finite())
-                && residual >= 0.0
-                && (length >= 0.0 && length.is_finite());
-            valid.then_some(CodeRow {
-                scale,
-                residual,
-                length,
-            })
+        let int8 = if flags & INT8 == 0 {
+            None
+        } else {
+            Some(read_int8(&mut rest, len, width)?)
         };
-        let rows: Vec<CodeRow> = (0..len).map(row).collect::<Option<_>>()?;
-        let int8 = Some(CodeRows::pack(bytemuck::cast_slice(codes), width, &rows));
-        Some(Self { len, width, int8 })
+        let one_bit = if flags & ONE_BIT == 0 {
+            None
+        } else {
+            Some(read_one_bit(&mut rest, len, width)?)
+        };
+        rest.0.is_empty().then_some(Self {
+            len,
+            width,
+            int8,
+            one_bit,
+        })
     }
+}
+
+fn write_one_bit(codes: &OneBit, width: usize, writer: &mut impl Write) -> io::Result<()> {
+    write_numbers(codes.centre.iter().copied(), writer)?;
+    let mut words = vec![0; words_of_row(width)];
+    for row in 0..codes.bits.len() {
+        codes.bits.unpack(row, &mut words);
+        for word in &words {
+            writer.write_all(&word.to_le_bytes())?;
+        }
+    }
+    let rows = codes.bits.rows();
+    write_numbers(rows.iter().map(|row| row.factor), writer)?;
+    write_numbers(rows.iter().map(|row| row.offset), writer)
+}
+
+fn write_numbers(numbers: impl Iterator<Item = f32>, writer: &mut impl Write) -> io::Result<()> {
+    for number in numbers {
+        writer.write_all(&number.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+/// The part of a file that has not been read.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    /// The next bytes; none if there are fewer.
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// The next numbers of `SIZE` bytes.
+    fn numbers<const SIZE: usize>(&mut self, count: usize) -> Option<&'a [[u8; SIZE]]> {
+        Some(self.take(count.checked_mul(SIZE)?)?.as_chunks().0)
+    }
+}
+
+fn read_int8(bytes: &mut Bytes<'_>, len: usize, width: usize) -> Option<CodeRows> {
+    let codes = bytes.take(len.checked_mul(width)?)?;
+    let [scales, residuals, lengths] = [
+        bytes.numbers(len)?,
+        bytes.numbers(len)?,
+        bytes.numbers(len)?,
+    ];
+    let numbers = scales.iter().zip(residuals).zip(lengths);
+    let row = |((scale, residual), length): ((&[u8; 4], &[u8; 4]), &[u8; 4])| {
+        let [scale, residual, length] =
+            [scale, residual, length].map(|bytes| f32::from_le_bytes(*bytes));
+        let finite = scale.is_finite() && length.is_finite();
+        let valid = finite && scale >= 0.0 && residual >= 0.0 && length >= 0.0;
+        valid.then_some(CodeRow {
+            scale,
+            residual,
+            length,
+        })
+    };
+    let rows: Vec<CodeRow> = numbers.map(row).collect::<Option<_>>()?;
+    Some(CodeRows::pack(bytemuck::cast_slice(codes), width, &rows))
+}
+
+fn read_one_bit(bytes: &mut Bytes<'_>, len: usize, width: usize) -> Option<OneBit> {
+    let centre = bytes
+        .numbers(width)?
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes));
+    let words = bytes.numbers(len.checked_mul(words_of_row(width))?)?;
+    let words: Vec<u64> = words
+        .iter()
+        .map(|bytes| u64::from_le_bytes(*bytes))
+        .collect();
+    let (factors, offsets) = (bytes.numbers(len)?, bytes.numbers(len)?);
+    let row = |(factor, offset): (&[u8; 4], &[u8; 4])| {
+        let [factor, offset] = [factor, offset].map(|bytes| f32::from_le_bytes(*bytes));
+        (!factor.is_nan() && !offset.is_nan()).then_some(BitRow { factor, offset })
+    };
+    let rows = factors
+        .iter()
+        .zip(offsets)
+        .map(row)
+        .collect::<Option<_>>()?;
+    let bits = BitRows::pack(&words, words_of_row(width), rows);
+    Some(OneBit::new(centre.collect(), bits))
 }
 
 fn quantize_rows(rows: VectorsView<'_>) -> CodeRows {
@@ -208,32 +309,9 @@ fn quantize(row: &[f32], codes: &mut [i8]) -> CodeRow {
     CodeRow {
         scale,
         // Each difference is rounded by at most 2^-52 of its value.
-        residual: ((residual(row, codes, scale) * UP) + length / SQUARED_MILLION) as f32,
+        residual: ((residual(row, codes, scale) * UP) + length / LARGEST_LENGTH) as f32,
         length: (root_of_squares(codes, f64::from) * f64::from(scale) * UP) as f32,
     }
-}
-
-/// Independent parts of a sum, so that an addition does not wait for the one before it.
-const PARTS: usize = 16;
-
-/// The length of a row.
-#[inline(always)]
-pub(crate) fn length(row: &[f32]) -> f64 {
-    root_of_squares(row, f64::from)
-}
-
-#[inline(always)]
-fn root_of_squares<T: Copy>(row: &[T], number: impl Fn(T) -> f64) -> f64 {
-    let (chunks, rest) = row.as_chunks::<PARTS>();
-    let mut sums = [0.0; PARTS];
-    for chunk in chunks {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            let value = number(*value);
-            *sum += value * value;
-        }
-    }
-    let rest: f64 = rest.iter().map(|value| number(*value).powi(2)).sum();
-    (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
 #[inline(always)]
@@ -284,28 +362,26 @@ mod tests {
             .map(|i| ((i * 7919) % 97) as f32 - 40.0)
             .collect();
         let rows = VectorsView::new(&values, 5).unwrap();
-        for (similarity, bytes) in [
-            (Similarity::DotProduct, 16 + 300 * 17),
-            (Similarity::Manhattan, 16),
+        for (similarity, one_bit, bytes) in [
+            (Similarity::DotProduct, false, 16 + 300 * 17),
+            (Similarity::Cosine, true, 16 + 300 * 17 + 20 + 300 * 16),
+            (Similarity::Manhattan, true, 16),
         ] {
-            let codes = Codes::of(rows, similarity);
+            let codes = Codes::build(rows, similarity, one_bit);
             let first = written(&codes);
             assert_eq!(first.len(), bytes);
             let read = Codes::read(&first, 300, 5).unwrap();
-            assert_eq!(
-                (read.len(), read.width(), read.bytes()),
-                (300, 5, codes.bytes())
-            );
+            assert_eq!((read.len(), read.width()), (300, 5));
+            assert_eq!(read.int8_bytes(), codes.int8_bytes());
+            assert_eq!(read.one_bit_bytes(), codes.one_bit_bytes());
             assert_eq!(written(&read), first);
         }
     }
 
     #[test]
     fn damaged_codes_are_an_error() {
-        let codes = Codes::of(
-            VectorsView::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap(),
-            Similarity::Cosine,
-        );
+        let rows = VectorsView::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        let codes = Codes::build(rows, Similarity::Cosine, true);
         let bytes = written(&codes);
         for (rows, width) in [(1, 2), (2, 1), (2, 0), (usize::MAX, 2)] {
             assert!(Codes::read(&bytes, rows, width).is_err());

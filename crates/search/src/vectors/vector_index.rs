@@ -1,5 +1,6 @@
 //! An index that holds its vectors and answers many queries.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cpu_kernels::CodeRows;
@@ -7,16 +8,29 @@ use pulp::Arch;
 use roaring::RoaringBitmap;
 
 use crate::error::SearchError;
-use crate::vectors::codes::{Codes, LENGTHS, length};
+use crate::vectors::codes::Codes;
+use crate::vectors::length::{LENGTHS, length};
 use crate::vectors::request::{Request, Vectors};
 use crate::vectors::rows::Rows;
 use crate::vectors::similarity::{Similarity, check_widths};
 use crate::vectors::top_k::Hit;
 use crate::vectors::vectors_view::VectorsView;
-use crate::vectors::{bounded, brute_force};
+use crate::vectors::{bounded, brute_force, one_bit};
 
 /// The fewest rows whose codes are made with the index: those of fewer rows cost more than they save.
 const FEWEST_ROWS: usize = 2_048;
+
+/// The rows of a [table of recalls](VectorIndex::recall_table): from `k` candidates to 512 times as many.
+const RECALLS: u32 = 10;
+
+/// The share of the exact hits that a search by 1-bit codes finds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recall {
+    /// The rows whose vectors are compared.
+    pub candidates: usize,
+    /// The share, in `[0, 1]`.
+    pub recall: f32,
+}
 
 /// What a search is to find.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +42,7 @@ pub struct SearchOptions<'a> {
     /// Hits with a lower score are left out.
     pub min_score: Option<f32>,
     /// The number of rows whose vectors are compared, the best by their 1-bit codes: a fast search that may miss hits. Of
-    /// none, the search is exact.
+    /// none, the search is exact, and so it is where there are no such codes ([`Codes::of`]), or few rows to choose from.
     pub candidates: Option<usize>,
 }
 
@@ -196,6 +210,51 @@ impl VectorIndex {
         rows.iter().map(score).collect()
     }
 
+    /// How many of the exact `k` hits of some queries a search with so many
+    /// [candidates](SearchOptions::candidates) finds, for more and more candidates. Empty where there are no 1-bit codes.
+    ///
+    /// # Errors
+    ///
+    /// As [`search`](Self::search).
+    pub fn recall_table(
+        &self,
+        queries: VectorsView<'_>,
+        k: usize,
+    ) -> Result<Vec<Recall>, SearchError> {
+        let exact = self.search(queries, k)?;
+        let hits: usize = exact.iter().map(Vec::len).sum();
+        let codes = self.codes.as_deref().and_then(Codes::one_bit);
+        let Some(codes) = codes.filter(|_| hits > 0) else {
+            return Ok(Vec::new());
+        };
+        let candidates: Vec<usize> = (0..RECALLS).map(|power| k << power).collect();
+        let most = candidates.last().copied().unwrap_or(0).min(self.len());
+        let request = Request {
+            k,
+            lowest: f32::NEG_INFINITY,
+            rows: None,
+            without: None,
+        };
+        let normalized = self.similarity.normalized_rows(queries)?;
+        let nearest = codes.nearest(&normalized, most, request);
+        // The place of every exact hit among the candidates: with that many and more it is found.
+        let mut places = Vec::with_capacity(hits);
+        for (exact, nearest) in exact.iter().zip(&nearest) {
+            let exact: HashSet<usize> = exact.iter().map(|hit| hit.index).collect();
+            let found = nearest.iter().enumerate();
+            let found = found.filter(|(_, hit)| exact.contains(&hit.index));
+            places.extend(found.map(|(place, _)| place));
+        }
+        let recall = |candidates: usize| {
+            let found = places.iter().filter(|place| **place < candidates).count();
+            Recall {
+                candidates,
+                recall: found as f32 / hits as f32,
+            }
+        };
+        Ok(candidates.into_iter().map(recall).collect())
+    }
+
     fn no_such_vector(&self, index: usize) -> SearchError {
         SearchError::NoSuchVector {
             index,
@@ -228,9 +287,17 @@ impl VectorIndex {
             rows: options.rows,
             without,
         };
-        match self.codes.as_ref().and_then(|codes| codes.int8()) {
-            Some(codes) if scan_pays(request, self.len()) => self.bounded(codes, queries, request),
-            _ => brute_force::search(self.vectors(), queries, request),
+        let codes = self
+            .codes
+            .as_deref()
+            .filter(|_| scan_pays(request, self.len()));
+        let one_bit = codes.and_then(Codes::one_bit).zip(options.candidates);
+        match (one_bit, codes.and_then(Codes::int8)) {
+            (Some((codes, candidates)), _) => {
+                one_bit::search(self.vectors(), codes, queries, candidates, request)
+            }
+            (None, Some(codes)) => self.bounded(codes, queries, request),
+            (None, None) => brute_force::search(self.vectors(), queries, request),
         }
     }
 
