@@ -14,6 +14,9 @@
 //! # Ok::<(), search::SearchError>(())
 //! ```
 //!
+//! Vectors are searched by int8 codes and bounds, which leave out vectors that cannot be hits: the result is that of comparing
+//! all of them. [`SearchOptions::candidates`] is the one form of search that may miss a hit.
+//!
 //! # Guarantees
 //!
 //! - Hits are ordered by score, highest first. Hits of equal score are ordered by index.
