@@ -1,13 +1,14 @@
 //! A snapshot of an index.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::index::document::Document;
 use crate::index::error::IndexError;
 use crate::index::manifest::{Manifest, is_absent};
+use crate::index::place::Place;
 use crate::index::segment::LiveSegment;
 use crate::index::settings::Settings;
+use crate::index::stored::StoredRows;
 
 /// How often a manifest is read that was replaced while its segments were opened.
 const ATTEMPTS: usize = 100;
@@ -129,7 +130,7 @@ impl IndexReader {
     /// [`IndexError::Damaged`].
     pub fn document(&self, id: &str) -> Result<Option<Document>, IndexError> {
         self.find(id)?
-            .map(|(segment, row)| segment.segment.rows.document(row))
+            .map(|place| self.rows_at(place).document(place.row))
             .transpose()
     }
 
@@ -140,7 +141,7 @@ impl IndexReader {
     /// [`IndexError::Damaged`].
     pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>, IndexError> {
         self.find(id)?
-            .map(|(segment, row)| segment.segment.rows.vector(row).map(<[f32]>::to_vec))
+            .map(|place| self.rows_at(place).vector(place.row).map(<[f32]>::to_vec))
             .transpose()
     }
 
@@ -169,17 +170,25 @@ impl IndexReader {
         }
     }
 
-    pub(super) fn find(&self, id: &str) -> Result<Option<(&LiveSegment, u32)>, IndexError> {
-        for segment in &self.segments {
+    /// The row with an id.
+    pub(super) fn find(&self, id: &str) -> Result<Option<Place>, IndexError> {
+        for (number, segment) in self.segments.iter().enumerate() {
             if let Some(row) = segment.segment.rows.find(id, &segment.deleted)? {
-                return Ok(Some((segment, row)));
+                return Ok(Some(Place {
+                    segment: number,
+                    row,
+                }));
             }
         }
         Ok(None)
     }
+
+    fn rows_at(&self, place: Place) -> &StoredRows {
+        &self.segments[place.segment].segment.rows
+    }
 }
 
+/// Whether an error says that a file of the index is not there.
 fn is_file_absent(error: &IndexError) -> bool {
     matches!(error, IndexError::Io { source, .. } if is_absent(source))
-        || matches!(error, IndexError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }

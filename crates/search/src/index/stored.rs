@@ -133,9 +133,9 @@ impl StoredRows {
             .collect()
     }
 
-    /// The filter column of that number.
-    pub(super) fn column(&self, number: usize) -> Option<&Column> {
-        self.columns.get(number)
+    /// The filter columns.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     /// The normalized vector of a row.

@@ -31,11 +31,6 @@ impl StringsWriter {
         Ok(())
     }
 
-    /// Bytes of the strings so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.file.bytes()
-    }
-
     /// A string that was pushed.
     pub(super) fn read_back(&mut self, number: usize) -> Result<String, IndexError> {
         let path = self.file.path();
