@@ -126,7 +126,11 @@ impl IndexReader {
         let Some(first) = queries.first().filter(|query| query.mode != Mode::Words) else {
             return Ok(rankings);
         };
-        let vectors: Vec<f32> = queries.iter().flat_map(|query| &query.vector).copied().collect();
+        let vectors: Vec<f32> = queries
+            .iter()
+            .flat_map(|query| &query.vector)
+            .copied()
+            .collect();
         let vectors = VectorsView::new(&vectors, self.settings().width)?;
         let depth = depth(first);
         for (number, (segment, allowed)) in self.segments.iter().zip(allowed).enumerate() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::SearchError;
 use crate::filter::{ColumnError, FilterError};
+use crate::words::WordsError;
 
 /// Why an index cannot be made, opened, changed or asked.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +158,9 @@ pub enum IndexError {
     /// A query whose vector cannot be compared with those of the index.
     #[error("the query's vector: {0}")]
     Query(#[from] SearchError),
+    /// Words that cannot be written or read.
+    #[error(transparent)]
+    Words(#[from] WordsError),
     /// An earlier write failed, so that the writer's state is not that of its files.
     #[error("an earlier write to {} failed: open the index again", folder.display())]
     WriterFailed {

@@ -16,7 +16,7 @@ const BUFFER: usize = 1 << 18;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileEntry {
-    /// Its name in the folder of its segment; names of folders end with `/`.
+    /// Its name in the folder of its segment, as `words/meta.json`.
     pub(super) name: String,
     /// Its size.
     pub(super) bytes: u64,
@@ -77,14 +77,9 @@ impl ChecksumFile {
         self.file.flush().map_err(IndexError::io("write", &path))
     }
 
-    /// Syncs the file to the disk.
+    /// Ends the file. It is not synced to the disk yet.
     pub(super) fn finish(mut self) -> Result<FileEntry, IndexError> {
         self.flush_buffer()?;
-        let path = self.path();
-        self.file
-            .get_ref()
-            .sync_all()
-            .map_err(IndexError::io("sync", &path))?;
         Ok(FileEntry {
             name: self.name,
             bytes: self.bytes,
@@ -133,6 +128,36 @@ pub(super) fn check(folder: &Path, entry: &FileEntry, bytes: &[u8]) -> Result<()
         return Err(IndexError::damaged(&path, "its checksum differs"));
     }
     Ok(())
+}
+
+/// The entries of the files that another library has written into the folder `name` in `folder`.
+pub(super) fn entries_of(folder: &Path, name: &str) -> Result<Vec<FileEntry>, IndexError> {
+    let written = folder.join(name);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&written).map_err(IndexError::io("read", &written))? {
+        let entry = entry.map_err(IndexError::io("read", &written))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    names
+        .into_iter()
+        .map(|file| {
+            let bytes = map_path(&written.join(&file))?;
+            Ok(FileEntry {
+                name: format!("{name}/{file}"),
+                bytes: bytes.len() as u64,
+                crc32: crc32fast::hash(&bytes),
+            })
+        })
+        .collect()
+}
+
+/// Syncs a file to the disk.
+pub(super) fn sync_file(path: &Path) -> Result<(), IndexError> {
+    // Windows syncs no file that is open to read alone.
+    let file = File::options().read(true).write(true).open(path);
+    file.and_then(|file| file.sync_all())
+        .map_err(IndexError::io("sync", path))
 }
 
 /// After a power failure, a synced folder has the names that it has now.

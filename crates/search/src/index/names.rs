@@ -15,6 +15,9 @@ pub(super) const IDS: &str = "ids.bin";
 /// Rows by their ids.
 pub(super) const ID_KEYS: &str = "ids.keys";
 
+/// The folder of the words.
+pub(super) const WORDS: &str = "words";
+
 /// The lock of the one writer.
 pub(super) const LOCK: &str = "LOCK";
 

@@ -64,7 +64,11 @@ impl Question<'_> {
                     candidates: None,
                 };
                 let hits = segment.segment.vectors.search_with(vector, &options)?;
-                Ok(hits.into_iter().flatten().map(|hit| hit.index as u32).collect())
+                Ok(hits
+                    .into_iter()
+                    .flatten()
+                    .map(|hit| hit.index as u32)
+                    .collect())
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use crate::fusion::{Candidate, fuse};
+use crate::fusion::Candidate;
 use crate::index::answer::{all, depth};
 use crate::index::error::IndexError;
 use crate::index::place::{Place, Ranked, best_first};
@@ -76,7 +76,10 @@ impl<'a> Question<'a> {
     /// The answer, given the best rows by meaning.
     pub(super) fn answer(&self, similar: Vec<Ranked>) -> Result<Answer, IndexError> {
         let query = self.query;
-        let similar: Vec<_> = similar.into_iter().filter(|row| self.allows(row.place)).collect();
+        let similar: Vec<_> = similar
+            .into_iter()
+            .filter(|row| self.allows(row.place))
+            .collect();
         let matching = self.matching(depth(query))?;
         let pool = self.pool(&similar, &matching)?;
         let hits = match (&query.sort, &pool) {
@@ -87,7 +90,10 @@ impl<'a> Question<'a> {
                     .into_iter()
                     .map(|row| (row.place, row))
                     .collect();
-                sorted.iter().filter_map(|place| scored.remove(place)).collect()
+                sorted
+                    .iter()
+                    .filter_map(|place| scored.remove(place))
+                    .collect()
             }
             _ => self.best(&similar, &matching)?,
         };
@@ -247,7 +253,7 @@ impl<'a> Question<'a> {
                         words: row.bm25,
                     })
                     .collect();
-                fuse(&candidates, fusion)
+                fusion.scores(self.reader.settings().similarity, &candidates)
             }
         }
     }

@@ -93,15 +93,10 @@ impl IndexReader {
         manifest: &Manifest,
         older: &[LiveSegment],
     ) -> Result<Vec<LiveSegment>, IndexError> {
-        let mut base = 0;
         manifest
             .segments
             .iter()
-            .map(|entry| {
-                let segment = LiveSegment::open(folder, entry, &manifest.settings, older, base)?;
-                base += entry.rows as usize;
-                Ok(segment)
-            })
+            .map(|entry| LiveSegment::open(folder, entry, &manifest.settings, older))
             .collect()
     }
 

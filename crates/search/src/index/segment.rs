@@ -12,11 +12,13 @@ use crate::index::names;
 use crate::index::settings::Settings;
 use crate::index::stored::{StoredRows, read_deleted};
 use crate::vectors::{Codes, VectorIndex};
+use crate::words::Words;
 
 /// A segment with its indexes. Nothing of it changes.
 pub(super) struct Segment {
     pub(super) rows: StoredRows,
     pub(super) vectors: VectorIndex,
+    pub(super) words: Words,
 }
 
 /// A segment as a snapshot sees it.
@@ -25,8 +27,6 @@ pub(super) struct LiveSegment {
     /// The name of its folder.
     pub(super) name: String,
     pub(super) deleted: RoaringBitmap,
-    /// The number of its first row in the snapshot.
-    pub(super) base: usize,
 }
 
 impl Segment {
@@ -45,7 +45,28 @@ impl Segment {
         let codes = Codes::read(&mapped, entry.rows as usize, width).map_err(no_codes)?;
         let vectors =
             VectorIndex::from_parts(rows.vectors(), width, similarity, codes).map_err(no_codes)?;
-        Ok(Self { rows, vectors })
+        for file in &entry.files {
+            if file
+                .name
+                .strip_prefix(names::WORDS)
+                .is_some_and(|rest| rest.starts_with('/'))
+            {
+                files::check(&folder, file, &map(&folder, file)?)?;
+            }
+        }
+        let words = Words::open(&folder.join(names::WORDS), &settings.words())?;
+        if words.rows() != entry.rows {
+            let path = folder.join(names::WORDS);
+            return Err(IndexError::damaged(
+                &path,
+                "it holds another number of rows",
+            ));
+        }
+        Ok(Self {
+            rows,
+            vectors,
+            words,
+        })
     }
 }
 
@@ -56,7 +77,6 @@ impl LiveSegment {
         entry: &SegmentEntry,
         settings: &Settings,
         older: &[Self],
-        base: usize,
     ) -> Result<Self, IndexError> {
         let segment = match older.iter().find(|older| older.name == entry.name) {
             Some(older) => Arc::clone(&older.segment),
@@ -66,7 +86,6 @@ impl LiveSegment {
             segment,
             name: entry.name.clone(),
             deleted: read_deleted(index, entry)?,
-            base,
         })
     }
 

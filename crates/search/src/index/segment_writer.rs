@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::filter::{ColumnBuilder, FilterColumn, Value};
 use crate::index::document::Document;
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, FileEntry, map_path, sync_folder};
+use crate::index::files::{ChecksumFile, FileEntry, entries_of, map_path};
 use crate::index::keys::KeysBuilder;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
 use crate::index::settings::Settings;
 use crate::index::strings::StringsWriter;
 use crate::vectors::{Codes, Rows, Similarity, VectorsView};
+use crate::words::WordsWriter;
 
 /// A segment that is not whole yet.
 pub(super) struct SegmentWriter {
@@ -22,6 +23,7 @@ pub(super) struct SegmentWriter {
     vectors: ChecksumFile,
     texts: StringsWriter,
     ids: StringsWriter,
+    words: WordsWriter,
     /// The row of every id; of an id that was added twice, the later one.
     by_id: HashMap<String, u32>,
     rows: u32,
@@ -48,6 +50,7 @@ impl SegmentWriter {
             vectors: ChecksumFile::create(&folder, names::VECTORS)?,
             texts: StringsWriter::create(&folder, names::TEXTS)?,
             ids: StringsWriter::create(&folder, names::IDS)?,
+            words: WordsWriter::create(&folder.join(names::WORDS), &settings.words())?,
             by_id: HashMap::new(),
             rows: 0,
             values: vec![Vec::new(); columns.len()],
@@ -79,6 +82,8 @@ impl SegmentWriter {
             self.texts.push(text)?;
             self.text_bytes += text.len() as u64;
         }
+        let texts: Vec<&str> = document.texts.iter().map(String::as_str).collect();
+        self.words.add(&texts)?;
         self.ids.push(&document.id)?;
         for (column, value) in self.values.iter_mut().zip(&document.values) {
             if let Some(Value::Text(text)) = value {
@@ -126,7 +131,7 @@ impl SegmentWriter {
         Ok(vector)
     }
 
-    /// Writes what is left and syncs the segment to the disk.
+    /// Writes what is left. The files are not synced to the disk yet.
     pub(super) fn finish(mut self) -> Result<SegmentEntry, IndexError> {
         let codes = self.write_codes()?;
         let Self { folder, .. } = self;
@@ -144,7 +149,8 @@ impl SegmentWriter {
         for (number, (values, column)) in self.values.into_iter().zip(self.columns).enumerate() {
             files.push(write_column(&folder, number, values, column)?);
         }
-        sync_folder(&folder)?;
+        self.words.finish()?;
+        files.extend(entries_of(&folder, names::WORDS)?);
         Ok(SegmentEntry {
             name: self.name,
             rows: self.rows,

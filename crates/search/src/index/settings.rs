@@ -8,7 +8,7 @@ use crate::filter::FilterColumn;
 use crate::index::error::IndexError;
 use crate::query::Fusion;
 use crate::vectors::Similarity;
-use crate::words::Language;
+use crate::words::{Language, WordsField, WordsSettings};
 
 /// The model whose vectors an index holds. Vectors of two models cannot be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How words of the texts are searched.
+    pub(super) fn words(&self) -> WordsSettings {
+        let field = |column: &TextColumn| WordsField {
+            name: column.name.clone(),
+            weight: column.weight,
+        };
+        WordsSettings {
+            fields: self.text_columns.iter().map(field).collect(),
+            language: self.language,
+        }
+    }
+
     /// Fails where no index can be made for these settings.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, UNFINISHED, sync_folder};
+use crate::index::files::{ChecksumFile, UNFINISHED, sync_file, sync_folder};
 use crate::index::manifest::{MANIFEST, Manifest, SegmentEntry};
 use crate::index::merge::{self, LIMITS, Limits, Size};
 use crate::index::names;
@@ -52,6 +52,8 @@ struct Segment {
     deleted: RoaringBitmap,
     /// Whether rows were deleted since the last commit.
     changed: bool,
+    /// Whether its files are on the disk for good.
+    synced: bool,
 }
 
 /// The segment that rows are added to.
@@ -77,15 +79,16 @@ impl IndexWriter {
     pub fn create(folder: &Path, settings: Settings) -> Result<Self, IndexError> {
         settings.check()?;
         std::fs::create_dir_all(folder).map_err(IndexError::io("create", folder))?;
+        let exists = || IndexError::Exists {
+            folder: folder.to_owned(),
+        };
+        if folder.join(MANIFEST).exists() {
+            return Err(exists());
+        }
         let entries = std::fs::read_dir(folder).map_err(IndexError::io("read", folder))?;
         for entry in entries {
             let entry = entry.map_err(IndexError::io("read", folder))?;
             let name = entry.file_name();
-            if name == MANIFEST {
-                return Err(IndexError::Exists {
-                    folder: folder.to_owned(),
-                });
-            }
             if name != names::LOCK && name != unfinished_manifest().as_str() {
                 return Err(IndexError::NotEmpty {
                     folder: folder.to_owned(),
@@ -95,9 +98,7 @@ impl IndexWriter {
         let lock = lock(folder)?;
         // Another program may have made an index until the lock was taken.
         if folder.join(MANIFEST).exists() {
-            return Err(IndexError::Exists {
-                folder: folder.to_owned(),
-            });
+            return Err(exists());
         }
         let manifest = Manifest {
             number: 0,
@@ -140,15 +141,22 @@ impl IndexWriter {
                     deleted: read_deleted(folder, &entry)?,
                     entry,
                     changed: false,
+                    synced: true,
                 })
             })
             .collect::<Result<_, IndexError>>()?;
+        // A folder of a killed writer that could not be removed keeps its name.
+        let numbers = names_in(folder).into_iter();
+        let unused = numbers
+            .filter_map(|name| names::segment_number(&name))
+            .max();
+        let unused = unused.unwrap_or_default();
         Ok(Self {
             folder: folder.to_owned(),
             _lock: lock,
             settings: manifest.settings,
             number: manifest.number,
-            next_segment: manifest.next_segment,
+            next_segment: manifest.next_segment.max(unused + 1),
             segments,
             pending: None,
             changed: false,
@@ -387,8 +395,7 @@ impl IndexWriter {
         self.segments.retain(|segment| segment.live() > 0);
         let sizes: Vec<Size> = self.segments.iter().map(Segment::size).collect();
         for range in plan(&sizes, self.limits).into_iter().rev() {
-            let joined = self.join(&self.segments[range.clone()], self.next_segment)?;
-            self.next_segment += 1;
+            let joined = self.join(range.clone())?;
             self.segments.splice(range, [joined]);
             self.changed = true;
         }
@@ -402,9 +409,9 @@ impl IndexWriter {
     }
 
     /// Writes the rows of segments that are not deleted as one segment.
-    fn join(&self, segments: &[Segment], mut number: u64) -> Result<Segment, IndexError> {
-        let mut writer = new_segment(&self.folder, &mut number, &self.settings)?;
-        for segment in segments {
+    fn join(&mut self, range: Range<usize>) -> Result<Segment, IndexError> {
+        let mut writer = new_segment(&self.folder, &mut self.next_segment, &self.settings)?;
+        for segment in &self.segments[range] {
             for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
                 writer.push(&segment.rows.document(row)?, segment.rows.vector(row)?)?;
             }
@@ -414,8 +421,8 @@ impl IndexWriter {
 
     fn write_manifest(&mut self) -> Result<(), IndexError> {
         let number = self.number + 1;
-        for segment in self.segments.iter_mut().filter(|segment| segment.changed) {
-            segment.write_deleted(&self.folder, number)?;
+        for segment in &mut self.segments {
+            segment.save(&self.folder, number)?;
         }
         // The names of the segments' folders must be there before the manifest that names them.
         sync_folder(&self.folder)?;
@@ -445,6 +452,7 @@ impl Segment {
             rows: StoredRows::open(folder, &entry, settings)?,
             entry,
             changed: !deleted.is_empty(),
+            synced: false,
             deleted,
         })
     }
@@ -463,16 +471,31 @@ impl Segment {
         }
     }
 
-    fn write_deleted(&mut self, index: &Path, number: u64) -> Result<(), IndexError> {
+    /// Writes which rows are deleted, and syncs what is new. Segments that a commit joins at once never come
+    /// to this.
+    fn save(&mut self, index: &Path, number: u64) -> Result<(), IndexError> {
         let folder = index.join(&self.entry.name);
-        let mut file = ChecksumFile::create(&folder, &names::deleted(number))?;
-        let path = file.path();
-        self.deleted
-            .serialize_into(&mut file)
-            .map_err(IndexError::io("write", &path))?;
-        self.entry.deleted = Some(file.finish()?);
+        if !self.synced {
+            for file in &self.entry.files {
+                sync_file(&folder.join(&file.name))?;
+            }
+            sync_folder(&folder.join(names::WORDS))?;
+        }
+        if self.changed {
+            let mut file = ChecksumFile::create(&folder, &names::deleted(number))?;
+            let path = file.path();
+            self.deleted
+                .serialize_into(&mut file)
+                .map_err(IndexError::io("write", &path))?;
+            self.entry.deleted = Some(file.finish()?);
+            sync_file(&path)?;
+        }
+        if self.changed || !self.synced {
+            sync_folder(&folder)?;
+        }
         self.changed = false;
-        sync_folder(&folder)
+        self.synced = true;
+        Ok(())
     }
 }
 

@@ -48,3 +48,13 @@ pub(crate) fn document(id: &str, title: &str, brand: Option<&str>, price: Option
         ],
     }
 }
+
+/// A new folder, in memory where the system has such folders: most tests are not about the disk, whose
+/// syncs take most of their time.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use search::index::{Change, Document, IndexReader, IndexWriter, verify};
 use search::{Mode, Query};
 
-use crate::common::{document, settings};
+use crate::common::{document, folder, settings};
 
 /// A change of an index.
 #[derive(Clone, Debug)]
@@ -108,10 +108,10 @@ fn assert_equal(reader: &IndexReader, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
     fn any_changes_lead_to_the_same_index(steps in prop::collection::vec(step(), 1..60)) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let folder = folder.path();
         let mut writer = IndexWriter::create(folder, settings()).unwrap();
         let (mut model, mut committed) = (Model::default(), Model::default());

@@ -4,11 +4,11 @@ use search::filter::{Comparison, Filter, Value};
 use search::index::{Document, IndexReader, IndexWriter, ModelFingerprint};
 use search::{Mode, Query};
 
-use crate::common::{document, settings};
+use crate::common::{document, folder, settings};
 
 #[test]
 fn folders_that_are_no_new_index() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let folder = folder.path();
     let said = |error: search::index::IndexError| {
         error
@@ -49,7 +49,7 @@ fn folders_that_are_no_new_index() {
 
 #[test]
 fn documents_that_do_not_fit() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut writer = IndexWriter::create(folder.path(), settings()).unwrap();
     let mut refused = |change: fn(&mut Document), vector: Option<&[f32]>| {
         let mut row = document("7", "mouse", None, Some(1.0));
@@ -94,7 +94,7 @@ fn documents_that_do_not_fit() {
 
 #[test]
 fn questions_that_cannot_be_asked() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut writer = IndexWriter::create(folder.path(), settings()).unwrap();
     writer
         .add(&document("7", "mouse", None, None), Some(&[1.0, 0.0, 0.0]))

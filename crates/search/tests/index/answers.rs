@@ -1,0 +1,369 @@
+//! Answers are those of brute force, whatever the filter, the order and the segments.
+
+use std::cmp::Reverse;
+
+use proptest::prelude::*;
+use search::filter::{ColumnKind, Comparison, Filter, FilterColumn, Value};
+use search::index::{Document, IndexReader, IndexWriter};
+use search::{Answer, Fusion, Mode, Query, Sort};
+
+use crate::common::{document, folder, settings};
+
+const WORDS: [&str; 6] = ["red", "blue", "mouse", "keyboard", "wireless", "USB-C"];
+const BRANDS: [&str; 3] = ["Logitech", "logitech", "Cherry"];
+
+/// A product with its vector.
+type Row = (Document, [f32; 3]);
+
+fn row() -> impl Strategy<Value = ([usize; 3], Option<usize>, Option<u8>, [i8; 3])> {
+    (
+        [0..WORDS.len(), 0..WORDS.len(), 0..WORDS.len()],
+        prop::option::of(0..BRANDS.len()),
+        prop::option::of(0u8..4),
+        prop::array::uniform3(-2i8..3),
+    )
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    prop::collection::vec(row(), 1..40).prop_map(|rows| {
+        let of_number = |(number, (words, brand, price, vector)): (usize, _)| {
+            let words: [usize; 3] = words;
+            let brand: Option<usize> = brand;
+            let title: Vec<&str> = words.iter().map(|word| WORDS[*word]).collect();
+            let document = document(
+                &format!("a{number}"),
+                &title.join(" "),
+                brand.map(|brand| BRANDS[brand]),
+                Option::<u8>::map(price, f64::from),
+            );
+            (document, <[i8; 3]>::map(vector, f32::from))
+        };
+        rows.into_iter().enumerate().map(of_number).collect()
+    })
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let text = prop_oneof![
+        prop::sample::subsequence(WORDS.to_vec(), 0..4).prop_map(|words| words.join(" ")),
+        (0usize..50).prop_map(|number| format!(" A{number} ")),
+        (0usize..50).prop_map(|number| format!("p-a{number}")),
+    ];
+    let filter = prop_oneof![
+        Just(None),
+        Just(Some(compare(
+            "brand",
+            Comparison::Equal,
+            Value::Text("LOGITECH".to_owned())
+        ))),
+        (0u8..4).prop_map(|price| {
+            Some(compare(
+                "price",
+                Comparison::Less,
+                Value::Number(f64::from(price)),
+            ))
+        }),
+        Just(Some(Filter::IsMissing {
+            column: "price".to_owned()
+        })),
+    ];
+    let sort = prop::option::of(
+        (0usize..2, any::<bool>()).prop_map(|(column, descending)| Sort {
+            column: ["brand", "price"][column].to_owned(),
+            descending,
+        }),
+    );
+    (
+        (text, filter, sort, prop::sample::select(Mode::ALL.to_vec())),
+        (
+            prop::array::uniform3(-2i8..3),
+            0usize..12,
+            0usize..6,
+            any::<bool>(),
+        ),
+        prop::option::of(-0.5f32..1.0),
+        prop::collection::vec((0usize..40).prop_map(|number| format!("a{number}")), 0..3),
+    )
+        .prop_map(
+            |((text, filter, sort, mode), (vector, k, offset, rrf), min_score, without)| Query {
+                vector: vector.map(f32::from).to_vec(),
+                text,
+                mode,
+                fusion: rrf.then_some(Fusion::ReciprocalRank),
+                k,
+                offset,
+                filter,
+                without,
+                facets: vec!["brand".to_owned(), "price".to_owned()],
+                sort,
+                min_score,
+                ..Query::default()
+            },
+        )
+}
+
+fn compare(column: &str, comparison: Comparison, value: Value) -> Filter {
+    Filter::Compare {
+        column: column.to_owned(),
+        comparison,
+        value,
+    }
+}
+
+/// An index of the rows, committed after so many each time.
+fn index(rows: &[Row], commits: &[usize]) -> (tempfile::TempDir, IndexReader) {
+    let folder = folder();
+    let mut writer = IndexWriter::create(folder.path(), settings()).unwrap();
+    let mut rows = rows.iter();
+    for rows_of_commit in commits.iter().chain(&[usize::MAX]) {
+        for (document, vector) in rows.by_ref().take(*rows_of_commit) {
+            writer.add(document, Some(vector)).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+    let reader = IndexReader::open(folder.path()).unwrap();
+    (folder, reader)
+}
+
+fn keeps(filter: Option<&Filter>, document: &Document) -> bool {
+    match filter {
+        None => true,
+        Some(Filter::IsMissing { .. }) => document.values[1].is_none(),
+        Some(Filter::Compare { column, .. }) if column == "brand" => {
+            matches!(&document.values[0], Some(Value::Text(brand)) if brand.to_lowercase() == "logitech")
+        }
+        Some(Filter::Compare {
+            value: Value::Number(than),
+            ..
+        }) => {
+            matches!(&document.values[1], Some(Value::Number(price)) if price < than)
+        }
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+/// A row that could be a hit, as brute force has it.
+struct Candidate<'a> {
+    document: &'a Document,
+    similarity: f32,
+    bm25: Option<f32>,
+    key: bool,
+}
+
+/// Compares an answer by one of the two rankings with what lists of all rows lead to.
+fn check(reader: &IndexReader, rows: &[Row], query: &Query, answer: &Answer) {
+    let everything = Query {
+        vector: query.vector.clone(),
+        text: query.text.clone(),
+        k: rows.len(),
+        ..Query::default()
+    };
+    let all = |mode| {
+        reader
+            .answer(&Query {
+                mode,
+                ..everything.clone()
+            })
+            .unwrap()
+            .hits
+    };
+    let (similar, matching) = (all(Mode::Meaning), all(Mode::Words));
+    let wanted = query.text.trim().to_lowercase();
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    for (document, _) in rows {
+        let hit = similar.iter().find(|hit| hit.id == document.id).unwrap();
+        let bm25 = matching.iter().find(|hit| hit.id == document.id);
+        let key = document.id == wanted || format!("p-{}", document.id) == wanted;
+        candidates.push(Candidate {
+            document,
+            similarity: hit.score,
+            bm25: bm25.and_then(|hit| hit.explanation.bm25),
+            key,
+        });
+    }
+    let score = |row: &Candidate<'_>| match query.mode {
+        Mode::Words => row.bm25.unwrap_or(0.0),
+        _ => row.similarity,
+    };
+    candidates.retain(|row| {
+        keeps(query.filter.as_ref(), row.document)
+            && !query.without.contains(&row.document.id)
+            && (row.key
+                || (query.mode != Mode::Words || row.bm25.is_some())
+                    && query.min_score.is_none_or(|least| score(row) >= least))
+    });
+    let brands = candidates
+        .iter()
+        .filter_map(|row| match &row.document.values[0] {
+            Some(Value::Text(brand)) => Some(brand.to_lowercase()),
+            _ => None,
+        });
+    let logitech = brands.filter(|brand| brand == "logitech").count();
+    let counted = answer.facets[0].iter().find(
+        |count| matches!(&count.value, Value::Text(brand) if brand.to_lowercase() == "logitech"),
+    );
+    assert_eq!(counted.map_or(0, |count| count.rows), logitech);
+    match &query.sort {
+        None => candidates.sort_by(|left, right| {
+            right
+                .key
+                .cmp(&left.key)
+                .then(score(right).total_cmp(&score(left)))
+        }),
+        Some(sort) => {
+            let column = usize::from(sort.column == "price");
+            let key = |row: &Candidate<'_>| match &row.document.values[column] {
+                None => None,
+                Some(Value::Text(text)) => Some((text.to_lowercase(), 0)),
+                Some(Value::Number(number)) => Some((String::new(), *number as u64)),
+                Some(other) => panic!("{other:?}"),
+            };
+            match sort.descending {
+                false => candidates.sort_by_key(|row| (key(row).is_none(), key(row))),
+                true => candidates.sort_by_key(|row| (key(row).is_none(), Reverse(key(row)))),
+            }
+        }
+    }
+    let expected: Vec<_> = candidates
+        .iter()
+        .skip(query.offset)
+        .take(query.k)
+        .map(|row| (row.document.id.as_str(), score(row)))
+        .collect();
+    let hits: Vec<_> = answer
+        .hits
+        .iter()
+        .map(|hit| (hit.id.as_str(), hit.score))
+        .collect();
+    assert_eq!(hits, expected, "{query:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn answers_are_those_of_brute_force(rows in rows(), queries in prop::collection::vec(query(), 1..8)) {
+        let (_one, whole) = index(&rows, &[]);
+        let (_many, parts) = index(&rows, &[rows.len() * 5 / 8, rows.len() / 4, rows.len() / 16]);
+        let together = parts.answers(&queries).unwrap();
+        for (query, answer) in queries.iter().zip(&together) {
+            prop_assert_eq!(answer, &parts.answer(query).unwrap());
+            prop_assert_eq!(answer, &whole.answer(query).unwrap());
+            prop_assert!(answer.hits.len() <= query.k);
+            if query.mode != Mode::Hybrid {
+                check(&parts, &rows, query, answer);
+            }
+            // Pages follow each other.
+            let page = Query { k: query.k + query.offset, offset: 0, ..query.clone() };
+            let page = parts.answer(&page).unwrap().hits;
+            prop_assert_eq!(&answer.hits[..], &page[query.offset.min(page.len())..]);
+            if query.min_score.is_none() && query.sort.is_none() && query.mode != Mode::Words {
+                let possible = rows.iter().filter(|(document, _)| {
+                    keeps(query.filter.as_ref(), document) && !query.without.contains(&document.id)
+                });
+                prop_assert_eq!(page.len(), possible.count().min(query.k + query.offset));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_that_names_a_row_puts_it_first_whatever_the_weight() {
+    let folder = folder();
+    let mut writer = IndexWriter::create(folder.path(), settings()).unwrap();
+    for number in 0..30 {
+        let text = if number < 20 {
+            "XJ-4520 spare part"
+        } else {
+            "chair"
+        };
+        let row = document(&format!("XJ-45{number}"), text, None, None);
+        writer.add(&row, Some(&[1.0, number as f32, 0.0])).unwrap();
+    }
+    writer.commit().unwrap();
+    let reader = IndexReader::open(folder.path()).unwrap();
+    for mode in Mode::ALL {
+        for weight in [0.0, 0.5, 1.0] {
+            for text in ["xj-4529", " XJ-4529 ", "p-xj-4529"] {
+                let query = Query {
+                    vector: vec![1.0, 0.0, 0.0],
+                    text: text.to_owned(),
+                    mode,
+                    fusion: Some(Fusion::WeightedSum { weight }),
+                    k: 3,
+                    min_score: Some(0.99),
+                    ..Query::default()
+                };
+                let hits = reader.answer(&query).unwrap().hits;
+                assert_eq!(hits[0].id, "XJ-4529", "{mode:?} {weight} {text}");
+                assert!(hits[0].explanation.key);
+                assert!(hits[1..].iter().all(|hit| !hit.explanation.key));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hit_says_why_and_shows_its_words() {
+    let rows = [
+        (document("a", "Wireless mice", None, None), [1.0, 0.0, 0.0]),
+        (
+            document("b", "Wired keyboards", None, None),
+            [0.8, 0.6, 0.0],
+        ),
+        (document("c", "Desk", None, None), [0.0, 1.0, 0.0]),
+    ];
+    let (_folder, reader) = index(&rows, &[]);
+    let query = Query {
+        vector: vec![0.0, 2.0, 0.0],
+        text: "mouse, or a WIRELESS keyboard".to_owned(),
+        k: 3,
+        ..Query::default()
+    };
+    let hits = reader.answer(&query).unwrap().hits;
+    let hit = |id: &str| hits.iter().find(|hit| hit.id == id).unwrap();
+    assert_eq!(hit("c").explanation.similarity, Some(1.0));
+    assert_eq!(hit("c").explanation.similarity_rank, Some(1));
+    assert_eq!(hit("c").explanation.bm25, None);
+    assert_eq!(hit("a").explanation.similarity, Some(0.0));
+    assert_eq!(hit("a").highlights, [vec![0..8]]);
+    assert_eq!(hit("b").highlights, [vec![6..15]]);
+    assert_eq!(hit("b").explanation.similarity, Some(0.6));
+    assert!(hit("b").explanation.bm25.is_some());
+}
+
+#[test]
+fn an_index_without_texts_or_rows_answers() {
+    let folder = folder();
+    let mut settings = settings();
+    settings.text_columns.clear();
+    settings.filter_columns = vec![FilterColumn {
+        name: "part".to_owned(),
+        kind: ColumnKind::Key,
+    }];
+    let mut writer = IndexWriter::create(folder.path(), settings).unwrap();
+    let query = Query {
+        vector: vec![1.0, 0.0, 0.0],
+        text: "mouse".to_owned(),
+        k: 3,
+        facets: vec!["part".to_owned()],
+        ..Query::default()
+    };
+    let empty = IndexReader::open(folder.path())
+        .unwrap()
+        .answer(&query)
+        .unwrap();
+    assert_eq!(empty.hits, []);
+    assert_eq!(empty.facets, [[]]);
+    let row = Document {
+        id: "a".to_owned(),
+        texts: Vec::new(),
+        values: vec![None],
+    };
+    writer.add(&row, Some(&[0.0; 3])).unwrap();
+    writer.commit().unwrap();
+    let one = IndexReader::open(folder.path())
+        .unwrap()
+        .answer(&query)
+        .unwrap();
+    assert_eq!(one.hits[0].id, "a");
+    assert_eq!(one.hits[0].explanation.similarity, Some(0.0));
+}
