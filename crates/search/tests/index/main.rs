@@ -1,4 +1,10 @@
 //! An index on disk: what it answers, and what it keeps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may"
+)]
 
 mod answers;
 mod common;
