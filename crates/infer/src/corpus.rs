@@ -10,7 +10,7 @@ use search::{Similarity, VectorIndex};
 use crate::cli::CorpusArgs;
 use crate::error::Error;
 use crate::input::{only_files, open_texts};
-use crate::model_identity::provenance;
+use crate::made_of::provenance;
 use crate::repeated_ids::{Places, RepeatedIds};
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{Difference, Vectors, read_vectors};

@@ -10,6 +10,9 @@ use program::manual::ManualError;
 use program::text::quoted;
 use records::ReadError;
 use search::SearchError;
+use search::filter::{FilterError, ValueError};
+use search::index::IndexError;
+use store::StoreError;
 
 use crate::bad_rows::BadRows;
 use crate::repeated_ids::Places;
@@ -37,6 +40,35 @@ pub enum Error {
     /// Vectors have different widths or cannot be compared.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// An index could not be opened, changed or asked.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A store could not be reached, loaded or asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A filter is wrong.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A value does not fit its column.
+    #[error("{file}, line {line}, column `{column}`: {source}")]
+    BadValue {
+        /// The file.
+        file: String,
+        /// The line of the row, from 1.
+        line: u64,
+        /// The filter column.
+        column: String,
+        /// Why.
+        source: ValueError,
+    },
+    /// No row of an index has the id.
+    #[error("{catalogue}: no row has the id `{}`", quoted(id))]
+    NotInIndex {
+        /// The index or the servers.
+        catalogue: String,
+        /// The id on the command line.
+        id: String,
+    },
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(#[from] std::io::Error),
@@ -271,6 +303,34 @@ pub enum UsageError {
     /// More or fewer columns than two.
     #[error("a comparison needs two columns, but there are {0}: name two with --column")]
     TwoColumns(usize),
+    /// Rows of an index are named by ids.
+    #[error("an index needs ids: name their column with --id-column")]
+    IndexWithoutIds,
+    /// The text columns are not named, but others are.
+    #[error("--filter-column needs --column: name the columns of the text too")]
+    FilterWithoutColumn,
+    /// A weight of a column that is not a text.
+    #[error("--column-weight names `{0}`, which is no --column")]
+    NoTextColumn(String),
+    /// The folder holds an index of other columns or settings.
+    #[error(
+        "{} holds an index with other columns, language or weights: give another --output, or remove the folder",
+        .0.display()
+    )]
+    OtherIndex(PathBuf),
+    /// The columns are those of the index.
+    #[error(
+        "--column belongs to `infer index build`: rows are added with the columns of the index"
+    )]
+    ColumnsOfIndex,
+    /// The precision of an index is none of this version's.
+    #[error(
+        "the index was built in precision `{0}`, which this version does not know; give --precision"
+    )]
+    PrecisionOfIndex(String),
+    /// An option that the index decides.
+    #[error("{0} cannot be given with --index: the index decides it")]
+    DecidedByIndex(&'static str),
     /// Standard input cannot be read twice.
     #[error("the queries and the corpus cannot both come from standard input; give one as a file")]
     StdinTwice,
@@ -280,7 +340,10 @@ impl ProgramError for Error {
     /// Usage is what another command line would mend; the rest is of the data or the machine.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::UnknownId { .. } => USAGE,
+            Self::Usage(_) | Self::UnknownId { .. } | Self::NotInIndex { .. } | Self::Filter(_) => {
+                USAGE
+            }
+            Self::Index(error) if error.is_usage() => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
             Self::MismatchedVectors { kind, .. } if kind.is_usage() => USAGE,

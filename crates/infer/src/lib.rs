@@ -9,7 +9,8 @@
 //! | look for bad rows before the model is loaded | `check` |
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
-//! | check that saved vectors belong to a corpus | `verify`, `model_identity` |
+//! | check that saved vectors belong to a corpus | `verify`, `made_of` |
+//! | open an index with its model | `index_model`, on [`search::index`] |
 //! | hold a corpus and its index | [`corpus`], on [`search::VectorIndex`] |
 //! | print hits and scores | `output` |
 //! | one file per command | `commands` |
@@ -20,8 +21,9 @@ pub mod cli;
 mod commands;
 pub mod corpus;
 pub mod error;
+mod index_model;
 pub mod input;
-mod model_identity;
+mod made_of;
 mod output;
 pub mod precision;
 mod repeated_ids;

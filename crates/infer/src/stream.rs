@@ -65,7 +65,28 @@ pub fn embed_file(
     prompt: &Prompt,
     encoder: &SentenceEncoder,
     console: Console,
-    mut sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Error>,
+    sink: impl FnMut(Vec<Row>, &Embeddings) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let texts = |window: Vec<Row>| {
+        let texts = texts_of.window(&window);
+        Ok((window, texts))
+    };
+    embed_windows(reader, prompt, encoder, console, texts, sink)
+}
+
+/// As [`embed_file`], of rows that need not all be embedded: `prepare` says what becomes of a window,
+/// and which texts of it need vectors.
+///
+/// # Errors
+///
+/// As [`embed_file`], or when `prepare` fails.
+pub fn embed_windows<W>(
+    reader: &mut RowReader,
+    prompt: &Prompt,
+    encoder: &SentenceEncoder,
+    console: Console,
+    mut prepare: impl FnMut(Vec<Row>) -> Result<(W, Vec<String>), Error>,
+    mut sink: impl FnMut(W, &Embeddings) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     // The number of rows is unknown before the end: the bar follows the bytes.
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
@@ -82,19 +103,23 @@ pub fn embed_file(
             }
         }
         let window_bytes = reader.bytes_read() - read_before;
-        let start = Instant::now();
-        let vectors =
-            encoder.encode_with_progress(&texts_of.window(&window), prompt, |progress| {
-                // The reader is one window ahead: the bar shows how much of it is encoded.
-                let share = progress.done as f64 / progress.total.max(1) as f64;
-                bar.set_position(read_before + (window_bytes as f64 * share) as u64);
-                let done = texts + progress.done;
-                let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
-                bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
-                ControlFlow::Continue(())
-            })?;
+        let rows = window.len();
         let work = window.iter().map(|row| limit.work(row)).sum();
-        limit.adapt(work, start.elapsed());
+        let (window, wanted) = prepare(window)?;
+        let start = Instant::now();
+        let vectors = encoder.encode_with_progress(&wanted, prompt, |progress| {
+            // The reader is one window ahead: the bar shows how much of it is encoded.
+            let share = progress.done as f64 / progress.total.max(1) as f64;
+            bar.set_position(read_before + (window_bytes as f64 * share) as u64);
+            let done = texts + progress.done;
+            let rate = done as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+            bar.set_message(format!("{done} texts  {rate:.1} texts/s"));
+            ControlFlow::Continue(())
+        })?;
+        // Rows that were passed over say nothing about the speed.
+        if wanted.len() >= rows {
+            limit.adapt(work, start.elapsed());
+        }
         texts += vectors.len();
         truncated += vectors.truncated();
         // Printed results must not run into the bar.

@@ -40,14 +40,27 @@ fn options_after_command(
     words: impl IntoIterator<Item = OsString>,
 ) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.into_iter().collect();
-    if let Some(place) = command_place(command, &words) {
-        words[1..=place].rotate_right(1);
-    }
+    move_options(command, command, &mut words);
     words
 }
 
+/// Moves the options behind the name of the command, and behind that of its own command if it has some.
+/// The first word is the name of `command`, which belongs to `program`.
+fn move_options(program: &Command, command: &Command, words: &mut [OsString]) {
+    let Some(place) = command_place(program, command, words) else {
+        return;
+    };
+    words[1..=place].rotate_right(1);
+    let inner = words[1]
+        .to_str()
+        .and_then(|name| command.find_subcommand(name));
+    if let Some(inner) = inner {
+        move_options(program, inner, &mut words[1..]);
+    }
+}
+
 /// The place of the command's name, behind known options and their values.
-fn command_place(command: &Command, words: &[OsString]) -> Option<usize> {
+fn command_place(program: &Command, command: &Command, words: &[OsString]) -> Option<usize> {
     let mut place = 1;
     loop {
         let word = words.get(place)?.to_str()?;
@@ -58,7 +71,7 @@ fn command_place(command: &Command, words: &[OsString]) -> Option<usize> {
             Some((name, _)) => (name, true),
             None => (word, false),
         };
-        let takes_value = option(command, name)?.get_action().takes_values();
+        let takes_value = option(program, name)?.get_action().takes_values();
         place += if takes_value && !has_value { 2 } else { 1 };
     }
 }
@@ -72,9 +85,12 @@ fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
             letters.next() == option.get_short() && letters.next().is_none()
         }),
     };
-    let commands = std::iter::once(command).chain(command.get_subcommands());
-    let mut options = commands.flat_map(Command::get_arguments);
-    options.find(is_named)
+    let own = command.get_arguments().find(is_named);
+    own.or_else(|| {
+        command
+            .get_subcommands()
+            .find_map(|inner| option(inner, name))
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +109,10 @@ mod tests {
         let command = Command::new("tool")
             .arg(quiet.action(ArgAction::SetTrue))
             .subcommand(run)
-            .subcommand(Command::new("list"));
+            .subcommand(
+                Command::new("list")
+                    .subcommand(Command::new("add").arg(Arg::new("width").long("width"))),
+            );
         let words = options_after_command(&command, line.split(' ').map(OsString::from));
         words.join(OsStr::new(" ")).into_string().unwrap()
     }
@@ -107,6 +126,10 @@ mod tests {
             // The value of an option is no command.
             ("tool --depth list run a", "tool run --depth list a"),
             ("tool --depth 3 list", "tool list --depth 3"),
+            (
+                "tool --width 3 list -q add a",
+                "tool list add --width 3 -q a",
+            ),
             ("tool --depth", "tool --depth"),
             ("tool", "tool"),
             // Unknown words are left to clap, and so are those of clap.

@@ -81,6 +81,8 @@ pub struct Query {
     pub offset: usize,
     /// The rows to choose from; of none, all.
     pub filter: Option<Filter>,
+    /// The rows to choose from, by their ids; of none, all.
+    pub only: Vec<String>,
     /// Rows that are no hits, by their ids.
     pub without: Vec<String>,
     /// Columns whose values are counted over the rows that could be hits.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use model::Device;
 use model::threads::ThreadCount;
 use program::Version;
@@ -122,12 +122,14 @@ Examples:
   train evaluate --model sentence-transformers/all-mpnet-base-v2 --model tuned
   train evaluate --model tuned --pairs test.tsv --columns anchor=title,positive=description
   train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
+  train evaluate --index products.index --qrels qrels.tsv --tune
 
 Without data, evaluates on the judged products of datasets/chorus-electronics and the sentence
 pairs of datasets/sts.";
 
 /// Arguments of `evaluate`.
 #[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("documents").args(["corpus", "index"])))]
 pub struct EvaluateArgs {
     /// Score this model, a name on the hub or a folder; repeat to compare several with the first
     /// [default: sentence-transformers/all-mpnet-base-v2].
@@ -177,8 +179,26 @@ pub struct EvaluateArgs {
     /// Read documents and their ids, for --qrels.
     #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
     pub corpus: Option<PathBuf>,
+    /// Search this folder of `infer index build` instead of a corpus, for --qrels: by meaning, by words
+    /// and by both.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "qrels",
+        conflicts_with_all = ["corpus", "similarity", "pairs", "triplets", "columns", "max_length"],
+        help_heading = "Data"
+    )]
+    pub index: Option<PathBuf>,
+    /// Choose the weight of words in the index on one half of the queries, and test it on the other.
+    #[arg(long, requires = "index", help_heading = "Data")]
+    pub tune: bool,
     /// Read relevance judgements: a query, a document and its relevance per row.
-    #[arg(long, value_name = "FILE", requires = "corpus", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "documents",
+        help_heading = "Data"
+    )]
     pub qrels: Option<PathBuf>,
     /// Name the id column of the queries, then their text columns.
     #[arg(

@@ -9,6 +9,7 @@ use program::ProgramError;
 use program::exit::{FAILURE, USAGE};
 use program::manual::ManualError;
 use records::Source;
+use search::index::IndexError;
 
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
@@ -44,6 +45,9 @@ pub enum TrainError {
     /// A file of an evaluation could not be read.
     #[error(transparent)]
     EvaluationFile(#[from] FileError),
+    /// An index could not be opened or asked.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -224,6 +228,7 @@ impl ProgramError for TrainError {
             ) => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Device(error) if error.is_usage() => USAGE,
+            Self::Index(error) if error.is_usage() => USAGE,
             Self::Data(DataError::Read(error))
             | Self::EvaluationFile(FileError::Records(error))
                 if error.is_usage() =>

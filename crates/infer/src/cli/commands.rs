@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, ReadArgs,
-    VectorArgs, at_least_one,
+    AskArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
+    ReadArgs, VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
 use crate::vectors::{OutputType, VectorFormat};
@@ -101,6 +101,12 @@ pub struct SearchArgs {
     /// Print JSON, one query per line.
     #[arg(long)]
     pub json: bool,
+    /// What is asked of an index.
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// How an index ranks.
+    #[command(flatten)]
+    pub rank: RankArgs,
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
@@ -121,13 +127,16 @@ pub struct SearchArgs {
 /// Arguments of `recommend`.
 #[derive(Debug, Args)]
 pub struct RecommendArgs {
-    /// Recommend products that are similar to the product with this id.
+    /// Recommend products that are similar to the product with this id, or to several.
     #[arg(
         value_name = "ID",
         conflicts_with = "text",
         required_unless_present = "text"
     )]
-    pub id: Option<String>,
+    pub ids: Vec<String>,
+    /// Recommend products that are unlike the product with this id; repeat it for several.
+    #[arg(long, value_name = "ID", conflicts_with = "text")]
+    pub not: Vec<String>,
     /// Show the K closest products.
     #[arg(long, short = 'k', value_name = "K", default_value_t = 5, value_parser = at_least_one)]
     pub top_k: usize,
@@ -137,6 +146,9 @@ pub struct RecommendArgs {
     /// Recommend products that are similar to this text.
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,
+    /// What is asked of an index.
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,

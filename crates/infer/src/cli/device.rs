@@ -28,21 +28,29 @@ pub struct ModelArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct HubArgs {
-    /// Use this model: a name on the Hugging Face hub, or a folder.
+    /// Use this model: a name on the Hugging Face hub, or a folder [default: that of the index, else
+    /// sentence-transformers/all-mpnet-base-v2].
     #[arg(
         long,
         value_name = "NAME|DIR",
-        default_value = model::hub::DEFAULT_MODEL,
         env = "MPNET_BURN_MODEL",
         hide_env_values = true
     )]
-    pub model: String,
+    pub model: Option<String>,
     /// Take this branch, tag or commit of the model on the hub.
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
     /// Download nothing, as HF_HUB_OFFLINE=1 does.
     #[arg(long)]
     pub offline: bool,
+}
+
+impl HubArgs {
+    /// The name of the model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.model.as_deref().unwrap_or(model::hub::DEFAULT_MODEL)
+    }
 }
 
 /// The device, and how it computes.

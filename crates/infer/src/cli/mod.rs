@@ -8,6 +8,7 @@
 
 mod commands;
 mod device;
+mod index;
 mod prompts;
 mod reading;
 mod vectors;
@@ -24,6 +25,10 @@ pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, SearchArgs, SimilarityArgs,
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
+pub use index::{
+    AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IndexCommand, InfoArgs, LoadArgs,
+    RankArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
+};
 pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
@@ -31,6 +36,8 @@ pub use vectors::{CompareArgs, Comparison, VectorArgs};
 const EXAMPLES: &str = "\
 Examples:
   infer search \"gift for a runner\" --corpus products.csv --column title -k 5
+  infer index build --corpus products.csv --column title --id-column sku --output products.index
+  infer search \"gift for a runner\" --index products.index
   infer embed --input products.csv --column title --id-column sku --output products.parquet
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer similarity \"smart speaker\" \"voice assistant\"
@@ -126,24 +133,32 @@ Examples:
   infer similarity \"smart home speaker\" \"voice assistant\"
   infer similarity --input pairs.tsv --column query --column description")]
     Similarity(WithModel<SimilarityArgs>),
-    /// Find the texts of a file that are closest to a query.
+    /// Find the texts of a file, or the products of an index, that are closest to a query.
     #[command(after_help = "\
 Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title
   infer embed --input products.csv --column title --output products.parquet
   infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.parquet --json
   infer search --queries queries.txt --corpus products.csv --column title --json > hits.jsonl
+  infer search \"steel bottle\" --index products.index --filter 'brand = Acme AND price < 50'
 
 Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]
     Search(WithModel<SearchArgs>),
-    /// Recommend products that are similar to a product of a file, or to a text.
+    /// Recommend products of a file or an index that are similar to others, or to a text.
     #[command(after_help = "\
 Examples:
   infer recommend B0042 --corpus products.csv --column title --id-column sku
   infer recommend --text \"stainless bottle that keeps drinks cold\" --corpus products.csv --column title
+  infer recommend B0042 B0043 --not B0099 --index products.index
 
-Without --id-column, ID is the number of the row, from 1.")]
+Several products are the mean of their vectors, less the mean of those of --not. Without --id-column, ID is the number of the row, from 1.")]
     Recommend(WithModel<RecommendArgs>),
+    /// Build an index of products on disk, and change it.
+    #[command(subcommand)]
+    Index(IndexCommand),
+    /// Load an index into PostgreSQL with pgvector.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
 Examples:

@@ -83,7 +83,7 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 pub struct CorpusArgs {
     /// Search the texts of this file; repeat it, or quote a pattern such as 'products-*.csv', for
     /// several.
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "searched")]
     pub corpus: Vec<PathBuf>,
     /// Take the vectors of the corpus from this file of `infer embed` instead of embedding it again.
     #[arg(long, value_name = "FILE")]

@@ -42,7 +42,7 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         backends: Device::compiled_in(),
         threads: rayon::current_num_threads(),
         simd: simd(),
-        model: model.hub.model.clone(),
+        model: model.hub.name().to_owned(),
         folder: encoder.folder().display().to_string(),
         origin: encoder.origin().to_string(),
         verified_files,
@@ -112,7 +112,7 @@ fn is_known(model: &ModelArgs) -> bool {
         Some(hub::DEFAULT_MODEL),
         hub::DEFAULT_MODEL.split('/').next_back(),
     ];
-    named.contains(&Some(model.hub.model.as_str()))
+    named.contains(&Some(model.hub.name()))
         && model
             .hub
             .revision

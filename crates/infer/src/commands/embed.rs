@@ -15,7 +15,7 @@ use crate::check::check_rows;
 use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
-use crate::model_identity::provenance;
+use crate::made_of::provenance;
 use crate::stdin::piped;
 use crate::stream::{TextsOf, embed_file, note_skipped};
 use crate::vectors::{
@@ -45,6 +45,9 @@ pub(super) fn run(
         (input, true) => {
             let reader = open_texts(input, &args.read)?;
             target.check_inputs(input)?;
+            if let Target::File(file) = &target {
+                Journal::check(&file.path, earlier(&args))?;
+            }
             if !args.no_check {
                 check_rows(input, &args.read, console)?;
             }
@@ -147,12 +150,8 @@ fn embed_into_file(
         id_column: args.read.id_column.clone(),
         device: encoder.device().to_string(),
     };
-    let earlier = match args {
-        EmbedArgs { resume: true, .. } => Earlier::Resume,
-        EmbedArgs { restart: true, .. } => Earlier::Restart,
-        _ => Earlier::Refuse,
-    };
-    let mut journal = Journal::open(&file.path, &settings, file.format.keeps_texts(), earlier)?;
+    let keeps_texts = file.format.keeps_texts();
+    let mut journal = Journal::open(&file.path, &settings, keeps_texts, earlier(args))?;
     let mut texts = TextsHash::default();
     let embedded = journal.rows();
     for row in reader
@@ -202,6 +201,15 @@ fn embed_into_file(
     Ok((count, rows))
 }
 
+/// What becomes of the rows of an interrupted run.
+fn earlier(args: &EmbedArgs) -> Earlier {
+    match args {
+        EmbedArgs { resume: true, .. } => Earlier::Resume,
+        EmbedArgs { restart: true, .. } => Earlier::Restart,
+        _ => Earlier::Refuse,
+    }
+}
+
 /// What the vectors are made of, apart from the texts.
 fn made_of(
     model: &ModelArgs,
@@ -212,7 +220,7 @@ fn made_of(
     let normalized = encoder.checkpoint().normalize && !args.vectors.no_normalize;
     provenance(
         encoder,
-        &model.hub.model,
+        model.hub.name(),
         &Prompt::Default,
         columns,
         normalized,

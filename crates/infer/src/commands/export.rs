@@ -11,8 +11,11 @@ use crate::error::Error;
 
 pub(super) fn run(args: &ExportArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
     let hub = &args.hub;
-    let found = hub::resolve(&hub.model, &hub_options(hub, console)).map_err(ModelError::from)?;
-    let checkpoint = Checkpoint::open(&found.path)?;
+    let found = hub::resolve(hub.name(), &hub_options(hub, console)).map_err(ModelError::from)?;
+    let checkpoint = Checkpoint::open_found(&found)?;
+    for note in checkpoint.notes() {
+        console.note(format_args!("note: {note}"));
+    }
     let precision = match args.precision.chosen() {
         Some(precision) => precision,
         None => checkpoint.precision()?,
@@ -20,7 +23,7 @@ pub(super) fn run(args: &ExportArgs, console: Console, out: &mut dyn Write) -> R
     checkpoint.export(precision, &args.output)?;
     console.note(format_args!(
         "{} in {precision}: {}",
-        hub.model,
+        hub.name(),
         args.output.display()
     ));
     writeln!(out, "{}", args.output.display())?;

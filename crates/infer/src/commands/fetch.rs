@@ -11,8 +11,11 @@ use crate::cli::HubArgs;
 use crate::error::Error;
 
 pub(super) fn run(args: &HubArgs, console: Console, out: &mut dyn Write) -> Result<(), Error> {
-    let found = hub::resolve(&args.model, &hub_options(args, console)).map_err(ModelError::from)?;
-    console.note(format_args!("{}: {}", args.model, found.origin));
+    let found = hub::resolve(args.name(), &hub_options(args, console)).map_err(ModelError::from)?;
+    for note in &found.notes {
+        console.note(format_args!("note: {note}"));
+    }
+    console.note(format_args!("{}: {}", args.name(), found.origin));
     writeln!(out, "{}", found.path.display())?;
     Ok(())
 }

@@ -1,15 +1,18 @@
 //! The commands, one per file.
 
+mod ask;
 mod bench;
 mod completions;
 mod doctor;
 mod embed;
 mod export;
 mod fetch;
+mod index;
 mod recommend;
 mod sample;
 mod search;
 mod similarity;
+mod store;
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -46,6 +49,8 @@ pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error>
         Some(Command::Recommend(WithModel { args, model })) => {
             recommend::run(&model, args, console, out)
         }
+        Some(Command::Index(command)) => index::run(command, console, out),
+        Some(Command::Store(command)) => store::run(command, console, out),
         Some(Command::Bench(WithModel { args, model })) => bench::run(&model, &args, console, out),
         Some(Command::Doctor(args)) => doctor::run(&args, console, out),
         Some(Command::Fetch(args)) => fetch::run(&args, console, out),
@@ -63,11 +68,13 @@ fn device(cli: &Cli) -> Option<&DeviceArgs> {
         Some(Command::Similarity(command)) => &command.model.device,
         Some(Command::Search(command)) => &command.model.device,
         Some(Command::Recommend(command)) => &command.model.device,
+        Some(Command::Index(command)) => return command.device(),
         Some(Command::Bench(command)) => &command.model.device,
         Some(Command::Doctor(command)) => &command.device,
         Some(
             Command::Fetch(_)
             | Command::Export(_)
+            | Command::Store(_)
             | Command::Completions { .. }
             | Command::Manual { .. },
         ) => return None,
@@ -75,7 +82,11 @@ fn device(cli: &Cli) -> Option<&DeviceArgs> {
 }
 
 /// Loads the model that the command line names.
-fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<SentenceEncoder, Error> {
+pub(crate) fn load(
+    args: &ModelArgs,
+    vectors: VectorArgs,
+    console: Console,
+) -> Result<SentenceEncoder, Error> {
     let mut builder = SentenceEncoder::builder()
         .device(args.device.device)
         .hub(hub_options(&args.hub, console));
@@ -100,7 +111,7 @@ fn load(args: &ModelArgs, vectors: VectorArgs, console: Console) -> Result<Sente
     if let Some(prompt) = vectors.corpus_prompt {
         builder = builder.document_prompt(prompt);
     }
-    let name = &args.hub.model;
+    let name = args.hub.name();
     let encoder = builder.load(name)?;
     for note in encoder.checkpoint().notes() {
         console.note(format_args!("note: {note}"));
@@ -178,7 +189,7 @@ fn load_corpus(
     let encoder = load(model, compare.vectors(), console)?;
     note_passed_over_prompt(&encoder, console);
     let saved = corpus.vectors.as_deref();
-    let (name, similarity) = (&model.hub.model, compare.similarity(&encoder));
+    let (name, similarity) = (model.hub.name(), compare.similarity(&encoder));
     let corpus = Corpus::load(files, &encoder, name, similarity, console)?;
     let vectors = count(corpus.index().len(), "vector");
     match saved {

@@ -5,7 +5,9 @@ use std::io::Write;
 use model::Prompt;
 use program::Console;
 use records::Source;
+use search::{Hit, VectorIndex, VectorsView, examples_vector};
 
+use super::ask::{self, Catalogue};
 use super::{encode, load_corpus, open_corpus};
 use crate::cli::{CorpusArgs, ModelArgs, RecommendArgs};
 use crate::corpus::{Corpus, CorpusFiles};
@@ -27,7 +29,10 @@ pub(super) fn run(
     {
         return Err(UsageError::EmptyQuery.into());
     }
-    if let Some(id) = &args.id {
+    if let Some(index) = Catalogue::open(&args.ask)? {
+        return ask::recommend(model, &args, &index, console, out);
+    }
+    for id in args.ids.iter().chain(&args.not) {
         check_id(&args.corpus, id)?;
     }
     // Products are compared with products: every text has the prompt of the corpus.
@@ -37,12 +42,16 @@ pub(super) fn run(
         similarity: corpus.index().similarity(),
         width: console.stdout_width(),
     };
-    if let Some(id) = &args.id {
+    if !args.ids.is_empty() {
         let corpus = rows_alone(model, &args, console)?;
-        let position = corpus.position(id)?;
-        let hits = corpus.index().recommend(position, args.top_k)?;
-        let text = corpus.text(position);
-        return printer(&corpus).hits(Subject::Id(id, &text), &hits, &corpus, out);
+        let positions = |ids: &[String]| -> Result<Vec<usize>, Error> {
+            ids.iter().map(|id| corpus.position(id)).collect()
+        };
+        let (like, unlike) = (positions(&args.ids)?, positions(&args.not)?);
+        let hits = similar(corpus.index(), &like, &unlike, args.top_k)?;
+        let text = like.first().map(|&position| corpus.text(position));
+        let text = text.unwrap_or_default();
+        return printer(&corpus).hits(args.subject(&text), &hits, &corpus, out);
     }
     // clap requires a text where there is no id.
     let text = args.text.clone().unwrap_or_default();
@@ -55,7 +64,33 @@ pub(super) fn run(
     )?;
     let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
-    printer(&corpus).hits(Subject::Text(&text), &hits, &corpus, out)
+    printer(&corpus).hits(args.subject(&text), &hits, &corpus, out)
+}
+
+/// The rows that are similar to some and not to others, without these.
+fn similar(
+    index: &VectorIndex,
+    like: &[usize],
+    unlike: &[usize],
+    k: usize,
+) -> Result<Vec<Hit>, Error> {
+    if let ([position], []) = (like, unlike) {
+        return Ok(index.recommend(*position, k)?);
+    }
+    let rows = |positions: &[usize]| -> Vec<f32> {
+        let rows = positions.iter().filter_map(|&position| index.row(position));
+        rows.flatten().copied().collect()
+    };
+    let (positive, negative) = (rows(like), rows(unlike));
+    let query = examples_vector(
+        VectorsView::new(&positive, index.width())?,
+        VectorsView::new(&negative, index.width())?,
+    )?;
+    let examples = like.len() + unlike.len();
+    let found = index.search(VectorsView::new(&query, index.width())?, k + examples)?;
+    let others = found.into_iter().flatten();
+    let others = others.filter(|hit| !like.contains(&hit.index) && !unlike.contains(&hit.index));
+    Ok(others.take(k).collect())
 }
 
 /// The corpus, of which rows are compared with each other: saved vectors that say what they are made
@@ -95,4 +130,15 @@ fn check_id(corpus: &CorpusArgs, id: &str) -> Result<(), Error> {
         path: corpus.corpus.first().cloned().unwrap_or_default(),
         id: id.to_owned(),
     })
+}
+
+impl RecommendArgs {
+    /// What hits are like, for the results. `text` is that of the only id.
+    pub(super) fn subject<'a>(&'a self, text: &'a str) -> Subject<'a> {
+        match (&self.text, self.ids.as_slice(), self.not.is_empty()) {
+            (Some(text), _, _) => Subject::Text(text),
+            (None, [id], true) => Subject::Id(id, text),
+            (None, ids, _) => Subject::Examples(ids, &self.not),
+        }
+    }
 }

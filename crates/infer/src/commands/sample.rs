@@ -41,7 +41,7 @@ pub(super) fn run(model: &ModelArgs, console: Console, out: &mut dyn Write) -> R
     let form = FileForm::new(VectorFormat::Pt, vectors.width());
     write_vectors(Path::new(SAMPLE_FILE), &form, &mut window)?;
     let sample = Sample {
-        model: &model.hub.model,
+        model: model.hub.name(),
         device: encoder.device(),
         texts: &texts,
         vectors: &vectors,

@@ -6,6 +6,7 @@ use model::Prompt;
 use program::Console;
 use records::Row;
 
+use super::ask::{self, Catalogue};
 use super::{encode, open_corpus};
 use crate::cli::{ModelArgs, ReadArgs, SearchArgs};
 use crate::error::{Error, UsageError};
@@ -21,6 +22,9 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
+    if let Some(index) = Catalogue::open(&args.ask)? {
+        return ask::search(model, &args, &texts, &index, console, out);
+    }
     args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let queries = encode(&encoder, &texts, &Prompt::Query, console)?;

@@ -15,19 +15,31 @@ use crate::corpus::Corpus;
 use crate::error::Error;
 
 /// The version of the schema.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Found<'a> {
     version: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
+    #[serde(flatten)]
+    subject: Subject<'a>,
     metric: &'static str,
     hits: Vec<FoundRow<'a>>,
+}
+
+impl Serialize for Subject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Query(query) => map.serialize_entry("query", query)?,
+            Self::Id(id, _) => map.serialize_entry("id", id)?,
+            Self::Examples(ids, not) => {
+                map.serialize_entry("ids", ids)?;
+                map.serialize_entry("not", not)?;
+            }
+            Self::Text(text) => map.serialize_entry("text", text)?,
+        }
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -78,16 +90,9 @@ pub(super) fn print_hits(
             },
         }
     });
-    let (query, id, text) = match subject {
-        Subject::Query(query) => (Some(query), None, None),
-        Subject::Id(id, _) => (None, Some(id), None),
-        Subject::Text(text) => (None, None, Some(text)),
-    };
     let found = Found {
         version: VERSION,
-        query,
-        id,
-        text,
+        subject,
         metric: similarity.name(),
         hits: hits.collect(),
     };
@@ -124,7 +129,7 @@ pub(super) fn print_pair(
     print_line(&line, out)
 }
 
-fn print_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {
+pub(super) fn print_line(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
     value.serialize(&mut serializer)?;
     writeln!(out)?;

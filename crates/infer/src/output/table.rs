@@ -9,13 +9,13 @@ use super::{Pair, Subject};
 use crate::corpus::Corpus;
 
 /// The columns of a text on a terminal that is too narrow for the columns before it.
-const LEAST_WIDTH: usize = 20;
+pub(super) const LEAST_WIDTH: usize = 20;
 
 /// The most columns of an id on a terminal.
-const ID_WIDTH: usize = 32;
+pub(super) const ID_WIDTH: usize = 32;
 
 /// Columns of rank, score and the spaces between: `   1   0.5082  `.
-const BEFORE_ID: usize = 4 + 2 + 7 + 2;
+pub(super) const BEFORE_ID: usize = 4 + 2 + 7 + 2;
 
 /// The subject, then one hit per line: rank, score, id, text.
 pub(super) fn print_hits(
@@ -25,12 +25,7 @@ pub(super) fn print_hits(
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let headline = match subject {
-        Subject::Query(query) => query.to_owned(),
-        Subject::Id(id, text) => format!("like {id}: {text}"),
-        Subject::Text(text) => format!("like: {text}"),
-    };
-    writeln!(out, "{}", one_line(&headline, width))?;
+    writeln!(out, "{}", one_line(&subject.headline(), width))?;
     let id_width = width.map(|_| ID_WIDTH);
     let names: Vec<String> = hits
         .iter()

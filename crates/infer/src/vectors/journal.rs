@@ -173,26 +173,19 @@ impl Journal {
             Err(JournalErrorKind::Version) if earlier == Earlier::Restart => {}
             found => found.map_err(failed)?,
         }
-        let mut journal = Self {
+        let mut journal = Self::of(
+            path.clone(),
             file,
-            start: 0,
-            rows: 0,
-            width: settings.provenance.dimensions,
+            settings.provenance.dimensions,
             keeps_texts,
-            recorded: RowsHash::default().digest(),
-            hash: RowsHash::default(),
-            synced: Instant::now(),
-            path: path.clone(),
-        };
+        );
         let kept = match earlier {
             Earlier::Restart => None,
             Earlier::Resume => journal.settings()?,
-            Earlier::Refuse
-                if journal.settings()?.is_some() && journal.is_record().map_err(io)? =>
-            {
-                return Err(failed(JournalErrorKind::Interrupted));
+            Earlier::Refuse => {
+                journal.refuse_rows()?;
+                None
             }
-            Earlier::Refuse => None,
         };
         if let Some(kept) = kept {
             let differences = kept.differences(settings);
@@ -205,6 +198,54 @@ impl Journal {
         }
         HOLDS_ROWS.store(journal.rows > 0, Ordering::Relaxed);
         Ok(journal)
+    }
+
+    /// Refuses the rows of an interrupted run, as [`open`](Self::open) does, but changes no file: before
+    /// a model is loaded.
+    ///
+    /// # Errors
+    ///
+    /// When the journal of `output` cannot be read, is none, or holds rows.
+    pub fn check(output: &Path, earlier: Earlier) -> Result<(), VectorError> {
+        let path = Self::path_of(output);
+        if earlier != Earlier::Refuse || !path.exists() {
+            return Ok(());
+        }
+        let io = VectorError::io(&path);
+        let mut file = File::open(&path).map_err(io)?;
+        check_magic(&mut file)
+            .map_err(io)?
+            .map_err(|kind| VectorError::Journal {
+                path: path.clone(),
+                kind,
+            })?;
+        Self::of(path.clone(), file, 0, false).refuse_rows()
+    }
+
+    fn of(path: PathBuf, file: File, width: usize, keeps_texts: bool) -> Self {
+        Self {
+            path,
+            file,
+            start: 0,
+            rows: 0,
+            width,
+            keeps_texts,
+            recorded: RowsHash::default().digest(),
+            hash: RowsHash::default(),
+            synced: Instant::now(),
+        }
+    }
+
+    fn refuse_rows(&mut self) -> Result<(), VectorError> {
+        let holds_rows =
+            self.settings()?.is_some() && self.is_record().map_err(VectorError::io(&self.path))?;
+        if holds_rows {
+            return Err(VectorError::Journal {
+                path: self.path.clone(),
+                kind: JournalErrorKind::Interrupted,
+            });
+        }
+        Ok(())
     }
 
     /// The number of rows that the journal holds.

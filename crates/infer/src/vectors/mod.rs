@@ -50,7 +50,6 @@ pub use format::VectorFormat;
 pub use ids::{earlier_ids, ids_path};
 pub use journal::{Earlier, Journal, Settings, can_resume};
 pub use output_type::OutputType;
-pub(crate) use provenance::hex;
 pub use provenance::{Difference, Provenance, TextsHash};
 pub use ranges::{CALIBRATION_ROWS, Ranges, is_ranges_file, ranges_path};
 pub use read::read_vectors;

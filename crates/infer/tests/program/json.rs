@@ -40,6 +40,7 @@ fn difference(schema: &Value, root: &Value, value: &Value, place: &str) -> Optio
                     "string" => value.is_string(),
                     "number" => value.is_number(),
                     "integer" => value.is_u64(),
+                    "boolean" => value.is_boolean(),
                     "null" => value.is_null(),
                     other => panic!("{other}"),
                 };
@@ -94,7 +95,7 @@ fn difference(schema: &Value, root: &Value, value: &Value, place: &str) -> Optio
 
 /// The values of a run, one per line, all as the schema says.
 #[track_caller]
-fn results(arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn results(arguments: &[&str]) -> Vec<Value> {
     let schema = schema();
     let out = run(&mut infer(arguments)).ok();
     out.lines()

@@ -15,6 +15,7 @@ mod errors;
 mod exit_codes;
 mod export;
 mod help;
+mod index;
 mod interruption;
 mod json;
 mod pt;

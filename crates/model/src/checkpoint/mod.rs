@@ -13,6 +13,7 @@
 
 mod collect;
 mod export;
+mod identity;
 mod ignored;
 pub(crate) mod limits;
 mod load;
@@ -144,6 +145,19 @@ impl Checkpoint {
             )
         });
         self.notes_of_hub.iter().cloned().chain(plain).collect()
+    }
+
+    /// A hash of the files that decide on vectors, as 16 hexadecimal digits: models with the same one give the same
+    /// vectors. Large files are hashed in samples.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn identity(&self) -> Result<String> {
+        identity::identity(&self.folder).map_err(|source| ModelError::Io {
+            path: self.folder.clone(),
+            source,
+        })
     }
 
     /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).

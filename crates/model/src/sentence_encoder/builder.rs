@@ -1,6 +1,7 @@
 //! The builder of an encoder.
 
-use kernels::{EncoderOps, Precision};
+use kernels::{EncoderOps, Precision, UnknownPrecision};
+use search::index::ModelFingerprint;
 
 use super::on_backend::{CheckPrecision, Load, Loaded, known, on_backend};
 use super::{ChosenPrompts, Dimensions, SentenceEncoder};
@@ -101,6 +102,24 @@ impl SentenceEncoderBuilder {
     pub fn document_prompt(mut self, prompt: Prompt) -> Self {
         self.document_prompt = Some(prompt);
         self
+    }
+
+    /// The settings of an index's model: its vectors can be compared with those of this encoder, if it is the same model.
+    ///
+    /// # Errors
+    ///
+    /// When the index names a precision that does not exist.
+    pub fn of_index(self, model: &ModelFingerprint) -> std::result::Result<Self, UnknownPrecision> {
+        let precision = model.precision.parse()?;
+        let builder = self
+            .precision(precision)
+            .max_length(model.max_length)
+            .query_prompt(Prompt::Text(model.query_prompt.clone()))
+            .document_prompt(Prompt::Text(model.document_prompt.clone()));
+        Ok(match model.dimensions {
+            Some(dimensions) => builder.dimensions(dimensions),
+            None => builder,
+        })
     }
 
     /// Finds and loads a model, by name or folder.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use kernels::Precision;
 use search::Similarity;
+use search::index::ModelFingerprint;
 
 use crate::backend::Device;
 use crate::batch::{BatchLimit, TokenBatch, plan_batches};
@@ -240,6 +241,25 @@ impl SentenceEncoder {
             Prompt::Document => Ok(&self.prompts.document),
             other => self.checkpoint.prompts.text(other),
         }
+    }
+
+    /// What tells vectors of this encoder from those of others, for an index of them. `name` is the name of the model
+    /// in messages.
+    ///
+    /// # Errors
+    ///
+    /// When a file of the model cannot be read.
+    pub fn fingerprint(&self, name: &str) -> Result<ModelFingerprint> {
+        let truncated = self.width() != self.checkpoint.width();
+        Ok(ModelFingerprint {
+            name: name.to_owned(),
+            identity: self.checkpoint.identity()?,
+            precision: self.precision().to_string(),
+            dimensions: truncated.then(|| self.width()),
+            max_length: self.tokenizer().max_length(),
+            query_prompt: self.prompts.query.clone(),
+            document_prompt: self.prompts.document.clone(),
+        })
     }
 
     /// The similarity for which the model was trained.

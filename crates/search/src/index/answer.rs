@@ -8,6 +8,7 @@ use crate::index::error::IndexError;
 use crate::index::place::{Ranked, best_first};
 use crate::index::question::Question;
 use crate::index::reader::IndexReader;
+use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Mode, Query};
 use crate::vectors::{SearchOptions, VectorsView};
 
@@ -53,7 +54,7 @@ impl IndexReader {
             let Some(first) = queries.first() else {
                 continue;
             };
-            let allowed = self.allowed(first.filter.as_ref())?;
+            let allowed = self.allowed(first.filter.as_ref(), &first.only)?;
             let similar = self.similar(queries, &allowed)?;
             for (query, similar) in queries.iter().zip(similar) {
                 answers.push(Question::new(self, query, &allowed)?.answer(similar)?);
@@ -96,11 +97,16 @@ impl IndexReader {
             })
     }
 
-    /// By segment, the rows that are not deleted and that a filter keeps; none for all rows.
-    fn allowed(&self, filter: Option<&Filter>) -> Result<Vec<Option<RoaringBitmap>>, IndexError> {
+    /// By segment, the rows that are not deleted, that a filter keeps and that have one of the ids, if
+    /// there are any; none for all rows.
+    fn allowed(
+        &self,
+        filter: Option<&Filter>,
+        only: &[String],
+    ) -> Result<Vec<Option<RoaringBitmap>>, IndexError> {
         let columns = &self.settings().filter_columns;
-        let of_segment = |segment: &crate::index::segment::LiveSegment| {
-            if filter.is_none() && segment.deleted.is_empty() {
+        let of_segment = |segment: &LiveSegment| {
+            if filter.is_none() && only.is_empty() && segment.deleted.is_empty() {
                 return Ok(None);
             }
             let rows = segment.rows();
@@ -111,6 +117,13 @@ impl IndexReader {
                 }
             };
             allowed -= &segment.deleted;
+            if !only.is_empty() {
+                let mut named = RoaringBitmap::new();
+                for id in only {
+                    named.extend(segment.segment.rows.find(id, &segment.deleted)?);
+                }
+                allowed &= named;
+            }
             Ok(Some(allowed))
         };
         self.segments.iter().map(of_segment).collect()
@@ -169,6 +182,7 @@ fn share_a_scan(left: &Query, right: &Query) -> bool {
         && depth(left) == depth(right)
         && left.min_score == right.min_score
         && left.recall == right.recall
+        && left.only == right.only
         && left.filter == right.filter
 }
 

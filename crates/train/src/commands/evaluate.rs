@@ -1,6 +1,7 @@
 //! `evaluate`: score a model, or compare several.
 
 mod columns;
+mod index;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -33,6 +34,9 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
         return Err(TrainError::Usage(
             "--max-length must be at least 1".to_owned(),
         ));
+    }
+    if let Some(folder) = &arguments.index {
+        return index::run(arguments, folder, notes);
     }
     let suite = suite(arguments)?;
     let names = if arguments.model.is_empty() {

@@ -57,10 +57,11 @@ use serde::{Deserialize, Serialize};
 pub use comparison::{Comparison, ComparisonRow, is_worse};
 pub use encoding::{Progress, TextEncoder};
 pub use error::{EvaluationError, FileError, SetupError};
-pub use files::{RetrievalFiles, TextColumns};
+pub use files::{QueryFiles, RetrievalFiles, TextColumns};
 pub use paired::{Pair, PairedEvaluator};
 pub use retrieval::{
-    Cutoffs, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator, RetrievalOptions,
+    Cutoffs, Half, IndexEvaluator, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator,
+    RetrievalOptions,
 };
 pub use scores::Scores;
 pub use similarity::{ScoredPair, SimilarityEvaluator};

@@ -8,7 +8,7 @@ mod table;
 
 use std::path::Path;
 
-pub use retrieval::{RetrievalFiles, TextColumns};
+pub use retrieval::{QueryFiles, RetrievalFiles, TextColumns};
 
 use self::table::{Layout, Table};
 use super::error::{FileError, SetupError};

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::FileError;
-use super::super::retrieval::{Judgement, RetrievalEvaluator, RetrievalOptions, is_relevance};
+use super::super::retrieval::{
+    IndexEvaluator, Judgement, RetrievalEvaluator, RetrievalOptions, is_relevance,
+};
 use super::setup;
 use super::table::{Layout, Row, Table};
 
@@ -96,23 +98,69 @@ impl RetrievalEvaluator {
         options: RetrievalOptions,
     ) -> Result<Self, FileError> {
         let documents = Collection::read(&files.documents, &files.document_columns, DOCUMENTS)?;
-        let mut queries = match &files.queries {
-            Some(file) => Collection::read(file, &files.query_columns, QUERIES)?,
-            None => Collection::empty(&files.judgements),
+        let of_queries = QueryFiles {
+            queries: files.queries.clone(),
+            judgements: files.judgements.clone(),
+            query_columns: files.query_columns.clone(),
+            judgement_columns: files.judgement_columns.clone(),
         };
-        let named = files.judgement_columns.as_ref();
+        let (queries, judgements) =
+            of_queries.read(|table, row| documents.position(table, row, 1))?;
+        Self::new(queries, documents.texts, &judgements, options)
+            .map_err(|source| setup(&files.judgements, source))
+    }
+}
+
+/// The files of an [`IndexEvaluator`], and their columns if not the default ones, which are those of
+/// [`RetrievalFiles`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryFiles {
+    /// File of the queries. Without it the judgements hold the query texts.
+    pub queries: Option<PathBuf>,
+    /// File of the judgements: a query, the id of a document and a relevance per row.
+    pub judgements: PathBuf,
+    /// Columns of the queries.
+    pub query_columns: Option<TextColumns>,
+    /// Columns of the judgements: query, document, relevance.
+    pub judgement_columns: Option<[String; 3]>,
+}
+
+impl QueryFiles {
+    /// The texts of the queries, and the judgements; `document` gives the position of a row's document.
+    fn read(
+        &self,
+        mut document: impl FnMut(&Table, &Row) -> Result<usize, FileError>,
+    ) -> Result<(Vec<String>, Vec<Judgement>), FileError> {
+        let mut queries = match &self.queries {
+            Some(file) => Collection::read(file, &self.query_columns, QUERIES)?,
+            None => Collection::empty(&self.judgements),
+        };
+        let named = self.judgement_columns.as_ref();
         let named = named.map(|columns| columns.each_ref().map(String::as_str));
-        let table = Table::read(&files.judgements, &super::layouts(named, JUDGEMENTS))?;
+        let table = Table::read(&self.judgements, &super::layouts(named, JUDGEMENTS))?;
         let mut judgements = Judgements::default();
         for row in &table.rows {
-            let query = match &files.queries {
+            let query = match &self.queries {
                 Some(_) => queries.position(&table, row, 0)?,
                 None => queries.add(row.field(0)),
             };
-            let document = documents.position(&table, row, 1)?;
+            let document = document(&table, row)?;
             judgements.add(&table, row, query, document)?;
         }
-        Self::new(queries.texts, documents.texts, &judgements.all, options)
+        Ok((queries.texts, judgements.all))
+    }
+}
+
+impl IndexEvaluator {
+    /// Reads queries and judgements of the documents of an index.
+    ///
+    /// # Errors
+    ///
+    /// As [`RetrievalEvaluator::from_files`], but for ids of documents, which an index need not hold.
+    pub fn from_files(files: &QueryFiles, options: RetrievalOptions) -> Result<Self, FileError> {
+        let mut ids = Collection::empty(&files.judgements);
+        let (queries, judgements) = files.read(|_, row| Ok(ids.add(row.field(1))))?;
+        Self::new(queries, ids.texts, &judgements, options)
             .map_err(|source| setup(&files.judgements, source))
     }
 }

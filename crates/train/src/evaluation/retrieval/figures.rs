@@ -1,6 +1,5 @@
 //! Metrics of a ranking.
 
-use search::Similarity;
 use search::metrics::{self, Gain};
 
 use super::super::scores::Scores;
@@ -63,13 +62,12 @@ fn graded_ndcg(ranked: &Ranked<'_>, k: usize) -> f64 {
     .unwrap_or(0.0)
 }
 
-/// Means over all queries, of which there must be at least one. Their names begin with that of the
-/// similarity.
+/// Means over all queries, of which there must be at least one. Their names begin with `prefix`.
 pub(super) fn scores(
     queries: &[Query],
     rankings: &[Vec<f64>],
     options: &RetrievalOptions,
-    similarity: Similarity,
+    prefix: &str,
 ) -> Scores {
     let ranked: Vec<Ranked<'_>> = queries
         .iter()
@@ -80,7 +78,7 @@ pub(super) fn scores(
         let sum: f64 = ranked.iter().map(|ranked| value(ranked, cutoff)).sum();
         sum / ranked.len() as f64
     };
-    let label = |metric: &str, cutoff: usize| format!("{}_{metric}@{cutoff}", similarity.name());
+    let label = |metric: &str, cutoff: usize| format!("{prefix}_{metric}@{cutoff}");
     let cutoffs = &options.cutoffs;
     let all: [(&str, &[usize], Value); 7] = [
         ("accuracy", &cutoffs.accuracy, |ranked, k| {

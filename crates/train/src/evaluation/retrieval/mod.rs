@@ -3,10 +3,12 @@
 //! | subject | module |
 //! | --- | --- |
 //! | relevance judgements (qrels) | `judgements` |
+//! | answers of an index | `index` |
 //! | ranking of the documents | `ranking` |
 //! | metrics of a ranking | `figures` |
 
 mod figures;
+mod index;
 mod judgements;
 mod ranking;
 
@@ -15,6 +17,7 @@ use std::ops::ControlFlow;
 use model::Prompt;
 use serde::{Deserialize, Serialize};
 
+pub use index::{Half, IndexEvaluator};
 pub(super) use judgements::is_relevance;
 pub use judgements::{Judgement, MAX_RELEVANCE};
 
@@ -145,6 +148,24 @@ impl Cutoffs {
     }
 }
 
+/// Leaves out the queries about which a ranking says nothing.
+fn keep_evaluated(queries: &mut Vec<Query>, ranking: Ranking) -> Result<(), SetupError> {
+    let nothing = match ranking {
+        Ranking::All => {
+            queries.retain(|query| query.relevant() > 0);
+            SetupError::NothingRelevant
+        }
+        Ranking::Judged => {
+            queries.retain(Query::tells_apart);
+            SetupError::NothingToTellApart
+        }
+    };
+    if queries.is_empty() {
+        return Err(nothing);
+    }
+    Ok(())
+}
+
 impl RetrievalEvaluator {
     /// An evaluator over queries, documents and their relevance judgements.
     ///
@@ -161,19 +182,7 @@ impl RetrievalEvaluator {
         options.cutoffs.check()?;
         let all = queries.len();
         let mut queries = by_query(queries, documents.len(), judgements)?;
-        let nothing = match options.ranking {
-            Ranking::All => {
-                queries.retain(|query| query.relevant() > 0);
-                SetupError::NothingRelevant
-            }
-            Ranking::Judged => {
-                queries.retain(Query::tells_apart);
-                SetupError::NothingToTellApart
-            }
-        };
-        if queries.is_empty() {
-            return Err(nothing);
-        }
+        keep_evaluated(&mut queries, options.ranking)?;
         Ok(Self {
             queries_left_out: all - queries.len(),
             queries,
@@ -232,7 +241,7 @@ impl Evaluator for RetrievalEvaluator {
             &self.queries,
             &rankings,
             &self.options,
-            vectors.similarity(),
+            vectors.similarity().name(),
         ))
     }
 

@@ -1,16 +1,12 @@
-//! What vectors are made of, and how models are told apart: by the content of their files.
+//! How models are told apart: by the content of the files that decide on vectors.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use model::{Prompt, SentenceEncoder};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-
-use crate::error::Error;
-use crate::vectors::{Provenance, TextsHash, VectorError, hex};
 
 /// The settings in the folder of a module that decide on vectors. A prompt and the number of
 /// dimensions are compared by themselves.
@@ -49,46 +45,12 @@ const SAMPLE_BYTES: usize = 4096;
 /// Bytes of the identity: enough to tell models apart, and short in messages.
 const IDENTITY_BYTES: usize = 8;
 
-/// What this encoder makes vectors of, still without a text. `model` is its name on the command
-/// line.
-///
-/// # Errors
-///
-/// When a file of the model cannot be read, or the model has no such prompt.
-pub(crate) fn provenance(
-    encoder: &SentenceEncoder,
-    model: &str,
-    prompt: &Prompt,
-    columns: &[String],
-    normalized: bool,
-) -> Result<Provenance, Error> {
-    let prompt = encoder.prompt_text(prompt)?;
-    let folder = encoder.folder();
-    Ok(Provenance {
-        texts: TextsHash::default().hex(),
-        model: model.to_owned(),
-        model_identity: model_identity(folder).map_err(|source| VectorError::Io {
-            path: folder.to_owned(),
-            source,
-        })?,
-        columns: columns.to_vec(),
-        precision: encoder.precision().to_string(),
-        dimensions: encoder.width(),
-        max_length: encoder.tokenizer().max_length(),
-        prompt: (!prompt.is_empty()).then(|| prompt.to_owned()),
-        normalized,
-        similarity: encoder.similarity().name().to_owned(),
-        output_type: String::new(),
-        numbers: None,
-    })
-}
-
 /// A hash of the files of a model's folder, as 16 hexadecimal digits.
 ///
 /// # Errors
 ///
 /// When a file cannot be read.
-fn model_identity(folder: &Path) -> io::Result<String> {
+pub(super) fn identity(folder: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     for name in files(folder)? {
         let mut file = match File::open(folder.join(&name)) {
@@ -112,7 +74,9 @@ fn model_identity(folder: &Path) -> io::Result<String> {
             hash.update(sample);
         }
     }
-    Ok(hex(&hash.finalize()[..IDENTITY_BYTES]))
+    let digest = hash.finalize();
+    let bytes = digest.iter().take(IDENTITY_BYTES);
+    Ok(bytes.map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The files that decide on vectors, by their names from the top of the model: settings and weights
@@ -164,17 +128,17 @@ mod tests {
     fn other_weights_or_settings_are_another_model() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let mut seen = vec![model_identity(folder.path()).unwrap()];
+        let mut seen = vec![identity(folder.path()).unwrap()];
         let mut weights = vec![7u8; 5 << 20];
         std::fs::write(path("model.safetensors"), &weights).unwrap();
-        seen.push(model_identity(folder.path()).unwrap());
+        seen.push(identity(folder.path()).unwrap());
         weights.iter_mut().for_each(|byte| *byte += 1);
         std::fs::write(path("model.safetensors"), &weights).unwrap();
-        seen.push(model_identity(folder.path()).unwrap());
+        seen.push(identity(folder.path()).unwrap());
         std::fs::write(path("config.json"), "{}").unwrap();
-        seen.push(model_identity(folder.path()).unwrap());
+        seen.push(identity(folder.path()).unwrap());
         std::fs::write(path("README.md"), "a card").unwrap();
-        assert_eq!(model_identity(folder.path()).unwrap(), seen[3]);
+        assert_eq!(identity(folder.path()).unwrap(), seen[3]);
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 4);
@@ -210,14 +174,14 @@ mod tests {
     fn shards_and_the_folders_of_modules_belong_to_the_identity() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &SHARDED);
-        let identity = || model_identity(folder.path()).unwrap();
-        let whole = identity();
+        let now = || identity(folder.path()).unwrap();
+        let whole = now();
         for (name, content) in SHARDED {
             let other = format!("{content} ");
             write(folder.path(), &[(name, &other)]);
-            assert_ne!(identity(), whole, "{name}");
+            assert_ne!(now(), whole, "{name}");
             write(folder.path(), &[(name, content)]);
-            assert_eq!(identity(), whole, "{name}");
+            assert_eq!(now(), whole, "{name}");
         }
         // Other formats, notes and caches, as a whole repository has them.
         for name in [
@@ -234,14 +198,14 @@ mod tests {
             "0_Transformer/tf_model.h5",
         ] {
             write(folder.path(), &[(name, "{}")]);
-            assert_eq!(identity(), whole, "{name}");
+            assert_eq!(now(), whole, "{name}");
         }
         // Without tokenizer.json the vocabulary is read.
         let tokenizer = folder.path().join("0_Transformer/tokenizer.json");
         std::fs::remove_file(tokenizer).unwrap();
-        let built = identity();
+        let built = now();
         write(folder.path(), &[("0_Transformer/vocab.txt", "a\n")]);
-        assert_ne!(identity(), built);
+        assert_ne!(now(), built);
     }
 
     #[cfg(unix)]
@@ -258,8 +222,8 @@ mod tests {
             std::os::unix::fs::symlink(blob, link).unwrap();
         }
         assert_eq!(
-            model_identity(links.path()).unwrap(),
-            model_identity(folder.path()).unwrap()
+            identity(links.path()).unwrap(),
+            identity(folder.path()).unwrap()
         );
     }
 }

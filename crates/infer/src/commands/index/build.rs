@@ -1,0 +1,265 @@
+//! `index build` and `index add`: the rows of files into an index.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use model::{Embeddings, Prompt, SentenceEncoder};
+use program::Console;
+use program::text::count;
+use records::RowReader;
+use search::Fusion;
+use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn};
+
+use super::documents::Documents;
+use crate::check::check_rows;
+use crate::cli::{AddArgs, BuildArgs, ModelArgs, ReadArgs, VectorArgs};
+use crate::commands::load;
+use crate::error::{Error, UsageError};
+use crate::index_model::load_model_of;
+use crate::input::{only_files, open_texts};
+use crate::output::joined;
+use crate::stream::{embed_windows, note_skipped};
+
+/// A run that is killed loses what it embedded since the last commit.
+const COMMIT_TIME: Duration = Duration::from_secs(60);
+
+/// The name of the text of a file that names no columns.
+const TEXT: &str = "text";
+
+pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Result<(), Error> {
+    let read = ReadArgs {
+        columns: with_filter_columns(args)?,
+        ..args.read.clone()
+    };
+    let Some(id_column) = read.id_column.clone() else {
+        return Err(UsageError::IndexWithoutIds.into());
+    };
+    let reader = open_texts(&args.corpus, &read)?;
+    let text_columns = text_columns(args, &reader)?;
+    let earlier = match IndexWriter::open(&args.output) {
+        Ok(writer) => Some(writer),
+        Err(IndexError::NoIndex { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let vectors = VectorArgs {
+        no_normalize: false,
+        dimensions: args.dimensions,
+        prompts: args.prompts.clone(),
+        corpus_prompt: args.corpus_prompts.chosen(),
+    };
+    // What the model does not decide is checked before it is loaded.
+    let mut settings = Settings {
+        id_column,
+        text_columns,
+        filter_columns: args.filter_columns.clone(),
+        language: args.language,
+        fusion: args
+            .weight
+            .map_or_else(Fusion::default, |weight| Fusion::WeightedSum { weight }),
+        ..Settings::default()
+    };
+    check_documents(&args.corpus, &read, &settings, console)?;
+    let encoder = load(model, vectors, console)?;
+    settings.model = encoder.fingerprint(model.hub.name())?;
+    settings.width = encoder.width();
+    settings.similarity = encoder.similarity();
+    let mut writer = match earlier {
+        Some(writer) if *writer.settings() == settings => writer,
+        Some(writer) => {
+            writer.settings().model.check(&settings.model)?;
+            return Err(UsageError::OtherIndex(args.output.clone()).into());
+        }
+        None => IndexWriter::create(&args.output, settings)?,
+    };
+    let skip_bad = read.skip_bad_rows;
+    write_rows(
+        &mut writer,
+        reader,
+        &encoder,
+        skip_bad,
+        &args.output,
+        console,
+    )
+}
+
+pub(super) fn add(args: AddArgs, console: Console) -> Result<(), Error> {
+    let mut writer = IndexWriter::open(&args.index)?;
+    let settings = writer.settings().clone();
+    if !args.read.columns.is_empty() {
+        return Err(UsageError::ColumnsOfIndex.into());
+    }
+    let read = ReadArgs {
+        columns: columns(&settings),
+        id_column: Some(
+            args.read
+                .id_column
+                .clone()
+                .unwrap_or_else(|| settings.id_column.clone()),
+        ),
+        ..args.read
+    };
+    let reader = open_texts(&args.corpus, &read)?;
+    check_documents(&args.corpus, &read, &settings, console)?;
+    let encoder = load_model_of(&settings, &args.model, console)?;
+    let skip_bad = read.skip_bad_rows;
+    write_rows(
+        &mut writer,
+        reader,
+        &encoder,
+        skip_bad,
+        &args.index,
+        console,
+    )
+}
+
+/// The columns to read: those of the text, then those of filters.
+fn with_filter_columns(args: &BuildArgs) -> Result<Vec<String>, UsageError> {
+    let texts = &args.read.columns;
+    if texts.is_empty() && !args.filter_columns.is_empty() {
+        return Err(UsageError::FilterWithoutColumn);
+    }
+    let filters = args.filter_columns.iter().map(|column| &column.name);
+    Ok(texts.iter().chain(filters).cloned().collect())
+}
+
+fn columns(settings: &Settings) -> Vec<String> {
+    let texts = settings.text_columns.iter().map(|column| &column.name);
+    let filters = settings.filter_columns.iter().map(|column| &column.name);
+    texts.chain(filters).cloned().collect()
+}
+
+/// The text columns and the weights of their words.
+fn text_columns(args: &BuildArgs, reader: &RowReader) -> Result<Vec<TextColumn>, UsageError> {
+    let named = match (args.read.columns.as_slice(), reader.columns()) {
+        // Plain text names no columns.
+        ([], []) => &[TEXT.to_owned()][..],
+        ([], found) => found,
+        (named, _) => named,
+    };
+    if let Some((name, _)) = args
+        .column_weights
+        .iter()
+        .find(|(name, _)| !named.contains(name))
+    {
+        return Err(UsageError::NoTextColumn(name.clone()));
+    }
+    let weight = |name: &String| {
+        let given = args.column_weights.iter().find(|(of, _)| of == name);
+        given.map_or(1.0, |(_, weight)| *weight)
+    };
+    Ok(named
+        .iter()
+        .map(|name| TextColumn {
+            name: name.clone(),
+            weight: weight(name),
+        })
+        .collect())
+}
+
+/// A bad row or value is found before the model is loaded, not in the last hour of a run.
+fn check_documents(
+    corpus: &[PathBuf],
+    read: &ReadArgs,
+    settings: &Settings,
+    console: Console,
+) -> Result<(), Error> {
+    check_rows(corpus, read, console)?;
+    if read.skip_bad_rows || settings.filter_columns.is_empty() || !only_files(corpus) {
+        return Ok(());
+    }
+    let reader = open_texts(corpus, read)?;
+    let mut documents = Documents::new(settings, &reader, false);
+    for row in reader {
+        documents.next(row?)?;
+    }
+    Ok(())
+}
+
+/// Embeds the rows that are new or changed, and commits about once a minute.
+fn write_rows(
+    writer: &mut IndexWriter,
+    mut reader: RowReader,
+    encoder: &SentenceEncoder,
+    skip_bad: bool,
+    index: &Path,
+    console: Console,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let mut documents = Documents::new(writer.settings(), &reader, skip_bad);
+    let (mut unchanged, mut written) = (0, 0);
+    let mut committed = Instant::now();
+    let writer = RefCell::new(writer);
+    let embedded = embed_windows(
+        &mut reader,
+        &Prompt::Document,
+        encoder,
+        console,
+        |rows| {
+            let mut changed: Vec<(Document, Change)> = Vec::with_capacity(rows.len());
+            let mut texts = Vec::new();
+            let mut ids = HashSet::new();
+            for row in rows {
+                let Some(document) = documents.next(row)? else {
+                    continue;
+                };
+                // The vector of a row that this window replaces is not that of the index.
+                let change = if ids.insert(document.id.clone()) {
+                    writer.borrow_mut().needed(&document)?
+                } else {
+                    Change::New
+                };
+                match change {
+                    Change::Unchanged => {
+                        unchanged += 1;
+                        continue;
+                    }
+                    Change::SameTexts => {}
+                    Change::New => texts.push(joined(&document.texts)),
+                }
+                changed.push((document, change));
+            }
+            Ok((changed, texts))
+        },
+        |changed, vectors: &Embeddings| {
+            let mut writer = writer.borrow_mut();
+            let mut vectors = vectors.rows();
+            written += changed.len();
+            for (document, change) in changed {
+                let vector = match change {
+                    Change::New => vectors.next(),
+                    _ => None,
+                };
+                writer.add(&document, vector)?;
+            }
+            if committed.elapsed() > COMMIT_TIME {
+                writer.commit()?;
+                committed = Instant::now();
+            }
+            Ok(())
+        },
+    );
+    // The rows before a bad one are good, and a later run need not embed them again.
+    let writer = writer.into_inner();
+    let rows = writer.commit()?.rows;
+    let embedded = embedded?;
+    note_skipped(&reader, console);
+    documents.note(console);
+    if unchanged > 0 {
+        console.note(format_args!(
+            "note: {} in the index already",
+            count(unchanged, "row")
+        ));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    console.note(format_args!(
+        "wrote {}, embedded {} in {seconds:.2} s ({:.1} texts/s); {} holds {}",
+        count(written, "row"),
+        count(embedded, "text"),
+        embedded as f64 / seconds.max(1e-9),
+        index.display(),
+        super::rows(rows),
+    ));
+    Ok(())
+}

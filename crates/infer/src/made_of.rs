@@ -1,0 +1,36 @@
+//! What the vectors of an encoder are made of.
+
+use model::{Prompt, SentenceEncoder};
+
+use crate::error::Error;
+use crate::vectors::{Provenance, TextsHash};
+
+/// What this encoder makes vectors of, still without a text. `model` is its name on the command
+/// line.
+///
+/// # Errors
+///
+/// When a file of the model cannot be read, or the model has no such prompt.
+pub(crate) fn provenance(
+    encoder: &SentenceEncoder,
+    model: &str,
+    prompt: &Prompt,
+    columns: &[String],
+    normalized: bool,
+) -> Result<Provenance, Error> {
+    let prompt = encoder.prompt_text(prompt)?;
+    Ok(Provenance {
+        texts: TextsHash::default().hex(),
+        model: model.to_owned(),
+        model_identity: encoder.checkpoint().identity()?,
+        columns: columns.to_vec(),
+        precision: encoder.precision().to_string(),
+        dimensions: encoder.width(),
+        max_length: encoder.tokenizer().max_length(),
+        prompt: (!prompt.is_empty()).then(|| prompt.to_owned()),
+        normalized,
+        similarity: encoder.similarity().name().to_owned(),
+        output_type: String::new(),
+        numbers: None,
+    })
+}
