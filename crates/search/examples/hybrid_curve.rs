@@ -1,0 +1,281 @@
+//! Measures how well meaning and words find together, for every weight, on judged products.
+//!
+//! ```text
+//! infer embed --corpus titles.tsv --output titles.npy ...
+//! cargo run --release -p search --example hybrid_curve -- titles.tsv qrels.tsv queries.txt titles.npy queries.npy
+//! ```
+//!
+//! `titles.tsv` has a header, and an id and a title per line; `qrels.tsv` a header, and a query, an id and a relevance
+//! per line; `queries.txt` a query per line. The `.npy` files hold a float32 vector per title and per query. stdout
+//! gets a JSON object per fusion. The means are over all queries and over two halves, by a hash of the query.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error;
+use std::io::Write;
+
+use search::metrics::{self, Gain};
+use search::words::{Language, Words, WordsField, WordsQuery, WordsSettings, WordsWriter};
+use search::{Candidate, Fusion, SearchOptions, Similarity, VectorIndex, VectorsView};
+
+/// Rows of each ranking that are joined, as in an index for up to 100 hits.
+const DEPTH: usize = 100;
+
+struct Query {
+    text: String,
+    /// Every title's cosine and BM25.
+    titles: Vec<Candidate>,
+    /// The rows of titles that are among the best of a ranking.
+    best: Vec<usize>,
+    /// Judged rows, in the order of the judgements.
+    judged: Vec<(usize, f64)>,
+}
+
+/// Means over some queries.
+#[derive(Default)]
+struct Means {
+    queries: usize,
+    ndcg: f64,
+    recall: f64,
+    judged_queries: usize,
+    judged_ndcg: f64,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [titles, qrels, queries, title_vectors, query_vectors] = arguments.as_slice() else {
+        return Err("give titles.tsv, qrels.tsv, queries.txt, titles.npy and queries.npy".into());
+    };
+    let titles = records::<2>(titles)?;
+    let queries = std::fs::read_to_string(queries)?;
+    let queries: Vec<&str> = queries.lines().collect();
+    let (title_vectors, width) = npy(title_vectors)?;
+    let (query_vectors, _) = npy(query_vectors)?;
+    let queries = scored(&titles, &queries, title_vectors, &query_vectors, width)?;
+    let queries = with_judgements(queries, &titles, &records::<3>(qrels)?)?;
+
+    let mut fusions = vec![("reciprocal rank".to_owned(), Fusion::ReciprocalRank)];
+    for percent in (0..=30).chain((35..=100).step_by(5)) {
+        let weight = percent as f32 / 100.0;
+        fusions.push((format!("{weight:.2}"), Fusion::WeightedSum { weight }));
+    }
+    let mut stdout = std::io::stdout().lock();
+    for (name, fusion) in fusions {
+        let mut row = serde_json::Map::new();
+        row.insert("fusion".to_owned(), name.into());
+        for (half, label) in [
+            (None, ""),
+            (Some(false), "_chosen_on"),
+            (Some(true), "_other_half"),
+        ] {
+            let means = means(
+                queries
+                    .iter()
+                    .filter(|query| half.is_none_or(|half| other_half(&query.text) == half)),
+                fusion,
+            );
+            let mut insert =
+                |name: &str, value: serde_json::Value| row.insert(format!("{name}{label}"), value);
+            insert("queries", means.queries.into());
+            insert("ndcg@10", rounded(means.ndcg));
+            insert("recall@100", rounded(means.recall));
+            insert("judged_queries", means.judged_queries.into());
+            insert("judged_graded_ndcg@10", rounded(means.judged_ndcg));
+        }
+        writeln!(stdout, "{}", serde_json::Value::Object(row))?;
+    }
+    Ok(())
+}
+
+fn rounded(value: f64) -> serde_json::Value {
+    ((value * 1e4).round() / 1e4).into()
+}
+
+/// By the lowest bit of the 64-bit FNV-1a hash, so that nobody chose the halves.
+fn other_half(query: &str) -> bool {
+    let hash = query.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash & 1 == 1
+}
+
+fn means<'a>(queries: impl Iterator<Item = &'a Query>, fusion: Fusion) -> Means {
+    let mut means = Means::default();
+    for query in queries {
+        let relevances: Vec<f64> = query
+            .judged
+            .iter()
+            .map(|(_, relevance)| *relevance)
+            .collect();
+        let binary: Vec<f64> = relevances
+            .iter()
+            .map(|&relevance| f64::from(u8::from(relevance > 0.0)))
+            .collect();
+        let relevant = binary.iter().sum::<f64>() as usize;
+        if relevant == 0 {
+            continue;
+        }
+        let judged: HashMap<usize, f64> = query.judged.iter().copied().collect();
+        let ranked = ranked(query, &query.best, fusion);
+        let found: Vec<bool> = ranked
+            .iter()
+            .map(|row| judged.get(row).is_some_and(|&relevance| relevance > 0.0))
+            .collect();
+        let found_binary: Vec<f64> = found
+            .iter()
+            .map(|&found| f64::from(u8::from(found)))
+            .collect();
+        means.queries += 1;
+        means.ndcg += metrics::ndcg(&found_binary, &binary, 10, Gain::Linear).unwrap_or(0.0);
+        means.recall += metrics::recall(&found, relevant, 100);
+        if relevances
+            .iter()
+            .any(|relevance| *relevance != relevances[0])
+        {
+            let rows: Vec<usize> = query.judged.iter().map(|(row, _)| *row).collect();
+            let found: Vec<f64> = self::ranked(query, &rows, fusion)
+                .iter()
+                .map(|row| judged[row])
+                .collect();
+            means.judged_queries += 1;
+            means.judged_ndcg +=
+                metrics::ndcg(&found, &relevances, 10, Gain::Exponential).unwrap_or(0.0);
+        }
+    }
+    means.ndcg /= means.queries as f64;
+    means.recall /= means.queries as f64;
+    means.judged_ndcg /= means.judged_queries as f64;
+    means
+}
+
+/// Some rows, best first.
+fn ranked(query: &Query, rows: &[usize], fusion: Fusion) -> Vec<usize> {
+    let candidates: Vec<Candidate> = rows.iter().map(|&row| query.titles[row]).collect();
+    let scores = fusion.scores(Similarity::Cosine, &candidates);
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
+    order.into_iter().map(|place| rows[place]).collect()
+}
+
+fn scored(
+    titles: &[[String; 2]],
+    queries: &[&str],
+    title_vectors: Vec<f32>,
+    query_vectors: &[f32],
+    width: usize,
+) -> Result<Vec<Query>, Box<dyn Error>> {
+    let index = VectorIndex::new(title_vectors, width, Similarity::Cosine)?;
+    if index.len() != titles.len() || query_vectors.len() != queries.len() * width {
+        return Err("there must be a vector for every title and every query".into());
+    }
+    let options = SearchOptions {
+        k: titles.len(),
+        ..SearchOptions::default()
+    };
+    let hits = index.search_with(VectorsView::new(query_vectors, width)?, &options)?;
+
+    let folder = tempfile::tempdir()?;
+    let settings = WordsSettings {
+        fields: vec![WordsField {
+            name: "title".to_owned(),
+            weight: 1.0,
+        }],
+        language: Language::English,
+    };
+    let mut writer = WordsWriter::create(folder.path(), &settings)?;
+    for [_, title] in titles {
+        writer.add(&[title])?;
+    }
+    writer.finish()?;
+    let words = Words::open(folder.path(), &settings)?;
+
+    let mut scored = Vec::new();
+    for (text, hits) in queries.iter().zip(hits) {
+        let mut candidates = vec![Candidate::default(); titles.len()];
+        for hit in &hits {
+            candidates[hit.index].meaning = Some(hit.score);
+        }
+        let query = WordsQuery::new(text, &[&words], true)?;
+        let matches = words.matches(&query, titles.len(), None)?;
+        for hit in &matches {
+            candidates[hit.index].words = Some(hit.score);
+        }
+        let best: BTreeSet<usize> = hits
+            .iter()
+            .take(DEPTH)
+            .chain(matches.iter().take(DEPTH))
+            .map(|hit| hit.index)
+            .collect();
+        scored.push(Query {
+            text: (*text).to_owned(),
+            titles: candidates,
+            best: best.into_iter().collect(),
+            judged: Vec::new(),
+        });
+    }
+    Ok(scored)
+}
+
+fn with_judgements(
+    mut queries: Vec<Query>,
+    titles: &[[String; 2]],
+    judgements: &[[String; 3]],
+) -> Result<Vec<Query>, Box<dyn Error>> {
+    let rows: HashMap<&str, usize> = titles
+        .iter()
+        .enumerate()
+        .map(|(row, [id, _])| (id.as_str(), row))
+        .collect();
+    let places: BTreeMap<String, usize> = queries
+        .iter()
+        .enumerate()
+        .map(|(place, query)| (query.text.clone(), place))
+        .collect();
+    for [query, id, relevance] in judgements {
+        let place = *places
+            .get(query)
+            .ok_or_else(|| format!("there is no vector of the query '{query}'"))?;
+        let row = *rows
+            .get(id.as_str())
+            .ok_or_else(|| format!("there is no title with the id '{id}'"))?;
+        let relevance = relevance.parse()?;
+        let judged = &mut queries[place].judged;
+        match judged.iter_mut().find(|(other, _)| *other == row) {
+            Some((_, other)) => *other = relevance,
+            None => judged.push((row, relevance)),
+        }
+    }
+    Ok(queries)
+}
+
+/// The lines behind the header, in fields between tabs.
+fn records<const FIELDS: usize>(path: &str) -> Result<Vec<[String; FIELDS]>, Box<dyn Error>> {
+    let text = std::fs::read_to_string(path)?;
+    let fields = |line: &str| {
+        let fields: Vec<String> = line.splitn(FIELDS, '\t').map(str::to_owned).collect();
+        <[String; FIELDS]>::try_from(fields)
+            .map_err(|_| format!("{path}: '{line}' does not have {FIELDS} fields").into())
+    };
+    text.lines().skip(1).map(fields).collect()
+}
+
+/// The values of a file of float32 in rows, and their width.
+fn npy(path: &str) -> Result<(Vec<f32>, usize), Box<dyn Error>> {
+    let bytes = std::fs::read(path)?;
+    let wrong = || format!("{path}: this is not an .npy file (version 1) of float32 in rows");
+    let length = bytes.get(8..10).ok_or_else(wrong)?;
+    let start = 10 + usize::from(u16::from_le_bytes([length[0], length[1]]));
+    let header = std::str::from_utf8(bytes.get(10..start).ok_or_else(wrong)?)?;
+    if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
+        return Err(wrong().into());
+    }
+    let shape = header.split(['(', ')']).nth(1).ok_or_else(wrong)?;
+    let width = shape.split(',').nth(1).ok_or_else(wrong)?.trim().parse()?;
+    let (values, _) = bytes[start..].as_chunks();
+    Ok((
+        values
+            .iter()
+            .map(|value| f32::from_le_bytes(*value))
+            .collect(),
+        width,
+    ))
+}
