@@ -7,7 +7,8 @@
 //!
 //! `titles.tsv` has a header, and an id and a title per line; `qrels.tsv` a header, and a query, an id and a relevance
 //! per line; `queries.txt` a query per line. The `.npy` files hold a float32 vector per title and per query. stdout
-//! gets a JSON object per fusion. The means are over all queries and over two halves, by a hash of the query.
+//! gets a JSON object per fusion and weight: that of the crate, and others that we tried. The means are over all queries
+//! and over two halves, by a hash of the query. stderr gets the best weight of each fusion, chosen on one half.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
@@ -53,37 +54,119 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries = scored(&titles, &queries, title_vectors, &query_vectors, width)?;
     let queries = with_judgements(queries, &titles, &records::<3>(qrels)?)?;
 
-    let mut fusions = vec![("reciprocal rank".to_owned(), Fusion::ReciprocalRank)];
-    for percent in (0..=30).chain((35..=100).step_by(5)) {
-        let weight = percent as f32 / 100.0;
-        fusions.push((format!("{weight:.2}"), Fusion::WeightedSum { weight }));
-    }
     let mut stdout = std::io::stdout().lock();
-    for (name, fusion) in fusions {
-        let mut row = serde_json::Map::new();
-        row.insert("fusion".to_owned(), name.into());
-        for (half, label) in [
-            (None, ""),
-            (Some(false), "_chosen_on"),
-            (Some(true), "_other_half"),
-        ] {
-            let means = means(
-                queries
+    let mut stderr = std::io::stderr().lock();
+    for (name, fusion) in FUSIONS {
+        let mut best: Option<(f64, f32, Means)> = None;
+        for percent in (0..=30).chain((35..=100).step_by(5)) {
+            let weight = percent as f32 / 100.0;
+            let of = |half: Option<bool>| {
+                let chosen = queries
                     .iter()
-                    .filter(|query| half.is_none_or(|half| other_half(&query.text) == half)),
-                fusion,
-            );
-            let mut insert =
-                |name: &str, value: serde_json::Value| row.insert(format!("{name}{label}"), value);
-            insert("queries", means.queries.into());
-            insert("ndcg@10", rounded(means.ndcg));
-            insert("recall@100", rounded(means.recall));
-            insert("judged_queries", means.judged_queries.into());
-            insert("judged_graded_ndcg@10", rounded(means.judged_ndcg));
+                    .filter(|query| half.is_none_or(|half| other_half(&query.text) == half));
+                means(chosen, |candidates| fusion(candidates, weight))
+            };
+            let (all, first, other) = (of(None), of(Some(false)), of(Some(true)));
+            let mut row = serde_json::Map::new();
+            row.insert("fusion".to_owned(), name.into());
+            row.insert("weight".to_owned(), rounded(f64::from(weight)));
+            for (half, means) in [
+                ("", &all),
+                ("_choosing_half", &first),
+                ("_other_half", &other),
+            ] {
+                let mut insert = |name: &str, value: serde_json::Value| {
+                    row.insert(format!("{name}{half}"), value)
+                };
+                insert("queries", means.queries.into());
+                insert("ndcg", rounded(means.ndcg));
+                insert("recall_100", rounded(means.recall));
+                insert("judged_queries", means.judged_queries.into());
+                insert("judged_graded_ndcg", rounded(means.judged_ndcg));
+            }
+            writeln!(stdout, "{}", serde_json::Value::Object(row))?;
+            let sum = first.ndcg + first.judged_ndcg;
+            if best.as_ref().is_none_or(|(highest, ..)| sum > *highest) {
+                best = Some((sum, weight, other));
+            }
         }
-        writeln!(stdout, "{}", serde_json::Value::Object(row))?;
+        if let Some((sum, weight, other)) = best {
+            let (ndcg, judged) = (other.ndcg, other.judged_ndcg);
+            writeln!(
+                stderr,
+                "{name}: weight {weight:.2} (sum {sum:.4}); other half: {ndcg:.4} and {judged:.4}"
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Scores of candidates for a weight of words.
+type Fuse = fn(&[Candidate], f32) -> Vec<f32>;
+
+/// The first two are those of the crate.
+const FUSIONS: [(&str, Fuse); 9] = [
+    ("weighted sum", |candidates, weight| {
+        Fusion::WeightedSum { weight }.scores(Similarity::Cosine, candidates)
+    }),
+    ("reciprocal rank", |candidates, _| {
+        Fusion::ReciprocalRank.scores(Similarity::Cosine, candidates)
+    }),
+    ("share", |candidates, weight| power(candidates, weight, 1.0)),
+    ("share^2", |candidates, weight| {
+        power(candidates, weight, 2.0)
+    }),
+    ("share^2.5", |candidates, weight| {
+        power(candidates, weight, 2.5)
+    }),
+    ("share^3", |candidates, weight| {
+        power(candidates, weight, 3.0)
+    }),
+    ("share^4", |candidates, weight| {
+        power(candidates, weight, 4.0)
+    }),
+    ("min-max of both", |candidates, weight| {
+        let meaning = min_max(candidates, |candidate| candidate.meaning);
+        let words = min_max(candidates, |candidate| candidate.words);
+        meaning
+            .iter()
+            .zip(words)
+            .map(|(meaning, words)| (1.0 - weight) * meaning + weight * words)
+            .collect()
+    }),
+    ("cosine + bm25 / (bm25 + 10)", |candidates, weight| {
+        let score = |candidate: &Candidate| {
+            let words = candidate.words.unwrap_or(0.0);
+            (1.0 - weight) * candidate.meaning.unwrap_or(0.0) + weight * words / (words + 10.0)
+        };
+        candidates.iter().map(score).collect()
+    }),
+];
+
+/// The cosine and a power of BM25's share of the highest.
+fn power(candidates: &[Candidate], weight: f32, exponent: f32) -> Vec<f32> {
+    let most = candidates
+        .iter()
+        .filter_map(|candidate| candidate.words)
+        .fold(f32::MIN_POSITIVE, f32::max);
+    let score = |candidate: &Candidate| {
+        let share = candidate.words.unwrap_or(0.0) / most;
+        (1.0 - weight) * candidate.meaning.unwrap_or(0.0) + weight * share.powf(exponent)
+    };
+    candidates.iter().map(score).collect()
+}
+
+fn min_max(candidates: &[Candidate], score: impl Fn(&Candidate) -> Option<f32>) -> Vec<f32> {
+    let scores: Vec<f32> = candidates
+        .iter()
+        .map(|candidate| score(candidate).unwrap_or(0.0))
+        .collect();
+    let least = scores.iter().copied().fold(f32::INFINITY, f32::min);
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    scores
+        .iter()
+        .map(|score| (score - least) / (most - least).max(f32::MIN_POSITIVE))
+        .collect()
 }
 
 fn rounded(value: f64) -> serde_json::Value {
@@ -98,7 +181,10 @@ fn other_half(query: &str) -> bool {
     hash & 1 == 1
 }
 
-fn means<'a>(queries: impl Iterator<Item = &'a Query>, fusion: Fusion) -> Means {
+fn means<'a>(
+    queries: impl Iterator<Item = &'a Query>,
+    fuse: impl Fn(&[Candidate]) -> Vec<f32>,
+) -> Means {
     let mut means = Means::default();
     for query in queries {
         let relevances: Vec<f64> = query
@@ -115,7 +201,7 @@ fn means<'a>(queries: impl Iterator<Item = &'a Query>, fusion: Fusion) -> Means 
             continue;
         }
         let judged: HashMap<usize, f64> = query.judged.iter().copied().collect();
-        let ranked = ranked(query, &query.best, fusion);
+        let ranked = ranked(query, &query.best, &fuse);
         let found: Vec<bool> = ranked
             .iter()
             .map(|row| judged.get(row).is_some_and(|&relevance| relevance > 0.0))
@@ -132,7 +218,7 @@ fn means<'a>(queries: impl Iterator<Item = &'a Query>, fusion: Fusion) -> Means 
             .any(|relevance| *relevance != relevances[0])
         {
             let rows: Vec<usize> = query.judged.iter().map(|(row, _)| *row).collect();
-            let found: Vec<f64> = self::ranked(query, &rows, fusion)
+            let found: Vec<f64> = self::ranked(query, &rows, &fuse)
                 .iter()
                 .map(|row| judged[row])
                 .collect();
@@ -148,9 +234,9 @@ fn means<'a>(queries: impl Iterator<Item = &'a Query>, fusion: Fusion) -> Means 
 }
 
 /// Some rows, best first.
-fn ranked(query: &Query, rows: &[usize], fusion: Fusion) -> Vec<usize> {
+fn ranked(query: &Query, rows: &[usize], fuse: impl Fn(&[Candidate]) -> Vec<f32>) -> Vec<usize> {
     let candidates: Vec<Candidate> = rows.iter().map(|&row| query.titles[row]).collect();
-    let scores = fusion.scores(Similarity::Cosine, &candidates);
+    let scores = fuse(&candidates);
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|&left, &right| scores[right].total_cmp(&scores[left]));
     order.into_iter().map(|place| rows[place]).collect()

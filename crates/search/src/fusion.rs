@@ -23,7 +23,7 @@ impl Fusion {
     /// The candidates must hold the best rows of both rankings, for scores are relative to them:
     ///
     /// - [`Fusion::WeightedSum`]: `(1 - weight) * meaning + weight * words`. `words` is BM25 divided by the highest
-    ///   BM25. `meaning` is the cosine itself; of other similarities it is in `[0, 1]`, too: a dot product is divided by
+    ///   BM25, to the power of 1.5. `meaning` is the cosine itself; of other similarities it is in `[0, 1]`, too: a dot product is divided by
     ///   the largest one in absolute value, and a distance `d` becomes `1 / (1 + d)`. So both parts depend on the best
     ///   row alone and not on how many candidates there are. No word is 0, an unknown similarity the lowest known one.
     /// - [`Fusion::ReciprocalRank`]: `1 / (60 + rank)` of both ranks, from 1; nothing for a ranking that the candidate is
@@ -61,10 +61,18 @@ fn weighted_sum(weight: f32, similarity: Similarity, candidates: &[Candidate]) -
     };
     let score = |candidate: &Candidate| {
         let meaning = scaled(candidate.meaning.unwrap_or(lowest));
-        let words = share(candidate.words.unwrap_or(0.0), most_words);
+        let words = scaled_words(candidate.words.unwrap_or(0.0), most_words);
         (1.0 - weight) * meaning + weight * words
     };
     candidates.iter().map(score).collect()
+}
+
+/// From 0 to 1. The power keeps rows far behind that have only some of a query's words: without it they pass rows that
+/// mean the same. 1.5 was the best of 1, 1.5, 2, 2.5, 3 and 4 on the half of Chorus's queries that also chose the weight.
+fn scaled_words(words: f32, most: f32) -> f32 {
+    let share = share(words, most);
+    // The square root rounds alike on every processor, a power does not.
+    share * share.sqrt()
 }
 
 /// Of nothing, nothing.
@@ -108,17 +116,17 @@ mod tests {
     fn sums_by_hand() {
         let three = candidates(&[
             (Some(0.75), None),
-            (Some(0.5), Some(8.0)),
+            (Some(0.5), Some(16.0)),
             (None, Some(4.0)),
         ]);
         let fusion = Fusion::WeightedSum { weight: 0.25 };
         assert_eq!(
             fusion.scores(Similarity::Cosine, &three),
-            [0.5625, 0.625, 0.5]
+            [0.5625, 0.625, 0.40625]
         );
         assert_eq!(
             fusion.scores(Similarity::DotProduct, &three),
-            [0.75, 0.75, 0.625]
+            [0.75, 0.75, 0.53125]
         );
         let far = candidates(&[(Some(0.0), None), (Some(-3.0), Some(2.0))]);
         for similarity in [Similarity::Euclidean, Similarity::Manhattan] {

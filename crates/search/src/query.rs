@@ -47,11 +47,11 @@ pub enum Fusion {
     ReciprocalRank,
 }
 
-/// The weighted sum, with the weight that was chosen on Chorus; see the page on hybrid search of the
-/// documentation.
+/// The weighted sum, with the weight that was chosen on one half of Chorus's queries: see the page on hybrid search of
+/// the documentation.
 impl Default for Fusion {
     fn default() -> Self {
-        Self::WeightedSum { weight: 0.3 }
+        Self::WeightedSum { weight: 0.23 }
     }
 }
 
