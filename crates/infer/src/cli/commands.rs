@@ -101,12 +101,6 @@ pub struct SearchArgs {
     /// Print JSON, one query per line.
     #[arg(long)]
     pub json: bool,
-    /// What is asked of an index.
-    #[command(flatten)]
-    pub ask: AskArgs,
-    /// How an index ranks.
-    #[command(flatten)]
-    pub rank: RankArgs,
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
@@ -122,6 +116,12 @@ pub struct SearchArgs {
     /// The prompt of the corpus.
     #[command(flatten)]
     pub corpus_prompts: CorpusPromptArgs,
+    /// What is asked of an index.
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// How an index ranks.
+    #[command(flatten)]
+    pub rank: RankArgs,
 }
 
 /// Arguments of `recommend`.
@@ -146,15 +146,15 @@ pub struct RecommendArgs {
     /// Recommend products that are similar to this text.
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,
-    /// What is asked of an index.
-    #[command(flatten)]
-    pub ask: AskArgs,
     /// The corpus that is searched.
     #[command(flatten)]
     pub corpus: CorpusArgs,
     /// The comparison of the vectors.
     #[command(flatten)]
     pub compare: CompareArgs,
+    /// What is asked of an index.
+    #[command(flatten)]
+    pub ask: AskArgs,
 }
 
 /// Arguments of `bench`.

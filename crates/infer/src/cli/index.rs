@@ -100,6 +100,13 @@ Examples:
     Verify(FolderArgs),
     /// Join the segments of an index, and drop the rows that were removed.
     Merge(FolderArgs),
+    /// Embed all rows again with another model, and switch the index to it when all are there.
+    #[command(after_help = "\
+Example:
+  infer index rebuild products.index --model tuned
+
+Searches use the earlier vectors until then. After an interruption, the same command continues.")]
+    Rebuild(WithModel<RebuildArgs>),
 }
 
 /// Arguments of `index build`.
@@ -203,6 +210,23 @@ pub struct FolderArgs {
     pub index: PathBuf,
 }
 
+/// Arguments of `index rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// The folder of the index.
+    #[arg(value_name = "DIR")]
+    pub index: PathBuf,
+    /// Keep the first N dimensions of each vector [default: those that the model keeps].
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Vectors")]
+    pub dimensions: Option<usize>,
+    /// The prompt of queries.
+    #[command(flatten)]
+    pub prompts: PromptArgs,
+    /// The prompt of the corpus.
+    #[command(flatten)]
+    pub corpus_prompts: CorpusPromptArgs,
+}
+
 /// What is asked of an index.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Index")]
@@ -302,6 +326,7 @@ impl IndexCommand {
         match self {
             Self::Build(command) => Some(&command.model.device),
             Self::Add(args) => Some(&args.model.device),
+            Self::Rebuild(command) => Some(&command.model.device),
             Self::Remove(_) | Self::Info(_) | Self::Verify(_) | Self::Merge(_) => None,
         }
     }

@@ -27,7 +27,7 @@ pub use commands::{
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{
     AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IndexCommand, InfoArgs, LoadArgs,
-    RankArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
+    RankArgs, RebuildArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};

@@ -379,3 +379,33 @@ fn several_examples_are_recommended_from() {
     let unknown = run(bare_infer().args(["recommend", "Z", "--index", &index])).failed(2);
     assert!(unknown.contains("no row has the id `Z`"), "{unknown}");
 }
+
+#[test]
+fn an_index_is_rebuilt_with_another_model() {
+    let built = Built::new();
+    let index = built.index();
+    let before = built.ids(&["water bottle", "--mode", "meaning"]);
+    let note = run(&mut infer(&[
+        "index",
+        "rebuild",
+        &index,
+        "--dimensions",
+        "16",
+    ]))
+    .ok_note();
+    assert!(
+        note.contains("embedded 4 texts") && note.contains("holds 4 rows"),
+        "{note}"
+    );
+    let info = run(bare_infer().args(["index", "info", &index, "--json"])).ok();
+    let info: Value = serde_json::from_str(&info).unwrap();
+    assert_eq!(info["dimensions"], 16);
+    // Queries have as many dimensions, without an option.
+    let after = built.ids(&["water bottle", "--mode", "meaning"]);
+    assert_eq!((before.len(), after.len(), &after[0]), (4, 4, &before[0]));
+    let table = run(bare_infer().args(["index", "info", &index])).ok();
+    assert!(
+        table.contains("filter columns   brand (text), price (number), mpn (key)"),
+        "{table}"
+    );
+}

@@ -17,6 +17,9 @@ use crate::words::Language;
 /// The name of the manifest in the folder of the index.
 pub(super) const MANIFEST: &str = "MANIFEST.json";
 
+/// The name of the manifest of a rebuild, until it takes the place of the other.
+pub(super) const REBUILD: &str = "REBUILD.json";
+
 /// The version of all files of an index. A change that an older program would misread raises it.
 pub(super) const FORMAT: u32 = 1;
 
@@ -117,7 +120,12 @@ enum FusionBody {
 impl Manifest {
     /// Reads the manifest of the index in `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, IndexError> {
-        let path = folder.join(MANIFEST);
+        Self::read_named(folder, MANIFEST)
+    }
+
+    /// Reads a manifest of this name.
+    pub(super) fn read_named(folder: &Path, name: &str) -> Result<Self, IndexError> {
+        let path = folder.join(name);
         let bytes = match std::fs::read(&path) {
             Err(error) if is_absent(&error) => {
                 return Err(IndexError::NoIndex {
@@ -161,9 +169,9 @@ impl Manifest {
         })
     }
 
-    /// Replaces the manifest of the index in `folder`. With that the index is the new one.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), IndexError> {
-        let path = folder.join(MANIFEST);
+    /// Replaces the manifest of this name in `folder`. With that the index is the new one.
+    pub(super) fn write(&self, folder: &Path, name: &str) -> Result<(), IndexError> {
+        let path = folder.join(name);
         let not_written = |source: serde_json::Error| IndexError::Io {
             action: "write",
             path: path.clone(),
@@ -182,7 +190,7 @@ impl Manifest {
             manifest: RawValue::from_string(text).map_err(not_written)?,
         };
         let bytes = serde_json::to_vec(&envelope).map_err(not_written)?;
-        replace(folder, MANIFEST, &bytes)
+        replace(folder, name, &bytes)
     }
 }
 

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
 use crate::index::files::{ChecksumFile, UNFINISHED, sync_file, sync_folder};
-use crate::index::manifest::{MANIFEST, Manifest, SegmentEntry};
+use crate::index::manifest::{MANIFEST, Manifest, REBUILD, SegmentEntry};
 use crate::index::merge::{self, LIMITS, Limits, Size};
 use crate::index::names;
 use crate::index::segment_writer::SegmentWriter;
@@ -25,6 +25,8 @@ pub struct IndexWriter {
     folder: PathBuf,
     /// Holds the lock until it is dropped.
     _lock: File,
+    /// The name of the manifest that a commit replaces.
+    manifest: &'static str,
     settings: Settings,
     number: u64,
     next_segment: u64,
@@ -106,14 +108,14 @@ impl IndexWriter {
             settings,
             segments: Vec::new(),
         };
-        manifest.write(folder)?;
+        manifest.write(folder, MANIFEST)?;
         if let Some(parent) = folder
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
         {
             sync_folder(parent)?;
         }
-        Self::with_manifest(folder, lock, manifest)
+        Self::with_manifest(folder, lock, MANIFEST, manifest)
     }
 
     /// Opens an index to change it. Files that a killed writer left are removed.
@@ -126,12 +128,76 @@ impl IndexWriter {
         // Before the lock, whose file would be made in any folder.
         Manifest::read(folder)?;
         let lock = lock(folder)?;
-        let manifest = Manifest::read(folder)?;
-        remove_unused(folder, &manifest);
-        Self::with_manifest(folder, lock, manifest)
+        let mut manifest = Manifest::read(folder)?;
+        let rebuild = Manifest::read_named(folder, REBUILD).ok();
+        remove_unused(folder, &manifest, rebuild.as_ref());
+        let taken = rebuild.map_or(0, |rebuild| rebuild.next_segment);
+        manifest.next_segment = manifest.next_segment.max(taken);
+        Self::with_manifest(folder, lock, MANIFEST, manifest)
     }
 
-    fn with_manifest(folder: &Path, lock: File, manifest: Manifest) -> Result<Self, IndexError> {
+    /// Begins an index with other settings in the place of one, or goes on with it: it is filled beside
+    /// the other, which stays in use until [`switch`](Self::switch). One that was begun with other
+    /// settings than these is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); [`IndexError::Settings`].
+    pub fn rebuild(folder: &Path, settings: Settings) -> Result<Self, IndexError> {
+        settings.check()?;
+        Manifest::read(folder)?;
+        let lock = lock(folder)?;
+        let current = Manifest::read(folder)?;
+        let begun = Manifest::read_named(folder, REBUILD).ok();
+        let mut manifest = begun
+            .filter(|begun| begun.settings == settings)
+            .unwrap_or_else(|| Manifest {
+                number: current.number,
+                next_segment: current.next_segment,
+                settings,
+                segments: Vec::new(),
+            });
+        manifest.next_segment = manifest.next_segment.max(current.next_segment);
+        manifest.write(folder, REBUILD)?;
+        remove_unused(folder, &manifest, Some(&current));
+        Self::with_manifest(folder, lock, REBUILD, manifest)
+    }
+
+    /// Commits, and puts the index that [`rebuild`](Self::rebuild) has begun in the place of the other:
+    /// at once, for readers that open it from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub fn switch(mut self) -> Result<Committed, IndexError> {
+        let committed = self.commit()?;
+        if self.manifest == MANIFEST {
+            return Ok(committed);
+        }
+        let current = Manifest::read(&self.folder)?;
+        let manifest = Manifest {
+            // Readers look for a higher number.
+            number: self.number.max(current.number) + 1,
+            ..Manifest::read_named(&self.folder, REBUILD)?
+        };
+        manifest.write(&self.folder, REBUILD)?;
+        let target = self.folder.join(MANIFEST);
+        std::fs::rename(self.folder.join(REBUILD), &target)
+            .map_err(IndexError::io("replace", &target))?;
+        sync_folder(&self.folder)?;
+        remove_unused(&self.folder, &manifest, None);
+        Ok(Committed {
+            number: manifest.number,
+            ..committed
+        })
+    }
+
+    fn with_manifest(
+        folder: &Path,
+        lock: File,
+        name: &'static str,
+        manifest: Manifest,
+    ) -> Result<Self, IndexError> {
         let segments = manifest
             .segments
             .into_iter()
@@ -154,6 +220,7 @@ impl IndexWriter {
         Ok(Self {
             folder: folder.to_owned(),
             _lock: lock,
+            manifest: name,
             settings: manifest.settings,
             number: manifest.number,
             next_segment: manifest.next_segment.max(unused + 1),
@@ -179,6 +246,21 @@ impl IndexWriter {
             u64::from(pending.writer.rows()) - pending.deleted.len()
         });
         whole + pending
+    }
+
+    /// The ids of all rows that are committed.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read.
+    pub fn ids(&self) -> Result<Vec<String>, IndexError> {
+        let mut ids = Vec::new();
+        for segment in &self.segments {
+            for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
+                ids.push(segment.rows.document(row)?.id);
+            }
+        }
+        Ok(ids)
     }
 
     /// Whether there is no row.
@@ -432,10 +514,16 @@ impl IndexWriter {
             settings: self.settings.clone(),
             segments: self.segments.iter().map(|s| s.entry.clone()).collect(),
         };
-        manifest.write(&self.folder)?;
+        manifest.write(&self.folder, self.manifest)?;
         self.number = number;
         self.changed = false;
-        remove_unused(&self.folder, &manifest);
+        let other = if self.manifest == MANIFEST {
+            REBUILD
+        } else {
+            MANIFEST
+        };
+        let other = Manifest::read_named(&self.folder, other).ok();
+        remove_unused(&self.folder, &manifest, other.as_ref());
         Ok(())
     }
 }
@@ -532,30 +620,27 @@ fn unfinished_manifest() -> String {
     format!("{MANIFEST}{UNFINISHED}")
 }
 
-/// Removes what no manifest names any more. What cannot be removed, as a file that a reader holds on
-/// Windows, stays until the next commit.
-fn remove_unused(folder: &Path, manifest: &Manifest) {
+/// Removes what neither this manifest nor the other of the folder names any more. What cannot be removed,
+/// as a file that a reader holds on Windows, stays until the next commit.
+fn remove_unused(folder: &Path, manifest: &Manifest, other: Option<&Manifest>) {
     let _ = std::fs::remove_file(folder.join(unfinished_manifest()));
+    let segments = || {
+        let others = other.into_iter().flat_map(|other| &other.segments);
+        manifest.segments.iter().chain(others)
+    };
     for entry in names_in(folder) {
         if names::segment_number(&entry).is_none() {
             continue;
         }
         let path = folder.join(&entry);
-        match manifest
-            .segments
-            .iter()
-            .find(|segment| segment.name == entry)
-        {
-            None => {
-                let _ = std::fs::remove_dir_all(path);
-            }
-            Some(segment) => {
-                let used = segment.deleted.as_ref().map(|file| file.name.as_str());
-                for name in names_in(&path) {
-                    if names::is_deleted(&name) && Some(name.as_str()) != used {
-                        let _ = std::fs::remove_file(path.join(name));
-                    }
-                }
+        let Some(segment) = segments().find(|segment| segment.name == entry) else {
+            let _ = std::fs::remove_dir_all(path);
+            continue;
+        };
+        let used = segment.deleted.as_ref().map(|file| file.name.as_str());
+        for name in names_in(&path) {
+            if names::is_deleted(&name) && Some(name.as_str()) != used {
+                let _ = std::fs::remove_file(path.join(name));
             }
         }
     }

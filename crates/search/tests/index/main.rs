@@ -13,4 +13,5 @@ mod damage;
 mod full_disk;
 mod model;
 mod operations;
+mod rebuild;
 mod refusals;

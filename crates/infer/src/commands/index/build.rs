@@ -23,7 +23,7 @@ use crate::output::joined;
 use crate::stream::{embed_windows, note_skipped};
 
 /// A run that is killed loses what it embedded since the last commit.
-const COMMIT_TIME: Duration = Duration::from_secs(60);
+pub(super) const COMMIT_TIME: Duration = Duration::from_secs(60);
 
 /// The name of the text of a file that names no columns.
 const TEXT: &str = "text";

@@ -3,6 +3,7 @@
 mod build;
 mod documents;
 mod info;
+mod rebuild;
 
 use std::io::Write;
 
@@ -11,6 +12,7 @@ use program::text::count;
 use search::index::{IndexWriter, verify};
 
 use self::build::{add, build};
+use self::rebuild::rebuild;
 use crate::cli::{FolderArgs, IndexCommand, ReadArgs, RemoveArgs, WithModel};
 use crate::error::Error;
 use crate::input::open_texts;
@@ -27,6 +29,7 @@ pub(super) fn run(
         IndexCommand::Info(args) => info::run(&args, out),
         IndexCommand::Verify(args) => verified(&args, console, out),
         IndexCommand::Merge(args) => merge(&args, console),
+        IndexCommand::Rebuild(WithModel { args, model }) => rebuild(&model, &args, console),
     }
 }
 
