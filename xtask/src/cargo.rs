@@ -28,15 +28,15 @@ impl Package {
     }
 }
 
-/// `cargo SUBCOMMAND --workspace` with these backends and the tests of the real model. Each package
-/// takes the features that it has.
+/// `cargo SUBCOMMAND --workspace` with these backends and the tests of the real model and of PostgreSQL.
+/// Each package takes the features that it has.
 pub(crate) fn on_workspace(
     title: &'static str,
     subcommand: &'static str,
     backends: &[Backend],
 ) -> Step {
     let names = backends.iter().map(|backend| backend.name());
-    let features: Vec<&str> = names.chain(["real-weights"]).collect();
+    let features: Vec<&str> = names.chain(["postgres-tests", "real-weights"]).collect();
     cargo(title)
         .arguments([
             subcommand,

