@@ -31,13 +31,17 @@ struct Query {
     judged: Vec<(usize, f64)>,
 }
 
-/// Means over some queries.
+/// Means over some queries that have a relevant title.
 #[derive(Default)]
 struct Means {
     queries: usize,
+    /// Graded NDCG@10 over all titles.
     ndcg: f64,
+    /// Recall@100 over all titles.
     recall: f64,
+    /// Those whose judgements differ.
     judged_queries: usize,
+    /// Graded NDCG@10 over the judged titles alone.
     judged_ndcg: f64,
 }
 
@@ -82,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 insert("ndcg", rounded(means.ndcg));
                 insert("recall_100", rounded(means.recall));
                 insert("judged_queries", means.judged_queries.into());
-                insert("judged_graded_ndcg", rounded(means.judged_ndcg));
+                insert("judged_ndcg", rounded(means.judged_ndcg));
             }
             writeln!(stdout, "{}", serde_json::Value::Object(row))?;
             let sum = first.ndcg + first.judged_ndcg;
@@ -192,27 +196,23 @@ fn means<'a>(
             .iter()
             .map(|(_, relevance)| *relevance)
             .collect();
-        let binary: Vec<f64> = relevances
+        let relevant = relevances
             .iter()
-            .map(|&relevance| f64::from(u8::from(relevance > 0.0)))
-            .collect();
-        let relevant = binary.iter().sum::<f64>() as usize;
+            .filter(|&&relevance| relevance > 0.0)
+            .count();
         if relevant == 0 {
             continue;
         }
         let judged: HashMap<usize, f64> = query.judged.iter().copied().collect();
         let ranked = ranked(query, &query.best, &fuse);
-        let found: Vec<bool> = ranked
+        let found: Vec<f64> = ranked
             .iter()
-            .map(|row| judged.get(row).is_some_and(|&relevance| relevance > 0.0))
+            .map(|row| judged.get(row).copied().unwrap_or(0.0))
             .collect();
-        let found_binary: Vec<f64> = found
-            .iter()
-            .map(|&found| f64::from(u8::from(found)))
-            .collect();
+        let found_relevant: Vec<bool> = found.iter().map(|&relevance| relevance > 0.0).collect();
         means.queries += 1;
-        means.ndcg += metrics::ndcg(&found_binary, &binary, 10, Gain::Linear).unwrap_or(0.0);
-        means.recall += metrics::recall(&found, relevant, 100);
+        means.ndcg += metrics::ndcg(&found, &relevances, 10, Gain::Exponential).unwrap_or(0.0);
+        means.recall += metrics::recall(&found_relevant, relevant, 100);
         if relevances
             .iter()
             .any(|relevance| *relevance != relevances[0])
