@@ -1,4 +1,5 @@
 //! Filters, read, printed and applied, compared with the same conditions on single rows.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,5 @@
 //! Words: what is found, by which score, in one segment and in several.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use std::collections::HashMap;
 use std::path::Path;

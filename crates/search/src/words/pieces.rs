@@ -169,7 +169,10 @@ fn joined(text: &str, run: &[&Piece]) -> Option<Piece> {
         whole.push_str(&piece.text);
     }
     let letters = run.iter().all(|piece| piece.text.chars().count() == 1);
-    (whole.len() <= LONGEST_JOINED && (has_digit || compound || letters)).then(|| Piece {
+    if whole.len() > LONGEST_JOINED || !(has_digit || compound || letters) {
+        return None;
+    }
+    Some(Piece {
         range: first.range.start..last.range.end,
         text: whole,
         kind: PieceKind::Joined,
