@@ -201,9 +201,9 @@ fn write_one_bit(codes: &OneBit, width: usize, writer: &mut impl Write) -> io::R
             writer.write_all(&word.to_le_bytes())?;
         }
     }
-    let rows = codes.bits.rows();
-    write_numbers(rows.iter().map(|row| row.factor), writer)?;
-    write_numbers(rows.iter().map(|row| row.offset), writer)
+    let rows = || (0..codes.bits.len()).filter_map(|row| codes.bits.row(row));
+    write_numbers(rows().map(|row| row.factor), writer)?;
+    write_numbers(rows().map(|row| row.offset), writer)
 }
 
 fn write_numbers(numbers: impl Iterator<Item = f32>, writer: &mut impl Write) -> io::Result<()> {
@@ -268,12 +268,12 @@ fn read_one_bit(bytes: &mut Bytes<'_>, len: usize, width: usize) -> Option<OneBi
         let [factor, offset] = [factor, offset].map(|bytes| f32::from_le_bytes(*bytes));
         (!factor.is_nan() && !offset.is_nan()).then_some(BitRow { factor, offset })
     };
-    let rows = factors
+    let rows: Vec<BitRow> = factors
         .iter()
         .zip(offsets)
         .map(row)
         .collect::<Option<_>>()?;
-    let bits = BitRows::pack(&words, words_of_row(width), rows);
+    let bits = BitRows::pack(&words, words_of_row(width), &rows);
     Some(OneBit::new(centre.collect(), bits))
 }
 

@@ -50,7 +50,7 @@ impl OneBit {
         let rotation = Rotation::new(width);
         let mut words = vec![0; rows.len() * words_of_row(width)];
         let arch = Arch::new();
-        let numbers = words
+        let numbers: Vec<BitRow> = words
             .par_chunks_exact_mut(words_of_row(width))
             .zip(rows.values().par_chunks_exact(width))
             .map_init(
@@ -58,7 +58,7 @@ impl OneBit {
                 |rest, (words, row)| arch.dispatch(|| encode(row, &centre, &rotation, rest, words)),
             )
             .collect();
-        let bits = BitRows::pack(&words, words_of_row(width), numbers);
+        let bits = BitRows::pack(&words, words_of_row(width), &numbers);
         Self::new(centre, bits)
     }
 
