@@ -97,7 +97,7 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3, help="each program is run so often, in turn")
     parser.add_argument("--candidates", type=int, nargs="+", default=[100, 400])
-    parser.add_argument("--approximate", action="store_true", help="1-bit codes too, beside faiss's quantizers")
+    parser.add_argument("--approximate", action="store_true", help="1-bit codes too, one query at a time, beside faiss's quantizers")
     arguments = parser.parse_args()
     titles, queries = (scaled(np.load(path)) for path in (arguments.titles, arguments.queries))
     width = titles.shape[1]
@@ -138,15 +138,12 @@ def main():
         hits = arguments.folder / "hits.u32"
         for candidates in arguments.candidates:
             for threads in arguments.threads:
-                for batch, repetitions in ((1, singles), (256, batches)):
-                    report = ours.run(batch, repetitions, candidates, threads, hits)
-                    found = np.fromfile(hits, dtype=np.uint32).reshape(-1, K)[: len(sample)]
-                    extra = {"recall": recall(found, exact), "one_bit_bytes": report["one_bit_bytes"]}
-                    measure(f"search, 1 bit, {candidates} candidates", report["ms"], batch, threads, extra)
+                report = ours.run(1, singles, candidates, threads, hits)
+                found = np.fromfile(hits, dtype=np.uint32).reshape(-1, K)[: len(sample)]
+                extra = {"recall": recall(found, exact), "one_bit_bytes": report["one_bit_bytes"]}
+                measure(f"search, 1 bit, {candidates} candidates", report["ms"], 1, threads, extra)
         for name, factory in (
             ("IndexScalarQuantizer QT_8bit", "SQ8"),
-            ("IndexRaBitQ", "RaBitQ"),
-            ("IndexRaBitQFastScan", "RaBitQfs"),
             ("IndexRaBitQ, refined", "RaBitQ,Refine(Flat)"),
             ("IndexRaBitQFastScan, refined", "RaBitQfs,Refine(Flat)"),
         ):
@@ -162,10 +159,9 @@ def main():
                     index.k_factor = factor
                 found = recall(index.search(sample, K)[1], exact)
                 for threads in arguments.threads:
-                    for batch, repetitions in ((1, singles), (256, batches)):
-                        call = times_of_faiss(index, queries, batch, repetitions, threads)
-                        title = f"faiss-cpu {name}" + (f" of {factor * K}" if factor else "")
-                        measure(title, call, batch, threads, {"recall": found})
+                    call = times_of_faiss(index, queries, 1, singles, threads)
+                    title = f"faiss-cpu {name}" + (f" of {factor * K}" if factor else "")
+                    measure(title, call, 1, threads, {"recall": found})
             del index
     json.dump(results, sys.stdout, indent=1)
 
