@@ -44,8 +44,10 @@ impl Comparison {
     }
 }
 
-/// A condition on the columns of a row. Texts are compared by [`fold_case`](super::fold_case). A row without a value in a column fulfils no condition on it,
-/// apart from [`IsMissing`](Self::IsMissing) and what a [`Not`](Self::Not) makes of it.
+/// A condition on the columns of a row. Texts are compared by [`fold_case`](super::fold_case).
+///
+/// A row without a value in a column fulfils no condition on it, apart from [`IsMissing`](Self::IsMissing) and what a
+/// [`Not`](Self::Not) makes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// `column < value`

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     Some(midnight + time_of_day(rest)?)
 }
 
-/// Seconds since midnight in UTC, of `12:30`, `12:30:15.5+02:00` and the like; negative or beyond a day with some zones.
+/// Seconds since midnight in UTC, of `12:30`, `12:30:15.5+02:00` and the like; with some zones beyond the day.
 fn time_of_day(mut rest: &str) -> Option<i64> {
     let hour = digits(&mut rest, 2)?;
     expect(&mut rest, ":")?;

@@ -1,6 +1,6 @@
 //! Words: their language, how a text is cut into them, and their search by BM25.
 //!
-//! An immutable [tantivy](https://docs.rs/tantivy) segment holds the words of the rows of a segment: the first text added
+//! An immutable [tantivy](https://docs.rs/tantivy) segment holds the words of a segment: the first text added
 //! is row 0. Scores depend on how often words occur in all segments together, so that they are the same however rows
 //! are divided among segments.
 
