@@ -36,6 +36,7 @@ SECTIONS = {
                  "gpu-training-step", "gpu-training-memory"],
     "Fine-tuning": ["finetuning", "finetuning-search"],
     "Exactness and quality": ["exactness", "quality", "reduced-precision"],
+    "Search": ["exact-search", "approximate-search"],
     "Meaning and words": ["hybrid-curve", "hybrid-fusions"],
 }
 
