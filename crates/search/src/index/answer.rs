@@ -8,6 +8,7 @@ use crate::index::error::IndexError;
 use crate::index::place::{Ranked, best_first};
 use crate::index::question::Question;
 use crate::index::reader::IndexReader;
+use crate::index::recall::candidates;
 use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Mode, Query};
 use crate::vectors::{SearchOptions, VectorsView};
@@ -151,7 +152,9 @@ impl IndexReader {
                 k: depth,
                 rows: allowed.as_ref(),
                 min_score: first.min_score.filter(|_| first.mode == Mode::Meaning),
-                candidates: None,
+                candidates: first
+                    .recall
+                    .and_then(|recall| candidates(&segment.segment.recall, recall, depth)),
             };
             let found = segment.segment.vectors.search_with(vectors, &options)?;
             for (ranking, hits) in rankings.iter_mut().zip(found) {

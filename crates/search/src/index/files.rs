@@ -121,13 +121,14 @@ pub(super) fn map_path(path: &Path) -> Result<Mmap, IndexError> {
     mapped.map_err(IndexError::io("map", path))
 }
 
-/// Fails where bytes are not those that were written.
-pub(super) fn check(folder: &Path, entry: &FileEntry, bytes: &[u8]) -> Result<(), IndexError> {
-    if crc32fast::hash(bytes) != entry.crc32 {
+/// Maps a file whose bytes must be those that were written.
+pub(super) fn map_checked(folder: &Path, entry: &FileEntry) -> Result<Mmap, IndexError> {
+    let mapped = map(folder, entry)?;
+    if crc32fast::hash(&mapped) != entry.crc32 {
         let path = folder.join(&entry.name);
         return Err(IndexError::damaged(&path, "its checksum differs"));
     }
-    Ok(())
+    Ok(mapped)
 }
 
 /// The entries of the files that another library has written into the folder `name` in `folder`.

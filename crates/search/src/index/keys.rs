@@ -6,7 +6,7 @@ use memmap2::Mmap;
 
 use crate::filter::fold_case;
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, FileEntry, map};
+use crate::index::files::{ChecksumFile, FileEntry, map_checked};
 
 /// Bytes of an entry: the hash of a name, then its row.
 const ENTRY: usize = size_of::<u64>() + size_of::<u32>();
@@ -49,17 +49,12 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn open(folder: &Path, entry: &FileEntry) -> Result<Self, IndexError> {
-        let mapped = map(folder, entry)?;
+        let mapped = map_checked(folder, entry)?;
         if !mapped.len().is_multiple_of(ENTRY) {
             let path = folder.join(&entry.name);
             return Err(IndexError::damaged(&path, "its last entry is not whole"));
         }
         Ok(Self { mapped })
-    }
-
-    /// The whole file.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.mapped
     }
 
     /// Rows that may have a name, without regard to case: those of its hash, which another name may share.

@@ -123,6 +123,16 @@ impl Manifest {
         Self::read_named(folder, MANIFEST)
     }
 
+    /// Reads a manifest of this name; none where there is none, or one that is of no use.
+    pub(super) fn read_usable(folder: &Path, name: &str) -> Result<Option<Self>, IndexError> {
+        match Self::read_named(folder, name) {
+            Ok(manifest) => Ok(Some(manifest)),
+            // A file that cannot be read just now may well be of use.
+            Err(error @ IndexError::Io { .. }) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Reads a manifest of this name.
     pub(super) fn read_named(folder: &Path, name: &str) -> Result<Self, IndexError> {
         let path = folder.join(name);

@@ -24,9 +24,11 @@
 //! ```
 
 mod answer;
+mod commit;
 mod document;
 mod error;
 mod files;
+mod folder;
 mod keys;
 mod manifest;
 mod merge;
@@ -35,6 +37,8 @@ mod place;
 mod pool;
 mod question;
 mod reader;
+mod rebuild;
+mod recall;
 mod segment;
 mod segment_writer;
 mod settings;
@@ -42,6 +46,7 @@ mod stored;
 mod strings;
 mod verify;
 mod writer;
+mod written;
 
 pub use document::{Change, Document};
 pub use error::IndexError;

@@ -6,6 +6,9 @@ pub(super) const VECTORS: &str = "vectors.f32";
 /// Codes of the vectors.
 pub(super) const CODES: &str = "codes.bin";
 
+/// How many candidates a search by 1-bit codes needs; of many rows alone.
+pub(super) const RECALL: &str = "recall.json";
+
 /// Texts of all text columns: those of the first row, those of the second …
 pub(super) const TEXTS: &str = "texts.bin";
 
@@ -53,6 +56,12 @@ pub(super) fn holds_texts(name: &str) -> bool {
 /// The deleted rows of a segment since a commit.
 pub(super) fn deleted(commit: u64) -> String {
     format!("{DELETED}{commit:08}")
+}
+
+/// Whether a file belongs to the words.
+pub(super) fn is_of_words(name: &str) -> bool {
+    name.strip_prefix(WORDS)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a file of a segment has a name of [`deleted`].

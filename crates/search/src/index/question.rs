@@ -10,6 +10,7 @@ use crate::index::answer::{all, depth};
 use crate::index::error::IndexError;
 use crate::index::place::{Place, Ranked, best_first};
 use crate::index::reader::IndexReader;
+use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Explanation, Found, Mode, Query};
 use crate::words::WordsQuery;
 
@@ -136,9 +137,7 @@ impl<'a> Question<'a> {
         Ok(ranking)
     }
 
-    pub(super) fn segments(
-        &self,
-    ) -> impl Iterator<Item = (&crate::index::segment::LiveSegment, &Option<RoaringBitmap>)> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = (&LiveSegment, &Option<RoaringBitmap>)> {
         self.reader.segments.iter().zip(&self.allowed)
     }
 

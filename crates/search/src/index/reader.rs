@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::index::document::Document;
 use crate::index::error::IndexError;
 use crate::index::manifest::{Manifest, is_absent};
+use crate::index::names;
 use crate::index::place::Place;
+use crate::index::recall;
 use crate::index::segment::LiveSegment;
 use crate::index::settings::Settings;
 use crate::index::stored::StoredRows;
+use crate::vectors::Recall;
 
 /// How often a manifest is read that was replaced while its segments were opened.
 const ATTEMPTS: usize = 100;
@@ -33,6 +36,16 @@ pub struct Info {
     pub segments: usize,
     /// Bytes of all files.
     pub bytes: u64,
+    /// Bytes of the vectors in float32, which are mapped and read where a row may be a hit.
+    pub vector_bytes: u64,
+    /// Bytes of their codes, which are in memory.
+    pub code_bytes: u64,
+    /// Bytes of the words, which are mapped.
+    pub word_bytes: u64,
+    /// The share of the exact ten hits that a search with [`recall`](crate::Query::recall) finds, by the
+    /// number of candidates: measured with rows of the index as queries. Empty for an index whose
+    /// segments are so small that every search is exact.
+    pub recall: Vec<Recall>,
 }
 
 impl IndexReader {
@@ -152,16 +165,26 @@ impl IndexReader {
     /// What the index consists of.
     #[must_use]
     pub fn info(&self) -> Info {
-        let files = self.manifest.segments.iter().flat_map(|segment| {
-            let deleted = segment.deleted.iter();
-            segment.files.iter().chain(deleted)
-        });
+        let bytes = |counts: fn(&str) -> bool| {
+            let segments = self.manifest.segments.iter();
+            let files = segments.flat_map(|segment| segment.files.iter().chain(&segment.deleted));
+            files
+                .filter(|file| counts(&file.name))
+                .map(|file| file.bytes)
+                .sum()
+        };
+        let segments = self.segments.iter();
+        let tables = segments.map(|live| (live.segment.recall.as_slice(), live.live()));
         Info {
             number: self.manifest.number,
             rows: self.len(),
             deleted: self.segments.iter().map(|s| s.deleted.len()).sum(),
             segments: self.segments.len(),
-            bytes: files.map(|file| file.bytes).sum(),
+            bytes: bytes(|_| true),
+            vector_bytes: bytes(|name| name == names::VECTORS),
+            code_bytes: bytes(|name| name == names::CODES),
+            word_bytes: bytes(names::is_of_words),
+            recall: recall::joined(tables),
         }
     }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::index::error::IndexError;
-use crate::index::files::{self, map};
+use crate::index::files::map_checked;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
+use crate::index::recall;
 use crate::index::settings::Settings;
 use crate::index::stored::{StoredRows, read_deleted};
-use crate::vectors::{Codes, VectorIndex};
+use crate::vectors::{Codes, Recall, VectorIndex};
 use crate::words::Words;
 
 /// A segment with its indexes. Nothing of it changes.
@@ -19,6 +20,8 @@ pub(super) struct Segment {
     pub(super) rows: StoredRows,
     pub(super) vectors: VectorIndex,
     pub(super) words: Words,
+    /// How many candidates a search by 1-bit codes needs; empty where there are none.
+    pub(super) recall: Vec<Recall>,
 }
 
 /// A segment as a snapshot sees it.
@@ -35,23 +38,24 @@ impl Segment {
         entry: &SegmentEntry,
         settings: &Settings,
     ) -> Result<Self, IndexError> {
-        let rows = StoredRows::open(index, entry, settings)?;
         let folder = index.join(&entry.name);
+        let rows = StoredRows::open(index, entry, settings)?;
         let file = entry.file(&folder, names::CODES)?;
-        let mapped = map(&folder, file)?;
-        files::check(&folder, file, &mapped)?;
         let no_codes = |_| IndexError::damaged(&folder.join(&file.name), "it holds no such codes");
         let (width, similarity) = (settings.width, settings.similarity);
-        let codes = Codes::read(&mapped, entry.rows as usize, width).map_err(no_codes)?;
+        let codes = map_checked(&folder, file)?;
+        let codes = Codes::read(&codes, entry.rows as usize, width).map_err(no_codes)?;
         let vectors =
             VectorIndex::from_parts(rows.vectors(), width, similarity, codes).map_err(no_codes)?;
+        let recall = match entry.files.iter().find(|file| file.name == names::RECALL) {
+            None => Vec::new(),
+            Some(file) => {
+                recall::from_bytes(&folder.join(names::RECALL), &map_checked(&folder, file)?)?
+            }
+        };
         for file in &entry.files {
-            if file
-                .name
-                .strip_prefix(names::WORDS)
-                .is_some_and(|rest| rest.starts_with('/'))
-            {
-                files::check(&folder, file, &map(&folder, file)?)?;
+            if names::is_of_words(&file.name) {
+                map_checked(&folder, file)?;
             }
         }
         let words = Words::open(&folder.join(names::WORDS), &settings.words())?;
@@ -66,6 +70,7 @@ impl Segment {
             rows,
             vectors,
             words,
+            recall,
         })
     }
 }

@@ -10,9 +10,10 @@ use crate::index::files::{ChecksumFile, FileEntry, entries_of, map_path};
 use crate::index::keys::KeysBuilder;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
+use crate::index::recall;
 use crate::index::settings::Settings;
 use crate::index::strings::StringsWriter;
-use crate::vectors::{Codes, Rows, Similarity, VectorsView};
+use crate::vectors::{Codes, Rows, Similarity, VectorIndex, VectorsView};
 use crate::words::WordsWriter;
 
 /// A segment that is not whole yet.
@@ -133,19 +134,18 @@ impl SegmentWriter {
 
     /// Writes what is left. The files are not synced to the disk yet.
     pub(super) fn finish(mut self) -> Result<SegmentEntry, IndexError> {
-        let codes = self.write_codes()?;
+        let mut files = self.write_codes()?;
         let Self { folder, .. } = self;
         let mut ids = KeysBuilder::default();
         for (id, row) in &self.by_id {
             ids.push(id, *row);
         }
-        let mut files = vec![
+        files.extend([
             self.vectors.finish()?,
-            codes,
             self.texts.finish()?,
             self.ids.finish()?,
             ids.write(&folder, names::ID_KEYS)?,
-        ];
+        ]);
         for (number, (values, column)) in self.values.into_iter().zip(self.columns).enumerate() {
             files.push(write_column(&folder, number, values, column)?);
         }
@@ -159,7 +159,8 @@ impl SegmentWriter {
         })
     }
 
-    fn write_codes(&mut self) -> Result<FileEntry, IndexError> {
+    /// Writes the codes, and how well the fast search by them finds.
+    fn write_codes(&mut self) -> Result<Vec<FileEntry>, IndexError> {
         self.vectors.flush_buffer()?;
         let path = self.vectors.path();
         let not_rows = |_| IndexError::damaged(&path, "its size is not that of its rows");
@@ -167,11 +168,20 @@ impl SegmentWriter {
         let view = VectorsView::new(&rows, self.width).map_err(not_rows)?;
         let codes = Codes::of(view, self.similarity);
         let mut file = ChecksumFile::create(&self.folder, names::CODES)?;
-        let path = file.path();
+        let codes_path = file.path();
         codes
             .write(&mut file)
-            .map_err(IndexError::io("write", &path))?;
-        file.finish()
+            .map_err(IndexError::io("write", &codes_path))?;
+        let mut files = vec![file.finish()?];
+        if codes.one_bit_bytes() > 0 {
+            let index = VectorIndex::from_parts(rows, self.width, self.similarity, codes)
+                .map_err(not_rows)?;
+            let table = recall::measure(&index).map_err(not_rows)?;
+            let mut file = ChecksumFile::create(&self.folder, names::RECALL)?;
+            file.append(&recall::to_bytes(&table))?;
+            files.push(file.finish()?);
+        }
+        Ok(files)
     }
 }
 

@@ -7,7 +7,7 @@ use roaring::RoaringBitmap;
 use crate::filter::{Column, ColumnKind, Value, fold_case};
 use crate::index::document::Document;
 use crate::index::error::IndexError;
-use crate::index::files::{self, map};
+use crate::index::files::{map, map_checked};
 use crate::index::keys::Keys;
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
@@ -39,12 +39,14 @@ impl StoredRows {
         let folder = index.join(&entry.name);
         let rows = entry.rows as usize;
         let file = |name: &str| entry.file(&folder, name);
-        let texts_len = rows * settings.text_columns.len();
-        let texts = Strings::open(&folder, file(names::TEXTS)?, texts_len)?;
-        let ids = Strings::open(&folder, file(names::IDS)?, rows)?;
-        files::check(&folder, file(names::IDS)?, ids.bytes())?;
+        let texts = Strings::of(
+            map(&folder, file(names::TEXTS)?)?,
+            folder.join(names::TEXTS),
+            rows * settings.text_columns.len(),
+        )?;
+        let ids = map_checked(&folder, file(names::IDS)?)?;
+        let ids = Strings::of(ids, folder.join(names::IDS), rows)?;
         let id_keys = Keys::open(&folder, file(names::ID_KEYS)?)?;
-        files::check(&folder, file(names::ID_KEYS)?, id_keys.bytes())?;
         let not_rows = || {
             let path = folder.join(names::VECTORS);
             IndexError::damaged(&path, "its size is not that of its rows")
@@ -56,8 +58,7 @@ impl StoredRows {
         let mut columns = Vec::new();
         for (number, column) in settings.filter_columns.iter().enumerate() {
             let name = names::column(number);
-            let mapped = map(&folder, file(&name)?)?;
-            files::check(&folder, file(&name)?, &mapped)?;
+            let mapped = map_checked(&folder, file(&name)?)?;
             let read = Column::read(&mapped, column.kind, rows)
                 .map_err(|_| IndexError::damaged(&folder.join(&name), "it is no such column"))?;
             columns.push(read);
@@ -171,8 +172,7 @@ pub(super) fn read_deleted(
         return Ok(RoaringBitmap::new());
     };
     let folder = index.join(&entry.name);
-    let mapped = map(&folder, file)?;
-    files::check(&folder, file, &mapped)?;
+    let mapped = map_checked(&folder, file)?;
     let path = folder.join(&file.name);
     let deleted = RoaringBitmap::deserialize_from(&*mapped)
         .map_err(|_| IndexError::damaged(&path, "it is no set of rows"))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, FileEntry, map};
+use crate::index::files::{ChecksumFile, FileEntry};
 
 /// Bytes of a position.
 const POSITION: usize = size_of::<u64>();
@@ -60,10 +60,8 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// Opens a file of `len` strings.
-    pub(super) fn open(folder: &Path, entry: &FileEntry, len: usize) -> Result<Self, IndexError> {
-        let path = folder.join(&entry.name);
-        let mapped = map(folder, entry)?;
+    /// Strings of a file of `len` strings.
+    pub(super) fn of(mapped: Mmap, path: PathBuf, len: usize) -> Result<Self, IndexError> {
         let positions = len
             .checked_add(1)
             .and_then(|positions| positions.checked_mul(POSITION))
@@ -75,11 +73,6 @@ impl Strings {
             len,
             positions,
         })
-    }
-
-    /// The whole file.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.mapped
     }
 
     /// The string of that number, from 0.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::index::error::IndexError;
-use crate::index::files::{self, map};
+use crate::index::files::map_checked;
 use crate::index::manifest::Manifest;
 use crate::index::reader::IndexReader;
 
@@ -42,7 +42,7 @@ pub fn verify(folder: &Path) -> Result<Report, IndexError> {
     for segment in &manifest.segments {
         let folder = folder.join(&segment.name);
         for entry in segment.files.iter().chain(&segment.deleted) {
-            files::check(&folder, entry, &map(&folder, entry)?)?;
+            map_checked(&folder, entry)?;
             report.files += 1;
             report.bytes += entry.bytes;
         }

@@ -1,20 +1,20 @@
 //! The one writer of an index.
 
-use std::fs::{File, TryLockError};
-use std::ops::Range;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
 
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
-use crate::index::files::{ChecksumFile, UNFINISHED, sync_file, sync_folder};
-use crate::index::manifest::{MANIFEST, Manifest, REBUILD, SegmentEntry};
-use crate::index::merge::{self, LIMITS, Limits, Size};
+use crate::index::files::sync_folder;
+use crate::index::folder::{lock, names_in, remove_unused, unfinished_manifest};
+use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
+use crate::index::merge::{self, LIMITS, Limits};
 use crate::index::names;
 use crate::index::segment_writer::SegmentWriter;
 use crate::index::settings::Settings;
-use crate::index::stored::{StoredRows, read_deleted};
+use crate::index::written::WrittenSegment;
 use crate::vectors::VectorsView;
 
 /// Changes an index. What it does is visible, and survives a crash, from [`commit`](Self::commit) on;
@@ -22,20 +22,20 @@ use crate::vectors::VectorsView;
 ///
 /// Its memory is bounded by one segment, not by the index: vectors and texts go to files at once.
 pub struct IndexWriter {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Holds the lock until it is dropped.
-    _lock: File,
+    pub(super) _lock: File,
     /// The name of the manifest that a commit replaces.
-    manifest: &'static str,
-    settings: Settings,
-    number: u64,
-    next_segment: u64,
-    segments: Vec<Segment>,
-    pending: Option<Pending>,
+    pub(super) manifest: &'static str,
+    pub(super) settings: Settings,
+    pub(super) number: u64,
+    pub(super) next_segment: u64,
+    pub(super) segments: Vec<WrittenSegment>,
+    pub(super) pending: Option<Pending>,
     /// Whether anything differs from the manifest.
-    changed: bool,
+    pub(super) changed: bool,
     failed: bool,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 /// What a commit led to.
@@ -47,21 +47,10 @@ pub struct Committed {
     pub rows: u64,
 }
 
-/// A whole segment.
-struct Segment {
-    entry: SegmentEntry,
-    rows: StoredRows,
-    deleted: RoaringBitmap,
-    /// Whether rows were deleted since the last commit.
-    changed: bool,
-    /// Whether its files are on the disk for good.
-    synced: bool,
-}
-
 /// The segment that rows are added to.
-struct Pending {
-    writer: SegmentWriter,
-    deleted: RoaringBitmap,
+pub(super) struct Pending {
+    pub(super) writer: SegmentWriter,
+    pub(super) deleted: RoaringBitmap,
 }
 
 /// Where a row is.
@@ -129,70 +118,14 @@ impl IndexWriter {
         Manifest::read(folder)?;
         let lock = lock(folder)?;
         let mut manifest = Manifest::read(folder)?;
-        let rebuild = Manifest::read_named(folder, REBUILD).ok();
+        let rebuild = Manifest::read_usable(folder, REBUILD)?;
         remove_unused(folder, &manifest, rebuild.as_ref());
         let taken = rebuild.map_or(0, |rebuild| rebuild.next_segment);
         manifest.next_segment = manifest.next_segment.max(taken);
         Self::with_manifest(folder, lock, MANIFEST, manifest)
     }
 
-    /// Begins an index with other settings in the place of one, or goes on with it: it is filled beside
-    /// the other, which stays in use until [`switch`](Self::switch). One that was begun with other
-    /// settings than these is dropped.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open); [`IndexError::Settings`].
-    pub fn rebuild(folder: &Path, settings: Settings) -> Result<Self, IndexError> {
-        settings.check()?;
-        Manifest::read(folder)?;
-        let lock = lock(folder)?;
-        let current = Manifest::read(folder)?;
-        let begun = Manifest::read_named(folder, REBUILD).ok();
-        let mut manifest = begun
-            .filter(|begun| begun.settings == settings)
-            .unwrap_or_else(|| Manifest {
-                number: current.number,
-                next_segment: current.next_segment,
-                settings,
-                segments: Vec::new(),
-            });
-        manifest.next_segment = manifest.next_segment.max(current.next_segment);
-        manifest.write(folder, REBUILD)?;
-        remove_unused(folder, &manifest, Some(&current));
-        Self::with_manifest(folder, lock, REBUILD, manifest)
-    }
-
-    /// Commits, and puts the index that [`rebuild`](Self::rebuild) has begun in the place of the other:
-    /// at once, for readers that open it from now on.
-    ///
-    /// # Errors
-    ///
-    /// As [`commit`](Self::commit).
-    pub fn switch(mut self) -> Result<Committed, IndexError> {
-        let committed = self.commit()?;
-        if self.manifest == MANIFEST {
-            return Ok(committed);
-        }
-        let current = Manifest::read(&self.folder)?;
-        let manifest = Manifest {
-            // Readers look for a higher number.
-            number: self.number.max(current.number) + 1,
-            ..Manifest::read_named(&self.folder, REBUILD)?
-        };
-        manifest.write(&self.folder, REBUILD)?;
-        let target = self.folder.join(MANIFEST);
-        std::fs::rename(self.folder.join(REBUILD), &target)
-            .map_err(IndexError::io("replace", &target))?;
-        sync_folder(&self.folder)?;
-        remove_unused(&self.folder, &manifest, None);
-        Ok(Committed {
-            number: manifest.number,
-            ..committed
-        })
-    }
-
-    fn with_manifest(
+    pub(super) fn with_manifest(
         folder: &Path,
         lock: File,
         name: &'static str,
@@ -201,15 +134,7 @@ impl IndexWriter {
         let segments = manifest
             .segments
             .into_iter()
-            .map(|entry| {
-                Ok(Segment {
-                    rows: StoredRows::open(folder, &entry, &manifest.settings)?,
-                    deleted: read_deleted(folder, &entry)?,
-                    entry,
-                    changed: false,
-                    synced: true,
-                })
-            })
+            .map(|entry| WrittenSegment::committed(folder, entry, &manifest.settings))
             .collect::<Result<_, IndexError>>()?;
         // A folder of a killed writer that could not be removed keeps its name.
         let numbers = names_in(folder).into_iter();
@@ -241,7 +166,7 @@ impl IndexWriter {
     /// Rows, with those that are not committed.
     #[must_use]
     pub fn len(&self) -> u64 {
-        let whole: u64 = self.segments.iter().map(Segment::live).sum();
+        let whole: u64 = self.segments.iter().map(WrittenSegment::live).sum();
         let pending = self.pending.as_ref().map_or(0, |pending| {
             u64::from(pending.writer.rows()) - pending.deleted.len()
         });
@@ -257,7 +182,7 @@ impl IndexWriter {
         let mut ids = Vec::new();
         for segment in &self.segments {
             for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
-                ids.push(segment.rows.document(row)?.id);
+                ids.push(segment.rows.id(row)?.to_owned());
             }
         }
         Ok(ids)
@@ -459,136 +384,10 @@ impl IndexWriter {
         }
         Ok(())
     }
-
-    /// Makes a whole segment of the one that rows are added to.
-    fn seal(&mut self) -> Result<(), IndexError> {
-        if let Some(Pending { writer, deleted }) = self.pending.take() {
-            let segment = Segment::open(&self.folder, writer, deleted, &self.settings)?;
-            self.segments.push(segment);
-        }
-        Ok(())
-    }
-
-    fn finish(
-        &mut self,
-        plan: fn(&[Size], Limits) -> Vec<Range<usize>>,
-    ) -> Result<Committed, IndexError> {
-        self.seal()?;
-        self.segments.retain(|segment| segment.live() > 0);
-        let sizes: Vec<Size> = self.segments.iter().map(Segment::size).collect();
-        for range in plan(&sizes, self.limits).into_iter().rev() {
-            let joined = self.join(range.clone())?;
-            self.segments.splice(range, [joined]);
-            self.changed = true;
-        }
-        if self.changed {
-            self.write_manifest()?;
-        }
-        Ok(Committed {
-            number: self.number,
-            rows: self.len(),
-        })
-    }
-
-    /// Writes the rows of segments that are not deleted as one segment.
-    fn join(&mut self, range: Range<usize>) -> Result<Segment, IndexError> {
-        let mut writer = new_segment(&self.folder, &mut self.next_segment, &self.settings)?;
-        for segment in &self.segments[range] {
-            for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
-                writer.push(&segment.rows.document(row)?, segment.rows.vector(row)?)?;
-            }
-        }
-        Segment::open(&self.folder, writer, RoaringBitmap::new(), &self.settings)
-    }
-
-    fn write_manifest(&mut self) -> Result<(), IndexError> {
-        let number = self.number + 1;
-        for segment in &mut self.segments {
-            segment.save(&self.folder, number)?;
-        }
-        // The names of the segments' folders must be there before the manifest that names them.
-        sync_folder(&self.folder)?;
-        let manifest = Manifest {
-            number,
-            next_segment: self.next_segment,
-            settings: self.settings.clone(),
-            segments: self.segments.iter().map(|s| s.entry.clone()).collect(),
-        };
-        manifest.write(&self.folder, self.manifest)?;
-        self.number = number;
-        self.changed = false;
-        let other = if self.manifest == MANIFEST {
-            REBUILD
-        } else {
-            MANIFEST
-        };
-        let other = Manifest::read_named(&self.folder, other).ok();
-        remove_unused(&self.folder, &manifest, other.as_ref());
-        Ok(())
-    }
-}
-
-impl Segment {
-    fn open(
-        folder: &Path,
-        writer: SegmentWriter,
-        deleted: RoaringBitmap,
-        settings: &Settings,
-    ) -> Result<Self, IndexError> {
-        let entry = writer.finish()?;
-        Ok(Self {
-            rows: StoredRows::open(folder, &entry, settings)?,
-            entry,
-            changed: !deleted.is_empty(),
-            synced: false,
-            deleted,
-        })
-    }
-
-    fn live(&self) -> u64 {
-        u64::from(self.rows.rows()) - self.deleted.len()
-    }
-
-    fn size(&self) -> Size {
-        let files = self.entry.files.iter();
-        let texts = files.filter(|file| names::holds_texts(&file.name));
-        Size {
-            live: self.live(),
-            deleted: self.deleted.len(),
-            text_bytes: texts.map(|file| file.bytes).sum(),
-        }
-    }
-
-    /// Writes which rows are deleted, and syncs what is new. Segments that a commit joins at once never come
-    /// to this.
-    fn save(&mut self, index: &Path, number: u64) -> Result<(), IndexError> {
-        let folder = index.join(&self.entry.name);
-        if !self.synced {
-            for file in &self.entry.files {
-                sync_file(&folder.join(&file.name))?;
-            }
-            sync_folder(&folder.join(names::WORDS))?;
-        }
-        if self.changed {
-            let mut file = ChecksumFile::create(&folder, &names::deleted(number))?;
-            let path = file.path();
-            self.deleted
-                .serialize_into(&mut file)
-                .map_err(IndexError::io("write", &path))?;
-            self.entry.deleted = Some(file.finish()?);
-            sync_file(&path)?;
-        }
-        if self.changed || !self.synced {
-            sync_folder(&folder)?;
-        }
-        self.changed = false;
-        self.synced = true;
-        Ok(())
-    }
 }
 
 /// Begins the segment of the next number.
-fn new_segment(
+pub(super) fn new_segment(
     folder: &Path,
     next: &mut u64,
     settings: &Settings,
@@ -596,62 +395,4 @@ fn new_segment(
     let number = *next;
     *next += 1;
     SegmentWriter::create(folder, names::segment(number), settings)
-}
-
-/// Takes the lock of the one writer.
-fn lock(folder: &Path) -> Result<File, IndexError> {
-    let path = folder.join(names::LOCK);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(IndexError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(IndexError::Locked {
-            folder: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(IndexError::io("lock", &path)(source)),
-    }
-}
-
-fn unfinished_manifest() -> String {
-    format!("{MANIFEST}{UNFINISHED}")
-}
-
-/// Removes what neither this manifest nor the other of the folder names any more. What cannot be removed,
-/// as a file that a reader holds on Windows, stays until the next commit.
-fn remove_unused(folder: &Path, manifest: &Manifest, other: Option<&Manifest>) {
-    let _ = std::fs::remove_file(folder.join(unfinished_manifest()));
-    let segments = || {
-        let others = other.into_iter().flat_map(|other| &other.segments);
-        manifest.segments.iter().chain(others)
-    };
-    for entry in names_in(folder) {
-        if names::segment_number(&entry).is_none() {
-            continue;
-        }
-        let path = folder.join(&entry);
-        let Some(segment) = segments().find(|segment| segment.name == entry) else {
-            let _ = std::fs::remove_dir_all(path);
-            continue;
-        };
-        let used = segment.deleted.as_ref().map(|file| file.name.as_str());
-        for name in names_in(&path) {
-            if names::is_deleted(&name) && Some(name.as_str()) != used {
-                let _ = std::fs::remove_file(path.join(name));
-            }
-        }
-    }
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
 }

@@ -15,3 +15,4 @@ mod model;
 mod operations;
 mod rebuild;
 mod refusals;
+mod snapshots;
