@@ -79,7 +79,7 @@ mod tests {
 
     fn table(recalls: [f32; 3]) -> Vec<Recall> {
         let row = |(power, recall)| Recall {
-            candidates: 11 << power,
+            candidates: 11_usize << power,
             recall,
         };
         recalls.into_iter().enumerate().map(row).collect()

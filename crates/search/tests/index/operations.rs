@@ -90,6 +90,11 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// The number of the last commit.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits
+    }
+
     /// Goes on to a commit.
     pub(crate) fn advance(&mut self, commits: u64) {
         while self.commits < commits {
