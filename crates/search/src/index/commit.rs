@@ -71,12 +71,12 @@ impl IndexWriter {
         manifest.write(&self.folder, self.manifest)?;
         self.number = number;
         self.changed = false;
-        // A manifest that cannot be read just now names files that must stay.
+        // Where the other manifest cannot be read, its files must stay.
         let other = match self.manifest {
-            MANIFEST => REBUILD,
-            _ => MANIFEST,
+            MANIFEST => Manifest::read_usable(&self.folder, REBUILD),
+            _ => Manifest::read(&self.folder).map(Some),
         };
-        if let Ok(other) = Manifest::read_usable(&self.folder, other) {
+        if let Ok(other) = other {
             remove_unused(&self.folder, &manifest, other.as_ref());
         }
         Ok(())
