@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut singles = Vec::new();
         for query in queries.iter().take(SINGLES) {
             let start = Instant::now();
-            assert_eq!(reader.answer(query)?.hits.len().min(1), 1);
+            reader.answer(query)?;
             singles.push(start.elapsed().as_secs_f64() * 1e3);
         }
         singles.sort_by(f64::total_cmp);
