@@ -151,7 +151,7 @@ Examples:
   infer recommend --text \"stainless bottle that keeps drinks cold\" --corpus products.csv --column title
   infer recommend B0042 B0043 --not B0099 --index products.index
 
-Several products are the mean of their vectors, less the mean of those of --not. Without --id-column, ID is the number of the row, from 1.")]
+Several products are twice the mean of their vectors, less the mean of those of --not. Without --id-column, ID is the number of the row, from 1.")]
     Recommend(WithModel<RecommendArgs>),
     /// Build an index of products on disk, and change it.
     #[command(subcommand)]

@@ -224,7 +224,7 @@ fn rows_are_added_replaced_and_removed() {
     );
     assert_eq!(built.ids(&["lamp", "--filter", "price = 11"]), ["A"]);
     assert_eq!(built.ids(&["desk lamp"])[0], "E");
-    let note = run(&mut bare_infer().args(["index", "remove", &index, "E", "none"])).ok_note();
+    let note = run(bare_infer().args(["index", "remove", &index, "E", "none"])).ok_note();
     assert!(
         note.contains("1 id of no row: `none`") && note.contains("holds 4 rows"),
         "{note}"
@@ -236,14 +236,14 @@ fn rows_are_added_replaced_and_removed() {
     )
     .ok_note();
     assert!(removed.contains("removed 2 rows"), "{removed}");
-    run(&mut bare_infer().args(["index", "merge", &index])).ok_note();
-    let info = run(&mut bare_infer().args(["index", "info", &index, "--json"])).ok();
+    run(bare_infer().args(["index", "merge", &index])).ok_note();
+    let info = run(bare_infer().args(["index", "info", &index, "--json"])).ok();
     let info: Value = serde_json::from_str(&info).unwrap();
     assert_eq!(
         (&info["rows"], &info["removed_rows"]),
         (&2.into(), &0.into())
     );
-    let verified = run(&mut bare_infer().args(["index", "verify", &index])).ok();
+    let verified = run(bare_infer().args(["index", "verify", &index])).ok();
     assert!(verified.contains("2 rows"), "{verified}");
 }
 

@@ -62,7 +62,7 @@ fn a_rebuild_takes_the_place_of_the_index_when_it_is_whole() {
     assert_eq!(older.vector("a").unwrap().unwrap(), [1.0, 0.0, 0.0]);
     verify(folder).unwrap();
 
-    // Other settings begin anew.
+    // Other settings begin again from the first row.
     let rebuild = IndexWriter::rebuild(folder, settings()).unwrap();
     assert_eq!(rebuild.len(), 0);
     drop(rebuild);
