@@ -10,12 +10,14 @@ mod language;
 mod matches;
 mod pieces;
 mod segment;
+mod settings;
 mod words_query;
 mod writer;
 
 pub use analyzer::{Analyzer, QueryWord, Word};
 pub use error::WordsError;
 pub use language::Language;
-pub use segment::{Words, WordsField, WordsSettings};
+pub use segment::Words;
+pub use settings::{WordsField, WordsSettings};
 pub use words_query::WordsQuery;
 pub use writer::WordsWriter;

@@ -9,42 +9,7 @@ use tantivy::schema::Field;
 use tantivy::{Index, InvertedIndexReader, SegmentReader};
 
 use super::error::WordsError;
-use super::language::Language;
-use super::writer::schema;
-
-/// A column of texts in which words are searched.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WordsField {
-    /// The name of the column, for messages.
-    pub name: String,
-    /// The factor of its BM25 in a row's score; 0 leaves the column out.
-    pub weight: f32,
-}
-
-/// How the words of a segment are made and weighed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WordsSettings {
-    /// The columns, in the order of a row's texts.
-    pub fields: Vec<WordsField>,
-    /// The language of the texts.
-    pub language: Language,
-}
-
-impl WordsSettings {
-    /// # Errors
-    ///
-    /// [`WordsError::Weight`] if a weight is negative or not finite.
-    pub(super) fn check(&self) -> Result<(), WordsError> {
-        let wrong = |field: &&WordsField| !(field.weight.is_finite() && field.weight >= 0.0);
-        match self.fields.iter().find(wrong) {
-            None => Ok(()),
-            Some(field) => Err(WordsError::Weight {
-                field: field.name.clone(),
-                weight: field.weight,
-            }),
-        }
-    }
-}
+use super::settings::{WordsSettings, schema};
 
 /// The words of one column, opened.
 pub(super) struct OpenField {

@@ -5,16 +5,13 @@ use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::indexer::SingleSegmentIndexWriter;
-use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::Field;
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{Index, TantivyDocument};
 
 use super::analyzer::Analyzer;
 use super::error::WordsError;
-use super::segment::WordsSettings;
-
-/// The name of our tokenizer in tantivy's files.
-const TOKENIZER: &str = "words";
+use super::settings::{TOKENIZER, WordsSettings, schema};
 
 /// Bytes by which tantivy sizes its table of words; it grows beyond them where it must.
 const TABLE_BYTES: usize = 50 << 20;
@@ -112,17 +109,4 @@ impl WordsWriter {
             .map(drop)
             .map_err(|source| WordsError::Write { folder, source })
     }
-}
-
-/// Fields by number: names of columns need not be names of tantivy's.
-pub(super) fn schema(fields: usize) -> (Schema, Vec<Field>) {
-    let indexing = TextFieldIndexing::default()
-        .set_tokenizer(TOKENIZER)
-        .set_index_option(IndexRecordOption::WithFreqs);
-    let options = TextOptions::default().set_indexing_options(indexing);
-    let mut builder = Schema::builder();
-    let fields = (0..fields)
-        .map(|number| builder.add_text_field(&format!("text{number}"), options.clone()))
-        .collect();
-    (builder.build(), fields)
 }
