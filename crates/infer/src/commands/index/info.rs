@@ -17,6 +17,9 @@ struct Report {
     removed_rows: u64,
     segments: usize,
     bytes: u64,
+    vector_bytes: u64,
+    code_bytes: u64,
+    word_bytes: u64,
     commits: u64,
     model: String,
     model_identity: String,
@@ -77,12 +80,17 @@ pub(super) fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), Error> {
     let rows = usize::try_from(report.rows).unwrap_or(usize::MAX);
     let mut lines = vec![
         ("rows", count(rows, "row")),
-        (
-            "removed",
-            format!("{} rows until the next merge", report.removed_rows),
-        ),
         ("segments", report.segments.to_string()),
-        ("size", format!("{:.1} MB", report.bytes as f64 / 1e6)),
+        (
+            "size",
+            format!(
+                "{} MB: vectors {}, codes {}, words {}",
+                megabytes(report.bytes),
+                megabytes(report.vector_bytes),
+                megabytes(report.code_bytes),
+                megabytes(report.word_bytes),
+            ),
+        ),
         (
             "model",
             line(&format!("{} ({})", report.model, report.model_identity)),
@@ -97,6 +105,10 @@ pub(super) fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), Error> {
         ("ranking", report.fusion.clone()),
         ("1-bit recall@10", list(recall.collect())),
     ];
+    if report.removed_rows > 0 {
+        let removed = format!("{} rows, until the next merge", report.removed_rows);
+        lines.insert(1, ("removed", removed));
+    }
     for (name, prompt) in [
         ("query prompt", &report.query_prompt),
         ("corpus prompt", &report.document_prompt),
@@ -111,6 +123,10 @@ pub(super) fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
 }
 
 fn report(index: &IndexReader) -> Report {
@@ -133,12 +149,19 @@ fn report(index: &IndexReader) -> Report {
         name: column.name,
         kind: column.kind.name(),
     });
+    let recall = info.recall.iter().map(|point| Recall {
+        candidates: point.candidates,
+        recall: point.recall,
+    });
     Report {
         version: 1,
         rows: info.rows,
         removed_rows: info.deleted,
         segments: info.segments,
         bytes: info.bytes,
+        vector_bytes: info.vector_bytes,
+        code_bytes: info.code_bytes,
+        word_bytes: info.word_bytes,
         commits: info.number,
         model: model.name,
         model_identity: model.identity,
@@ -156,6 +179,6 @@ fn report(index: &IndexReader) -> Report {
             Fusion::WeightedSum { weight } => format!("weighted sum, words {weight}"),
             Fusion::ReciprocalRank => "reciprocal ranks".to_owned(),
         },
-        recall: Vec::new(),
+        recall: recall.collect(),
     }
 }
