@@ -28,6 +28,10 @@ impl Server {
     /// Reads an address, the `number`th from 1; connects to nothing yet.
     pub(crate) fn new(number: usize, address: &str, options: &Options) -> Result<Self, StoreError> {
         let unreadable = |reason: String| StoreError::Address { number, reason };
+        let begins = ["postgres://", "postgresql://"];
+        if !begins.iter().any(|begin| address.trim().starts_with(begin)) {
+            return Err(unreadable("it does not begin with postgres://".to_owned()));
+        }
         let mut config: Config =
             address
                 .trim()

@@ -184,7 +184,11 @@ fn connect<A: AsRef<str>>(
         .enumerate()
         .map(|(index, address)| Server::new(index + 1, address.as_ref(), options))
         .collect::<Result<Vec<_>, _>>()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // A thread of its own for the connections: they are closed, and notice that a server went away, although nobody
+    // is asking anything.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("store")
         .enable_all()
         .build()
         .map_err(|source| StoreError::Runtime { source })?;

