@@ -138,7 +138,12 @@ impl Load<'_> {
             if self.done[shard].contains(&block) {
                 written.passed_over += 1;
             } else if last.get(document.id.as_str()) == Some(&index) {
-                parts[shard].push(EncodedRow::new(&store.settings, document, vector.as_ref())?);
+                parts[shard].push(EncodedRow::new(
+                    &store.settings,
+                    &store.analyzer,
+                    document,
+                    vector.as_ref(),
+                )?);
             }
         }
         let name = self.name.as_str();

@@ -5,6 +5,7 @@ use half::slice::HalfFloatSliceExt;
 use pgvector::HalfVector;
 use search::Similarity;
 use search::filter::{ColumnKind, FilterColumn, Value, fold_case};
+use search::words::Analyzer;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -35,6 +36,7 @@ enum EncodedValue {
 impl EncodedRow {
     pub(crate) fn new(
         settings: &Settings,
+        analyzer: &Analyzer,
         document: &Document,
         vector: &[f32],
     ) -> Result<Self, StoreError> {
@@ -81,7 +83,7 @@ impl EncodedRow {
             id: id.clone(),
             folded_id: fold_case(id),
             vector: half_vector(settings, &format!("of row {id:?}"), vector)?,
-            words: RowWords::of(settings, &texts),
+            words: RowWords::of(analyzer, &texts),
             texts,
             values,
         })

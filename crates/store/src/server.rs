@@ -139,17 +139,25 @@ impl Server {
             .await
             .map_err(self.error(action))?;
         if row.is_none() {
-            connection
+            let created = connection
                 .batch_execute("CREATE EXTENSION IF NOT EXISTS vector")
-                .await
-                .map_err(|source| match source.code() {
-                    // Two programs at once: the other one did it.
-                    Some(&SqlState::UNIQUE_VIOLATION) | None => self.error(action)(source),
-                    Some(_) => StoreError::NoExtension {
+                .await;
+            match created {
+                Ok(()) => {}
+                // Two programs at once: the other one did it.
+                Err(source)
+                    if matches!(
+                        source.code(),
+                        Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_OBJECT)
+                    ) => {}
+                Err(source) if source.code().is_none() => return Err(self.error(action)(source)),
+                Err(source) => {
+                    return Err(StoreError::NoExtension {
                         server: self.name.clone(),
                         source,
-                    },
-                })?;
+                    });
+                }
+            }
             row = connection
                 .query_opt(version, &[])
                 .await

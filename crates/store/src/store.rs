@@ -1,6 +1,7 @@
 //! A store: made, opened, and what it is.
 
 use futures_util::future::{join_all, try_join_all};
+use search::words::Analyzer;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::Json;
 
@@ -21,6 +22,7 @@ pub struct PostgresStore {
     pub(crate) servers: Vec<Server>,
     pub(crate) schema: Schema,
     pub(crate) settings: Settings,
+    pub(crate) analyzer: Analyzer,
     /// Differs from that of every other store, a later one of the same name included.
     pub(crate) generation: String,
     pub(crate) options: Options,
@@ -55,6 +57,7 @@ impl PostgresStore {
             servers,
             schema,
             settings: settings.clone(),
+            analyzer: Analyzer::new(settings.language),
             generation,
             options,
         })
@@ -73,6 +76,7 @@ impl PostgresStore {
             runtime: Some(runtime),
             servers,
             schema,
+            analyzer: Analyzer::new(settings.language),
             settings,
             generation,
             options,

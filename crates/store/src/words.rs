@@ -10,14 +10,11 @@ use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use search::index::Settings;
-use search::words::Language;
+use search::words::Analyzer;
 
 /// BM25's constants, those of an index on disk.
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
-
-/// The most words of a question that are searched; more are no shop's question.
-pub(crate) const QUERY_WORDS: usize = 64;
 
 /// The last position that a `tsvector` can name.
 const LAST_POSITION: u16 = 16_383;
@@ -25,19 +22,8 @@ const LAST_POSITION: u16 = 16_383;
 /// The most positions of a word that a `tsvector` keeps.
 const POSITIONS: usize = 255;
 
-/// The longest word in bytes that a `tsvector` takes is 2046; nobody types one of a quarter of it.
-const WORD_BYTES: usize = 500;
-
 /// The labels of the text columns.
 pub(crate) const LABELS: [char; 4] = ['A', 'B', 'C', 'D'];
-
-/// The words of a text, in the order of the text.
-pub(crate) fn words_of(_language: Language, text: &str) -> Vec<String> {
-    text.split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty() && word.len() <= WORD_BYTES)
-        .map(str::to_lowercase)
-        .collect()
-}
 
 /// The words of a row with their positions and columns.
 #[derive(Debug, Default, PartialEq)]
@@ -49,18 +35,18 @@ pub(crate) struct RowWords {
 }
 
 impl RowWords {
-    pub(crate) fn of(settings: &Settings, texts: &[String]) -> Self {
+    pub(crate) fn of(analyzer: &Analyzer, texts: &[String]) -> Self {
         let mut row = Self::default();
         let mut position = 0;
         for (column, text) in texts.iter().enumerate() {
             let label = 3 - column.min(3) as u16;
-            let words = words_of(settings.language, text);
+            let words = analyzer.words(text);
             row.lengths
                 .push(i32::try_from(words.len()).unwrap_or(i32::MAX));
             for word in words {
                 position = LAST_POSITION.min(position + 1);
                 let entry = label << 14 | position;
-                let positions = row.words.entry(word).or_default();
+                let positions = row.words.entry(word.text).or_default();
                 // Positions ascend, whatever their labels: words behind the last one count once.
                 if positions.len() < POSITIONS
                     && positions

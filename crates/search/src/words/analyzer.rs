@@ -145,6 +145,26 @@ impl Analyzer {
         words
     }
 
+    /// Where some words are in a text: ranges of its bytes, in order and apart.
+    #[must_use]
+    pub fn highlights(&self, text: &str, wanted: &HashSet<&str>) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = self
+            .words(text)
+            .into_iter()
+            .filter(|word| wanted.contains(word.text.as_str()))
+            .map(|word| word.range)
+            .collect();
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+        let mut apart: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match apart.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => apart.push(range),
+            }
+        }
+        apart
+    }
+
     /// Cuts the texts of rows for tantivy.
     pub(super) fn for_rows(&self) -> TextAnalyzer {
         normalizer(self.language, true, Pieces)

@@ -1,19 +1,20 @@
 //! The rows of a shard that may be hits, with all that their scores need.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pgvector::HalfVector;
 use search::filter::{Value, fold_case};
-use search::{Mode, Query, Similarity};
+use search::{Mode, Query, Similarity, Sort};
 use tokio_postgres::Row;
 
-use super::parameters::{Parameters, column_number, condition};
+use super::parameters::{Parameters, column_number};
+use super::pool::Pool;
 use super::session::Session;
 use crate::error::StoreError;
 use crate::rows::{operator, similarity_of, value_of, without_nul};
 use crate::schema::compared;
 use crate::store::PostgresStore;
-use crate::words::{LABELS, Statistics, any_of, quoted};
+use crate::words::{LABELS, Statistics, quoted};
 use search::index::Settings;
 
 /// Rows whose id or key equals the question, at most.
@@ -25,12 +26,14 @@ pub(crate) struct Plan<'a> {
     pub(crate) query: &'a Query,
     /// None in [`Mode::Words`].
     pub(crate) vector: Option<HalfVector>,
-    /// The words that at least one row has; empty in [`Mode::Meaning`].
+    /// The words of the question that some row has; none in [`Mode::Meaning`].
     pub(crate) words: Vec<String>,
     pub(crate) statistics: Statistics,
     /// How many candidates each ranking gives.
     pub(crate) depth: usize,
     pub(crate) exact: bool,
+    /// The rows that could be hits.
+    pub(crate) pool: Pool,
 }
 
 /// A row that may be a hit.
@@ -45,6 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) key: bool,
     /// The value by which hits are ordered, if a column orders them.
     pub(crate) sort: Option<Value>,
+    /// Whether it is one of the first in that order.
+    pub(crate) sorted: bool,
 }
 
 impl Plan<'_> {
@@ -56,43 +61,6 @@ impl Plan<'_> {
         self.store.schema.table("documents")
     }
 
-    /// The condition of all hits.
-    pub(crate) fn hits(&self, parameters: &mut Parameters) -> Result<String, StoreError> {
-        let mut conditions = Vec::new();
-        if let Some(filter) = &self.query.filter {
-            conditions.push(format!(
-                "({})",
-                condition(self.settings(), filter, parameters)?
-            ));
-        }
-        if !self.query.without.is_empty() {
-            let ids: Vec<String> = self
-                .query
-                .without
-                .iter()
-                .map(|id| without_nul(id))
-                .collect();
-            conditions.push(format!("id <> ALL({})", parameters.add(ids)));
-        }
-        if self.query.mode == Mode::Words {
-            conditions.push(self.has_a_word(parameters));
-        }
-        if conditions.is_empty() {
-            conditions.push("true".to_owned());
-        }
-        Ok(conditions.join(" AND "))
-    }
-
-    fn has_a_word(&self, parameters: &mut Parameters) -> String {
-        if self.words.is_empty() {
-            return "false".to_owned();
-        }
-        format!(
-            "words @@ {}::text::tsquery",
-            parameters.add(any_of(&self.words))
-        )
-    }
-
     /// All candidates of a shard.
     pub(crate) async fn candidates(
         &self,
@@ -100,35 +68,52 @@ impl Plan<'_> {
         shard: usize,
     ) -> Result<Vec<Candidate>, StoreError> {
         let keys = self.keys(session).await?;
-        let mut ids: Vec<String> = keys.clone();
-        if let Some(sort) = &self.query.sort {
-            let number = column_number(self.settings(), &sort.column)?;
-            let kind = self.settings().filter_columns[number].kind;
-            let mut parameters = Parameters::default();
-            let statement = format!(
-                "SELECT id FROM {} WHERE {} ORDER BY {} {} NULLS LAST, id LIMIT {}",
-                self.table(),
-                self.hits(&mut parameters)?,
-                compared(number, kind),
-                if sort.descending { "DESC" } else { "ASC" },
-                parameters.add(limit(self.query.offset + self.query.k)),
-            );
-            ids.clear();
-            ids.extend(first_texts(
-                session,
-                session.query(&statement, &parameters).await?,
-            )?);
-        } else {
-            if let Some(vector) = &self.vector {
-                ids.extend(self.nearest(session, vector).await?);
+        let sorted = match &self.query.sort {
+            Some(sort) if self.pool != Pool::Ranked => {
+                Some(self.first_by(session, sort, &keys).await?)
             }
-            if !self.words.is_empty() {
-                ids.extend(self.best_words(session).await?);
-            }
+            _ => None,
+        };
+        let mut ids = keys.clone();
+        // The rows that a column sorts first are scored beside the best ones, as those of other answers are.
+        if let Some(vector) = &self.vector {
+            ids.extend(self.nearest(session, vector).await?);
         }
+        if !self.words.is_empty() {
+            ids.extend(self.best_words(session).await?);
+        }
+        ids.extend(sorted.iter().flatten().cloned());
         ids.sort_unstable();
         ids.dedup();
-        self.details(session, shard, ids, &keys).await
+        let mut candidates = self.details(session, shard, ids, &keys).await?;
+        if let Some(sorted) = sorted {
+            let sorted: HashSet<String> = sorted.into_iter().collect();
+            for candidate in &mut candidates {
+                candidate.sorted = sorted.contains(&candidate.id);
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Ids of the rows that come first in the order of a column.
+    async fn first_by(
+        &self,
+        session: &Session<'_>,
+        sort: &Sort,
+        keys: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let number = column_number(self.settings(), &sort.column)?;
+        let kind = self.settings().filter_columns[number].kind;
+        let mut parameters = Parameters::default();
+        let statement = format!(
+            "SELECT id FROM {} WHERE {} ORDER BY {} {} NULLS LAST, id LIMIT {}",
+            self.table(),
+            self.in_pool(keys, &mut parameters)?,
+            compared(number, kind),
+            if sort.descending { "DESC" } else { "ASC" },
+            parameters.add(limit(self.query.offset.saturating_add(self.query.k))),
+        );
+        first_texts(session, session.query(&statement, &parameters).await?)
     }
 
     /// Ids of rows whose id or key equals the question, without regard to case.
@@ -145,22 +130,11 @@ impl Plan<'_> {
                 equal.push(format!("k{number} = {text}"));
             }
         }
-        // A row that equals the question is a hit although its words, where words alone are asked, do not say so.
-        let filter = match &self.query.filter {
-            Some(filter) => condition(self.settings(), filter, &mut parameters)?,
-            None => "true".to_owned(),
-        };
-        let without: Vec<String> = self
-            .query
-            .without
-            .iter()
-            .map(|id| without_nul(id))
-            .collect();
         let statement = format!(
-            "SELECT id FROM {} WHERE ({}) AND ({filter}) AND id <> ALL({}) ORDER BY id LIMIT {KEYS}",
+            "SELECT id FROM {} WHERE ({}) AND {} ORDER BY id LIMIT {KEYS}",
             self.table(),
             equal.join(" OR "),
-            parameters.add(without),
+            self.allowed(&mut parameters)?,
         );
         first_texts(session, session.query(&statement, &parameters).await?)
     }
@@ -200,7 +174,7 @@ impl Plan<'_> {
         let statement = format!(
             "SELECT id FROM {} WHERE {} ORDER BY {distance}{then} LIMIT {}",
             self.table(),
-            self.hits(&mut parameters)?,
+            self.allowed(&mut parameters)?,
             parameters.add(limit(self.depth)),
         );
         if exact {
@@ -256,7 +230,7 @@ impl Plan<'_> {
         let statement = format!(
             "SELECT id FROM {} WHERE {} AND {} ORDER BY ({}) / (1.3 + 0.9 * ({}) / {mean}::float8) DESC, id LIMIT {}",
             self.table(),
-            self.hits(&mut parameters)?,
+            self.allowed(&mut parameters)?,
             self.has_a_word(&mut parameters),
             terms.join(" + "),
             length.join(" + "),
@@ -315,6 +289,7 @@ impl Plan<'_> {
                 similarity,
                 bm25,
                 sort,
+                sorted: false,
             })
         });
         candidates

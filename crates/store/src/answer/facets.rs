@@ -1,9 +1,10 @@
 //! Counts of values over the rows that could be hits.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use search::FacetCount;
-use search::filter::{Value, fold_case};
+use search::filter::{SortKey, Value};
 
 use super::candidates::Plan;
 use super::parameters::{Parameters, column_number};
@@ -15,8 +16,12 @@ use crate::rows::value_of;
 type Counts = Vec<(Value, usize)>;
 
 impl Plan<'_> {
-    /// For every facet, the values in a shard with their rows.
-    pub(super) async fn facets(&self, session: &Session<'_>) -> Result<Vec<Counts>, StoreError> {
+    /// For every facet, the values in a shard with their rows: of the rows of the pool, and of those that are named.
+    pub(super) async fn facets(
+        &self,
+        session: &Session<'_>,
+        named: &[String],
+    ) -> Result<Vec<Counts>, StoreError> {
         let mut facets = Vec::with_capacity(self.query.facets.len());
         for name in &self.query.facets {
             let settings = &self.store.settings;
@@ -25,7 +30,7 @@ impl Plan<'_> {
             let statement = format!(
                 "SELECT f{number}, count(*) FROM {} WHERE ({}) AND f{number} IS NOT NULL GROUP BY f{number}",
                 self.store.schema.table("documents"),
-                self.hits(&mut parameters)?,
+                self.in_pool(named, &mut parameters)?,
             );
             let rows = session.query(&statement, &parameters).await?;
             let counts = rows.iter().map(|row| {
@@ -44,65 +49,37 @@ impl Plan<'_> {
 /// Adds the counts of all shards: most frequent first, and of equal counts the lower value. Texts that differ only in
 /// case are one value, in its most frequent spelling.
 pub(super) fn merge(facets: usize, shards: Vec<Vec<Counts>>) -> Vec<Vec<FacetCount>> {
-    let mut merged: Vec<Counts> = vec![Vec::new(); facets];
+    let mut merged: Vec<BTreeMap<SortKey, Counts>> = vec![BTreeMap::new(); facets];
     for shard in shards {
         for (all, counts) in merged.iter_mut().zip(shard) {
-            all.extend(counts);
-        }
-    }
-    merged.into_iter().map(join).collect()
-}
-
-fn join(mut counts: Counts) -> Vec<FacetCount> {
-    // Equal spellings of several shards become one.
-    counts.sort_by(|left, right| {
-        compare(&left.0, &right.0).then_with(|| spelling(&left.0).cmp(spelling(&right.0)))
-    });
-    counts.dedup_by(|next, kept| {
-        let equal = next.0 == kept.0;
-        if equal {
-            kept.1 += next.1;
-        }
-        equal
-    });
-    // Then spellings that differ in case.
-    let mut joined: Vec<(Value, usize, usize)> = Vec::new();
-    for (value, rows) in counts {
-        match joined.last_mut() {
-            Some((kept, most, all)) if compare(kept, &value) == Ordering::Equal => {
-                *all += rows;
-                if rows > *most {
-                    (*kept, *most) = (value, rows);
+            for (value, rows) in counts {
+                let spellings = all.entry(SortKey::from(&value)).or_default();
+                match spellings
+                    .iter_mut()
+                    .find(|(spelling, _)| *spelling == value)
+                {
+                    Some((_, all)) => *all += rows,
+                    None => spellings.push((value, rows)),
                 }
             }
-            _ => joined.push((value, rows, rows)),
         }
     }
+    merged.into_iter().map(finish).collect()
+}
+
+fn finish(counts: BTreeMap<SortKey, Counts>) -> Vec<FacetCount> {
+    let mut counts: Vec<FacetCount> = counts
+        .into_values()
+        .filter_map(|mut spellings| {
+            let rows = spellings.iter().map(|(_, rows)| rows).sum();
+            spellings.sort_by_cached_key(|(spelling, rows)| (Reverse(*rows), spelling.to_string()));
+            let (value, _) = spellings.into_iter().next()?;
+            Some(FacetCount { value, rows })
+        })
+        .collect();
     // Stable: the values are in order already.
-    joined.sort_by_key(|(_, _, rows)| Reverse(*rows));
-    joined
-        .into_iter()
-        .map(|(value, _, rows)| FacetCount { value, rows })
-        .collect()
-}
-
-fn spelling(value: &Value) -> &str {
-    match value {
-        Value::Text(text) => text,
-        _ => "",
-    }
-}
-
-/// The order of values: texts without regard to case.
-pub(super) fn compare(left: &Value, right: &Value) -> Ordering {
-    match (left, right) {
-        (Value::Text(left), Value::Text(right)) => fold_case(left).cmp(&fold_case(right)),
-        (Value::Number(left), Value::Number(right)) => (left + 0.0).total_cmp(&(right + 0.0)),
-        (Value::Boolean(left), Value::Boolean(right)) => left.cmp(right),
-        (Value::Date(left), Value::Date(right)) => left.cmp(right),
-        // A column has one kind.
-        _ => Ordering::Equal,
-    }
+    counts.sort_by_key(|count| Reverse(count.rows));
+    counts
 }
 
 #[cfg(test)]

@@ -1,25 +1,27 @@
 //! Answers: every shard gives its candidates with all that their scores need, and they are ranked here as one server
 //! would rank them.
 
+mod asked;
 mod candidates;
 mod facets;
-mod fuse;
 mod parameters;
+mod pool;
 mod rank;
 mod session;
 mod typos;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use futures_util::future::join_all;
-use search::{Answer, Explanation, Found, Mode, Query};
+use search::{Answer, Explanation, FacetCount, Found, Mode, Query};
 
 use crate::error::StoreError;
 use crate::rows::{half_vector, value_of};
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
-use crate::words::{QUERY_WORDS, Statistics, words_of};
+use crate::words::Statistics;
+use asked::Asked;
 use candidates::{Plan, count_words, rows_by_id};
+use pool::Pool;
 use rank::Ranked;
 use search::index::Document;
 use session::Session;
@@ -27,17 +29,8 @@ use session::Session;
 /// Candidates of each ranking, at least: as many as an index on disk takes.
 const DEPTH: usize = 100;
 
-/// Different words of a question that are counted; the rarest [`QUERY_WORDS`] of them are searched.
-const COUNTED_WORDS: usize = 1000;
-
-/// The shards that are asked, and those that did not answer.
-struct Asked<'a> {
-    sessions: Vec<(usize, Session<'a>)>,
-    missing: Vec<String>,
-    /// Why the first of them did not.
-    absence: Option<StoreError>,
-    partial: bool,
-}
+/// Rows whose words are scored where facets or an order need all that reach a score.
+const MOST_RANKED: usize = 100_000;
 
 impl PostgresStore {
     /// Answers a question.
@@ -126,22 +119,44 @@ impl PostgresStore {
             statistics: Statistics::default(),
             depth: DEPTH.max(query.offset.saturating_add(query.k)),
             exact,
+            pool: Pool::Allowed,
         };
         if query.mode != Mode::Meaning {
             self.plan_words(&mut plan, &mut asked).await?;
         }
-        let candidates = asked
+        let whole = query.sort.is_some() || !query.facets.is_empty();
+        plan.pool = Pool::of(query, !plan.words.is_empty());
+        if whole && query.mode == Mode::Words && plan.pool == Pool::Ranked {
+            plan.depth = plan.depth.max(MOST_RANKED);
+        }
+        let mut candidates = asked
             .each(async |shard, session| plan.candidates(session, shard).await)
             .await?;
-        let facets = asked
-            .each(async |_, session| plan.facets(session).await)
-            .await?;
-        let hits = rank::rank(&plan, candidates.into_iter().flatten().collect());
-        let hits = self.read_hits(&mut asked, hits).await?;
+        if query.mode == Mode::Hybrid
+            && plan.pool == Pool::Words
+            && !candidates
+                .iter()
+                .flatten()
+                .any(|candidate| candidate.sorted)
+        {
+            // The filter keeps no row with a word.
+            plan.pool = Pool::Allowed;
+            candidates = asked
+                .each(async |shard, session| plan.candidates(session, shard).await)
+                .await?;
+        }
+        let ranked = rank::rank(&plan, candidates.into_iter().flatten().collect());
+        let facets = self.count_facets(&plan, &mut asked, &ranked).await?;
+        let hits = ranked
+            .into_iter()
+            .skip(query.offset)
+            .take(query.k)
+            .collect();
+        let hits = self.read_hits(&plan, &mut asked, hits).await?;
         let missing = asked.end().await?;
         Ok(Answer {
             hits,
-            facets: facets::merge(query.facets.len(), facets),
+            facets,
             missing,
         })
     }
@@ -165,54 +180,68 @@ impl PostgresStore {
         plan: &mut Plan<'_>,
         asked: &mut Asked<'_>,
     ) -> Result<(), StoreError> {
-        let mut words = words_of(self.settings.language, &plan.query.text);
-        words.sort_unstable();
-        words.dedup();
-        words.truncate(COUNTED_WORDS);
+        let words = self.analyzer.query_words(&plan.query.text);
         if words.is_empty() {
             return Ok(());
         }
+        let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
+        let mut statistics = self.count_words(asked, &texts).await?;
+        if plan.query.typos {
+            let unknown = typos::unknown(&words, &statistics);
+            let edits = typos::edits(&unknown);
+            if !edits.is_empty() {
+                let counts = self.count_words(asked, &edits).await?;
+                typos::correct(&unknown, &counts, &mut statistics);
+            }
+        }
+        plan.words = statistics.rows.keys().cloned().collect();
+        plan.statistics = statistics;
+        Ok(())
+    }
+
+    /// How often words occur in all shards.
+    async fn count_words(
+        &self,
+        asked: &mut Asked<'_>,
+        words: &[String],
+    ) -> Result<Statistics, StoreError> {
         let mut statistics = Statistics::default();
         for counts in asked
-            .each(async |_, session| count_words(self, session, &words).await)
+            .each(async |_, session| count_words(self, session, words).await)
             .await?
         {
             statistics.add(&counts);
         }
-        if plan.query.typos {
-            let alternatives = typos::alternatives(&words, &statistics);
-            if !alternatives.is_empty() {
-                for counts in asked
-                    .each(async |_, session| count_words(self, session, &alternatives).await)
-                    .await?
-                {
-                    statistics.add(&Statistics {
-                        documents: 0.0,
-                        lengths: Vec::new(),
-                        ..counts
-                    });
-                }
-            }
+        Ok(statistics)
+    }
+
+    /// For every facet, the values of the rows that could be hits.
+    async fn count_facets(
+        &self,
+        plan: &Plan<'_>,
+        asked: &mut Asked<'_>,
+        ranked: &[Ranked],
+    ) -> Result<Vec<Vec<FacetCount>>, StoreError> {
+        if plan.query.facets.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut found: Vec<(f64, String)> = statistics
-            .rows
+        let mut named = vec![Vec::new(); self.servers.len()];
+        for hit in ranked
             .iter()
-            .map(|(word, rows)| (rows.iter().sum(), word.clone()))
-            .collect();
-        found.sort_by(|left, right| {
-            left.0
-                .total_cmp(&right.0)
-                .then_with(|| left.1.cmp(&right.1))
-        });
-        found.truncate(QUERY_WORDS);
-        plan.words = found.into_iter().map(|(_, word)| word).collect();
-        plan.statistics = statistics;
-        Ok(())
+            .filter(|hit| hit.candidate.key || plan.pool == Pool::Ranked)
+        {
+            named[hit.candidate.shard].push(hit.candidate.id.clone());
+        }
+        let counts = asked
+            .each(async |shard, session| plan.facets(session, &named[shard]).await)
+            .await?;
+        Ok(facets::merge(plan.query.facets.len(), counts))
     }
 
     /// Texts and values of the hits, from their shards.
     async fn read_hits(
         &self,
+        plan: &Plan<'_>,
         asked: &mut Asked<'_>,
         ranked: Vec<Ranked>,
     ) -> Result<Vec<Found>, StoreError> {
@@ -229,6 +258,7 @@ impl PostgresStore {
             })
             .await?;
         let rows: HashMap<String, tokio_postgres::Row> = rows.into_iter().flatten().collect();
+        let words: HashSet<&str> = plan.words.iter().map(String::as_str).collect();
         let mut hits = Vec::with_capacity(ranked.len());
         for hit in ranked {
             // Missing only where a shard went away between two questions.
@@ -245,7 +275,10 @@ impl PostgresStore {
             hits.push(Found {
                 id: hit.candidate.id,
                 score: hit.score,
-                highlights: vec![Vec::new(); texts.len()],
+                highlights: texts
+                    .iter()
+                    .map(|text| self.analyzer.highlights(text, &words))
+                    .collect(),
                 texts,
                 values,
                 explanation: Explanation {
@@ -258,86 +291,5 @@ impl PostgresStore {
             });
         }
         Ok(hits)
-    }
-}
-
-impl<'a> Asked<'a> {
-    async fn begin(store: &'a PostgresStore, ef_search: usize) -> Result<Self, StoreError> {
-        let mut asked = Self {
-            sessions: Vec::with_capacity(store.servers.len()),
-            missing: Vec::new(),
-            absence: None,
-            partial: store.options.partial,
-        };
-        let begun = store
-            .servers
-            .iter()
-            .map(|server| Session::begin(store, server, ef_search));
-        for (shard, session) in join_all(begun).await.into_iter().enumerate() {
-            match session {
-                Ok(session) => asked.sessions.push((shard, session)),
-                Err(error) => asked.note(&store.servers[shard].name, error)?,
-            }
-        }
-        asked.check()?;
-        Ok(asked)
-    }
-
-    /// Asks all shards at once. Those that do not answer are asked no more, if the answer may be partial.
-    async fn each<T>(
-        &mut self,
-        ask: impl AsyncFn(usize, &Session<'a>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let asked = self
-            .sessions
-            .iter()
-            .map(|(shard, session)| ask(*shard, session));
-        let results = join_all(asked).await;
-        let mut answers = Vec::with_capacity(results.len());
-        let sessions = std::mem::take(&mut self.sessions);
-        for ((shard, session), result) in sessions.into_iter().zip(results) {
-            match result {
-                Ok(answer) => {
-                    answers.push(answer);
-                    self.sessions.push((shard, session));
-                }
-                Err(error) => self.note(&session.server.name.clone(), error)?,
-            }
-        }
-        self.check()?;
-        Ok(answers)
-    }
-
-    /// Ends all transactions; returns the shards that did not answer. All answers are there already, so that one that
-    /// goes away now is no error.
-    async fn end(self) -> Result<Vec<String>, StoreError> {
-        let ended = join_all(self.sessions.into_iter().map(|(_, session)| session.end())).await;
-        for error in ended.into_iter().filter_map(Result::err) {
-            if !error.is_absence() {
-                return Err(error);
-            }
-        }
-        Ok(self.missing)
-    }
-
-    /// Notes a shard that is down, or fails.
-    fn note(&mut self, server: &str, error: StoreError) -> Result<(), StoreError> {
-        if !self.partial || !error.is_absence() {
-            return Err(error);
-        }
-        self.missing.push(server.to_owned());
-        self.absence.get_or_insert(error);
-        Ok(())
-    }
-
-    /// Fails where no shard is left.
-    fn check(&mut self) -> Result<(), StoreError> {
-        match self.absence.take() {
-            Some(error) if self.sessions.is_empty() => Err(error),
-            absence => {
-                self.absence = absence;
-                Ok(())
-            }
-        }
     }
 }

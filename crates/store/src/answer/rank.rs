@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use search::Mode;
+use search::filter::SortKey;
+use search::{Mode, Query};
 
 use super::candidates::{Candidate, Plan};
-use super::facets::compare;
-use super::fuse::fuse;
+use super::pool::Pool;
 
 /// A candidate with its places in both rankings.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Ranked {
     pub(super) score: f32,
 }
 
-/// The hits of a question, in their order.
+/// The hits of a question in their order, with those before its first and behind its last.
 pub(super) fn rank(plan: &Plan<'_>, candidates: Vec<Candidate>) -> Vec<Ranked> {
     let query = plan.query;
     let mut hits: Vec<Ranked> = candidates
@@ -44,38 +44,55 @@ pub(super) fn rank(plan: &Plan<'_>, candidates: Vec<Candidate>) -> Vec<Ranked> {
             Mode::Words => hit.bm25_rank.is_some(),
             Mode::Hybrid => hit.similarity_rank.is_some() || hit.bm25_rank.is_some(),
         };
-        ranked || hit.candidate.key || query.sort.is_some()
+        ranked || hit.candidate.key || hit.candidate.sorted
     });
-    match query.mode {
-        Mode::Meaning => {
-            for hit in &mut hits {
-                hit.score = hit.candidate.similarity.unwrap_or(0.0);
-            }
-        }
-        Mode::Words => {
-            for hit in &mut hits {
-                hit.score = hit.candidate.bm25.unwrap_or(0.0);
-            }
-        }
-        Mode::Hybrid => fuse(
-            query.fusion.unwrap_or(plan.store.settings.fusion),
-            &mut hits,
-        ),
+    score(plan, &mut hits);
+    match (&query.sort, query.min_score) {
+        (Some(_), _) if plan.pool != Pool::Ranked => hits.retain(|hit| hit.candidate.sorted),
+        (_, Some(least)) => hits.retain(|hit| hit.candidate.key || hit.score >= least),
+        _ => {}
     }
-    if let Some(least) = query.min_score {
-        hits.retain(|hit| hit.score >= least);
+    hits.sort_by(|left, right| in_order(query, left, right));
+    hits
+}
+
+/// Sets the scores by which hits are ordered.
+fn score(plan: &Plan<'_>, hits: &mut [Ranked]) {
+    let settings = &plan.store.settings;
+    let scores: Vec<f32> = match plan.query.mode {
+        Mode::Meaning => hits
+            .iter()
+            .map(|hit| hit.candidate.similarity.unwrap_or(0.0))
+            .collect(),
+        Mode::Words => hits
+            .iter()
+            .map(|hit| hit.candidate.bm25.unwrap_or(0.0))
+            .collect(),
+        Mode::Hybrid => {
+            let candidates: Vec<search::Candidate> = hits
+                .iter()
+                .map(|hit| search::Candidate {
+                    meaning: hit.candidate.similarity,
+                    words: hit.candidate.bm25,
+                })
+                .collect();
+            let fusion = plan.query.fusion.unwrap_or(settings.fusion);
+            fusion.scores(settings.similarity, &candidates)
+        }
+    };
+    for (hit, score) in hits.iter_mut().zip(scores) {
+        hit.score = score;
     }
-    hits.sort_by(|left, right| {
-        let order = match &query.sort {
-            Some(sort) => by_value(left, right, sort.descending),
-            // A question that names a row wants this row.
-            None => right.candidate.key.cmp(&left.candidate.key),
-        };
-        order
-            .then_with(|| right.score.total_cmp(&left.score))
-            .then_with(|| left.candidate.id.cmp(&right.candidate.id))
-    });
-    hits.into_iter().skip(query.offset).take(query.k).collect()
+}
+
+fn in_order(query: &Query, left: &Ranked, right: &Ranked) -> Ordering {
+    let order = match &query.sort {
+        Some(sort) => by_value(left, right, sort.descending),
+        // A question that names a row wants this row.
+        None => (right.candidate.key.cmp(&left.candidate.key))
+            .then_with(|| right.score.total_cmp(&left.score)),
+    };
+    order.then_with(|| left.candidate.id.cmp(&right.candidate.id))
 }
 
 /// The rows of the highest scores with their places from 1: of rows with equal scores the lower id first.
@@ -99,11 +116,12 @@ fn best(
 
 /// Rows without a value come last whatever the direction.
 fn by_value(left: &Ranked, right: &Ranked, descending: bool) -> Ordering {
-    match (&left.candidate.sort, &right.candidate.sort) {
-        (Some(left), Some(right)) if descending => compare(right, left),
-        (Some(left), Some(right)) => compare(left, right),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => Ordering::Equal,
-    }
+    let key = |hit: &Ranked| hit.candidate.sort.as_ref().map(SortKey::from);
+    let (left, right) = (key(left), key(right));
+    let values = if descending {
+        right.cmp(&left)
+    } else {
+        left.cmp(&right)
+    };
+    left.is_none().cmp(&right.is_none()).then(values)
 }
