@@ -76,17 +76,22 @@ impl Plan<'_> {
         named: &[String],
         parameters: &mut Parameters,
     ) -> Result<String, StoreError> {
-        let allowed = self.allowed(parameters)?;
         let pool = match (self.pool, &self.vector) {
-            (Pool::Words, _) => format!("({allowed}) AND {}", self.has_a_word(parameters)),
+            // Not even the filter: a parameter that no condition names has no type.
+            (Pool::Ranked, _) => "false".to_owned(),
+            (Pool::Words, _) => format!(
+                "({}) AND {}",
+                self.allowed(parameters)?,
+                self.has_a_word(parameters)
+            ),
             (Pool::Similar(least), Some(vector)) => format!(
-                "({allowed}) AND vector {} {}::halfvec <= {}::float8",
+                "({}) AND vector {} {}::halfvec <= {}::float8",
+                self.allowed(parameters)?,
                 operator(self.store.settings.similarity),
                 parameters.add(vector.clone()),
                 parameters.add(-f64::from(least)),
             ),
-            (Pool::Ranked, _) => "false".to_owned(),
-            (Pool::Allowed | Pool::Similar(_), _) => allowed,
+            (Pool::Allowed | Pool::Similar(_), _) => self.allowed(parameters)?,
         };
         if named.is_empty() {
             return Ok(pool);
