@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pgvector::HalfVector;
 use search::filter::{Value, fold_case};
-use search::{Mode, Query, Similarity, Sort};
+use search::{Query, Similarity, Sort};
 use tokio_postgres::Row;
 
 use super::parameters::{Parameters, column_number};

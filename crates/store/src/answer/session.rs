@@ -72,10 +72,10 @@ impl<'a> Session<'a> {
             rows => rows?,
         };
         let row = rows.first().ok_or_else(replaced)?;
-        let read = || -> Result<(String, Option<i64>, Option<Vec<f64>>), tokio_postgres::Error> {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-        };
-        let (generation, documents, lengths) = read().map_err(server.error("reading"))?;
+        let error = server.error("reading the settings of the store");
+        let generation: String = row.try_get(0).map_err(&error)?;
+        let documents: Option<i64> = row.try_get(1).map_err(&error)?;
+        let lengths: Option<Vec<f64>> = row.try_get(2).map_err(&error)?;
         if generation != store.generation {
             return Err(replaced());
         }
