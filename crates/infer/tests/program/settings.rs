@@ -264,4 +264,17 @@ fn a_folder_without_modules_is_noted() {
     assert!(found.err.contains("note: "), "{}", found.err);
     assert!(found.err.contains("has no modules.json"), "{}", found.err);
     near(score(&found.ok()), 0.6754);
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("exported");
+    let mut export = bare_infer();
+    export.args([
+        "export",
+        "--model",
+        text(model.path()),
+        "--output",
+        text(&output),
+    ]);
+    let found = run(&mut export);
+    assert!(found.err.contains("has no modules.json"), "{}", found.err);
+    found.ok();
 }

@@ -1,21 +1,18 @@
 //! Answers of a snapshot: several queries share a scan of the vectors.
 
+use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use crate::error::SearchError;
 use crate::filter::{Column, ColumnBuilder, Filter, FilterColumn};
 use crate::index::error::IndexError;
 use crate::index::place::{Ranked, best_first};
-use crate::index::question::Question;
+use crate::index::question::{Question, all, depth};
 use crate::index::reader::IndexReader;
 use crate::index::recall::candidates;
 use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Mode, Query};
 use crate::vectors::{SearchOptions, VectorsView};
-
-/// How many of the best by meaning, and how many by words, hybrid search joins at least. More rows of
-/// the first page are then in both rankings than on the page itself.
-const DEPTH: usize = 100;
 
 impl IndexReader {
     /// Answers a query.
@@ -57,9 +54,11 @@ impl IndexReader {
             };
             let allowed = self.allowed(first.filter.as_ref(), &first.only)?;
             let similar = self.similar(queries, &allowed)?;
-            for (query, similar) in queries.iter().zip(similar) {
-                answers.push(Question::new(self, query, &allowed)?.answer(similar)?);
-            }
+            let of_block = queries
+                .par_iter()
+                .zip(similar)
+                .map(|(query, similar)| Question::new(self, query, &allowed)?.answer(similar));
+            answers.extend(of_block.collect::<Result<Vec<_>, IndexError>>()?);
         }
         Ok(answers)
     }
@@ -169,17 +168,6 @@ impl IndexReader {
     }
 }
 
-/// How many rows of each ranking an answer needs. Rows that are no hits by their ids are left out
-/// afterwards, so that queries that differ in them can share a scan.
-pub(super) fn depth(query: &Query) -> usize {
-    let hits = query.k.saturating_add(query.offset);
-    let joined = match query.mode {
-        Mode::Hybrid => hits.max(DEPTH),
-        Mode::Meaning | Mode::Words => hits,
-    };
-    joined.saturating_add(query.without.len())
-}
-
 fn share_a_scan(left: &Query, right: &Query) -> bool {
     left.mode == right.mode
         && depth(left) == depth(right)
@@ -187,13 +175,6 @@ fn share_a_scan(left: &Query, right: &Query) -> bool {
         && left.recall == right.recall
         && left.only == right.only
         && left.filter == right.filter
-}
-
-/// All rows of a segment.
-pub(super) fn all(rows: u32) -> RoaringBitmap {
-    let mut all = RoaringBitmap::new();
-    all.insert_range(0..rows);
-    all
 }
 
 fn named<'a>(columns: &'a [FilterColumn], values: &'a [Column]) -> Vec<(&'a str, &'a Column)> {

@@ -3,10 +3,10 @@
 use roaring::RoaringBitmap;
 
 use crate::filter::FacetCounter;
-use crate::index::answer::all;
 use crate::index::error::IndexError;
 use crate::index::place::{Place, Ranked};
 use crate::index::question::Question;
+use crate::index::question::all;
 use crate::query::{FacetCount, Mode, Sort};
 use crate::vectors::{SearchOptions, VectorsView};
 

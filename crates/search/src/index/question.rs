@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use roaring::RoaringBitmap;
 
 use crate::fusion::Candidate;
-use crate::index::answer::{all, depth};
 use crate::index::error::IndexError;
 use crate::index::place::{Place, Ranked, best_first};
 use crate::index::reader::IndexReader;
 use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Explanation, Found, Mode, Query};
 use crate::words::WordsQuery;
+
+/// How many of the best by meaning, and how many by words, hybrid search joins at least. More rows of
+/// the first page are then in both rankings than on the page itself.
+const DEPTH: usize = 100;
 
 /// A query, the rows that could be hits, and what it finds.
 pub(super) struct Question<'a> {
@@ -285,4 +288,22 @@ impl Scored {
             .then(other.score.total_cmp(&self.score))
             .then(self.place.cmp(&other.place))
     }
+}
+
+/// How many rows of each ranking an answer needs. Rows that are no hits by their ids are left out
+/// afterwards, so that queries that differ in them can share a scan.
+pub(super) fn depth(query: &Query) -> usize {
+    let hits = query.k.saturating_add(query.offset);
+    let joined = match query.mode {
+        Mode::Hybrid => hits.max(DEPTH),
+        Mode::Meaning | Mode::Words => hits,
+    };
+    joined.saturating_add(query.without.len())
+}
+
+/// All rows of a segment.
+pub(super) fn all(rows: u32) -> RoaringBitmap {
+    let mut all = RoaringBitmap::new();
+    all.insert_range(0..rows);
+    all
 }

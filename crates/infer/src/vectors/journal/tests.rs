@@ -149,6 +149,14 @@ fn other_settings_rows_or_files_are_refused() {
         );
         assert_eq!(std::fs::read(Journal::path_of(&output)).unwrap(), whole);
     }
+    // The same before a model is loaded.
+    let refused = Journal::check(&output, Earlier::Refuse).unwrap_err();
+    assert!(refused.to_string().contains("--restart"), "{refused}");
+    for earlier in [Earlier::Resume, Earlier::Restart] {
+        Journal::check(&output, earlier).unwrap();
+    }
+    Journal::check(&folder.path().join("other.npy"), Earlier::Refuse).unwrap();
+    assert_eq!(std::fs::read(Journal::path_of(&output)).unwrap(), whole);
     let journal = Journal::open(&output, &other, true, Earlier::Restart).unwrap();
     assert_eq!(journal.rows(), 0);
     drop(journal);
