@@ -21,6 +21,12 @@ case "$1" in
   embed | similarity | search | recommend | bench | doctor | fit | evaluate)
     add_model=$model; add_device='DEVICE' ;;
   fetch | export) add_model=$model; add_device=1 ;;
+  index)
+    case "$2" in
+      build | rebuild) add_model=$model; add_device='DEVICE' ;;
+      add) add_model=1; add_device='DEVICE' ;;
+      *) add_model=1; add_device=1 ;;
+    esac ;;
   '' | -*) add_model=$model; add_device='DEVICE' ;;
   *) add_model=1; add_device=1 ;;
 esac

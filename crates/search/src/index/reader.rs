@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::index::document::Document;
 use crate::index::error::IndexError;
-use crate::index::manifest::{Manifest, is_absent};
+use crate::index::manifest::Manifest;
 use crate::index::names;
 use crate::index::place::Place;
 use crate::index::recall;
@@ -77,18 +77,18 @@ impl IndexReader {
         let mut manifest = Manifest::read(folder)?;
         for _ in 0..ATTEMPTS {
             match Self::open_segments(folder, &manifest, older) {
-                // A writer removes the files of older commits.
-                Err(error) if is_file_absent(&error) => {
+                // A writer removes the files of older commits, also while they are being opened.
+                Err(error) => {
                     let newer = Manifest::read(folder)?;
                     if newer.number == manifest.number {
                         return Err(error);
                     }
                     manifest = newer;
                 }
-                segments => {
+                Ok(segments) => {
                     return Ok(Self {
                         folder: folder.to_owned(),
-                        segments: segments?,
+                        segments,
                         manifest,
                     });
                 }
@@ -207,6 +207,3 @@ impl IndexReader {
 }
 
 /// Whether an error says that a file of the index is not there.
-fn is_file_absent(error: &IndexError) -> bool {
-    matches!(error, IndexError::Io { source, .. } if is_absent(source))
-}
