@@ -205,5 +205,3 @@ impl IndexReader {
         &self.segments[place.segment].segment.rows
     }
 }
-
-/// Whether an error says that a file of the index is not there.
