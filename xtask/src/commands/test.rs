@@ -95,6 +95,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
             "errors::",
             "exit_codes::",
             "help::",
+            "index::",
             "interruption::",
             "json::",
             "pt::",
