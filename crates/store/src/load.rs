@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -23,6 +24,7 @@ pub struct Load<'a> {
     name: String,
     /// For every server.
     done: Vec<BTreeSet<u64>>,
+    copying: Duration,
 }
 
 /// What became of a block.
@@ -64,6 +66,7 @@ impl PostgresStore {
             store: self,
             name: name.to_owned(),
             done,
+            copying: Duration::ZERO,
         })
     }
 
@@ -96,6 +99,13 @@ impl PostgresStore {
 }
 
 impl Load<'_> {
+    /// How long the servers took to receive the rows: of every block, the slowest one. The rest of
+    /// [`write`](Self::write) is to make the rows, to merge them into the table and to commit.
+    #[must_use]
+    pub fn copying(&self) -> Duration {
+        self.copying
+    }
+
     /// Whether every server has a block, so that it need not be made.
     #[must_use]
     pub fn is_done(&self, block: u64) -> bool {
@@ -151,12 +161,13 @@ impl Load<'_> {
         let rows = store.wait_for(try_join_all(of_servers.map(
             |((server, rows), done)| async move {
                 if done.contains(&block) {
-                    return Ok(0);
+                    return Ok((0, Duration::ZERO));
                 }
                 write(store, server, name, block, rows).await
             },
         )))?;
-        written.rows = rows.into_iter().sum();
+        written.rows = rows.iter().map(|(rows, _)| rows).sum();
+        self.copying += rows.iter().map(|(_, time)| *time).max().unwrap_or_default();
         for done in &mut self.done {
             done.insert(block);
         }
@@ -194,7 +205,7 @@ async fn write(
     load: &str,
     block: u64,
     rows: &[EncodedRow],
-) -> Result<u64, StoreError> {
+) -> Result<(u64, Duration), StoreError> {
     let schema = &store.schema;
     let documents = schema.table("documents");
     let columns = columns(&store.settings);
@@ -214,7 +225,7 @@ async fn write(
             .await?
             == 0
         {
-            return Ok(0);
+            return Ok((0, Duration::ZERO));
         }
         transaction
             .batch_execute(&format!(
@@ -229,6 +240,7 @@ async fn write(
             .iter()
             .map(|column| column.type_().clone())
             .collect();
+        let start = Instant::now();
         let sink = transaction
             .copy_in(&format!("COPY staging ({list}) FROM STDIN (FORMAT binary)"))
             .await?;
@@ -237,6 +249,7 @@ async fn write(
             writer.as_mut().write(&row.values()).await?;
         }
         let copied = writer.finish().await?;
+        let copying = start.elapsed();
         let updates: Vec<String> = columns
             .iter()
             .skip(1)
@@ -251,7 +264,7 @@ async fn write(
             ))
             .await?;
         transaction.commit().await?;
-        Ok(copied)
+        Ok((copied, copying))
     };
     work.await.map_err(server.error("writing a block of rows"))
 }

@@ -298,7 +298,7 @@ fn a_shard_that_is_down() {
         )
     );
     let answer = partly.answer(&query).expect("a partial answer");
-    assert_eq!(answer.missing, [down.clone()]);
+    assert_eq!(answer.missing, [down]);
     assert!(
         answer.hits.len() < all && answer.hits.len() > all / 2,
         "{}",
