@@ -4,17 +4,26 @@ use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::SinkExt;
 use futures_util::future::try_join_all;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
 
 use crate::error::StoreError;
-use crate::rows::EncodedRow;
+use crate::rows::EncodedRows;
 use crate::schema::columns;
 use crate::server::Server;
 use crate::shard::shard_of;
 use crate::store::PostgresStore;
 use search::index::Document;
+
+/// What precedes the rows of `COPY … (FORMAT binary)`: a signature, no flags, no further head.
+const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// What follows them: a row of -1 fields.
+const END: &[u8] = b"\xff\xff";
+
+/// Bytes that are handed to a connection at once.
+const CHUNK: usize = 256 << 10;
 
 /// A load of numbered blocks of rows. Each server takes its rows of a block, and the block's number into a journal, in
 /// one transaction: so a load that was interrupted is repeated with the same name and the same blocks, and none is
@@ -142,22 +151,18 @@ impl Load<'_> {
         for (index, document) in documents.iter().enumerate() {
             last.insert(&document.id, index);
         }
-        let mut parts: Vec<Vec<EncodedRow>> = (0..shards).map(|_| Vec::new()).collect();
+        let mut parts: Vec<EncodedRows> = (0..shards).map(|_| EncodedRows::default()).collect();
         for (index, (document, vector)) in documents.iter().zip(vectors).enumerate() {
             let shard = shard_of(&document.id, shards);
             if self.done[shard].contains(&block) {
                 written.passed_over += 1;
             } else if last.get(document.id.as_str()) == Some(&index) {
-                parts[shard].push(EncodedRow::new(
-                    &store.settings,
-                    &store.analyzer,
-                    document,
-                    vector.as_ref(),
-                )?);
+                let vector = vector.as_ref();
+                parts[shard].add(&store.settings, &store.analyzer, document, vector)?;
             }
         }
         let name = self.name.as_str();
-        let of_servers = store.servers.iter().zip(&parts).zip(&self.done);
+        let of_servers = store.servers.iter().zip(parts).zip(&self.done);
         let rows = store.wait_for(try_join_all(of_servers.map(
             |((server, rows), done)| async move {
                 if done.contains(&block) {
@@ -204,13 +209,14 @@ async fn write(
     server: &Server,
     load: &str,
     block: u64,
-    rows: &[EncodedRow],
+    rows: EncodedRows,
 ) -> Result<(u64, Duration), StoreError> {
     let schema = &store.schema;
     let documents = schema.table("documents");
     let columns = columns(&store.settings);
     let list = columns.join(", ");
     let mut connection = server.connection().await?;
+    let mut data = rows.data.freeze();
     let work = async {
         let transaction = connection.transaction().await?;
         // Two programs that write the same load do not write a block twice: the second waits here, and finds it.
@@ -219,7 +225,7 @@ async fn write(
             schema.table("journal")
         );
         // Both are numbers of blocks and rows that exist.
-        let (block, count) = (block as i64, rows.len() as i64);
+        let (block, count) = (block as i64, rows.rows as i64);
         if transaction
             .execute(&journal, &[&load, &block, &count])
             .await?
@@ -232,23 +238,17 @@ async fn write(
                 "CREATE TEMPORARY TABLE staging (LIKE {documents} INCLUDING STORAGE) ON COMMIT DROP"
             ))
             .await?;
-        let types = transaction
-            .prepare(&format!("SELECT {list} FROM staging"))
-            .await?;
-        let types: Vec<Type> = types
-            .columns()
-            .iter()
-            .map(|column| column.type_().clone())
-            .collect();
         let start = Instant::now();
         let sink = transaction
             .copy_in(&format!("COPY staging ({list}) FROM STDIN (FORMAT binary)"))
             .await?;
-        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-        for row in rows {
-            writer.as_mut().write(&row.values()).await?;
+        let mut sink = pin!(sink);
+        sink.send(Bytes::from_static(HEAD)).await?;
+        while !data.is_empty() {
+            sink.send(data.split_to(CHUNK.min(data.len()))).await?;
         }
-        let copied = writer.finish().await?;
+        sink.send(Bytes::from_static(END)).await?;
+        let copied = sink.finish().await?;
         let copying = start.elapsed();
         let updates: Vec<String> = columns
             .iter()

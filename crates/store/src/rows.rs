@@ -1,5 +1,6 @@
 //! Rows on their way into a table and out of it.
 
+use bytes::{BufMut, BytesMut};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use pgvector::HalfVector;
@@ -7,135 +8,174 @@ use search::Similarity;
 use search::filter::{ColumnKind, FilterColumn, Value, fold_case};
 use search::words::Analyzer;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::error::StoreError;
+use crate::schema::is_text;
 use crate::words::RowWords;
 use search::index::{Document, Settings};
+
+/// The longest texts of a row in bytes, together: PostgreSQL's limit is 1 GB, and a `tsvector`'s 1 MB.
+const ROW_BYTES: usize = 16 << 20;
 
 /// The longest id in bytes, which PostgreSQL's index of ids takes.
 const ID_BYTES: usize = 1000;
 
-/// A row in PostgreSQL's types.
-pub(crate) struct EncodedRow {
-    id: String,
-    folded_id: String,
-    texts: Vec<String>,
-    vector: HalfVector,
-    words: RowWords,
-    values: Vec<EncodedValue>,
+/// PostgreSQL's numbers of the types in arrays.
+const TEXT: i32 = 25;
+const INTEGER: i32 = 23;
+
+/// Rows as `COPY … (FORMAT binary)` takes them, without the head and the end of the data.
+#[derive(Default)]
+pub(crate) struct EncodedRows {
+    pub(crate) rows: u64,
+    pub(crate) data: BytesMut,
 }
 
-enum EncodedValue {
-    Text(Option<String>),
-    Number(Option<f64>),
-    Boolean(Option<bool>),
-    Date(Option<i64>),
-}
-
-impl EncodedRow {
-    pub(crate) fn new(
+impl EncodedRows {
+    /// Adds a row, its values in the order of [`columns`](crate::schema::columns). Nothing of a row that is refused
+    /// may be sent.
+    pub(crate) fn add(
+        &mut self,
         settings: &Settings,
         analyzer: &Analyzer,
         document: &Document,
         vector: &[f32],
-    ) -> Result<Self, StoreError> {
-        let wrong = |reason: String| StoreError::Row {
-            id: document.id.clone(),
-            reason,
-        };
+    ) -> Result<(), StoreError> {
+        check(settings, document)?;
         let id = &document.id;
-        if id.is_empty() || id.len() > ID_BYTES || id.contains('\0') {
-            return Err(wrong(format!(
-                "has an id that a store does not take: 1 to {ID_BYTES} bytes, none of them 0"
-            )));
-        }
-        if document.texts.len() != settings.text_columns.len() {
-            return Err(wrong(format!(
-                "has {} texts, and the store has {} text columns",
-                document.texts.len(),
-                settings.text_columns.len()
-            )));
-        }
-        if document.values.len() != settings.filter_columns.len() {
-            return Err(wrong(format!(
-                "has {} values, and the store has {} filter columns",
-                document.values.len(),
-                settings.filter_columns.len()
-            )));
-        }
-        let mut values = Vec::with_capacity(document.values.len() * 2);
-        for (column, value) in settings.filter_columns.iter().zip(&document.values) {
-            encode(column, value.as_ref(), &mut values).ok_or_else(|| {
-                wrong(format!(
-                    "has no {} in column `{}`",
-                    column.kind.name(),
-                    column.name
-                ))
-            })?;
-        }
+        let halves = halves(settings, &format!("of row {id:?}"), vector)?;
         let texts: Vec<String> = document
             .texts
             .iter()
             .map(|text| without_nul(text))
             .collect();
-        Ok(Self {
-            id: id.clone(),
-            folded_id: fold_case(id),
-            vector: half_vector(settings, &format!("of row {id:?}"), vector)?,
-            words: RowWords::of(analyzer, &texts),
-            texts,
-            values,
-        })
+        let words = RowWords::of(analyzer, &texts);
+        let fields = 6 + settings
+            .filter_columns
+            .iter()
+            .map(|column| 1 + i16::from(is_text(column.kind)))
+            .sum::<i16>();
+        self.data.put_i16(fields);
+        self.text(id);
+        self.text(&fold_case(id));
+        self.array(TEXT, texts.len(), |out, index| {
+            out.put_slice(texts[index].as_bytes())
+        });
+        self.field(|out| {
+            // Both fit: the width was checked.
+            out.put_u16(halves.len() as u16);
+            out.put_u16(0);
+            let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_be_bytes()).collect();
+            out.put_slice(&bytes);
+        });
+        self.field(|out| words.put(out));
+        self.array(INTEGER, words.lengths.len(), |out, index| {
+            out.put_i32(words.lengths[index])
+        });
+        for (column, value) in settings.filter_columns.iter().zip(&document.values) {
+            match value {
+                Some(Value::Text(text)) => {
+                    let text = without_nul(text);
+                    self.text(&text);
+                    self.text(&fold_case(&text));
+                }
+                Some(Value::Number(number)) => self.field(|out| out.put_f64(*number)),
+                Some(Value::Boolean(flag)) => self.field(|out| out.put_u8(u8::from(*flag))),
+                Some(Value::Date(seconds)) => self.field(|out| out.put_i64(*seconds)),
+                None => {
+                    for _ in 0..1 + usize::from(is_text(column.kind)) {
+                        self.data.put_i32(-1);
+                    }
+                }
+            }
+        }
+        self.rows += 1;
+        Ok(())
     }
 
-    /// The values in the order of [`columns`](crate::schema::columns).
-    pub(crate) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        let mut values: Vec<&(dyn ToSql + Sync)> = vec![
-            &self.id,
-            &self.folded_id,
-            &self.texts,
-            &self.vector,
-            &self.words,
-            &self.words.lengths,
-        ];
-        for value in &self.values {
-            values.push(match value {
-                EncodedValue::Text(value) => value,
-                EncodedValue::Number(value) => value,
-                EncodedValue::Boolean(value) => value,
-                EncodedValue::Date(value) => value,
-            });
-        }
-        values
+    fn text(&mut self, text: &str) {
+        self.field(|out| out.put_slice(text.as_bytes()));
+    }
+
+    /// Of one dimension, counted from 1.
+    fn array(&mut self, element: i32, len: usize, put: impl Fn(&mut BytesMut, usize)) {
+        self.field(|out| {
+            out.put_i32(i32::from(len > 0));
+            out.put_i32(0);
+            out.put_i32(element);
+            if len > 0 {
+                // At most four.
+                out.put_i32(len as i32);
+                out.put_i32(1);
+            }
+            for index in 0..len {
+                sized(out, |out| put(out, index));
+            }
+        });
+    }
+
+    fn field(&mut self, put: impl FnOnce(&mut BytesMut)) {
+        sized(&mut self.data, put);
     }
 }
 
-/// `None` where the value is not of the column's kind.
-fn encode(column: &FilterColumn, value: Option<&Value>, out: &mut Vec<EncodedValue>) -> Option<()> {
-    if let Some(value) = value
-        && !value.fits(column.kind)
-    {
-        return None;
+/// A value after its number of bytes, which is below 2 GB: the sizes of rows were checked.
+fn sized(out: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_i32(0);
+    put(out);
+    let len = (out.len() - start - 4) as i32;
+    out[start..start + 4].copy_from_slice(&len.to_be_bytes());
+}
+
+/// Fails where a row does not fit the store.
+fn check(settings: &Settings, document: &Document) -> Result<(), StoreError> {
+    let wrong = |reason: String| {
+        Err(StoreError::Row {
+            id: document.id.clone(),
+            reason,
+        })
+    };
+    let id = &document.id;
+    if id.is_empty() || id.len() > ID_BYTES || id.contains('\0') {
+        return wrong(format!(
+            "has an id that a store does not take: 1 to {ID_BYTES} bytes, none of them 0"
+        ));
     }
-    match (column.kind, value) {
-        (ColumnKind::Text | ColumnKind::Key, value) => {
-            let text = match value {
-                Some(Value::Text(text)) => Some(without_nul(text)),
-                _ => None,
-            };
-            let folded = text.as_deref().map(fold_case);
-            out.push(EncodedValue::Text(text));
-            out.push(EncodedValue::Text(folded));
+    if document.texts.len() != settings.text_columns.len() {
+        return wrong(format!(
+            "has {} texts, and the store has {} text columns",
+            document.texts.len(),
+            settings.text_columns.len()
+        ));
+    }
+    if document.values.len() != settings.filter_columns.len() {
+        return wrong(format!(
+            "has {} values, and the store has {} filter columns",
+            document.values.len(),
+            settings.filter_columns.len()
+        ));
+    }
+    for (column, value) in settings.filter_columns.iter().zip(&document.values) {
+        if value.as_ref().is_some_and(|value| !value.fits(column.kind)) {
+            return wrong(format!(
+                "has no {} in column `{}`",
+                column.kind.name(),
+                column.name
+            ));
         }
-        (_, Some(Value::Number(number))) => out.push(EncodedValue::Number(Some(*number))),
-        (_, Some(Value::Boolean(flag))) => out.push(EncodedValue::Boolean(Some(*flag))),
-        (_, Some(Value::Date(seconds))) => out.push(EncodedValue::Date(Some(*seconds))),
-        (ColumnKind::Boolean, _) => out.push(EncodedValue::Boolean(None)),
-        (ColumnKind::Date, _) => out.push(EncodedValue::Date(None)),
-        (ColumnKind::Number, _) => out.push(EncodedValue::Number(None)),
     }
-    Some(())
+    let values = document.values.iter().flatten().map(|value| match value {
+        Value::Text(text) => text.len(),
+        _ => 0,
+    });
+    let bytes: usize = document.texts.iter().map(String::len).chain(values).sum();
+    if bytes > ROW_BYTES {
+        return wrong(format!(
+            "has {bytes} bytes of texts: a store takes {ROW_BYTES}"
+        ));
+    }
+    Ok(())
 }
 
 /// PostgreSQL's texts hold no NUL.
@@ -143,13 +183,18 @@ pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// A vector in half precision: of length 1 for the cosine, so that it is the inner product, which has a value for zero
-/// vectors too.
+/// A vector in half precision as a parameter.
 pub(crate) fn half_vector(
     settings: &Settings,
     of: &str,
     vector: &[f32],
 ) -> Result<HalfVector, StoreError> {
+    halves(settings, of, vector).map(HalfVector::from)
+}
+
+/// A vector in half precision: of length 1 for the cosine, so that it is the inner product, which has a value for zero
+/// vectors too.
+fn halves(settings: &Settings, of: &str, vector: &[f32]) -> Result<Vec<f16>, StoreError> {
     if vector.len() != settings.width {
         return Err(StoreError::Width {
             of: of.to_owned(),
@@ -185,7 +230,7 @@ pub(crate) fn half_vector(
             return Err(range(column, vector[column]));
         }
     }
-    Ok(HalfVector::from(halves))
+    Ok(halves)
 }
 
 /// pgvector's operator of a similarity: its distance is smallest for what is most similar.

@@ -4,10 +4,8 @@
 //! same in every database whatever its language, and part numbers are not taken apart at their signs.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use search::index::Settings;
 use search::words::Analyzer;
@@ -21,6 +19,10 @@ const LAST_POSITION: u16 = 16_383;
 
 /// The most positions of a word that a `tsvector` keeps.
 const POSITIONS: usize = 255;
+
+/// The most bytes of words that a row's `tsvector` takes are 1 MB, with their positions: words behind so many are not
+/// found.
+const WORDS_BYTES: usize = 500_000;
 
 /// The labels of the text columns.
 pub(crate) const LABELS: [char; 4] = ['A', 'B', 'C', 'D'];
@@ -37,13 +39,17 @@ pub(crate) struct RowWords {
 impl RowWords {
     pub(crate) fn of(analyzer: &Analyzer, texts: &[String]) -> Self {
         let mut row = Self::default();
-        let mut position = 0;
+        let (mut position, mut bytes) = (0, 0);
         for (column, text) in texts.iter().enumerate() {
             let label = 3 - column.min(3) as u16;
             let words = analyzer.words(text);
             row.lengths
                 .push(i32::try_from(words.len()).unwrap_or(i32::MAX));
             for word in words {
+                bytes += word.text.len() + 4;
+                if bytes > WORDS_BYTES && !row.words.contains_key(&word.text) {
+                    continue;
+                }
                 position = LAST_POSITION.min(position + 1);
                 let entry = label << 14 | position;
                 let positions = row.words.entry(word.text).or_default();
@@ -61,26 +67,20 @@ impl RowWords {
     }
 }
 
-impl ToSql for RowWords {
+impl RowWords {
     /// As PostgreSQL's `tsvectorrecv` reads it.
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.put_u32(u32::try_from(self.words.len())?);
+    pub(crate) fn put(&self, out: &mut BytesMut) {
+        // The numbers fit: texts and positions are limited.
+        out.put_u32(self.words.len() as u32);
         for (word, positions) in &self.words {
             out.put_slice(word.as_bytes());
             out.put_u8(0);
-            out.put_u16(u16::try_from(positions.len())?);
+            out.put_u16(positions.len() as u16);
             for &position in positions {
                 out.put_u16(position);
             }
         }
-        Ok(IsNull::No)
     }
-
-    fn accepts(ty: &Type) -> bool {
-        *ty == Type::TS_VECTOR
-    }
-
-    to_sql_checked!();
 }
 
 /// How often words occur in all rows of all shards.

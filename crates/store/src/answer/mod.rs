@@ -167,8 +167,7 @@ impl PostgresStore {
             None => (self.options.exact, self.options.ef_search),
             Some(recall) if recall >= 1.0 => (true, 1),
             // Measured over 19,406 product titles: see docs/src/reference/store.md.
-            Some(recall) if recall > 0.99 => (false, 800),
-            Some(recall) if recall > 0.98 => (false, 400),
+            Some(recall) if recall > 0.98 => (false, 800),
             Some(recall) if recall > 0.95 => (false, 200),
             Some(_) => (false, 100),
         }

@@ -112,6 +112,34 @@ fn a_block_is_written_once() {
 }
 
 #[test]
+fn a_row_may_be_long() {
+    let servers = addresses(three());
+    let settings = settings(4, Similarity::Cosine);
+    let mut documents = shop(2);
+    // More different words than a row of PostgreSQL takes, and one word more often than it counts.
+    documents[0].texts[0] = (0..300_000).map(|word| format!("word{word} ")).collect();
+    documents[1].texts[0] = "again ".repeat(100_000);
+    documents[1].values[0] = Some(Value::Text("brand ".repeat(1000)));
+    let vectors = vectors_of(&documents, 4);
+    let store = loaded(&servers, options("long"), &settings, &documents, &vectors);
+    for (text, id) in [("word17", "id-00000"), ("again", "id-00001")] {
+        let query = Query {
+            text: text.to_owned(),
+            mode: Mode::Words,
+            k: 3,
+            ..Query::default()
+        };
+        let hits = store.answer(&query).expect("an answer").hits;
+        assert_eq!(hits.len(), 1);
+        assert_eq!(hits[0].id, id);
+    }
+    assert_eq!(
+        store.document("id-00000").expect("an answer").as_ref(),
+        Some(&documents[0])
+    );
+}
+
+#[test]
 fn a_new_store_takes_the_place_of_the_old_one() {
     let servers = addresses(three());
     let documents = shop(100);
