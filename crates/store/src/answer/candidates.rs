@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use pgvector::HalfVector;
 use search::filter::{Value, fold_case};
-use search::{Query, Similarity, Sort};
+use search::{Similarity, Sort};
 use tokio_postgres::Row;
 
 use super::parameters::{Parameters, column_number};
+use super::plan::Plan;
 use super::pool::Pool;
 use super::session::Session;
 use crate::error::StoreError;
@@ -15,26 +16,9 @@ use crate::rows::{operator, similarity_of, value_of, without_nul};
 use crate::schema::compared;
 use crate::store::PostgresStore;
 use crate::words::{LABELS, Statistics, quoted};
-use search::index::Settings;
 
 /// Rows whose id or key equals the question, at most.
 const KEYS: usize = 100;
-
-/// A question as the shards are asked it.
-pub(crate) struct Plan<'a> {
-    pub(crate) store: &'a PostgresStore,
-    pub(crate) query: &'a Query,
-    /// None in [`Mode::Words`].
-    pub(crate) vector: Option<HalfVector>,
-    /// The words of the question that some row has; none in [`Mode::Meaning`].
-    pub(crate) words: Vec<String>,
-    pub(crate) statistics: Statistics,
-    /// How many candidates each ranking gives.
-    pub(crate) depth: usize,
-    pub(crate) exact: bool,
-    /// The rows that could be hits.
-    pub(crate) pool: Pool,
-}
 
 /// A row that may be a hit.
 #[derive(Clone, Debug)]
@@ -53,14 +37,6 @@ pub(crate) struct Candidate {
 }
 
 impl Plan<'_> {
-    fn settings(&self) -> &Settings {
-        &self.store.settings
-    }
-
-    fn table(&self) -> String {
-        self.store.schema.table("documents")
-    }
-
     /// All candidates of a shard.
     pub(crate) async fn candidates(
         &self,

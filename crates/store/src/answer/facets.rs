@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use search::FacetCount;
 use search::filter::{SortKey, Value};
 
-use super::candidates::Plan;
 use super::parameters::{Parameters, column_number};
+use super::plan::Plan;
 use super::session::Session;
 use crate::error::StoreError;
 use crate::rows::value_of;

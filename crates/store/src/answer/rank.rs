@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use search::filter::SortKey;
 use search::{Mode, Query};
 
-use super::candidates::{Candidate, Plan};
+use super::candidates::Candidate;
+use super::plan::Plan;
 use super::pool::Pool;
 
 /// A candidate with its places in both rankings.
