@@ -15,9 +15,9 @@ use crate::words::{Statistics, any_of};
 pub(crate) struct Plan<'a> {
     pub(crate) store: &'a PostgresStore,
     pub(crate) query: &'a Query,
-    /// None in [`Mode::Words`].
+    /// None in [`Words`](search::Mode::Words).
     pub(crate) vector: Option<HalfVector>,
-    /// The words of the question that some row has; none in [`Mode::Meaning`].
+    /// The words of the question that some row has; none in [`Meaning`](search::Mode::Meaning).
     pub(crate) words: Vec<String>,
     pub(crate) statistics: Statistics,
     /// How many candidates each ranking gives.
