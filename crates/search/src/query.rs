@@ -91,7 +91,8 @@ pub struct Query {
     pub sort: Option<Sort>,
     /// Hits with a lower score are left out.
     pub min_score: Option<f32>,
-    /// The share of the exact hits that must be found, in `(0, 1]`; of none, the search is exact.
+    /// The share of the exact hits that must be found, in `(0, 1]`. Of none, an index is searched exactly, and a store
+    /// as its options say.
     pub recall: Option<f32>,
     /// Whether typing errors are forgiven where a word is unknown.
     pub typos: bool,

@@ -29,6 +29,8 @@ Examples:
 Rows go to the servers by a hash of their ids. After an interruption, the same command continues. Give the password in
 the address, or as PGPASSWORD.")]
     Load(LoadArgs),
+    /// Remove rows by their ids.
+    Remove(StoreRemoveArgs),
     /// Show what a store holds.
     Info(StoreInfoArgs),
 }
@@ -56,6 +58,17 @@ pub struct LoadArgs {
     /// Let each server use this much memory, in MB, for building its HNSW index.
     #[arg(long, value_name = "MB", default_value_t = 512)]
     pub build_memory: u32,
+}
+
+/// Arguments of `store remove`.
+#[derive(Debug, Args)]
+pub struct StoreRemoveArgs {
+    /// The rows.
+    #[command(flatten)]
+    pub rows: IdsArgs,
+    /// The servers.
+    #[command(flatten)]
+    pub servers: StoreArgs,
 }
 
 /// Arguments of `store info`.
@@ -183,6 +196,14 @@ pub struct RemoveArgs {
     /// Remove from the index in this folder.
     #[arg(value_name = "DIR")]
     pub index: PathBuf,
+    /// The rows.
+    #[command(flatten)]
+    pub rows: IdsArgs,
+}
+
+/// Rows, by their ids.
+#[derive(Debug, Args)]
+pub struct IdsArgs {
     /// Remove the rows with these ids.
     #[arg(value_name = "ID", required_unless_present = "file")]
     pub ids: Vec<String>,

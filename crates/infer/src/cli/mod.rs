@@ -26,8 +26,9 @@ pub use commands::{
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{
-    AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IndexCommand, InfoArgs, LoadArgs,
-    RankArgs, RebuildArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
+    AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IdsArgs, IndexCommand, InfoArgs,
+    LoadArgs, RankArgs, RebuildArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
+    StoreRemoveArgs,
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};

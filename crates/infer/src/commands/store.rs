@@ -10,7 +10,8 @@ use search::index::{Document, IndexReader};
 use serde::Serialize;
 use store::{BuildOptions, Options, PostgresStore, ShardInfo};
 
-use crate::cli::{LoadArgs, StoreArgs, StoreCommand, StoreInfoArgs};
+use super::index::read_ids;
+use crate::cli::{LoadArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 use crate::error::Error;
 
 /// Rows of a block of a load: some megabytes.
@@ -23,6 +24,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     match command {
         StoreCommand::Load(args) => load(&args, console),
+        StoreCommand::Remove(args) => remove(args, console),
         StoreCommand::Info(args) => info(&args, out),
     }
 }
@@ -82,6 +84,17 @@ fn load(args: &LoadArgs, console: Console) -> Result<(), Error> {
         written as f64 / loaded.max(1e-9),
         start.elapsed().as_secs_f64() - loaded,
         store.servers().collect::<Vec<_>>().join(", "),
+    ));
+    Ok(())
+}
+
+fn remove(args: StoreRemoveArgs, console: Console) -> Result<(), Error> {
+    let ids = read_ids(args.rows)?;
+    let store = PostgresStore::open(&args.servers.store, options(&args.servers))?;
+    let removed = store.remove(&ids)?;
+    console.note(format_args!(
+        "removed {removed} of {}",
+        count(ids.len(), "row")
     ));
     Ok(())
 }

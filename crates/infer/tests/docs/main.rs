@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | `<!-- test: tiny -->` | runs, and the output is compared | – |
 //! | `<!-- test: real -->` | runs | runs with `MPNET_BURN_DOCS=all`, and the output is compared |
+//! | `<!-- test: store -->` | runs where `MPNET_BURN_POSTGRES` names the programs of PostgreSQL | – |
 //! | `<!-- not run: reason -->` | – | – |
 //!
 //! A block without such a comment fails the test. [`page`] describes the blocks, [`output`] the
@@ -19,6 +20,9 @@
     reason = "a test may"
 )]
 
+#[path = "../../../store/tests/postgres/cluster.rs"]
+#[allow(dead_code, reason = "the tests of the store use more of it")]
+mod cluster;
 mod output;
 mod page;
 mod shell;
@@ -58,13 +62,21 @@ fn pages() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
+/// A command with servers of the test in the place of those of the page.
+fn on_servers(text: &str) -> String {
+    let [alone, one, two] = cluster::three();
+    text.replace("postgres://shop@localhost/shop", &alone.address())
+        .replace("postgres://shop@one/shop", &one.address())
+        .replace("postgres://shop@two/shop", &two.address())
+}
+
 /// Runs the blocks of all pages, and returns what failed.
 fn run(model: &Model) -> Vec<String> {
     let mut failures = Vec::new();
     for (name, text) in pages() {
         let blocks = page::blocks(&text);
         let compares = |block: &Block| match block.marker {
-            Some(Marker::Tiny) => !model.is_real(),
+            Some(Marker::Tiny | Marker::Store) => !model.is_real(),
             Some(Marker::Real) => model.is_real(),
             _ => false,
         };
@@ -79,6 +91,11 @@ fn run(model: &Model) -> Vec<String> {
                     eprintln!("{place}: not run: {reason}");
                     continue;
                 }
+                Some(Marker::Store) if model.is_real() => continue,
+                Some(Marker::Store) if std::env::var_os("MPNET_BURN_POSTGRES").is_none() => {
+                    eprintln!("{place}: not run without MPNET_BURN_POSTGRES");
+                    continue;
+                }
                 // In a debug build the real model takes too long for commands of the tiny one.
                 Some(Marker::Tiny) if model.is_real() => continue,
                 Some(_) => {}
@@ -91,7 +108,12 @@ fn run(model: &Model) -> Vec<String> {
                 }
             }
             for command in &block.commands {
-                let result = match shell.run(&command.text) {
+                let text = if block.marker == Some(Marker::Store) {
+                    on_servers(&command.text)
+                } else {
+                    command.text.clone()
+                };
+                let result = match shell.run(&text) {
                     Ok(Some(run)) => command.check(&run, compares(block)),
                     Ok(None) => Ok(()),
                     Err(reason) => Err(reason),

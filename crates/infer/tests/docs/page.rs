@@ -11,6 +11,7 @@ use crate::shell::Run;
 pub(crate) enum Marker {
     Tiny,
     Real,
+    Store,
     NotRun(String),
 }
 
@@ -90,6 +91,7 @@ fn parse_marker(line: &str) -> Option<Marker> {
     match comment {
         "test: tiny" => Some(Marker::Tiny),
         "test: real" => Some(Marker::Real),
+        "test: store" => Some(Marker::Store),
         other => {
             let reason = other.strip_prefix("not run:")?.trim();
             (!reason.is_empty()).then(|| Marker::NotRun(reason.to_owned()))

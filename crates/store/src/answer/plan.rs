@@ -45,6 +45,10 @@ impl Plan<'_> {
                 condition(&self.store.settings, filter, parameters)?
             ));
         }
+        if !self.query.only.is_empty() {
+            let ids: Vec<String> = self.query.only.iter().map(|id| without_nul(id)).collect();
+            conditions.push(format!("id = ANY({})", parameters.add(ids)));
+        }
         if !self.query.without.is_empty() {
             let ids: Vec<String> = self
                 .query

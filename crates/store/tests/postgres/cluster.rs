@@ -131,7 +131,9 @@ impl Server {
         let until = Instant::now() + Duration::from_secs(30);
         while Instant::now() < until {
             let mut command = Command::new("sh");
-            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/server.sh"));
+            command.arg(
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/postgres/server.sh"),
+            );
             command
                 .arg(&self.programs)
                 .arg(self.folder.path().join("data"))

@@ -13,7 +13,7 @@ use search::index::{IndexWriter, verify};
 
 use self::build::{add, build};
 use self::rebuild::rebuild;
-use crate::cli::{FolderArgs, IndexCommand, ReadArgs, RemoveArgs, WithModel};
+use crate::cli::{FolderArgs, IdsArgs, IndexCommand, ReadArgs, RemoveArgs, WithModel};
 use crate::error::Error;
 use crate::input::open_texts;
 
@@ -33,8 +33,8 @@ pub(super) fn run(
     }
 }
 
-/// Removes rows by their ids, in one commit.
-fn remove(args: RemoveArgs, console: Console) -> Result<(), Error> {
+/// The ids of the command line and of a file.
+pub(super) fn read_ids(args: IdsArgs) -> Result<Vec<String>, Error> {
     let mut ids = args.ids;
     if let Some(file) = args.file {
         let read = ReadArgs {
@@ -45,6 +45,12 @@ fn remove(args: RemoveArgs, console: Console) -> Result<(), Error> {
             ids.push(row?.text());
         }
     }
+    Ok(ids)
+}
+
+/// Removes rows by their ids, in one commit.
+fn remove(args: RemoveArgs, console: Console) -> Result<(), Error> {
+    let ids = read_ids(args.rows)?;
     let mut writer = IndexWriter::open(&args.index)?;
     let mut unknown = Vec::new();
     for id in &ids {
