@@ -51,7 +51,7 @@ pub enum Fusion {
 /// the documentation.
 impl Default for Fusion {
     fn default() -> Self {
-        Self::WeightedSum { weight: 0.23 }
+        Self::WeightedSum { weight: 0.17 }
     }
 }
 

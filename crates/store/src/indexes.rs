@@ -167,7 +167,7 @@ impl PostgresStore {
             )
         };
         format!(
-            "TRUNCATE {words}; {fill}
+            "DELETE FROM {words}; {fill}
              UPDATE {settings} SET (documents, lengths) =
                  (SELECT count(*), ARRAY[{lengths}]::float8[] FROM {documents})",
             settings = self.schema.table("settings"),

@@ -265,13 +265,13 @@ pub struct AskArgs {
     )]
     pub store: Vec<String>,
     /// Search the store of this name on the servers.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_STORE, requires = "store")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_STORE, conflicts_with = "index", requires = "store")]
     pub store_name: String,
     /// Answer without the servers that do not, and say so, instead of failing.
-    #[arg(long, requires = "store")]
+    #[arg(long, conflicts_with = "index", requires = "store")]
     pub partial: bool,
     /// Compare every row of the store, instead of using its HNSW index.
-    #[arg(long, requires = "store")]
+    #[arg(long, conflicts_with = "index", requires = "store")]
     pub exact: bool,
     /// Find only rows with these values, as 'brand = Logitech AND price < 50'.
     #[arg(long, value_name = "FILTER", requires = "searched")]
@@ -284,7 +284,8 @@ pub struct AskArgs {
         requires = "searched"
     )]
     pub facets: Vec<String>,
-    /// Order hits by this filter column instead of the score; a - before it puts the largest first.
+    /// Order by this filter column instead of the score; a - before it puts the largest first. All rows that the filter
+    /// keeps are ordered, with hybrid and words those that have a word of the query.
     #[arg(long, value_name = "[-]COLUMN", allow_hyphen_values = true, requires = "searched", value_parser = sort)]
     pub sort: Option<Sort>,
     /// Pass over the first N hits.
@@ -295,7 +296,8 @@ pub struct AskArgs {
         long,
         value_name = "SCORE",
         allow_hyphen_values = true,
-        requires = "searched"
+        requires = "searched",
+        value_parser = finite
     )]
     pub min_score: Option<f32>,
     /// Scan codes of 1 bit per dimension, so that this share of the exact hits is found [default: an
@@ -379,6 +381,14 @@ fn column_weight(word: &str) -> Result<(String, f32), String> {
         (weight > 0.0 && weight.is_finite()).then(|| (name.to_owned(), weight))
     });
     parsed.ok_or_else(|| "it must be a column, = and a number above 0, as title=2".to_owned())
+}
+
+/// A number that orders others.
+fn finite(word: &str) -> Result<f32, String> {
+    match word.parse::<f32>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err("it must be a number".to_owned()),
+    }
 }
 
 /// A number from 0 to 1.

@@ -109,6 +109,7 @@ pub(super) fn search(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     check_options(&args.compare, &args.corpus)?;
+    note_exact(index, &args.ask, console);
     let settings = index.settings();
     let mode = args.rank.mode;
     let question = Query {
@@ -232,6 +233,18 @@ fn question(ask: &AskArgs, k: usize, index: &Catalogue) -> Result<Query, Error> 
         recall: ask.recall,
         ..Query::default()
     })
+}
+
+/// Says where --recall changes nothing.
+fn note_exact(index: &Catalogue, ask: &AskArgs, console: Console) {
+    if let (Catalogue::Index(folder, index), Some(_)) = (index, ask.recall)
+        && index.info().recall.is_empty()
+    {
+        console.note(format_args!(
+            "note: {} has no codes of 1 bit, so that the search is exact",
+            folder.display()
+        ));
+    }
 }
 
 /// Names the servers that did not answer.

@@ -1,7 +1,6 @@
 //! `store`: an index into PostgreSQL.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
 use program::text::{count, one_line};
@@ -10,7 +9,7 @@ use search::index::{Document, IndexReader};
 use serde::Serialize;
 use store::{BuildOptions, Options, PostgresStore, ShardInfo};
 
-use super::index::read_ids;
+use super::index::{read_ids, rows};
 use crate::cli::{LoadArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 use crate::error::Error;
 
@@ -42,7 +41,7 @@ fn load(args: &LoadArgs, console: Console) -> Result<(), Error> {
     let store = PostgresStore::create(&servers.store, options(servers), index.settings())?;
     let start = Instant::now();
     // Blocks of another state of the index are other blocks.
-    let mut load = store.load(&load_name(&args.index, &index))?;
+    let mut load = store.load(&load_name(&index))?;
     let bar = console.progress_bar(Some(index.len()), Unit::Texts);
     let mut documents = index.documents();
     let (mut written, mut passed_over) = (0, 0);
@@ -71,7 +70,8 @@ fn load(args: &LoadArgs, console: Console) -> Result<(), Error> {
     let loaded = start.elapsed().as_secs_f64();
     if passed_over > 0 {
         console.note(format_args!(
-            "note: {passed_over} rows were in the store already"
+            "note: {} in the store already",
+            rows(passed_over)
         ));
     }
     store.build_indexes(BuildOptions {
@@ -99,14 +99,9 @@ fn remove(args: StoreRemoveArgs, console: Console) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says what the blocks of a load are made of.
-fn load_name(folder: &Path, index: &IndexReader) -> String {
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let commit = index.info().number;
-    format!(
-        "{} commit {commit} blocks of {BLOCK_ROWS}",
-        folder.display()
-    )
+/// Says what the blocks of a load are made of: the files of the index, by their checksums.
+fn load_name(index: &IndexReader) -> String {
+    format!("{} in blocks of {BLOCK_ROWS}", index.content_hash())
 }
 
 #[derive(Serialize)]
@@ -164,7 +159,6 @@ fn info(args: &StoreInfoArgs, out: &mut dyn Write) -> Result<(), Error> {
         writeln!(out)?;
         return Ok(());
     }
-    let rows = |rows: u64| count(usize::try_from(rows).unwrap_or(usize::MAX), "row");
     writeln!(out, "{}", rows(report.rows))?;
     writeln!(
         out,

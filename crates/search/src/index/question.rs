@@ -13,10 +13,6 @@ use crate::index::segment::LiveSegment;
 use crate::query::{Answer, Explanation, Found, Mode, Query};
 use crate::words::WordsQuery;
 
-/// How many of the best by meaning, and how many by words, hybrid search joins at least. More rows of
-/// the first page are then in both rankings than on the page itself.
-const DEPTH: usize = 100;
-
 /// A query, the rows that could be hits, and what it finds.
 pub(super) struct Question<'a> {
     pub(super) reader: &'a IndexReader,
@@ -290,12 +286,20 @@ impl Scored {
     }
 }
 
-/// How many rows of each ranking an answer needs. Rows that are no hits by their ids are left out
+/// How many rows of each ranking an answer needs. Hybrid search joins at least 100 of each: more rows of the first page
+/// are then in both rankings than on the page itself. Rows that are no hits by their ids are left out
 /// afterwards, so that queries that differ in them can share a scan.
 pub(super) fn depth(query: &Query) -> usize {
     let hits = query.k.saturating_add(query.offset);
+    let whole = query.sort.is_some() || !query.facets.is_empty();
     let joined = match query.mode {
-        Mode::Hybrid => hits.max(DEPTH),
+        // All rows are scored where all that reach a score are asked for.
+        Mode::Hybrid if whole && query.min_score.is_some() => usize::MAX,
+        // In steps, so that the pages of a list are of one ranking.
+        Mode::Hybrid => (2..)
+            .map(|power| 10usize.saturating_pow(power))
+            .find(|depth| *depth >= hits)
+            .unwrap_or(hits),
         Mode::Meaning | Mode::Words => hits,
     };
     joined.saturating_add(query.without.len())

@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 100;
 /// An index as it was at a commit. It stays so, whatever a writer does; threads may share it.
 pub struct IndexReader {
     folder: PathBuf,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
     pub(super) segments: Vec<LiveSegment>,
 }
 
@@ -160,6 +160,21 @@ impl IndexReader {
                 .filter(|row| !segment.deleted.contains(*row))
                 .map(|row| segment.segment.rows.document(row))
         })
+    }
+
+    /// A hash of the checksums of all files: the same for the same rows, wherever the folder is.
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        let mut hash = crc32fast::Hasher::new();
+        let mut bytes = 0;
+        for segment in &self.manifest.segments {
+            for file in segment.files.iter().chain(&segment.deleted) {
+                hash.update(file.name.as_bytes());
+                hash.update(&file.crc32.to_le_bytes());
+                bytes += file.bytes;
+            }
+        }
+        format!("{:08x}-{bytes}", hash.finalize())
     }
 
     /// What the index consists of.

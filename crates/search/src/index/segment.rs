@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::index::error::IndexError;
-use crate::index::files::map_checked;
+use crate::index::files::{FileEntry, map_checked};
 use crate::index::manifest::SegmentEntry;
 use crate::index::names;
 use crate::index::recall;
@@ -28,7 +28,9 @@ pub(super) struct Segment {
 pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
     /// The name of its folder.
-    pub(super) name: String,
+    name: String,
+    /// Its files: another index in the same folder may have a segment of the same name.
+    files: Vec<FileEntry>,
     pub(super) deleted: RoaringBitmap,
 }
 
@@ -83,13 +85,15 @@ impl LiveSegment {
         settings: &Settings,
         older: &[Self],
     ) -> Result<Self, IndexError> {
-        let segment = match older.iter().find(|older| older.name == entry.name) {
+        let same = |older: &&Self| older.name == entry.name && older.files == entry.files;
+        let segment = match older.iter().find(same) {
             Some(older) => Arc::clone(&older.segment),
             None => Arc::new(Segment::open(index, entry, settings)?),
         };
         Ok(Self {
             segment,
             name: entry.name.clone(),
+            files: entry.files.clone(),
             deleted: read_deleted(index, entry)?,
         })
     }

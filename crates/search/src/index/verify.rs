@@ -29,9 +29,18 @@ pub struct Report {
 /// The first that is wrong: [`IndexError::Damaged`] with the file, [`IndexError::Io`] for one that is
 /// absent, and as [`IndexReader::open`].
 pub fn verify(folder: &Path) -> Result<Report, IndexError> {
-    // While it is open, a writer may remove its files, but not what is mapped.
-    let reader = IndexReader::open(folder)?;
-    let manifest = Manifest::read(folder)?;
+    loop {
+        let reader = IndexReader::open(folder)?;
+        match verify_commit(folder, &reader) {
+            // A writer removes the files of older commits.
+            Err(_) if Manifest::read(folder)?.number != reader.manifest.number => {}
+            verified => return verified,
+        }
+    }
+}
+
+fn verify_commit(folder: &Path, reader: &IndexReader) -> Result<Report, IndexError> {
+    let manifest = &reader.manifest;
     let mut report = Report {
         number: manifest.number,
         rows: reader.len(),

@@ -98,11 +98,10 @@ impl IndexWriter {
             segments: Vec::new(),
         };
         manifest.write(folder, MANIFEST)?;
-        if let Some(parent) = folder
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            sync_folder(parent)?;
+        match folder.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new("."))?,
+            Some(parent) => sync_folder(parent)?,
+            None => {}
         }
         Self::with_manifest(folder, lock, MANIFEST, manifest)
     }

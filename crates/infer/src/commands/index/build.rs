@@ -242,8 +242,9 @@ fn write_rows(
     );
     // The rows before a bad one are good, and a later run need not embed them again.
     let writer = writer.into_inner();
-    let rows = writer.commit()?.rows;
+    let committed = writer.commit();
     let embedded = embedded?;
+    let rows = committed?.rows;
     note_skipped(&reader, console);
     documents.note(console);
     if unchanged > 0 {

@@ -80,7 +80,7 @@ impl Documents {
             }));
         }
         Ok(Some(Document {
-            id: row.id.unwrap_or_default(),
+            id: row.id.unwrap_or_default().trim().to_owned(),
             texts,
             values,
         }))

@@ -42,7 +42,7 @@ pub(super) fn read_ids(args: IdsArgs) -> Result<Vec<String>, Error> {
             ..ReadArgs::default()
         };
         for row in open_texts(&[file], &read)? {
-            ids.push(row?.text());
+            ids.push(row?.text().trim().to_owned());
         }
     }
     Ok(ids)
@@ -109,6 +109,6 @@ fn verified(args: &FolderArgs, console: Console, out: &mut dyn Write) -> Result<
 }
 
 /// `1 row`, `2 rows`.
-fn rows(number: u64) -> String {
+pub(super) fn rows(number: u64) -> String {
     count(usize::try_from(number).unwrap_or(usize::MAX), "row")
 }

@@ -39,6 +39,8 @@ pub(super) fn rebuild(
         ..index.settings().clone()
     };
     let mut writer = IndexWriter::rebuild(&args.index, settings)?;
+    // What was committed while the model was loaded belongs to the index too; from here on the lock is held.
+    let index = index.refreshed()?.unwrap_or(index);
     // What was removed from the index since an interruption.
     for id in writer.ids()? {
         if index.document(&id)?.is_none() {
