@@ -449,3 +449,48 @@ fn an_index_without_texts_or_rows_answers() {
     assert_eq!(one.hits[0].id, "a");
     assert_eq!(one.hits[0].explanation.similarity, Some(0.0));
 }
+
+#[test]
+fn pages_of_a_hybrid_list_are_of_one_ranking() {
+    // More rows than are joined at least, all with the words and in another order by meaning.
+    let rows: Vec<Row> = (0..400usize)
+        .map(|number| {
+            let title = ["red mouse", "red", "mouse red red"][number % 3];
+            let angle = (number as f32) * 0.7;
+            let document = document(
+                &format!("a{number}"),
+                title,
+                None,
+                Some((number % 7) as f64),
+            );
+            (document, [angle.cos(), angle.sin(), 0.3])
+        })
+        .collect();
+    let (_folder, reader) = index(&rows, &[150]);
+    let query = |k, offset| Query {
+        vector: vec![1.0, 0.2, 0.0],
+        text: "red mouse".to_owned(),
+        k,
+        offset,
+        ..Query::default()
+    };
+    let ids = |query: &Query| -> Vec<String> {
+        let answer = reader.answer(query).unwrap();
+        answer.hits.into_iter().map(|hit| hit.id).collect()
+    };
+    let whole = ids(&query(100, 0));
+    let pages: Vec<String> = (0..10)
+        .flat_map(|page| ids(&query(10, 10 * page)))
+        .collect();
+    assert_eq!(pages, whole);
+    // Facets of the rows that reach a score do not depend on the number of hits.
+    let facets = |k| {
+        let query = Query {
+            facets: vec!["price".to_owned()],
+            min_score: Some(0.2),
+            ..query(k, 0)
+        };
+        reader.answer(&query).unwrap().facets
+    };
+    assert_eq!(facets(1), facets(400));
+}
