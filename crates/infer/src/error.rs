@@ -314,7 +314,7 @@ pub enum UsageError {
     NoTextColumn(String),
     /// The folder holds an index of other columns or settings.
     #[error(
-        "{} holds an index with other columns, language or weights: give another --output, or remove the folder",
+        "{} holds an index with other columns, language or column weights: give another --output, or remove the folder",
         .0.display()
     )]
     OtherIndex(PathBuf),

@@ -155,7 +155,7 @@ pub struct BuildArgs {
         help_heading = "Index"
     )]
     pub language: Language,
-    /// The weight of words in a search by meaning and words, from 0 to 1.
+    /// The weight of words in a search by meaning and words, from 0 to 1; an index that is there takes another one.
     #[arg(long, value_name = "WEIGHT", value_parser = share, help_heading = "Index")]
     pub weight: Option<f32>,
     /// The format and the columns of the corpus.

@@ -256,6 +256,11 @@ fn a_build_goes_on_where_it_ended() {
         note.contains("embedded 0 texts") && note.contains("4 rows in the index already"),
         "{note}"
     );
+    // Only the weight of words can change.
+    built.build(&corpus, &["--weight", "0.5"]).ok_note();
+    let index = built.index();
+    let info = run(bare_infer().args(["index", "info", &index])).ok();
+    assert!(info.contains("weighted sum, words 0.5"), "{info}");
     // An index of other settings is not overwritten.
     let other = built.build(&corpus, &["--language", "german"]).failed(2);
     assert!(

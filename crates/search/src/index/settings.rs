@@ -116,6 +116,16 @@ impl Settings {
         }
     }
 
+    /// Whether an index of other settings holds the same: only how hybrid search ranks unless a query says it may differ.
+    #[must_use]
+    pub fn holds_like(&self, other: &Self) -> bool {
+        let other = Self {
+            fusion: self.fusion,
+            ..other.clone()
+        };
+        *self == other
+    }
+
     /// Fails where no index can be made for these settings.
     ///
     /// # Errors

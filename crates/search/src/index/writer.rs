@@ -15,6 +15,7 @@ use crate::index::names;
 use crate::index::segment_writer::SegmentWriter;
 use crate::index::settings::Settings;
 use crate::index::written::WrittenSegment;
+use crate::query::Fusion;
 use crate::vectors::VectorsView;
 
 /// Changes an index. What it does is visible, and survives a crash, from [`commit`](Self::commit) on;
@@ -160,6 +161,22 @@ impl IndexWriter {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Sets how hybrid search joins both rankings unless a query says it, from the next commit on.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Settings`] for a weight outside `[0, 1]`.
+    pub fn set_fusion(&mut self, fusion: Fusion) -> Result<(), IndexError> {
+        let settings = Settings {
+            fusion,
+            ..self.settings.clone()
+        };
+        settings.check()?;
+        self.changed |= settings != self.settings;
+        self.settings = settings;
+        Ok(())
     }
 
     /// Rows, with those that are not committed.

@@ -66,7 +66,12 @@ pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Re
     settings.width = encoder.width();
     settings.similarity = encoder.similarity();
     let mut writer = match earlier {
-        Some(writer) if *writer.settings() == settings => writer,
+        Some(mut writer) if writer.settings().holds_like(&settings) => {
+            if args.weight.is_some() {
+                writer.set_fusion(settings.fusion)?;
+            }
+            writer
+        }
         Some(writer) => {
             writer.settings().model.check(&settings.model)?;
             return Err(UsageError::OtherIndex(args.output.clone()).into());
