@@ -116,7 +116,7 @@ pub(super) fn map_path(path: &Path) -> Result<Mmap, IndexError> {
     let file = File::open(path).map_err(IndexError::io("open", path))?;
     // SAFETY: files of an index are written once, under a name of their own, and never changed; the
     // page about the format says that nobody else may. A removed file stays whole while it is mapped.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a mapped file that nobody changes")]
     let mapped = unsafe { Mmap::map(&file) };
     mapped.map_err(IndexError::io("map", path))
 }
