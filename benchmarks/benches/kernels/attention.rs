@@ -96,13 +96,15 @@ impl Batch {
                 key: part(1),
                 value: part(2),
             },
-            bias: PositionBias {
-                values: &self.bias,
-                length: self.length,
-            },
             sequences: self.sequences.ranges(),
             heads: HEADS,
             head_size: WIDTH / HEADS,
+            scale: 1.0 / ((WIDTH / HEADS) as f32).sqrt(),
+            bias: Some(PositionBias {
+                values: &self.bias,
+                length: self.length,
+            }),
+            window: None,
             dropout: None,
             precision: self.precision,
         }

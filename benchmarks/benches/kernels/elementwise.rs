@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::cpu::LayerNormParameters;
-use kernels::{DropoutMask, cpu};
+use kernels::{Activation, DropoutMask, cpu};
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -77,7 +77,7 @@ pub(crate) fn gelu(rows: usize) -> Work {
     let mut values = fresh.clone();
     Work::of_bytes(bytes(4 * rows * INNER), move || {
         values.copy_from_slice(&fresh);
-        cpu::gelu(black_box(&mut values));
+        cpu::activate(black_box(&mut values), Activation::Gelu);
     })
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn gelu_backward(rows: usize) -> Work {
     let mut gradient = fresh.clone();
     Work::of_bytes(bytes(5 * rows * INNER), move || {
         gradient.copy_from_slice(&fresh);
-        cpu::gelu_backward(black_box(&values), &mut gradient);
+        cpu::activation_backward(black_box(&values), &mut gradient, Activation::Gelu);
     })
 }
 

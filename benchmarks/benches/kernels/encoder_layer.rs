@@ -6,7 +6,7 @@ use divan::Bencher;
 use kernels::cpu::{
     Context, EncoderLayer, FeedForwardBlock, LayerNormParameters, PositionBias, encoder_layer,
 };
-use kernels::{PackedLinear, Precision, SequenceRanges};
+use kernels::{Activation, PackedLinear, Precision, SequenceRanges};
 
 use crate::numbers::numbers;
 use crate::work::Work;
@@ -41,17 +41,20 @@ pub(crate) fn kernel(precision: Precision, (count, length): (usize, usize)) -> W
                 attention_output: &attention_output,
                 attention_norm: norm,
                 intermediate: &intermediate,
+                activation: Activation::Gelu,
                 output: &output,
                 output_norm: norm,
             },
         };
         let context = Context {
             sequences: sequences.ranges(),
-            bias: PositionBias {
+            heads: HEADS,
+            scale: 1.0 / ((WIDTH / HEADS) as f32).sqrt(),
+            bias: Some(PositionBias {
                 values: &bias,
                 length,
-            },
-            heads: HEADS,
+            }),
+            window: None,
         };
         encoder_layer(black_box(&mut hidden), context, &layer);
     })

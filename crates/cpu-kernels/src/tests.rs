@@ -1,7 +1,11 @@
 //! Every operation against its definition in float64.
 
+pub(crate) mod activations;
+pub(crate) mod attention;
+
 use std::ops::Range;
 
+use activations::{activated, any_activation};
 use proptest::prelude::*;
 
 use super::*;
@@ -32,23 +36,6 @@ pub(super) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// Abramowitz and Stegun 7.1.6, whose terms all have one sign.
-pub(super) fn erf(x: f64) -> f64 {
-    if x.abs() > 6.0 {
-        return x.signum();
-    }
-    let (mut term, mut sum) = (x, x);
-    for n in 1..200 {
-        term *= 2.0 * x * x / f64::from(2 * n + 1);
-        sum += term;
-    }
-    sum * (-x * x).exp() * std::f64::consts::FRAC_2_SQRT_PI
-}
-
-pub(super) fn gelu(x: f64) -> f64 {
-    0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2))
-}
-
 pub(super) fn reference_linear(
     input: &[f32],
     weight: &[f32],
@@ -62,10 +49,7 @@ pub(super) fn reference_linear(
             let sum: f64 = products
                 .map(|(value, weights)| f64::from(*value) * f64::from(weights[column]))
                 .sum();
-            match activation {
-                Activation::Identity => sum + f64::from(*bias),
-                Activation::Gelu => gelu(sum + f64::from(*bias)),
-            }
+            activated(activation, sum + f64::from(*bias))
         };
         bias.iter().enumerate().map(column).collect()
     };
@@ -79,7 +63,7 @@ pub(super) fn skipped(test: &str, missing: &str) {
     writeln!(std::io::stderr(), "skipped: {test}: no {missing} here").unwrap();
 }
 
-/// The error of float32 on AMX, relative to the sum of absolute products, with GELU at its steepest; see `amx/tests.rs`.
+/// The error of float32 on AMX, relative to the sum of absolute products, with an activation at its steepest; see `amx/tests.rs`.
 const SPLIT_ERROR: f64 = 1.13 * 2.1 / 65_536.0;
 
 /// Compares a linear layer with its definition. Each element may differ by `lost`, and float32 on AMX by [`SPLIT_ERROR`],
@@ -204,12 +188,11 @@ proptest! {
         rows in 0usize..80,
         depth in 1usize..200,
         outputs in 1usize..90,
-        gelu in any::<bool>(),
+        activation in any_activation(),
         // Subnormal and large inputs too: their products are still numbers.
         scale in prop::sample::select(vec![1e-40_f32, 1.0, 1e30]),
         seed in any::<u64>(),
     ) {
-        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
         let (input, weight) = (numbers(rows * depth, seed, scale), numbers(depth * outputs, seed ^ 1, 1.0));
         let bias = numbers(outputs, seed ^ 2, scale);
         every::set_of_instructions(|| {
@@ -271,34 +254,6 @@ proptest! {
     }
 
     #[test]
-    fn attention_is_what_its_definition_says(
-        lengths in prop::collection::vec(1usize..60, 0..5),
-        heads in 1usize..4,
-        head_size in 1usize..40,
-        scale in prop::sample::select(vec![1.0f32, 30.0, 1e-20]),
-        seed in any::<u64>(),
-    ) {
-        let sequences = sequences_of(&lengths);
-        let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
-        let longest = lengths.iter().copied().max().unwrap_or(0) + 1;
-        let joined = numbers(tokens * 3 * width, seed, scale);
-        let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
-        let part = |part: usize| Strided { values: joined.get(part * width..).unwrap_or(&[]), stride: 3 * width };
-        let projections = Projections { query: part(0), key: part(1), value: part(2) };
-        let position_bias = PositionBias { values: &bias, length: longest };
-        let input = Attention { projections, bias: position_bias, sequences: &sequences, heads, head_size, dropout: None, precision: Precision::Float32 };
-        // Scores up to scale^2 * 40 / sqrt(40) lose 2^-24 of themselves before the exponential.
-        let tolerance = f64::from(scale) * f64::max(1e-6, f64::from(scale * scale) * 2e-6);
-        let expected = reference_attention(&input);
-        every::set_of_instructions(|| {
-            let mut output = vec![f32::NAN; tokens * width];
-            attention(&input, &mut output);
-            assert_close(&output, &expected, tolerance);
-            Ok::<_, TestCaseError>(())
-        })?;
-    }
-
-    #[test]
     fn layer_norm_is_what_its_definition_says(
         rows in 0usize..70,
         width in 1usize..100,
@@ -344,55 +299,6 @@ pub(super) fn sequences_of(lengths: &[usize]) -> Vec<Range<usize>> {
         start..end
     };
     lengths.iter().map(range).collect()
-}
-
-pub(super) fn reference_attention(input: &Attention<'_>) -> Vec<f64> {
-    let Attention {
-        projections,
-        bias,
-        sequences,
-        heads,
-        head_size,
-        ..
-    } = *input;
-    let width = heads * head_size;
-    let at = |matrix: Strided<'_>, row: usize, column: usize| {
-        f64::from(matrix.values[row * matrix.stride + column])
-    };
-    let mut output = vec![0.0; sequences.last().map_or(0, |sequence| sequence.end) * width];
-    for sequence in sequences {
-        for head in 0..heads {
-            let columns = head * head_size..(head + 1) * head_size;
-            for query in sequence.clone() {
-                let score = |key: usize| {
-                    let products = columns.clone().map(|column| {
-                        at(projections.query, query, column) * at(projections.key, key, column)
-                    });
-                    let place = (head * bias.length + query - sequence.start) * bias.length + key
-                        - sequence.start;
-                    products.sum::<f64>() / (head_size as f64).sqrt()
-                        + f64::from(bias.values[place])
-                };
-                let scores: Vec<f64> = sequence.clone().map(score).collect();
-                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let weights: Vec<f64> =
-                    scores.iter().map(|score| (score - largest).exp()).collect();
-                let sum: f64 = weights.iter().sum();
-                for column in columns.clone() {
-                    let values = sequence
-                        .clone()
-                        .map(|key| at(projections.value, key, column));
-                    output[query * width + column] = weights
-                        .iter()
-                        .zip(values)
-                        .map(|(weight, value)| weight * value)
-                        .sum::<f64>()
-                        / sum;
-                }
-            }
-        }
-    }
-    output
 }
 
 #[test]
@@ -516,33 +422,4 @@ fn what_is_not_finite_stays_so() {
         assert!(output[1] == f32::INFINITY || uses_amx() && output[1].is_nan());
         assert_eq!(output[2], 0.0);
     }
-}
-
-/// A register's width more than the bias, so that no slice of it ends within one.
-#[test]
-#[should_panic(expected = "a bias for every key")]
-fn a_sequence_longer_than_the_bias_is_refused() {
-    let sequences = sequences_of(&[32]);
-    let (joined, bias) = (numbers(32 * 8, 1, 1.0), numbers(2 * 16 * 16, 2, 1.0));
-    let part = Strided {
-        values: &joined,
-        stride: 8,
-    };
-    let input = Attention {
-        projections: Projections {
-            query: part,
-            key: part,
-            value: part,
-        },
-        bias: PositionBias {
-            values: &bias,
-            length: 16,
-        },
-        sequences: &sequences,
-        heads: 2,
-        head_size: 4,
-        dropout: None,
-        precision: Precision::Float32,
-    };
-    attention(&input, &mut vec![0.0; 32 * 8]);
 }

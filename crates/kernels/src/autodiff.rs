@@ -4,6 +4,8 @@
 //! written, kept and read again. These nodes keep only their input. (A whole layer takes packed weights, for which there
 //! are no gradients, so it has its reference implementation.)
 
+mod attention;
+
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -14,6 +16,7 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use cpu_kernels::{Activation, DropoutMask, Precision};
 
+use crate::attention_options::AttentionOptions;
 use crate::encoder_ops::EncoderOps;
 use crate::reference;
 use crate::sequences::SequenceRanges;
@@ -67,19 +70,23 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
             OpsKind::Tracked(node) => node.finish(state, primitive(sum)),
             OpsKind::UnTracked(node) => node.finish(primitive(sum)),
         });
-        match activation {
-            Activation::Identity => sum,
-            // A separate node: its backward pass needs the sum.
-            Activation::Gelu => Self::exact_gelu(sum),
-        }
+        // A separate node: its backward pass needs the sum.
+        <Self as EncoderOps>::activation(sum, activation)
     }
 
-    fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
+    fn activation(values: Tensor<Self, 2>, activation: Activation) -> Tensor<Self, 2> {
+        if activation == Activation::Identity {
+            return values;
+        }
         let values = primitive(values);
-        let output = B::exact_gelu(tensor(values.primitive.clone()));
-        let node = Gelu.prepare::<C>([values.node.clone()]).compute_bound();
+        let output = <B as EncoderOps>::activation(tensor(values.primitive.clone()), activation);
+        let node = Activated
+            .prepare::<C>([values.node.clone()])
+            .compute_bound();
         tensor(match node.stateful() {
-            OpsKind::Tracked(node) => node.finish(values.primitive, primitive(output)),
+            OpsKind::Tracked(node) => {
+                node.finish((values.primitive, activation), primitive(output))
+            }
             OpsKind::UnTracked(node) => node.finish(primitive(output)),
         })
     }
@@ -115,37 +122,12 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 
     fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
-        // These live until their node has a child: until then another thread's backward pass may remove a node without
-        // an owner.
-        let query_key_value = query_key_value.map(primitive);
-        let bias = primitive(bias);
-        let [query, key, value] = query_key_value.each_ref().map(|parent| parent.node.clone());
-        let parents = [query, key, value, bias.node.clone()];
-        let state = AttentionState::<B> {
-            query_key_value: query_key_value
-                .each_ref()
-                .map(|parent| parent.primitive.clone()),
-            bias: bias.primitive.clone(),
-            sequences: sequences.clone(),
-            dropout,
-        };
-        let output = B::varlen_attention(
-            state.query_key_value.clone().map(tensor),
-            tensor(state.bias.clone()),
-            sequences,
-            dropout,
-            precision,
-        );
-        let node = VarlenAttention.prepare::<C>(parents).compute_bound();
-        tensor(match node.stateful() {
-            OpsKind::Tracked(node) => node.finish(state, primitive(output)),
-            OpsKind::UnTracked(node) => node.finish(primitive(output)),
-        })
+        attention::varlen_attention(query_key_value, options, sequences, dropout, precision)
     }
 
     fn dropout<const D: usize>(values: Tensor<Self, D>, mask: DropoutMask) -> Tensor<Self, D> {
@@ -252,15 +234,17 @@ impl<B: EncoderOps> Backward<B, 3> for Linear {
 }
 
 #[derive(Debug)]
-struct Gelu;
+struct Activated;
 
-impl<B: EncoderOps> Backward<B, 1> for Gelu {
+impl<B: EncoderOps> Backward<B, 1> for Activated {
     /// The input.
-    type State = FloatTensor<B>;
+    type State = (FloatTensor<B>, Activation);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (values, activation) = ops.state;
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
-            primitive(B::exact_gelu_backward(tensor(ops.state), tensor(gradient)))
+            let gradient = B::activation_backward(tensor(values), tensor(gradient), activation);
+            primitive(gradient)
         });
     }
 }
@@ -310,48 +294,6 @@ impl<B: EncoderOps> Backward<B, 3> for LayerNorm {
             if let Some(parent) = parent {
                 gradients.register::<B>(parent.id, gradient);
             }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct VarlenAttention;
-
-#[derive(Clone, Debug)]
-struct AttentionState<B: Backend> {
-    query_key_value: [FloatTensor<B>; 3],
-    bias: FloatTensor<B>,
-    sequences: SequenceRanges,
-    dropout: Option<DropoutMask>,
-}
-
-impl<B: EncoderOps> Backward<B, 4> for VarlenAttention {
-    type State = AttentionState<B>;
-
-    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<B>(&ops.node);
-        let AttentionState {
-            query_key_value,
-            bias,
-            sequences,
-            dropout,
-        } = ops.state;
-        let [query, key, value, of_bias] = ops.parents;
-        let of = B::varlen_attention_backward(
-            query_key_value.map(tensor),
-            tensor(bias),
-            &sequences,
-            dropout,
-            tensor(gradient),
-            of_bias.is_some(),
-        );
-        for (parent, gradient) in [query, key, value].into_iter().zip(of.query_key_value) {
-            if let Some(parent) = parent {
-                gradients.register::<B>(parent.id, primitive(gradient));
-            }
-        }
-        if let (Some(parent), Some(gradient)) = (of_bias, of.bias) {
-            gradients.register::<B>(parent.id, primitive(gradient));
         }
     }
 }

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use cpu_kernels::{Activation, AdamWStep, DropoutMask, PackedLinear, Precision};
 
+use crate::attention_options::AttentionOptions;
 use crate::half_precision;
 use crate::reference;
 use crate::sequences::SequenceRanges;
@@ -94,16 +95,20 @@ pub trait EncoderOps: Backend {
         reference::linear_backward(input, weight, gradient)
     }
 
-    /// The exact GELU, `x * (1 + erf(x / sqrt(2))) / 2`, not its tanh approximation: `[rows, width]` in and out.
+    /// `activation(x)` of each `x`, in float32 for half precision: `[rows, width]` in and out.
     #[must_use]
-    fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        reference::exact_gelu(values)
+    fn activation(values: Tensor<Self, 2>, activation: Activation) -> Tensor<Self, 2> {
+        reference::activation(values, activation)
     }
 
-    /// The gradient of [`exact_gelu`](Self::exact_gelu)'s input `values`.
+    /// The gradient of [`activation`](Self::activation)'s input `values`.
     #[must_use]
-    fn exact_gelu_backward(values: Tensor<Self, 2>, gradient: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        reference::exact_gelu_backward(values, gradient)
+    fn activation_backward(
+        values: Tensor<Self, 2>,
+        gradient: Tensor<Self, 2>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        reference::activation_backward(values, gradient, activation)
     }
 
     /// `layer_norm(values)`: `[rows, width]` in and out.
@@ -135,12 +140,11 @@ pub trait EncoderOps: Backend {
     /// An encoder layer without dropout, in post-norm order.
     ///
     /// With `attended`, the [attention](Self::varlen_attention) over the projections of `hidden`, and
-    /// `x = attention_norm(linear(attended) + hidden)`, the output is `output_norm(linear(gelu(linear(x))) + x)`.
+    /// `x = attention_norm(linear(attended) + hidden)`, the output is `output_norm(linear(activation(linear(x))) + x)`.
     ///
     /// # Shapes
     ///
     /// - `hidden`: `[tokens, width]`
-    /// - `bias`: `[1, heads, longest, longest]`; a shorter sequence takes the upper left corner
     /// - output: `[tokens, width]`
     ///
     /// # Panics
@@ -149,20 +153,19 @@ pub trait EncoderOps: Backend {
     #[must_use]
     fn encoder_layer(
         hidden: Tensor<Self, 2>,
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
-        reference::encoder_layer(hidden, bias, sequences, weights)
+        reference::encoder_layer(hidden, options, sequences, weights)
     }
 
-    /// Attention within each of `sequences`: `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every
-    /// head.
+    /// Attention within each of `sequences`: `dropout(softmax(query * key^T * scale + bias)) * value` for every head, the
+    /// softmax over the keys in the query's window.
     ///
     /// # Shapes
     ///
     /// - `query_key_value`: `[tokens, heads * head_size]` each, one sequence after another
-    /// - `bias`: `[1, heads, longest, longest]`; a shorter sequence takes the upper left corner
     /// - output: `[tokens, heads * head_size]`
     ///
     /// `precision` is that of the linear layers around it. If it is below float32, the forward pass may round the factors of
@@ -170,20 +173,21 @@ pub trait EncoderOps: Backend {
     #[must_use]
     fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
         let _ = precision;
-        reference::varlen_attention(query_key_value, bias, sequences, dropout)
+        reference::varlen_attention(query_key_value, options, sequences, dropout)
     }
 
-    /// The gradients of [`varlen_attention`](Self::varlen_attention)'s input, with that of the bias if `of_bias`.
+    /// The gradients of [`varlen_attention`](Self::varlen_attention)'s input, with that of the bias if there is one and
+    /// `of_bias`.
     #[must_use]
     fn varlen_attention_backward(
         query_key_value: [Tensor<Self, 2>; 3],
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         gradient: Tensor<Self, 2>,
@@ -191,7 +195,7 @@ pub trait EncoderOps: Backend {
     ) -> AttentionGradients<Self> {
         reference::varlen_attention_backward(
             query_key_value,
-            bias,
+            options,
             sequences,
             dropout,
             gradient,
@@ -259,7 +263,7 @@ pub struct LayerNormGradients<B: Backend> {
 pub struct AttentionGradients<B: Backend> {
     /// `[tokens, heads * head_size]` each.
     pub query_key_value: [Tensor<B, 2>; 3],
-    /// `[1, heads, longest, longest]`, if the caller asked for it.
+    /// `[1, heads, longest, longest]`, if there is a bias and the caller asked for its gradient.
     pub bias: Option<Tensor<B, 4>>,
 }
 

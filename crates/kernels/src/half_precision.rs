@@ -7,7 +7,7 @@
 //!
 //! - LayerNorm: the squares of centred values pass float16's 65,504 from 256 on, and bfloat16's mean has 8 bits. The
 //!   residual addition is upcast as well; gamma and beta are float32.
-//! - GELU: burn's shaders compute erf as a polynomial in the type of the input.
+//! - Activations: burn's shaders compute erf as a polynomial in the type of the input.
 //! - Softmax: half-precision scores are upcast before the float32 position bias is added; the weights are rounded last.
 //!
 //! A sentence vector is pooled and normalized in float32 from the last hidden states.
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn layer_norm_and_gelu_round_once() {
+    fn layer_norm_and_activations_round_once() {
         for dtype in [FloatDType::F16, FloatDType::BF16] {
             let [values, residual] = [300.0, 40.0].map(|scale| numbers([7, 33], scale, dtype));
             let norm = LayerNormWeights {
@@ -111,8 +111,23 @@ mod tests {
             assert_rounded_once(&rounded, exact, dtype);
 
             let values = numbers([7, 33], 2.0, dtype);
-            let exact = reference::exact_gelu(upcast(values.clone()));
-            assert_rounded_once(&reference::exact_gelu(values), exact, dtype);
+            let gradient = numbers([7, 33], 1.0, dtype);
+            for activation in [
+                Activation::Gelu,
+                Activation::GeluTanh,
+                Activation::Relu,
+                Activation::Silu,
+                Activation::Tanh,
+            ] {
+                let exact = reference::activation(upcast(values.clone()), activation);
+                let rounded = reference::activation(values.clone(), activation);
+                assert_rounded_once(&rounded, exact, dtype);
+                let back =
+                    |values, gradient| reference::activation_backward(values, gradient, activation);
+                let exact = back(upcast(values.clone()), upcast(gradient.clone()));
+                let rounded = back(values.clone(), gradient.clone());
+                assert_rounded_once(&rounded, exact, dtype);
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! [`EncoderOps::VARLEN`] selects the layout of a batch. Where it is true, sequences are packed one after another without
 //! padding (a varlen batch, see [`SequenceRanges`]). Elsewhere a model pads them and attends with burn's own tensors.
 
+mod attention_options;
 mod autodiff;
 mod encoder_ops;
 pub mod half_precision;
@@ -25,6 +26,7 @@ mod flex;
 #[cfg(all(test, feature = "cpu"))]
 mod tests;
 
+pub use attention_options::AttentionOptions;
 pub use cpu_kernels as cpu;
 pub use cpu_kernels::{
     Activation, AdamWStep, DropoutMask, Int8Matrix, PackedLinear, Precision, UnknownPrecision,

@@ -2,12 +2,17 @@
 //!
 //! They define the operations, and tests hold the fast implementations against them.
 
-use burn::tensor::activation::softmax;
+mod activation;
+mod attention;
+
+pub(crate) use activation::{activation, activation_backward};
+pub(crate) use attention::{varlen_attention, varlen_attention_backward};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use cpu_kernels::{Activation, AdamWStep, DropoutMask};
 
-use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
+use crate::attention_options::AttentionOptions;
+use crate::encoder_ops::{EncoderOps, LayerNormGradients, LinearGradients};
 use crate::half_precision::{in_float32, upcast};
 use crate::sequences::SequenceRanges;
 use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
@@ -23,10 +28,7 @@ pub(crate) fn linear<B: EncoderOps>(
     } else {
         burn::tensor::module::linear(input, weight, Some(bias))
     };
-    match activation {
-        Activation::Identity => sum,
-        Activation::Gelu => B::exact_gelu(sum),
-    }
+    <B as EncoderOps>::activation(sum, activation)
 }
 
 pub(crate) fn linear_backward<B: EncoderOps>(
@@ -39,24 +41,6 @@ pub(crate) fn linear_backward<B: EncoderOps>(
         weight: input.map(|input| B::exact_matmul(input.transpose(), gradient.clone())),
         bias: gradient.sum_dim(0).squeeze_dim(0),
     }
-}
-
-pub(crate) fn exact_gelu<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 2> {
-    in_float32(values, burn::tensor::activation::gelu)
-}
-
-/// `gradient * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x² / 2) / sqrt(2 * pi))`.
-///
-/// burn 0.21 computes its own `gelu` exactly, but in the backward pass most backends take the
-/// derivative of the tanh form (`gelu_backward` in burn-backend's `activation.rs`), which is up to
-/// 3e-4 off.
-pub(crate) fn exact_gelu_backward<B: Backend>(
-    values: Tensor<B, 2>,
-    gradient: Tensor<B, 2>,
-) -> Tensor<B, 2> {
-    let below = (values.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
-    let density = (values.clone().square() * -0.5).exp() / (2.0 * std::f64::consts::PI).sqrt();
-    (values * density + below) * gradient
 }
 
 pub(crate) fn layer_norm<B: Backend>(
@@ -84,7 +68,7 @@ pub(crate) fn add_layer_norm<B: EncoderOps>(
 
 pub(crate) fn encoder_layer<B: EncoderOps>(
     hidden: Tensor<B, 2>,
-    bias: Tensor<B, 4>,
+    options: AttentionOptions<B>,
     sequences: &SequenceRanges,
     weights: EncoderLayerWeights<B>,
 ) -> Tensor<B, 2> {
@@ -99,10 +83,10 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
             .clone()
             .slice_dim(1, part * width..(part + 1) * width)
     });
-    let attended = B::varlen_attention(projections, bias, sequences, None, precision);
+    let attended = B::varlen_attention(projections, options, sequences, None, precision);
     let attended = linear(attended, weights.attention_output, Activation::Identity);
     let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
-    let intermediate = linear(hidden.clone(), weights.intermediate, Activation::Gelu);
+    let intermediate = linear(hidden.clone(), weights.intermediate, weights.activation);
     let output = linear(intermediate, weights.output, Activation::Identity);
     B::add_layer_norm(output, hidden, weights.output_norm)
 }
@@ -162,167 +146,4 @@ pub(crate) fn sum_of_squares<B: Backend, const D: usize>(values: Tensor<B, D>) -
         squares.sum_dim(D - 1)
     };
     rows.into_data().iter::<f64>().sum()
-}
-
-pub(crate) fn varlen_attention<B: EncoderOps>(
-    query_key_value: [Tensor<B, 2>; 3],
-    bias: Tensor<B, 4>,
-    sequences: &SequenceRanges,
-    dropout: Option<DropoutMask>,
-) -> Tensor<B, 2> {
-    let attended: Vec<Tensor<B, 2>> = with_tokens(sequences)
-        .map(|sequence| {
-            let sequence = Sequence::new(&query_key_value, &bias, sequences, sequence);
-            let weights = sequence.weights();
-            let weights = match sequence.factors(dropout) {
-                Some(factors) => weights * factors,
-                None => weights,
-            };
-            sequence.join(B::exact_matmul(weights, sequence.value.clone()))
-        })
-        .collect();
-    if attended.is_empty() {
-        // No tokens, no rows.
-        return query_key_value[0].clone();
-    }
-    Tensor::cat(attended, 0)
-}
-
-/// The formulas are in `cpu/training/attention_backward.rs`.
-pub(crate) fn varlen_attention_backward<B: EncoderOps>(
-    query_key_value: [Tensor<B, 2>; 3],
-    bias: Tensor<B, 4>,
-    sequences: &SequenceRanges,
-    dropout: Option<DropoutMask>,
-    gradient: Tensor<B, 2>,
-    of_bias: bool,
-) -> AttentionGradients<B> {
-    let mut parts: [Vec<Tensor<B, 2>>; 3] = Default::default();
-    let mut of_biases = of_bias.then(|| bias.zeros_like());
-    for index in with_tokens(sequences) {
-        let sequence = Sequence::new(&query_key_value, &bias, sequences, index);
-        let gradient = sequence.split(&gradient);
-        let weights = sequence.weights();
-        let mut dropped = weights.clone();
-        let mut of_weights = B::exact_matmul(gradient.clone(), sequence.value.clone().transpose());
-        if let Some(factors) = sequence.factors(dropout) {
-            dropped = dropped * factors.clone();
-            of_weights = of_weights * factors;
-        }
-        let total = (of_weights.clone() * weights.clone()).sum_dim(3);
-        let of_scores = (of_weights - total) * weights;
-        if let Some(sum) = of_biases.take() {
-            let [_, heads, length, _] = of_scores.dims();
-            let corner = [0..1, 0..heads, 0..length, 0..length];
-            let added = sum.clone().slice(corner.clone()) + of_scores.clone();
-            of_biases = Some(sum.slice_assign(corner, added));
-        }
-        let of_scores = of_scores * sequence.scale();
-        let of_query = B::exact_matmul(of_scores.clone(), sequence.key.clone());
-        let of_key = B::exact_matmul(of_scores.transpose(), sequence.query.clone());
-        let of_value = B::exact_matmul(dropped.transpose(), gradient);
-        for (part, of_part) in parts.iter_mut().zip([of_query, of_key, of_value]) {
-            part.push(sequence.join(of_part));
-        }
-    }
-    let query_key_value = if sequences.tokens() == 0 {
-        query_key_value
-    } else {
-        parts.map(|part| Tensor::cat(part, 0))
-    };
-    AttentionGradients {
-        query_key_value,
-        bias: of_biases,
-    }
-}
-
-/// Indices of the sequences that have tokens.
-fn with_tokens(sequences: &SequenceRanges) -> impl Iterator<Item = usize> {
-    let ranges = sequences.ranges().iter().enumerate();
-    ranges
-        .filter(|(_, range)| !range.is_empty())
-        .map(|(index, _)| index)
-}
-
-/// Tensors of one sequence: `[1, heads, length, head_size]` each.
-struct Sequence<B: Backend> {
-    query: Tensor<B, 4>,
-    key: Tensor<B, 4>,
-    value: Tensor<B, 4>,
-    bias: Tensor<B, 4>,
-    range: std::ops::Range<usize>,
-    index: usize,
-}
-
-impl<B: EncoderOps> Sequence<B> {
-    fn new(
-        query_key_value: &[Tensor<B, 2>; 3],
-        bias: &Tensor<B, 4>,
-        sequences: &SequenceRanges,
-        index: usize,
-    ) -> Self {
-        let range = sequences.ranges()[index].clone();
-        let [_, heads, _, _] = bias.dims();
-        let length = range.len();
-        let [query, key, value] = query_key_value
-            .each_ref()
-            .map(|projection| split(projection, &range, heads));
-        Self {
-            query,
-            key,
-            value,
-            bias: bias.clone().slice([0..1, 0..heads, 0..length, 0..length]),
-            range,
-            index,
-        }
-    }
-
-    fn scale(&self) -> f64 {
-        let [_, _, _, head_size] = self.query.dims();
-        1.0 / (head_size as f64).sqrt()
-    }
-
-    /// Attention weights, after the softmax: `[1, heads, length, length]`.
-    fn weights(&self) -> Tensor<B, 4> {
-        let products = B::exact_matmul(self.query.clone(), self.key.clone().transpose());
-        softmax(products * self.scale() + self.bias.clone(), 3)
-    }
-
-    /// Factors of dropout: `[1, heads, length, length]`.
-    fn factors(&self, dropout: Option<DropoutMask>) -> Option<Tensor<B, 4>> {
-        let mask = dropout?;
-        let [_, heads, length, _] = self.bias.dims();
-        let mut factors = vec![0.0; heads * length * length];
-        for (head, factors) in factors.chunks_mut((length * length).max(1)).enumerate() {
-            let mut block = mask.block(self.index * heads + head);
-            for row in factors.chunks_mut(length) {
-                block.fill(row);
-            }
-        }
-        let factors = TensorData::new(factors, [1, heads, length, length]);
-        Some(Tensor::from_data(factors, &self.bias.device()))
-    }
-
-    fn split(&self, rows: &Tensor<B, 2>) -> Tensor<B, 4> {
-        split(rows, &self.range, self.bias.dims()[1])
-    }
-
-    /// `[1, heads, length, head_size]` -> `[length, heads * head_size]`.
-    fn join(&self, heads: Tensor<B, 4>) -> Tensor<B, 2> {
-        let [_, count, length, head_size] = heads.dims();
-        heads.swap_dims(1, 2).reshape([length, count * head_size])
-    }
-}
-
-/// `[tokens, heads * head_size]` -> `[1, heads, length, head_size]`.
-fn split<B: Backend>(
-    rows: &Tensor<B, 2>,
-    range: &std::ops::Range<usize>,
-    heads: usize,
-) -> Tensor<B, 4> {
-    let [_, width] = rows.dims();
-    rows.clone()
-        .slice([range.clone(), 0..width])
-        .reshape([1, range.len(), heads, width / heads])
-        .swap_dims(1, 2)
 }

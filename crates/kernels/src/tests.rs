@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::cpu::{ThreadBudget, every};
 use crate::{
-    Activation, AdamWStep, DropoutMask, EncoderLayerWeights, EncoderOps, LayerNormGradients,
-    LayerNormWeights, LinearWeights, Precision, SequenceRanges, reference,
+    Activation, AdamWStep, AttentionOptions, DropoutMask, EncoderLayerWeights, EncoderOps,
+    LayerNormGradients, LayerNormWeights, LinearWeights, Precision, SequenceRanges, reference,
 };
 
 type Train = Autodiff<Flex>;
@@ -63,17 +63,40 @@ fn norm(width: usize) -> LayerNormWeights<Flex> {
     }
 }
 
-/// Queries, keys and values, a bias, and a direction to go back from.
+fn any_activation() -> impl Strategy<Value = Activation> {
+    prop::sample::select(vec![
+        Activation::Identity,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Silu,
+        Activation::Tanh,
+    ])
+}
+
+/// Whether there is a bias, the window, and whether the scale is another than the usual one.
+type Options = (bool, Option<usize>, bool);
+
+fn any_options() -> impl Strategy<Value = Options> {
+    (any::<bool>(), prop::option::of(0usize..50), any::<bool>())
+}
+
+/// Queries, keys and values, how they attend, and a direction to go back from.
 struct Attended {
     projections: [Tensor<Flex, 2>; 3],
-    bias: Tensor<Flex, 4>,
+    options: AttentionOptions<Flex>,
     sequences: SequenceRanges,
     direction: Tensor<Flex, 2>,
 }
 
 impl Attended {
     /// The projections as slices of one tensor, which are not copied, or as separate tensors.
-    fn new(lengths: Vec<usize>, heads: usize, head_size: usize, joined: bool) -> Self {
+    fn new(
+        lengths: Vec<usize>,
+        [heads, head_size]: [usize; 2],
+        joined: bool,
+        (with_bias, window, other_scale): Options,
+    ) -> Self {
         let sequences = SequenceRanges::of_lengths(lengths);
         let (tokens, width) = (sequences.tokens(), heads * head_size);
         let longest = sequences.longest() + 2;
@@ -88,7 +111,16 @@ impl Attended {
         };
         Self {
             projections,
-            bias: random([1, heads, longest, longest], 1.0),
+            options: AttentionOptions {
+                bias: with_bias.then(|| random([1, heads, longest, longest], 1.0)),
+                window,
+                scale: if other_scale {
+                    0.4
+                } else {
+                    1.0 / (head_size as f64).sqrt()
+                },
+                ..AttentionOptions::new(heads, head_size)
+            },
             direction: random([tokens, width], 1.0),
             sequences,
         }
@@ -110,12 +142,11 @@ proptest! {
         rows in 1usize..60,
         input in 1usize..150,
         output in 1usize..70,
-        gelu in any::<bool>(),
+        activation in any_activation(),
     ) {
         every::set_of_instructions(|| {
             let values = random([rows, input], 1.0);
             let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
-            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
             let layer = [(weight.clone(), bias.clone())];
             let packed = Flex::pack_linear(&layer, Precision::Float32);
             let packed = LinearWeights::Packed(packed.unwrap());
@@ -177,18 +208,17 @@ proptest! {
         rows in prop_oneof![1usize..150, 500usize..560],
         input in 1usize..150,
         output in 1usize..70,
-        gelu in any::<bool>(),
+        activation in any_activation(),
         trained in any::<[bool; 2]>(),
     ) {
         every::set_of_instructions(|| {
-            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
             let (values, direction) = (random([rows, input], 1.0), random([rows, output], 1.0));
             let (weight, bias) = (random([input, output], 0.3), random([output], 1.0));
             let leaves = || (leaf(&values), leaf(&weight), leaf(&bias));
 
             let (x, w, b) = leaves();
             let sum = burn::tensor::module::linear(x.clone(), w.clone(), Some(b.clone()));
-            let activated = if gelu { Train::exact_gelu(sum) } else { sum };
+            let activated = Train::activation(sum, activation);
             let derived = (activated * Tensor::from_inner(direction.clone())).sum().backward();
             let expected = [x, w].map(|leaf| leaf.grad(&derived).unwrap());
             let expected_bias = b.grad(&derived).unwrap();
@@ -206,8 +236,8 @@ proptest! {
             let node = Train::linear(x.clone(), weights, activation);
             assert_same(node.clone().inner(), forth, scale);
             let gradients = (node * Tensor::from_inner(direction.clone())).sum().backward();
-            // A plain sum, but with GELU of its slopes at those products.
-            let of_sum = if gelu { scale } else { 20.0 };
+            // A plain sum, but with an activation of its slopes at those products.
+            let of_sum = if activation == Activation::Identity { 20.0 } else { scale };
             assert_same(b.grad(&gradients).unwrap(), expected_bias, of_sum);
             for (leaf, expected) in [x, w].iter().zip(&expected) {
                 assert_same(leaf.grad(&gradients).unwrap(), expected.clone(), scale);
@@ -270,21 +300,38 @@ proptest! {
     }
 
     #[test]
-    fn gelu_is_burns_and_its_backward_pass_the_derivative(rows in 1usize..40, width in 1usize..900) {
+    fn activations_are_burns_and_their_backward_passes_the_derivatives(
+        rows in 1usize..40,
+        width in 1usize..900,
+        activation in any_activation(),
+    ) {
         every::set_of_instructions(|| {
             let (values, direction) = (random([rows, width], 2.0), random([rows, width], 1.0));
-            let fast = Flex::exact_gelu(values.clone());
-            assert_same(fast, burn::tensor::activation::gelu(values.clone()), 1.0);
+            let of_burn = |x: Tensor<Train, 2>| match activation {
+                Activation::Identity => x,
+                // Not burn's own, whose backward pass is that of the approximation.
+                Activation::Gelu => {
+                    let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
+                    x * (erf + 1.0) * 0.5
+                }
+                Activation::GeluTanh => burn::tensor::activation::gelu_approximate(x),
+                Activation::Relu => burn::tensor::activation::relu(x),
+                Activation::Silu => burn::tensor::activation::silu(x),
+                Activation::Tanh => burn::tensor::activation::tanh(x),
+            };
+            let expected = of_burn(leaf(&values)).inner();
+            assert_same(Flex::activation(values.clone(), activation), expected.clone(), 1.0);
+            assert_same(reference::activation(values.clone(), activation), expected, 1.0);
 
             let x = leaf(&values);
-            let erf = (x.clone() / std::f64::consts::SQRT_2).erf();
-            let [derived] = gradients!(x.clone() * (erf + 1.0) * 0.5, direction, [x]);
-            let fast = Flex::exact_gelu_backward(values.clone(), direction.clone());
+            let [derived] = gradients!(of_burn(x.clone()), direction, [x]);
+            let fast = Flex::activation_backward(values.clone(), direction.clone(), activation);
             assert_same(fast, derived.clone(), 1.0);
-            let default = reference::exact_gelu_backward(values.clone(), direction.clone());
+            let default =
+                reference::activation_backward(values.clone(), direction.clone(), activation);
             assert_same(default, derived.clone(), 1.0);
             let x = leaf(&values);
-            let [node] = gradients!(Train::exact_gelu(x.clone()), direction, [x]);
+            let [node] = gradients!(Train::activation(x.clone(), activation), direction, [x]);
             assert_same(node, derived, 1.0);
             Ok::<_, TestCaseError>(())
         })?;
@@ -305,6 +352,8 @@ proptest! {
         // The depth of the last layer: one k-block, and two.
         inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
         precisions in [(); 4].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
+        activation in any_activation(),
+        (with_bias, window, _) in any_options(),
     ) {
         let (sequences, width) = (SequenceRanges::of_lengths(lengths), heads * head_size);
         every::set_of_instructions(|| {
@@ -317,18 +366,24 @@ proptest! {
                 attention_output: pack(width, width, 0),
                 attention_norm: norm(width),
                 intermediate: pack(width, inner, 1),
+                activation,
                 output: pack(inner, width, 2),
                 output_norm: norm(width),
             };
             let hidden = random([sequences.tokens(), width], 1.0);
             let bias = random([1, heads, sequences.longest(), sequences.longest()], 1.0);
+            let options = AttentionOptions {
+                bias: with_bias.then_some(bias),
+                window,
+                ..AttentionOptions::new(heads, head_size)
+            };
             let expected =
-                reference::encoder_layer(hidden.clone(), bias.clone(), &sequences, weights.clone());
+                reference::encoder_layer(hidden.clone(), options.clone(), &sequences, weights.clone());
             // In the place of `hidden`, except where another tensor shares it.
             let before = bits(hidden.clone());
             // In a pool of two threads, a call may use both, or one.
             let layer = |hidden, lanes| ThreadBudget::new(lanes).run(|| {
-                Flex::encoder_layer(hidden, bias.clone(), &sequences, weights.clone())
+                Flex::encoder_layer(hidden, options.clone(), &sequences, weights.clone())
             });
             for lanes in [1, 2] {
                 let found = layer(hidden.clone(), lanes);
@@ -391,13 +446,15 @@ proptest! {
         head_size in 1usize..33,
         joined in any::<bool>(),
         drops in any::<bool>(),
+        options in any_options(),
     ) {
         every::set_of_instructions(|| {
             let lengths = lengths.clone();
-            let Attended { projections, bias, sequences, .. } = Attended::new(lengths, heads, head_size, joined);
+            let Attended { projections, options, sequences, .. } =
+                Attended::new(lengths, [heads, head_size], joined, options);
             let dropout = dropout(drops);
-            let plain = reference::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout);
-            assert_same(Flex::varlen_attention(projections, bias, &sequences, dropout, Precision::Float32), plain, 1.0);
+            let plain = reference::varlen_attention(projections.clone(), options.clone(), &sequences, dropout);
+            assert_same(Flex::varlen_attention(projections, options, &sequences, dropout, Precision::Float32), plain, 1.0);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -409,41 +466,51 @@ proptest! {
         head_size in 1usize..20,
         joined in any::<bool>(),
         drops in any::<bool>(),
+        options in any_options(),
     ) {
         every::set_of_instructions(|| {
             let lengths = lengths.clone();
-            let Attended { projections, bias, sequences, direction } =
-                Attended::new(lengths, heads, head_size, joined);
+            let Attended { projections, options, sequences, direction } =
+                Attended::new(lengths, [heads, head_size], joined, options);
             let dropout = dropout(drops);
             // Derived by burn from the reference implementation, then through the node.
             let through = |node: bool| {
                 let leaves = projections.each_ref().map(leaf);
-                let bias = leaf(&bias);
+                let bias = options.bias.as_ref().map(leaf);
+                let options = AttentionOptions {
+                    heads,
+                    scale: options.scale,
+                    bias: bias.clone(),
+                    window: options.window,
+                };
                 let output = if node {
-                    Train::varlen_attention(leaves.clone(), bias.clone(), &sequences, dropout, Precision::Float32)
+                    Train::varlen_attention(leaves.clone(), options, &sequences, dropout, Precision::Float32)
                 } else {
-                    reference::varlen_attention(leaves.clone(), bias.clone(), &sequences, dropout)
+                    reference::varlen_attention(leaves.clone(), options, &sequences, dropout)
                 };
                 let sum = (output * Tensor::from_inner(direction.clone())).sum();
                 let gradients = sum.backward();
                 let found = leaves.map(|leaf| leaf.grad(&gradients).unwrap());
-                (found, bias.grad(&gradients).unwrap())
+                (found, bias.map(|bias| bias.grad(&gradients).unwrap()))
             };
             let (expected, expected_bias) = through(false);
-            let check = |found: [Tensor<Flex, 2>; 3], bias: Tensor<Flex, 4>| {
+            let check = |found: [Tensor<Flex, 2>; 3], bias: Option<Tensor<Flex, 4>>| {
                 for (found, expected) in found.into_iter().zip(&expected) {
                     assert_same(found, expected.clone(), 2.0);
                 }
-                assert_same(bias, expected_bias.clone(), 2.0);
+                assert_eq!(bias.is_some(), expected_bias.is_some());
+                if let (Some(bias), Some(expected)) = (bias, &expected_bias) {
+                    assert_same(bias, expected.clone(), 2.0);
+                }
             };
             let (found, found_bias) = through(true);
             check(found, found_bias);
             let default = reference::varlen_attention_backward(
-                projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), true,
+                projections.clone(), options.clone(), &sequences, dropout, direction.clone(), true,
             );
-            check(default.query_key_value, default.bias.unwrap());
+            check(default.query_key_value, default.bias);
             let none = Flex::varlen_attention_backward(
-                projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), false,
+                projections.clone(), options.clone(), &sequences, dropout, direction.clone(), false,
             );
             assert!(none.bias.is_none());
             Ok::<_, TestCaseError>(())
@@ -472,12 +539,20 @@ proptest! {
 fn no_sequences_give_no_rows() {
     let sequences = SequenceRanges::of_lengths([]);
     let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
-    let bias = random([1, 2, 1, 1], 1.0);
+    let options = AttentionOptions {
+        bias: Some(random([1, 2, 1, 1], 1.0)),
+        ..AttentionOptions::new(2, 4)
+    };
     let input = || [empty(), empty(), empty()];
-    let attended =
-        Flex::varlen_attention(input(), bias.clone(), &sequences, None, Precision::Float32);
+    let attended = Flex::varlen_attention(
+        input(),
+        options.clone(),
+        &sequences,
+        None,
+        Precision::Float32,
+    );
     assert_eq!(attended.dims(), [0, 8]);
-    let back = Flex::varlen_attention_backward(input(), bias, &sequences, None, empty(), true);
+    let back = Flex::varlen_attention_backward(input(), options, &sequences, None, empty(), true);
     assert_eq!(back.query_key_value[0].dims(), [0, 8]);
     assert_eq!(
         back.bias.unwrap().into_data().to_vec::<f32>().unwrap(),

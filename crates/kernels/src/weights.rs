@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use cpu_kernels::PackedLinear;
+use cpu_kernels::{Activation, PackedLinear};
 
 /// The weights of a linear layer.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl<B: Backend> LinearWeights<B> {
     }
 }
 
-/// The packed weights of an encoder layer.
+/// The packed weights of an encoder layer, and the activation between them.
 #[derive(Clone, Debug)]
 pub struct EncoderLayerWeights<B: Backend> {
     /// Query, key and value side by side: `[width, 3 * width]`.
@@ -45,6 +45,8 @@ pub struct EncoderLayerWeights<B: Backend> {
     pub attention_norm: LayerNormWeights<B>,
     /// `[width, intermediate]`.
     pub intermediate: PackedLinear,
+    /// The activation after it.
+    pub activation: Activation,
     /// `[intermediate, width]`.
     pub output: PackedLinear,
     /// LayerNorm after the second residual addition.

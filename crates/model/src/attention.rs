@@ -8,7 +8,7 @@ use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Tensor};
 use kernels::half_precision::upcast;
-use kernels::{Activation, EncoderOps, PackedLinear, Precision, SequenceRanges};
+use kernels::{Activation, AttentionOptions, EncoderOps, PackedLinear, Precision, SequenceRanges};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::config::MpNetConfig;
@@ -191,7 +191,9 @@ impl<B: EncoderOps> SelfAttention<B> {
                 let dropout = self.dropout.mask::<B>(&context.bias.device());
                 let precision = (self.packed.as_ref())
                     .map_or(Precision::Float32, |packed| packed.projections.precision());
-                B::varlen_attention(projections, context.bias.clone(), texts, dropout, precision)
+                let [_, width] = projections[0].dims();
+                let options = self.options(width, context);
+                B::varlen_attention(projections, options, texts, dropout, precision)
             }
             Layout::Padded {
                 batch,
@@ -210,6 +212,18 @@ impl<B: EncoderOps> SelfAttention<B> {
                 let adapter = self.adapters.as_ref().map(|adapters| &adapters.output);
                 project(&self.output, adapter, attended)
             }
+        }
+    }
+
+    /// How tokens of `width` columns attend.
+    pub(crate) fn options(
+        &self,
+        width: usize,
+        context: &AttentionContext<B>,
+    ) -> AttentionOptions<B> {
+        AttentionOptions {
+            bias: Some(context.bias.clone()),
+            ..AttentionOptions::new(self.heads, width / self.heads)
         }
     }
 

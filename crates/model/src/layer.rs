@@ -121,7 +121,9 @@ impl<B: EncoderOps> EncoderLayer<B> {
         if let Layout::Varlen(texts) = &context.layout
             && let Some(weights) = self.packed_weights(&hidden)
         {
-            return B::encoder_layer(hidden, context.bias.clone(), texts, weights);
+            let [_, width] = hidden.dims();
+            let options = self.attention.options(width, context);
+            return B::encoder_layer(hidden, options, texts, weights);
         }
         let attended = self.attention.forward(hidden.clone(), context);
         let hidden = self
@@ -155,6 +157,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
             attention_output: attention.output.clone(),
             attention_norm: self.attention_norm.norm(),
             intermediate: feed_forward.intermediate.clone(),
+            activation: Activation::Gelu,
             output: feed_forward.output.clone(),
             output_norm: self.output_norm.norm(),
         })

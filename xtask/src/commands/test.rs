@@ -52,7 +52,7 @@ const EMULATIONS: [Emulation; 2] = [
                     "::the_backward_pass_of",
                     "::attention_is_the_same_as_burns",
                     "::dropout_is_the_same",
-                    "::gelu_is_burns",
+                    "::activations_are_burns",
                     "::layer_norm_is",
                     "::steps_of_adamw",
                 ],
@@ -62,6 +62,7 @@ const EMULATIONS: [Emulation; 2] = [
                 target: "cpu_kernels",
                 without: &[
                     "::a_product_is_the_same_however",
+                    "::activations_of_many_numbers",
                     "::layer_norm_is",
                     "::sums_are_those",
                     "::scan::",

@@ -10,6 +10,7 @@ use crate::int8;
 use crate::int8::matrix::Int8Matrix;
 use crate::int8::panels::Int8Panels;
 use crate::schedule::Layer;
+use crate::tests::activations::any_activation;
 use crate::tests::numbers;
 
 /// The layer by another implementation of this processor.
@@ -55,12 +56,11 @@ proptest! {
         rows in 0usize..100,
         depth in 1usize..200,
         outputs in 1usize..90,
-        gelu in any::<bool>(),
+        activation in any_activation(),
         // All of a sign, or of both.
         shift in prop::sample::select(vec![0.0f32, 1.5, -1.5]),
         seed in any::<u64>(),
     ) {
-        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
         let input: Vec<f32> = numbers(rows * depth, seed, 1.0)
             .iter()
             .map(|value| value + shift)

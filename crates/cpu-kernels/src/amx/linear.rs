@@ -17,7 +17,6 @@ use crate::int8::quantization::QuantizationParameters;
 use crate::schedule::{self, Layer, nearest_block, rows_of_block};
 use crate::scratch::with_scratch;
 use crate::simd::arch::{Vectorized, dispatch};
-use crate::simd::math::gelu;
 use crate::threads::threads;
 
 /// Bytes of a block's input tiles: half of the second-level cache of processors with AMX, which is 2 MiB a core. The other
@@ -251,11 +250,7 @@ impl Vectorized for Finish<'_, '_> {
                     *sum += bias;
                 }
             }
-            if self.activation == Activation::Gelu {
-                for sum in sums.iter_mut() {
-                    *sum = gelu(*sum);
-                }
-            }
+            self.activation.apply(sums);
             let output = &mut output[self.first..];
             let count = WIDTH.min(output.len());
             // A copy of a length that the compiler does not know would be a call.

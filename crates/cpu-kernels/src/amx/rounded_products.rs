@@ -4,8 +4,10 @@ use super::blocks::{Block, blocks, one_behind};
 use super::multiply::{Multiply, Pass, Sums};
 use super::with_unit;
 use crate::bf16::dot_product::Bf16DotProduct;
-use crate::bf16::rounded_rows::{RoundedProducts, RoundedRows, RoundedWork, Rounding, With};
-use crate::bf16::tiles::{DEPTH, Form, PAIR, SIDE, Tile, TileFormat, WIDTH};
+use crate::bf16::rounded_rows::{
+    RoundedPanels, RoundedProducts, RoundedRows, RoundedWork, Rounding, With,
+};
+use crate::bf16::tiles::{DEPTH, Form, SIDE, Tile, TileFormat, WIDTH};
 use crate::simd::arch::dispatch;
 
 /// Does `work` with the products of AMX, or of its emulation.
@@ -57,17 +59,17 @@ impl<R: Rounding> RoundedProducts for OverTiles<'_, R> {
     const ROWS: usize = WIDTH;
 
     #[inline(always)]
-    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: RoundedPanels<'_>, sums: &mut [f32]) {
         let steps = rows.steps();
         let tiles = rows.count.div_ceil(SIDE) * steps;
         let tiles: &[Tile] = bytemuck::cast_slice(&rows.lines[..tiles * SIDE]);
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, steps);
-            let weights = &panels[block.panel * PAIR * steps..][..PAIR * steps];
+            let weights = panels.panel(block.panel, steps);
             let (format, pass) = (TileFormat::Bfloat16(Form::Single), Pass::Later);
             unit.multiply(format, pass, &input, weights, sums);
         };
-        let panels_of_rows = panels.len() / (PAIR * steps);
+        let panels_of_rows = panels.count();
         let (lines, _) = sums.as_chunks_mut::<WIDTH>();
         let follow = |Block { panel, pair }: Block, sums: &mut Sums| {
             let first = pair * WIDTH;

@@ -25,7 +25,7 @@ use bytemuck::{Pod, TransparentWrapper, Zeroable};
 use pulp::x86::V4;
 use pulp::{Arch, Simd};
 
-use super::rounded_rows::{Line, RoundedProducts, RoundedRows, Rounding};
+use super::rounded_rows::{Line, RoundedPanels, RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, Form, PAIR, SIDE, Tile, WIDTH};
 use crate::float::gemm::WeightPanels;
 use crate::float::micro_kernel::PanelPart;
@@ -150,13 +150,12 @@ impl RoundedProducts for Bf16DotProduct {
     const ROWS: usize = 4 * HEIGHT;
 
     #[inline(always)]
-    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]) {
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: RoundedPanels<'_>, sums: &mut [f32]) {
         let pairs = rows.depth.div_ceil(2);
         let (lines, _) = rows.lines.as_chunks::<HEIGHT>();
-        let panels = panels.chunks_exact(rows.steps() * PAIR);
-        let (places, in_row) = (sums.as_chunks_mut::<WIDTH>().0, panels.len());
-        for (panel, columns) in panels.enumerate() {
-            let columns = columns.as_chunks().0;
+        let (places, in_row) = (sums.as_chunks_mut::<WIDTH>().0, panels.count());
+        for panel in 0..in_row {
+            let columns = panels.panel(panel, rows.steps()).as_chunks().0;
             let tiles = lines.chunks_exact(rows.steps());
             for (first, lines) in (0..rows.count).step_by(HEIGHT).zip(tiles) {
                 macro_rules! tile {

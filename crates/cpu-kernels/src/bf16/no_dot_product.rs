@@ -1,6 +1,6 @@
 //! Processors other than x86-64 have no bfloat16 dot product in this crate.
 
-use super::rounded_rows::{RoundedProducts, RoundedRows, Rounding};
+use super::rounded_rows::{RoundedPanels, RoundedProducts, RoundedRows, Rounding};
 use super::tiles::{DEPTH, SIDE, Tile};
 use crate::schedule::Layer;
 use crate::simd::arch::Vectorized;
@@ -41,7 +41,7 @@ impl RoundedProducts for Bf16DotProduct {
     const HEIGHT: usize = SIDE;
     const ROWS: usize = SIDE;
 
-    fn multiply(&mut self, _: RoundedRows<'_>, _: &[Tile], _: &mut [f32]) {
+    fn multiply(&mut self, _: RoundedRows<'_>, _: RoundedPanels<'_>, _: &mut [f32]) {
         match *self {}
     }
 }

@@ -7,7 +7,7 @@ use pulp::Simd;
 
 #[cfg(target_arch = "x86_64")]
 use super::tiles::SIDE;
-use super::tiles::{DEPTH, Tile};
+use super::tiles::{DEPTH, PAIR, Tile};
 use crate::simd::arch::Vectorized;
 
 /// [`DEPTH`] numbers of a row, as a row of a [tile](Tile) has them.
@@ -42,6 +42,30 @@ impl RoundedRows<'_> {
     }
 }
 
+/// Panels of [`WIDTH`](super::tiles::WIDTH) columns, packed as [weights](super::weights::TileWeights): of each panel the first
+/// tiles, as deep as the rows that it is multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) struct RoundedPanels<'a> {
+    /// From the first tile of the first panel on.
+    pub(crate) tiles: &'a [Tile],
+    /// Tiles from one panel to the next.
+    pub(crate) distance: usize,
+}
+
+impl<'a> RoundedPanels<'a> {
+    /// Number of panels.
+    #[inline(always)]
+    pub(crate) fn count(self) -> usize {
+        self.tiles.len().div_ceil(self.distance)
+    }
+
+    /// The first `steps` pairs of tiles of a panel.
+    #[inline(always)]
+    pub(crate) fn panel(self, panel: usize, steps: usize) -> &'a [Tile] {
+        &self.tiles[panel * self.distance..][..steps * PAIR]
+    }
+}
+
 /// Rounding to bfloat16.
 pub(crate) trait Rounding {
     /// The nearest bfloat16 of each number; subnormal numbers may become 0.
@@ -56,9 +80,8 @@ pub(crate) trait RoundedProducts: Rounding {
     /// Best number of rows for one call, a multiple of [`HEIGHT`](Self::HEIGHT).
     const ROWS: usize;
 
-    /// All rows times all panels of [`WIDTH`](super::tiles::WIDTH) columns, which are packed as
-    /// [weights](super::weights::TileWeights) and as deep as the rows. `sums` has rows of all columns.
-    fn multiply(&mut self, rows: RoundedRows<'_>, panels: &[Tile], sums: &mut [f32]);
+    /// All rows times all panels. `sums` has rows of all columns.
+    fn multiply(&mut self, rows: RoundedRows<'_>, panels: RoundedPanels<'_>, sums: &mut [f32]);
 }
 
 /// Work with such products, compiled for their instructions.

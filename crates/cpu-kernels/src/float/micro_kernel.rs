@@ -27,7 +27,6 @@ use super::rows::Group;
 use crate::activation::Activation;
 use crate::prefetch::Prefetch;
 use crate::simd::arch::{REGISTERS, WIDEST};
-use crate::simd::math::gelu;
 
 /// The element type of a panel, and how a micro-kernel multiplies it.
 pub(crate) trait PanelPart: Pod + Send + Sync {
@@ -123,11 +122,7 @@ pub(crate) fn epilogue<S: Simd>(
     activation: Activation,
     output: &mut [f32],
 ) {
-    if activation == Activation::Gelu {
-        for value in bytemuck::cast_slice_mut::<S::f32s, f32>(&mut row) {
-            *value = gelu(*value);
-        }
-    }
+    activation.apply(bytemuck::cast_slice_mut::<S::f32s, f32>(&mut row));
     if output.len() == REGISTERS * S::F32_LANES {
         let (places, _) = S::as_mut_simd_f32s(output);
         // Not `copy_from_slice`: the compiler merges it with the other branch into a call.

@@ -14,7 +14,8 @@ use super::rows::QuantizedRows;
 use crate::every;
 use crate::precision::Precision;
 use crate::schedule::Layer;
-use crate::tests::{gelu, numbers};
+use crate::tests::activations::{activated, any_activation};
+use crate::tests::numbers;
 use crate::{Activation, PackedLinear, linear};
 
 const DEEPEST: usize = Int8Matrix::MAX_INPUTS;
@@ -40,10 +41,7 @@ fn reference(
             let sum = products.sum::<i64>() as f64;
             let sum = sum * f64::from(*scale) * f64::from(rows.scale(row));
             let sum = sum + f64::from(bias[output]);
-            expected.push(match activation {
-                Activation::Identity => sum,
-                Activation::Gelu => gelu(sum),
-            });
+            expected.push(activated(activation, sum));
         }
     }
     expected
@@ -106,10 +104,9 @@ proptest! {
         count in 0usize..80,
         depth in 1usize..150,
         outputs in 1usize..90,
-        gelu in any::<bool>(),
+        activation in any_activation(),
         seed in any::<u64>(),
     ) {
-        let activation = if gelu { Activation::Gelu } else { Activation::Identity };
         let input = numbers(count * depth, seed, 1.0);
         let weights = numbers(depth * outputs, seed ^ 1, 1.0);
         let bias = numbers(outputs, seed ^ 2, 1.0);
@@ -120,11 +117,13 @@ proptest! {
         let packed = PackedLinear::pack_int8(&[(&matrix, &bias)]);
         let mut output = vec![f32::NAN; count * outputs];
         linear(&input, &packed, activation, &mut output);
-        assert_close(&output, &expected, depth as f64);
+        // Numbers are up to the depth, and the bias.
+        let scale = depth as f64 + 1.0;
+        assert_close(&output, &expected, scale);
 
         for body in Implementation::all(&rows_of(&[&matrix], depth)) {
             let of_body = run(body, &input, &matrix, &bias, activation);
-            assert_close(&of_body, &expected, depth as f64);
+            assert_close(&of_body, &expected, scale);
             prop_assert_eq!(&of_body, &output, "{:?}", body);
         }
     }

@@ -34,15 +34,19 @@ pub struct EncoderLayer<'a> {
     pub feed_forward: FeedForwardBlock<'a>,
 }
 
-/// The sequences of a batch, and the bias of their attention's scores.
+/// The sequences of a batch, and how they attend: see [`Attention`].
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// Ranges of rows, one after another from row 0 on.
     pub sequences: &'a [Range<usize>],
-    /// For all heads, at least as long as the longest sequence.
-    pub bias: PositionBias<'a>,
     /// Number of heads.
     pub heads: usize,
+    /// The factor of the products of queries and keys, usually 1 over the root of a head's columns.
+    pub scale: f32,
+    /// For all heads, at least as long as the longest sequence.
+    pub bias: Option<PositionBias<'a>>,
+    /// A query attends to keys at most so many positions away; `None`: to all.
+    pub window: Option<usize>,
 }
 
 /// Rows wanted in a group: a smaller one gives blocks of uneven size.
@@ -155,10 +159,12 @@ impl EncoderLayer<'_> {
                 key: part(1),
                 value: part(2),
             },
-            bias: context.bias,
             sequences: context.sequences,
             heads: context.heads,
             head_size: width / context.heads,
+            scale: context.scale,
+            bias: context.bias,
+            window: context.window,
             dropout: None,
             precision: self.projections.precision(),
         }

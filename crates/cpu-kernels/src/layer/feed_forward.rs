@@ -27,14 +27,16 @@ pub struct FeedForwardBlock<'a> {
     pub attention_norm: LayerNormParameters<'a>,
     /// The first feed-forward layer, `[width, intermediate]`.
     pub intermediate: &'a PackedLinear,
+    /// The activation after it.
+    pub activation: Activation,
     /// The second feed-forward layer, `[intermediate, width]`.
     pub output: &'a PackedLinear,
     /// LayerNorm after the second residual addition, of `width`.
     pub output_norm: LayerNormParameters<'a>,
 }
 
-/// With `x = attention_norm(attended * attention_output + hidden)`: `output_norm(gelu(x * intermediate) * output + x)`,
-/// in the place of `hidden`.
+/// With `x = attention_norm(attended * attention_output + hidden)`: `output_norm(activation(x * intermediate) * output
+/// + x)`, in the place of `hidden`.
 ///
 /// `attended` and `hidden` hold rows of `width` floats.
 ///
@@ -114,12 +116,7 @@ impl FeedForwardBlock<'_> {
             normalized,
         );
         add_and_normalize(normalized, hidden, self.attention_norm);
-        linear(
-            normalized,
-            self.intermediate,
-            Activation::Gelu,
-            intermediate,
-        );
+        linear(normalized, self.intermediate, self.activation, intermediate);
         linear(intermediate, self.output, Activation::Identity, hidden);
         add_and_normalize(hidden, normalized, self.output_norm);
     }

@@ -1,6 +1,6 @@
 //! The backward pass of attention.
 //!
-//! With `W = softmax(S)`, `S = Q K^T scale + bias`, `D` the factors of dropout and `G` the gradient of the output `(W D) V`
+//! With `W = softmax(S)`, `S = Q K^T scale + bias` (minus infinity outside the window), `D` the factors of dropout and `G` the gradient of the output `(W D) V`
 //! (elementwise products where there is no transposition), the gradients are:
 //!
 //! - of the values: `(W D)^T G`
@@ -12,7 +12,9 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::float::rows::Rows;
-use crate::layer::attention::head::{Head, panel_width, panels, product, transposed_panels};
+use crate::layer::attention::head::{
+    Head, panel_width, panels, part_of_panels, product, transposed_panels,
+};
 use crate::layer::attention::input::{Attention, Strided};
 use crate::simd::arch::{Vectorized, dispatch};
 use crate::simd::reduce::{LANES, product_sum};
@@ -35,7 +37,7 @@ pub struct Gradients<'a> {
 
 /// The gradients of [`attention`](crate::attention)'s input from the one of its output, `gradient`.
 ///
-/// Returns the gradient of the bias, `[heads, length, length]` as the bias itself, if `of_bias`.
+/// Returns the gradient of the bias, `[heads, length, length]` as the bias itself, if there is one and `of_bias`.
 ///
 /// # Panics
 ///
@@ -53,11 +55,8 @@ pub fn attention_backward(
         ..
     } = attention;
     let width = heads * attention.head_size;
-    let bias_size = if of_bias {
-        heads * bias.length * bias.length
-    } else {
-        0
-    };
+    let bias = bias.filter(|_| of_bias);
+    let bias_size = bias.map_or(0, |bias| heads * bias.length * bias.length);
     let in_group = sequences.len().div_ceil(GROUPS).max(1);
     let mut rest = gradients;
     let mut groups = Vec::with_capacity(GROUPS);
@@ -103,7 +102,7 @@ pub fn attention_backward(
             sum
         })
         .collect();
-    of_bias.then(|| {
+    bias.map(|_| {
         let mut sums = sums.into_iter();
         let mut total = sums.next().unwrap_or_else(|| vec![0.0; bias_size]);
         for sum in sums {
@@ -150,7 +149,8 @@ impl Vectorized for Backward<'_> {
         let gradient = head.rows(self.gradient);
         let keys = transposed_panels(simd, head.rows(projections.key), length);
         let mut weights = vec![0.0; length * padded];
-        product::<S, ROWS>(simd, query, length, &keys, |row, column, sums| {
+        let panels_of_keys = part_of_panels::<S>(&keys, head_size, 0..head_size);
+        product::<S, ROWS>(simd, query, length, panels_of_keys, |row, column, sums| {
             weights[row * padded + column..][..width].copy_from_slice(sums);
         });
         for (row, weights) in weights.chunks_exact_mut(padded).enumerate() {
@@ -159,9 +159,16 @@ impl Vectorized for Backward<'_> {
 
         let values = transposed_panels(simd, head.rows(projections.value), length);
         let mut of_scores = vec![0.0; length * padded];
-        product::<S, ROWS>(simd, gradient, length, &values, |row, column, sums| {
-            of_scores[row * padded + column..][..width].copy_from_slice(sums);
-        });
+        let panels_of_values = part_of_panels::<S>(&values, head_size, 0..head_size);
+        product::<S, ROWS>(
+            simd,
+            gradient,
+            length,
+            panels_of_values,
+            |row, column, sums| {
+                of_scores[row * padded + column..][..width].copy_from_slice(sums);
+            },
+        );
 
         // The weights that multiplied the values, key by key.
         let mut transposed = vec![0.0; length * padded];
@@ -181,10 +188,10 @@ impl Vectorized for Backward<'_> {
                 *place = *weight;
             }
             softmax_backward(simd, weights, &dropped, of_scores, &factors);
-            if !self.bias.is_empty() {
-                let in_row = head.attention.bias.length;
-                let bias = &mut self.bias[(head.head * in_row + row) * in_row..][..length];
-                for (sum, score) in bias.iter_mut().zip(&*of_scores) {
+            if let (Some(bias), false) = (head.attention.bias, self.bias.is_empty()) {
+                let in_row = bias.length;
+                let sums = &mut self.bias[(head.head * in_row + row) * in_row..][..length];
+                for (sum, score) in sums.iter_mut().zip(&*of_scores) {
                     *sum += score;
                 }
             }
@@ -204,7 +211,7 @@ impl Vectorized for Backward<'_> {
             1.0,
         );
         let keys = panels(head.rows(projections.key), length, width);
-        let scale = head.scale();
+        let scale = head.attention.scale;
         place.fill::<S, ROWS>(simd, self.query, square(&of_scores, length), &keys, scale);
         for (row, of_scores) in of_scores.chunks_exact(padded).enumerate() {
             let places = transposed[row..].iter_mut().step_by(padded);
@@ -251,6 +258,7 @@ impl Place {
     ) {
         let width = panel_width::<S>();
         let output = &mut output[self.first..];
+        let panels = part_of_panels::<S>(panels, weights.depth, 0..weights.depth);
         product::<S, ROWS>(simd, weights, weights.depth, panels, |row, column, sums| {
             let kept = width.min(self.head_size - column);
             let output = &mut output[row * self.stride + column..][..kept];

@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 use cpu_kernels::{
-    self as cpu, Activation, AdamWStep, DropoutMask, Gradients, Operand, PackedLinear,
-    PositionBias, Precision,
+    self as cpu, Activation, AdamWStep, DropoutMask, Gradients, Operand, PackedLinear, Precision,
 };
 use slices::{
-    AttentionInput, LayerNormSlices, contiguous, in_place, is_f32, rows, slice, strided, tensor,
+    AttentionInput, BiasSlice, LayerNormSlices, contiguous, in_place, is_f32, rows, slice, strided,
+    tensor,
 };
 
+use crate::attention_options::AttentionOptions;
 use crate::encoder_ops::{AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients};
 use crate::reference;
 use crate::sequences::SequenceRanges;
@@ -88,10 +89,7 @@ impl EncoderOps for Flex {
                     Operand::RowMajor(slice(&weight)),
                 );
                 let sum = matmul(left, right, slice(&bias), rows);
-                match activation {
-                    Activation::Identity => sum,
-                    Activation::Gelu => Self::exact_gelu(sum),
-                }
+                Self::activation(sum, activation)
             }
             weights => reference::linear(input, weights, activation),
         }
@@ -140,20 +138,26 @@ impl EncoderOps for Flex {
         }
     }
 
-    fn exact_gelu(values: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        if values.dtype() != DType::F32 {
-            return burn::tensor::activation::gelu(values);
+    fn activation(values: Tensor<Self, 2>, activation: Activation) -> Tensor<Self, 2> {
+        if values.dtype() != DType::F32 || activation == Activation::Identity {
+            return reference::activation(values, activation);
         }
-        in_place(values, cpu::gelu)
+        in_place(values, |values| cpu::activate(values, activation))
     }
 
-    fn exact_gelu_backward(values: Tensor<Self, 2>, gradient: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        if [values.dtype(), gradient.dtype()] != [DType::F32; 2] {
-            return reference::exact_gelu_backward(values, gradient);
+    fn activation_backward(
+        values: Tensor<Self, 2>,
+        gradient: Tensor<Self, 2>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        if [values.dtype(), gradient.dtype()] != [DType::F32; 2]
+            || activation == Activation::Identity
+        {
+            return reference::activation_backward(values, gradient, activation);
         }
         let values = contiguous(values);
         in_place(gradient, |gradient| {
-            cpu::gelu_backward(slice(&values), gradient)
+            cpu::activation_backward(slice(&values), gradient, activation)
         })
     }
 
@@ -206,25 +210,27 @@ impl EncoderOps for Flex {
 
     fn encoder_layer(
         hidden: Tensor<Self, 2>,
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
         let norms = [&weights.attention_norm, &weights.output_norm];
-        if [hidden.dtype(), bias.dtype()] != [DType::F32; 2]
+        if hidden.dtype() != DType::F32
+            || options
+                .bias
+                .as_ref()
+                .is_some_and(|bias| bias.dtype() != DType::F32)
             || norms.iter().any(|norm| norm.gamma.dtype() != DType::F32)
         {
-            return reference::encoder_layer(hidden, bias, sequences, weights);
+            return reference::encoder_layer(hidden, options, sequences, weights);
         }
-        let [_, heads, _, length] = bias.dims();
-        let bias = contiguous(bias);
+        let bias = options.bias.map(BiasSlice::of);
         let context = cpu::Context {
             sequences: sequences.ranges(),
-            bias: PositionBias {
-                values: slice(&bias),
-                length,
-            },
-            heads,
+            heads: options.heads,
+            scale: options.scale as f32,
+            bias: bias.as_ref().map(BiasSlice::bias),
+            window: options.window,
         };
         let attention_norm = LayerNormSlices::of(weights.attention_norm);
         let output_norm = LayerNormSlices::of(weights.output_norm);
@@ -234,6 +240,7 @@ impl EncoderOps for Flex {
                 attention_output: &weights.attention_output,
                 attention_norm: attention_norm.parameters(),
                 intermediate: &weights.intermediate,
+                activation: weights.activation,
                 output: &weights.output,
                 output_norm: output_norm.parameters(),
             },
@@ -243,14 +250,14 @@ impl EncoderOps for Flex {
 
     fn varlen_attention(
         query_key_value: [Tensor<Self, 2>; 3],
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         precision: Precision,
     ) -> Tensor<Self, 2> {
         let [tokens, width] = query_key_value[0].dims();
-        let Some(input) = AttentionInput::new(&query_key_value, &bias) else {
-            return reference::varlen_attention(query_key_value, bias, sequences, dropout);
+        let Some(input) = AttentionInput::new(&query_key_value, &options) else {
+            return reference::varlen_attention(query_key_value, options, sequences, dropout);
         };
         let mut output = vec![0.0; tokens * width];
         let attention = input.attention(sequences, dropout, precision);
@@ -260,19 +267,18 @@ impl EncoderOps for Flex {
 
     fn varlen_attention_backward(
         query_key_value: [Tensor<Self, 2>; 3],
-        bias: Tensor<Self, 4>,
+        options: AttentionOptions<Self>,
         sequences: &SequenceRanges,
         dropout: Option<DropoutMask>,
         gradient: Tensor<Self, 2>,
         of_bias: bool,
     ) -> AttentionGradients<Self> {
         let shape = query_key_value[0].dims();
-        let bias_shape = bias.dims();
-        let input = AttentionInput::new(&query_key_value, &bias);
+        let input = AttentionInput::new(&query_key_value, &options);
         let Some(input) = input.filter(|_| gradient.dtype() == DType::F32) else {
             return reference::varlen_attention_backward(
                 query_key_value,
-                bias,
+                options,
                 sequences,
                 dropout,
                 gradient,
@@ -288,9 +294,12 @@ impl EncoderOps for Flex {
             Gradients { query, key, value },
             of_bias,
         );
+        let bias_shape = options.bias.map(|bias| bias.dims());
         AttentionGradients {
             query_key_value: gradients.map(|gradient| tensor(gradient, shape)),
-            bias: of_bias.map(|of_bias| tensor(of_bias, bias_shape)),
+            bias: of_bias
+                .zip(bias_shape)
+                .map(|(of_bias, shape)| tensor(of_bias, shape)),
         }
     }
 

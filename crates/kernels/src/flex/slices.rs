@@ -6,15 +6,17 @@ use cpu_kernels::{
     Attention, DropoutMask, LayerNormParameters, PositionBias, Precision, Projections, Strided,
 };
 
+use crate::attention_options::AttentionOptions;
 use crate::sequences::SequenceRanges;
 use crate::weights::LayerNormWeights;
 
 /// The tensors of attention, laid out for slices.
 pub(super) struct AttentionInput {
     query_key_value: [FlexTensor; 3],
-    bias: FlexTensor,
-    /// Shape of the bias: `[1, heads, length, length]`.
-    shape: [usize; 4],
+    bias: Option<BiasSlice>,
+    heads: usize,
+    scale: f32,
+    window: Option<usize>,
     width: usize,
 }
 
@@ -22,16 +24,19 @@ impl AttentionInput {
     /// `None` when these are not float32.
     pub(super) fn new(
         query_key_value: &[Tensor<Flex, 2>; 3],
-        bias: &Tensor<Flex, 4>,
+        options: &AttentionOptions<Flex>,
     ) -> Option<Self> {
-        let mut dtypes = query_key_value.iter().map(Tensor::dtype);
-        if dtypes.any(|dtype| dtype != DType::F32) || bias.dtype() != DType::F32 {
+        let of_bias = options.bias.iter().map(Tensor::dtype);
+        let mut dtypes = query_key_value.iter().map(Tensor::dtype).chain(of_bias);
+        if dtypes.any(|dtype| dtype != DType::F32) {
             return None;
         }
         Some(Self {
             query_key_value: query_key_value.clone().map(rows),
-            bias: contiguous(bias.clone()),
-            shape: bias.dims(),
+            bias: options.bias.clone().map(BiasSlice::of),
+            heads: options.heads,
+            scale: options.scale as f32,
+            window: options.window,
             width: query_key_value[0].dims()[1],
         })
     }
@@ -43,18 +48,40 @@ impl AttentionInput {
         precision: Precision,
     ) -> Attention<'a> {
         let [query, key, value] = self.query_key_value.each_ref().map(strided);
-        let [_, heads, _, length] = self.shape;
         Attention {
             projections: Projections { query, key, value },
-            bias: PositionBias {
-                values: slice(&self.bias),
-                length,
-            },
             sequences: sequences.ranges(),
-            heads,
-            head_size: self.width / heads,
+            heads: self.heads,
+            head_size: self.width / self.heads,
+            scale: self.scale,
+            bias: self.bias.as_ref().map(BiasSlice::bias),
+            window: self.window,
             dropout,
             precision,
+        }
+    }
+}
+
+/// A position bias, laid out for slices.
+pub(super) struct BiasSlice {
+    values: FlexTensor,
+    length: usize,
+}
+
+impl BiasSlice {
+    /// Of `[1, heads, length, length]`.
+    pub(super) fn of(bias: Tensor<Flex, 4>) -> Self {
+        let [_, _, _, length] = bias.dims();
+        Self {
+            values: contiguous(bias),
+            length,
+        }
+    }
+
+    pub(super) fn bias(&self) -> PositionBias<'_> {
+        PositionBias {
+            values: slice(&self.values),
+            length: self.length,
         }
     }
 }

@@ -84,7 +84,7 @@ proptest! {
         rows in 1usize..60,
         input in 1usize..150,
         output in 1usize..70,
-        gelu in any::<bool>(),
+        activation in any_activation(),
         magnitude in prop::sample::select(vec![1e-40_f32, 1e-20, 1e4, 1e30]),
         precision in prop::sample::select(vec![Precision::Float32, Precision::Bfloat16]),
     ) {
@@ -92,7 +92,6 @@ proptest! {
             let values = as_multiplied(sized([rows, input], magnitude), precision);
             let weight = random([input, output], 0.3);
             let bias = sized([output], magnitude);
-            let activation = if gelu { Activation::Gelu } else { Activation::Identity };
             let packed = Flex::pack_linear(&[(weight, bias)], precision).unwrap();
             let packed = LinearWeights::Packed(packed);
             let default = reference::linear(values.clone(), packed.clone(), activation);
@@ -143,22 +142,24 @@ proptest! {
     }
 
     #[test]
-    fn gelu_of_numbers_of_any_size(
+    fn activations_of_numbers_of_any_size(
         rows in 1usize..20,
         width in 1usize..300,
+        activation in any_activation(),
         magnitude in prop::sample::select(vec![1e-40_f32, 1e-20, 1.0, 1e4, 1e30]),
     ) {
         every::set_of_instructions(|| {
             let (values, direction) = (sized([rows, width], magnitude), random([rows, width], 1.0));
             let numbers = floats(values.clone());
-            let default = burn::tensor::activation::gelu(values.clone());
-            // The error function is within 4e-7 and is multiplied with the number.
+            let default = reference::activation(values.clone(), activation);
+            // The error function is within 4e-7, a sigmoid and a hyperbolic tangent within 5e-7, and they are multiplied
+            // with the number.
             let bound = |index: usize| 1e-6 * f64::from(numbers[index].abs()) + smallest(Precision::Float32);
-            assert_within(Flex::exact_gelu(values.clone()), default, bound);
-            let default = reference::exact_gelu_backward(values.clone(), direction.clone());
+            assert_within(Flex::activation(values.clone(), activation), default, bound);
+            let default = reference::activation_backward(values.clone(), direction.clone(), activation);
             let directions = floats(direction.clone());
             let bound = |index: usize| 4e-6 * f64::from(directions[index].abs());
-            assert_within(Flex::exact_gelu_backward(values, direction), default, bound);
+            assert_within(Flex::activation_backward(values, direction, activation), default, bound);
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -198,24 +199,28 @@ proptest! {
         ]),
         magnitude in prop::sample::select(vec![1e-40_f32, 1.0, 1e20]),
         drops in any::<bool>(),
+        // Of three neighbouring keys, a query sees one under any mask.
+        window in prop::option::of(2usize..40),
+        with_bias in prop_oneof![3 => Just(true), 1 => Just(false)],
     ) {
+        let options = (with_bias, window, false);
         every::set_of_instructions(|| {
-            let Attended { projections: [query, key, value], bias, sequences, direction } =
-                Attended::new(lengths.clone(), heads, head_size, false);
+            let Attended { projections: [query, key, value], mut options, sequences, direction } =
+                Attended::new(lengths.clone(), [heads, head_size], false, options);
             // Large queries would only pick single keys.
             let projections = [query, key, value * magnitude];
-            let bias = mask.over(bias);
+            options.bias = options.bias.map(|bias| mask.over(bias));
             let dropout = dropout(drops);
             let size = f64::from(magnitude);
             let default =
-                reference::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout);
-            let fast = Flex::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout, Precision::Float32);
+                reference::varlen_attention(projections.clone(), options.clone(), &sequences, dropout);
+            let fast = Flex::varlen_attention(projections.clone(), options.clone(), &sequences, dropout, Precision::Float32);
             assert_within(fast, default.clone(), |_| 2e-5 * size + 40.0 * smallest(Precision::Float32));
             // Of 32 products of numbers up to 1, rounded by 2^-9 each, over the root of 32: scores that are off by 0.022 at
             // most, and weights by twice that and what they are rounded by themselves.
             for precision in [Precision::Bfloat16, Precision::Int8] {
                 let rounded =
-                    Flex::varlen_attention(projections.clone(), bias.clone(), &sequences, dropout, precision);
+                    Flex::varlen_attention(projections.clone(), options.clone(), &sequences, dropout, precision);
                 assert_within(rounded, default.clone(), |_| 0.05 * size + 40.0 * smallest(Precision::Bfloat16));
             }
 
@@ -225,7 +230,7 @@ proptest! {
                 } else {
                     reference::varlen_attention_backward
                 };
-                body(projections.clone(), bias.clone(), &sequences, dropout, direction.clone(), true)
+                body(projections.clone(), options.clone(), &sequences, dropout, direction.clone(), true)
             };
             let (fast, default) = (back(true), back(false));
             // The gradient of the values knows nothing of their size, the others go with it.
@@ -235,7 +240,10 @@ proptest! {
                 assert_within(fast, default, |_| bound);
             }
             let bound = 4e-5 * size + 80.0 * smallest(Precision::Float32);
-            assert_within(fast.bias.unwrap(), default.bias.unwrap(), |_| bound);
+            prop_assert_eq!(fast.bias.is_some(), with_bias);
+            if let (Some(fast), Some(default)) = (fast.bias, default.bias) {
+                assert_within(fast, default, |_| bound);
+            }
             Ok::<_, TestCaseError>(())
         })?;
     }
@@ -247,11 +255,15 @@ fn a_query_that_infinity_hides_all_keys_from_has_no_number() {
     let sequences = SequenceRanges::of_lengths([3]);
     let projections = [(); 3].map(|()| random([3, 8], 1.0));
     let hidden = Tensor::<Flex, 4>::full([1, 2, 3, 3], f32::NEG_INFINITY, &Default::default());
+    let options = AttentionOptions {
+        bias: Some(hidden),
+        ..AttentionOptions::new(2, 4)
+    };
     let default =
-        reference::varlen_attention(projections.clone(), hidden.clone(), &sequences, None);
+        reference::varlen_attention(projections.clone(), options.clone(), &sequences, None);
     let fast = |precision| {
         let projections = projections.clone();
-        Flex::varlen_attention(projections, hidden.clone(), &sequences, None, precision)
+        Flex::varlen_attention(projections, options.clone(), &sequences, None, precision)
     };
     let [fast, rounded] = [Precision::Float32, Precision::Bfloat16].map(fast);
     for values in [fast, rounded, default].map(floats) {
@@ -271,15 +283,15 @@ fn sequences_without_a_token_have_no_rows_and_take_none() {
         let tokens = SequenceRanges::of_lengths(lengths.clone()).tokens();
         let Attended {
             projections,
-            bias,
+            options,
             sequences,
             direction,
-        } = Attended::new(lengths, 2, 4, false);
+        } = Attended::new(lengths, [2, 4], false, (true, None, false));
         let default =
-            reference::varlen_attention(projections.clone(), bias.clone(), &sequences, None);
+            reference::varlen_attention(projections.clone(), options.clone(), &sequences, None);
         let fast = Flex::varlen_attention(
             projections.clone(),
-            bias.clone(),
+            options.clone(),
             &sequences,
             None,
             Precision::Float32,
@@ -289,7 +301,7 @@ fn sequences_without_a_token_have_no_rows_and_take_none() {
         let projected = projections.clone();
         let rounded = Flex::varlen_attention(
             projected,
-            bias.clone(),
+            options.clone(),
             &sequences,
             None,
             Precision::Bfloat16,
@@ -297,7 +309,7 @@ fn sequences_without_a_token_have_no_rows_and_take_none() {
         assert_within(rounded, default, |_| 0.05);
         let back = Flex::varlen_attention_backward(
             projections.clone(),
-            bias.clone(),
+            options.clone(),
             &sequences,
             None,
             direction.clone(),
@@ -305,7 +317,7 @@ fn sequences_without_a_token_have_no_rows_and_take_none() {
         );
         let default = reference::varlen_attention_backward(
             projections,
-            bias,
+            options,
             &sequences,
             None,
             direction,

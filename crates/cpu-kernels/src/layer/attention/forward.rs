@@ -12,10 +12,11 @@ use std::cell::Cell;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::head::{Head, exponentials, panel_width, panels, product, transposed_panels};
+use super::head::{Head, panel_width, panels, part_of_panels, product, transposed_panels};
 use super::input::Attention;
 use super::rounded::{self, Places, Rounded};
 use super::rounded_products::with_rounded_products;
+use super::scores::exponentials;
 use crate::bf16::tiles::Tile;
 use crate::float::rows::Rows;
 use crate::scratch::with_scratch;
@@ -26,8 +27,8 @@ use crate::threads::threads;
 /// Queries of a block: a multiple of both `MR`; their scores for 512 keys take 96 KiB.
 const QUERY_BLOCK: usize = 48;
 
-/// `dropout(softmax(query * key^T / sqrt(head_size) + bias)) * value` for every sequence and head, into
-/// `[tokens, heads * head_size]`.
+/// `dropout(softmax(query * key^T * scale + bias)) * value` for every sequence and head, into `[tokens, heads * head_size]`.
+/// The softmax is over the keys in the query's window.
 ///
 /// # Panics
 ///
@@ -162,25 +163,32 @@ impl Vectorized for Forward<'_> {
         let width = panel_width::<S>();
         let keys = transposed_panels(simd, head.rows(projections.key), length);
         let values = panels(head.rows(projections.value), length, width);
-        let padded = length.next_multiple_of(width.max(LANES));
-        let mut scores = vec![0.0; QUERY_BLOCK.min(length) * padded];
+        let most = length.next_multiple_of(width.max(LANES));
+        let mut scores = vec![0.0; QUERY_BLOCK.min(length) * most];
         let mut factors = [0.0; QUERY_BLOCK];
         let mut dropout = head.dropout();
         let mut dropout_factors = vec![0.0; if dropout.is_some() { length } else { 0 }];
         let mut block = 0;
         while block < length {
             let count = QUERY_BLOCK.min(length - block);
+            let seen = head.keys(block..block + count);
+            // From the first column of a panel on.
+            let seen = seen.start / width * width..seen.end;
+            let padded = seen.len().next_multiple_of(width.max(LANES));
+            let columns = seen.start..seen.end.next_multiple_of(width);
+            let keys = keys[columns.start * head_size..columns.end * head_size]
+                .chunks_exact(head_size * width);
             let queries = head.rows(projections.query).after(block);
-            product::<S, ROWS>(simd, queries, count, &keys, |row, column, sums| {
+            product::<S, ROWS>(simd, queries, count, keys, |row, column, sums| {
                 scores[row * padded + column..][..width].copy_from_slice(sums);
             });
             for row in 0..count {
                 let scores = &mut scores[row * padded..][..padded];
-                let largest = head.scores(simd, block + row, scores);
+                let largest = head.scores(simd, block + row, seen.clone(), scores);
                 factors[row] = 1.0 / exponentials(simd, scores, largest);
                 if let Some(dropout) = &mut dropout {
                     dropout.fill(&mut dropout_factors);
-                    for (score, factor) in scores.iter_mut().zip(&dropout_factors) {
+                    for (score, factor) in scores.iter_mut().zip(&dropout_factors[seen.start..]) {
                         *score *= factor;
                     }
                 }
@@ -188,11 +196,12 @@ impl Vectorized for Forward<'_> {
             let weights = Rows {
                 values: &scores,
                 stride: padded,
-                depth: length,
+                depth: seen.len(),
             };
+            let values = part_of_panels::<S>(&values, length, seen);
             let stride = self.stride;
             let output = &mut self.output[block * stride + self.column..];
-            product::<S, ROWS>(simd, weights, count, &values, |row, column, products| {
+            product::<S, ROWS>(simd, weights, count, values, |row, column, products| {
                 let factor = factors[row];
                 let kept = width.min(head_size - column);
                 let output = &mut output[row * stride + column..][..kept];

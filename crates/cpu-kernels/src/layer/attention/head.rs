@@ -1,4 +1,4 @@
-//! One head of one sequence: its matrices packed for the micro-kernel, and the softmax.
+//! One head of one sequence: its matrices packed for the micro-kernel, and their products.
 
 use std::ops::Range;
 
@@ -10,8 +10,6 @@ use crate::float::micro_kernel::{floats, multiply};
 use crate::float::rows::{PackedRows, Rows};
 use crate::prefetch::{Prefetch, prefetch};
 use crate::simd::arch::REGISTERS;
-use crate::simd::math::exp;
-use crate::simd::reduce::{LANES, largest, total};
 use crate::simd::transpose::{MOST_ROWS, interleave};
 
 /// `NR`, the floats of a panel's row.
@@ -73,101 +71,6 @@ impl<'a> Head<'a> {
             }
         }
     }
-
-    /// The bias of one query: a float for each key, and any floats after them.
-    ///
-    /// # Panics
-    ///
-    /// When the sequence is longer than the bias.
-    #[inline(always)]
-    fn bias(&self, query: usize) -> &'a [f32] {
-        let bias = self.attention.bias;
-        assert!(self.length() <= bias.length, "a bias for every key");
-        let row = (self.head * bias.length + query) * bias.length;
-        &bias.values[row..]
-    }
-
-    /// The scale of the products of queries and keys.
-    #[inline(always)]
-    pub(crate) fn scale(&self) -> f32 {
-        1.0 / (self.attention.head_size as f32).sqrt()
-    }
-
-    /// From a query's products to weights that sum to 1; see [`scores`](Self::scores).
-    #[inline(always)]
-    pub(crate) fn softmax<S: Simd>(&self, simd: S, query: usize, products: &mut [f32]) {
-        let largest = self.scores(simd, query, products);
-        let factor = 1.0 / exponentials(simd, products, largest);
-        for weight in products {
-            *weight *= factor;
-        }
-    }
-
-    /// From a query's products to its scores; returns the largest. After the keys there is room for whole registers, which
-    /// gets minus infinity.
-    #[inline(always)]
-    pub(crate) fn scores<S: Simd>(&self, simd: S, query: usize, products: &mut [f32]) -> f32 {
-        let (scale, bias, length) = (self.scale(), self.bias(query), self.length());
-        let (products, _) = products.as_chunks_mut::<LANES>();
-        let (whole, behind) = products.split_at_mut(length / LANES);
-        let mut highest = [f32::NEG_INFINITY; LANES];
-        for (products, bias) in whole.iter_mut().zip(bias.as_chunks().0) {
-            *products = scaled(*products, scale, bias);
-            raise(&mut highest, products);
-        }
-        if let Some((last, behind)) = behind.split_first_mut() {
-            let first = length / LANES * LANES;
-            let (bias, rest) = (&bias[first..], length - first);
-            let mut bias_of_rest = [0.0; LANES];
-            match bias.first_chunk() {
-                Some(bias) => bias_of_rest = *bias,
-                None => bias_of_rest[..rest].copy_from_slice(&bias[..rest]),
-            }
-            *last = scaled(*last, scale, &bias_of_rest);
-            for (lane, score) in last.iter_mut().enumerate() {
-                *score = if lane < rest {
-                    *score
-                } else {
-                    f32::NEG_INFINITY
-                };
-            }
-            raise(&mut highest, last);
-            behind.as_flattened_mut().fill(f32::NEG_INFINITY);
-        }
-        largest(simd, &highest)
-    }
-}
-
-/// From scores, in whole registers, to unnormalized weights; returns their sum.
-#[inline(always)]
-pub(crate) fn exponentials<S: Simd>(simd: S, scores: &mut [f32], largest: f32) -> f32 {
-    let mut sums = [0.0; LANES];
-    for scores in scores.as_chunks_mut::<LANES>().0 {
-        for score in scores.iter_mut() {
-            *score = exp(*score - largest);
-        }
-        for (sum, score) in sums.iter_mut().zip(scores) {
-            *sum += *score;
-        }
-    }
-    total(simd, &sums)
-}
-
-/// Scores from products. (By value: where scores and bias might alias, the compiler would not vectorize.)
-#[inline(always)]
-fn scaled(mut scores: [f32; LANES], scale: f32, bias: &[f32; LANES]) -> [f32; LANES] {
-    for (score, bias) in scores.iter_mut().zip(bias) {
-        *score = score.mul_add(scale, *bias);
-    }
-    scores
-}
-
-/// The maximum of each SIMD lane.
-#[inline(always)]
-fn raise(largest: &mut [f32; LANES], scores: &[f32; LANES]) {
-    for (largest, score) in largest.iter_mut().zip(scores) {
-        *largest = if *score > *largest { *score } else { *largest };
-    }
 }
 
 /// Packs `[depth]` rows of `length` tokens, transposed, in panels of [`panel_width`].
@@ -200,19 +103,32 @@ pub(crate) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
     panels
 }
 
-/// The first `count` rows of `input` times all panels. `take` gets a panel's row at a time: the row, the first column, and
-/// the floats of a panel's width.
+/// Of panels that are `depth` rows deep, these rows.
 #[inline(always)]
-pub(crate) fn product<S: Simd, const ROWS: usize>(
+pub(crate) fn part_of_panels<S: Simd>(
+    panels: &[f32],
+    depth: usize,
+    rows: Range<usize>,
+) -> impl Iterator<Item = &[f32]> {
+    let width = panel_width::<S>();
+    panels
+        .chunks_exact(depth * width)
+        .map(move |panel| &panel[rows.start * width..rows.end * width])
+}
+
+/// The first `count` rows of `input` times all panels, which are as deep as the rows. `take` gets a panel's row at a time:
+/// the row, the first column, and the floats of a panel's width.
+#[inline(always)]
+pub(crate) fn product<'a, S: Simd, const ROWS: usize>(
     simd: S,
     input: Rows<'_>,
     count: usize,
-    panels: &[f32],
+    panels: impl Iterator<Item = &'a [f32]>,
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
     let rows = PackedRows::<f32>::pack(simd, input, count, ROWS);
-    for (panel, weights) in panels.chunks_exact(input.depth * width).enumerate() {
+    for (panel, weights) in panels.enumerate() {
         for &micro_panel in rows.micro_panels() {
             let elements = rows.groups(micro_panel);
             macro_rules! micro_kernel {

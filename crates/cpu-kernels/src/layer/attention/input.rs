@@ -41,14 +41,18 @@ pub struct PositionBias<'a> {
 pub struct Attention<'a> {
     /// Queries, keys and values.
     pub projections: Projections<'a>,
-    /// Added to the scaled scores.
-    pub bias: PositionBias<'a>,
     /// The rows of each sequence, one after another from row 0 on.
     pub sequences: &'a [Range<usize>],
     /// Number of heads.
     pub heads: usize,
     /// Columns of a head.
     pub head_size: usize,
+    /// The factor of the products of queries and keys, usually `1 / sqrt(head_size)`.
+    pub scale: f32,
+    /// Added to the scaled scores.
+    pub bias: Option<PositionBias<'a>>,
+    /// A query attends to the keys that are at most so many positions before or after it; `None`: to all of its sequence.
+    pub window: Option<usize>,
     /// Dropout of the weights, after the softmax. The block of sequence `s` and head `h` is `s * heads + h`, query by query.
     pub dropout: Option<DropoutMask>,
     /// Precision of the linear layers around it. If it is below [`Float32`](Precision::Float32), the forward pass rounds

@@ -5,7 +5,8 @@
 //! Sequences and heads are independent, so a task is one head of one sequence, or all heads of a sequence where there are
 //! enough sequences. A task packs the keys, transposed, and the values in panels. Both products run through the
 //! [micro-kernel](crate::float::micro_kernel) of the linear layers, and the softmax runs between them, over scores in
-//! the cache. There is no padding and so no mask.
+//! the cache. There is no padding and so no mask. Under a window, some queries are multiplied only with the keys that one
+//! of them sees.
 //!
 //! Next to linear layers of reduced precision, both products are bfloat16 where the processor multiplies it fast
 //! ([`rounded`]).
@@ -19,3 +20,4 @@ pub(crate) mod head;
 pub(crate) mod input;
 mod rounded;
 mod rounded_products;
+pub(crate) mod scores;

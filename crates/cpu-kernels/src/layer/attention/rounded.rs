@@ -10,7 +10,7 @@
 use pulp::Simd;
 
 use super::head::Head;
-use crate::bf16::rounded_rows::{Line, RoundedProducts, RoundedRows, RoundedWork};
+use crate::bf16::rounded_rows::{Line, RoundedPanels, RoundedProducts, RoundedRows, RoundedWork};
 use crate::bf16::tiles::{DEPTH, PAIR, SIDE, Tile, WIDTH};
 use crate::float::rows::Rows;
 use crate::simd::bf16::UPPER_HALF;
@@ -73,13 +73,17 @@ impl RoundedWork for Rounded<'_> {
         let (values, tiles) = tiles.split_at_mut(of_values);
         pack_keys(simd, &products, head.rows(projections.key), length, keys);
         pack_values(&products, head.rows(projections.value), length, values);
-        let (in_query, steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
+        let (in_query, all_steps) = (head_size.div_ceil(DEPTH), length.div_ceil(DEPTH));
         let lines: &mut [Line] = bytemuck::cast_slice_mut(tiles);
         let (queries, weights) = lines.split_at_mut(MOST_QUERIES * in_query);
-        let padded = steps * DEPTH;
         let mut factors = [0.0; MOST_QUERIES];
         for first in (0..length).step_by(P::ROWS) {
             let count = P::ROWS.min(length - first);
+            let seen = head.keys(first..first + count);
+            // From the first column of a panel on, which is as wide as a line is deep.
+            let (first_step, end_step) = (seen.start / DEPTH, seen.end.div_ceil(DEPTH));
+            let seen = first_step * DEPTH..seen.end;
+            let steps = end_step - first_step;
             let rows = head.rows(projections.query).after(first);
             for row in 0..count {
                 let values = rows.row(row);
@@ -93,9 +97,15 @@ impl RoundedWork for Rounded<'_> {
                 count,
                 depth,
             };
+            let of_key = in_query * PAIR;
+            let keys = RoundedPanels {
+                tiles: &keys[first_step * of_key..end_step * of_key],
+                distance: of_key,
+            };
             products.multiply(rows(queries, head_size), keys, scores);
-            for (row, scores) in scores.chunks_exact_mut(padded).take(count).enumerate() {
-                let largest = head.scores(simd, first + row, scores);
+            let scores_of_rows = scores.chunks_exact_mut(steps * DEPTH);
+            for (row, scores) in scores_of_rows.take(count).enumerate() {
+                let largest = head.scores(simd, first + row, seen.clone(), scores);
                 let mut sums = [0.0; LANES];
                 for (step, scores) in scores.as_chunks().0.iter().enumerate() {
                     let rounded = products.nearest(&exponentials(scores, largest));
@@ -105,8 +115,12 @@ impl RoundedWork for Rounded<'_> {
                 factors[row] = 1.0 / total(simd, &sums);
             }
             let output = &mut self.output[first * stride + self.column..];
+            let values = RoundedPanels {
+                tiles: &values[first_step * PAIR..],
+                distance: all_steps * PAIR,
+            };
             // The scores are not needed any more.
-            products.multiply(rows(weights, length), values, scores);
+            products.multiply(rows(weights, seen.len()), values, scores);
             let sums = scores.chunks_exact(in_query * DEPTH);
             for ((row, sums), factor) in sums.take(count).enumerate().zip(factors) {
                 let output = &mut output[row * stride..][..head_size];
@@ -228,14 +242,14 @@ fn add(sums: &mut [f32; LANES], numbers: &[u16; DEPTH]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::input::{Attention, PositionBias, Projections, Strided};
     use super::super::rounded_products::with_rounded_products;
     use super::*;
     use crate::amx::rounded_products::with_emulated_products;
     use crate::every;
     use crate::precision::Precision;
     use crate::simd::bf16::bfloat16;
-    use crate::tests::{assert_close, numbers, reference_attention, sequences_of};
+    use crate::tests::assert_close;
+    use crate::tests::attention::{AttentionCase, any_options, reference_attention};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
@@ -250,30 +264,19 @@ mod tests {
             scale in prop::sample::select(vec![1.0f32, 4.0, 1e-15]),
             // The emulation of AMX, or the dot product of this processor.
             by_twin in any::<bool>(),
+            options in any_options(),
             seed in any::<u64>(),
         ) {
-            let sequences = sequences_of(&lengths);
-            let (tokens, width) = (lengths.iter().sum::<usize>(), heads * head_size);
-            let longest = lengths.iter().copied().max().unwrap_or(0);
-            let mut joined = numbers(tokens * 3 * width, seed, scale);
-            for number in &mut joined {
+            let mut case = AttentionCase::new(&lengths, [heads, head_size], scale, options, seed);
+            case.precision = Precision::Bfloat16;
+            for number in &mut case.joined {
                 *number = f32::from_bits(bfloat16(*number));
             }
-            let bias = numbers(heads * longest * longest, seed ^ 1, 3.0);
-            let part = |part: usize| Strided { values: &joined[part * width..], stride: 3 * width };
-            let attention = Attention {
-                projections: Projections { query: part(0), key: part(1), value: part(2) },
-                bias: PositionBias { values: &bias, length: longest },
-                sequences: &sequences,
-                heads,
-                head_size,
-                dropout: None,
-                precision: Precision::Bfloat16,
-            };
+            let (attention, tokens, width) = (case.attention(), case.tokens(), heads * head_size);
             let expected = reference_attention(&attention);
             every::set_of_instructions(|| {
                 let mut output = vec![f32::NAN; tokens * width];
-                for (sequence, range) in sequences.iter().enumerate() {
+                for (sequence, range) in case.sequences.iter().enumerate() {
                     for head in 0..heads {
                         let [tiles, scores] = places(range.len(), head_size);
                         // NaN, as bfloat16 and as float32.
