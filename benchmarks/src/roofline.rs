@@ -15,7 +15,7 @@
 //! So may one of int8 on processors other than x86-64, where float32's peak replaces int8's.
 
 use model::Precision;
-use model::parts::MpNetConfig;
+use model::parts::EncoderConfig;
 use serde::{Deserialize, Serialize};
 
 /// The most that the machine does.
@@ -56,7 +56,7 @@ pub(crate) struct Roofline {
 }
 
 impl Work {
-    pub(crate) fn of(config: &MpNetConfig, precision: Precision) -> Self {
+    pub(crate) fn of(config: &EncoderConfig, precision: Precision) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let layers = config.num_hidden_layers;
         Self {
@@ -120,11 +120,12 @@ mod tests {
         streamed_bytes_per_second: 100.0,
     };
 
-    fn config(json: &serde_json::Value) -> MpNetConfig {
-        serde_json::from_value(json.clone()).unwrap()
+    fn config(json: &serde_json::Value) -> EncoderConfig {
+        let bytes = serde_json::to_vec(json).unwrap();
+        EncoderConfig::from_bytes("config.json".as_ref(), &bytes).unwrap()
     }
 
-    fn small() -> MpNetConfig {
+    fn small() -> EncoderConfig {
         config(&serde_json::json!({
             "model_type": "mpnet", "vocab_size": 10, "hidden_size": 2, "num_hidden_layers": 3,
             "num_attention_heads": 1, "intermediate_size": 5, "max_position_embeddings": 20

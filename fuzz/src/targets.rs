@@ -11,7 +11,7 @@ use std::path::{Component, Path};
 use std::sync::LazyLock;
 
 use infer::vectors::{VectorFormat, read_vectors};
-use model::parts::MpNetConfig;
+use model::parts::EncoderConfig;
 use model::{Device, SentenceEncoder, fuzzing};
 use records::{Format, ReaderOptions, RowReader, Source};
 
@@ -46,8 +46,8 @@ pub(crate) const TORCH_FILES: &str = concat!(
 pub(crate) const MODEL: &str = "tiny-mpnet";
 
 /// The settings of the model among the fixtures.
-static CONFIG: LazyLock<MpNetConfig> =
-    LazyLock::new(|| MpNetConfig::from_folder(&Path::new(FIXTURES).join(MODEL)).unwrap());
+static CONFIG: LazyLock<EncoderConfig> =
+    LazyLock::new(|| EncoderConfig::from_folder(&Path::new(FIXTURES).join(MODEL)).unwrap());
 
 /// Splits an input into the first byte, which chooses, and the content. `None` for an empty input.
 fn choice(bytes: &[u8]) -> Option<(usize, &[u8])> {
@@ -108,7 +108,7 @@ pub fn config(bytes: &[u8]) {
             if let Ok(config) = fuzzing::config(content) {
                 let width = config.head_size() * config.num_attention_heads;
                 assert_eq!(width, config.hidden_size);
-                assert!(config.max_tokens() < config.max_position_embeddings);
+                assert!(config.max_tokens() <= config.positions.rows());
             }
         }
         1 => {

@@ -47,6 +47,8 @@ pub struct TokenBatch {
     texts: usize,
     length: usize,
     pooled_from: usize,
+    /// For each text the first token of its second part, where texts are pairs.
+    second_from: Option<Vec<usize>>,
 }
 
 impl TokenBatch {
@@ -79,6 +81,7 @@ impl TokenBatch {
             texts: texts.len(),
             length,
             pooled_from: 0,
+            second_from: None,
         }
     }
 
@@ -86,6 +89,34 @@ impl TokenBatch {
     pub(crate) fn pooled_from(mut self, tokens: usize) -> Self {
         self.pooled_from = tokens;
         self
+    }
+
+    /// Makes pairs of the texts: the tokens of each from its number in `first_tokens` on are of its second part, and have
+    /// type 1.
+    pub(crate) fn pairs(mut self, first_tokens: Vec<usize>) -> Self {
+        self.second_from = Some(first_tokens);
+        self
+    }
+
+    /// Types of the tokens of the [varlen batch](Self::varlen); `None` if all have type 0.
+    pub(crate) fn varlen_types(&self) -> Option<Vec<i32>> {
+        let types = self.padded_types()?;
+        let kept = types.into_iter().zip(&self.mask).filter(|(_, kept)| **kept);
+        Some(kept.map(|(kind, _)| kind).collect())
+    }
+
+    /// Types of all tokens, `[texts, length]`; `None` if all have type 0.
+    pub(crate) fn types<B: Backend>(&self, device: &B::Device) -> Option<Tensor<B, 2, Int>> {
+        let types = TensorData::new(self.padded_types()?, [self.texts, self.length]);
+        Some(Tensor::from_data(types, device))
+    }
+
+    fn padded_types(&self) -> Option<Vec<i32>> {
+        let second_from = self.second_from.as_ref()?;
+        let types = second_from.iter().flat_map(|&second| {
+            (0..self.length).map(move |token| i32::from(token >= second))
+        });
+        Some(types.collect())
     }
 
     /// Number of tokens at the beginning of every text that are not pooled.

@@ -44,7 +44,7 @@ pub enum ModelError {
     /// `modules.json` names an unsupported module.
     #[error(
         "{}: module {index} has the type `{module_type}`, which is not supported (only a Transformer, then a Pooling, then \
-         optionally a Normalize)",
+         any of Dense, LayerNorm, Dropout and Normalize)",
         path.display()
     )]
     UnsupportedModule {

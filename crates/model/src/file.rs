@@ -11,8 +11,12 @@ use crate::error::{ModelError, Result};
 
 /// Reads and parses a JSON file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::io(path, source))?;
-    parse_json(path, &bytes)
+    parse_json(path, &read_bytes(path)?)
+}
+
+/// Reads a file.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| ModelError::io(path, source))
 }
 
 /// Parses the content of a JSON file; `path` is named in errors.

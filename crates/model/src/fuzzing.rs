@@ -10,10 +10,10 @@ use pytorch::TorchFile;
 use crate::boxed_error::BoxedError;
 use crate::checkpoint::stored_values::StoredValues;
 use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file, sentence};
-use crate::config::{CONFIG_FILE, MpNetConfig};
+use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::error::Result;
 use crate::file::parse_json;
-use crate::pooling::PoolingMode;
+use crate::modules::pooling::PoolingMode;
 use crate::tokenizer::{SentenceTokenizer, TOKENIZER_CONFIG_FILE};
 
 /// The model folder in errors.
@@ -61,10 +61,10 @@ fn read_all(
 ///
 /// # Errors
 ///
-/// When it is not JSON, or holds a value that no MPNet can have.
-pub fn config(bytes: &[u8]) -> Result<MpNetConfig> {
+/// When it is not JSON, or holds a value that no encoder can have.
+pub fn config(bytes: &[u8]) -> Result<EncoderConfig> {
     let path = Path::new(CONFIG_FILE);
-    parse_json::<MpNetConfig>(path, bytes)?.checked(path)
+    EncoderConfig::from_bytes(path, bytes)
 }
 
 /// Reads `modules.json`; returns the folders that it names.
@@ -97,7 +97,7 @@ pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
 /// # Errors
 ///
 /// When it is not JSON, or states an impossible length.
-pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
+pub fn sentence_limit(bytes: &[u8], config: &EncoderConfig) -> Result<usize> {
     let path = Path::new(sentence::SENTENCE_FILE);
     let sentence = sentence::settings(path.to_owned(), parse_json(path, bytes)?)?;
     let limits = limits::limits(Path::new(FOLDER), Some(sentence), || Ok(None), config)?;
@@ -109,7 +109,7 @@ pub fn sentence_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
 /// # Errors
 ///
 /// When it is not JSON, or states an impossible length.
-pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
+pub fn tokenizer_limit(bytes: &[u8], config: &EncoderConfig) -> Result<usize> {
     let read = || parse_json(Path::new(TOKENIZER_CONFIG_FILE), bytes).map(Some);
     let limits = limits::limits(Path::new(FOLDER), None, read, config)?;
     Ok(limits.max_seq_length)
@@ -123,7 +123,7 @@ pub fn tokenizer_limit(bytes: &[u8], config: &MpNetConfig) -> Result<usize> {
 pub fn tokenizer(
     bytes: &[u8],
     max_length: usize,
-    config: &MpNetConfig,
+    config: &EncoderConfig,
     lowercase: bool,
 ) -> Result<SentenceTokenizer> {
     SentenceTokenizer::from_bytes(Path::new(FOLDER), bytes, max_length, config, lowercase)

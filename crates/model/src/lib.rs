@@ -1,7 +1,7 @@
-//! MPNet sentence embeddings on any [burn](https://burn.dev) backend.
+//! Sentence embeddings by MPNet, BERT and their kin on any [burn](https://burn.dev) backend.
 //!
 //! [`SentenceEncoder`] turns texts into vectors. Its parts can be used separately: [`SentenceTokenizer`];
-//! [`MpNet`], the network, generic over the backend and differentiable; [`Checkpoint`], the
+//! [`Encoder`], the network, generic over the backend and differentiable; [`Checkpoint`], the
 //! sentence-transformers folder. [`hub`] finds a model by its name. [`backend`] and [`parts`] hold the other
 //! items of programs that train or convert a model.
 //!
@@ -24,28 +24,22 @@
 #[cfg(test)]
 extern crate self as model;
 
-mod attention;
+mod architecture;
 pub mod backend;
 mod batch;
 mod boxed_error;
 mod bucket;
 mod checkpoint;
 mod concurrency;
-mod config;
-mod dropout;
-mod embeddings;
+mod encoder;
 mod error;
 mod file;
 #[doc(hidden)]
 pub mod fuzzing;
+mod heads;
 pub mod hub;
-mod layer;
-mod linear;
-mod low_rank;
-mod network;
-mod pooling;
+mod modules;
 mod prompt;
-mod relative_bias;
 mod sentence_embeddings;
 mod sentence_encoder;
 mod sentence_model;
@@ -59,9 +53,10 @@ mod tokenizer;
 
 pub use backend::Device;
 pub use checkpoint::Checkpoint;
+pub use encoder::{Encoder, MpNet};
 pub use error::ModelError;
+pub use heads::pair_score::{PairScorer, PairScorerBuilder};
 pub use kernels::Precision;
-pub use network::MpNet;
 pub use prompt::{Prompt, Prompts};
 pub use sentence_embeddings::Embeddings;
 pub use sentence_encoder::{SentenceEncoder, SentenceEncoderBuilder};
@@ -72,13 +67,13 @@ pub use tokenizer::SentenceTokenizer;
 /// [`SentenceModel`](parts::SentenceModel) is the network with pooling and normalisation, and
 /// [`TokenBatch`](parts::TokenBatch) its input.
 pub mod parts {
-    pub use crate::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+    pub use crate::architecture::{EncoderConfig, PositionTable};
     pub use crate::batch::{BatchLimit, BatchPlan, TokenBatch, plan_batches};
-    pub use crate::config::MpNetConfig;
-    pub use crate::dropout::{Dropout, with_dropout_seed};
-    pub use crate::layer::EncoderLayer;
-    pub use crate::low_rank::{LowRank, LowRankConfig};
-    pub use crate::pooling::PoolingMode;
+    pub use crate::encoder::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+    pub use crate::encoder::dropout::{Dropout, with_dropout_seed};
+    pub use crate::encoder::layer::EncoderLayer;
+    pub use crate::encoder::low_rank::{LowRank, LowRankConfig};
+    pub use crate::modules::pooling::PoolingMode;
     pub use crate::sentence_encoder::Progress;
     pub use crate::sentence_model::SentenceModel;
     pub use crate::tokenizer::TokenIds;

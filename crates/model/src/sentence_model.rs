@@ -1,4 +1,4 @@
-//! The stack that `modules.json` describes: encoder, pooling and, usually, L2 normalisation.
+//! The stack that `modules.json` describes: encoder, pooling, other modules and, usually, L2 normalisation.
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -7,35 +7,52 @@ use kernels::half_precision::upcast;
 use kernels::{EncoderOps, Precision};
 
 use crate::batch::TokenBatch;
-use crate::network::MpNet;
-use crate::pooling::{PoolingMode, pool, pool_varlen};
+use crate::encoder::Encoder;
+use crate::modules::pooling::{PoolingMode, pool, pool_varlen};
+use crate::modules::{PooledModule, normalize};
 
 /// Token ids in, one vector per text out; differentiable, for training and for inference.
 #[derive(Module, Debug)]
 pub struct SentenceModel<B: Backend> {
     /// The encoder.
-    pub network: MpNet<B>,
+    pub network: Encoder<B>,
     #[module(skip)]
     pooling: Vec<PoolingMode>,
+    /// Between pooling and normalisation.
+    modules: Vec<PooledModule<B>>,
     normalize: bool,
 }
 
 impl<B: Backend> SentenceModel<B> {
     /// An encoder with pooling and, with `normalize`, L2 normalisation.
     #[must_use]
-    pub fn new(network: MpNet<B>, pooling: Vec<PoolingMode>, normalize: bool) -> Self {
+    pub fn new(network: Encoder<B>, pooling: Vec<PoolingMode>, normalize: bool) -> Self {
         Self {
             network,
             pooling,
+            modules: Vec::new(),
             normalize,
         }
+    }
+
+    /// The model with these modules between pooling and normalisation.
+    pub(crate) fn with_modules(mut self, modules: Vec<PooledModule<B>>) -> Self {
+        self.modules = modules;
+        self
     }
 }
 
 impl<B: EncoderOps> SentenceModel<B> {
-    /// As [`MpNet::pack`].
+    /// As [`Encoder::pack`].
     pub(crate) fn pack(mut self, precision: Precision) -> Self {
         self.network = self.network.pack(precision);
+        self.pack_modules()
+    }
+
+    /// Packs the modules after the pooling.
+    pub(crate) fn pack_modules(mut self) -> Self {
+        let modules = self.modules.into_iter();
+        self.modules = modules.map(PooledModule::pack).collect();
         self
     }
 
@@ -46,7 +63,7 @@ impl<B: EncoderOps> SentenceModel<B> {
     /// - `input_ids`: `[batch, length]`, padded with the pad token
     /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
     ///   is padded
-    /// - output: `[batch, modes * hidden]`
+    /// - output: `[batch, width]`
     pub fn forward(
         &self,
         input_ids: Tensor<B, 2, Int>,
@@ -57,7 +74,8 @@ impl<B: EncoderOps> SentenceModel<B> {
             .network
             .forward_with_bias(input_ids, attention_mask.clone(), bias);
         let hidden = upcast(hidden);
-        self.scale(pool(&self.pooling, &hidden, attention_mask.as_ref()))
+        let pooled = pool(&self.pooling, &hidden, attention_mask.as_ref(), 0);
+        self.scale(self.after_pooling(pooled))
     }
 
     fn scale(&self, pooled: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -69,8 +87,8 @@ impl<B: EncoderOps> SentenceModel<B> {
     }
 
     /// The vectors of a batch before normalisation, in the layout that is the fastest on this
-    /// backend, with a [position bias](MpNet::position_bias) computed before.
-    pub(crate) fn batch_pooled(&self, batch: &TokenBatch, bias: Tensor<B, 4>) -> Tensor<B, 2> {
+    /// backend, with a [position bias](Encoder::position_bias) computed before.
+    pub(crate) fn batch_pooled(&self, batch: &TokenBatch, bias: Option<Tensor<B, 4>>) -> Tensor<B, 2> {
         self.pool_batch(self.network.forward_batch(batch, bias), batch)
     }
 
@@ -80,13 +98,22 @@ impl<B: EncoderOps> SentenceModel<B> {
         self.scale(self.batch_pooled(batch, bias))
     }
 
-    /// The vectors of a batch, `[batch, modes * hidden]`, from the hidden states of the last layer in the
-    /// layout of [`MpNet::embed_batch`].
+    /// The vectors of a batch, `[batch, width]`, from the hidden states of the last layer in the
+    /// layout of [`Encoder::embed_batch`].
     pub fn batch_vectors(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         self.scale(self.pool_batch(hidden, batch))
     }
 
+    fn after_pooling(&self, pooled: Tensor<B, 2>) -> Tensor<B, 2> {
+        let modules = self.modules.iter();
+        modules.fold(pooled, |vectors, module| module.forward(vectors))
+    }
+
     fn pool_batch(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
+        self.after_pooling(self.pooled(hidden, batch))
+    }
+
+    fn pooled(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         let device = hidden.device();
         let hidden = upcast(hidden);
         let [_, width] = hidden.dims();
@@ -115,14 +142,6 @@ impl<B: EncoderOps> SentenceModel<B> {
             hidden = hidden.slice([0..texts, prompt..length]);
             mask = mask.map(|mask| mask.slice([0..texts, prompt..length]));
         }
-        pool(&self.pooling, &hidden, mask.as_ref())
+        pool(&self.pooling, &hidden, mask.as_ref(), prompt)
     }
-}
-
-/// Scales every row of `[batch, width]` to L2 norm 1 (PyTorch's `normalize`: norms below 1e-12 count
-/// as 1e-12).
-fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
-    // Before the root: its slope at 0 is infinite.
-    let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
-    rows / length
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
 use crate::boxed_error::BoxedError;
-use crate::config::{CONFIG_FILE, MpNetConfig};
+use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
@@ -41,6 +41,15 @@ pub struct TokenIds {
     pub ids: Vec<u32>,
     /// Whether the text was truncated to the maximum length.
     pub truncated: bool,
+}
+
+/// The token ids of a pair of texts, special tokens included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PairTokenIds {
+    /// Ids, at most the maximum length.
+    pub(crate) ids: Vec<u32>,
+    /// The first token of type 1; the number of tokens if there is none.
+    pub(crate) second_from: usize,
 }
 
 /// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
@@ -83,13 +92,13 @@ impl SentenceTokenizer {
     pub(crate) fn from_folder(
         folder: &Path,
         max_length: usize,
-        config: &MpNetConfig,
+        config: &EncoderConfig,
         lowercase: bool,
         overrides: TokenizerOverrides,
     ) -> Result<Self> {
         let settings: Option<TokenizerConfig> =
             read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE))?;
-        let mut settings = settings.unwrap_or_default();
+        let mut settings = settings.unwrap_or_default().of(config.tokenizer_family());
         settings.replace(overrides);
         let files = [TOKENIZER_FILE, VOCABULARY_FILE].map(|name| folder.join(name));
         let Some(path) = files.iter().find(|path| path.is_file()) else {
@@ -111,10 +120,10 @@ impl SentenceTokenizer {
         folder: &Path,
         bytes: &[u8],
         max_length: usize,
-        config: &MpNetConfig,
+        config: &EncoderConfig,
         lowercase: bool,
     ) -> Result<Self> {
-        let settings = TokenizerConfig::default();
+        let settings = TokenizerConfig::default().of(config.tokenizer_family());
         let path = folder.join(TOKENIZER_FILE);
         Self::new(&path, bytes, &settings, max_length, config, lowercase)
     }
@@ -125,7 +134,7 @@ impl SentenceTokenizer {
         bytes: &[u8],
         settings: &TokenizerConfig,
         max_length: usize,
-        config: &MpNetConfig,
+        config: &EncoderConfig,
         lowercase: bool,
     ) -> Result<Self> {
         let unreadable = |source| ModelError::Tokenizer {
@@ -166,7 +175,7 @@ impl SentenceTokenizer {
                 field: "max_position_embeddings",
                 reason: format!(
                     "{} leaves room for {largest} tokens, {special} of them special",
-                    config.max_position_embeddings
+                    config.positions.rows()
                 ),
             });
         }
@@ -271,6 +280,31 @@ impl SentenceTokenizer {
                 truncated: !encoding.get_overflowing().is_empty(),
             })
         })
+    }
+
+    /// Tokenizes pairs of texts in parallel. A pair that is too long loses tokens of its longer text first.
+    pub(crate) fn encode_pairs<Q, T>(&self, pairs: &[(Q, T)]) -> Result<Vec<PairTokenIds>>
+    where
+        Q: AsRef<str> + Sync,
+        T: AsRef<str> + Sync,
+    {
+        let encode = |(first, second): &(Q, T)| {
+            guarded(|| {
+                let pair = (first.as_ref(), second.as_ref());
+                let encoding = self.tokenizer.encode_fast(pair, true)?;
+                let types = encoding.get_type_ids();
+                let second_from = types.iter().position(|kind| *kind == 1);
+                Ok::<_, BoxedError>(PairTokenIds {
+                    ids: encoding.get_ids().to_vec(),
+                    second_from: second_from.unwrap_or(types.len()),
+                })
+            })
+        };
+        pairs
+            .par_iter()
+            .map(encode)
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|source| ModelError::Tokenize { source })
     }
 
     /// The number of tokens that a prompt takes at the beginning of a text, `<s>` included, as

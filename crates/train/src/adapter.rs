@@ -8,8 +8,7 @@ use std::path::Path;
 use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
 use model::MpNet;
-use model::parts::LowRank;
-use model::parts::LowRankConfig;
+use model::parts::{EncoderConfig, LowRankConfig};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
@@ -22,6 +21,7 @@ const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// Writes the adapters of a network into a new folder.
 pub(crate) fn write<B: Backend>(
     network: &MpNet<B>,
+    names: &EncoderConfig,
     config: LowRankConfig,
     base_model: &str,
     folder: &Path,
@@ -38,7 +38,7 @@ pub(crate) fn write<B: Backend>(
         "fan_in_fan_out": false,
         "inference_mode": true,
         "init_lora_weights": true,
-        "target_modules": ["attn.q", "attn.k", "attn.v", "attn.o"],
+        "target_modules": names.attention_modules(),
     });
     let config_path = folder.join(CONFIG_FILE);
     let text = serde_json::to_vec_pretty(&settings).map_err(|source| TrainError::Config {
@@ -49,7 +49,7 @@ pub(crate) fn write<B: Backend>(
 
     let path = folder.join(WEIGHTS_FILE);
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let tensors = tensors(network);
+    let tensors = tensors(network, names);
     tensors
         .iter()
         .map(|(name, data)| {
@@ -69,25 +69,27 @@ pub(crate) fn write<B: Backend>(
 }
 
 /// The adapters' tensors under PEFT's names and in PyTorch's layout.
-fn tensors<B: Backend>(network: &MpNet<B>) -> Vec<(String, TensorData)> {
+fn tensors<B: Backend>(network: &MpNet<B>, names: &EncoderConfig) -> Vec<(String, TensorData)> {
     let mut named = Vec::new();
     for (index, layer) in network.layers().iter().enumerate() {
         let Some(adapters) = layer.adapters() else {
             continue;
         };
-        let mut add = |letter: &str, adapter: &LowRank<B>| {
-            let module = format!("base_model.model.encoder.layer.{index}.attention.attn.{letter}");
+        let adapters = [
+            &adapters.query,
+            &adapters.key,
+            &adapters.value,
+            &adapters.output,
+        ];
+        for (module, adapter) in names.attention_modules().into_iter().zip(adapters) {
+            let module = format!("base_model.model.{}", names.module_of_layer(index, module));
             for (part, tensor) in [("lora_A", &adapter.down), ("lora_B", &adapter.up)] {
                 named.push((
                     format!("{module}.{part}.weight"),
                     tensor.val().transpose().into_data().convert::<f32>(),
                 ));
             }
-        };
-        add("q", &adapters.query);
-        add("k", &adapters.key);
-        add("v", &adapters.value);
-        add("o", &adapters.output);
+        }
     }
     named
 }

@@ -27,7 +27,9 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
             ))
         }
         Command::Check(arguments) => check::run(&arguments.checks, runner),
-        Command::Test(arguments) => test::run(&arguments.backend, &arguments.arguments, runner),
+        Command::Test(arguments) => {
+            test::run(&arguments.backend, &arguments.arguments, Emulated::Hardware, runner)
+        },
         Command::Train(arguments) => {
             let words = arguments.arguments.iter().map(String::as_str);
             let words: Vec<&str> = words.collect();

@@ -15,21 +15,28 @@ use crate::step::Step;
 /// The packages whose tests touch a device.
 const ON_DEVICE: [&str; 3] = ["model", "infer", "train"];
 
+/// Whether the tests run once more with hardware that they emulate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emulated {
+    Nothing,
+    Hardware,
+}
+
 /// A path for hardware that a machine may lack, tested once more with a variable that emulates it.
 struct Emulation {
     title: &'static str,
     variable: &'static str,
-    targets: &'static [Emulated],
+    targets: &'static [EmulatedTarget],
 }
 
-struct Emulated {
+struct EmulatedTarget {
     package: &'static str,
     target: &'static str,
     /// Parts of the names of tests that never come to that hardware.
     without: &'static [&'static str],
 }
 
-impl Emulated {
+impl EmulatedTarget {
     const fn all_of(package: &'static str, target: &'static str) -> Self {
         Self {
             package,
@@ -45,7 +52,7 @@ const EMULATIONS: [Emulation; 2] = [
         variable: "MPNET_BURN_AMX",
         targets: &[
             // Training's operations, float32 products and what has no product do not use AMX.
-            Emulated {
+            EmulatedTarget {
                 package: "kernels",
                 target: "kernels",
                 without: &[
@@ -57,7 +64,7 @@ const EMULATIONS: [Emulation; 2] = [
                     "::steps_of_adamw",
                 ],
             },
-            Emulated {
+            EmulatedTarget {
                 package: "cpu-kernels",
                 target: "cpu_kernels",
                 without: &[
@@ -68,13 +75,13 @@ const EMULATIONS: [Emulation; 2] = [
                     "::scan::",
                 ],
             },
-            Emulated::all_of("model", "tiny"),
+            EmulatedTarget::all_of("model", "tiny"),
         ],
     },
     Emulation {
         title: "tests with TF32 emulated",
         variable: "MPNET_BURN_TF32",
-        targets: &[Emulated::all_of("model", "tiny")],
+        targets: &[EmulatedTarget::all_of("model", "tiny")],
     },
 ];
 
@@ -157,6 +164,7 @@ const EXAMPLES: &str = "docs";
 pub(super) fn run(
     backends: &[Backend],
     arguments: &[String],
+    emulated: Emulated,
     runner: &mut Runner,
 ) -> Result<(), TaskError> {
     let (without_gpu, backends): (Vec<_>, Vec<_>) = backends
@@ -209,7 +217,7 @@ pub(super) fn run(
         }
         runner.tests(title(backend), &steps)?;
     }
-    if backends.contains(&Backend::Cpu) {
+    if emulated == Emulated::Hardware && backends.contains(&Backend::Cpu) {
         for emulation in EMULATIONS {
             let steps = emulation.targets.iter().map(|emulated| {
                 built

@@ -7,17 +7,17 @@ use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
 use burn_store::{ModuleSnapshot, TensorSnapshot};
 
-use super::names::tensors;
 use super::weights::WeightsFile;
 use crate::boxed_error::BoxedError;
-use crate::config::MpNetConfig;
+use crate::architecture::EncoderConfig;
+use crate::architecture::names::tensors;
 use crate::error::{ModelError, Result};
-use crate::network::MpNet;
+use crate::encoder::Encoder;
 
 /// The network's tensors under their checkpoint names and in PyTorch's layout.
 pub(super) fn collect<B: Backend>(
-    network: &MpNet<B>,
-    config: &MpNetConfig,
+    network: &Encoder<B>,
+    config: &EncoderConfig,
 ) -> Result<Vec<(String, TensorData)>> {
     let adapter = Box::new(burn_store::BurnToPyTorchAdapter);
     let mut collected: HashMap<String, TensorSnapshot> = network
@@ -41,7 +41,7 @@ pub(super) fn collect<B: Backend>(
 }
 
 /// The pooler's tensors of a file, which belong to the published model and to no parameter.
-pub(super) fn pooler(path: &Path, config: &MpNetConfig) -> Result<Vec<(String, TensorData)>> {
+pub(super) fn pooler(path: &Path, config: &EncoderConfig) -> Result<Vec<(String, TensorData)>> {
     let file = WeightsFile::open(path, config)?;
     file.unused
         .iter()

@@ -4,8 +4,7 @@ use burn::tensor::{TensorData, bf16};
 use kernels::Precision;
 use serde_json::{Value, json};
 
-use super::names::SCALE_SUFFIX;
-use super::weights::{StoredTensor, WeightsFile};
+use super::weights::{SCALE_SUFFIX, StoredTensor, WeightsFile};
 use super::write::Contents;
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sentence::{self, SentenceSettings};
-use crate::config::MpNetConfig;
+use crate::architecture::EncoderConfig;
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
 use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
@@ -29,7 +29,7 @@ pub(super) struct StatedLimit {
 ///
 /// As in sentence-transformers, only a folder with `modules.json` has the first file; without it, the
 /// folder is `plain`.
-pub(super) fn read(folder: &Path, plain: bool, config: &MpNetConfig) -> Result<Limits> {
+pub(super) fn read(folder: &Path, plain: bool, config: &EncoderConfig) -> Result<Limits> {
     let sentence = if plain { None } else { sentence::read(folder)? };
     let tokenizer = || read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE));
     limits(folder, sentence, tokenizer, config)
@@ -40,7 +40,7 @@ pub(crate) fn limits(
     folder: &Path,
     sentence: Option<SentenceSettings>,
     tokenizer: impl FnOnce() -> Result<Option<TokenizerConfig>>,
-    config: &MpNetConfig,
+    config: &EncoderConfig,
 ) -> Result<Limits> {
     let (stated, lowercase, overrides) = match sentence {
         Some(sentence) => (

@@ -12,21 +12,30 @@ use burn_store::{ModuleSnapshot, PyTorchToBurnAdapter, TensorSnapshot, TensorSna
 use kernels::{EncoderOps, Int8Matrix, PackedLinear, Precision};
 
 use super::weights::{StoredTensor, WeightsFile};
-use crate::config::MpNetConfig;
+use crate::architecture::EncoderConfig;
 use crate::error::{ModelError, Result};
-use crate::layer::{EncoderLayer, PackedLayer};
-use crate::network::MpNet;
+use crate::encoder::layer::{EncoderLayer, PackedLayer};
+use crate::encoder::Encoder;
 
 /// Reads a network in float32: half precision is upcast, int8 is dequantized.
 pub(super) fn load<B: Backend>(
     path: &Path,
-    config: &MpNetConfig,
+    config: &EncoderConfig,
     device: &B::Device,
-) -> Result<MpNet<B>> {
+) -> Result<Encoder<B>> {
     let file = WeightsFile::open(path, config)?;
-    let mut network = MpNet::new(config, device);
+    let mut network = Encoder::new(config, device);
     apply::<B, _>(&mut network, path, "", file.tensors)?;
     Ok(network)
+}
+
+/// What a packed network will read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Texts alone: all tokens have type 0.
+    Texts,
+    /// Pairs of texts.
+    Pairs,
 }
 
 /// Reads a network layer by layer and packs each layer on a backend that packs, so that at most one layer is
@@ -35,10 +44,11 @@ pub(super) fn load<B: Backend>(
 /// Without a precision, that of the file applies, or float32 on a device without it.
 pub(super) fn load_packed<B: EncoderOps>(
     path: &Path,
-    config: &MpNetConfig,
+    config: &EncoderConfig,
     device: &B::Device,
     precision: Option<Precision>,
-) -> Result<(MpNet<B>, Precision)> {
+    input: Input,
+) -> Result<(Encoder<B>, Precision)> {
     let file = WeightsFile::open(path, config)?;
     let precision = match precision {
         Some(precision) => precision,
@@ -55,9 +65,12 @@ pub(super) fn load_packed<B: EncoderOps>(
         }
     }
     // Parameters are initialised on first use, so no random value is drawn.
-    let mut network = MpNet::new(config, device);
+    let mut network = Encoder::new(config, device);
     let layers = network.take_layers();
     apply::<B, _>(&mut network, path, "", rest)?;
+    if input == Input::Texts {
+        network = network.for_texts_alone();
+    }
     let network = network.pack_embeddings(precision);
     let layers = layers
         .into_iter()

@@ -2,8 +2,8 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `modules.json` | the stack: Transformer, Pooling, optionally Normalize, and the folder of each |
-//! | `config.json` | [`MpNetConfig`] |
+//! | `modules.json` | the stack: Transformer, Pooling, then Dense, LayerNorm, Dropout and Normalize, and the folder of each |
+//! | `config.json` | [`EncoderConfig`] |
 //! | `model.safetensors` or `pytorch_model.bin`, also in shards with an `….index.json` | the weights, also quantized |
 //! | `tokenizer.json`, else `vocab.txt` | the tokenizer |
 //! | `tokenizer_config.json` | its settings |
@@ -18,12 +18,14 @@ mod ignored;
 pub(crate) mod limits;
 mod load;
 pub(crate) mod modules;
-mod names;
+mod pair;
+mod pooled_modules;
 pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
 pub(crate) mod sentence;
 mod settings;
 pub(crate) mod stored_values;
+mod tensors;
 mod weights;
 pub(crate) mod weights_files;
 mod write;
@@ -34,16 +36,19 @@ use burn::tensor::backend::Backend;
 use kernels::{EncoderOps, Precision};
 use search::Similarity;
 
-use crate::config::MpNetConfig;
+use crate::architecture::EncoderConfig;
 use crate::error::{ModelError, Result};
 use crate::hub::ModelFolder;
-use crate::network::MpNet;
-use crate::pooling::PoolingMode;
+use crate::encoder::Encoder;
+use crate::modules::pooling::PoolingMode;
 use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 use limits::StatedLimit;
+use load::Input;
 use modules::Pooling;
+pub(crate) use pair::PairCheckpoint;
+use pooled_modules::ModuleSettings;
 use settings::Settings;
 use weights::WeightsFile;
 
@@ -57,13 +62,15 @@ pub struct Checkpoint {
     /// inside it.
     pub transformer_folder: PathBuf,
     /// Size and constants of the network.
-    pub config: MpNetConfig,
+    pub config: EncoderConfig,
     /// Pooling modes; the vectors of several modes are concatenated.
     pub pooling: Vec<PoolingMode>,
     /// Whether the tokens of a prompt are pooled too.
     pub include_prompt: bool,
-    /// Whether vectors are scaled to L2 norm 1.
+    /// Whether vectors are scaled to L2 norm 1 at the end.
     pub normalize: bool,
+    /// The modules between the pooling and that normalisation.
+    modules: Vec<ModuleSettings>,
     /// The number of dimensions that an encoder keeps of each vector; `None` for all.
     pub truncate_dim: Option<usize>,
     /// The similarity for which the model was trained.
@@ -88,11 +95,11 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// When a file is missing or damaged, or describes a model that is not an MPNet with pooling;
+    /// When a file is missing or damaged, or describes a model that is not a known encoder with pooling;
     /// the error names the file and the field.
     pub fn open(folder: &Path) -> Result<Self> {
         let stack = modules::read(folder)?;
-        let config = MpNetConfig::from_folder(&stack.transformer_folder)?;
+        let config = EncoderConfig::from_folder(&stack.transformer_folder)?;
         let plain = stack.pooling_folder.is_none();
         let limits = limits::read(&stack.transformer_folder, plain, &config)?;
         // For a plain transformer sentence-transformers takes the mean and reads no further settings.
@@ -103,13 +110,17 @@ impl Checkpoint {
             ),
             None => (Pooling::default(), Settings::default()),
         };
+        let pooled_width = pooling.modes.len() * config.hidden_size;
+        let mut modules = stack.pooled_modules(folder, pooled_width)?;
+        let normalize = modules.pop_if(|module| module.is_normalize()).is_some();
         Ok(Self {
             folder: folder.to_owned(),
             transformer_folder: stack.transformer_folder,
+            modules,
             config,
             pooling: pooling.modes,
             include_prompt: pooling.include_prompt,
-            normalize: stack.normalize,
+            normalize,
             truncate_dim: settings.truncate_dim,
             similarity: settings.similarity,
             prompts: settings.prompts,
@@ -163,7 +174,25 @@ impl Checkpoint {
     /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).
     #[must_use]
     pub fn width(&self) -> usize {
-        self.pooling.len() * self.config.hidden_size
+        let pooled = self.pooling.len() * self.config.hidden_size;
+        let modules = self.modules.iter();
+        modules.fold(pooled, |width, module| module.width(width))
+    }
+
+    /// The model around a network: pooling, the modules after it, and normalisation.
+    fn sentence_model<B: Backend>(
+        &self,
+        network: Encoder<B>,
+        device: &B::Device,
+    ) -> Result<SentenceModel<B>> {
+        let mut width = self.pooling.len() * self.config.hidden_size;
+        let mut modules = Vec::new();
+        for module in &self.modules {
+            modules.push(module.load(width, device)?);
+            width = module.width(width);
+        }
+        let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
+        Ok(model.with_modules(modules))
     }
 
     /// Reads the weights onto a device in float32: half precision is upcast, int8 is dequantized.
@@ -175,11 +204,7 @@ impl Checkpoint {
     /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
         let network = load::load::<B>(&self.weights_file()?, &self.config, device)?;
-        Ok(SentenceModel::new(
-            network,
-            self.pooling.clone(),
-            self.normalize,
-        ))
+        self.sentence_model(network, device)
     }
 
     /// Reads the weights for inference, packed on a backend that packs, and returns their precision: the
@@ -190,9 +215,8 @@ impl Checkpoint {
         precision: Option<Precision>,
     ) -> Result<(SentenceModel<B>, Precision)> {
         let path = self.weights_file()?;
-        let (network, precision) = load::load_packed(&path, &self.config, device, precision)?;
-        let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
-        Ok((model, precision))
+        let (network, precision) = load::load_packed(&path, &self.config, device, precision, Input::Texts)?;
+        Ok((self.sentence_model(network, device)?.pack_modules(), precision))
     }
 
     /// The precision of the linear layers' weights in the weights file.
@@ -246,7 +270,7 @@ impl Checkpoint {
     /// When a file cannot be read or written, when the device cannot give the weights back, or when
     /// `folder` exists and is not a model folder. The error names the place of a model
     /// folder that could be neither replaced nor restored.
-    pub fn save<B: Backend>(&self, network: &MpNet<B>, folder: &Path) -> Result<()> {
+    pub fn save<B: Backend>(&self, network: &Encoder<B>, folder: &Path) -> Result<()> {
         let contents = || {
             let mut tensors = collect::collect(network, &self.config)?;
             // No vector depends on the pooler, but transformers warns if it is missing.

@@ -5,9 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::pooled_modules::ModuleSettings;
 use crate::error::{ModelError, Result};
 use crate::file::{read_json, read_optional_json};
-use crate::pooling::PoolingMode;
+use crate::modules::pooling::PoolingMode;
 
 pub(crate) const MODULES_FILE: &str = "modules.json";
 pub(super) const POOLING_FOLDER: &str = "1_Pooling";
@@ -18,7 +19,17 @@ pub(crate) struct Stack {
     pub(crate) transformer_folder: PathBuf,
     /// `None` for a plain transformer, a folder without `modules.json`.
     pub(crate) pooling_folder: Option<PathBuf>,
-    pub(super) normalize: bool,
+    /// The modules after the pooling: class and folder of each.
+    pub(crate) rest: Vec<StackedModule>,
+}
+
+/// A module after the pooling.
+pub(crate) struct StackedModule {
+    /// Its number in `modules.json`.
+    index: usize,
+    /// Its type as the file has it.
+    module_type: String,
+    pub(crate) folder: PathBuf,
 }
 
 /// One entry of `modules.json`.
@@ -37,53 +48,72 @@ pub(crate) fn read(folder: &Path) -> Result<Stack> {
         None => Ok(Stack {
             transformer_folder: folder.to_owned(),
             pooling_folder: None,
-            normalize: false,
+            rest: Vec::new(),
         }),
     }
 }
 
-/// The stack that the entries of `modules.json` describe.
+/// The stack that the entries of `modules.json` describe: Transformer, Pooling, and any others.
 pub(crate) fn stack(folder: &Path, modules: &[Module]) -> Result<Stack> {
     let path = folder.join(MODULES_FILE);
-    let unsupported = |index: usize| ModelError::UnsupportedModule {
-        path: path.clone(),
-        index,
-        module_type: modules
-            .get(index)
-            .map_or_else(|| "(none)".to_owned(), |module| module.module_type.clone()),
+    let inside = |index: usize, expected: &str| {
+        let module = modules.get(index);
+        match module.filter(|module| class(&module.module_type) == expected) {
+            Some(module) => subfolder(folder, &module.path, &path),
+            None => {
+                let module_type = module.map_or("(none)", |module| &module.module_type);
+                Err(unsupported(folder, index, module_type))
+            }
+        }
     };
-    // The path between the package and the class differs between versions. A class of another package is unknown.
-    let kind = |index: usize| {
-        modules.get(index).map(|module| {
-            let inside = module.module_type.strip_prefix("sentence_transformers.");
-            inside
-                .and_then(|path| path.rsplit('.').next())
-                .unwrap_or_default()
+    let rest = modules.iter().enumerate().skip(2).map(|(index, module)| {
+        Ok(StackedModule {
+            index,
+            module_type: module.module_type.clone(),
+            folder: subfolder(folder, &module.path, &path)?,
         })
-    };
-    let inside = |index: usize| match modules.get(index) {
-        Some(module) => subfolder(folder, &module.path, &path),
-        None => Ok(folder.to_owned()),
-    };
-    if kind(0) != Some("Transformer") {
-        return Err(unsupported(0));
-    }
-    if kind(1) != Some("Pooling") {
-        return Err(unsupported(1));
-    }
-    let normalize = match kind(2) {
-        None => false,
-        Some("Normalize") => true,
-        Some(_) => return Err(unsupported(2)),
-    };
-    if modules.len() > 3 {
-        return Err(unsupported(3));
-    }
+    });
     Ok(Stack {
-        transformer_folder: inside(0)?,
-        pooling_folder: Some(inside(1)?),
-        normalize,
+        transformer_folder: inside(0, "Transformer")?,
+        pooling_folder: Some(inside(1, "Pooling")?),
+        rest: rest.collect::<Result<_>>()?,
     })
+}
+
+/// The class of a module's type. The path between the package and the class differs between versions; a class of
+/// another package is unknown.
+fn class(module_type: &str) -> &str {
+    let inside = module_type.strip_prefix("sentence_transformers.");
+    inside
+        .and_then(|path| path.rsplit('.').next())
+        .unwrap_or_default()
+}
+
+fn unsupported(folder: &Path, index: usize, module_type: &str) -> ModelError {
+    ModelError::UnsupportedModule {
+        path: folder.join(MODULES_FILE),
+        index,
+        module_type: module_type.to_owned(),
+    }
+}
+
+impl Stack {
+    /// The settings of the modules after the pooling, whose vectors have `width` dimensions.
+    pub(super) fn pooled_modules(
+        &self,
+        folder: &Path,
+        mut width: usize,
+    ) -> Result<Vec<ModuleSettings>> {
+        let mut settings = Vec::new();
+        for module in &self.rest {
+            let class = class(&module.module_type);
+            let module = ModuleSettings::read(class, module.folder.clone(), width)?
+                .ok_or_else(|| unsupported(folder, module.index, &module.module_type))?;
+            width = module.width(width);
+            settings.push(module);
+        }
+        Ok(settings)
+    }
 }
 
 /// A module's folder must lie inside the model's.
@@ -191,14 +221,6 @@ fn pooling_modes(
         Some(Value::Array(names)) => names.iter().map(by_name).collect(),
         Some(name) => Ok(vec![by_name(name)?]),
         None => {
-            for field in ["pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"] {
-                if flag(field)? {
-                    return Err(wrong(
-                        field,
-                        format!("is not supported (only {})", supported_names()),
-                    ));
-                }
-            }
             let mut modes = Vec::new();
             for mode in PoolingMode::ALL {
                 if flag(mode.flag())? {

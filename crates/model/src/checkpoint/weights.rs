@@ -7,12 +7,15 @@ use std::rc::Rc;
 use burn::tensor::{DType, TensorData, f16};
 use kernels::{Int8Matrix, Precision};
 
-use super::names::{HEADS, NamedTensor, SCALE_SUFFIX, UNUSED, WORD_EMBEDDINGS, tensors};
 use super::stored_values::StoredValues;
 use super::weights_files::{self, FoundTensor};
 use crate::boxed_error::BoxedError;
-use crate::config::MpNetConfig;
+use crate::architecture::EncoderConfig;
+use crate::architecture::names::{NamedTensor, tensors};
 use crate::error::{ModelError, Result};
+
+/// Suffix of the scales of a quantized weight.
+pub(super) const SCALE_SUFFIX: &str = "_scale";
 
 /// The weights of all tensors of the network, not yet read.
 pub(super) struct WeightsFile {
@@ -27,10 +30,12 @@ pub(super) struct WeightsFile {
 impl WeightsFile {
     /// Checks names, shapes and types; reads no weight. `path` is a weights file or an index of shards.
     ///
-    /// All tensors of the network may have one prefix, such as `mpnet.` or `0.auto_model.`.
-    pub(super) fn open(path: &Path, config: &MpNetConfig) -> Result<Self> {
-        let mut found = weights_files::open(path)?;
-        let prefix = prefix(path, &found)?;
+    /// All tensors of the network may have one prefix, such as `mpnet.` or `0.auto_model.`. A LayerNorm may have the
+    /// parameters `gamma` and `beta`, as in the first files of BERT.
+    pub(super) fn open(path: &Path, config: &EncoderConfig) -> Result<Self> {
+        let mut found = renamed(weights_files::open(path)?);
+        let names = config.names();
+        let prefix = prefix(path, &found, &format!("{}.weight", names.words))?;
         let mut stored = Vec::new();
         for named in tensors(config) {
             let name = format!("{prefix}{}", named.checkpoint);
@@ -56,7 +61,7 @@ impl WeightsFile {
         let mut ignored = Vec::new();
         for (name, FoundTensor { path, values }) in found {
             let within = name.strip_prefix(&prefix).unwrap_or_default();
-            if UNUSED.contains(&within) {
+            if names.unused.contains(&within) {
                 let named = NamedTensor {
                     parameter: String::new(),
                     dense_weight: false,
@@ -70,7 +75,7 @@ impl WeightsFile {
                     values,
                     scales: None,
                 }));
-            } else if is_of_head(&name, &prefix) {
+            } else if is_of_head(&name, &prefix, names.heads) {
                 ignored.push(name);
             } else {
                 return Err(ModelError::UnexpectedTensor {
@@ -236,18 +241,35 @@ fn first_not_finite(values: &[f32]) -> Option<usize> {
     Some(start + within)
 }
 
-/// The start of all names of the network: empty, or that of a model in another, such as `mpnet.`.
-fn prefix(path: &Path, found: &BTreeMap<String, FoundTensor>) -> Result<String> {
-    if found.contains_key(WORD_EMBEDDINGS) {
+/// The tensors with `weight` and `bias` for the `gamma` and `beta` of a LayerNorm.
+fn renamed(found: BTreeMap<String, FoundTensor>) -> BTreeMap<String, FoundTensor> {
+    let renamed = |name: String| {
+        for (old, new) in [("gamma", "weight"), ("beta", "bias")] {
+            if let Some(norm) = name.strip_suffix(old).filter(|name| name.ends_with("LayerNorm.")) {
+                return format!("{norm}{new}");
+            }
+        }
+        name
+    };
+    found
+        .into_iter()
+        .map(|(name, tensor)| (renamed(name), tensor))
+        .collect()
+}
+
+/// The start of all names of the network, which has the table `words`: empty, or that of a model in another, such as
+/// `mpnet.`.
+fn prefix(path: &Path, found: &BTreeMap<String, FoundTensor>, words: &str) -> Result<String> {
+    if found.contains_key(words) {
         return Ok(String::new());
     }
     let is_prefix = |prefix: &&str| prefix.ends_with('.');
     let mut prefixes = found
         .keys()
-        .filter_map(|name| name.strip_suffix(WORD_EMBEDDINGS))
+        .filter_map(|name| name.strip_suffix(words))
         .filter(is_prefix);
     match (prefixes.next(), prefixes.next()) {
-        (None, _) => Err(missing(path, WORD_EMBEDDINGS.to_owned())),
+        (None, _) => Err(missing(path, words.to_owned())),
         (Some(prefix), None) => Ok(prefix.to_owned()),
         (Some(one), Some(other)) => Err(ModelError::SeveralModels {
             path: path.to_owned(),
@@ -257,11 +279,11 @@ fn prefix(path: &Path, found: &BTreeMap<String, FoundTensor>) -> Result<String> 
 }
 
 /// Whether a tensor is of a head beside the network, or beside a model around it.
-fn is_of_head(name: &str, prefix: &str) -> bool {
+fn is_of_head(name: &str, prefix: &str, heads: &[&str]) -> bool {
     let ends = prefix.match_indices('.').map(|(dot, _)| dot + 1);
     std::iter::once(0).chain(ends).any(|end| {
         let beside = name.strip_prefix(&prefix[..end]);
-        beside.is_some_and(|name| HEADS.iter().any(|head| name.starts_with(head)))
+        beside.is_some_and(|name| heads.iter().any(|head| name.starts_with(head)))
     })
 }
 
@@ -326,7 +348,7 @@ fn check_shape(path: &Path, tensor: &str, expected: &[usize], values: &StoredVal
     })
 }
 
-fn check_type(path: &Path, tensor: &str, values: &StoredValues) -> Result<()> {
+pub(super) fn check_type(path: &Path, tensor: &str, values: &StoredValues) -> Result<()> {
     match values.dtype {
         DType::F64 | DType::F32 | DType::F16 | DType::BF16 => Ok(()),
         other => Err(ModelError::TensorType {

@@ -7,24 +7,21 @@ use std::path::Path;
 
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, View};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Checkpoint;
 use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
 use super::sentence::SENTENCE_FILE;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
-use super::weights_files::SAFETENSORS_FILE;
-use crate::config::{CONFIG_FILE, MpNetConfig};
+use super::weights_files::{NAMES, SAFETENSORS_FILE};
+use crate::architecture::CONFIG_FILE;
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, sync, sync_folder, write_json};
-use crate::pooling::PoolingMode;
+use crate::modules::pooling::PoolingMode;
 use crate::tokenizer::{TOKENIZER_CONFIG_FILE, TOKENIZER_FILE};
 
 /// Optional files of the encoder's folder that are copied unchanged.
 const CARRIED: [&str; 3] = [TOKENIZER_FILE, "special_tokens_map.json", "vocab.txt"];
-
-const NORMALIZE_FOLDER: &str = "2_Normalize";
 
 /// The weights to write.
 pub(super) struct Contents {
@@ -133,19 +130,22 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
     let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });
     write_json(&folder.join(SENTENCE_FILE), &sentence)?;
 
-    let config = Config {
-        network: &checkpoint.config,
-        quantization_config: contents.quantization,
-    };
+    let mut config = checkpoint.config.json.clone();
+    if let Some(quantization) = contents.quantization {
+        config.insert("quantization_config".to_owned(), quantization);
+    }
     write_json(&folder.join(CONFIG_FILE), &config)?;
-    write_json(&folder.join(MODULES_FILE), &modules(checkpoint.normalize))?;
+    write_json(&folder.join(MODULES_FILE), &modules(checkpoint))?;
+    for (module, name) in checkpoint.modules.iter().zip(module_folders(checkpoint)) {
+        copy_module(&module.folder, &folder.join(name))?;
+    }
     let pooling_folder = folder.join(POOLING_FOLDER);
     std::fs::create_dir(&pooling_folder)
         .map_err(|source| ModelError::io(&pooling_folder, source))?;
     write_json(&pooling_folder.join(POOLING_FILE), &pooling(checkpoint))?;
     if checkpoint.normalize {
         // Older versions expect the folder of every module to exist.
-        let normalize_folder = folder.join(NORMALIZE_FOLDER);
+        let normalize_folder = folder.join(normalize_folder(checkpoint));
         std::fs::create_dir(&normalize_folder)
             .map_err(|source| ModelError::io(&normalize_folder, source))?;
     }
@@ -168,26 +168,44 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
         .map_err(|source| ModelError::io(&weights, source))
 }
 
-/// `config.json`.
-#[derive(Serialize)]
-struct Config<'a> {
-    #[serde(flatten)]
-    network: &'a MpNetConfig,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quantization_config: Option<Value>,
-}
-
 /// The type names that every version of sentence-transformers accepts.
-fn modules(normalize: bool) -> Value {
+fn modules(checkpoint: &Checkpoint) -> Value {
     let module = |index: usize, path: &str, class: &str| json!({ "idx": index, "name": index.to_string(), "path": path, "type": format!("sentence_transformers.models.{class}") });
     let mut modules = vec![
         module(0, "", "Transformer"),
         module(1, POOLING_FOLDER, "Pooling"),
     ];
-    if normalize {
-        modules.push(module(2, NORMALIZE_FOLDER, "Normalize"));
+    for (settings, folder) in checkpoint.modules.iter().zip(module_folders(checkpoint)) {
+        modules.push(module(modules.len(), &folder, settings.class()));
+    }
+    if checkpoint.normalize {
+        let folder = normalize_folder(checkpoint);
+        modules.push(module(modules.len(), &folder, "Normalize"));
     }
     Value::Array(modules)
+}
+
+/// Folders of the modules between pooling and normalisation.
+fn module_folders(checkpoint: &Checkpoint) -> impl Iterator<Item = String> {
+    let modules = checkpoint.modules.iter().enumerate();
+    modules.map(|(index, module)| format!("{}_{}", index + 2, module.class()))
+}
+
+fn normalize_folder(checkpoint: &Checkpoint) -> String {
+    format!("{}_Normalize", checkpoint.modules.len() + 2)
+}
+
+/// Copies the files of a module, which no training changes.
+fn copy_module(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir(to).map_err(|source| ModelError::io(to, source))?;
+    // Only the settings and weights of sentence-transformers: not what else may lie there.
+    for name in [POOLING_FILE].into_iter().chain(NAMES) {
+        let file = from.join(name);
+        if file.is_file() {
+            std::fs::copy(&file, to.join(name)).map_err(|source| ModelError::io(&file, source))?;
+        }
+    }
+    Ok(())
 }
 
 fn pooling(checkpoint: &Checkpoint) -> Value {

@@ -3,7 +3,9 @@
 use kernels::{EncoderOps, Precision, UnknownPrecision};
 use search::index::ModelFingerprint;
 
-use super::on_backend::{CheckPrecision, Load, Loaded, known, on_backend};
+use super::on_backend::{
+    CheckPrecision, Load, Loaded, default_batch_tokens, known, on_backend,
+};
 use super::{ChosenPrompts, Dimensions, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
@@ -186,7 +188,6 @@ impl SentenceEncoderBuilder {
         }
         let dimensions = self.kept_dimensions(&checkpoint)?;
         let prompts = self.chosen_prompts(&checkpoint)?;
-        let default_tokens = if device.is_gpu() { 32_768 } else { 1_024 };
         if self.max_length.is_some() {
             // A wrong length is an error before the weights are read.
             checkpoint.tokenizer()?;
@@ -206,7 +207,7 @@ impl SentenceEncoderBuilder {
             folder: found.path,
             origin: found.origin,
             limit: BatchLimit {
-                tokens: self.batch_tokens.unwrap_or(default_tokens),
+                tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: self.batch_texts.unwrap_or(usize::MAX),
             },
             normalize: self.normalize.unwrap_or(checkpoint.normalize),

@@ -1,7 +1,7 @@
 //! The encoder: texts in, vectors out.
 
 mod builder;
-mod on_backend;
+pub(crate) mod on_backend;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

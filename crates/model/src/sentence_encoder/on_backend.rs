@@ -7,29 +7,34 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use kernels::{EncoderOps, Precision};
 
-use crate::backend::BackendTask;
+use crate::backend::{BackendTask, Device};
 use crate::batch::TokenBatch;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::sentence_model::SentenceModel;
 
 /// A model with its backend type erased.
-pub(super) trait PooledVectors: Send + Sync {
+pub(crate) trait PooledVectors: Send + Sync {
     /// Vectors before normalisation, row-major `[texts, width]`.
     fn pooled(&self, batch: &TokenBatch) -> Result<Vec<f32>>;
 }
 
 /// A network and the precision of its computation.
-pub(super) struct Loaded {
-    pub(super) network: Box<dyn PooledVectors>,
-    pub(super) precision: Precision,
+pub(crate) struct Loaded {
+    pub(crate) network: Box<dyn PooledVectors>,
+    pub(crate) precision: Precision,
+}
+
+/// Maximum tokens of a batch unless the caller says otherwise: on a CPU the activations of a layer stay in its cache.
+pub(crate) fn default_batch_tokens(device: Device) -> usize {
+    if device.is_gpu() { 32_768 } else { 1_024 }
 }
 
 /// Loads a checkpoint onto a device.
-pub(super) struct Load<'a> {
-    pub(super) checkpoint: &'a Checkpoint,
-    pub(super) device_name: String,
-    pub(super) precision: Option<Precision>,
+pub(crate) struct Load<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) device_name: String,
+    pub(crate) precision: Option<Precision>,
 }
 
 impl BackendTask for Load<'_> {
@@ -43,9 +48,9 @@ impl BackendTask for Load<'_> {
 }
 
 /// Refuses a precision that the device lacks, before a model is found.
-pub(super) struct CheckPrecision {
-    pub(super) device_name: String,
-    pub(super) precision: Option<Precision>,
+pub(crate) struct CheckPrecision {
+    pub(crate) device_name: String,
+    pub(crate) precision: Option<Precision>,
 }
 
 impl BackendTask for CheckPrecision {
@@ -57,7 +62,7 @@ impl BackendTask for CheckPrecision {
 }
 
 /// Refuses a precision that the device lacks.
-pub(super) fn known<B: EncoderOps>(
+pub(crate) fn known<B: EncoderOps>(
     asked: Option<Precision>,
     name: &str,
     device: &B::Device,
@@ -74,7 +79,7 @@ pub(super) fn known<B: EncoderOps>(
 }
 
 /// Erases the backend type.
-pub(super) fn on_backend<B: EncoderOps>(
+pub(crate) fn on_backend<B: EncoderOps>(
     model: SentenceModel<B>,
     precision: Precision,
     name: String,
@@ -126,15 +131,17 @@ impl<B: EncoderOps> PooledVectors for OnBackend<B> {
 }
 
 impl<B: EncoderOps> OnBackend<B> {
+    /// The position bias, if the encoder has one.
+    ///
     /// Computed without the lock: while the backend waits for its threads, rayon may give this thread another
     /// batch, which needs a bias too.
-    fn bias(&self, length: usize) -> Tensor<B, 4> {
+    fn bias(&self, length: usize) -> Option<Tensor<B, 4>> {
         let biases = || self.biases.lock().unwrap_or_else(PoisonError::into_inner);
         let known = biases().by_length.get(&length).cloned();
-        known.unwrap_or_else(|| {
-            let bias = self.model.network.position_bias(length);
+        known.or_else(|| {
+            let bias = self.model.network.position_bias(length)?;
             biases().insert(length, bias.clone());
-            bias
+            Some(bias)
         })
     }
 }

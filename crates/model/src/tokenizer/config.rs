@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{Tokenizer, TruncationDirection};
 
+use crate::architecture::TokenizerFamily;
 use crate::boxed_error::BoxedError;
 
 /// File name of these settings in a model folder.
@@ -24,6 +25,9 @@ pub(crate) struct TokenizerConfig {
     pub(super) do_basic_tokenize: Option<bool>,
     /// Tokens by id, as newer versions of transformers write them.
     pub(super) added_tokens_decoder: Option<BTreeMap<u32, AddedTokenFields>>,
+    /// The class where the file names none.
+    #[serde(skip)]
+    family: TokenizerFamily,
     /// Among them the special tokens, such as `cls_token`.
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, Value>,
@@ -80,28 +84,26 @@ impl TruncationSide {
     }
 }
 
-/// The Python classes whose settings we know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenizerClass {
-    Mpnet,
-    Bert,
-}
-
 impl TokenizerConfig {
+    /// The settings for a model of this family.
+    pub(super) fn of(self, family: TokenizerFamily) -> Self {
+        Self { family, ..self }
+    }
+
     /// Takes the settings that count more.
     pub(super) fn replace(&mut self, overrides: TokenizerOverrides) {
         self.truncation_side = overrides.truncation_side.or(self.truncation_side);
         self.do_lower_case = overrides.do_lower_case.or(self.do_lower_case);
     }
 
-    /// The class that transformers chooses for an MPNet; `None` if it is neither that of MPNet nor
-    /// that of BERT.
-    pub(super) fn class(&self) -> Option<TokenizerClass> {
+    /// The family of the class that transformers chooses.
+    pub(super) fn family(&self) -> TokenizerFamily {
         let name = self.tokenizer_class.as_deref();
         match name.map(|name| name.trim_end_matches("Fast")) {
-            None | Some("MPNetTokenizer") => Some(TokenizerClass::Mpnet),
-            Some("BertTokenizer") => Some(TokenizerClass::Bert),
-            Some(_) => None,
+            None => self.family,
+            Some("MPNetTokenizer") => TokenizerFamily::Mpnet,
+            Some("BertTokenizer" | "DistilBertTokenizer") => TokenizerFamily::Bert,
+            Some(_) => TokenizerFamily::Other,
         }
     }
 
@@ -130,15 +132,17 @@ impl TokenizerConfig {
     /// Gives the normalizer of `tokenizer.json` these settings, as transformers does: they count
     /// more than those of the file.
     pub(super) fn change_normalizer(&self, tokenizer: &mut Tokenizer) -> Result<(), BoxedError> {
-        let (Some(class), Some(NormalizerWrapper::BertNormalizer(normalizer))) =
-            (self.class(), tokenizer.get_normalizer())
-        else {
+        let family = self.family();
+        let Some(NormalizerWrapper::BertNormalizer(normalizer)) = tokenizer.get_normalizer() else {
             return Ok(());
         };
+        if family == TokenizerFamily::Other {
+            return Ok(());
+        }
         let mut normalizer = *normalizer;
         normalizer.lowercase = self.lowercase();
         normalizer.strip_accents = self.strip_accents;
-        if class == TokenizerClass::Bert {
+        if family == TokenizerFamily::Bert {
             normalizer.handle_chinese_chars = self.tokenize_chinese_chars.unwrap_or(true);
         }
         tokenizer.with_normalizer(Some(normalizer))?;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::config::{AddedTokenFields, TOKENIZER_CONFIG_FILE, TokenizerClass, TokenizerConfig};
+use super::config::{AddedTokenFields, TOKENIZER_CONFIG_FILE, TokenizerConfig};
+use crate::architecture::TokenizerFamily;
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 
@@ -34,16 +35,19 @@ pub(super) fn tokenizer_json(folder: &Path, config: &TokenizerConfig) -> Result<
         return Err(ModelError::GitLfsPointer { path });
     }
     let vocabulary = vocabulary(&text);
-    let class = config.class().ok_or_else(|| ModelError::Field {
-        path: folder.join(TOKENIZER_CONFIG_FILE),
-        field: "tokenizer_class",
-        reason: format!(
-            "a tokenizer of the class {} cannot be built from {VOCABULARY_FILE}; write \
-             tokenizer.json with Python: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)",
-            config.class_name()
-        ),
-    })?;
-    let special = special_tokens(folder, config, class)?;
+    let family = config.family();
+    if family == TokenizerFamily::Other {
+        return Err(ModelError::Field {
+            path: folder.join(TOKENIZER_CONFIG_FILE),
+            field: "tokenizer_class",
+            reason: format!(
+                "a tokenizer of the class {} cannot be built from {VOCABULARY_FILE}; write \
+                 tokenizer.json with Python: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)",
+                config.class_name()
+            ),
+        });
+    }
+    let special = special_tokens(folder, config, family)?;
     let id = |field: &'static str| {
         let token = special
             .get(field)
@@ -98,7 +102,7 @@ fn vocabulary(text: &str) -> BTreeMap<String, u32> {
 fn special_tokens(
     folder: &Path,
     config: &TokenizerConfig,
-    class: TokenizerClass,
+    family: TokenizerFamily,
 ) -> Result<BTreeMap<&'static str, AddedTokenFields>> {
     let map = match config.added_tokens_decoder {
         // As transformers: the newer form of the settings replaces the other file.
@@ -108,13 +112,13 @@ fn special_tokens(
     let map = map.unwrap_or_default();
     let mut tokens = BTreeMap::new();
     for (field, of_mpnet, of_bert) in SPECIAL_TOKENS {
-        let of_class = match class {
-            TokenizerClass::Mpnet => of_mpnet,
-            TokenizerClass::Bert => of_bert,
+        let of_class = match family {
+            TokenizerFamily::Mpnet => of_mpnet,
+            TokenizerFamily::Bert | TokenizerFamily::Other => of_bert,
         };
         let in_files = map.get(field).or_else(|| config.others.get(field));
         let token = match in_files {
-            Some(Value::String(text)) => Some(default_token(field, class, text)),
+            Some(Value::String(text)) => Some(default_token(field, family, text)),
             Some(fields @ Value::Object(_)) => {
                 let token = serde_json::from_value::<AddedTokenFields>(fields.clone());
                 token.ok().map(|token| AddedTokenFields {
@@ -122,7 +126,7 @@ fn special_tokens(
                     ..token
                 })
             }
-            _ => of_class.map(|text| default_token(field, class, text)),
+            _ => of_class.map(|text| default_token(field, family, text)),
         };
         if let Some(token) = token {
             tokens.insert(field, token);
@@ -132,10 +136,10 @@ fn special_tokens(
 }
 
 /// A special token of which only the text is known: MPNet's mask takes the space before it.
-fn default_token(field: &str, class: TokenizerClass, text: &str) -> AddedTokenFields {
+fn default_token(field: &str, family: TokenizerFamily, text: &str) -> AddedTokenFields {
     AddedTokenFields {
         content: text.to_owned(),
-        lstrip: field == "mask_token" && class == TokenizerClass::Mpnet,
+        lstrip: field == "mask_token" && family == TokenizerFamily::Mpnet,
         special: true,
         ..AddedTokenFields::default()
     }

@@ -1,6 +1,8 @@
 //! Shared by the integration tests: fixtures and comparisons.
 #![allow(dead_code, reason = "every test target uses a part of it")]
 
+pub(crate) mod gradients;
+
 use std::path::PathBuf;
 
 use model::Device;

@@ -1,12 +1,11 @@
 //! Gradients under autodiff against PyTorch, for the mean squared error between the queries and
 //! descriptions of the demo pairs.
 
+use crate::common::gradients::{largest, of_every_parameter, transposed};
 use crate::common::{assert_close, fixture, reference_tensor, report};
 use crate::test_device::on_test_device;
 use burn::backend::Autodiff;
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 use model::Checkpoint;
 use model::backend::EncoderOps;
@@ -32,8 +31,8 @@ fn gradients<B: EncoderOps>(
 ) -> (SentenceModel<Autodiff<B>>, GradientsParams) {
     let mut checkpoint = Checkpoint::open(&fixture("tiny-mpnet")).unwrap();
     // As the reference, which was made in PyTorch's eval mode.
-    checkpoint.config.hidden_dropout_prob = 0.0;
-    checkpoint.config.attention_probs_dropout_prob = 0.0;
+    checkpoint.config.hidden_dropout = 0.0;
+    checkpoint.config.attention_dropout = 0.0;
     let model = checkpoint.load::<Autodiff<B>>(device).unwrap();
     let pairs: Vec<[String; 2]> =
         serde_json::from_slice(&std::fs::read(fixture("seed_pairs.json")).unwrap()).unwrap();
@@ -66,36 +65,6 @@ fn gradients<B: EncoderOps>(
     (model, gradients)
 }
 
-/// Collects the gradient of every parameter by its path, and the paths of parameters without one.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    path: Vec<String>,
-    found: Vec<(String, Vec<usize>, Vec<f32>)>,
-    without: Vec<String>,
-}
-
-impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let path = self.path.join(".");
-        match self.gradients.get::<B::InnerBackend, D>(param.id) {
-            Some(gradient) => {
-                let shape = gradient.dims().to_vec();
-                let values = gradient.into_data().convert::<f32>().to_vec().unwrap();
-                self.found.push((path, shape, values));
-            }
-            None => self.without.push(path),
-        }
-    }
-}
-
 #[test]
 fn gradients_of_every_parameter_are_those_of_pytorch() {
     fn body<B: EncoderOps>(device: &B::Device) {
@@ -107,19 +76,12 @@ fn gradients_of_every_parameter_are_those_of_pytorch() {
 
 fn compare_with_pytorch<B: EncoderOps>(device: &B::Device, layout: Layout) {
     let (model, gradients) = gradients::<B>(device, layout);
-    let mut visitor = Gradients {
-        gradients: &gradients,
-        path: Vec::new(),
-        found: Vec::new(),
-        without: Vec::new(),
-    };
-    model.visit(&mut visitor);
-    assert_eq!(visitor.without, [""; 0], "parameters without a gradient");
+    let found = of_every_parameter(&model, &gradients);
     // 2 layers of 16 tensors, 4 of the embeddings, the relative bias.
-    assert_eq!(visitor.found.len(), 37);
+    assert_eq!(found.len(), 37);
 
     let mut largest_relative = 0.0f32;
-    for (path, shape, values) in &visitor.found {
+    for (path, shape, values) in &found {
         let name = checkpoint_name(path);
         let (expected_shape, mut expected) =
             reference_tensor("tiny_gradients.safetensors", &format!("mse/{name}"));
@@ -183,16 +145,4 @@ fn checkpoint_name(path: &str) -> String {
         other => other,
     };
     format!("{module}.{part}")
-}
-
-fn largest(values: &[f32]) -> f32 {
-    values
-        .iter()
-        .fold(0.0, |largest, value| value.abs().max(largest))
-}
-
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
 }

@@ -319,8 +319,8 @@ impl Fit<'_> {
             .max_length
             .get_or_insert(self.checkpoint.max_seq_length);
         // The setting has one value for both.
-        if config.hidden_dropout_prob == config.attention_probs_dropout_prob {
-            options.dropout.get_or_insert(config.hidden_dropout_prob);
+        if config.hidden_dropout == config.attention_dropout {
+            options.dropout.get_or_insert(config.hidden_dropout);
         }
         options
     }
@@ -334,8 +334,8 @@ fn trainable<B: EncoderOps>(
 ) -> Result<SentenceModel<B>, TrainError> {
     let mut checkpoint = checkpoint.clone();
     if let Some(dropout) = settings.dropout {
-        checkpoint.config.hidden_dropout_prob = dropout;
-        checkpoint.config.attention_probs_dropout_prob = dropout;
+        checkpoint.config.hidden_dropout = dropout;
+        checkpoint.config.attention_dropout = dropout;
     }
     let mut model = checkpoint.load::<B>(device)?;
     let layers = checkpoint.config.num_hidden_layers;

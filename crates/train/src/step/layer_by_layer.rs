@@ -72,7 +72,7 @@ pub(super) fn backward<B: TrainingBackend>(
     );
 
     // All layers share the bias, so its gradient is the sum over the layers.
-    let trains_bias = is_trainable::<B, _>(network.relative_bias());
+    let trains_bias = network.relative_bias().is_some_and(is_trainable::<B, _>);
     let bias = network.position_bias(tokens.length());
     let layout = network.layout(tokens);
     let mut of_bias: Option<Tensor<B::InnerBackend, 4>> = None;
@@ -83,12 +83,14 @@ pub(super) fn backward<B: TrainingBackend>(
             break;
         }
         let input = Tensor::<B, 2>::from_inner(input).require_grad();
-        let bias = bias.clone().detach();
-        let bias = if trains_bias {
-            bias.require_grad()
-        } else {
-            bias
-        };
+        let bias = bias.clone().map(|bias| {
+            let bias = bias.detach();
+            if trains_bias {
+                bias.require_grad()
+            } else {
+                bias
+            }
+        });
         let context = AttentionContext {
             bias: bias.clone(),
             layout: layout.clone(),
@@ -98,7 +100,7 @@ pub(super) fn backward<B: TrainingBackend>(
         });
         let mut gradients = vector_jacobian_product(output, of_hidden).backward();
         of_hidden = gradient(&input, &mut gradients);
-        if let Some(of_layer) = bias.grad_remove(&mut gradients) {
+        if let Some(of_layer) = bias.and_then(|bias| bias.grad_remove(&mut gradients)) {
             of_bias = Some(match of_bias {
                 Some(sum) => sum + of_layer,
                 None => of_layer,
@@ -111,11 +113,11 @@ pub(super) fn backward<B: TrainingBackend>(
     let mut below: Vec<Tensor<B, 1>> = Vec::new();
     if is_trainable::<B, _>(network.embeddings()) {
         let (hidden, _) = dropout_rng.run::<B, _>(derive_seed(seed, 0), &device, || {
-            network.embed_batch(tokens, bias.clone().detach())
+            network.embed_batch(tokens, bias.clone().map(Tensor::detach))
         });
         below.push(vector_jacobian_product(hidden, of_hidden));
     }
-    if let Some(of_bias) = of_bias {
+    if let (Some(bias), Some(of_bias)) = (bias, of_bias) {
         below.push(vector_jacobian_product(bias, of_bias));
     }
     if let Some(total) = below.into_iter().reduce(|total, part| total + part) {
@@ -145,7 +147,8 @@ fn gradient<B: TrainingBackend, const D: usize>(
 
 /// The lowest layer with a trainable parameter at or below it: the backward pass ends there.
 fn lowest_trainable<B: TrainingBackend>(network: &MpNet<B>) -> usize {
-    if is_trainable::<B, _>(network.embeddings()) || is_trainable::<B, _>(network.relative_bias()) {
+    let of_bias = network.relative_bias().is_some_and(is_trainable::<B, _>);
+    if of_bias || is_trainable::<B, _>(network.embeddings()) {
         return 0;
     }
     let layers = network.layers();

@@ -27,8 +27,8 @@ const TOLERANCE: f32 = 1e-4;
 
 fn checkpoint(dropout: f64) -> Checkpoint {
     let mut checkpoint = Checkpoint::open(&tiny_model()).unwrap();
-    checkpoint.config.hidden_dropout_prob = dropout;
-    checkpoint.config.attention_probs_dropout_prob = dropout;
+    checkpoint.config.hidden_dropout = dropout;
+    checkpoint.config.attention_dropout = dropout;
     checkpoint
 }
 

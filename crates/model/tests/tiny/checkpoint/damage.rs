@@ -99,8 +99,8 @@ fn damaged_small_files_are_named() {
             }),
         ),
         (
-            "config.json: not valid JSON for this file: bos_token_id: invalid value: integer `-1`",
-            json("config.json", |c| c["bos_token_id"] = (-1).into()),
+            "config.json: not valid JSON for this file: pad_token_id: invalid value: integer `-1`",
+            json("config.json", |c| c["pad_token_id"] = (-1).into()),
         ),
         (
             "modules.json: not valid JSON for this file: [1].path: invalid type",
@@ -120,8 +120,8 @@ fn damaged_small_files_are_named() {
             }),
         ),
         (
-            "config.json: field `model_type`: \"bert\"",
-            json("config.json", |c| c["model_type"] = "bert".into()),
+            "config.json: field `model_type`: \"deberta\"",
+            json("config.json", |c| c["model_type"] = "deberta".into()),
         ),
         (
             "field `num_attention_heads`",
@@ -164,10 +164,10 @@ fn damaged_small_files_are_named() {
             }),
         ),
         (
-            "field `pooling_mode_lasttoken`",
+            "field `pooling_mode_lasttoken`: \"yes\" is neither true nor false",
             write(
                 "1_Pooling/config.json",
-                "{\"pooling_mode_lasttoken\": true}",
+                "{\"pooling_mode_lasttoken\": \"yes\"}",
             ),
         ),
         (

@@ -62,8 +62,8 @@ impl<B: TrainingBackend> TrainingModel<B> {
     fn load(device: &B::Device) -> Self {
         let mut checkpoint = Checkpoint::open(&tiny_model()).unwrap();
         // As the reference, which was made in PyTorch's eval mode.
-        checkpoint.config.hidden_dropout_prob = 0.0;
-        checkpoint.config.attention_probs_dropout_prob = 0.0;
+        checkpoint.config.hidden_dropout = 0.0;
+        checkpoint.config.attention_dropout = 0.0;
         Self {
             model: checkpoint.load(device).unwrap(),
             tokenizer: checkpoint.tokenizer().unwrap(),

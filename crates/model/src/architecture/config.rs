@@ -1,0 +1,259 @@
+//! The plan of an encoder: what a page reads from `config.json`, and what the network computes from.
+
+use std::path::Path;
+
+use kernels::Activation;
+use serde_json::{Map, Value};
+
+use super::names::Names;
+use super::{Architecture, Refusal, TokenizerFamily};
+use crate::error::{ModelError, Result};
+use crate::file::{parse_json, read_bytes};
+
+/// File name of the network's configuration in a model folder.
+pub(crate) const CONFIG_FILE: &str = "config.json";
+
+/// Fields of `config.json` that are not written back: they describe the file that was read.
+const NOT_KEPT: [&str; 5] = [
+    "_name_or_path",
+    "dtype",
+    "quantization_config",
+    "torch_dtype",
+    "transformers_version",
+];
+
+/// The size and the plan of an encoder, from `config.json`.
+///
+/// Every field that affects a result comes from the file. Fields that old checkpoints omit have the default
+/// of `transformers`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EncoderConfig {
+    /// The page that read the file.
+    pub(crate) architecture: &'static Architecture,
+    /// Number of token ids.
+    pub vocab_size: usize,
+    /// Width of a token's hidden state.
+    pub hidden_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward layer.
+    pub activation: Activation,
+    /// The table of positions.
+    pub positions: PositionTable,
+    /// Number of token types, each with an embedding of its own; 0 for an encoder without them. A text alone has
+    /// type 0, the second text of a pair type 1.
+    pub token_types: usize,
+    /// Number of buckets of the relative position bias, half for each direction; `None` without a bias.
+    pub relative_attention_buckets: Option<usize>,
+    /// Dropout probability of hidden states in training, in `[0, 1)`.
+    pub hidden_dropout: f64,
+    /// Dropout probability of attention weights in training, in `[0, 1)`.
+    pub attention_dropout: f64,
+    /// Standard deviation of freshly initialised weights.
+    pub initializer_range: f64,
+    /// Added to the variance by every layer normalisation.
+    pub layer_norm_eps: f64,
+    /// Id of the padding token.
+    pub pad_token_id: u32,
+    /// The file as it was read, without what describes another file than the one that will be written.
+    pub(crate) json: Map<String, Value>,
+}
+
+/// Learned embeddings of the positions of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PositionTable {
+    /// Positions count all tokens, from 0 on.
+    FromStart {
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// Positions count the tokens that are not padding, from `pad_token_id + 1` on. Padding has position `pad_token_id`.
+    BehindPadding {
+        /// Rows of the table.
+        rows: usize,
+    },
+}
+
+impl PositionTable {
+    /// Rows of the table.
+    #[must_use]
+    pub fn rows(self) -> usize {
+        match self {
+            Self::FromStart { rows } | Self::BehindPadding { rows } => rows,
+        }
+    }
+}
+
+/// Largest size that is accepted for any dimension: far above every encoder, far below what overflows.
+const MAX_DIMENSION: usize = 1 << 24;
+
+impl EncoderConfig {
+    /// Reads and checks `config.json` of a model folder.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is not JSON, describes an unknown architecture, or holds a value that its
+    /// network cannot have; the error names the file and the field.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join(CONFIG_FILE);
+        Self::from_bytes(&path, &read_bytes(&path)?)
+    }
+
+    /// As [`from_folder`](Self::from_folder), from the content of the file; `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_folder`](Self::from_folder).
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut json: Map<String, Value> = parse_json(path, bytes)?;
+        let architecture = super::find(json.get("model_type"));
+        let config = architecture.and_then(|architecture| {
+            let config = (architecture.read)(path, bytes)?;
+            config.check().map_err(|refusal| architecture.own_name(refusal))?;
+            Ok(config)
+        });
+        json.retain(|field, _| !NOT_KEPT.contains(&field.as_str()));
+        match config {
+            Ok(config) => Ok(Self { json, ..config }),
+            Err(Refusal::File(error)) => Err(error),
+            Err(Refusal::Field(field, reason)) => Err(ModelError::Field {
+                path: path.to_owned(),
+                field,
+                reason,
+            }),
+        }
+    }
+
+    /// `model_type` of the architecture, such as `mpnet` or `bert`.
+    #[must_use]
+    pub fn model_type(&self) -> &'static str {
+        self.architecture.model_type
+    }
+
+    /// Width of one attention head.
+    #[must_use]
+    pub fn head_size(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// The most tokens a text can have, special tokens included.
+    #[must_use]
+    pub fn max_tokens(&self) -> usize {
+        self.positions.rows().saturating_sub(self.first_position())
+    }
+
+    /// The tokenizer where `tokenizer_config.json` names no class.
+    pub(crate) fn tokenizer_family(&self) -> TokenizerFamily {
+        self.architecture.tokenizer
+    }
+
+    /// Names of the tensors in the weights file.
+    pub(crate) fn names(&self) -> &'static Names {
+        &self.architecture.names
+    }
+
+    /// The position of a text's first token.
+    pub(crate) fn first_position(&self) -> usize {
+        match self.positions {
+            PositionTable::FromStart { .. } => 0,
+            PositionTable::BehindPadding { .. } => (self.pad_token_id as usize).saturating_add(1),
+        }
+    }
+
+    /// Names of the linear layers that have LoRA adapters, by the end of their names in `transformers`: query, key,
+    /// value and output of the attention. For `target_modules` of PEFT.
+    #[must_use]
+    pub fn attention_modules(&self) -> [&'static str; 4] {
+        let layer = &self.names().layer;
+        [layer.query, layer.key, layer.value, layer.attention_output]
+    }
+
+    /// The name of a module of a layer in `transformers`, for example `encoder.layer.0.attention.self.query`.
+    #[must_use]
+    pub fn module_of_layer(&self, layer: usize, module: &str) -> String {
+        format!("{}.{layer}.{module}", self.names().layers)
+    }
+
+    fn check(&self) -> std::result::Result<(), Refusal> {
+        let wrong = |field, reason: String| Err(Refusal::Field(field, reason));
+        for (field, value) in [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.positions.rows()),
+        ] {
+            if value == 0 || value > MAX_DIMENSION {
+                return wrong(
+                    field,
+                    format!("{value} is not between 1 and {MAX_DIMENSION}"),
+                );
+            }
+        }
+        if self.token_types > MAX_DIMENSION {
+            return wrong(
+                "type_vocab_size",
+                format!("{} is more than {MAX_DIMENSION}", self.token_types),
+            );
+        }
+        if self.num_hidden_layers > 1000 {
+            return wrong(
+                "num_hidden_layers",
+                format!("{} is more than 1000", self.num_hidden_layers),
+            );
+        }
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return wrong(
+                "num_attention_heads",
+                format!(
+                    "{} does not divide hidden_size {}",
+                    self.num_attention_heads, self.hidden_size
+                ),
+            );
+        }
+        if self.pad_token_id as usize >= self.vocab_size {
+            return wrong(
+                "pad_token_id",
+                format!(
+                    "{} is outside the vocabulary of {}",
+                    self.pad_token_id, self.vocab_size
+                ),
+            );
+        }
+        // Two special tokens must fit.
+        if self.max_tokens() < 2 {
+            return wrong(
+                "max_position_embeddings",
+                format!("{} leaves no room for a text", self.positions.rows()),
+            );
+        }
+        for (field, probability) in [
+            ("hidden_dropout_prob", self.hidden_dropout),
+            ("attention_probs_dropout_prob", self.attention_dropout),
+        ] {
+            if !(0.0..1.0).contains(&probability) {
+                return wrong(field, format!("{probability} is not in [0, 1)"));
+            }
+        }
+        // LayerNorm computes in f32: a smaller number would be 0, and a constant row NaN.
+        let epsilon = self.layer_norm_eps as f32;
+        if !(epsilon >= f32::MIN_POSITIVE && epsilon.is_finite()) {
+            return wrong(
+                "layer_norm_eps",
+                format!(
+                    "{} is not from {:e} to {:e}, the range of 32-bit numbers",
+                    self.layer_norm_eps,
+                    f32::MIN_POSITIVE,
+                    f32::MAX
+                ),
+            );
+        }
+        Ok(())
+    }
+}

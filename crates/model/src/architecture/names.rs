@@ -1,0 +1,151 @@
+//! The tensors of a weights file: their names in `transformers`, the parameter of the encoder of each, and its shape.
+
+use super::EncoderConfig;
+
+/// Names of the tensors of an architecture, without a prefix and without `.weight` and `.bias`.
+pub(crate) struct Names {
+    /// The table of words, which every file of the architecture has.
+    pub(crate) words: &'static str,
+    /// The table of positions.
+    pub(crate) positions: &'static str,
+    /// The table of token types.
+    pub(crate) token_types: &'static str,
+    /// LayerNorm of the embeddings.
+    pub(crate) embedding_norm: &'static str,
+    /// The table of the relative position bias.
+    pub(crate) relative_bias: &'static str,
+    /// The list of layers.
+    pub(crate) layers: &'static str,
+    /// Modules of a layer.
+    pub(crate) layer: LayerNames,
+    /// Tensors that published files have and no vector depends on.
+    pub(crate) unused: &'static [&'static str],
+    /// Heads that `transformers` puts on the encoder, by the start of their tensors' names.
+    pub(crate) heads: &'static [&'static str],
+}
+
+/// Names within a layer.
+pub(crate) struct LayerNames {
+    pub(crate) query: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) attention_output: &'static str,
+    pub(crate) attention_norm: &'static str,
+    pub(crate) intermediate: &'static str,
+    pub(crate) output: &'static str,
+    pub(crate) output_norm: &'static str,
+}
+
+/// One tensor of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedTensor {
+    /// Name in `model.safetensors`, as in `transformers`.
+    pub(crate) checkpoint: String,
+    /// Path of the burn parameter.
+    pub(crate) parameter: String,
+    /// Whether it is the weight of a linear layer, which may be quantized.
+    pub(crate) dense_weight: bool,
+    /// Shape in the file. (PyTorch stores a linear layer as `[output, input]`, burn as `[input,
+    /// output]`.)
+    pub(crate) shape: Vec<usize>,
+}
+
+/// All tensors of an encoder, in the order of the forward pass.
+pub(crate) fn tensors(config: &EncoderConfig) -> Vec<NamedTensor> {
+    let names = config.names();
+    let width = config.hidden_size;
+    let inner = config.intermediate_size;
+    let mut list = List::default();
+    list.table(names.words, "embeddings.word", [config.vocab_size, width]);
+    let rows = config.positions.rows();
+    list.table(names.positions, "embeddings.position", [rows, width]);
+    if config.token_types > 0 {
+        let shape = [config.token_types, width];
+        list.table(names.token_types, "embeddings.token_type", shape);
+    }
+    list.norm(names.embedding_norm, "embeddings.norm", width);
+    if let Some(buckets) = config.relative_attention_buckets {
+        let shape = [buckets, config.num_attention_heads];
+        list.table(names.relative_bias, "relative_bias.table", shape);
+    }
+    let layer = &names.layer;
+    for index in 0..config.num_hidden_layers {
+        let theirs = |name: &str| config.module_of_layer(index, name);
+        let ours = |name: &str| format!("layers.{index}.{name}");
+        for (name, parameter, shape) in [
+            (layer.query, "attention.query", [width, width]),
+            (layer.key, "attention.key", [width, width]),
+            (layer.value, "attention.value", [width, width]),
+            (layer.attention_output, "attention.output", [width, width]),
+        ] {
+            list.dense(&theirs(name), &ours(parameter), shape);
+        }
+        list.norm(&theirs(layer.attention_norm), &ours("attention_norm"), width);
+        list.dense(&theirs(layer.intermediate), &ours("intermediate"), [inner, width]);
+        list.dense(&theirs(layer.output), &ours("output"), [width, inner]);
+        list.norm(&theirs(layer.output_norm), &ours("output_norm"), width);
+    }
+    list.0
+}
+
+#[derive(Default)]
+struct List(Vec<NamedTensor>);
+
+impl List {
+    fn push(&mut self, checkpoint: &str, parameter: &str, part: &str, shape: &[usize]) {
+        self.0.push(NamedTensor {
+            checkpoint: format!("{checkpoint}.{part}"),
+            // LayerNorm parameters are `weight` and `bias` too: burn-store's PyTorch adapters rename them
+            // to `gamma` and `beta`.
+            parameter: format!("{parameter}.{part}"),
+            dense_weight: false,
+            shape: shape.to_vec(),
+        });
+    }
+
+    fn table(&mut self, checkpoint: &str, parameter: &str, shape: [usize; 2]) {
+        self.push(checkpoint, parameter, "weight", &shape);
+    }
+
+    fn dense(&mut self, checkpoint: &str, parameter: &str, shape: [usize; 2]) {
+        self.push(checkpoint, parameter, "weight", &shape);
+        if let Some(weight) = self.0.last_mut() {
+            weight.dense_weight = true;
+        }
+        self.push(checkpoint, parameter, "bias", &shape[..1]);
+    }
+
+    fn norm(&mut self, checkpoint: &str, parameter: &str, width: usize) {
+        self.push(checkpoint, parameter, "weight", &[width]);
+        self.push(checkpoint, parameter, "bias", &[width]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tensors and parameters of the published files, without their unused pooler.
+    #[test]
+    fn the_published_models_have_so_many_tensors() {
+        let mpnet = serde_json::json!({
+            "model_type": "mpnet", "vocab_size": 30527, "hidden_size": 768, "num_hidden_layers": 12,
+            "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 514
+        });
+        let mini = serde_json::json!({
+            "model_type": "bert", "vocab_size": 30522, "hidden_size": 384, "num_hidden_layers": 6,
+            "num_attention_heads": 12, "intermediate_size": 1536, "max_position_embeddings": 512
+        });
+        for (json, count, parameters) in [
+            (mpnet, 197, 109_486_464 - 590_592),
+            (mini, 101, 22_713_216 - 147_840),
+        ] {
+            let bytes = serde_json::to_vec(&json).unwrap();
+            let config = EncoderConfig::from_bytes("config.json".as_ref(), &bytes).unwrap();
+            let tensors = tensors(&config);
+            assert_eq!(tensors.len(), count);
+            let sizes = tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>());
+            assert_eq!(sizes.sum::<usize>(), parameters);
+        }
+    }
+}

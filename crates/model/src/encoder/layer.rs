@@ -1,0 +1,222 @@
+//! One encoder layer: attention and feed-forward block, each with a residual and LayerNorm.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use kernels::{Activation, EncoderLayerWeights, EncoderOps, PackedLinear, Precision};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+use super::dropout::Dropout;
+use super::linear::{LayerNorm, empty, in_precision, linear, new_linear, pack};
+use super::low_rank::LowRankConfig;
+use crate::architecture::EncoderConfig;
+
+/// Post-norm transformer layer.
+#[derive(Module, Debug)]
+pub struct EncoderLayer<B: Backend> {
+    attention: SelfAttention<B>,
+    attention_norm: LayerNorm<B>,
+    intermediate: Linear<B>,
+    output: Linear<B>,
+    output_norm: LayerNorm<B>,
+    dropout: Dropout,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    packed: Option<PackedFeedForward>,
+}
+
+/// `intermediate` and `output`, packed; the layers themselves are then empty.
+#[derive(Clone, Debug)]
+struct PackedFeedForward {
+    intermediate: PackedLinear,
+    output: PackedLinear,
+}
+
+/// The linear layers of an encoder layer, packed.
+pub(crate) struct PackedLayer {
+    /// Query, key and value as one layer.
+    pub(crate) projections: PackedLinear,
+    pub(crate) attention_output: PackedLinear,
+    pub(crate) intermediate: PackedLinear,
+    pub(crate) output: PackedLinear,
+}
+
+impl<B: Backend> EncoderLayer<B> {
+    pub(crate) fn new(config: &EncoderConfig, device: &B::Device) -> Self {
+        let norm = || LayerNorm::new(config, device);
+        Self {
+            attention: SelfAttention::new(config, device),
+            attention_norm: norm(),
+            intermediate: new_linear(config, config.hidden_size, config.intermediate_size, device),
+            output: new_linear(config, config.intermediate_size, config.hidden_size, device),
+            output_norm: norm(),
+            dropout: Dropout::new(config.hidden_dropout),
+            activation: config.activation,
+            packed: None,
+        }
+    }
+
+    pub(crate) fn with_adapters(
+        mut self,
+        config: LowRankConfig,
+        generator: &mut Xoshiro256PlusPlus,
+    ) -> Self {
+        self.attention = self.attention.with_adapters(config, generator);
+        self
+    }
+
+    /// The layer with weights that were packed before they became tensors.
+    pub(crate) fn with_packed(mut self, packed: PackedLayer) -> Self {
+        self.attention = self
+            .attention
+            .with_packed(packed.projections, packed.attention_output);
+        self.with_packed_feed_forward(PackedFeedForward {
+            intermediate: packed.intermediate,
+            output: packed.output,
+        })
+    }
+
+    fn with_packed_feed_forward(mut self, packed: PackedFeedForward) -> Self {
+        empty(&mut self.intermediate);
+        empty(&mut self.output);
+        self.packed = Some(packed);
+        self
+    }
+
+    /// Adapters of the attention, if it has any.
+    #[must_use]
+    pub fn adapters(&self) -> Option<&AttentionAdapters<B>> {
+        self.attention.adapters()
+    }
+}
+
+impl<B: EncoderOps> EncoderLayer<B> {
+    pub(crate) fn merge_adapters(mut self) -> Self {
+        self.attention = self.attention.merge_adapters();
+        self
+    }
+
+    /// Packs the weights on a backend that packs, or else casts them to `precision`.
+    pub(crate) fn pack(mut self, precision: Precision) -> Self {
+        self.attention = self.attention.pack(precision);
+        self.intermediate = in_precision(self.intermediate, precision);
+        self.output = in_precision(self.output, precision);
+        // No weights are given up before both are packed.
+        match (
+            pack([&self.intermediate], precision),
+            pack([&self.output], precision),
+        ) {
+            (Some(intermediate), Some(output)) => {
+                self.with_packed_feed_forward(PackedFeedForward {
+                    intermediate,
+                    output,
+                })
+            }
+            _ => self,
+        }
+    }
+
+    /// Shapes as in [`SelfAttention::forward`]: `[tokens, width]` in and out.
+    pub fn forward(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        if let Layout::Varlen(texts) = &context.layout
+            && let Some(weights) = self.packed_weights(&hidden)
+        {
+            let [_, width] = hidden.dims();
+            let options = self.attention.options(width, context);
+            return B::encoder_layer(hidden, options, texts, weights);
+        }
+        let attended = self.attention.forward(hidden.clone(), context);
+        let hidden = self
+            .attention_norm
+            .after_adding(self.dropout.forward(attended), hidden);
+        let packed = self.packed.as_ref();
+        let intermediate = linear(
+            &self.intermediate,
+            packed.map(|packed| &packed.intermediate),
+            hidden.clone(),
+            self.activation,
+        );
+        let transformed = linear(
+            &self.output,
+            packed.map(|packed| &packed.output),
+            intermediate,
+            Activation::Identity,
+        );
+        self.output_norm
+            .after_adding(self.dropout.forward(transformed), hidden)
+    }
+
+    /// All weights, if they are packed and no dropout acts.
+    fn packed_weights(&self, hidden: &Tensor<B, 2>) -> Option<EncoderLayerWeights<B>> {
+        let feed_forward = self.packed.as_ref()?;
+        let attention = self.attention.packed_weights()?;
+        let device = hidden.device();
+        let drops = self.dropout.acts::<B>(&device) || self.attention.drops(&device);
+        (!drops).then(|| EncoderLayerWeights {
+            projections: attention.projections.clone(),
+            attention_output: attention.output.clone(),
+            attention_norm: self.attention_norm.norm(),
+            intermediate: feed_forward.intermediate.clone(),
+            output: feed_forward.output.clone(),
+            output_norm: self.output_norm.norm(),
+            activation: self.activation,
+        })
+    }
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use burn::tensor::{Distribution, FloatDType, Tolerance};
+    use burn_flex::Flex;
+    use kernels::SequenceRanges;
+
+    use super::*;
+    use crate::encoder::dropout::with_dropout_seed;
+
+    #[test]
+    fn a_packed_layer_has_the_dropout_of_an_unpacked_one() {
+        let folder = "tests/fixtures/tiny-mpnet".as_ref();
+        let mut config = EncoderConfig::from_folder(folder).unwrap();
+        config.hidden_dropout = 0.5;
+        config.attention_dropout = 0.0;
+        let device = Default::default();
+        let layer = EncoderLayer::<Flex>::new(&config, &device);
+        let heads = config.num_attention_heads;
+        let normal = Distribution::Normal(0.0, 1.0);
+        let context = AttentionContext {
+            bias: Some(Tensor::random([1, heads, 40, 40], normal, &device)),
+            layout: Layout::Varlen(SequenceRanges::of_lengths([40, 17, 3])),
+        };
+        let hidden = Tensor::random([60, config.hidden_size], normal, &device);
+        let of = |layer: &EncoderLayer<Flex>| layer.forward(hidden.clone(), &context).into_data();
+        // Weights are initialised on first use: a clone before that would draw different ones.
+        let expected = of(&layer);
+        let packed = layer.clone().pack(Precision::Float32);
+        assert!(packed.packed.is_some());
+        let seeded = |layer| with_dropout_seed(1, || of(layer));
+        // Sums of some dozen products in another order.
+        let tolerance = Tolerance::absolute(1e-5);
+        of(&packed).assert_approx_eq::<f32>(&expected, tolerance);
+        seeded(&packed).assert_approx_eq::<f32>(&seeded(&layer), tolerance);
+        assert_ne!(seeded(&packed), of(&packed));
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_packed_as_a_whole_keeps_all_weights() {
+        let config = EncoderConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref()).unwrap();
+        let mut layer = EncoderLayer::<Flex>::new(&config, &Default::default());
+        // Only weights in f32 are packed: the second layer's are not.
+        layer.output.weight = layer
+            .output
+            .weight
+            .map(|weight| weight.cast(FloatDType::F64));
+        let packed = layer.pack(Precision::Float32);
+        assert!(packed.packed.is_none());
+        let shape = [config.hidden_size, config.intermediate_size];
+        assert_eq!(packed.intermediate.weight.val().dims(), shape);
+        assert!(packed.intermediate.bias.is_some());
+    }
+}

@@ -1,0 +1,3 @@
+//! What an encoder is used for beside vectors.
+
+pub(crate) mod pair_score;

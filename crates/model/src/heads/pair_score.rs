@@ -1,0 +1,247 @@
+//! Scores of pairs of texts: a reranker, which sentence-transformers calls a cross-encoder.
+
+use std::ops::ControlFlow;
+
+use kernels::{EncoderOps, Precision};
+
+use crate::backend::{BackendTask, Device};
+use crate::batch::{BatchLimit, TokenBatch, plan_batches};
+use crate::bucket::padded_length;
+use crate::checkpoint::PairCheckpoint;
+use crate::concurrency;
+use crate::error::{ModelError, Result};
+use crate::hub::{self, HubOptions};
+use crate::sentence_encoder::Progress;
+use crate::sentence_encoder::on_backend::{
+    CheckPrecision, Loaded, PooledVectors, default_batch_tokens, known, on_backend,
+};
+use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
+
+/// A reranker on a device: it reads a query and a text together, and says how well they fit.
+///
+/// It is slower and better than the cosine of two vectors: an encoder finds some dozens of products, and a reranker
+/// orders them. The folder is that of a `*ForSequenceClassification` with one label.
+///
+/// # Examples
+///
+/// ```
+/// use model::{Device, PairScorer};
+///
+/// let scorer = PairScorer::builder()
+///     .device(Device::Auto)
+///     .load("tests/fixtures/rerankers/bert")?;
+/// let scores = scorer.scores(&[
+///     ("high end water bottle", "insulated steel bottle, 1 l"),
+///     ("high end water bottle", "smart home speaker"),
+/// ])?;
+/// assert_eq!(scores.len(), 2);
+/// # Ok::<(), model::ModelError>(())
+/// ```
+pub struct PairScorer {
+    tokenizer: SentenceTokenizer,
+    network: Box<dyn PooledVectors>,
+    pad_token_id: u32,
+    /// Whether the second text's tokens have a type of their own.
+    token_types: bool,
+    device: Device,
+    precision: Precision,
+    limit: BatchLimit,
+}
+
+/// Settings of a [`PairScorer`] before it is loaded.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PairScorerBuilder {
+    device: Device,
+    hub: HubOptions,
+    precision: Option<Precision>,
+    batch_tokens: Option<usize>,
+}
+
+impl PairScorerBuilder {
+    /// The device of the network; [`Device::Auto`] unless set.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// The precision of the linear layers' weights; unless set, that of the model's file, or float32 on a device without
+    /// it.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = Some(precision);
+        self
+    }
+
+    /// How the model is found: revision, offline mode, download progress.
+    pub fn hub(mut self, options: HubOptions) -> Self {
+        self.hub = options;
+        self
+    }
+
+    /// Maximum tokens of a batch, as of
+    /// [`SentenceEncoderBuilder::batch_tokens`](crate::SentenceEncoderBuilder::batch_tokens).
+    pub fn batch_tokens(mut self, tokens: usize) -> Self {
+        self.batch_tokens = Some(tokens);
+        self
+    }
+
+    /// Finds and loads a model, by name or folder.
+    ///
+    /// # Errors
+    ///
+    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, or it has no head
+    /// with one label.
+    pub fn load(self, name_or_folder: &str) -> Result<PairScorer> {
+        let device = self.device.select()?;
+        let precision = self.precision;
+        device.run(CheckPrecision {
+            device_name: device.to_string(),
+            precision,
+        })??;
+        let found = hub::resolve(name_or_folder, &self.hub)?;
+        let checkpoint = PairCheckpoint::open(&found.path)?;
+        let tokenizer = checkpoint.tokenizer()?;
+        let Loaded { network, precision } = device.run(Load {
+            checkpoint: &checkpoint,
+            device_name: device.to_string(),
+            precision,
+        })??;
+        Ok(PairScorer {
+            tokenizer,
+            network,
+            pad_token_id: checkpoint.config.pad_token_id,
+            token_types: checkpoint.config.token_types > 1,
+            limit: BatchLimit {
+                tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
+                texts: usize::MAX,
+            },
+            device,
+            precision,
+        })
+    }
+}
+
+struct Load<'a> {
+    checkpoint: &'a PairCheckpoint,
+    device_name: String,
+    precision: Option<Precision>,
+}
+
+impl BackendTask for Load<'_> {
+    type Output = Result<Loaded>;
+
+    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
+        known::<B>(self.precision, &self.device_name, &device)?;
+        let (model, precision) = self.checkpoint.load_packed::<B>(&device, self.precision)?;
+        Ok(on_backend(model, precision, self.device_name))
+    }
+}
+
+impl PairScorer {
+    /// Settings to change before loading.
+    pub fn builder() -> PairScorerBuilder {
+        PairScorerBuilder::default()
+    }
+
+    /// The scores of pairs of a query and a text, in their order: `predict` of sentence-transformers' `CrossEncoder`,
+    /// with the activation that the model names. A pair that is too long loses tokens of its longer text.
+    ///
+    /// # Errors
+    ///
+    /// When the device fails (out of memory, for example).
+    pub fn scores<Q, T>(&self, pairs: &[(Q, T)]) -> Result<Vec<f32>>
+    where
+        Q: AsRef<str> + Sync,
+        T: AsRef<str> + Sync,
+    {
+        self.scores_with_progress(pairs, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`scores`](Self::scores) with a callback after every batch, which may stop the work.
+    ///
+    /// # Errors
+    ///
+    /// As [`scores`](Self::scores), and [`ModelError::Interrupted`] when the callback breaks.
+    pub fn scores_with_progress<Q, T>(
+        &self,
+        pairs: &[(Q, T)],
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>>
+    where
+        Q: AsRef<str> + Sync,
+        T: AsRef<str> + Sync,
+    {
+        let tokens = self.tokenizer.encode_pairs(pairs)?;
+        let lengths = tokens.iter().map(|pair| self.places(pair.ids.len()));
+        let lengths: Vec<usize> = lengths.collect();
+        let mut scores = vec![0.0; pairs.len()];
+        let mut done = 0;
+        concurrency::for_each(
+            &plan_batches(&lengths, self.limit),
+            if self.device.is_gpu() {
+                1
+            } else {
+                rayon::current_num_threads()
+            },
+            |batch| self.score_batch(&tokens, batch),
+            |batch, of_batch| {
+                for (&pair, score) in batch.iter().zip(of_batch) {
+                    scores[pair] = score;
+                }
+                done += batch.len();
+                let total = pairs.len();
+                match progress(Progress { done, total }) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(ModelError::Interrupted),
+                }
+            },
+        )?;
+        Ok(scores)
+    }
+
+    fn score_batch(&self, tokens: &[PairTokenIds], batch: &[usize]) -> Result<Vec<f32>> {
+        let ids = batch.iter().map(|&pair| tokens[pair].ids.as_slice());
+        let length = |longest| self.places(longest);
+        let mut pairs = TokenBatch::with_length(ids, self.pad_token_id, length);
+        if self.token_types {
+            let second_from = batch.iter().map(|&pair| tokens[pair].second_from);
+            pairs = pairs.pairs(second_from.collect());
+        }
+        let scores = self.network.pooled(&pairs)?;
+        if scores.len() == batch.len() {
+            return Ok(scores);
+        }
+        let source = format!("{} scores came back for {} pairs", scores.len(), batch.len());
+        Err(ModelError::Compute {
+            device: self.device.to_string(),
+            source: source.into(),
+        })
+    }
+
+    /// Padded length of a batch whose longest pair has `length` tokens.
+    fn places(&self, length: usize) -> usize {
+        if self.device.is_gpu() {
+            padded_length(length, self.tokenizer.max_length())
+        } else {
+            length
+        }
+    }
+
+    /// The selected device; never [`Device::Auto`].
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The selected precision, or that of the model's file.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub fn tokenizer(&self) -> &SentenceTokenizer {
+        &self.tokenizer
+    }
+}

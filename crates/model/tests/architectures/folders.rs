@@ -1,0 +1,181 @@
+//! Folders of other architectures: written and opened again, with the names of other files, and refused.
+
+use std::collections::HashMap;
+
+use model::backend::EncoderOps;
+use model::{Checkpoint, ModelError, Precision, SentenceEncoder};
+use safetensors::SafeTensors;
+
+use crate::common::{assert_close, reference_tensor};
+use crate::test_device::{on_test_device, test_device};
+use crate::{FAMILIES, copy, texts};
+
+/// What is written has the same tensors, settings and modules as what was read, so Python opens it as before.
+#[test]
+fn a_model_that_is_saved_is_the_same_model() {
+    fn body<B: EncoderOps>(device: &B::Device) {
+        for family in FAMILIES {
+            let checkpoint = Checkpoint::open(&family.folder()).unwrap();
+            let network = checkpoint.load::<B>(device).unwrap().network;
+            let parent = tempfile::tempdir().unwrap();
+            let saved = parent.path().join("saved");
+            checkpoint.save(&network, &saved).unwrap();
+
+            let tensors = |folder: &std::path::Path| {
+                let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
+                let file = SafeTensors::deserialize(&bytes).unwrap();
+                let mut tensors: Vec<(String, Vec<u8>)> = file
+                    .iter()
+                    .map(|(name, tensor)| (name.to_owned(), tensor.data().to_vec()))
+                    .collect();
+                tensors.sort();
+                tensors
+            };
+            assert!(tensors(&saved) == tensors(&family.folder()), "{}", family.name);
+            let config = |folder: &std::path::Path| {
+                let bytes = std::fs::read(folder.join("config.json")).unwrap();
+                let mut config: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+                for field in ["dtype", "transformers_version"] {
+                    config.as_object_mut().unwrap().remove(field);
+                }
+                config
+            };
+            assert_eq!(config(&saved), config(&family.folder()));
+            let encode = |folder: &std::path::Path| {
+                let builder = SentenceEncoder::builder().device(test_device());
+                let encoder = builder.load(folder.to_str().unwrap()).unwrap();
+                encoder.encode(&texts()).unwrap().into_values()
+            };
+            assert_eq!(encode(&saved), encode(&family.folder()));
+        }
+    }
+    on_test_device!(body);
+}
+
+/// The files of a model with a head have a prefix, and those of the first BERT other names for LayerNorm.
+#[test]
+fn prefixes_heads_and_the_first_names_of_layer_norm_are_read() {
+    for (family, prefix, head) in [
+        ("bert", "bert.", "cls.predictions.bias"),
+        ("roberta", "roberta.", "lm_head.bias"),
+        ("xlm-roberta", "roberta.", "classifier.dense.weight"),
+        ("distilbert", "distilbert.", "vocab_transform.weight"),
+    ] {
+        let family = FAMILIES.into_iter().find(|known| known.name == family).unwrap();
+        let folder = copy(&family.folder());
+        let path = folder.path().join("model.safetensors");
+        let bytes = std::fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors: HashMap<String, _> = HashMap::new();
+        for (name, tensor) in file.iter() {
+            let mut name = name.to_owned();
+            if name.contains("LayerNorm") {
+                name = name.replace(".weight", ".gamma").replace(".bias", ".beta");
+            }
+            tensors.insert(format!("{prefix}{name}"), tensor);
+        }
+        let bias = tensors.values().next().unwrap().clone();
+        tensors.insert(head.to_owned(), bias);
+        let renamed = safetensors::serialize(tensors, None).unwrap();
+        std::fs::write(&path, renamed).unwrap();
+
+        let builder = SentenceEncoder::builder().device(test_device());
+        let encoder = builder.load(folder.path().to_str().unwrap()).unwrap();
+        let vectors = encoder.encode(&texts()).unwrap();
+        let (_, expected) = reference_tensor(&family.answers(), "vectors");
+        assert_close(family.name, vectors.values(), &expected, crate::common::TOLERANCE);
+    }
+}
+
+/// Reduced files of every architecture open again, and say their precision.
+#[test]
+fn every_architecture_is_exported_in_every_precision() {
+    for family in FAMILIES {
+        let checkpoint = Checkpoint::open(&family.folder()).unwrap();
+        for precision in [Precision::Float16, Precision::Bfloat16, Precision::Int8] {
+            let parent = tempfile::tempdir().unwrap();
+            let folder = parent.path().join("exported");
+            checkpoint.export(precision, &folder).unwrap();
+            let exported = Checkpoint::open(&folder).unwrap();
+            assert_eq!(exported.precision().unwrap(), precision, "{}", family.name);
+            assert_eq!(exported.width(), checkpoint.width());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_architecture_lists_the_known_ones() {
+    let folder = copy(&FAMILIES[0].folder());
+    let path = folder.path().join("config.json");
+    for (old, new, message) in [
+        (
+            "\"model_type\": \"bert\"",
+            "\"model_type\": \"deberta-v2\"",
+            "\"deberta-v2\" is not supported (only bert, camembert, distilbert, mpnet, roberta, xlm-roberta)",
+        ),
+        (
+            "\"hidden_act\": \"gelu\"",
+            "\"hidden_act\": \"snake\"",
+            "\"snake\" is not supported, only gelu, gelu_new,",
+        ),
+        (
+            "\"position_embedding_type\": \"absolute\"",
+            "\"position_embedding_type\": \"alibi\"",
+            "\"alibi\" is not supported, only \"absolute\"",
+        ),
+    ] {
+        let text = std::fs::read_to_string(FAMILIES[0].folder().join("config.json")).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(&path, text.replace(old, new)).unwrap();
+        let error = Checkpoint::open(folder.path()).unwrap_err();
+        assert!(matches!(error, ModelError::Field { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("config.json") && error.contains(message), "{error}");
+    }
+}
+
+/// The error of DistilBERT names the field as its file does.
+#[test]
+fn a_refused_field_has_the_name_of_its_architecture() {
+    let folder = copy(&FAMILIES[3].folder());
+    let path = folder.path().join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"n_heads\": 4", "\"n_heads\": 5")).unwrap();
+    let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("n_heads"), "{error}");
+}
+
+/// A fault in a module after the pooling is named with its file.
+#[test]
+fn faults_of_modules_after_the_pooling_are_named() {
+    let folder = FAMILIES[2].folder();
+    for (file, old, new, message) in [
+        (
+            "2_Dense/config.json",
+            "\"in_features\": 32",
+            "\"in_features\": 33",
+            "33 differs from the 32 dimensions before this module",
+        ),
+        (
+            "2_Dense/config.json",
+            "torch.nn.modules.activation.Tanh",
+            "torch.nn.modules.activation.Hardtanh",
+            "is not supported (only Identity, GELU, ReLU, Sigmoid, SiLU, Tanh of torch.nn)",
+        ),
+        (
+            "3_LayerNorm/config.json",
+            "24",
+            "25",
+            "25 differs from the 24 dimensions before this module",
+        ),
+        ("modules.json", "LayerNorm", "WordWeights", "WordWeights"),
+    ] {
+        let copied = copy(&folder);
+        let path = copied.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(&path, text.replace(old, new)).unwrap();
+        let error = Checkpoint::open(copied.path()).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
