@@ -183,16 +183,11 @@ mod tests {
     /// all-mpnet-base-v2: 12 layers of 768 and 3,072.
     #[test]
     fn the_published_model_has_85_million_weights_in_its_layers() {
-        let mut published = serde_json::to_value(small()).unwrap();
-        for (field, value) in [
-            ("hidden_size", 768),
-            ("num_hidden_layers", 12),
-            ("num_attention_heads", 12),
-            ("intermediate_size", 3072),
-        ] {
-            published[field] = value.into();
-        }
-        let work = Work::of(&config(&published), Precision::Float32);
+        let published = config(&serde_json::json!({
+            "model_type": "mpnet", "vocab_size": 30527, "hidden_size": 768, "num_hidden_layers": 12,
+            "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 514
+        }));
+        let work = Work::of(&published, Precision::Float32);
         assert_eq!(work.weights, 84_934_656);
         assert_eq!(work.of_pair, 18_432);
         assert_eq!(work.bytes(), 339_738_624);

@@ -113,9 +113,9 @@ impl TokenBatch {
 
     fn padded_types(&self) -> Option<Vec<i32>> {
         let second_from = self.second_from.as_ref()?;
-        let types = second_from.iter().flat_map(|&second| {
-            (0..self.length).map(move |token| i32::from(token >= second))
-        });
+        let types = second_from
+            .iter()
+            .flat_map(|&second| (0..self.length).map(move |token| i32::from(token >= second)));
         Some(types.collect())
     }
 

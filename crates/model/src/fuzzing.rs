@@ -7,10 +7,10 @@ use std::path::Path;
 
 use pytorch::TorchFile;
 
+use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::boxed_error::BoxedError;
 use crate::checkpoint::stored_values::StoredValues;
 use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file, sentence};
-use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::error::Result;
 use crate::file::parse_json;
 use crate::modules::pooling::PoolingMode;

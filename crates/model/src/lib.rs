@@ -69,7 +69,9 @@ pub use tokenizer::SentenceTokenizer;
 pub mod parts {
     pub use crate::architecture::{EncoderConfig, PositionTable};
     pub use crate::batch::{BatchLimit, BatchPlan, TokenBatch, plan_batches};
-    pub use crate::encoder::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+    pub use crate::encoder::attention::{
+        AttentionAdapters, AttentionContext, Layout, SelfAttention,
+    };
     pub use crate::encoder::dropout::{Dropout, with_dropout_seed};
     pub use crate::encoder::layer::EncoderLayer;
     pub use crate::encoder::low_rank::{LowRank, LowRankConfig};

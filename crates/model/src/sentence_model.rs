@@ -88,7 +88,11 @@ impl<B: EncoderOps> SentenceModel<B> {
 
     /// The vectors of a batch before normalisation, in the layout that is the fastest on this
     /// backend, with a [position bias](Encoder::position_bias) computed before.
-    pub(crate) fn batch_pooled(&self, batch: &TokenBatch, bias: Option<Tensor<B, 4>>) -> Tensor<B, 2> {
+    pub(crate) fn batch_pooled(
+        &self,
+        batch: &TokenBatch,
+        bias: Option<Tensor<B, 4>>,
+    ) -> Tensor<B, 2> {
         self.pool_batch(self.network.forward_batch(batch, bias), batch)
     }
 

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 
-use crate::boxed_error::BoxedError;
 use crate::architecture::{CONFIG_FILE, EncoderConfig};
+use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};

@@ -27,9 +27,12 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
             ))
         }
         Command::Check(arguments) => check::run(&arguments.checks, runner),
-        Command::Test(arguments) => {
-            test::run(&arguments.backend, &arguments.arguments, Emulated::Hardware, runner)
-        },
+        Command::Test(arguments) => test::run(
+            &arguments.backend,
+            &arguments.arguments,
+            test::Emulated::Hardware,
+            runner,
+        ),
         Command::Train(arguments) => {
             let words = arguments.arguments.iter().map(String::as_str);
             let words: Vec<&str> = words.collect();

@@ -115,7 +115,9 @@ impl EncoderConfig {
         let architecture = super::find(json.get("model_type"));
         let config = architecture.and_then(|architecture| {
             let config = (architecture.read)(path, bytes)?;
-            config.check().map_err(|refusal| architecture.own_name(refusal))?;
+            config
+                .check()
+                .map_err(|refusal| architecture.own_name(refusal))?;
             Ok(config)
         });
         json.retain(|field, _| !NOT_KEPT.contains(&field.as_str()));

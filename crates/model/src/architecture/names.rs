@@ -80,8 +80,16 @@ pub(crate) fn tensors(config: &EncoderConfig) -> Vec<NamedTensor> {
         ] {
             list.dense(&theirs(name), &ours(parameter), shape);
         }
-        list.norm(&theirs(layer.attention_norm), &ours("attention_norm"), width);
-        list.dense(&theirs(layer.intermediate), &ours("intermediate"), [inner, width]);
+        list.norm(
+            &theirs(layer.attention_norm),
+            &ours("attention_norm"),
+            width,
+        );
+        list.dense(
+            &theirs(layer.intermediate),
+            &ours("intermediate"),
+            [inner, width],
+        );
         list.dense(&theirs(layer.output), &ours("output"), [width, inner]);
         list.norm(&theirs(layer.output_norm), &ours("output_norm"), width);
     }
@@ -144,7 +152,9 @@ mod tests {
             let config = EncoderConfig::from_bytes("config.json".as_ref(), &bytes).unwrap();
             let tensors = tensors(&config);
             assert_eq!(tensors.len(), count);
-            let sizes = tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>());
+            let sizes = tensors
+                .iter()
+                .map(|tensor| tensor.shape.iter().product::<usize>());
             assert_eq!(sizes.sum::<usize>(), parameters);
         }
     }

@@ -8,11 +8,11 @@ use burn::tensor::backend::Backend;
 use burn_store::{ModuleSnapshot, TensorSnapshot};
 
 use super::weights::WeightsFile;
-use crate::boxed_error::BoxedError;
 use crate::architecture::EncoderConfig;
 use crate::architecture::names::tensors;
-use crate::error::{ModelError, Result};
+use crate::boxed_error::BoxedError;
 use crate::encoder::Encoder;
+use crate::error::{ModelError, Result};
 
 /// The network's tensors under their checkpoint names and in PyTorch's layout.
 pub(super) fn collect<B: Backend>(

@@ -13,9 +13,9 @@ use kernels::{EncoderOps, Int8Matrix, PackedLinear, Precision};
 
 use super::weights::{StoredTensor, WeightsFile};
 use crate::architecture::EncoderConfig;
-use crate::error::{ModelError, Result};
-use crate::encoder::layer::{EncoderLayer, PackedLayer};
 use crate::encoder::Encoder;
+use crate::encoder::layer::{EncoderLayer, PackedLayer};
+use crate::error::{ModelError, Result};
 
 /// Reads a network in float32: half precision is upcast, int8 is dequantized.
 pub(super) fn load<B: Backend>(

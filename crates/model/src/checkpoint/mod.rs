@@ -37,9 +37,9 @@ use kernels::{EncoderOps, Precision};
 use search::Similarity;
 
 use crate::architecture::EncoderConfig;
+use crate::encoder::Encoder;
 use crate::error::{ModelError, Result};
 use crate::hub::ModelFolder;
-use crate::encoder::Encoder;
 use crate::modules::pooling::PoolingMode;
 use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
@@ -215,8 +215,12 @@ impl Checkpoint {
         precision: Option<Precision>,
     ) -> Result<(SentenceModel<B>, Precision)> {
         let path = self.weights_file()?;
-        let (network, precision) = load::load_packed(&path, &self.config, device, precision, Input::Texts)?;
-        Ok((self.sentence_model(network, device)?.pack_modules(), precision))
+        let (network, precision) =
+            load::load_packed(&path, &self.config, device, precision, Input::Texts)?;
+        Ok((
+            self.sentence_model(network, device)?.pack_modules(),
+            precision,
+        ))
     }
 
     /// The precision of the linear layers' weights in the weights file.

@@ -72,7 +72,8 @@ impl PairCheckpoint {
         let width = self.config.hidden_size;
         let mut tensors = Tensors::open(path)?;
         let mut dense = |name: &str, outputs: usize, activation| {
-            let weight = tensors.take::<B, 2>(&format!("{name}.weight"), [outputs, width], device)?;
+            let weight =
+                tensors.take::<B, 2>(&format!("{name}.weight"), [outputs, width], device)?;
             let bias = tensors.take(&format!("{name}.bias"), [outputs], device)?;
             let dense = Dense::new(weight.transpose(), Some(bias), activation);
             Ok::<_, ModelError>(PooledModule::Dense(dense))
@@ -88,7 +89,10 @@ impl PairCheckpoint {
 fn check_one_label(folder: &Path, config: &EncoderConfig) -> Result<()> {
     let names = config.json.get("id2label").and_then(Value::as_object);
     let number = config.json.get("num_labels").and_then(Value::as_u64);
-    let labels = names.map(|names| names.len() as u64).or(number).unwrap_or(2);
+    let labels = names
+        .map(|names| names.len() as u64)
+        .or(number)
+        .unwrap_or(2);
     if labels == 1 {
         return Ok(());
     }
@@ -110,14 +114,20 @@ fn activation(folder: &Path, config: &EncoderConfig) -> Result<DenseActivation> 
         true => read_optional_json(&path)?,
         false => None,
     };
-    let newest = settings.as_ref().and_then(|settings| settings.get("activation_fn"));
+    let newest = settings
+        .as_ref()
+        .and_then(|settings| settings.get("activation_fn"));
     let newer = config.json.get("sentence_transformers");
     let newer = newer.and_then(|settings| settings.get("activation_fn"));
     let config_path = folder.join(CONFIG_FILE);
     let stated = [
         (&path, "activation_fn", newest),
         (&config_path, "sentence_transformers", newer),
-        (&config_path, OLD_ACTIVATION, config.json.get(OLD_ACTIVATION)),
+        (
+            &config_path,
+            OLD_ACTIVATION,
+            config.json.get(OLD_ACTIVATION),
+        ),
     ];
     let stated = stated
         .into_iter()

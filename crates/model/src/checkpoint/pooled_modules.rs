@@ -88,7 +88,11 @@ impl ModuleSettings {
     }
 
     /// Reads the weights onto a device.
-    pub(super) fn load<B: Backend>(&self, width: usize, device: &B::Device) -> Result<PooledModule<B>> {
+    pub(super) fn load<B: Backend>(
+        &self,
+        width: usize,
+        device: &B::Device,
+    ) -> Result<PooledModule<B>> {
         let file = || weights_files::find(&self.folder);
         Ok(match self.kind {
             ModuleKind::Dense {

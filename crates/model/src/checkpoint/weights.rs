@@ -9,9 +9,9 @@ use kernels::{Int8Matrix, Precision};
 
 use super::stored_values::StoredValues;
 use super::weights_files::{self, FoundTensor};
-use crate::boxed_error::BoxedError;
 use crate::architecture::EncoderConfig;
 use crate::architecture::names::{NamedTensor, tensors};
+use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 
 /// Suffix of the scales of a quantized weight.
@@ -245,7 +245,10 @@ fn first_not_finite(values: &[f32]) -> Option<usize> {
 fn renamed(found: BTreeMap<String, FoundTensor>) -> BTreeMap<String, FoundTensor> {
     let renamed = |name: String| {
         for (old, new) in [("gamma", "weight"), ("beta", "bias")] {
-            if let Some(norm) = name.strip_suffix(old).filter(|name| name.ends_with("LayerNorm.")) {
+            if let Some(norm) = name
+                .strip_suffix(old)
+                .filter(|name| name.ends_with("LayerNorm."))
+            {
                 return format!("{norm}{new}");
             }
         }

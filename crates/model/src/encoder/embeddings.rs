@@ -176,7 +176,10 @@ mod tests {
         fn body<B: EncoderOps>(device: &B::Device) {
             let ids = [[0, 7, 1, 8, 2], [0, 2, 1, 1, 1]];
             let ids = Tensor::<B, 2, Int>::from_data(ids, device);
-            let positions: Vec<i64> = positions_behind_padding(ids, 1).into_data().iter().collect();
+            let positions: Vec<i64> = positions_behind_padding(ids, 1)
+                .into_data()
+                .iter()
+                .collect();
             assert_eq!(positions, [2, 3, 1, 4, 5, 2, 3, 1, 1, 1]);
         }
         on_test_device!(body);

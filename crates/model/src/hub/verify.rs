@@ -17,7 +17,7 @@ use super::{Origin, mirror};
 pub fn verify(folder: &Path, origin: Origin) -> Result<usize, HubError> {
     match origin {
         Origin::Folder => Ok(0),
-        Origin::Mirror | Origin::MirrorCache => mirror::ALL_MPNET_BASE_V2.verify(folder),
+        Origin::Mirror | Origin::MirrorCache => mirror::verify(folder),
         Origin::HuggingFaceCache | Origin::HuggingFaceHub => verify_snapshot(folder),
     }
 }

@@ -48,7 +48,9 @@ impl DenseActivation {
     pub(crate) fn of_class(path: &str) -> Option<Self> {
         let (package, class) = path.rsplit_once('.')?;
         let known = Self::ALL.into_iter().find(|(name, _)| *name == class);
-        known.filter(|_| package.starts_with("torch.nn")).map(|(_, activation)| activation)
+        known
+            .filter(|_| package.starts_with("torch.nn"))
+            .map(|(_, activation)| activation)
     }
 
     /// The activation of values.

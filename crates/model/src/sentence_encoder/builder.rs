@@ -3,9 +3,7 @@
 use kernels::{EncoderOps, Precision, UnknownPrecision};
 use search::index::ModelFingerprint;
 
-use super::on_backend::{
-    CheckPrecision, Load, Loaded, default_batch_tokens, known, on_backend,
-};
+use super::on_backend::{CheckPrecision, Load, Loaded, default_batch_tokens, known, on_backend};
 use super::{ChosenPrompts, Dimensions, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;

@@ -31,7 +31,11 @@ fn a_model_that_is_saved_is_the_same_model() {
                 tensors.sort();
                 tensors
             };
-            assert!(tensors(&saved) == tensors(&family.folder()), "{}", family.name);
+            assert!(
+                tensors(&saved) == tensors(&family.folder()),
+                "{}",
+                family.name
+            );
             let config = |folder: &std::path::Path| {
                 let bytes = std::fs::read(folder.join("config.json")).unwrap();
                 let mut config: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -61,7 +65,10 @@ fn prefixes_heads_and_the_first_names_of_layer_norm_are_read() {
         ("xlm-roberta", "roberta.", "classifier.dense.weight"),
         ("distilbert", "distilbert.", "vocab_transform.weight"),
     ] {
-        let family = FAMILIES.into_iter().find(|known| known.name == family).unwrap();
+        let family = FAMILIES
+            .into_iter()
+            .find(|known| known.name == family)
+            .unwrap();
         let folder = copy(&family.folder());
         let path = folder.path().join("model.safetensors");
         let bytes = std::fs::read(&path).unwrap();
@@ -83,7 +90,12 @@ fn prefixes_heads_and_the_first_names_of_layer_norm_are_read() {
         let encoder = builder.load(folder.path().to_str().unwrap()).unwrap();
         let vectors = encoder.encode(&texts()).unwrap();
         let (_, expected) = reference_tensor(&family.answers(), "vectors");
-        assert_close(family.name, vectors.values(), &expected, crate::common::TOLERANCE);
+        assert_close(
+            family.name,
+            vectors.values(),
+            &expected,
+            crate::common::TOLERANCE,
+        );
     }
 }
 
@@ -130,7 +142,10 @@ fn an_unknown_architecture_lists_the_known_ones() {
         let error = Checkpoint::open(folder.path()).unwrap_err();
         assert!(matches!(error, ModelError::Field { .. }), "{error}");
         let error = error.to_string();
-        assert!(error.contains("config.json") && error.contains(message), "{error}");
+        assert!(
+            error.contains("config.json") && error.contains(message),
+            "{error}"
+        );
     }
 }
 

@@ -45,7 +45,12 @@ fn compare_family<B: EncoderOps>(family: &Family, device: &B::Device) {
         Some(Tensor::<B, 2, Bool>::from_data(attention_mask, device)),
     );
     let states = states.into_iter().map(|state| state.flatten(0, 1));
-    compare(&format!("{}, padded", family.name), states, &expected, &is_real);
+    compare(
+        &format!("{}, padded", family.name),
+        states,
+        &expected,
+        &is_real,
+    );
 
     let texts: Vec<Vec<u32>> = std::iter::zip(ids.chunks(shape[1]), is_real.chunks(shape[1]))
         .map(|(ids, is_real)| {
@@ -62,7 +67,12 @@ fn compare_family<B: EncoderOps>(family: &Family, device: &B::Device) {
         hidden = layer.forward(hidden, &context);
         states.push(hidden.clone());
     }
-    compare(&format!("{}, batch", family.name), states, &expected, &is_real);
+    compare(
+        &format!("{}, batch", family.name),
+        states,
+        &expected,
+        &is_real,
+    );
 }
 
 /// Holds states of `[rows, width]`, one row a token or one a place of the padded batch.

@@ -19,11 +19,16 @@ fn scores_are_those_of_sentence_transformers() {
         let answers: Answers = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let folder = fixture("rerankers").join(name);
         for tokens in [1, 100, 1 << 20] {
-            let builder = PairScorer::builder().device(test_device()).batch_tokens(tokens);
+            let builder = PairScorer::builder()
+                .device(test_device())
+                .batch_tokens(tokens);
             let scorer = builder.load(folder.to_str().unwrap()).unwrap();
             let scores = scorer.scores(&answers.pairs).unwrap();
             let largest = assert_close(name, &scores, &answers.scores, TOLERANCE);
-            report(&format!("{name}, scores of pairs, batches of {tokens} tokens"), largest);
+            report(
+                &format!("{name}, scores of pairs, batches of {tokens} tokens"),
+                largest,
+            );
         }
     }
 }
@@ -35,5 +40,8 @@ fn an_encoder_without_a_head_of_one_label_is_refused() {
         scorer.err().unwrap().to_string()
     };
     let error = load(fixture("architectures/bert").to_str().unwrap());
-    assert!(error.contains("config.json") && error.contains("2 labels"), "{error}");
+    assert!(
+        error.contains("config.json") && error.contains("2 labels"),
+        "{error}"
+    );
 }

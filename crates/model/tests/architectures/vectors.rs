@@ -77,7 +77,11 @@ fn every_precision_of_the_device_gives_nearly_the_same() {
         for (precision, least) in [(Precision::Bfloat16, 0.998), (Precision::Int8, 0.98)] {
             let coarse = encode(precision);
             let (smallest, _) = cosines(coarse.values(), exact.values(), exact.width());
-            assert!(smallest >= least, "{}, {precision}: {smallest}", family.name);
+            assert!(
+                smallest >= least,
+                "{}, {precision}: {smallest}",
+                family.name
+            );
         }
     }
 }

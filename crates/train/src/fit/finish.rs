@@ -33,7 +33,13 @@ pub(super) fn save_model<B: EncoderOps>(
     let merged = network.clone().merge_adapters();
     checkpoint.save(&merged, folder)?;
     if let Trained::Adapters(config, true) = trained {
-        adapter::write(network, &checkpoint.config, config, base_model, &folder.join(ADAPTER_FOLDER))?;
+        adapter::write(
+            network,
+            &checkpoint.config,
+            config,
+            base_model,
+            &folder.join(ADAPTER_FOLDER),
+        )?;
     }
     Ok(())
 }

