@@ -1,4 +1,4 @@
-//! The real all-mpnet-base-v2 against PyTorch. `cargo xtask test` fetches it and runs this.
+//! The real all-mpnet-base-v2 and all-MiniLM-L6-v2 against PyTorch. `cargo xtask test` fetches them and runs this.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,10 +28,19 @@ fn texts_on_this_device() -> usize {
 
 #[test]
 fn tokens_and_vectors_are_those_of_pytorch() {
-    let reference = reference_tokens("all-mpnet-base-v2_tokens.json");
+    compare_with_pytorch("all-mpnet-base-v2");
+}
+
+#[test]
+fn tokens_and_vectors_of_minilm_are_those_of_pytorch() {
+    compare_with_pytorch("all-MiniLM-L6-v2");
+}
+
+fn compare_with_pytorch(name: &str) {
+    let reference = reference_tokens(&format!("{name}_tokens.json"));
     let (shape, expected) =
-        reference_tensor("all-mpnet-base-v2_embeddings.safetensors", "embeddings");
-    let encoder = SentenceEncoder::from_pretrained(hub::DEFAULT_MODEL, test_device()).unwrap();
+        reference_tensor(&format!("{name}_embeddings.safetensors"), "embeddings");
+    let encoder = SentenceEncoder::from_pretrained(name, test_device()).unwrap();
     assert_eq!(encoder.tokenizer().max_length(), reference.max_seq_length);
 
     let tokens = encoder.tokenizer().encode(&reference.texts).unwrap();
@@ -50,7 +59,7 @@ fn tokens_and_vectors_are_those_of_pytorch() {
     assert_eq!([65, vectors.width()], shape[..]);
     let expected = &expected[..count * vectors.width()];
     let largest = assert_close("vectors", vectors.values(), expected, TOLERANCE);
-    report(&format!("all-mpnet-base-v2, {count} vectors"), largest);
+    report(&format!("{name}, {count} vectors"), largest);
 }
 
 /// Over queries and products; edge-case texts lose more.

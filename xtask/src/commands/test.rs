@@ -152,6 +152,9 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
     },
 ];
 
+/// The models whose real weights are tested.
+const REAL_MODELS: [&str; 2] = ["all-mpnet-base-v2", "all-MiniLM-L6-v2"];
+
 /// The target that needs the programs of PostgreSQL, and the folder where `.ci/tools.sh` puts them, unless this
 /// variable names another.
 const POSTGRES: &str = "postgres";
@@ -184,9 +187,11 @@ pub(super) fn run(
     };
     let tests = on_workspace("build", "test", &backends).arguments(["--no-run", "--tests"]);
     let built = runner.cargo(&tests)?;
-    let folder =
-        runner.output(&Step::new("model", program(&built, "infer")?).arguments(["fetch"]))?;
-    runner.note(format_args!("the real model is in {folder}"));
+    for model in REAL_MODELS {
+        let fetch = Step::new("models", program(&built, "infer")?);
+        let folder = runner.output(&fetch.arguments(["fetch", "--model", model]))?;
+        runner.note(format_args!("{model} is in {folder}"));
+    }
     let postgres = std::env::var_os(POSTGRES_VARIABLE).is_some()
         || Path::new(POSTGRES_FOLDER).join("postgres").is_file();
     if !postgres {
