@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use kernels::cpu::{
-    Context, EncoderLayer, FeedForwardBlock, LayerNormParameters, PositionBias, encoder_layer,
+    Context, EncoderLayer, FeedForwardBlock, LayerNormParameters, LayerNorms, PositionBias,
+    encoder_layer,
 };
 use kernels::{Activation, PackedLinear, Precision, SequenceRanges};
 
@@ -39,11 +40,13 @@ pub(crate) fn kernel(precision: Precision, (count, length): (usize, usize)) -> W
             projections: &projections,
             feed_forward: FeedForwardBlock {
                 attention_output: &attention_output,
-                attention_norm: norm,
+                norms: LayerNorms::Post {
+                    attention: norm,
+                    output: norm,
+                },
                 intermediate: &intermediate,
                 activation: Activation::Gelu,
                 output: &output,
-                output_norm: norm,
             },
         };
         let context = Context {
@@ -55,6 +58,7 @@ pub(crate) fn kernel(precision: Precision, (count, length): (usize, usize)) -> W
                 length,
             }),
             window: None,
+            rotary: None,
         };
         encoder_layer(black_box(&mut hidden), context, &layer);
     })

@@ -25,6 +25,7 @@ mod adamw;
 mod amx;
 mod bf16;
 mod bits;
+mod columns;
 mod dropout;
 mod features;
 mod float;
@@ -51,8 +52,9 @@ pub use layer::activate::activate;
 pub use layer::attention::forward::attention;
 pub use layer::attention::input::{Attention, PositionBias, Projections, Strided};
 pub use layer::encoder_layer::{Context, EncoderLayer, encoder_layer};
-pub use layer::feed_forward::FeedForwardBlock;
+pub use layer::feed_forward::{FeedForwardBlock, LayerNorms};
 pub use layer::layer_norm::{LayerNormParameters, add_layer_norm, layer_norm};
+pub use layer::rotary::{RotaryRows, RotaryTable, Rotation, rotary};
 pub use packed_linear::{PackedLinear, linear};
 pub use precision::{Precision, UnknownPrecision};
 #[cfg(any(test, feature = "testing"))]

@@ -12,6 +12,7 @@ use super::amx::{self, detect};
 use super::bf16::dot_product::Bf16DotProduct;
 use super::bf16::tiles::Form;
 use super::bf16::weights::TileWeights;
+use super::columns::Arrangement;
 use super::features::tile_form;
 use super::float::matrices::{Matrices, Order};
 use super::float::panels::{Bf16Pair, Element, cut};
@@ -33,10 +34,12 @@ pub struct PackedLinear(Arc<Packed>);
 #[derive(Debug)]
 struct Packed {
     panels: Panels,
-    /// Padded with zeros to whole panels.
+    /// In the order of the panels, with zeros where a column is missing.
     bias: Vec<f32>,
     input: usize,
-    output: usize,
+    /// Columns of all matrices, and their order.
+    columns: usize,
+    arrangement: Arrangement,
     width: usize,
 }
 
@@ -72,11 +75,34 @@ impl PackedLinear {
         Self::pack_matrices(Matrices::new(layers, Order::ByOutput), precision)
     }
 
+    /// Packs a gated layer, `activation(input * a) * (input * b)`, of matrices `[input, output]`, row-major, each with its
+    /// bias `[output]`: `a` first, whose sums the activation takes. Their columns alternate in panels, so that the epilogue
+    /// multiplies in registers and stores one product for two sums.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack`](Self::pack), and when the matrices differ in their outputs.
+    #[must_use]
+    pub fn pack_gated(layers: [(&[f32], &[f32]); 2], precision: Precision) -> Self {
+        Self::pack_matrices(Matrices::gated(&layers, Order::ByInput), precision)
+    }
+
+    /// As [`pack_gated`](Self::pack_gated), of matrices `[output, input]`, row-major, as PyTorch's checkpoints have them.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack_gated`](Self::pack_gated).
+    #[must_use]
+    pub fn pack_gated_by_output(layers: [(&[f32], &[f32]); 2], precision: Precision) -> Self {
+        Self::pack_matrices(Matrices::gated(&layers, Order::ByOutput), precision)
+    }
+
     fn pack_matrices(matrices: Matrices<'_>, precision: Precision) -> Self {
         let input = matrices.input();
+        let (bias, arrangement) = (matrices.bias(), matrices.arrangement());
         if let Some(form) = tile_form(precision) {
             let panels = Panels::Tiles(TileWeights::pack(matrices, form));
-            return Self::assemble(panels, matrices.biases(), input, TileWeights::width());
+            return Self::assemble(panels, &bias, arrangement, input, TileWeights::width());
         }
         let width = panel_width();
         let panels = match precision {
@@ -89,7 +115,7 @@ impl PackedLinear {
             }
             Precision::Bfloat16 => Panels::Bfloat16(cut(matrices, width, width / REGISTERS)),
         };
-        Self::assemble(panels, matrices.biases(), input, width)
+        Self::assemble(panels, &bias, arrangement, input, width)
     }
 
     fn quantize(matrices: Matrices<'_>) -> Self {
@@ -108,7 +134,7 @@ impl PackedLinear {
             .iter()
             .map(|(matrix, bias)| (matrix, *bias))
             .collect();
-        Self::pack_int8(&layers)
+        Self::arrange_int8(&layers, matrices.arrangement())
     }
 
     /// Packs matrices that are quantized already, each with its bias; their outputs follow each other.
@@ -119,6 +145,22 @@ impl PackedLinear {
     /// matrix.
     #[must_use]
     pub fn pack_int8(layers: &[(&Int8Matrix, &[f32])]) -> Self {
+        Self::arrange_int8(layers, Arrangement::InOrder)
+    }
+
+    /// As [`pack_gated`](Self::pack_gated), of matrices that are quantized already.
+    ///
+    /// # Panics
+    ///
+    /// As [`pack_int8`](Self::pack_int8), and when the matrices differ in their outputs.
+    #[must_use]
+    pub fn pack_gated_int8(layers: [(&Int8Matrix, &[f32]); 2]) -> Self {
+        let [(_, first), (_, second)] = layers;
+        assert_eq!(first.len(), second.len(), "halves of a gated layer");
+        Self::arrange_int8(&layers, Arrangement::Gated)
+    }
+
+    fn arrange_int8(layers: &[(&Int8Matrix, &[f32])], arrangement: Arrangement) -> Self {
         let input = layers.first().map_or(0, |(matrix, _)| matrix.input());
         assert!(input <= Int8Matrix::MAX_INPUTS, "sums of 32 bits");
         for (matrix, bias) in layers {
@@ -129,30 +171,30 @@ impl PackedLinear {
             );
         }
         let matrices: Vec<&Int8Matrix> = layers.iter().map(|(matrix, _)| *matrix).collect();
-        let biases = layers.iter().map(|(_, bias)| *bias);
+        let biases: Vec<&[f32]> = layers.iter().map(|(_, bias)| *bias).collect();
+        let bias = biases.concat();
         if detect::wanted() {
-            let panels = Panels::Tiles(TileWeights::pack_int8(&matrices, input));
-            return Self::assemble(panels, biases, input, TileWeights::width());
+            let panels = Panels::Tiles(TileWeights::pack_int8(&matrices, input, arrangement));
+            return Self::assemble(panels, &bias, arrangement, input, TileWeights::width());
         }
-        let panels = Int8Panels::pack(&matrices, input);
+        let panels = Int8Panels::pack(&matrices, input, arrangement);
         let width = panels.width();
-        Self::assemble(Panels::Int8(panels), biases, input, width)
+        Self::assemble(Panels::Int8(panels), &bias, arrangement, input, width)
     }
 
-    fn assemble<'a>(
+    fn assemble(
         panels: Panels,
-        biases: impl Iterator<Item = &'a [f32]>,
+        bias: &[f32],
+        arrangement: Arrangement,
         input: usize,
         width: usize,
     ) -> Self {
-        let mut bias: Vec<f32> = biases.flatten().copied().collect();
-        let output = bias.len();
-        bias.resize(output.next_multiple_of(width), 0.0);
         Self(Arc::new(Packed {
             panels,
-            bias,
+            bias: arrangement.arrange(bias, width, 0.0),
             input,
-            output,
+            columns: bias.len(),
+            arrangement,
             width,
         }))
     }
@@ -177,10 +219,17 @@ impl PackedLinear {
     /// Width of the output rows.
     #[must_use]
     pub fn output(&self) -> usize {
-        self.0.output
+        self.0.arrangement.outputs(self.0.columns)
     }
 
-    /// The weights, `[input, output]` row-major, and the bias, after rounding.
+    /// Whether the layer is [gated](Self::pack_gated).
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.0.arrangement == Arrangement::Gated
+    }
+
+    /// The weights, `[input, output]` row-major, and the bias, after rounding. Of a gated layer, `[input, 2 * output]` and
+    /// `[2 * output]`: both matrices side by side.
     ///
     /// float32 weights come back bit for bit or, packed for AMX, within `2^-17` of themselves.
     #[must_use]
@@ -189,27 +238,36 @@ impl PackedLinear {
             Panels::Float32(panels) => self.join(panels),
             Panels::Bfloat16(panels) => self.join(panels),
             Panels::Tiles(tiles) => tiles.unpack(),
-            Panels::Int8(panels) => panels.unpack(self.0.output),
+            Panels::Int8(panels) => panels.unpack(self.0.columns),
         };
-        (weights, self.0.bias[..self.0.output].to_vec())
+        let place = |column| {
+            self.0
+                .arrangement
+                .place(column, self.0.columns, self.0.width)
+        };
+        let bias = (0..self.0.columns).map(|column| self.0.bias[place(column)]);
+        (weights, bias.collect())
     }
 
     fn join<E: Element>(&self, panels: &[E]) -> Vec<f32> {
         let Packed {
             input,
-            output,
+            columns,
+            arrangement,
             width,
             ..
         } = *self.0;
-        let mut weights = vec![0.0; input * output];
+        let mut weights = vec![0.0; input * columns];
         let mut floats = vec![0.0; width];
-        let in_row = panels.len() / (input * output.div_ceil(width)).max(1);
+        let in_row = panels.len() / (input * arrangement.panels(columns, width)).max(1);
         for (index, row) in panels.chunks_exact(in_row.max(1)).enumerate() {
             let (panel, depth) = (index / input, index % input);
             E::upcast(row, &mut floats);
-            let place = &mut weights[depth * output + panel * width..];
-            let count = width.min(output - panel * width);
-            place[..count].copy_from_slice(&floats[..count]);
+            let row = &mut weights[depth * columns..][..columns];
+            for (range, place) in arrangement.parts(panel, columns, width) {
+                let floats = &floats[place..][..range.len()];
+                row[range].copy_from_slice(floats);
+            }
         }
         weights
     }
@@ -229,9 +287,10 @@ impl PackedLinear {
     pub(super) fn layer(&self, activation: Activation) -> Layer<'_> {
         Layer {
             input: self.0.input,
-            output: self.0.output,
+            output: self.output(),
             width: self.0.width,
             bias: &self.0.bias,
+            arrangement: self.0.arrangement,
             activation,
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::activation::Activation;
+use super::columns::Arrangement;
 use super::threads::threads;
 
 /// With fewer rows than this for every thread, the panels are shared out.
@@ -17,14 +18,21 @@ pub(super) struct Layer<'a> {
     pub(super) output: usize,
     /// `NR`, the columns of a panel.
     pub(super) width: usize,
-    /// Padded to whole panels.
+    /// In the order of the panels.
     pub(super) bias: &'a [f32],
+    pub(super) arrangement: Arrangement,
     pub(super) activation: Activation,
 }
 
 impl Layer<'_> {
     pub(super) fn panels(self) -> usize {
-        self.output.div_ceil(self.width)
+        self.output.div_ceil(self.stored())
+    }
+
+    /// Columns of the output that a panel stores.
+    #[inline(always)]
+    pub(super) fn stored(self) -> usize {
+        self.arrangement.stored(self.width)
     }
 }
 
@@ -53,11 +61,11 @@ pub(super) fn by_panels(
     output: &mut [f32],
     compute: impl Fn(Range<usize>, Range<usize>, &mut [&mut [f32]]) + Sync,
 ) {
-    let (panels, columns) = (layer.panels(), layer.output);
+    let (panels, columns, stored) = (layer.panels(), layer.output, layer.stored());
     let share = panels.div_ceil(threads());
     let mut parts: Vec<Vec<_>> = (0..panels.div_ceil(share)).map(|_| Vec::new()).collect();
     for row in output.chunks_exact_mut(columns) {
-        for (part, places) in parts.iter_mut().zip(row.chunks_mut(share * layer.width)) {
+        for (part, places) in parts.iter_mut().zip(row.chunks_mut(share * stored)) {
             part.push(places);
         }
     }
@@ -66,7 +74,7 @@ pub(super) fn by_panels(
         .enumerate()
         .for_each(|(part, mut output)| {
             let panels = part * share..panels.min((part + 1) * share);
-            let columns = panels.start * layer.width..columns.min(panels.end * layer.width);
+            let columns = panels.start * stored..columns.min(panels.end * stored);
             compute(panels, columns, &mut output);
         });
 }

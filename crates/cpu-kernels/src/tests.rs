@@ -2,6 +2,9 @@
 
 pub(crate) mod activations;
 pub(crate) mod attention;
+mod gated;
+mod layer;
+mod rotary;
 
 use std::ops::Range;
 

@@ -14,7 +14,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
-use cpu_kernels::{Activation, DropoutMask, Precision};
+use cpu_kernels::{Activation, DropoutMask, Precision, RotaryTable};
 
 use crate::attention_options::AttentionOptions;
 use crate::encoder_ops::EncoderOps;
@@ -86,6 +86,22 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         tensor(match node.stateful() {
             OpsKind::Tracked(node) => {
                 node.finish((values.primitive, activation), primitive(output))
+            }
+            OpsKind::UnTracked(node) => node.finish(primitive(output)),
+        })
+    }
+
+    fn rotary(
+        values: Tensor<Self, 2>,
+        table: &RotaryTable,
+        sequences: &SequenceRanges,
+    ) -> Tensor<Self, 2> {
+        let values = primitive(values);
+        let output = B::rotary(tensor(values.primitive), table, sequences);
+        let node = Rotary.prepare::<C>([values.node.clone()]).compute_bound();
+        tensor(match node.stateful() {
+            OpsKind::Tracked(node) => {
+                node.finish((table.clone(), sequences.clone()), primitive(output))
             }
             OpsKind::UnTracked(node) => node.finish(primitive(output)),
         })
@@ -245,6 +261,20 @@ impl<B: EncoderOps> Backward<B, 1> for Activated {
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
             let gradient = B::activation_backward(tensor(values), tensor(gradient), activation);
             primitive(gradient)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct Rotary;
+
+impl<B: EncoderOps> Backward<B, 1> for Rotary {
+    type State = (RotaryTable, SequenceRanges);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (table, sequences) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+            primitive(B::rotary_backward(tensor(gradient), &table, &sequences))
         });
     }
 }

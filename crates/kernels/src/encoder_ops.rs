@@ -2,7 +2,9 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use cpu_kernels::{Activation, AdamWStep, DropoutMask, PackedLinear, Precision};
+use cpu_kernels::{
+    Activation, AdamWStep, DropoutMask, PackedLinear, Precision, RotaryTable, Rotation,
+};
 
 use crate::attention_options::AttentionOptions;
 use crate::half_precision;
@@ -45,6 +47,19 @@ pub trait EncoderOps: Backend {
         None
     }
 
+    /// Packs a gated layer from its two matrices, the activated one first: see [`gated_linear`](Self::gated_linear). `None`
+    /// where this backend does not pack weights.
+    ///
+    /// Each matrix is a weight `[input, output]` and a bias `[output]`.
+    #[must_use]
+    fn pack_gated_linear(
+        layers: [(Tensor<Self, 2>, Tensor<Self, 1>); 2],
+        precision: Precision,
+    ) -> Option<PackedLinear> {
+        let _ = (layers, precision);
+        None
+    }
+
     /// The matmul of the last two dimensions with the accuracy of float32, also where the backend's own uses TF32.
     ///
     /// # Shapes
@@ -72,6 +87,45 @@ pub trait EncoderOps: Backend {
         activation: Activation,
     ) -> Tensor<Self, 2> {
         reference::linear(input, weights, activation)
+    }
+
+    /// A gated linear layer, `activation(input * a) * (input * b)` with a bias each (Shazeer, "GLU Variants Improve
+    /// Transformer", 2020): `[rows, input]` in, `[rows, output]` out.
+    ///
+    /// The weights are `a` and `b` side by side, `[input, 2 * output]`, or
+    /// [packed](Self::pack_gated_linear). ([`linear`](Self::linear) with weights that are packed so is the same.)
+    #[must_use]
+    fn gated_linear(
+        input: Tensor<Self, 2>,
+        weights: LinearWeights<Self>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        reference::gated_linear(input, weights, activation)
+    }
+
+    /// Rotary position embeddings: rotates the pairs of columns of every head, which are half a head apart, by the angles of
+    /// the row's position, counted from the start of its sequence. `[tokens, heads * head_size]` in and out.
+    ///
+    /// # Panics
+    ///
+    /// When a sequence has more tokens than `table` has positions, and when rows are not whole heads.
+    #[must_use]
+    fn rotary(
+        values: Tensor<Self, 2>,
+        table: &RotaryTable,
+        sequences: &SequenceRanges,
+    ) -> Tensor<Self, 2> {
+        reference::rotary(values, table, sequences, Rotation::Forward)
+    }
+
+    /// The gradient of [`rotary`](Self::rotary)'s input: `gradient`, rotated by the opposite angles.
+    #[must_use]
+    fn rotary_backward(
+        gradient: Tensor<Self, 2>,
+        table: &RotaryTable,
+        sequences: &SequenceRanges,
+    ) -> Tensor<Self, 2> {
+        reference::rotary(gradient, table, sequences, Rotation::Backward)
     }
 
     /// The gradients of [`linear`](Self::linear) without an activation: of the `input` and of the `weight`, each where the
@@ -137,10 +191,17 @@ pub trait EncoderOps: Backend {
         reference::add_layer_norm(values, residual, norm)
     }
 
-    /// An encoder layer without dropout, in post-norm order.
+    /// An encoder layer without dropout.
     ///
-    /// With `attended`, the [attention](Self::varlen_attention) over the projections of `hidden`, and
-    /// `x = attention_norm(linear(attended) + hidden)`, the output is `output_norm(linear(activation(linear(x))) + x)`.
+    /// `attended` is the [attention](Self::varlen_attention) over the projections of `hidden`, whose queries and keys are
+    /// [rotated](Self::rotary) first where the layer has rotary position embeddings.
+    ///
+    /// - In [post-norm order](crate::EncoderLayerNorms::Post), with `x = attention_norm(linear(attended) + hidden)`, the
+    ///   output is `output_norm(linear(activation(linear(x))) + x)`.
+    /// - In [pre-norm order](crate::EncoderLayerNorms::Pre), the projections are of `attention_norm(hidden)`. With
+    ///   `x = linear(attended) + hidden`, the output is `linear(activation(linear(feed_forward_norm(x)))) + x`.
+    ///
+    /// The first linear layer of the feed-forward may be [gated](Self::gated_linear).
     ///
     /// # Shapes
     ///

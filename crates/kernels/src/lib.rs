@@ -29,13 +29,14 @@ mod tests;
 pub use attention_options::AttentionOptions;
 pub use cpu_kernels as cpu;
 pub use cpu_kernels::{
-    Activation, AdamWStep, DropoutMask, Int8Matrix, PackedLinear, Precision, UnknownPrecision,
+    Activation, AdamWStep, DropoutMask, Int8Matrix, PackedLinear, Precision, RotaryTable,
+    UnknownPrecision,
 };
 pub use encoder_ops::{
     AttentionGradients, EncoderOps, LayerNormGradients, LinearGradients, TrainingBackend,
 };
 pub use sequences::SequenceRanges;
-pub use weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
+pub use weights::{EncoderLayerNorms, EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 #[cfg(feature = "ndarray")]
 impl EncoderOps for burn_ndarray::NdArray {}

@@ -9,26 +9,85 @@ pub(crate) use activation::{activation, activation_backward};
 pub(crate) use attention::{varlen_attention, varlen_attention_backward};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData, TensorPrimitive};
-use cpu_kernels::{Activation, AdamWStep, DropoutMask};
+use cpu_kernels::{Activation, AdamWStep, DropoutMask, RotaryTable, Rotation};
 
 use crate::attention_options::AttentionOptions;
 use crate::encoder_ops::{EncoderOps, LayerNormGradients, LinearGradients};
 use crate::half_precision::{in_float32, upcast};
 use crate::sequences::SequenceRanges;
-use crate::weights::{EncoderLayerWeights, LayerNormWeights, LinearWeights};
+use crate::weights::{EncoderLayerNorms, EncoderLayerWeights, LayerNormWeights, LinearWeights};
 
 pub(crate) fn linear<B: EncoderOps>(
     input: Tensor<B, 2>,
     weights: LinearWeights<B>,
     activation: Activation,
 ) -> Tensor<B, 2> {
+    if matches!(&weights, LinearWeights::Packed(packed) if packed.is_gated()) {
+        return gated_linear(input, weights, activation);
+    }
+    <B as EncoderOps>::activation(linear_sum(input, weights), activation)
+}
+
+/// `input * weight + bias`.
+fn linear_sum<B: EncoderOps>(input: Tensor<B, 2>, weights: LinearWeights<B>) -> Tensor<B, 2> {
     let (weight, bias) = weights.into_tensors(&input.device());
-    let sum = if B::matmul_uses_tf32() {
+    if B::matmul_uses_tf32() {
         B::exact_matmul(input, weight) + bias.unsqueeze()
     } else {
         burn::tensor::module::linear(input, weight, Some(bias))
+    }
+}
+
+/// One product and an element-wise operation, each with its own backward pass.
+pub(crate) fn gated_linear<B: EncoderOps>(
+    input: Tensor<B, 2>,
+    weights: LinearWeights<B>,
+    activation: Activation,
+) -> Tensor<B, 2> {
+    let sums = match weights {
+        LinearWeights::Packed(_) => linear_sum(input, weights),
+        weights => <B as EncoderOps>::linear(input, weights, Activation::Identity),
     };
-    <B as EncoderOps>::activation(sum, activation)
+    let [gates, factors]: [Tensor<B, 2>; 2] = halves(sums);
+    <B as EncoderOps>::activation(gates, activation) * factors
+}
+
+/// The left and the right half of the last dimension.
+fn halves<B: Backend, const D: usize>(values: Tensor<B, D>) -> [Tensor<B, D>; 2] {
+    let width = values.dims()[D - 1];
+    [0..width / 2, width / 2..width].map(|columns| values.clone().slice_dim(D - 1, columns))
+}
+
+/// `[x cos(a) - y sin(a), y cos(a) + x sin(a)]` of the halves `x` and `y` of every head, in float32 for half precision.
+pub(crate) fn rotary<B: Backend>(
+    values: Tensor<B, 2>,
+    table: &RotaryTable,
+    sequences: &SequenceRanges,
+    rotation: Rotation,
+) -> Tensor<B, 2> {
+    let [tokens, width] = values.dims();
+    let (head_size, device) = (table.head_size(), values.device());
+    if tokens == 0 {
+        return values;
+    }
+    let pairs = head_size / 2;
+    let of_tokens = |of_positions: &[f32]| {
+        let ranges = sequences.ranges().iter();
+        let values = ranges.flat_map(|range| &of_positions[..range.len() * pairs]);
+        let values = TensorData::new(values.copied().collect::<Vec<f32>>(), [tokens, 1, pairs]);
+        Tensor::<B, 3>::from_data(values, &device)
+    };
+    let (cosines, sines) = (of_tokens(table.cosines()), of_tokens(table.sines()));
+    let sines = match rotation {
+        Rotation::Forward => sines,
+        Rotation::Backward => -sines,
+    };
+    in_float32(values, |values| {
+        let [x, y] = halves(values.reshape([tokens, width / head_size, head_size]));
+        let first = x.clone() * cosines.clone() - y.clone() * sines.clone();
+        let second = y * cosines + x * sines;
+        Tensor::cat(vec![first, second], 2).reshape([tokens, width])
+    })
 }
 
 pub(crate) fn linear_backward<B: EncoderOps>(
@@ -77,18 +136,41 @@ pub(crate) fn encoder_layer<B: EncoderOps>(
     };
     let [_, width] = hidden.dims();
     let precision = weights.projections.precision();
-    let joined = linear(hidden.clone(), weights.projections, Activation::Identity);
-    let projections = [0, 1, 2].map(|part| {
+    let input = match &weights.norms {
+        EncoderLayerNorms::Pre {
+            attention: Some(norm),
+            ..
+        } => <B as EncoderOps>::layer_norm(hidden.clone(), norm.clone()),
+        _ => hidden.clone(),
+    };
+    let joined = linear(input, weights.projections, Activation::Identity);
+    let [mut query, mut key, value] = [0, 1, 2].map(|part| {
         joined
             .clone()
             .slice_dim(1, part * width..(part + 1) * width)
     });
-    let attended = B::varlen_attention(projections, options, sequences, None, precision);
+    if let Some(table) = &weights.rotary {
+        [query, key] = [query, key].map(|rows| B::rotary(rows, table, sequences));
+    }
+    let attended = B::varlen_attention([query, key, value], options, sequences, None, precision);
     let attended = linear(attended, weights.attention_output, Activation::Identity);
-    let hidden = B::add_layer_norm(attended, hidden, weights.attention_norm);
-    let intermediate = linear(hidden.clone(), weights.intermediate, weights.activation);
-    let output = linear(intermediate, weights.output, Activation::Identity);
-    B::add_layer_norm(output, hidden, weights.output_norm)
+    let feed_forward = |input| {
+        let intermediate = linear(input, weights.intermediate, weights.activation);
+        linear(intermediate, weights.output, Activation::Identity)
+    };
+    match weights.norms {
+        EncoderLayerNorms::Post { attention, output } => {
+            let hidden = B::add_layer_norm(attended, hidden, attention);
+            B::add_layer_norm(feed_forward(hidden.clone()), hidden, output)
+        }
+        EncoderLayerNorms::Pre {
+            feed_forward: norm, ..
+        } => {
+            let hidden = hidden + attended;
+            let normalized = <B as EncoderOps>::layer_norm(hidden.clone(), norm);
+            hidden + feed_forward(normalized)
+        }
+    }
 }
 
 /// With `n = (x - mean) * factor` and `g = gradient * gamma`, the gradient of `x` is `factor * (g -

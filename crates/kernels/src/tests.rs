@@ -1,16 +1,18 @@
 //! Fast implementations against the reference ones, and every backward pass against the one that burn derives.
 
+mod attention;
 mod extremes;
+mod layer;
 
 use burn::backend::Autodiff;
 use burn::tensor::{DType, Distribution, Tensor, TensorData, Tolerance, bf16};
 use burn_flex::Flex;
 use proptest::prelude::*;
 
-use crate::cpu::{ThreadBudget, every};
+use crate::cpu::every;
 use crate::{
-    Activation, AdamWStep, AttentionOptions, DropoutMask, EncoderLayerWeights, EncoderOps,
-    LayerNormGradients, LayerNormWeights, LinearWeights, Precision, SequenceRanges, reference,
+    Activation, AdamWStep, DropoutMask, EncoderOps, LayerNormGradients, LayerNormWeights,
+    LinearWeights, Precision, reference,
 };
 
 type Train = Autodiff<Flex>;
@@ -39,6 +41,9 @@ macro_rules! gradients {
         [$($leaf.grad(&gradients).unwrap()),*]
     }};
 }
+
+// By path, as an item: for the modules within this one, too.
+use gradients;
 
 /// The rows of a linear layer as they are multiplied: with bfloat16 weights they may be rounded, too.
 fn as_multiplied<const D: usize>(rows: Tensor<Flex, D>, precision: Precision) -> Tensor<Flex, D> {
@@ -72,59 +77,6 @@ fn any_activation() -> impl Strategy<Value = Activation> {
         Activation::Silu,
         Activation::Tanh,
     ])
-}
-
-/// Whether there is a bias, the window, and whether the scale is another than the usual one.
-type Options = (bool, Option<usize>, bool);
-
-fn any_options() -> impl Strategy<Value = Options> {
-    (any::<bool>(), prop::option::of(0usize..50), any::<bool>())
-}
-
-/// Queries, keys and values, how they attend, and a direction to go back from.
-struct Attended {
-    projections: [Tensor<Flex, 2>; 3],
-    options: AttentionOptions<Flex>,
-    sequences: SequenceRanges,
-    direction: Tensor<Flex, 2>,
-}
-
-impl Attended {
-    /// The projections as slices of one tensor, which are not copied, or as separate tensors.
-    fn new(
-        lengths: Vec<usize>,
-        [heads, head_size]: [usize; 2],
-        joined: bool,
-        (with_bias, window, other_scale): Options,
-    ) -> Self {
-        let sequences = SequenceRanges::of_lengths(lengths);
-        let (tokens, width) = (sequences.tokens(), heads * head_size);
-        let longest = sequences.longest() + 2;
-        let projections = if joined {
-            let all = random([tokens, 3 * width], 1.0);
-            [0, 1, 2].map(|part| {
-                let columns = part * width..(part + 1) * width;
-                all.clone().slice([0..tokens, columns])
-            })
-        } else {
-            [0, 1, 2].map(|_| random([tokens, width], 1.0))
-        };
-        Self {
-            projections,
-            options: AttentionOptions {
-                bias: with_bias.then(|| random([1, heads, longest, longest], 1.0)),
-                window,
-                scale: if other_scale {
-                    0.4
-                } else {
-                    1.0 / (head_size as f64).sqrt()
-                },
-                ..AttentionOptions::new(heads, head_size)
-            },
-            direction: random([tokens, width], 1.0),
-            sequences,
-        }
-    }
 }
 
 fn dropout(acts: bool) -> Option<DropoutMask> {
@@ -337,65 +289,6 @@ proptest! {
         })?;
     }
 
-    // The reference composes fast implementations, too, and a row gives the same bits in any block.
-    #[test]
-    fn a_layer_is_its_operations_one_by_one(
-        lengths in prop_oneof![
-            prop::collection::vec(1usize..60, 1..3),
-            prop::collection::vec(0usize..60, 2..12),
-            prop::collection::vec(200usize..400, 1..3),
-            // Shared by several threads.
-            (1usize..80, 3usize..13).prop_map(|(length, count)| vec![length; count]),
-        ],
-        heads in 1usize..4,
-        head_size in 4usize..24,
-        // The depth of the last layer: one k-block, and two.
-        inner in prop_oneof![8 => 1usize..130, 1 => 1025usize..1100],
-        precisions in [(); 4].map(|()| prop::sample::select(vec![Precision::Float32, Precision::Bfloat16, Precision::Int8])),
-        activation in any_activation(),
-        (with_bias, window, _) in any_options(),
-    ) {
-        let (sequences, width) = (SequenceRanges::of_lengths(lengths), heads * head_size);
-        every::set_of_instructions(|| {
-            let pack = |input, output, precision: usize| {
-                let layer = (random([input, output], 0.3), random([output], 1.0));
-                Flex::pack_linear(&[layer], precisions[precision]).unwrap()
-            };
-            let weights = EncoderLayerWeights {
-                projections: pack(width, 3 * width, 3),
-                attention_output: pack(width, width, 0),
-                attention_norm: norm(width),
-                intermediate: pack(width, inner, 1),
-                activation,
-                output: pack(inner, width, 2),
-                output_norm: norm(width),
-            };
-            let hidden = random([sequences.tokens(), width], 1.0);
-            let bias = random([1, heads, sequences.longest(), sequences.longest()], 1.0);
-            let options = AttentionOptions {
-                bias: with_bias.then_some(bias),
-                window,
-                ..AttentionOptions::new(heads, head_size)
-            };
-            let expected =
-                reference::encoder_layer(hidden.clone(), options.clone(), &sequences, weights.clone());
-            // In the place of `hidden`, except where another tensor shares it.
-            let before = bits(hidden.clone());
-            // In a pool of two threads, a call may use both, or one.
-            let layer = |hidden, lanes| ThreadBudget::new(lanes).run(|| {
-                Flex::encoder_layer(hidden, options.clone(), &sequences, weights.clone())
-            });
-            for lanes in [1, 2] {
-                let found = layer(hidden.clone(), lanes);
-                prop_assert_eq!(found.dims(), [sequences.tokens(), width]);
-                prop_assert_eq!(bits(found), bits(expected.clone()));
-                prop_assert_eq!(bits(hidden.clone()), before.clone());
-            }
-            prop_assert_eq!(bits(layer(hidden, 2)), bits(expected));
-            Ok::<_, TestCaseError>(())
-        })?;
-    }
-
     // A row of two equal numbers has no variance, and magnifies rounding: the widths begin where
     // that does not happen by chance.
     #[test]
@@ -440,84 +333,6 @@ proptest! {
     }
 
     #[test]
-    fn attention_is_the_same_as_burns(
-        lengths in prop::collection::vec(1usize..50, 1..6),
-        heads in 1usize..5,
-        head_size in 1usize..33,
-        joined in any::<bool>(),
-        drops in any::<bool>(),
-        options in any_options(),
-    ) {
-        every::set_of_instructions(|| {
-            let lengths = lengths.clone();
-            let Attended { projections, options, sequences, .. } =
-                Attended::new(lengths, [heads, head_size], joined, options);
-            let dropout = dropout(drops);
-            let plain = reference::varlen_attention(projections.clone(), options.clone(), &sequences, dropout);
-            assert_same(Flex::varlen_attention(projections, options, &sequences, dropout, Precision::Float32), plain, 1.0);
-            Ok::<_, TestCaseError>(())
-        })?;
-    }
-
-    #[test]
-    fn the_backward_pass_of_attention_is_the_derivative(
-        lengths in prop::collection::vec(1usize..40, 1..7),
-        heads in 1usize..4,
-        head_size in 1usize..20,
-        joined in any::<bool>(),
-        drops in any::<bool>(),
-        options in any_options(),
-    ) {
-        every::set_of_instructions(|| {
-            let lengths = lengths.clone();
-            let Attended { projections, options, sequences, direction } =
-                Attended::new(lengths, [heads, head_size], joined, options);
-            let dropout = dropout(drops);
-            // Derived by burn from the reference implementation, then through the node.
-            let through = |node: bool| {
-                let leaves = projections.each_ref().map(leaf);
-                let bias = options.bias.as_ref().map(leaf);
-                let options = AttentionOptions {
-                    heads,
-                    scale: options.scale,
-                    bias: bias.clone(),
-                    window: options.window,
-                };
-                let output = if node {
-                    Train::varlen_attention(leaves.clone(), options, &sequences, dropout, Precision::Float32)
-                } else {
-                    reference::varlen_attention(leaves.clone(), options, &sequences, dropout)
-                };
-                let sum = (output * Tensor::from_inner(direction.clone())).sum();
-                let gradients = sum.backward();
-                let found = leaves.map(|leaf| leaf.grad(&gradients).unwrap());
-                (found, bias.map(|bias| bias.grad(&gradients).unwrap()))
-            };
-            let (expected, expected_bias) = through(false);
-            let check = |found: [Tensor<Flex, 2>; 3], bias: Option<Tensor<Flex, 4>>| {
-                for (found, expected) in found.into_iter().zip(&expected) {
-                    assert_same(found, expected.clone(), 2.0);
-                }
-                assert_eq!(bias.is_some(), expected_bias.is_some());
-                if let (Some(bias), Some(expected)) = (bias, &expected_bias) {
-                    assert_same(bias, expected.clone(), 2.0);
-                }
-            };
-            let (found, found_bias) = through(true);
-            check(found, found_bias);
-            let default = reference::varlen_attention_backward(
-                projections.clone(), options.clone(), &sequences, dropout, direction.clone(), true,
-            );
-            check(default.query_key_value, default.bias);
-            let none = Flex::varlen_attention_backward(
-                projections.clone(), options.clone(), &sequences, dropout, direction.clone(), false,
-            );
-            assert!(none.bias.is_none());
-            Ok::<_, TestCaseError>(())
-        })?;
-    }
-
-    #[test]
     fn dropout_is_the_same_forward_and_backward(rows in 1usize..40, width in 1usize..900, seed in any::<u64>()) {
         every::set_of_instructions(|| {
             let values = random([rows, width], 1.0);
@@ -533,31 +348,6 @@ proptest! {
             Ok::<_, TestCaseError>(())
         })?;
     }
-}
-
-#[test]
-fn no_sequences_give_no_rows() {
-    let sequences = SequenceRanges::of_lengths([]);
-    let empty = || Tensor::<Flex, 2>::zeros([0, 8], &Default::default());
-    let options = AttentionOptions {
-        bias: Some(random([1, 2, 1, 1], 1.0)),
-        ..AttentionOptions::new(2, 4)
-    };
-    let input = || [empty(), empty(), empty()];
-    let attended = Flex::varlen_attention(
-        input(),
-        options.clone(),
-        &sequences,
-        None,
-        Precision::Float32,
-    );
-    assert_eq!(attended.dims(), [0, 8]);
-    let back = Flex::varlen_attention_backward(input(), options, &sequences, None, empty(), true);
-    assert_eq!(back.query_key_value[0].dims(), [0, 8]);
-    assert_eq!(
-        back.bias.unwrap().into_data().to_vec::<f32>().unwrap(),
-        [0.0; 2]
-    );
 }
 
 #[test]

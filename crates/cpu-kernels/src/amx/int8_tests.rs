@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::tests::{run, run_block};
 use crate::activation::Activation;
 use crate::bf16::weights::TileWeights;
+use crate::columns::Arrangement;
 use crate::int8;
 use crate::int8::matrix::Int8Matrix;
 use crate::int8::panels::Int8Panels;
@@ -21,7 +22,7 @@ fn without_tiles(
     activation: Activation,
 ) -> Vec<f32> {
     let depth = matrices[0].input();
-    let panels = Int8Panels::pack(matrices, depth);
+    let panels = Int8Panels::pack(matrices, depth, Arrangement::InOrder);
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
     let mut output = vec![f32::NAN; input.len() / depth * bias.len()];
@@ -30,6 +31,7 @@ fn without_tiles(
         output: bias.len(),
         width: panels.width(),
         bias: &padded,
+        arrangement: Arrangement::InOrder,
         activation,
     };
     int8::linear::linear(input, &panels, layer, &mut output);
@@ -67,12 +69,32 @@ proptest! {
             .collect();
         let matrix = Int8Matrix::quantize(&numbers(depth * outputs, seed ^ 1, 1.0), depth);
         let bias = numbers(outputs, seed ^ 2, 1.0);
-        let weights = TileWeights::pack_int8(&[&matrix], depth);
+        let weights = TileWeights::pack_int8(&[&matrix], depth, Arrangement::InOrder);
         let actual = run(&input, &weights, &bias, activation);
         let expected = without_tiles(&input, &[&matrix], &bias, activation);
         prop_assert_eq!(bits(&actual), bits(&expected));
         let block = run_block(&input, &weights, &bias, activation);
         prop_assert_eq!(bits(&block), bits(&expected));
+    }
+
+    #[test]
+    fn gated_int8_give_the_same_with_tiles_and_without(
+        rows in 0usize..100,
+        depth in 1usize..200,
+        outputs in 1usize..50,
+        activation in any_activation(),
+        seed in any::<u64>(),
+    ) {
+        let input = numbers(rows * depth, seed, 1.0);
+        let matrices = [1, 2].map(|part| Int8Matrix::quantize(&numbers(depth * outputs, seed ^ part, 1.0), depth));
+        let bias = numbers(2 * outputs, seed ^ 3, 1.0);
+        let layers = matrices.each_ref();
+        let weights = TileWeights::pack_int8(&layers, depth, Arrangement::Gated);
+        let gates = without_tiles(&input, &layers[..1], &bias[..outputs], activation);
+        let factors = without_tiles(&input, &layers[1..], &bias[outputs..], Activation::Identity);
+        let expected: Vec<f32> = gates.iter().zip(&factors).map(|(gate, factor)| gate * factor).collect();
+        prop_assert_eq!(bits(&run(&input, &weights, &bias, activation)), bits(&expected));
+        prop_assert_eq!(bits(&run_block(&input, &weights, &bias, activation)), bits(&expected));
     }
 
     #[test]
@@ -87,7 +109,7 @@ proptest! {
         };
         let (left, right) = (matrix(first, seed), matrix(second, seed ^ 1));
         let rows = [left.dequantize(), right.dequantize()].concat();
-        let weights = TileWeights::pack_int8(&[&left, &right], depth);
+        let weights = TileWeights::pack_int8(&[&left, &right], depth, Arrangement::InOrder);
         let unpacked = weights.unpack();
         prop_assert_eq!(unpacked.len(), rows.len());
         for (place, value) in unpacked.iter().enumerate() {
@@ -103,7 +125,7 @@ fn the_largest_int8_fit() {
     // Quantization makes no -128, but a file may have it.
     let values = [vec![-128; depth], vec![127; depth]].concat();
     let matrix = Int8Matrix::new(values, vec![1.0, 0.5], depth).unwrap();
-    let weights = TileWeights::pack_int8(&[&matrix], depth);
+    let weights = TileWeights::pack_int8(&[&matrix], depth, Arrangement::InOrder);
     // All above 0, all below, and half of each.
     let halves = [vec![1.0; depth / 2], vec![-1.0; depth / 2]].concat();
     let input = [vec![1.0; depth], vec![-1.0; depth], halves].concat();
@@ -122,7 +144,7 @@ fn however_int8_are_shared_out_they_give_the_same() {
     let input = numbers(150 * depth, 3, 1.0);
     let matrix = Int8Matrix::quantize(&numbers(depth * outputs, 4, 1.0), depth);
     let bias = numbers(outputs, 5, 1.0);
-    let weights = TileWeights::pack_int8(&[&matrix], depth);
+    let weights = TileWeights::pack_int8(&[&matrix], depth, Arrangement::InOrder);
     let all = without_tiles(&input, &[&matrix], &bias, Activation::Gelu);
     let shapes = [
         (1, 1),
@@ -157,7 +179,7 @@ fn rows_of_zeros_and_rows_that_are_not_finite() {
     let depth = 70;
     let matrix = Int8Matrix::quantize(&numbers(depth * 40, 1, 1.0), depth);
     let bias = numbers(40, 2, 1.0);
-    let weights = TileWeights::pack_int8(&[&matrix], depth);
+    let weights = TileWeights::pack_int8(&[&matrix], depth, Arrangement::InOrder);
     let good = numbers(depth, 3, 1.0);
     let mut rows = vec![
         vec![0.0; depth],

@@ -13,6 +13,7 @@ use super::with_unit;
 use crate::activation::Activation;
 use crate::bf16::tiles::{DEPTH, Form, SIDE, Tile, TileFormat, WIDTH};
 use crate::bf16::weights::TileWeights;
+use crate::columns::Arrangement;
 use crate::int8::quantization::QuantizationParameters;
 use crate::schedule::{self, Layer, nearest_block, rows_of_block};
 use crate::scratch::with_scratch;
@@ -167,7 +168,7 @@ impl Tiled<'_> {
         output: &mut [&mut [f32]],
     ) {
         let of_rows = self.weights.tiles_of_rows();
-        let start = panels.start * WIDTH;
+        let (start, stored) = (panels.start, self.layer.stored());
         let multiply = |unit: &mut dyn Multiply, block: Block, sums: &mut Sums| {
             let input = block.rows(tiles, of_rows);
             let weights = self.weights.panel(block.panel);
@@ -186,9 +187,10 @@ impl Tiled<'_> {
                 scaling: (self.weights.columns())
                     .map(|columns| Scaling::new(columns, panel, parameters)),
                 bias: &self.layer.bias.as_chunks().0[panel],
+                arrangement: self.layer.arrangement,
                 activation: self.layer.activation,
                 output: &mut output[rows],
-                first: panel * WIDTH - start,
+                first: (panel - start) * stored,
             });
         };
         one_behind(
@@ -225,12 +227,13 @@ impl Vectorized for Conversion<'_> {
     }
 }
 
-/// The epilogue: dequantization or bias, activation, and store.
+/// The epilogue: dequantization or bias, activation, product with the other half of a gated panel, and store.
 struct Finish<'a, 'b> {
     sums: &'a mut Sums,
     /// Dequantization of int8 sums.
     scaling: Option<Scaling<'a>>,
     bias: &'a [f32; WIDTH],
+    arrangement: Arrangement,
     activation: Activation,
     output: &'a mut [&'b mut [f32]],
     /// Index of the panel's first column in these rows.
@@ -250,15 +253,35 @@ impl Vectorized for Finish<'_, '_> {
                     *sum += bias;
                 }
             }
-            self.activation.apply(sums);
             let output = &mut output[self.first..];
-            let count = WIDTH.min(output.len());
-            // A copy of a length that the compiler does not know would be a call.
-            if let Some(places) = output.first_chunk_mut::<WIDTH>() {
-                *places = *sums;
-            } else {
-                output[..count].copy_from_slice(&sums[..count]);
+            match self.arrangement {
+                Arrangement::InOrder => {
+                    self.activation.apply(sums);
+                    store(sums, output);
+                }
+                Arrangement::Gated => {
+                    let ([gates, factors], _) = sums.as_chunks_mut::<SIDE>() else {
+                        continue;
+                    };
+                    self.activation.apply(gates);
+                    for (gate, factor) in gates.iter_mut().zip(factors) {
+                        *gate *= *factor;
+                    }
+                    store(gates, output);
+                }
             }
         }
+    }
+}
+
+/// Stores values, as far as `output` has columns.
+#[inline(always)]
+fn store<const N: usize>(values: &[f32; N], output: &mut [f32]) {
+    // A copy of a length that the compiler does not know would be a call.
+    if let Some(places) = output.first_chunk_mut::<N>() {
+        *places = *values;
+    } else {
+        let count = output.len();
+        output.copy_from_slice(&values[..count]);
     }
 }

@@ -101,14 +101,15 @@ fn run_with(
     activation: Activation,
 ) -> Vec<f32> {
     let rows = input.len() / weights.input();
-    let mut padded = bias.to_vec();
-    padded.resize(bias.len().next_multiple_of(TileWeights::width()), 0.0);
+    let arrangement = weights.arrangement();
+    let arranged = arrangement.arrange(bias, TileWeights::width(), 0.0);
     let mut output = vec![f32::NAN; rows * weights.output()];
     let layer = Layer {
         input: weights.input(),
         output: weights.output(),
         width: TileWeights::width(),
-        bias: &padded,
+        bias: &arranged,
+        arrangement,
         activation,
     };
     work(input, rows, weights, layer, &mut output);
@@ -163,6 +164,41 @@ proptest! {
                 let difference = (f64::from(*actual) - expected).abs();
                 // An activation itself is exact to a millionth, or to the last bits of a large number.
                 prop_assert!(difference <= STEEPEST * error * magnitude + 1e-6, "{form:?}: {actual}, expected {expected}");
+            }
+        }
+    }
+
+    /// The sums of a column have one order, wherever the column is.
+    #[test]
+    fn a_gated_layer_over_tiles_is_the_product_of_two_layers(
+        rows in 0usize..100,
+        depth in 1usize..200,
+        outputs in 1usize..50,
+        activation in any_activation(),
+        seed in any::<u64>(),
+    ) {
+        let (gate, factor) = (Case::new(rows, depth, outputs, seed), Case::new(rows, depth, outputs, seed ^ 7));
+        let layers = [(&gate.weight[..], &gate.bias[..]), (&factor.weight[..], &factor.bias[..])];
+        let bias = [&gate.bias[..], &factor.bias].concat();
+        let product = |gates: Vec<f32>, factors: Vec<f32>| -> Vec<f32> {
+            gates.iter().zip(&factors).map(|(gate, factor)| gate * factor).collect()
+        };
+        for form in [Form::Split, Form::Single] {
+            let weights = TileWeights::pack(Matrices::gated(&layers, Order::ByInput), form);
+            let [gates, factors] = [&gate, &factor].map(|case| case.pack(form));
+            let expected = product(
+                run(&gate.input, &gates, &gate.bias, activation),
+                run(&gate.input, &factors, &factor.bias, Activation::Identity),
+            );
+            prop_assert_eq!(&run(&gate.input, &weights, &bias, activation), &expected);
+            prop_assert_eq!(&run_block(&gate.input, &weights, &bias, activation), &expected);
+            let by_dot_product = |weights: &TileWeights, bias: &[f32], activation| {
+                run_by_dot_product(&gate.input, weights, bias, activation)
+            };
+            if form == Form::Single && let Some(found) = by_dot_product(&weights, &bias, activation) {
+                let gates = by_dot_product(&gates, &gate.bias, activation);
+                let factors = by_dot_product(&factors, &factor.bias, Activation::Identity);
+                prop_assert_eq!(Some(found), gates.zip(factors).map(|(a, b)| product(a, b)));
             }
         }
     }

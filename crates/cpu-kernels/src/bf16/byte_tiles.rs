@@ -3,16 +3,13 @@
 use rayon::prelude::*;
 
 use super::tiles::{PAIR, ROW_BYTES, SIDE, Tile, WIDTH};
-use crate::int8::matrix::Int8Matrix;
-use crate::int8::panels::rows_of;
 use crate::pages::Pages;
 
 /// Neighbours of the depth that are side by side in a tile of weights.
 const GROUP: usize = 4;
 
-/// The tiles of `layers`, which share `input`, side by side: see [`weights`](super::weights).
-pub(crate) fn pack(layers: &[&Int8Matrix], input: usize) -> Pages<Tile> {
-    let columns = rows_of(layers, input);
+/// The tiles of the weights of some columns, one after another: see [`weights`](super::weights).
+pub(crate) fn pack(columns: &[&[i8]], input: usize) -> Pages<Tile> {
     let of_panel = PAIR * input.div_ceil(ROW_BYTES);
     let mut tiles = Pages::<Tile>::zeroed(columns.len().div_ceil(WIDTH) * of_panel);
     tiles

@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 use super::byte_tiles;
 use super::tiles::{DEPTH, Form, PAIR, SIDE, Tile, TileFormat, WIDTH};
+use crate::columns::Arrangement;
 use crate::float::matrices::Matrices;
 use crate::int8::matrix::Int8Matrix;
-use crate::int8::panels::Columns;
+use crate::int8::panels::{Columns, rows_of};
 use crate::pages::Pages;
 use crate::precision::Precision;
 use crate::simd::arch::{Vectorized, dispatch};
@@ -22,7 +23,9 @@ pub(crate) struct TileWeights {
     tiles: Pages<Tile>,
     kind: Kind,
     input: usize,
-    output: usize,
+    /// Columns of all matrices, and their order.
+    columns: usize,
+    arrangement: Arrangement,
 }
 
 #[derive(Debug)]
@@ -39,10 +42,12 @@ impl TileWeights {
             tiles: Pages::zeroed(0),
             kind: Kind::Bfloat16(form),
             input: matrices.input(),
-            output: matrices.output(),
+            columns: matrices.columns(),
+            arrangement: matrices.arrangement(),
         };
         let of_panel = weights.tiles_of_panel();
-        weights.tiles = Pages::zeroed(weights.output.div_ceil(WIDTH) * of_panel);
+        let panels = weights.arrangement.panels(weights.columns, WIDTH);
+        weights.tiles = Pages::zeroed(panels * of_panel);
         if of_panel > 0 {
             let panels = weights.tiles.par_chunks_mut(TOGETHER * of_panel);
             panels.enumerate().for_each(|(index, tiles)| {
@@ -58,12 +63,18 @@ impl TileWeights {
     }
 
     /// Packs int8 matrices side by side.
-    pub(crate) fn pack_int8(layers: &[&Int8Matrix], input: usize) -> Self {
+    pub(crate) fn pack_int8(
+        layers: &[&Int8Matrix],
+        input: usize,
+        arrangement: Arrangement,
+    ) -> Self {
+        let rows = rows_of(layers, input);
         Self {
-            tiles: byte_tiles::pack(layers, input),
-            kind: Kind::Int8(Columns::of(layers, WIDTH)),
+            tiles: byte_tiles::pack(&arrangement.arrange(&rows, WIDTH, &[]), input),
+            kind: Kind::Int8(Columns::of(layers, WIDTH, arrangement)),
             input,
-            output: layers.iter().map(|layer| layer.scales().len()).sum(),
+            columns: rows.len(),
+            arrangement,
         }
     }
 
@@ -80,7 +91,7 @@ impl TileWeights {
         };
         let in_step = PAIR * form.parts();
         let weight = |place: usize| {
-            let (depth, column) = (place / self.output, place % self.output);
+            let (depth, column) = (place / self.columns, self.place(place % self.columns));
             let (panel, column) = (self.panel(column / WIDTH), column % WIDTH);
             let (step, depth) = (depth / DEPTH, depth % DEPTH);
             let parts = panel[step * in_step..][..in_step].chunks_exact(PAIR);
@@ -89,16 +100,21 @@ impl TileWeights {
             };
             parts.map(part).fold(-0.0, |sum, part| sum + part)
         };
-        (0..self.input * self.output).map(weight).collect()
+        (0..self.input * self.columns).map(weight).collect()
     }
 
     fn unpack_int8(&self, scales: &[f32]) -> Vec<f32> {
         let weight = |place: usize| {
-            let (depth, output) = (place / self.output, place % self.output);
-            let panel = self.panel(output / WIDTH);
-            f32::from(byte_tiles::weight(panel, depth, output % WIDTH)) * scales[output]
+            let (depth, column) = (place / self.columns, self.place(place % self.columns));
+            let panel = self.panel(column / WIDTH);
+            f32::from(byte_tiles::weight(panel, depth, column % WIDTH)) * scales[column]
         };
-        (0..self.input * self.output).map(weight).collect()
+        (0..self.input * self.columns).map(weight).collect()
+    }
+
+    /// The place of a column of the matrices in all panels.
+    fn place(&self, column: usize) -> usize {
+        self.arrangement.place(column, self.columns, WIDTH)
     }
 
     /// The precision of the weights.
@@ -146,7 +162,12 @@ impl TileWeights {
 
     #[cfg(test)]
     pub(crate) fn output(&self) -> usize {
-        self.output
+        self.arrangement.outputs(self.columns)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn arrangement(&self) -> Arrangement {
+        self.arrangement
     }
 
     pub(crate) fn tiles(&self) -> &[Tile] {
@@ -195,13 +216,13 @@ impl Vectorized for Fill<'_> {
         let step = PAIR * self.form.parts();
         let of_panel = input.div_ceil(DEPTH) * step;
         for (index, panel) in self.tiles.chunks_exact_mut(of_panel).enumerate() {
-            let first = (self.first_panel + index) * WIDTH;
             let mut block = [[0.0; WIDTH]; DEPTH];
             for (depth, tiles) in panel.chunks_exact_mut(step).enumerate() {
                 let inputs = depth * DEPTH..input.min((depth + 1) * DEPTH);
                 let missing = inputs.len()..DEPTH;
                 let block_values = block.as_flattened_mut();
-                self.matrices.copy_block(inputs, first, block_values, WIDTH);
+                self.matrices
+                    .copy_block(inputs, self.first_panel + index, block_values, WIDTH);
                 block[missing].fill([0.0; WIDTH]);
                 let (highs, lows) = tiles.split_at_mut(PAIR);
                 for (row, [even, odd]) in block.as_chunks::<2>().0.iter().enumerate() {

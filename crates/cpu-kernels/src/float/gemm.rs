@@ -21,6 +21,7 @@ use super::micro_kernel::{PanelPart, epilogue, load, multiply};
 use super::panels::Element;
 use super::rows::{Input, MicroPanel, Pack, PackedRows};
 use crate::activation::Activation;
+use crate::columns::Arrangement;
 use crate::prefetch::Prefetch;
 use crate::schedule::{Layer, by_panels, few_rows, rows_of_block};
 use crate::simd::arch::{REGISTERS, Vectorized, dispatch};
@@ -69,7 +70,8 @@ impl Layer<'_> {
     ) {
         let depth = self.input;
         if few_rows(rows) && I::BY_ONE_THREAD {
-            let packed: Vec<_> = k_blocks(depth, P::Part::ALIGNMENT)
+            let packed: Vec<_> = self
+                .k_blocks(P::Part::ALIGNMENT)
                 .map(|k_block| (k_block.clone(), self.pack(input, 0..rows, k_block, panels)))
                 .collect();
             by_panels(self, output, |range, columns, output| {
@@ -99,11 +101,20 @@ impl Layer<'_> {
         output: &mut [f32],
     ) {
         let mut output: Vec<_> = output.chunks_exact_mut(self.output).collect();
-        for k_block in k_blocks(self.input, P::Part::ALIGNMENT) {
+        for k_block in self.k_blocks(P::Part::ALIGNMENT) {
             let packed = self.pack(input, rows.clone(), k_block.clone(), panels);
             let (range, columns) = (0..self.panels(), 0..self.output);
             self.add_k_block(&packed, k_block, panels, range, columns, &mut output);
         }
+    }
+
+    /// The k-blocks of the depth. A gated layer has one: its output has no room for the sums of both halves.
+    fn k_blocks(self, alignment: usize) -> impl Iterator<Item = Range<usize>> {
+        let largest = match self.arrangement {
+            Arrangement::InOrder => KC,
+            Arrangement::Gated => self.input.max(KC),
+        };
+        k_blocks(self.input, alignment, largest)
     }
 
     fn pack<P: WeightPanels, I: Input<<P::Part as PanelPart>::Group>>(
@@ -145,10 +156,10 @@ impl Layer<'_> {
     }
 }
 
-/// The k-blocks of a depth, of similar size: multiples of `alignment`, which divides [`KC`], except the last. There is at
-/// least one, which may be empty.
-fn k_blocks(depth: usize, alignment: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = depth.div_ceil(KC).max(1);
+/// The k-blocks of a depth, of similar size up to `largest`: multiples of `alignment`, which divides [`KC`], except the last.
+/// There is at least one, which may be empty.
+fn k_blocks(depth: usize, alignment: usize, largest: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = depth.div_ceil(largest).max(1);
     let size = depth.div_ceil(count).next_multiple_of(alignment);
     (0..count).map(move |index| depth.min(index * size)..depth.min((index + 1) * size))
 }
@@ -224,14 +235,15 @@ impl<P: PanelPart> Product<'_, '_, P> {
         } else {
             Activation::Identity
         };
-        let first = panel * width - self.columns.start;
-        let count = width.min(self.columns.len() - first);
+        let stored = self.layer.stored();
+        let first = panel * stored - self.columns.start;
+        let count = stored.min(self.columns.len() - first);
         let output = &mut self.output[micro_panel.first_row..];
         for (sums, output) in sums.iter().zip(output) {
             let output = &mut output[first..first + count];
             let start = if is_first { bias } else { load::<S>(output) };
             let row = std::array::from_fn(|index| simd.add_f32s(start[index], sums[index]));
-            epilogue::<S>(row, activation, output);
+            epilogue(simd, row, activation, self.layer.arrangement, output);
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::columns::Arrangement;
+
 /// The order of a matrix's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -19,6 +21,7 @@ pub(crate) enum Order {
 pub(crate) struct Matrices<'a> {
     layers: &'a [(&'a [f32], &'a [f32])],
     order: Order,
+    arrangement: Arrangement,
     input: usize,
 }
 
@@ -39,7 +42,22 @@ impl<'a> Matrices<'a> {
         Self {
             layers,
             order,
+            arrangement: Arrangement::InOrder,
             input,
+        }
+    }
+
+    /// Both matrices of a gated layer, the activated one first.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), and when they differ in their outputs.
+    pub(crate) fn gated(layers: &'a [(&'a [f32], &'a [f32]); 2], order: Order) -> Self {
+        let [(_, first), (_, second)] = layers;
+        assert_eq!(first.len(), second.len(), "halves of a gated layer");
+        Self {
+            arrangement: Arrangement::Gated,
+            ..Self::new(layers, order)
         }
     }
 
@@ -57,29 +75,51 @@ impl<'a> Matrices<'a> {
         self.input
     }
 
-    /// Width of the output rows.
-    pub(crate) fn output(self) -> usize {
+    /// Columns of all matrices.
+    pub(crate) fn columns(self) -> usize {
         self.layers.iter().map(|(_, bias)| bias.len()).sum()
     }
 
-    /// The bias of every layer, one after another.
-    pub(crate) fn biases(self) -> impl Iterator<Item = &'a [f32]> {
-        self.layers.iter().map(|(_, bias)| *bias)
+    pub(crate) fn arrangement(self) -> Arrangement {
+        self.arrangement
     }
 
-    /// Copies the weights of some inputs for `width` outputs from `first` on: `[inputs.len(), width]`, row-major. Places
-    /// without an output keep their value.
+    /// The bias of every column, one after another.
+    pub(crate) fn bias(self) -> Vec<f32> {
+        self.layers
+            .iter()
+            .flat_map(|(_, bias)| *bias)
+            .copied()
+            .collect()
+    }
+
+    /// Copies the weights of some inputs for a panel of `width` columns: `[inputs.len(), width]`, row-major. Places without
+    /// a column keep their value.
     ///
     /// For a few cache lines of inputs, it reads each line once in either order.
     #[inline(always)]
     pub(crate) fn copy_block(
         self,
         inputs: Range<usize>,
-        first: usize,
+        panel: usize,
         block: &mut [f32],
         width: usize,
     ) {
-        let end = first + width;
+        for (columns, place) in self.arrangement.parts(panel, self.columns(), width) {
+            self.copy_columns(inputs.clone(), columns, &mut block[place..], width);
+        }
+    }
+
+    /// Copies the weights of some inputs for some columns to the beginnings of rows of `width`.
+    #[inline(always)]
+    fn copy_columns(
+        self,
+        inputs: Range<usize>,
+        columns: Range<usize>,
+        block: &mut [f32],
+        width: usize,
+    ) {
+        let Range { start: first, end } = columns;
         let mut start = 0;
         for (weight, bias) in self.layers {
             let outputs = bias.len();
@@ -88,7 +128,7 @@ impl<'a> Matrices<'a> {
                 let (place, column, count) = (from - first, from - start, to - from);
                 match self.order {
                     Order::ByInput => {
-                        let rows = block.chunks_exact_mut(width);
+                        let rows = block.chunks_mut(width);
                         for (row, depth) in rows.zip(inputs.clone()) {
                             let source = &weight[depth * outputs + column..][..count];
                             row[place..][..count].copy_from_slice(source);

@@ -125,7 +125,8 @@ const DEPTHS: usize = 16;
 /// Packs panels of `width` columns, each `[input][in_row]`; the last is filled up with zeros.
 pub(crate) fn cut<E: Element>(matrices: Matrices<'_>, width: usize, in_row: usize) -> Pages<E> {
     let panel = matrices.input() * in_row;
-    let mut panels = Pages::zeroed(matrices.output().div_ceil(width) * panel);
+    let mut panels =
+        Pages::zeroed(matrices.arrangement().panels(matrices.columns(), width) * panel);
     panels
         .par_chunks_exact_mut(panel.max(1))
         .enumerate()
@@ -134,7 +135,7 @@ pub(crate) fn cut<E: Element>(matrices: Matrices<'_>, width: usize, in_row: usiz
             for (part, rows) in panel.chunks_mut(DEPTHS * in_row).enumerate() {
                 let first = part * DEPTHS;
                 let inputs = first..first + rows.len() / in_row;
-                matrices.copy_block(inputs, index * width, &mut block, width);
+                matrices.copy_block(inputs, index, &mut block, width);
                 let rows = rows.chunks_exact_mut(in_row);
                 for (row, floats) in rows.zip(block.chunks_exact(width)) {
                     E::round(floats, row);

@@ -159,8 +159,9 @@ impl Product<'_, '_> {
         );
         let bias = load::<D::Simd>(&self.layer.bias[panel * width..][..width]);
         let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
-        let first = panel * width - self.columns.start;
-        let count = width.min(self.columns.len() - first);
+        let stored = self.layer.stored();
+        let first = panel * stored - self.columns.start;
+        let count = stored.min(self.columns.len() - first);
         let output = &mut self.output[micro_panel.first_row..];
         let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
@@ -169,9 +170,11 @@ impl Product<'_, '_> {
                 let sums = dot.floats(sums[index]);
                 scaled_registers(simd, sums, scales[index], row_scale, bias[index])
             });
-            epilogue::<D::Simd>(
+            epilogue(
+                simd,
                 values,
                 self.layer.activation,
+                self.layer.arrangement,
                 &mut output[first..first + count],
             );
         }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::implementation::Implementation;
 use super::matrix::Int8Matrix;
 use super::rows::DotProductWidth;
+use crate::columns::Arrangement;
 use crate::pages::Pages;
 
 /// The panels of some layers side by side.
@@ -13,11 +14,12 @@ pub(crate) struct Int8Panels {
     pub(super) weights: Pages<i8>,
     pub(super) columns: Columns,
     input: usize,
+    arrangement: Arrangement,
     /// The implementation that they are packed for.
     pub(super) implementation: Implementation,
 }
 
-/// Scales and sums of each column of some layers side by side, filled up with zeros to whole panels.
+/// Scales and sums of each column of some layers in the order of the panels; of a column that is missing, zeros.
 #[derive(Debug)]
 pub(crate) struct Columns {
     /// The scale of each column's weights.
@@ -27,22 +29,19 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// The outputs of all `layers`, in panels of `width`.
-    pub(crate) fn of(layers: &[&Int8Matrix], width: usize) -> Self {
-        let mut columns = Self {
-            scales: Vec::new(),
-            weight_sums: Vec::new(),
-        };
+    /// The columns of all `layers`, in panels of `width`.
+    pub(crate) fn of(layers: &[&Int8Matrix], width: usize, arrangement: Arrangement) -> Self {
+        let (mut scales, mut weight_sums) = (Vec::new(), Vec::new());
         for layer in layers {
-            columns.scales.extend(layer.scales());
+            scales.extend(layer.scales());
             let rows = layer.values().chunks_exact(layer.input().max(1));
             let sum = |row: &[i8]| row.iter().map(|weight| i32::from(*weight)).sum::<i32>();
-            columns.weight_sums.extend(rows.map(sum));
+            weight_sums.extend(rows.map(sum));
         }
-        let outputs = columns.scales.len().next_multiple_of(width);
-        columns.scales.resize(outputs, 0.0);
-        columns.weight_sums.resize(outputs, 0);
-        columns
+        Self {
+            scales: arrangement.arrange(&scales, width, 0.0),
+            weight_sums: arrangement.arrange(&weight_sums, width, 0),
+        }
     }
 
     /// Memory, in bytes.
@@ -53,22 +52,27 @@ impl Columns {
 
 impl Int8Panels {
     /// The outputs of all `layers`, which share `input`, one after another.
-    pub(crate) fn pack(layers: &[&Int8Matrix], input: usize) -> Self {
-        let rows = rows_of(layers, input);
-        Self::pack_for(Implementation::best(&rows), layers, &rows, input)
+    pub(crate) fn pack(layers: &[&Int8Matrix], input: usize, arrangement: Arrangement) -> Self {
+        let best = Implementation::best(&rows_of(layers, input));
+        Self::pack_for(best, layers, input, arrangement)
     }
 
     pub(super) fn pack_for(
         implementation: Implementation,
         layers: &[&Int8Matrix],
-        rows: &[&[i8]],
         input: usize,
+        arrangement: Arrangement,
     ) -> Self {
-        let columns = Columns::of(layers, implementation.layout().0);
-        Self::pack_columns(implementation, columns, rows, input)
+        let (width, _) = implementation.layout();
+        let columns = Columns::of(layers, width, arrangement);
+        let rows = arrangement.arrange(&rows_of(layers, input), width, &[]);
+        Self {
+            arrangement,
+            ..Self::pack_columns(implementation, columns, &rows, input)
+        }
     }
 
-    /// The weights of `rows`, one row for each of the first columns.
+    /// The weights of `rows`, one row for each of the first columns; an empty row for a missing one.
     pub(super) fn pack_columns(
         implementation: Implementation,
         columns: Columns,
@@ -95,6 +99,7 @@ impl Int8Panels {
             weights,
             columns,
             input,
+            arrangement: Arrangement::InOrder,
             implementation,
         }
     }
@@ -110,17 +115,18 @@ impl Int8Panels {
         }
     }
 
-    /// Dequantized, `[input, output]`, row-major.
-    pub(crate) fn unpack(&self, output: usize) -> Vec<f32> {
+    /// Dequantized, `[input, columns]`, row-major, in the order of the matrices.
+    pub(crate) fn unpack(&self, columns: usize) -> Vec<f32> {
         let ((width, dot_width), panel) = (self.implementation.layout(), self.panel_bytes());
         let size = dot_width.size();
         let weight = |place: usize| {
-            let (depth, output) = (place / output, place % output);
-            let column = output / width * panel + size * (output % width);
-            let value = self.weights[column + depth / size * size * width + depth % size];
-            f32::from(value) * self.columns.scales[output]
+            let depth = place / columns;
+            let column = self.arrangement.place(place % columns, columns, width);
+            let start = column / width * panel + size * (column % width);
+            let value = self.weights[start + depth / size * size * width + depth % size];
+            f32::from(value) * self.columns.scales[column]
         };
-        (0..self.input * output).map(weight).collect()
+        (0..self.input * columns).map(weight).collect()
     }
 
     /// Columns of a panel.

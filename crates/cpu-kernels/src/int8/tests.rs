@@ -11,6 +11,7 @@ use super::panels::{Int8Panels, rows_of};
 use super::quantization::QuantizationParameters;
 use super::rows::DotProductWidth;
 use super::rows::QuantizedRows;
+use crate::columns::Arrangement;
 use crate::every;
 use crate::precision::Precision;
 use crate::schedule::Layer;
@@ -189,6 +190,46 @@ proptest! {
     }
 }
 
+/// The epilogue of each implementation multiplies the same registers.
+#[test]
+fn a_gated_layer_is_the_product_of_two_layers_in_every_implementation() {
+    for (rows, depth, outputs) in [(1, 5, 1), (9, 40, 17), (70, 33, 45)] {
+        let input = numbers(rows * depth, 1, 1.0);
+        let matrices =
+            [2, 3].map(|seed| Int8Matrix::quantize(&numbers(depth * outputs, seed, 1.0), depth));
+        let bias = numbers(2 * outputs, 4, 1.0);
+        let layers = matrices.each_ref();
+        for body in Implementation::all(&rows_of(&layers, depth)) {
+            let panels = Int8Panels::pack_for(body, &layers, depth, Arrangement::Gated);
+            let arranged = Arrangement::Gated.arrange(&bias, panels.width(), 0.0);
+            let mut found = vec![f32::NAN; rows * outputs];
+            let layer = Layer {
+                input: depth,
+                output: outputs,
+                width: panels.width(),
+                bias: &arranged,
+                arrangement: Arrangement::Gated,
+                activation: Activation::Gelu,
+            };
+            super::linear::linear(&input, &panels, layer, &mut found);
+            let [gate, factor] = layers;
+            let gates = run(body, &input, gate, &bias[..outputs], Activation::Gelu);
+            let factors = run(body, &input, factor, &bias[outputs..], Activation::Identity);
+            let expected = gates
+                .iter()
+                .zip(factors)
+                .map(|(gate, factor)| gate * factor);
+            assert_eq!(found, expected.collect::<Vec<f32>>(), "{body:?}");
+            let unpacked = panels.unpack(2 * outputs);
+            let dequantized = [gate.dequantize(), factor.dequantize()].concat();
+            for (place, value) in unpacked.iter().enumerate() {
+                let (row, column) = (place / (2 * outputs), place % (2 * outputs));
+                assert_eq!(*value, dequantized[column * depth + row], "{body:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_implementation_gives_the_same_at_the_edges() {
     let pairs = |pair: [i8; 2]| pair.repeat(DEEPEST / 2);
@@ -338,7 +379,8 @@ fn every_implementation_keeps_the_weights() {
     let rows = rows_of(&[&matrix], 7);
     let expected = matrix.dequantize();
     for body in Implementation::all(&rows) {
-        let unpacked = Int8Panels::pack_for(body, &[&matrix], &rows, 7).unpack(45);
+        let panels = Int8Panels::pack_for(body, &[&matrix], 7, Arrangement::InOrder);
+        let unpacked = panels.unpack(45);
         for (place, value) in unpacked.iter().enumerate() {
             assert_eq!(*value, expected[place % 45 * 7 + place / 45], "{body:?}");
         }
@@ -353,8 +395,7 @@ fn run(
     bias: &[f32],
     activation: Activation,
 ) -> Vec<f32> {
-    let rows = rows_of(&[matrix], matrix.input());
-    let panels = Int8Panels::pack_for(body, &[matrix], &rows, matrix.input());
+    let panels = Int8Panels::pack_for(body, &[matrix], matrix.input(), Arrangement::InOrder);
     let mut padded = bias.to_vec();
     padded.resize(bias.len().next_multiple_of(panels.width()), 0.0);
     let mut output = vec![f32::NAN; input.len() / matrix.input() * bias.len()];
@@ -363,6 +404,7 @@ fn run(
         output: bias.len(),
         width: panels.width(),
         bias: &padded,
+        arrangement: Arrangement::InOrder,
         activation,
     };
     super::linear::linear(input, &panels, layer, &mut output);

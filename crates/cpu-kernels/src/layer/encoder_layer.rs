@@ -1,4 +1,5 @@
-//! A whole encoder layer, for a group of sequences at a time: QKV projections, attention, feed-forward block.
+//! A whole encoder layer, for a group of sequences at a time: QKV projections, rotary position embeddings, attention,
+//! feed-forward block.
 //!
 //! # Strategy
 //!
@@ -17,7 +18,9 @@ use rayon::prelude::*;
 
 use super::attention::forward::{attention, attention_by_this_thread};
 use super::attention::input::{Attention, PositionBias, Projections, Strided};
-use super::feed_forward::{FeedForwardBlock, feed_forward};
+use super::feed_forward::{FeedForwardBlock, LayerNorms, feed_forward};
+use super::layer_norm::{LayerNormParameters, layer_norm, layer_norm_of_block};
+use super::rotary::{RotaryRows, RotaryTable, Rotation, rotary, rotary_of_sequence};
 use crate::activation::Activation;
 use crate::packed_linear::{
     PackedLinear, block_of_layers, linear, linear_of_block, rows_of_blocks, rows_of_layers,
@@ -47,6 +50,8 @@ pub struct Context<'a> {
     pub bias: Option<PositionBias<'a>>,
     /// A query attends to keys at most so many positions away; `None`: to all.
     pub window: Option<usize>,
+    /// Rotates queries and keys first.
+    pub rotary: Option<&'a RotaryTable>,
 }
 
 /// Rows wanted in a group: a smaller one gives blocks of uneven size.
@@ -61,7 +66,7 @@ const MOST_ROWS: usize = 2048;
 /// # Panics
 ///
 /// When the lengths do not fit each other, when layers have no outputs or a row is not as wide as some heads, and when a
-/// sequence is longer than the bias.
+/// sequence is longer than the bias or the rotary table.
 pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLayer<'_>) {
     let width = layer.width();
     let Context {
@@ -80,8 +85,20 @@ pub fn encoder_layer(hidden: &mut [f32], context: Context<'_>, layer: &EncoderLa
     });
     let Some(groups) = groups else {
         let mut joined = vec![0.0; rows * 3 * width];
-        linear(hidden, layer.projections, Activation::Identity, &mut joined);
         let mut attended = vec![0.0; rows * width];
+        let input = match layer.first_norm() {
+            None => &*hidden,
+            Some(norm) => {
+                attended.copy_from_slice(hidden);
+                layer_norm(&mut attended, norm);
+                &attended
+            }
+        };
+        linear(input, layer.projections, Activation::Identity, &mut joined);
+        if let Some(table) = context.rotary {
+            let rows = queries_and_keys(&mut joined, width);
+            rotary(rows, table, sequences, Rotation::Forward);
+        }
         attention(&layer.attention(context, &joined), &mut attended);
         return feed_forward(&attended, hidden, &layer.feed_forward);
     };
@@ -119,6 +136,14 @@ impl EncoderLayer<'_> {
         width
     }
 
+    /// LayerNorm before attention, if there is one.
+    fn first_norm(&self) -> Option<LayerNormParameters<'_>> {
+        match self.feed_forward.norms {
+            LayerNorms::Post { .. } => None,
+            LayerNorms::Pre { attention, .. } => attention,
+        }
+    }
+
     /// The whole layer for the rows of a group, on this thread only.
     fn group(&self, context: Context<'_>, hidden: &mut [f32]) {
         let width = self.width();
@@ -137,7 +162,24 @@ impl EncoderLayer<'_> {
             let (joined, attended) = scratch.split_at_mut(rows * 3 * width);
             let blocks = hidden.chunks(block * width);
             for (hidden, joined) in blocks.zip(joined.chunks_mut(block * 3 * width)) {
-                linear_of_block(hidden, self.projections, Activation::Identity, joined);
+                let input = match self.first_norm() {
+                    None => hidden,
+                    Some(norm) => {
+                        // Its places are free until attention.
+                        let normalized = &mut attended[..hidden.len()];
+                        normalized.copy_from_slice(hidden);
+                        layer_norm_of_block(normalized, norm);
+                        normalized
+                    }
+                };
+                linear_of_block(input, self.projections, Activation::Identity, joined);
+            }
+            if let Some(table) = context.rotary {
+                for sequence in context.sequences {
+                    let rows = &mut joined[sequence.start * 3 * width..];
+                    let rows = queries_and_keys(rows, width);
+                    rotary_of_sequence(rows, table, sequence.len(), Rotation::Forward);
+                }
             }
             attention_by_this_thread(&self.attention(context, joined), attended);
             let blocks = attended.chunks(block * width);
@@ -168,6 +210,15 @@ impl EncoderLayer<'_> {
             dropout: None,
             precision: self.projections.precision(),
         }
+    }
+}
+
+/// The queries and keys of rows that hold values, too.
+fn queries_and_keys(joined: &mut [f32], width: usize) -> RotaryRows<'_> {
+    RotaryRows {
+        values: joined,
+        stride: 3 * width,
+        width: 2 * width,
     }
 }
 

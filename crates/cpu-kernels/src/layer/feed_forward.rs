@@ -1,4 +1,4 @@
-//! The feed-forward block: output projection, LayerNorm, feed-forward, LayerNorm, block by block of rows.
+//! The feed-forward block: output projection and feed-forward, with a residual and LayerNorm each, block by block of rows.
 //!
 //! # Strategy
 //!
@@ -13,30 +13,51 @@ use std::cell::Cell;
 
 use rayon::prelude::*;
 
-use super::layer_norm::{LayerNormParameters, add_layer_norm, add_layer_norm_of_block};
+use super::layer_norm::{
+    LayerNormParameters, add_layer_norm, add_layer_norm_of_block, add_of_block, layer_norm_of_sum,
+    layer_norm_of_sum_of_block,
+};
 use crate::activation::Activation;
 use crate::packed_linear::{PackedLinear, linear, linear_of_block, rows_of_blocks};
 use crate::scratch::with_scratch;
+
+/// The places of the LayerNorms of an encoder layer, each of its `width`.
+#[derive(Clone, Copy, Debug)]
+pub enum LayerNorms<'a> {
+    /// After the residual additions, as in BERT.
+    Post {
+        /// After the one behind attention.
+        attention: LayerNormParameters<'a>,
+        /// After the one behind the feed-forward.
+        output: LayerNormParameters<'a>,
+    },
+    /// Before attention and before the feed-forward, whose residuals are not normalized, as in ModernBERT.
+    Pre {
+        /// Before attention; none, for example, in the first layer of ModernBERT.
+        attention: Option<LayerNormParameters<'a>>,
+        /// Before the feed-forward.
+        feed_forward: LayerNormParameters<'a>,
+    },
+}
 
 /// The weights of an encoder layer after its attention.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedForwardBlock<'a> {
     /// The output projection of attention, `[width, width]`.
     pub attention_output: &'a PackedLinear,
-    /// LayerNorm after the first residual addition, of `width`.
-    pub attention_norm: LayerNormParameters<'a>,
-    /// The first feed-forward layer, `[width, intermediate]`.
+    /// The LayerNorms of the layer.
+    pub norms: LayerNorms<'a>,
+    /// The first feed-forward layer, `[width, intermediate]`, which may be [gated](PackedLinear::pack_gated).
     pub intermediate: &'a PackedLinear,
     /// The activation after it.
     pub activation: Activation,
     /// The second feed-forward layer, `[intermediate, width]`.
     pub output: &'a PackedLinear,
-    /// LayerNorm after the second residual addition, of `width`.
-    pub output_norm: LayerNormParameters<'a>,
 }
 
-/// With `x = attention_norm(attended * attention_output + hidden)`: `output_norm(activation(x * intermediate) * output
-/// + x)`, in the place of `hidden`.
+/// In post-norm order, with `x = attention_norm(attended * attention_output + hidden)`:
+/// `output_norm(activation(x * intermediate) * output + x)`. In pre-norm order, with `x = attended * attention_output + hidden`:
+/// `activation(norm(x) * intermediate) * output + x`. Both in the place of `hidden`.
 ///
 /// `attended` and `hidden` hold rows of `width` floats.
 ///
@@ -55,7 +76,7 @@ pub(crate) fn feed_forward(attended: &[f32], hidden: &mut [f32], layer: &FeedFor
     let Some(block) = rows_of_blocks(layer.intermediate, rows) else {
         // Many threads make these many rows, too many for scratch that a thread keeps.
         let mut scratch = vec![0.0; rows * (width + inner)];
-        return layer.pass(attended, hidden, &mut scratch, linear, add_layer_norm);
+        return layer.pass(attended, hidden, &mut scratch, Threads::All);
     };
     attended
         .par_chunks(block * width)
@@ -77,7 +98,14 @@ impl FeedForwardBlock<'_> {
         assert_eq!(self.intermediate.input(), width, "intermediate's input");
         assert_eq!(self.output.input(), inner, "output's input");
         assert_eq!(self.output.output(), width, "output's output");
-        for norm in [self.attention_norm, self.output_norm] {
+        let norms = match self.norms {
+            LayerNorms::Post { attention, output } => [Some(attention), Some(output)],
+            LayerNorms::Pre {
+                attention,
+                feed_forward,
+            } => [attention, Some(feed_forward)],
+        };
+        for norm in norms.into_iter().flatten() {
             assert_eq!(norm.gamma.len(), width, "gamma");
             assert_eq!(norm.beta.len(), width, "beta");
         }
@@ -89,35 +117,73 @@ impl FeedForwardBlock<'_> {
         let (width, inner) = self.widths();
         let rows = hidden.len() / width;
         with_scratch(&SCRATCH, rows * (width + inner), |scratch| {
-            self.pass(
-                attended,
-                hidden,
-                scratch,
-                linear_of_block,
-                add_layer_norm_of_block,
-            );
+            self.pass(attended, hidden, scratch, Threads::This);
         });
     }
 
     /// The whole block for some rows; `scratch` holds the intermediate ones.
-    fn pass(
-        &self,
-        attended: &[f32],
-        hidden: &mut [f32],
-        scratch: &mut [f32],
-        linear: impl Fn(&[f32], &PackedLinear, Activation, &mut [f32]),
-        add_and_normalize: impl Fn(&mut [f32], &[f32], LayerNormParameters<'_>),
-    ) {
+    fn pass(&self, attended: &[f32], hidden: &mut [f32], scratch: &mut [f32], threads: Threads) {
         let (normalized, intermediate) = scratch.split_at_mut(hidden.len());
-        linear(
+        threads.linear(
             attended,
             self.attention_output,
             Activation::Identity,
             normalized,
         );
-        add_and_normalize(normalized, hidden, self.attention_norm);
-        linear(normalized, self.intermediate, self.activation, intermediate);
-        linear(intermediate, self.output, Activation::Identity, hidden);
-        add_and_normalize(hidden, normalized, self.output_norm);
+        match self.norms {
+            LayerNorms::Post { attention, .. } => {
+                threads.add_layer_norm(normalized, hidden, attention);
+            }
+            LayerNorms::Pre { feed_forward, .. } => {
+                threads.layer_norm_of_sum(normalized, hidden, feed_forward);
+            }
+        }
+        threads.linear(normalized, self.intermediate, self.activation, intermediate);
+        match self.norms {
+            LayerNorms::Post { output, .. } => {
+                threads.linear(intermediate, self.output, Activation::Identity, hidden);
+                threads.add_layer_norm(hidden, normalized, output);
+            }
+            LayerNorms::Pre { .. } => {
+                threads.linear(intermediate, self.output, Activation::Identity, normalized);
+                add_of_block(hidden, normalized);
+            }
+        }
+    }
+}
+
+/// The threads that share an operation.
+#[derive(Clone, Copy)]
+enum Threads {
+    All,
+    This,
+}
+
+impl Threads {
+    fn linear(
+        self,
+        input: &[f32],
+        weights: &PackedLinear,
+        activation: Activation,
+        output: &mut [f32],
+    ) {
+        match self {
+            Self::All => linear(input, weights, activation, output),
+            Self::This => linear_of_block(input, weights, activation, output),
+        }
+    }
+
+    fn add_layer_norm(self, values: &mut [f32], residual: &[f32], norm: LayerNormParameters<'_>) {
+        match self {
+            Self::All => add_layer_norm(values, residual, norm),
+            Self::This => add_layer_norm_of_block(values, residual, norm),
+        }
+    }
+
+    fn layer_norm_of_sum(self, values: &mut [f32], sum: &mut [f32], norm: LayerNormParameters<'_>) {
+        match self {
+            Self::All => layer_norm_of_sum(values, sum, norm),
+            Self::This => layer_norm_of_sum_of_block(values, sum, norm),
+        }
     }
 }

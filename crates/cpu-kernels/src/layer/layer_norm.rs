@@ -68,13 +68,65 @@ pub fn layer_norm(values: &mut [f32], norm: LayerNormParameters<'_>) {
     let Some(task) = norm.task(values) else {
         return;
     };
-    values.par_chunks_mut(task).for_each(|values| {
-        dispatch(Forward {
-            values,
-            residual: None,
-            norm,
-        });
+    values
+        .par_chunks_mut(task)
+        .for_each(|values| layer_norm_of_block(values, norm));
+}
+
+/// Adds `values` to `sum`, and gives them the LayerNorm of that sum: between the parts of a layer in pre-norm order.
+///
+/// # Panics
+///
+/// As [`add_layer_norm`].
+pub(crate) fn layer_norm_of_sum(
+    values: &mut [f32],
+    sum: &mut [f32],
+    norm: LayerNormParameters<'_>,
+) {
+    assert_eq!(values.len(), sum.len(), "values and sum");
+    let Some(task) = norm.task(values) else {
+        return;
+    };
+    values
+        .par_chunks_mut(task)
+        .zip(sum.par_chunks_mut(task))
+        .for_each(|(values, sum)| layer_norm_of_sum_of_block(values, sum, norm));
+}
+
+/// As [`layer_norm_of_sum`], for a block of rows on this thread only.
+pub(crate) fn layer_norm_of_sum_of_block(
+    values: &mut [f32],
+    sum: &mut [f32],
+    norm: LayerNormParameters<'_>,
+) {
+    add_of_block(sum, values);
+    values.copy_from_slice(sum);
+    layer_norm_of_block(values, norm);
+}
+
+/// As [`layer_norm`], for a block of rows on this thread only.
+pub(crate) fn layer_norm_of_block(values: &mut [f32], norm: LayerNormParameters<'_>) {
+    dispatch(Forward {
+        values,
+        residual: None,
+        norm,
     });
+}
+
+/// Adds `addend` to `values`, on this thread only.
+pub(crate) fn add_of_block(values: &mut [f32], addend: &[f32]) {
+    struct Add<'a>(&'a mut [f32], &'a [f32]);
+    impl Vectorized for Add<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd, const ROWS: usize>(self, _: S) {
+            for (value, addend) in self.0.iter_mut().zip(self.1) {
+                *value += addend;
+            }
+        }
+    }
+    dispatch(Add(values, addend));
 }
 
 impl LayerNormParameters<'_> {

@@ -5,3 +5,4 @@ pub(crate) mod attention;
 pub(crate) mod encoder_layer;
 pub(crate) mod feed_forward;
 pub(crate) mod layer_norm;
+pub(crate) mod rotary;

@@ -5,13 +5,14 @@ mod slices;
 use std::sync::LazyLock;
 
 use burn::tensor::{DType, Tensor, TensorPrimitive};
-use burn_flex::{Flex, FlexTensor};
+use burn_flex::Flex;
 use cpu_kernels::{
     self as cpu, Activation, AdamWStep, DropoutMask, Gradients, Operand, PackedLinear, Precision,
+    RotaryRows, RotaryTable, Rotation,
 };
 use slices::{
-    AttentionInput, BiasSlice, LayerNormSlices, contiguous, in_place, is_f32, rows, slice, strided,
-    tensor,
+    AttentionInput, BiasSlice, LayerNormSlices, LinearSlices, NormSlices, contiguous, in_place,
+    rows, slice, strided, tensor,
 };
 
 use crate::attention_options::AttentionOptions;
@@ -49,21 +50,21 @@ impl EncoderOps for Flex {
         layers: &[(Tensor<Self, 2>, Tensor<Self, 1>)],
         precision: Precision,
     ) -> Option<PackedLinear> {
-        let layers: Vec<(FlexTensor, FlexTensor)> = layers
-            .iter()
-            .map(|(weight, bias)| (contiguous(weight.clone()), contiguous(bias.clone())))
-            .collect();
-        if layers
-            .iter()
-            .any(|(weight, bias)| !is_f32(weight) || !is_f32(bias))
-        {
-            return None;
-        }
-        let slices: Vec<(&[f32], &[f32])> = layers
-            .iter()
-            .map(|(weight, bias)| (slice(weight), slice(bias)))
-            .collect();
+        let layers: Option<Vec<LinearSlices>> = layers.iter().map(LinearSlices::of).collect();
+        let layers = layers?;
+        let slices: Vec<_> = layers.iter().map(LinearSlices::slices).collect();
         Some(PackedLinear::pack(&slices, precision))
+    }
+
+    fn pack_gated_linear(
+        layers: [(Tensor<Self, 2>, Tensor<Self, 1>); 2],
+        precision: Precision,
+    ) -> Option<PackedLinear> {
+        let [Some(first), Some(second)] = layers.each_ref().map(LinearSlices::of) else {
+            return None;
+        };
+        let slices = [first.slices(), second.slices()];
+        Some(PackedLinear::pack_gated(slices, precision))
     }
 
     fn linear(
@@ -93,6 +94,36 @@ impl EncoderOps for Flex {
             }
             weights => reference::linear(input, weights, activation),
         }
+    }
+
+    fn gated_linear(
+        input: Tensor<Self, 2>,
+        weights: LinearWeights<Self>,
+        activation: Activation,
+    ) -> Tensor<Self, 2> {
+        match weights {
+            // A packed layer knows whether it is gated.
+            LinearWeights::Packed(packed) if packed.is_gated() => {
+                Self::linear(input, LinearWeights::Packed(packed), activation)
+            }
+            weights => reference::gated_linear(input, weights, activation),
+        }
+    }
+
+    fn rotary(
+        values: Tensor<Self, 2>,
+        table: &RotaryTable,
+        sequences: &SequenceRanges,
+    ) -> Tensor<Self, 2> {
+        rotate(values, table, sequences, Rotation::Forward)
+    }
+
+    fn rotary_backward(
+        gradient: Tensor<Self, 2>,
+        table: &RotaryTable,
+        sequences: &SequenceRanges,
+    ) -> Tensor<Self, 2> {
+        rotate(gradient, table, sequences, Rotation::Backward)
     }
 
     fn linear_backward(
@@ -214,14 +245,9 @@ impl EncoderOps for Flex {
         sequences: &SequenceRanges,
         weights: EncoderLayerWeights<Self>,
     ) -> Tensor<Self, 2> {
-        let norms = [&weights.attention_norm, &weights.output_norm];
-        if hidden.dtype() != DType::F32
-            || options
-                .bias
-                .as_ref()
-                .is_some_and(|bias| bias.dtype() != DType::F32)
-            || norms.iter().any(|norm| norm.gamma.dtype() != DType::F32)
-        {
+        let of_bias = options.bias.as_ref().map(Tensor::dtype);
+        let mut dtypes = [hidden.dtype()].into_iter().chain(of_bias);
+        if dtypes.any(|dtype| dtype != DType::F32) || !NormSlices::are_f32(&weights.norms) {
             return reference::encoder_layer(hidden, options, sequences, weights);
         }
         let bias = options.bias.map(BiasSlice::of);
@@ -231,18 +257,17 @@ impl EncoderOps for Flex {
             scale: options.scale as f32,
             bias: bias.as_ref().map(BiasSlice::bias),
             window: options.window,
+            rotary: weights.rotary.as_ref(),
         };
-        let attention_norm = LayerNormSlices::of(weights.attention_norm);
-        let output_norm = LayerNormSlices::of(weights.output_norm);
+        let norms = NormSlices::of(weights.norms);
         let layer = cpu::EncoderLayer {
             projections: &weights.projections,
             feed_forward: cpu::FeedForwardBlock {
                 attention_output: &weights.attention_output,
-                attention_norm: attention_norm.parameters(),
+                norms: norms.norms(),
                 intermediate: &weights.intermediate,
                 activation: weights.activation,
                 output: &weights.output,
-                output_norm: output_norm.parameters(),
             },
         };
         in_place(hidden, |hidden| cpu::encoder_layer(hidden, context, &layer))
@@ -337,6 +362,26 @@ impl EncoderOps for Flex {
         }
         cpu::sum_of_squares(slice(&contiguous(values)))
     }
+}
+
+fn rotate(
+    values: Tensor<Flex, 2>,
+    table: &RotaryTable,
+    sequences: &SequenceRanges,
+    rotation: Rotation,
+) -> Tensor<Flex, 2> {
+    if values.dtype() != DType::F32 {
+        return reference::rotary(values, table, sequences, rotation);
+    }
+    let [_, width] = values.dims();
+    in_place(values, |values| {
+        let rows = RotaryRows {
+            values,
+            stride: width,
+            width,
+        };
+        cpu::rotary(rows, table, sequences.ranges(), rotation);
+    })
 }
 
 /// Whether this backend computes as if it had TF32, by `MPNET_BURN_TF32=emulated` in the environment.

@@ -3,12 +3,13 @@
 use burn::tensor::{DType, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 use cpu_kernels::{
-    Attention, DropoutMask, LayerNormParameters, PositionBias, Precision, Projections, Strided,
+    Attention, DropoutMask, LayerNormParameters, LayerNorms, PositionBias, Precision, Projections,
+    Strided,
 };
 
 use crate::attention_options::AttentionOptions;
 use crate::sequences::SequenceRanges;
-use crate::weights::LayerNormWeights;
+use crate::weights::{EncoderLayerNorms, LayerNormWeights};
 
 /// The tensors of attention, laid out for slices.
 pub(super) struct AttentionInput {
@@ -86,6 +87,85 @@ impl BiasSlice {
     }
 }
 
+/// A weight and a bias of a linear layer, laid out for slices.
+pub(super) struct LinearSlices {
+    weight: FlexTensor,
+    bias: FlexTensor,
+}
+
+impl LinearSlices {
+    /// `None` when these are not float32.
+    pub(super) fn of((weight, bias): &(Tensor<Flex, 2>, Tensor<Flex, 1>)) -> Option<Self> {
+        let is_f32 = [weight.dtype(), bias.dtype()] == [DType::F32; 2];
+        is_f32.then(|| Self {
+            weight: contiguous(weight.clone()),
+            bias: contiguous(bias.clone()),
+        })
+    }
+
+    pub(super) fn slices(&self) -> (&[f32], &[f32]) {
+        (slice(&self.weight), slice(&self.bias))
+    }
+}
+
+/// The LayerNorms of an encoder layer, laid out for slices.
+pub(super) enum NormSlices {
+    Post {
+        attention: LayerNormSlices,
+        output: LayerNormSlices,
+    },
+    Pre {
+        attention: Option<LayerNormSlices>,
+        feed_forward: LayerNormSlices,
+    },
+}
+
+impl NormSlices {
+    pub(super) fn are_f32(norms: &EncoderLayerNorms<Flex>) -> bool {
+        let norms = match norms {
+            EncoderLayerNorms::Post { attention, output } => [Some(attention), Some(output)],
+            EncoderLayerNorms::Pre {
+                attention,
+                feed_forward,
+            } => [attention.as_ref(), Some(feed_forward)],
+        };
+        let mut norms = norms.into_iter().flatten();
+        norms.all(|norm| [norm.gamma.dtype(), norm.beta.dtype()] == [DType::F32; 2])
+    }
+
+    pub(super) fn of(norms: EncoderLayerNorms<Flex>) -> Self {
+        match norms {
+            EncoderLayerNorms::Post { attention, output } => Self::Post {
+                attention: LayerNormSlices::of(attention),
+                output: LayerNormSlices::of(output),
+            },
+            EncoderLayerNorms::Pre {
+                attention,
+                feed_forward,
+            } => Self::Pre {
+                attention: attention.map(LayerNormSlices::of),
+                feed_forward: LayerNormSlices::of(feed_forward),
+            },
+        }
+    }
+
+    pub(super) fn norms(&self) -> LayerNorms<'_> {
+        match self {
+            Self::Post { attention, output } => LayerNorms::Post {
+                attention: attention.parameters(),
+                output: output.parameters(),
+            },
+            Self::Pre {
+                attention,
+                feed_forward,
+            } => LayerNorms::Pre {
+                attention: attention.as_ref().map(LayerNormSlices::parameters),
+                feed_forward: feed_forward.parameters(),
+            },
+        }
+    }
+}
+
 /// The parameters of a LayerNorm, laid out for slices.
 pub(super) struct LayerNormSlices {
     gamma: FlexTensor,
@@ -137,10 +217,6 @@ pub(super) fn rows(tensor: Tensor<Flex, 2>) -> FlexTensor {
         [row, 1] if row >= 0 => tensor,
         _ => tensor.to_contiguous(),
     }
-}
-
-pub(super) fn is_f32(tensor: &FlexTensor) -> bool {
-    tensor.dtype() == DType::F32
 }
 
 pub(super) fn slice(tensor: &FlexTensor) -> &[f32] {

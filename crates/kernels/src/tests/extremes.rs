@@ -1,7 +1,9 @@
 //! Numbers at the edges of float32, masks, sequences without a token, and int8: the fast implementations against the
 //! reference ones.
 
+use super::attention::Attended;
 use super::*;
+use crate::{AttentionOptions, SequenceRanges};
 
 /// Compares elements, each with its own bound.
 #[track_caller]

@@ -4,7 +4,9 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use kernels::{Activation, EncoderLayerWeights, EncoderOps, PackedLinear, Precision};
+use kernels::{
+    Activation, EncoderLayerNorms, EncoderLayerWeights, EncoderOps, PackedLinear, Precision,
+};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
@@ -157,11 +159,14 @@ impl<B: EncoderOps> EncoderLayer<B> {
         let drops = self.dropout.acts::<B>(&device) || self.attention.drops(&device);
         (!drops).then(|| EncoderLayerWeights {
             projections: attention.projections.clone(),
+            rotary: None,
             attention_output: attention.output.clone(),
-            attention_norm: self.attention_norm.norm(),
+            norms: EncoderLayerNorms::Post {
+                attention: self.attention_norm.norm(),
+                output: self.output_norm.norm(),
+            },
             intermediate: feed_forward.intermediate.clone(),
             output: feed_forward.output.clone(),
-            output_norm: self.output_norm.norm(),
             activation: self.activation,
         })
     }

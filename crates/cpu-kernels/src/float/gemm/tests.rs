@@ -11,14 +11,14 @@ use crate::tests::numbers;
 
 #[test]
 fn the_k_blocks_of_a_depth_are_all_of_it() {
-    let ends: Vec<_> = k_blocks(0, 32)
+    let ends: Vec<_> = k_blocks(0, 32, KC)
         .map(|k_block| (k_block.start, k_block.end))
         .collect();
     assert_eq!(ends, [(0, 0)]);
     for depth in [1, 31, 32, 1024, 1025, 3072, 31_745, 32_769] {
         for alignment in [1, 32] {
             let mut end = 0;
-            for k_block in k_blocks(depth, alignment) {
+            for k_block in k_blocks(depth, alignment, KC) {
                 assert_eq!((k_block.start, k_block.start % alignment), (end, 0));
                 assert!((1..=KC).contains(&k_block.len()), "{depth}: {k_block:?}");
                 end = k_block.end;
