@@ -7,20 +7,18 @@ use program::Console;
 use records::{Row, RowReader};
 use search::{Similarity, VectorIndex};
 
-use crate::cli::CorpusArgs;
+use crate::cli::{CorpusArgs, ReadArgs};
 use crate::error::Error;
 use crate::input::{only_files, open_texts};
 use crate::made_of::provenance;
-use crate::repeated_ids::{Places, RepeatedIds};
-use crate::stream::{TextsOf, embed_file, note_skipped};
+use crate::rows::Rows;
+use crate::stream::{TextsOf, embed_file};
 use crate::vectors::{Difference, Vectors, read_vectors};
 use crate::verify::{SAMPLED_ROWS, verify_provenance, verify_sample, verify_without_model};
 
 /// Rows and the index of their vectors, in the same order.
 pub struct Corpus {
-    path: PathBuf,
-    columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Rows,
     index: VectorIndex,
 }
 
@@ -57,6 +55,20 @@ impl CorpusFiles {
             reader,
             vectors,
             expected,
+        })
+    }
+
+    /// Opens the files of texts alone.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub(crate) fn open_rows(corpus: &[PathBuf], read: &ReadArgs) -> Result<Self, Error> {
+        Ok(Self {
+            path: corpus.first().cloned().unwrap_or_default(),
+            reader: open_texts(corpus, read)?,
+            vectors: None,
+            expected: 0,
         })
     }
 
@@ -97,7 +109,13 @@ impl CorpusFiles {
         differences.collect()
     }
 
-    fn rows(&mut self) -> Result<Vec<Row>, Error> {
+    /// The file to name in errors, and the reader.
+    pub(crate) fn into_parts(self) -> (PathBuf, RowReader) {
+        (self.path, self.reader)
+    }
+
+    /// Reads all rows.
+    pub(crate) fn rows(&mut self) -> Result<Vec<Row>, Error> {
         let mut rows = Vec::new();
         for row in self.reader.by_ref() {
             rows.push(row?);
@@ -211,22 +229,9 @@ impl Corpus {
         similarity: Similarity,
         console: Console,
     ) -> Result<Self, Error> {
-        note_skipped(&files.reader, console);
-        if rows.is_empty() {
-            console.note(format_args!("note: the corpus has no rows"));
-        }
-        let corpus = Self {
-            path: files.path,
-            columns: files.reader.columns().to_vec(),
-            rows,
-            index: VectorIndex::new(values, width, similarity)?,
-        };
-        let mut repeated = RepeatedIds::default();
-        for row in &corpus.rows {
-            repeated.add(row);
-        }
-        repeated.note(console);
-        Ok(corpus)
+        let index = VectorIndex::new(values, width, similarity)?;
+        let rows = Rows::new(files, rows, console);
+        Ok(Self { rows, index })
     }
 
     /// The index; its positions are those of the rows.
@@ -235,66 +240,9 @@ impl Corpus {
         &self.index
     }
 
-    /// The columns of the text, in the order of the fields of a row; none in plain text.
+    /// The rows.
     #[must_use]
-    pub fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    /// The row at a position of the index, from 0.
-    #[must_use]
-    pub fn row(&self, position: usize) -> Option<&Row> {
-        self.rows.get(position)
-    }
-
-    /// The position of the row with that id. Where rows have no ids, an id is the number of a data row
-    /// of the files, from 1; skipped rows count too.
-    ///
-    /// # Errors
-    ///
-    /// When no row has that id, or several have it.
-    pub fn position(&self, id: &str) -> Result<usize, Error> {
-        let rows = self.rows.iter().enumerate();
-        let mut with_id = rows.filter(|(_, row)| row.id.as_deref() == Some(id));
-        let by_number = || {
-            let number: u64 = id.parse().ok()?;
-            let position = self
-                .rows
-                .binary_search_by_key(&number, |row| row.number)
-                .ok()?;
-            self.rows.get(position)?.id.is_none().then_some(position)
-        };
-        match (with_id.next(), with_id.next()) {
-            (Some((position, _)), None) => Ok(position),
-            (Some((_, first)), Some((_, second))) => Err(Error::RepeatedId {
-                path: self.path.clone(),
-                id: id.to_owned(),
-                places: Places::of(first, second),
-            }),
-            _ => by_number().ok_or_else(|| Error::UnknownId {
-                path: self.path.clone(),
-                id: id.to_owned(),
-            }),
-        }
-    }
-
-    /// The number of the row at a position, among the rows of the files, from 1; skipped rows count
-    /// too.
-    #[must_use]
-    pub fn number(&self, position: usize) -> u64 {
-        self.row(position).map_or(0, |row| row.number)
-    }
-
-    /// The id of the row at a position, or its number from 1.
-    #[must_use]
-    pub fn name(&self, position: usize) -> String {
-        let id = self.row(position).and_then(|row| row.id.clone());
-        id.unwrap_or_else(|| self.number(position).to_string())
-    }
-
-    /// The text of the row at a position.
-    #[must_use]
-    pub fn text(&self, position: usize) -> String {
-        self.row(position).map(Row::text).unwrap_or_default()
+    pub fn rows(&self) -> &Rows {
+        &self.rows
     }
 }

@@ -263,6 +263,11 @@ pub enum UsageError {
          standard input"
     )]
     NoQuery,
+    /// No model is named that could score pairs.
+    #[error(
+        "no reranker given: name one with --model, such as cross-encoder/ms-marco-MiniLM-L6-v2"
+    )]
+    NoReranker,
     /// One column twice.
     #[error("column `{0}` is named twice; name each column once")]
     RepeatedColumn(String),

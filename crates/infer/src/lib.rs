@@ -27,6 +27,8 @@ mod made_of;
 mod output;
 pub mod precision;
 mod repeated_ids;
+mod reranker;
+pub mod rows;
 pub mod stdin;
 pub mod stream;
 pub mod vectors;

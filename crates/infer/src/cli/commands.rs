@@ -122,6 +122,41 @@ pub struct SearchArgs {
     /// How an index ranks.
     #[command(flatten)]
     pub rank: RankArgs,
+    /// The second ranking.
+    #[command(flatten)]
+    pub rerank: RerankArgs,
+}
+
+/// A second ranking of the hits of `search`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Second ranking")]
+pub struct RerankArgs {
+    /// Order the best hits again by this reranker: a name on the Hugging Face hub, or a folder.
+    #[arg(long, value_name = "NAME|DIR", conflicts_with = "sort")]
+    pub rerank: Option<String>,
+    /// Let the reranker read N hits of each query, or those that are shown if they are more.
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "rerank", value_parser = at_least_one)]
+    pub rerank_depth: usize,
+}
+
+/// Arguments of `rerank`.
+#[derive(Debug, Args)]
+pub struct RerankFileArgs {
+    /// The query.
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+    /// Order the texts of this file; repeat it, or quote a pattern such as 'products-*.csv', for several.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub corpus: Vec<PathBuf>,
+    /// Show the K best texts.
+    #[arg(long, short = 'k', value_name = "K", default_value_t = 10, value_parser = at_least_one)]
+    pub top_k: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The format and the columns of the file.
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Arguments of `recommend`.

@@ -22,7 +22,8 @@ use model::Device;
 use program::Version;
 
 pub use commands::{
-    BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, SearchArgs, SimilarityArgs,
+    BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs, SearchArgs,
+    SimilarityArgs,
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{
@@ -145,6 +146,13 @@ Examples:
 
 Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]
     Search(WithModel<SearchArgs>),
+    /// Order the texts of a file by a reranker, which reads each of them together with the query.
+    #[command(after_help = "\
+Example:
+  infer rerank \"steel bottle\" --corpus products.csv --column title --model cross-encoder/ms-marco-MiniLM-L6-v2
+
+It is slow for a whole catalogue: infer search --rerank MODEL reads only the best hits.")]
+    Rerank(WithModel<RerankFileArgs>),
     /// Recommend products of a file or an index that are similar to others, or to a text.
     #[command(after_help = "\
 Examples:

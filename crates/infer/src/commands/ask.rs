@@ -7,7 +7,7 @@ use model::Prompt;
 use program::Console;
 use search::filter::Filter;
 use search::index::{Document, IndexReader, Settings};
-use search::{Answer, Fusion, Mode, Query, VectorsView, examples_vector};
+use search::{Answer, Found, Fusion, Mode, Query, VectorsView, examples_vector};
 use store::{Options, PostgresStore};
 
 use super::encode;
@@ -16,6 +16,7 @@ use crate::cli::{RecommendArgs, SearchArgs};
 use crate::error::{Error, UsageError};
 use crate::index_model::load_model_of;
 use crate::output::{Asked, Printer, Subject, joined};
+use crate::reranker::{METRIC, Reranker};
 
 /// Queries whose answers are computed together.
 const BLOCK: usize = 256;
@@ -105,6 +106,7 @@ pub(super) fn search(
     args: &SearchArgs,
     texts: &[String],
     index: &Catalogue,
+    reranker: Option<&Reranker>,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
@@ -112,12 +114,17 @@ pub(super) fn search(
     note_exact(index, &args.ask, console);
     let settings = index.settings();
     let mode = args.rank.mode;
-    let question = Query {
+    let mut question = Query {
         mode,
         fusion: fusion(&args.rank),
         typos: !args.rank.no_typos,
         ..question(&args.ask, args.top_k, index)?
     };
+    if let Some(reranker) = reranker {
+        // The second ranking is of the hits from the first on, whatever part of it is shown.
+        question.k = reranker.depth(args.ask.offset + args.top_k);
+        question.offset = 0;
+    }
     let vectors = if mode == Mode::Words {
         None
     } else {
@@ -127,6 +134,7 @@ pub(super) fn search(
     let asked = Asked {
         settings,
         metric: match mode {
+            _ if reranker.is_some() => METRIC,
             Mode::Meaning => settings.similarity.name(),
             Mode::Words => "bm25",
             Mode::Hybrid => "hybrid",
@@ -154,10 +162,33 @@ pub(super) fn search(
                 writeln!(out)?;
             }
             note_missing(&answer, console);
+            let answer = match reranker {
+                Some(reranker) => reranked(answer, reranker, text, args)?,
+                None => answer,
+            };
             printer.answer(Subject::Query(text), &answer, asked, out)?;
         }
     }
     Ok(())
+}
+
+/// The answer with the part of its hits that is shown, in the order of a reranker.
+fn reranked(
+    mut answer: Answer,
+    reranker: &Reranker,
+    query: &str,
+    args: &SearchArgs,
+) -> Result<Answer, Error> {
+    let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
+    let order = reranker.order(query, &texts, args.ask.offset + args.top_k)?;
+    let shown = order.into_iter().skip(args.ask.offset);
+    answer.hits = shown
+        .map(|(place, score)| Found {
+            score,
+            ..answer.hits[place].clone()
+        })
+        .collect();
+    Ok(answer)
 }
 
 /// Recommends rows that are like others, or like a text.
@@ -211,7 +242,7 @@ pub(super) fn recommend(
 fn printer(json: bool, index: &Catalogue, console: Console) -> Printer {
     Printer {
         json,
-        similarity: index.settings().similarity,
+        metric: index.settings().similarity.name(),
         width: console.stdout_width(),
     }
 }

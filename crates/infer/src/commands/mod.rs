@@ -9,6 +9,7 @@ mod export;
 mod fetch;
 mod index;
 mod recommend;
+mod rerank;
 mod sample;
 mod search;
 mod similarity;
@@ -49,6 +50,9 @@ pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error>
         Some(Command::Recommend(WithModel { args, model })) => {
             recommend::run(&model, args, console, out)
         }
+        Some(Command::Rerank(WithModel { args, model })) => {
+            rerank::run(&model, &args, console, out)
+        }
         Some(Command::Index(command)) => index::run(command, console, out),
         Some(Command::Store(command)) => store::run(command, console, out),
         Some(Command::Bench(WithModel { args, model })) => bench::run(&model, &args, console, out),
@@ -68,6 +72,7 @@ fn device(cli: &Cli) -> Option<&DeviceArgs> {
         Some(Command::Similarity(command)) => &command.model.device,
         Some(Command::Search(command)) => &command.model.device,
         Some(Command::Recommend(command)) => &command.model.device,
+        Some(Command::Rerank(command)) => &command.model.device,
         Some(Command::Index(command)) => return command.device(),
         Some(Command::Bench(command)) => &command.model.device,
         Some(Command::Doctor(command)) => &command.device,
@@ -158,7 +163,7 @@ fn note_ignored(tensors: &[String], console: Console) {
 }
 
 /// How the model is found, with a progress bar for downloads.
-fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
+pub(crate) fn hub_options(args: &HubArgs, console: Console) -> HubOptions {
     let bar = DownloadBar::new(console);
     HubOptions::of_program(
         args.revision.clone(),

@@ -39,19 +39,19 @@ pub(super) fn run(
     args.compare.corpus_prompt = args.compare.prompts.chosen();
     let printer = |corpus: &Corpus| Printer {
         json: args.json,
-        similarity: corpus.index().similarity(),
+        metric: corpus.index().similarity().name(),
         width: console.stdout_width(),
     };
     if !args.ids.is_empty() {
         let corpus = rows_alone(model, &args, console)?;
         let positions = |ids: &[String]| -> Result<Vec<usize>, Error> {
-            ids.iter().map(|id| corpus.position(id)).collect()
+            ids.iter().map(|id| corpus.rows().position(id)).collect()
         };
         let (like, unlike) = (positions(&args.ids)?, positions(&args.not)?);
         let hits = similar(corpus.index(), &like, &unlike, args.top_k)?;
-        let text = like.first().map(|&position| corpus.text(position));
+        let text = like.first().map(|&position| corpus.rows().text(position));
         let text = text.unwrap_or_default();
-        return printer(&corpus).hits(args.subject(&text), &hits, &corpus, out);
+        return printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), out);
     }
     // clap requires a text where there is no id.
     let text = args.text.clone().unwrap_or_default();
@@ -64,7 +64,7 @@ pub(super) fn run(
     )?;
     let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
-    printer(&corpus).hits(args.subject(&text), &hits, &corpus, out)
+    printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), out)
 }
 
 /// The rows that are similar to some and not to others, without these.

@@ -5,6 +5,7 @@ use std::io::Write;
 use model::Prompt;
 use program::Console;
 use records::Row;
+use search::Hit;
 
 use super::ask::{self, Catalogue};
 use super::{encode, open_corpus};
@@ -12,6 +13,7 @@ use crate::cli::{ModelArgs, ReadArgs, SearchArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::output::{Printer, Subject};
+use crate::reranker::{METRIC, Reranker};
 use crate::stdin::{is_dash, piped};
 use crate::vectors::view;
 
@@ -22,23 +24,41 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
+    let reranker = |console| Reranker::of_search(&args.rerank, model, console);
     if let Some(index) = Catalogue::open(&args.ask)? {
-        return ask::search(model, &args, &texts, &index, console, out);
+        return ask::search(model, &args, &texts, &index, reranker(console)?.as_ref(), console, out);
     }
+    let reranker = reranker(console)?;
     args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let queries = encode(&encoder, &texts, &Prompt::Query, console)?;
-    let found = corpus.index().search(view(&queries)?, args.top_k)?;
+    let depth = reranker.as_ref().map_or(args.top_k, |reranker| reranker.depth(args.top_k));
+    let found = corpus.index().search(view(&queries)?, depth)?;
     let printer = Printer {
         json: args.json,
-        similarity: corpus.index().similarity(),
+        metric: match &reranker {
+            Some(_) => METRIC,
+            None => corpus.index().similarity().name(),
+        },
         width: console.stdout_width(),
     };
-    for (number, (query, hits)) in texts.iter().zip(&found).enumerate() {
+    let rows = corpus.rows();
+    for (number, (query, mut hits)) in texts.iter().zip(found).enumerate() {
         if number > 0 && !args.json {
             writeln!(out)?;
         }
-        printer.hits(Subject::Query(query), hits, &corpus, out)?;
+        if let Some(reranker) = &reranker {
+            let candidates: Vec<String> = hits.iter().map(|hit| rows.text(hit.index)).collect();
+            let order = reranker.order(query, &candidates, args.top_k)?;
+            hits = order
+                .into_iter()
+                .map(|(place, score)| Hit {
+                    index: hits[place].index,
+                    score,
+                })
+                .collect();
+        }
+        printer.hits(Subject::Query(query), &hits, rows, out)?;
     }
     Ok(())
 }

@@ -19,9 +19,9 @@ pub(super) fn run(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let printer = |similarity| Printer {
+    let printer = |similarity: Similarity| Printer {
         json: args.json,
-        similarity,
+        metric: similarity.name(),
         width: console.stdout_width(),
     };
     if !args.input.is_empty() {

@@ -5,13 +5,13 @@
 
 use std::io::{self, Write};
 
-use search::{Hit, Similarity};
+use search::Hit;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::{Pair, Subject};
-use crate::corpus::Corpus;
+use crate::rows::Rows;
 use crate::error::Error;
 
 /// The version of the schema.
@@ -72,20 +72,20 @@ impl Serialize for Columns<'_> {
 pub(super) fn print_hits(
     subject: Subject<'_>,
     hits: &[Hit],
-    corpus: &Corpus,
-    similarity: Similarity,
+    rows: &Rows,
+    metric: &'static str,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let hits = (1usize..).zip(hits).map(|(rank, hit)| {
-        let row = corpus.row(hit.index);
+        let row = rows.row(hit.index);
         FoundRow {
             rank,
             score: hit.score,
-            row: corpus.number(hit.index),
+            row: rows.number(hit.index),
             id: row.and_then(|row| row.id.as_deref()),
-            text: corpus.text(hit.index),
+            text: rows.text(hit.index),
             columns: Columns {
-                names: corpus.columns(),
+                names: rows.columns(),
                 values: row.map(|row| row.fields.as_slice()).unwrap_or_default(),
             },
         }
@@ -93,7 +93,7 @@ pub(super) fn print_hits(
     let found = Found {
         version: VERSION,
         subject,
-        metric: similarity.name(),
+        metric,
         hits: hits.collect(),
     };
     print_line(&found, out)
@@ -113,7 +113,7 @@ struct ScoredPair<'a> {
 /// A pair of texts and their score.
 pub(super) fn print_pair(
     pair: &Pair<'_>,
-    similarity: Similarity,
+    metric: &'static str,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let [a, b] = pair.texts;
@@ -121,7 +121,7 @@ pub(super) fn print_pair(
         version: VERSION,
         a,
         b,
-        metric: similarity.name(),
+        metric,
         score: pair.score,
         row: pair.row,
         id: pair.id,

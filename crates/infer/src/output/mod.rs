@@ -10,9 +10,9 @@ pub(crate) mod table;
 use std::io::Write;
 
 use search::index::Settings;
-use search::{Answer, Hit, Similarity};
+use search::{Answer, Hit};
 
-use crate::corpus::Corpus;
+use crate::rows::Rows;
 use crate::error::Error;
 
 /// What was searched for.
@@ -73,8 +73,8 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Printer {
     /// JSON instead of a table.
     pub(crate) json: bool,
-    /// The measure of the scores.
-    pub(crate) similarity: Similarity,
+    /// What the scores are.
+    pub(crate) metric: &'static str,
     /// The columns of the terminal; `None` prints whole texts.
     pub(crate) width: Option<usize>,
 }
@@ -85,13 +85,13 @@ impl Printer {
         self,
         subject: Subject<'_>,
         hits: &[Hit],
-        corpus: &Corpus,
+        rows: &Rows,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
         if self.json {
-            json::print_hits(subject, hits, corpus, self.similarity, out)
+            json::print_hits(subject, hits, rows, self.metric, out)
         } else {
-            Ok(table::print_hits(subject, hits, corpus, self.width, out)?)
+            Ok(table::print_hits(subject, hits, rows, self.width, out)?)
         }
     }
 
@@ -115,7 +115,7 @@ impl Printer {
     /// Prints the score of two texts.
     pub(crate) fn pair(self, pair: &Pair<'_>, out: &mut dyn Write) -> Result<(), Error> {
         if self.json {
-            json::print_pair(pair, self.similarity, out)
+            json::print_pair(pair, self.metric, out)
         } else {
             Ok(table::print_pair(pair, self.width, out)?)
         }

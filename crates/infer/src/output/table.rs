@@ -6,7 +6,7 @@ use program::text::{columns, one_line};
 use search::Hit;
 
 use super::{Pair, Subject};
-use crate::corpus::Corpus;
+use crate::rows::Rows;
 
 /// The columns of a text on a terminal that is too narrow for the columns before it.
 pub(super) const LEAST_WIDTH: usize = 20;
@@ -21,7 +21,7 @@ pub(super) const BEFORE_ID: usize = 4 + 2 + 7 + 2;
 pub(super) fn print_hits(
     subject: Subject<'_>,
     hits: &[Hit],
-    corpus: &Corpus,
+    rows: &Rows,
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -29,13 +29,13 @@ pub(super) fn print_hits(
     let id_width = width.map(|_| ID_WIDTH);
     let names: Vec<String> = hits
         .iter()
-        .map(|hit| one_line(&corpus.name(hit.index), id_width))
+        .map(|hit| one_line(&rows.name(hit.index), id_width))
         .collect();
     let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
     let text_width =
         width.map(|width| LEAST_WIDTH.max(width.saturating_sub(BEFORE_ID + widest + 2)));
     for (rank, (hit, name)) in (1usize..).zip(hits.iter().zip(&names)) {
-        let text = one_line(&corpus.text(hit.index), text_width);
+        let text = one_line(&rows.text(hit.index), text_width);
         let padding = " ".repeat(widest - columns(name));
         writeln!(out, "{rank:4}  {:7.4}  {name}{padding}  {text}", hit.score)?;
     }

@@ -47,9 +47,9 @@ impl PairCheckpoint {
     }
 
     /// The tokenizer, for pairs.
-    pub(crate) fn tokenizer(&self) -> Result<SentenceTokenizer> {
+    pub(crate) fn tokenizer(&self, max_length: Option<usize>) -> Result<SentenceTokenizer> {
         let overrides = TokenizerOverrides::default();
-        let length = self.max_length;
+        let length = max_length.unwrap_or(self.max_length);
         SentenceTokenizer::from_folder(&self.folder, length, &self.config, false, overrides)
     }
 

@@ -56,6 +56,7 @@ pub struct PairScorerBuilder {
     hub: HubOptions,
     precision: Option<Precision>,
     batch_tokens: Option<usize>,
+    max_length: Option<usize>,
 }
 
 impl PairScorerBuilder {
@@ -85,12 +86,18 @@ impl PairScorerBuilder {
         self
     }
 
+    /// Maximum tokens of a pair, special tokens included; unless set, that of the model.
+    pub fn max_length(mut self, tokens: usize) -> Self {
+        self.max_length = Some(tokens);
+        self
+    }
+
     /// Finds and loads a model, by name or folder.
     ///
     /// # Errors
     ///
-    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, or it has no head
-    /// with one label.
+    /// When the device cannot be used, the model cannot be found or fetched, a file of it is damaged, it has no head
+    /// with one label, or the maximum length is impossible.
     pub fn load(self, name_or_folder: &str) -> Result<PairScorer> {
         let device = self.device.select()?;
         let precision = self.precision;
@@ -100,7 +107,7 @@ impl PairScorerBuilder {
         })??;
         let found = hub::resolve(name_or_folder, &self.hub)?;
         let checkpoint = PairCheckpoint::open(&found.path)?;
-        let tokenizer = checkpoint.tokenizer()?;
+        let tokenizer = checkpoint.tokenizer(self.max_length)?;
         let Loaded { network, precision } = device.run(Load {
             checkpoint: &checkpoint,
             device_name: device.to_string(),

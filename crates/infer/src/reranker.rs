@@ -1,0 +1,133 @@
+//! A second ranking: a model that reads the query and a text together.
+
+use std::ops::ControlFlow;
+
+use model::PairScorer;
+use program::{Console, Unit};
+
+use crate::cli::{HubArgs, ModelArgs, RerankArgs};
+use crate::commands::hub_options;
+use crate::error::Error;
+
+/// What scores of a reranker are called in results.
+pub(crate) const METRIC: &str = "rerank";
+
+/// A loaded reranker.
+pub(crate) struct Reranker {
+    scorer: PairScorer,
+    /// Hits that it reads for each query.
+    depth: usize,
+}
+
+impl Reranker {
+    /// The reranker that options of `search` name, on the device of the model.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be loaded.
+    pub(crate) fn of_search(
+        args: &RerankArgs,
+        model: &ModelArgs,
+        console: Console,
+    ) -> Result<Option<Self>, Error> {
+        let Some(name) = &args.rerank else {
+            return Ok(None);
+        };
+        let mut model = model.clone();
+        model.hub = HubArgs {
+            model: Some(name.clone()),
+            revision: None,
+            offline: model.hub.offline,
+        };
+        Ok(Some(Self {
+            scorer: load(&model, console)?,
+            depth: args.rerank_depth,
+        }))
+    }
+
+    /// Hits to find for `k` results.
+    pub(crate) fn depth(&self, k: usize) -> usize {
+        self.depth.max(k)
+    }
+
+    /// The places of the best texts, best first, with their scores. Equal scores keep their order.
+    ///
+    /// # Errors
+    ///
+    /// When the device fails.
+    pub(crate) fn order(
+        &self,
+        query: &str,
+        texts: &[String],
+        k: usize,
+    ) -> Result<Vec<(usize, f32)>, Error> {
+        let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (query, text.as_str())).collect();
+        Ok(best(self.scorer.scores(&pairs)?, k))
+    }
+}
+
+/// Loads the reranker that the command line names.
+pub(crate) fn load(model: &ModelArgs, console: Console) -> Result<PairScorer, Error> {
+    let mut builder = PairScorer::builder()
+        .device(model.device.device)
+        .hub(hub_options(&model.hub, console));
+    if let Some(precision) = model.device.precision.chosen() {
+        builder = builder.precision(precision);
+    }
+    if let Some(tokens) = model.batch_tokens {
+        builder = builder.batch_tokens(tokens);
+    }
+    if let Some(tokens) = model.max_length {
+        builder = builder.max_length(tokens);
+    }
+    let name = model.hub.name();
+    let scorer = builder.load(name)?;
+    console.detail(format_args!(
+        "reranker: {name} on {}, {}",
+        scorer.device(),
+        scorer.precision()
+    ));
+    Ok(scorer)
+}
+
+/// Scores a query with many texts, with a progress bar.
+///
+/// # Errors
+///
+/// When the device fails.
+pub(crate) fn score_all(
+    scorer: &PairScorer,
+    query: &str,
+    texts: &[String],
+    console: Console,
+) -> Result<Vec<f32>, Error> {
+    let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (query, text.as_str())).collect();
+    let bar = console.progress_bar(Some(texts.len() as u64), Unit::Texts);
+    let scores = scorer.scores_with_progress(&pairs, |progress| {
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    Ok(scores?)
+}
+
+/// The places of the `k` highest scores, highest first; equal scores keep their order.
+pub(crate) fn best(scores: Vec<f32>, k: usize) -> Vec<(usize, f32)> {
+    let mut order: Vec<(usize, f32)> = scores.into_iter().enumerate().collect();
+    order.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    order.truncate(k);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_come_first_and_equals_stay() {
+        let scores = vec![0.5, 0.75, 0.5, -1.0];
+        assert_eq!(best(scores.clone(), 3), [(1, 0.75), (0, 0.5), (2, 0.5)]);
+        assert_eq!(best(scores, 9).len(), 4);
+        assert!(best(Vec::new(), 3).is_empty());
+    }
+}
