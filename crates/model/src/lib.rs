@@ -67,7 +67,9 @@ pub use tokenizer::SentenceTokenizer;
 /// [`SentenceModel`](parts::SentenceModel) is the network with pooling and normalisation, and
 /// [`TokenBatch`](parts::TokenBatch) its input.
 pub mod parts {
-    pub use crate::architecture::{EncoderConfig, PositionTable};
+    pub use crate::architecture::{
+        Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary,
+    };
     pub use crate::batch::{BatchLimit, BatchPlan, TokenBatch, plan_batches};
     pub use crate::encoder::attention::{
         AttentionAdapters, AttentionContext, Layout, SelfAttention,

@@ -119,7 +119,7 @@ impl<B: EncoderOps> SentenceModel<B> {
 
     fn pooled(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         let device = hidden.device();
-        let hidden = upcast(hidden);
+        let hidden = upcast(self.network.after_layers(hidden));
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
         let prompt = batch.not_pooled();

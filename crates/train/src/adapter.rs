@@ -26,6 +26,12 @@ pub(crate) fn write<B: Backend>(
     base_model: &str,
     folder: &Path,
 ) -> Result<(), TrainError> {
+    let modules = names.attention_modules().ok_or_else(|| {
+        TrainError::Usage(format!(
+            "adapters of {} cannot be saved by themselves, because it has one layer for query, key and value",
+            names.model_type()
+        ))
+    })?;
     std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
     let settings = json!({
         "peft_type": "LORA",
@@ -38,7 +44,7 @@ pub(crate) fn write<B: Backend>(
         "fan_in_fan_out": false,
         "inference_mode": true,
         "init_lora_weights": true,
-        "target_modules": names.attention_modules(),
+        "target_modules": modules,
     });
     let config_path = folder.join(CONFIG_FILE);
     let text = serde_json::to_vec_pretty(&settings).map_err(|source| TrainError::Config {
@@ -49,7 +55,7 @@ pub(crate) fn write<B: Backend>(
 
     let path = folder.join(WEIGHTS_FILE);
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let tensors = tensors(network, names);
+    let tensors = tensors(network, names, modules);
     tensors
         .iter()
         .map(|(name, data)| {
@@ -69,7 +75,11 @@ pub(crate) fn write<B: Backend>(
 }
 
 /// The adapters' tensors under PEFT's names and in PyTorch's layout.
-fn tensors<B: Backend>(network: &MpNet<B>, names: &EncoderConfig) -> Vec<(String, TensorData)> {
+fn tensors<B: Backend>(
+    network: &MpNet<B>,
+    names: &EncoderConfig,
+    modules: [&str; 4],
+) -> Vec<(String, TensorData)> {
     let mut named = Vec::new();
     for (index, layer) in network.layers().iter().enumerate() {
         let Some(adapters) = layer.adapters() else {
@@ -81,7 +91,7 @@ fn tensors<B: Backend>(network: &MpNet<B>, names: &EncoderConfig) -> Vec<(String
             &adapters.value,
             &adapters.output,
         ];
-        for (module, adapter) in names.attention_modules().into_iter().zip(adapters) {
+        for (module, adapter) in modules.into_iter().zip(adapters) {
             let module = format!("base_model.model.{}", names.module_of_layer(index, module));
             for (part, tensor) in [("lora_A", &adapter.down), ("lora_B", &adapter.up)] {
                 named.push((

@@ -22,8 +22,8 @@ use model::Device;
 use program::Version;
 
 pub use commands::{
-    BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs, SearchArgs,
-    SimilarityArgs,
+    BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
+    SearchArgs, SimilarityArgs,
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{

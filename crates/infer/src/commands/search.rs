@@ -26,13 +26,23 @@ pub(super) fn run(
     let texts = queries(&args)?;
     let reranker = |console| Reranker::of_search(&args.rerank, model, console);
     if let Some(index) = Catalogue::open(&args.ask)? {
-        return ask::search(model, &args, &texts, &index, reranker(console)?.as_ref(), console, out);
+        return ask::search(
+            model,
+            &args,
+            &texts,
+            &index,
+            reranker(console)?.as_ref(),
+            console,
+            out,
+        );
     }
     let reranker = reranker(console)?;
     args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare, console)?;
     let queries = encode(&encoder, &texts, &Prompt::Query, console)?;
-    let depth = reranker.as_ref().map_or(args.top_k, |reranker| reranker.depth(args.top_k));
+    let depth = reranker
+        .as_ref()
+        .map_or(args.top_k, |reranker| reranker.depth(args.top_k));
     let found = corpus.index().search(view(&queries)?, depth)?;
     let printer = Printer {
         json: args.json,

@@ -11,8 +11,8 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use super::{Pair, Subject};
-use crate::rows::Rows;
 use crate::error::Error;
+use crate::rows::Rows;
 
 /// The version of the schema.
 pub(super) const VERSION: u32 = 1;

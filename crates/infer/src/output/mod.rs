@@ -12,8 +12,8 @@ use std::io::Write;
 use search::index::Settings;
 use search::{Answer, Hit};
 
-use crate::rows::Rows;
 use crate::error::Error;
+use crate::rows::Rows;
 
 /// What was searched for.
 #[derive(Clone, Copy)]

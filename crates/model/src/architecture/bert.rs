@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::fields::BertFields;
-use super::names::{LayerNames, Names};
+use super::names::{LayerNames, Names, Projections};
 use super::{Architecture, EncoderConfig, PairHead, Refusal, TokenizerFamily};
 use crate::file::parse_json;
 use crate::modules::dense::DenseActivation;
@@ -17,11 +17,11 @@ pub(super) static BERT: Architecture = Architecture {
         heads: &["cls.", "classifier.", "qa_outputs."],
         ..NAMES
     },
-    pair_head: PairHead {
+    pair_head: Some(PairHead {
         dense: "bert.pooler.dense",
         activation: DenseActivation::Tanh,
         output: "classifier",
-    },
+    }),
     tokenizer: TokenizerFamily::Bert,
 };
 
@@ -41,11 +41,14 @@ pub(super) const NAMES: Names = Names {
     token_types: "embeddings.token_type_embeddings",
     embedding_norm: "embeddings.LayerNorm",
     relative_bias: "",
+    final_norm: "",
     layers: "encoder.layer",
     layer: LayerNames {
-        query: "attention.self.query",
-        key: "attention.self.key",
-        value: "attention.self.value",
+        projections: Projections::Separate {
+            query: "attention.self.query",
+            key: "attention.self.key",
+            value: "attention.self.value",
+        },
         attention_output: "attention.output.dense",
         attention_norm: "attention.output.LayerNorm",
         intermediate: "intermediate.dense",

@@ -5,7 +5,7 @@ use std::path::Path;
 use kernels::Activation;
 use serde_json::{Map, Value};
 
-use super::names::Names;
+use super::names::{Names, Projections};
 use super::{Architecture, Refusal, TokenizerFamily};
 use crate::error::{ModelError, Result};
 use crate::file::{parse_json, read_bytes};
@@ -43,8 +43,15 @@ pub struct EncoderConfig {
     pub intermediate_size: usize,
     /// Activation of the feed-forward layer.
     pub activation: Activation,
-    /// The table of positions.
-    pub positions: PositionTable,
+    /// Whether the feed-forward layer is gated: the activation of one half of its outputs, times the other half (Shazeer,
+    /// "GLU Variants Improve Transformer", 2020).
+    pub gated: bool,
+    /// Where a layer normalizes.
+    pub norm_order: NormOrder,
+    /// Which parts have a bias.
+    pub biases: Biases,
+    /// How the network knows positions.
+    pub positions: Positions,
     /// Number of token types, each with an embedding of its own; 0 for an encoder without them. A text alone has
     /// type 0, the second text of a pair type 1.
     pub token_types: usize,
@@ -64,28 +71,95 @@ pub struct EncoderConfig {
     pub(crate) json: Map<String, Value>,
 }
 
-/// Learned embeddings of the positions of a text.
+/// Where a layer normalizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PositionTable {
-    /// Positions count all tokens, from 0 on.
+pub enum NormOrder {
+    /// After each residual addition, as in BERT.
+    Post,
+    /// The input of attention and of the feed-forward layer, except that of the first attention, and the output of the last
+    /// layer, as in ModernBERT.
+    Pre,
+}
+
+/// Which parts of an encoder have a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Biases {
+    /// The linear layers of attention.
+    pub attention: bool,
+    /// The linear layers of the feed-forward block.
+    pub feed_forward: bool,
+    /// LayerNorm.
+    pub norm: bool,
+}
+
+impl Biases {
+    /// Everywhere.
+    pub(crate) const ALL: Self = Self {
+        attention: true,
+        feed_forward: true,
+        norm: true,
+    };
+}
+
+/// Rotary position embeddings (Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Rotary {
+    /// The most tokens of a text.
+    pub max_tokens: usize,
+    /// The base of the angles.
+    pub base: f64,
+    /// Attention within windows in some layers.
+    pub local: Option<LocalAttention>,
+}
+
+/// Layers that attend within a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LocalAttention {
+    /// A token attends to those that are at most so many positions away.
+    pub window: usize,
+    /// The base of these layers' angles.
+    pub base: f64,
+    /// Every so many layers, from the first on, one attends to the whole text.
+    pub global_every: usize,
+}
+
+/// How the network knows the position of a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Positions {
+    /// A table of learned embeddings. Positions count all tokens, from 0 on.
     FromStart {
         /// Rows of the table.
         rows: usize,
     },
-    /// Positions count the tokens that are not padding, from `pad_token_id + 1` on. Padding has position `pad_token_id`.
+    /// A table of learned embeddings. Positions count the tokens that are not padding, from `pad_token_id + 1` on. Padding has position `pad_token_id`.
     BehindPadding {
         /// Rows of the table.
         rows: usize,
     },
+    /// Queries and keys are rotated by their position: there is no table.
+    Rotary(Rotary),
 }
 
-impl PositionTable {
-    /// Rows of the table.
+impl Positions {
+    /// The number of positions, some of which a text cannot have.
     #[must_use]
     pub fn rows(self) -> usize {
         match self {
             Self::FromStart { rows } | Self::BehindPadding { rows } => rows,
+            Self::Rotary(rotary) => rotary.max_tokens,
+        }
+    }
+
+    /// Rows of the table of learned embeddings, if there is one.
+    pub(crate) fn table_rows(self) -> Option<usize> {
+        match self {
+            Self::FromStart { rows } | Self::BehindPadding { rows } => Some(rows),
+            Self::Rotary(_) => None,
         }
     }
 }
@@ -138,6 +212,11 @@ impl EncoderConfig {
         self.architecture.model_type
     }
 
+    /// Whether the input of a layer's attention is normalized.
+    pub(crate) fn norms_before_attention(&self, layer: usize) -> bool {
+        self.norm_order == NormOrder::Pre && layer > 0
+    }
+
     /// Width of one attention head.
     #[must_use]
     pub fn head_size(&self) -> usize {
@@ -163,17 +242,23 @@ impl EncoderConfig {
     /// The position of a text's first token.
     pub(crate) fn first_position(&self) -> usize {
         match self.positions {
-            PositionTable::FromStart { .. } => 0,
-            PositionTable::BehindPadding { .. } => (self.pad_token_id as usize).saturating_add(1),
+            Positions::FromStart { .. } | Positions::Rotary(_) => 0,
+            Positions::BehindPadding { .. } => (self.pad_token_id as usize).saturating_add(1),
         }
     }
 
     /// Names of the linear layers that have LoRA adapters, by the end of their names in `transformers`: query, key,
-    /// value and output of the attention. For `target_modules` of PEFT.
+    /// value and output of the attention. For `target_modules` of PEFT. `None` where `transformers` has one layer for
+    /// query, key and value.
     #[must_use]
-    pub fn attention_modules(&self) -> [&'static str; 4] {
+    pub fn attention_modules(&self) -> Option<[&'static str; 4]> {
         let layer = &self.names().layer;
-        [layer.query, layer.key, layer.value, layer.attention_output]
+        match layer.projections {
+            Projections::Separate { query, key, value } => {
+                Some([query, key, value, layer.attention_output])
+            }
+            Projections::Joined(_) => None,
+        }
     }
 
     /// The name of a module of a layer in `transformers`, for example `encoder.layer.0.attention.self.query`.
@@ -217,6 +302,13 @@ impl EncoderConfig {
                     "{} does not divide hidden_size {}",
                     self.num_attention_heads, self.hidden_size
                 ),
+            );
+        }
+        let head_size = self.hidden_size / self.num_attention_heads;
+        if matches!(self.positions, Positions::Rotary(_)) && !head_size.is_multiple_of(2) {
+            return wrong(
+                "num_attention_heads",
+                format!("rotary position embeddings need an even size of heads, not {head_size}"),
             );
         }
         if self.pad_token_id as usize >= self.vocab_size {

@@ -8,8 +8,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::fields::{activation, dropout, initializer_range};
-use super::names::{LayerNames, Names};
-use super::{Architecture, EncoderConfig, PairHead, PositionTable, Refusal, TokenizerFamily, bert};
+use super::names::{LayerNames, Names, Projections};
+use super::{
+    Architecture, Biases, EncoderConfig, NormOrder, PairHead, Positions, Refusal, TokenizerFamily,
+    bert,
+};
 use crate::file::parse_json;
 use crate::modules::dense::DenseActivation;
 
@@ -27,9 +30,11 @@ pub(super) static DISTILBERT: Architecture = Architecture {
     names: Names {
         layers: "transformer.layer",
         layer: LayerNames {
-            query: "attention.q_lin",
-            key: "attention.k_lin",
-            value: "attention.v_lin",
+            projections: Projections::Separate {
+                query: "attention.q_lin",
+                key: "attention.k_lin",
+                value: "attention.v_lin",
+            },
             attention_output: "attention.out_lin",
             attention_norm: "sa_layer_norm",
             intermediate: "ffn.lin1",
@@ -47,11 +52,11 @@ pub(super) static DISTILBERT: Architecture = Architecture {
         ],
         ..bert::NAMES
     },
-    pair_head: PairHead {
+    pair_head: Some(PairHead {
         dense: "pre_classifier",
         activation: DenseActivation::Relu,
         output: "classifier",
-    },
+    }),
     tokenizer: TokenizerFamily::Bert,
 };
 
@@ -93,7 +98,10 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
         num_attention_heads: fields.n_heads,
         intermediate_size: fields.hidden_dim,
         activation: activation("activation", &fields.activation)?,
-        positions: PositionTable::FromStart {
+        gated: false,
+        norm_order: NormOrder::Post,
+        biases: Biases::ALL,
+        positions: Positions::FromStart {
             rows: fields.max_position_embeddings,
         },
         token_types: 0,

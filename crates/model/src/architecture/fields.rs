@@ -3,7 +3,7 @@
 use kernels::Activation;
 use serde::Deserialize;
 
-use super::{Architecture, EncoderConfig, PositionTable, Refusal};
+use super::{Architecture, Biases, EncoderConfig, NormOrder, Positions, Refusal};
 
 /// Fields with the names of `transformers`' `BertConfig`, and its defaults.
 #[derive(Deserialize)]
@@ -65,7 +65,10 @@ impl BertFields {
             num_attention_heads: self.num_attention_heads,
             intermediate_size: self.intermediate_size,
             activation: activation("hidden_act", &self.hidden_act)?,
-            positions: PositionTable::FromStart {
+            gated: false,
+            norm_order: NormOrder::Post,
+            biases: Biases::ALL,
+            positions: Positions::FromStart {
                 rows: self.max_position_embeddings,
             },
             token_types: 0,

@@ -8,6 +8,7 @@ mod bert;
 mod config;
 mod distilbert;
 mod fields;
+mod modernbert;
 mod mpnet;
 pub(crate) mod names;
 mod roberta;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use crate::error::ModelError;
 use crate::modules::dense::DenseActivation;
 pub(crate) use config::CONFIG_FILE;
-pub use config::{EncoderConfig, PositionTable};
+pub use config::{Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary};
 use names::Names;
 
 /// A page.
@@ -32,14 +33,15 @@ pub(crate) struct Architecture {
     own_fields: &'static [(&'static str, &'static str)],
     /// Names of the tensors.
     pub(crate) names: Names,
-    /// The head of a cross-encoder.
-    pub(crate) pair_head: PairHead,
+    /// The head of a cross-encoder, where it is supported.
+    pub(crate) pair_head: Option<PairHead>,
     /// Where `tokenizer_config.json` names no class: whether the tokenizer is BERT's, MPNet's or neither.
     pub(crate) tokenizer: TokenizerFamily,
 }
 
 /// The head that `transformers` puts on an encoder to classify a pair of texts: a linear layer over the first token, its
 /// activation, and a linear layer with one output for every label.
+#[derive(Debug)]
 pub(crate) struct PairHead {
     /// Whole name of the first linear layer.
     pub(crate) dense: &'static str,
@@ -76,10 +78,11 @@ impl From<ModelError> for Refusal {
 }
 
 /// All pages, in alphabetical order of their `model_type`.
-static ALL: [&Architecture; 6] = [
+static ALL: [&Architecture; 7] = [
     &bert::BERT,
     &roberta::CAMEMBERT,
     &distilbert::DISTILBERT,
+    &modernbert::MODERNBERT,
     &mpnet::MPNET,
     &roberta::ROBERTA,
     &roberta::XLM_ROBERTA,

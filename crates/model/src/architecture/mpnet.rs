@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::fields::BertFields;
-use super::names::{LayerNames, Names};
-use super::{Architecture, EncoderConfig, PairHead, PositionTable, Refusal, TokenizerFamily, bert};
+use super::names::{LayerNames, Names, Projections};
+use super::{Architecture, EncoderConfig, PairHead, Positions, Refusal, TokenizerFamily, bert};
 use crate::file::parse_json;
 use crate::modules::dense::DenseActivation;
 
@@ -20,9 +20,11 @@ pub(super) static MPNET: Architecture = Architecture {
     names: Names {
         relative_bias: "encoder.relative_attention_bias",
         layer: LayerNames {
-            query: "attention.attn.q",
-            key: "attention.attn.k",
-            value: "attention.attn.v",
+            projections: Projections::Separate {
+                query: "attention.attn.q",
+                key: "attention.attn.k",
+                value: "attention.attn.v",
+            },
             attention_output: "attention.attn.o",
             attention_norm: "attention.LayerNorm",
             ..bert::NAMES.layer
@@ -30,11 +32,11 @@ pub(super) static MPNET: Architecture = Architecture {
         heads: &["classifier.", "lm_head.", "qa_outputs."],
         ..bert::NAMES
     },
-    pair_head: PairHead {
+    pair_head: Some(PairHead {
         dense: "classifier.dense",
         activation: DenseActivation::Tanh,
         output: "classifier.out_proj",
-    },
+    }),
     tokenizer: TokenizerFamily::Mpnet,
 };
 
@@ -62,7 +64,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
     }
     let rows = fields.max_position_embeddings;
     let config = EncoderConfig {
-        positions: PositionTable::BehindPadding { rows },
+        positions: Positions::BehindPadding { rows },
         relative_attention_buckets: Some(buckets),
         ..fields.plan(&MPNET, 1)?
     };

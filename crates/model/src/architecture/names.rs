@@ -1,6 +1,8 @@
 //! The tensors of a weights file: their names in `transformers`, the parameter of the encoder of each, and its shape.
 
-use super::EncoderConfig;
+use std::ops::Range;
+
+use super::{EncoderConfig, NormOrder};
 
 /// Names of the tensors of an architecture, without a prefix and without `.weight` and `.bias`.
 pub(crate) struct Names {
@@ -14,6 +16,8 @@ pub(crate) struct Names {
     pub(crate) embedding_norm: &'static str,
     /// The table of the relative position bias.
     pub(crate) relative_bias: &'static str,
+    /// LayerNorm after the last layer, in pre-norm order.
+    pub(crate) final_norm: &'static str,
     /// The list of layers.
     pub(crate) layers: &'static str,
     /// Modules of a layer.
@@ -26,9 +30,7 @@ pub(crate) struct Names {
 
 /// Names within a layer.
 pub(crate) struct LayerNames {
-    pub(crate) query: &'static str,
-    pub(crate) key: &'static str,
-    pub(crate) value: &'static str,
+    pub(crate) projections: Projections,
     pub(crate) attention_output: &'static str,
     pub(crate) attention_norm: &'static str,
     pub(crate) intermediate: &'static str,
@@ -36,7 +38,18 @@ pub(crate) struct LayerNames {
     pub(crate) output_norm: &'static str,
 }
 
-/// One tensor of a checkpoint.
+/// Names of the linear layers for query, key and value.
+pub(crate) enum Projections {
+    Separate {
+        query: &'static str,
+        key: &'static str,
+        value: &'static str,
+    },
+    /// One layer, whose outputs are the queries, then the keys, then the values.
+    Joined(&'static str),
+}
+
+/// One tensor of a checkpoint, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedTensor {
     /// Name in `model.safetensors`, as in `transformers`.
@@ -48,6 +61,19 @@ pub(crate) struct NamedTensor {
     /// Shape in the file. (PyTorch stores a linear layer as `[output, input]`, burn as `[input,
     /// output]`.)
     pub(crate) shape: Vec<usize>,
+    /// The rows of the tensor that the parameter takes, where it takes only some.
+    pub(crate) rows: Option<Range<usize>>,
+}
+
+impl NamedTensor {
+    /// Shape of the parameter in PyTorch's layout.
+    pub(crate) fn part_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        if let (Some(rows), Some(length)) = (&self.rows, shape.first_mut()) {
+            *length = rows.len();
+        }
+        shape
+    }
 }
 
 /// All tensors of an encoder, in the order of the forward pass.
@@ -57,13 +83,15 @@ pub(crate) fn tensors(config: &EncoderConfig) -> Vec<NamedTensor> {
     let inner = config.intermediate_size;
     let mut list = List::default();
     list.table(names.words, "embeddings.word", [config.vocab_size, width]);
-    let rows = config.positions.rows();
-    list.table(names.positions, "embeddings.position", [rows, width]);
+    if let Some(rows) = config.positions.table_rows() {
+        list.table(names.positions, "embeddings.position", [rows, width]);
+    }
     if config.token_types > 0 {
         let shape = [config.token_types, width];
         list.table(names.token_types, "embeddings.token_type", shape);
     }
-    list.norm(names.embedding_norm, "embeddings.norm", width);
+    let biases = config.biases;
+    list.norm(names.embedding_norm, "embeddings.norm", width, biases.norm);
     if let Some(buckets) = config.relative_attention_buckets {
         let shape = [buckets, config.num_attention_heads];
         list.table(names.relative_bias, "relative_bias.table", shape);
@@ -72,26 +100,50 @@ pub(crate) fn tensors(config: &EncoderConfig) -> Vec<NamedTensor> {
     for index in 0..config.num_hidden_layers {
         let theirs = |name: &str| config.module_of_layer(index, name);
         let ours = |name: &str| format!("layers.{index}.{name}");
-        for (name, parameter, shape) in [
-            (layer.query, "attention.query", [width, width]),
-            (layer.key, "attention.key", [width, width]),
-            (layer.value, "attention.value", [width, width]),
-            (layer.attention_output, "attention.output", [width, width]),
-        ] {
-            list.dense(&theirs(name), &ours(parameter), shape);
+        match layer.projections {
+            Projections::Separate { query, key, value } => {
+                for (name, parameter) in [
+                    (query, "attention.query"),
+                    (key, "attention.key"),
+                    (value, "attention.value"),
+                ] {
+                    list.dense(
+                        &theirs(name),
+                        &ours(parameter),
+                        [width, width],
+                        biases.attention,
+                    );
+                }
+            }
+            Projections::Joined(name) => {
+                let parameters = ["attention.query", "attention.key", "attention.value"];
+                for (part, parameter) in parameters.into_iter().enumerate() {
+                    let added = list.0.len();
+                    let shape = [3 * width, width];
+                    list.dense(&theirs(name), &ours(parameter), shape, biases.attention);
+                    for tensor in &mut list.0[added..] {
+                        tensor.rows = Some(part * width..(part + 1) * width);
+                    }
+                }
+            }
         }
-        list.norm(
-            &theirs(layer.attention_norm),
-            &ours("attention_norm"),
-            width,
-        );
-        list.dense(
-            &theirs(layer.intermediate),
-            &ours("intermediate"),
-            [inner, width],
-        );
-        list.dense(&theirs(layer.output), &ours("output"), [width, inner]);
-        list.norm(&theirs(layer.output_norm), &ours("output_norm"), width);
+        let square = [width, width];
+        let (name, parameter) = (theirs(layer.attention_output), ours("attention.output"));
+        list.dense(&name, &parameter, square, biases.attention);
+        if config.norms_before_attention(index) || config.norm_order == NormOrder::Post {
+            let (name, parameter) = (theirs(layer.attention_norm), ours("attention_norm"));
+            list.norm(&name, &parameter, width, biases.norm);
+        }
+        let outputs = if config.gated { 2 * inner } else { inner };
+        let (name, parameter) = (theirs(layer.intermediate), ours("intermediate"));
+        list.dense(&name, &parameter, [outputs, width], biases.feed_forward);
+        let (name, parameter) = (theirs(layer.output), ours("output"));
+        list.dense(&name, &parameter, [width, inner], biases.feed_forward);
+        let (name, parameter) = (theirs(layer.output_norm), ours("output_norm"));
+        list.norm(&name, &parameter, width, biases.norm);
+    }
+    if config.norm_order == NormOrder::Pre {
+        list.norm(names.final_norm, "final_norm", width, biases.norm);
     }
     list.0
 }
@@ -108,6 +160,7 @@ impl List {
             parameter: format!("{parameter}.{part}"),
             dense_weight: false,
             shape: shape.to_vec(),
+            rows: None,
         });
     }
 
@@ -115,17 +168,21 @@ impl List {
         self.push(checkpoint, parameter, "weight", &shape);
     }
 
-    fn dense(&mut self, checkpoint: &str, parameter: &str, shape: [usize; 2]) {
+    fn dense(&mut self, checkpoint: &str, parameter: &str, shape: [usize; 2], bias: bool) {
         self.push(checkpoint, parameter, "weight", &shape);
         if let Some(weight) = self.0.last_mut() {
             weight.dense_weight = true;
         }
-        self.push(checkpoint, parameter, "bias", &shape[..1]);
+        if bias {
+            self.push(checkpoint, parameter, "bias", &shape[..1]);
+        }
     }
 
-    fn norm(&mut self, checkpoint: &str, parameter: &str, width: usize) {
+    fn norm(&mut self, checkpoint: &str, parameter: &str, width: usize, bias: bool) {
         self.push(checkpoint, parameter, "weight", &[width]);
-        self.push(checkpoint, parameter, "bias", &[width]);
+        if bias {
+            self.push(checkpoint, parameter, "bias", &[width]);
+        }
     }
 }
 

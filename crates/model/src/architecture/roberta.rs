@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::fields::BertFields;
 use super::names::Names;
-use super::{Architecture, EncoderConfig, PairHead, PositionTable, Refusal, TokenizerFamily, bert};
+use super::{Architecture, EncoderConfig, PairHead, Positions, Refusal, TokenizerFamily, bert};
 use crate::file::parse_json;
 use crate::modules::dense::DenseActivation;
 
@@ -16,7 +16,7 @@ pub(super) static ROBERTA: Architecture = Architecture {
     read: |path, bytes| read(&ROBERTA, path, bytes),
     own_fields: &[],
     names: NAMES,
-    pair_head: PAIR_HEAD,
+    pair_head: Some(PAIR_HEAD),
     tokenizer: TokenizerFamily::Other,
 };
 
@@ -25,7 +25,7 @@ pub(super) static XLM_ROBERTA: Architecture = Architecture {
     read: |path, bytes| read(&XLM_ROBERTA, path, bytes),
     own_fields: &[],
     names: NAMES,
-    pair_head: PAIR_HEAD,
+    pair_head: Some(PAIR_HEAD),
     tokenizer: TokenizerFamily::Other,
 };
 
@@ -34,7 +34,7 @@ pub(super) static CAMEMBERT: Architecture = Architecture {
     read: |path, bytes| read(&CAMEMBERT, path, bytes),
     own_fields: &[],
     names: NAMES,
-    pair_head: PAIR_HEAD,
+    pair_head: Some(PAIR_HEAD),
     tokenizer: TokenizerFamily::Other,
 };
 
@@ -59,7 +59,7 @@ fn read(
     let rows = fields.max_position_embeddings;
     Ok(EncoderConfig {
         token_types,
-        positions: PositionTable::BehindPadding { rows },
+        positions: Positions::BehindPadding { rows },
         ..fields.plan(architecture, 1)?
     })
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -78,7 +79,7 @@ pub(super) fn load_packed<B: EncoderOps>(
         .enumerate()
         .map(|(index, (layer, tensors))| {
             let prefix = format!("layers.{index}.");
-            pack_layer::<B>(layer, path, &prefix, tensors, precision)
+            pack_layer::<B>(layer, path, &prefix, tensors, precision, config.gated)
         })
         .collect::<Result<Vec<_>>>()?;
     Ok((network.with_layers(layers), precision))
@@ -95,6 +96,7 @@ fn pack_layer<B: EncoderOps>(
     prefix: &str,
     tensors: Vec<Rc<StoredTensor>>,
     precision: Precision,
+    gated: bool,
 ) -> Result<EncoderLayer<B>> {
     if !B::PACKS_WEIGHTS {
         apply::<B, _>(&mut layer, path, prefix, tensors)?;
@@ -115,7 +117,11 @@ fn pack_layer<B: EncoderOps>(
     let packed = PackedLayer {
         projections: join(&["attention.query", "attention.key", "attention.value"])?,
         attention_output: join(&["attention.output"])?,
-        intermediate: join(&["intermediate"])?,
+        intermediate: if gated {
+            gated_layer(path, &dense, "intermediate", precision)?
+        } else {
+            join(&["intermediate"])?
+        },
         output: join(&["output"])?,
     };
     layer = layer.with_packed(packed);
@@ -123,31 +129,25 @@ fn pack_layer<B: EncoderOps>(
     Ok(layer)
 }
 
+/// The tensors of a layer by the paths of their parameters.
+type OfLayer = HashMap<String, Rc<StoredTensor>>;
+
 /// Layers that share their input, packed as one.
 fn join(
     path: &Path,
-    tensors: &HashMap<String, Rc<StoredTensor>>,
+    tensors: &OfLayer,
     names: &[&str],
     precision: Precision,
 ) -> Result<PackedLinear> {
-    let find = |name: &str, part: &str| {
-        let name = format!("{name}.{part}");
-        tensors.get(&name).ok_or_else(|| ModelError::MissingTensor {
-            path: path.to_owned(),
-            tensor: name,
-        })
-    };
     let mut weights = Vec::new();
     let mut biases = Vec::new();
     for name in names {
-        weights.push(find(name, "weight")?);
-        biases.push(find(name, "bias")?.float_values()?);
+        let weight = weight(path, tensors, name)?;
+        biases.push(bias(tensors, name, weight.named.part_shape()[0])?);
+        weights.push(weight);
     }
     let biases = biases.iter().map(Vec::as_slice);
-    let deepest = weights
-        .iter()
-        .filter_map(|weight| weight.named.shape.last());
-    if precision == Precision::Int8 && deepest.max() <= Some(&Int8Matrix::MAX_INPUTS) {
+    if precision == Precision::Int8 && quantizes(&weights) {
         let matrices = collect(&weights, StoredTensor::quantized)?;
         let layers: Vec<(&Int8Matrix, &[f32])> = matrices.iter().zip(biases).collect();
         return Ok(PackedLinear::pack_int8(&layers));
@@ -155,6 +155,60 @@ fn join(
     let matrices = collect(&weights, StoredTensor::float_values)?;
     let layers: Vec<(&[f32], &[f32])> = matrices.iter().map(Vec::as_slice).zip(biases).collect();
     Ok(PackedLinear::pack_by_output(&layers, precision))
+}
+
+/// A gated layer: the first half of its outputs is activated.
+fn gated_layer(
+    path: &Path,
+    tensors: &OfLayer,
+    name: &str,
+    precision: Precision,
+) -> Result<PackedLinear> {
+    let weight = weight(path, tensors, name)?;
+    let outputs = weight.named.part_shape()[0];
+    let half = outputs / 2;
+    let bias = bias(tensors, name, outputs)?;
+    let (activated_bias, other_bias) = bias.split_at(half);
+    let input = weight.named.shape[1];
+    if precision == Precision::Int8 && quantizes(&[weight]) {
+        let matrix = weight.quantized()?;
+        let part = |rows: Range<usize>| {
+            let values = matrix.values()[rows.start * input..rows.end * input].to_vec();
+            Int8Matrix::new(values, matrix.scales()[rows].to_vec(), input)
+        };
+        if let (Some(activated), Some(other)) = (part(0..half), part(half..outputs)) {
+            let halves = [(&activated, activated_bias), (&other, other_bias)];
+            return Ok(PackedLinear::pack_gated_int8(halves));
+        }
+    }
+    let values = weight.float_values()?;
+    let (activated, other) = values.split_at(half * input);
+    let halves = [(activated, activated_bias), (other, other_bias)];
+    Ok(PackedLinear::pack_gated_by_output(halves, precision))
+}
+
+fn weight<'a>(path: &Path, tensors: &'a OfLayer, name: &str) -> Result<&'a Rc<StoredTensor>> {
+    let name = format!("{name}.weight");
+    tensors.get(&name).ok_or_else(|| ModelError::MissingTensor {
+        path: path.to_owned(),
+        tensor: name,
+    })
+}
+
+/// The bias of a linear layer; zeros for one without.
+fn bias(tensors: &OfLayer, name: &str, outputs: usize) -> Result<Vec<f32>> {
+    match tensors.get(&format!("{name}.bias")) {
+        Some(bias) => bias.float_values(),
+        None => Ok(vec![0.0; outputs]),
+    }
+}
+
+/// Whether int8 takes these weights: sums of very deep layers would not fit.
+fn quantizes(weights: &[&Rc<StoredTensor>]) -> bool {
+    let deepest = weights
+        .iter()
+        .filter_map(|weight| weight.named.shape.last());
+    deepest.max() <= Some(&Int8Matrix::MAX_INPUTS)
 }
 
 fn collect<T>(
@@ -208,7 +262,7 @@ fn snapshot(
     let parameter = &tensor.named.parameter;
     let parameter = parameter.strip_prefix(prefix).unwrap_or(parameter);
     let parameter = parameter.split('.').map(str::to_owned).collect();
-    let shape = Shape::from(tensor.named.shape.clone());
+    let shape = Shape::from(tensor.named.part_shape());
     let read = move || {
         tensor.floats().map_err(|error| {
             let text = TensorSnapshotError::DataError(error.to_string());

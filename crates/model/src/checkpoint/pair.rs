@@ -10,7 +10,7 @@ use super::modules::MODULES_FILE;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::tensors::Tensors;
 use super::{limits, weights_files};
-use crate::architecture::{CONFIG_FILE, EncoderConfig};
+use crate::architecture::{CONFIG_FILE, EncoderConfig, PairHead};
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
 use crate::modules::PooledModule;
@@ -27,6 +27,7 @@ pub(crate) struct PairCheckpoint {
     /// From the head's output to the score.
     activation: DenseActivation,
     max_length: usize,
+    head: &'static PairHead,
 }
 
 /// Fields of `config.json` in which sentence-transformers before 5 keeps the activation.
@@ -37,11 +38,18 @@ impl PairCheckpoint {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let config = EncoderConfig::from_folder(folder)?;
         check_one_label(folder, &config)?;
+        let head = config.architecture.pair_head.as_ref();
+        let head = head.ok_or_else(|| ModelError::Field {
+            path: folder.join(CONFIG_FILE),
+            field: "model_type",
+            reason: format!("a reranker of \"{}\" is not supported", config.model_type()),
+        })?;
         let limits = limits::read(folder, true, &config)?;
         Ok(Self {
             folder: folder.to_owned(),
             activation: activation(folder, &config)?,
             max_length: limits.max_seq_length,
+            head,
             config,
         })
     }
@@ -68,7 +76,7 @@ impl PairCheckpoint {
     }
 
     fn head<B: EncoderOps>(&self, path: &Path, device: &B::Device) -> Result<[PooledModule<B>; 2]> {
-        let names = &self.config.architecture.pair_head;
+        let names = &self.head;
         let width = self.config.hidden_size;
         let mut tensors = Tensors::open(path)?;
         let mut dense = |name: &str, outputs: usize, activation| {

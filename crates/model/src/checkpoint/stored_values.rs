@@ -1,16 +1,19 @@
 //! The values of a tensor in a weights file, not yet read.
 
+use std::rc::Rc;
+
 use burn::tensor::{DType, TensorData};
 
 use crate::boxed_error::BoxedError;
 
 /// A tensor of a weights file: its type and shape, and a reader of its values.
+#[derive(Clone)]
 pub(crate) struct StoredValues {
     /// The type in the file.
     pub(crate) dtype: DType,
     /// The length of each dimension.
     pub(crate) shape: Vec<usize>,
-    read: Box<dyn Fn() -> Result<TensorData, BoxedError>>,
+    read: Rc<dyn Fn() -> Result<TensorData, BoxedError>>,
 }
 
 impl StoredValues {
@@ -20,7 +23,7 @@ impl StoredValues {
         shape: Vec<usize>,
         read: impl Fn() -> Result<TensorData, BoxedError> + 'static,
     ) -> Self {
-        let read = Box::new(read);
+        let read = Rc::new(read);
         Self { dtype, shape, read }
     }
 

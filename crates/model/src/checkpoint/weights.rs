@@ -39,12 +39,16 @@ impl WeightsFile {
         let mut stored = Vec::new();
         for named in tensors(config) {
             let name = format!("{prefix}{}", named.checkpoint);
-            let Some(FoundTensor { path, values }) = found.remove(&name) else {
+            // Parts of one tensor follow each other.
+            let Some(FoundTensor { path, values }) = (match &named.rows {
+                Some(rows) if rows.end < named.shape[0] => found.get(&name).cloned(),
+                _ => found.remove(&name),
+            }) else {
                 return Err(missing(path, name));
             };
             check_shape(&path, &name, &named.shape, &values)?;
             let scales = if named.dense_weight && values.dtype == DType::I8 {
-                Some(take_scales(&path, &name, &named.shape, &mut found)?)
+                Some(take_scales(&path, &name, &named, &mut found)?)
             } else {
                 check_type(&path, &name, &values)?;
                 None
@@ -64,6 +68,7 @@ impl WeightsFile {
             if names.unused.contains(&within) {
                 let named = NamedTensor {
                     parameter: String::new(),
+                    rows: None,
                     dense_weight: false,
                     shape: values.shape.clone(),
                     checkpoint: within.to_owned(),
@@ -137,9 +142,9 @@ impl StoredTensor {
         match self.int8()? {
             Some(matrix) => Ok(TensorData::new(
                 matrix.dequantize(),
-                self.named.shape.clone(),
+                self.named.part_shape(),
             )),
-            None => self.read_floats(&self.values, &self.name),
+            None => Ok(self.part(self.read_floats(&self.values, &self.name)?)),
         }
     }
 
@@ -173,12 +178,12 @@ impl StoredTensor {
         };
         let tensor = &self.name;
         let values = self
-            .read(&self.values)?
+            .part(self.read(&self.values)?)
             .into_vec::<i8>()
             .map_err(|error| self.damaged(format!("`{tensor}`: {error:?}").into()))?;
         let name = &scales.name;
         let scales = self
-            .read_floats(&scales.values, name)?
+            .part(self.read_floats(&scales.values, name)?)
             .into_vec::<f32>()
             .map_err(|error| self.damaged(format!("`{name}`: {error:?}").into()))?;
         let input = self.named.shape.last().copied().unwrap_or(0);
@@ -194,6 +199,20 @@ impl StoredTensor {
         }
         let input = self.named.shape.last().copied().unwrap_or(0);
         Ok(Int8Matrix::quantize(&self.float_values()?, input))
+    }
+
+    /// The rows of a tensor that the parameter takes.
+    fn part(&self, data: TensorData) -> TensorData {
+        let Some(rows) = &self.named.rows else {
+            return data;
+        };
+        let of_row = data.bytes.len() / data.shape.first().copied().unwrap_or(1).max(1);
+        let mut shape = data.shape.to_vec();
+        if let Some(length) = shape.first_mut() {
+            *length = rows.len();
+        }
+        let bytes = data.bytes[rows.start * of_row..rows.end * of_row].to_vec();
+        TensorData::from_bytes_vec(bytes, shape, data.dtype)
     }
 
     fn read_floats(&self, values: &StoredValues, name: &str) -> Result<TensorData> {
@@ -317,14 +336,17 @@ fn check_size(path: &Path, tensors: &[Rc<StoredTensor>]) -> Result<()> {
 fn take_scales(
     path: &Path,
     weight: &str,
-    shape: &[usize],
+    named: &NamedTensor,
     found: &mut BTreeMap<String, FoundTensor>,
 ) -> Result<Scales> {
     let name = format!("{weight}{SCALE_SUFFIX}");
-    let Some(FoundTensor { values, path }) = found.remove(&name) else {
+    let Some(FoundTensor { values, path }) = (match &named.rows {
+        Some(rows) if rows.end < named.shape[0] => found.get(&name).cloned(),
+        _ => found.remove(&name),
+    }) else {
         return Err(missing(path, name));
     };
-    let outputs = &shape[..1];
+    let outputs = &named.shape[..1];
     if values.shape != outputs {
         check_shape(&path, &name, &[outputs, &[1]].concat(), &values)?;
     }

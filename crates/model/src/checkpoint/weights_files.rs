@@ -28,6 +28,7 @@ pub(crate) const NAMES: [&str; 4] = [
 ];
 
 /// A tensor and the file that it is in.
+#[derive(Clone)]
 pub(super) struct FoundTensor {
     pub(super) path: Rc<Path>,
     pub(super) values: StoredValues,

@@ -150,10 +150,8 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
             .map_err(|source| ModelError::io(&normalize_folder, source))?;
     }
     let weights = folder.join(SAFETENSORS_FILE);
-    let tensors = contents
-        .tensors
-        .into_iter()
-        .map(|(name, data)| (name, Stored(data)));
+    let tensors = joined(contents.tensors);
+    let tensors = tensors.into_iter().map(|(name, data)| (name, Stored(data)));
     // transformers refuses a file without this mark.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(tensors, Some(metadata), &weights).map_err(|error| {
@@ -166,6 +164,25 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
     std::fs::metadata(folder.join(CONFIG_FILE))
         .and_then(|config| std::fs::set_permissions(&weights, config.permissions()))
         .map_err(|source| ModelError::io(&weights, source))
+}
+
+/// Parts of a tensor, which have its name and come in order, as one.
+fn joined(parts: Vec<(String, TensorData)>) -> Vec<(String, TensorData)> {
+    let mut tensors: Vec<(String, TensorData)> = Vec::new();
+    for (name, part) in parts {
+        match tensors.iter_mut().find(|(known, _)| *known == name) {
+            None => tensors.push((name, part)),
+            Some((_, whole)) => {
+                let mut shape = whole.shape.to_vec();
+                if let (Some(rows), Some(added)) = (shape.first_mut(), part.shape.first()) {
+                    *rows += added;
+                }
+                let bytes = [whole.as_bytes(), part.as_bytes()].concat();
+                *whole = TensorData::from_bytes_vec(bytes, shape, whole.dtype);
+            }
+        }
+    }
+    tensors
 }
 
 /// The type names that every version of sentence-transformers accepts.

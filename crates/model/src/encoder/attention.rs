@@ -6,9 +6,11 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{Bool, DType, Tensor, TensorData};
 use kernels::half_precision::upcast;
-use kernels::{Activation, AttentionOptions, EncoderOps, PackedLinear, Precision, SequenceRanges};
+use kernels::{
+    Activation, AttentionOptions, EncoderOps, PackedLinear, Precision, RotaryTable, SequenceRanges,
+};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::dropout::Dropout;
@@ -68,7 +70,18 @@ pub struct SelfAttention<B: Backend> {
     adapters: Option<AttentionAdapters<B>>,
     heads: usize,
     #[module(skip)]
+    reach: Reach,
+    #[module(skip)]
     packed: Option<PackedAttention>,
+}
+
+/// What a layer's attention knows of positions, beside a bias.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Rotates queries and keys.
+    pub(crate) rotary: Option<RotaryTable>,
+    /// Positions to either side that a token attends to; all without it.
+    pub(crate) window: Option<usize>,
 }
 
 /// The four linear layers, packed; the layers themselves are then empty.
@@ -93,8 +106,9 @@ pub struct AttentionAdapters<B: Backend> {
 }
 
 impl<B: Backend> SelfAttention<B> {
-    pub(crate) fn new(config: &EncoderConfig, device: &B::Device) -> Self {
-        let square = || new_linear(config, config.hidden_size, config.hidden_size, device);
+    pub(crate) fn new(config: &EncoderConfig, reach: Reach, device: &B::Device) -> Self {
+        let shape = [config.hidden_size; 2];
+        let square = || new_linear(config, shape, config.biases.attention, device);
         Self {
             query: square(),
             key: square(),
@@ -103,6 +117,7 @@ impl<B: Backend> SelfAttention<B> {
             dropout: Dropout::new(config.attention_dropout),
             adapters: None,
             heads: config.num_attention_heads,
+            reach,
             packed: None,
         }
     }
@@ -188,6 +203,7 @@ impl<B: EncoderOps> SelfAttention<B> {
         let projections = self.projections(hidden);
         let attended = match &context.layout {
             Layout::Varlen(texts) => {
+                let projections = self.rotated(projections, texts);
                 let dropout = self.dropout.mask::<B>(&projections[0].device());
                 let precision = (self.packed.as_ref())
                     .map_or(Precision::Float32, |packed| packed.projections.precision());
@@ -200,8 +216,11 @@ impl<B: EncoderOps> SelfAttention<B> {
                 length,
                 padding,
             } => {
+                let texts = SequenceRanges::of_lengths(std::iter::repeat_n(*length, *batch));
+                let projections = self.rotated(projections, &texts);
                 let bias = context.bias.as_ref();
-                self.padded_attention(projections, bias, [*batch, *length], padding)
+                let hidden_keys = self.hidden_keys([*batch, *length], padding, &projections[0]);
+                self.padded_attention(projections, bias, [*batch, *length], hidden_keys)
             }
         };
         match &self.packed {
@@ -226,8 +245,60 @@ impl<B: EncoderOps> SelfAttention<B> {
     ) -> AttentionOptions<B> {
         AttentionOptions {
             bias: context.bias.clone(),
+            window: self.reach.window,
             ..AttentionOptions::new(self.heads, width / self.heads)
         }
+    }
+
+    /// The table that rotates queries and keys, if there is one.
+    pub(crate) fn rotary(&self) -> Option<&RotaryTable> {
+        self.reach.rotary.as_ref()
+    }
+
+    /// Queries and keys rotated by their positions, where the layer rotates them.
+    fn rotated(
+        &self,
+        [query, key, value]: [Tensor<B, 2>; 3],
+        texts: &SequenceRanges,
+    ) -> [Tensor<B, 2>; 3] {
+        match &self.reach.rotary {
+            Some(table) => [
+                B::rotary(query, table, texts),
+                B::rotary(key, table, texts),
+                value,
+            ],
+            None => [query, key, value],
+        }
+    }
+
+    /// True for the keys that a query of a padded batch does not see: padding, and what is outside its window.
+    /// `[batch, heads, length, length]`; `None` if it sees all.
+    fn hidden_keys(
+        &self,
+        [batch, length]: [usize; 2],
+        padding: &Option<Tensor<B, 4, Bool>>,
+        projection: &Tensor<B, 2>,
+    ) -> Option<Tensor<B, 4, Bool>> {
+        let shape = [batch, self.heads, length, length];
+        let padding = padding.clone().map(|mask| mask.expand(shape));
+        let Some(window) = self.reach.window.filter(|window| *window < length) else {
+            return padding;
+        };
+        let pairs = (0..length).flat_map(|query| (0..length).map(move |key| query.abs_diff(key)));
+        let distances: Vec<usize> = pairs.collect();
+        let mask = |is: &dyn Fn(usize) -> bool| {
+            let mask: Vec<bool> = distances.iter().map(|distance| is(*distance)).collect();
+            let mask = TensorData::new(mask, [1, 1, length, length]);
+            Tensor::<B, 4, Bool>::from_data(mask, &projection.device()).expand(shape)
+        };
+        let outside = mask(&|distance| distance > window);
+        Some(match padding {
+            // Every query sees itself: one in the padding, far from any token, would have a sum of no weights.
+            Some(padding) => padding
+                .bool_or(outside)
+                .bool_and(mask(&|distance| distance > 0)),
+            None => outside,
+        })
     }
 
     /// Whether dropout acts on the attention weights on this device.
@@ -260,27 +331,24 @@ impl<B: EncoderOps> SelfAttention<B> {
         projections: [Tensor<B, 2>; 3],
         bias: Option<&Tensor<B, 4>>,
         [batch, length]: [usize; 2],
-        padding: &Option<Tensor<B, 4, Bool>>,
+        hidden_keys: Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 2> {
         let [tokens, width] = projections[0].dims();
         let per_head = [batch, length, self.heads, width / self.heads];
         // [batch * length, width] -> [batch, heads, length, head_size]
         let [query, key, value] =
             projections.map(|projection| projection.reshape(per_head).swap_dims(1, 2));
-        let padding = padding
-            .clone()
-            .map(|mask| mask.expand([batch, self.heads, length, length]));
         let half_precision = matches!(query.dtype(), DType::F16 | DType::BF16);
         let composed =
             half_precision || B::matmul_uses_tf32() || self.dropout.acts::<B>(&query.device());
         let attended = if composed {
-            self.composed_attention([query, key, value], bias, padding)
+            self.composed_attention([query, key, value], bias, hidden_keys)
         } else {
             attention(
                 query,
                 key,
                 value,
-                padding,
+                hidden_keys,
                 bias.cloned(),
                 AttentionModuleOptions::default(),
             )
@@ -294,7 +362,7 @@ impl<B: EncoderOps> SelfAttention<B> {
         &self,
         [query, key, value]: [Tensor<B, 4>; 3],
         bias: Option<&Tensor<B, 4>>,
-        padding: Option<Tensor<B, 4, Bool>>,
+        hidden_keys: Option<Tensor<B, 4, Bool>>,
     ) -> Tensor<B, 4> {
         let [_, _, _, head_size] = query.dims();
         let dtype = query.dtype();
@@ -306,8 +374,8 @@ impl<B: EncoderOps> SelfAttention<B> {
             Some(bias) => scores + bias.clone(),
             None => scores,
         };
-        let scores = match padding {
-            Some(padding) => scores.mask_fill(padding, f32::NEG_INFINITY),
+        let scores = match hidden_keys {
+            Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
             None => scores,
         };
         let weights = self.dropout.forward(softmax(scores, 3));
@@ -337,7 +405,8 @@ mod tests {
     #[test]
     fn an_attention_that_cannot_be_packed_as_a_whole_keeps_all_weights() {
         let config = EncoderConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref()).unwrap();
-        let mut attention = SelfAttention::<Flex>::new(&config, &Default::default());
+        let mut attention =
+            SelfAttention::<Flex>::new(&config, Reach::default(), &Default::default());
         // Only weights in f32 are packed: those of the output are not.
         attention.output.weight = attention
             .output

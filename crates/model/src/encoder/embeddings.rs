@@ -8,13 +8,13 @@ use kernels::{EncoderOps, Precision, SequenceRanges};
 
 use super::dropout::Dropout;
 use super::linear::{LayerNorm, in_precision};
-use crate::architecture::{EncoderConfig, PositionTable};
+use crate::architecture::{EncoderConfig, Positions};
 
 /// Sum of the embeddings of a word, its position and its token type, with LayerNorm and dropout.
 #[derive(Module, Debug)]
 pub struct Embeddings<B: Backend> {
     word: Embedding<B>,
-    position: Embedding<B>,
+    position: Option<Embedding<B>>,
     token_type: Option<Embedding<B>>,
     norm: LayerNorm<B>,
     dropout: Dropout,
@@ -34,13 +34,13 @@ impl<B: Backend> Embeddings<B> {
         };
         Self {
             word: table(config.vocab_size),
-            position: table(config.positions.rows()),
+            position: config.positions.table_rows().map(table),
             token_type: (config.token_types > 0).then(|| table(config.token_types)),
             norm: LayerNorm::new(config, device),
             dropout: Dropout::new(config.hidden_dropout),
             not_counted: match config.positions {
-                PositionTable::FromStart { .. } => None,
-                PositionTable::BehindPadding { .. } => Some(config.pad_token_id),
+                Positions::FromStart { .. } | Positions::Rotary(_) => None,
+                Positions::BehindPadding { .. } => Some(config.pad_token_id),
             },
         }
     }
@@ -63,10 +63,13 @@ impl<B: EncoderOps> Embeddings<B> {
 
     /// Adds the embedding of type 0 to that of every position, for texts alone: one sum less for every batch.
     pub(crate) fn for_texts_alone(mut self) -> Self {
-        if let Some(token_type) = self.token_type.take() {
-            let [_, width] = token_type.weight.dims();
-            let first = token_type.weight.val().slice([0..1, 0..width]);
-            self.position.weight = self.position.weight.map(|positions| positions + first);
+        if let Some(mut position) = self.position.take() {
+            if let Some(token_type) = self.token_type.take() {
+                let [_, width] = token_type.weight.dims();
+                let first = token_type.weight.val().slice([0..1, 0..width]);
+                position.weight = position.weight.map(|positions| positions + first);
+            }
+            self.position = Some(position);
         }
         self
     }
@@ -140,7 +143,10 @@ impl<B: EncoderOps> Embeddings<B> {
         token_types: Option<Tensor<B, 2, Int>>,
     ) -> Tensor<B, 2> {
         let words = self.word.forward(input_ids).flatten(0, 1);
-        let mut positions = self.position.forward(position_ids).flatten(0, 1);
+        let Some(position) = &self.position else {
+            return self.dropout.forward(self.norm.forward(words));
+        };
+        let mut positions = position.forward(position_ids).flatten(0, 1);
         if let Some(table) = &self.token_type {
             positions = match token_types {
                 Some(types) => positions + table.forward(types).flatten(0, 1),

@@ -9,23 +9,28 @@ use kernels::{
 };
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::attention::{AttentionAdapters, AttentionContext, Layout, SelfAttention};
+use super::attention::{AttentionAdapters, AttentionContext, Layout, Reach, SelfAttention};
 use super::dropout::Dropout;
-use super::linear::{LayerNorm, empty, in_precision, linear, new_linear, pack};
+use super::linear::{
+    LayerNorm, empty, gated_linear, in_precision, linear, new_linear, pack, pack_gated,
+};
 use super::low_rank::LowRankConfig;
-use crate::architecture::EncoderConfig;
+use crate::architecture::{EncoderConfig, NormOrder};
 
-/// Post-norm transformer layer.
+/// A transformer layer, in post-norm or pre-norm order.
 #[derive(Module, Debug)]
 pub struct EncoderLayer<B: Backend> {
     attention: SelfAttention<B>,
-    attention_norm: LayerNorm<B>,
+    attention_norm: Option<LayerNorm<B>>,
     intermediate: Linear<B>,
     output: Linear<B>,
     output_norm: LayerNorm<B>,
     dropout: Dropout,
     #[module(skip)]
     activation: Activation,
+    gated: bool,
+    #[module(skip)]
+    order: NormOrder,
     #[module(skip)]
     packed: Option<PackedFeedForward>,
 }
@@ -47,16 +52,28 @@ pub(crate) struct PackedLayer {
 }
 
 impl<B: Backend> EncoderLayer<B> {
-    pub(crate) fn new(config: &EncoderConfig, device: &B::Device) -> Self {
+    /// The layer of this number, from 0.
+    pub(crate) fn new(
+        config: &EncoderConfig,
+        index: usize,
+        reach: Reach,
+        device: &B::Device,
+    ) -> Self {
         let norm = || LayerNorm::new(config, device);
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let outputs = if config.gated { 2 * inner } else { inner };
+        let linear = |shape| new_linear(config, shape, config.biases.feed_forward, device);
+        let has_norm = config.norm_order == NormOrder::Post || config.norms_before_attention(index);
         Self {
-            attention: SelfAttention::new(config, device),
-            attention_norm: norm(),
-            intermediate: new_linear(config, config.hidden_size, config.intermediate_size, device),
-            output: new_linear(config, config.intermediate_size, config.hidden_size, device),
+            attention: SelfAttention::new(config, reach, device),
+            attention_norm: has_norm.then(norm),
+            intermediate: linear([width, outputs]),
+            output: linear([inner, width]),
             output_norm: norm(),
             dropout: Dropout::new(config.hidden_dropout),
             activation: config.activation,
+            gated: config.gated,
+            order: config.norm_order,
             packed: None,
         }
     }
@@ -107,10 +124,12 @@ impl<B: EncoderOps> EncoderLayer<B> {
         self.intermediate = in_precision(self.intermediate, precision);
         self.output = in_precision(self.output, precision);
         // No weights are given up before both are packed.
-        match (
-            pack([&self.intermediate], precision),
-            pack([&self.output], precision),
-        ) {
+        let intermediate = if self.gated {
+            pack_gated(&self.intermediate, precision)
+        } else {
+            pack([&self.intermediate], precision)
+        };
+        match (intermediate, pack([&self.output], precision)) {
             (Some(intermediate), Some(output)) => {
                 self.with_packed_feed_forward(PackedFeedForward {
                     intermediate,
@@ -130,25 +149,45 @@ impl<B: EncoderOps> EncoderLayer<B> {
             let options = self.attention.options(width, context);
             return B::encoder_layer(hidden, options, texts, weights);
         }
+        match self.order {
+            NormOrder::Post => self.post_norm(hidden, context),
+            NormOrder::Pre => self.pre_norm(hidden, context),
+        }
+    }
+
+    fn post_norm(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
         let attended = self.attention.forward(hidden.clone(), context);
-        let hidden = self
-            .attention_norm
-            .after_adding(self.dropout.forward(attended), hidden);
-        let packed = self.packed.as_ref();
-        let intermediate = linear(
-            &self.intermediate,
-            packed.map(|packed| &packed.intermediate),
-            hidden.clone(),
-            self.activation,
-        );
-        let transformed = linear(
-            &self.output,
-            packed.map(|packed| &packed.output),
-            intermediate,
-            Activation::Identity,
-        );
+        let attended = self.dropout.forward(attended);
+        let hidden = match &self.attention_norm {
+            Some(norm) => norm.after_adding(attended, hidden),
+            None => attended + hidden,
+        };
+        let transformed = self.feed_forward(hidden.clone());
         self.output_norm
             .after_adding(self.dropout.forward(transformed), hidden)
+    }
+
+    fn pre_norm(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        let normalized = match &self.attention_norm {
+            Some(norm) => norm.forward(hidden.clone()),
+            None => hidden.clone(),
+        };
+        let attended = self.attention.forward(normalized, context);
+        let hidden = hidden + self.dropout.forward(attended);
+        let transformed = self.feed_forward(self.output_norm.forward(hidden.clone()));
+        hidden + self.dropout.forward(transformed)
+    }
+
+    fn feed_forward(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
+        let packed = self.packed.as_ref();
+        let intermediate = packed.map(|packed| &packed.intermediate);
+        let intermediate = if self.gated {
+            gated_linear(&self.intermediate, intermediate, hidden, self.activation)
+        } else {
+            linear(&self.intermediate, intermediate, hidden, self.activation)
+        };
+        let output = packed.map(|packed| &packed.output);
+        linear(&self.output, output, intermediate, Activation::Identity)
     }
 
     /// All weights, if they are packed and no dropout acts.
@@ -157,17 +196,28 @@ impl<B: EncoderOps> EncoderLayer<B> {
         let attention = self.attention.packed_weights()?;
         let device = hidden.device();
         let drops = self.dropout.acts::<B>(&device) || self.attention.drops(&device);
-        (!drops).then(|| EncoderLayerWeights {
-            projections: attention.projections.clone(),
-            rotary: None,
-            attention_output: attention.output.clone(),
-            norms: EncoderLayerNorms::Post {
-                attention: self.attention_norm.norm(),
+        if drops {
+            return None;
+        }
+        let attention_norm = self.attention_norm.as_ref().map(LayerNorm::norm);
+        let norms = match self.order {
+            NormOrder::Post => EncoderLayerNorms::Post {
+                attention: attention_norm?,
                 output: self.output_norm.norm(),
             },
+            NormOrder::Pre => EncoderLayerNorms::Pre {
+                attention: attention_norm,
+                feed_forward: self.output_norm.norm(),
+            },
+        };
+        Some(EncoderLayerWeights {
+            projections: attention.projections.clone(),
+            rotary: self.attention.rotary().cloned(),
+            attention_output: attention.output.clone(),
+            norms,
             intermediate: feed_forward.intermediate.clone(),
-            output: feed_forward.output.clone(),
             activation: self.activation,
+            output: feed_forward.output.clone(),
         })
     }
 }
@@ -188,7 +238,7 @@ mod tests {
         config.hidden_dropout = 0.5;
         config.attention_dropout = 0.0;
         let device = Default::default();
-        let layer = EncoderLayer::<Flex>::new(&config, &device);
+        let layer = EncoderLayer::<Flex>::new(&config, 0, Reach::default(), &device);
         let heads = config.num_attention_heads;
         let normal = Distribution::Normal(0.0, 1.0);
         let context = AttentionContext {
@@ -212,7 +262,8 @@ mod tests {
     #[test]
     fn a_layer_that_cannot_be_packed_as_a_whole_keeps_all_weights() {
         let config = EncoderConfig::from_folder("tests/fixtures/tiny-mpnet".as_ref()).unwrap();
-        let mut layer = EncoderLayer::<Flex>::new(&config, &Default::default());
+        let mut layer =
+            EncoderLayer::<Flex>::new(&config, 0, Reach::default(), &Default::default());
         // Only weights in f32 are packed: the second layer's are not.
         layer.output.weight = layer
             .output

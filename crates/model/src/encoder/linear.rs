@@ -12,11 +12,12 @@ use crate::architecture::EncoderConfig;
 /// A linear layer with the initialisation of the configuration.
 pub(crate) fn new_linear<B: Backend>(
     config: &EncoderConfig,
-    input: usize,
-    output: usize,
+    [input, output]: [usize; 2],
+    bias: bool,
     device: &B::Device,
 ) -> Linear<B> {
     LinearConfig::new(input, output)
+        .with_bias(bias)
         .with_initializer(Initializer::Normal {
             mean: 0.0,
             std: config.initializer_range,
@@ -36,6 +37,38 @@ pub(crate) fn linear<B: EncoderOps>(
         None => unpacked(layer),
     };
     EncoderOps::linear(input, weights, activation)
+}
+
+/// Applies a gated linear layer, whose weights are the activated half and then the other, or its packed weights:
+/// `[rows, input]` in, `[rows, output / 2]` out.
+pub(crate) fn gated_linear<B: EncoderOps>(
+    layer: &Linear<B>,
+    packed: Option<&PackedLinear>,
+    input: Tensor<B, 2>,
+    activation: Activation,
+) -> Tensor<B, 2> {
+    let weights = match packed {
+        Some(packed) => LinearWeights::Packed(packed.clone()),
+        None => unpacked(layer),
+    };
+    B::gated_linear(input, weights, activation)
+}
+
+/// Packs a gated layer; `None` on a backend that does not pack.
+pub(crate) fn pack_gated<B: EncoderOps>(
+    layer: &Linear<B>,
+    precision: Precision,
+) -> Option<PackedLinear> {
+    let (weight, bias) = tensors(layer);
+    let [input, outputs] = weight.dims();
+    let half = |start: usize| {
+        let columns = start..start + outputs / 2;
+        (
+            weight.clone().slice([0..input, columns.clone()]),
+            bias.clone().slice([columns]),
+        )
+    };
+    B::pack_gated_linear([half(0), half(outputs / 2)], precision)
 }
 
 fn unpacked<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
@@ -87,11 +120,11 @@ impl<B: Backend> ModuleMapper<B> for Cast {
     }
 }
 
-/// LayerNorm after an addition ("Layer Normalization", arXiv 1607.06450, 2016).
+/// LayerNorm ("Layer Normalization", arXiv 1607.06450, 2016).
 #[derive(Module, Debug)]
 pub(crate) struct LayerNorm<B: Backend> {
     gamma: Param<Tensor<B, 1>>,
-    beta: Param<Tensor<B, 1>>,
+    beta: Option<Param<Tensor<B, 1>>>,
     epsilon: f64,
 }
 
@@ -100,7 +133,7 @@ impl<B: Backend> LayerNorm<B> {
         let width = [config.hidden_size];
         Self {
             gamma: Initializer::Ones.init(width, device),
-            beta: Initializer::Zeros.init(width, device),
+            beta: (config.biases.norm).then(|| Initializer::Zeros.init(width, device)),
             epsilon: config.layer_norm_eps,
         }
     }
@@ -116,11 +149,20 @@ impl<B: EncoderOps> LayerNorm<B> {
         B::add_layer_norm(values, residual, self.norm())
     }
 
+    /// `layer_norm(values)`: `[rows, width]` in and out.
+    pub(crate) fn forward(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        <B as EncoderOps>::layer_norm(values, self.norm())
+    }
+
     /// Its parameters.
     pub(crate) fn norm(&self) -> LayerNormWeights<B> {
+        let gamma = self.gamma.val();
         LayerNormWeights {
-            gamma: self.gamma.val(),
-            beta: self.beta.val(),
+            beta: match &self.beta {
+                Some(beta) => beta.val(),
+                None => gamma.zeros_like().detach(),
+            },
+            gamma,
             epsilon: self.epsilon,
         }
     }

@@ -3,14 +3,15 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor};
-use kernels::{EncoderOps, Precision};
+use kernels::{EncoderOps, Precision, RotaryTable};
 
-use super::attention::{AttentionContext, Layout};
+use super::attention::{AttentionContext, Layout, Reach};
 use super::embeddings::Embeddings;
 use super::layer::EncoderLayer;
+use super::linear::LayerNorm;
 use super::low_rank::LowRankConfig;
 use super::relative_bias::RelativePositionBias;
-use crate::architecture::EncoderConfig;
+use crate::architecture::{EncoderConfig, NormOrder, Positions};
 use crate::batch::TokenBatch;
 
 /// The [`Encoder`] under its first name. MPNet (Song et al., "MPNet: Masked and Permuted Pre-training for Language
@@ -44,6 +45,8 @@ pub struct Encoder<B: Backend> {
     embeddings: Embeddings<B>,
     relative_bias: Option<RelativePositionBias<B>>,
     layers: Vec<EncoderLayer<B>>,
+    /// In pre-norm order, after the last layer.
+    final_norm: Option<LayerNorm<B>>,
 }
 
 impl<B: Backend> Encoder<B> {
@@ -54,9 +57,13 @@ impl<B: Backend> Encoder<B> {
             embeddings: Embeddings::new(config, device),
             relative_bias: (config.relative_attention_buckets)
                 .map(|buckets| RelativePositionBias::new(config, buckets, device)),
-            layers: (0..config.num_hidden_layers)
-                .map(|_| EncoderLayer::new(config, device))
+            layers: reaches(config)
+                .into_iter()
+                .enumerate()
+                .map(|(index, reach)| EncoderLayer::new(config, index, reach, device))
                 .collect(),
+            final_norm: (config.norm_order == NormOrder::Pre)
+                .then(|| LayerNorm::new(config, device)),
         }
     }
 
@@ -212,11 +219,20 @@ impl<B: EncoderOps> Encoder<B> {
         for layer in &self.layers {
             hidden = layer.forward(hidden, &context);
         }
-        unfold(hidden, [batch, length])
+        unfold(self.after_layers(hidden), [batch, length])
+    }
+
+    /// The hidden states of the last layer after the LayerNorm that follows it, in an architecture that has one:
+    /// `[tokens, hidden]` in and out.
+    pub(crate) fn after_layers(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
+        match &self.final_norm {
+            Some(norm) => norm.forward(hidden),
+            None => hidden,
+        }
     }
 
     /// Hidden states of the embeddings and of every layer, `[batch, length, hidden]` each, the
-    /// embeddings first (`output_hidden_states` of `transformers`).
+    /// embeddings first (`output_hidden_states` of `transformers`). They come before a LayerNorm after the last layer.
     pub fn hidden_states(
         &self,
         input_ids: Tensor<B, 2, Int>,
@@ -233,7 +249,7 @@ impl<B: EncoderOps> Encoder<B> {
         states
     }
 
-    /// Hidden states of the last layer for a batch, in the layout of [`embed_batch`](Self::embed_batch).
+    /// Hidden states of the last layer for a batch, before a LayerNorm that follows it, in the layout of [`embed_batch`](Self::embed_batch).
     ///
     /// # Panics
     ///
@@ -296,6 +312,34 @@ impl<B: EncoderOps> Encoder<B> {
         let hidden = self.embeddings.forward(input_ids, None);
         (hidden, AttentionContext { bias, layout })
     }
+}
+
+/// What each layer knows of positions. Tables of angles are shared.
+fn reaches(config: &EncoderConfig) -> Vec<Reach> {
+    let layers = 0..config.num_hidden_layers;
+    let Positions::Rotary(rotary) = config.positions else {
+        return layers.map(|_| Reach::default()).collect();
+    };
+    let table = |base| RotaryTable::new(config.head_size(), base, rotary.max_tokens);
+    let global = Reach {
+        rotary: Some(table(rotary.base)),
+        window: None,
+    };
+    let Some(local) = rotary.local else {
+        return layers.map(|_| global.clone()).collect();
+    };
+    let within = Reach {
+        rotary: Some(table(local.base)),
+        window: Some(local.window),
+    };
+    let reach = |layer: usize| {
+        if layer.is_multiple_of(local.global_every) {
+            global.clone()
+        } else {
+            within.clone()
+        }
+    };
+    layers.map(reach).collect()
 }
 
 /// `[batch * length, width]` -> `[batch, length, width]`.

@@ -123,7 +123,7 @@ fn an_unknown_architecture_lists_the_known_ones() {
         (
             "\"model_type\": \"bert\"",
             "\"model_type\": \"deberta-v2\"",
-            "\"deberta-v2\" is not supported (only bert, camembert, distilbert, mpnet, roberta, xlm-roberta)",
+            "\"deberta-v2\" is not supported (only bert, camembert, distilbert, modernbert, mpnet, roberta, xlm-roberta)",
         ),
         (
             "\"hidden_act\": \"gelu\"",

@@ -40,7 +40,7 @@ const OF_BERT: [&str; 8] = [
     "output.LayerNorm",
 ];
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     Family {
         name: "bert",
         layers: "encoder.layer",
@@ -68,6 +68,21 @@ const FAMILIES: [Family; 4] = [
             "ffn.lin1",
             "ffn.lin2",
             "output_layer_norm",
+        ],
+    },
+    // One layer for query, key and value.
+    Family {
+        name: "modernbert",
+        layers: "layers",
+        layer: [
+            "attn.Wqkv",
+            "attn.Wqkv",
+            "attn.Wqkv",
+            "attn.Wo",
+            "attn_norm",
+            "mlp.Wi",
+            "mlp.Wo",
+            "mlp_norm",
         ],
     },
 ];

@@ -353,6 +353,13 @@ fn trainable<B: EncoderOps>(
                 config.rank, checkpoint.config.hidden_size
             )));
         }
+        Trained::Adapters(_, true) if checkpoint.config.attention_modules().is_none() => {
+            return Err(TrainError::Usage(format!(
+                "adapters of {} cannot be saved by themselves, because it has one layer for query, key and value; \
+                 leave out the option, and the tuned model has them merged",
+                checkpoint.config.model_type()
+            )));
+        }
         Trained::Adapters(config, _) => model.network.with_adapters(config),
     };
     Ok(model)

@@ -66,10 +66,11 @@ pub(super) fn backward<B: TrainingBackend>(
     };
     let hidden = Tensor::<B, 2>::from_inner(last).require_grad();
     let vectors = model.batch_vectors(hidden.clone(), tokens);
-    let mut of_hidden = gradient(
-        &hidden,
-        &mut vector_jacobian_product(vectors, of_vectors).backward(),
-    );
+    let mut gradients = vector_jacobian_product(vectors, of_vectors).backward();
+    let mut of_hidden = gradient(&hidden, &mut gradients);
+    // Of what follows the last layer.
+    let of_parameters = GradientsParams::from_module::<B, _>(&mut gradients, network);
+    sum.accumulate(network, of_parameters);
 
     // All layers share the bias, so its gradient is the sum over the layers.
     let trains_bias = network.relative_bias().is_some_and(is_trainable::<B, _>);
