@@ -94,7 +94,7 @@ struct FirstBackendOnly {
     tests: &'static [&'static str],
 }
 
-const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
+const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
     FirstBackendOnly {
         package: "infer",
         name: "program",
@@ -125,6 +125,15 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 3] = [
             "inputs::",
             "interruption::",
             "usage::",
+        ],
+    },
+    FirstBackendOnly {
+        package: "model",
+        name: "architectures",
+        tests: &[
+            "folders::",
+            "vectors::a_vector_is_the_same",
+            "vectors::token_ids",
         ],
     },
     // The loss of 20 steps: of ten objectives one curve stays, and the values and gradients of every loss. Of the

@@ -19,6 +19,7 @@ mod index;
 mod interruption;
 mod json;
 mod pt;
+mod rerank;
 #[cfg(unix)]
 mod resume;
 mod search;

@@ -1,14 +1,150 @@
 //! `rerank`, and the second ranking of `search`.
 
-use std::path::Path;
-
 use model::PairScorer;
 use serde_json::Value;
 
-use crate::support::{infer, run, test_device_arguments, text};
+use crate::support::{infer, run, text};
+use crate::test_device::test_device;
 
 const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/catalogue/plain.csv");
 const RERANKER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../model/tests/fixtures/rerankers/bert"
 );
+const COLUMNS: [&str; 4] = ["--id-column", "id", "--column", "title"];
+
+/// The lines of JSON that a command prints.
+fn lines(arguments: &[&str]) -> Vec<Value> {
+    let printed = run(&mut infer(arguments)).ok();
+    let lines = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+fn hits(line: &Value) -> Vec<(String, f32)> {
+    let hits = line["hits"].as_array().unwrap().iter();
+    hits.map(|hit| {
+        let id = hit["id"].as_str().unwrap().to_owned();
+        (id, hit["score"].as_f64().unwrap() as f32)
+    })
+    .collect()
+}
+
+/// Every text of the corpus scored by the library, best first.
+fn expected(query: &str) -> Vec<(String, f32)> {
+    let all = lines(
+        &[
+            &["search", query, "-k", "99", "--json", "--corpus", CATALOGUE],
+            &COLUMNS[..],
+        ]
+        .concat(),
+    );
+    let found = all[0]["hits"].as_array().unwrap();
+    let pairs: Vec<(&str, &str)> = found
+        .iter()
+        .map(|hit| (query, hit["text"].as_str().unwrap()))
+        .collect();
+    assert_eq!(pairs.len(), 12);
+    let scorer = PairScorer::builder().device(test_device());
+    let scores = scorer.load(RERANKER).unwrap().scores(&pairs).unwrap();
+    let ids = found
+        .iter()
+        .map(|hit| hit["id"].as_str().unwrap().to_owned());
+    let mut expected: Vec<(String, f32)> = ids.zip(scores).collect();
+    expected.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    expected
+}
+
+#[test]
+fn a_file_is_ordered_by_the_scores_of_the_reranker() {
+    let arguments = [
+        &["rerank", "garden seat", "-k", "5", "--json"][..],
+        &["--corpus", CATALOGUE, "--model", RERANKER],
+        &COLUMNS,
+    ]
+    .concat();
+    // The last --model counts.
+    let found = lines(&arguments);
+    assert_eq!(found[0]["metric"], "rerank");
+    assert_eq!(found[0]["query"], "garden seat");
+    assert_same(&hits(&found[0]), &expected("garden seat")[..5]);
+}
+
+#[test]
+fn search_orders_its_best_hits_again() {
+    let query = "garden seat";
+    let search = |more: &[&str]| {
+        let arguments = [
+            &["search", query, "--json", "--corpus", CATALOGUE][..],
+            &COLUMNS,
+            more,
+        ];
+        lines(&arguments.concat()).remove(0)
+    };
+    // All twelve rows are read, so the order is that of the scores alone.
+    let found = search(&["-k", "3", "--rerank", RERANKER]);
+    assert_eq!(found["metric"], "rerank");
+    assert_same(&hits(&found), &expected(query)[..3]);
+    // Four are read: the same as without it, in another order.
+    let found = search(&["-k", "2", "--rerank", RERANKER, "--rerank-depth", "4"]);
+    let first: Vec<String> = hits(&search(&["-k", "4"]))
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    let mut read = expected(query);
+    read.retain(|(id, _)| first.contains(id));
+    assert_same(&hits(&found), &read[..2]);
+}
+
+/// Scores of a batch may differ in their last bits on a graphics processor.
+#[track_caller]
+fn assert_same(found: &[(String, f32)], expected: &[(String, f32)]) {
+    assert_eq!(found.len(), expected.len());
+    for ((id, score), (expected_id, expected_score)) in found.iter().zip(expected) {
+        assert_eq!(id, expected_id);
+        assert!(
+            (score - expected_score).abs() < 1e-5,
+            "{score} {expected_score}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_rerank_is_refused_before_anything_is_printed() {
+    let tiny = crate::support::TINY;
+    let arguments = ["rerank", "seat", "--corpus", CATALOGUE, "--column", "title"];
+    let message = run(&mut infer(&arguments)).failed(1);
+    assert!(
+        message.contains("2 labels; a reranker has one"),
+        "{message}"
+    );
+    let mut bare = crate::support::bare_infer();
+    let message = run(bare.args(arguments)).failed(2);
+    assert!(message.contains("name one with --model"), "{message}");
+    let folder = tempfile::tempdir().unwrap();
+    let index = text(&folder.path().join("p.index")).to_owned();
+    let build = [
+        &[
+            "index", "build", "--corpus", CATALOGUE, "--output", &index, "--model", tiny,
+        ][..],
+        &COLUMNS,
+    ];
+    let mut command = crate::support::bare_infer();
+    command
+        .args(build.concat())
+        .args(["--device", &test_device().to_string()]);
+    run(&mut command).ok();
+    let search = |more: &[&str]| {
+        let arguments = [
+            &["search", "garden seat", "--index", &index, "--json"][..],
+            more,
+        ]
+        .concat();
+        lines(&arguments).remove(0)
+    };
+    let found = search(&["-k", "3", "--rerank", RERANKER]);
+    assert_same(&hits(&found), &expected("garden seat")[..3]);
+    let second = search(&["-k", "1", "--offset", "1", "--rerank", RERANKER]);
+    assert_same(&hits(&second), &expected("garden seat")[1..2]);
+}
