@@ -3,7 +3,7 @@
 use model::PairScorer;
 use serde_json::Value;
 
-use crate::support::{infer, run, text};
+use crate::support::{bare_infer, infer, run, text};
 use crate::test_device::test_device;
 
 const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/catalogue/plain.csv");
@@ -61,11 +61,12 @@ fn a_file_is_ordered_by_the_scores_of_the_reranker() {
     let arguments = [
         &["rerank", "garden seat", "-k", "5", "--json"][..],
         &["--corpus", CATALOGUE, "--model", RERANKER],
+        &["--device", &test_device().to_string()],
         &COLUMNS,
     ]
     .concat();
-    // The last --model counts.
-    let found = lines(&arguments);
+    let printed = run(bare_infer().args(arguments)).ok();
+    let found: [Value; 1] = [serde_json::from_str(&printed).unwrap()];
     assert_eq!(found[0]["metric"], "rerank");
     assert_eq!(found[0]["query"], "garden seat");
     assert_same(&hits(&found[0]), &expected("garden seat")[..5]);
@@ -112,16 +113,20 @@ fn assert_same(found: &[(String, f32)], expected: &[(String, f32)]) {
 
 #[test]
 fn what_cannot_rerank_is_refused_before_anything_is_printed() {
-    let tiny = crate::support::TINY;
     let arguments = ["rerank", "seat", "--corpus", CATALOGUE, "--column", "title"];
     let message = run(&mut infer(&arguments)).failed(1);
     assert!(
         message.contains("2 labels; a reranker has one"),
         "{message}"
     );
-    let mut bare = crate::support::bare_infer();
+    let mut bare = bare_infer();
     let message = run(bare.args(arguments)).failed(2);
     assert!(message.contains("name one with --model"), "{message}");
+}
+
+#[test]
+fn hits_of_an_index_are_ordered_again_from_the_first_on() {
+    let tiny = crate::support::TINY;
     let folder = tempfile::tempdir().unwrap();
     let index = text(&folder.path().join("p.index")).to_owned();
     let build = [
@@ -130,7 +135,7 @@ fn what_cannot_rerank_is_refused_before_anything_is_printed() {
         ][..],
         &COLUMNS,
     ];
-    let mut command = crate::support::bare_infer();
+    let mut command = bare_infer();
     command
         .args(build.concat())
         .args(["--device", &test_device().to_string()]);
