@@ -118,6 +118,8 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
         package: "train",
         name: "program",
         tests: &[
+            "architectures::adapters",
+            "architectures::memory_savers",
             "dashboard::",
             "errors::",
             "formats::",

@@ -43,8 +43,11 @@ pub(super) fn forward<B: EncoderOps>(
         });
         states.push(output);
     }
-    let last = states[network.layers().len()].clone();
-    let vectors = model.batch_vectors(last, tokens);
+    let layers = network.layers().len();
+    let last = states[layers].clone();
+    let vectors = dropout_rng.run::<B, _>(derive_seed(seed, layers as u64 + 1), &device, || {
+        model.batch_vectors(last, tokens)
+    });
     (vectors, LayerInputs { states })
 }
 
@@ -65,7 +68,11 @@ pub(super) fn backward<B: TrainingBackend>(
         return sum.grads();
     };
     let hidden = Tensor::<B, 2>::from_inner(last).require_grad();
-    let vectors = model.batch_vectors(hidden.clone(), tokens);
+    // A module after the pooling may drop, too.
+    let of_modules = derive_seed(seed, network.layers().len() as u64 + 1);
+    let vectors = dropout_rng.run::<B, _>(of_modules, &device, || {
+        model.batch_vectors(hidden.clone(), tokens)
+    });
     let mut gradients = vector_jacobian_product(vectors, of_vectors).backward();
     let mut of_hidden = gradient(&hidden, &mut gradients);
     // Of what follows the last layer.

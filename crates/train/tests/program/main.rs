@@ -5,6 +5,7 @@
     reason = "helpers outside of test functions fail a test in this way"
 )]
 
+mod architectures;
 // `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
 #[cfg(target_os = "linux")]
 mod dashboard;

@@ -52,9 +52,13 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 /// `train fit` on the tiny model and `pairs.tsv`, with more arguments, parted by spaces.
 pub(crate) fn fit(folder: &Path, arguments: &str) -> Command {
-    let model = tiny();
+    fit_model(folder, &tiny(), arguments)
+}
+
+/// [`fit`] of another model.
+pub(crate) fn fit_model(folder: &Path, model: &str, arguments: &str) -> Command {
     let device = device();
-    let mut all = vec!["fit", "--device", &device, "--model", &model];
+    let mut all = vec!["fit", "--device", &device, "--model", model];
     if !arguments.contains("--resume") && !arguments.contains("--config") {
         all.extend(["--train", "pairs.tsv"]);
     }
