@@ -58,10 +58,11 @@ fn expected(query: &str) -> Vec<(String, f32)> {
 
 #[test]
 fn a_file_is_ordered_by_the_scores_of_the_reranker() {
+    let device = test_device().to_string();
     let arguments = [
         &["rerank", "garden seat", "-k", "5", "--json"][..],
         &["--corpus", CATALOGUE, "--model", RERANKER],
-        &["--device", &test_device().to_string()],
+        &["--device", &device],
         &COLUMNS,
     ]
     .concat();
