@@ -7,7 +7,7 @@ use program::Console;
 use records::{Row, RowReader};
 use search::{Similarity, VectorIndex};
 
-use crate::cli::{CorpusArgs, ReadArgs};
+use crate::cli::CorpusArgs;
 use crate::error::Error;
 use crate::input::{only_files, open_texts};
 use crate::made_of::provenance;
@@ -58,20 +58,6 @@ impl CorpusFiles {
         })
     }
 
-    /// Opens the files of texts alone.
-    ///
-    /// # Errors
-    ///
-    /// When one of them cannot be read.
-    pub(crate) fn open_rows(corpus: &[PathBuf], read: &ReadArgs) -> Result<Self, Error> {
-        Ok(Self {
-            path: corpus.first().cloned().unwrap_or_default(),
-            reader: open_texts(corpus, read)?,
-            vectors: None,
-            expected: 0,
-        })
-    }
-
     /// Whether the saved vectors can be verified without the model: the file says what they are made
     /// of.
     #[must_use]
@@ -109,13 +95,7 @@ impl CorpusFiles {
         differences.collect()
     }
 
-    /// The file to name in errors, and the reader.
-    pub(crate) fn into_parts(self) -> (PathBuf, RowReader) {
-        (self.path, self.reader)
-    }
-
-    /// Reads all rows.
-    pub(crate) fn rows(&mut self) -> Result<Vec<Row>, Error> {
+    fn rows(&mut self) -> Result<Vec<Row>, Error> {
         let mut rows = Vec::new();
         for row in self.reader.by_ref() {
             rows.push(row?);
@@ -230,7 +210,7 @@ impl Corpus {
         console: Console,
     ) -> Result<Self, Error> {
         let index = VectorIndex::new(values, width, similarity)?;
-        let rows = Rows::new(files, rows, console);
+        let rows = Rows::new(files.path, &files.reader, rows, console);
         Ok(Self { rows, index })
     }
 

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use program::Console;
-use records::Row;
+use records::{Row, RowReader};
 
-use crate::corpus::CorpusFiles;
 use crate::error::Error;
 use crate::repeated_ids::{Places, RepeatedIds};
 use crate::stream::note_skipped;
@@ -18,11 +17,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows that were read from these files. Says what was skipped, and which ids occur twice.
+    /// The rows that `reader` read. Says what was skipped, and which ids occur twice. `path` is named in errors.
     #[must_use]
-    pub fn new(files: CorpusFiles, rows: Vec<Row>, console: Console) -> Self {
-        let (path, reader) = files.into_parts();
-        note_skipped(&reader, console);
+    pub fn new(path: PathBuf, reader: &RowReader, rows: Vec<Row>, console: Console) -> Self {
+        note_skipped(reader, console);
         if rows.is_empty() {
             console.note(format_args!("note: the corpus has no rows"));
         }

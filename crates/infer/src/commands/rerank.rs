@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use program::Console;
+use records::Row;
 use search::Hit;
 
 use crate::cli::{ModelArgs, RerankFileArgs};
-use crate::corpus::CorpusFiles;
 use crate::error::{Error, UsageError};
+use crate::input::open_texts;
 use crate::output::{Printer, Subject};
 use crate::reranker::{self, METRIC};
 use crate::rows::Rows;
@@ -25,10 +26,11 @@ pub(super) fn run(
         return Err(UsageError::NoReranker.into());
     }
     // The file first: a wrong one is an error before the model is loaded.
-    let mut files = CorpusFiles::open_rows(&args.corpus, &args.read)?;
+    let mut reader = open_texts(&args.corpus, &args.read)?;
     let scorer = reranker::load(model, console)?;
-    let rows = files.rows()?;
-    let rows = Rows::new(files, rows, console);
+    let rows: Vec<Row> = reader.by_ref().collect::<Result<_, _>>()?;
+    let path = args.corpus.first().cloned().unwrap_or_default();
+    let rows = Rows::new(path, &reader, rows, console);
     let texts: Vec<String> = (0..rows.len()).map(|place| rows.text(place)).collect();
     let scores = reranker::score_all(&scorer, &args.query, &texts, console)?;
     let hits: Vec<Hit> = reranker::best(scores, args.top_k)

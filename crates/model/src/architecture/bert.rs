@@ -1,5 +1,5 @@
 //! BERT (Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", 2018):
-//! MiniLM, bge, e5, gte, mxbai, arctic, LaBSE.
+//! MiniLM, bge, e5, gte, mxbai, arctic.
 
 use std::path::Path;
 

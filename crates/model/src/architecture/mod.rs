@@ -10,8 +10,9 @@ mod distilbert;
 mod fields;
 mod modernbert;
 mod mpnet;
-pub(crate) mod names;
+mod names;
 mod roberta;
+pub(crate) mod tensors;
 
 use std::path::Path;
 

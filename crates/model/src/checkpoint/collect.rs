@@ -9,7 +9,7 @@ use burn_store::{ModuleSnapshot, TensorSnapshot};
 
 use super::weights::WeightsFile;
 use crate::architecture::EncoderConfig;
-use crate::architecture::names::tensors;
+use crate::architecture::tensors::tensors;
 use crate::boxed_error::BoxedError;
 use crate::encoder::Encoder;
 use crate::error::{ModelError, Result};

@@ -10,7 +10,7 @@ use kernels::{Int8Matrix, Precision};
 use super::stored_values::StoredValues;
 use super::weights_files::{self, FoundTensor};
 use crate::architecture::EncoderConfig;
-use crate::architecture::names::{NamedTensor, tensors};
+use crate::architecture::tensors::{NamedTensor, tensors};
 use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 
