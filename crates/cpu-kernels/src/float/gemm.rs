@@ -143,16 +143,23 @@ impl Layer<'_> {
         columns: Range<usize>,
         output: &mut [&mut [f32]],
     ) {
-        panels.dispatch(Product {
-            rows,
-            layer: self,
-            weights: panels.parts(),
-            instructions: panels.instructions(),
-            k_block,
-            panels: range,
-            output,
-            columns,
-        });
+        let multiply = |layer: Self, range, columns, output: &mut [&mut [f32]]| {
+            panels.dispatch(Product {
+                rows,
+                layer,
+                weights: panels.parts(),
+                instructions: panels.instructions(),
+                k_block: k_block.clone(),
+                panels: range,
+                output,
+                columns,
+            });
+        };
+        if k_block.end == self.input {
+            self.in_panels(range, columns, output, multiply);
+        } else {
+            multiply(self, range, columns, output);
+        }
     }
 }
 
@@ -235,15 +242,14 @@ impl<P: PanelPart> Product<'_, '_, P> {
         } else {
             Activation::Identity
         };
-        let stored = self.layer.stored();
-        let first = panel * stored - self.columns.start;
-        let count = stored.min(self.columns.len() - first);
+        let first = panel * width - self.columns.start;
+        let count = width.min(self.columns.len() - first);
         let output = &mut self.output[micro_panel.first_row..];
         for (sums, output) in sums.iter().zip(output) {
             let output = &mut output[first..first + count];
             let start = if is_first { bias } else { load::<S>(output) };
             let row = std::array::from_fn(|index| simd.add_f32s(start[index], sums[index]));
-            epilogue(simd, row, activation, self.layer.arrangement, output);
+            epilogue::<S>(row, activation, output);
         }
     }
 }

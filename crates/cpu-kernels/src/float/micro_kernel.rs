@@ -25,8 +25,8 @@ use pulp::Simd;
 
 use super::rows::Group;
 use crate::activation::Activation;
-use crate::columns::Arrangement;
 use crate::prefetch::Prefetch;
+use crate::simd::activations::gelu;
 use crate::simd::arch::{REGISTERS, WIDEST};
 
 /// The element type of a panel, and how a micro-kernel multiplies it.
@@ -114,33 +114,21 @@ pub(crate) fn load<S: Simd>(values: &[f32]) -> [S::f32s; REGISTERS] {
     [registers[0], registers[1]]
 }
 
-/// The epilogue: activation and store of a row of sums, as far as `output` has columns. Of a gated panel, the first register
-/// is activated and multiplied with the second, and the product stored.
+/// The epilogue: GELU, if that is the activation, and store of a row of sums, as far as `output` has columns. Other activations
+/// [follow](super::finish).
 ///
 /// Whole registers are stored: a copy of a length that the compiler does not know would be a call.
 #[inline(always)]
 pub(crate) fn epilogue<S: Simd>(
-    simd: S,
     mut row: [S::f32s; REGISTERS],
     activation: Activation,
-    arrangement: Arrangement,
     output: &mut [f32],
 ) {
-    if arrangement == Arrangement::Gated {
-        let [gate, factor] = row;
-        let mut gate = [gate];
-        activation.apply(bytemuck::cast_slice_mut::<S::f32s, f32>(&mut gate));
-        let product = simd.mul_f32s(gate[0], factor);
-        let count = output.len();
-        if count == S::F32_LANES {
-            let (places, _) = S::as_mut_simd_f32s(output);
-            places[0] = product;
-        } else {
-            output.copy_from_slice(&bytemuck::cast_slice(&[product])[..count]);
+    if activation == Activation::Gelu {
+        for value in bytemuck::cast_slice_mut::<S::f32s, f32>(&mut row) {
+            *value = gelu(*value);
         }
-        return;
     }
-    activation.apply(bytemuck::cast_slice_mut::<S::f32s, f32>(&mut row));
     if output.len() == REGISTERS * S::F32_LANES {
         let (places, _) = S::as_mut_simd_f32s(output);
         // Not `copy_from_slice`: the compiler merges it with the other branch into a call.

@@ -74,13 +74,15 @@ fn multiply(
     columns: Range<usize>,
     output: &mut [&mut [f32]],
 ) {
-    weights.implementation.dispatch(Product {
-        rows,
-        weights,
-        layer,
-        range,
-        columns,
-        output,
+    layer.in_panels(range, columns, output, |layer, range, columns, output| {
+        weights.implementation.dispatch(Product {
+            rows,
+            weights,
+            layer,
+            range,
+            columns,
+            output,
+        });
     });
 }
 
@@ -159,9 +161,8 @@ impl Product<'_, '_> {
         );
         let bias = load::<D::Simd>(&self.layer.bias[panel * width..][..width]);
         let scales = load::<D::Simd>(&columns.scales[panel * width..][..width]);
-        let stored = self.layer.stored();
-        let first = panel * stored - self.columns.start;
-        let count = stored.min(self.columns.len() - first);
+        let first = panel * width - self.columns.start;
+        let count = width.min(self.columns.len() - first);
         let output = &mut self.output[micro_panel.first_row..];
         let simd = dot.simd();
         for ((row, sums), output) in sums.iter().enumerate().zip(output) {
@@ -170,11 +171,9 @@ impl Product<'_, '_> {
                 let sums = dot.floats(sums[index]);
                 scaled_registers(simd, sums, scales[index], row_scale, bias[index])
             });
-            epilogue(
-                simd,
+            epilogue::<D::Simd>(
                 values,
                 self.layer.activation,
-                self.layer.arrangement,
                 &mut output[first..first + count],
             );
         }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::float::rows::Rows;
 use crate::layer::attention::head::{
-    Head, panel_width, panels, part_of_panels, product, transposed_panels,
+    Head, Panels, panel_width, panels, product, transposed_panels,
 };
 use crate::layer::attention::input::{Attention, Strided};
 use crate::simd::arch::{Vectorized, dispatch};
@@ -149,7 +149,7 @@ impl Vectorized for Backward<'_> {
         let gradient = head.rows(self.gradient);
         let keys = transposed_panels(simd, head.rows(projections.key), length);
         let mut weights = vec![0.0; length * padded];
-        let panels_of_keys = part_of_panels::<S>(&keys, head_size, 0..head_size);
+        let panels_of_keys = Panels::whole(&keys, head_size);
         product::<S, ROWS>(simd, query, length, panels_of_keys, |row, column, sums| {
             weights[row * padded + column..][..width].copy_from_slice(sums);
         });
@@ -159,7 +159,7 @@ impl Vectorized for Backward<'_> {
 
         let values = transposed_panels(simd, head.rows(projections.value), length);
         let mut of_scores = vec![0.0; length * padded];
-        let panels_of_values = part_of_panels::<S>(&values, head_size, 0..head_size);
+        let panels_of_values = Panels::whole(&values, head_size);
         product::<S, ROWS>(
             simd,
             gradient,
@@ -258,7 +258,7 @@ impl Place {
     ) {
         let width = panel_width::<S>();
         let output = &mut output[self.first..];
-        let panels = part_of_panels::<S>(panels, weights.depth, 0..weights.depth);
+        let panels = Panels::whole(panels, weights.depth);
         product::<S, ROWS>(simd, weights, weights.depth, panels, |row, column, sums| {
             let kept = width.min(self.head_size - column);
             let output = &mut output[row * self.stride + column..][..kept];

@@ -12,7 +12,7 @@ use std::cell::Cell;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::head::{Head, panel_width, panels, part_of_panels, product, transposed_panels};
+use super::head::{Head, Panels, panel_width, panels, product, transposed_panels};
 use super::input::Attention;
 use super::rounded::{self, Places, Rounded};
 use super::rounded_products::with_rounded_products;
@@ -176,8 +176,8 @@ impl Vectorized for Forward<'_> {
             let seen = seen.start / width * width..seen.end;
             let padded = seen.len().next_multiple_of(width.max(LANES));
             let columns = seen.start..seen.end.next_multiple_of(width);
-            let keys = keys[columns.start * head_size..columns.end * head_size]
-                .chunks_exact(head_size * width);
+            let keys = &keys[columns.start * head_size..columns.end * head_size];
+            let keys = Panels::whole(keys, head_size);
             let queries = head.rows(projections.query).after(block);
             product::<S, ROWS>(simd, queries, count, keys, |row, column, sums| {
                 scores[row * padded + column..][..width].copy_from_slice(sums);
@@ -198,7 +198,11 @@ impl Vectorized for Forward<'_> {
                 stride: padded,
                 depth: seen.len(),
             };
-            let values = part_of_panels::<S>(&values, length, seen);
+            let values = Panels {
+                values: &values,
+                depth: length,
+                first: seen.start,
+            };
             let stride = self.stride;
             let output = &mut self.output[block * stride + self.column..];
             product::<S, ROWS>(simd, weights, count, values, |row, column, products| {

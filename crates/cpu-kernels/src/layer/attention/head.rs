@@ -103,32 +103,44 @@ pub(crate) fn panels(rows: Rows<'_>, length: usize, width: usize) -> Vec<f32> {
     panels
 }
 
-/// Of panels that are `depth` rows deep, these rows.
-#[inline(always)]
-pub(crate) fn part_of_panels<S: Simd>(
-    panels: &[f32],
-    depth: usize,
-    rows: Range<usize>,
-) -> impl Iterator<Item = &[f32]> {
-    let width = panel_width::<S>();
-    panels
-        .chunks_exact(depth * width)
-        .map(move |panel| &panel[rows.start * width..rows.end * width])
+/// Panels of a matrix, and which of their rows are multiplied.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels<'a> {
+    pub(crate) values: &'a [f32],
+    /// Rows of a panel.
+    pub(crate) depth: usize,
+    /// The first of the rows that are multiplied, as many as the left factor is deep.
+    pub(crate) first: usize,
 }
 
-/// The first `count` rows of `input` times all panels, which are as deep as the rows. `take` gets a panel's row at a time:
-/// the row, the first column, and the floats of a panel's width.
+impl<'a> Panels<'a> {
+    /// Panels that are multiplied whole.
+    #[inline(always)]
+    pub(crate) fn whole(values: &'a [f32], depth: usize) -> Self {
+        Self {
+            values,
+            depth,
+            first: 0,
+        }
+    }
+}
+
+/// The first `count` rows of `input` times all panels. `take` gets a panel's row at a time: the row, the first column, and
+/// the floats of a panel's width.
 #[inline(always)]
-pub(crate) fn product<'a, S: Simd, const ROWS: usize>(
+pub(crate) fn product<S: Simd, const ROWS: usize>(
     simd: S,
     input: Rows<'_>,
     count: usize,
-    panels: impl Iterator<Item = &'a [f32]>,
+    panels: Panels<'_>,
     mut take: impl FnMut(usize, usize, &[f32]),
 ) {
     let width = panel_width::<S>();
     let rows = PackedRows::<f32>::pack(simd, input, count, ROWS);
+    let (start, size) = (panels.first * width, input.depth * width);
+    let panels = panels.values.chunks_exact(panels.depth * width);
     for (panel, weights) in panels.enumerate() {
+        let weights = &weights[start..start + size];
         for &micro_panel in rows.micro_panels() {
             let elements = rows.groups(micro_panel);
             macro_rules! micro_kernel {
