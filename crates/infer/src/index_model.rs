@@ -1,11 +1,11 @@
 //! The model of an index.
 
-use model::{Prompt, SentenceEncoder};
+use model::SentenceEncoder;
 use program::Console;
 use search::index::Settings;
 
-use crate::cli::{ModelArgs, VectorArgs};
-use crate::commands::load;
+use crate::cli::ModelArgs;
+use crate::commands::load_with;
 use crate::error::{Error, UsageError};
 
 /// Loads the model of an index with the settings of its vectors.
@@ -19,22 +19,12 @@ pub(crate) fn load_model_of(
     console: Console,
 ) -> Result<SentenceEncoder, Error> {
     let of_index = &settings.model;
+    let builder = SentenceEncoder::builder()
+        .of_index(of_index)
+        .map_err(|_| UsageError::PrecisionOfIndex(of_index.precision.clone()))?;
     let mut args = args.clone();
     args.hub.model.get_or_insert_with(|| of_index.name.clone());
-    args.max_length.get_or_insert(of_index.max_length);
-    if args.device.precision.chosen().is_none() {
-        args.device.precision = of_index
-            .precision
-            .parse()
-            .map_err(|_| UsageError::PrecisionOfIndex(of_index.precision.clone()))?;
-    }
-    let vectors = VectorArgs {
-        no_normalize: false,
-        dimensions: of_index.dimensions,
-        prompts: of_index.query_prompt.clone().into(),
-        corpus_prompt: Some(Prompt::Text(of_index.document_prompt.clone())),
-    };
-    let encoder = load(&args, vectors, console)?;
+    let encoder = load_with(builder, &args, console)?;
     of_index.check(&encoder.fingerprint(args.hub.name())?)?;
     Ok(encoder)
 }

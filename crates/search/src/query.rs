@@ -98,6 +98,20 @@ pub struct Query {
     pub typos: bool,
 }
 
+impl Query {
+    /// How many rows of each ranking are joined where two rankings become one: at least 100, so that more rows of the
+    /// first page are in both than are on it, and in steps of ten times as many, so that the pages of a list are of one
+    /// ranking.
+    #[must_use]
+    pub fn joined_rows(&self) -> usize {
+        let hits = self.k.saturating_add(self.offset);
+        (2..)
+            .map(|power| 10usize.saturating_pow(power))
+            .find(|rows| *rows >= hits)
+            .unwrap_or(hits)
+    }
+}
+
 /// Where a score comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Explanation {

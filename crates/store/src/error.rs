@@ -1,8 +1,7 @@
 //! Errors of a store.
 
+use std::path::PathBuf;
 use std::time::Duration;
-
-use tokio_postgres::error::SqlState;
 
 /// A store that cannot be reached, made or asked. No message holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +36,66 @@ pub enum StoreError {
         server: String,
         /// Error of the connection.
         source: tokio_postgres::Error,
+    },
+    /// The server takes no encrypted connections, and its address asks for one.
+    #[error(
+        "{server} takes no encrypted connections: set ssl = on in its postgresql.conf, or write sslmode=disable"
+    )]
+    Unencrypted {
+        /// The server.
+        server: String,
+        /// Error of the connection.
+        source: tokio_postgres::Error,
+    },
+    /// The server's certificate is not of an authority that its address names, or that the system knows.
+    #[error(
+        "{server} has a certificate of an unknown authority: write sslrootcert=FILE with the authority's certificate"
+    )]
+    UnknownAuthority {
+        /// The server.
+        server: String,
+        /// Error of the connection.
+        source: tokio_postgres::Error,
+    },
+    /// The server's certificate is for other hosts.
+    #[error(
+        "{server} has a certificate for {}, not for its own name",
+        if names.is_empty() { "no host name".to_owned() } else { names.join(", ") }
+    )]
+    OtherHost {
+        /// The server.
+        server: String,
+        /// The names in the certificate.
+        names: Vec<String>,
+        /// Error of the connection.
+        source: tokio_postgres::Error,
+    },
+    /// The encryption of a connection cannot begin for another reason, as a certificate that has expired.
+    #[error("{server} cannot be reached with encryption: {}", root(source))]
+    Handshake {
+        /// The server.
+        server: String,
+        /// Error of the connection.
+        source: tokio_postgres::Error,
+    },
+    /// Encryption cannot be set up, as where the system has no authorities.
+    #[error(
+        "encryption cannot be set up: {source}; write sslrootcert=FILE with the authority's certificate"
+    )]
+    Encryption {
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// The certificates of an address's authorities cannot be read.
+    #[error(
+        "{}: the certificates of sslrootcert cannot be read: {source}; it must be a file in PEM",
+        path.display()
+    )]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Error of the file or of what is in it.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A connection that broke.
     #[error("the connection to {server} broke: {}", root(source))]
@@ -210,6 +269,20 @@ pub enum StoreError {
         /// The server.
         server: String,
     },
+    /// A store whose load has not ended cannot take the place of another one.
+    #[error("the load of the store {name:?} on {server} has not ended: run it again to its end")]
+    Unfinished {
+        /// The server.
+        server: String,
+        /// The name of the store.
+        name: String,
+    },
+    /// A store would take its own place.
+    #[error("the store has the name {name:?} already")]
+    SameName {
+        /// The name.
+        name: String,
+    },
     /// Words cannot be searched yet.
     #[error("the words of the store on {server} were not counted yet: finish the load first")]
     NotBuilt {
@@ -261,49 +334,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What an error of a server means: a broken connection, a limit, or a refused statement.
-    pub(crate) fn of(
-        server: &str,
-        action: &'static str,
-        limit: Duration,
-        source: tokio_postgres::Error,
-    ) -> Self {
-        let server = server.to_owned();
-        match source.code() {
-            Some(&SqlState::QUERY_CANCELED) => Self::Silent { server, limit },
-            // A server that is shut down or killed says so, or nothing.
-            Some(
-                &SqlState::ADMIN_SHUTDOWN
-                | &SqlState::CRASH_SHUTDOWN
-                | &SqlState::CANNOT_CONNECT_NOW,
-            ) => Self::Broken { server, source },
-            None => Self::Broken { server, source },
-            Some(_) => Self::Database {
-                server,
-                action,
-                source,
-            },
-        }
-    }
-
-    /// What an error of connecting means.
-    pub(crate) fn of_connecting(server: &str, source: tokio_postgres::Error) -> Self {
-        let server = server.to_owned();
-        match source.code() {
-            Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
-                Self::Login { server, source }
-            }
-            Some(&SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase { server, source },
-            Some(_) => Self::Database {
-                server,
-                action: "connecting",
-                source,
-            },
-            None if source.to_string() == "invalid configuration" => Self::Login { server, source },
-            None => Self::Unreachable { server, source },
-        }
-    }
-
     /// Whether a shard is down, so that a partial answer may leave it out.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(
@@ -317,7 +347,7 @@ impl StoreError {
 }
 
 /// The innermost reason, which says most: tokio-postgres says only "db error".
-fn root(error: &tokio_postgres::Error) -> String {
+pub(crate) fn root(error: &tokio_postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
         return error.message().to_owned();
     }

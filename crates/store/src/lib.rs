@@ -35,12 +35,17 @@
 //! - Hits of equal score are ordered by id.
 //! - Vectors of another model are refused by name.
 //! - No error holds a password.
+//! - Connections are encrypted as `sslmode` and `sslrootcert` of an address say, with the meanings that libpq gives
+//!   them: without them, where a server offers it, whoever it is.
 
 mod answer;
+mod diagnosis;
+mod encryption;
 mod error;
 mod indexes;
 mod load;
 mod options;
+mod rename;
 mod rows;
 mod schema;
 mod server;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
 };
+use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
 
+use crate::encryption::Encryption;
 use crate::error::StoreError;
 use crate::options::Options;
 
@@ -32,16 +33,13 @@ impl Server {
         if !begins.iter().any(|begin| address.trim().starts_with(begin)) {
             return Err(unreadable("it does not begin with postgres://".to_owned()));
         }
-        let mut config: Config =
-            address
-                .trim()
-                .parse()
-                .map_err(|error: tokio_postgres::Error| {
-                    unreadable(match std::error::Error::source(&error) {
-                        Some(source) => source.to_string(),
-                        None => error.to_string(),
-                    })
-                })?;
+        let (address, encryption) = Encryption::split(address.trim()).map_err(unreadable)?;
+        let mut config: Config = address.parse().map_err(|error: tokio_postgres::Error| {
+            unreadable(match std::error::Error::source(&error) {
+                Some(source) => source.to_string(),
+                None => error.to_string(),
+            })
+        })?;
         let name = name(&config);
         // What follows an unescaped `@` of a password would be taken for the host, and be shown in errors.
         if name.contains('@') {
@@ -61,11 +59,12 @@ impl Server {
         }
         config.connect_timeout(options.connect_timeout);
         config.application_name("mpnet-burn");
+        config.ssl_mode(encryption.mode());
         // A server that vanished is noticed although nothing is sent.
         config.keepalives_idle(Duration::from_secs(30));
         let manager = Manager::from_config(
             config,
-            NoTls,
+            encryption.connector()?,
             ManagerConfig {
                 // A server may have been restarted since the last question.
                 recycling_method: RecyclingMethod::Verified,

@@ -29,9 +29,9 @@ pub struct PostgresStore {
 }
 
 /// What a server says of its part.
-struct Part {
+pub(crate) struct Part {
     settings: Settings,
-    generation: String,
+    pub(crate) generation: String,
     shard: usize,
     shards: usize,
 }
@@ -103,24 +103,6 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Gives a store, which `options` name, another name, and removes the store that has it: so a store with a new
-    /// model is loaded beside the old one, and takes its place when it is whole. Called again after an interruption, it
-    /// finishes. On one server it is one transaction; on several, questions to the old store fail until all have
-    /// changed.
-    ///
-    /// # Errors
-    ///
-    /// Fails before anything is changed where a server cannot be reached, or holds neither name of the store.
-    pub fn rename<A: AsRef<str>>(
-        addresses: &[A],
-        options: Options,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        let (runtime, servers, from) = connect(addresses, &options)?;
-        let to = Schema::new(name)?;
-        runtime.block_on(rename(&servers, &from, &to))
-    }
-
     /// What it holds.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -175,7 +157,7 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-fn connect<A: AsRef<str>>(
+pub(crate) fn connect<A: AsRef<str>>(
     addresses: &[A],
     options: &Options,
 ) -> Result<(Runtime, Vec<Server>, Schema), StoreError> {
@@ -200,7 +182,7 @@ fn connect<A: AsRef<str>>(
 }
 
 /// The part of a store that a server holds, if it does.
-async fn part(server: &Server, schema: &Schema) -> Result<Option<Part>, StoreError> {
+pub(crate) async fn part(server: &Server, schema: &Schema) -> Result<Option<Part>, StoreError> {
     let action = "reading the settings of the store";
     let connection = server.connection().await?;
     let table = schema.table("settings");
@@ -374,44 +356,4 @@ async fn create(
     }))
     .await?;
     Ok(generation)
-}
-
-async fn rename(servers: &[Server], from: &Schema, to: &Schema) -> Result<(), StoreError> {
-    let found = try_join_all(servers.iter().map(|server| async {
-        let (new, old) = (part(server, from).await?, part(server, to).await?);
-        let generations = (
-            new.map(|part| part.generation),
-            old.map(|part| part.generation),
-        );
-        Ok::<_, StoreError>(generations)
-    }))
-    .await?;
-    let missing = |index: usize| StoreError::NoStore {
-        server: servers[index].name.clone(),
-        name: from.name.clone(),
-    };
-    // The first server that still has the old name says which store it is.
-    let Some(generation) = found.iter().find_map(|(new, _)| new.clone()) else {
-        return Err(missing(0));
-    };
-    for (index, (new, old)) in found.iter().enumerate() {
-        if new.as_ref().or(old.as_ref()) != Some(&generation) {
-            return Err(missing(index));
-        }
-    }
-    let left = (0..servers.len()).filter(|&index| found[index].0.is_some());
-    try_join_all(left.map(|index| async move {
-        let server = &servers[index];
-        let connection = server.connection().await?;
-        connection
-            .batch_execute(&format!(
-                "BEGIN; DROP SCHEMA IF EXISTS \"{to}\" CASCADE; ALTER SCHEMA \"{from}\" RENAME TO \"{to}\"; COMMIT",
-                to = to.name,
-                from = from.name
-            ))
-            .await
-            .map_err(server.error("renaming the store"))
-    }))
-    .await?;
-    Ok(())
 }

@@ -9,78 +9,10 @@ use search::filter::{ColumnKind, FilterColumn};
 use search::words::Language;
 use search::{Mode, Sort};
 
+use super::store::DEFAULT_STORE;
 use super::{
     CorpusPromptArgs, DeviceArgs, ModelArgs, PromptArgs, ReadArgs, WithModel, at_least_one,
 };
-
-/// The name of a store, unless another is given.
-const DEFAULT_STORE: &str = "catalogue";
-
-/// The commands of `store`.
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// Load an index into PostgreSQL with pgvector, on one server or several.
-    #[command(after_help = "\
-Examples:
-  infer store load --index products.index --store postgres://shop@localhost/shop
-  infer store load --index products.index --store postgres://shop@one/shop,postgres://shop@two/shop
-  infer search \"steel bottle\" --store postgres://shop@one/shop,postgres://shop@two/shop
-
-Rows go to the servers by a hash of their ids. After an interruption, the same command continues. Give the password in
-the address, or as PGPASSWORD.")]
-    Load(LoadArgs),
-    /// Remove rows by their ids.
-    Remove(StoreRemoveArgs),
-    /// Show what a store holds.
-    Info(StoreInfoArgs),
-}
-
-/// The servers of a store.
-#[derive(Debug, Args)]
-pub struct StoreArgs {
-    /// Use PostgreSQL on these servers, as postgres://user@host/database.
-    #[arg(long, value_name = "URL,...", value_delimiter = ',', required = true)]
-    pub store: Vec<String>,
-    /// Use the store of this name.
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_STORE)]
-    pub store_name: String,
-}
-
-/// Arguments of `store load`.
-#[derive(Debug, Args)]
-pub struct LoadArgs {
-    /// Load the rows of the index in this folder.
-    #[arg(long, value_name = "DIR")]
-    pub index: PathBuf,
-    /// The servers.
-    #[command(flatten)]
-    pub servers: StoreArgs,
-    /// Let each server use this much memory, in MB, for building its HNSW index.
-    #[arg(long, value_name = "MB", default_value_t = 512)]
-    pub build_memory: u32,
-}
-
-/// Arguments of `store remove`.
-#[derive(Debug, Args)]
-pub struct StoreRemoveArgs {
-    /// The rows.
-    #[command(flatten)]
-    pub rows: IdsArgs,
-    /// The servers.
-    #[command(flatten)]
-    pub servers: StoreArgs,
-}
-
-/// Arguments of `store info`.
-#[derive(Debug, Args)]
-pub struct StoreInfoArgs {
-    /// The servers.
-    #[command(flatten)]
-    pub servers: StoreArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// The commands of `index`.
 #[derive(Debug, Subcommand)]
@@ -111,7 +43,7 @@ Examples:
     Info(InfoArgs),
     /// Compare every file of an index with its checksum.
     Verify(FolderArgs),
-    /// Join the segments of an index, and drop the rows that were removed.
+    /// Join the segments of an index, and drop the rows that were removed and a rebuild that has not ended.
     Merge(FolderArgs),
     /// Embed all rows again with another model, and switch the index to it when all are there.
     #[command(after_help = "\

@@ -11,6 +11,7 @@ mod device;
 mod index;
 mod prompts;
 mod reading;
+mod store;
 mod vectors;
 
 use std::path::PathBuf;
@@ -28,11 +29,11 @@ pub use commands::{
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{
     AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IdsArgs, IndexCommand, InfoArgs,
-    LoadArgs, RankArgs, RebuildArgs, RemoveArgs, StoreArgs, StoreCommand, StoreInfoArgs,
-    StoreRemoveArgs,
+    RankArgs, RebuildArgs, RemoveArgs,
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs};
 pub use reading::{CorpusArgs, ReadArgs};
+pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 
 const EXAMPLES: &str = "\

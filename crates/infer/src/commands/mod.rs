@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 
 use clap::CommandFactory;
 use model::hub::{HubOptions, Origin};
-use model::{Embeddings, Prompt, SentenceEncoder};
+use model::{Embeddings, Prompt, SentenceEncoder, SentenceEncoderBuilder};
 use program::text::count;
 use program::{Console, DownloadBar};
 
@@ -92,18 +92,7 @@ pub(crate) fn load(
     vectors: VectorArgs,
     console: Console,
 ) -> Result<SentenceEncoder, Error> {
-    let mut builder = SentenceEncoder::builder()
-        .device(args.device.device)
-        .hub(hub_options(&args.hub, console));
-    if let Some(precision) = args.device.precision.chosen() {
-        builder = builder.precision(precision);
-    }
-    if let Some(tokens) = args.batch_tokens {
-        builder = builder.batch_tokens(tokens);
-    }
-    if let Some(tokens) = args.max_length {
-        builder = builder.max_length(tokens);
-    }
+    let mut builder = SentenceEncoder::builder();
     if vectors.no_normalize {
         builder = builder.normalize(false);
     }
@@ -115,6 +104,27 @@ pub(crate) fn load(
     }
     if let Some(prompt) = vectors.corpus_prompt {
         builder = builder.document_prompt(prompt);
+    }
+    load_with(builder, args, console)
+}
+
+/// Loads the model that the command line names, with the settings of a builder where the command line has none.
+pub(crate) fn load_with(
+    builder: SentenceEncoderBuilder,
+    args: &ModelArgs,
+    console: Console,
+) -> Result<SentenceEncoder, Error> {
+    let mut builder = builder
+        .device(args.device.device)
+        .hub(hub_options(&args.hub, console));
+    if let Some(precision) = args.device.precision.chosen() {
+        builder = builder.precision(precision);
+    }
+    if let Some(tokens) = args.batch_tokens {
+        builder = builder.batch_tokens(tokens);
+    }
+    if let Some(tokens) = args.max_length {
+        builder = builder.max_length(tokens);
     }
     let name = args.hub.name();
     let encoder = builder.load(name)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use store::{BuildOptions, Options, PostgresStore, ShardInfo};
 
 use super::index::{read_ids, rows};
-use crate::cli::{LoadArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
+use crate::cli::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 use crate::error::Error;
 
 /// Rows of a block of a load: some megabytes.
@@ -25,6 +25,7 @@ pub(super) fn run(
         StoreCommand::Load(args) => load(&args, console),
         StoreCommand::Remove(args) => remove(args, console),
         StoreCommand::Info(args) => info(&args, out),
+        StoreCommand::Rename(args) => rename(&args, console),
     }
 }
 
@@ -95,6 +96,15 @@ fn remove(args: StoreRemoveArgs, console: Console) -> Result<(), Error> {
     console.note(format_args!(
         "removed {removed} of {}",
         count(ids.len(), "row")
+    ));
+    Ok(())
+}
+
+fn rename(args: &RenameArgs, console: Console) -> Result<(), Error> {
+    PostgresStore::rename(&args.servers.store, options(&args.servers), &args.to)?;
+    console.note(format_args!(
+        "the store {} is now {}",
+        args.servers.store_name, args.to
     ));
     Ok(())
 }

@@ -144,20 +144,15 @@ impl<'a> Parser<'a> {
                 self.names().join(", ")
             )));
         };
-        let exact = self.columns.iter().find(|column| column.name == name);
-        let folded = name.to_lowercase();
-        let mut in_any_case = self
-            .columns
-            .iter()
-            .filter(|column| column.name.to_lowercase() == folded);
-        let found = exact.or_else(|| in_any_case.next().filter(|_| in_any_case.next().is_none()));
-        let found = found.ok_or_else(|| FilterError::UnknownColumn {
-            position: self.peek().position,
-            column: name,
-            columns: self.names(),
-        })?;
+        let Some(found) = FilterColumn::position(self.columns, &name) else {
+            return Err(FilterError::UnknownColumn {
+                position: self.peek().position,
+                column: name,
+                columns: self.names(),
+            });
+        };
         self.advance();
-        Ok(found)
+        Ok(&self.columns[found])
     }
 
     fn names(&self) -> Vec<String> {

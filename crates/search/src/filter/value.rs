@@ -61,6 +61,19 @@ pub struct FilterColumn {
     pub kind: ColumnKind,
 }
 
+impl FilterColumn {
+    /// The place of the column with a name: of the same spelling, or of the one column whose name differs from it only
+    /// in case.
+    #[must_use]
+    pub fn position(columns: &[Self], name: &str) -> Option<usize> {
+        let exact = columns.iter().position(|column| column.name == name);
+        let folded = fold_case(name);
+        let mut in_any_case =
+            (0..columns.len()).filter(|&at| fold_case(&columns[at].name) == folded);
+        exact.or_else(|| in_any_case.next().filter(|_| in_any_case.next().is_none()))
+    }
+}
+
 /// A value of a filter column. A row without one has none of these.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

@@ -85,16 +85,13 @@ impl IndexReader {
         Ok(())
     }
 
-    /// The number of a filter column.
+    /// The number of a filter column, whose name may be in another case.
     pub(super) fn column_number(&self, name: &str) -> Result<usize, IndexError> {
         let columns = &self.settings().filter_columns;
-        columns
-            .iter()
-            .position(|column| column.name == name)
-            .ok_or_else(|| IndexError::NoSuchColumn {
-                column: name.to_owned(),
-                columns: columns.iter().map(|column| column.name.clone()).collect(),
-            })
+        FilterColumn::position(columns, name).ok_or_else(|| IndexError::NoSuchColumn {
+            column: name.to_owned(),
+            columns: columns.iter().map(|column| column.name.clone()).collect(),
+        })
     }
 
     /// By segment, the rows that are not deleted, that a filter keeps and that have one of the ids, if

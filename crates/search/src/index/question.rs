@@ -286,20 +286,15 @@ impl Scored {
     }
 }
 
-/// How many rows of each ranking an answer needs. Hybrid search joins at least 100 of each: more rows of the first page
-/// are then in both rankings than on the page itself. Rows that are no hits by their ids are left out
-/// afterwards, so that queries that differ in them can share a scan.
+/// How many rows of each ranking an answer needs. Rows that are no hits by their ids are left out afterwards, so that
+/// queries that differ in them can share a scan.
 pub(super) fn depth(query: &Query) -> usize {
     let hits = query.k.saturating_add(query.offset);
     let whole = query.sort.is_some() || !query.facets.is_empty();
     let joined = match query.mode {
         // All rows are scored where all that reach a score are asked for.
         Mode::Hybrid if whole && query.min_score.is_some() => usize::MAX,
-        // In steps, so that the pages of a list are of one ranking.
-        Mode::Hybrid => (2..)
-            .map(|power| 10usize.saturating_pow(power))
-            .find(|depth| *depth >= hits)
-            .unwrap_or(hits),
+        Mode::Hybrid => query.joined_rows(),
         Mode::Meaning | Mode::Words => hits,
     };
     joined.saturating_add(query.without.len())

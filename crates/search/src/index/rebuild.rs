@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
 use crate::index::folder::{lock, remove_unused};
-use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
+use crate::index::manifest::{MANIFEST, Manifest, REBUILD, is_absent};
 use crate::index::settings::Settings;
 use crate::index::writer::{Committed, IndexWriter};
 
@@ -35,6 +35,25 @@ impl IndexWriter {
         manifest.write(folder, REBUILD)?;
         remove_unused(folder, &manifest, Some(&current));
         Self::with_manifest(folder, lock, REBUILD, manifest)
+    }
+
+    /// Drops what [`rebuild`](Self::rebuild) has begun and nobody goes on with; says whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::NoIndex`], [`IndexError::Locked`] also while a rebuild is at work, [`IndexError::Io`].
+    pub fn drop_rebuild(folder: &Path) -> Result<bool, IndexError> {
+        Manifest::read(folder)?;
+        let _lock = lock(folder)?;
+        let manifest = Manifest::read(folder)?;
+        let path = folder.join(REBUILD);
+        match std::fs::remove_file(&path) {
+            Err(error) if is_absent(&error) => return Ok(false),
+            removed => removed.map_err(IndexError::io("remove", &path))?,
+        }
+        sync_folder(folder)?;
+        remove_unused(folder, &manifest, None);
+        Ok(true)
     }
 
     /// Commits, and puts the index that [`rebuild`](Self::rebuild) has begun in the place of the other:

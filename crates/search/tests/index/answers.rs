@@ -494,3 +494,29 @@ fn pages_of_a_hybrid_list_are_of_one_ranking() {
     };
     assert_eq!(facets(1), facets(400));
 }
+
+#[test]
+fn columns_are_found_in_any_case() {
+    let rows: Vec<Row> = (0..9usize)
+        .map(|number| {
+            let price = Some((number * 7 % 9) as f64);
+            let document = document(&format!("a{number}"), "mouse", None, price);
+            (document, [1.0, 0.0, 0.0])
+        })
+        .collect();
+    let (_folder, reader) = index(&rows, &[]);
+    let query = |column: &str| Query {
+        text: "mouse".to_owned(),
+        mode: Mode::Words,
+        k: 9,
+        facets: vec![column.to_owned()],
+        sort: Some(Sort {
+            column: column.to_owned(),
+            descending: true,
+        }),
+        ..Query::default()
+    };
+    let expected = reader.answer(&query("price")).unwrap();
+    assert_eq!(reader.answer(&query("PRICE")).unwrap(), expected);
+    assert!(reader.answer(&query("prices")).is_err());
+}

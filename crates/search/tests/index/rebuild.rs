@@ -70,3 +70,39 @@ fn a_rebuild_takes_the_place_of_the_index_when_it_is_whole() {
     add(&mut writer, "d", &[1.0, 0.0]);
     assert_eq!(writer.commit().unwrap().rows, 4);
 }
+
+#[test]
+fn a_rebuild_that_nobody_goes_on_with_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let names = || {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert!(IndexWriter::drop_rebuild(folder).is_err());
+    let mut writer = IndexWriter::create(folder, settings()).unwrap();
+    add(&mut writer, "a", &[1.0, 0.0, 0.0]);
+    writer.commit().unwrap();
+    drop(writer);
+    let before = names();
+    assert!(!IndexWriter::drop_rebuild(folder).unwrap());
+    let wider = Settings {
+        width: 2,
+        ..settings()
+    };
+    let mut rebuild = IndexWriter::rebuild(folder, wider).unwrap();
+    add(&mut rebuild, "a", &[0.6, 0.8]);
+    rebuild.commit().unwrap();
+    // One at work holds the lock.
+    assert!(IndexWriter::drop_rebuild(folder).is_err());
+    drop(rebuild);
+    assert!(names().len() > before.len());
+    assert!(IndexWriter::drop_rebuild(folder).unwrap());
+    assert_eq!(names(), before);
+    assert_eq!(ids(&IndexReader::open(folder).unwrap()), ["a"]);
+    verify(folder).unwrap();
+}

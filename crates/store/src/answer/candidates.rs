@@ -210,7 +210,7 @@ impl Plan<'_> {
             self.has_a_word(&mut parameters),
             terms.join(" + "),
             length.join(" + "),
-            parameters.add(limit(self.depth * 2 + 100)),
+            parameters.add(limit(self.depth.saturating_mul(2).saturating_add(100))),
         );
         first_texts(session, session.query(&statement, &parameters).await?)
     }

@@ -28,9 +28,6 @@ use rank::Ranked;
 use search::index::Document;
 use session::Session;
 
-/// Candidates of each ranking, at least: as many as an index on disk takes.
-const DEPTH: usize = 100;
-
 /// Rows whose words are scored where facets or an order need all that reach a score.
 const MOST_RANKED: usize = 100_000;
 
@@ -119,7 +116,8 @@ impl PostgresStore {
             vector,
             words: Vec::new(),
             statistics: Statistics::default(),
-            depth: DEPTH.max(query.offset.saturating_add(query.k)),
+            // Also for one ranking: what the HNSW index finds, and how PostgreSQL orders words, depends on the number.
+            depth: query.joined_rows(),
             exact,
             pool: Pool::Allowed,
         };

@@ -1,6 +1,6 @@
 //! Filters as SQL: every value is a parameter, and no text of a question becomes part of a statement.
 
-use search::filter::{Comparison, Filter, Value, fold_case};
+use search::filter::{Comparison, Filter, FilterColumn, Value, fold_case};
 use tokio_postgres::types::ToSql;
 
 use crate::error::StoreError;
@@ -36,28 +36,25 @@ impl Parameters {
     }
 }
 
-/// The number of a filter column.
+/// The number of a filter column, whose name may be in another case.
 pub(crate) fn column_number(settings: &Settings, name: &str) -> Result<usize, StoreError> {
     let columns = &settings.filter_columns;
-    columns
-        .iter()
-        .position(|column| column.name == name)
-        .ok_or_else(|| {
-            let names: Vec<String> = columns
-                .iter()
-                .map(|column| format!("`{}`", column.name))
-                .collect();
-            StoreError::Query {
-                reason: if names.is_empty() {
-                    format!("there is no column `{name}`: the store has no filter columns")
-                } else {
-                    format!(
-                        "there is no filter column `{name}`: the store has {}",
-                        names.join(", ")
-                    )
-                },
-            }
-        })
+    FilterColumn::position(columns, name).ok_or_else(|| {
+        let names: Vec<String> = columns
+            .iter()
+            .map(|column| format!("`{}`", column.name))
+            .collect();
+        StoreError::Query {
+            reason: if names.is_empty() {
+                format!("there is no column `{name}`: the store has no filter columns")
+            } else {
+                format!(
+                    "there is no filter column `{name}`: the store has {}",
+                    names.join(", ")
+                )
+            },
+        }
+    })
 }
 
 /// A filter as a condition, which is true for the rows that fulfil it, and false or null for others.
@@ -144,7 +141,7 @@ fn joined(
 
 #[cfg(test)]
 mod tests {
-    use search::filter::{ColumnKind, FilterColumn};
+    use search::filter::ColumnKind;
 
     use super::*;
 

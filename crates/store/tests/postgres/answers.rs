@@ -196,13 +196,13 @@ fn the_store_answers_as_an_index_does() {
                     mode,
                     k: 30,
                     filter,
-                    facets: vec!["brand".to_owned(), "price".to_owned(), "stock".to_owned()],
+                    facets: vec!["brand".to_owned(), "PRICE".to_owned(), "stock".to_owned()],
                     ..Query::default()
                 };
                 queries.push(query);
             }
         }
-        for sort in ["price", "brand", "stock", "since", "sku"] {
+        for sort in ["price", "BRAND", "Stock", "since", "sku"] {
             for descending in [false, true] {
                 let query = Query {
                     vector: vector_of("office cable", WIDTH),
@@ -250,6 +250,46 @@ fn the_store_answers_as_an_index_does() {
         // Half precision, of which ranks and scores at a limit depend.
         if query.min_score.is_none() && query.fusion != Some(Fusion::ReciprocalRank) {
             assert_alike(&three, &index, 3e-3, &format!("{query:?}"));
+        }
+    }
+}
+
+#[test]
+fn pages_are_of_one_ranking() {
+    let settings = settings(WIDTH, Similarity::Cosine);
+    let documents = shop(1500);
+    let vectors = vectors_of(&documents, WIDTH);
+    let store = loaded(
+        &addresses(three()),
+        Options {
+            // Fewer rows than are asked for, so that the index alone would not do.
+            ef_search: 20,
+            ..options("pages")
+        },
+        &settings,
+        &documents,
+        &vectors,
+    );
+    let ids = |mode: Mode, offset: usize, k: usize| -> Vec<String> {
+        let query = Query {
+            vector: vector_of("gaming mouse", WIDTH),
+            text: "gaming mouse".to_owned(),
+            mode,
+            k,
+            offset,
+            ..Query::default()
+        };
+        let hits = store.answer(&query).expect("an answer").hits;
+        hits.into_iter().map(|hit| hit.id).collect()
+    };
+    for mode in Mode::ALL {
+        // Up to 100 hits, and behind them up to 1,000.
+        for (first, last, page) in [(0, 100, 10), (100, 400, 60)] {
+            let pages = (first..last).step_by(page);
+            let pages: Vec<String> = pages.flat_map(|offset| ids(mode, offset, page)).collect();
+            assert_eq!(pages, ids(mode, first, last - first), "{mode:?}");
+            let different: HashSet<&String> = pages.iter().collect();
+            assert_eq!(different.len(), last - first, "{mode:?}");
         }
     }
 }

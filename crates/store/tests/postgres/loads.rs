@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use search::filter::Value;
 use search::index::Document;
 use search::{Mode, Query, Similarity};
-use store::{BuildOptions, Options, PostgresStore, Written};
+use store::{BuildOptions, Options, PostgresStore, StoreError, Written};
 
 use crate::cluster::{Server, addresses, three};
 use crate::data::{loaded, options, random, settings, shop, vector_of, vectors_of};
@@ -183,6 +183,22 @@ fn a_new_store_takes_the_place_of_the_old_one() {
         "{error}"
     );
     assert!(PostgresStore::open(&servers, options("place_next")).is_err());
+    assert!(matches!(
+        PostgresStore::rename(&servers, options("place"), "place"),
+        Err(StoreError::SameName { .. })
+    ));
+    // A load that has not ended: only blocks, or not even these.
+    let unfinished = PostgresStore::create(&servers, options("place_next"), &old).expect("a store");
+    let rename = || PostgresStore::rename(&servers, options("place_next"), "place");
+    assert!(matches!(rename(), Err(StoreError::Unfinished { .. })));
+    let mut load = unfinished.load("half").expect("a load");
+    load.write(0, &documents, &vectors_of(&documents, WIDTH))
+        .expect("a block");
+    unfinished
+        .build_indexes(BuildOptions::default())
+        .expect("the indexes");
+    assert!(matches!(rename(), Err(StoreError::Unfinished { .. })));
+    PostgresStore::delete(&servers, options("place_next")).expect("a removal");
     // Interrupted between two servers: the first has the new name already.
     loaded(
         &servers,

@@ -6,5 +6,6 @@
 mod answers;
 mod cluster;
 mod data;
+mod encryption;
 mod errors;
 mod loads;

@@ -85,6 +85,9 @@ fn note_unknown(ids: &[&str], console: Console) {
 }
 
 fn merge(args: &FolderArgs, console: Console) -> Result<(), Error> {
+    if IndexWriter::drop_rebuild(&args.index)? {
+        console.note("note: dropped a rebuild that had not ended");
+    }
     let mut writer = IndexWriter::open(&args.index)?;
     let merged = writer.merge()?;
     console.note(format_args!(
