@@ -1,5 +1,5 @@
 //! How fast a store is loaded and asked, and how much its index finds: `store_speed VECTORS IDS TITLES QUERIES COPIES
-//! ADDRESS…`.
+//! [M,EF_CONSTRUCTION] ADDRESS…`.
 //!
 //! VECTORS and QUERIES are float32 matrices in NumPy's format, IDS has a line for each vector, and TITLES is a file of
 //! ids and titles with a tab between them. COPIES above 1 load every row as often, with small noise.
@@ -18,7 +18,16 @@ const BLOCK: usize = 2048;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [vectors, ids, titles, queries, copies, addresses @ ..] = arguments.as_slice() else {
-        return Err("give VECTORS IDS TITLES QUERIES COPIES ADDRESS…".into());
+        return Err("give VECTORS IDS TITLES QUERIES COPIES [M,EF_CONSTRUCTION] ADDRESS…".into());
+    };
+    let mut build = BuildOptions::default();
+    let addresses = match addresses.split_first() {
+        Some((graph, addresses)) if !graph.contains("://") => {
+            let (m, ef_construction) = graph.split_once(',').ok_or("no M,EF_CONSTRUCTION")?;
+            (build.m, build.ef_construction) = (m.parse()?, ef_construction.parse()?);
+            addresses
+        }
+        _ => addresses,
     };
     let (vectors, width) = matrix(vectors)?;
     let (queries, _) = matrix(queries)?;
@@ -81,14 +90,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (loaded, copied) = (start.elapsed().as_secs_f64(), load.copying().as_secs_f64());
     let start = Instant::now();
-    store.build_indexes(BuildOptions::default())?;
+    store.build_indexes(build)?;
     load.finish()?;
     let built = start.elapsed().as_secs_f64();
     let rows = (ids.len() * copies) as f64;
     writeln!(
         out,
-        "{rows} rows of width {width} on {} servers: COPY alone {:.0} rows/s, load {:.0} rows/s ({loaded:.1} s), words and \
+        "m {}, ef_construction {}; {rows} rows of width {width} on {} servers: COPY alone {:.0} rows/s, load {:.0} rows/s ({loaded:.1} s), words and \
          indexes {built:.1} s, all {:.0} rows/s; {:.0} MB",
+        build.m,
+        build.ef_construction,
         addresses.len(),
         rows / copied,
         rows / loaded,

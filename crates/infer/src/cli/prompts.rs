@@ -24,16 +24,6 @@ impl PromptArgs {
     }
 }
 
-/// This text.
-impl From<String> for PromptArgs {
-    fn from(text: String) -> Self {
-        Self {
-            prompt: Some(text),
-            prompt_name: None,
-        }
-    }
-}
-
 /// The prompt of the corpus of a search.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Vectors")]
