@@ -65,8 +65,9 @@ impl Default for BuildOptions {
         Self {
             memory_mb: 512,
             workers: 2,
-            m: 16,
-            ef_construction: 100,
+            // Measured over 19,406 product titles: see docs/src/reference/store.md.
+            m: 32,
+            ef_construction: 200,
         }
     }
 }
