@@ -50,7 +50,7 @@ impl StoreInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuildOptions {
     /// Memory that a server may use for it, in MB. A graph that does not fit is built many times slower: a row takes
-    /// about 2 bytes for each number of its vector and 300 more.
+    /// about 2 bytes for each number of its vector, and 1,250 more with `m` 32.
     pub memory_mb: u32,
     /// Processes of a server beside the one that leads.
     pub workers: u32,
