@@ -43,7 +43,7 @@ Examples:
     Info(InfoArgs),
     /// Compare every file of an index with its checksum.
     Verify(FolderArgs),
-    /// Join the segments of an index, and drop the rows that were removed and a rebuild that has not ended.
+    /// Join the segments of an index, and drop removed rows and an unfinished rebuild.
     Merge(FolderArgs),
     /// Embed all rows again with another model, and switch the index to it when all are there.
     #[command(after_help = "\

@@ -29,12 +29,11 @@ the address, or as PGPASSWORD.")]
     /// Give a store the name of another one, which is removed.
     #[command(after_help = "\
 Examples:
-  infer index build --corpus products.csv --column title --id-column sku --model tuned --output tuned.index
-  infer store load --index tuned.index --store postgres://shop@localhost/shop --store-name catalogue_next
-  infer store rename --store-name catalogue_next --to catalogue --store postgres://shop@localhost/shop
+  infer store load --index tuned.index --store postgres://shop@localhost/shop --store-name next
+  infer store rename --store postgres://shop@localhost/shop --store-name next --to catalogue
 
-A new model takes the place of the old one in this way, when all its vectors are there. After an interruption, the same
-command continues.")]
+A new model takes the place of the old one in this way, when all its vectors are there.
+After an interruption, the same command continues.")]
     Rename(RenameArgs),
 }
 
