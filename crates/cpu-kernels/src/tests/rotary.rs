@@ -92,5 +92,5 @@ fn a_sequence_longer_than_the_table_is_refused() {
         width: 4,
     };
     let table = RotaryTable::new(4, 10.0, 3);
-    rotary(rows, &table, &[0..4], Rotation::Forward);
+    rotary(rows, &table, &sequences_of(&[4]), Rotation::Forward);
 }
