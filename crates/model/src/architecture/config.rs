@@ -167,6 +167,9 @@ impl Positions {
 /// Largest size that is accepted for any dimension: far above every encoder, far below what overflows.
 const MAX_DIMENSION: usize = 1 << 24;
 
+/// The most positions of rotary embeddings, whose angles are computed when a network is made.
+const MAX_ROTATED: usize = 1 << 17;
+
 impl EncoderConfig {
     /// Reads and checks `config.json` of a model folder.
     ///
@@ -188,6 +191,10 @@ impl EncoderConfig {
         let mut json: Map<String, Value> = parse_json(path, bytes)?;
         let architecture = super::find(json.get("model_type"));
         let config = architecture.and_then(|architecture| {
+            if json.get("is_decoder").and_then(Value::as_bool) == Some(true) {
+                let reason = "a decoder is not supported: its tokens do not attend to later ones";
+                return Err(Refusal::Field("is_decoder", reason.to_owned()));
+            }
             let config = (architecture.read)(path, bytes)?;
             config
                 .check()
@@ -302,6 +309,14 @@ impl EncoderConfig {
                     "{} does not divide hidden_size {}",
                     self.num_attention_heads, self.hidden_size
                 ),
+            );
+        }
+        if let Positions::Rotary(rotary) = self.positions
+            && rotary.max_tokens > MAX_ROTATED
+        {
+            return wrong(
+                "max_position_embeddings",
+                format!("{} is more than {MAX_ROTATED}", rotary.max_tokens),
             );
         }
         let head_size = self.hidden_size / self.num_attention_heads;

@@ -69,6 +69,22 @@ struct ModernbertFields {
     local_attention: usize,
     mlp_bias: bool,
     mlp_dropout: f64,
+    /// The bases, where `transformers` 5 writes them.
+    rope_parameters: Option<RopeParameters>,
+    /// The kind of every layer, which `transformers` 5 writes.
+    layer_types: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct RopeParameters {
+    full_attention: RopeBase,
+    sliding_attention: RopeBase,
+}
+
+#[derive(Deserialize)]
+struct RopeBase {
+    rope_theta: f64,
+    rope_type: Option<String>,
 }
 
 impl Default for ModernbertFields {
@@ -93,15 +109,35 @@ impl Default for ModernbertFields {
             local_attention: 128,
             mlp_bias: false,
             mlp_dropout: 0.0,
+            rope_parameters: None,
+            layer_types: None,
         }
     }
 }
 
 fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
     let fields: ModernbertFields = parse_json(path, bytes)?;
-    let local_base = fields.local_rope_theta.unwrap_or(fields.global_rope_theta);
+    let (base, local_base) = match &fields.rope_parameters {
+        None => {
+            let base = fields.global_rope_theta;
+            (base, fields.local_rope_theta.unwrap_or(base))
+        }
+        Some(RopeParameters {
+            full_attention,
+            sliding_attention,
+        }) => {
+            for rope in [full_attention, sliding_attention] {
+                let kind = rope.rope_type.as_deref().unwrap_or("default");
+                if kind != "default" {
+                    let reason = format!("\"{kind}\" is not supported, only \"default\"");
+                    return Err(Refusal::Field("rope_parameters", reason));
+                }
+            }
+            (full_attention.rope_theta, sliding_attention.rope_theta)
+        }
+    };
     for (field, base) in [
-        ("global_rope_theta", fields.global_rope_theta),
+        ("global_rope_theta", base),
         ("local_rope_theta", local_base),
     ] {
         if !(base > 0.0 && base.is_finite()) {
@@ -111,6 +147,14 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
     if fields.global_attn_every_n_layers == 0 {
         let reason = "0 is not a number of layers".to_owned();
         return Err(Refusal::Field("global_attn_every_n_layers", reason));
+    }
+    let is_global = |layer: usize| layer.is_multiple_of(fields.global_attn_every_n_layers);
+    let differs = |(layer, kind): (usize, &String)| (kind == "full_attention") != is_global(layer);
+    if fields.layer_types.iter().flatten().enumerate().any(differs) {
+        let every = fields.global_attn_every_n_layers;
+        let reason =
+            format!("only one layer of {every}, from the first on, may have full attention");
+        return Err(Refusal::Field("layer_types", reason));
     }
     Ok(EncoderConfig {
         architecture: &MODERNBERT,
@@ -129,7 +173,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
         },
         positions: Positions::Rotary(Rotary {
             max_tokens: fields.max_position_embeddings,
-            base: fields.global_rope_theta,
+            base,
             local: Some(LocalAttention {
                 window: fields.local_attention / 2,
                 base: local_base,

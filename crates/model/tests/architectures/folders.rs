@@ -149,6 +149,68 @@ fn an_unknown_architecture_lists_the_known_ones() {
     }
 }
 
+/// transformers 5 writes the bases of the angles and the kinds of the layers in other fields.
+#[test]
+fn modernbert_of_transformers_5_is_the_same_network() {
+    let family = FAMILIES
+        .into_iter()
+        .find(|family| family.name == "modernbert")
+        .unwrap();
+    let change = |change: &dyn Fn(&mut serde_json::Value)| {
+        let folder = copy(&family.folder());
+        let path = folder.path().join("config.json");
+        let mut config = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut config);
+        std::fs::write(&path, config.to_string()).unwrap();
+        Checkpoint::open(folder.path()).map(|checkpoint| checkpoint.config.positions)
+    };
+    let newer = |config: &mut serde_json::Value| {
+        let fields = config.as_object_mut().unwrap();
+        let global = fields.remove("global_rope_theta").unwrap();
+        let local = fields.remove("local_rope_theta").unwrap();
+        config["rope_parameters"] = serde_json::json!({
+            "full_attention": { "rope_theta": global, "rope_type": "default" },
+            "sliding_attention": { "rope_theta": local, "rope_type": "default" },
+        });
+        let (full, sliding) = ("full_attention", "sliding_attention");
+        config["layer_types"] = serde_json::json!([full, sliding, sliding, full]);
+    };
+    assert_eq!(change(&newer).unwrap(), change(&|_| ()).unwrap());
+    for (change_more, message) in [
+        (
+            (|config| config["layer_types"][1] = "full_attention".into())
+                as fn(&mut serde_json::Value),
+            "layer_types",
+        ),
+        (
+            |config| config["rope_parameters"]["full_attention"]["rope_type"] = "yarn".into(),
+            "\"yarn\" is not supported",
+        ),
+        (
+            |config| config["max_position_embeddings"] = (1 << 20).into(),
+            "is more than 131072",
+        ),
+        (
+            |config| config["is_decoder"] = true.into(),
+            "a decoder is not supported",
+        ),
+        (
+            |config| config["num_attention_heads"] = 32.into(),
+            "an even size of heads",
+        ),
+    ] {
+        let refused = change(&|config| {
+            newer(config);
+            change_more(config);
+        });
+        let error = refused.unwrap_err().to_string();
+        assert!(
+            error.contains("config.json") && error.contains(message),
+            "{error}"
+        );
+    }
+}
+
 /// The error of DistilBERT names the field as its file does.
 #[test]
 fn a_refused_field_has_the_name_of_its_architecture() {
