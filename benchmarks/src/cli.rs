@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::batches::BatchesArgs;
 use crate::compare::CompareArgs;
 use crate::quality::QualityArgs;
 use crate::scaling::ScalingArgs;
@@ -19,6 +20,8 @@ pub struct Cli {
 pub(crate) enum Command {
     /// Compare a speed report of `infer bench --json` with the speeds of other programs.
     Compare(CompareArgs),
+    /// Print what a GPU's batches cost by our model of it: seconds, and padded over real tokens.
+    Batches(BatchesArgs),
     /// Measure texts/s by threads, length and batch, and compare them with the roofline.
     Scaling(ScalingArgs),
     /// Score the model on open data and compare every figure with PyTorch's.

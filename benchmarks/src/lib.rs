@@ -4,6 +4,7 @@
 //! | command | module | measures |
 //! | --- | --- | --- |
 //! | `compare` | [`baselines`] | our texts/s over those of other programs |
+//! | `batches` | `batches` | seconds and padding of a GPU's batches, by a model of their cost |
 //! | `scaling` | `scaling`, `roofline` | texts/s by threads, length and batch, compared with the roofline |
 //! | `quality` | `quality` | edge-case texts and open data, compared with PyTorch |
 //! | `train-step` | `train_step` | s/step, tokens/s and peak memory of training |
@@ -11,6 +12,7 @@
 //! `cargo bench -p benchmarks` times each kernel and compares it with [`peak`].
 
 pub mod baselines;
+mod batches;
 mod cli;
 mod compare;
 mod error;
@@ -38,6 +40,7 @@ use cli::Command;
 pub fn run(cli: &Cli, out: &mut impl Write) -> Result<bool, BenchmarkError> {
     match &cli.command {
         Command::Compare(arguments) => compare::run(arguments, out).map(|()| true),
+        Command::Batches(arguments) => batches::run(arguments, out).map(|()| true),
         Command::Scaling(arguments) => scaling::run(arguments, out).map(|()| true),
         Command::Quality(arguments) => quality::run(arguments, out),
         Command::TrainStep(arguments) => train_step::run(arguments, out).map(|()| true),

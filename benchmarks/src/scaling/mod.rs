@@ -14,7 +14,7 @@
 mod arguments;
 mod measure;
 mod report;
-mod texts;
+pub(crate) mod texts;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -10,7 +10,8 @@
 
 /// The bucket of a batch whose longest text has `length` tokens, at most `longest`, the maximum length of
 /// the encoder. Padding costs short texts relatively more, so their buckets are closer.
-pub(crate) fn padded_length(length: usize, longest: usize) -> usize {
+#[must_use]
+pub fn padded_length(length: usize, longest: usize) -> usize {
     let step = match length {
         0..=64 => 8,
         65..=128 => 16,

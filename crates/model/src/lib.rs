@@ -70,7 +70,8 @@ pub mod parts {
     pub use crate::architecture::{
         Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary,
     };
-    pub use crate::batch::{BatchLimit, BatchPlan, TokenBatch, plan_batches};
+    pub use crate::batch::{BatchCost, BatchLimit, BatchPlan, TokenBatch, plan_batches};
+    pub use crate::bucket::padded_length;
     pub use crate::encoder::attention::{
         AttentionAdapters, AttentionContext, Layout, SelfAttention,
     };

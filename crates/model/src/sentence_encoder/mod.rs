@@ -11,7 +11,7 @@ use search::Similarity;
 use search::index::ModelFingerprint;
 
 use crate::backend::Device;
-use crate::batch::{BatchLimit, TokenBatch, plan_batches};
+use crate::batch::{BatchCost, BatchLimit, TokenBatch, plan_batches};
 use crate::bucket::padded_length;
 use crate::checkpoint::Checkpoint;
 use crate::concurrency;
@@ -137,7 +137,7 @@ impl SentenceEncoder {
         let mut values = vec![0.0; texts.len() * width];
         let mut done = 0;
         concurrency::for_each(
-            &plan_batches(&places, self.limit),
+            &plan_batches(&places, self.limit, self.batch_cost()),
             self.concurrent_batches(),
             |batch| self.encode_batch(&tokens, batch, not_pooled),
             |batch, rows| {
@@ -177,6 +177,11 @@ impl SentenceEncoder {
         } else {
             rayon::current_num_threads()
         }
+    }
+
+    /// What batches cost where padding is computed; `None` on a CPU.
+    fn batch_cost(&self) -> Option<BatchCost> {
+        self.device.is_gpu().then_some(BatchCost::GPU)
     }
 
     /// Padded length of a batch whose longest text has `length` tokens.

@@ -1,7 +1,7 @@
 //! Micro-batches of a batch, and the activations to keep of them.
 
 use model::parts::TokenBatch;
-use model::parts::{BatchLimit, plan_batches};
+use model::parts::{BatchCost, BatchLimit, plan_batches};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::TrainingBatch;
@@ -34,21 +34,26 @@ pub(super) struct MicroBatch {
     pub(super) seed: u64,
 }
 
-/// Cuts a batch into micro-batches, longest texts first, of at most the tokens of the batch divided
-/// by `replicas`.
+/// Cuts a batch into micro-batches, longest texts first: so that they cost least where `cost` says what they cost, and
+/// otherwise of at most the tokens of the batch. Several `replicas` each have an equal part of those.
 pub(super) fn plan_micro_batches(
     batch: &TrainingBatch,
     limit: BatchLimit,
+    cost: Option<BatchCost>,
     replicas: usize,
     pad_token_id: u32,
 ) -> Vec<MicroBatch> {
     let lengths: Vec<usize> = batch.texts.iter().map(Vec::len).collect();
-    let share = lengths.iter().sum::<usize>().div_ceil(replicas.max(1));
+    let share = match (replicas, cost) {
+        // One replica computes all, with as much padding as pays.
+        (0 | 1, Some(_)) => usize::MAX,
+        _ => lengths.iter().sum::<usize>().div_ceil(replicas.max(1)),
+    };
     let limit = BatchLimit {
         tokens: limit.tokens.min(share),
         ..limit
     };
-    plan_batches(&lengths, limit)
+    plan_batches(&lengths, limit, cost)
         .into_iter()
         .enumerate()
         .map(|(index, texts)| {
@@ -97,7 +102,7 @@ mod tests {
             tokens: 12,
             texts: 3,
         };
-        let assigned = assign_to_replicas(plan_micro_batches(&batch, limit, 2, 1), 2);
+        let assigned = assign_to_replicas(plan_micro_batches(&batch, limit, None, 2, 1), 2);
         assert_eq!(assigned.len(), 2);
         let mut texts: Vec<usize> = assigned
             .iter()

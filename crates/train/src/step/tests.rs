@@ -56,6 +56,7 @@ fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSett
         objective: Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 }),
         pad_token_id: 1,
         micro_batch: BatchLimit { tokens: 512, texts },
+        batch_cost: None,
         activations,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: replicas,
@@ -214,7 +215,9 @@ fn layers_computed_again_drop_what_they_dropped() {
 
         let batch = batch();
         let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
-        for micro_batch in super::chunks::plan_micro_batches(&batch, settings().micro_batch, 1, 1) {
+        for micro_batch in
+            super::chunks::plan_micro_batches(&batch, settings().micro_batch, None, 1, 1)
+        {
             let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
             let (network, tokens) = (&model.network, &micro_batch.tokens);
             let bias = network.position_bias(tokens.length());

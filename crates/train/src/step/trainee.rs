@@ -11,8 +11,8 @@ use burn::tensor::{Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use model::Device;
 use model::backend::{EncoderOps, TrainingBackend};
-use model::parts::BatchLimit;
 use model::parts::SentenceModel;
+use model::parts::{BatchCost, BatchLimit};
 
 use super::chunks::{Activations, assign_to_replicas, plan_micro_batches};
 use super::lane::{DropoutRng, Replica, select};
@@ -29,6 +29,8 @@ pub struct StepSettings {
     pub pad_token_id: u32,
     /// Maximum size of a micro-batch.
     pub micro_batch: BatchLimit,
+    /// What micro-batches cost where padding is computed; none on a CPU.
+    pub batch_cost: Option<BatchCost>,
     /// Activations kept between the forward and the backward pass.
     pub activations: Activations,
     /// Source of the random numbers of dropout.
@@ -44,8 +46,7 @@ pub struct StepSettings {
 /// as many was faster in the benchmark of training steps.
 const MICRO_BATCH_TOKENS_CPU: usize = 1_024;
 
-/// Maximum number of tokens of a micro-batch on a GPU. A batch of texts of unequal lengths is cut even
-/// below this, because a micro-batch holds at most the unpadded tokens of the batch.
+/// Maximum number of tokens of a micro-batch on a GPU.
 const MICRO_BATCH_TOKENS_GPU: usize = 65_536;
 
 /// Default number of model replicas on a CPU. Each has a gradient buffer as large as the model.
@@ -71,6 +72,8 @@ impl StepSettings {
                 },
                 texts: usize::MAX,
             },
+            // A step computes each token about three times as long as encoding does, and each launch too.
+            batch_cost: gpu.then_some(BatchCost::GPU),
             activations: Activations::Stored,
             dropout_rng: if gpu {
                 DropoutRng::Device
@@ -139,6 +142,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
         let micro_batches = plan_micro_batches(
             &batch,
             settings.micro_batch,
+            settings.batch_cost,
             replicas,
             settings.pad_token_id,
         );
@@ -257,6 +261,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         let micro_batches = plan_micro_batches(
             &batch,
             settings.micro_batch,
+            settings.batch_cost,
             replicas,
             settings.pad_token_id,
         );

@@ -184,6 +184,7 @@ fn losses_of_a_run<B: TrainingBackend>(
             tokens: 512,
             texts: 3,
         },
+        batch_cost: None,
         activations: Activations::Stored,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: 2,
