@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use kernels::{EncoderOps, Precision};
 
 use crate::backend::{BackendTask, Device};
-use crate::batch::{BatchLimit, TokenBatch, plan_batches};
+use crate::batch::{BatchCost, BatchLimit, TokenBatch, plan_batches};
 use crate::bucket::padded_length;
 use crate::checkpoint::PairCheckpoint;
 use crate::concurrency;
@@ -183,8 +183,9 @@ impl PairScorer {
         let lengths: Vec<usize> = lengths.collect();
         let mut scores = vec![0.0; pairs.len()];
         let mut done = 0;
+        let cost = self.device.is_gpu().then_some(BatchCost::GPU);
         concurrency::for_each(
-            &plan_batches(&lengths, self.limit),
+            &plan_batches(&lengths, self.limit, cost),
             if self.device.is_gpu() {
                 1
             } else {
