@@ -13,6 +13,10 @@ use dense::Dense;
 
 /// A module after the pooling: `[batch, width]` in and out.
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has a handful of modules"
+)]
 pub(crate) enum PooledModule<B: Backend> {
     /// A linear layer with an activation, which may change the width.
     Dense(Dense<B>),
