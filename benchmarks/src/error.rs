@@ -36,6 +36,9 @@ pub enum BenchmarkError {
     /// An evaluation failed.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// The model has no encoder whose work could be counted.
+    #[error("a static model has no layers to measure; give --model the name of an encoder")]
+    StaticModel,
     /// The roofline is known for processors only.
     #[error("no roofline is known for {0}; give --device cpu or ndarray")]
     NoRoofline(Device),

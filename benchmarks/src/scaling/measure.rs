@@ -38,8 +38,9 @@ pub(crate) fn sheet(arguments: &ScalingArgs, one: OneSheet) -> Result<Sheet, Ben
         .device(arguments.device)
         .precision(one.precision)
         .load(&arguments.model)?;
+    let checkpoint = encoder.checkpoint().ok_or(BenchmarkError::StaticModel)?;
     let measure = Measure {
-        work: Work::of(&encoder.checkpoint().config, one.precision),
+        work: Work::of(&checkpoint.config, one.precision),
         encoder,
         peak,
         runs: arguments.runs,

@@ -128,7 +128,7 @@ impl Corpus {
                 model,
                 &Prompt::Document,
                 files.reader.columns(),
-                encoder.checkpoint().normalize,
+                encoder.model_normalizes(),
             )?;
             verify_provenance(&path, &saved, made_of, &rows, &now, similarity)?;
         } else {

@@ -248,6 +248,9 @@ impl MismatchKind {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
+    /// A format of static models for another model.
+    #[error("--static-format is for a static model, which this model is not; leave it out")]
+    NotStatic,
     /// Texts on the command line and a file.
     #[error("give texts or --input, not both")]
     TextsAndInput,

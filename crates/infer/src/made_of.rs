@@ -22,7 +22,7 @@ pub(crate) fn provenance(
     Ok(Provenance {
         texts: TextsHash::default().hex(),
         model: model.to_owned(),
-        model_identity: encoder.checkpoint().identity()?,
+        model_identity: encoder.identity()?,
         columns: columns.to_vec(),
         precision: encoder.precision().to_string(),
         dimensions: encoder.width(),

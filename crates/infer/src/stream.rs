@@ -189,7 +189,10 @@ impl WorkLimit {
         Self {
             work: if adapts { FIRST_WORK } else { f64::INFINITY },
             adapts,
-            most_bytes: encoder.tokenizer().max_length() * BYTES_PER_TOKEN,
+            most_bytes: encoder
+                .tokenizer()
+                .max_length()
+                .saturating_mul(BYTES_PER_TOKEN),
         }
     }
 

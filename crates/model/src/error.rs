@@ -93,6 +93,22 @@ pub enum ModelError {
         /// The precisions of that device.
         possible: Vec<Precision>,
     },
+    /// A static model computes in float32.
+    #[error("a static model computes in f32: leave --precision {precision} out")]
+    StaticPrecision {
+        /// The requested precision.
+        precision: Precision,
+    },
+    /// The folder of a static model cannot have its table in this precision.
+    #[error(
+        "a table in {precision} cannot be written for {format}; give f32, f16 or bf16, or --static-format model2vec"
+    )]
+    StaticTable {
+        /// The requested precision.
+        precision: Precision,
+        /// The library whose format was asked for.
+        format: &'static str,
+    },
     /// The weights file is damaged or not of its format.
     #[error("{}: cannot read the weights: {source}", path.display())]
     Weights {
@@ -298,6 +314,8 @@ impl ModelError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Precision { .. }
+            | Self::StaticPrecision { .. }
+            | Self::StaticTable { .. }
             | Self::MaxLength { .. }
             | Self::Dimensions { .. }
             | Self::UnknownPrompt { .. }

@@ -43,6 +43,7 @@ mod prompt;
 mod sentence_embeddings;
 mod sentence_encoder;
 mod sentence_model;
+mod static_embedding;
 #[cfg(test)]
 #[path = "../tests/common/device.rs"]
 mod test_device;
@@ -60,6 +61,7 @@ pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};
 pub use sentence_embeddings::Embeddings;
 pub use sentence_encoder::{SentenceEncoder, SentenceEncoderBuilder};
+pub use static_embedding::{StaticFolder, StaticFormat};
 pub use tokenizer::SentenceTokenizer;
 
 /// The parts of an encoder, for programs that train or convert a model.

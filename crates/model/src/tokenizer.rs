@@ -1,7 +1,9 @@
 //! Text to token ids.
 
 mod config;
+pub(crate) mod table_tokens;
 mod vocabulary;
+mod word_pieces;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
+use table_tokens::TableTokens;
 use vocabulary::VOCABULARY_FILE;
 
 /// File name of the tokenizer in a model folder.
@@ -31,6 +34,8 @@ pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 pub struct SentenceTokenizer {
     tokenizer: Tokenizer,
     max_length: usize,
+    /// Only of a static model.
+    of_table: Option<TableTokens>,
 }
 
 /// The token ids of one text, `<s>` and `</s>` included.
@@ -197,6 +202,7 @@ impl SentenceTokenizer {
         let tokenizer = Self {
             tokenizer,
             max_length,
+            of_table: None,
         };
         tokenizer.try_out(path, config.vocab_size)?;
         Ok(tokenizer)
@@ -273,6 +279,9 @@ impl SentenceTokenizer {
     }
 
     fn encode_one(&self, text: &str) -> std::result::Result<TokenIds, BoxedError> {
+        if let Some(of_table) = &self.of_table {
+            return of_table.ids(&self.tokenizer, self.max_length, text);
+        }
         guarded(|| {
             let encoding = self.tokenizer.encode_fast(text, true)?;
             Ok::<_, BoxedError>(TokenIds {

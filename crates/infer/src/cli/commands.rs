@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{
     AskArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
@@ -220,9 +220,21 @@ pub struct ExportArgs {
         hide_default_value = true
     )]
     pub precision: PrecisionChoice,
+    /// Write a static model in this format [default: that of the model].
+    #[arg(long, value_name = "FORMAT")]
+    pub static_format: Option<StaticFormatChoice>,
     /// The model.
     #[command(flatten)]
     pub hub: HubArgs,
+}
+
+/// The format of a static model's folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StaticFormatChoice {
+    /// `StaticEmbedding` of sentence-transformers: f32, f16 or bf16.
+    SentenceTransformers,
+    /// model2vec: also int8, with a factor for each token.
+    Model2vec,
 }
 
 /// Arguments of `doctor`.

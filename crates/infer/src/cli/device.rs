@@ -28,8 +28,8 @@ pub struct ModelArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct HubArgs {
-    /// Use this model: a name on the Hugging Face hub, or a folder [default: that of the index, else
-    /// sentence-transformers/all-mpnet-base-v2].
+    /// Use this model: a name on the Hugging Face hub, `static` for the small model that comes with mpnet-burn, or a
+    /// folder [default: that of the index, else sentence-transformers/all-mpnet-base-v2].
     #[arg(
         long,
         value_name = "NAME|DIR",

@@ -11,7 +11,7 @@ use search::{Mode, Sort};
 
 use super::store::DEFAULT_STORE;
 use super::{
-    CorpusPromptArgs, DeviceArgs, ModelArgs, PromptArgs, ReadArgs, WithModel, at_least_one,
+    CorpusPromptArgs, DeviceArgs, IdsArgs, ModelArgs, PromptArgs, ReadArgs, WithModel, at_least_one,
 };
 
 /// The commands of `index`.
@@ -131,17 +131,6 @@ pub struct RemoveArgs {
     /// The rows.
     #[command(flatten)]
     pub rows: IdsArgs,
-}
-
-/// Rows, by their ids.
-#[derive(Debug, Args)]
-pub struct IdsArgs {
-    /// Remove the rows with these ids.
-    #[arg(value_name = "ID", required_unless_present = "file")]
-    pub ids: Vec<String>,
-    /// Remove the rows whose ids are in this file, one per line; - is standard input.
-    #[arg(long = "ids", value_name = "FILE|-")]
-    pub file: Option<PathBuf>,
 }
 
 /// Arguments of `index info`.

@@ -24,15 +24,15 @@ use program::Version;
 
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
-    SearchArgs, SimilarityArgs,
+    SearchArgs, SimilarityArgs, StaticFormatChoice,
 };
 pub use device::{DeviceArgs, HubArgs, ModelArgs};
 pub use index::{
-    AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IdsArgs, IndexCommand, InfoArgs,
-    RankArgs, RebuildArgs, RemoveArgs,
+    AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IndexCommand, InfoArgs, RankArgs,
+    RebuildArgs, RemoveArgs,
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs};
-pub use reading::{CorpusArgs, ReadArgs};
+pub use reading::{CorpusArgs, IdsArgs, ReadArgs};
 pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 

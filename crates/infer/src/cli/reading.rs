@@ -92,3 +92,14 @@ pub struct CorpusArgs {
     #[command(flatten)]
     pub read: ReadArgs,
 }
+
+/// Rows, by their ids.
+#[derive(Debug, Args)]
+pub struct IdsArgs {
+    /// Remove the rows with these ids.
+    #[arg(value_name = "ID", required_unless_present = "file")]
+    pub ids: Vec<String>,
+    /// Remove the rows whose ids are in this file, one per line; - is standard input.
+    #[arg(long = "ids", value_name = "FILE|-")]
+    pub file: Option<PathBuf>,
+}

@@ -50,12 +50,8 @@ pub(super) fn run(args: &DoctorArgs, console: Console, out: &mut dyn Write) -> R
         width: encoder.width(),
         precision: encoder.precision().to_string(),
         similarity: encoder.similarity().name(),
-        prompts: prompts(&encoder.checkpoint().prompts),
-        default_prompt: encoder
-            .checkpoint()
-            .prompts
-            .default_name()
-            .map(str::to_owned),
+        prompts: prompts(encoder.prompts()),
+        default_prompt: encoder.prompts().default_name().map(str::to_owned),
         load_seconds,
         encode_milliseconds,
         difference,

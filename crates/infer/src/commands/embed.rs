@@ -217,7 +217,7 @@ fn made_of(
     encoder: &SentenceEncoder,
     columns: &[String],
 ) -> Result<Provenance, Error> {
-    let normalized = encoder.checkpoint().normalize && !args.vectors.no_normalize;
+    let normalized = encoder.model_normalizes() && !args.vectors.no_normalize;
     provenance(
         encoder,
         model.hub.name(),

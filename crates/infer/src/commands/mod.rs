@@ -128,7 +128,7 @@ pub(crate) fn load_with(
     }
     let name = args.hub.name();
     let encoder = builder.load(name)?;
-    for note in encoder.checkpoint().notes() {
+    for note in encoder.notes() {
         console.note(format_args!("note: {note}"));
     }
     if matches!(encoder.origin(), Origin::HuggingFaceHub | Origin::Mirror) {
@@ -220,7 +220,7 @@ fn note_passed_over_prompt(encoder: &SentenceEncoder, console: Console) {
     let unprompted = encoder
         .prompt_text(&Prompt::Document)
         .is_ok_and(str::is_empty);
-    if let (true, Some(name)) = (unprompted, encoder.checkpoint().prompts.passed_over()) {
+    if let (true, Some(name)) = (unprompted, encoder.prompts().passed_over()) {
         console.note(format_args!(
             "note: the corpus has no prompt, as in sentence-transformers; for the prompt `{name}` of the \
              model give --corpus-prompt-name {name}"

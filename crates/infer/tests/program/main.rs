@@ -26,6 +26,7 @@ mod search;
 mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
+mod static_model;
 mod stdin;
 mod support;
 mod terminal;

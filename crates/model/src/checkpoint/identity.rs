@@ -50,7 +50,7 @@ const IDENTITY_BYTES: usize = 8;
 /// # Errors
 ///
 /// When a file cannot be read.
-pub(super) fn identity(folder: &Path) -> io::Result<String> {
+pub(crate) fn identity(folder: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     for name in files(folder)? {
         let mut file = match File::open(folder.join(&name)) {

@@ -13,7 +13,7 @@
 
 mod collect;
 mod export;
-mod identity;
+pub(crate) mod identity;
 mod ignored;
 pub(crate) mod limits;
 mod load;
@@ -23,12 +23,12 @@ mod pooled_modules;
 pub(crate) mod pytorch_file;
 pub(crate) mod safetensors_file;
 pub(crate) mod sentence;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod stored_values;
 mod tensors;
 mod weights;
 pub(crate) mod weights_files;
-mod write;
+pub(crate) mod write;
 
 use std::path::{Path, PathBuf};
 

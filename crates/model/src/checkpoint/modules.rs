@@ -80,6 +80,30 @@ pub(crate) fn stack(folder: &Path, modules: &[Module]) -> Result<Stack> {
     })
 }
 
+/// The folder of a table of rows and whether vectors are scaled to norm 1, for a `modules.json` that begins with a
+/// `StaticEmbedding`.
+pub(crate) fn static_embedding(folder: &Path) -> Result<Option<(PathBuf, bool)>> {
+    let path = folder.join(MODULES_FILE);
+    let modules: Option<Vec<Module>> = read_optional_json(&path)?;
+    let modules = modules.unwrap_or_default();
+    let first = modules.first();
+    let Some(first) = first.filter(|module| class(&module.module_type) == "StaticEmbedding") else {
+        return Ok(None);
+    };
+    let normalize = modules.get(1).map(|module| class(&module.module_type));
+    let wrong = match normalize {
+        None | Some("Normalize") => 2,
+        Some(_) => 1,
+    };
+    match modules.get(wrong) {
+        None => Ok(Some((
+            subfolder(folder, &first.path, &path)?,
+            normalize.is_some(),
+        ))),
+        Some(module) => Err(unsupported(folder, wrong, &module.module_type)),
+    }
+}
+
 /// The class of a module's type. The path between the package and the class differs between versions; a class of
 /// another package is unknown.
 fn class(module_type: &str) -> &str {

@@ -12,7 +12,7 @@ use crate::file::read_optional_json;
 use crate::prompt::Prompts;
 
 /// File of these settings at the top of the model folder.
-pub(super) const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
+pub(crate) const SENTENCE_TRANSFORMERS_FILE: &str = "config_sentence_transformers.json";
 
 /// The file as sentence-transformers writes it; older versions leave fields out.
 #[derive(Default, Deserialize)]
@@ -27,14 +27,14 @@ struct SentenceTransformersConfig {
 
 /// The settings of the file.
 #[derive(Default)]
-pub(super) struct Settings {
-    pub(super) prompts: Prompts,
-    pub(super) similarity: Similarity,
-    pub(super) truncate_dim: Option<usize>,
+pub(crate) struct Settings {
+    pub(crate) prompts: Prompts,
+    pub(crate) similarity: Similarity,
+    pub(crate) truncate_dim: Option<usize>,
 }
 
 /// Reads the file of a model folder; without it, all settings are the defaults.
-pub(super) fn read(folder: &Path) -> Result<Settings> {
+pub(crate) fn read(folder: &Path) -> Result<Settings> {
     let path = folder.join(SENTENCE_TRANSFORMERS_FILE);
     let config = read_optional_json::<SentenceTransformersConfig>(&path)?;
     settings(&path, config.unwrap_or_default())

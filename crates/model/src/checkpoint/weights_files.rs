@@ -29,9 +29,9 @@ pub(crate) const NAMES: [&str; 4] = [
 
 /// A tensor and the file that it is in.
 #[derive(Clone)]
-pub(super) struct FoundTensor {
-    pub(super) path: Rc<Path>,
-    pub(super) values: StoredValues,
+pub(crate) struct FoundTensor {
+    pub(crate) path: Rc<Path>,
+    pub(crate) values: StoredValues,
 }
 
 /// The weights file of a folder, or the index of its shards.
@@ -61,7 +61,7 @@ pub(crate) fn shards(index_path: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// The tensors of a weights file or of all shards of an index, by name.
-pub(super) fn open(path: &Path) -> Result<BTreeMap<String, FoundTensor>> {
+pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, FoundTensor>> {
     if is_index(path) {
         return open_shards(path);
     }

@@ -31,13 +31,17 @@ pub(super) struct Contents {
     pub(super) quantization: Option<Value>,
 }
 
-/// Writes to a temporary folder, syncs it and renames it, so that the folder is never incomplete. `contents` is called
-/// after the temporary folder was created.
+/// Writes a model folder. `contents` is called after the temporary folder was created.
 pub(super) fn write(
     checkpoint: &Checkpoint,
     contents: impl FnOnce() -> Result<Contents>,
     folder: &Path,
 ) -> Result<()> {
+    write_folder(folder, |new| write_files(checkpoint, contents()?, new))
+}
+
+/// Lets `fill` write to a temporary folder, syncs it and renames it, so that `folder` is never incomplete.
+pub(crate) fn write_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let exists = folder
         .read_dir()
         .is_ok_and(|mut entries| entries.next().is_some())
@@ -55,7 +59,7 @@ pub(super) fn write(
     let new = as_open_as_others(tempfile::Builder::new().prefix(".model-"))
         .tempdir_in(parent)
         .map_err(|source| ModelError::io(parent, source))?;
-    write_files(checkpoint, contents()?, new.path())?;
+    fill(new.path())?;
     sync_folder(new.path())?;
 
     if exists {
@@ -149,8 +153,16 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
         std::fs::create_dir(&normalize_folder)
             .map_err(|source| ModelError::io(&normalize_folder, source))?;
     }
+    write_weights(folder, joined(contents.tensors), CONFIG_FILE)
+}
+
+/// Writes `model.safetensors`, which everybody may read who may read the file `like` of the folder.
+pub(crate) fn write_weights(
+    folder: &Path,
+    tensors: Vec<(String, TensorData)>,
+    like: &str,
+) -> Result<()> {
     let weights = folder.join(SAFETENSORS_FILE);
-    let tensors = joined(contents.tensors);
     let tensors = tensors.into_iter().map(|(name, data)| (name, Stored(data)));
     // transformers refuses a file without this mark.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -160,9 +172,9 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
             source: Box::new(error),
         }
     })?;
-    // It comes from a private temporary file: who may read the rest may read the weights.
-    std::fs::metadata(folder.join(CONFIG_FILE))
-        .and_then(|config| std::fs::set_permissions(&weights, config.permissions()))
+    // It comes from a private temporary file.
+    std::fs::metadata(folder.join(like))
+        .and_then(|like| std::fs::set_permissions(&weights, like.permissions()))
         .map_err(|source| ModelError::io(&weights, source))
 }
 

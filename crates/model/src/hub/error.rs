@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::names::DEFAULT_MODEL;
+use super::shipped::SHIPPED_MODEL;
 use crate::boxed_error::BoxedError;
 
 /// A model was not found.
@@ -15,6 +16,11 @@ pub enum HubError {
     NoFolder {
         /// The path.
         path: PathBuf,
+    },
+    /// The model that comes with mpnet-burn is not there.
+    NotShipped {
+        /// The places.
+        reason: BoxedError,
     },
     /// The revision would be a path outside of the cache.
     Revision {
@@ -81,6 +87,10 @@ impl fmt::Display for HubError {
                 "{}: no such folder, and not the name of a model (owner/model)",
                 path.display()
             ),
+            Self::NotShipped { reason } => write!(
+                formatter,
+                "cannot find the model `{SHIPPED_MODEL}`: {reason}; give the path of its folder"
+            ),
             Self::Revision { revision } => write!(
                 formatter,
                 "`{}` cannot be a revision: give a branch, a tag or a commit",
@@ -130,8 +140,8 @@ impl fmt::Display for HubError {
                     formatter.write_str("install Python 3 with pip, to download the mirror; ")?;
                 }
                 formatter.write_str(
-                    "point HF_HOME at a cache that holds the model; or give the path of a folder \
-                     that does",
+                    "point HF_HOME at a cache that holds the model; give the path of a folder that \
+                     does; or take the small model that comes with mpnet-burn: --model static",
                 )
             }
             Self::Interrupted => formatter.write_str("interrupted"),

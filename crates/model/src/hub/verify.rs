@@ -16,7 +16,7 @@ use super::{Origin, mirror};
 /// When a file differs or cannot be read; the error names it.
 pub fn verify(folder: &Path, origin: Origin) -> Result<usize, HubError> {
     match origin {
-        Origin::Folder => Ok(0),
+        Origin::Folder | Origin::Shipped => Ok(0),
         Origin::Mirror | Origin::MirrorCache => mirror::verify(folder),
         Origin::HuggingFaceCache | Origin::HuggingFaceHub => verify_snapshot(folder),
     }

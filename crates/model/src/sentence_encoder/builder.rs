@@ -3,14 +3,15 @@
 use kernels::{EncoderOps, Precision, UnknownPrecision};
 use search::index::ModelFingerprint;
 
-use super::on_backend::{CheckPrecision, Load, Loaded, default_batch_tokens, known, on_backend};
-use super::{ChosenPrompts, Dimensions, SentenceEncoder};
+use super::files::ModelFiles;
+use super::on_backend::{CheckPrecision, Load, default_batch_tokens, known, on_backend};
+use super::{ChosenPrompts, Dimensions, Network, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions, ModelFolder, Origin};
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, Prompts};
 use crate::sentence_model::SentenceModel;
 
 /// Settings of a [`SentenceEncoder`] before it is loaded. Settings that are not made come from the model's
@@ -137,15 +138,19 @@ impl SentenceEncoderBuilder {
             precision,
         })??;
         let found = hub::resolve(name_or_folder, &self.hub)?;
-        let checkpoint = Checkpoint::open_found(&found)?;
-        let load = |checkpoint: &Checkpoint| {
-            device.run(Load {
-                checkpoint,
-                device_name: device.to_string(),
-                precision,
-            })?
+        let files = ModelFiles::open(&found)?;
+        let load = |files: &ModelFiles| match files {
+            ModelFiles::Transformer(checkpoint) => {
+                let loaded = device.run(Load {
+                    checkpoint,
+                    device_name: device.to_string(),
+                    precision,
+                })?;
+                loaded.map(Network::encoder)
+            }
+            ModelFiles::Static(folder) => Network::table(folder, precision),
         };
-        self.build(checkpoint, device, found, load)
+        self.build(files, device, found, load)
     }
 
     /// An encoder of a model that is already in memory, for example one in training. `checkpoint` provides
@@ -166,38 +171,43 @@ impl SentenceEncoderBuilder {
             origin: Origin::Folder,
             notes: Vec::new(),
         };
-        self.build(checkpoint, device, found, |_| {
+        let files = ModelFiles::Transformer(Box::new(checkpoint));
+        self.build(files, device, found, |_| {
             let precision = precision.unwrap_or_default();
             let name = device.to_string();
             known::<B>(Some(precision), &name, &model.network.device())?;
-            Ok(on_backend(model.pack(precision), precision, name))
+            Ok(Network::encoder(on_backend(
+                model.pack(precision),
+                precision,
+                name,
+            )))
         })
     }
 
     fn build(
         self,
-        mut checkpoint: Checkpoint,
+        mut files: ModelFiles,
         device: Device,
         found: ModelFolder,
-        load: impl FnOnce(&Checkpoint) -> Result<Loaded>,
+        load: impl FnOnce(&ModelFiles) -> Result<(Network, Precision)>,
     ) -> Result<SentenceEncoder> {
         if let Some(asked) = self.max_length {
-            checkpoint.max_seq_length = asked;
+            files.set_max_length(asked)?;
         }
-        let dimensions = self.kept_dimensions(&checkpoint)?;
-        let prompts = self.chosen_prompts(&checkpoint)?;
+        let dimensions = self.kept_dimensions(&files)?;
+        let prompts = self.chosen_prompts(files.prompts())?;
         if self.max_length.is_some() {
             // A wrong length is an error before the weights are read.
-            checkpoint.tokenizer()?;
+            files.tokenizer()?;
         }
         // The tokenizer's file takes a tenth of the time that the weights take.
         let (tokenizer, loaded) = std::thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| checkpoint.tokenizer());
-            let loaded = load(&checkpoint);
+            let tokenizer = scope.spawn(|| files.tokenizer());
+            let loaded = load(&files);
             (tokenizer.join(), loaded)
         });
         let tokenizer = tokenizer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        let Loaded { network, precision } = loaded?;
+        let (network, precision) = loaded?;
         Ok(SentenceEncoder {
             tokenizer,
             network,
@@ -208,16 +218,16 @@ impl SentenceEncoderBuilder {
                 tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: self.batch_texts.unwrap_or(usize::MAX),
             },
-            normalize: self.normalize.unwrap_or(checkpoint.normalize),
+            normalize: self.normalize.unwrap_or(files.normalize()),
             dimensions,
             prompts,
             precision,
-            checkpoint,
+            files,
         })
     }
 
-    fn kept_dimensions(&self, checkpoint: &Checkpoint) -> Result<Dimensions> {
-        let width = checkpoint.width();
+    fn kept_dimensions(&self, files: &ModelFiles) -> Result<Dimensions> {
+        let width = files.width();
         match self.dimensions {
             Some(asked) if asked == 0 || asked > width => {
                 Err(ModelError::Dimensions { asked, width })
@@ -227,16 +237,16 @@ impl SentenceEncoderBuilder {
                 normalized_after: true,
             }),
             None => Ok(Dimensions {
-                kept: checkpoint.truncate_dim.unwrap_or(width).min(width),
+                kept: files.truncate_dim().unwrap_or(width).min(width),
                 normalized_after: self.normalize == Some(true),
             }),
         }
     }
 
     /// The texts of the prompts; an unknown name is an error before the weights are read.
-    fn chosen_prompts(&self, checkpoint: &Checkpoint) -> Result<ChosenPrompts> {
+    fn chosen_prompts(&self, prompts: &Prompts) -> Result<ChosenPrompts> {
         let text = |chosen: Option<&Prompt>, own: Prompt| {
-            let text = checkpoint.prompts.text(chosen.unwrap_or(&own));
+            let text = prompts.text(chosen.unwrap_or(&own));
             text.map(str::to_owned)
         };
         Ok(ChosenPrompts {

@@ -1,6 +1,8 @@
 //! The encoder: texts in, vectors out.
 
 mod builder;
+mod files;
+mod of_table;
 pub(crate) mod on_backend;
 
 use std::ops::ControlFlow;
@@ -17,12 +19,14 @@ use crate::checkpoint::Checkpoint;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::hub::Origin;
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, Prompts};
 use crate::sentence_embeddings::{Embeddings, norm, normalize};
-use crate::tokenizer::{SentenceTokenizer, TokenIds};
+use crate::static_embedding::{StaticFolder, Table};
+use crate::tokenizer::SentenceTokenizer;
 
 pub use builder::SentenceEncoderBuilder;
-use on_backend::PooledVectors;
+use files::ModelFiles;
+use on_backend::{Loaded, PooledVectors};
 
 /// A sentence-embedding model on a device.
 ///
@@ -39,8 +43,8 @@ use on_backend::PooledVectors;
 /// ```
 pub struct SentenceEncoder {
     tokenizer: SentenceTokenizer,
-    network: Box<dyn PooledVectors>,
-    checkpoint: Checkpoint,
+    network: Network,
+    files: ModelFiles,
     device: Device,
     folder: PathBuf,
     origin: Origin,
@@ -49,6 +53,30 @@ pub struct SentenceEncoder {
     dimensions: Dimensions,
     prompts: ChosenPrompts,
     precision: Precision,
+}
+
+/// What turns tokens into vectors.
+enum Network {
+    /// An encoder, on a device.
+    Encoder(Box<dyn PooledVectors>),
+    /// The table of a static model.
+    Table(Table),
+}
+
+impl Network {
+    fn encoder(loaded: Loaded) -> (Self, Precision) {
+        (Self::Encoder(loaded.network), loaded.precision)
+    }
+
+    /// Reads the table of a static model, which computes in float32.
+    fn table(folder: &StaticFolder, precision: Option<Precision>) -> Result<(Self, Precision)> {
+        match precision {
+            None | Some(Precision::Float32) => {
+                Ok((Self::Table(folder.table()?), Precision::Float32))
+            }
+            Some(precision) => Err(ModelError::StaticPrecision { precision }),
+        }
+    }
 }
 
 /// The dimensions of a vector that are kept.
@@ -125,8 +153,13 @@ impl SentenceEncoder {
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Embeddings> {
         let prompt = self.prompt_text(prompt)?;
+        let network = match &self.network {
+            Network::Encoder(network) => network.as_ref(),
+            Network::Table(table) => return self.encode_with_table(table, prompt, texts, progress),
+        };
+        let (pad_token_id, include_prompt) = self.files.padding();
         let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
-        let not_pooled = if prompt.is_empty() || self.checkpoint.include_prompt {
+        let not_pooled = if prompt.is_empty() || include_prompt {
             0
         } else {
             self.tokenizer.prompt_tokens(prompt)?
@@ -139,19 +172,15 @@ impl SentenceEncoder {
         concurrency::for_each(
             &plan_batches(&places, self.limit, self.batch_cost()),
             self.concurrent_batches(),
-            |batch| self.encode_batch(&tokens, batch, not_pooled),
+            |batch| {
+                let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
+                let padded = |longest| self.places(longest);
+                let batch = TokenBatch::with_length(ids, pad_token_id, padded);
+                self.encode_batch(network, &batch.pooled_from(not_pooled))
+            },
             |batch, rows| {
-                for (row, &text) in rows.chunks_exact(self.checkpoint.width()).zip(batch) {
-                    let kept = &mut values[text * width..][..width];
-                    kept.copy_from_slice(&row[..width]);
-                    if self.normalize {
-                        let measured = if self.dimensions.normalized_after {
-                            &row[..width]
-                        } else {
-                            row
-                        };
-                        normalize(kept, norm(measured));
-                    }
+                for (row, &text) in rows.chunks_exact(self.files.width()).zip(batch) {
+                    self.finish(row, &mut values[text * width..][..width]);
                 }
                 done += batch.len();
                 let total = texts.len();
@@ -168,6 +197,20 @@ impl SentenceEncoder {
             truncated,
             tokens: lengths.iter().sum(),
         })
+    }
+
+    /// Writes the kept dimensions of a vector, scaled if vectors are.
+    fn finish(&self, row: &[f32], kept: &mut [f32]) {
+        let width = kept.len();
+        kept.copy_from_slice(&row[..width]);
+        if self.normalize {
+            let measured = if self.dimensions.normalized_after {
+                &row[..width]
+            } else {
+                row
+            };
+            normalize(kept, norm(measured));
+        }
     }
 
     /// Number of concurrent batches: one keeps a GPU busy.
@@ -193,18 +236,9 @@ impl SentenceEncoder {
         }
     }
 
-    fn encode_batch(
-        &self,
-        tokens: &[TokenIds],
-        batch: &[usize],
-        not_pooled: usize,
-    ) -> Result<Vec<f32>> {
-        let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
-        let pad_token_id = self.checkpoint.config.pad_token_id;
-        let batch = TokenBatch::with_length(ids, pad_token_id, |longest| self.places(longest))
-            .pooled_from(not_pooled);
-        let rows = self.network.pooled(&batch)?;
-        let expected = batch.texts() * self.checkpoint.width();
+    fn encode_batch(&self, network: &dyn PooledVectors, batch: &TokenBatch) -> Result<Vec<f32>> {
+        let rows = network.pooled(batch)?;
+        let expected = batch.texts() * self.files.width();
         if rows.len() == expected {
             return Ok(rows);
         }
@@ -225,7 +259,7 @@ impl SentenceEncoder {
     ///
     /// When the weights file has become unreadable.
     pub fn ignored_tensors(&self) -> Result<Vec<String>> {
-        self.checkpoint.ignored_tensors()
+        self.files.ignored_tensors()
     }
 
     /// Width of the vectors.
@@ -244,7 +278,7 @@ impl SentenceEncoder {
             Prompt::Default => Ok(&self.prompts.default),
             Prompt::Query => Ok(&self.prompts.query),
             Prompt::Document => Ok(&self.prompts.document),
-            other => self.checkpoint.prompts.text(other),
+            other => self.prompts().text(other),
         }
     }
 
@@ -255,10 +289,10 @@ impl SentenceEncoder {
     ///
     /// When a file of the model cannot be read.
     pub fn fingerprint(&self, name: &str) -> Result<ModelFingerprint> {
-        let truncated = self.width() != self.checkpoint.width();
+        let truncated = self.width() != self.files.width();
         Ok(ModelFingerprint {
             name: name.to_owned(),
-            identity: self.checkpoint.identity()?,
+            identity: self.identity()?,
             precision: self.precision().to_string(),
             dimensions: truncated.then(|| self.width()),
             max_length: self.tokenizer().max_length(),
@@ -270,7 +304,7 @@ impl SentenceEncoder {
     /// The similarity for which the model was trained.
     #[must_use]
     pub fn similarity(&self) -> Similarity {
-        self.checkpoint.similarity
+        self.files.similarity()
     }
 
     /// The tokenizer.
@@ -279,13 +313,49 @@ impl SentenceEncoder {
         &self.tokenizer
     }
 
-    /// The model's settings files.
+    /// The model's settings files; `None` for a static model.
     #[must_use]
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        match &self.files {
+            ModelFiles::Transformer(checkpoint) => Some(checkpoint),
+            ModelFiles::Static(_) => None,
+        }
     }
 
-    /// The selected device; never [`Device::Auto`].
+    /// Notes for the user about the finding and the reading of the model, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.files.notes()
+    }
+
+    /// Whether vectors are scaled to L2 norm 1 by the model's files, whatever the builder chose.
+    #[must_use]
+    pub fn model_normalizes(&self) -> bool {
+        self.files.normalize()
+    }
+
+    /// Width of the vectors before they are cut to [`width`](Self::width).
+    #[must_use]
+    pub fn full_width(&self) -> usize {
+        self.files.width()
+    }
+
+    /// The prompts of the model.
+    #[must_use]
+    pub fn prompts(&self) -> &Prompts {
+        self.files.prompts()
+    }
+
+    /// A hash of the files that decide on vectors, as [`Checkpoint::identity`].
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn identity(&self) -> Result<String> {
+        self.files.identity()
+    }
+
+    /// The selected device; never [`Device::Auto`]. A static model computes on the CPU whatever it is.
     #[must_use]
     pub fn device(&self) -> Device {
         self.device

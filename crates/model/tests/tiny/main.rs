@@ -15,5 +15,6 @@ mod checkpoint;
 mod gradients;
 mod precision;
 mod settings;
+mod static_models;
 mod tf32;
 mod vectors;

@@ -114,7 +114,7 @@ fn vectors_are_those_of_sentence_transformers() {
         let max_length = encoder.tokenizer().max_length();
         assert_eq!(max_length, case.max_seq_length, "{name}");
         assert_eq!(encoder.similarity().name(), case.similarity, "{name}");
-        let prompts = &encoder.checkpoint().prompts;
+        let prompts = &encoder.prompts();
         let found: BTreeMap<String, String> = prompts
             .names()
             .map(|name| (name.to_owned(), prompts.get(name).unwrap().to_owned()))
@@ -134,7 +134,7 @@ fn vectors_are_those_of_sentence_transformers() {
         }
         // Written and read again, the model has the same settings and the same vectors.
         let written = folder.path().join("written");
-        load_and_save(encoder.checkpoint(), &written).unwrap();
+        load_and_save(encoder.checkpoint().unwrap(), &written).unwrap();
         assert_eq!(vectors(&load(&written), &reference.texts), found, "{name}");
     }
     assert_eq!(compared, 16 * 3);

@@ -213,7 +213,7 @@ fn score(
         builder = builder.max_length(length);
     }
     let encoder = builder.load(name)?;
-    for note in encoder.checkpoint().notes() {
+    for note in encoder.notes() {
         notes.note(format_args!("note: {note}"));
     }
     if let Some(settings) = own_settings(&encoder) {
@@ -243,7 +243,7 @@ fn own_settings(encoder: &SentenceEncoder) -> Option<String> {
     if encoder.similarity() != Similarity::default() {
         settings.push(format!("similarity {}", encoder.similarity().name()));
     }
-    if encoder.width() != encoder.checkpoint().width() {
+    if encoder.width() != encoder.full_width() {
         settings.push(format!("{} dimensions", encoder.width()));
     }
     for (side, prompt) in [

@@ -35,6 +35,12 @@ const NAME: &str = "mpnet-burn";
 /// Where documents lie in the archive.
 const DOCUMENTS: &str = "share/doc/mpnet-burn";
 
+/// The small model, in the repository; the programs look for it in [`SHARED`].
+const MODEL: &str = "models/static-256";
+
+/// Where the programs find their own files, in the archive.
+const SHARED: &str = "share/mpnet-burn";
+
 /// Builds the programs and writes the archive, the bill of materials and the checksums into `dist` in the target
 /// folder.
 pub(crate) fn run(arguments: &DistArgs, runner: &mut Runner) -> Result<(), TaskError> {
@@ -60,6 +66,13 @@ pub(crate) fn run(arguments: &DistArgs, runner: &mut Runner) -> Result<(), TaskE
     for document in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         let path = workspace_root().join(document);
         entries.push(Entry::new(&format!("{DOCUMENTS}/{document}"), read(&path)?));
+    }
+    for path in files_of(&workspace_root().join(MODEL))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        entries.push(Entry::new(
+            &format!("{SHARED}/{MODEL}/{name}"),
+            read(&path)?,
+        ));
     }
     let licenses_path = format!("{DOCUMENTS}/THIRD-PARTY-LICENSES.txt");
     entries.push(Entry::new(&licenses_path, licenses.into_bytes()));

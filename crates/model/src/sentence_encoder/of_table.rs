@@ -1,0 +1,53 @@
+//! Encoding with a static model: no batch and no device, only tokens and means.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::{Progress, SentenceEncoder};
+use crate::error::{ModelError, Result};
+use crate::sentence_embeddings::Embeddings;
+use crate::static_embedding::Table;
+
+/// Texts between two calls of the progress callback, a hundredth of a second's work.
+const TEXTS_PER_STEP: usize = 4096;
+
+impl SentenceEncoder {
+    /// The vectors of `texts` behind a prompt.
+    pub(super) fn encode_with_table<S: AsRef<str> + Sync>(
+        &self,
+        table: &Table,
+        prompt: &str,
+        texts: &[S],
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Embeddings> {
+        let (total, width) = (texts.len(), self.dimensions.kept);
+        let mut embeddings = Embeddings {
+            values: vec![0.0; total * width],
+            width,
+            ..Embeddings::default()
+        };
+        let mut done = 0;
+        let steps = embeddings.values.chunks_mut(TEXTS_PER_STEP * width);
+        for (texts, values) in texts.chunks(TEXTS_PER_STEP).zip(steps) {
+            let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
+            values
+                .par_chunks_exact_mut(width)
+                .zip(&tokens)
+                .for_each_init(
+                    || vec![0.0; table.width()],
+                    |row, (kept, text)| {
+                        table.mean(&text.ids, row);
+                        self.finish(row, kept);
+                    },
+                );
+            embeddings.truncated += tokens.iter().filter(|text| text.truncated).count();
+            embeddings.tokens += tokens.iter().map(|text| text.ids.len()).sum::<usize>();
+            done += texts.len();
+            if progress(Progress { done, total }).is_break() {
+                return Err(ModelError::Interrupted);
+            }
+        }
+        Ok(embeddings)
+    }
+}
