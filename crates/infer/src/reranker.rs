@@ -34,6 +34,8 @@ impl Reranker {
             return Ok(None);
         };
         let mut model = model.clone();
+        // The maximum length is that of the encoder's texts.
+        model.max_length = None;
         model.hub = HubArgs {
             model: Some(name.clone()),
             revision: None,

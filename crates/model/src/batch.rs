@@ -139,8 +139,8 @@ pub struct TokenBatch {
     texts: usize,
     length: usize,
     pooled_from: usize,
-    /// For each text the first token of its second part, where texts are pairs.
-    second_from: Option<Vec<usize>>,
+    /// The type of every token, padded as the ids; `None` if all have type 0.
+    types: Option<Vec<i32>>,
 }
 
 impl TokenBatch {
@@ -173,7 +173,7 @@ impl TokenBatch {
             texts: texts.len(),
             length,
             pooled_from: 0,
-            second_from: None,
+            types: None,
         }
     }
 
@@ -183,32 +183,28 @@ impl TokenBatch {
         self
     }
 
-    /// Makes pairs of the texts: the tokens of each from its number in `first_tokens` on are of its second part, and have
-    /// type 1.
-    pub(crate) fn pairs(mut self, first_tokens: Vec<usize>) -> Self {
-        self.second_from = Some(first_tokens);
+    /// Gives the tokens types, as many for each text as it has tokens; padding has type 0.
+    pub(crate) fn with_types<'a>(mut self, types: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let mut padded = Vec::with_capacity(self.ids.len());
+        for (text, types) in types.into_iter().enumerate() {
+            padded.extend(types.iter().map(|kind| *kind as i32));
+            padded.resize((text + 1) * self.length, 0);
+        }
+        self.types = Some(padded);
         self
     }
 
     /// Types of the tokens of the [varlen batch](Self::varlen); `None` if all have type 0.
     pub(crate) fn varlen_types(&self) -> Option<Vec<i32>> {
-        let types = self.padded_types()?;
-        let kept = types.into_iter().zip(&self.mask).filter(|(_, kept)| **kept);
-        Some(kept.map(|(kind, _)| kind).collect())
+        let types = self.types.as_ref()?;
+        let kept = types.iter().zip(&self.mask).filter(|(_, kept)| **kept);
+        Some(kept.map(|(kind, _)| *kind).collect())
     }
 
     /// Types of all tokens, `[texts, length]`; `None` if all have type 0.
     pub(crate) fn types<B: Backend>(&self, device: &B::Device) -> Option<Tensor<B, 2, Int>> {
-        let types = TensorData::new(self.padded_types()?, [self.texts, self.length]);
+        let types = TensorData::new(self.types.clone()?, [self.texts, self.length]);
         Some(Tensor::from_data(types, device))
-    }
-
-    fn padded_types(&self) -> Option<Vec<i32>> {
-        let second_from = self.second_from.as_ref()?;
-        let types = second_from
-            .iter()
-            .flat_map(|&second| (0..self.length).map(move |token| i32::from(token >= second)));
-        Some(types.collect())
     }
 
     /// Number of tokens at the beginning of every text that are not pooled.

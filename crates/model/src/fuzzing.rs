@@ -9,6 +9,7 @@ use pytorch::TorchFile;
 
 use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::boxed_error::BoxedError;
+use crate::checkpoint::sentence::Task;
 use crate::checkpoint::stored_values::StoredValues;
 use crate::checkpoint::{limits, modules, pytorch_file, safetensors_file, sentence};
 use crate::error::Result;
@@ -99,7 +100,7 @@ pub fn pooling(bytes: &[u8], hidden_size: usize) -> Result<Vec<PoolingMode>> {
 /// When it is not JSON, or states an impossible length.
 pub fn sentence_limit(bytes: &[u8], config: &EncoderConfig) -> Result<usize> {
     let path = Path::new(sentence::SENTENCE_FILE);
-    let sentence = sentence::settings(path.to_owned(), parse_json(path, bytes)?)?;
+    let sentence = sentence::settings(path.to_owned(), parse_json(path, bytes)?, Task::Vectors)?;
     let limits = limits::limits(Path::new(FOLDER), Some(sentence), || Ok(None), config)?;
     Ok(limits.max_seq_length)
 }

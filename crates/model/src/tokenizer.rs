@@ -34,6 +34,8 @@ pub(crate) const TOKENIZER_FILE: &str = "tokenizer.json";
 pub struct SentenceTokenizer {
     tokenizer: Tokenizer,
     max_length: usize,
+    /// Whether transformers passes the types of tokens to the network.
+    passes_types: bool,
     /// Only of a static model.
     of_table: Option<TableTokens>,
 }
@@ -53,8 +55,8 @@ pub struct TokenIds {
 pub(crate) struct PairTokenIds {
     /// Ids, at most the maximum length.
     pub(crate) ids: Vec<u32>,
-    /// The first token of type 1; the number of tokens if there is none.
-    pub(crate) second_from: usize,
+    /// The type of each token; `None` if all have type 0.
+    pub(crate) types: Option<Vec<u32>>,
 }
 
 /// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
@@ -155,6 +157,7 @@ impl SentenceTokenizer {
         settings
             .change_normalizer(&mut tokenizer)
             .map_err(unreadable)?;
+        settings.change_pre_tokenizer(&mut tokenizer);
         if lowercase {
             config::lowercase_first(&mut tokenizer).map_err(unreadable)?;
         }
@@ -202,6 +205,7 @@ impl SentenceTokenizer {
         let tokenizer = Self {
             tokenizer,
             max_length,
+            passes_types: settings.passes_types(),
             of_table: None,
         };
         tokenizer.try_out(path, config.vocab_size)?;
@@ -301,11 +305,9 @@ impl SentenceTokenizer {
             guarded(|| {
                 let pair = (first.as_ref(), second.as_ref());
                 let encoding = self.tokenizer.encode_fast(pair, true)?;
-                let types = encoding.get_type_ids();
-                let second_from = types.iter().position(|kind| *kind == 1);
                 Ok::<_, BoxedError>(PairTokenIds {
                     ids: encoding.get_ids().to_vec(),
-                    second_from: second_from.unwrap_or(types.len()),
+                    types: self.passes_types.then(|| encoding.get_type_ids().to_vec()),
                 })
             })
         };
@@ -314,6 +316,52 @@ impl SentenceTokenizer {
             .map(encode)
             .collect::<std::result::Result<_, _>>()
             .map_err(|source| ModelError::Tokenize { source })
+    }
+
+    /// Checks that pairs fit, and tokenizes one: some faults of a `tokenizer.json` show only with a pair.
+    pub(crate) fn check_pairs(&self, folder: &Path, config: &EncoderConfig) -> Result<()> {
+        let path = folder.join(TOKENIZER_FILE);
+        let special = self.tokenizer.get_post_processor().map_or(0, |processor| {
+            tokenizers::PostProcessor::added_tokens(processor, true)
+        });
+        // A token of each text.
+        let smallest = special.saturating_add(2);
+        if self.max_length < smallest {
+            return Err(ModelError::MaxLength {
+                asked: self.max_length,
+                smallest,
+                largest: config.max_tokens(),
+            });
+        }
+        let pairs = self.encode_pairs(&[("a", "a"), ("", "")])?;
+        let wrong = |reason| ModelError::Field {
+            path: path.clone(),
+            field: "post_processor",
+            reason,
+        };
+        for pair in pairs {
+            if let Some(id) = pair
+                .ids
+                .iter()
+                .find(|id| **id as usize >= config.vocab_size)
+            {
+                return Err(wrong(format!(
+                    "token id {id} of a pair is outside the network's vocabulary of {}",
+                    config.vocab_size
+                )));
+            }
+            let types = pair.types.iter().flatten();
+            let table = config.token_types;
+            if let Some(kind) = types
+                .copied()
+                .find(|kind| table > 1 && *kind as usize >= table)
+            {
+                return Err(wrong(format!(
+                    "token type {kind} of a pair is not below type_vocab_size {table}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The number of tokens that a prompt takes at the beginning of a text, `<s>` included, as

@@ -5,7 +5,7 @@ use std::io::Write;
 use model::{Checkpoint, ModelError, StaticFolder, StaticFormat, hub};
 use program::Console;
 
-use super::hub_options;
+use super::{hub_options, note_ignored};
 use crate::cli::{ExportArgs, StaticFormatChoice};
 use crate::error::{Error, UsageError};
 
@@ -22,6 +22,7 @@ pub(super) fn run(args: &ExportArgs, console: Console, out: &mut dyn Write) -> R
     for note in checkpoint.notes() {
         console.note(format_args!("note: {note}"));
     }
+    note_ignored(&checkpoint.ignored_tensors()?, console);
     let precision = match args.precision.chosen() {
         Some(precision) => precision,
         None => checkpoint.precision()?,

@@ -61,6 +61,8 @@ pub struct EncoderConfig {
     pub hidden_dropout: f64,
     /// Dropout probability of attention weights in training, in `[0, 1)`.
     pub attention_dropout: f64,
+    /// Whether dropout of hidden states follows the output of attention, too.
+    pub drops_attention_output: bool,
     /// Standard deviation of freshly initialised weights.
     pub initializer_range: f64,
     /// Added to the variance by every layer normalisation.

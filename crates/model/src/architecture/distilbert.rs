@@ -108,6 +108,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
         relative_attention_buckets: None,
         hidden_dropout: fields.dropout,
         attention_dropout: fields.attention_dropout,
+        drops_attention_output: false,
         initializer_range: fields.initializer_range,
         layer_norm_eps: LAYER_NORM_EPS,
         pad_token_id: fields.pad_token_id,

@@ -27,9 +27,13 @@ pub(super) struct BertFields {
     pub(super) type_vocab_size: Option<usize>,
     pub(super) pad_token_id: Option<u32>,
     /// `absolute` in every encoder that is supported.
-    pub(super) position_embedding_type: Option<String>,
+    #[serde(default = "absolute")]
+    pub(super) position_embedding_type: serde_json::Value,
 }
 
+fn absolute() -> serde_json::Value {
+    "absolute".into()
+}
 fn gelu() -> String {
     "gelu".to_owned()
 }
@@ -50,12 +54,10 @@ impl BertFields {
         architecture: &'static Architecture,
         pad_token_id: u32,
     ) -> Result<EncoderConfig, Refusal> {
-        match self.position_embedding_type.as_deref() {
-            None | Some("absolute") => {}
-            Some(other) => {
-                let reason = format!("\"{other}\" is not supported, only \"absolute\"");
-                return Err(Refusal::Field("position_embedding_type", reason));
-            }
+        if self.position_embedding_type != absolute() {
+            let other = self.position_embedding_type;
+            let reason = format!("{other} is not supported, only \"absolute\"");
+            return Err(Refusal::Field("position_embedding_type", reason));
         }
         Ok(EncoderConfig {
             architecture,
@@ -75,6 +77,7 @@ impl BertFields {
             relative_attention_buckets: None,
             hidden_dropout: self.hidden_dropout_prob,
             attention_dropout: self.attention_probs_dropout_prob,
+            drops_attention_output: true,
             initializer_range: self.initializer_range,
             layer_norm_eps: self.layer_norm_eps,
             pad_token_id: self.pad_token_id.unwrap_or(pad_token_id),

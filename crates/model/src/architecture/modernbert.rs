@@ -51,7 +51,7 @@ pub(super) static MODERNBERT: Architecture = Architecture {
 fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
     let fields: ModernbertFields = parse_json(path, bytes)?;
     let (base, local_base) = fields.bases()?;
-    fields.check_layers()?;
+    let global_every = fields.global_every()?;
     Ok(EncoderConfig {
         architecture: &MODERNBERT,
         vocab_size: fields.vocab_size,
@@ -73,13 +73,14 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
             local: Some(LocalAttention {
                 window: fields.local_attention / 2,
                 base: local_base,
-                global_every: fields.global_attn_every_n_layers,
+                global_every,
             }),
         }),
         token_types: 0,
         relative_attention_buckets: None,
         hidden_dropout: fields.mlp_dropout,
         attention_dropout: fields.attention_dropout,
+        drops_attention_output: true,
         initializer_range: fields.initializer_range,
         layer_norm_eps: fields.norm_eps,
         pad_token_id: fields.pad_token_id,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sentence::{self, SentenceSettings};
+use super::sentence::{self, SentenceSettings, Task};
 use crate::architecture::EncoderConfig;
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
@@ -29,8 +29,17 @@ pub(super) struct StatedLimit {
 ///
 /// As in sentence-transformers, only a folder with `modules.json` has the first file; without it, the
 /// folder is `plain`.
-pub(super) fn read(folder: &Path, plain: bool, config: &EncoderConfig) -> Result<Limits> {
-    let sentence = if plain { None } else { sentence::read(folder)? };
+pub(super) fn read(
+    folder: &Path,
+    plain: bool,
+    task: Task,
+    config: &EncoderConfig,
+) -> Result<Limits> {
+    let sentence = if plain {
+        None
+    } else {
+        sentence::read(folder, task)?
+    };
     let tokenizer = || read_optional_json(&folder.join(TOKENIZER_CONFIG_FILE));
     limits(folder, sentence, tokenizer, config)
 }

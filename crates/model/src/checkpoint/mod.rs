@@ -49,6 +49,7 @@ use load::Input;
 use modules::Pooling;
 pub(crate) use pair::PairCheckpoint;
 use pooled_modules::ModuleSettings;
+use sentence::Task;
 use settings::Settings;
 use weights::WeightsFile;
 
@@ -101,7 +102,7 @@ impl Checkpoint {
         let stack = modules::read(folder)?;
         let config = EncoderConfig::from_folder(&stack.transformer_folder)?;
         let plain = stack.pooling_folder.is_none();
-        let limits = limits::read(&stack.transformer_folder, plain, &config)?;
+        let limits = limits::read(&stack.transformer_folder, plain, Task::Vectors, &config)?;
         // For a plain transformer sentence-transformers takes the mean and reads no further settings.
         let (pooling, settings) = match &stack.pooling_folder {
             Some(pooling_folder) => (

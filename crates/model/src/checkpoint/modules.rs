@@ -104,6 +104,20 @@ pub(crate) fn static_embedding(folder: &Path) -> Result<Option<(PathBuf, bool)>>
     }
 }
 
+/// The folder of the encoder where it is the only module, as of a cross-encoder.
+pub(super) fn encoder_alone(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join(MODULES_FILE);
+    let modules: Vec<Module> = read_json(&path)?;
+    match modules.as_slice() {
+        [module] if class(&module.module_type) == "Transformer" => {
+            subfolder(folder, &module.path, &path)
+        }
+        [] => Err(unsupported(folder, 0, "(none)")),
+        [module] => Err(unsupported(folder, 0, &module.module_type)),
+        [_, module, ..] => Err(unsupported(folder, 1, &module.module_type)),
+    }
+}
+
 /// The class of a module's type. The path between the package and the class differs between versions; a class of
 /// another package is unknown.
 fn class(module_type: &str) -> &str {
@@ -122,6 +136,15 @@ fn unsupported(folder: &Path, index: usize, module_type: &str) -> ModelError {
 }
 
 impl Stack {
+    /// The folders of the modules after the pooling that have weights.
+    pub(crate) fn weighted_folders(&self) -> impl Iterator<Item = &Path> {
+        let weighted = self
+            .rest
+            .iter()
+            .filter(|module| ["Dense", "LayerNorm"].contains(&class(&module.module_type)));
+        weighted.map(|module| module.folder.as_path())
+    }
+
     /// The settings of the modules after the pooling, whose vectors have `width` dimensions.
     pub(super) fn pooled_modules(
         &self,

@@ -6,7 +6,8 @@ use kernels::{EncoderOps, Precision};
 use serde_json::{Map, Value};
 
 use super::load::{self, Input};
-use super::modules::MODULES_FILE;
+use super::modules::{MODULES_FILE, encoder_alone};
+use super::sentence::Task;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::tensors::Tensors;
 use super::{limits, weights_files};
@@ -22,11 +23,14 @@ use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 /// A cross-encoder's folder after reading its settings files.
 #[derive(Clone, Debug)]
 pub(crate) struct PairCheckpoint {
+    /// Of the encoder, its head and its tokenizer.
     folder: PathBuf,
     pub(crate) config: EncoderConfig,
     /// From the head's output to the score.
     activation: DenseActivation,
     max_length: usize,
+    lowercase: bool,
+    tokenizer_overrides: TokenizerOverrides,
     head: &'static PairHead,
 }
 
@@ -36,6 +40,14 @@ const OLD_ACTIVATION: &str = "sbert_ce_default_activation_function";
 impl PairCheckpoint {
     /// Reads the settings files.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let plain = !folder.join(MODULES_FILE).is_file();
+        let settings = if plain { Map::new() } else { settings(folder)? };
+        let inside = if plain {
+            folder.to_owned()
+        } else {
+            encoder_alone(folder)?
+        };
+        let (top, folder) = (folder, inside.as_path());
         let config = EncoderConfig::from_folder(folder)?;
         check_one_label(folder, &config)?;
         let head = config.architecture.pair_head.as_ref();
@@ -44,11 +56,13 @@ impl PairCheckpoint {
             field: "model_type",
             reason: format!("a reranker of \"{}\" is not supported", config.model_type()),
         })?;
-        let limits = limits::read(folder, true, &config)?;
+        let limits = limits::read(folder, plain, Task::Scores, &config)?;
         Ok(Self {
             folder: folder.to_owned(),
-            activation: activation(folder, &config)?,
+            activation: activation(top, &settings, folder, &config)?,
             max_length: limits.max_seq_length,
+            lowercase: limits.lowercase,
+            tokenizer_overrides: limits.tokenizer,
             head,
             config,
         })
@@ -56,9 +70,16 @@ impl PairCheckpoint {
 
     /// The tokenizer, for pairs.
     pub(crate) fn tokenizer(&self, max_length: Option<usize>) -> Result<SentenceTokenizer> {
-        let overrides = TokenizerOverrides::default();
         let length = max_length.unwrap_or(self.max_length);
-        SentenceTokenizer::from_folder(&self.folder, length, &self.config, false, overrides)
+        let tokenizer = SentenceTokenizer::from_folder(
+            &self.folder,
+            length,
+            &self.config,
+            self.lowercase,
+            self.tokenizer_overrides,
+        )?;
+        tokenizer.check_pairs(&self.folder, &self.config)?;
+        Ok(tokenizer)
     }
 
     /// Reads the weights, packed on a backend that packs: a model whose vectors have one dimension, the score.
@@ -113,41 +134,69 @@ fn check_one_label(folder: &Path, config: &EncoderConfig) -> Result<()> {
     })
 }
 
-/// The activation of sentence-transformers' `CrossEncoder`: of the file of version 5, of both older fields, or the
-/// sigmoid.
-fn activation(folder: &Path, config: &EncoderConfig) -> Result<DenseActivation> {
+/// The settings file beside a list of modules; without such a list, sentence-transformers reads none.
+fn settings(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join(SENTENCE_TRANSFORMERS_FILE);
-    // As sentence-transformers, which reads the file only beside a list of modules.
-    let settings: Option<Map<String, Value>> = match folder.join(MODULES_FILE).is_file() {
-        true => read_optional_json(&path)?,
-        false => None,
+    let settings: Map<String, Value> = read_optional_json(&path)?.unwrap_or_default();
+    let wrong = |field, reason: String| {
+        Err(ModelError::Field {
+            path: path.clone(),
+            field,
+            reason,
+        })
     };
-    let newest = settings
-        .as_ref()
-        .and_then(|settings| settings.get("activation_fn"));
+    if let Some(kind) = settings.get("model_type").and_then(Value::as_str)
+        && kind != "CrossEncoder"
+    {
+        return wrong(
+            "model_type",
+            format!("\"{kind}\" is no reranker (only \"CrossEncoder\")"),
+        );
+    }
+    let default = settings.get("default_prompt_name").and_then(Value::as_str);
+    let prompts = settings.get("prompts").and_then(Value::as_object);
+    let prompt = default.and_then(|name| prompts?.get(name)?.as_str());
+    if prompt.is_some_and(|prompt| !prompt.is_empty()) {
+        let reason = "a prompt of a reranker is not supported".to_owned();
+        return wrong("default_prompt_name", reason);
+    }
+    Ok(settings)
+}
+
+/// The activation of sentence-transformers' `CrossEncoder`: of the `settings` of version 5, or of the first of both older
+/// fields of `config.json` that is there. Where there is none, and where it is null, the sigmoid.
+fn activation(
+    top: &Path,
+    settings: &Map<String, Value>,
+    folder: &Path,
+    config: &EncoderConfig,
+) -> Result<DenseActivation> {
     let newer = config.json.get("sentence_transformers");
     let newer = newer.and_then(|settings| settings.get("activation_fn"));
-    let config_path = folder.join(CONFIG_FILE);
+    let newest = settings
+        .get("activation_fn")
+        .filter(|class| !class.is_null());
+    let (settings_path, config_path) = (
+        top.join(SENTENCE_TRANSFORMERS_FILE),
+        folder.join(CONFIG_FILE),
+    );
     let stated = [
-        (&path, "activation_fn", newest),
-        (&config_path, "sentence_transformers", newer),
-        (
-            &config_path,
-            OLD_ACTIVATION,
-            config.json.get(OLD_ACTIVATION),
-        ),
+        (settings_path, "activation_fn", newest),
+        (config_path.clone(), "sentence_transformers", newer),
+        (config_path, OLD_ACTIVATION, config.json.get(OLD_ACTIVATION)),
     ];
     let stated = stated
         .into_iter()
-        .find_map(|(path, field, value)| Some((path, field, value?.as_str()?)));
-    let Some((path, field, class)) = stated else {
+        .find_map(|(path, field, value)| Some((path, field, value?)));
+    let Some((path, field, class)) = stated.filter(|(_, _, class)| !class.is_null()) else {
         return Ok(DenseActivation::Sigmoid);
     };
-    DenseActivation::of_class(class).ok_or_else(|| ModelError::Field {
-        path: path.clone(),
+    let known = class.as_str().and_then(DenseActivation::of_class);
+    known.ok_or_else(|| ModelError::Field {
+        path,
         field,
         reason: format!(
-            "\"{class}\" is not supported (only {} of torch.nn)",
+            "{class} is not supported (only {} of torch.nn)",
             DenseActivation::ALL.map(|(name, _)| name).join(", ")
         ),
     })

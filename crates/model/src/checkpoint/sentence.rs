@@ -42,6 +42,29 @@ pub(crate) struct SentenceConfig {
     others: Map<String, Value>,
 }
 
+/// What the encoder's output is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Its hidden states are pooled.
+    Vectors,
+    /// A head gives pairs of texts a score.
+    Scores,
+}
+
+impl Task {
+    /// Its `transformer_task`, the output in `modality_config`, and the name of that output.
+    fn settings(self) -> [&'static str; 3] {
+        match self {
+            Self::Vectors => [
+                "feature-extraction",
+                "last_hidden_state",
+                "token_embeddings",
+            ],
+            Self::Scores => ["sequence-classification", "logits", "scores"],
+        }
+    }
+}
+
 /// The settings of the file.
 pub(crate) struct SentenceSettings {
     pub(super) path: PathBuf,
@@ -52,26 +75,30 @@ pub(crate) struct SentenceSettings {
 }
 
 /// Reads the first file that is not empty, as sentence-transformers does.
-pub(super) fn read(folder: &Path) -> Result<Option<SentenceSettings>> {
+pub(super) fn read(folder: &Path, task: Task) -> Result<Option<SentenceSettings>> {
     for name in std::iter::once(SENTENCE_FILE).chain(OLD_SENTENCE_FILES) {
         let path = folder.join(name);
         let config = read_optional_json::<SentenceConfig>(&path)?;
         if let Some(config) = config.filter(|config| !config.is_empty()) {
-            return settings(path, config).map(Some);
+            return settings(path, config, task).map(Some);
         }
     }
     Ok(None)
 }
 
 /// The settings of a parsed file; `path` is named in errors.
-pub(crate) fn settings(path: PathBuf, config: SentenceConfig) -> Result<SentenceSettings> {
+pub(crate) fn settings(
+    path: PathBuf,
+    config: SentenceConfig,
+    task: Task,
+) -> Result<SentenceSettings> {
     let wrong = |field, reason| ModelError::Field {
         path: path.clone(),
         field,
         reason,
     };
     config
-        .check_network()
+        .check_network(task)
         .map_err(|(field, reason)| wrong(field, reason))?;
     let mut length = config
         .max_seq_length
@@ -152,7 +179,7 @@ impl SentenceConfig {
 
     /// Refuses arguments by which the network is another one, or another output of it is pooled: a field and
     /// what is wrong with it.
-    fn check_network(&self) -> std::result::Result<(), (&'static str, String)> {
+    fn check_network(&self, task: Task) -> std::result::Result<(), (&'static str, String)> {
         let others = &self.others;
         let (field, arguments) = self.arguments("config_args", "config_kwargs");
         let mut names = arguments
@@ -165,12 +192,13 @@ impl SentenceConfig {
                 format!("`{name}` is not supported; set it in config.json"),
             ));
         }
-        let mut usual = vec![("transformer_task", json!("feature-extraction"))];
+        let [task, output, name] = task.settings();
+        let mut usual = vec![("transformer_task", json!(task))];
         // Without the modalities, sentence-transformers takes the usual output whatever its name is.
         if others.contains_key("modality_config") {
-            let text = json!({ "method": "forward", "method_output_name": "last_hidden_state" });
+            let text = json!({ "method": "forward", "method_output_name": output });
             usual.push(("modality_config", json!({ "text": text })));
-            usual.push(("module_output_name", json!("token_embeddings")));
+            usual.push(("module_output_name", json!(name)));
         }
         for (field, usual) in usual {
             if let Some(found) = others.get(field)

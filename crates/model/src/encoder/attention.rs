@@ -6,7 +6,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, DType, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Int, Tensor};
 use kernels::half_precision::upcast;
 use kernels::{
     Activation, AttentionOptions, EncoderOps, PackedLinear, Precision, RotaryTable, SequenceRanges,
@@ -284,19 +284,19 @@ impl<B: EncoderOps> SelfAttention<B> {
         let Some(window) = self.reach.window.filter(|window| *window < length) else {
             return padding;
         };
-        let pairs = (0..length).flat_map(|query| (0..length).map(move |key| query.abs_diff(key)));
-        let distances: Vec<usize> = pairs.collect();
-        let mask = |is: &dyn Fn(usize) -> bool| {
-            let mask: Vec<bool> = distances.iter().map(|distance| is(*distance)).collect();
-            let mask = TensorData::new(mask, [1, 1, length, length]);
-            Tensor::<B, 4, Bool>::from_data(mask, &projection.device()).expand(shape)
-        };
-        let outside = mask(&|distance| distance > window);
+        // On the device: for long texts the host would need more memory than the mask itself.
+        let device = projection.device();
+        let row = Tensor::<B, 1, Int>::arange(0..length as i64, &device).reshape([1, 1, 1, length]);
+        let column = row.clone().reshape([1, 1, length, 1]);
+        let square = [1, 1, length, length];
+        let distance = (row.expand(square) - column.expand(square)).abs();
+        let outside = distance.clone().greater_elem(window as i64).expand(shape);
         Some(match padding {
             // Every query sees itself: one in the padding, far from any token, would have a sum of no weights.
-            Some(padding) => padding
-                .bool_or(outside)
-                .bool_and(mask(&|distance| distance > 0)),
+            Some(padding) => {
+                let others = distance.greater_elem(0).expand(shape);
+                padding.bool_or(outside).bool_and(others)
+            }
             None => outside,
         })
     }

@@ -29,6 +29,7 @@ pub struct EncoderLayer<B: Backend> {
     #[module(skip)]
     activation: Activation,
     gated: bool,
+    drops_attention_output: bool,
     #[module(skip)]
     order: NormOrder,
     #[module(skip)]
@@ -73,6 +74,7 @@ impl<B: Backend> EncoderLayer<B> {
             dropout: Dropout::new(config.hidden_dropout),
             activation: config.activation,
             gated: config.gated,
+            drops_attention_output: config.drops_attention_output,
             order: config.norm_order,
             packed: None,
         }
@@ -156,8 +158,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
     }
 
     fn post_norm(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
-        let attended = self.attention.forward(hidden.clone(), context);
-        let attended = self.dropout.forward(attended);
+        let attended = self.attended(hidden.clone(), context);
         let hidden = match &self.attention_norm {
             Some(norm) => norm.after_adding(attended, hidden),
             None => attended + hidden,
@@ -172,10 +173,19 @@ impl<B: EncoderOps> EncoderLayer<B> {
             Some(norm) => norm.forward(hidden.clone()),
             None => hidden.clone(),
         };
-        let attended = self.attention.forward(normalized, context);
-        let hidden = hidden + self.dropout.forward(attended);
+        let hidden = hidden + self.attended(normalized, context);
         let transformed = self.feed_forward(self.output_norm.forward(hidden.clone()));
         hidden + self.dropout.forward(transformed)
+    }
+
+    /// The output of attention, with dropout where the architecture has it.
+    fn attended(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
+        let attended = self.attention.forward(hidden, context);
+        if self.drops_attention_output {
+            self.dropout.forward(attended)
+        } else {
+            attended
+        }
     }
 
     fn feed_forward(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {

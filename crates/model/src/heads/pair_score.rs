@@ -211,9 +211,12 @@ impl PairScorer {
         let ids = batch.iter().map(|&pair| tokens[pair].ids.as_slice());
         let length = |longest| self.places(longest);
         let mut pairs = TokenBatch::with_length(ids, self.pad_token_id, length);
-        if self.token_types {
-            let second_from = batch.iter().map(|&pair| tokens[pair].second_from);
-            pairs = pairs.pairs(second_from.collect());
+        let types: Option<Vec<&[u32]>> = batch
+            .iter()
+            .map(|&pair| tokens[pair].types.as_deref())
+            .collect();
+        if let Some(types) = types.filter(|_| self.token_types) {
+            pairs = pairs.with_types(types);
         }
         let scores = self.network.pooled(&pairs)?;
         if scores.len() == batch.len() {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use super::client_error::ClientError;
 use super::damage::check_whole;
-use super::files::{self, decisive, encoder_of, is_small};
+use super::files::{self, decisive, encoder_of, is_small, weighted_of};
 use super::listing::{ListedFile, Listing};
 use super::transfer::Transfer;
 use crate::boxed_error::BoxedError;
@@ -34,7 +34,10 @@ impl ModelDownload {
         // It names the folder of the encoder, whose weights are wanted.
         missing.fetch(&mut received, &[MODULES_FILE.to_owned()])?;
         let encoder = encoder_of(&folder);
-        let weights = missing.weights(&mut received, &encoder)?;
+        let mut weights = missing.weights(&mut received, &encoder)?;
+        for module in weighted_of(&folder) {
+            weights.extend(missing.weights(&mut received, &module)?);
+        }
         let small = listing
             .files
             .iter()

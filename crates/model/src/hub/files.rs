@@ -62,6 +62,18 @@ pub(super) fn encoder_of(folder: &Path) -> String {
     encoder.unwrap_or_default()
 }
 
+/// The folders of other modules with weights, from the top of a model, as [`encoder_of`].
+pub(super) fn weighted_of(folder: &Path) -> Vec<String> {
+    let Ok(stack) = modules::read(folder) else {
+        return Vec::new();
+    };
+    let names = stack.weighted_folders().filter_map(|module| {
+        let inside = module.strip_prefix(folder).ok()?.to_str()?;
+        Some(format!("{inside}/"))
+    });
+    names.collect()
+}
+
 /// The files, by their names in a repository, that settle how vectors are computed: there, or known to be
 /// nowhere.
 pub(super) fn decisive(encoder: &str) -> Vec<String> {
@@ -149,11 +161,18 @@ fn needed(stack: &Stack) -> Vec<PathBuf> {
             .as_ref()
             .map(|pooling| pooling.join(POOLING_FILE)),
     );
-    needed.extend(match weights(encoder) {
-        Ok(weights) => weights,
-        Err(ModelError::NoWeights { folder }) => vec![folder.join(weights_files::NAMES[0])],
-        // An index that cannot be read is reported when the model is loaded.
-        Err(_) => Vec::new(),
-    });
+    needed.extend(
+        stack
+            .weighted_folders()
+            .map(|folder| folder.join("config.json")),
+    );
+    for folder in std::iter::once(encoder.as_path()).chain(stack.weighted_folders()) {
+        needed.extend(match weights(folder) {
+            Ok(weights) => weights,
+            Err(ModelError::NoWeights { folder }) => vec![folder.join(weights_files::NAMES[0])],
+            // An index that cannot be read is reported when the model is loaded.
+            Err(_) => Vec::new(),
+        });
+    }
     needed
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
-use tokenizers::{Tokenizer, TruncationDirection};
+use tokenizers::{PreTokenizerWrapper, Tokenizer, TruncationDirection};
 
 use crate::architecture::TokenizerFamily;
 use crate::boxed_error::BoxedError;
@@ -102,8 +102,41 @@ impl TokenizerConfig {
         match name.map(|name| name.trim_end_matches("Fast")) {
             None => self.family,
             Some("MPNetTokenizer") => TokenizerFamily::Mpnet,
-            Some("BertTokenizer" | "DistilBertTokenizer") => TokenizerFamily::Bert,
+            // Classes of Python that take the same settings.
+            Some(
+                "BertTokenizer"
+                | "ConvBertTokenizer"
+                | "DistilBertTokenizer"
+                | "ElectraTokenizer"
+                | "FunnelTokenizer"
+                | "LxmertTokenizer"
+                | "MobileBertTokenizer",
+            ) => TokenizerFamily::Bert,
             Some(_) => TokenizerFamily::Other,
+        }
+    }
+
+    /// Whether transformers passes the types of tokens to the network: by `model_input_names`, or else by the class.
+    pub(super) fn passes_types(&self) -> bool {
+        let named = self
+            .others
+            .get("model_input_names")
+            .and_then(Value::as_array);
+        if let Some(names) = named {
+            return names.iter().any(|name| name == "token_type_ids");
+        }
+        let class = self.tokenizer_class.as_deref().unwrap_or_default();
+        let without = ["Roberta", "Camembert", "DistilBert", "MPNet"];
+        !without.iter().any(|part| class.contains(part))
+    }
+
+    /// Gives a byte-level pre-tokenizer of `tokenizer.json` the `add_prefix_space` of this file, or false, as transformers
+    /// does.
+    pub(super) fn change_pre_tokenizer(&self, tokenizer: &mut Tokenizer) {
+        let space = self.others.get("add_prefix_space").and_then(Value::as_bool);
+        if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
+            let bytes = bytes.add_prefix_space(space.unwrap_or(false));
+            tokenizer.with_pre_tokenizer(Some(bytes));
         }
     }
 

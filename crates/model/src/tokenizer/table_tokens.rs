@@ -103,6 +103,7 @@ impl SentenceTokenizer {
         let tokenizer = Self {
             tokenizer,
             max_length,
+            passes_types: false,
             of_table: Some(of_table),
         };
         let tried = tokenizer.encode_one("a");

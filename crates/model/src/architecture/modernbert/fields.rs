@@ -23,12 +23,14 @@ pub(super) struct ModernbertFields {
     local_rope_theta: Option<f64>,
     pub(super) attention_bias: bool,
     pub(super) attention_dropout: f64,
-    pub(super) global_attn_every_n_layers: usize,
+    global_attn_every_n_layers: usize,
     pub(super) local_attention: usize,
     pub(super) mlp_bias: bool,
     pub(super) mlp_dropout: f64,
     /// The bases, where `transformers` 5 writes them.
     rope_parameters: Option<RopeParameters>,
+    /// Other angles than those of the bases: not supported.
+    rope_scaling: Option<serde_json::Value>,
     /// The kind of every layer, which `transformers` 5 writes.
     layer_types: Option<Vec<String>>,
 }
@@ -68,6 +70,7 @@ impl Default for ModernbertFields {
             mlp_bias: false,
             mlp_dropout: 0.0,
             rope_parameters: None,
+            rope_scaling: None,
             layer_types: None,
         }
     }
@@ -76,6 +79,16 @@ impl Default for ModernbertFields {
 impl ModernbertFields {
     /// The bases of the angles: of layers that attend to the whole text, and of those that attend within a window.
     pub(super) fn bases(&self) -> Result<(f64, f64), Refusal> {
+        if let Some(scaling) = self
+            .rope_scaling
+            .as_ref()
+            .filter(|scaling| !scaling.is_null())
+        {
+            return Err(Refusal::Field(
+                "rope_scaling",
+                format!("{scaling} is not supported"),
+            ));
+        }
         let (base, local_base) = match &self.rope_parameters {
             None => {
                 let base = self.global_rope_theta;
@@ -99,28 +112,43 @@ impl ModernbertFields {
             ("global_rope_theta", base),
             ("local_rope_theta", local_base),
         ] {
-            if !(base > 0.0 && base.is_finite()) {
-                return Err(Refusal::Field(field, format!("{base} is not above 0")));
+            if !(base >= 1.0 && base.is_finite()) {
+                return Err(Refusal::Field(
+                    field,
+                    format!("{base} is not a finite number of at least 1"),
+                ));
             }
         }
         Ok((base, local_base))
     }
 
-    /// Refuses layers that are not of both kinds in turn.
-    pub(super) fn check_layers(&self) -> Result<(), Refusal> {
-        if self.global_attn_every_n_layers == 0 {
+    /// Every so many layers, from the first on, one attends to the whole text.
+    pub(super) fn global_every(&self) -> Result<usize, Refusal> {
+        let every = match &self.layer_types {
+            None => self.global_attn_every_n_layers,
+            Some(kinds) => {
+                let globals = (1..kinds.len()).filter(|&layer| kinds[layer] == FULL);
+                globals.min().unwrap_or(kinds.len().max(1))
+            }
+        };
+        if every == 0 {
             let reason = "0 is not a number of layers".to_owned();
             return Err(Refusal::Field("global_attn_every_n_layers", reason));
         }
-        let is_global = |layer: usize| layer.is_multiple_of(self.global_attn_every_n_layers);
-        let differs =
-            |(layer, kind): (usize, &String)| (kind == "full_attention") != is_global(layer);
-        if self.layer_types.iter().flatten().enumerate().any(differs) {
-            let every = self.global_attn_every_n_layers;
-            let reason =
-                format!("only one layer of {every}, from the first on, may have full attention");
+        let Some(kinds) = &self.layer_types else {
+            return Ok(every);
+        };
+        let fits = |(layer, kind): (usize, &String)| (kind == FULL) == layer.is_multiple_of(every);
+        if kinds.len() != self.num_hidden_layers || !kinds.iter().enumerate().all(fits) {
+            let reason = format!(
+                "must have {} layers, of which the first and then every so many have {FULL}",
+                self.num_hidden_layers
+            );
             return Err(Refusal::Field("layer_types", reason));
         }
-        Ok(())
+        Ok(every)
     }
 }
+
+/// The kind of a layer that attends to the whole text.
+const FULL: &str = "full_attention";
