@@ -1,4 +1,4 @@
-//! Fine-tuning of MPNet, and evaluation of the result.
+//! Fine-tuning of an encoder, and evaluation of the result.
 //!
 //! | subject | module |
 //! | --- | --- |

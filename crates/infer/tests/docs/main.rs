@@ -10,7 +10,7 @@
 //! | `<!-- not run: reason -->` | – | – |
 //!
 //! A block without such a comment fails the test. [`page`] describes the blocks, [`output`] the
-//! comparison. The blocks of a page share a folder, in which `datasets` is a link to the project's.
+//! comparison. The blocks of a page share a folder, in which `datasets` and `models` are links to the project's.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

@@ -108,7 +108,9 @@ pub(crate) struct Run {
 impl Shell {
     pub(crate) fn new(project: &Path, model: &Model) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        symlink(project.join("datasets"), folder.path().join("datasets")).unwrap();
+        for shared in ["datasets", "models"] {
+            symlink(project.join(shared), folder.path().join(shared)).unwrap();
+        }
         let bin = tempfile::tempdir().unwrap();
         let infer = Path::new(env!("CARGO_BIN_EXE_infer"));
         let train = infer.with_file_name("train");

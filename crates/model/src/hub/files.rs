@@ -176,3 +176,39 @@ fn needed(stack: &Stack) -> Vec<PathBuf> {
     }
     needed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model with modules after the pooling is whole only with the weights of these.
+    #[test]
+    fn weights_of_every_module_belong_to_a_model() {
+        let fixture = Path::new("tests/fixtures/architectures/xlm-roberta");
+        assert_eq!(weighted_of(fixture), ["2_Dense/", "3_LayerNorm/"]);
+        let copy = tempfile::tempdir().unwrap();
+        let folder = copy.path();
+        for file in [
+            "modules.json",
+            "config.json",
+            "tokenizer.json",
+            "model.safetensors",
+            "1_Pooling/config.json",
+            "2_Dense/config.json",
+            "2_Dense/model.safetensors",
+            "3_LayerNorm/config.json",
+        ] {
+            let to = folder.join(file);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(fixture.join(file), to).unwrap();
+        }
+        let error = check(folder, |_| true).unwrap_err().to_string();
+        assert!(
+            error.contains("lacks 3_LayerNorm/model.safetensors"),
+            "{error}"
+        );
+        let last = "3_LayerNorm/model.safetensors";
+        std::fs::copy(fixture.join(last), folder.join(last)).unwrap();
+        check(folder, |_| true).unwrap();
+    }
+}

@@ -183,6 +183,20 @@ fn modernbert_of_transformers_5_is_the_same_network() {
             "layer_types",
         ),
         (
+            |config| config["layer_types"] = serde_json::json!(["full_attention"]),
+            "must have 4 layers",
+        ),
+        (
+            |config| {
+                config["rope_scaling"] = serde_json::json!({ "rope_type": "linear", "factor": 4.0 })
+            },
+            "rope_scaling",
+        ),
+        (
+            |config| config["rope_parameters"]["full_attention"]["rope_theta"] = 1e-300.into(),
+            "not a finite number of at least 1",
+        ),
+        (
             |config| config["rope_parameters"]["full_attention"]["rope_type"] = "yarn".into(),
             "\"yarn\" is not supported",
         ),
