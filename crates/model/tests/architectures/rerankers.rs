@@ -81,13 +81,19 @@ fn settings_of_a_folder_count_as_in_sentence_transformers() {
 fn settings_that_are_not_supported_are_named() {
     let template = serde_json::json!({
         "type": "TemplateProcessing",
-        "single": [{ "Sequence": { "id": "A", "type_id": 0 } }],
+        "single": [
+            { "SpecialToken": { "id": "[CLS]", "type_id": 0 } },
+            { "Sequence": { "id": "A", "type_id": 0 } },
+        ],
         "pair": [
             { "SpecialToken": { "id": "[X]", "type_id": 0 } },
             { "Sequence": { "id": "A", "type_id": 0 } },
             { "Sequence": { "id": "B", "type_id": 2 } },
         ],
-        "special_tokens": { "[X]": { "id": "[X]", "ids": [2], "tokens": ["[X]"] } },
+        "special_tokens": {
+            "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] },
+            "[X]": { "id": "[X]", "ids": [2], "tokens": ["[X]"] },
+        },
     });
     let mut beyond = template.clone();
     beyond["special_tokens"]["[X]"]["ids"] = serde_json::json!([9999]);
@@ -158,7 +164,7 @@ fn an_encoder_without_a_head_of_one_label_is_refused() {
     };
     let error = load(fixture("architectures/bert").to_str().unwrap());
     assert!(
-        error.contains("config.json") && error.contains("2 labels"),
+        error.contains("config_sentence_transformers.json") && error.contains("is no reranker"),
         "{error}"
     );
 }
