@@ -321,7 +321,7 @@ impl EncoderConfig {
                 format!("{} is more than {MAX_ROTATED}", rotary.max_tokens),
             );
         }
-        let head_size = self.hidden_size / self.num_attention_heads;
+        let head_size = self.head_size();
         if matches!(self.positions, Positions::Rotary(_)) && !head_size.is_multiple_of(2) {
             return wrong(
                 "num_attention_heads",

@@ -32,11 +32,7 @@ pub(crate) fn linear<B: EncoderOps>(
     input: Tensor<B, 2>,
     activation: Activation,
 ) -> Tensor<B, 2> {
-    let weights = match packed {
-        Some(packed) => LinearWeights::Packed(packed.clone()),
-        None => unpacked(layer),
-    };
-    EncoderOps::linear(input, weights, activation)
+    EncoderOps::linear(input, weights(layer, packed), activation)
 }
 
 /// Applies a gated linear layer, whose weights are the activated half and then the other, or its packed weights:
@@ -47,11 +43,7 @@ pub(crate) fn gated_linear<B: EncoderOps>(
     input: Tensor<B, 2>,
     activation: Activation,
 ) -> Tensor<B, 2> {
-    let weights = match packed {
-        Some(packed) => LinearWeights::Packed(packed.clone()),
-        None => unpacked(layer),
-    };
-    B::gated_linear(input, weights, activation)
+    B::gated_linear(input, weights(layer, packed), activation)
 }
 
 /// Packs a gated layer; `None` on a backend that does not pack.
@@ -71,9 +63,14 @@ pub(crate) fn pack_gated<B: EncoderOps>(
     B::pack_gated_linear([half(0), half(outputs / 2)], precision)
 }
 
-fn unpacked<B: Backend>(linear: &Linear<B>) -> LinearWeights<B> {
-    let (weight, bias) = tensors(linear);
-    LinearWeights::Unpacked { weight, bias }
+fn weights<B: Backend>(layer: &Linear<B>, packed: Option<&PackedLinear>) -> LinearWeights<B> {
+    match packed {
+        Some(packed) => LinearWeights::Packed(packed.clone()),
+        None => {
+            let (weight, bias) = tensors(layer);
+            LinearWeights::Unpacked { weight, bias }
+        }
+    }
 }
 
 fn tensors<B: Backend>(linear: &Linear<B>) -> (Tensor<B, 2>, Tensor<B, 1>) {
