@@ -28,7 +28,7 @@ PROGRAMS = {"mpnet-burn": "#d1571b", "PyTorch": "#7a8594", "ONNX Runtime": "#4f8
 
 # The page: sections, and the identifiers of their measurements.
 SECTIONS = {
-    "Speed on a processor": ["speed", "speed-ratio", "cosine", "scaling"],
+    "Speed on a processor": ["speed", "speed-ratio", "cosine", "minilm-speed", "minilm-speed-ratio", "scaling"],
     "Distance to the roofline": ["roofline", "kernel-shares", "layer-shares", "profile"],
     "Start and memory": ["start", "memory-one", "memory-files", "model-size"],
     "Speed on a GPU": ["gpu-speed", "gpu-speed-ratio", "gpu-cosine"],

@@ -1,14 +1,14 @@
 """Makes models/static-256 from a teacher: one row of numbers per token; a text's vector is the mean of its tokens' rows.
 
-usage: python distill_static.py TEACHER --texts FOLDER --wordnet FOLDER --vectors FOLDER --output FOLDER
-needs: torch, numpy, sentence-transformers 5.7 or later, tokenizers, safetensors
+usage: python distill_static.py TEACHER --texts FOLDER --wordnet FOLDER --output FOLDER [--infer target/release/infer]
+needs: torch, numpy, sentence-transformers 5.7 or later, tokenizers, safetensors, and a built `infer`
 
 TEACHER is a folder of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0). Four steps:
 
 1. The vocabulary: the teacher's tokens of Latin script, and the words that occur most often in the texts and that the
    teacher cuts into pieces. The first row of a token is the teacher's vector of that token alone, weighted by its
    frequency (smooth inverse frequency: Arora, Liang, Ma, ICLR 2017).
-2. The teacher's vectors of all texts, kept in the folder of --vectors: a second run does not compute them again.
+2. The teacher's vectors of all texts, by `infer embed`.
 3. Both are projected onto the 256 principal axes of the texts' vectors.
 4. Regression: the rows change until the means of rows point where the teacher's vectors point. They are written as float16.
 
@@ -21,11 +21,11 @@ or a sentence of datasets/sts is left out.
 import argparse
 import csv
 import gzip
-import hashlib
 import json
 import random
 import re
-import time
+import subprocess
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors.numpy import save_file
+from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
@@ -50,10 +51,6 @@ SPANS_PER_TITLE = 1
 LONGEST_TEXT = 300
 # So many definitions and examples of WordNet, drawn at random.
 WORDNET_TEXTS = 40_000
-# The teacher reads the first of all texts, in their shuffled order: half an hour on a busy core.
-TEACHER_TEXTS = 57 * 1024
-# Texts per file of vectors.
-PIECE = 1024
 
 EPOCHS = 6
 BATCH = 512
@@ -173,33 +170,14 @@ def all_texts(folder, wordnet_folder):
     return found, counts
 
 
-def teacher_vectors(teacher, texts, folder):
-    """Vectors of norm 1, in pieces: those that an earlier run left in the folder are read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return np.concatenate([piece_of_vectors(teacher, texts[start : start + PIECE], folder) for start in range(0, len(texts), PIECE)])
-
-
-def piece_of_vectors(teacher, texts, folder):
-    digest = hashlib.sha256("\0".join([Path(teacher).name, *texts]).encode()).hexdigest()[:16]
-    path = folder / f"{digest}.npy"
-    if not path.is_file():
-        began = time.time()
-        vectors = load_teacher(teacher).encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-        np.save(path, vectors.astype(np.float16))
-        print(f"teacher: {len(texts) / (time.time() - began):.0f} texts/s", flush=True)
-    return np.load(path).astype(np.float32)
-
-
-LOADED = {}
-
-
-def load_teacher(folder):
-    from sentence_transformers import SentenceTransformer
-
-    if folder not in LOADED:
-        # Half the time of float32 where the processor has it, and a cosine of at least 0.998 to float32.
-        LOADED[folder] = SentenceTransformer(folder, device="cpu", model_kwargs={"dtype": torch.bfloat16})
-    return LOADED[folder]
+def teacher_vectors(infer, teacher, texts):
+    """Vectors of norm 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = f"{folder}/texts.txt", f"{folder}/vectors.npy"
+        Path(source).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        command = [infer, "embed", "--offline", "--model", teacher, "--precision", "bf16", "--input", source, "--output", target]
+        subprocess.run(command, check=True)
+        return np.load(target)
 
 
 def is_latin(token):
@@ -227,8 +205,7 @@ def new_tokenizer(teacher, texts):
 
 def token_vectors(teacher, old, tokens):
     """The teacher's vector of every token alone, not scaled to norm 1."""
-    model = load_teacher(teacher)
-    transformer = model[0].auto_model
+    transformer = SentenceTransformer(teacher, device="cpu")[0].auto_model
     start, end = old.token_to_id("[CLS]"), old.token_to_id("[SEP]")
     pieces = [[old.token_to_id(token)] if old.token_to_id(token) is not None else old.encode(token, add_special_tokens=False).ids for token in tokens]
     order = sorted(range(len(tokens)), key=lambda row: len(pieces[row]))
@@ -336,19 +313,20 @@ def write(folder, tokenizer, table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teacher")
-    for name in ("--texts", "--wordnet", "--vectors", "--output"):
+    for name in ("--texts", "--wordnet", "--output"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--infer", default="target/release/infer")
     options = parser.parse_args()
     texts, counts = all_texts(options.texts, options.wordnet)
     for name, count in counts.items():
         print(f"{count:8} {name}")
-    read = texts[:TEACHER_TEXTS]
-    targets = teacher_vectors(options.teacher, read, options.vectors)
+    targets = teacher_vectors(options.infer, options.teacher, texts)
     tokenizer, old, tokens = new_tokenizer(options.teacher, texts)
-    occurrences = np.bincount(Bags(tokenizer, texts).ids, minlength=len(tokens))
+    bags = Bags(tokenizer, texts)
+    occurrences = np.bincount(bags.ids, minlength=len(tokens))
     axes = principal_axes(targets, WIDTH)
     table = first_rows(token_vectors(options.teacher, old, tokens), occurrences) @ axes
-    table = regress(table, Bags(tokenizer, read), unit(targets @ axes), EPOCHS)
+    table = regress(table, bags, unit(targets @ axes), EPOCHS)
     write(options.output, tokenizer, table)
     print(f"{len(tokens)} rows of {WIDTH}")
 

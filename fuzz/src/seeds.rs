@@ -8,7 +8,7 @@ use infer::vectors::{FileForm, OneWindow, write_vectors};
 use records::Row;
 use serde_json::{Value, json};
 
-use crate::targets::{FIXTURES, MODEL, MODEL_FILES, TORCH_FILES, vector_formats};
+use crate::targets::{FIXTURES, MODEL, MODEL_FILES, STATIC_FILES, TORCH_FILES, vector_formats};
 
 /// A seed: its file name and its bytes.
 pub type Seed = (String, Vec<u8>);
@@ -25,6 +25,7 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
         "pytorch_state" | "pytorch_vectors" => torch_files(),
         "records" => records(),
         "safetensors" => safetensors(),
+        "static_model" => static_model(),
         "tokenizer" => tokenizer(),
         "vectors" => vectors(),
         _ => Ok(Vec::new()),
@@ -182,6 +183,16 @@ fn safetensors() -> io::Result<Vec<Seed>> {
         seeds.push((dtype.to_lowercase(), content));
     }
     Ok(seeds)
+}
+
+fn static_model() -> io::Result<Vec<Seed>> {
+    (0..)
+        .zip(STATIC_FILES)
+        .map(|(choice, (model, file))| {
+            let content = fixture(&format!("static/{model}/{file}"))?;
+            Ok((format!("{model}-{file}"), chosen(choice, &content)))
+        })
+        .collect()
 }
 
 fn tokenizer() -> io::Result<Vec<Seed>> {

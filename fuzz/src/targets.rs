@@ -19,13 +19,14 @@ use records::{Format, ReaderOptions, RowReader, Source};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("checkpoint", checkpoint),
     ("config", config),
     ("pytorch_state", pytorch_state),
     ("pytorch_vectors", pytorch_vectors),
     ("records", records),
     ("safetensors", safetensors),
+    ("static_model", static_model),
     ("tokenizer", tokenizer),
     ("vectors", vectors),
 ];
@@ -77,22 +78,58 @@ pub fn checkpoint(bytes: &[u8]) {
     };
     let file = MODEL_FILES[choice % MODEL_FILES.len()];
     let folder = tempfile::tempdir().unwrap();
-    for name in MODEL_FILES {
-        let source = Path::new(FIXTURES).join(MODEL).join(name);
-        let target = folder.path().join(name);
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        if name != file && source.exists() {
-            std::fs::copy(source, target).unwrap();
-        }
-    }
+    copy_files(&Path::new(FIXTURES).join(MODEL), &MODEL_FILES, folder.path());
     if file == "pytorch_model.bin" {
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     }
     std::fs::write(folder.path().join(file), content).unwrap();
-    if let Some(name) = folder.path().to_str()
+    encode_with(folder.path());
+}
+
+/// The static models among the fixtures, and a file of each that [`static_model`] damages, in the order of its first byte.
+pub(crate) const STATIC_FILES: [(&str, &str); 9] = [
+    ("root", "model.safetensors"),
+    ("root", "modules.json"),
+    ("root", "config_sentence_transformers.json"),
+    ("root", "tokenizer.json"),
+    ("model2vec", "model.safetensors"),
+    ("model2vec", "config.json"),
+    ("model2vec", "modules.json"),
+    ("model2vec", "tokenizer.json"),
+    ("quantized", "model.safetensors"),
+];
+
+/// One file of the folder of a static model, the other files being sound: a model that takes a text, or an error.
+///
+/// The first byte chooses the model and the file.
+pub fn static_model(bytes: &[u8]) {
+    let Some((choice, content)) = choice(bytes) else {
+        return;
+    };
+    let (model, file) = STATIC_FILES[choice % STATIC_FILES.len()];
+    let folder = tempfile::tempdir().unwrap();
+    let files = STATIC_FILES.map(|(_, file)| file);
+    copy_files(&Path::new(FIXTURES).join("static").join(model), &files, folder.path());
+    std::fs::write(folder.path().join(file), content).unwrap();
+    encode_with(folder.path());
+}
+
+/// Copies those of the files that there are.
+fn copy_files(source: &Path, files: &[&str], target: &Path) {
+    for file in files.iter().filter(|file| source.join(file).exists()) {
+        let place = target.join(file);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(source.join(file), place).unwrap();
+    }
+}
+
+/// Encodes two texts with the model of a folder, if it can be loaded: finite vectors of its width, or an error.
+fn encode_with(folder: &Path) {
+    if let Some(name) = folder.to_str()
         && let Ok(encoder) = SentenceEncoder::from_pretrained(name, Device::Cpu)
+        && let Ok(vectors) = encoder.encode(&["", "high end water bottle"])
     {
-        let _ = encoder.encode(&["", "high end water bottle"]);
+        assert_eq!(vectors.len(), 2);
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::check::{self, Name};
-use super::test::{self, Emulated};
+use super::test::{self, Extent};
 use crate::backend::Backend;
 use crate::error::TaskError;
 use crate::runner::Runner;
@@ -18,7 +18,7 @@ pub(super) fn run(fast: bool, runner: &mut Runner) -> Result<(), TaskError> {
         let quick: Vec<Name> = names.filter(|name| *name < Name::Lints).collect();
         check::run(&quick, runner)?;
         runner.cargo(&check::lints(cpu))?;
-        return test::run(cpu, &[], Emulated::Nothing, runner);
+        return test::run(cpu, &[], Extent::Fast, runner);
     }
     check::run(&[], runner)?;
     // Software Vulkan, which tests of wgpu need, is at home on Linux.
@@ -27,5 +27,5 @@ pub(super) fn run(fast: bool, runner: &mut Runner) -> Result<(), TaskError> {
     } else {
         &EVERYWHERE[..1]
     };
-    test::run(here, &[], Emulated::Hardware, runner)
+    test::run(here, &[], Extent::Full, runner)
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(command: Command, runner: &mut Runner) -> Result<(), TaskError
         Command::Test(arguments) => test::run(
             &arguments.backend,
             &arguments.arguments,
-            test::Emulated::Hardware,
+            test::Extent::Full,
             runner,
         ),
         Command::Train(arguments) => {

@@ -15,11 +15,12 @@ use crate::step::Step;
 /// The packages whose tests touch a device.
 const ON_DEVICE: [&str; 3] = ["model", "infer", "train"];
 
-/// Whether the tests run once more with hardware that they emulate.
+/// How much is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Emulated {
-    Nothing,
-    Hardware,
+pub(super) enum Extent {
+    /// All but the examples of the docs on the real model, and no second run with emulated hardware.
+    Fast,
+    Full,
 }
 
 /// A path for hardware that a machine may lack, tested once more with a variable that emulates it.
@@ -178,7 +179,7 @@ const EXAMPLES: &str = "docs";
 pub(super) fn run(
     backends: &[Backend],
     arguments: &[String],
-    emulated: Emulated,
+    extent: Extent,
     runner: &mut Runner,
 ) -> Result<(), TaskError> {
     let (without_gpu, backends): (Vec<_>, Vec<_>) = backends
@@ -221,7 +222,7 @@ pub(super) fn run(
         let steps: Vec<Step> = chosen
             .map(|one| {
                 let names = if all { &[] } else { first_backend_only(one) };
-                test(one, backend, arguments).arguments(skipped(names))
+                test(one, backend, extent, arguments).arguments(skipped(names))
             })
             .collect();
         let missing = ON_DEVICE.iter().find(|package| {
@@ -233,7 +234,7 @@ pub(super) fn run(
         }
         runner.tests(title(backend), &steps)?;
     }
-    if emulated == Emulated::Hardware && backends.contains(&Backend::Cpu) {
+    if extent == Extent::Full && backends.contains(&Backend::Cpu) {
         for emulation in EMULATIONS {
             let steps = emulation.targets.iter().map(|emulated| {
                 built
@@ -242,7 +243,7 @@ pub(super) fn run(
                         one.test && one.package == emulated.package && one.name == emulated.target
                     })
                     .map(|one| {
-                        test(one, Backend::Cpu, arguments)
+                        test(one, Backend::Cpu, extent, arguments)
                             .arguments(skipped(emulated.without))
                             .environment(emulation.variable, "emulated")
                     })
@@ -256,14 +257,22 @@ pub(super) fn run(
     runner.tests("doctests", &[documentation])
 }
 
-fn test(executable: &Executable, backend: Backend, arguments: &[String]) -> Step {
+fn test(
+    executable: &Executable,
+    backend: Backend,
+    extent: Extent,
+    arguments: &[String],
+) -> Step {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Step::new(title(backend), executable.path.to_string_lossy())
+    let step = Step::new(title(backend), executable.path.to_string_lossy())
         .arguments(words)
         .inside(&executable.folder)
-        .environment("MPNET_BURN_TEST_DEVICE", backend.name())
+        .environment("MPNET_BURN_TEST_DEVICE", backend.name());
+    match extent {
+        Extent::Fast => step,
         // The examples of README and guides run on the real model too.
-        .environment("MPNET_BURN_DOCS", "all")
+        Extent::Full => step.environment("MPNET_BURN_DOCS", "all"),
+    }
 }
 
 /// Arguments of a test program that leave out all tests with one of these in their names.
