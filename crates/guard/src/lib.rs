@@ -1,7 +1,7 @@
 //! Turns panics of other libraries on damaged files into errors.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -11,6 +11,8 @@ pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 thread_local! {
     /// Whether this thread is inside [`caught`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// Where the last guarded panic of this thread happened.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Runs a reader; the message of its panic is the error. What `read` changes must not be used after a panic.
@@ -51,11 +53,20 @@ pub fn keep_guarded_panics_quiet() {
     INSTALL.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
+            if GUARDED.get() {
+                PLACE.set(panic.location().map(ToString::to_string));
+            } else {
                 before(panic);
             }
         }));
     });
+}
+
+/// Where the last panic happened that this thread caught, as `file:line:column`: the message of a panic often says
+/// nothing by itself. `None` before the first, and in a program without [`keep_guarded_panics_quiet`].
+#[must_use]
+pub fn place_of_last_panic() -> Option<String> {
+    PLACE.take()
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
@@ -96,6 +107,9 @@ mod tests {
             Err::<(), BoxedError>(panic_message("an outer panic").into())
         });
         assert_eq!(nested.unwrap_err().to_string(), "an outer panic");
+        let place = place_of_last_panic();
+        assert_eq!(place.is_some(), std::env::var_os("QUIET_PANICS").is_some());
+        assert!(place.is_none_or(|place| place.starts_with(file!())));
         let outside = catch_unwind(|| panic!("a panic outside"));
         assert!(outside.is_err());
     }

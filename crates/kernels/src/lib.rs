@@ -44,6 +44,9 @@ impl EncoderOps for burn_ndarray::NdArray {}
 #[cfg(feature = "wgpu")]
 impl EncoderOps for burn_wgpu::Wgpu {}
 
+#[cfg(feature = "router")]
+impl<R: burn_router::RunnerChannel> EncoderOps for burn_router::BackendRouter<R> {}
+
 #[cfg(feature = "cuda")]
 impl EncoderOps for burn_cuda::Cuda {
     fn matmul_uses_tf32() -> bool {

@@ -3,7 +3,7 @@
 use model::hub::HubOptions;
 use program::{Console, DownloadBar};
 
-use crate::fit::Stop;
+use crate::stop::Stop;
 
 /// Options to resolve a model's name, with a progress bar for downloads, which end if `stop` is asked.
 pub(crate) fn hub_options(

@@ -198,6 +198,9 @@ pub enum TrainError {
         /// Error of burn, or the mismatch.
         reason: String,
     },
+    /// Ctrl-C before the first step; nothing was written.
+    #[error("interrupted; training had not begun")]
+    InterruptedBefore,
     /// Ctrl-C, or the dashboard's key to stop.
     #[error("interrupted at step {step}; {advice}")]
     Interrupted {
@@ -235,9 +238,9 @@ impl ProgramError for TrainError {
             {
                 USAGE
             }
-            Self::Interrupted { .. } | Self::Model(ModelError::Interrupted) => {
-                program::interrupt::exit_code()
-            }
+            Self::Interrupted { .. }
+            | Self::InterruptedBefore
+            | Self::Model(ModelError::Interrupted) => program::interrupt::exit_code(),
             _ => FAILURE,
         }
     }

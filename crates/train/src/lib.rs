@@ -28,6 +28,7 @@ pub mod report;
 pub mod settings;
 mod shell;
 pub mod step;
+pub mod stop;
 pub mod training;
 
 pub use error::TrainError;

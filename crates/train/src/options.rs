@@ -62,7 +62,7 @@ pub struct FitOptions {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_last: Option<bool>,
-    /// Use N threads to tokenize ahead, 1 to 256 [default: 1].
+    /// Use N threads to tokenize ahead, 1 to 16 [default: 1].
     #[arg(long, value_name = "N", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,

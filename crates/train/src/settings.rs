@@ -39,7 +39,7 @@ pub struct Settings {
     pub sampler: SamplerKind,
     /// Whether to drop the last incomplete batch.
     pub drop_last: bool,
-    /// Number of tokenizer threads, 1 to 256.
+    /// Number of tokenizer threads, 1 to 16.
     pub workers: usize,
 
     /// Name or folder of the model.
@@ -71,8 +71,8 @@ pub struct Settings {
     pub accumulation: usize,
     /// Peak learning rate, above 0.
     pub learning_rate: f64,
-    /// Share of the steps in which the learning rate rises, in `[0, 1)`. The number of steps is rounded
-    /// down (transformers rounds up).
+    /// Share of the steps in which the learning rate rises, in `[0, 1)`. The number of steps is rounded up, as in
+    /// transformers.
     pub warmup: f64,
     /// Learning rate after the warm-up.
     pub decay: Decay,
@@ -338,8 +338,8 @@ impl Settings {
     }
 }
 
-/// Maximum number of tokenizer threads.
-const MOST_WORKERS: usize = 256;
+/// Maximum number of tokenizer threads. Each tokenizes its batch on all threads of the CPU, so more only wait.
+const MOST_WORKERS: usize = 16;
 
 /// Fills in defaults. Those of the demo pairs keep the results of earlier releases.
 fn fill_in(options: &mut FitOptions, demo_pairs: bool) {

@@ -21,7 +21,7 @@ use crate::evaluation::{
     Cutoffs, PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
     SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
 };
-use crate::fit::Stop;
+use crate::stop::Stop;
 
 /// Data used if no option names any.
 const DEFAULT_SIMILARITY: &str = "datasets/sts/stsb_open_test.tsv";

@@ -8,9 +8,10 @@ use program::Console;
 use crate::cli::FitArgs;
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
-use crate::fit::{FitResult, RunContext, SAMPLE_QUERIES, Stop, fit};
+use crate::fit::{FitResult, RunContext, SAMPLE_QUERIES, fit};
 use crate::options::FitOptions;
 use crate::shell::quoted;
+use crate::stop::{Phase, Stop};
 use crate::training::dashboard;
 
 /// Values printed per vector.
@@ -62,9 +63,12 @@ fn stop_on_interrupt(stop: &Stop, notes: Console) {
         }
         // The dashboard covers stderr.
         if !dashboard::is_shown() {
-            notes.warning(
-                "stopping after this step and writing a checkpoint if training has begun; press Ctrl-C again to stop now",
-            );
+            let effect = match stop.phase() {
+                Phase::Preparing => "stopping before the first step",
+                Phase::Training => "stopping after this step, with a checkpoint",
+                Phase::Finishing => "training is over, writing the model",
+            };
+            notes.warning(format_args!("{effect}; press Ctrl-C again to stop now"));
         }
         stop.ask();
     });

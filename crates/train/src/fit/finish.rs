@@ -190,7 +190,7 @@ impl Finish<'_> {
             before: named(&result.before),
             after: named(&result.after),
             steps: self.position.step,
-            epochs: self.settings.epochs,
+            epochs: self.history.steps().last().map_or(0.0, |step| step.epoch),
             seconds: self.position.seconds,
             tokens_per_second: tokens as f64 / self.position.seconds.max(f64::MIN_POSITIVE),
             peak_memory_bytes: peak_memory_bytes(),

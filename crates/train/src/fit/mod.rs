@@ -10,10 +10,7 @@ mod rows;
 mod task;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::train::Interrupter;
 use model::Checkpoint;
 use model::hub;
 use program::Console;
@@ -28,43 +25,7 @@ use crate::evaluation::Scores;
 use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
-
-/// Stops a run from outside: the run writes a checkpoint and ends.
-#[derive(Clone, Default)]
-pub struct Stop {
-    asked: Arc<AtomicBool>,
-    interrupter: Arc<Mutex<Option<Interrupter>>>,
-}
-
-impl Stop {
-    /// Asks a run to end after its current step.
-    pub fn ask(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-        let interrupter = self
-            .interrupter
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(interrupter) = &*interrupter {
-            interrupter.stop(Some("interrupted"));
-        }
-    }
-
-    /// Whether a stop was requested.
-    #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
-    }
-
-    fn of(&self, interrupter: &Interrupter) {
-        *self
-            .interrupter
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(interrupter.clone());
-        if self.is_asked() {
-            interrupter.stop(Some("interrupted"));
-        }
-    }
-}
+use crate::stop::Stop;
 
 /// Context of a run besides its settings.
 #[derive(Clone)]
@@ -148,7 +109,9 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
         .map(|device| device.select())
         .collect::<Result<Vec<_>, _>>()?;
 
+    context.stop.check()?;
     let rows = Rows::read(&settings)?;
+    context.stop.check()?;
     notes.note(format_args!(
         "{} training rows ({}), {} validation rows",
         rows.train_count(),

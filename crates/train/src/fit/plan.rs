@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use program::Console;
 
-use super::Stop;
 use crate::error::TrainError;
 use crate::loader::BatchLoader;
 use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::training::strategy::Plan;
 
 /// Counting that takes longer prints a note.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Epochs and optimiser steps of a run; `None` if the user stops it before they are counted.
+/// Epochs and optimiser steps of a run.
 ///
 /// The learning rate falls towards the last step, so the run must know their number in advance.
 pub(super) fn plan(
@@ -21,17 +21,14 @@ pub(super) fn plan(
     train: &BatchLoader,
     stop: &Stop,
     notes: Console,
-) -> Result<Option<Plan>, TrainError> {
+) -> Result<Plan, TrainError> {
     let most = settings.max_steps.unwrap_or(usize::MAX);
-    let counted = match train.batches_of_every_epoch() {
+    let (epochs, total_steps) = match train.batches_of_every_epoch() {
         Some(batches) => {
             let steps = batches.div_ceil(settings.accumulation);
-            Some(steps_if_uniform(settings.epochs, steps, most))
+            steps_if_uniform(settings.epochs, steps, most)
         }
-        None => count_steps(settings, train, most, stop, notes),
-    };
-    let Some((epochs, total_steps)) = counted else {
-        return Ok(None);
+        None => count_steps(settings, train, most, stop, notes)?,
     };
     if total_steps == 0 {
         return Err(TrainError::Usage(format!(
@@ -40,14 +37,14 @@ pub(super) fn plan(
             settings.batch_size
         )));
     }
-    Ok(Some(Plan {
+    Ok(Plan {
         epochs,
         total_steps,
         accumulation: settings.accumulation,
         largest_norm: settings.max_grad_norm,
         evaluate_every: settings.eval_steps,
         save_every: settings.save_steps,
-    }))
+    })
 }
 
 /// Epochs and total steps if every epoch has the same number of steps.
@@ -66,14 +63,12 @@ fn count_steps(
     most: usize,
     stop: &Stop,
     notes: Console,
-) -> Option<(usize, usize)> {
+) -> Result<(usize, usize), TrainError> {
     let begun = Instant::now();
     let mut told = false;
     let (mut epochs, mut total) = (0, 0_usize);
     while epochs < settings.epochs && total < most {
-        if stop.is_asked() {
-            return None;
-        }
+        stop.check()?;
         let steps = train.batches(epochs).len().div_ceil(settings.accumulation);
         total = total.saturating_add(steps);
         epochs += 1;
@@ -85,7 +80,7 @@ fn count_steps(
             ));
         }
     }
-    Some((epochs, total.min(most)))
+    Ok((epochs, total.min(most)))
 }
 
 #[cfg(test)]

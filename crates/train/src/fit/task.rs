@@ -25,6 +25,7 @@ use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
 use crate::settings::{Settings, Trained};
 use crate::shell::quoted;
 use crate::step::{StepSettings, TrainingModel};
+use crate::stop::Phase;
 use crate::training::checkpoint::{CheckpointFolder, Position, SaveOnRequest};
 use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
@@ -58,19 +59,17 @@ impl BackendTask for Fit<'_> {
         let start = self.start(checkpoints.as_ref())?;
         let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
-        let replicas = step_settings.replicas_per_device;
-        let Some(plan) = plan(settings, &train, &self.context.stop, notes)? else {
-            return Err(self.interrupted(start.step, self.context.resume));
-        };
-        let warmup_steps = (plan.total_steps as f64 * settings.warmup).floor() as usize;
+        let plan = plan(settings, &train, &self.context.stop, notes)?;
+        let warmup_steps = Schedule::warmup_steps(plan.total_steps, settings.warmup);
         notes.note(format_args!(
             "{} optimiser steps on {}",
             plan.total_steps,
             self.devices[0].description()
         ));
 
+        self.context.stop.check()?;
         if let Some(output) = &self.output {
-            output.begin(&self.resolved_options(replicas))?;
+            output.begin(&self.resolved_options())?;
         }
         let mut log = match &self.output {
             Some(output) if start.step > 0 => {
@@ -161,8 +160,15 @@ impl BackendTask for Fit<'_> {
         } else {
             training.renderer(NoDashboard)
         };
-        let result = guarded(|| Ok::<_, TrainError>(training.launch(learner)))
-            .map_err(|source| TrainError::Compute { source });
+        self.context.stop.enter(Phase::Training);
+        let result = guarded(|| Ok::<_, TrainError>(training.launch(learner)));
+        self.context.stop.enter(Phase::Finishing);
+        let result = result.map_err(|panic| TrainError::Compute {
+            source: match guard::place_of_last_panic() {
+                Some(place) => format!("{panic} ({place})").into(),
+                None => panic,
+            },
+        });
         let history = shared_log
             .map(|history| history.snapshot())
             .unwrap_or_default();
@@ -180,7 +186,7 @@ impl BackendTask for Fit<'_> {
             .take();
         let (ending, position) = outcome.unwrap_or(Ok((Ending::Interrupted, start)))?;
         if ending == Ending::Interrupted {
-            return Err(self.interrupted(position.step, true));
+            return Err(self.interrupted(position.step));
         }
         Finish {
             settings,
@@ -298,9 +304,8 @@ impl Fit<'_> {
         Ok(())
     }
 
-    fn interrupted(&self, step: usize, begun: bool) -> TrainError {
+    fn interrupted(&self, step: usize) -> TrainError {
         let advice = match &self.output {
-            _ if !begun => "training had not begun".to_owned(),
             Some(output) => format!(
                 "resume with `train fit --output {} --resume`",
                 quoted(&output.path.to_string_lossy())
@@ -310,11 +315,11 @@ impl Fit<'_> {
         TrainError::Interrupted { step, advice }
     }
 
-    /// The options of the run, with the values that depend on the model and the device.
-    fn resolved_options(&self, replicas: usize) -> FitOptions {
+    /// The options of the run, with the values that depend on the model. The default of `--replicas` is left out: it
+    /// depends on the device, which may change.
+    fn resolved_options(&self) -> FitOptions {
         let config = &self.checkpoint.config;
         let mut options = self.settings.options.clone();
-        options.replicas.get_or_insert(replicas);
         options
             .max_length
             .get_or_insert(self.checkpoint.max_seq_length);

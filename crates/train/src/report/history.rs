@@ -28,7 +28,7 @@ pub struct StepRecord {
     pub gradient_norm: f64,
     /// Number of texts of the step.
     pub texts: usize,
-    /// Number of tokens of the step, with padding (counted even where the CPU computes none).
+    /// Number of tokens that the step computed: with padding on a GPU, without on a CPU.
     pub tokens: usize,
     /// Duration of the step in seconds.
     #[serde(deserialize_with = "number::or_nan")]

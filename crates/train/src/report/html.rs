@@ -93,9 +93,9 @@ fn facts(page: &mut Page, summary: &RunSummary) {
         (
             "Length",
             format!(
-                "{} of {}",
+                "{}, {:.1} epochs",
                 counted(summary.steps as u64, "step"),
-                counted(summary.epochs as u64, "epoch")
+                summary.epochs
             ),
         ),
         ("Training time", duration(summary.seconds)),
@@ -120,7 +120,7 @@ fn facts(page: &mut Page, summary: &RunSummary) {
 fn speed(summary: &RunSummary) -> Option<String> {
     let speed = summary.tokens_per_second;
     (speed.is_finite() && speed > 0.0)
-        .then(|| format!("{} tokens/s with padding", thousands(speed.round() as u64)))
+        .then(|| format!("{} tokens/s", thousands(speed.round() as u64)))
 }
 
 fn warnings(page: &mut Page, summary: &RunSummary, history: &History) {
@@ -342,7 +342,8 @@ pub(super) mod tests {
             "after 1,000 steps: no gain in 3 evaluations &lt;early&gt;",
             "CPU (2 threads) &lt;fast&gt;",
             "<td class=\"number\">12,345</td><td class=\"number\">1</td>",
-            "5,123 tokens/s with padding",
+            "1,000 steps, 1.9 epochs",
+            "5,123 tokens/s",
             "<td class=\"number better\">+0.1250</td>",
             "<td class=\"number worse\">-0.0500</td>",
             "[&quot;a|b&quot;, &quot;&lt;c&gt;&quot;]",

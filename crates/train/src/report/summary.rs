@@ -75,11 +75,11 @@ pub struct RunSummary {
     pub after: Option<Vec<(String, f64)>>,
     /// Number of optimiser steps.
     pub steps: usize,
-    /// Requested number of epochs; with a limit of steps the run may have made fewer.
-    pub epochs: usize,
+    /// Passes over the training rows, as a fraction: a limit of steps may end the last one early.
+    pub epochs: f64,
     /// Seconds of training steps, without loading, validation and saving.
     pub seconds: f64,
-    /// Tokens per second of training steps, with padding (counted even where the CPU computes none).
+    /// Computed tokens per second of training steps: with padding on a GPU, without on a CPU.
     pub tokens_per_second: f64,
     /// Peak memory of the process in bytes; `None` if the system does not report it.
     pub peak_memory_bytes: Option<u64>,
@@ -291,7 +291,7 @@ pub(super) mod tests {
             before: Some(scores(0.5, 0.75)),
             after: Some(scores(0.625, 0.7)),
             steps: 1000,
-            epochs: 2,
+            epochs: 1.95,
             seconds: 83.2,
             tokens_per_second: 5123.4,
             peak_memory_bytes: Some(3 << 30),
@@ -314,7 +314,7 @@ pub(super) mod tests {
             before: None,
             after: None,
             steps: 1,
-            epochs: 1,
+            epochs: 1.0,
             seconds: 0.0,
             tokens_per_second: f64::NAN,
             peak_memory_bytes: None,

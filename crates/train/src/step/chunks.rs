@@ -1,5 +1,6 @@
 //! Micro-batches of a batch, and the activations to keep of them.
 
+use model::backend::EncoderOps;
 use model::parts::TokenBatch;
 use model::parts::{BatchCost, BatchLimit, plan_batches};
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,21 @@ pub(super) struct MicroBatch {
     /// Their positions in the batch.
     pub(super) texts: Vec<usize>,
     pub(super) tokens: TokenBatch,
+    /// Number of tokens without padding.
+    pub(super) unpadded: usize,
     /// Seed of dropout, the same in every pass over the micro-batch.
     pub(super) seed: u64,
+}
+
+impl MicroBatch {
+    /// Number of tokens that the backend computes: with padding, unless it computes varlen batches.
+    pub(super) fn computed_tokens<B: EncoderOps>(&self) -> usize {
+        if B::VARLEN {
+            self.unpadded
+        } else {
+            self.tokens.texts() * self.tokens.length()
+        }
+    }
 }
 
 /// Cuts a batch into micro-batches, longest texts first: so that they cost least where `cost` says what they cost, and
@@ -59,6 +73,7 @@ pub(super) fn plan_micro_batches(
         .map(|(index, texts)| {
             let ids = texts.iter().map(|&text| batch.texts[text].as_slice());
             MicroBatch {
+                unpadded: ids.clone().map(<[u32]>::len).sum(),
                 tokens: TokenBatch::new(ids, pad_token_id),
                 seed: derive_seed(batch.seed, index as u64),
                 texts,

@@ -1,5 +1,7 @@
 //! A model replica, which runs the forward and backward pass of some micro-batches.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 
@@ -30,6 +32,9 @@ impl DropoutRng {
         match self {
             Self::Host => with_dropout_seed(seed, task),
             Self::Device => {
+                // burn's GPU backends have one generator per process: no other replica may seed it in between.
+                static TURN: Mutex<()> = Mutex::new(());
+                let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
                 B::seed(device, seed);
                 task()
             }
@@ -86,12 +91,10 @@ impl<B: TrainingBackend> Replica<B> {
             .flat_map(|micro_batch| micro_batch.texts.iter().copied())
     }
 
-    /// Number of tokens, with padding (counted even where the CPU computes none).
+    /// Number of tokens that the replica computes.
     pub(super) fn tokens(&self) -> usize {
-        self.micro_batches
-            .iter()
-            .map(|micro_batch| micro_batch.tokens.texts() * micro_batch.tokens.length())
-            .sum()
+        let micro_batches = self.micro_batches.iter();
+        micro_batches.map(MicroBatch::computed_tokens::<B>).sum()
     }
 
     /// The vectors of this replica's texts, in the order of its micro-batches: `[texts, width]`.
@@ -129,8 +132,10 @@ impl<B: TrainingBackend> Replica<B> {
         Tensor::cat(vectors, 0)
     }
 
-    /// The gradients of the parameters, from those of the rows of [`forward`](Self::forward).
+    /// The gradients of the parameters, from those of the rows of [`forward`](Self::forward), which may be on another
+    /// device. The gradients stay on the device of the replica.
     pub(super) fn backward(mut self, of_vectors: Tensor<B::InnerBackend, 2>) -> GradientsParams {
+        let of_vectors = of_vectors.to_device(&self.device);
         let mut sum = GradientsAccumulator::<SentenceModel<B>>::new();
         let mut graphs: Option<Tensor<B, 1>> = None;
         let mut begin = 0;

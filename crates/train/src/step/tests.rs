@@ -354,19 +354,74 @@ fn validation_gives_the_loss_without_dropout() {
     on_test_device!(body with gradients);
 }
 
+/// Two devices of burn's router, which refuses operands of different devices as a GPU backend does.
+#[cfg(feature = "cpu")]
 #[test]
-fn one_device_given_twice_shares_a_batch() {
-    // Two different devices need a machine that has them: no test covers their transfers.
+fn two_devices_share_a_batch() {
+    use burn::backend::Autodiff;
+    use burn_router::duo::MultiDevice;
+    type Two = burn_router::Router<(burn_flex::Flex, burn_flex::Flex)>;
+    let first = MultiDevice::B1(burn_flex::FlexDevice);
+    let second = MultiDevice::B2(burn_flex::FlexDevice);
+    assert_ne!(first, second);
+    let model = checkpoint(0.0).load::<Autodiff<Two>>(&first).unwrap();
+    let expected = plain(&model);
+    for activations in ALL {
+        let training_model = TrainingModel::new(model.clone(), settings(activations, 1, 3));
+        let output = training_model.step_on(batch(), &[first.clone(), second.clone()]);
+        let gradients = by_path::<Autodiff<Two>, _>(&training_model, &output.grads);
+        let what = format!("{activations:?} on two devices");
+        assert_same(&what, (output.item.loss, gradients), &expected);
+    }
+}
+
+/// The device's generator belongs to all replicas: one must not draw between the seed and the pass of another.
+#[test]
+fn replicas_take_turns_at_the_generator_of_the_device() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    fn body<B: model::backend::EncoderOps>(device: &B::Device) {
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for seed in 0..4 {
+                let inside = &inside;
+                scope.spawn(move || {
+                    DropoutRng::Device.run::<B, _>(seed, device, || {
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        std::thread::sleep(std::time::Duration::from_millis(5));
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    });
+                });
+            }
+        });
+    }
+    on_test_device!(body);
+}
+
+#[test]
+fn only_computed_tokens_are_counted_and_only_losses_without_negatives_look_for_a_collapse() {
     fn body<B: TrainingBackend>(device: &B::Device) {
-        use burn::prelude::DeviceOps;
         let model = checkpoint(0.0).load::<B>(device).unwrap();
-        let expected = plain(&model);
-        let device = model.network.device();
-        let settings = StepSettings {
-            devices: vec![device.to_id(), device.to_id()],
-            ..settings(Activations::Stored, 1, 3)
+        let lengths: Vec<usize> = batch().texts.iter().map(Vec::len).collect();
+        let longest = lengths.iter().max().unwrap();
+        let mut one_batch = settings(Activations::Stored, 1, 100);
+        one_batch.micro_batch.tokens = usize::MAX;
+        // Without a share of the tokens, the batch is one micro-batch.
+        one_batch.batch_cost = Some(model::parts::BatchCost {
+            batch: 1.0,
+            token: 0.0,
+        });
+        let output = TrainStep::step(&TrainingModel::new(model.clone(), one_batch), batch()).item;
+        let expected = if B::VARLEN {
+            lengths.iter().sum()
+        } else {
+            lengths.len() * longest
         };
-        assert_same("one device twice", step(&model, settings), &expected);
+        assert_eq!(output.tokens, expected);
+        assert_eq!(output.mean_cosine, None);
+        let mut without_negatives = settings(Activations::Stored, 2, 3);
+        without_negatives.objective = Objective::new(Loss::MeanSquaredError);
+        let output = TrainStep::step(&TrainingModel::new(model, without_negatives), batch()).item;
+        assert!(output.mean_cosine.is_some_and(|cosine| cosine > 0.0));
     }
     on_test_device!(body with gradients);
 }

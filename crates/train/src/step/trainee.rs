@@ -96,11 +96,11 @@ pub struct StepOutput {
     pub rows: usize,
     /// Number of embedded texts.
     pub texts: usize,
-    /// Number of tokens, with padding.
+    /// Number of computed tokens: with padding on a GPU, without on a CPU.
     pub tokens: usize,
     /// The validation score, on the event that ends a validation.
     pub score: Option<f64>,
-    /// Mean cosine between the different anchors of the batch; `None` below two.
+    /// Mean cosine between the different anchors of the batch, for losses without negatives; `None` below two.
     pub mean_cosine: Option<f32>,
 }
 
@@ -137,8 +137,26 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
     type Output = StepOutput;
 
     fn step(&self, batch: TrainingBatch) -> TrainOutput<StepOutput> {
+        let devices: Vec<B::Device> = self
+            .settings
+            .devices
+            .iter()
+            .map(|&id| B::Device::from_id(id))
+            .collect();
+        self.step_on(batch, &devices)
+    }
+}
+
+impl<B: TrainingBackend> TrainingModel<B> {
+    /// A step on these devices; on that of the model if there are none. Loss, optimiser and gradients are on the device
+    /// of the model.
+    pub(super) fn step_on(
+        &self,
+        batch: TrainingBatch,
+        devices: &[B::Device],
+    ) -> TrainOutput<StepOutput> {
         let settings = &self.settings;
-        let replicas = self.replica_count();
+        let replicas = devices.len().max(1) * settings.replicas_per_device.max(1);
         let micro_batches = plan_micro_batches(
             &batch,
             settings.micro_batch,
@@ -153,7 +171,8 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
             };
         }
         let home = self.model.network.device();
-        let mut replicas = self.replicas(assign_to_replicas(micro_batches, replicas), &home);
+        let assigned = assign_to_replicas(micro_batches, replicas);
+        let mut replicas = self.replicas(assigned, devices, &home);
 
         let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
         let order: Vec<usize> = replicas.iter().flat_map(Replica::texts).collect();
@@ -191,29 +210,19 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
                 texts: batch.texts.len(),
                 tokens,
                 score: None,
-                mean_cosine: mean_cosine_of_anchors(&batch, vectors),
+                mean_cosine: mean_cosine_of_anchors(&settings.objective, &batch, vectors),
             },
         }
-    }
-}
-
-impl<B: TrainingBackend> TrainingModel<B> {
-    fn replica_count(&self) -> usize {
-        self.settings.devices.len().max(1) * self.settings.replicas_per_device.max(1)
     }
 
     fn replicas(
         &self,
         assigned: Vec<Vec<super::chunks::MicroBatch>>,
+        devices: &[B::Device],
         home: &B::Device,
     ) -> Vec<Replica<B>> {
         let settings = &self.settings;
-        let devices: Vec<B::Device> = settings
-            .devices
-            .iter()
-            .map(|&id| B::Device::from_id(id))
-            .collect();
-        let device = |index: usize| match devices.as_slice() {
+        let device = |index: usize| match devices {
             [] => home.clone(),
             devices => devices[index % devices.len()].clone(),
         };
@@ -277,7 +286,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         let tokens = assigned
             .iter()
             .flatten()
-            .map(|micro_batch| micro_batch.tokens.texts() * micro_batch.tokens.length())
+            .map(super::chunks::MicroBatch::computed_tokens::<B>)
             .sum();
         let vectors = parallel_map(assigned, |micro_batches| {
             let rows = micro_batches
@@ -293,7 +302,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
             texts: batch.texts.len(),
             tokens,
             score: None,
-            mean_cosine: mean_cosine_of_anchors(&batch, vectors),
+            mean_cosine: mean_cosine_of_anchors(&settings.objective, &batch, vectors),
         }
     }
 }
@@ -319,12 +328,14 @@ fn scalar<B: EncoderOps>(tensor: Tensor<B, 1>) -> f64 {
     tensor.into_data().iter::<f64>().next().unwrap_or(f64::NAN)
 }
 
-/// Mean cosine of the distinct anchors; `None` below [`FEWEST_TEXTS`]. `vectors` are those of a
-/// batch, ordered column by column.
+/// Mean cosine of the distinct anchors; `None` below [`FEWEST_TEXTS`], and for a loss with negatives, which does not
+/// collapse: the cosine is for the note on a collapse. `vectors` are those of a batch, ordered column by column.
 fn mean_cosine_of_anchors<B: EncoderOps>(
+    objective: &Objective,
     batch: &TrainingBatch,
     vectors: Tensor<B, 2>,
 ) -> Option<f32> {
+    objective.loss.better_choice()?;
     let anchors = distinct_anchors(batch);
     if anchors.len() < FEWEST_TEXTS {
         return None;

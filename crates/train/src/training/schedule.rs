@@ -46,6 +46,12 @@ impl Schedule {
         }
     }
 
+    /// Number of warm-up steps for a share of all steps, rounded up as in transformers.
+    #[must_use]
+    pub fn warmup_steps(total_steps: usize, share: f64) -> usize {
+        (total_steps as f64 * share).ceil() as usize
+    }
+
     fn factor(&self) -> f64 {
         let step = self.steps_done as f64;
         if self.steps_done < self.warmup_steps {
@@ -100,6 +106,18 @@ mod tests {
             rates(Schedule::new(2.0, 2, 6, Decay::Constant), 4),
             [0.0, 1.0, 2.0, 2.0]
         );
+    }
+
+    #[test]
+    fn the_warm_up_is_rounded_up_as_in_transformers() {
+        // TrainingArguments(warmup_ratio=0.1).get_warmup_steps(n)
+        for (steps, expected) in [(0, 0), (1, 1), (9, 1), (10, 1), (11, 2), (15, 2), (100, 10)] {
+            assert_eq!(Schedule::warmup_steps(steps, 0.1), expected, "{steps}");
+        }
+        assert_eq!(Schedule::warmup_steps(15, 0.0), 0);
+        // The learning rates of transformers at 2e-5 over 9 steps: 0, 2e-5, 1.75e-5, …
+        let schedule = Schedule::new(2e-5, Schedule::warmup_steps(9, 0.1), 9, Decay::Linear);
+        assert_eq!(rates(schedule, 3), [0.0, 2e-5, 1.75e-5]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use clap::Parser;
 use model::{Device, SentenceEncoder};
 use program::Console;
 use train::cli::{Cli, Command};
-use train::fit::{RunContext, SAMPLE_QUERIES, Stop};
+use train::fit::{RunContext, SAMPLE_QUERIES};
+use train::stop::Stop;
 
 use crate::support::{
     command, device, evaluations, fit, folder, inside, repeatable, stderr, stdout, steps, succeed,

@@ -14,7 +14,7 @@ use crate::cli::EvaluateArgs;
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{Half, IndexEvaluator, QueryFiles, Ranking, RetrievalOptions, Scores};
-use crate::fit::Stop;
+use crate::stop::Stop;
 
 /// Weights that `--tune` tries: 0, 0.05, …, 1.
 const STEPS: u8 = 20;
