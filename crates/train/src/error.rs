@@ -129,6 +129,15 @@ pub enum TrainError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another run writes to the output folder.
+    #[error(
+        "{}: another run is writing to this folder; wait until it ends, or choose another --output",
+        path.display()
+    )]
+    OutputLocked {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The output folder holds other files.
     #[error("{}: is not empty; choose another --output", path.display())]
     OutputNotEmpty {
@@ -161,6 +170,26 @@ pub enum TrainError {
         before: String,
         /// Its value now.
         now: String,
+    },
+    /// The base model differs from that of the run to resume.
+    #[error(
+        "{}: did not start from {model}: its files differ; give the model that the run started from with --model",
+        path.display()
+    )]
+    OtherModel {
+        /// The folder of the run.
+        path: PathBuf,
+        /// The model now.
+        model: String,
+    },
+    /// The folder of the base model of the run to resume does not exist any more.
+    #[error(
+        "{}: the run started from this model, and the folder does not exist any more; give its new place with --model",
+        path.display()
+    )]
+    BaseModelMissing {
+        /// The folder of the model.
+        path: PathBuf,
     },
     /// The rows differ from those of the run to resume.
     #[error(
@@ -220,6 +249,9 @@ impl ProgramError for TrainError {
             | Self::Loss(_)
             | Self::OutputInUse { .. }
             | Self::OutputNotEmpty { .. }
+            | Self::OutputLocked { .. }
+            | Self::OtherModel { .. }
+            | Self::BaseModelMissing { .. }
             | Self::NothingToResume { .. }
             | Self::OtherSettings { .. }
             | Self::EvaluationSetup(SetupError::Cutoffs | SetupError::DuplicateName { .. })

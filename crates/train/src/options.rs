@@ -326,6 +326,18 @@ impl FitOptions {
         self
     }
 
+    /// The same settings without the folders of this machine, for files that others read.
+    #[must_use]
+    pub(crate) fn published(mut self) -> Self {
+        let files = self.train.iter_mut().chain(&mut self.valid);
+        let further = self.reference.iter_mut().chain(&mut self.output);
+        for path in files.chain(further) {
+            *path = published_path(path);
+        }
+        self.model = self.model.as_deref().map(published_model);
+        self
+    }
+
     /// The settings as TOML, which [`read`](Self::read) accepts.
     ///
     /// # Errors
@@ -336,6 +348,20 @@ impl FitOptions {
             path: "training.toml".into(),
             source: Box::new(source),
         })
+    }
+}
+
+/// The name of a file or folder, for files that others read: its folders are those of this machine.
+pub(crate) fn published_path(path: &Path) -> PathBuf {
+    path.file_name().map_or_else(|| path.into(), PathBuf::from)
+}
+
+/// A name on the hub unchanged, a folder reduced to its name.
+pub(crate) fn published_model(name: &str) -> String {
+    let folder = Path::new(name);
+    match folder.file_name() {
+        Some(own) if folder.is_absolute() || folder.is_dir() => own.to_string_lossy().into_owned(),
+        _ => name.to_owned(),
     }
 }
 

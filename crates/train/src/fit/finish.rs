@@ -12,8 +12,9 @@ use super::{FitResult, OutputFolder, Rows, RunContext};
 use crate::adapter;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
+use crate::options::{FitOptions, published_model, published_path};
 use crate::report::{
-    History, ReferenceCurve, RunSummary, model_card, peak_memory_bytes, write_report,
+    DataFile, History, ReferenceCurve, RunSummary, model_card, peak_memory_bytes, write_report,
 };
 use crate::settings::{Settings, Trained};
 use crate::training::checkpoint::Position;
@@ -37,7 +38,7 @@ pub(super) fn save_model<B: EncoderOps>(
             network,
             &checkpoint.config,
             config,
-            base_model,
+            &published_model(base_model),
             &folder.join(ADAPTER_FOLDER),
         )?;
     }
@@ -57,6 +58,8 @@ pub(super) fn check_best_model(folder: &Path, step: usize) -> Result<(), TrainEr
 
 pub(super) struct Finish<'a> {
     pub(super) settings: &'a Settings,
+    /// The settings, with the values that depend on the model.
+    pub(super) options: FitOptions,
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) rows: &'a Rows,
     pub(super) output: Option<&'a OutputFolder>,
@@ -81,6 +84,9 @@ impl Finish<'_> {
             before: self.sample::<B>(before)?,
             after: self.sample::<B>(tuned)?,
         };
+        if let Some(warning) = base_scores_best(&self.scores_at(0), &self.scores_at(kept_step)) {
+            self.context.notes.warning(warning);
+        }
         let result = FitResult {
             before: self.scores_at(0),
             after: self.scores_at(kept_step),
@@ -95,7 +101,7 @@ impl Finish<'_> {
             self.report(output, &result, kept_step)?;
             // Only now: a run killed earlier needs them when it resumes.
             output.checkpoints().remove_best_models();
-            output.remove_last_model()?;
+            output.checkpoints().remove_unfinished()?;
         }
         Ok(result)
     }
@@ -116,8 +122,7 @@ impl Finish<'_> {
             return Ok((model, best.step));
         }
         if let Some(output) = self.output {
-            let folder = output.last_model();
-            output.remove_last_model()?;
+            let folder = output.checkpoints().last_model();
             let trained = self.settings.trained;
             save_model(
                 self.checkpoint,
@@ -179,14 +184,19 @@ impl Finish<'_> {
                 "the weights are those of step {kept_step}, which scored best on the validation rows"
             ));
         }
+        warnings.extend(base_scores_best(&result.before, &result.after));
+        let data = self.rows.files.iter().map(|file| DataFile {
+            path: published_path(&file.path),
+            ..file.clone()
+        });
         let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
         let summary = RunSummary {
-            base_model: base_model(&self.settings.model),
-            output: output.path.clone(),
-            data: self.rows.files.clone(),
+            base_model: published_model(&self.settings.model),
+            output: published_path(&output.path),
+            data: data.collect(),
             max_length: self.checkpoint.max_seq_length,
             loss: describe_loss(self.settings),
-            settings: settings_table(self.settings)?,
+            settings: settings_table(&self.options)?,
             before: named(&result.before),
             after: named(&result.after),
             steps: self.position.step,
@@ -205,13 +215,16 @@ impl Finish<'_> {
     }
 }
 
-/// A name on the hub unchanged, a folder reduced to its name: the model card is public.
-fn base_model(name: &str) -> String {
-    let folder = Path::new(name);
-    match folder.file_name() {
-        Some(own) if folder.is_dir() => own.to_string_lossy().into_owned(),
-        _ => name.to_owned(),
-    }
+/// The warning that no checkpoint scored above the base model, if so.
+fn base_scores_best(before: &Option<Scores>, after: &Option<Scores>) -> Option<String> {
+    let (before, after) = (before.as_ref()?, after.as_ref()?);
+    let ((name, base), (_, tuned)) = (before.primary(), after.primary());
+    (tuned <= base).then(|| {
+        format!(
+            "no checkpoint scored above the base model: {name} is {base:.4} without training and {tuned:.4} in this \
+             model; for texts like the validation rows the base model is the better choice"
+        )
+    })
 }
 
 /// The loss and its parameters in one line.
@@ -229,20 +242,12 @@ fn describe_loss(settings: &Settings) -> String {
     text
 }
 
-fn settings_table(settings: &Settings) -> Result<Vec<(String, String)>, TrainError> {
-    let mut options = settings.options.clone();
-    // The model card is public: hide the folders of this machine.
-    let files = options.train.iter_mut().chain(&mut options.valid);
-    let further = options.reference.iter_mut().chain(&mut options.output);
-    for path in files.chain(further) {
-        if let Some(name) = path.file_name() {
-            *path = name.into();
+fn settings_table(options: &FitOptions) -> Result<Vec<(String, String)>, TrainError> {
+    let table = toml::Table::try_from(options.clone().published()).map_err(|source| {
+        TrainError::Config {
+            path: "training.toml".into(),
+            source: Box::new(source),
         }
-    }
-    options.model = options.model.as_deref().map(base_model);
-    let table = toml::Table::try_from(&options).map_err(|source| TrainError::Config {
-        path: "training.toml".into(),
-        source: Box::new(source),
     })?;
     Ok(table
         .into_iter()

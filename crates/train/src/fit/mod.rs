@@ -9,10 +9,10 @@ mod plan;
 mod rows;
 mod task;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Checkpoint;
-use model::hub;
+use model::hub::{self, HubError, Origin};
 use program::Console;
 
 pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
@@ -74,7 +74,13 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
     let (options, resumed) = match (&options.output, context.resume) {
         (Some(output), true) => {
             let output = output.clone();
-            let (folder, options) = OutputFolder::resume(&output, options)?;
+            let Some((folder, options)) = OutputFolder::resume(&output, options)? else {
+                context.notes.note(format_args!(
+                    "{}: the run has already finished; nothing changed",
+                    output.display()
+                ));
+                return Ok(None);
+            };
             (options, Some(folder))
         }
         (None, true) => {
@@ -86,16 +92,6 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
     };
     let settings = Settings::resolve(options)?;
     let notes = context.notes;
-    if let Some(folder) = &resumed {
-        if folder.is_finished() {
-            notes.note(format_args!(
-                "{}: the run has already finished; nothing changed",
-                folder.path.display()
-            ));
-            return Ok(None);
-        }
-        folder.remove_unfinished()?;
-    }
     let output = match (resumed, &settings.output) {
         (Some(folder), _) => Some(folder),
         (None, Some(path)) => Some(OutputFolder::new(path)?),
@@ -131,7 +127,10 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
         notes,
         context.stop.clone(),
     );
-    let found = hub::resolve(&settings.model, &hub_options).map_err(model::ModelError::from)?;
+    let found = hub::resolve(&settings.model, &hub_options).map_err(|error| match error {
+        HubError::NoFolder { path } if context.resume => TrainError::BaseModelMissing { path },
+        error => model::ModelError::from(error).into(),
+    })?;
     let mut checkpoint = Checkpoint::open_found(&found)?;
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
@@ -152,10 +151,38 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
         settings: &settings,
         devices: &devices,
         checkpoint,
+        commit: commit_of(&found.path, found.origin),
         rows,
         output,
         context,
         reference,
     })??;
     Ok(Some(result))
+}
+
+/// The commit of a model from the hub: the name of its folder in the cache of Hugging Face.
+fn commit_of(folder: &Path, origin: Origin) -> Option<String> {
+    if !matches!(origin, Origin::HuggingFaceCache | Origin::HuggingFaceHub) {
+        return None;
+    }
+    let name = folder.file_name()?.to_str()?;
+    let is_commit = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_the_hub_has_a_commit() {
+        let commit = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
+        let cached = Path::new("hub/models--a--b/snapshots").join(commit);
+        for origin in [Origin::HuggingFaceCache, Origin::HuggingFaceHub] {
+            assert_eq!(commit_of(&cached, origin).as_deref(), Some(commit));
+            assert_eq!(commit_of(Path::new("snapshots/main"), origin), None);
+        }
+        // A folder of the user's may have any name.
+        assert_eq!(commit_of(&cached, Origin::Folder), None);
+    }
 }

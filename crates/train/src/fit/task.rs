@@ -26,10 +26,10 @@ use crate::settings::{Settings, Trained};
 use crate::shell::quoted;
 use crate::step::{StepSettings, TrainingModel};
 use crate::stop::Phase;
-use crate::training::checkpoint::{CheckpointFolder, Position, SaveOnRequest};
+use crate::training::checkpoint::{CheckpointFolder, Position};
 use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
 use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
-use crate::training::recorder::WholeFileRecorder;
+use crate::training::recorder::{CheckpointRecorder, SaveOnRequest};
 use crate::training::schedule::Schedule;
 use crate::training::strategy::{Components, Ending, Outcome, StepStrategy};
 use crate::training::supervisor::{Keep, Supervisor, Validate, has_noted_collapse};
@@ -38,6 +38,8 @@ pub(super) struct Fit<'a> {
     pub(super) settings: &'a Settings,
     pub(super) devices: &'a [Device],
     pub(super) checkpoint: Checkpoint,
+    /// Commit of a model from the hub.
+    pub(super) commit: Option<String>,
     pub(super) rows: Rows,
     pub(super) output: Option<OutputFolder>,
     pub(super) context: &'a RunContext,
@@ -47,7 +49,7 @@ pub(super) struct Fit<'a> {
 impl BackendTask for Fit<'_> {
     type Output = Result<FitResult, TrainError>;
 
-    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
+    fn run<B: EncoderOps>(mut self, device: B::Device) -> Self::Output {
         let settings = self.settings;
         let notes = self.context.notes;
         let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
@@ -68,12 +70,13 @@ impl BackendTask for Fit<'_> {
         ));
 
         self.context.stop.check()?;
-        if let Some(output) = &self.output {
-            output.begin(&self.resolved_options())?;
+        let options = self.resolved_options();
+        if let Some(output) = &mut self.output {
+            output.begin(&options)?;
         }
         let mut log = match &self.output {
             Some(output) if start.step > 0 => {
-                Some(MetricsLog::resume(&output.metrics(), start.step)?)
+                Some(MetricsLog::resume(&output.metrics(), start.events)?)
             }
             Some(output) => Some(MetricsLog::create(&output.metrics())?),
             None => Some(MetricsLog::in_memory()),
@@ -108,14 +111,14 @@ impl BackendTask for Fit<'_> {
         };
 
         let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
-        let recorder = WholeFileRecorder::default();
+        let recorder = CheckpointRecorder::default();
         let strategy = StepStrategy {
             device: device.clone(),
             plan: plan.clone(),
             start: start.clone(),
             cursor: train.cursor(),
             checkpoints: checkpoints.clone(),
-            failure: recorder.failure(),
+            writer: recorder.writer(),
             supervisor: Mutex::new(Some(supervisor)),
             outcome: Arc::clone(&outcome),
         };
@@ -190,6 +193,7 @@ impl BackendTask for Fit<'_> {
         }
         Finish {
             settings,
+            options,
             checkpoint: &self.checkpoint,
             rows: &self.rows,
             output: self.output.as_ref(),
@@ -239,13 +243,9 @@ impl Fit<'_> {
         let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
         let base = self.settings.model.clone();
         Box::new(move |model: &SentenceModel<B>, step: usize| {
-            save_model(
-                &checkpoint,
-                trained,
-                &base,
-                &model.network,
-                &folder.best_model(step),
-            )
+            folder.keep_best(step, |path| {
+                save_model(&checkpoint, trained, &base, &model.network, path)
+            })
         })
     }
 
@@ -254,6 +254,7 @@ impl Fit<'_> {
         let new_run = Position {
             train: Some(self.rows.train_fingerprint()),
             validation: self.rows.validation_fingerprint(),
+            model: self.checkpoint.identity()?,
             ..Position::default()
         };
         if !self.context.resume {
@@ -266,9 +267,6 @@ impl Fit<'_> {
         };
         let Some(position) = latest else {
             notes.note("no checkpoint exists: starting from the beginning");
-            if let Some(checkpoints) = checkpoints {
-                checkpoints.forget_after(0);
-            }
             return Ok(new_run);
         };
         self.check_data(&position, &new_run)?;
@@ -278,14 +276,17 @@ impl Fit<'_> {
             check_best_model(&checkpoints.best_model(best.step), best.step)?;
         }
         notes.note(format_args!("resuming from step {}", position.step));
-        if let Some(checkpoints) = checkpoints {
-            checkpoints.forget_after(position.step);
-        }
         Ok(position)
     }
 
-    /// Refuses other rows: they would change the order of batches and the schedule.
+    /// Refuses another base model, and other rows, which would change the order of batches and the schedule.
     fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
+        if let Some(output) = self.output.as_ref().filter(|_| before.model != now.model) {
+            return Err(TrainError::OtherModel {
+                path: output.path.clone(),
+                model: self.settings.model.clone(),
+            });
+        }
         for (what, before, now) in [
             ("training", before.train, now.train),
             ("validation", before.validation, now.validation),
@@ -315,11 +316,14 @@ impl Fit<'_> {
         TrainError::Interrupted { step, advice }
     }
 
-    /// The options of the run, with the values that depend on the model. The default of `--replicas` is left out: it
+    /// The options of the run, with the values that depend on the model, and its commit. The default of `--replicas` is left out: it
     /// depends on the device, which may change.
     fn resolved_options(&self) -> FitOptions {
         let config = &self.checkpoint.config;
         let mut options = self.settings.options.clone();
+        if self.commit.is_some() {
+            options.revision.clone_from(&self.commit);
+        }
         options
             .max_length
             .get_or_insert(self.checkpoint.max_seq_length);

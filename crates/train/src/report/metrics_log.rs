@@ -61,20 +61,20 @@ impl MetricsLog {
         Ok(Self::new(History::default(), path, file))
     }
 
-    /// Continues the file of a run that resumes after optimiser step `step`, or creates it. Removes
-    /// later events, which will happen again, and an incomplete last line.
+    /// Continues the file of a run after its first `events` events, or creates it. Removes later events, which will
+    /// happen again, and an incomplete last line.
     ///
     /// # Errors
     ///
     /// The file cannot be read or written, or a line is not an event. The file is then unchanged.
-    pub fn resume(path: &Path, step: usize) -> Result<Self, ReportError> {
+    pub fn resume(path: &Path, events: usize) -> Result<Self, ReportError> {
         let content = match fs::read(path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(path),
             Err(error) => return Err(ReportError::io(path)(error)),
         };
         let mut kept = parse(path, &content)?;
-        kept.retain(|(_, event)| event.step() <= step);
+        kept.truncate(events);
         // The original lines: reading and writing numbers may change them.
         let lines: Vec<&[u8]> = kept.iter().map(|(line, _)| *line).collect();
         replace(path, &lines).map_err(ReportError::io(path))?;
@@ -109,6 +109,13 @@ impl MetricsLog {
     #[must_use]
     pub fn history(&self) -> SharedHistory {
         self.history.clone()
+    }
+
+    /// Number of events so far.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        let history = self.history.0.lock();
+        history.unwrap_or_else(PoisonError::into_inner).events.len()
     }
 
     /// Adds an event.
@@ -227,28 +234,19 @@ mod tests {
     #[test]
     fn a_resumed_file_is_that_of_a_run_without_a_break() {
         let (_whole_folder, whole) = logged(&run(8));
-        for last in 0..=8 {
+        for kept in 0..=run(8).len() {
             let (folder, path) = logged(&run(8));
-            let mut log = MetricsLog::resume(&path, last).unwrap();
-            let rest: Vec<Event> = run(8)
-                .into_iter()
-                .filter(|event| event.step() > last)
-                .collect();
-            // Evaluations and notes of exactly that step stay.
-            assert_eq!(
-                log.history().snapshot().events.len(),
-                run(last).len(),
-                "resumed after {last}"
-            );
-            for event in &rest {
+            let mut log = MetricsLog::resume(&path, kept).unwrap();
+            assert_eq!(log.events(), kept);
+            for event in &run(8)[kept..] {
                 log.append(event).unwrap();
             }
             assert_eq!(
                 fs::read_to_string(&path).unwrap(),
                 fs::read_to_string(&whole).unwrap(),
-                "resumed after {last}"
+                "resumed after {kept}"
             );
-            assert_eq!(log.history().snapshot().events.len(), run(8).len());
+            assert_eq!(log.events(), run(8).len());
             // No temporary file stays behind.
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
@@ -259,7 +257,7 @@ mod tests {
         let (_folder, path) = logged(&run(3));
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"event\":\"step\",\"st").unwrap();
-        let mut log = MetricsLog::resume(&path, 3).unwrap();
+        let mut log = MetricsLog::resume(&path, run(3).len()).unwrap();
         log.append(&step(4)).unwrap();
         let history = History::read(&path).unwrap();
         assert_eq!(history.events.len(), run(3).len() + 1);
@@ -271,7 +269,7 @@ mod tests {
         let (_folder, path) = logged(&run(1));
         let content = fs::read_to_string(&path).unwrap();
         fs::write(&path, content.trim_end()).unwrap();
-        let mut log = MetricsLog::resume(&path, 1).unwrap();
+        let mut log = MetricsLog::resume(&path, run(1).len()).unwrap();
         log.append(&step(2)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(History::read(&path).unwrap().steps().count(), 2);

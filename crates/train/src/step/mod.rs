@@ -29,3 +29,5 @@ pub use trainee::{StepOutput, StepSettings, TrainingModel};
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "cpu"))]
+mod two_devices;

@@ -354,24 +354,23 @@ fn validation_gives_the_loss_without_dropout() {
     on_test_device!(body with gradients);
 }
 
-/// Two devices of burn's router, which refuses operands of different devices as a GPU backend does.
+/// On two devices, which refuse operands of the other one as those of a GPU backend do.
 #[cfg(feature = "cpu")]
 #[test]
 fn two_devices_share_a_batch() {
-    use burn::backend::Autodiff;
-    use burn_router::duo::MultiDevice;
-    type Two = burn_router::Router<(burn_flex::Flex, burn_flex::Flex)>;
-    let first = MultiDevice::B1(burn_flex::FlexDevice);
-    let second = MultiDevice::B2(burn_flex::FlexDevice);
-    assert_ne!(first, second);
-    let model = checkpoint(0.0).load::<Autodiff<Two>>(&first).unwrap();
+    use super::two_devices::{TestDevice, TwoDevices};
+    use burn::tensor::backend::DeviceOps;
+    type B = burn::backend::Autodiff<TwoDevices>;
+    let devices = [TestDevice(0), TestDevice(1)];
+    let model = checkpoint(0.0).load::<B>(&devices[0]).unwrap();
     let expected = plain(&model);
     for activations in ALL {
-        let training_model = TrainingModel::new(model.clone(), settings(activations, 1, 3));
-        let output = training_model.step_on(batch(), &[first.clone(), second.clone()]);
-        let gradients = by_path::<Autodiff<Two>, _>(&training_model, &output.grads);
-        let what = format!("{activations:?} on two devices");
-        assert_same(&what, (output.item.loss, gradients), &expected);
+        let settings = StepSettings {
+            devices: devices.iter().map(|device| device.id()).collect(),
+            ..settings(activations, 1, 3)
+        };
+        let found = step(&model, settings);
+        assert_same(&format!("{activations:?} on two devices"), found, &expected);
     }
 }
 

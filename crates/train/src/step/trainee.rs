@@ -136,26 +136,14 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
     type Input = TrainingBatch;
     type Output = StepOutput;
 
+    /// Replicas compute on all devices of the settings; loss and gradients are on the device of the model.
     fn step(&self, batch: TrainingBatch) -> TrainOutput<StepOutput> {
-        let devices: Vec<B::Device> = self
-            .settings
+        let settings = &self.settings;
+        let devices: Vec<B::Device> = settings
             .devices
             .iter()
             .map(|&id| B::Device::from_id(id))
             .collect();
-        self.step_on(batch, &devices)
-    }
-}
-
-impl<B: TrainingBackend> TrainingModel<B> {
-    /// A step on these devices; on that of the model if there are none. Loss, optimiser and gradients are on the device
-    /// of the model.
-    pub(super) fn step_on(
-        &self,
-        batch: TrainingBatch,
-        devices: &[B::Device],
-    ) -> TrainOutput<StepOutput> {
-        let settings = &self.settings;
         let replicas = devices.len().max(1) * settings.replicas_per_device.max(1);
         let micro_batches = plan_micro_batches(
             &batch,
@@ -172,7 +160,7 @@ impl<B: TrainingBackend> TrainingModel<B> {
         }
         let home = self.model.network.device();
         let assigned = assign_to_replicas(micro_batches, replicas);
-        let mut replicas = self.replicas(assigned, devices, &home);
+        let mut replicas = self.replicas(assigned, &devices, &home);
 
         let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
         let order: Vec<usize> = replicas.iter().flat_map(Replica::texts).collect();
@@ -214,7 +202,9 @@ impl<B: TrainingBackend> TrainingModel<B> {
             },
         }
     }
+}
 
+impl<B: TrainingBackend> TrainingModel<B> {
     fn replicas(
         &self,
         assigned: Vec<Vec<super::chunks::MicroBatch>>,

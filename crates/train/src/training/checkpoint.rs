@@ -1,16 +1,15 @@
-//! Checkpoints: the files from which a run resumes.
+//! Checkpoints: the folders from which a run resumes.
 //!
-//! burn's learner writes three files per checkpoint, `model-N.bin`, `optim-N.bin` and
-//! `scheduler-N.bin`, where N is the number of optimiser steps. `position-N.json` holds the position
-//! in the data. Each file is written atomically, and a checkpoint is complete once all four exist;
-//! only then the older one is removed. So a run that is killed after its first checkpoint can always
-//! resume.
+//! `checkpoint/N` holds the state after N optimiser steps: the three files of burn's learner and `state.json`, the
+//! position in the data. It is written as `checkpoint/.new/N` and renamed when all files are complete, so a checkpoint
+//! exists exactly when its folder does; only then the older one is removed. A second checkpoint of the same step is
+//! `N.1`. Everything unfinished is in `checkpoint/.new`.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
-use burn::train::metric::store::EventStoreClient;
-use program::atomic_file;
+use program::atomic_file::{self, sync_folder_of};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,26 +17,26 @@ use crate::data::Fingerprint;
 use crate::error::TrainError;
 
 /// Folder of checkpoints; burn sets the name.
-const FOLDER: &str = "checkpoint";
+pub(crate) const FOLDER: &str = "checkpoint";
 
-/// Names and endings of the files; burn sets the first three.
-const PARTS: [(&str, &str); 4] = [
-    ("model", "bin"),
-    ("optim", "bin"),
-    ("scheduler", "bin"),
-    ("position", "json"),
-];
+/// Folder of everything unfinished in [`FOLDER`].
+pub(crate) const UNFINISHED: &str = ".new";
+
+/// File of the position in the data.
+const STATE: &str = "state.json";
+
+/// The files of a checkpoint. burn writes all but the last, under the names of [`part_of`].
+const PARTS: [&str; 4] = ["model.bin", "optim.bin", "scheduler.bin", STATE];
 
 /// Prefix of the folder of the best model, before its step.
 const BEST: &str = "best-";
 
-/// Prefixes of temporary files and folders in the folder of checkpoints: those of [`atomic_file`] and
-/// those of a model.
-const UNFINISHED: [&str; 2] = [".tmp", ".model"];
+/// Folder of the model of the last step, in [`UNFINISHED`].
+const LAST: &str = "last";
 
-/// Format version; bump it when older files would be misread. Version 1 had separate optimisers for
-/// parameters with and without weight decay, version 2 has one for both.
-const FORMAT: u64 = 2;
+/// Format version; bump it when older files would be misread. Until version 2 a checkpoint was four files instead of a
+/// folder.
+const FORMAT: u64 = 3;
 
 /// Position of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +56,10 @@ pub struct Position {
     pub validation_due: bool,
     /// Seconds of training so far, including those before resumptions.
     pub seconds: f64,
+    /// Number of events in the log of the run.
+    pub events: usize,
+    /// Identity of the base model: a hash of its files.
+    pub model: String,
     /// Fingerprint of the training rows.
     pub train: Option<Fingerprint>,
     /// Fingerprint of the validation rows, if they come from separate files.
@@ -89,6 +92,9 @@ pub struct CheckpointFolder {
     path: PathBuf,
 }
 
+/// Step of a checkpoint, and which one of this step it is.
+type Name = (usize, usize);
+
 impl CheckpointFolder {
     /// The checkpoints in the output folder `output`.
     #[must_use]
@@ -96,6 +102,12 @@ impl CheckpointFolder {
         Self {
             path: output.join(FOLDER),
         }
+    }
+
+    /// Folder of all checkpoints.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Folder of the model of `step`, the best so far, in the layout of sentence-transformers.
@@ -107,23 +119,31 @@ impl CheckpointFolder {
         self.path.join(format!("{BEST}{step}"))
     }
 
-    /// Removes temporary files of a killed run: everything in the folder with one of their prefixes.
-    pub(crate) fn remove_unfinished(&self) {
-        for (name, path) in entries(&self.path) {
-            if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
-                discard(&path);
-            }
-        }
+    /// Folder for the model of the last step, until it is installed.
+    pub(crate) fn last_model(&self) -> PathBuf {
+        self.path.join(UNFINISHED).join(LAST)
     }
 
-    /// Removes checkpoints after a step, also incomplete ones: a run that resumes from there writes
-    /// them again, and must not mix old and new files if it is killed.
-    pub(crate) fn forget_after(&self, step: usize) {
-        for later in self.steps().into_iter().filter(|&later| later > step) {
-            for (name, extension) in PARTS {
-                discard(&self.part(name, extension, later));
-            }
-        }
+    /// Removes everything unfinished of a killed run.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), TrainError> {
+        let path = self.path.join(UNFINISHED);
+        remove_folder(&path).map_err(TrainError::io(&path))
+    }
+
+    /// Writes a best model: `write` creates its folder at the given path.
+    pub(crate) fn keep_best(
+        &self,
+        step: usize,
+        write: impl FnOnce(&Path) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let target = self.best_model(step);
+        let unfinished = self.path.join(UNFINISHED).join(format!("{BEST}{step}"));
+        write(&unfinished)?;
+        // A run that was resumed from before this step may have left it.
+        remove_folder(&target)
+            .and_then(|()| fs::rename(&unfinished, &target))
+            .and_then(|()| sync_folder_of(&target))
+            .map_err(TrainError::io(&target))
     }
 
     /// Removes all best models, once the output folder holds the tuned model.
@@ -133,41 +153,40 @@ impl CheckpointFolder {
         }
     }
 
-    /// Position of the latest complete checkpoint; `None` if none is complete.
+    /// Position of the latest checkpoint; `None` if there is none.
     ///
     /// # Errors
     ///
     /// The position cannot be read, or has the format of another version.
     pub fn latest(&self) -> Result<Option<Position>, TrainError> {
-        let Some(step) = self.whole().into_iter().max() else {
-            return Ok(None);
-        };
-        self.position(step).map(Some)
+        match self.names().into_iter().max() {
+            Some(name) => self.position(name).map(Some),
+            // Until format 2 a checkpoint was four files.
+            None if entries(&self.path).any(|(name, _)| name.starts_with("position-")) => {
+                Err(other_version(self.path.clone()))
+            }
+            None => Ok(None),
+        }
     }
 
-    fn position(&self, step: usize) -> Result<Position, TrainError> {
-        let path = self.part("position", "json", step);
-        let bytes = std::fs::read(&path).map_err(TrainError::io(&path))?;
+    fn position(&self, name: Name) -> Result<Position, TrainError> {
+        let path = self.path.join(folder_name(name)).join(STATE);
+        let bytes = fs::read(&path).map_err(TrainError::io(&path))?;
         let unreadable = |source| TrainError::Config {
             path: path.clone(),
             source: Box::new(source),
         };
         let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(unreadable)?;
         if fields.remove(FORMAT_FIELD) != Some(FORMAT.into()) {
-            return Err(TrainError::Checkpoint {
-                path,
-                reason: "another version of the program wrote this checkpoint, and a run resumed from it \
-                         would differ: start a new run with another --output"
-                    .to_owned(),
-            });
+            return Err(other_version(path));
         }
         serde_json::from_value(fields.into()).map_err(unreadable)
     }
 
-    /// Writes the position of a checkpoint; burn writes the other files.
+    /// Begins a checkpoint: writes the position. burn writes the other files.
     pub(crate) fn write_position(&self, position: &Position) -> Result<(), TrainError> {
-        std::fs::create_dir_all(&self.path).map_err(TrainError::io(&self.path))?;
-        let path = self.part("position", "json", position.step);
+        let folder = self.unfinished_checkpoint(position.step);
+        let path = folder.join(STATE);
         let written = Written {
             format: FORMAT,
             position,
@@ -176,27 +195,58 @@ impl CheckpointFolder {
             path: path.clone(),
             source: Box::new(source),
         })?;
-        atomic_file::write(&path, &text).map_err(TrainError::io(&path))
+        fs::create_dir_all(&folder)
+            .and_then(|()| atomic_file::write(&path, &text))
+            .map_err(TrainError::io(&path))
     }
 
-    /// Removes checkpoints older than the latest complete one, and best models that neither the run
-    /// (`best`) nor any checkpoint refers to.
+    /// Removes checkpoints older than the latest, and best models that neither the run (`best`) nor the latest checkpoint
+    /// refers to.
     pub(crate) fn prune(&self, best: Option<Best>) {
-        if let Some(latest) = self.whole().into_iter().max() {
-            for step in self.steps().into_iter().filter(|&step| step < latest) {
-                for (name, extension) in PARTS {
-                    discard(&self.part(name, extension, step));
-                }
-            }
+        let names = self.names();
+        let latest = names.iter().copied().max();
+        for &name in names.iter().filter(|&&name| Some(name) < latest) {
+            discard(&self.path.join(folder_name(name)));
         }
-        let positions = self.steps().into_iter().map(|step| self.position(step));
-        let of_checkpoints = positions.filter_map(|position| position.ok()?.best);
-        let known: Vec<usize> = of_checkpoints.chain(best).map(|best| best.step).collect();
+        let of_latest = latest.and_then(|name| self.position(name).ok()?.best);
+        let known: Vec<usize> = of_latest
+            .iter()
+            .chain(&best)
+            .map(|best| best.step)
+            .collect();
         for step in self.best_models() {
             if !known.contains(&step) {
                 discard(&self.best_model(step));
             }
         }
+    }
+
+    /// Path of a checkpoint's file, while it is written or, with `read`, in the latest checkpoint of the step.
+    fn part(&self, part: &str, step: usize, read: bool) -> PathBuf {
+        let latest = self.names().into_iter().filter(|name| name.0 == step).max();
+        match latest.filter(|_| read) {
+            Some(name) => self.path.join(folder_name(name)),
+            None => self.unfinished_checkpoint(step),
+        }
+        .join(part)
+    }
+
+    /// Renames the checkpoint of a step if all its files are complete, and returns whether it did.
+    pub(crate) fn commit(&self, step: usize) -> io::Result<bool> {
+        let unfinished = self.unfinished_checkpoint(step);
+        if !PARTS.iter().all(|part| unfinished.join(part).is_file()) {
+            return Ok(false);
+        }
+        let names = self.names().into_iter().filter(|name| name.0 == step);
+        let next = names.max().map_or(0, |(_, number)| number + 1);
+        let target = self.path.join(folder_name((step, next)));
+        fs::rename(&unfinished, &target)?;
+        sync_folder_of(&target)?;
+        Ok(true)
+    }
+
+    fn unfinished_checkpoint(&self, step: usize) -> PathBuf {
+        self.path.join(UNFINISHED).join(step.to_string())
     }
 
     /// Steps with a saved best model.
@@ -207,39 +257,43 @@ impl CheckpointFolder {
             .collect()
     }
 
-    /// Steps with all files of a checkpoint.
-    fn whole(&self) -> Vec<usize> {
-        self.steps()
-            .into_iter()
-            .filter(|&step| {
-                PARTS
-                    .iter()
-                    .all(|(name, extension)| self.part(name, extension, step).is_file())
+    /// All checkpoints.
+    fn names(&self) -> Vec<Name> {
+        entries(&self.path)
+            .filter(|(_, path)| path.join(STATE).is_file())
+            .filter_map(|(name, _)| {
+                let (step, number) = name.split_once('.').unwrap_or((&name, "0"));
+                Some((step.parse().ok()?, number.parse().ok()?))
             })
             .collect()
     }
+}
 
-    /// Steps with any file of a checkpoint.
-    fn steps(&self) -> Vec<usize> {
-        let mut steps: Vec<usize> = entries(&self.path)
-            .filter_map(|(name, _)| {
-                let stem = name.split_once('.')?.0;
-                let (part, step) = stem.rsplit_once('-')?;
-                PARTS
-                    .iter()
-                    .any(|(known, _)| *known == part)
-                    .then_some(())?;
-                step.parse().ok()
-            })
-            .collect();
-        steps.sort_unstable();
-        steps.dedup();
-        steps
+fn folder_name((step, number): Name) -> String {
+    match number {
+        0 => step.to_string(),
+        _ => format!("{step}.{number}"),
     }
+}
 
-    fn part(&self, name: &str, extension: &str, step: usize) -> PathBuf {
-        self.path.join(format!("{name}-{step}.{extension}"))
+fn other_version(path: PathBuf) -> TrainError {
+    TrainError::Checkpoint {
+        path,
+        reason: "another version of the program wrote this checkpoint, and a run resumed from it would differ: start a \
+                 new run with another --output"
+            .to_owned(),
     }
+}
+
+/// The checkpoints, step and path of a file that burn calls `checkpoint/NAME-STEP`; `None` for another name.
+pub(crate) fn part_of(file: &Path, read: bool) -> Option<(CheckpointFolder, usize, PathBuf)> {
+    let (part, step) = file.file_name()?.to_str()?.rsplit_once('-')?;
+    let step = step.parse().ok()?;
+    let folder = CheckpointFolder {
+        path: file.parent()?.to_owned(),
+    };
+    let path = folder.part(&format!("{part}.bin"), step, read);
+    Some((folder, step, path))
 }
 
 /// Names and paths of the entries of a folder; nothing if it does not exist.
@@ -248,150 +302,140 @@ fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
     entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
-/// Removes a file or a folder. Ignores errors: a leftover only takes space.
-fn discard(path: &Path) {
-    let _ = if path.is_dir() {
-        std::fs::remove_dir_all(path)
-    } else {
-        std::fs::remove_file(path)
-    };
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
-/// Saves whenever the training loop requests it; [`CheckpointFolder::prune`] removes old checkpoints.
-pub(crate) struct SaveOnRequest;
-
-impl CheckpointingStrategy for SaveOnRequest {
-    fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
-        vec![CheckpointingAction::Save]
-    }
+/// Removes a folder. Ignores errors: a leftover only takes space.
+fn discard(path: &Path) {
+    let _ = fs::remove_dir_all(path);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn write(folder: &CheckpointFolder, parts: &[&str], step: usize) {
-        std::fs::create_dir_all(&folder.path).unwrap();
-        for (name, extension) in PARTS {
-            if name == "position" {
-                let position = Position {
-                    step,
-                    ..Position::default()
-                };
-                folder.write_position(&position).unwrap();
-            } else if parts.contains(&name) {
-                std::fs::write(folder.part(name, extension, step), "x").unwrap();
-            }
+    fn folder() -> (tempfile::TempDir, CheckpointFolder) {
+        let run = tempfile::tempdir().unwrap();
+        let folder = CheckpointFolder::of_run(run.path());
+        (run, folder)
+    }
+
+    fn position(step: usize, best: Option<Best>) -> Position {
+        Position {
+            step,
+            best,
+            ..Position::default()
+        }
+    }
+
+    /// Writes the position and these other parts.
+    fn write(folder: &CheckpointFolder, parts: &[&str], position: &Position) {
+        folder.write_position(position).unwrap();
+        for part in parts {
+            let file = folder.path.join(format!("{part}-{}", position.step));
+            let (_, step, path) = part_of(&file, false).unwrap();
+            assert_eq!(step, position.step);
+            fs::write(path, "x").unwrap();
         }
     }
 
     const ALL: [&str; 3] = ["model", "optim", "scheduler"];
 
+    fn committed(folder: &CheckpointFolder, position: &Position) {
+        write(folder, &ALL, position);
+        assert!(folder.commit(position.step).unwrap());
+    }
+
     #[test]
-    fn a_checkpoint_counts_once_it_is_complete() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
+    fn a_checkpoint_exists_once_it_is_complete() {
+        let (_run, folder) = folder();
         assert_eq!(folder.latest().unwrap(), None);
-        write(&folder, &ALL, 10);
-        write(&folder, &["model", "optim"], 20);
+        committed(&folder, &position(10, None));
+        write(&folder, &["model", "optim"], &position(20, None));
+        assert!(!folder.commit(20).unwrap());
+        folder.prune(None);
         assert_eq!(folder.latest().unwrap().unwrap().step, 10);
+        assert!(folder.path.join(".new/20").is_dir());
+        committed(&folder, &position(20, None));
+        assert_eq!(folder.names().len(), 2);
         folder.prune(None);
-        // Neither the complete one nor the incomplete newer one is removed.
-        assert_eq!(folder.steps(), [10, 20]);
-        write(&folder, &ALL, 20);
+        assert_eq!(folder.names(), [(20, 0)]);
+    }
+
+    #[test]
+    fn a_second_checkpoint_of_a_step_does_not_touch_the_first() {
+        let (_run, folder) = folder();
+        for epoch in 0..3 {
+            let again = Position {
+                epoch,
+                ..position(10, None)
+            };
+            committed(&folder, &again);
+            assert_eq!(folder.latest().unwrap(), Some(again));
+        }
         folder.prune(None);
-        assert_eq!(folder.steps(), [20]);
-        assert_eq!(folder.latest().unwrap().unwrap().step, 20);
+        assert_eq!(folder.names(), [(10, 2)]);
+        let (_, _, path) = part_of(&folder.path.join("optim-10"), true).unwrap();
+        assert_eq!(path, folder.path.join("10.2/optim.bin"));
     }
 
     /// A score that came back a little lower would let an equal one of a later step take its place.
     #[test]
     fn a_score_is_read_as_it_was_written() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
+        let (_run, folder) = folder();
         for part in 1..200 {
-            let best = Some(Best {
-                score: f64::from(part) / 1_999.0,
-                step: 7,
-            });
-            let position = Position {
-                step: 9,
-                best,
-                ..Position::default()
-            };
-            folder.write_position(&position).unwrap();
-            assert_eq!(folder.position(9).unwrap().best, best);
+            let score = f64::from(part) / 1_999.0;
+            let written = position(part as usize, Some(Best { score, step: 7 }));
+            committed(&folder, &written);
+            assert_eq!(folder.latest().unwrap(), Some(written));
         }
     }
 
     #[test]
-    fn other_files_are_left_alone() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
-        write(&folder, &ALL, 1);
-        write(&folder, &ALL, 2);
-        for name in ["notes-1.txt", "best", ".tmp-model-1.bin-Ab12Cd"] {
-            std::fs::write(folder.path.join(name), "x").unwrap();
+    fn only_checkpoints_and_what_is_unfinished_are_removed() {
+        let (_run, folder) = folder();
+        committed(&folder, &position(1, None));
+        committed(&folder, &position(2, None));
+        write(&folder, &["model"], &position(3, None));
+        // Those of a user, and of earlier versions.
+        let others = [
+            "notes",
+            "7",
+            ".model-backup",
+            ".model-A1b2C3",
+            "best-of-mine",
+        ];
+        for name in others {
+            fs::create_dir_all(folder.path.join(name)).unwrap();
+            fs::write(folder.path.join(name).join("mine.txt"), "mine").unwrap();
         }
+        fs::write(folder.path.join("8"), "mine").unwrap();
         folder.prune(None);
-        assert!(folder.path.join("notes-1.txt").is_file());
-        assert!(folder.path.join("best").is_file());
-    }
-
-    #[test]
-    fn temporary_files_are_removed_before_a_run_resumes() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
-        write(&folder, &ALL, 1);
-        std::fs::create_dir_all(folder.best_model(1)).unwrap();
-        for name in [".model-x", ".model-old-y/model"] {
-            std::fs::create_dir_all(folder.path.join(name)).unwrap();
-        }
-        for name in [".tmp-model-2.bin-Ab12Cd", ".tmpAbc"] {
-            std::fs::write(folder.path.join(name), "x").unwrap();
-        }
-        folder.remove_unfinished();
+        folder.remove_unfinished().unwrap();
+        folder.remove_best_models();
         let mut left: Vec<String> = entries(&folder.path).map(|(name, _)| name).collect();
         left.sort();
-        assert_eq!(
-            left,
-            [
-                "best-1",
-                "model-1.bin",
-                "optim-1.bin",
-                "position-1.json",
-                "scheduler-1.bin",
-            ]
-        );
-    }
-
-    #[test]
-    fn files_of_later_checkpoints_are_removed_when_a_run_resumes_from_an_earlier_one() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
-        write(&folder, &ALL, 10);
-        write(&folder, &["model", "optim"], 12);
-        folder.forget_after(10);
-        assert_eq!(folder.steps(), [10]);
-        assert_eq!(folder.latest().unwrap().unwrap().step, 10);
+        let mut expected: Vec<&str> = others.iter().copied().chain(["2", "8"]).collect();
+        expected.sort_unstable();
+        assert_eq!(left, expected);
+        // Nothing unfinished is no error.
+        folder.remove_unfinished().unwrap();
     }
 
     #[test]
     fn a_best_model_stays_as_long_as_a_checkpoint_or_the_run_refers_to_it() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
+        let (_run, folder) = folder();
         let best = |step: usize| Some(Best { score: 0.5, step });
-        let known = |step: usize, of: usize| {
-            write(&folder, &ALL, step);
-            let position = Position {
-                step,
-                best: best(of),
-                ..Position::default()
-            };
-            folder.write_position(&position).unwrap();
-        };
         let kept = |of_run: usize| {
-            std::fs::create_dir_all(folder.best_model(of_run)).unwrap();
+            folder
+                .keep_best(of_run, |path| {
+                    fs::create_dir_all(path).map_err(TrainError::io(path))
+                })
+                .unwrap();
             folder.prune(best(of_run));
             let mut kept = folder.best_models();
             kept.sort_unstable();
@@ -399,10 +443,10 @@ mod tests {
         };
         // Before the first checkpoint only the best one takes room.
         assert_eq!((kept(1), kept(2), kept(3)), (vec![1], vec![2], vec![3]));
-        known(3, 3);
+        committed(&folder, &position(3, best(3)));
         // If it is killed now, the run resumes from step 3.
         assert_eq!((kept(5), kept(6)), (vec![3, 5], vec![3, 6]));
-        known(6, 6);
+        committed(&folder, &position(6, best(6)));
         assert_eq!(kept(6), [6]);
         folder.remove_best_models();
         assert_eq!(folder.best_models(), [0; 0]);
@@ -410,20 +454,24 @@ mod tests {
 
     #[test]
     fn a_checkpoint_of_another_version_is_refused() {
-        let run = tempfile::tempdir().unwrap();
-        let folder = CheckpointFolder::of_run(run.path());
-        write(&folder, &ALL, 4);
-        let path = folder.part("position", "json", 4);
-        let text = std::fs::read_to_string(&path).unwrap();
+        let (_run, folder) = folder();
+        committed(&folder, &position(4, None));
+        let path = folder.path.join("4").join(STATE);
+        let text = fs::read_to_string(&path).unwrap();
         let current = format!("\"format\": {FORMAT}");
         assert!(text.contains(&current), "{text}");
-        for other in ["\"format\": 1", "\"format\": 99", "\"format\": \"new\""] {
-            std::fs::write(&path, text.replace(&current, other)).unwrap();
+        for other in ["\"format\": 2", "\"format\": 99", "\"format\": \"new\""] {
+            fs::write(&path, text.replace(&current, other)).unwrap();
             let message = folder.latest().unwrap_err().to_string();
-            assert!(message.contains("position-4.json"), "{message}");
+            assert!(message.contains(STATE), "{message}");
             assert!(message.contains("start a new run"), "{message}");
         }
-        std::fs::write(&path, text.replace(&format!("{current},"), "")).unwrap();
+        fs::write(&path, text.replace(&format!("{current},"), "")).unwrap();
+        let message = folder.latest().unwrap_err().to_string();
+        assert!(message.contains("start a new run"), "{message}");
+        // The files of format 2.
+        fs::remove_dir_all(folder.path.join("4")).unwrap();
+        fs::write(folder.path.join("position-4.json"), text).unwrap();
         let message = folder.latest().unwrap_err().to_string();
         assert!(message.contains("start a new run"), "{message}");
     }

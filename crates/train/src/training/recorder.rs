@@ -1,42 +1,52 @@
 //! Atomic checkpoint files, with an error that names the file.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use bincode::config::standard;
 use bincode::error::EncodeError;
-use burn::record::{BinFileRecorder, FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
+use bincode::serde::decode_from_std_read;
+use burn::record::{FileRecorder, FullPrecisionSettings, Recorder, RecorderError};
 use burn::tensor::backend::Backend;
+use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
+use burn::train::metric::store::EventStoreClient;
 use program::AtomicFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::checkpoint::part_of;
 use crate::error::TrainError;
 
-/// burn's recorder of full-precision binary files, with atomic writes and reported failures.
+/// Writes the files of burn's learner into a folder per checkpoint, which it renames when the last file is complete.
 ///
 /// burn writes checkpoints on separate threads. A failed write stops the run through the
-/// `Interrupter`, as Ctrl-C does; [`failure`](Self::failure) tells the two apart. burn's recorder
-/// also drops the last bytes of a file silently when the disk is full.
+/// `Interrupter`, as Ctrl-C does; [`CheckpointWriter`] tells the two apart. burn's recorder
+/// also drops the last bytes of a file silently when the disk is full, and takes lengths of damaged files for granted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WholeFileRecorder {
-    burns: BinFileRecorder<FullPrecisionSettings>,
-    failure: WriteFailure,
+pub(crate) struct CheckpointRecorder {
+    writer: CheckpointWriter,
 }
 
-/// The first file of a checkpoint that could not be written. Copies share it.
+/// The state of the writes, which the training loop asks for. Copies share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WriteFailure(Arc<Mutex<Option<(PathBuf, String)>>>);
+pub(crate) struct CheckpointWriter(Arc<(Mutex<Writes>, Condvar)>);
 
-impl WriteFailure {
-    fn keep(&self, path: &Path, reason: &str) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| (path.to_owned(), reason.to_owned()));
-    }
+#[derive(Debug, Default)]
+struct Writes {
+    /// The first file that could not be written.
+    failure: Option<(PathBuf, String)>,
+    /// Whether a checkpoint has begun and is not complete.
+    pending: bool,
+    /// Whether a checkpoint was completed since [`CheckpointWriter::completed`] was asked.
+    completed: bool,
+}
 
+impl CheckpointWriter {
     /// An error if a file could not be written.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &self.writes().failure {
             Some((path, reason)) => Err(TrainError::Checkpoint {
                 path: path.clone(),
                 reason: reason.clone(),
@@ -44,62 +54,135 @@ impl WriteFailure {
             None => Ok(()),
         }
     }
+
+    /// Begins a checkpoint, when the one before is complete: two of the same step share a folder until then.
+    ///
+    /// # Errors
+    ///
+    /// A file could not be written.
+    pub(crate) fn begin(&self) -> Result<(), TrainError> {
+        let waits = |writes: &mut Writes| writes.pending && writes.failure.is_none();
+        let mut writes = self
+            .0
+            .1
+            .wait_while(self.writes(), waits)
+            .unwrap_or_else(PoisonError::into_inner);
+        writes.pending = true;
+        drop(writes);
+        self.check()
+    }
+
+    /// Whether a checkpoint was completed since the last call.
+    pub(crate) fn completed(&self) -> bool {
+        std::mem::take(&mut self.writes().completed)
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, failure: (PathBuf, String)) {
+        self.writes().failure.get_or_insert(failure);
+        self.0.1.notify_all();
+    }
 }
 
-impl WholeFileRecorder {
+impl CheckpointRecorder {
     const EXTENSION: &'static str = "bin";
 
-    /// Write failures so far.
-    pub(crate) fn failure(&self) -> WriteFailure {
-        self.failure.clone()
+    /// The state of the writes.
+    pub(crate) fn writer(&self) -> CheckpointWriter {
+        self.writer.clone()
     }
 
-    fn write(item: &impl Serialize, file: &Path) -> Result<(), String> {
-        let words = |error: io::Error| error.to_string();
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(words)?;
+    /// Writes a file of a checkpoint, and completes the checkpoint if it is the last one.
+    fn write(&self, item: &impl Serialize, file: &Path) -> Result<(), (PathBuf, String)> {
+        let Some((folder, step, path)) = part_of(file, false) else {
+            return Err((file.to_owned(), "not a file of a checkpoint".to_owned()));
+        };
+        let failed = |reason: String| (path.clone(), reason);
+        let words = |error: io::Error| failed(error.to_string());
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(words)?;
         }
-        let written = encode(item, AtomicFile::create(file).map_err(words)?)?;
-        written.commit().map_err(words)
+        let written = AtomicFile::create(&path).map_err(words)?;
+        let written = encode(item, written).map_err(failed)?;
+        written.commit().map_err(words)?;
+        // Only one thread completes it.
+        let mut writes = self.writer.writes();
+        if folder.commit(step).map_err(words)? {
+            writes.completed = true;
+            writes.pending = false;
+            self.writer.0.1.notify_all();
+        }
+        Ok(())
     }
 }
 
-/// Writes the encoding of burn's recorder, which reads the file, to its last byte.
+/// Writes the encoding of burn's recorder to its last byte.
 fn encode<W: Write>(item: &impl Serialize, file: W) -> Result<W, String> {
     let mut writer = BufWriter::new(file);
-    bincode::serde::encode_into_std_write(item, &mut writer, bincode::config::standard()).map_err(
-        |error| match error {
+    bincode::serde::encode_into_std_write(item, &mut writer, standard()).map_err(|error| {
+        match error {
             EncodeError::Io { inner, .. } => inner.to_string(),
             error => error.to_string(),
-        },
-    )?;
+        }
+    })?;
     writer
         .into_inner()
         .map_err(|error| error.error().to_string())
 }
 
-impl<B: Backend> FileRecorder<B> for WholeFileRecorder {
+/// Reads what [`encode`] wrote. A damaged length must not reserve memory without end: a file of up to 64 MiB may reserve
+/// 1 GiB, any other 1 TiB. (bincode's limit is a constant, and counts up to eight bytes for each byte of the file.)
+fn decode<I: DeserializeOwned>(path: &Path) -> Result<I, String> {
+    const SMALL_FILE: u64 = 64 << 20;
+    const SMALL_LIMIT: usize = 1 << 30;
+    const LARGE_LIMIT: usize = 1 << 40;
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let bytes = file.metadata().map_err(|error| error.to_string())?.len();
+    let mut reader = BufReader::new(file);
+    if bytes <= SMALL_FILE {
+        decode_from_std_read(&mut reader, standard().with_limit::<SMALL_LIMIT>())
+    } else {
+        decode_from_std_read(&mut reader, standard().with_limit::<LARGE_LIMIT>())
+    }
+    .map_err(|error| error.to_string())
+}
+
+impl<B: Backend> FileRecorder<B> for CheckpointRecorder {
     fn file_extension() -> &'static str {
         Self::EXTENSION
     }
 }
 
-impl<B: Backend> Recorder<B> for WholeFileRecorder {
+impl<B: Backend> Recorder<B> for CheckpointRecorder {
     type Settings = FullPrecisionSettings;
     type RecordArgs = PathBuf;
     type RecordOutput = ();
     type LoadArgs = PathBuf;
 
     fn save_item<I: Serialize>(&self, item: I, file: PathBuf) -> Result<(), RecorderError> {
-        let file = file.with_extension(Self::EXTENSION);
-        Self::write(&item, &file).map_err(|reason| {
-            self.failure.keep(&file, &reason);
-            RecorderError::Unknown(format!("cannot write {}: {reason}", file.display()))
+        self.write(&item, &file).map_err(|failure| {
+            let (path, reason) = failure.clone();
+            self.writer.fail(failure);
+            RecorderError::Unknown(format!("cannot write {}: {reason}", path.display()))
         })
     }
 
     fn load_item<I: DeserializeOwned>(&self, file: &mut PathBuf) -> Result<I, RecorderError> {
-        Recorder::<B>::load_item(&self.burns, file)
+        let path = part_of(file, true).map_or_else(|| file.clone(), |(_, _, path)| path);
+        decode(&path)
+            .map_err(|reason| RecorderError::Unknown(format!("{}: {reason}", path.display())))
+    }
+}
+
+/// Saves whenever the training loop requests it.
+pub(crate) struct SaveOnRequest;
+
+impl CheckpointingStrategy for SaveOnRequest {
+    fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save]
     }
 }
 
@@ -107,28 +190,35 @@ impl<B: Backend> Recorder<B> for WholeFileRecorder {
 mod tests {
     use model::backend::EncoderOps;
 
+    use super::super::checkpoint::{CheckpointFolder, Position};
     use super::*;
     use crate::test_device::on_test_device;
 
-    fn names(folder: &Path) -> Vec<std::ffi::OsString> {
-        let entries = folder.read_dir().unwrap();
-        entries.map(|entry| entry.unwrap().file_name()).collect()
-    }
-
     #[test]
-    fn burn_reads_the_recorded_file() {
+    fn the_last_file_completes_a_checkpoint_and_all_files_come_back() {
         fn body<B: EncoderOps>(_: &B::Device) {
-            let folder = tempfile::tempdir().unwrap();
-            let recorder = WholeFileRecorder::default();
+            let run = tempfile::tempdir().unwrap();
+            let folder = CheckpointFolder::of_run(run.path());
+            let recorder = CheckpointRecorder::default();
+            let position = Position {
+                step: 3,
+                ..Position::default()
+            };
+            recorder.writer().begin().unwrap();
+            folder.write_position(&position).unwrap();
             let item: Vec<f32> = (0..5000).map(|value| value as f32 / 7.0).collect();
-            let name = folder.path().join("optim-3");
-            Recorder::<B>::save_item(&recorder, item.clone(), name.clone()).unwrap();
-            recorder.failure().check().unwrap();
-            assert_eq!(names(folder.path()), ["optim-3.bin"]);
-            let plain = BinFileRecorder::<FullPrecisionSettings>::default();
-            let read: Vec<f32> = Recorder::<B>::load_item(&plain, &mut name.clone()).unwrap();
-            assert_eq!(read, item);
-            let read: Vec<f32> = Recorder::<B>::load_item(&recorder, &mut name.clone()).unwrap();
+            for part in ["model", "optim", "scheduler"] {
+                assert_eq!(folder.latest().unwrap(), None, "before {part}");
+                let file = folder.path().join(format!("{part}-3"));
+                Recorder::<B>::save_item(&recorder, item.clone(), file).unwrap();
+            }
+            recorder.writer().check().unwrap();
+            assert!(recorder.writer().completed() && !recorder.writer().completed());
+            // The next one may begin.
+            recorder.writer().begin().unwrap();
+            assert_eq!(folder.latest().unwrap(), Some(position));
+            let mut file = folder.path().join("optim-3");
+            let read: Vec<f32> = Recorder::<B>::load_item(&recorder, &mut file).unwrap();
             assert_eq!(read, item);
         }
         on_test_device!(body);
@@ -139,29 +229,44 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error() {
         for length in [1, 5000] {
-            let full = std::fs::File::options()
-                .write(true)
-                .open("/dev/full")
-                .unwrap();
+            let full = File::options().write(true).open("/dev/full").unwrap();
             let message = encode(&vec![0.5f32; length], full).unwrap_err();
             assert!(message.contains("space"), "{message}");
         }
     }
 
     #[test]
-    fn a_failed_write_leaves_no_file_and_is_reported() {
+    fn a_failed_write_completes_nothing_and_is_reported() {
         fn body<B: EncoderOps>(_: &B::Device) {
-            let folder = tempfile::tempdir().unwrap();
-            let recorder = WholeFileRecorder::default();
-            let name = folder.path().join("optim-3");
+            let run = tempfile::tempdir().unwrap();
+            let folder = CheckpointFolder::of_run(run.path());
+            let recorder = CheckpointRecorder::default();
             // A folder has the name of the file.
-            std::fs::create_dir_all(name.with_extension("bin").join("inside")).unwrap();
-            let item = vec![0.5f32; 5000];
-            Recorder::<B>::save_item(&recorder, item, name.clone()).unwrap_err();
-            let message = recorder.failure().check().unwrap_err().to_string();
-            assert!(message.contains("optim-3.bin"), "{message}");
-            assert_eq!(names(folder.path()), ["optim-3.bin"]);
+            let name = folder.path().join(".new/3/optim.bin/inside");
+            std::fs::create_dir_all(name).unwrap();
+            let file = folder.path().join("optim-3");
+            Recorder::<B>::save_item(&recorder, vec![0.5f32; 5000], file).unwrap_err();
+            let message = recorder.writer().check().unwrap_err().to_string();
+            assert!(message.contains("optim.bin"), "{message}");
+            assert!(!recorder.writer().completed());
+            // Nobody waits for it.
+            recorder.writer().begin().unwrap_err();
+            recorder.writer().begin().unwrap_err();
         }
         on_test_device!(body);
+    }
+
+    /// A length of 2^62 values: without the limit the process would ask for as much memory, and abort.
+    #[test]
+    fn a_damaged_length_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("optim.bin");
+        let mut bytes = vec![253];
+        bytes.extend((1_u64 << 62).to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        // Values are read one by one, bytes at once.
+        decode::<Vec<u64>>(&path).unwrap_err();
+        let message = decode::<String>(&path).unwrap_err();
+        assert!(message.to_lowercase().contains("limit"), "{message}");
     }
 }

@@ -25,10 +25,10 @@ use burn::train::{
 };
 use model::backend::TrainingBackend;
 
-use super::checkpoint::{CheckpointFolder, Position};
+use super::checkpoint::{Best, CheckpointFolder, Position};
 use super::gradients::{GradientMean, clip, norm};
 use super::optimizer::AdamWOptimizer;
-use super::recorder::WriteFailure;
+use super::recorder::CheckpointWriter;
 use super::schedule::Schedule;
 use super::supervisor::{Supervisor, Verdict};
 use crate::batch::TrainingBatch;
@@ -87,8 +87,8 @@ pub(crate) struct StepStrategy<B: TrainingBackend> {
     pub(crate) start: Position,
     pub(crate) cursor: Arc<ResumePoint>,
     pub(crate) checkpoints: Option<CheckpointFolder>,
-    /// Write failures of the checkpoints.
-    pub(crate) failure: WriteFailure,
+    /// The writes of the checkpoints.
+    pub(crate) writer: CheckpointWriter,
     /// `None` once the loop has taken it.
     pub(crate) supervisor: Mutex<Option<Supervisor<B>>>,
     pub(crate) outcome: Arc<Mutex<Option<Outcome>>>,
@@ -124,7 +124,8 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for StepStrat
             plan: &self.plan,
             cursor: &self.cursor,
             checkpoints: self.checkpoints.as_ref(),
-            failure: &self.failure,
+            writer: &self.writer,
+            pruned: self.start.best,
             supervisor,
             learner,
             train,
@@ -141,7 +142,7 @@ impl<B: TrainingBackend> SupervisedLearningStrategy<Components<B>> for StepStrat
         let position = training.position.clone();
         // Waits for the last checkpoint to be written.
         drop(training.checkpointer.take());
-        let ending = ending.and_then(|ending| self.failure.check().map(|()| ending));
+        let ending = ending.and_then(|ending| self.writer.check().map(|()| ending));
         if let Some(checkpoints) = training.checkpoints {
             checkpoints.prune(position.best);
         }
@@ -155,7 +156,9 @@ struct TrainingLoop<'a, B: TrainingBackend> {
     plan: &'a Plan,
     cursor: &'a ResumePoint,
     checkpoints: Option<&'a CheckpointFolder>,
-    failure: &'a WriteFailure,
+    writer: &'a CheckpointWriter,
+    /// The best validation when superfluous files were last removed.
+    pruned: Option<Best>,
     supervisor: Supervisor<B>,
     learner: Learner<Components<B>>,
     train: TrainLoader<Components<B>>,
@@ -247,9 +250,7 @@ impl<B: TrainingBackend> TrainingLoop<'_, B> {
             if self.checkpoint_is_due() {
                 self.save()?;
             }
-            if let Some(checkpoints) = self.checkpoints {
-                checkpoints.prune(self.position.best);
-            }
+            self.prune();
             started = Instant::now();
         }
         drop(batches);
@@ -457,13 +458,25 @@ impl<B: TrainingBackend> TrainingLoop<'_, B> {
         Ok(verdict)
     }
 
+    /// Removes superfluous checkpoints and best models, when there are new ones: it reads the folder.
+    fn prune(&mut self) {
+        let best = self.position.best;
+        if let Some(checkpoints) = self.checkpoints
+            && (self.writer.completed() || best != self.pruned)
+        {
+            checkpoints.prune(best);
+            self.pruned = best;
+        }
+    }
+
     fn save(&mut self) -> Result<(), TrainError> {
         let (Some(checkpoints), Some(checkpointer)) = (self.checkpoints, &mut self.checkpointer)
         else {
             return Ok(());
         };
         // burn reports a failed write as an interrupt, and the next write would fail too.
-        self.failure.check()?;
+        self.writer.begin()?;
+        self.position.events = self.supervisor.events();
         checkpoints.write_position(&self.position)?;
         checkpointer.checkpoint(&self.learner, self.position.step, &self.store);
         self.saved = Instant::now();

@@ -195,6 +195,11 @@ impl<B: TrainingBackend> Supervisor<B> {
         }
     }
 
+    /// Number of events in the log.
+    pub(crate) fn events(&self) -> usize {
+        self.log.as_ref().map_or(0, MetricsLog::events)
+    }
+
     /// The rows of a batch whose loss or gradient is not finite.
     pub(crate) fn failed_batch(&self, step: usize, positions: &[usize]) -> FailedBatch {
         FailedBatch::of_step(step, &self.table, positions, self.folder.as_deref())

@@ -5,7 +5,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    checkpoints, fit, folder, inside, repeatable, stderr, steps, succeed, tensors, tiny, weights,
+    checkpoints, evaluations, fit, fit_model, folder, inside, latest_checkpoint, position,
+    repeatable, stderr, steps, succeed, tensors, tiny, weights,
 };
 
 /// Arguments of a run long enough to be stopped in the middle.
@@ -191,6 +192,8 @@ fn a_killed_run_of_every_kind_resumes_to_the_same_end() {
         succeed(fit(folder.path(), &format!("{} {more}", long(kind))));
         let whole = inside(folder.path(), kind);
         assert_eq!(steps(&output).len(), steps(&whole).len(), "{kind}");
+        let validations = [&output, &whole].map(|output| evaluations(output).len());
+        assert_eq!(validations[0], validations[1], "{kind}");
         assert!(weights(&whole) == weights(&output), "{kind}");
     }
 }
@@ -250,8 +253,7 @@ fn a_run_resumes_only_with_its_own_settings_and_complete_files() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("--resume"), "{text}");
 
-    let step = checkpoints(&output).into_iter().max().unwrap();
-    let optimizer = output.join(format!("checkpoint/optim-{step}.bin"));
+    let optimizer = latest_checkpoint(&output).join("optim.bin");
     std::fs::write(&optimizer, b"not a record").unwrap();
     let (code, text) = refused("--resume --output run");
     assert_eq!(code, Some(1), "{text}");
@@ -320,15 +322,7 @@ fn a_run_killed_before_its_report_keeps_the_best_weights() {
         ));
     }
     // As a kill leaves it between the model and the report: the best model is in both places.
-    let position = std::fs::read_dir(tuned.join("checkpoint"))
-        .unwrap()
-        .flatten();
-    let position = position
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|end| end == "json"))
-        .unwrap();
-    let position: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(position).unwrap()).unwrap();
+    let position = position(&tuned);
     let (best, last) = (&position["best"]["step"], &position["step"]);
     assert!(best.as_u64() < last.as_u64(), "{position}");
     let kept = tuned.join(format!("checkpoint/best-{best}"));
@@ -399,9 +393,185 @@ fn a_run_goes_on_from_another_folder_and_keeps_what_was_changed() {
     std::fs::rename(place("pairs.tsv"), place("moved.tsv")).unwrap();
     resume("--train ../moved.tsv");
     assert!(text("training.toml").contains("moved.tsv"));
-    // The card is for others: it does not tell the folders of this machine.
+}
+
+/// Copies a model folder.
+fn copy_model(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in from.read_dir().unwrap() {
+        let (path, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());
+        if path.is_dir() {
+            copy_model(&path, &to.join(name));
+        } else {
+            std::fs::copy(path, to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_model_may_move_but_not_change_and_nothing_published_names_the_machine() {
+    let folder = folder();
+    let place = |name: &str| inside(folder.path(), name);
+    copy_model(Path::new(&tiny()), &place("base"));
+    let base = place("base").to_string_lossy().into_owned();
+    let arguments =
+        "--epochs 2 --batch-size 6 --lora 2 --save-adapter --no-dashboard --output tuned";
+    succeed(fit_model(folder.path(), &base, arguments));
+    let tuned = place("tuned");
+    let whole = weights(&tuned);
     let home = folder.path().to_string_lossy().into_owned();
-    assert!(!text("README.md").contains(&home), "{}", text("README.md"));
+    let check = || {
+        for (path, bytes) in contents(&tuned) {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains(&home), "{} names {home}", path.display());
+        }
+    };
+    check();
+    let adapter = std::fs::read_to_string(tuned.join("adapter/adapter_config.json")).unwrap();
+    assert!(
+        adapter.contains("\"base_model_name_or_path\": \"base\""),
+        "{adapter}"
+    );
+
+    std::fs::rename(place("base"), place("moved")).unwrap();
+    copy_model(&place("moved"), &place("other"));
+    let config = std::fs::read_to_string(place("other").join("config.json")).unwrap();
+    let other = config.replace(
+        "\"hidden_dropout_prob\": 0.1",
+        "\"hidden_dropout_prob\": 0.2",
+    );
+    assert_ne!(config, other);
+    std::fs::write(place("other").join("config.json"), other).unwrap();
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    let resume = |more: &str| {
+        let line = format!("fit --resume --no-dashboard --output tuned {more}");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        crate::support::command(folder.path(), &words)
+    };
+    for (more, words) in [
+        ("", "give its new place with --model"),
+        ("--model other", "files differ"),
+    ] {
+        let refused = resume(more).output().unwrap();
+        let text = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+    succeed(resume("--model moved"));
+    check();
+    if repeatable() {
+        assert!(weights(&tuned) == whole);
+    }
+}
+
+#[test]
+fn a_second_run_in_the_same_folder_is_refused() {
+    let folder = folder();
+    let output = inside(folder.path(), "run");
+    let mut child = fit(folder.path(), &long("run"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_checkpoint(&mut child, &output, 1);
+    let second = fit(folder.path(), "--resume --no-dashboard --output run")
+        .output()
+        .unwrap();
+    kill(&mut child);
+    let text = stderr(&second);
+    // On a busy machine the first run may have finished.
+    if !text.contains("already finished") {
+        assert_eq!(second.status.code(), Some(2), "{text}");
+        assert!(
+            text.contains("another run is writing to this folder"),
+            "{text}"
+        );
+    }
+}
+
+/// A checkpoint at the end of an epoch, and a kill between the validation that follows and the next checkpoint.
+#[test]
+fn a_validation_is_logged_once() {
+    let folder = folder();
+    succeed(fit(
+        folder.path(),
+        "--split 0.25 --epochs 2 --batch-size 6 --save-steps 3 --no-dashboard --keep-last --output tuned",
+    ));
+    let tuned = inside(folder.path(), "tuned");
+    let count = evaluations(&tuned).len();
+    let mut state = position(&tuned);
+    assert_eq!((&state["epoch"], &state["step"]), (&2.into(), &6.into()));
+    state["epoch"] = 1.into();
+    state["batch"] = 3.into();
+    state["events"] = (state["events"].as_u64().unwrap() - 1).into();
+    let path = latest_checkpoint(&tuned).join("state.json");
+    std::fs::write(path, state.to_string()).unwrap();
+    std::fs::remove_file(tuned.join("README.md")).unwrap();
+    succeed(fit(folder.path(), "--resume --no-dashboard --output tuned"));
+    assert_eq!(evaluations(&tuned).len(), count);
+}
+
+/// How often the test kills a run; `.ci/nightly train-resume` sets it.
+const KILLS: &str = "TRAIN_KILLS";
+
+/// 18 of 24 rows in batches of 4 make 5 steps per epoch.
+const SIXTY_STEPS: &str = "--split 0.25 --epochs 12 --batch-size 4 --save-steps 2 --eval-steps 7 --lr 1e-3 --no-dashboard";
+
+/// Kills at any moment: while the run starts, trains, validates, writes a checkpoint or the tuned model.
+#[test]
+fn a_run_killed_at_a_random_moment_resumes_to_the_same_bits() {
+    if !repeatable() {
+        return;
+    }
+    let kills = std::env::var(KILLS).map_or(3, |kills| kills.parse().unwrap());
+    let folder = folder();
+    let begun = Instant::now();
+    succeed(fit(folder.path(), &format!("{SIXTY_STEPS} --output whole")));
+    let took = begun.elapsed();
+    let whole = inside(folder.path(), "whole");
+    assert_eq!(steps(&whole).len(), 60);
+    let (mut early, mut late) = (0, 0);
+    for number in 0..kills {
+        // A random share of the time that the whole run took.
+        let share = train::random::derive_seed(60, number) as f64 / u64::MAX as f64;
+        let output = inside(folder.path(), "killed");
+        let arguments = format!("{SIXTY_STEPS} --output killed");
+        let mut child = fit(folder.path(), &arguments)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(took.mul_f64(share));
+        late += u64::from(!kill(&mut child));
+        if output.join("checkpoint/settings.toml").is_file() {
+            succeed(fit(
+                folder.path(),
+                "--resume --no-dashboard --output killed",
+            ));
+        } else {
+            early += 1;
+            succeed(fit(folder.path(), &arguments));
+        }
+        let what = format!("kill {number} after {share:.3} of {took:?}");
+        assert!(weights(&output) == weights(&whole), "{what}: other weights");
+        assert_eq!(steps(&output).len(), 60, "{what}");
+        assert_eq!(
+            evaluations(&output).len(),
+            evaluations(&whole).len(),
+            "{what}"
+        );
+        let left: Vec<String> = output
+            .join("checkpoint")
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("best-") || name == ".new")
+            .collect();
+        assert!(left.is_empty(), "{what}: {left:?}");
+        std::fs::remove_dir_all(&output).unwrap();
+    }
+    println!("{kills} kills of a run of {took:?}: {early} before it began, {late} after its end");
+    assert!(early + late < kills, "no kill met a run that trained");
 }
 
 /// No room for the weights: 64 blocks of 512 or 1,024 bytes, as the shell counts.
@@ -450,17 +620,16 @@ fn a_validation_that_was_due_is_made_up_for() {
     // Also where `--save-steps` does not divide it.
     let last = steps(&tuned).len();
     assert_eq!((last, checkpoints(&tuned)), (6, vec![6]));
-    let path = tuned.join(format!("checkpoint/position-{last}.json"));
+    let path = latest_checkpoint(&tuned).join("state.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let due = text.replace("\"validation_due\": false", "\"validation_due\": true");
     assert_ne!(text, due);
     std::fs::write(&path, due).unwrap();
     std::fs::remove_file(tuned.join("README.md")).unwrap();
-    let count = crate::support::evaluations(&tuned).len();
+    let count = evaluations(&tuned).len();
     succeed(fit(folder.path(), "--resume --no-dashboard --output tuned"));
-    assert_eq!(crate::support::evaluations(&tuned).len(), count + 1);
-    let done = std::fs::read_to_string(&path).unwrap();
-    assert!(done.contains("\"validation_due\": false"), "{done}");
+    assert_eq!(evaluations(&tuned).len(), count + 1);
+    assert_eq!(position(&tuned)["validation_due"], false);
 }
 
 #[test]

@@ -131,15 +131,41 @@ fn events(output: &Path, kind: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// The whole checkpoints of a run, by their steps.
+/// The checkpoints of a run, by their steps: a checkpoint exists when its folder does.
 pub(crate) fn checkpoints(output: &Path) -> Vec<usize> {
-    let exists = |name: String| output.join("checkpoint").join(name).is_file();
-    (0..=1000)
-        .filter(|step| {
-            ["model", "optim", "scheduler"]
-                .iter()
-                .all(|part| exists(format!("{part}-{step}.bin")))
-                && exists(format!("position-{step}.json"))
+    let folders = checkpoint_folders(output);
+    let mut steps: Vec<usize> = folders.into_iter().map(|(name, _)| name.0).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
+/// The folder of the latest checkpoint.
+#[track_caller]
+pub(crate) fn latest_checkpoint(output: &Path) -> PathBuf {
+    checkpoint_folders(output).into_iter().max().unwrap().1
+}
+
+/// The position in the latest checkpoint.
+#[track_caller]
+pub(crate) fn position(output: &Path) -> serde_json::Value {
+    let state = latest_checkpoint(output).join("state.json");
+    serde_json::from_slice(&std::fs::read(state).unwrap()).unwrap()
+}
+
+/// Step, number within the step, and folder of every checkpoint.
+fn checkpoint_folders(output: &Path) -> Vec<((usize, usize), PathBuf)> {
+    let entries = output.join("checkpoint").read_dir();
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    paths
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            let (step, number) = name.split_once('.').unwrap_or((name, "0"));
+            Some(((step.parse().ok()?, number.parse().ok()?), path))
         })
         .collect()
 }

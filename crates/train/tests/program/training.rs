@@ -330,6 +330,11 @@ fn a_score_that_does_not_rise_stops_the_run() {
         "--split 0.25 --lr 1e-12 --epochs 9 --patience 2 --output tuned",
     ));
     assert!(stdout(&output).contains("stopped"), "{}", stdout(&output));
+    // It is no better than without training, and the run says so.
+    let words = "no checkpoint scored above the base model";
+    assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    let card = std::fs::read_to_string(inside(folder.path(), "tuned/README.md")).unwrap();
+    assert!(card.contains(words), "{card}");
     // Before the first step, the first epoch, which is the best, and two more.
     assert_eq!(evaluations(&inside(folder.path(), "tuned")).len(), 4);
 }
