@@ -78,7 +78,11 @@ pub fn checkpoint(bytes: &[u8]) {
     };
     let file = MODEL_FILES[choice % MODEL_FILES.len()];
     let folder = tempfile::tempdir().unwrap();
-    copy_files(&Path::new(FIXTURES).join(MODEL), &MODEL_FILES, folder.path());
+    copy_files(
+        &Path::new(FIXTURES).join(MODEL),
+        &MODEL_FILES,
+        folder.path(),
+    );
     if file == "pytorch_model.bin" {
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     }
@@ -109,7 +113,11 @@ pub fn static_model(bytes: &[u8]) {
     let (model, file) = STATIC_FILES[choice % STATIC_FILES.len()];
     let folder = tempfile::tempdir().unwrap();
     let files = STATIC_FILES.map(|(_, file)| file);
-    copy_files(&Path::new(FIXTURES).join("static").join(model), &files, folder.path());
+    copy_files(
+        &Path::new(FIXTURES).join("static").join(model),
+        &files,
+        folder.path(),
+    );
     std::fs::write(folder.path().join(file), content).unwrap();
     encode_with(folder.path());
 }

@@ -257,12 +257,7 @@ pub(super) fn run(
     runner.tests("doctests", &[documentation])
 }
 
-fn test(
-    executable: &Executable,
-    backend: Backend,
-    extent: Extent,
-    arguments: &[String],
-) -> Step {
+fn test(executable: &Executable, backend: Backend, extent: Extent, arguments: &[String]) -> Step {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let step = Step::new(title(backend), executable.path.to_string_lossy())
         .arguments(words)
