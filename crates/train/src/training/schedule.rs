@@ -46,10 +46,12 @@ impl Schedule {
         }
     }
 
-    /// Number of warm-up steps for a share of all steps, rounded up as in transformers.
+    /// Number of warm-up steps for a share of all steps, rounded up as in transformers, except that at least one step
+    /// follows: a run of one step trains.
     #[must_use]
     pub fn warmup_steps(total_steps: usize, share: f64) -> usize {
-        (total_steps as f64 * share).ceil() as usize
+        let steps = (total_steps as f64 * share).ceil() as usize;
+        steps.min(total_steps.saturating_sub(1))
     }
 
     fn factor(&self) -> f64 {
@@ -111,7 +113,16 @@ mod tests {
     #[test]
     fn the_warm_up_is_rounded_up_as_in_transformers() {
         // TrainingArguments(warmup_ratio=0.1).get_warmup_steps(n)
-        for (steps, expected) in [(0, 0), (1, 1), (9, 1), (10, 1), (11, 2), (15, 2), (100, 10)] {
+        for (steps, expected) in [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (9, 1),
+            (10, 1),
+            (11, 2),
+            (15, 2),
+            (100, 10),
+        ] {
             assert_eq!(Schedule::warmup_steps(steps, 0.1), expected, "{steps}");
         }
         assert_eq!(Schedule::warmup_steps(15, 0.0), 0);
