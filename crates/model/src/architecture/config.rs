@@ -57,12 +57,15 @@ pub struct EncoderConfig {
     pub token_types: usize,
     /// Number of buckets of the relative position bias, half for each direction; `None` without a bias.
     pub relative_attention_buckets: Option<usize>,
-    /// Dropout probability of hidden states in training, in `[0, 1)`.
+    /// Dropout probability of hidden states in training, in `[0, 1)`. A gated feed-forward block drops before its last
+    /// linear layer, another one after it.
     pub hidden_dropout: f64,
+    /// Dropout probability of the embeddings in training, in `[0, 1)`; `None` for that of hidden states.
+    pub embedding_dropout: Option<f64>,
     /// Dropout probability of attention weights in training, in `[0, 1)`.
     pub attention_dropout: f64,
-    /// Whether dropout of hidden states follows the output of attention, too.
-    pub drops_attention_output: bool,
+    /// The dropout after the output of attention.
+    pub attention_output_dropout: AttentionOutputDropout,
     /// Standard deviation of freshly initialised weights.
     pub initializer_range: f64,
     /// Added to the variance by every layer normalisation.
@@ -82,6 +85,18 @@ pub enum NormOrder {
     /// The input of attention and of the feed-forward layer, except that of the first attention, and the output of the last
     /// layer, as in ModernBERT.
     Pre,
+}
+
+/// The dropout after the output of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttentionOutputDropout {
+    /// None, as in DistilBERT.
+    Nothing,
+    /// That of hidden states, as in BERT.
+    Hidden,
+    /// That of attention weights, as in ModernBERT.
+    Attention,
 }
 
 /// Which parts of an encoder have a bias.
@@ -347,6 +362,7 @@ impl EncoderConfig {
         for (field, probability) in [
             ("hidden_dropout_prob", self.hidden_dropout),
             ("attention_probs_dropout_prob", self.attention_dropout),
+            ("embedding_dropout", self.embedding_dropout.unwrap_or(0.0)),
         ] {
             if !(0.0..1.0).contains(&probability) {
                 return wrong(field, format!("{probability} is not in [0, 1)"));

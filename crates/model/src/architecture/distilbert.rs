@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::fields::{activation, dropout, initializer_range};
 use super::names::{LayerNames, Names, Projections};
 use super::{
-    Architecture, Biases, EncoderConfig, NormOrder, PairHead, Positions, Refusal, TokenizerFamily,
-    bert,
+    Architecture, AttentionOutputDropout, Biases, EncoderConfig, NormOrder, PairHead, Positions,
+    Refusal, TokenizerFamily, bert,
 };
 use crate::file::parse_json;
 use crate::modules::dense::DenseActivation;
@@ -108,7 +108,8 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
         relative_attention_buckets: None,
         hidden_dropout: fields.dropout,
         attention_dropout: fields.attention_dropout,
-        drops_attention_output: false,
+        embedding_dropout: None,
+        attention_output_dropout: AttentionOutputDropout::Nothing,
         initializer_range: fields.initializer_range,
         layer_norm_eps: LAYER_NORM_EPS,
         pad_token_id: fields.pad_token_id,

@@ -3,7 +3,9 @@
 use kernels::Activation;
 use serde::Deserialize;
 
-use super::{Architecture, Biases, EncoderConfig, NormOrder, Positions, Refusal};
+use super::{
+    Architecture, AttentionOutputDropout, Biases, EncoderConfig, NormOrder, Positions, Refusal,
+};
 
 /// Fields with the names of `transformers`' `BertConfig`, and its defaults.
 #[derive(Deserialize)]
@@ -77,7 +79,8 @@ impl BertFields {
             relative_attention_buckets: None,
             hidden_dropout: self.hidden_dropout_prob,
             attention_dropout: self.attention_probs_dropout_prob,
-            drops_attention_output: true,
+            embedding_dropout: None,
+            attention_output_dropout: AttentionOutputDropout::Hidden,
             initializer_range: self.initializer_range,
             layer_norm_eps: self.layer_norm_eps,
             pad_token_id: self.pad_token_id.unwrap_or(pad_token_id),

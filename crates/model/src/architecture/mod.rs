@@ -21,7 +21,9 @@ use serde_json::Value;
 use crate::error::ModelError;
 use crate::modules::dense::DenseActivation;
 pub(crate) use config::CONFIG_FILE;
-pub use config::{Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary};
+pub use config::{
+    AttentionOutputDropout, Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary,
+};
 use names::Names;
 
 /// A page.

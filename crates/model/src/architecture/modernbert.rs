@@ -12,8 +12,8 @@ use fields::ModernbertFields;
 use super::fields::activation;
 use super::names::{LayerNames, Names, Projections};
 use super::{
-    Architecture, Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Refusal, Rotary,
-    TokenizerFamily,
+    Architecture, AttentionOutputDropout, Biases, EncoderConfig, LocalAttention, NormOrder,
+    Positions, Refusal, Rotary, TokenizerFamily,
 };
 use crate::file::parse_json;
 
@@ -80,7 +80,8 @@ fn read(path: &Path, bytes: &[u8]) -> Result<EncoderConfig, Refusal> {
         relative_attention_buckets: None,
         hidden_dropout: fields.mlp_dropout,
         attention_dropout: fields.attention_dropout,
-        drops_attention_output: true,
+        embedding_dropout: Some(fields.embedding_dropout),
+        attention_output_dropout: AttentionOutputDropout::Attention,
         initializer_range: fields.initializer_range,
         layer_norm_eps: fields.norm_eps,
         pad_token_id: fields.pad_token_id,

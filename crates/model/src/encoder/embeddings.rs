@@ -37,7 +37,7 @@ impl<B: Backend> Embeddings<B> {
             position: config.positions.table_rows().map(table),
             token_type: (config.token_types > 0).then(|| table(config.token_types)),
             norm: LayerNorm::new(config, device),
-            dropout: Dropout::new(config.hidden_dropout),
+            dropout: Dropout::new(config.embedding_dropout.unwrap_or(config.hidden_dropout)),
             not_counted: match config.positions {
                 Positions::FromStart { .. } | Positions::Rotary(_) => None,
                 Positions::BehindPadding { .. } => Some(config.pad_token_id),

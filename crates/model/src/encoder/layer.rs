@@ -15,7 +15,7 @@ use super::linear::{
     LayerNorm, empty, gated_linear, in_precision, linear, new_linear, pack, pack_gated,
 };
 use super::low_rank::LowRankConfig;
-use crate::architecture::{EncoderConfig, NormOrder};
+use crate::architecture::{AttentionOutputDropout, EncoderConfig, NormOrder};
 
 /// A transformer layer, in post-norm or pre-norm order.
 #[derive(Module, Debug)]
@@ -29,7 +29,7 @@ pub struct EncoderLayer<B: Backend> {
     #[module(skip)]
     activation: Activation,
     gated: bool,
-    drops_attention_output: bool,
+    attention_output_dropout: Dropout,
     #[module(skip)]
     order: NormOrder,
     #[module(skip)]
@@ -74,7 +74,11 @@ impl<B: Backend> EncoderLayer<B> {
             dropout: Dropout::new(config.hidden_dropout),
             activation: config.activation,
             gated: config.gated,
-            drops_attention_output: config.drops_attention_output,
+            attention_output_dropout: Dropout::new(match config.attention_output_dropout {
+                AttentionOutputDropout::Nothing => 0.0,
+                AttentionOutputDropout::Hidden => config.hidden_dropout,
+                AttentionOutputDropout::Attention => config.attention_dropout,
+            }),
             order: config.norm_order,
             packed: None,
         }
@@ -164,8 +168,7 @@ impl<B: EncoderOps> EncoderLayer<B> {
             None => attended + hidden,
         };
         let transformed = self.feed_forward(hidden.clone());
-        self.output_norm
-            .after_adding(self.dropout.forward(transformed), hidden)
+        self.output_norm.after_adding(transformed, hidden)
     }
 
     fn pre_norm(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
@@ -175,29 +178,32 @@ impl<B: EncoderOps> EncoderLayer<B> {
         };
         let hidden = hidden + self.attended(normalized, context);
         let transformed = self.feed_forward(self.output_norm.forward(hidden.clone()));
-        hidden + self.dropout.forward(transformed)
+        hidden + transformed
     }
 
     /// The output of attention, with dropout where the architecture has it.
     fn attended(&self, hidden: Tensor<B, 2>, context: &AttentionContext<B>) -> Tensor<B, 2> {
         let attended = self.attention.forward(hidden, context);
-        if self.drops_attention_output {
-            self.dropout.forward(attended)
-        } else {
-            attended
-        }
+        self.attention_output_dropout.forward(attended)
     }
 
+    /// The output of the feed-forward block, with dropout where the architecture has it.
     fn feed_forward(&self, hidden: Tensor<B, 2>) -> Tensor<B, 2> {
         let packed = self.packed.as_ref();
         let intermediate = packed.map(|packed| &packed.intermediate);
         let intermediate = if self.gated {
-            gated_linear(&self.intermediate, intermediate, hidden, self.activation)
+            let gated = gated_linear(&self.intermediate, intermediate, hidden, self.activation);
+            self.dropout.forward(gated)
         } else {
             linear(&self.intermediate, intermediate, hidden, self.activation)
         };
         let output = packed.map(|packed| &packed.output);
-        linear(&self.output, output, intermediate, Activation::Identity)
+        let transformed = linear(&self.output, output, intermediate, Activation::Identity);
+        if self.gated {
+            transformed
+        } else {
+            self.dropout.forward(transformed)
+        }
     }
 
     /// All weights, if they are packed and no dropout acts.
@@ -267,6 +273,26 @@ mod tests {
         of(&packed).assert_approx_eq::<f32>(&expected, tolerance);
         seeded(&packed).assert_approx_eq::<f32>(&seeded(&layer), tolerance);
         assert_ne!(seeded(&packed), of(&packed));
+    }
+
+    /// As in `ModernBertMLP` of transformers: after the last linear layer every second value would be that of the input.
+    #[test]
+    fn a_gated_layer_drops_before_its_last_linear_layer() {
+        let folder = "tests/fixtures/architectures/modernbert".as_ref();
+        let mut config = EncoderConfig::from_folder(folder).unwrap();
+        config.hidden_dropout = 0.5;
+        let device = Default::default();
+        let layer = EncoderLayer::<Flex>::new(&config, 0, Reach::default(), &device);
+        let normal = Distribution::Normal(0.0, 1.0);
+        let hidden = Tensor::<Flex, 2>::random([60, config.hidden_size], normal, &device);
+        let transformed = with_dropout_seed(1, || layer.feed_forward(hidden.clone()));
+        let zeros = transformed
+            .into_data()
+            .iter::<f32>()
+            .filter(|value| *value == 0.0);
+        assert_eq!(zeros.count(), 0);
+        let values = |layer: &EncoderLayer<Flex>| layer.feed_forward(hidden.clone()).into_data();
+        assert_ne!(with_dropout_seed(1, || values(&layer)), values(&layer));
     }
 
     #[test]

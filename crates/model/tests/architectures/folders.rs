@@ -151,6 +151,38 @@ fn an_unknown_architecture_lists_the_known_ones() {
 
 /// transformers 5 writes the bases of the angles and the kinds of the layers in other fields.
 #[test]
+fn modernbert_has_a_dropout_for_each_place() {
+    let family = FAMILIES
+        .into_iter()
+        .find(|family| family.name == "modernbert");
+    let folder = copy(&family.unwrap().folder());
+    let path = folder.path().join("config.json");
+    let open = |embedding: f64| {
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        config["mlp_dropout"] = 0.5.into();
+        config["attention_dropout"] = 0.125.into();
+        config["embedding_dropout"] = embedding.into();
+        std::fs::write(&path, config.to_string()).unwrap();
+        Checkpoint::open(folder.path())
+    };
+    let config = open(0.25).unwrap().config;
+    assert_eq!(
+        (
+            config.embedding_dropout,
+            config.hidden_dropout,
+            config.attention_dropout
+        ),
+        (Some(0.25), 0.5, 0.125)
+    );
+    let message = open(1.0).unwrap_err().to_string();
+    assert!(
+        message.contains("field `embedding_dropout`: 1 is not in [0, 1)"),
+        "{message}"
+    );
+}
+
+#[test]
 fn modernbert_of_transformers_5_is_the_same_network() {
     let family = FAMILIES
         .into_iter()
