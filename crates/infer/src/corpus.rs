@@ -128,7 +128,7 @@ impl Corpus {
                 model,
                 &Prompt::Document,
                 files.reader.columns(),
-                encoder.model_normalizes(),
+                true,
             )?;
             verify_provenance(&path, &saved, made_of, &rows, &now, similarity)?;
         } else {

@@ -1,13 +1,15 @@
 //! A second ranking: a model that reads the query and a text together.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use model::PairScorer;
+use model::{PairScorer, PairScores};
 use program::{Console, Unit};
 
 use crate::cli::{HubArgs, ModelArgs, RerankArgs};
 use crate::commands::hub_options;
 use crate::error::Error;
+use crate::stream::note_truncated;
 
 /// What scores of a reranker are called in results.
 pub(crate) const METRIC: &str = "rerank";
@@ -17,6 +19,8 @@ pub(crate) struct Reranker {
     scorer: PairScorer,
     /// Hits that it reads for each query.
     depth: usize,
+    /// Pairs that were truncated so far, and all.
+    truncated: Cell<(usize, usize)>,
 }
 
 impl Reranker {
@@ -44,6 +48,7 @@ impl Reranker {
         Ok(Some(Self {
             scorer: load(&model, console)?,
             depth: args.rerank_depth,
+            truncated: Cell::default(),
         }))
     }
 
@@ -63,8 +68,19 @@ impl Reranker {
         texts: &[String],
         k: usize,
     ) -> Result<Vec<(usize, f32)>, Error> {
-        let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (query, text.as_str())).collect();
-        Ok(best(self.scorer.scores(&pairs)?, k))
+        let pairs = pairs(query, texts);
+        let progress = |_| ControlFlow::Continue(());
+        let scores = self.scorer.scores_with_progress(&pairs, progress)?;
+        let (truncated, all) = self.truncated.get();
+        self.truncated
+            .set((truncated + scores.truncated, all + pairs.len()));
+        Ok(best(scores.values, k))
+    }
+
+    /// Notes how many pairs of all queries were longer than the model reads.
+    pub(crate) fn note_truncated(&self, console: Console) {
+        let (truncated, all) = self.truncated.get();
+        note_truncated(truncated, all, "pairs", self.scorer.tokenizer(), console);
     }
 }
 
@@ -84,6 +100,9 @@ pub(crate) fn load(model: &ModelArgs, console: Console) -> Result<PairScorer, Er
     }
     let name = model.hub.name();
     let scorer = builder.load(name)?;
+    for note in scorer.notes() {
+        console.note(format_args!("note: {note}"));
+    }
     console.detail(format_args!(
         "reranker: {name} on {}, {}",
         scorer.device(),
@@ -92,7 +111,11 @@ pub(crate) fn load(model: &ModelArgs, console: Console) -> Result<PairScorer, Er
     Ok(scorer)
 }
 
-/// Scores a query with many texts, with a progress bar.
+fn pairs<'a>(query: &'a str, texts: &'a [String]) -> Vec<(&'a str, &'a str)> {
+    texts.iter().map(|text| (query, text.as_str())).collect()
+}
+
+/// Scores a query with many texts, with a progress bar, and notes how many pairs were longer than the model reads.
 ///
 /// # Errors
 ///
@@ -103,14 +126,18 @@ pub(crate) fn score_all(
     texts: &[String],
     console: Console,
 ) -> Result<Vec<f32>, Error> {
-    let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (query, text.as_str())).collect();
+    let pairs = pairs(query, texts);
     let bar = console.progress_bar(Some(texts.len() as u64), Unit::Texts);
     let scores = scorer.scores_with_progress(&pairs, |progress| {
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();
-    Ok(scores?)
+    let PairScores {
+        values, truncated, ..
+    } = scores?;
+    note_truncated(truncated, pairs.len(), "pairs", scorer.tokenizer(), console);
+    Ok(values)
 }
 
 /// The places of the `k` highest scores, highest first; equal scores keep their order.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use model::{Device, Embeddings, Prompt, SentenceEncoder};
+use model::{Device, Embeddings, Prompt, Route, SentenceEncoder, SentenceTokenizer};
 use program::{Console, Unit};
 use records::{ReadError, Row, RowReader};
 
@@ -91,7 +91,8 @@ pub fn embed_windows<W>(
     // The number of rows is unknown before the end: the bar follows the bytes.
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
     let (mut texts, mut truncated) = (0, 0);
-    let mut limit = WorkLimit::of(encoder);
+    let route = encoder.route(prompt)?;
+    let mut limit = WorkLimit::of(encoder.device(), route);
     loop {
         let read_before = reader.bytes_read();
         // The rows before a damaged place are good, and a later run need not embed them again.
@@ -129,16 +130,22 @@ pub fn embed_windows<W>(
         }
     }
     bar.finish_and_clear();
-    note_truncated(truncated, texts, encoder, console);
+    note_truncated(truncated, texts, "texts", route.tokenizer(), console);
     Ok(texts)
 }
 
-/// Notes how many texts were longer than the model reads.
-pub fn note_truncated(truncated: usize, texts: usize, encoder: &SentenceEncoder, console: Console) {
+/// Notes how many texts or pairs were longer than the model reads.
+pub fn note_truncated(
+    truncated: usize,
+    of: usize,
+    what: &str,
+    tokenizer: &SentenceTokenizer,
+    console: Console,
+) {
     if truncated > 0 {
-        let limit = encoder.tokenizer().max_length();
+        let limit = tokenizer.max_length();
         console.note(format_args!(
-            "note: {truncated} of {texts} texts truncated to {limit} tokens"
+            "note: {truncated} of {of} {what} truncated to {limit} tokens"
         ));
     }
 }
@@ -184,12 +191,12 @@ struct WorkLimit {
 }
 
 impl WorkLimit {
-    fn of(encoder: &SentenceEncoder) -> Self {
-        let adapts = encoder.device() == Device::Cpu;
+    fn of(device: Device, route: &Route) -> Self {
+        let adapts = device == Device::Cpu;
         Self {
             work: if adapts { FIRST_WORK } else { f64::INFINITY },
             adapts,
-            most_bytes: encoder
+            most_bytes: route
                 .tokenizer()
                 .max_length()
                 .saturating_mul(BYTES_PER_TOKEN),

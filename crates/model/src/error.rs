@@ -7,6 +7,7 @@ use kernels::Precision;
 use crate::backend::DeviceError;
 use crate::boxed_error::BoxedError;
 use crate::hub::error::HubError;
+use crate::router_error::RouterError;
 
 /// Result of this crate.
 pub(crate) type Result<T> = std::result::Result<T, ModelError>;
@@ -44,7 +45,7 @@ pub enum ModelError {
     /// `modules.json` names an unsupported module.
     #[error(
         "{}: module {index} has the type `{module_type}`, which is not supported (only a Transformer, then a Pooling, then \
-         any of Dense, LayerNorm, Dropout and Normalize)",
+         any of Dense, LayerNorm, Dropout and Normalize; a Router only as the first module)",
         path.display()
     )]
     UnsupportedModule {
@@ -55,6 +56,9 @@ pub enum ModelError {
         /// The type as written.
         module_type: String,
     },
+    /// A model with a Router cannot be used so.
+    #[error(transparent)]
+    Router(#[from] RouterError),
     /// The folder has no weights file: `model.safetensors` or `pytorch_model.bin`, or the index of its shards.
     #[error("{}: holds neither model.safetensors nor pytorch_model.bin, nor the index of its shards", folder.display())]
     NoWeights {
@@ -319,6 +323,7 @@ impl ModelError {
             | Self::MaxLength { .. }
             | Self::Dimensions { .. }
             | Self::UnknownPrompt { .. }
+            | Self::Router(RouterError::NoRoute { .. })
             | Self::FolderInUse { .. }
             | Self::Hub(HubError::Revision { .. }) => true,
             Self::Device(error) => error.is_usage(),

@@ -75,7 +75,7 @@ pub fn config(bytes: &[u8]) -> Result<EncoderConfig> {
 /// When it is not JSON, or describes a stack that is not supported.
 pub fn modules(bytes: &[u8]) -> Result<Vec<std::path::PathBuf>> {
     let modules: Vec<modules::Module> = parse_json(Path::new(modules::MODULES_FILE), bytes)?;
-    let stack = modules::stack(Path::new(FOLDER), &modules)?;
+    let stack = modules::ModuleList::new(Path::new(FOLDER), modules).stack()?;
     Ok([Some(stack.transformer_folder), stack.pooling_folder]
         .into_iter()
         .flatten()

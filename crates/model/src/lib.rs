@@ -40,6 +40,8 @@ mod heads;
 pub mod hub;
 mod modules;
 mod prompt;
+mod router_error;
+mod routes;
 mod sentence_embeddings;
 mod sentence_encoder;
 mod sentence_model;
@@ -56,11 +58,12 @@ pub use backend::Device;
 pub use checkpoint::Checkpoint;
 pub use encoder::{Encoder, MpNet};
 pub use error::ModelError;
-pub use heads::pair_score::{PairScorer, PairScorerBuilder};
+pub use heads::pair_score::{PairScorer, PairScorerBuilder, PairScores};
 pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};
+pub use router_error::RouterError;
 pub use sentence_embeddings::Embeddings;
-pub use sentence_encoder::{SentenceEncoder, SentenceEncoderBuilder};
+pub use sentence_encoder::{Route, SentenceEncoder, SentenceEncoderBuilder};
 pub use static_embedding::{StaticFolder, StaticFormat};
 pub use tokenizer::SentenceTokenizer;
 
@@ -70,7 +73,7 @@ pub use tokenizer::SentenceTokenizer;
 /// [`TokenBatch`](parts::TokenBatch) its input.
 pub mod parts {
     pub use crate::architecture::{
-        Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary,
+        AttentionOutputDropout, Biases, EncoderConfig, LocalAttention, NormOrder, Positions, Rotary,
     };
     pub use crate::batch::{BatchCost, BatchLimit, BatchPlan, TokenBatch, plan_batches};
     pub use crate::bucket::padded_length;

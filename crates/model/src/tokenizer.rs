@@ -57,6 +57,8 @@ pub(crate) struct PairTokenIds {
     pub(crate) ids: Vec<u32>,
     /// The type of each token; `None` if all have type 0.
     pub(crate) types: Option<Vec<u32>>,
+    /// Whether a text lost tokens to the maximum length.
+    pub(crate) truncated: bool,
 }
 
 /// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
@@ -308,6 +310,7 @@ impl SentenceTokenizer {
                 Ok::<_, BoxedError>(PairTokenIds {
                     ids: encoding.get_ids().to_vec(),
                     types: self.passes_types.then(|| encoding.get_type_ids().to_vec()),
+                    truncated: !encoding.get_overflowing().is_empty(),
                 })
             })
         };

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     AskArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
-    ReadArgs, VectorArgs, at_least_one,
+    ReadArgs, Task, VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
 use crate::vectors::{OutputType, VectorFormat};
@@ -63,6 +63,9 @@ pub struct EmbedArgs {
     /// The format and the columns of the input.
     #[command(flatten)]
     pub read: ReadArgs,
+    /// Embed texts as queries or as documents of a search, with the prompt and the route that the model has for them.
+    #[arg(long, value_name = "TASK", help_heading = "Vectors")]
+    pub task: Option<Task>,
     /// The form of the vectors.
     #[command(flatten)]
     pub vectors: VectorArgs,

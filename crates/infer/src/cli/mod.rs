@@ -31,7 +31,7 @@ pub use index::{
     AddArgs, AskArgs, BuildArgs, FolderArgs, FusionChoice, IndexCommand, InfoArgs, RankArgs,
     RebuildArgs, RemoveArgs,
 };
-pub use prompts::{CorpusPromptArgs, PromptArgs};
+pub use prompts::{CorpusPromptArgs, PromptArgs, Task};
 pub use reading::{CorpusArgs, IdsArgs, ReadArgs};
 pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};

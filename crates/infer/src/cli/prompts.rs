@@ -1,6 +1,6 @@
 //! The options of prompts: texts that a model wants before every text.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use model::Prompt;
 
 /// The prompt of the texts that a command embeds.
@@ -21,6 +21,26 @@ impl PromptArgs {
     #[must_use]
     pub fn chosen(&self) -> Option<Prompt> {
         chosen(&self.prompt, &self.prompt_name)
+    }
+}
+
+/// What texts are for in a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Queries
+    Query,
+    /// Texts of the corpus
+    Document,
+}
+
+impl Task {
+    /// The prompt with which an encoder takes such texts.
+    #[must_use]
+    pub fn prompt(self) -> Prompt {
+        match self {
+            Self::Query => Prompt::Query,
+            Self::Document => Prompt::Document,
+        }
     }
 }
 

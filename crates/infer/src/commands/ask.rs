@@ -169,6 +169,9 @@ pub(super) fn search(
             printer.answer(Subject::Query(text), &answer, asked, out)?;
         }
     }
+    if let Some(reranker) = reranker {
+        reranker.note_truncated(console);
+    }
     Ok(())
 }
 

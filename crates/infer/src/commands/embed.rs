@@ -12,7 +12,7 @@ use records::{Row, RowReader};
 use self::target::{FileTarget, Target};
 use super::{encode, load};
 use crate::check::check_rows;
-use crate::cli::{EmbedArgs, ModelArgs, ReadArgs};
+use crate::cli::{EmbedArgs, ModelArgs, ReadArgs, Task, VectorArgs};
 use crate::error::{Error, UsageError};
 use crate::input::open_texts;
 use crate::made_of::provenance;
@@ -68,9 +68,9 @@ fn embed_texts(
     if let Target::File(file) = target {
         file.check_calibration(count as u64, console)?;
     }
-    let encoder = load(model, args.vectors.clone(), console)?;
+    let encoder = load(model, vectors(args), console)?;
     let start = Instant::now();
-    let vectors = encode(&encoder, &args.texts, &Prompt::Default, console)?;
+    let vectors = encode(&encoder, &args.texts, &prompt(args), console)?;
     let seconds = start.elapsed().as_secs_f64();
     let rows = Row::from_texts(&args.texts);
     match target {
@@ -101,7 +101,7 @@ fn embed_rows(
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let encoder = load(model, args.vectors.clone(), console)?;
+    let encoder = load(model, vectors(args), console)?;
     let start = Instant::now();
     let (texts, rows) = match target {
         Target::Stdout => {
@@ -113,7 +113,7 @@ fn embed_rows(
             let count = embed_file(
                 &mut reader,
                 TextsOf::Row,
-                &Prompt::Default,
+                &prompt(args),
                 &encoder,
                 console,
                 sink,
@@ -177,14 +177,7 @@ fn embed_into_file(
         }
         Ok(journal.append(&window, vectors.values())?)
     };
-    let count = embed_file(
-        reader,
-        TextsOf::Row,
-        &Prompt::Default,
-        encoder,
-        console,
-        sink,
-    )?;
+    let count = embed_file(reader, TextsOf::Row, &prompt(args), encoder, console, sink)?;
     form.with_ids = args.read.id_column.is_some();
     form.columns = made_of.columns.clone();
     form.provenance = Some(Provenance {
@@ -217,12 +210,24 @@ fn made_of(
     encoder: &SentenceEncoder,
     columns: &[String],
 ) -> Result<Provenance, Error> {
-    let normalized = encoder.model_normalizes() && !args.vectors.no_normalize;
     provenance(
         encoder,
         model.hub.name(),
-        &Prompt::Default,
+        &prompt(args),
         columns,
-        normalized,
+        !args.vectors.no_normalize,
     )
+}
+
+/// The prompt of the texts; the model's default one unless they have a task.
+fn prompt(args: &EmbedArgs) -> Prompt {
+    args.task.map(Task::prompt).unwrap_or_default()
+}
+
+/// The form of the vectors. A prompt that is given is that of documents, too.
+fn vectors(args: &EmbedArgs) -> VectorArgs {
+    VectorArgs {
+        corpus_prompt: args.vectors.prompts.chosen(),
+        ..args.vectors.clone()
+    }
 }

@@ -236,6 +236,13 @@ fn encode(
     console: Console,
 ) -> Result<Embeddings, Error> {
     let vectors = encoder.encode_with_progress(texts, prompt, |_| ControlFlow::Continue(()))?;
-    note_truncated(vectors.truncated(), texts.len(), encoder, console);
+    let tokenizer = encoder.route(prompt)?.tokenizer();
+    note_truncated(
+        vectors.truncated(),
+        texts.len(),
+        "texts",
+        tokenizer,
+        console,
+    );
     Ok(vectors)
 }

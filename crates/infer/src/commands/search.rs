@@ -70,6 +70,9 @@ pub(super) fn run(
         }
         printer.hits(Subject::Query(query), &hits, rows, out)?;
     }
+    if let Some(reranker) = &reranker {
+        reranker.note_truncated(console);
+    }
     Ok(())
 }
 

@@ -23,6 +23,9 @@ pub struct Provenance {
     pub model_identity: String,
     /// The columns of the text; empty for plain text.
     pub columns: Vec<String>,
+    /// The route of a model with a Router.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The precision of the computation.
     pub precision: String,
     /// The dimensions of a vector.
@@ -71,12 +74,18 @@ impl Provenance {
             compare("--model", name(self), name(now));
         }
         compare("--column", list(&self.columns), list(&now.columns));
-        compare("--precision", self.precision.clone(), now.precision.clone());
-        compare(
-            "--max-length",
-            self.max_length.to_string(),
-            now.max_length.to_string(),
-        );
+        if self.route == now.route {
+            compare("--precision", self.precision.clone(), now.precision.clone());
+            compare(
+                "--max-length",
+                self.max_length.to_string(),
+                now.max_length.to_string(),
+            );
+        } else {
+            // Each route has a length and a precision of its own.
+            let route = |of: &Self| of.route.clone().unwrap_or_else(|| "none".to_owned());
+            compare("route", route(self), route(now));
+        }
         let prompt = |of: &Self| of.prompt.clone().unwrap_or_else(|| "none".to_owned());
         compare("--prompt", prompt(self), prompt(now));
         differences
@@ -154,6 +163,7 @@ mod tests {
             model: "m".to_owned(),
             model_identity: "1".to_owned(),
             columns: vec!["title".to_owned()],
+            route: None,
             precision: "f32".to_owned(),
             dimensions: 8,
             max_length: 384,
@@ -183,6 +193,9 @@ mod tests {
         let mut now = saved.clone();
         now.prompt = Some("query: ".to_owned());
         assert_eq!(text(&now), "--prompt none, not query: ");
+        let mut now = saved.clone();
+        now.route = Some("document".to_owned());
+        assert_eq!(text(&now), "route none, not document");
         let mut now = saved.clone();
         now.max_length = 128;
         assert_eq!(text(&now), "--max-length 384, not 128");

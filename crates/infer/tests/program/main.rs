@@ -22,6 +22,7 @@ mod pt;
 mod rerank;
 #[cfg(unix)]
 mod resume;
+mod router;
 mod search;
 mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]

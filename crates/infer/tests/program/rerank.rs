@@ -151,3 +151,89 @@ fn hits_of_an_index_are_ordered_again_from_the_first_on() {
     let second = search(&["-k", "1", "--offset", "1", "--rerank", RERANKER]);
     assert_same(&hits(&second), &expected("garden seat")[1..2]);
 }
+
+/// The snapshot of a reranker in the cache of Python, as `transformers` leaves it.
+#[test]
+fn a_reranker_of_the_cache_needs_no_list_of_modules() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../model/tests/fixtures/rerankers/roberta"
+    );
+    let cache = tempfile::tempdir().unwrap();
+    let repository = cache.path().join("models--owner--reranker");
+    let snapshot = repository.join("snapshots/e8c3b32edf5434bc2275fc9bab85f82640a19130");
+    for folder in [&snapshot, &repository.join("refs")] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let commit = "e8c3b32edf5434bc2275fc9bab85f82640a19130";
+    std::fs::write(repository.join("refs/main"), commit).unwrap();
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        let from = std::path::Path::new(folder).join(name);
+        std::fs::copy(from, snapshot.join(name)).unwrap();
+    }
+    let rerank = |model: &str| {
+        let mut command = bare_infer();
+        command
+            .env("HF_HUB_CACHE", cache.path())
+            .args(["rerank", "garden seat", "--json"]);
+        command.args(["--corpus", CATALOGUE, "--model", model, "--offline"]);
+        run(command
+            .args(["--device", &test_device().to_string()])
+            .args(COLUMNS))
+    };
+    let of_cache = rerank("owner/reranker");
+    assert!(
+        of_cache.err.contains("scores may be wrong"),
+        "{}",
+        of_cache.err
+    );
+    assert_eq!(of_cache.ok(), rerank(folder).ok());
+}
+
+#[test]
+fn truncated_pairs_are_counted_once() {
+    let rerank = |length: &str| {
+        let device = test_device().to_string();
+        let arguments = [
+            &["rerank", "garden seat", "--corpus", CATALOGUE][..],
+            &[
+                "--model",
+                RERANKER,
+                "--max-length",
+                length,
+                "--device",
+                &device,
+            ],
+            &COLUMNS,
+        ]
+        .concat();
+        run(bare_infer().args(arguments)).err
+    };
+    let noted = rerank("7");
+    assert!(
+        noted.contains("note: 12 of 12 pairs truncated to 7 tokens"),
+        "{noted}"
+    );
+    assert!(!rerank("62").contains("truncated"));
+
+    let long = "steel kettle ".repeat(60);
+    let (_folder, corpus) = crate::support::file("p.txt", format!("{long}\nred mug\n"));
+    let search = [
+        "search",
+        "kettle",
+        "mug",
+        "--corpus",
+        text(&corpus),
+        "--rerank",
+        RERANKER,
+    ];
+    let noted = run(&mut infer(&search)).err;
+    let note = "note: 2 of 4 pairs truncated to 62 tokens";
+    assert_eq!(noted.matches(note).count(), 1, "{noted}");
+    assert_eq!(noted.matches("pairs").count(), 1, "{noted}");
+}

@@ -8,10 +8,13 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::router::ROUTER_FILES;
+
 /// The settings in the folder of a module that decide on vectors. A prompt and the number of
 /// dimensions are compared by themselves.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "config.json",
+    "router_config.json",
     "sentence_bert_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -87,6 +90,14 @@ fn files(folder: &Path) -> io::Result<BTreeSet<String>> {
     let paths = modules.iter().filter_map(|module| module["path"].as_str());
     // Most encoders are at the top.
     let places: BTreeSet<&str> = paths.chain([""]).collect();
+    let mut routed = Vec::new();
+    for place in &places {
+        routed.extend(of_router(folder, place)?);
+    }
+    let places: BTreeSet<&str> = places
+        .into_iter()
+        .chain(routed.iter().map(String::as_str))
+        .collect();
     let mut files = BTreeSet::from([MODULES_FILE.to_owned()]);
     for place in places {
         let named = |name: &str| match place.trim_end_matches('/') {
@@ -110,6 +121,25 @@ fn files(folder: &Path) -> io::Result<BTreeSet<String>> {
         files.insert(weights);
     }
     Ok(files)
+}
+
+/// The folders of the modules in the routes of a Router, from the top of the model; none of another module.
+fn of_router(folder: &Path, place: &str) -> io::Result<Vec<String>> {
+    for name in ROUTER_FILES {
+        let config = read_optional(&folder.join(place).join(name))?;
+        let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+        if let Some(types) = config["types"].as_object() {
+            let place = place.trim_end_matches('/');
+            return Ok(types
+                .keys()
+                .map(|id| match place {
+                    "" => id.clone(),
+                    place => format!("{place}/{id}"),
+                })
+                .collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The content of a file; of none, no bytes. A file that is not JSON is an error of the model.

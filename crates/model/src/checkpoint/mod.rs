@@ -13,6 +13,7 @@
 
 mod collect;
 mod export;
+pub(crate) mod folders;
 pub(crate) mod identity;
 mod ignored;
 pub(crate) mod limits;
@@ -21,6 +22,7 @@ pub(crate) mod modules;
 mod pair;
 mod pooled_modules;
 pub(crate) mod pytorch_file;
+pub(crate) mod router;
 pub(crate) mod safetensors_file;
 pub(crate) mod sentence;
 pub(crate) mod settings;
@@ -46,7 +48,7 @@ use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 use limits::StatedLimit;
 use load::Input;
-use modules::Pooling;
+use modules::{ModuleList, Pooling, Stack};
 pub(crate) use pair::PairCheckpoint;
 use pooled_modules::ModuleSettings;
 use sentence::Task;
@@ -97,9 +99,17 @@ impl Checkpoint {
     /// # Errors
     ///
     /// When a file is missing or damaged, or describes a model that is not a known encoder with pooling;
-    /// the error names the file and the field.
+    /// the error names the file and the field. [`RouterError::OneListNeeded`](crate::RouterError::OneListNeeded) for a model with a Router.
     pub fn open(folder: &Path) -> Result<Self> {
-        let stack = modules::read(folder)?;
+        Self::open_modules(folder, ModuleList::read(folder)?.as_ref())
+    }
+
+    /// Reads the settings files of a model, or of a route of it, with these modules; `None` without `modules.json`.
+    fn open_modules(folder: &Path, modules: Option<&ModuleList>) -> Result<Self> {
+        let stack = match modules {
+            Some(modules) => modules.stack()?,
+            None => Stack::plain(folder),
+        };
         let config = EncoderConfig::from_folder(&stack.transformer_folder)?;
         let plain = stack.pooling_folder.is_none();
         let limits = limits::read(&stack.transformer_folder, plain, Task::Vectors, &config)?;
@@ -112,7 +122,7 @@ impl Checkpoint {
             None => (Pooling::default(), Settings::default()),
         };
         let pooled_width = pooling.modes.len() * config.hidden_size;
-        let mut modules = stack.pooled_modules(folder, pooled_width)?;
+        let mut modules = stack.pooled_modules(pooled_width)?;
         let normalize = modules.pop_if(|module| module.is_normalize()).is_some();
         Ok(Self {
             folder: folder.to_owned(),
@@ -140,7 +150,12 @@ impl Checkpoint {
     ///
     /// As [`open`](Self::open).
     pub fn open_found(found: &ModelFolder) -> Result<Self> {
-        let mut checkpoint = Self::open(&found.path)?;
+        Self::open_route(found, ModuleList::read(&found.path)?.as_ref())
+    }
+
+    /// As [`open_found`](Self::open_found), with the modules of a route.
+    pub(crate) fn open_route(found: &ModelFolder, modules: Option<&ModuleList>) -> Result<Self> {
+        let mut checkpoint = Self::open_modules(&found.path, modules)?;
         checkpoint.notes_of_hub.clone_from(&found.notes);
         Ok(checkpoint)
     }

@@ -9,13 +9,16 @@ use super::pooled_modules::ModuleSettings;
 use crate::error::{ModelError, Result};
 use crate::file::{read_json, read_optional_json};
 use crate::modules::pooling::PoolingMode;
+use crate::router_error::RouterError;
 
 pub(crate) const MODULES_FILE: &str = "modules.json";
 pub(super) const POOLING_FOLDER: &str = "1_Pooling";
 pub(crate) const POOLING_FILE: &str = "config.json";
 
-/// The stack of `modules.json`, with complete folder paths.
+/// The modules of an encoder, with complete folder paths.
 pub(crate) struct Stack {
+    /// The file that names the modules.
+    file: PathBuf,
     pub(crate) transformer_folder: PathBuf,
     /// `None` for a plain transformer, a folder without `modules.json`.
     pub(crate) pooling_folder: Option<PathBuf>,
@@ -25,96 +28,146 @@ pub(crate) struct Stack {
 
 /// A module after the pooling.
 pub(crate) struct StackedModule {
-    /// Its number in `modules.json`.
+    /// Its number in the list.
     index: usize,
     /// Its type as the file has it.
     module_type: String,
     pub(crate) folder: PathBuf,
 }
 
-/// One entry of `modules.json`.
-#[derive(Deserialize)]
+/// One entry of `modules.json`, or of a route.
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Module {
+    /// The folder, from that of the model.
     #[serde(default)]
-    path: String,
+    pub(super) path: String,
     #[serde(rename = "type")]
-    module_type: String,
+    pub(super) module_type: String,
 }
 
-/// Reads the stack; a folder without `modules.json` is a plain transformer.
-pub(crate) fn read(folder: &Path) -> Result<Stack> {
-    match read_optional_json::<Vec<Module>>(&folder.join(MODULES_FILE))? {
-        Some(modules) => stack(folder, &modules),
-        None => Ok(Stack {
-            transformer_folder: folder.to_owned(),
-            pooling_folder: None,
-            rest: Vec::new(),
-        }),
+impl Module {
+    pub(super) fn class(&self) -> &str {
+        class(&self.module_type)
+    }
+
+    /// Whether it is a Router, by its present or its older name.
+    pub(super) fn is_router(&self) -> bool {
+        ["Router", "Asym"].contains(&self.class())
     }
 }
 
-/// The stack that the entries of `modules.json` describe: Transformer, Pooling, and any others.
-pub(crate) fn stack(folder: &Path, modules: &[Module]) -> Result<Stack> {
-    let path = folder.join(MODULES_FILE);
-    let inside = |index: usize, expected: &str| {
-        let module = modules.get(index);
-        match module.filter(|module| class(&module.module_type) == expected) {
-            Some(module) => subfolder(folder, &module.path, &path),
-            None => {
-                let module_type = module.map_or("(none)", |module| &module.module_type);
-                Err(unsupported(folder, index, module_type))
+/// The modules of a model, or of one route of it, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct ModuleList {
+    /// The model folder.
+    pub(super) folder: PathBuf,
+    /// The file that names the modules.
+    pub(super) file: PathBuf,
+    pub(super) modules: Vec<Module>,
+}
+
+impl ModuleList {
+    /// Reads `modules.json`; `None` without it.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
+        let file = folder.join(MODULES_FILE);
+        let modules = read_optional_json(&file)?;
+        Ok(modules.map(|modules| Self::new(folder, modules)))
+    }
+
+    /// The entries of the `modules.json` of a folder.
+    pub(crate) fn new(folder: &Path, modules: Vec<Module>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            file: folder.join(MODULES_FILE),
+            modules,
+        }
+    }
+
+    /// The stack of an encoder: Transformer, Pooling, and any others.
+    pub(crate) fn stack(&self) -> Result<Stack> {
+        self.check_no_router()?;
+        let inside = |index: usize, expected: &str| {
+            let module = self.modules.get(index);
+            match module.filter(|module| module.class() == expected) {
+                Some(module) => self.subfolder(module),
+                None => Err(self.unsupported(index)),
             }
-        }
-    };
-    let rest = modules.iter().enumerate().skip(2).map(|(index, module)| {
-        Ok(StackedModule {
-            index,
-            module_type: module.module_type.clone(),
-            folder: subfolder(folder, &module.path, &path)?,
+        };
+        let rest = self.modules.iter().enumerate().skip(2);
+        let rest = rest.map(|(index, module)| {
+            Ok(StackedModule {
+                index,
+                module_type: module.module_type.clone(),
+                folder: self.subfolder(module)?,
+            })
+        });
+        Ok(Stack {
+            file: self.file.clone(),
+            transformer_folder: inside(0, "Transformer")?,
+            pooling_folder: Some(inside(1, "Pooling")?),
+            rest: rest.collect::<Result<_>>()?,
         })
-    });
-    Ok(Stack {
-        transformer_folder: inside(0, "Transformer")?,
-        pooling_folder: Some(inside(1, "Pooling")?),
-        rest: rest.collect::<Result<_>>()?,
-    })
-}
-
-/// The folder of a table of rows and whether vectors are scaled to norm 1, for a `modules.json` that begins with a
-/// `StaticEmbedding`.
-pub(crate) fn static_embedding(folder: &Path) -> Result<Option<(PathBuf, bool)>> {
-    let path = folder.join(MODULES_FILE);
-    let modules: Option<Vec<Module>> = read_optional_json(&path)?;
-    let modules = modules.unwrap_or_default();
-    let first = modules.first();
-    let Some(first) = first.filter(|module| class(&module.module_type) == "StaticEmbedding") else {
-        return Ok(None);
-    };
-    let normalize = modules.get(1).map(|module| class(&module.module_type));
-    let wrong = match normalize {
-        None | Some("Normalize") => 2,
-        Some(_) => 1,
-    };
-    match modules.get(wrong) {
-        None => Ok(Some((
-            subfolder(folder, &first.path, &path)?,
-            normalize.is_some(),
-        ))),
-        Some(module) => Err(unsupported(folder, wrong, &module.module_type)),
     }
-}
 
-/// The folder of the encoder where it is the only module, as of a cross-encoder.
-pub(super) fn encoder_alone(folder: &Path) -> Result<PathBuf> {
-    let path = folder.join(MODULES_FILE);
-    let modules: Vec<Module> = read_json(&path)?;
-    match modules.as_slice() {
-        [module] if class(&module.module_type) == "Transformer" => {
-            subfolder(folder, &module.path, &path)
+    /// The folder of a table of rows and whether vectors are scaled to norm 1, where the first module is a
+    /// `StaticEmbedding`.
+    pub(crate) fn static_embedding(&self) -> Result<Option<(PathBuf, bool)>> {
+        let first = self.modules.first();
+        let Some(first) = first.filter(|module| module.class() == "StaticEmbedding") else {
+            return Ok(None);
+        };
+        let normalize = self.modules.get(1).map(Module::class);
+        let wrong = match normalize {
+            None | Some("Normalize") => 2,
+            Some(_) => 1,
+        };
+        if wrong < self.modules.len() {
+            return Err(self.unsupported(wrong));
         }
-        [] => Err(unsupported(folder, 0, "(none)")),
-        [module] => Err(unsupported(folder, 0, &module.module_type)),
-        [_, module, ..] => Err(unsupported(folder, 1, &module.module_type)),
+        Ok(Some((self.subfolder(first)?, normalize.is_some())))
+    }
+
+    /// The folder of the encoder where it is the only module, as of a cross-encoder.
+    pub(super) fn encoder_alone(&self) -> Result<PathBuf> {
+        self.check_no_router()?;
+        match self.modules.as_slice() {
+            [module] if module.class() == "Transformer" => self.subfolder(module),
+            [_, _, ..] => Err(self.unsupported(1)),
+            _ => Err(self.unsupported(0)),
+        }
+    }
+
+    /// The folder of a module, which must lie inside the model's.
+    pub(super) fn subfolder(&self, module: &Module) -> Result<PathBuf> {
+        let name = Path::new(&module.path);
+        if name
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        {
+            return Ok(self.folder.join(name));
+        }
+        Err(ModelError::Field {
+            path: self.file.clone(),
+            field: "path",
+            reason: format!("\"{}\" leads out of the model folder", name.display()),
+        })
+    }
+
+    /// Refuses a Router, which has several lists of modules, where one is needed.
+    fn check_no_router(&self) -> Result<()> {
+        match self.modules.first() {
+            Some(router) if router.is_router() => Err(RouterError::OneListNeeded {
+                path: self.file.clone(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn unsupported(&self, index: usize) -> ModelError {
+        let module = self.modules.get(index);
+        let module_type = module.map_or("(none)", |module| &module.module_type);
+        unsupported(&self.file, index, module_type)
     }
 }
 
@@ -127,56 +180,37 @@ fn class(module_type: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn unsupported(folder: &Path, index: usize, module_type: &str) -> ModelError {
+fn unsupported(file: &Path, index: usize, module_type: &str) -> ModelError {
     ModelError::UnsupportedModule {
-        path: folder.join(MODULES_FILE),
+        path: file.to_owned(),
         index,
         module_type: module_type.to_owned(),
     }
 }
 
 impl Stack {
-    /// The folders of the modules after the pooling that have weights.
-    pub(crate) fn weighted_folders(&self) -> impl Iterator<Item = &Path> {
-        let weighted = self
-            .rest
-            .iter()
-            .filter(|module| ["Dense", "LayerNorm"].contains(&class(&module.module_type)));
-        weighted.map(|module| module.folder.as_path())
+    /// A folder without `modules.json`: a plain transformer.
+    pub(super) fn plain(folder: &Path) -> Self {
+        Self {
+            file: folder.join(MODULES_FILE),
+            transformer_folder: folder.to_owned(),
+            pooling_folder: None,
+            rest: Vec::new(),
+        }
     }
 
     /// The settings of the modules after the pooling, whose vectors have `width` dimensions.
-    pub(super) fn pooled_modules(
-        &self,
-        folder: &Path,
-        mut width: usize,
-    ) -> Result<Vec<ModuleSettings>> {
+    pub(super) fn pooled_modules(&self, mut width: usize) -> Result<Vec<ModuleSettings>> {
         let mut settings = Vec::new();
         for module in &self.rest {
             let class = class(&module.module_type);
             let module = ModuleSettings::read(class, module.folder.clone(), width)?
-                .ok_or_else(|| unsupported(folder, module.index, &module.module_type))?;
+                .ok_or_else(|| unsupported(&self.file, module.index, &module.module_type))?;
             width = module.width(width);
             settings.push(module);
         }
         Ok(settings)
     }
-}
-
-/// A module's folder must lie inside the model's.
-fn subfolder(folder: &Path, name: &str, modules_file: &Path) -> Result<PathBuf> {
-    let name = Path::new(name);
-    if name
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    {
-        return Ok(folder.join(name));
-    }
-    Err(ModelError::Field {
-        path: modules_file.to_owned(),
-        field: "path",
-        reason: format!("\"{}\" leads out of the model folder", name.display()),
-    })
 }
 
 /// The pooling of a model.

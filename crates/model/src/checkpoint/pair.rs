@@ -6,7 +6,7 @@ use kernels::{EncoderOps, Precision};
 use serde_json::{Map, Value};
 
 use super::load::{self, Input};
-use super::modules::{MODULES_FILE, encoder_alone};
+use super::modules::ModuleList;
 use super::sentence::Task;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::tensors::Tensors;
@@ -40,12 +40,11 @@ const OLD_ACTIVATION: &str = "sbert_ce_default_activation_function";
 impl PairCheckpoint {
     /// Reads the settings files.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let plain = !folder.join(MODULES_FILE).is_file();
-        let settings = if plain { Map::new() } else { settings(folder)? };
-        let inside = if plain {
-            folder.to_owned()
-        } else {
-            encoder_alone(folder)?
+        let modules = ModuleList::read(folder)?;
+        let plain = modules.is_none();
+        let (settings, inside) = match &modules {
+            Some(modules) => (settings(folder)?, modules.encoder_alone()?),
+            None => (Map::new(), folder.to_owned()),
         };
         let (top, folder) = (folder, inside.as_path());
         let config = EncoderConfig::from_folder(folder)?;

@@ -38,6 +38,7 @@ use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
 /// # Ok::<(), model::ModelError>(())
 /// ```
 pub struct PairScorer {
+    notes: Vec<String>,
     tokenizer: SentenceTokenizer,
     network: Box<dyn PooledVectors>,
     pad_token_id: u32,
@@ -46,6 +47,16 @@ pub struct PairScorer {
     device: Device,
     precision: Precision,
     limit: BatchLimit,
+}
+
+/// What a [`PairScorer`] says about pairs of texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PairScores {
+    /// The score of each pair, in their order.
+    pub values: Vec<f32>,
+    /// Number of pairs that were truncated to the maximum length.
+    pub truncated: usize,
 }
 
 /// Settings of a [`PairScorer`] before it is loaded.
@@ -105,7 +116,11 @@ impl PairScorerBuilder {
             device_name: device.to_string(),
             precision,
         })??;
-        let found = hub::resolve(name_or_folder, &self.hub)?;
+        let options = HubOptions {
+            reranker: true,
+            ..self.hub
+        };
+        let found = hub::resolve(name_or_folder, &options)?;
         let checkpoint = PairCheckpoint::open(&found.path)?;
         let tokenizer = checkpoint.tokenizer(self.max_length)?;
         let Loaded { network, precision } = device.run(Load {
@@ -114,6 +129,7 @@ impl PairScorerBuilder {
             precision,
         })??;
         Ok(PairScorer {
+            notes: found.notes,
             tokenizer,
             network,
             pad_token_id: checkpoint.config.pad_token_id,
@@ -161,7 +177,8 @@ impl PairScorer {
         Q: AsRef<str> + Sync,
         T: AsRef<str> + Sync,
     {
-        self.scores_with_progress(pairs, |_| ControlFlow::Continue(()))
+        let scores = self.scores_with_progress(pairs, |_| ControlFlow::Continue(()))?;
+        Ok(scores.values)
     }
 
     /// [`scores`](Self::scores) with a callback after every batch, which may stop the work.
@@ -173,7 +190,7 @@ impl PairScorer {
         &self,
         pairs: &[(Q, T)],
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Vec<f32>>
+    ) -> Result<PairScores>
     where
         Q: AsRef<str> + Sync,
         T: AsRef<str> + Sync,
@@ -204,7 +221,10 @@ impl PairScorer {
                 }
             },
         )?;
-        Ok(scores)
+        Ok(PairScores {
+            values: scores,
+            truncated: tokens.iter().filter(|pair| pair.truncated).count(),
+        })
     }
 
     fn score_batch(&self, tokens: &[PairTokenIds], batch: &[usize]) -> Result<Vec<f32>> {
@@ -240,6 +260,12 @@ impl PairScorer {
         } else {
             length
         }
+    }
+
+    /// Notes for the user about the finding of the model, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The selected device; never [`Device::Auto`].

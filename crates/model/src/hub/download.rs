@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use super::client_error::ClientError;
 use super::damage::check_whole;
-use super::files::{self, decisive, encoder_of, is_small, weighted_of};
+use super::files::{self, decisive, encoders_of, is_small, router_files, weighted_of};
 use super::listing::{ListedFile, Listing};
 use super::transfer::Transfer;
 use crate::boxed_error::BoxedError;
@@ -31,10 +31,10 @@ impl ModelDownload {
             folder: &folder,
         };
         let mut received = 0;
-        // It names the folder of the encoder, whose weights are wanted.
+        // They name the folders of the modules, whose weights are wanted.
         missing.fetch(&mut received, &[MODULES_FILE.to_owned()])?;
-        let encoder = encoder_of(&folder);
-        let mut weights = missing.weights(&mut received, &encoder)?;
+        missing.fetch(&mut received, &router_files(&folder))?;
+        let mut weights = Vec::new();
         for module in weighted_of(&folder) {
             weights.extend(missing.weights(&mut received, &module)?);
         }
@@ -44,7 +44,7 @@ impl ModelDownload {
             .map(|file| file.name.clone())
             .filter(|name| is_small(name));
         missing.fetch(&mut received, &small.chain(weights).collect::<Vec<_>>())?;
-        for file in decisive(&encoder) {
+        for file in decisive(&encoders_of(&folder)) {
             if listing.file(&file).is_none() {
                 cache.mark_absent(&listing.commit, &file)?;
             }

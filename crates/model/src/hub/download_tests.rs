@@ -259,6 +259,24 @@ fn weights_in_several_files_come_into_the_folder_of_the_encoder() {
 }
 
 #[test]
+fn the_modules_of_every_route_come() {
+    let modules = r#"[{"idx":0,"path":"","type":"sentence_transformers.models.Router"}]"#;
+    let router = r#"{"types":{"query_0_StaticEmbedding":"sentence_transformers.models.StaticEmbedding","document_0_Transformer":"sentence_transformers.models.Transformer"},"structure":{"query":["query_0_StaticEmbedding"],"document":["document_0_Transformer"]}}"#;
+    let files = [
+        ("modules.json", "aaa3", modules),
+        ("router_config.json", "aaa4", router),
+        ("query_0_StaticEmbedding/tokenizer.json", "aaa1", "{}"),
+        ("query_0_StaticEmbedding/model.safetensors", "bbb1", WEIGHTS),
+        ("document_0_Transformer/config.json", "aaa1", "{}"),
+        ("document_0_Transformer/tokenizer.json", "aaa1", "{}"),
+        ("document_0_Transformer/pytorch_model.bin", "bbb2", "older"),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    let folder = download(&Server::start(hub(&files)), root.path()).unwrap();
+    assert_eq!(files_in(&folder).len(), files.len());
+}
+
+#[test]
 fn an_index_that_names_no_file_of_the_model_is_an_error() {
     for (shard, expected) in [
         ("../../evil", "leads out of the model folder"),

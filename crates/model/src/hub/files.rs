@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::damage::{Damaged, check_whole};
-use crate::checkpoint::modules::{self, MODULES_FILE, POOLING_FILE, Stack};
+use crate::architecture::CONFIG_FILE;
+use crate::checkpoint::folders::{self, Role};
+use crate::checkpoint::modules::MODULES_FILE;
+use crate::checkpoint::router;
 use crate::checkpoint::sentence::OLD_SENTENCE_FILES;
 use crate::checkpoint::weights_files;
 use crate::error::{ModelError, Result};
@@ -15,6 +18,7 @@ const SMALL_FILES: &[&str] = &[
     "config.json",
     "config_sentence_transformers.json",
     "modules.json",
+    "router_config.json",
     "sentence_bert_config.json",
     "special_tokens_map.json",
     "tokenizer.json",
@@ -34,53 +38,67 @@ const DECISIVE_OF_ENCODER: [&str; 3] = [
 /// module.
 pub(super) fn is_small(file: &str) -> bool {
     let is_small = |name| SMALL_FILES.contains(&name) || OLD_SENTENCE_FILES.contains(&name);
-    match file.split_once('/') {
+    match file.rsplit_once('/') {
         None => is_small(file),
-        Some((folder, name)) => is_module(folder) && is_small(name),
+        Some((folders, name)) => folders.split('/').all(is_module) && is_small(name),
     }
 }
 
-/// The folder of a module: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …
+/// The folder of a module: `0_Transformer` in older models, `1_Pooling`, `2_Normalize`, …; of a route
+/// `query_0_StaticEmbedding`.
 fn is_module(folder: &str) -> bool {
-    folder
-        .split_once('_')
-        .is_some_and(|(index, _)| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit()))
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+    folder.split('_').rev().skip(1).any(number)
 }
 
-/// The encoder's folder from the top of a model: `""` in most, or for example `"0_Transformer/"`.
-pub(super) fn encoder_of(folder: &Path) -> String {
-    let encoder = modules::read(folder).ok().and_then(|stack| {
-        let inside = stack.transformer_folder.strip_prefix(folder).ok()?;
-        let parts: Vec<_> = inside
-            .iter()
-            .filter_map(|part| part.to_str())
-            .filter(|part| *part != ".")
-            .collect();
-        (!parts.is_empty()).then(|| parts.join("/") + "/")
-    });
-    // An unreadable file is reported when the model is loaded.
-    encoder.unwrap_or_default()
+/// The files that say which modules a model has, besides `modules.json`.
+pub(super) fn router_files(folder: &Path) -> Vec<String> {
+    let files = router::files(folder);
+    files.iter().filter_map(|file| name_of(file)).collect()
 }
 
-/// The folders of other modules with weights, from the top of a model, as [`encoder_of`].
+/// The folders with a tokenizer, from the top of a model: `""` for most, or for example `"0_Transformer/"`. A model
+/// with a Router has several.
+pub(super) fn encoders_of(folder: &Path) -> Vec<String> {
+    let encoders = folders_of(folder, &[Role::Encoder, Role::Table]);
+    if encoders.is_empty() {
+        vec![String::new()]
+    } else {
+        encoders
+    }
+}
+
+/// The folders of all modules with weights, from the top of a model.
 pub(super) fn weighted_of(folder: &Path) -> Vec<String> {
-    let Ok(stack) = modules::read(folder) else {
-        return Vec::new();
-    };
-    let names = stack.weighted_folders().filter_map(|module| {
-        let inside = module.strip_prefix(folder).ok()?.to_str()?;
-        Some(format!("{inside}/"))
-    });
-    names.collect()
+    let mut folders = encoders_of(folder);
+    folders.extend(folders_of(folder, &[Role::Weighted]));
+    folders
+}
+
+/// The folders of these modules. An unreadable file is reported when the model is loaded.
+fn folders_of(folder: &Path, roles: &[Role]) -> Vec<String> {
+    let found = folders::folders(folder).unwrap_or_default();
+    let found = found.iter().filter(|(role, _)| roles.contains(role));
+    let names = found.filter_map(|(_, path)| name_of(path.strip_prefix(folder).ok()?));
+    names
+        .map(|name| if name.is_empty() { name } else { name + "/" })
+        .collect()
+}
+
+/// A path inside a repository, as its name there.
+fn name_of(path: &Path) -> Option<String> {
+    let parts = path.iter().filter(|part| *part != ".");
+    let parts: Option<Vec<&str>> = parts.map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
 }
 
 /// The files, by their names in a repository, that settle how vectors are computed: there, or known to be
 /// nowhere.
-pub(super) fn decisive(encoder: &str) -> Vec<String> {
+pub(super) fn decisive(encoders: &[String]) -> Vec<String> {
     let of_model = DECISIVE_OF_MODEL.iter().map(|name| (*name).to_owned());
-    let of_encoder = DECISIVE_OF_ENCODER
+    let of_encoder = encoders
         .iter()
-        .map(|name| format!("{encoder}{name}"));
+        .flat_map(|encoder| DECISIVE_OF_ENCODER.map(|name| format!("{encoder}{name}")));
     of_model.chain(of_encoder).collect()
 }
 
@@ -126,11 +144,26 @@ pub(super) fn check(
             folder: folder.to_owned(),
         });
     }
+    let routers = router_files(folder);
+    for file in &routers {
+        check_whole(&folder.join(file))?;
+    }
+    if let Some(file) = routers.first()
+        && !routers.iter().any(|file| folder.join(file).is_file())
+    {
+        return Err(Incomplete::Lacks {
+            folder: folder.to_owned(),
+            file: file.clone(),
+        });
+    }
     // Modules that are not supported are reported when the model is loaded.
-    let Ok(stack) = modules::read(folder) else {
+    let Ok(modules) = folders::folders(folder) else {
         return Ok(());
     };
-    let needed = needed(&stack);
+    let needed: Vec<PathBuf> = modules
+        .iter()
+        .flat_map(|(role, module)| needed(*role, module))
+        .collect();
     if let Some(path) = needed.iter().find(|path| !path.is_file()) {
         let file = path.strip_prefix(folder).unwrap_or(path);
         return Err(Incomplete::Lacks {
@@ -138,36 +171,28 @@ pub(super) fn check(
             file: file.display().to_string(),
         });
     }
-    let small = SMALL_FILES
-        .iter()
-        .flat_map(|name| [folder.join(name), stack.transformer_folder.join(name)]);
-    let all: BTreeSet<PathBuf> = needed.into_iter().chain(small).collect();
+    let places = std::iter::once(folder).chain(modules.iter().map(|(_, module)| module.as_path()));
+    let small = places.flat_map(|place| SMALL_FILES.iter().map(|name| place.join(name)));
+    let all: BTreeSet<PathBuf> = needed.iter().cloned().chain(small).collect();
     all.iter().try_for_each(|path| check_whole(path))?;
     Ok(())
 }
 
-fn needed(stack: &Stack) -> Vec<PathBuf> {
-    let encoder = &stack.transformer_folder;
-    let tokenizer = ["tokenizer.json", "vocab.txt"].map(|name| encoder.join(name));
-    let tokenizer = match tokenizer {
-        [json, vocabulary] if !json.is_file() && vocabulary.is_file() => vocabulary,
-        [json, _] => json,
-    };
-    let mut needed = vec![encoder.join("config.json"), tokenizer];
-    // A Normalize module has no file, and git keeps no empty folder.
-    needed.extend(
-        stack
-            .pooling_folder
-            .as_ref()
-            .map(|pooling| pooling.join(POOLING_FILE)),
-    );
-    needed.extend(
-        stack
-            .weighted_folders()
-            .map(|folder| folder.join("config.json")),
-    );
-    for folder in std::iter::once(encoder.as_path()).chain(stack.weighted_folders()) {
-        needed.extend(match weights(folder) {
+/// The files without which a module cannot be loaded. A Normalize module has no file, and git keeps no empty folder.
+fn needed(role: Role, module: &Path) -> Vec<PathBuf> {
+    let mut needed = Vec::new();
+    if role != Role::Table {
+        needed.push(module.join(CONFIG_FILE));
+    }
+    if matches!(role, Role::Encoder | Role::Table) {
+        let tokenizer = ["tokenizer.json", "vocab.txt"].map(|name| module.join(name));
+        needed.push(match tokenizer {
+            [json, vocabulary] if !json.is_file() && vocabulary.is_file() => vocabulary,
+            [json, _] => json,
+        });
+    }
+    if role != Role::Pooling {
+        needed.extend(match weights(module) {
             Ok(weights) => weights,
             Err(ModelError::NoWeights { folder }) => vec![folder.join(weights_files::NAMES[0])],
             // An index that cannot be read is reported when the model is loaded.
@@ -185,7 +210,7 @@ mod tests {
     #[test]
     fn weights_of_every_module_belong_to_a_model() {
         let fixture = Path::new("tests/fixtures/architectures/xlm-roberta");
-        assert_eq!(weighted_of(fixture), ["2_Dense/", "3_LayerNorm/"]);
+        assert_eq!(weighted_of(fixture), ["", "2_Dense/", "3_LayerNorm/"]);
         let copy = tempfile::tempdir().unwrap();
         let folder = copy.path();
         for file in [
@@ -210,5 +235,42 @@ mod tests {
         let last = "3_LayerNorm/model.safetensors";
         std::fs::copy(fixture.join(last), folder.join(last)).unwrap();
         check(folder, |_| true).unwrap();
+    }
+
+    /// A model with a Router is whole only with the modules of every route.
+    #[test]
+    fn the_folders_of_every_route_belong_to_a_model() {
+        let fixture = Path::new("tests/fixtures/router");
+        let encoders = ["document_0_Transformer/", "query_0_StaticEmbedding/"];
+        assert_eq!(encoders_of(fixture), encoders);
+        let weighted = [encoders[0], encoders[1], "document_2_Dense/"];
+        assert_eq!(weighted_of(fixture), weighted);
+        check(fixture, |_| true).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let folder = copy.path();
+        let lacks = |file: &str| {
+            let error = check(folder, |_| true).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("lacks {file}")), "{error}");
+            let to = folder.join(file);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(fixture.join(file), to).unwrap();
+        };
+        std::fs::copy(fixture.join(MODULES_FILE), folder.join(MODULES_FILE)).unwrap();
+        for file in [
+            "router_config.json",
+            "document_0_Transformer/config.json",
+            "document_0_Transformer/tokenizer.json",
+            "document_0_Transformer/model.safetensors",
+            "document_1_Pooling/config.json",
+            "document_2_Dense/config.json",
+            "document_2_Dense/model.safetensors",
+            "query_0_StaticEmbedding/tokenizer.json",
+            "query_0_StaticEmbedding/model.safetensors",
+        ] {
+            lacks(file);
+        }
+        check(folder, |_| true).unwrap();
+        let nested = Path::new("tests/fixtures/static/nested");
+        assert_eq!(weighted_of(nested), ["0_StaticEmbedding/"]);
     }
 }

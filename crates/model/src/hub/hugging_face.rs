@@ -10,7 +10,7 @@ use super::address::HubAddress;
 use super::cache::{self, ModelCache, Snapshot};
 use super::client::Client;
 use super::download::ModelDownload;
-use super::files::{self, Incomplete, decisive, encoder_of};
+use super::files::{self, Incomplete, decisive, encoders_of};
 use super::transfer::Transfer;
 use super::{DownloadProgress, HubOptions};
 use crate::boxed_error::BoxedError;
@@ -44,9 +44,9 @@ impl Repository<'_> {
         let Some(snapshot) = cache.snapshot()? else {
             return Err(format!("{} does not have it", self.cache_folder().display()).into());
         };
-        check(&cache, &snapshot)?;
+        check(&cache, &snapshot, options)?;
         let Snapshot { commit, folder } = snapshot;
-        let mut unsettled = decisive(&encoder_of(&folder));
+        let mut unsettled = decisive(&encoders_of(&folder));
         unsettled.retain(|file| !folder.join(file).is_file() && !cache.is_absent(&commit, file));
         Ok(Cached { folder, unsettled })
     }
@@ -92,7 +92,7 @@ impl Repository<'_> {
             .map_err(|_| "the download ended without an answer")??;
         let cache = self.model_cache(options);
         if let Some(snapshot) = cache.snapshot()? {
-            check(&cache, &snapshot)?;
+            check(&cache, &snapshot, options)?;
         }
         Ok(folder)
     }
@@ -112,8 +112,9 @@ impl Repository<'_> {
     }
 }
 
-fn check(cache: &ModelCache, snapshot: &Snapshot) -> Result<(), Incomplete> {
+fn check(cache: &ModelCache, snapshot: &Snapshot, options: &HubOptions) -> Result<(), Incomplete> {
+    // Without `modules.json` the vectors of an encoder may be wrong; a reranker pools nothing.
     files::check(&snapshot.folder, |file| {
-        cache.is_absent(&snapshot.commit, file)
+        options.reranker || cache.is_absent(&snapshot.commit, file)
     })
 }

@@ -50,6 +50,8 @@ pub struct HubOptions {
     pub offline: bool,
     /// Called several times per second during a download.
     pub progress: Option<ProgressCallback>,
+    /// Whether the model is a reranker, which needs no `modules.json`.
+    pub(crate) reranker: bool,
 }
 
 /// Receives the progress of a download. `Break` ends the download with [`HubError::Interrupted`].
@@ -86,6 +88,7 @@ impl HubOptions {
             revision,
             offline,
             progress: Some(Arc::new(progress)),
+            reranker: false,
         }
     }
 
@@ -253,7 +256,7 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
         Ok(cached) if offline => {
             let note = format!(
                 "{}; run `infer fetch --model {name}` once with a network",
-                unsettled(&cached)
+                unsettled(&cached, options)
             );
             return found_with(cached.folder, Origin::HuggingFaceCache, vec![note]);
         }
@@ -263,7 +266,10 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
             Err(error) if error.is::<Interrupted>() => return Err(HubError::Interrupted),
             Err(error) => {
                 let error = error::Chain(error.as_ref());
-                let note = format!("{}; the hub did not help: {error}", unsettled(&cached));
+                let note = format!(
+                    "{}; the hub did not help: {error}",
+                    unsettled(&cached, options)
+                );
                 return found_with(cached.folder, Origin::HuggingFaceCache, vec![note]);
             }
         },
@@ -312,9 +318,14 @@ fn resolve_in(name: &str, options: &HubOptions, places: &Places) -> Result<Model
 }
 
 /// Says which files of a cached model may be missing.
-fn unsettled(cached: &hugging_face::Cached) -> String {
+fn unsettled(cached: &hugging_face::Cached, options: &HubOptions) -> String {
+    let what = if options.reranker {
+        "scores"
+    } else {
+        "vectors"
+    };
     format!(
-        "{} lacks {}, and whether the model has them is not known: vectors may be wrong",
+        "{} lacks {}, and whether the model has them is not known: {what} may be wrong",
         cached.folder.display(),
         cached.unsettled.join(", ")
     )

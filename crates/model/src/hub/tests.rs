@@ -119,6 +119,29 @@ fn the_cache_of_python_is_used_without_a_network() {
     );
 }
 
+/// As programs leave it that load the network and the tokenizer alone.
+#[test]
+fn a_reranker_without_modules_is_used_with_a_note() {
+    let root = tempfile::tempdir().unwrap();
+    let places = nowhere(root.path());
+    let cache = places.hugging_face.clone().unwrap();
+    let files = [COMPLETE[0], COMPLETE[1], COMPLETE[4]];
+    let folder = snapshot(&cache, "owner", "model", "main", &files);
+    let error = resolve_in("owner/model", &offline(), &places).unwrap_err();
+    assert!(error.to_string().contains("modules.json"), "{error}");
+    let options = HubOptions {
+        reranker: true,
+        ..offline()
+    };
+    let found = resolve_in("owner/model", &options, &places).unwrap();
+    assert_eq!(found.path, folder);
+    let [note] = found.notes.as_slice() else {
+        panic!("{:?}", found.notes);
+    };
+    assert!(note.contains("lacks modules.json, "), "{note}");
+    assert!(note.contains("scores may be wrong"), "{note}");
+}
+
 #[test]
 fn an_incomplete_snapshot_is_named_and_not_used() {
     for missing in [
@@ -252,6 +275,9 @@ fn files_in_the_folders_of_modules_are_downloaded_too() {
         "0_Transformer/sentence_bert_config.json",
         "1_Pooling/config.json",
         "12_Dense/config.json",
+        "router_config.json",
+        "query_0_StaticEmbedding/tokenizer.json",
+        "0_Asym/document_1_Pooling/config.json",
     ] {
         assert!(wanted(file), "{file}");
     }

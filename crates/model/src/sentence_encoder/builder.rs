@@ -5,13 +5,15 @@ use search::index::ModelFingerprint;
 
 use super::files::ModelFiles;
 use super::on_backend::{CheckPrecision, Load, default_batch_tokens, known, on_backend};
-use super::{ChosenPrompts, Dimensions, Network, SentenceEncoder};
+use super::route::{Dimensions, Network, Route};
+use super::{ChosenPrompts, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ModelError, Result};
-use crate::hub::{self, HubOptions, ModelFolder, Origin};
+use crate::hub::{self, HubOptions, Origin};
 use crate::prompt::{Prompt, Prompts};
+use crate::routes::Routes;
 use crate::sentence_model::SentenceModel;
 
 /// Settings of a [`SentenceEncoder`] before it is loaded. Settings that are not made come from the model's
@@ -24,6 +26,7 @@ pub struct SentenceEncoderBuilder {
     batch_tokens: Option<usize>,
     batch_texts: Option<usize>,
     max_length: Option<usize>,
+    length_of_index: Option<usize>,
     normalize: Option<bool>,
     dimensions: Option<usize>,
     prompt: Prompt,
@@ -41,7 +44,7 @@ impl SentenceEncoderBuilder {
 
     /// The precision of the linear layers' weights; on a GPU also of tables and activations. Unless set, that
     /// of the model's file, or float32 on a device without it. Every device can load a reduced-precision file
-    /// with [`Precision::Float32`], which does not restore the lost precision.
+    /// with [`Precision::Float32`], which does not restore the lost precision. With a Router, of the routes with an encoder.
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
@@ -68,7 +71,7 @@ impl SentenceEncoderBuilder {
         self
     }
 
-    /// Maximum tokens of a text, `<s>` and `</s>` included.
+    /// Maximum tokens of a text, `<s>` and `</s>` included; with a Router, of every route with an encoder.
     pub fn max_length(mut self, tokens: usize) -> Self {
         self.max_length = Some(tokens);
         self
@@ -112,9 +115,9 @@ impl SentenceEncoderBuilder {
     /// When the index names a precision that does not exist.
     pub fn of_index(self, model: &ModelFingerprint) -> std::result::Result<Self, UnknownPrecision> {
         let precision = model.precision.parse()?;
-        let builder = self
-            .precision(precision)
-            .max_length(model.max_length)
+        let mut builder = self.precision(precision);
+        builder.length_of_index = Some(model.max_length);
+        let builder = builder
             .query_prompt(Prompt::Text(model.query_prompt.clone()))
             .document_prompt(Prompt::Text(model.document_prompt.clone()));
         Ok(match model.dimensions {
@@ -138,19 +141,32 @@ impl SentenceEncoderBuilder {
             precision,
         })??;
         let found = hub::resolve(name_or_folder, &self.hub)?;
-        let files = ModelFiles::open(&found)?;
-        let load = |files: &ModelFiles| match files {
-            ModelFiles::Transformer(checkpoint) => {
-                let loaded = device.run(Load {
-                    checkpoint,
-                    device_name: device.to_string(),
-                    precision,
-                })?;
-                loaded.map(Network::encoder)
-            }
-            ModelFiles::Static(folder) => Network::table(folder, precision),
-        };
-        self.build(files, device, found, load)
+        let routes = self.with_length(ModelFiles::open(&found)?)?;
+        let (dimensions, prompts) = self.settings(routes.main())?;
+        let any_encoder = has_encoder(&routes);
+        let routes = routes.try_map(|name, files| {
+            self.route(name, files, device, dimensions, |files| match files {
+                ModelFiles::Transformer(checkpoint) => {
+                    let loaded = device.run(Load {
+                        checkpoint,
+                        device_name: device.to_string(),
+                        precision,
+                    })?;
+                    loaded.map(Network::encoder)
+                }
+                ModelFiles::Static(folder) => {
+                    Network::table(folder, precision.filter(|_| !any_encoder))
+                }
+            })
+        })?;
+        Ok(SentenceEncoder {
+            routes,
+            device,
+            folder: found.path,
+            origin: found.origin,
+            dimensions,
+            prompts,
+        })
     }
 
     /// An encoder of a model that is already in memory, for example one in training. `checkpoint` provides
@@ -164,42 +180,67 @@ impl SentenceEncoderBuilder {
         checkpoint: Checkpoint,
         model: SentenceModel<B>,
     ) -> Result<SentenceEncoder> {
-        let precision = self.precision;
+        let precision = self.precision.unwrap_or_default();
         let device = self.device.select()?;
-        let found = ModelFolder {
-            path: checkpoint.folder.clone(),
-            origin: Origin::Folder,
-            notes: Vec::new(),
-        };
-        let files = ModelFiles::Transformer(Box::new(checkpoint));
-        self.build(files, device, found, |_| {
-            let precision = precision.unwrap_or_default();
+        let folder = checkpoint.folder.clone();
+        let mut files = ModelFiles::Transformer(Box::new(checkpoint));
+        if let Some(asked) = self.max_length.or(self.length_of_index) {
+            files.set_max_length(asked)?;
+        }
+        let (dimensions, prompts) = self.settings(&files)?;
+        let route = self.route("", files, device, dimensions, |_| {
             let name = device.to_string();
             known::<B>(Some(precision), &name, &model.network.device())?;
-            Ok(Network::encoder(on_backend(
-                model.pack(precision),
-                precision,
-                name,
-            )))
+            let packed = on_backend(model.pack(precision), precision, name);
+            Ok(Network::encoder(packed))
+        })?;
+        Ok(SentenceEncoder {
+            routes: Routes::one(route),
+            device,
+            folder,
+            origin: Origin::Folder,
+            dimensions,
+            prompts,
         })
     }
 
-    fn build(
-        self,
-        mut files: ModelFiles,
+    /// The files with the maximum length that was asked for. A wrong one is an error before the weights are read.
+    fn with_length(&self, routes: Routes<ModelFiles>) -> Result<Routes<ModelFiles>> {
+        let any_encoder = has_encoder(&routes);
+        // Queries may have a maximum length of their own: an index states that of its documents.
+        let own = routes.main().max_length();
+        let of_index = self.length_of_index;
+        let of_index =
+            of_index.filter(|length| !any_encoder || own.is_some_and(|own| own != *length));
+        let Some(asked) = self.max_length.or(of_index) else {
+            return Ok(routes);
+        };
+        routes.try_map(|_, mut files| {
+            if files.is_encoder() || !any_encoder {
+                files.set_max_length(asked)?;
+                files.tokenizer()?;
+            }
+            Ok(files)
+        })
+    }
+
+    /// The dimensions and prompts of a model; impossible ones are an error before the weights are read.
+    fn settings(&self, files: &ModelFiles) -> Result<(Dimensions, ChosenPrompts)> {
+        Ok((
+            self.kept_dimensions(files)?,
+            self.chosen_prompts(files.prompts())?,
+        ))
+    }
+
+    /// Loads a model, or one route of it.
+    fn route(
+        &self,
+        name: &str,
+        files: ModelFiles,
         device: Device,
-        found: ModelFolder,
+        dimensions: Dimensions,
         load: impl FnOnce(&ModelFiles) -> Result<(Network, Precision)>,
-    ) -> Result<SentenceEncoder> {
-        if let Some(asked) = self.max_length {
-            files.set_max_length(asked)?;
-        }
-        let dimensions = self.kept_dimensions(&files)?;
-        let prompts = self.chosen_prompts(files.prompts())?;
-        if self.max_length.is_some() {
-            // A wrong length is an error before the weights are read.
-            files.tokenizer()?;
-        }
+    ) -> Result<Route> {
         // The tokenizer's file takes a tenth of the time that the weights take.
         let (tokenizer, loaded) = std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| files.tokenizer());
@@ -208,19 +249,17 @@ impl SentenceEncoderBuilder {
         });
         let tokenizer = tokenizer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let (network, precision) = loaded?;
-        Ok(SentenceEncoder {
+        Ok(Route {
+            name: name.to_owned(),
             tokenizer,
             network,
             device,
-            folder: found.path,
-            origin: found.origin,
             limit: BatchLimit {
                 tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: self.batch_texts.unwrap_or(usize::MAX),
             },
             normalize: self.normalize.unwrap_or(files.normalize()),
             dimensions,
-            prompts,
             precision,
             files,
         })
@@ -255,4 +294,8 @@ impl SentenceEncoderBuilder {
             document: text(self.document_prompt.as_ref(), Prompt::Document)?,
         })
     }
+}
+
+fn has_encoder(routes: &Routes<ModelFiles>) -> bool {
+    routes.all().any(|(_, files)| files.is_encoder())
 }

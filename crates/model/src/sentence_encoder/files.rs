@@ -1,12 +1,17 @@
 //! The files of a model: those of a transformer, or of a static model.
 
-use crate::checkpoint::Checkpoint;
+use std::path::Path;
+
+use search::Similarity;
+
+use crate::checkpoint::{Checkpoint, router};
 use crate::error::Result;
 use crate::hub::ModelFolder;
 use crate::prompt::Prompts;
+use crate::router_error::RouterError;
+use crate::routes::Routes;
 use crate::static_embedding::StaticFolder;
 use crate::tokenizer::SentenceTokenizer;
-use search::Similarity;
 
 /// A model folder whose settings are read.
 pub(super) enum ModelFiles {
@@ -17,12 +22,30 @@ pub(super) enum ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads the settings of a folder.
-    pub(super) fn open(found: &ModelFolder) -> Result<Self> {
-        Ok(match StaticFolder::open(&found.path)? {
-            Some(folder) => Self::Static(Box::new(folder)),
-            None => Self::Transformer(Box::new(Checkpoint::open_found(found)?)),
-        })
+    /// Reads the settings of a folder, of every route if it has several.
+    pub(super) fn open(found: &ModelFolder) -> Result<Routes<Self>> {
+        let routes = router::read(&found.path)?.try_map(|_, modules| {
+            let modules = modules.as_ref();
+            Ok(match StaticFolder::open_modules(&found.path, modules)? {
+                Some(folder) => Self::Static(Box::new(folder)),
+                None => Self::Transformer(Box::new(Checkpoint::open_route(found, modules)?)),
+            })
+        })?;
+        check_widths(&found.path, &routes)?;
+        Ok(routes)
+    }
+
+    /// Whether it is an encoder: a maximum length and a precision are for encoders.
+    pub(super) fn is_encoder(&self) -> bool {
+        matches!(self, Self::Transformer(_))
+    }
+
+    /// The maximum length of the files; `None` for a table.
+    pub(super) fn max_length(&self) -> Option<usize> {
+        match self {
+            Self::Transformer(checkpoint) => Some(checkpoint.max_seq_length),
+            Self::Static(_) => None,
+        }
     }
 
     /// Width of the vectors before they are cut.
@@ -106,5 +129,21 @@ impl ModelFiles {
             Self::Transformer(checkpoint) => checkpoint.ignored_tensors(),
             Self::Static(_) => Ok(Vec::new()),
         }
+    }
+}
+
+/// Vectors of all routes are compared with each other.
+fn check_widths(folder: &Path, routes: &Routes<ModelFiles>) -> Result<()> {
+    let width = routes.main().width();
+    let mut names = routes.all().map(|(name, _)| name.clone());
+    let mut others = routes.all().filter(|(_, files)| files.width() != width);
+    match (names.next(), others.next()) {
+        (Some(name), Some((other, files))) => Err(RouterError::Widths {
+            folder: folder.to_owned(),
+            names: [name, other.clone()],
+            widths: [width, files.width()],
+        }
+        .into()),
+        _ => Ok(()),
     }
 }

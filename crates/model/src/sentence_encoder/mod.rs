@@ -4,6 +4,7 @@ mod builder;
 mod files;
 mod of_table;
 pub(crate) mod on_backend;
+mod route;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,20 +14,19 @@ use search::Similarity;
 use search::index::ModelFingerprint;
 
 use crate::backend::Device;
-use crate::batch::{BatchCost, BatchLimit, TokenBatch, plan_batches};
-use crate::bucket::padded_length;
 use crate::checkpoint::Checkpoint;
-use crate::concurrency;
-use crate::error::{ModelError, Result};
+use crate::error::Result;
 use crate::hub::Origin;
 use crate::prompt::{Prompt, Prompts};
-use crate::sentence_embeddings::{Embeddings, norm, normalize};
-use crate::static_embedding::{StaticFolder, Table};
+use crate::router_error::RouterError;
+use crate::routes::{RouteTask, Routes};
+use crate::sentence_embeddings::Embeddings;
 use crate::tokenizer::SentenceTokenizer;
 
 pub use builder::SentenceEncoderBuilder;
 use files::ModelFiles;
-use on_backend::{Loaded, PooledVectors};
+use route::Dimensions;
+pub use route::{Progress, Route};
 
 /// A sentence-embedding model on a device.
 ///
@@ -42,50 +42,12 @@ use on_backend::{Loaded, PooledVectors};
 /// # Ok::<(), model::ModelError>(())
 /// ```
 pub struct SentenceEncoder {
-    tokenizer: SentenceTokenizer,
-    network: Network,
-    files: ModelFiles,
+    routes: Routes<Route>,
     device: Device,
     folder: PathBuf,
     origin: Origin,
-    limit: BatchLimit,
-    normalize: bool,
     dimensions: Dimensions,
     prompts: ChosenPrompts,
-    precision: Precision,
-}
-
-/// What turns tokens into vectors.
-enum Network {
-    /// An encoder, on a device.
-    Encoder(Box<dyn PooledVectors>),
-    /// The table of a static model.
-    Table(Table),
-}
-
-impl Network {
-    fn encoder(loaded: Loaded) -> (Self, Precision) {
-        (Self::Encoder(loaded.network), loaded.precision)
-    }
-
-    /// Reads the table of a static model, which computes in float32.
-    fn table(folder: &StaticFolder, precision: Option<Precision>) -> Result<(Self, Precision)> {
-        match precision {
-            None | Some(Precision::Float32) => {
-                Ok((Self::Table(folder.table()?), Precision::Float32))
-            }
-            Some(precision) => Err(ModelError::StaticPrecision { precision }),
-        }
-    }
-}
-
-/// The dimensions of a vector that are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Dimensions {
-    kept: usize,
-    /// Whether normalisation follows the truncation, as with options of the caller. The model's own
-    /// `truncate_dim` follows the model's own normalisation, as in sentence-transformers.
-    normalized_after: bool,
 }
 
 /// The texts of the prompts, which the builder may have replaced; the empty text is no prompt.
@@ -144,113 +106,32 @@ impl SentenceEncoder {
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode), [`ModelError::UnknownPrompt`] when the model has no prompt with that
-    /// name, and [`ModelError::Interrupted`] when the callback breaks.
+    /// As [`encode`](Self::encode), [`ModelError::UnknownPrompt`](crate::ModelError::UnknownPrompt) when the model has no
+    /// prompt with that name, and [`ModelError::Interrupted`](crate::ModelError::Interrupted) when the callback breaks.
     pub fn encode_with_progress<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],
         prompt: &Prompt,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Embeddings> {
-        let prompt = self.prompt_text(prompt)?;
-        let network = match &self.network {
-            Network::Encoder(network) => network.as_ref(),
-            Network::Table(table) => return self.encode_with_table(table, prompt, texts, progress),
-        };
-        let (pad_token_id, include_prompt) = self.files.padding();
-        let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
-        let not_pooled = if prompt.is_empty() || include_prompt {
-            0
-        } else {
-            self.tokenizer.prompt_tokens(prompt)?
-        };
-        let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
-        let places: Vec<usize> = lengths.iter().map(|length| self.places(*length)).collect();
-        let width = self.dimensions.kept;
-        let mut values = vec![0.0; texts.len() * width];
-        let mut done = 0;
-        concurrency::for_each(
-            &plan_batches(&places, self.limit, self.batch_cost()),
-            self.concurrent_batches(),
-            |batch| {
-                let ids = batch.iter().map(|&text| tokens[text].ids.as_slice());
-                let padded = |longest| self.places(longest);
-                let batch = TokenBatch::with_length(ids, pad_token_id, padded);
-                self.encode_batch(network, &batch.pooled_from(not_pooled))
-            },
-            |batch, rows| {
-                for (row, &text) in rows.chunks_exact(self.files.width()).zip(batch) {
-                    self.finish(row, &mut values[text * width..][..width]);
-                }
-                done += batch.len();
-                let total = texts.len();
-                match progress(Progress { done, total }) {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(ModelError::Interrupted),
-                }
-            },
-        )?;
-        let truncated = tokens.iter().filter(|text| text.truncated).count();
-        Ok(Embeddings {
-            values,
-            width,
-            truncated,
-            tokens: lengths.iter().sum(),
-        })
+        let text = self.prompt_text(prompt)?;
+        self.route(prompt)?.encode(text, texts, progress)
     }
 
-    /// Writes the kept dimensions of a vector, scaled if vectors are.
-    fn finish(&self, row: &[f32], kept: &mut [f32]) {
-        let width = kept.len();
-        kept.copy_from_slice(&row[..width]);
-        if self.normalize {
-            let measured = if self.dimensions.normalized_after {
-                &row[..width]
-            } else {
-                row
-            };
-            normalize(kept, norm(measured));
-        }
-    }
-
-    /// Number of concurrent batches: one keeps a GPU busy.
-    fn concurrent_batches(&self) -> usize {
-        if self.device.is_gpu() {
-            1
-        } else {
-            rayon::current_num_threads()
-        }
-    }
-
-    /// What batches cost where padding is computed; `None` on a CPU.
-    fn batch_cost(&self) -> Option<BatchCost> {
-        self.device.is_gpu().then_some(BatchCost::GPU)
-    }
-
-    /// Padded length of a batch whose longest text has `length` tokens.
-    fn places(&self, length: usize) -> usize {
-        if self.device.is_gpu() {
-            padded_length(length, self.tokenizer.max_length())
-        } else {
-            length
-        }
-    }
-
-    fn encode_batch(&self, network: &dyn PooledVectors, batch: &TokenBatch) -> Result<Vec<f32>> {
-        let rows = network.pooled(batch)?;
-        let expected = batch.texts() * self.files.width();
-        if rows.len() == expected {
-            return Ok(rows);
-        }
-        let source = format!(
-            "{} values came back where {expected} were computed",
-            rows.len()
-        )
-        .into();
-        Err(ModelError::Compute {
-            device: self.device.to_string(),
-            source,
-        })
+    /// The part of the model that computes the vectors of texts with this prompt: with a Router the route of queries for
+    /// [`Prompt::Query`], that of documents for [`Prompt::Document`], and the default route for any other prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError::NoRoute`] when the Router has no route for them.
+    pub fn route(&self, prompt: &Prompt) -> Result<&Route> {
+        let task = RouteTask::of(prompt);
+        let route = self.routes.of(task).ok_or_else(|| RouterError::NoRoute {
+            path: self.folder.clone(),
+            text: task.text(),
+            routes: self.routes.all().map(|(name, _)| name.clone()).collect(),
+        })?;
+        Ok(route)
     }
 
     /// Names of the tensors of heads in the weights file, which no vector depends on.
@@ -259,7 +140,9 @@ impl SentenceEncoder {
     ///
     /// When the weights file has become unreadable.
     pub fn ignored_tensors(&self) -> Result<Vec<String>> {
-        self.files.ignored_tensors()
+        let routes = self.routes.all();
+        let ignored = routes.map(|(_, route)| route.files.ignored_tensors());
+        Ok(ignored.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Width of the vectors.
@@ -272,7 +155,7 @@ impl SentenceEncoder {
     ///
     /// # Errors
     ///
-    /// [`ModelError::UnknownPrompt`] when the model has no prompt with that name.
+    /// [`ModelError::UnknownPrompt`](crate::ModelError::UnknownPrompt) when the model has no prompt with that name.
     pub fn prompt_text<'a>(&'a self, prompt: &'a Prompt) -> Result<&'a str> {
         match prompt {
             Prompt::Default => Ok(&self.prompts.default),
@@ -283,13 +166,13 @@ impl SentenceEncoder {
     }
 
     /// What tells vectors of this encoder from those of others, for an index of them. `name` is the name of the model
-    /// in messages.
+    /// in messages. With a Router, precision and maximum length are those of documents.
     ///
     /// # Errors
     ///
     /// When a file of the model cannot be read.
     pub fn fingerprint(&self, name: &str) -> Result<ModelFingerprint> {
-        let truncated = self.width() != self.files.width();
+        let truncated = self.width() != self.full_width();
         Ok(ModelFingerprint {
             name: name.to_owned(),
             identity: self.identity()?,
@@ -304,46 +187,59 @@ impl SentenceEncoder {
     /// The similarity for which the model was trained.
     #[must_use]
     pub fn similarity(&self) -> Similarity {
-        self.files.similarity()
+        self.files().similarity()
     }
 
-    /// The tokenizer.
+    /// The settings files of the model, or of its documents.
+    fn files(&self) -> &ModelFiles {
+        &self.routes.main().files
+    }
+
+    /// The tokenizer; with a Router, that of documents.
     #[must_use]
     pub fn tokenizer(&self) -> &SentenceTokenizer {
-        &self.tokenizer
+        self.routes.main().tokenizer()
     }
 
-    /// The model's settings files; `None` for a static model.
+    /// The model's settings files; `None` for a static model, and for one with a Router.
     #[must_use]
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
-        match &self.files {
-            ModelFiles::Transformer(checkpoint) => Some(checkpoint),
-            ModelFiles::Static(_) => None,
+        match self.files() {
+            ModelFiles::Transformer(checkpoint) if !self.has_router() => Some(checkpoint),
+            _ => None,
         }
+    }
+
+    /// Whether queries and documents may take different parts of the model.
+    #[must_use]
+    pub fn has_router(&self) -> bool {
+        self.routes.all().any(|(name, _)| !name.is_empty())
     }
 
     /// Notes for the user about the finding and the reading of the model, a sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.files.notes()
-    }
-
-    /// Whether vectors are scaled to L2 norm 1 by the model's files, whatever the builder chose.
-    #[must_use]
-    pub fn model_normalizes(&self) -> bool {
-        self.files.normalize()
+        let mut notes = Vec::new();
+        for (_, route) in self.routes.all() {
+            for note in route.files.notes() {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        notes
     }
 
     /// Width of the vectors before they are cut to [`width`](Self::width).
     #[must_use]
     pub fn full_width(&self) -> usize {
-        self.files.width()
+        self.files().width()
     }
 
     /// The prompts of the model.
     #[must_use]
     pub fn prompts(&self) -> &Prompts {
-        self.files.prompts()
+        self.files().prompts()
     }
 
     /// A hash of the files that decide on vectors, as [`Checkpoint::identity`].
@@ -352,7 +248,7 @@ impl SentenceEncoder {
     ///
     /// When a file cannot be read.
     pub fn identity(&self) -> Result<String> {
-        self.files.identity()
+        self.files().identity()
     }
 
     /// The selected device; never [`Device::Auto`]. A static model computes on the CPU whatever it is.
@@ -361,10 +257,10 @@ impl SentenceEncoder {
         self.device
     }
 
-    /// The selected precision, or that of the model's file.
+    /// The selected precision, or that of the model's file; with a Router, that of documents.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        self.precision
+        self.routes.main().precision()
     }
 
     /// The folder of the model.
@@ -378,14 +274,4 @@ impl SentenceEncoder {
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
-}
-
-/// Progress of an [`encode`](SentenceEncoder::encode_with_progress).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Encoded texts.
-    pub done: usize,
-    /// All texts.
-    pub total: usize,
 }

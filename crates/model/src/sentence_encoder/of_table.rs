@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::{Progress, SentenceEncoder};
+use super::{Progress, Route};
 use crate::error::{ModelError, Result};
 use crate::sentence_embeddings::Embeddings;
 use crate::static_embedding::Table;
@@ -12,7 +12,7 @@ use crate::static_embedding::Table;
 /// Texts between two calls of the progress callback, a hundredth of a second's work.
 const TEXTS_PER_STEP: usize = 4096;
 
-impl SentenceEncoder {
+impl Route {
     /// The vectors of `texts` behind a prompt.
     pub(super) fn encode_with_table<S: AsRef<str> + Sync>(
         &self,

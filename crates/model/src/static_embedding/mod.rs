@@ -23,7 +23,8 @@ use search::Similarity;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::checkpoint::{identity, modules, settings};
+use crate::checkpoint::modules::ModuleList;
+use crate::checkpoint::{identity, settings};
 use crate::error::{ModelError, Result};
 use crate::file::read_optional_json;
 use crate::prompt::Prompts;
@@ -107,7 +108,15 @@ impl StaticFolder {
     ///
     /// When a file of a static model is damaged; the error names the file and the field or tensor.
     pub fn open(folder: &Path) -> Result<Option<Self>> {
-        let Some((table_folder, mut normalize)) = Self::place(folder)? else {
+        Self::open_modules(folder, ModuleList::read(folder)?.as_ref())
+    }
+
+    /// As [`open`](Self::open), of a model or a route of it with these modules; `None` without `modules.json`.
+    pub(crate) fn open_modules(
+        folder: &Path,
+        modules: Option<&ModuleList>,
+    ) -> Result<Option<Self>> {
+        let Some((table_folder, mut normalize)) = Self::place(folder, modules)? else {
             return Ok(None);
         };
         let shape = read::shape(&table_folder)?;
@@ -139,13 +148,10 @@ impl StaticFolder {
         }))
     }
 
-    /// The folder of the table, and whether vectors are scaled to norm 1 by `modules.json`.
-    fn place(folder: &Path) -> Result<Option<(PathBuf, bool)>> {
-        if let Some(place) = modules::static_embedding(folder)? {
-            return Ok(Some(place));
-        }
-        if folder.join(modules::MODULES_FILE).exists() {
-            return Ok(None);
+    /// The folder of the table, and whether vectors are scaled to norm 1 by the modules.
+    fn place(folder: &Path, modules: Option<&ModuleList>) -> Result<Option<(PathBuf, bool)>> {
+        if let Some(modules) = modules {
+            return modules.static_embedding();
         }
         // An encoder's `config.json` has another type and is read elsewhere; a damaged file too.
         let config = read_optional_json::<Value>(&folder.join(CONFIG_FILE));

@@ -14,6 +14,7 @@ mod test_device;
 mod checkpoint;
 mod gradients;
 mod precision;
+mod router;
 mod settings;
 mod static_models;
 mod tf32;
