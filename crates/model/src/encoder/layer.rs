@@ -286,10 +286,8 @@ mod tests {
         let normal = Distribution::Normal(0.0, 1.0);
         let hidden = Tensor::<Flex, 2>::random([60, config.hidden_size], normal, &device);
         let transformed = with_dropout_seed(1, || layer.feed_forward(hidden.clone()));
-        let zeros = transformed
-            .into_data()
-            .iter::<f32>()
-            .filter(|value| *value == 0.0);
+        let transformed = transformed.into_data();
+        let zeros = transformed.iter::<f32>().filter(|value| *value == 0.0);
         assert_eq!(zeros.count(), 0);
         let values = |layer: &EncoderLayer<Flex>| layer.feed_forward(hidden.clone()).into_data();
         assert_ne!(with_dropout_seed(1, || values(&layer)), values(&layer));

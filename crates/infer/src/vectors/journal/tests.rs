@@ -12,6 +12,7 @@ fn settings() -> Settings {
             model: "m".to_owned(),
             model_identity: "1".to_owned(),
             columns: vec!["title".to_owned()],
+            route: None,
             precision: "f32".to_owned(),
             dimensions: WIDTH,
             max_length: 384,
