@@ -1,8 +1,10 @@
 //! The open data in `datasets/`, and which figures of `train`'s evaluators PyTorch's file has.
 
+use train::TrainError;
+use train::data::{ReadOptions, RowKind, TextTable};
 use train::evaluation::{
     Cutoffs, Description, Evaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
-    SimilarityEvaluator,
+    of_rows,
 };
 
 use super::report::Figure;
@@ -58,11 +60,17 @@ pub(super) fn sts() -> Result<Vec<Evaluation>, BenchmarkError> {
             let file = in_repository("datasets/sts")
                 .join(dataset)
                 .with_extension("tsv");
+            let options = ReadOptions {
+                kind: Some(RowKind::Scored),
+                ..ReadOptions::default()
+            };
+            let table = TextTable::read(&[file], &options).map_err(TrainError::from)?;
+            let rows: Vec<usize> = (0..table.len()).collect();
             Ok(Evaluation {
                 dataset,
                 counts: [Some("n"), None],
                 metrics: SIMILARITY,
-                evaluator: Box::new(SimilarityEvaluator::from_file(&file, None)?),
+                evaluator: of_rows(&table, &rows).map_err(TrainError::from)?,
             })
         })
         .collect()

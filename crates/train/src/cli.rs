@@ -8,6 +8,7 @@ use model::Device;
 use model::threads::ThreadCount;
 use program::Version;
 
+use crate::commands::MineArgs;
 use crate::options::FitOptions;
 
 const EXAMPLES: &str = "\
@@ -76,6 +77,9 @@ pub enum Command {
     /// Score a model, or compare several.
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),
+    /// Find hard negatives: products near a query that are not right for it.
+    #[command(after_help = MINE_EXAMPLES)]
+    Mine(Box<MineArgs>),
     /// List the losses, the data they need and when to use them.
     Losses,
     /// Write man pages and completion scripts to a folder, for a release archive.
@@ -85,6 +89,13 @@ pub enum Command {
         folder: PathBuf,
     },
 }
+
+const MINE_EXAMPLES: &str = "\
+Examples:
+  train mine --pairs clicks.tsv --corpus products.tsv --output mined.jsonl
+  train mine --pairs clicks.tsv --columns anchor=query,positive=title --corpus products.csv \\
+      --corpus-columns sku,title --model tuned --per-row 5 --output mined.jsonl
+  train fit --train mined.jsonl --output tuned2";
 
 const FIT_EXAMPLES: &str = "\
 Examples:

@@ -8,6 +8,7 @@
 //! | vectors, loss and gradients of a batch | [`step`] |
 //! | optimiser, schedule, checkpoints, training loop | [`training`] |
 //! | evaluators and metrics | [`evaluation`] |
+//! | hard negatives | `mining` |
 //! | log, report and model card of a run | [`report`] |
 //! | a run, from its settings to the tuned model | [`options`], [`settings`], [`fit`] |
 
@@ -22,6 +23,7 @@ pub mod evaluation;
 pub mod fit;
 pub mod loader;
 pub mod losses;
+mod mining;
 pub mod options;
 pub mod random;
 pub mod report;

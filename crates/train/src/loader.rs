@@ -110,12 +110,23 @@ impl BatchLoader {
         }
     }
 
+    /// Number of rows that wait for the epoch after this one, see [`Sampler::waiting`].
+    #[must_use]
+    pub fn waiting(&self, epoch: usize) -> usize {
+        let sampler = self.sampler.as_ref();
+        sampler.map_or(0, |sampler| sampler.waiting(self.seed, epoch))
+    }
+
     fn load(&self, epoch: usize, index: usize, positions: Vec<usize>) -> TrainingBatch {
         let rows: Vec<Example> = positions
             .iter()
             .filter_map(|&position| self.table.get(position))
             .collect();
         let mut batch = self.batcher.tokenize(&rows);
+        let targets = self.table.targets(&positions);
+        if batch.failure.is_none() && !targets.is_empty() {
+            batch.targets = Some(targets);
+        }
         batch.positions = positions;
         batch.seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
         batch

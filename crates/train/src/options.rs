@@ -43,8 +43,9 @@ pub struct FitOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_column: Option<String>,
     /// Assign columns to roles, for example anchor=query,positive=description. Roles: anchor,
-    /// positive, negative, score, label. A validation file without these columns uses its own
-    /// names [default: by name, else by order].
+    /// positive, negative, score, label. A text may be made of several columns: positive={title}.
+    /// {brand}. A validation file without these columns uses its own names [default: by name, else
+    /// by order].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<String>,
@@ -58,7 +59,7 @@ pub struct FitOptions {
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
-    /// Drop the last incomplete batch of an epoch.
+    /// Drop every batch that is not full.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_last: Option<bool>,
@@ -125,7 +126,8 @@ pub struct FitOptions {
     #[arg(long, value_name = "NAME", help_heading = "Loss")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<String>,
-    /// Multiply cosines by X in ranking losses and CoSENT [default: 20].
+    /// Multiply cosines by X in ranking losses and CoSENT, and dot products in margin-mse and
+    /// kl-divergence [default: 20, and 1 for these two].
     #[arg(long, value_name = "X", help_heading = "Loss")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,

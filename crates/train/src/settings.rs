@@ -293,12 +293,19 @@ impl Settings {
         let target = match kind {
             RowKind::Scored => TargetKind::Score,
             RowKind::Labelled => TargetKind::Label,
-            _ => TargetKind::None,
+            RowKind::ScoredTuples { negatives, scores } if scores == negatives => {
+                TargetKind::Margins
+            }
+            RowKind::ScoredTuples { .. } => TargetKind::Scores,
+            RowKind::Pairs | RowKind::Tuples { .. } => TargetKind::None,
         };
         let columns = kind.text_columns();
         // Labels are scores too: 0 and 1.
         let fits = match needs.target {
-            TargetKind::Score => target != TargetKind::None,
+            TargetKind::Score => matches!(target, TargetKind::Score | TargetKind::Label),
+            TargetKind::Margins => matches!(target, TargetKind::Scores | TargetKind::Margins),
+            // A guide embeds the texts.
+            TargetKind::Vectors => target == TargetKind::None,
             wanted => wanted == target,
         };
         if fits && needs.takes_columns(columns) {
@@ -310,7 +317,7 @@ impl Settings {
             loss.name(),
             match target {
                 TargetKind::None => String::new(),
-                target => format!(" and a {target}"),
+                target => format!(" and {target}"),
             },
         )))
     }

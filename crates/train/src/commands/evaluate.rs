@@ -1,6 +1,5 @@
 //! `evaluate`: score a model, or compare several.
 
-mod columns;
 mod index;
 
 use std::io::{self, Write};
@@ -13,13 +12,13 @@ use model::{Prompt, SentenceEncoder};
 use program::{Console, Unit};
 use search::Similarity;
 
-use self::columns::{Columns, Role};
 use crate::cli::EvaluateArgs;
+use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{
-    Cutoffs, PairedEvaluator, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
-    SimilarityEvaluator, Suite, SuiteScores, TextColumns, TripletEvaluator,
+    Comparison, Cutoffs, Evaluator, FileError, QueryFiles, Ranking, RetrievalEvaluator,
+    RetrievalFiles, RetrievalOptions, Suite, SuiteScores, TextColumns, of_rows,
 };
 use crate::stop::Stop;
 
@@ -61,7 +60,14 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
 
 /// The evaluations of the arguments.
 fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
-    let columns = Columns::parse(arguments.columns.as_deref())?;
+    let columns: Option<ColumnMap> = match &arguments.columns {
+        Some(columns) => Some(
+            columns
+                .parse()
+                .map_err(|error| TrainError::Usage(format!("--columns: {error}")))?,
+        ),
+        None => None,
+    };
     let files = [
         &arguments.similarity[..],
         &arguments.pairs,
@@ -70,32 +76,34 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
     ]
     .concat();
     let name = |path: &Path| name_among(path, &files);
-    let mut suite = Suite::new();
-    for path in &arguments.similarity {
-        let columns = columns.of(path, [Role::First, Role::Second, Role::Score])?;
-        let columns = columns.as_ref().map(names);
-        suite.add(name(path), SimilarityEvaluator::from_file(path, columns)?)?;
+    let mut suite = Suite::default();
+    let mut used = false;
+    for (paths, kind) in [
+        (&arguments.similarity, RowKind::Scored),
+        (&arguments.pairs, RowKind::Pairs),
+        (&arguments.triplets, RowKind::Tuples { negatives: 1 }),
+    ] {
+        for path in paths {
+            let (evaluator, used_columns) = rows(path, kind, columns.as_ref())?;
+            used |= used_columns;
+            suite.add(name(path), evaluator)?;
+        }
     }
-    for path in &arguments.pairs {
-        let columns = columns.of(path, [Role::First, Role::Second])?;
-        let columns = columns.as_ref().map(names);
-        suite.add(name(path), PairedEvaluator::from_file(path, columns)?)?;
+    if let (Some(columns), false) = (columns, used) {
+        return Err(TrainError::Usage(format!(
+            "--columns: no file has the columns {columns} for the roles it needs; check their spelling"
+        )));
     }
-    for path in &arguments.triplets {
-        let columns = columns.of(path, [Role::First, Role::Second, Role::Third])?;
-        let columns = columns.as_ref().map(names);
-        suite.add(name(path), TripletEvaluator::from_file(path, columns)?)?;
-    }
-    columns.check_used()?;
     let cutoffs = cutoffs(&arguments.cutoffs)?;
     if let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) {
-        let mut files =
-            RetrievalFiles::new(arguments.queries.clone(), corpus.clone(), qrels.clone());
-        files.document_columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
-        files.query_columns = text_columns("--query-columns", &arguments.query_columns)?;
-        files.judgement_columns = judgement_columns(&arguments.qrels_columns)?;
+        let files = RetrievalFiles {
+            queries: query_files(arguments, qrels)?,
+            documents: corpus.clone(),
+            document_columns: text_columns("--corpus-columns", &arguments.corpus_columns)?,
+        };
         let (name, options) = ranking(&name(qrels), arguments.judged_only, &cutoffs);
-        suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
+        let evaluator = RetrievalEvaluator::from_files(&files, options)?;
+        suite.add(name, Box::new(evaluator))?;
     }
     if suite.is_empty() {
         defaults(&mut suite, &cutoffs)?;
@@ -103,8 +111,35 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
     Ok(suite)
 }
 
-fn names<const N: usize>(columns: &[String; N]) -> [&str; N] {
-    columns.each_ref().map(String::as_str)
+/// The evaluator of a file of rows, and whether it has the given columns; otherwise its own count, because
+/// one call may read files of several kinds.
+fn rows(
+    path: &Path,
+    kind: RowKind,
+    columns: Option<&ColumnMap>,
+) -> Result<(Box<dyn Evaluator>, bool), TrainError> {
+    let options = ReadOptions {
+        columns: columns.cloned(),
+        infer_where_missing: true,
+        kind: Some(kind),
+        ..ReadOptions::default()
+    };
+    let table = TextTable::read(&[path], &options)?;
+    let all: Vec<usize> = (0..table.len()).collect();
+    let evaluator = of_rows(&table, &all).map_err(|source| FileError::Setup {
+        file: path.to_owned(),
+        source,
+    })?;
+    Ok((evaluator, table.used_given_columns()))
+}
+
+fn query_files(arguments: &EvaluateArgs, judgements: &Path) -> Result<QueryFiles, TrainError> {
+    Ok(QueryFiles {
+        queries: arguments.queries.clone(),
+        judgements: judgements.to_owned(),
+        query_columns: text_columns("--query-columns", &arguments.query_columns)?,
+        judgement_columns: judgement_columns(&arguments.qrels_columns)?,
+    })
 }
 
 /// The default cut-offs, with `named` ones for accuracy, precision and recall.
@@ -124,7 +159,10 @@ fn cutoffs(named: &[usize]) -> Result<Cutoffs, TrainError> {
 }
 
 /// The id column, then the text columns; `None` if none is named.
-fn text_columns(flag: &str, named: &[String]) -> Result<Option<TextColumns>, TrainError> {
+pub(super) fn text_columns(
+    flag: &str,
+    named: &[String],
+) -> Result<Option<TextColumns>, TrainError> {
     match named {
         [] => Ok(None),
         [_] => Err(TrainError::Usage(format!(
@@ -159,10 +197,11 @@ fn defaults(suite: &mut Suite, cutoffs: &Cutoffs) -> Result<(), TrainError> {
         }
     }
     let path = Path::new(DEFAULT_SIMILARITY);
-    suite.add(name(path), SimilarityEvaluator::from_file(path, None)?)?;
+    suite.add(name(path), rows(path, RowKind::Scored, None)?.0)?;
     let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
     let (name, options) = ranking("chorus-electronics", true, cutoffs);
-    suite.add(name, RetrievalEvaluator::from_files(&files, options)?)?;
+    let evaluator = RetrievalEvaluator::from_files(&files, options)?;
+    suite.add(name, Box::new(evaluator))?;
     Ok(())
 }
 
@@ -221,7 +260,7 @@ fn score(
     }
     let started = Instant::now();
     let bar = notes.progress_bar(Some(0), Unit::Texts);
-    let scores = suite.evaluate_with_progress(&encoder, &mut |progress| {
+    let scores = suite.evaluate(&encoder, &mut |progress| {
         bar.set_length(progress.texts.total as u64);
         bar.set_position(progress.texts.done as u64);
         bar.set_message(progress.name.to_owned());
@@ -274,7 +313,11 @@ fn text(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
             writeln!(out)?;
         }
         writeln!(out, "before: {first_name}\nafter:  {name}\n")?;
-        write!(out, "{}", first.compare(scores))?;
+        let comparison = Comparison {
+            before: first,
+            after: scores,
+        };
+        write!(out, "{comparison}")?;
     }
     Ok(())
 }

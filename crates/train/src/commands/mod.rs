@@ -3,12 +3,15 @@
 mod evaluate;
 mod fit;
 mod losses;
+mod mine;
 
 use clap::CommandFactory;
 use program::Console;
 
 use crate::cli::{Cli, Command};
 use crate::error::TrainError;
+
+pub use mine::MineArgs;
 
 /// Runs the command.
 ///
@@ -19,11 +22,13 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Evaluate(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Mine(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Losses | Command::Manual { .. } => {}
     }
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
+        Command::Mine(arguments) => mine::run(&arguments, notes),
         Command::Losses => losses::run(),
         Command::Manual { folder } => Ok(program::manual::write(Cli::command(), &folder)?),
     }

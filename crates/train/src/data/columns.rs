@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::ColumnMapError;
 
 /// Role of a column in training.
@@ -47,8 +45,20 @@ impl Role {
         }
     }
 
+    /// The role with this name, in any case. An evaluation of texts without order may call them `first`,
+    /// `second` and `third`.
+    fn named(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "first" => Some(Self::Anchor),
+            "second" => Some(Self::Positive),
+            "third" => Some(Self::Negative),
+            name => Self::MAPPED.into_iter().find(|role| role.name() == name),
+        }
+    }
+
     /// The role of the text column `column`, from 0.
-    pub(super) fn of_text(column: usize) -> Self {
+    pub(crate) fn of_text(column: usize) -> Self {
         match column {
             0 => Self::Anchor,
             1 => Self::Positive,
@@ -77,6 +87,14 @@ pub enum RowKind {
     Scored,
     /// Anchor, positive and a label.
     Labelled,
+    /// Anchor, positive, negatives and the scores of a teacher.
+    ScoredTuples {
+        /// Number of negatives in every row, at least 1.
+        negatives: usize,
+        /// Number of scores in every row: one per negative, by how much the positive scores higher, or
+        /// one per text but the anchor.
+        scores: usize,
+    },
 }
 
 impl RowKind {
@@ -85,38 +103,61 @@ impl RowKind {
     pub fn text_columns(self) -> usize {
         match self {
             Self::Pairs | Self::Scored | Self::Labelled => 2,
-            Self::Tuples { negatives } => negatives.saturating_add(2),
+            Self::Tuples { negatives } | Self::ScoredTuples { negatives, .. } => {
+                negatives.saturating_add(2)
+            }
         }
     }
 
-    /// Role of the number of every row, if rows have one.
+    /// Role of the numbers of every row, if rows have any.
     #[must_use]
     pub fn target(self) -> Option<Role> {
         match self {
             Self::Pairs | Self::Tuples { .. } => None,
-            Self::Scored => Some(Role::Score),
+            Self::Scored | Self::ScoredTuples { .. } => Some(Role::Score),
             Self::Labelled => Some(Role::Label),
+        }
+    }
+
+    /// Number of scores or labels of every row.
+    #[must_use]
+    pub fn targets(self) -> usize {
+        match self {
+            Self::Pairs | Self::Tuples { .. } => 0,
+            Self::Scored | Self::Labelled => 1,
+            Self::ScoredTuples { scores, .. } => scores,
         }
     }
 }
 
 impl fmt::Display for RowKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Self::Pairs => formatter.pad("pairs"),
             Self::Tuples { negatives: 1 } => formatter.pad("pairs with a negative"),
             Self::Tuples { negatives } => write!(formatter, "pairs with {negatives} negatives"),
             Self::Scored => formatter.pad("pairs with a score"),
             Self::Labelled => formatter.pad("pairs with a label"),
+            Self::ScoredTuples { negatives, scores } => {
+                write!(
+                    formatter,
+                    "{} and {scores} scores",
+                    Self::Tuples { negatives }
+                )
+            }
         }
     }
 }
 
-/// The columns to read, by role: an anchor, a positive, and either any number of negatives or a score
-/// or a label.
+/// The columns to read, by role: an anchor, a positive, and any number of negatives, a score or a label,
+/// or negatives with scores.
 ///
 /// Its text form is `anchor=query,positive=description,score=relevance`; only `negative` may be
-/// repeated. Column names are those of the file and cannot contain a comma. No column has two roles.
+/// repeated, and with negatives also `score`. Column names are those of the file and cannot contain a
+/// comma. No column has two roles.
+///
+/// A text may be made of several columns: `positive={title}. {brand} {color}`. An empty column leaves no
+/// gap.
 ///
 /// ```
 /// use train::data::{ColumnMap, RowKind};
@@ -126,22 +167,23 @@ impl fmt::Display for RowKind {
 /// assert_eq!(columns.texts(), ["query", "clicked", "shown"]);
 /// # Ok::<(), train::data::ColumnMapError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnMap {
+    kind: RowKind,
     /// Anchor, positive, negatives.
     texts: Vec<String>,
-    target: Option<(Role, String)>,
+    /// The score or the label, or the scores.
+    targets: Vec<String>,
 }
 
 impl ColumnMap {
-    /// Assigns roles to columns; negatives keep their order.
+    /// Assigns roles to columns; negatives and scores keep their order.
     ///
     /// # Errors
     ///
-    /// The anchor or the positive is missing; a role other than the negative is repeated; a column has
-    /// two roles; a name is empty; the role is [`Role::Group`]; or negatives, score and label are
-    /// combined.
+    /// The anchor or the positive is missing; a role is repeated that only one column can have; a column
+    /// has two roles; a name is empty; the role is [`Role::Group`]; score and label are combined, or
+    /// negatives and a label; or the number of scores is not one that the negatives allow.
     pub fn new<C: Into<String>>(
         columns: impl IntoIterator<Item = (Role, C)>,
     ) -> Result<Self, ColumnMapError> {
@@ -162,31 +204,41 @@ impl ColumnMap {
         let needed = |role: Role| of(role).next().ok_or(ColumnMapError::Missing { role });
         let mut texts = vec![needed(Role::Anchor)?, needed(Role::Positive)?];
         texts.extend(of(Role::Negative));
-        let target = match (of(Role::Score).next(), of(Role::Label).next()) {
-            (Some(score), Some(label)) => return Err(ColumnMapError::TwoTargets { score, label }),
-            (Some(score), None) => Some((Role::Score, score)),
-            (None, Some(label)) => Some((Role::Label, label)),
-            (None, None) => None,
-        };
-        match target {
-            Some((target, _)) if texts.len() > 2 => {
-                Err(ColumnMapError::TargetWithNegatives { target })
+        let negatives = texts.len() - 2;
+        let mut targets: Vec<String> = of(Role::Score).collect();
+        let kind = match (targets.as_slice(), of(Role::Label).next(), negatives) {
+            ([], None, 0) => RowKind::Pairs,
+            ([], None, _) => RowKind::Tuples { negatives },
+            ([], Some(label), 0) => {
+                targets.push(label);
+                RowKind::Labelled
             }
-            target => Ok(Self { texts, target }),
-        }
+            ([], Some(_), _) => return Err(ColumnMapError::LabelWithNegatives),
+            ([score, ..], Some(label), _) => {
+                let score = score.clone();
+                return Err(ColumnMapError::TwoTargets { score, label });
+            }
+            ([_], None, 0) => RowKind::Scored,
+            (scores, None, _) if (negatives..=negatives + 1).contains(&scores.len()) => {
+                let scores = scores.len();
+                RowKind::ScoredTuples { negatives, scores }
+            }
+            (scores, None, _) => {
+                let scores = scores.len();
+                return Err(ColumnMapError::ScoreCount { negatives, scores });
+            }
+        };
+        Ok(Self {
+            kind,
+            texts,
+            targets,
+        })
     }
 
     /// Kind of the rows.
     #[must_use]
     pub fn kind(&self) -> RowKind {
-        match self.target {
-            Some((Role::Score, _)) => RowKind::Scored,
-            Some(_) => RowKind::Labelled,
-            None if self.texts.len() > 2 => RowKind::Tuples {
-                negatives: self.texts.len() - 2,
-            },
-            None => RowKind::Pairs,
-        }
+        self.kind
     }
 
     /// The columns of the texts: anchor, positive, negatives.
@@ -195,16 +247,41 @@ impl ColumnMap {
         &self.texts
     }
 
-    /// The column of the score or the label.
+    /// The columns of the score or the label, or of the scores.
     #[must_use]
-    pub fn target(&self) -> Option<&str> {
-        self.target.as_ref().map(|(_, column)| column.as_str())
+    pub fn targets(&self) -> &[String] {
+        &self.targets
     }
 
-    /// All columns.
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
-        let target = self.target.iter().map(|(_, column)| column);
-        self.texts.iter().chain(target)
+    /// The columns of rows of another kind, which leaves out what it does not need. A label may be the
+    /// score.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnMapError::Missing`] if a role has no column.
+    pub(crate) fn of_kind(&self, kind: RowKind) -> Result<Self, ColumnMapError> {
+        let missing = |role| ColumnMapError::Missing { role };
+        let texts = self.texts.get(..kind.text_columns());
+        let texts = texts.ok_or(missing(Role::Negative))?.to_vec();
+        let targets = match kind.target() {
+            Some(role) => self.targets.get(..kind.targets()).ok_or(missing(role))?,
+            None => &[],
+        };
+        Ok(Self {
+            kind,
+            texts,
+            targets: targets.to_vec(),
+        })
+    }
+
+    /// All columns of the file that are read.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let texts = self.texts.iter().flat_map(|text| pieces(text));
+        let texts = texts.filter_map(|piece| match piece {
+            Piece::Column(name) => Some(name),
+            Piece::Literal(_) => None,
+        });
+        texts.chain(self.targets.iter().map(String::as_str))
     }
 
     /// Every column with its role, in the order they are read.
@@ -213,9 +290,41 @@ impl ColumnMap {
         let texts = texts
             .enumerate()
             .map(|(place, column)| (Role::of_text(place), column));
-        let target = self.target.iter();
-        texts.chain(target.map(|(role, column)| (*role, column.as_str())))
+        let role = self.kind.target().into_iter();
+        let targets = role.flat_map(|role| self.targets.iter().map(move |name| (role, name)));
+        texts.chain(targets.map(|(role, column)| (role, column.as_str())))
     }
+}
+
+/// A piece of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As it is.
+    Literal(&'a str),
+    /// The value of a column.
+    Column(&'a str),
+}
+
+/// The pieces of a text: `{name}` are columns; without any, the whole is the name of one.
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, (name, behind))) = rest
+        .split_once('{')
+        .and_then(|(before, after)| Some((before, after.split_once('}')?)))
+    {
+        if !before.is_empty() {
+            pieces.push(Piece::Literal(before));
+        }
+        pieces.push(Piece::Column(name));
+        rest = behind;
+    }
+    match (pieces.is_empty(), rest) {
+        (true, _) => pieces.push(Piece::Column(text)),
+        (false, "") => {}
+        (false, rest) => pieces.push(Piece::Literal(rest)),
+    }
+    pieces
 }
 
 fn check_assignment(
@@ -245,7 +354,7 @@ fn check_assignment(
                 second: role,
             });
         }
-        if *other == role && role != Role::Negative {
+        if *other == role && !matches!(role, Role::Negative | Role::Score) {
             return Err(ColumnMapError::TwoColumns {
                 role,
                 first: name.clone(),
@@ -260,19 +369,28 @@ impl FromStr for ColumnMap {
     type Err = ColumnMapError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let columns = text.split(',').map(|part| {
+        // A comma of a template is not the end of a part.
+        let mut parts: Vec<String> = Vec::new();
+        for part in text.split(',') {
+            let role = part.split_once('=').map(|(name, _)| name.trim());
+            match parts.last_mut() {
+                Some(last) if last.contains('{') && role.and_then(Role::named).is_none() => {
+                    last.push(',');
+                    last.push_str(part);
+                }
+                _ => parts.push(part.to_owned()),
+            }
+        }
+        let columns = parts.iter().map(|part| {
             let Some((name, column)) = part.split_once('=') else {
                 return Err(ColumnMapError::NotAnAssignment {
                     part: part.trim().to_owned(),
                 });
             };
             let name = name.trim();
-            let role = Role::MAPPED
-                .into_iter()
-                .find(|role| role.name().eq_ignore_ascii_case(name))
-                .ok_or_else(|| ColumnMapError::UnknownRole {
-                    role: name.to_owned(),
-                })?;
+            let role = Role::named(name).ok_or_else(|| ColumnMapError::UnknownRole {
+                role: name.to_owned(),
+            })?;
             Ok((role, column.trim()))
         });
         Self::new(columns.collect::<Result<Vec<_>, _>>()?)
@@ -286,20 +404,6 @@ impl fmt::Display for ColumnMap {
             write!(formatter, "{comma}{role}={column}")?;
         }
         Ok(())
-    }
-}
-
-impl TryFrom<String> for ColumnMap {
-    type Error = ColumnMapError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ColumnMap> for String {
-    fn from(columns: ColumnMap) -> Self {
-        columns.to_string()
     }
 }
 
@@ -317,14 +421,26 @@ mod tests {
             ),
             ("anchor=q,positive=p,score=relevance", RowKind::Scored),
             ("anchor=q,positive=p,label=is match", RowKind::Labelled),
+            (
+                "anchor=q,positive=p,negative=n,score=margin",
+                RowKind::ScoredTuples {
+                    negatives: 1,
+                    scores: 1,
+                },
+            ),
+            (
+                "anchor=q,positive=p,negative=n,negative=m,score=a,score=b,score=c",
+                RowKind::ScoredTuples {
+                    negatives: 2,
+                    scores: 3,
+                },
+            ),
         ] {
             let columns: ColumnMap = text.parse().unwrap();
             assert_eq!(columns.to_string(), text);
             assert_eq!(columns.kind(), kind, "{text}");
             assert_eq!(columns.texts().len(), kind.text_columns(), "{text}");
-            let json = serde_json::to_string(&columns).unwrap();
-            assert_eq!(json, format!("\"{text}\""));
-            assert_eq!(serde_json::from_str::<ColumnMap>(&json).unwrap(), columns);
+            assert_eq!(columns.targets().len(), kind.targets(), "{text}");
         }
     }
 
@@ -333,7 +449,9 @@ mod tests {
         let columns: ColumnMap = " Score = s , POSITIVE= p, anchor =a".parse().unwrap();
         assert_eq!(columns.to_string(), "anchor=a,positive=p,score=s");
         assert_eq!(columns.texts(), ["a", "p"]);
-        assert_eq!(columns.target(), Some("s"));
+        assert_eq!(columns.targets(), ["s"]);
+        let columns: ColumnMap = "first=a,Second=b,third=c".parse().unwrap();
+        assert_eq!(columns.to_string(), "anchor=a,positive=b,negative=c");
     }
 
     #[test]
@@ -387,9 +505,53 @@ mod tests {
                 "anchor=a,positive=b,negative=c,label=d",
                 "rows with negatives cannot have a label; leave out the label or the negatives",
             ),
+            (
+                "anchor=a,positive=b,score=c,score=d",
+                "2 scores do not fit 0 negatives: give one score per negative (the positive's lead), or one per text but the anchor",
+            ),
+            (
+                "anchor=a,positive=b,negative=c,negative=d,score=e",
+                "1 scores do not fit 2 negatives: give one score per negative (the positive's lead), or one per text but the anchor",
+            ),
         ] {
             let error = text.parse::<ColumnMap>().unwrap_err();
             assert_eq!(error.to_string(), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_be_made_of_several_columns() {
+        let text = "anchor=query,positive={title}, by {brand} {color},label=bought";
+        let columns: ColumnMap = text.parse().unwrap();
+        assert_eq!(columns.to_string(), text);
+        assert_eq!(columns.texts(), ["query", "{title}, by {brand} {color}"]);
+        let names: Vec<&str> = columns.names().collect();
+        assert_eq!(names, ["query", "title", "brand", "color", "bought"]);
+        assert_eq!(pieces("a}{b"), [Piece::Column("a}{b")]);
+        let expected = [Piece::Column("a"), Piece::Literal("{b")];
+        assert_eq!(pieces("{a}{b"), expected);
+    }
+
+    #[test]
+    fn an_evaluation_takes_the_columns_that_it_needs() {
+        let all: ColumnMap = "anchor=a,positive=b,negative=c,score=d".parse().unwrap();
+        for (kind, expected) in [
+            (RowKind::Pairs, "anchor=a,positive=b"),
+            (RowKind::Scored, "anchor=a,positive=b,score=d"),
+            (
+                RowKind::Tuples { negatives: 1 },
+                "anchor=a,positive=b,negative=c",
+            ),
+        ] {
+            assert_eq!(all.of_kind(kind).unwrap().to_string(), expected);
+        }
+        let pair: ColumnMap = "anchor=a,positive=b".parse().unwrap();
+        for (kind, role) in [
+            (RowKind::Scored, Role::Score),
+            (RowKind::Tuples { negatives: 1 }, Role::Negative),
+        ] {
+            let error = pair.of_kind(kind).unwrap_err();
+            assert_eq!(error, ColumnMapError::Missing { role });
         }
     }
 }

@@ -65,24 +65,15 @@ pub enum DataError {
     },
     /// Rows of two kinds in one table.
     #[error(
-        "{} has {found}, but the rows before it are {expected}; name the columns with --columns, or train on files of one kind",
-        file.as_ref().map_or_else(|| "the second table".to_owned(), ToString::to_string)
+        "{file} has {found}, but the rows before it are {expected}; name the columns with --columns, or train on files of one kind"
     )]
     Kind {
-        /// The file of the second kind; `None` for an appended table.
-        file: Option<Source>,
+        /// The file of the second kind.
+        file: Source,
         /// Its kind of rows.
         found: RowKind,
         /// The kind of the rows before it.
         expected: RowKind,
-    },
-    /// Only some rows have a group.
-    #[error("{rows} rows have {groups} groups; give every row a group, or none")]
-    Groups {
-        /// Number of rows.
-        rows: usize,
-        /// Number of rows with a group.
-        groups: usize,
     },
     /// A fraction outside `(0, 1)`.
     #[error("the share of validation rows is {fraction}; it must be above 0 and below 1")]
@@ -199,11 +190,18 @@ pub enum ColumnMapError {
         /// The column of the label.
         label: String,
     },
-    /// A score or label in rows with negatives.
-    #[error("rows with negatives cannot have a {target}; leave out the {target} or the negatives")]
-    TargetWithNegatives {
-        /// Score or label.
-        target: Role,
+    /// A label in rows with negatives.
+    #[error("rows with negatives cannot have a label; leave out the label or the negatives")]
+    LabelWithNegatives,
+    /// Scores that are neither one per negative nor one per candidate.
+    #[error(
+        "{scores} scores do not fit {negatives} negatives: give one score per negative (the positive's lead), or one per text but the anchor"
+    )]
+    ScoreCount {
+        /// Number of negatives.
+        negatives: usize,
+        /// Number of scores.
+        scores: usize,
     },
     /// Fewer than two columns could be texts.
     #[error(

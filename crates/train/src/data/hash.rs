@@ -30,7 +30,7 @@ pub(super) fn hash_text(text: &str) -> u64 {
 }
 
 /// The hash of a text in lower case, with one space for every run of white space and none around.
-pub(super) fn hash_normalised(text: &str) -> u64 {
+pub(crate) fn hash_normalised(text: &str) -> u64 {
     let mut hash = Fnv1a::new();
     let mut buffer = [0; 4];
     for (place, word) in text.split_whitespace().enumerate() {

@@ -386,9 +386,9 @@ mod tests {
                 "rows cannot have both a score and a label",
             ),
             (
-                "query|text|negative|score",
+                "query|text|negative|label",
                 "x|y|z|1",
-                "rows with negatives cannot have a score",
+                "rows with negatives cannot have a label",
             ),
         ] {
             let error = inferred(names, row, None).unwrap_err();

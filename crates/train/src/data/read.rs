@@ -1,11 +1,12 @@
 //! Reading files into a table.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use records::{Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source};
 
 use super::checks::{check_target, check_text};
-use super::columns::{ColumnMap, Role};
+use super::columns::{ColumnMap, Piece, Role, RowKind, pieces};
 use super::error::{Cell, DataError, ExampleProblem};
 use super::inference::{infer, infer_by_name};
 use super::table::TextTable;
@@ -17,6 +18,8 @@ pub struct ReadOptions {
     pub columns: Option<ColumnMap>,
     /// Infer the roles too in a file that lacks one of `columns`.
     pub infer_where_missing: bool,
+    /// Read rows of this kind, without the columns that it does not need; `None` reads all roles.
+    pub kind: Option<RowKind>,
     /// Column of the groups: rows of a group stay on the same side of a split.
     pub group_column: Option<String>,
     /// Format of the files; `None` takes it from their names.
@@ -43,73 +46,97 @@ impl TextTable {
             .map(|path| Source::from(path.as_ref()))
             .collect();
         let mut table: Option<Self> = None;
-        let mut skipped_before = 0;
+        let mut used_given = false;
+        // Files without rows before the first with some.
+        let mut empty: Vec<(&Source, u64)> = Vec::new();
         for file in &files {
-            let columns = match &options.columns {
-                Some(columns)
-                    if !options.infer_where_missing || has(file, columns.names(), options)? =>
-                {
-                    columns.clone()
+            let given = match &options.columns {
+                Some(columns) => given(file, columns, options)?,
+                None => None,
+            };
+            let found = match given {
+                Some(columns) => {
+                    used_given = true;
+                    Found::Columns(columns)
                 }
-                _ => match find_columns(file, options)? {
-                    Found::Columns(columns) => columns,
-                    Found::NoRows { skipped } => {
-                        skipped_before += skipped;
-                        continue;
-                    }
-                },
+                None => find_columns(file, options)?,
+            };
+            let columns = match (found, &mut table) {
+                (Found::Columns(columns), _) => columns,
+                (Found::NoRows { skipped }, Some(table)) => {
+                    table.begin_file(file.clone());
+                    table.count_skipped(skipped);
+                    continue;
+                }
+                (Found::NoRows { skipped }, None) => {
+                    empty.push((file, skipped));
+                    continue;
+                }
             };
             let kind = columns.kind();
-            let table = table.get_or_insert_with(|| Self::new(kind));
-            table.check_kind(Some(file), kind)?;
+            let table = table.get_or_insert_with(|| {
+                let mut table = Self::new(kind);
+                for (file, skipped) in empty.drain(..) {
+                    table.begin_file(file.clone());
+                    table.count_skipped(skipped);
+                }
+                table
+            });
+            table.check_kind(file, kind)?;
             read_file(table, file, &columns, options)?;
         }
         match table {
             Some(mut table) => {
-                table.count_skipped(skipped_before);
+                table.used_given = used_given;
                 table.finish(&files)
             }
             None => Err(DataError::NoRows {
+                skipped: empty.iter().map(|(_, skipped)| skipped).sum(),
                 files,
-                skipped: skipped_before,
                 first_skipped: None,
             }),
         }
     }
 }
 
-/// The columns of a file with roles inferred from their names, else from their order.
-pub(crate) fn columns_of(file: &Path) -> Result<ColumnMap, DataError> {
-    let file = Source::from(file);
-    match find_columns(&file, &ReadOptions::default())? {
-        Found::Columns(columns) => Ok(columns),
-        Found::NoRows { skipped } => Err(DataError::NoRows {
-            files: vec![file],
-            skipped,
-            first_skipped: None,
+/// The given columns for a file; `None` if they are to be inferred.
+fn given(
+    file: &Source,
+    columns: &ColumnMap,
+    options: &ReadOptions,
+) -> Result<Option<ColumnMap>, DataError> {
+    let columns = match options.kind {
+        None => Ok(columns.clone()),
+        Some(kind) => columns.of_kind(kind),
+    };
+    match columns {
+        Ok(columns) if options.infer_where_missing => {
+            Ok(has(file, &columns, options)?.then_some(columns))
+        }
+        Err(_) if options.infer_where_missing => Ok(None),
+        columns => columns.map(Some).map_err(|source| DataError::Columns {
+            file: file.clone(),
+            source,
         }),
     }
 }
 
 /// Whether a file has all these columns; assumed for a pipe, which can be read only once.
-pub(crate) fn has_columns(file: &Path, columns: &[String]) -> Result<bool, DataError> {
-    has(&Source::from(file), columns, &ReadOptions::default())
+fn has(file: &Source, columns: &ColumnMap, options: &ReadOptions) -> Result<bool, DataError> {
+    let reader = RowReader::open_every_scalar(file, &reader_options(options))?;
+    let mut names = columns.names();
+    Ok(reader.total_bytes().is_none()
+        || names.all(|name| reader.columns().iter().any(|column| column == name)))
 }
 
-fn has<'a>(
-    file: &Source,
-    columns: impl IntoIterator<Item = &'a String>,
-    options: &ReadOptions,
-) -> Result<bool, DataError> {
-    let reader_options = ReaderOptions {
+/// Options for a reader of all columns.
+fn reader_options(options: &ReadOptions) -> ReaderOptions {
+    ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
         missing_is_bad: true,
         ..ReaderOptions::default()
-    };
-    let reader = RowReader::open_every_scalar(file, &reader_options)?;
-    let mut columns = columns.into_iter();
-    Ok(reader.total_bytes().is_none() || columns.all(|name| reader.columns().contains(name)))
+    }
 }
 
 /// Columns found in a file.
@@ -124,13 +151,7 @@ enum Found {
 /// Infers the roles of the columns of a file from their names, else from its first row. Opens the file
 /// only for this, so that later only the columns with a role are read.
 fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError> {
-    let reader_options = ReaderOptions {
-        format: options.format,
-        skip_bad_rows: options.skip_bad_rows,
-        missing_is_bad: true,
-        ..ReaderOptions::default()
-    };
-    let mut reader = RowReader::open_every_scalar(file, &reader_options)?;
+    let mut reader = RowReader::open_every_scalar(file, &reader_options(options))?;
     if reader.total_bytes().is_none() {
         return Err(DataError::ReadOnce { file: file.clone() });
     }
@@ -149,6 +170,10 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
         },
     };
     columns
+        .and_then(|columns| match options.kind {
+            None => Ok(columns),
+            Some(kind) => columns.of_kind(kind),
+        })
         .map(Found::Columns)
         .map_err(|source| DataError::Columns {
             file: file.clone(),
@@ -180,14 +205,16 @@ fn read_file(
     let reader_options = ReaderOptions {
         format: options.format,
         columns: layout.columns.clone(),
-        missing_is_bad: true,
+        // A template has no gap where a column is missing, and a text of one column is bad if it is empty.
+        missing_is_bad: layout.texts.iter().all(|parts| parts.len() == 1),
         ..ReaderOptions::default()
     };
     table.begin_file(file.clone());
     let reader = RowReader::open(file, &reader_options)?;
     layout.numbering = reader.numbering();
+    let mut targets = Vec::new();
     for record in reader {
-        match add(table, file, &layout, record) {
+        match add(table, file, &layout, record, &mut targets) {
             Err(error) if options.skip_bad_rows && error.is_row() => table.skip(error),
             result => result?,
         }
@@ -200,68 +227,101 @@ fn add(
     file: &Source,
     layout: &Layout,
     record: Result<Row, ReadError>,
+    targets: &mut Vec<f32>,
 ) -> Result<(), DataError> {
     let Row { line, fields, .. } = record?;
-    let target = layout.check(&fields).map_err(|source| DataError::Row {
-        file: Some(file.clone()),
-        numbering: layout.numbering,
-        line,
-        source,
-    })?;
-    let texts = fields[..layout.texts].iter().map(String::as_str);
+    targets.clear();
+    layout
+        .check(&fields, targets)
+        .map_err(|source| DataError::Row {
+            file: Some(file.clone()),
+            numbering: layout.numbering,
+            line,
+            source,
+        })?;
+    let texts: Vec<Cow<'_, str>> = layout.texts(&fields).collect();
     let group = layout.group.map(|place| fields[place].as_str());
-    table.push(texts, target, group, line);
+    table.push(texts.iter().map(AsRef::as_ref), targets, group, line);
     Ok(())
 }
 
-/// Positions of the roles among the fields of a row: texts, then target, then group.
+/// Positions of the roles among the fields of a row.
 struct Layout {
+    /// The columns to read, none of them twice.
     columns: Vec<String>,
-    texts: usize,
-    target: Option<(Role, usize)>,
+    /// The texts as they are written in the map.
+    written: Vec<String>,
+    texts: Vec<Vec<Part>>,
+    targets: Option<(Role, Vec<usize>)>,
     group: Option<usize>,
     numbering: Numbering,
 }
 
+/// A part of a text.
+enum Part {
+    Literal(String),
+    Field(usize),
+}
+
 impl Layout {
     fn new(map: &ColumnMap, group_column: Option<&str>) -> Self {
-        let mut columns = map.texts().to_vec();
-        let texts = columns.len();
-        let target = map.kind().target().zip(map.target()).map(|(role, name)| {
-            columns.push(name.to_owned());
-            (role, columns.len() - 1)
+        let mut columns: Vec<String> = Vec::new();
+        let mut place = |name: &str| {
+            let known = columns.iter().position(|column| column == name);
+            known.unwrap_or_else(|| {
+                columns.push(name.to_owned());
+                columns.len() - 1
+            })
+        };
+        let texts = map.texts().iter().map(|text| {
+            let parts = pieces(text).into_iter().map(|piece| match piece {
+                Piece::Literal(text) => Part::Literal(text.to_owned()),
+                Piece::Column(name) => Part::Field(place(name)),
+            });
+            parts.collect()
         });
-        // The group may be the anchor: no column is selected twice.
-        let group = group_column.map(|name| {
-            columns
-                .iter()
-                .position(|column| column == name)
-                .unwrap_or_else(|| {
-                    columns.push(name.to_owned());
-                    columns.len() - 1
-                })
-        });
+        let texts: Vec<Vec<Part>> = texts.collect();
+        let places = map.targets().iter().map(|name| place(name)).collect();
+        let targets = map.kind().target().map(|role| (role, places));
+        let group = group_column.map(place);
         Self {
             columns,
+            written: map.texts().to_vec(),
             texts,
-            target,
+            targets,
             group,
             numbering: Numbering::Lines,
         }
     }
 
-    /// Checks the fields of a row, one per column, and returns its target.
-    fn check(&self, fields: &[String]) -> Result<Option<f32>, ExampleProblem> {
-        for (place, text) in fields[..self.texts].iter().enumerate() {
-            check_text(text, || self.cell(Role::of_text(place), place))?;
+    /// The texts of a row.
+    fn texts<'a>(&'a self, fields: &'a [String]) -> impl Iterator<Item = Cow<'a, str>> {
+        self.texts.iter().map(|parts| match parts.as_slice() {
+            [Part::Field(place)] => Cow::Borrowed(fields[*place].as_str()),
+            parts => Cow::Owned(filled_in(parts, fields)),
+        })
+    }
+
+    /// Checks the fields of a row, one per column, and adds its targets.
+    fn check(&self, fields: &[String], targets: &mut Vec<f32>) -> Result<(), ExampleProblem> {
+        for (place, text) in self.texts(fields).enumerate() {
+            check_text(&text, || Cell {
+                role: Role::of_text(place),
+                column: Some(self.written[place].clone()),
+            })?;
         }
         if let Some(place) = self.group {
             check_text(&fields[place], || self.cell(Role::Group, place))?;
         }
-        let Some((role, place)) = self.target else {
-            return Ok(None);
-        };
-        let written = fields[place].trim();
+        if let Some((role, places)) = &self.targets {
+            for &place in places {
+                targets.push(self.target(*role, place, fields[place].trim())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn target(&self, role: Role, place: usize, written: &str) -> Result<f32, ExampleProblem> {
         let cell = || self.cell(role, place);
         let target = match number(role, written) {
             Some(target) => target,
@@ -274,7 +334,7 @@ impl Layout {
             }
         };
         check_target(role, target, written, cell)?;
-        Ok(Some(target))
+        Ok(target)
     }
 
     fn cell(&self, role: Role, place: usize) -> Cell {
@@ -283,6 +343,25 @@ impl Layout {
             column: Some(self.columns[place].clone()),
         }
     }
+}
+
+/// A template with the values of a row, without gaps; empty if all values are.
+fn filled_in(parts: &[Part], fields: &[String]) -> String {
+    let mut text = String::new();
+    let mut empty = true;
+    for part in parts {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Field(place) => {
+                empty &= fields[*place].trim().is_empty();
+                text.push_str(&fields[*place]);
+            }
+        }
+    }
+    if empty {
+        return String::new();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A number; for a label also `true` and `false`, in any case.

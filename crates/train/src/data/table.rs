@@ -1,6 +1,7 @@
 //! All rows in memory, compactly.
 
-use std::mem::size_of;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use burn::data::dataset::Dataset;
 use records::{Numbering, Source};
@@ -8,7 +9,7 @@ use records::{Numbering, Source};
 use super::checks::{check_target, check_text};
 use super::columns::{Role, RowKind};
 use super::error::{Cell, DataError, ExampleProblem};
-use super::hash::hash_text;
+use super::hash::{hash_normalised, hash_text};
 
 /// Rows of texts of one [`RowKind`], at least one of them.
 ///
@@ -21,12 +22,13 @@ use super::hash::hash_text;
 /// | texts, as UTF-8 | their length |
 /// | end of each text | 8 per text |
 /// | line number | 8 |
-/// | score or label, if any | 4 |
+/// | score or label, if any | 4 per number |
 /// | group, if any | 8 |
+/// | vectors of a guide, if any | 4 per number |
 ///
 /// A million pairs of 200 bytes take 224 MB. While a table is read its buffers double as they fill, so
 /// it takes up to three times as much; afterwards they shrink to size. Repeated texts are stored each
-/// time. [`Self::bytes_held`] returns the total.
+/// time.
 ///
 /// # burn
 ///
@@ -39,14 +41,17 @@ pub struct TextTable {
     texts: String,
     /// End of each text in `texts`, in bytes.
     ends: Vec<usize>,
-    /// One per row, or empty.
+    /// As many per row as its kind has.
     targets: Vec<f32>,
     /// Hashes of the groups: one per row, or empty.
     groups: Vec<u64>,
     lines: Vec<u64>,
     files: Vec<FileStart>,
-    skipped: u64,
     first_skipped: Option<Box<DataError>>,
+    /// Whether a file was read with the given columns.
+    pub(super) used_given: bool,
+    /// The vectors of all texts, row by row, which take the place of targets.
+    vectors: OnceLock<Vec<f32>>,
 }
 
 /// The rows from `first_row` up to those of the next file come from `file`.
@@ -54,6 +59,8 @@ pub struct TextTable {
 struct FileStart {
     first_row: usize,
     file: Source,
+    /// Number of its bad rows that were skipped.
+    skipped: u64,
 }
 
 /// A row that owns its texts.
@@ -85,10 +92,18 @@ impl<'a> Row<'a> {
         (0..table.text_columns()).map(move |column| table.text(row, column))
     }
 
-    /// The score, or the label as 0 or 1.
+    /// The score, or the label as 0 or 1; the first of several scores.
     #[must_use]
     pub fn target(&self) -> Option<f32> {
-        self.table.targets.get(self.row).copied()
+        self.targets().first().copied()
+    }
+
+    /// The scores, or the label as 0 or 1; or the vectors of all texts, if the table has them.
+    #[must_use]
+    pub fn targets(&self) -> &'a [f32] {
+        let numbers = self.table.vectors.get().unwrap_or(&self.table.targets);
+        let count = numbers.len() / self.table.len();
+        &numbers[self.row * count..][..count]
     }
 
     /// Hash of the group, equal for equal groups.
@@ -133,61 +148,18 @@ impl TextTable {
                 line,
                 source,
             })?;
-            table.push(row.texts.iter().map(String::as_str), row.target, None, line);
+            let target = row.target.as_slice();
+            table.push(row.texts.iter().map(String::as_str), target, None, line);
         }
         table.finish(&[])
     }
 
-    /// The same rows with these groups, in order, instead of previous ones.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Groups`] if the numbers of groups and rows differ.
-    pub fn with_groups<'g>(
-        mut self,
-        groups: impl IntoIterator<Item = &'g str>,
-    ) -> Result<Self, DataError> {
-        let groups: Vec<u64> = groups.into_iter().map(hash_text).collect();
-        if groups.len() != self.len() {
-            return Err(DataError::Groups {
-                rows: self.len(),
-                groups: groups.len(),
-            });
-        }
-        self.groups = groups;
-        Ok(self)
-    }
-
-    /// Appends the rows of another table.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Kind`] if it has another kind, [`DataError::Groups`] if only one of them has
-    /// groups. This table is then unchanged.
-    pub fn append(&mut self, other: Self) -> Result<(), DataError> {
-        self.check_kind(None, other.kind)?;
-        if self.groups.is_empty() != other.groups.is_empty() {
-            return Err(DataError::Groups {
-                rows: self.len() + other.len(),
-                groups: self.groups.len() + other.groups.len(),
-            });
-        }
-        let (rows_before, bytes_before) = (self.len(), self.texts.len());
-        self.texts.push_str(&other.texts);
-        self.ends
-            .extend(other.ends.iter().map(|end| bytes_before + end));
-        self.targets.extend(other.targets);
-        self.groups.extend(other.groups);
-        self.lines.extend(other.lines);
-        self.files
-            .extend(other.files.into_iter().map(|start| FileStart {
-                first_row: rows_before + start.first_row,
-                file: start.file,
-            }));
-        self.skipped += other.skipped;
-        self.first_skipped = self.first_skipped.take().or(other.first_skipped);
-        self.cut_to_size();
-        Ok(())
+    /// The same rows with a group each.
+    #[cfg(test)]
+    pub(crate) fn with_groups<'g>(mut self, groups: impl IntoIterator<Item = &'g str>) -> Self {
+        self.groups = groups.into_iter().map(hash_text).collect();
+        assert_eq!(self.groups.len(), self.len());
+        self
     }
 
     /// Kind of the rows.
@@ -244,37 +216,67 @@ impl TextTable {
         &self.texts[start..self.ends[cell]]
     }
 
-    /// The scores or labels of all rows, in order; empty if the kind has none.
-    #[must_use]
-    pub fn targets(&self) -> &[f32] {
-        &self.targets
-    }
-
     /// The hashes of the groups of all rows, in order; empty without groups.
     #[must_use]
     pub fn groups(&self) -> &[u64] {
         &self.groups
     }
 
+    /// The scores or labels of some rows, row by row; empty if rows have none.
+    ///
+    /// # Panics
+    ///
+    /// If a row does not exist.
+    #[must_use]
+    pub fn targets(&self, rows: &[usize]) -> Vec<f32> {
+        let targets = rows.iter().map(|&row| self.row(row).targets());
+        targets.collect::<Vec<_>>().concat()
+    }
+
+    /// Adds the vectors of all texts by a guide or a teacher, row by row, which are then the
+    /// [targets](Row::targets). Vectors that the table already has stay.
+    pub fn set_vectors(&self, vectors: Vec<f32>) {
+        // Fails only if there are some.
+        let _ = self.vectors.set(vectors);
+    }
+
+    /// Whether a file was read with the given columns, not with inferred ones.
+    #[must_use]
+    pub(crate) fn used_given_columns(&self) -> bool {
+        self.used_given
+    }
+
+    /// How often the most frequent text of a column occurs in `rows`, and the number of distinct texts,
+    /// ignoring case and white space.
+    pub(crate) fn repetitions(&self, rows: &[usize], column: usize) -> (usize, usize) {
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for &row in rows {
+            *counts
+                .entry(hash_normalised(self.text(row, column)))
+                .or_default() += 1;
+        }
+        (counts.values().copied().max().unwrap_or(0), counts.len())
+    }
+
     /// Number of bad rows skipped while reading.
     #[must_use]
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.files.iter().map(|start| start.skipped).sum()
+    }
+
+    /// The files, in order, with the numbers of their rows and of their skipped bad rows.
+    pub fn files(&self) -> impl Iterator<Item = (&Source, usize, u64)> {
+        let ends = self.files.iter().skip(1).map(|start| start.first_row);
+        self.files
+            .iter()
+            .zip(ends.chain([self.len()]))
+            .map(|(start, end)| (&start.file, end - start.first_row, start.skipped))
     }
 
     /// Error of the first skipped row.
     #[must_use]
     pub fn first_skipped(&self) -> Option<&DataError> {
         self.first_skipped.as_deref()
-    }
-
-    /// Memory of the rows in bytes, see [the type](Self#memory).
-    #[must_use]
-    pub fn bytes_held(&self) -> usize {
-        self.texts.capacity()
-            + self.ends.capacity() * size_of::<usize>()
-            + self.targets.capacity() * size_of::<f32>()
-            + (self.groups.capacity() + self.lines.capacity()) * size_of::<u64>()
     }
 
     /// An empty table.
@@ -287,22 +289,26 @@ impl TextTable {
             groups: Vec::new(),
             lines: Vec::new(),
             files: Vec::new(),
-            skipped: 0,
             first_skipped: None,
+            used_given: false,
+            vectors: OnceLock::new(),
         }
     }
 
-    /// Sets the file of the rows that are pushed next.
+    /// Sets the file of the rows that are pushed and skipped next.
     pub(super) fn begin_file(&mut self, file: Source) {
-        let first_row = self.len();
-        self.files.push(FileStart { first_row, file });
+        self.files.push(FileStart {
+            first_row: self.len(),
+            file,
+            skipped: 0,
+        });
     }
 
     /// Adds a checked row.
     pub(super) fn push<'t>(
         &mut self,
         texts: impl Iterator<Item = &'t str>,
-        target: Option<f32>,
+        targets: &[f32],
         group: Option<&str>,
         line: u64,
     ) {
@@ -310,32 +316,30 @@ impl TextTable {
             self.texts.push_str(text);
             self.ends.push(self.texts.len());
         }
-        self.targets.extend(target);
+        self.targets.extend_from_slice(targets);
         self.groups.extend(group.map(hash_text));
         self.lines.push(line);
     }
 
-    /// Counts a skipped row.
+    /// Counts a skipped row of the last file.
     pub(super) fn skip(&mut self, error: DataError) {
-        self.skipped += 1;
+        self.count_skipped(1);
         self.first_skipped.get_or_insert_with(|| Box::new(error));
     }
 
-    /// Counts skipped rows without their errors.
+    /// Counts skipped rows of the last file without their errors.
     pub(super) fn count_skipped(&mut self, rows: u64) {
-        self.skipped += rows;
+        if let Some(start) = self.files.last_mut() {
+            start.skipped += rows;
+        }
     }
 
-    pub(super) fn check_kind(
-        &self,
-        file: Option<&Source>,
-        found: RowKind,
-    ) -> Result<(), DataError> {
+    pub(super) fn check_kind(&self, file: &Source, found: RowKind) -> Result<(), DataError> {
         if found == self.kind {
             return Ok(());
         }
         Err(DataError::Kind {
-            file: file.cloned(),
+            file: file.clone(),
             found,
             expected: self.kind,
         })
@@ -346,7 +350,7 @@ impl TextTable {
         if self.is_empty() {
             return Err(DataError::NoRows {
                 files: files.to_vec(),
-                skipped: self.skipped,
+                skipped: self.skipped(),
                 first_skipped: self.first_skipped,
             });
         }
@@ -401,5 +405,7 @@ fn unnamed(role: Role) -> Cell {
     Cell { role, column: None }
 }
 
+#[cfg(test)]
+pub(super) use tests::bytes_held;
 #[cfg(test)]
 mod tests;

@@ -2,148 +2,52 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
-use super::Description;
-use super::scores::Scores;
+use super::is_worse;
+use super::scores::{SHOWN, Scores};
 use super::suite::SuiteScores;
 use super::table::{TableRow, write_table};
 
-/// Half a unit of the last printed decimal: smaller differences count as 0.
-const SHOWN: f64 = 5e-5;
-
 /// Scores of a suite before and after. As text it is a table that flags metrics that dropped.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// One row per metric, in the order of the suite.
-    pub rows: Vec<ComparisonRow>,
-    /// Evaluations with different data before and after, whose metrics cannot be compared.
-    pub different_data: Vec<String>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Comparison<'a> {
+    pub(crate) before: &'a SuiteScores,
+    pub(crate) after: &'a SuiteScores,
 }
 
-/// A metric before and after.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ComparisonRow {
-    /// The name of the evaluation.
-    pub evaluation: String,
-    /// The metric.
-    pub metric: String,
-    /// Whether it is the primary metric of its evaluation.
-    pub primary: bool,
-    /// Its value before; `None` if not measured.
-    pub before: Option<f64>,
-    /// Its value after; `None` if not measured.
-    pub after: Option<f64>,
+/// The metrics before, then new ones: models with different similarities have other names of metrics.
+fn metrics<'a>(before: &'a Scores, after: &'a Scores) -> impl Iterator<Item = &'a str> {
+    let new = after
+        .iter()
+        .filter(|(metric, _)| before.get(metric).is_none());
+    before.iter().chain(new).map(|(metric, _)| metric)
 }
 
-impl ComparisonRow {
-    /// After minus before; `None` if one was not measured.
-    #[must_use]
-    pub fn difference(&self) -> Option<f64> {
-        Some(self.after? - self.before?)
-    }
-
-    /// Whether the metric dropped, in its first four decimals, or became NaN.
-    #[must_use]
-    pub fn is_worse(&self) -> bool {
-        match (self.before, self.after) {
-            (Some(before), Some(after)) => is_worse(before, after),
-            _ => false,
-        }
-    }
-}
-
-/// Whether a metric dropped, in its first four decimals, or became NaN.
-#[must_use]
-pub fn is_worse(before: f64, after: f64) -> bool {
-    after - before < -SHOWN || (after.is_nan() && !before.is_nan())
-}
-
-impl Comparison {
-    pub(super) fn new(before: &SuiteScores, after: &SuiteScores) -> Self {
-        let mut comparison = Self {
-            rows: Vec::new(),
-            different_data: Vec::new(),
-        };
-        for evaluation in &before.evaluations {
-            let known = after
-                .evaluations
-                .iter()
-                .find(|other| other.name == evaluation.name);
-            let scores = known.map(|known| &known.scores);
-            comparison.add(&evaluation.name, Some(&evaluation.scores), scores);
-            if known.is_some_and(|known| !same_data(&known.data, &evaluation.data)) {
-                comparison.different_data.push(evaluation.name.clone());
-            }
-        }
-        let new = after
-            .evaluations
-            .iter()
-            .filter(|evaluation| before.get(&evaluation.name).is_none());
-        for evaluation in new {
-            comparison.add(&evaluation.name, None, Some(&evaluation.scores));
-        }
-        comparison
-    }
-
-    /// Adds the metrics of an evaluation: those before, then new ones.
-    fn add(&mut self, evaluation: &str, before: Option<&Scores>, after: Option<&Scores>) {
-        let Some(shown) = before.or(after) else {
-            return;
-        };
-        let mut metrics: Vec<&str> = shown.iter().map(|(metric, _)| metric).collect();
-        for (metric, _) in after.iter().flat_map(|after| after.iter()) {
-            if !metrics.contains(&metric) {
-                metrics.push(metric);
-            }
-        }
-        for metric in metrics {
-            self.rows.push(ComparisonRow {
-                evaluation: evaluation.to_owned(),
-                metric: metric.to_owned(),
-                primary: metric == shown.primary().0,
-                before: before.and_then(|scores| scores.get(metric)),
-                after: after.and_then(|scores| scores.get(metric)),
-            });
-        }
-    }
-}
-
-/// Compares descriptions without cut-offs, which change the metrics but not the data.
-fn same_data(a: &Description, b: &Description) -> bool {
-    let without_cutoffs = |description: &Description| {
-        let mut description = description.clone();
-        if let Description::Retrieval { cutoffs, .. } = &mut description {
-            *cutoffs = super::Cutoffs::default();
-        }
-        description
-    };
-    without_cutoffs(a) == without_cutoffs(b)
-}
-
-impl fmt::Display for Comparison {
+impl fmt::Display for Comparison<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        let rows = self.rows.iter().map(|row| TableRow {
-            evaluation: &row.evaluation,
-            metric: &row.metric,
-            primary: row.primary,
-            numbers: vec![
-                value(row.before),
-                value(row.after),
-                row.difference().map_or("-".to_owned(), signed),
-            ],
-            note: if row.is_worse() { "worse" } else { "" },
+        let pairs = self.before.0.iter().zip(&self.after.0);
+        let rows = pairs.flat_map(|(before, after)| {
+            metrics(&before.scores, &after.scores).map(move |metric| {
+                let [was, is] = [before, after].map(|named| named.scores.get(metric));
+                let both = was.zip(is);
+                TableRow {
+                    evaluation: &before.name,
+                    metric,
+                    primary: metric == before.scores.primary().0,
+                    numbers: vec![
+                        value(was),
+                        value(is),
+                        both.map_or("-".to_owned(), |(was, is)| signed(is - was)),
+                    ],
+                    note: match both {
+                        Some((was, is)) if is_worse(was, is) => "worse",
+                        _ => "",
+                    },
+                }
+            })
         });
-        write_table(formatter, &["before", "after", "difference"], rows)?;
-        for name in &self.different_data {
-            writeln!(
-                formatter,
-                "`{name}` has different data before and after: its metrics cannot be compared"
-            )?;
-        }
-        Ok(())
+        write_table(formatter, &["before", "after", "difference"], rows)
     }
 }
 
@@ -158,55 +62,39 @@ fn signed(difference: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Description;
+    use super::super::suite::NamedScores;
     use super::*;
-    use crate::evaluation::NamedScores;
-
-    fn named(name: &str, pairs: usize, scores: Scores) -> NamedScores {
-        NamedScores {
-            name: name.to_owned(),
-            data: Description::Similarity { pairs },
-            scores,
-        }
-    }
-
-    fn comparison() -> Comparison {
-        let before = SuiteScores {
-            evaluations: vec![
-                named("sts", 9, Scores::new("spearman", 0.5).with("pearson", 0.7)),
-                named(
-                    "products",
-                    4,
-                    Scores::new("ndcg", 0.25)
-                        .with("mrr", 0.125)
-                        .with("old", 1.0),
-                ),
-                named("dropped", 1, Scores::new("a", 0.0)),
-            ],
-        };
-        let after = SuiteScores {
-            evaluations: vec![
-                named(
-                    "sts",
-                    9,
-                    Scores::new("spearman", 0.49996).with("pearson", f64::NAN),
-                ),
-                named(
-                    "products",
-                    5,
-                    Scores::new("ndcg", 0.5)
-                        .with("mrr", 0.0625)
-                        .with("new", -1.0),
-                ),
-                named("added", 1, Scores::new("a", 1.0)),
-            ],
-        };
-        before.compare(&after)
-    }
 
     #[test]
     fn dropped_metrics_are_flagged() {
+        let suite = |sts: Scores, products: Scores| {
+            let named = [("sts", sts), ("products", products)];
+            let named = named.map(|(name, scores)| NamedScores {
+                name: name.to_owned(),
+                data: Description::Similarity { pairs: 9 },
+                scores,
+            });
+            SuiteScores(named.to_vec())
+        };
+        let before = suite(
+            Scores::new("spearman", 0.5).with("pearson", 0.7),
+            Scores::new("ndcg", 0.25)
+                .with("mrr", 0.125)
+                .with("old", 1.0),
+        );
+        let after = suite(
+            Scores::new("spearman", 0.49996).with("pearson", f64::NAN),
+            Scores::new("ndcg", 0.5)
+                .with("mrr", 0.0625)
+                .with("new", -1.0),
+        );
+        let comparison = Comparison {
+            before: &before,
+            after: &after,
+        };
         assert_eq!(
-            comparison().to_string(),
+            comparison.to_string(),
             "\
 evaluation  metric      before    after  difference
 sts         spearman *  0.5000   0.5000      0.0000
@@ -215,28 +103,7 @@ products    ndcg *      0.2500   0.5000     +0.2500
             mrr         0.1250   0.0625     -0.0625  worse
             old         1.0000        -           -
             new              -  -1.0000           -
-dropped     a *         0.0000        -           -
-added       a *              -   1.0000           -
-`products` has different data before and after: its metrics cannot be compared
 "
         );
-    }
-
-    #[test]
-    fn rows_tell_the_same() {
-        let comparison = comparison();
-        let worse: Vec<&str> = comparison
-            .rows
-            .iter()
-            .filter(|row| row.is_worse())
-            .map(|row| row.metric.as_str())
-            .collect();
-        assert_eq!(worse, ["pearson", "mrr"]);
-        assert_eq!(comparison.rows[2].difference(), Some(0.25));
-        assert_eq!(comparison.different_data, ["products"]);
-        let json = serde_json::to_value(&comparison.rows[3]).unwrap();
-        let expected = serde_json::json!({"evaluation": "products", "metric": "mrr",
-            "primary": false, "before": 0.125, "after": 0.0625});
-        assert_eq!(json, expected);
     }
 }

@@ -2,25 +2,22 @@
 
 use std::collections::HashMap;
 
-/// The distinct texts in the order of their first occurrence, and the position of every given text
-/// among them.
-pub(super) fn distinct(texts: Vec<String>) -> (Vec<String>, Vec<usize>) {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let positions: Vec<usize> = texts
-        .iter()
-        .map(|text| {
+/// The distinct texts of all columns in the order of their first occurrence, column by column, and the
+/// position of every given text among them.
+pub(crate) fn distinct<const N: usize>(
+    columns: [Vec<String>; N],
+) -> (Vec<String>, [Vec<usize>; N]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let positions = columns.map(|texts| {
+        let texts = texts.into_iter().map(|text| {
             let next = seen.len();
             *seen.entry(text).or_insert(next)
-        })
-        .collect();
-    let mut kept = Vec::with_capacity(seen.len());
-    for (text, &position) in texts.into_iter().zip(&positions) {
-        // The position of a new text is the number of distinct texts before it.
-        if position == kept.len() {
-            kept.push(text);
-        }
-    }
-    (kept, positions)
+        });
+        texts.collect()
+    });
+    let mut kept: Vec<(String, usize)> = seen.into_iter().collect();
+    kept.sort_unstable_by_key(|&(_, position)| position);
+    (kept.into_iter().map(|(text, _)| text).collect(), positions)
 }
 
 #[cfg(test)]
@@ -30,10 +27,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn positions_lead_back_to_the_texts(texts in prop::collection::vec("[ab]{0,2}", 0..40)) {
-            let (kept, positions) = distinct(texts.clone());
-            let back: Vec<&String> = positions.iter().map(|&position| &kept[position]).collect();
-            prop_assert_eq!(back, texts.iter().collect::<Vec<_>>());
+        fn positions_lead_back_to_the_texts(
+            first in prop::collection::vec("[ab]{0,2}", 0..40),
+            second in prop::collection::vec("[ab]{0,2}", 0..40),
+        ) {
+            let (kept, positions) = distinct([first.clone(), second.clone()]);
+            let back: Vec<&String> = positions.iter().flatten().map(|&position| &kept[position]).collect();
+            prop_assert_eq!(back, first.iter().chain(&second).collect::<Vec<_>>());
+            prop_assert!(positions.concat().first().is_none_or(|&position| position == 0));
             let mut sorted = kept.clone();
             sorted.sort();
             sorted.dedup();

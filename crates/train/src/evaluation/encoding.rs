@@ -30,11 +30,6 @@ pub trait TextEncoder {
         Similarity::Cosine
     }
 
-    /// Whether a text has one vector as a query and another as a document.
-    fn separates_queries(&self) -> bool {
-        false
-    }
-
     /// The vectors of `texts` behind a prompt, in their order, row-major `[texts, width]`, of any norm. Calls
     /// `progress` with the number of embedded texts after every batch.
     ///
@@ -56,12 +51,6 @@ impl TextEncoder for SentenceEncoder {
 
     fn similarity(&self) -> Similarity {
         self.similarity()
-    }
-
-    fn separates_queries(&self) -> bool {
-        let [query, document] =
-            [&Prompt::Query, &Prompt::Document].map(|prompt| self.prompt_text(prompt).ok());
-        query != document
     }
 
     fn encode_texts(
@@ -150,22 +139,14 @@ impl Vectors {
         self.width
     }
 
+    /// Number of texts.
+    pub(super) fn len(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
     /// The similarity of the encoder.
     pub(super) fn similarity(&self) -> Similarity {
         self.similarity
-    }
-
-    /// Adds the vectors of further texts.
-    pub(super) fn append(&mut self, mut others: Self) {
-        self.values.append(&mut others.values);
-    }
-
-    pub(super) fn rows(&self) -> Result<VectorsView<'_>, EvaluationError> {
-        Ok(VectorsView::new(&self.values, self.width)?)
-    }
-
-    pub(super) fn into_values(self) -> Vec<f32> {
-        self.values
     }
 
     /// The rows `from..to`.

@@ -180,90 +180,17 @@ pub enum FileError {
         /// The columns of the file.
         present: String,
     },
-    /// A score or relevance that is not a number.
-    #[error("{}, line {line}, column `{column}`: `{value}` is not a finite number", file.display())]
-    NotANumber {
+    /// A value that cannot be used.
+    #[error("{}, line {line}, column `{column}`: {problem}", file.display())]
+    Cell {
         /// The file.
         file: PathBuf,
         /// The line the row starts on.
         line: u64,
         /// The column.
         column: String,
-        /// Its value.
-        value: String,
-    },
-    /// A relevance that is negative or too large.
-    #[error(
-        "{}, line {line}, column `{column}`: relevance {relevance} must be from 0 (irrelevant) to \
-         {MAX_RELEVANCE}",
-        file.display()
-    )]
-    Relevance {
-        /// The file.
-        file: PathBuf,
-        /// The line the row starts on.
-        line: u64,
-        /// The column.
-        column: String,
-        /// Its value.
-        relevance: f64,
-    },
-    /// A judgement of an id that does not exist.
-    #[error(
-        "{}, line {line}, column `{column}`: no row of {} has the id `{id}`; add the row, or remove \
-         the judgement",
-        file.display(),
-        collection.display()
-    )]
-    UnknownId {
-        /// The file of the judgements.
-        file: PathBuf,
-        /// The line the row starts on.
-        line: u64,
-        /// The column.
-        column: String,
-        /// The id.
-        id: String,
-        /// The file that should have it.
-        collection: PathBuf,
-    },
-    /// Two rows with the same id.
-    #[error(
-        "{}, line {line}, column `{column}`: `{id}` is also the id of line {first_line}; ids must \
-         be unique",
-        file.display()
-    )]
-    DuplicateId {
-        /// The file.
-        file: PathBuf,
-        /// The line of the second.
-        line: u64,
-        /// The column of the ids.
-        column: String,
-        /// The id.
-        id: String,
-        /// The line of the first.
-        first_line: u64,
-    },
-    /// Two different judgements of one document for one query.
-    #[error(
-        "{}, line {line}, column `{column}`: document `{document}` has another relevance for query \
-         `{query}` in line {first_line}; keep one of them",
-        file.display()
-    )]
-    Conflict {
-        /// The file.
-        file: PathBuf,
-        /// The line of the second.
-        line: u64,
-        /// The column of the relevances.
-        column: String,
-        /// The query, as in the file.
-        query: String,
-        /// The document's id.
-        document: String,
-        /// The line of the first.
-        first_line: u64,
+        /// Why.
+        problem: CellProblem,
     },
     /// The rows are valid, but an evaluator cannot use them.
     #[error("{}: {source}", file.display())]
@@ -272,5 +199,49 @@ pub enum FileError {
         file: PathBuf,
         /// Cause.
         source: SetupError,
+    },
+}
+
+/// Why a value of a file of an evaluation cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CellProblem {
+    /// A relevance that is not a number.
+    #[error("`{0}` is not a finite number")]
+    NotANumber(String),
+    /// A relevance that is negative or too large.
+    #[error("relevance {0} must be from 0 (irrelevant) to {MAX_RELEVANCE}")]
+    Relevance(f64),
+    /// A judgement of an id that does not exist.
+    #[error(
+        "no row of {} has the id `{id}`; add the row, or remove the judgement",
+        collection.display()
+    )]
+    UnknownId {
+        /// The id.
+        id: String,
+        /// The file that should have it.
+        collection: PathBuf,
+    },
+    /// Two rows with the same id.
+    #[error("`{id}` is also the id of line {first_line}; ids must be unique")]
+    DuplicateId {
+        /// The id.
+        id: String,
+        /// The line of the first.
+        first_line: u64,
+    },
+    /// Two different judgements of one document for one query.
+    #[error(
+        "document `{document}` has another relevance for query `{query}` in line {first_line}; keep \
+         one of them"
+    )]
+    Conflict {
+        /// The query, as in the file.
+        query: String,
+        /// The document's id.
+        document: String,
+        /// The line of the first.
+        first_line: u64,
     },
 }

@@ -4,41 +4,40 @@
 //! | --- | --- | --- |
 //! | similarity scores of text pairs | [`SimilarityEvaluator`] | `spearman_cosine` |
 //! | documents relevant to a query | [`RetrievalEvaluator`] | `cosine_ndcg@10` |
-//! | matching pairs of texts | [`PairedEvaluator`] | `ndcg@10` |
+//! | matching pairs of texts | [`RetrievalEvaluator::of_pairs`] | `ndcg@10` |
+//! | labels of text pairs | [`SimilarityEvaluator::of_labels`] | `cosine_ap` |
 //! | nearer and farther text of an anchor | [`TripletEvaluator`] | `cosine_accuracy` |
 //!
 //! Names are those of a model for the cosine; a model with another similarity has its name in them. Higher is
-//! better for every metric. A [`Suite`] runs several named evaluators and compares the
-//! results of two models. Data come from memory or from files (`SimilarityEvaluator::from_file` and
-//! its counterparts).
+//! better for every metric. Data come from memory, from rows as of training ([`of_rows`]), or from files
+//! of queries, documents and judgements ([`RetrievalFiles`]).
 //!
 //! Metrics have the names and values of the corresponding evaluators of sentence-transformers, except
-//! for [`PairedEvaluator`], which has no counterpart, and graded nDCG (see [`RetrievalEvaluator`]).
-//! [`RetrievalEvaluator`] ranks documents of equal score by position.
+//! for graded nDCG (see [`RetrievalEvaluator`]) and for ties: equal scores count as the mean over all
+//! their orders. So a model that gives all texts one vector scores as chance does.
 //!
 //! ```
 //! use model::{Device, SentenceEncoder};
-//! use train::evaluation::{Evaluator, Triplet, TripletEvaluator};
+//! use train::evaluation::{Evaluator, TripletEvaluator};
 //!
 //! // A model's name, such as "sentence-transformers/all-mpnet-base-v2", or a folder.
 //! let folder = "../model/tests/fixtures/tiny-mpnet";
 //! let encoder = SentenceEncoder::from_pretrained(folder, Device::Auto)?;
-//! let evaluator = TripletEvaluator::new(vec![Triplet {
-//!     anchor: "water bottle".to_owned(),
-//!     positive: "a bottle for water".to_owned(),
-//!     negative: "smart speaker".to_owned(),
-//! }])?;
+//! let [anchors, positives, negatives] =
+//!     ["water bottle", "a bottle for water", "smart speaker"].map(|text| vec![text.to_owned()]);
+//! let evaluator = TripletEvaluator::new([anchors, positives, negatives])?;
 //! let scores = evaluator.evaluate(&encoder)?;
 //! assert_eq!(scores.primary().0, "cosine_accuracy");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod chance_tests;
 mod comparison;
 mod distinct;
 mod encoding;
 mod error;
-mod files;
-mod paired;
+mod qrels;
 mod retrieval;
 mod scores;
 #[cfg(test)]
@@ -52,21 +51,52 @@ mod triplet;
 
 use std::ops::ControlFlow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-pub use comparison::{Comparison, ComparisonRow, is_worse};
+pub(crate) use comparison::Comparison;
+pub(crate) use distinct::distinct;
 pub use encoding::{Progress, TextEncoder};
-pub use error::{EvaluationError, FileError, SetupError};
-pub use files::{QueryFiles, RetrievalFiles, TextColumns};
-pub use paired::{Pair, PairedEvaluator};
+pub use error::{CellProblem, EvaluationError, FileError, SetupError};
+pub(crate) use qrels::corpus;
+pub use qrels::{QueryFiles, RetrievalFiles, TextColumns};
 pub use retrieval::{
     Cutoffs, Half, IndexEvaluator, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator,
     RetrievalOptions,
 };
-pub use scores::Scores;
-pub use similarity::{ScoredPair, SimilarityEvaluator};
-pub use suite::{NamedScores, Suite, SuiteProgress, SuiteScores};
-pub use triplet::{Triplet, TripletEvaluator};
+pub use scores::{Scores, is_worse};
+pub use similarity::SimilarityEvaluator;
+pub(crate) use suite::{Suite, SuiteScores};
+pub use triplet::TripletEvaluator;
+
+use crate::data::{RowKind, TextTable};
+
+/// The evaluator for some rows of a table: retrieval for pairs, Spearman for scores, average precision for
+/// labels, and the accuracy of triplets for rows with negatives, of which only the first counts. It
+/// copies the texts.
+///
+/// # Errors
+///
+/// The evaluator cannot use the rows.
+///
+/// # Panics
+///
+/// If a row does not exist.
+pub fn of_rows(table: &TextTable, rows: &[usize]) -> Result<Box<dyn Evaluator>, SetupError> {
+    let column = |column: usize| -> Vec<String> {
+        let texts = rows.iter().map(|&row| table.text(row, column).to_owned());
+        texts.collect()
+    };
+    let pair = || [column(0), column(1)];
+    let targets = || table.targets(rows).into_iter().map(f64::from).collect();
+    Ok(match table.kind() {
+        RowKind::Pairs => Box::new(RetrievalEvaluator::of_pairs(pair())?),
+        RowKind::Scored => Box::new(SimilarityEvaluator::new(pair(), targets())?),
+        RowKind::Labelled => Box::new(SimilarityEvaluator::of_labels(pair(), targets())?),
+        RowKind::Tuples { .. } | RowKind::ScoredTuples { .. } => {
+            Box::new(TripletEvaluator::new([column(0), column(1), column(2)])?)
+        }
+    })
+}
 
 /// Data with known answers to evaluate an encoder on.
 pub trait Evaluator: Send + Sync {
@@ -95,23 +125,8 @@ pub trait Evaluator: Send + Sync {
     fn description(&self) -> Description;
 }
 
-impl<E: Evaluator + ?Sized> Evaluator for Box<E> {
-    fn evaluate_with_progress(
-        &self,
-        encoder: &dyn TextEncoder,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Scores, EvaluationError> {
-        (**self).evaluate_with_progress(encoder, progress)
-    }
-
-    fn description(&self) -> Description {
-        (**self).description()
-    }
-}
-
-/// Kind and amount of the data of an evaluator. Results with different descriptions come from
-/// different data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Kind and amount of the data of an evaluator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Description {
@@ -136,19 +151,9 @@ pub enum Description {
         /// Cut-offs of the metrics.
         cutoffs: Cutoffs,
     },
-    /// A [`PairedEvaluator`].
-    Paired {
-        /// Number of pairs.
-        pairs: usize,
-    },
     /// A [`TripletEvaluator`].
     Triplet {
         /// Number of triplets.
         triplets: usize,
-    },
-    /// An evaluator of another crate.
-    Other {
-        /// Name of the evaluator.
-        name: String,
     },
 }

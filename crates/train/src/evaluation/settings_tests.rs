@@ -8,10 +8,10 @@ use model::{Device, SentenceEncoder};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use super::testing::{FakeEncoder, assert_reference, numbers, reference, strings};
+use super::testing::{assert_reference, numbers, reference, strings};
 use super::{
-    Evaluator, Judgement, Pair, PairedEvaluator, RetrievalEvaluator, RetrievalOptions, ScoredPair,
-    SimilarityEvaluator, Triplet, TripletEvaluator,
+    Evaluator, Judgement, RetrievalEvaluator, RetrievalOptions, SimilarityEvaluator,
+    TripletEvaluator,
 };
 use crate::testing::{json_fixture, tiny_model};
 
@@ -58,41 +58,24 @@ fn apply(value: &mut Value, patch: &Value) {
     }
 }
 
-fn pairs() -> (Vec<String>, Vec<String>, Vec<f64>) {
+fn pairs() -> [Vec<String>; 2] {
     let data = reference("similarity");
-    let (a, b) = (strings(&data["a"]), strings(&data["b"]));
-    (a, b, numbers(&data["gold"]))
+    ["a", "b"].map(|side| strings(&data[side]))
 }
 
 fn similarity() -> SimilarityEvaluator {
-    let (a, b, gold) = pairs();
-    let pairs = a.into_iter().zip(b).zip(gold);
-    let pairs = pairs.map(|((first, second), score)| ScoredPair {
-        first,
-        second,
-        score,
-    });
-    SimilarityEvaluator::new(pairs.collect()).unwrap()
+    let scores = numbers(&reference("similarity")["gold"]);
+    SimilarityEvaluator::new(pairs(), scores).unwrap()
 }
 
-fn paired() -> PairedEvaluator {
-    let (a, b, _) = pairs();
-    let pairs = a.into_iter().zip(b);
-    let pairs = pairs.map(|(first, second)| Pair { first, second });
-    PairedEvaluator::new(pairs.collect()).unwrap()
+fn paired() -> RetrievalEvaluator {
+    RetrievalEvaluator::of_pairs(pairs()).unwrap()
 }
 
 fn triplet() -> TripletEvaluator {
     let data = reference("triplet");
-    let [anchors, positives, negatives] =
-        ["anchors", "positives", "negatives"].map(|side| strings(&data[side]));
-    let triplets = anchors.into_iter().zip(positives).zip(negatives);
-    let triplets = triplets.map(|((anchor, positive), negative)| Triplet {
-        anchor,
-        positive,
-        negative,
-    });
-    TripletEvaluator::new(triplets.collect()).unwrap()
+    let columns = ["anchors", "positives", "negatives"].map(|side| strings(&data[side]));
+    TripletEvaluator::new(columns).unwrap()
 }
 
 fn retrieval() -> RetrievalEvaluator {
@@ -138,21 +121,4 @@ fn models_with_settings_are_scored_as_by_sentence_transformers() {
             assert_reference(&scores, &case[name]);
         }
     }
-}
-
-#[test]
-fn a_text_of_both_sides_is_embedded_once_without_prompts() {
-    let evaluator = PairedEvaluator::new(vec![
-        Pair {
-            first: "a".to_owned(),
-            second: "b".to_owned(),
-        },
-        Pair {
-            first: "b".to_owned(),
-            second: "a".to_owned(),
-        },
-    ]);
-    let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [0.0, 1.0])]);
-    evaluator.unwrap().evaluate(&encoder).unwrap();
-    assert_eq!(encoder.encoded(), ["b", "a"]);
 }

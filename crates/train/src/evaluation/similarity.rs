@@ -11,50 +11,50 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// Two texts with a similarity score.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScoredPair {
-    /// First text.
-    pub first: String,
-    /// Second text.
-    pub second: String,
-    /// Similarity; finite, on any scale.
-    pub score: f64,
-}
-
 /// Correlation of the similarities of pairs with their scores: `spearman_cosine` (primary) and
 /// `pearson_cosine`, as in sentence-transformers' `EmbeddingSimilarityEvaluator`. A model with another
-/// similarity has its name in place of `cosine`. Texts have the default prompt.
+/// similarity has its name in place of `cosine`. Texts have the default prompt. If all similarities
+/// are equal, there is no correlation: both are NaN.
+///
+/// [`of_labels`](Self::of_labels) adds the average precision.
 #[derive(Clone, Debug)]
 pub struct SimilarityEvaluator {
     texts: Vec<String>,
     first: Vec<usize>,
     second: Vec<usize>,
     scores: Vec<f64>,
+    labelled: bool,
 }
 
 impl SimilarityEvaluator {
-    /// An evaluator over pairs with scores.
+    /// An evaluator over pairs of a first and a second text, with a score each on any scale.
     ///
     /// # Errors
     ///
     /// Fewer than two pairs, a score that is not finite, or equal scores.
-    pub fn new(pairs: Vec<ScoredPair>) -> Result<Self, SetupError> {
-        let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
+    pub fn new(columns: [Vec<String>; 2], scores: Vec<f64>) -> Result<Self, SetupError> {
         check(&scores)?;
-        let (mut texts, mut second) = (Vec::with_capacity(2 * pairs.len()), Vec::new());
-        for pair in pairs {
-            texts.push(pair.first);
-            second.push(pair.second);
-        }
-        texts.append(&mut second);
-        let (texts, mut first) = distinct(texts);
-        let second = first.split_off(scores.len());
+        let (texts, [first, second]) = distinct(columns);
         Ok(Self {
             texts,
             first,
             second,
             scores,
+            labelled: false,
+        })
+    }
+
+    /// An evaluator over pairs with labels, above 0 for matching texts. The primary metric is `cosine_ap`,
+    /// the average precision of the pairs by descending similarity, as in sentence-transformers'
+    /// `BinaryClassificationEvaluator`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_labels(columns: [Vec<String>; 2], labels: Vec<f64>) -> Result<Self, SetupError> {
+        Ok(Self {
+            labelled: true,
+            ..Self::new(columns, labels)?
         })
     }
 }
@@ -78,6 +78,26 @@ fn check(scores: &[f64]) -> Result<(), SetupError> {
     }
 }
 
+/// Sum over the distinct similarities, highest first, of the precision of all pairs down to it times
+/// the share of the matching pairs that it adds, as scikit-learn's `average_precision_score`. If all
+/// similarities are equal, it is the share of matching pairs.
+fn average_precision(similarities: &[f64], labels: &[f64]) -> f64 {
+    let mut pairs: Vec<(f64, bool)> = similarities
+        .iter()
+        .zip(labels)
+        .map(|(&similarity, &label)| (similarity, label > 0.0))
+        .collect();
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut sum, mut seen, mut found) = (0.0, 0, 0);
+    for equal in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let matching = equal.iter().filter(|(_, matching)| *matching).count();
+        seen += equal.len();
+        found += matching;
+        sum += matching as f64 * found as f64 / seen as f64;
+    }
+    sum / found as f64
+}
+
 impl Evaluator for SimilarityEvaluator {
     fn evaluate_with_progress(
         &self,
@@ -94,8 +114,15 @@ impl Evaluator for SimilarityEvaluator {
         let spearman = metrics::spearman(&similarities, &self.scores);
         let pearson = metrics::pearson(&similarities, &self.scores);
         let name = |metric: &str| format!("{metric}_{}", vectors.similarity().name());
-        Ok(Scores::new(name("spearman"), spearman.unwrap_or(f64::NAN))
-            .with(name("pearson"), pearson.unwrap_or(f64::NAN)))
+        let spearman = (name("spearman"), spearman.unwrap_or(f64::NAN));
+        let scores = if self.labelled {
+            let metric = format!("{}_ap", vectors.similarity().name());
+            let precision = average_precision(&similarities, &self.scores);
+            Scores::new(metric, precision).with(spearman.0, spearman.1)
+        } else {
+            Scores::new(spearman.0, spearman.1)
+        };
+        Ok(scores.with(name("pearson"), pearson.unwrap_or(f64::NAN)))
     }
 
     fn description(&self) -> Description {
@@ -112,31 +139,20 @@ mod tests {
         FakeEncoder, assert_reference, encoder, numbers, reference, strings,
     };
 
-    fn pairs(rows: &[(&str, &str, f64)]) -> Vec<ScoredPair> {
-        rows.iter()
-            .map(|&(first, second, score)| ScoredPair {
-                first: first.to_owned(),
-                second: second.to_owned(),
-                score,
-            })
-            .collect()
+    fn evaluator(rows: &[(&str, &str, f64)]) -> Result<SimilarityEvaluator, SetupError> {
+        let column = |of: fn(&(&str, &str, f64)) -> String| rows.iter().map(of).collect();
+        let columns = [
+            column(|row| row.0.to_owned()),
+            column(|row| row.1.to_owned()),
+        ];
+        SimilarityEvaluator::new(columns, rows.iter().map(|row| row.2).collect())
     }
 
     #[test]
     fn as_sentence_transformers() {
         let reference = reference("similarity");
-        let (a, b) = (strings(&reference["a"]), strings(&reference["b"]));
-        let pairs: Vec<ScoredPair> = a
-            .into_iter()
-            .zip(b)
-            .zip(numbers(&reference["gold"]))
-            .map(|((first, second), score)| ScoredPair {
-                first,
-                second,
-                score,
-            })
-            .collect();
-        let evaluator = SimilarityEvaluator::new(pairs).unwrap();
+        let columns = [strings(&reference["a"]), strings(&reference["b"])];
+        let evaluator = SimilarityEvaluator::new(columns, numbers(&reference["gold"])).unwrap();
         let scores = evaluator.evaluate(&encoder()).unwrap();
         assert_reference(&scores, &reference["result"]);
         assert_eq!(scores.primary().0, "spearman_cosine");
@@ -150,10 +166,7 @@ mod tests {
     fn a_text_is_embedded_once() {
         let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
         let rows = [("a", "a", 5.0), ("a", "b", 3.0), ("c", "a", 0.0)];
-        let scores = SimilarityEvaluator::new(pairs(&rows))
-            .unwrap()
-            .evaluate(&encoder)
-            .unwrap();
+        let scores = evaluator(&rows).unwrap().evaluate(&encoder).unwrap();
         assert_eq!(encoder.encoded(), ["a", "c", "b"]);
         // The ranks agree; their correlation is rounded in f64.
         assert!((scores.get("spearman_cosine").unwrap() - 1.0).abs() < 1e-12);
@@ -166,16 +179,30 @@ mod tests {
     #[test]
     fn cosines_that_do_not_vary_have_no_correlation() {
         let encoder = FakeEncoder::new(&[("a", [1.0, 0.0])]);
-        let scores = SimilarityEvaluator::new(pairs(&[("a", "a", 1.0), ("a", "a", 2.0)]))
+        let scores = evaluator(&[("a", "a", 1.0), ("a", "a", 2.0)])
             .unwrap()
             .evaluate(&encoder)
             .unwrap();
         assert!(scores.iter().all(|(_, value)| value.is_nan()));
     }
 
+    /// scikit-learn 1.9.1: `average_precision_score([0, 1, 1, 0, 1], scores)`.
+    #[test]
+    fn average_precision_is_that_of_scikit_learn() {
+        let labels = [0.0, 1.0, 1.0, 0.0, 1.0];
+        for (scores, expected) in [
+            ([0.1, 0.4, 0.35, 0.8, -0.2], 0.5888888888888889),
+            ([0.5, 0.5, 0.7, 0.2, 0.2], 0.7555555555555555),
+            ([0.5; 5], 0.6),
+        ] {
+            let actual = average_precision(&scores, &labels);
+            assert!((actual - expected).abs() < 1e-12, "{scores:?}: {actual}");
+        }
+    }
+
     #[test]
     fn what_has_no_correlation_is_refused() {
-        let error = |rows: &[(&str, &str, f64)]| SimilarityEvaluator::new(pairs(rows)).unwrap_err();
+        let error = |rows: &[(&str, &str, f64)]| evaluator(rows).unwrap_err();
         assert!(matches!(error(&[]), SetupError::Empty { .. }));
         assert_eq!(
             error(&[("a", "b", 1.0)]),

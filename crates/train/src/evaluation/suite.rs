@@ -3,9 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::comparison::Comparison;
 use super::encoding::{Progress, TextEncoder};
 use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
@@ -14,105 +13,64 @@ use super::{Description, Evaluator};
 
 /// Named evaluators, which run in the order of their addition.
 #[derive(Default)]
-pub struct Suite {
+pub(crate) struct Suite {
     evaluators: Vec<(String, Box<dyn Evaluator>)>,
 }
 
 /// Progress of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SuiteProgress<'a> {
+pub(crate) struct SuiteProgress<'a> {
     /// Name of the current evaluation.
-    pub name: &'a str,
-    /// Its number, from 0.
-    pub evaluation: usize,
-    /// Number of evaluations.
-    pub evaluations: usize,
+    pub(crate) name: &'a str,
     /// Progress of its texts.
-    pub texts: Progress,
+    pub(crate) texts: Progress,
 }
 
 impl Suite {
-    /// An empty suite.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds an evaluation.
     ///
     /// # Errors
     ///
     /// [`SetupError::DuplicateName`] if an evaluation has that name.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
-        name: impl Into<String>,
-        evaluator: impl Evaluator + 'static,
+        name: String,
+        evaluator: Box<dyn Evaluator>,
     ) -> Result<(), SetupError> {
-        let name = name.into();
         if self.evaluators.iter().any(|(known, _)| *known == name) {
             return Err(SetupError::DuplicateName { name });
         }
-        self.evaluators.push((name, Box::new(evaluator)));
+        self.evaluators.push((name, evaluator));
         Ok(())
     }
 
-    /// Number of evaluations.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.evaluators.len()
-    }
-
     /// Whether the suite is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.evaluators.is_empty()
     }
 
-    /// The descriptions of all evaluations, by name.
-    pub fn descriptions(&self) -> impl Iterator<Item = (&str, Description)> {
-        self.evaluators
-            .iter()
-            .map(|(name, evaluator)| (name.as_str(), evaluator.description()))
-    }
-
-    /// Runs all evaluations.
+    /// Runs all evaluations. The progress callback can break to interrupt.
     ///
     /// # Errors
     ///
-    /// The error of the first failing evaluation, with its name.
-    pub fn evaluate(&self, encoder: &dyn TextEncoder) -> Result<SuiteScores, EvaluationError> {
-        self.evaluate_with_progress(encoder, &mut |_| ControlFlow::Continue(()))
-    }
-
-    /// [`evaluate`](Self::evaluate) with a progress callback, which can break to interrupt.
-    ///
-    /// # Errors
-    ///
-    /// As [`evaluate`](Self::evaluate), and [`EvaluationError::Interrupted`] if the callback
-    /// breaks.
-    pub fn evaluate_with_progress(
+    /// The error of the first failing evaluation, with its name, and [`EvaluationError::Interrupted`] if
+    /// the callback breaks.
+    pub(crate) fn evaluate(
         &self,
         encoder: &dyn TextEncoder,
         progress: &mut dyn FnMut(SuiteProgress<'_>) -> ControlFlow<()>,
     ) -> Result<SuiteScores, EvaluationError> {
-        let mut evaluations = Vec::with_capacity(self.evaluators.len());
-        for (number, (name, evaluator)) in self.evaluators.iter().enumerate() {
+        let scores = self.evaluators.iter().map(|(name, evaluator)| {
             let scores = evaluator.evaluate_with_progress(encoder, &mut |texts| {
-                progress(SuiteProgress {
-                    name,
-                    evaluation: number,
-                    evaluations: self.evaluators.len(),
-                    texts,
-                })
+                progress(SuiteProgress { name, texts })
             });
-            evaluations.push(NamedScores {
+            Ok(NamedScores {
                 name: name.clone(),
                 data: evaluator.description(),
                 scores: scores.map_err(|error| error.of(name))?,
-            });
-        }
-        Ok(SuiteScores { evaluations })
+            })
+        });
+        scores.collect::<Result<_, _>>().map(SuiteScores)
     }
 }
 
@@ -130,54 +88,25 @@ impl EvaluationError {
 }
 
 /// Scores of one evaluation of a suite.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NamedScores {
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct NamedScores {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Kind and amount of the data.
-    pub data: Description,
+    pub(crate) data: Description,
     /// The scores.
     #[serde(flatten)]
-    pub scores: Scores,
+    pub(crate) scores: Scores,
 }
 
 /// Scores of a suite, in its order. As text it is a table that marks primary metrics with `*`; in
 /// JSON a list of `{"name": …, "data": {…}, "primary": …, "metrics": {…}}`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SuiteScores {
-    /// One per evaluation.
-    pub evaluations: Vec<NamedScores>,
-}
-
-impl SuiteScores {
-    /// The scores of the evaluation with that name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Scores> {
-        self.evaluations
-            .iter()
-            .find(|evaluation| evaluation.name == name)
-            .map(|evaluation| &evaluation.scores)
-    }
-
-    /// The metric by which models are compared: the primary one of the first evaluation. `None` without
-    /// evaluations.
-    #[must_use]
-    pub fn primary(&self) -> Option<f64> {
-        let first = self.evaluations.first()?;
-        Some(first.scores.primary().1)
-    }
-
-    /// Compares these scores with later ones.
-    #[must_use]
-    pub fn compare(&self, after: &Self) -> Comparison {
-        Comparison::new(self, after)
-    }
-}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct SuiteScores(pub(crate) Vec<NamedScores>);
 
 impl fmt::Display for SuiteScores {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.evaluations.iter().flat_map(|evaluation| {
+        let rows = self.0.iter().flat_map(|evaluation| {
             let primary = evaluation.scores.primary().0;
             evaluation
                 .scores
@@ -197,31 +126,28 @@ impl fmt::Display for SuiteScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::testing::{FakeEncoder, named};
-    use crate::evaluation::{Pair, PairedEvaluator, Triplet, TripletEvaluator};
-
-    fn triplets() -> TripletEvaluator {
-        let [anchor, positive, negative] = ["a", "b", "c"].map(str::to_owned);
-        TripletEvaluator::new(vec![Triplet {
-            anchor,
-            positive,
-            negative,
-        }])
-        .unwrap()
-    }
-
-    fn pairs() -> PairedEvaluator {
-        let pairs = [named("a", "b"), named("c", "a")];
-        let pairs = pairs.map(|(first, second)| Pair { first, second });
-        PairedEvaluator::new(pairs.to_vec()).unwrap()
-    }
+    use crate::evaluation::testing::FakeEncoder;
+    use crate::evaluation::{RetrievalEvaluator, TripletEvaluator};
 
     fn suite() -> Suite {
-        let mut suite = Suite::new();
-        suite.add("near", triplets()).unwrap();
-        // A boxed evaluator is one too.
-        let boxed: Box<dyn Evaluator> = Box::new(pairs());
-        suite.add("long name", boxed).unwrap();
+        let column = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        let triplets = [column(&["a"]), column(&["b"]), column(&["c"])];
+        let pairs = [column(&["a", "c"]), column(&["b", "a"])];
+        let triplets = TripletEvaluator::new(triplets).unwrap();
+        let pairs = RetrievalEvaluator::of_pairs(pairs).unwrap();
+        let mut suite = Suite::default();
+        assert!(suite.is_empty());
+        suite
+            .add("near".to_owned(), Box::new(triplets.clone()))
+            .unwrap();
+        let error = suite
+            .add("near".to_owned(), Box::new(triplets))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an evaluation named `near` already exists; give this one another name"
+        );
+        suite.add("long name".to_owned(), Box::new(pairs)).unwrap();
         suite
     }
 
@@ -231,34 +157,24 @@ mod tests {
 
     #[test]
     fn evaluations_run_in_order_and_by_name() {
-        let suite = suite();
-        assert_eq!((suite.len(), suite.is_empty()), (2, false));
         let mut seen = Vec::new();
-        let scores = suite.evaluate_with_progress(&planted(), &mut |progress| {
-            let SuiteProgress {
-                evaluation, texts, ..
-            } = progress;
-            seen.push((
-                progress.name.to_owned(),
-                evaluation,
-                texts.done,
-                texts.total,
-            ));
+        let scores = suite().evaluate(&planted(), &mut |progress| {
+            let SuiteProgress { name, texts } = progress;
+            seen.push((name.to_owned(), texts.done, texts.total));
             ControlFlow::Continue(())
         });
         let scores = scores.unwrap();
-        let expected = [("near", 0), ("long name", 1), ("long name", 1)];
-        let expected = expected.map(|(name, number)| (name.to_owned(), number, 3, 3));
-        assert_eq!(seen, expected);
-
-        assert_eq!(scores.primary(), Some(1.0));
+        let expected = [
+            ("near", 3, 3),
+            ("long name", 2, 4),
+            ("long name", 4, 4),
+            ("long name", 4, 4),
+        ];
         assert_eq!(
-            scores.get("near").unwrap().primary(),
-            ("cosine_accuracy", 1.0)
+            seen,
+            expected.map(|(name, done, total)| (name.to_owned(), done, total))
         );
         // b is the second for a, a is the second for c.
-        assert_eq!(scores.get("long name").unwrap().get("mrr@10"), Some(0.5));
-        assert_eq!(scores.get("far"), None);
         assert_eq!(
             scores.to_string(),
             "\
@@ -269,43 +185,19 @@ long name   ndcg@10 *          0.6309
             mrr@10             0.5000
 "
         );
-    }
-
-    #[test]
-    fn scores_become_json_and_back() {
-        let scores = suite().evaluate(&planted()).unwrap();
         let json = serde_json::to_string(&scores).unwrap();
-        let first = r#"[{"name":"near","data":{"kind":"triplet","triplets":1},"#;
+        let first = r#"[{"name":"near","data":{"kind":"triplet","triplets":1},"primary":"cosine_accuracy","metrics":{"cosine_accuracy":1.0}},"#;
         assert!(json.starts_with(first), "{json}");
-        let figures = r#""primary":"cosine_accuracy","metrics":{"cosine_accuracy":1.0}},"#;
-        assert!(json.contains(figures), "{json}");
-        assert_eq!(serde_json::from_str::<SuiteScores>(&json).unwrap(), scores);
-    }
-
-    #[test]
-    fn a_name_is_given_once() {
-        let error = suite().add("near", triplets()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "an evaluation named `near` already exists; give this one another name"
-        );
     }
 
     #[test]
     fn a_failure_is_named_and_an_interruption_is_not() {
         let infinite = FakeEncoder::of(|_| [f32::INFINITY, 0.0]);
-        let message = suite().evaluate(&infinite).unwrap_err().to_string();
+        let failed = suite().evaluate(&infinite, &mut |_| ControlFlow::Continue(()));
+        let message = failed.unwrap_err().to_string();
         let start = "evaluation `near`: the model's vectors cannot be compared: row 0, column 0";
         assert!(message.starts_with(start), "{message}");
-        let broken = suite().evaluate_with_progress(&planted(), &mut |_| ControlFlow::Break(()));
+        let broken = suite().evaluate(&planted(), &mut |_| ControlFlow::Break(()));
         assert!(matches!(broken, Err(EvaluationError::Interrupted)));
-    }
-
-    #[test]
-    fn an_empty_suite_has_empty_scores() {
-        let scores = Suite::new().evaluate(&planted()).unwrap();
-        assert_eq!(scores, SuiteScores::default());
-        assert_eq!(scores.primary(), None);
-        assert_eq!(scores.to_string(), "evaluation  metric  score\n");
     }
 }

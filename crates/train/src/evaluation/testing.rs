@@ -54,10 +54,6 @@ pub(super) fn assert_reference(scores: &Scores, reference: &Value) {
     }
 }
 
-pub(super) fn named(first: &str, second: &str) -> (String, String) {
-    (first.to_owned(), second.to_owned())
-}
-
 /// Eight directions, an eighth of a turn apart; texts are numbers.
 pub(super) fn direction(text: &str) -> [f32; 2] {
     let directions = [

@@ -10,20 +10,10 @@ use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
 
-/// An anchor with a matching and a non-matching text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Triplet {
-    /// Anchor.
-    pub anchor: String,
-    /// Text that matches the anchor.
-    pub positive: String,
-    /// Text that does not.
-    pub negative: String,
-}
-
-/// `cosine_accuracy`: the share of triplets whose positive is strictly nearer to the anchor than
-/// the negative, as in sentence-transformers' `TripletEvaluator`. Equal similarities count as wrong. A
-/// model with another similarity has its name in place of `cosine`. Texts have the default prompt.
+/// `cosine_accuracy`: the share of triplets whose positive is nearer to the anchor than the negative,
+/// as in sentence-transformers' `TripletEvaluator`. A tie counts as half, the mean of both orders;
+/// sentence-transformers counts it as wrong. A model with another similarity has its name in place of
+/// `cosine`. Texts have the default prompt.
 #[derive(Clone, Debug)]
 pub struct TripletEvaluator {
     texts: Vec<String>,
@@ -33,28 +23,16 @@ pub struct TripletEvaluator {
 }
 
 impl TripletEvaluator {
-    /// An evaluator over triplets.
+    /// An evaluator over anchors, positives and negatives, of which there are as many.
     ///
     /// # Errors
     ///
     /// [`SetupError::Empty`] without triplets.
-    pub fn new(triplets: Vec<Triplet>) -> Result<Self, SetupError> {
-        let count = triplets.len();
-        if count == 0 {
+    pub fn new(columns: [Vec<String>; 3]) -> Result<Self, SetupError> {
+        if columns[0].is_empty() {
             return Err(SetupError::Empty { what: "triplets" });
         }
-        let mut texts = Vec::with_capacity(3 * count);
-        let (mut positives, mut negatives) = (Vec::new(), Vec::new());
-        for triplet in triplets {
-            texts.push(triplet.anchor);
-            positives.push(triplet.positive);
-            negatives.push(triplet.negative);
-        }
-        texts.append(&mut positives);
-        texts.append(&mut negatives);
-        let (texts, mut anchors) = distinct(texts);
-        let negatives = anchors.split_off(2 * count);
-        let positives = anchors.split_off(count);
+        let (texts, [anchors, positives, negatives]) = distinct(columns);
         Ok(Self {
             texts,
             anchors,
@@ -74,12 +52,14 @@ impl Evaluator for TripletEvaluator {
         let vectors = encoding.encode(&self.texts, &Prompt::Default)?;
         let positive = vectors.pair_similarities(&self.anchors, &self.positives)?;
         let negative = vectors.pair_similarities(&self.anchors, &self.negatives)?;
-        let right = positive
-            .iter()
-            .zip(&negative)
-            .filter(|(positive, negative)| positive > negative)
-            .count();
-        let accuracy = right as f64 / self.anchors.len() as f64;
+        let right = positive.iter().zip(&negative).map(|(positive, negative)| {
+            if positive == negative {
+                0.5
+            } else {
+                f64::from(u8::from(positive > negative))
+            }
+        });
+        let accuracy = right.sum::<f64>() / self.anchors.len() as f64;
         let metric = format!("{}_accuracy", vectors.similarity().name());
         Ok(Scores::new(metric, accuracy))
     }
@@ -96,24 +76,11 @@ mod tests {
     use super::*;
     use crate::evaluation::testing::{FakeEncoder, assert_reference, encoder, reference, strings};
 
-    fn triplet([anchor, positive, negative]: [&str; 3]) -> Triplet {
-        Triplet {
-            anchor: anchor.to_owned(),
-            positive: positive.to_owned(),
-            negative: negative.to_owned(),
-        }
-    }
-
     #[test]
     fn as_sentence_transformers() {
         let reference = reference("triplet");
-        let [anchors, positives, negatives] =
-            ["anchors", "positives", "negatives"].map(|side| strings(&reference[side]));
-        let triplets = anchors.iter().zip(&positives).zip(&negatives);
-        let triplets = triplets.map(|((anchor, positive), negative)| {
-            triplet([anchor.as_str(), positive.as_str(), negative.as_str()])
-        });
-        let evaluator = TripletEvaluator::new(triplets.collect()).unwrap();
+        let columns = ["anchors", "positives", "negatives"].map(|side| strings(&reference[side]));
+        let evaluator = TripletEvaluator::new(columns).unwrap();
         let scores = evaluator.evaluate(&encoder()).unwrap();
         assert_reference(&scores, &reference["result"]);
         assert_eq!(
@@ -123,19 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_that_is_as_near_is_a_mistake() {
+    fn a_negative_that_is_as_near_counts_as_half() {
         let encoder = FakeEncoder::new(&[("a", [1.0, 0.0]), ("b", [1.0, 1.0]), ("c", [0.0, 1.0])]);
-        let rows = [
-            ["a", "b", "c"],
-            ["a", "c", "b"],
-            ["b", "a", "c"],
-            ["c", "b", "a"],
+        let columns = [
+            ["a", "a", "b", "c"],
+            ["b", "c", "a", "b"],
+            ["c", "b", "c", "a"],
         ];
-        let evaluator = TripletEvaluator::new(rows.map(triplet).to_vec()).unwrap();
+        let columns = columns.map(|column| column.map(str::to_owned).to_vec());
+        let evaluator = TripletEvaluator::new(columns).unwrap();
         // Right, wrong, a tie, right.
         assert_eq!(
             evaluator.evaluate(&encoder).unwrap(),
-            Scores::new("cosine_accuracy", 0.5)
+            Scores::new("cosine_accuracy", 0.625)
         );
         assert_eq!(encoder.encoded(), ["a", "b", "c"]);
     }
@@ -143,7 +110,7 @@ mod tests {
     #[test]
     fn no_triplets_are_refused() {
         assert_eq!(
-            TripletEvaluator::new(Vec::new()).unwrap_err(),
+            TripletEvaluator::new([const { Vec::new() }; 3]).unwrap_err(),
             SetupError::Empty { what: "triplets" }
         );
     }

@@ -32,8 +32,8 @@ pub(super) fn plan(
     };
     if total_steps == 0 {
         return Err(TrainError::Usage(format!(
-            "--drop-last leaves no batch: there are fewer than {} training rows; lower \
-             --batch-size, or leave --drop-last out",
+            "--drop-last leaves no batch: no {} training rows fit into one; lower --batch-size, or \
+             leave --drop-last out",
             settings.batch_size
         )));
     }

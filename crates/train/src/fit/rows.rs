@@ -1,18 +1,16 @@
 //! The rows of a run: read, checked against the loss, split, and put into batches.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::SentenceTokenizer;
 
 use crate::batch::TokenBatcher;
 use crate::data::{
-    Example, Fingerprint, ReadOptions, RowKind, SamplerKind, SamplerOptions, TextTable, split,
+    Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind, SamplerOptions, TextTable, split,
 };
 use crate::error::TrainError;
-use crate::evaluation::{
-    Evaluator, Pair, PairedEvaluator, ScoredPair, SimilarityEvaluator, Triplet, TripletEvaluator,
-};
+use crate::evaluation::{self, Evaluator};
 use crate::loader::BatchLoader;
 use crate::report::{DataFile, DataRole};
 use crate::settings::{Settings, Validation};
@@ -34,11 +32,12 @@ impl Rows {
         let mut files = Vec::new();
         let train = if settings.train.is_empty() {
             let table = demo_pairs()?;
-            files.push(file(
-                DataRole::Train,
-                Path::new("datasets/seed/pairs.tsv"),
-                &table,
-            ));
+            files.push(DataFile {
+                role: DataRole::Train,
+                path: "datasets/seed/pairs.tsv".into(),
+                rows: table.len() as u64,
+                skipped: 0,
+            });
             table
         } else {
             read(settings, &settings.train, DataRole::Train, &mut files)?
@@ -84,6 +83,26 @@ impl Rows {
     pub(crate) fn validation_fingerprint(&self) -> Option<Fingerprint> {
         let (table, _) = self.valid.as_ref()?;
         (!Arc::ptr_eq(table, &self.train)).then(|| table.fingerprint())
+    }
+
+    /// Why the first epoch's batches hold fewer rows than they should, in a line; `None` if they do not.
+    pub(crate) fn waiting_rows(&self, settings: &Settings, train: &BatchLoader) -> Option<String> {
+        let waiting = train.waiting(0);
+        if waiting == 0 {
+            return None;
+        }
+        let rows = self.train_rows.len();
+        let batches = train.batches(0).len().max(1);
+        let (column, (most, distinct)) = (0..self.train.text_columns())
+            .map(|column| (column, self.train.repetitions(&self.train_rows, column)))
+            .max_by_key(|&(_, (most, _))| most)?;
+        Some(format!(
+            "batches hold {:.1} rows of {}: {rows} rows have {distinct} distinct {}s, one of them {most} \
+             times, and a batch has no text twice; {waiting} rows wait for the next epoch",
+            (rows - waiting) as f64 / batches as f64,
+            settings.batch_size,
+            Role::of_text(column),
+        ))
     }
 
     /// Training batches.
@@ -164,41 +183,10 @@ pub(crate) struct ValidationRows {
 }
 
 impl ValidationRows {
-    /// The evaluator for rows of this kind: retrieval for pairs, Spearman for scores and labels
-    /// (labels count as 0 and 1), and the accuracy of triplets for rows with negatives, of which only
-    /// the first counts. It copies the texts, so it is created on demand.
+    /// The [evaluator](evaluation::of_rows) for these rows. It copies the texts, so it is created on
+    /// demand.
     pub(crate) fn evaluator(&self) -> Result<Box<dyn Evaluator>, TrainError> {
-        let Self { table, rows } = self;
-        let rows = rows.iter().map(|&row| table.row(row));
-        let text = |row: &crate::data::Row<'_>, column: usize| {
-            row.texts().nth(column).unwrap_or_default().to_owned()
-        };
-        let evaluator: Box<dyn Evaluator> = match table.kind() {
-            RowKind::Scored | RowKind::Labelled => {
-                let pairs = rows.map(|row| ScoredPair {
-                    first: text(&row, 0),
-                    second: text(&row, 1),
-                    score: row.target().unwrap_or_default().into(),
-                });
-                Box::new(SimilarityEvaluator::new(pairs.collect())?)
-            }
-            RowKind::Tuples { .. } => {
-                let triplets = rows.map(|row| Triplet {
-                    anchor: text(&row, 0),
-                    positive: text(&row, 1),
-                    negative: text(&row, 2),
-                });
-                Box::new(TripletEvaluator::new(triplets.collect())?)
-            }
-            RowKind::Pairs => {
-                let pairs = rows.map(|row| Pair {
-                    first: text(&row, 0),
-                    second: text(&row, 1),
-                });
-                Box::new(PairedEvaluator::new(pairs.collect())?)
-            }
-        };
-        Ok(evaluator)
+        Ok(evaluation::of_rows(&self.table, &self.rows)?)
     }
 }
 
@@ -213,30 +201,20 @@ fn read(
         infer_where_missing: role == DataRole::Validation,
         group_column: match role {
             DataRole::Train => settings.group_column.clone(),
-            _ => None,
+            DataRole::Validation => None,
         },
         skip_bad_rows: settings.skip_bad_rows,
         ..ReadOptions::default()
     };
-    let mut all: Option<TextTable> = None;
-    for path in paths {
-        let table = TextTable::read(&[path], &options)?;
-        files.push(file(role, path, &table));
-        match &mut all {
-            Some(all) => all.append(table)?,
-            None => all = Some(table),
-        }
-    }
-    all.ok_or_else(|| TrainError::Usage("no file of rows is given: give --train FILE".to_owned()))
-}
-
-fn file(role: DataRole, path: &Path, table: &TextTable) -> DataFile {
-    DataFile {
+    let table = TextTable::read(paths, &options)?;
+    let read = paths.iter().zip(table.files());
+    files.extend(read.map(|(path, (_, rows, skipped))| DataFile {
         role,
-        path: path.to_owned(),
-        rows: table.len() as u64,
-        skipped: table.skipped(),
-    }
+        path: path.clone(),
+        rows: rows as u64,
+        skipped,
+    }));
+    Ok(table)
 }
 
 fn demo_pairs() -> Result<TextTable, TrainError> {

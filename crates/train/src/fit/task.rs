@@ -56,6 +56,9 @@ impl BackendTask for Fit<'_> {
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
 
         let train = self.rows.train_loader(settings, Arc::clone(&tokenizer))?;
+        if let Some(note) = self.rows.waiting_rows(settings, &train) {
+            notes.note(note);
+        }
         let valid = self.rows.valid_loader(settings, tokenizer)?;
         let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
         let start = self.start(checkpoints.as_ref())?;

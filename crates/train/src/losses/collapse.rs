@@ -14,11 +14,11 @@ use super::cosine::normalize;
 /// fixtures starts with 0.63; after 20 steps it has 0.98 with `mse` or `cosine`, and 0.33 with
 /// `multiple-negatives-ranking`. At 0.95 two texts are 18 degrees apart on average, which leaves a
 /// range of 0.05 to separate related texts from others.
-pub const COLLAPSE_THRESHOLD: f32 = 0.95;
+pub(crate) const COLLAPSE_THRESHOLD: f32 = 0.95;
 
 /// Minimum number of texts to judge a model: the vectors of two variants of one product may exceed
 /// [`COLLAPSE_THRESHOLD`] in any model.
-pub const FEWEST_TEXTS: usize = 4;
+pub(crate) const FEWEST_TEXTS: usize = 4;
 
 /// Mean cosine of all pairs of different rows of `[texts, width]`; `None` below two rows.
 ///
@@ -28,7 +28,7 @@ pub const FEWEST_TEXTS: usize = 4;
 ///
 /// `(|sum of the normalized rows|^2 - n) / (n * (n - 1))`, in f32, without a matrix of all pairs. A
 /// zero row has cosine 0 with every other row.
-pub fn mean_pairwise_cosine<B: Backend>(embeddings: Tensor<B, 2>) -> Option<f32> {
+pub(crate) fn mean_pairwise_cosine<B: Backend>(embeddings: Tensor<B, 2>) -> Option<f32> {
     let [texts, _] = embeddings.dims();
     if texts < 2 {
         return None;
@@ -44,7 +44,7 @@ pub fn mean_pairwise_cosine<B: Backend>(embeddings: Tensor<B, 2>) -> Option<f32>
 
 /// Whether a [mean cosine](mean_pairwise_cosine) is above [`COLLAPSE_THRESHOLD`].
 #[must_use]
-pub fn has_collapsed(mean_pairwise_cosine: f32) -> bool {
+pub(crate) fn has_collapsed(mean_pairwise_cosine: f32) -> bool {
     mean_pairwise_cosine > COLLAPSE_THRESHOLD
 }
 

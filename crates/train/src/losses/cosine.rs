@@ -16,7 +16,7 @@ const NORMALIZE_EPSILON: f64 = 1e-12;
 const COSINE_SIMILARITY_EPSILON: f64 = 1e-8;
 
 /// Scales every row of `[batch, width]` to L2 norm 1; norms below 1e-12 count as 1e-12.
-pub fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
+pub(super) fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
     scale_to_unit(rows, NORMALIZE_EPSILON)
 }
 
@@ -27,7 +27,7 @@ pub fn normalize<B: Backend>(rows: Tensor<B, 2>) -> Tensor<B, 2> {
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+pub(super) fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     row_products(
         scale_to_unit(left, COSINE_SIMILARITY_EPSILON),
         scale_to_unit(right, COSINE_SIMILARITY_EPSILON),
@@ -40,7 +40,10 @@ pub fn row_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tenso
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+pub(super) fn pairwise_cosines<B: Backend>(
+    left: Tensor<B, 2>,
+    right: Tensor<B, 2>,
+) -> Tensor<B, 1> {
     row_products(normalize(left), normalize(right))
 }
 
@@ -50,11 +53,35 @@ pub fn pairwise_cosines<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> 
 /// # Panics
 ///
 /// If the widths differ.
-pub fn cosine_matrix<B: EncoderOps>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 2> {
+pub(super) fn cosine_matrix<B: EncoderOps>(
+    left: Tensor<B, 2>,
+    right: Tensor<B, 2>,
+) -> Tensor<B, 2> {
     B::exact_matmul(normalize(left), normalize(right).transpose())
 }
 
-fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
+/// As [`cosine_matrix`], but norms below 1e-8 count as 1e-8, as in PyTorch's `cosine_similarity`.
+///
+/// # Panics
+///
+/// If the widths differ.
+pub(super) fn similarity_matrix<B: EncoderOps>(
+    left: Tensor<B, 2>,
+    right: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let right = scale_to_unit(right, COSINE_SIMILARITY_EPSILON);
+    B::exact_matmul(
+        scale_to_unit(left, COSINE_SIMILARITY_EPSILON),
+        right.transpose(),
+    )
+}
+
+/// Dot product of row `i` of `left` with row `i` of `right`, both `[batch, width]`: `[batch]`.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub(super) fn row_products<B: Backend>(left: Tensor<B, 2>, right: Tensor<B, 2>) -> Tensor<B, 1> {
     (left * right).sum_dim(1).squeeze_dim(1)
 }
 

@@ -18,7 +18,7 @@ pub enum LossError {
         parameter: &'static str,
     },
     /// A scale that is not a number above 0.
-    #[error("the scale of `{loss}` is {scale}; it must be a number above 0, 20 by default")]
+    #[error("the scale of `{loss}` is {scale}; it must be a number above 0")]
     Scale {
         /// The loss.
         loss: &'static str,
@@ -72,6 +72,9 @@ pub enum LossError {
         /// Its weight.
         weight: f64,
     },
+    /// A loss that compares vectors with those of a teacher, which cannot be cut.
+    #[error("`{0}` takes no matryoshka dimensions; leave them out")]
+    NoMatryoshka(&'static str),
     /// Weights that are all 0.
     #[error("every matryoshka weight is 0, which would train nothing; raise one of them")]
     NoWeight,

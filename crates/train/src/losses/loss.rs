@@ -1,25 +1,22 @@
-//! Losses with their names and parameters.
+//! Losses with their names, their data and their parameters.
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Tensor;
 use model::backend::EncoderOps;
-use serde::{Deserialize, Serialize};
 
-use super::contrastive::contrastive;
-use super::cosent::cosent;
-use super::cosine_distance::cosine_distance;
-use super::cosine_similarity::cosine_similarity;
+use super::distillation::{embed_distill, kl_divergence, margin_mse};
 use super::error::LossError;
-use super::mean_squared_error::mean_squared_error;
-use super::multiple_negatives_ranking::multiple_negatives_ranking;
-use super::multiple_negatives_symmetric::multiple_negatives_symmetric;
-use super::online_contrastive::online_contrastive;
+use super::needs::{Needs, TargetKind};
+use super::pairwise::{
+    contrastive, cosent, cosine_distance, cosine_similarity, mean_squared_error, online_contrastive,
+};
+use super::ranking::{gist, multiple_negatives_ranking, multiple_negatives_symmetric};
 use super::triplet::{triplet_cosine, triplet_euclidean};
 
-/// Default scale of the cosines: sentence-transformers' default for all losses with a scale.
-pub(super) const SCALE: f64 = 20.0;
+/// Default scale of the cosines: sentence-transformers' for its losses with a scale.
+const SCALE: f64 = 20.0;
 
 /// Default margin of the contrastive losses: sentence-transformers'.
 const CONTRASTIVE_MARGIN: f64 = 0.5;
@@ -31,62 +28,83 @@ const TRIPLET_EUCLIDEAN_MARGIN: f64 = 5.0;
 /// cosine distances differ by at most 2.
 const TRIPLET_COSINE_MARGIN: f64 = 0.5;
 
+/// Advice for losses without negatives.
+const COMPARISON: &str = "comparisons only: without negatives all vectors may collapse into one";
+
 /// A loss with its parameters.
 ///
-/// In a file it is a table with `name` and optional parameters: `{ name = "cosent", scale = 10 }`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "LossFields", into = "LossFields")]
+/// The [list of losses](super) has the formulas.
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// `mse`: see [`mean_squared_error`](super::mean_squared_error).
+    /// `mse`.
     MeanSquaredError,
-    /// `cosine`: see [`cosine_distance`](super::cosine_distance).
+    /// `cosine`.
     Cosine,
-    /// `cosine-similarity`: see [`cosine_similarity`](super::cosine_similarity).
+    /// `cosine-similarity`.
     CosineSimilarity,
-    /// `cosent`: see [`cosent`](super::cosent).
+    /// `cosent`.
     CoSent {
         /// Factor of the cosines, above 0; 20 by default.
         scale: f64,
     },
-    /// `contrastive`: see [`contrastive`](super::contrastive).
+    /// `contrastive`.
     Contrastive {
         /// Cosine distance from which a pair of label 0 has no loss, in `[0, 2]`; 0.5 by default.
         margin: f64,
     },
-    /// `online-contrastive`: see [`online_contrastive`](super::online_contrastive).
+    /// `online-contrastive`.
     OnlineContrastive {
         /// Cosine distance from which a pair of label 0 has no loss, in `[0, 2]`; 0.5 by default.
         margin: f64,
     },
-    /// `triplet-euclidean`: see [`triplet`](super::triplet).
+    /// `triplet-euclidean`.
     TripletEuclidean {
         /// Distance by which the negative must be farther than the positive, 0 or above; 5 by default.
         margin: f64,
     },
-    /// `triplet-cosine`: see [`triplet`](super::triplet).
+    /// `triplet-cosine`.
     TripletCosine {
         /// Distance by which the negative must be farther than the positive, in `[0, 2]`; 0.5 by
         /// default.
         margin: f64,
     },
-    /// `multiple-negatives-ranking` or `mnrl`: see
-    /// [`multiple_negatives_ranking`](super::multiple_negatives_ranking).
+    /// `multiple-negatives-ranking` or `mnrl`.
     MultipleNegativesRanking {
         /// Factor of the cosines, the inverse of the temperature, above 0; 20 by default.
         scale: f64,
     },
-    /// `multiple-negatives-symmetric`: see
-    /// [`multiple_negatives_symmetric`](super::multiple_negatives_symmetric).
+    /// `multiple-negatives-symmetric`.
     MultipleNegativesSymmetric {
         /// Factor of the cosines, the inverse of the temperature, above 0; 20 by default.
         scale: f64,
     },
+    /// `gist`, with a guide model.
+    Gist {
+        /// Factor of the cosines, the inverse of the temperature, above 0; 100 by default.
+        scale: f64,
+        /// A text is hidden if the guide's cosine is above that of the row's own pair minus this, 0 or
+        /// above; 0 by default.
+        margin: f64,
+    },
+    /// `margin-mse`, with the scores of a teacher.
+    MarginMeanSquaredError {
+        /// Factor of the dot products, above 0; 1 by default.
+        scale: f64,
+    },
+    /// `kl-divergence`, with the scores of a teacher.
+    KlDivergence {
+        /// Factor of the dot products and of the teacher's scores, the inverse of the temperature, above
+        /// 0; 1 by default.
+        scale: f64,
+    },
+    /// `embed-distill`, with the vectors of a teacher.
+    EmbedDistill,
 }
 
 impl Loss {
     /// Every loss with its default parameters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::MeanSquaredError,
         Self::Cosine,
         Self::CosineSimilarity,
@@ -105,23 +123,112 @@ impl Loss {
         },
         Self::MultipleNegativesRanking { scale: SCALE },
         Self::MultipleNegativesSymmetric { scale: SCALE },
+        Self::MarginMeanSquaredError { scale: 1.0 },
+        Self::KlDivergence { scale: 1.0 },
     ];
+
+    /// Name, data and use.
+    fn facts(&self) -> (&'static str, Needs, &'static str) {
+        let pairs = |target| Needs::columns(2, Some(2), target);
+        let triplets = Needs::columns(3, Some(3), TargetKind::None);
+        let any = |least, target| Needs::columns(least, None, target);
+        match self {
+            Self::MeanSquaredError => ("mse", pairs(TargetKind::None), COMPARISON),
+            Self::Cosine => ("cosine", pairs(TargetKind::None), COMPARISON),
+            Self::CosineSimilarity => (
+                "cosine-similarity",
+                pairs(TargetKind::Score),
+                "scores that are cosines, from -1 to 1",
+            ),
+            Self::CoSent { .. } => (
+                "cosent",
+                pairs(TargetKind::Score),
+                "scores of any range; only their order counts",
+            ),
+            Self::Contrastive { .. } => (
+                "contrastive",
+                pairs(TargetKind::Label),
+                "pairs labelled similar or not",
+            ),
+            Self::OnlineContrastive { .. } => (
+                "online-contrastive",
+                pairs(TargetKind::Label),
+                "pairs labelled similar or not, with both labels in every batch",
+            ),
+            Self::TripletEuclidean { .. } => (
+                "triplet-euclidean",
+                triplets,
+                "triplets; normalized vectors need a margin below 2",
+            ),
+            Self::TripletCosine { .. } => (
+                "triplet-cosine",
+                triplets,
+                "triplets with carefully chosen negatives",
+            ),
+            Self::MultipleNegativesRanking { .. } => (
+                "multiple-negatives-ranking",
+                any(2, TargetKind::None).with_in_batch_negatives(),
+                "matching pairs or triplets; larger batches are better",
+            ),
+            Self::MultipleNegativesSymmetric { .. } => (
+                "multiple-negatives-symmetric",
+                any(2, TargetKind::None).with_in_batch_negatives(),
+                "the same, if either column can be the query",
+            ),
+            Self::Gist { .. } => (
+                "gist",
+                any(2, TargetKind::Vectors).with_in_batch_negatives(),
+                "the same, if texts of other rows may be right answers, too: a guide finds them",
+            ),
+            Self::MarginMeanSquaredError { .. } => (
+                "margin-mse",
+                any(3, TargetKind::Margins),
+                "learning from the scores of a reranker, by their differences",
+            ),
+            Self::KlDivergence { .. } => (
+                "kl-divergence",
+                any(3, TargetKind::Scores),
+                "learning from the scores of a reranker, by their distribution",
+            ),
+            Self::EmbedDistill => (
+                "embed-distill",
+                any(2, TargetKind::Vectors),
+                "a smaller or faster model with the vectors of a teacher",
+            ),
+        }
+    }
 
     /// Name of the loss on the command line and in files.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::MeanSquaredError => "mse",
-            Self::Cosine => "cosine",
-            Self::CosineSimilarity => "cosine-similarity",
-            Self::CoSent { .. } => "cosent",
-            Self::Contrastive { .. } => "contrastive",
-            Self::OnlineContrastive { .. } => "online-contrastive",
-            Self::TripletEuclidean { .. } => "triplet-euclidean",
-            Self::TripletCosine { .. } => "triplet-cosine",
-            Self::MultipleNegativesRanking { .. } => "multiple-negatives-ranking",
-            Self::MultipleNegativesSymmetric { .. } => "multiple-negatives-symmetric",
-        }
+        self.facts().0
+    }
+
+    /// Data that the loss needs.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        self.facts().1
+    }
+
+    /// When to use the loss, in one line.
+    #[must_use]
+    pub fn when_to_use(&self) -> &'static str {
+        self.facts().2
+    }
+
+    /// Whether one vector for all texts minimises the loss, because it has no negatives.
+    ///
+    /// See [`collapse`](super::collapse).
+    #[must_use]
+    pub fn can_collapse(&self) -> bool {
+        matches!(self, Self::MeanSquaredError | Self::Cosine)
+    }
+
+    /// A loss for the same data that cannot [collapse](Self::can_collapse); `None` if this one cannot.
+    #[must_use]
+    pub fn better_choice(&self) -> Option<Self> {
+        self.can_collapse()
+            .then_some(Self::MultipleNegativesRanking { scale: SCALE })
     }
 
     /// Scale of the cosines, if the loss has one.
@@ -170,7 +277,10 @@ impl Loss {
         match self {
             Self::CoSent { scale }
             | Self::MultipleNegativesRanking { scale }
-            | Self::MultipleNegativesSymmetric { scale } => Some(scale),
+            | Self::MultipleNegativesSymmetric { scale }
+            | Self::Gist { scale, .. }
+            | Self::MarginMeanSquaredError { scale }
+            | Self::KlDivergence { scale } => Some(scale),
             _ => None,
         }
     }
@@ -180,7 +290,8 @@ impl Loss {
             Self::Contrastive { margin }
             | Self::OnlineContrastive { margin }
             | Self::TripletEuclidean { margin }
-            | Self::TripletCosine { margin } => Some(margin),
+            | Self::TripletCosine { margin }
+            | Self::Gist { margin, .. } => Some(margin),
             _ => None,
         }
     }
@@ -206,8 +317,9 @@ impl Loss {
     /// The loss of a batch, `[1]`: the mean over its examples, except for `cosent`, which has one
     /// value per batch, and `online-contrastive`, which is a sum. A batch without rows gives NaN.
     ///
-    /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`; a loss
-    /// without target ignores them.
+    /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`, or several
+    /// numbers per row, one row after the other: the scores of a teacher, or its vectors of all columns. A
+    /// loss without target ignores them.
     ///
     /// # Panics
     ///
@@ -259,6 +371,18 @@ impl Loss {
             {
                 multiple_negatives_symmetric(anchors.clone(), candidates, scale)
             }
+            (Self::Gist { scale, margin }, [_, _, ..], Some(targets)) => {
+                gist(columns, &vectors(columns, targets), scale, margin)
+            }
+            (Self::MarginMeanSquaredError { scale }, [_, _, _, ..], Some(targets)) => {
+                margin_mse(columns, per_row(columns, targets), scale)
+            }
+            (Self::KlDivergence { scale }, [_, _, _, ..], Some(targets)) => {
+                kl_divergence(columns, per_row(columns, targets), scale)
+            }
+            (Self::EmbedDistill, [_, ..], Some(targets)) => {
+                embed_distill(columns, &vectors(columns, targets))
+            }
             _ => self.does_not_fit(columns.len(), targets.is_some()),
         }
     }
@@ -269,6 +393,23 @@ impl Loss {
         let with = if targets { "with" } else { "without" };
         panic!("the loss `{self}` was given {columns} columns {with} targets");
     }
+}
+
+/// The numbers of a batch, row by row: `[batch, numbers per row]`.
+fn per_row<B: EncoderOps>(columns: &[Tensor<B, 2>], targets: &Tensor<B, 1>) -> Tensor<B, 2> {
+    let batch = columns[0].dims()[0];
+    targets
+        .clone()
+        .reshape([batch, targets.dims()[0] / batch.max(1)])
+}
+
+/// The vectors of the texts of every column, `[batch, their width]` each.
+fn vectors<B: EncoderOps>(columns: &[Tensor<B, 2>], targets: &Tensor<B, 1>) -> Vec<Tensor<B, 2>> {
+    let rows = per_row(columns, targets);
+    let width = rows.dims()[1] / columns.len();
+    (0..columns.len())
+        .map(|column| rows.clone().narrow(1, column * width, width))
+        .collect()
 }
 
 impl fmt::Display for Loss {
@@ -291,42 +432,5 @@ impl FromStr for Loss {
             .into_iter()
             .find(|loss| loss.name() == name)
             .ok_or_else(|| LossError::Unknown(word.to_owned()))
-    }
-}
-
-/// Serialized form of a loss. One struct for all losses, because serde's tagged enums accept any field
-/// for a variant without fields.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LossFields {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scale: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    margin: Option<f64>,
-}
-
-impl TryFrom<LossFields> for Loss {
-    type Error = LossError;
-
-    fn try_from(fields: LossFields) -> Result<Self, LossError> {
-        let mut loss: Self = fields.name.parse()?;
-        if let Some(scale) = fields.scale {
-            loss = loss.with_scale(scale)?;
-        }
-        if let Some(margin) = fields.margin {
-            loss = loss.with_margin(margin)?;
-        }
-        Ok(loss)
-    }
-}
-
-impl From<Loss> for LossFields {
-    fn from(loss: Loss) -> Self {
-        Self {
-            name: loss.name().to_owned(),
-            scale: loss.scale(),
-            margin: loss.margin(),
-        }
     }
 }

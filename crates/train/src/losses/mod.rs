@@ -2,21 +2,20 @@
 //!
 //! | Name | Columns | Target | Formula |
 //! | --- | --- | --- | --- |
-//! | `mse` | 2 | | [`mean_squared_error`] |
-//! | `cosine` | 2 | | [`cosine_distance`] |
-//! | `cosine-similarity` | 2 | score | [`cosine_similarity`] |
-//! | `cosent` | 2 | score | [`cosent`] |
-//! | `contrastive` | 2 | label | [`contrastive`] |
-//! | `online-contrastive` | 2 | label | [`online_contrastive`] |
-//! | `triplet-euclidean`, `triplet-cosine` | 3 | | [`triplet`] |
-//! | `multiple-negatives-ranking` | 2 or more | | [`multiple_negatives_ranking`] |
-//! | `multiple-negatives-symmetric` | 2 or more | | [`multiple_negatives_symmetric`] |
+//! | `mse`, `cosine` | 2 | | `pairwise` |
+//! | `cosine-similarity`, `cosent` | 2 | score | `pairwise` |
+//! | `contrastive`, `online-contrastive` | 2 | label | `pairwise` |
+//! | `triplet-euclidean`, `triplet-cosine` | 3 | | `triplet` |
+//! | `multiple-negatives-ranking`, `multiple-negatives-symmetric` | 2 or more | | `ranking` |
+//! | `gist` | 2 or more | vectors of a guide | `ranking` |
+//! | `margin-mse`, `kl-divergence` | 3 or more | scores of a teacher | `distillation` |
+//! | `embed-distill` | 2 or more | vectors of a teacher | `distillation` |
 //!
-//! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, with one
-//! exception: its `TripletLoss` has one margin for both distances, see [`triplet`]. Version 5.7.0
-//! differs in [`online_contrastive`], if a batch has exactly one pair of a label. `mse` and `cosine`
-//! compare the two columns with each other; sentence-transformers' `MSELoss` compares with the
-//! vectors of a teacher.
+//! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, and of 5.7.0 for
+//! the losses with a teacher or a guide, with one exception: its `TripletLoss` has one margin for both
+//! distances. Version 5.7.0 differs in `online-contrastive`, if a batch has exactly one pair of a label.
+//! `mse` and `cosine` compare the two columns with each other; sentence-transformers' `MSELoss` compares
+//! with the vectors of a teacher.
 //!
 //! A column is a tensor `[batch, width]`: anchors, positives, negatives. Row `i` of every column
 //! belongs to example `i`. An [`Objective`] is a [`Loss`], optionally at [several
@@ -32,29 +31,21 @@
 //! # Ok::<(), train::losses::LossError>(())
 //! ```
 
-mod advice;
-pub mod collapse;
-pub mod contrastive;
-pub mod cosent;
-pub mod cosine;
-pub mod cosine_distance;
-pub mod cosine_similarity;
+pub(crate) mod collapse;
+mod cosine;
+mod distillation;
 mod error;
 mod loss;
-mod matryoshka;
-pub mod mean_squared_error;
-pub mod multiple_negatives_ranking;
-pub mod multiple_negatives_symmetric;
 mod needs;
 mod objective;
-pub mod online_contrastive;
-pub mod triplet;
+mod pairwise;
+mod ranking;
+mod triplet;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::LossError;
 pub use loss::Loss;
-pub use matryoshka::Matryoshka;
 pub use needs::{Needs, TargetKind};
-pub use objective::Objective;
+pub use objective::{Matryoshka, Objective};

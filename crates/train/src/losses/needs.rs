@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::Loss;
-
 /// Data that a loss needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
@@ -11,14 +9,14 @@ pub struct Needs {
     pub min_columns: usize,
     /// Maximum number of text columns; `None` for any number of negatives.
     pub max_columns: Option<usize>,
-    /// Value of a row besides its texts.
+    /// Numbers of a row besides its texts.
     pub target: TargetKind,
     /// Whether the texts of other rows of the batch are negatives. Then a batch should not hold a text
     /// twice, and larger batches are better.
     pub in_batch_negatives: bool,
 }
 
-/// Value of a row besides its texts.
+/// Numbers of a row besides its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
     /// Nothing.
@@ -28,9 +26,36 @@ pub enum TargetKind {
     Score,
     /// 1 if the texts match, 0 if they do not.
     Label,
+    /// A teacher's scores of all texts of the row but the anchor.
+    Scores,
+    /// Those, or for every negative by how much the teacher's score of the positive is higher.
+    Margins,
+    /// The vectors of all texts of the row, from a teacher or a guide.
+    Vectors,
 }
 
 impl Needs {
+    /// Texts in `min_columns` to `max_columns` columns.
+    pub(super) fn columns(
+        min_columns: usize,
+        max_columns: Option<usize>,
+        target: TargetKind,
+    ) -> Self {
+        Self {
+            min_columns,
+            max_columns,
+            target,
+            in_batch_negatives: false,
+        }
+    }
+
+    pub(super) fn with_in_batch_negatives(self) -> Self {
+        Self {
+            in_batch_negatives: true,
+            ..self
+        }
+    }
+
     /// Whether rows may have this number of text columns.
     #[must_use]
     pub fn takes_columns(&self, columns: usize) -> bool {
@@ -48,50 +73,20 @@ impl fmt::Display for Needs {
         }
         match self.target {
             TargetKind::None => Ok(()),
-            target => write!(f, " and a {target}"),
+            target => write!(f, " and {target}"),
         }
     }
 }
 
-/// As one word.
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::None => "none",
-            Self::Score => "score",
-            Self::Label => "label",
+            Self::Score => "a score",
+            Self::Label => "a label",
+            Self::Scores => "scores",
+            Self::Margins => "scores or margins",
+            Self::Vectors => "a guide",
         })
-    }
-}
-
-impl Loss {
-    /// Data that the loss needs.
-    #[must_use]
-    pub fn needs(&self) -> Needs {
-        let pairs = |target| Needs {
-            min_columns: 2,
-            max_columns: Some(2),
-            target,
-            in_batch_negatives: false,
-        };
-        match self {
-            Self::MeanSquaredError | Self::Cosine => pairs(TargetKind::None),
-            Self::CosineSimilarity | Self::CoSent { .. } => pairs(TargetKind::Score),
-            Self::Contrastive { .. } | Self::OnlineContrastive { .. } => pairs(TargetKind::Label),
-            Self::TripletEuclidean { .. } | Self::TripletCosine { .. } => Needs {
-                min_columns: 3,
-                max_columns: Some(3),
-                target: TargetKind::None,
-                in_batch_negatives: false,
-            },
-            Self::MultipleNegativesRanking { .. } | Self::MultipleNegativesSymmetric { .. } => {
-                Needs {
-                    min_columns: 2,
-                    max_columns: None,
-                    target: TargetKind::None,
-                    in_batch_negatives: true,
-                }
-            }
-        }
     }
 }

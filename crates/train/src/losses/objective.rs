@@ -1,20 +1,19 @@
-//! The objective of a run.
+//! The objective of a run: a loss, at the full width or at several dimensions (Matryoshka).
+
+use std::collections::HashSet;
 
 use burn::tensor::Tensor;
 use model::backend::EncoderOps;
-use serde::{Deserialize, Serialize};
 
 use super::cosine::normalize;
-use super::{Loss, LossError, Matryoshka};
+use super::{Loss, LossError};
 
 /// A loss, at the full width of the vectors or at several dimensions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     /// The loss.
     pub loss: Loss,
     /// The dimensions of the loss; `None` for the full width.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matryoshka: Option<Matryoshka>,
 }
 
@@ -45,6 +44,9 @@ impl Objective {
     pub fn validate(&self, width: usize) -> Result<(), LossError> {
         self.loss.validate()?;
         match &self.matryoshka {
+            Some(_) if self.loss == Loss::EmbedDistill => {
+                Err(LossError::NoMatryoshka(self.loss.name()))
+            }
             Some(matryoshka) => matryoshka.validate(width),
             None => Ok(()),
         }
@@ -53,7 +55,7 @@ impl Objective {
     /// The loss of a batch, `[1]`.
     ///
     /// `columns` are the embeddings `[batch, width]`: anchors, positives, negatives. `targets` are
-    /// the scores or labels `[batch]`, if the loss needs them.
+    /// the numbers of the rows, if the loss needs them, as in [`Loss::forward`].
     ///
     /// # Panics
     ///
@@ -89,6 +91,74 @@ impl Objective {
             .reduce(|sum, loss| sum + loss)
             // Only for objectives that `validate` refuses.
             .unwrap_or_else(|| self.loss.forward(columns, targets) * 0.0)
+    }
+}
+
+/// Dimensions of a loss, so that the first values of a vector can be used without the rest.
+///
+/// `sum over d of weight_d * loss(columns cut to their first d values and scaled to length 1)`.
+///
+/// Kusupati et al., *Matryoshka Representation Learning*, 2022
+/// (<https://arxiv.org/abs/2205.13147>); sentence-transformers' `MatryoshkaLoss`: the sum is not
+/// divided, and the full width counts only if it is one of the dimensions, normalised too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matryoshka {
+    /// Numbers of leading values, each in `1..=width` and distinct. Include the full width if it will
+    /// be used.
+    pub dimensions: Vec<usize>,
+    /// Weight of each dimension, 0 or above.
+    pub weights: Vec<f64>,
+}
+
+impl Matryoshka {
+    /// These dimensions, each with weight 1.
+    #[must_use]
+    pub fn new(dimensions: Vec<usize>) -> Self {
+        let weights = vec![1.0; dimensions.len()];
+        Self {
+            dimensions,
+            weights,
+        }
+    }
+
+    /// Checks dimensions and weights against the width of the model's vectors.
+    ///
+    /// # Errors
+    ///
+    /// No dimension; a dimension outside `1..=width` or repeated; another number of weights; weights
+    /// that are negative, not finite or all 0.
+    pub fn validate(&self, width: usize) -> Result<(), LossError> {
+        if self.dimensions.is_empty() {
+            return Err(LossError::NoDimensions);
+        }
+        if self.weights.len() != self.dimensions.len() {
+            return Err(LossError::WeightCount {
+                weights: self.weights.len(),
+                dimensions: self.dimensions.len(),
+            });
+        }
+        let mut seen = HashSet::new();
+        for (dimension, weight) in self.parts() {
+            if !(1..=width).contains(&dimension) {
+                return Err(LossError::Dimension { dimension, width });
+            }
+            if !seen.insert(dimension) {
+                return Err(LossError::RepeatedDimension(dimension));
+            }
+            if !((weight as f32).is_finite() && weight >= 0.0) {
+                return Err(LossError::Weight { dimension, weight });
+            }
+        }
+        if self.weights.iter().all(|&weight| weight == 0.0) {
+            return Err(LossError::NoWeight);
+        }
+        Ok(())
+    }
+
+    /// Dimensions and their weights.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, f64)> {
+        let weights = self.weights.iter().copied();
+        self.dimensions.iter().copied().zip(weights)
     }
 }
 

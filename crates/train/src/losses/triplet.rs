@@ -19,7 +19,7 @@ use super::cosine::pairwise_cosines;
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn triplet_euclidean<B: Backend>(
+pub(crate) fn triplet_euclidean<B: Backend>(
     anchors: Tensor<B, 2>,
     positives: Tensor<B, 2>,
     negatives: Tensor<B, 2>,
@@ -35,7 +35,7 @@ pub fn triplet_euclidean<B: Backend>(
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn triplet_cosine<B: Backend>(
+pub(crate) fn triplet_cosine<B: Backend>(
     anchors: Tensor<B, 2>,
     positives: Tensor<B, 2>,
     negatives: Tensor<B, 2>,

@@ -16,18 +16,15 @@ pub enum DataRole {
     Train,
     /// Rows of scores during the run, which choose the weights to keep.
     Validation,
-    /// Rows of scores before and after the run, which choose nothing.
-    Evaluation,
 }
 
 impl DataRole {
-    /// The use in one word: `training`, `validation` or `evaluation`.
+    /// The use in one word: `training` or `validation`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
             Self::Validation => "validation",
-            Self::Evaluation => "evaluation",
         }
     }
 }

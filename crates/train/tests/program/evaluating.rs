@@ -109,7 +109,7 @@ fn columns_that_no_file_has_are_wrong_usage() {
             "--pairs pairs.tsv --columns anchor=headline,positive=description",
             "headline",
         ),
-        ("--similarity pairs.tsv", "score=NAME"),
+        ("--similarity pairs.tsv", "score=COLUMN"),
         ("--pairs pairs.tsv --cutoffs 0", "--cutoffs"),
         ("--pairs pairs.tsv --max-length 0", "--max-length"),
         ("--pairs pairs.tsv --pairs pairs.tsv", "another name"),

@@ -1,6 +1,6 @@
 //! Settings and rows without tests elsewhere.
 
-use crate::support::{fit, folder, inside, pairs, stderr, steps, succeed};
+use crate::support::{command, device, fit, folder, inside, pairs, stderr, steps, succeed, tiny};
 
 #[test]
 fn a_json_config_trains_several_dimensions() {
@@ -57,6 +57,48 @@ fn a_group_stays_on_one_side_of_a_split() {
     let text = stderr(&output);
     assert!(
         text.contains("20 training rows (pairs), 4 validation rows"),
+        "{text}"
+    );
+}
+
+/// A click log with a head query: as many steps as rows fill, and a word about the rows that wait.
+#[test]
+fn a_query_of_many_rows_makes_no_further_steps() {
+    let folder = folder();
+    let rows: String = (0..20)
+        .map(|row| format!("kettle,kettle number {row}\n"))
+        .collect();
+    std::fs::write(
+        folder.path().join("one.csv"),
+        format!("query,product\n{rows}"),
+    )
+    .unwrap();
+    let (tiny, device) = (tiny(), device());
+    let output = succeed(command(
+        folder.path(),
+        &[
+            "fit",
+            "--model",
+            &tiny,
+            "--device",
+            &device,
+            "--train",
+            "one.csv",
+            "--batch-size",
+            "8",
+            "--output",
+            "tuned",
+            "--epochs",
+            "2",
+        ],
+    ));
+    let text = stderr(&output);
+    assert!(text.contains("6 optimiser steps"), "{text}");
+    assert!(
+        text.contains(
+            "batches hold 1.0 rows of 8: 20 rows have 1 distinct anchors, one of them 20 times, and a \
+             batch has no text twice; 17 rows wait for the next epoch"
+        ),
         "{text}"
     );
 }

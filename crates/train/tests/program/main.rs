@@ -16,6 +16,7 @@ mod formats;
 mod help;
 mod inputs;
 mod interruption;
+mod mining;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod support;

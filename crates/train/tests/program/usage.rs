@@ -232,15 +232,18 @@ fn scores_that_are_to_be_cosines_are_named_by_file_and_line() {
 #[test]
 fn a_stop_is_heard_while_steps_are_counted() {
     let folder = folder();
-    // One text in two rows: each epoch must be counted.
+    // One text in two rows: with --drop-last each epoch must be counted.
     let pairs = folder.path().join("pairs.tsv");
     let mut text = std::fs::read_to_string(&pairs).unwrap();
     text.push_str("red chair\tanother one\n");
     std::fs::write(&pairs, text).unwrap();
-    let mut child = fit(folder.path(), "--epochs 100000000000 --output x")
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = fit(
+        folder.path(),
+        "--epochs 100000000000 --batch-size 8 --drop-last --output x",
+    )
+    .stderr(std::process::Stdio::piped())
+    .spawn()
+    .unwrap();
     let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
     let counting = lines.by_ref().find(|line| {
         let line = line.as_ref().unwrap();

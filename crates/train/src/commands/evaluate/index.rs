@@ -9,11 +9,11 @@ use search::index::IndexReader;
 use search::{Fusion, Mode};
 use serde::Serialize;
 
-use super::{cutoffs, judgement_columns, text_columns};
+use super::{cutoffs, query_files};
 use crate::cli::EvaluateArgs;
 use crate::download::hub_options;
 use crate::error::TrainError;
-use crate::evaluation::{Half, IndexEvaluator, QueryFiles, Ranking, RetrievalOptions, Scores};
+use crate::evaluation::{Half, IndexEvaluator, Ranking, RetrievalOptions, Scores};
 use crate::stop::Stop;
 
 /// Weights that `--tune` tries: 0, 0.05, …, 1.
@@ -47,15 +47,8 @@ pub(super) fn run(
         ));
     };
     let index = IndexReader::open(folder)?;
-    let evaluator = IndexEvaluator::from_files(
-        &QueryFiles {
-            queries: arguments.queries.clone(),
-            judgements: judgements.clone(),
-            query_columns: text_columns("--query-columns", &arguments.query_columns)?,
-            judgement_columns: judgement_columns(&arguments.qrels_columns)?,
-        },
-        options(arguments)?,
-    )?;
+    let evaluator =
+        IndexEvaluator::from_files(&query_files(arguments, judgements)?, options(arguments)?)?;
     let absent = evaluator.absent(&index)?;
     if absent > 0 {
         notes.note(format_args!(

@@ -59,6 +59,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     file
 }
 
+/// The scores or labels of all rows.
+fn targets(table: &TextTable) -> Vec<f32> {
+    table.targets(&(0..table.len()).collect::<Vec<_>>())
+}
+
 #[test]
 fn every_format_gives_the_same_rows() {
     let folder = Folder::new();
@@ -88,7 +93,7 @@ fn every_format_gives_the_same_rows() {
                 "{}",
                 path.display()
             );
-            assert_eq!(table.targets(), [0.5, 1.0]);
+            assert_eq!(targets(&table), [0.5, 1.0]);
             assert_eq!(table.skipped(), 0);
         }
     }
@@ -105,7 +110,7 @@ fn the_columns_may_be_given() {
     assert_eq!(table.kind(), RowKind::Pairs);
     assert_eq!(texts(&table), [["q1", "t1"], ["q2", "t2"]]);
     // The description and the rating are not there.
-    assert_eq!(table.bytes_held(), 8 + 4 * 8 + 2 * 8);
+    assert_eq!(super::super::table::bytes_held(&table), 8 + 4 * 8 + 2 * 8);
 
     let options = with_columns("anchor=query,positive=title,negative=description");
     let table = TextTable::read(&[&path], &options).unwrap();
@@ -117,6 +122,90 @@ fn the_columns_may_be_given() {
         message(&error, &folder),
         "rows.csv: no column `name`; there are: title, description, rating, query"
     );
+}
+
+#[test]
+fn a_text_may_be_made_of_several_columns() {
+    let folder = Folder::new();
+    let path = folder.file(
+        "rows.jsonl",
+        "{\"query\": \"kettle\", \"title\": \"Steel kettle\", \"brand\": \"Acme\", \"color\": \"red\"}\n\
+         {\"query\": \"mug\", \"title\": \"Mug\", \"brand\": \"\", \"color\": \"blue\"}\n\
+         {\"query\": \"pot\", \"title\": \"Pot\"}\n\
+         {\"query\": \"pan\"}\n",
+    );
+    let columns = "anchor=query,positive={title}. {brand} {color}";
+    let mut options = with_columns(columns);
+    let error = TextTable::read(&[&path], &options).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "rows.jsonl, line 4: the positive (column `{title}. {brand} {color}`) is empty; fill it in, or skip bad rows with --skip-bad-rows"
+    );
+    options.skip_bad_rows = true;
+    let table = TextTable::read(&[&path], &options).unwrap();
+    assert_eq!(
+        texts(&table),
+        [
+            ["kettle", "Steel kettle. Acme red"],
+            ["mug", "Mug. blue"],
+            ["pot", "Pot."]
+        ]
+    );
+    let missing = with_columns("anchor=query,positive={name} {color}");
+    let error = TextTable::read(&[&path], &missing).unwrap_err();
+    assert!(
+        message(&error, &folder).contains("no column `name`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rows_with_negatives_may_have_scores() {
+    let folder = Folder::new();
+    let path = folder.file("rows.csv", "q,p,n,of_p,of_n\na,b,c,0.75,-2\nd,e,f,1,0.5\n");
+    let columns = "anchor=q,positive=p,negative=n,score=of_p,score=of_n";
+    let table = TextTable::read(&[&path], &with_columns(columns)).unwrap();
+    assert_eq!(
+        table.kind().to_string(),
+        "pairs with a negative and 2 scores"
+    );
+    assert_eq!(table.row(0).targets(), [0.75, -2.0]);
+    assert_eq!(table.row(1).targets(), [1.0, 0.5]);
+    assert_eq!(table.targets(&[1, 0]), [1.0, 0.5, 0.75, -2.0]);
+}
+
+#[test]
+fn a_kind_of_rows_leaves_columns_out() {
+    let folder = Folder::new();
+    let path = folder.file(
+        "rows.csv",
+        "query,positive,negative,label\na,b,c,1\nd,e,f,0\n",
+    );
+    let read = |kind, columns: Option<&str>| {
+        let options = ReadOptions {
+            columns: columns.map(|columns| columns.parse().unwrap()),
+            infer_where_missing: true,
+            kind: Some(kind),
+            ..ReadOptions::default()
+        };
+        TextTable::read(&[&path], &options)
+    };
+    let given = "anchor=positive,positive=query,score=label";
+    let scored = read(RowKind::Scored, Some(given)).unwrap();
+    assert_eq!(texts(&scored), [["b", "a"], ["e", "d"]]);
+    assert_eq!(scored.row(0).targets(), [1.0]);
+    assert!(scored.used_given_columns());
+    // These columns have no negative, so the file's own names count.
+    let error = read(RowKind::Tuples { negatives: 1 }, Some(given)).unwrap_err();
+    assert_eq!(
+        message(&error, &folder),
+        "rows.csv: rows with negatives cannot have a label; leave out the label or the negatives"
+    );
+    let missing = read(
+        RowKind::Scored,
+        Some("anchor=title,positive=query,score=label"),
+    );
+    assert!(missing.is_err());
 }
 
 #[test]
@@ -163,7 +252,7 @@ fn labels_are_zero_and_one_or_false_and_true() {
     options.skip_bad_rows = true;
     let table = TextTable::read(&[&path], &options).unwrap();
     assert_eq!(table.kind(), RowKind::Labelled);
-    assert_eq!(table.targets(), [1.0, 0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(targets(&table), [1.0, 0.0, 1.0, 0.0, 1.0]);
 }
 
 #[test]
@@ -206,7 +295,7 @@ fn a_bad_row_stops_or_is_counted() {
         };
         let table = TextTable::read(&[&path], &options).unwrap();
         assert_eq!(texts(&table), [["x", "y"], ["v", "w"]], "{row}");
-        assert_eq!(table.targets(), [1.0, -15.0]);
+        assert_eq!(targets(&table), [1.0, -15.0]);
         assert_eq!(table.skipped(), 2);
         assert_eq!(
             message(table.first_skipped().unwrap(), &folder),
@@ -272,9 +361,23 @@ fn several_files_become_one_table() {
         [
             (Source::File(first.clone()), 2),
             (Source::File(first.clone()), 3),
-            (Source::File(second), 2)
+            (Source::File(second.clone()), 2)
         ]
     );
+
+    let files: Vec<_> = table.files().collect();
+    let [of_first, of_empty, of_second] =
+        [&first, &empty, &second].map(|path| Source::File(path.clone()));
+    assert_eq!(
+        files,
+        [(&of_first, 2, 0), (&of_empty, 0, 0), (&of_second, 1, 0)]
+    );
+    // An empty file may also come first or last.
+    for paths in [[&empty, &first], [&first, &empty]] {
+        let table = TextTable::read(&paths, &ReadOptions::default()).unwrap();
+        assert_eq!(texts(&table), [["a", "b"], ["c", "d"]]);
+        assert_eq!(table.row(1).file(), Some(&of_first));
+    }
 
     let scored = folder.file("scored.csv", "query,answer,score\na,b,1\n");
     let error = TextTable::read(&[&first, &scored], &ReadOptions::default()).unwrap_err();
@@ -369,10 +472,9 @@ fn sentence_similarity_is_read_as_it_is_published() {
             "A black and white cat is high up on tree branches."
         ]
     );
-    assert_eq!(table.targets()[0], 3.6);
+    assert_eq!(targets(&table)[0], 3.6);
     assert!(
-        table
-            .targets()
+        targets(&table)
             .iter()
             .all(|score| (0.0..=5.0).contains(score))
     );

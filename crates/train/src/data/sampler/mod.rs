@@ -6,9 +6,10 @@ mod no_duplicates;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use self::length::sort_in_pools;
 use self::no_duplicates::SharedTexts;
@@ -17,8 +18,7 @@ use super::random::{generator, shuffle};
 use super::table::TextTable;
 
 /// How rows form batches; on the command line and in files `shuffle`, `no-duplicates` and so on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum SamplerKind {
     /// In the order of the rows, the same in every epoch
     Sequential,
@@ -33,9 +33,9 @@ pub enum SamplerKind {
     /// negatives, for which a repeated text would be a wrong negative
     ///
     /// As in sentence-transformers' `NoDuplicatesBatchSampler`, a row whose text is already in the
-    /// batch waits for a later one. A text of more rows than there are batches makes additional,
-    /// smaller batches: if all rows share it, each row is its own batch. A text may be repeated within
-    /// one row.
+    /// batch waits for a later one. Texts that differ only in case or white space are equal. Rows whose
+    /// text is in every batch wait for the next epoch, and come first there; then all batches hold about
+    /// the same number of rows, which is less than a full batch. A text may be repeated within one row.
     NoDuplicates,
     /// Both: rows of similar length together, without a text twice in a batch
     LengthNoDuplicates,
@@ -89,28 +89,40 @@ pub struct SamplerOptions {
     pub kind: SamplerKind,
     /// Rows per full batch.
     pub batch_size: NonZeroUsize,
-    /// Drops the last batch of an epoch if it is incomplete. Without duplicates an epoch may have
-    /// further incomplete batches, which stay.
+    /// Drops every batch that is not full. Without duplicates its rows come first in the next epoch.
     pub drop_last: bool,
 }
 
 /// Makes the batches of every epoch over some rows of a table.
 ///
-/// Every row is in exactly one batch of an epoch, except those that `drop_last` drops, which are fewer
-/// than a batch. Incomplete batches come last.
+/// An epoch has `rows / batch size` batches, rounded up, or fewer if `drop_last` drops some. A row is in
+/// at most one batch of an epoch, and in exactly one unless `drop_last` drops it or, without duplicates,
+/// it waits for the next epoch. Incomplete batches come last, unless rows wait.
 ///
 /// The same rows, options, seed and epoch give the same batches on every machine. An epoch shuffles the
 /// rows, sorts them within pools (by length), and makes a bounded number of look-ups per row (without
-/// duplicates). A sampler does not hold the table. It takes 8 bytes per row, 4 more by length, 8 more
-/// without duplicates, and 8 per text that other rows share.
+/// duplicates). If rows wait, the batches of an epoch depend on those before, which are then made, too;
+/// the sampler remembers the last epoch. It does not hold the table. It takes 8 bytes per row, 4 more by
+/// length, 8 more without duplicates, and 8 per text that other rows share and per waiting row.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     options: SamplerOptions,
     rows: Vec<usize>,
     /// Bytes of the texts of each of `rows`; empty unless batches are by length.
     lengths: Vec<u32>,
-    /// Shared texts by position in `rows`; `None` if batches may repeat texts.
+    /// Shared texts by position in `rows`; `None` if batches may repeat texts, or no text is shared.
     shared: Option<SharedTexts>,
+    /// The start of the last epoch that was made.
+    last: Arc<Mutex<EpochStart>>,
+}
+
+/// What the batches of an epoch depend on.
+#[derive(Clone, Debug, Default)]
+struct EpochStart {
+    seed: u64,
+    epoch: usize,
+    /// Positions in the rows of the sampler that wait since the epoch before, first come first.
+    waiting: Vec<usize>,
 }
 
 impl Sampler {
@@ -138,12 +150,14 @@ impl Sampler {
         let shared = options
             .kind
             .is_without_duplicates()
-            .then(|| SharedTexts::find(table, &rows));
+            .then(|| SharedTexts::find(table, &rows))
+            .filter(|shared| !shared.is_empty());
         Ok(Self {
             options,
             rows,
             lengths,
             shared,
+            last: Arc::default(),
         })
     }
 
@@ -159,61 +173,147 @@ impl Sampler {
         self.options
     }
 
-    /// Number of batches per epoch if it is constant; `None` if it depends on the order of repeated
-    /// texts, so that only [`batches`](Self::batches) tells.
+    /// Number of batches per epoch if it is constant; `None` if `drop_last` drops batches that repeated
+    /// texts leave incomplete, so that only [`batches`](Self::batches) tells.
     #[must_use]
     pub fn batches_of_every_epoch(&self) -> Option<usize> {
-        if self
-            .shared
-            .as_ref()
-            .is_some_and(|shared| !shared.is_empty())
-        {
-            return None;
-        }
         let batch_size = self.options.batch_size.get();
-        let full = self.rows.len() / batch_size;
-        let left_over = !self.rows.len().is_multiple_of(batch_size);
-        Some(full + usize::from(left_over && !self.options.drop_last))
+        match (self.options.drop_last, &self.shared) {
+            (false, _) => Some(self.rows.len().div_ceil(batch_size)),
+            (true, None) => Some(self.rows.len() / batch_size),
+            (true, Some(_)) => None,
+        }
     }
 
     /// The batches of an epoch (from 0), as row numbers of the table.
-    ///
-    /// Without duplicates their number may differ slightly between epochs.
     #[must_use]
     pub fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let (mut batches, _) = self.epoch(seed, epoch);
+        for place in batches.iter_mut().flatten() {
+            *place = self.rows[*place];
+        }
+        batches
+    }
+
+    /// Number of rows that wait for the epoch after this one, because their texts are in every batch
+    /// of this one, or in batches that `drop_last` drops.
+    #[must_use]
+    pub fn waiting(&self, seed: u64, epoch: usize) -> usize {
+        self.epoch(seed, epoch).1.len()
+    }
+
+    /// The batches of an epoch, and the rows that wait for the next, as positions in `self.rows`.
+    fn epoch(&self, seed: u64, epoch: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let Some(shared) = &self.shared else {
+            return (self.shuffled(seed, epoch), Vec::new());
+        };
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut start = match *last {
+            EpochStart {
+                seed: of,
+                epoch: at,
+                ..
+            } if of == seed && at <= epoch => last.clone(),
+            _ => EpochStart {
+                seed,
+                ..EpochStart::default()
+            },
+        };
+        drop(last);
+        loop {
+            let (batches, waiting) = self.without_duplicates(shared, &start);
+            if start.epoch == epoch {
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = start;
+                return (batches, waiting);
+            }
+            start = EpochStart {
+                epoch: start.epoch + 1,
+                waiting,
+                ..start
+            };
+        }
+    }
+
+    /// Batches that may repeat texts.
+    fn shuffled(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let SamplerOptions {
+            kind,
+            batch_size,
+            drop_last,
+        } = self.options;
+        let mut random = generator(seed, epoch as u64);
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        if kind != SamplerKind::Sequential {
+            shuffle(&mut order, &mut random);
+        }
+        if kind.is_by_length() {
+            sort_in_pools(&mut order, &self.lengths, batch_size.get());
+        }
+        let batches = order.chunks(batch_size.get()).map(<[usize]>::to_vec);
+        self.arrange(batches.collect(), batch_size.get(), &mut random, drop_last)
+    }
+
+    /// Batches without repeated texts, and the rows that wait.
+    fn without_duplicates(
+        &self,
+        shared: &SharedTexts,
+        start: &EpochStart,
+    ) -> (Vec<Vec<usize>>, Vec<usize>) {
         let SamplerOptions {
             kind,
             batch_size,
             drop_last,
         } = self.options;
         let batch_size = batch_size.get();
-        let mut random = generator(seed, epoch as u64);
-        // From this point rows are positions in `self.rows`.
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        if kind != SamplerKind::Sequential {
-            shuffle(&mut order, &mut random);
-        }
+        let mut random = generator(start.seed, start.epoch as u64);
+        let mut waits = vec![false; self.rows.len()];
+        start.waiting.iter().for_each(|&place| waits[place] = true);
+        let mut others: Vec<usize> = (0..self.rows.len()).collect();
+        shuffle(&mut others, &mut random);
+        others.retain(|&place| !waits[place]);
+        let mut line = [start.waiting.as_slice(), &others].concat();
         if kind.is_by_length() {
-            sort_in_pools(&mut order, &self.lengths, batch_size);
+            sort_in_pools(&mut others, &self.lengths, batch_size);
         }
-        let batches = match &self.shared {
-            Some(shared) => shared.first_fit(&order, batch_size).batches,
-            None => order.chunks(batch_size).map(<[usize]>::to_vec).collect(),
-        };
-        let (mut full, mut partial): (Vec<_>, Vec<_>) = batches
-            .into_iter()
-            .partition(|batch| batch.len() == batch_size);
-        if kind.is_by_length() {
-            shuffle(&mut full, &mut random);
+        // Waiting rows first, also by length: else the shortest of a frequent text would come every time.
+        let order = [start.waiting.as_slice(), &others].concat();
+        let count = order.len().div_ceil(batch_size);
+        let mut fitted = shared.first_fit(&order, count, |_| batch_size);
+        let mut full = batch_size;
+        if fitted.waiting > 0 && !drop_last {
+            // Full batches first would leave the last ones a row each, which has no in-batch negative.
+            let placed = order.len() - fitted.waiting;
+            let (rows, more) = (placed / count, placed % count);
+            fitted = shared.first_fit(&order, count, |batch| rows + usize::from(batch < more));
+            full = rows;
         }
-        if drop_last {
-            partial.pop();
+        let batches = self.arrange(fitted.batches, full, &mut random, drop_last);
+        waits.fill(true);
+        batches
+            .iter()
+            .flatten()
+            .for_each(|&place| waits[place] = false);
+        line.retain(|&place| waits[place]);
+        (batches, line)
+    }
+
+    /// Puts batches of less than `full` rows last, or drops them. By length, the others are shuffled.
+    fn arrange(
+        &self,
+        batches: Vec<Vec<usize>>,
+        full: usize,
+        random: &mut Xoshiro256PlusPlus,
+        drop_last: bool,
+    ) -> Vec<Vec<usize>> {
+        let (mut all, partial): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(|batch| batch.len() >= full);
+        if self.options.kind.is_by_length() {
+            shuffle(&mut all, random);
         }
-        full.append(&mut partial);
-        for place in full.iter_mut().flatten() {
-            *place = self.rows[*place];
+        if !drop_last {
+            all.extend(partial);
         }
-        full
+        all
     }
 }
 

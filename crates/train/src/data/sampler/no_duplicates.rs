@@ -7,10 +7,13 @@
 //! the position before which all batches are full or have the text. A row whose texts collide
 //! [`LOOK_AHEAD`] times goes behind the last batch of any of its texts, where it cannot collide. So an
 //! epoch makes a bounded number of look-ups per shared text, and none for other texts.
+//!
+//! Texts are equal if they differ only in case and white space, as in the split: most tokenizers give
+//! them the same tokens.
 
 use std::collections::HashSet;
 
-use super::super::hash::hash_text;
+use super::super::hash::hash_normalised;
 use super::super::table::TextTable;
 
 /// Number of batches to try for a row after those known to have its texts. Only rows with two or more
@@ -31,6 +34,8 @@ pub(super) struct SharedTexts {
 pub(super) struct Fitted {
     /// The batches, with rows in the given order.
     pub(super) batches: Vec<Vec<usize>>,
+    /// Number of rows that fit into none of them.
+    pub(super) waiting: usize,
     /// Number of look-ups whether a batch has a text.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests check its bound"))]
     pub(super) look_ups: u64,
@@ -41,7 +46,12 @@ impl SharedTexts {
     pub(super) fn find(table: &TextTable, rows: &[usize]) -> Self {
         let mut cells: Vec<(u64, usize)> = Vec::with_capacity(rows.len() * table.text_columns());
         for (place, &row) in rows.iter().enumerate() {
-            cells.extend(table.row(row).texts().map(|text| (hash_text(text), place)));
+            cells.extend(
+                table
+                    .row(row)
+                    .texts()
+                    .map(|text| (hash_normalised(text), place)),
+            );
         }
         cells.sort_unstable();
         // A text may be repeated within a row.
@@ -78,29 +88,41 @@ impl SharedTexts {
         &self.ids[self.starts[place]..self.starts[place + 1]]
     }
 
-    /// Puts each row of `order` into the first batch with room and none of its texts.
-    pub(super) fn first_fit(&self, order: &[usize], batch_size: usize) -> Fitted {
+    /// Puts each row of `order` into the first of at most `limit` batches with room and none of its
+    /// texts. `size` gives the rows, at least 1, of a full batch by its number.
+    pub(super) fn first_fit(
+        &self,
+        order: &[usize],
+        limit: usize,
+        size: impl Fn(usize) -> usize,
+    ) -> Fitted {
         let mut fit = FirstFit {
             batches: OpenBatches::default(),
+            limit,
             members: HashSet::new(),
             next_candidate: vec![0; self.count],
             last_batch: vec![0; self.count],
             look_ups: 0,
         };
         let mut batches: Vec<Vec<usize>> = Vec::new();
+        let mut waiting = 0;
         for &place in order {
-            let batch = fit.place(self.of(place));
+            let Some(batch) = fit.place(self.of(place)) else {
+                waiting += 1;
+                continue;
+            };
             if batch == batches.len() {
                 batches.push(Vec::new());
                 fit.batches.add();
             }
             batches[batch].push(place);
-            if batches[batch].len() == batch_size {
+            if batches[batch].len() == size(batch) {
                 fit.batches.fill(batch);
             }
         }
         Fitted {
             batches,
+            waiting,
             look_ups: fit.look_ups,
         }
     }
@@ -108,6 +130,8 @@ impl SharedTexts {
 
 struct FirstFit {
     batches: OpenBatches,
+    /// The largest number of batches.
+    limit: usize,
     /// Pairs of batch and shared text; only looked up, so their order does not matter.
     members: HashSet<(usize, usize)>,
     /// Per text: all batches before are full or have the text.
@@ -118,8 +142,8 @@ struct FirstFit {
 }
 
 impl FirstFit {
-    /// The batch for a row with these texts.
-    fn place(&mut self, texts: &[usize]) -> usize {
+    /// The batch for a row with these texts; `None` if it fits into none.
+    fn place(&mut self, texts: &[usize]) -> Option<usize> {
         let mut batch = self.batches.open_from(0);
         for &text in texts {
             // Each step passes a batch that has the text, once.
@@ -140,11 +164,14 @@ impl FirstFit {
                 self.batches.open_from(behind.unwrap_or(0))
             };
         }
+        if batch >= self.limit {
+            return None;
+        }
         for &text in texts {
             self.members.insert((batch, text));
             self.last_batch[text] = self.last_batch[text].max(batch + 1);
         }
-        batch
+        Some(batch)
     }
 
     fn has(&mut self, batch: usize, text: usize) -> bool {
@@ -202,7 +229,7 @@ mod tests {
     fn fit(rows: &[(&str, &str)], batch_size: usize) -> Vec<Vec<usize>> {
         let owned = |&(anchor, positive): &(&str, &str)| [anchor.to_owned(), positive.to_owned()];
         let (shared, order) = shared(rows.iter().map(owned));
-        shared.first_fit(&order, batch_size).batches
+        shared.first_fit(&order, usize::MAX, |_| batch_size).batches
     }
 
     #[test]
@@ -265,7 +292,7 @@ mod tests {
                 .collect();
             let (shared, order) = shared(rows.clone());
             assert_eq!(
-                shared.first_fit(&order, batch_size).batches,
+                shared.first_fit(&order, usize::MAX, |_| batch_size).batches,
                 fill_one_by_one(&rows, batch_size),
                 "{anchors} anchors, {positives} positives"
             );
@@ -294,13 +321,22 @@ mod tests {
         ];
         for (name, texts, bound) in cases {
             let (shared, order) = shared((0..rows).map(texts));
-            let fitted = shared.first_fit(&order, 32);
+            let fitted = shared.first_fit(&order, usize::MAX, |_| 32);
             let mut placed = fitted.batches.concat();
             placed.sort_unstable();
             assert_eq!(placed, order, "{name}");
             let most = bound * rows as u64;
             assert!(fitted.look_ups <= most, "{name}: {}", fitted.look_ups);
         }
+    }
+
+    #[test]
+    fn a_row_that_fits_into_no_batch_waits() {
+        let rows = [["a", "1"], ["A ", "2"], ["b", "3"], ["a", "4"], ["c", "5"]];
+        let (shared, order) = shared(rows.map(|row| row.map(str::to_owned)));
+        let fitted = shared.first_fit(&order, 2, |batch| [3, 1][batch]);
+        assert_eq!(fitted.batches, [vec![0, 2, 4], vec![1]]);
+        assert_eq!(fitted.waiting, 1);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use search::index::{IndexError, IndexReader};
 use search::{Fusion, Mode};
 
 use super::judgements::{Query, by_query};
-use super::{Judgement, Ranking, RetrievalOptions, figures, keep_evaluated};
+use super::ranking::Ties;
+use super::{Judgement, Ranking, RetrievalOptions, keep_evaluated, metrics};
 use crate::evaluation::error::SetupError;
 use crate::evaluation::scores::Scores;
 
@@ -130,16 +131,24 @@ impl IndexEvaluator {
                 .map(|&document| self.ids[document].as_str());
             let relevances: HashMap<&str, f64> =
                 ids.zip(query.relevances.iter().copied()).collect();
-            let relevance = |id: &str| relevances.get(id).copied().unwrap_or(0.0);
-            answer.hits.iter().map(|hit| relevance(&hit.id)).collect()
+            // The user sees the hits in this order, also those of equal score.
+            let relevant = answer.hits.iter().enumerate().filter_map(|(place, hit)| {
+                let relevance = *relevances.get(hit.id.as_str())?;
+                (relevance > 0.0).then(|| Ties {
+                    higher: place,
+                    equal: 1,
+                    relevances: vec![relevance],
+                })
+            });
+            relevant.collect()
         });
-        let rankings: Vec<Vec<f64>> = rankings.collect();
+        let rankings: Vec<Vec<Ties>> = rankings.collect();
         let queries: Vec<Query> = queries.into_iter().cloned().collect();
-        Ok(Some(figures::scores(
+        Ok(Some(metrics::scores(
             &queries,
             &rankings,
             &self.options,
-            mode.name(),
+            Some(mode.name()),
         )))
     }
 

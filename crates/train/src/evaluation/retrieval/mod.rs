@@ -4,25 +4,26 @@
 //! | --- | --- |
 //! | relevance judgements (qrels) | `judgements` |
 //! | answers of an index | `index` |
-//! | ranking of the documents | `ranking` |
-//! | metrics of a ranking | `figures` |
+//! | places of the relevant documents | `ranking` |
+//! | metrics of a ranking | `metrics` |
 
-mod figures;
 mod index;
 mod judgements;
+mod metrics;
 mod ranking;
 
 use std::ops::ControlFlow;
 
 use model::Prompt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use index::{Half, IndexEvaluator};
 pub(super) use judgements::is_relevance;
 pub use judgements::{Judgement, MAX_RELEVANCE};
 
 use self::judgements::{Query, by_query};
-use self::ranking::{over_all_documents, over_judged_documents};
+use self::ranking::{Block, Chunk, Judged, Ranker, Ties};
+use super::distinct::distinct;
 use super::encoding::{Encoding, Progress, TextEncoder};
 use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
@@ -44,6 +45,8 @@ use super::{Description, Evaluator};
 ///
 /// All are means over the queries. A document is relevant to a query if its relevance is above 0;
 /// documents that are not judged are not relevant. Queries without a relevant document are left out.
+/// Documents of equal score count as the mean over all their orders, so a model that gives all texts
+/// one vector scores as chance does.
 #[derive(Clone, Debug)]
 pub struct RetrievalEvaluator {
     /// The evaluated queries.
@@ -52,17 +55,19 @@ pub struct RetrievalEvaluator {
     /// All documents.
     documents: Vec<String>,
     options: RetrievalOptions,
+    /// Whether the similarity is part of the names of metrics.
+    prefixed: bool,
 }
 
 /// Options of a [`RetrievalEvaluator`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrievalOptions {
     /// Documents to rank.
     pub ranking: Ranking,
     /// Cut-offs of the metrics.
     pub cutoffs: Cutoffs,
-    /// Number of documents whose vectors are held at once; 0 counts as 1. It does not change scores.
+    /// Number of documents whose vectors are held at once, besides the judged ones; 0 counts as 1. It
+    /// does not change scores.
     pub chunk_size: usize,
 }
 
@@ -79,13 +84,13 @@ impl Default for RetrievalOptions {
 }
 
 /// Documents to rank for a query.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ranking {
     /// All documents.
     #[default]
     All,
-    /// Only the documents judged for the query, in the order of judgements if cosines are equal. No
+    /// Only the documents judged for the query. No
     /// document without a judgement can then take a rank. Queries whose judgements are all equal are
     /// left out, because every order is equally good. The primary metric is the graded nDCG, which
     /// separates levels of relevance.
@@ -93,8 +98,7 @@ pub enum Ranking {
 }
 
 /// Cut-offs of each metric; all at least 1.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cutoffs {
     /// Cut-offs of the accuracy.
     pub accuracy: Vec<usize>,
@@ -188,22 +192,123 @@ impl RetrievalEvaluator {
             queries,
             documents,
             options,
+            prefixed: true,
         })
     }
 
-    /// Positions of the documents ranked for any query, ascending.
-    fn ranked_documents(&self) -> Vec<usize> {
+    /// An evaluator over pairs of a first and a second text: each distinct first text is a query, each distinct second text a
+    /// document, and all second texts of a query are relevant. Its metrics are `ndcg@10` (primary),
+    /// `accuracy@1` and `mrr@10`.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Empty`] without pairs.
+    pub fn of_pairs(columns: [Vec<String>; 2]) -> Result<Self, SetupError> {
+        if columns[0].is_empty() {
+            return Err(SetupError::Empty { what: "pairs" });
+        }
+        let [first, second] = columns;
+        let ((queries, [first]), (documents, [second])) = (distinct([first]), distinct([second]));
+        let judgements = first.into_iter().zip(second);
+        let judgements: Vec<Judgement> = judgements
+            .map(|(query, document)| Judgement {
+                query,
+                document,
+                relevance: 1.0,
+            })
+            .collect();
+        let options = RetrievalOptions {
+            cutoffs: Cutoffs {
+                accuracy: vec![1],
+                precision_recall: Vec::new(),
+                map: Vec::new(),
+                ..Cutoffs::default()
+            },
+            ..RetrievalOptions::default()
+        };
+        let evaluator = Self::new(queries, documents, &judgements, options)?;
+        Ok(Self {
+            prefixed: false,
+            ..evaluator
+        })
+    }
+
+    /// The judged documents of a query whose scores are needed: all that are ranked, else the relevant.
+    fn judged(&self) -> Vec<(Vec<usize>, Vec<f64>)> {
+        let all = self.options.ranking == Ranking::Judged;
+        let of = |query: &Query| {
+            let judged = query.documents.iter().zip(&query.relevances);
+            judged
+                .filter(|(_, relevance)| all || **relevance > 0.0)
+                .unzip()
+        };
+        self.queries.iter().map(of).collect()
+    }
+
+    /// Number of documents that are ranked for any query.
+    fn ranked_documents(&self) -> usize {
         match self.options.ranking {
-            Ranking::All => (0..self.documents.len()).collect(),
-            Ranking::Judged => {
-                let judged = self.queries.iter().flat_map(|query| &query.documents);
-                let mut judged: Vec<usize> = judged.copied().collect();
-                judged.sort_unstable();
-                judged.dedup();
-                judged
-            }
+            Ranking::All => self.documents.len(),
+            Ranking::Judged => sorted(self.queries.iter().map(|query| &query.documents)).len(),
         }
     }
+
+    fn encode(
+        &self,
+        encoding: &mut Encoding<'_>,
+        documents: Vec<usize>,
+    ) -> Result<Chunk, EvaluationError> {
+        let texts: Vec<&str> = documents
+            .iter()
+            .map(|&document| self.documents[document].as_str())
+            .collect();
+        let vectors = encoding.encode(&texts, &Prompt::Document)?;
+        Ok(Chunk { documents, vectors })
+    }
+
+    /// The places of the relevant documents of every query, and the name of the similarity.
+    fn rank(
+        &self,
+        encoding: &mut Encoding<'_>,
+        block: Block,
+    ) -> Result<(Vec<Vec<Ties>>, &'static str), EvaluationError> {
+        let queries: Vec<&str> = self
+            .queries
+            .iter()
+            .map(|query| query.text.as_str())
+            .collect();
+        let queries = encoding.encode(&queries, &Prompt::Query)?;
+        let judged = self.judged();
+        let known = sorted(judged.iter().map(|(documents, _)| documents));
+        let known = self.encode(encoding, known)?;
+        let judged: Vec<Judged<'_>> = judged
+            .iter()
+            .map(|(documents, relevances)| (documents.as_slice(), relevances.as_slice()))
+            .collect();
+        let among_judged = self.options.ranking == Ranking::Judged;
+        let mut ranker = Ranker::new(&queries, &judged, &known, among_judged)?;
+        if !among_judged {
+            ranker.count(&known.vectors, block, encoding)?;
+            let others: Vec<usize> = (0..self.documents.len())
+                .filter(|document| known.documents.binary_search(document).is_err())
+                .collect();
+            drop(known);
+            // One chunk at a time: its vectors are freed before the next.
+            for chunk in others.chunks(self.options.chunk_size.max(1)) {
+                let chunk = self.encode(encoding, chunk.to_vec())?;
+                ranker.count(&chunk.vectors, block, encoding)?;
+            }
+        }
+        Ok((ranker.finish(), queries.similarity().name()))
+    }
+}
+
+/// The distinct positions, ascending.
+fn sorted<'a>(documents: impl Iterator<Item = &'a Vec<usize>>) -> Vec<usize> {
+    let mut documents: Vec<usize> = documents.flatten().copied().collect();
+    documents.sort_unstable();
+    documents.dedup();
+    documents
 }
 
 impl Evaluator for RetrievalEvaluator {
@@ -212,36 +317,15 @@ impl Evaluator for RetrievalEvaluator {
         encoder: &dyn TextEncoder,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Scores, EvaluationError> {
-        let ranked = self.ranked_documents();
-        let mut encoding = Encoding::new(encoder, progress, self.queries.len() + ranked.len());
-        let queries: Vec<&str> = self
-            .queries
-            .iter()
-            .map(|query| query.text.as_str())
-            .collect();
-        let vectors = encoding.encode(&queries, &Prompt::Query)?;
-        // One chunk of documents at a time: its vectors are freed before the next.
-        let chunks = ranked.chunks(self.options.chunk_size.max(1)).map(|chunk| {
-            let texts: Vec<&str> = chunk
-                .iter()
-                .map(|&document| self.documents[document].as_str())
-                .collect();
-            encoding
-                .encode(&texts, &Prompt::Document)
-                .map(|vectors| (chunk, vectors))
-        });
-        let rankings = match self.options.ranking {
-            Ranking::All => {
-                let deepest = self.options.cutoffs.deepest();
-                over_all_documents(&self.queries, &vectors, chunks, deepest)?
-            }
-            Ranking::Judged => over_judged_documents(&self.queries, &vectors, chunks)?,
-        };
-        Ok(figures::scores(
+        let total = self.queries.len() + self.ranked_documents();
+        let mut encoding = Encoding::new(encoder, progress, total);
+        let (rankings, similarity) = self.rank(&mut encoding, Block::DEFAULT)?;
+        let prefix = self.prefixed.then_some(similarity);
+        Ok(metrics::scores(
             &self.queries,
             &rankings,
             &self.options,
-            vectors.similarity().name(),
+            prefix,
         ))
     }
 
@@ -249,7 +333,7 @@ impl Evaluator for RetrievalEvaluator {
         Description::Retrieval {
             queries: self.queries.len(),
             queries_left_out: self.queries_left_out,
-            documents: self.ranked_documents().len(),
+            documents: self.ranked_documents(),
             judgements: self
                 .queries
                 .iter()

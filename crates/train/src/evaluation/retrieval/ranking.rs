@@ -1,111 +1,160 @@
-//! Ranking of the documents, one chunk of them at a time.
+//! Places of the relevant documents of a query, among all documents or the judged ones.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
+use search::{VectorsView, similarity_matrix};
 
-use search::{Hit, VectorIndex, VectorsView, similarity_matrix};
-
-use super::super::encoding::Vectors;
+use super::super::encoding::{Encoding, Vectors};
 use super::super::error::EvaluationError;
-use super::judgements::Query;
 
-/// Positions of documents, ascending, and their vectors.
-type Chunk<'a> = (&'a [usize], Vectors);
+/// Documents of equal score, of which at least one is relevant. Every order of them is equally good,
+/// so metrics are means over all orders.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ties {
+    /// Number of documents with a higher score.
+    pub(super) higher: usize,
+    /// Number of documents with this score.
+    pub(super) equal: usize,
+    /// Relevances, above 0, of the relevant ones.
+    pub(super) relevances: Vec<f64>,
+}
 
-/// The relevance of the best `k` documents of every query, best match first. Of equal matches the
-/// document with the lower position comes first.
-pub(super) fn over_all_documents<'a>(
-    queries: &[Query],
-    vectors: &Vectors,
-    chunks: impl Iterator<Item = Result<Chunk<'a>, EvaluationError>>,
-    k: usize,
-) -> Result<Vec<Vec<f64>>, EvaluationError> {
-    let mut best: Vec<Vec<Hit>> = vec![Vec::new(); queries.len()];
-    for chunk in chunks {
-        let (documents, chunk) = chunk?;
-        let width = chunk.width();
-        let index = VectorIndex::new(chunk.into_values(), width, vectors.similarity())?;
-        let found = index.search(vectors.rows()?, k)?;
-        for (best, found) in best.iter_mut().zip(found) {
-            let found = found.into_iter().map(|hit| Hit {
-                index: documents[hit.index],
-                score: hit.score,
+/// Counts documents by their scores for one query.
+#[derive(Debug)]
+struct Places {
+    /// The distinct scores of relevant documents, highest first.
+    scores: Vec<f32>,
+    ties: Vec<Ties>,
+}
+
+impl Places {
+    /// No document is counted yet. `relevant` are scores and relevances of the relevant documents.
+    fn new(mut relevant: Vec<(f32, f64)>) -> Self {
+        relevant.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (mut scores, mut ties) = (Vec::new(), Vec::new());
+        for equal in relevant.chunk_by(|a, b| a.0 == b.0) {
+            scores.push(equal[0].0);
+            ties.push(Ties {
+                higher: 0,
+                equal: 0,
+                relevances: equal.iter().map(|&(_, relevance)| relevance).collect(),
             });
-            merge(best, found, k);
         }
+        Self { scores, ties }
     }
-    Ok(queries
-        .iter()
-        .zip(best)
-        .map(|(query, hits)| relevances(query, &hits))
-        .collect())
-}
 
-/// Adds hits of later documents, both best first, and keeps the best `k`.
-fn merge(best: &mut Vec<Hit>, later: impl Iterator<Item = Hit>, k: usize) {
-    best.extend(later);
-    // A stable sort: of equal scores the earlier document stays first.
-    best.sort_by(|a, b| descending(a.score, b.score));
-    best.truncate(k);
-}
-
-/// Higher scores first. `search` ensures that none is NaN.
-fn descending(a: f32, b: f32) -> Ordering {
-    b.total_cmp(&a)
-}
-
-/// The relevance of hits; 0 for documents that are not judged.
-fn relevances(query: &Query, hits: &[Hit]) -> Vec<f64> {
-    let relevances: HashMap<_, _> = query.documents.iter().zip(&query.relevances).collect();
-    hits.iter()
-        .map(|hit| {
-            relevances
-                .get(&hit.index)
-                .map_or(0.0, |&&relevance| relevance)
-        })
-        .collect()
-}
-
-/// The relevance of the judged documents of every query, best match first. Of equal matches the one
-/// judged first comes first.
-pub(super) fn over_judged_documents<'a>(
-    queries: &[Query],
-    vectors: &Vectors,
-    chunks: impl Iterator<Item = Result<Chunk<'a>, EvaluationError>>,
-) -> Result<Vec<Vec<f64>>, EvaluationError> {
-    let width = vectors.width();
-    let empty = queries
-        .iter()
-        .map(|query| vec![0.0; query.relevances.len()]);
-    let mut scores: Vec<Vec<f32>> = empty.collect();
-    for chunk in chunks {
-        let (documents, chunk) = chunk?;
-        for (number, (query, scores)) in queries.iter().zip(&mut scores).enumerate() {
-            // The judgements of documents of this chunk, with their rows in it.
-            let judged = query.documents.iter().enumerate();
-            let here = judged.filter_map(|(judgement, document)| {
-                let row = documents.binary_search(document).ok()?;
-                Some((judgement, row))
-            });
-            let (judgements, rows): (Vec<usize>, Vec<usize>) = here.unzip();
-            let judged = chunk.gather(&rows);
-            let similarities = similarity_matrix(
-                vectors.range(number, number + 1)?,
-                VectorsView::new(&judged, width)?,
-                vectors.similarity(),
-            )?;
-            for (judgement, similarity) in judgements.into_iter().zip(similarities) {
-                scores[judgement] = similarity;
+    fn count(&mut self, scores: &[f32]) {
+        for &score in scores {
+            let place = self.scores.partition_point(|&relevant| relevant > score);
+            match self.ties.get_mut(place) {
+                Some(ties) if self.scores[place] == score => ties.equal += 1,
+                // Sums in `finish`.
+                Some(ties) => ties.higher += 1,
+                None => {}
             }
         }
     }
-    let ranked = queries.iter().zip(scores).map(|(query, scores)| {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| descending(scores[a], scores[b]));
-        order
-            .into_iter()
-            .map(|judgement| query.relevances[judgement])
-            .collect()
-    });
-    Ok(ranked.collect())
+
+    fn finish(mut self) -> Vec<Ties> {
+        let mut before = 0;
+        for ties in &mut self.ties {
+            ties.higher += before;
+            before = ties.higher + ties.equal;
+        }
+        self.ties
+    }
+}
+
+/// Vectors of some documents and their positions, ascending.
+pub(super) struct Chunk {
+    pub(super) documents: Vec<usize>,
+    pub(super) vectors: Vectors,
+}
+
+/// Queries and documents that are compared at once.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub(super) queries: usize,
+    pub(super) documents: usize,
+}
+
+impl Block {
+    /// `[256, 4096]` scores are 4 MiB, and normalizing their vectors is a small part of the work.
+    pub(super) const DEFAULT: Self = Self {
+        queries: 256,
+        documents: 4096,
+    };
+}
+
+/// The judged documents of a query, all in one chunk, with their relevances.
+pub(super) type Judged<'a> = (&'a [usize], &'a [f64]);
+
+/// Ranks of documents for queries: `[queries, width]` vectors.
+pub(super) struct Ranker<'a> {
+    queries: &'a Vectors,
+    places: Vec<Places>,
+}
+
+impl<'a> Ranker<'a> {
+    /// Looks up the scores of the judged documents. `among_judged` counts only these.
+    pub(super) fn new(
+        queries: &'a Vectors,
+        judged: &[Judged<'_>],
+        chunk: &Chunk,
+        among_judged: bool,
+    ) -> Result<Self, EvaluationError> {
+        let mut places = Vec::with_capacity(judged.len());
+        for (number, &(documents, relevances)) in judged.iter().enumerate() {
+            let known = documents
+                .iter()
+                .zip(relevances)
+                .filter_map(|(document, &relevance)| {
+                    let row = chunk.documents.binary_search(document).ok()?;
+                    Some((row, relevance))
+                });
+            let (rows, relevances): (Vec<usize>, Vec<f64>) = known.unzip();
+            let vectors = chunk.vectors.gather(&rows);
+            let scores = similarity_matrix(
+                queries.range(number, number + 1)?,
+                VectorsView::new(&vectors, queries.width())?,
+                queries.similarity(),
+            )?;
+            let relevant = scores.iter().copied().zip(relevances);
+            let relevant = relevant.filter(|&(_, relevance)| relevance > 0.0);
+            let mut query = Places::new(relevant.collect());
+            if among_judged {
+                query.count(&scores);
+            }
+            places.push(query);
+        }
+        Ok(Self { queries, places })
+    }
+
+    /// Counts documents for every query. Equal vectors have equal scores, also in
+    /// [`new`](Self::new), so ties are exact.
+    pub(super) fn count(
+        &mut self,
+        documents: &Vectors,
+        block: Block,
+        encoding: &mut Encoding<'_>,
+    ) -> Result<(), EvaluationError> {
+        for start in (0..documents.len()).step_by(block.documents) {
+            let end = documents.len().min(start + block.documents);
+            let candidates = documents.range(start, end)?;
+            let similarity = self.queries.similarity();
+            let blocks = self.places.chunks_mut(block.queries);
+            for (places, first) in blocks.zip((0..).step_by(block.queries)) {
+                encoding.check_interrupted()?;
+                let queries = self.queries.range(first, first + places.len())?;
+                let scores = similarity_matrix(queries, candidates, similarity)?;
+                for (place, scores) in places.iter_mut().zip(scores.chunks_exact(end - start)) {
+                    place.count(scores);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ties of every query, best first.
+    pub(super) fn finish(self) -> Vec<Vec<Ties>> {
+        self.places.into_iter().map(Places::finish).collect()
+    }
 }

@@ -87,122 +87,17 @@ fn as_sentence_transformers_in_any_chunks() {
     }
 }
 
-/// Grades by query and document; no document twice.
-type Grades = Vec<BTreeMap<usize, u8>>;
-
-/// The means over queries of all metrics, each from its formula: by counting over a full sort,
-/// without `search::metrics`.
-fn plain_scores(ranked: &[(Vec<f64>, Vec<f64>)]) -> BTreeMap<String, f64> {
-    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    for (ranked, all) in ranked {
-        // The ranks of the relevant documents, from 1.
-        let ranks: Vec<f64> = (1..)
-            .zip(ranked)
-            .filter(|(_, relevance)| **relevance > 0.0)
-            .map(|(rank, _)| f64::from(rank))
-            .collect();
-        let relevant = all.iter().filter(|relevance| **relevance > 0.0).count() as f64;
-        let within = |k: f64| ranks.iter().filter(|rank| **rank <= k).count() as f64;
-        let mut add = |name: String, value| *sums.entry(name).or_default() += value;
-        for k in [1.0, 3.0, 5.0, 10.0] {
-            add(format!("cosine_accuracy@{k}"), within(k).min(1.0));
-            add(format!("cosine_precision@{k}"), within(k) / k);
-            add(format!("cosine_recall@{k}"), within(k) / relevant);
-        }
-        let reciprocal = match ranks.first() {
-            Some(&first) if first <= 10.0 => 1.0 / first,
-            _ => 0.0,
-        };
-        add("cosine_mrr@10".to_owned(), reciprocal);
-        // The precision at each relevant document that is found.
-        let found = ranks.iter().filter(|rank| **rank <= 100.0);
-        let precisions: f64 = found.map(|&rank| within(rank) / rank).sum();
-        add(
-            "cosine_map@100".to_owned(),
-            precisions / relevant.min(100.0),
-        );
-        let binary = |relevance: f64| if relevance > 0.0 { 1.0 } else { 0.0 };
-        let exponential = |relevance: f64| 2f64.powf(relevance) - 1.0;
-        add("cosine_ndcg@10".to_owned(), plain_ndcg(ranked, all, binary));
-        add(
-            "cosine_graded_ndcg@10".to_owned(),
-            plain_ndcg(ranked, all, exponential),
-        );
-    }
-    for sum in sums.values_mut() {
-        *sum /= ranked.len() as f64;
-    }
-    sums
-}
-
-/// The gains of the first ten results, each divided by `log2(rank + 1)`, over the same of the best
-/// order: that in which the highest relevance that is left comes next.
-fn plain_ndcg(ranked: &[f64], all: &[f64], gain: impl Fn(f64) -> f64) -> f64 {
-    let mut left = all.to_vec();
-    let (mut sum, mut best) = (0.0, 0.0);
-    for place in 0..10 {
-        let discount = (place as f64 + 2.0).ln() / 2f64.ln();
-        if let Some(&relevance) = ranked.get(place) {
-            sum += gain(relevance) / discount;
-        }
-        let highest = left.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if let Some(taken) = left.iter().position(|&relevance| relevance == highest) {
-            left.remove(taken);
-            best += gain(highest) / discount;
-        }
-    }
-    sum / best
-}
-
-#[test]
-fn the_plain_formulas_by_hand() {
-    // Relevant at ranks 2 and 3 of 4; three are relevant, one was not found.
-    let scores = plain_scores(&[(vec![0.0, 3.0, 1.0, 0.0], vec![1.0, 3.0, 2.0, 0.0])]);
-    let log2 = f64::log2;
-    for (name, expected) in [
-        ("cosine_accuracy@1", 0.0),
-        ("cosine_accuracy@3", 1.0),
-        ("cosine_precision@3", 2.0 / 3.0),
-        ("cosine_recall@3", 2.0 / 3.0),
-        ("cosine_recall@1", 0.0),
-        ("cosine_mrr@10", 0.5),
-        ("cosine_map@100", (1.0 / 2.0 + 2.0 / 3.0) / 3.0),
-        (
-            "cosine_ndcg@10",
-            (1.0 / log2(3.0) + 0.5) / (1.0 + 1.0 / log2(3.0) + 0.5),
-        ),
-        (
-            "cosine_graded_ndcg@10",
-            (7.0 / log2(3.0) + 0.5) / (7.0 + 3.0 / log2(3.0) + 0.5),
-        ),
-    ] {
-        assert!((scores[name] - expected).abs() < 1e-12, "{name}");
-    }
-}
-
-fn assert_scores(scores: &Scores, expected: &BTreeMap<String, f64>) -> Result<(), TestCaseError> {
-    let names: Vec<&str> = scores.iter().map(|(name, _)| name).collect();
-    prop_assert_eq!(names.len(), expected.len(), "{:?}", names);
-    for (name, value) in scores.iter() {
-        prop_assert!(
-            (value - expected[name]).abs() < 1e-12,
-            "{}: {}",
-            name,
-            value
-        );
-    }
-    Ok(())
-}
-
 proptest! {
+    /// Documents in eight directions, so many have equal scores.
     #[test]
-    fn as_a_full_sort(
+    fn places_are_those_of_counting_all_pairs(
         queries in prop::collection::vec(0usize..8, 1..6),
         documents in prop::collection::vec(0usize..8, 1..150),
         relevances in prop::collection::vec(prop::collection::btree_map(0usize..150, 0u8..4, 0..20), 6),
         chunk_size in 0usize..60,
+        block in (1usize..8, 1usize..8),
     ) {
-        let relevances: Grades = relevances
+        let relevances: Vec<BTreeMap<usize, u8>> = relevances
             .into_iter()
             .take(queries.len())
             .map(|mut relevances| {
@@ -210,51 +105,143 @@ proptest! {
                 relevances
             })
             .collect();
-        // Judged in descending order of position, to tell the order of judgements from it.
-        let judgements: Vec<Judgement> = relevances
-            .iter()
-            .enumerate()
-            .flat_map(|(query, relevances)| {
-                relevances.iter().rev().map(move |(&document, &relevance)| Judgement {
-                    query,
-                    document,
-                    relevance: f64::from(relevance),
-                })
-            })
-            .collect();
+        let judged = relevances.iter().enumerate().flat_map(|(query, relevances)| {
+            relevances.iter().map(move |(&document, &relevance)| (query, document, relevance.into()))
+        });
+        let judgements = judgements(&judged.collect::<Vec<_>>());
         let texts = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>();
+        let block = Block { queries: block.0, documents: block.1 };
 
         for ranking in [Ranking::All, Ranking::Judged] {
-            let mut ranked = Vec::new();
+            let mut expected = Vec::new();
             for (query, relevances) in queries.iter().zip(&relevances) {
-                let mut order: Vec<usize> = match ranking {
+                let ranked: Vec<usize> = match ranking {
                     Ranking::All => (0..documents.len()).collect(),
-                    Ranking::Judged => relevances.keys().rev().copied().collect(),
+                    Ranking::Judged => relevances.keys().copied().collect(),
                 };
-                order.sort_by_key(|&document| turn(*query, documents[document]));
-                let relevance = |document| relevances.get(document).map_or(0.0, |&relevance| f64::from(relevance));
-                let all: Vec<f64> = relevances.values().map(|&relevance| f64::from(relevance)).collect();
                 let kept = match ranking {
-                    Ranking::All => all.iter().any(|&relevance| relevance > 0.0),
-                    Ranking::Judged => all.iter().any(|relevance| *relevance != all[0]),
+                    Ranking::All => relevances.values().any(|&relevance| relevance > 0),
+                    Ranking::Judged => relevances.values().any(|relevance| Some(relevance) != relevances.values().next()),
                 };
-                if kept {
-                    ranked.push((order.iter().map(relevance).collect::<Vec<f64>>(), all));
+                if !kept {
+                    continue;
                 }
+                let turns: Vec<usize> = ranked.iter().map(|&document| turn(*query, documents[document])).collect();
+                let ties = (0..=4).filter_map(|of| {
+                    let tied = ranked.iter().zip(&turns).filter(|(_, turn)| **turn == of);
+                    let relevant: Vec<f64> = tied
+                        .filter_map(|(document, _)| relevances.get(document))
+                        .filter(|relevance| **relevance > 0)
+                        .map(|&relevance| relevance.into())
+                        .collect();
+                    (!relevant.is_empty()).then(|| Ties {
+                        higher: turns.iter().filter(|turn| **turn < of).count(),
+                        equal: turns.iter().filter(|turn| **turn == of).count(),
+                        relevances: relevant,
+                    })
+                });
+                expected.push(ties.collect::<Vec<_>>());
             }
             let evaluator = RetrievalEvaluator::new(
                 texts(&queries), texts(&documents), &judgements, options(ranking, chunk_size),
             );
             let Ok(evaluator) = evaluator else {
-                prop_assert!(ranked.is_empty());
+                prop_assert!(expected.is_empty());
                 continue;
             };
-            prop_assert_eq!(evaluator.queries.len(), ranked.len());
-            prop_assert_eq!(evaluator.queries_left_out, queries.len() - ranked.len());
-            let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
-            assert_scores(&scores, &plain_scores(&ranked))?;
+            prop_assert_eq!(evaluator.queries.len(), expected.len());
+            prop_assert_eq!(evaluator.queries_left_out, queries.len() - expected.len());
+            let encoder = FakeEncoder::of(direction);
+            let mut nothing = |_| ControlFlow::Continue(());
+            let mut encoding = Encoding::new(&encoder, &mut nothing, 0);
+            let (places, similarity) = evaluator.rank(&mut encoding, block).unwrap();
+            prop_assert_eq!((places, similarity), (expected, "cosine"));
+            // Every text once.
+            prop_assert_eq!(encoder.encoded().len(), evaluator.queries.len() + evaluator.ranked_documents());
         }
     }
+}
+
+fn pairs(rows: &[(&str, &str)]) -> RetrievalEvaluator {
+    let (first, second) = rows
+        .iter()
+        .map(|&(first, second)| (first.to_owned(), second.to_owned()))
+        .unzip();
+    RetrievalEvaluator::of_pairs([first, second]).unwrap()
+}
+
+#[test]
+fn all_second_texts_of_a_first_text_are_right() {
+    let evaluator = pairs(&[("0", "7"), ("0", "1"), ("4", "3"), ("4", "5"), ("4", "5")]);
+    let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
+    let metrics: Vec<(&str, f64)> = scores.iter().collect();
+    assert_eq!(
+        metrics,
+        [("ndcg@10", 1.0), ("accuracy@1", 1.0), ("mrr@10", 1.0)]
+    );
+}
+
+/// With a real network: as by the definition, over the scores of all pairs of texts.
+#[test]
+fn pairs_of_a_network_are_ranked_as_by_definition() {
+    let texts = reference("similarity");
+    let side = |name: &str| -> Vec<String> { serde_json::from_value(texts[name].clone()).unwrap() };
+    let (first, second) = (side("a"), side("b"));
+    let encoder = encoder();
+    let [a, b] = [&first, &second].map(|texts| encoder.encode(texts).unwrap());
+    let [a, b] = [&a, &b]
+        .map(|vectors| search::VectorsView::new(vectors.values(), encoder.width()).unwrap());
+    let matrix = search::similarity_matrix(a, b, search::Similarity::Cosine).unwrap();
+    let ranks = matrix.chunks_exact(second.len()).enumerate();
+    let ranks: Vec<f64> = ranks
+        .map(|(pair, row)| row.iter().filter(|score| **score > row[pair]).count() as f64)
+        .collect();
+    let mean = |of: fn(f64) -> f64| ranks.iter().map(|&rank| of(rank)).sum::<f64>() / 20.0;
+    let scores = RetrievalEvaluator::of_pairs([first, second])
+        .unwrap()
+        .evaluate(&encoder)
+        .unwrap();
+    for (name, expected) in [
+        (
+            "ndcg@10",
+            mean(|rank| {
+                if rank < 10.0 {
+                    1.0 / (rank + 2.0).log2()
+                } else {
+                    0.0
+                }
+            }),
+        ),
+        ("accuracy@1", mean(|rank| f64::from(u8::from(rank == 0.0)))),
+        (
+            "mrr@10",
+            mean(|rank| if rank < 10.0 { 1.0 / (rank + 1.0) } else { 0.0 }),
+        ),
+    ] {
+        let value = scores.get(name).unwrap();
+        assert!(
+            (value - expected).abs() < 1e-12,
+            "{name}: {value}, not {expected}"
+        );
+    }
+    // The model is random, but not so random that no text finds its own.
+    assert!(scores.get("mrr@10").unwrap() > 0.0);
+}
+
+#[test]
+fn comparing_can_be_interrupted() {
+    let evaluator = pairs(&[("0", "2"), ("2", "0")]);
+    let mut calls = Vec::new();
+    let error = evaluator.evaluate_with_progress(&FakeEncoder::of(direction), &mut |progress| {
+        calls.push((progress.done, progress.total));
+        if calls.len() == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert!(matches!(error, Err(EvaluationError::Interrupted)));
+    assert_eq!(calls, [(2, 4), (4, 4), (4, 4)]);
 }
 
 #[test]
@@ -287,7 +274,7 @@ fn only_judged_documents_are_embedded_where_only_they_are_ranked() {
         })
         .unwrap();
     assert_eq!(encoder.encoded(), ["0", "12", "14"]);
-    assert_eq!(calls, [(1, 3), (2, 3), (3, 3)]);
+    assert_eq!(calls, [(1, 3), (3, 3)]);
     // 14 is a quarter of a turn from 0, 12 half of one: the lower relevance comes first.
     let discount = 3f64.log2();
     let expected = (1.0 + 7.0 / discount) / (7.0 + 1.0 / discount);
@@ -375,6 +362,10 @@ fn what_cannot_be_measured_is_refused() {
         new(&[(0, 1, 1.0)], Ranking::All),
         SetupError::NoSuchDocument { .. }
     ));
+    assert_eq!(
+        RetrievalEvaluator::of_pairs([Vec::new(), Vec::new()]).unwrap_err(),
+        SetupError::Empty { what: "pairs" }
+    );
 }
 
 #[test]
@@ -393,19 +384,4 @@ fn vectors_without_order_are_an_error() {
         message.starts_with("the model's vectors cannot be compared: row 0"),
         "{message}"
     );
-}
-
-#[test]
-fn options_are_read_with_defaults() {
-    let read: RetrievalOptions =
-        serde_json::from_str(r#"{"ranking": "judged", "cutoffs": {"map": [10]}}"#).unwrap();
-    let expected = RetrievalOptions {
-        ranking: Ranking::Judged,
-        cutoffs: Cutoffs {
-            map: vec![10],
-            ..Cutoffs::default()
-        },
-        ..RetrievalOptions::default()
-    };
-    assert_eq!(read, expected);
 }

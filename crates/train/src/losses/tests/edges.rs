@@ -16,13 +16,30 @@ fn objectives() -> Vec<Objective> {
     let plain = Loss::ALL.map(Objective::new);
     let cut = Matryoshka::new(vec![WIDTH, 2]);
     let both = |objective: Objective| [objective.clone(), objective.with_matryoshka(cut.clone())];
-    plain.into_iter().flat_map(both).collect()
+    let all = plain.into_iter().flat_map(both);
+    all.filter(|objective| objective.validate(WIDTH).is_ok())
+        .collect()
 }
 
 /// Column counts that a loss takes, as far as 4.
 fn column_counts(loss: &Loss) -> impl Iterator<Item = usize> {
     let needs = loss.needs();
     (2..=4).filter(move |&columns| needs.takes_columns(columns))
+}
+
+/// The numbers that a loss of some columns needs, made of one target per row.
+fn numbers(objective: &Objective, columns: usize, targets: &[f32]) -> Vec<f32> {
+    let of_row = |&target: &f32| match objective.loss.needs().target {
+        TargetKind::None => Vec::new(),
+        TargetKind::Score | TargetKind::Label => vec![target],
+        TargetKind::Scores | TargetKind::Margins => {
+            (1..columns).map(|place| target * place as f32).collect()
+        }
+        TargetKind::Vectors => (0..columns)
+            .flat_map(|place| [1.0, target, place as f32 / 2.0, -0.5])
+            .collect(),
+    };
+    targets.iter().flat_map(of_row).collect()
 }
 
 /// Value and the gradients of all columns in one list.
@@ -48,10 +65,8 @@ fn differentiate_on<B: EncoderOps>(
                 .require_grad()
         })
         .collect();
-    let targets = match objective.loss.needs().target {
-        TargetKind::None => None,
-        _ => Some(Tensor::from_floats(targets, device)),
-    };
+    let targets = numbers(objective, columns.len(), targets);
+    let targets = (!targets.is_empty()).then(|| Tensor::from_floats(targets.as_slice(), device));
     let loss = objective.forward(&tensors, targets.as_ref());
     assert_eq!(loss.dims(), [1]);
     let gradients = loss.backward();
@@ -64,7 +79,15 @@ fn differentiate_on<B: EncoderOps>(
 
 #[track_caller]
 fn assert_finite(what: &str, columns: &[Vec<f32>], targets: &[f32]) {
+    let largest = columns
+        .iter()
+        .flatten()
+        .fold(0.0, |most, value: &f32| value.abs().max(most));
     for objective in objectives() {
+        // The square of a dot product of such vectors is no f32.
+        if matches!(objective.loss, Loss::MarginMeanSquaredError { .. }) && largest > 1e9 {
+            continue;
+        }
         for count in column_counts(&objective.loss) {
             let (value, gradients) = differentiate(&objective, &columns[..count], targets);
             assert!(
@@ -149,6 +172,9 @@ fn the_largest_scales() {
         let Ok(loss) = loss.with_scale(1e30) else {
             continue;
         };
+        if !loss.needs().takes_columns(2) || loss.needs().target == TargetKind::Vectors {
+            continue;
+        }
         let columns = [rows.clone(), opposite.clone()];
         let (value, gradients) = differentiate(&loss.into(), &columns, &[1.0, 0.0, 0.4]);
         assert!(value.is_finite(), "{loss}: {value}");
@@ -268,6 +294,10 @@ proptest! {
             // rounding depends on the order. With both, it compares them with each other.
             let both_labels = scores.contains(&0.0) && scores.contains(&1.0);
             if matches!(objective.loss, Loss::OnlineContrastive { .. }) && !both_labels {
+                continue;
+            }
+            // Rows of equal targets have equal guide vectors: rounding decides which are more similar.
+            if matches!(objective.loss, Loss::Gist { .. }) {
                 continue;
             }
             for count in column_counts(&objective.loss) {

@@ -4,3 +4,38 @@ mod edges;
 mod names;
 mod reference;
 mod tiny_model;
+
+use serde_json::Value;
+
+use super::{Loss, Matryoshka, Objective};
+
+/// A loss of a fixture, with its parameters.
+fn loss(name: &str, parameters: &Value) -> Loss {
+    let mut loss = match name {
+        "gist" => Loss::Gist {
+            scale: 100.0,
+            margin: 0.0,
+        },
+        "embed-distill" => Loss::EmbedDistill,
+        name => name.parse().unwrap(),
+    };
+    if let Some(scale) = parameters["scale"].as_f64() {
+        loss = loss.with_scale(scale).unwrap();
+    }
+    if let Some(margin) = parameters["margin"].as_f64() {
+        loss = loss.with_margin(margin).unwrap();
+    }
+    loss
+}
+
+/// An objective, from the dimensions and weights of a fixture.
+fn objective(loss: Loss, dimensions: &Value, weights: &Value) -> Objective {
+    let Ok(dimensions) = serde_json::from_value(dimensions.clone()) else {
+        return loss.into();
+    };
+    let mut matryoshka = Matryoshka::new(dimensions);
+    if let Ok(weights) = serde_json::from_value(weights.clone()) {
+        matryoshka.weights = weights;
+    }
+    Objective::new(loss).with_matryoshka(matryoshka)
+}

@@ -1,19 +1,12 @@
-//! Losses as words and as tables of a file, and what is refused.
+//! Losses as words, and what is refused.
 
 use crate::losses::{Loss, LossError, Matryoshka, Objective, TargetKind};
-
-fn read(text: &str) -> Result<Objective, String> {
-    toml::from_str(text).map_err(|error| error.message().to_owned())
-}
 
 #[test]
 fn every_loss_is_read_from_its_name() {
     for loss in Loss::ALL {
         assert_eq!(loss.to_string().parse::<Loss>().unwrap(), loss);
         assert_eq!(loss.validate(), Ok(()));
-        // Files and the command line use the same names.
-        let text = format!("loss.name = \"{loss}\"");
-        assert_eq!(read(&text).unwrap(), Objective::new(loss));
     }
     let ranking = Loss::MultipleNegativesRanking { scale: 20.0 };
     assert_eq!("mnrl".parse::<Loss>().unwrap(), ranking);
@@ -32,55 +25,7 @@ fn an_unknown_word_lists_the_losses() {
 }
 
 #[test]
-fn objectives_are_written_as_they_are_read() {
-    let matryoshka = Matryoshka {
-        dimensions: vec![768, 128],
-        weights: vec![1.0, 0.25],
-    };
-    for loss in Loss::ALL {
-        for objective in [
-            Objective::new(loss),
-            Objective::new(loss).with_matryoshka(matryoshka.clone()),
-        ] {
-            let text = toml::to_string(&objective).unwrap();
-            assert_eq!(read(&text).unwrap(), objective, "{text}");
-            let text = serde_json::to_string(&objective).unwrap();
-            assert_eq!(serde_json::from_str::<Objective>(&text).unwrap(), objective);
-        }
-    }
-}
-
-#[test]
-fn parameters_and_weights_have_defaults() {
-    let objective = read("loss = { name = 'cosent', scale = 5 }").unwrap();
-    assert_eq!(objective.loss, Loss::CoSent { scale: 5.0 });
-    let objective = read("loss = { name = 'triplet-cosine' }\nmatryoshka.dimensions = [8, 4]");
-    let expected = Objective::new(Loss::TripletCosine { margin: 0.5 })
-        .with_matryoshka(Matryoshka::new(vec![8, 4]));
-    assert_eq!(objective.as_ref(), Ok(&expected));
-    assert_eq!(expected.matryoshka.unwrap().weights, [1.0, 1.0]);
-}
-
-#[test]
 fn what_would_be_ignored_is_refused() {
-    for (text, part) in [
-        (
-            "loss = { name = 'mse', margin = 1.0 }",
-            "`mse` has no margin",
-        ),
-        (
-            "loss = { name = 'cosent', margin = 1.0 }",
-            "`cosent` has no margin",
-        ),
-        ("loss = { name = 'contrastive', scale = 1.0 }", "no scale"),
-        ("loss = { name = 'cosent', scales = 1.0 }", "scales"),
-        ("loss = { name = 'hinge' }", "choose mse, cosine, "),
-        ("loss = { name = 'mse' }\nmatryoshka.dims = [4]", "dims"),
-        ("loss = { name = 'mse' }\ntarget = 'score'", "target"),
-    ] {
-        let message = read(text).unwrap_err();
-        assert!(message.contains(part), "{text}: {message}");
-    }
     let error = Loss::Cosine.with_scale(2.0).unwrap_err();
     assert!(matches!(
         error,
@@ -166,6 +111,11 @@ fn matryoshka_is_checked_against_the_width() {
         );
     }
     assert_eq!(refused(&[8, 4], &[0.0, 0.0]), LossError::NoWeight);
+    let vectors = Objective::new(Loss::EmbedDistill).with_matryoshka(Matryoshka::new(vec![4]));
+    assert_eq!(
+        vectors.validate(8),
+        Err(LossError::NoMatryoshka("embed-distill"))
+    );
     let good = Objective::new(Loss::Cosine).with_matryoshka(Matryoshka::new(vec![1, 8]));
     assert_eq!(good.validate(8), Ok(()));
 }
@@ -194,4 +144,6 @@ fn every_loss_has_needs_and_advice() {
     assert_eq!(words[4], "2 columns and a label");
     assert_eq!(words[6], "3 columns");
     assert_eq!(words[8], "2 or more columns");
+    assert_eq!(words[10], "3 or more columns and scores or margins");
+    assert_eq!(words[11], "3 or more columns and scores");
 }

@@ -1,5 +1,6 @@
 //! Whole training runs of the random 2-layer model against PyTorch, dropout off: the loss of 20
 //! steps for every loss except `triplet-cosine`, the gradients of the first step for four, and who collapses.
+//! `distillation.json` has the curves of losses with a teacher or a guide.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use crate::batch::TokenBatcher;
 use crate::data::Example;
 use crate::losses::collapse::{has_collapsed, mean_pairwise_cosine};
-use crate::losses::{Loss, Objective, TargetKind};
+use crate::losses::{Objective, TargetKind};
 use crate::step::{self, Activations, DropoutRng, StepSettings};
 use crate::test_device::on_test_device;
 use crate::testing::{assert_close, json_fixture, tiny_model, values};
@@ -84,19 +85,15 @@ impl<B: TrainingBackend> TrainingModel<B> {
         self.model.forward(ids, mask)
     }
 
-    fn loss(&self, objective: &Objective, columns: usize, reference: &Reference) -> Tensor<B, 1> {
-        let columns: Vec<_> = reference.texts()[..columns]
+    fn loss(&self, run: &Run, reference: &Reference) -> Tensor<B, 1> {
+        let columns: Vec<_> = reference.texts()[..run.columns]
             .iter()
             .map(|texts| self.embed(texts))
             .collect();
-        let targets = match objective.loss.needs().target {
-            TargetKind::None => None,
-            TargetKind::Score => Some(&reference.scores),
-            TargetKind::Label => Some(&reference.labels),
-        };
         let device = self.model.network.device();
-        let targets = targets.map(|t| Tensor::from_floats(t.as_slice(), &device));
-        objective.forward(&columns, targets.as_ref())
+        let targets = run.targets.as_ref();
+        let targets = targets.map(|targets| Tensor::from_floats(targets.as_slice(), &device));
+        run.objective.forward(&columns, targets.as_ref())
     }
 
     /// Mean cosine of all texts.
@@ -106,16 +103,71 @@ impl<B: TrainingBackend> TrainingModel<B> {
     }
 }
 
+/// A training run of the reference.
+struct Run {
+    objective: Objective,
+    columns: usize,
+    /// The numbers of all rows, one row after the other.
+    targets: Option<Vec<f32>>,
+    expected: Vec<f32>,
+    /// The same in double precision: what PyTorch computes without its own roundings.
+    exact: Vec<f32>,
+}
+
+/// Name in the reference, loss and columns of the runs without a teacher.
+const RUNS: [(&str, &str, usize); 10] = [
+    ("mse", "mse", 2),
+    ("cosine", "cosine", 2),
+    ("cosine_similarity", "cosine-similarity", 2),
+    ("cosent", "cosent", 2),
+    ("contrastive", "contrastive", 2),
+    ("online_contrastive", "online-contrastive", 2),
+    ("triplet_euclidean", "triplet-euclidean", 3),
+    ("multiple_negatives_ranking", "mnrl", 2),
+    ("multiple_negatives_ranking_hard", "mnrl", 3),
+    (
+        "multiple_negatives_symmetric",
+        "multiple-negatives-symmetric",
+        2,
+    ),
+];
+
+fn run(name: &str, loss: &str, columns: usize, reference: &Reference) -> Run {
+    let objective = Objective::new(loss.parse().unwrap());
+    let mut exact = json_fixture("losses.json")["double_precision"].take();
+    Run {
+        columns,
+        targets: match objective.loss.needs().target {
+            TargetKind::Score => Some(reference.scores.clone()),
+            TargetKind::Label => Some(reference.labels.clone()),
+            _ => None,
+        },
+        objective,
+        expected: reference.losses[name].clone(),
+        exact: serde_json::from_value(exact[name].take()).unwrap(),
+    }
+}
+
+fn distillation(name: &str, loss: &str, columns: usize) -> Run {
+    let fixture = json_fixture("distillation.json");
+    let numbers = |part: &str| serde_json::from_value(fixture[part][name].clone()).unwrap();
+    let targets: Vec<Vec<f32>> = serde_json::from_value(fixture["targets"][name].clone()).unwrap();
+    Run {
+        objective: Objective::new(super::loss(loss, &serde_json::Value::Null)),
+        columns,
+        targets: Some(targets.concat()),
+        expected: numbers("curves"),
+        exact: numbers("double_precision"),
+    }
+}
+
 /// Trains as the reference and returns the trained model.
 fn assert_curve<B: TrainingBackend>(
     device: &B::Device,
     name: &str,
-    loss: &str,
-    columns: usize,
+    run: &Run,
+    reference: &Reference,
 ) -> TrainingModel<B> {
-    let reference = reference();
-    let expected = &reference.losses[name];
-    let objective = Objective::new(loss.parse().unwrap());
     let mut training_model = TrainingModel::<B>::load(device);
     let mut optimizer = AdamWConfig::new()
         .with_beta_1(0.9)
@@ -124,26 +176,24 @@ fn assert_curve<B: TrainingBackend>(
         .with_weight_decay(0.01)
         .init::<B, SentenceModel<B>>();
     let mut actual = Vec::new();
-    for _ in expected {
-        let loss = training_model.loss(&objective, columns, &reference);
+    for _ in &run.expected {
+        let loss = training_model.loss(run, reference);
         let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
         training_model.model = optimizer.step(RATE, training_model.model, gradients);
         actual.push(values(loss)[0]);
     }
-    // The same in double precision: what PyTorch computes without its own roundings.
-    let exact = &double_precision()[name];
-    let from_exact = assert_steps(name, &actual, exact, 0.0);
+    let from_exact = assert_steps(name, &actual, &run.exact, 0.0);
     // PyTorch's logits of a loss with a scale of 20 are that far from the real numbers. (Where the
     // losses that rank multiple negatives come down to 0.002 at the last steps, PyTorch moves by up
     // to 5e-4 with the number of threads, and is up to 3e-4 off its own double precision.)
-    let rounding = objective.loss.scale().unwrap_or(0.0) as f32 * f32::EPSILON / 2.0;
-    let from_single = assert_steps(name, &actual, expected, rounding);
+    let rounding = run.objective.loss.scale().unwrap_or(0.0) as f32 * f32::EPSILON / 2.0;
+    let from_single = assert_steps(name, &actual, &run.expected, rounding);
     println!(
         "{name}: 20 steps, largest relative difference {from_single:.1e}, from PyTorch in double \
          precision {from_exact:.1e}"
     );
-    let of_a_run = losses_of_a_run::<B>(device, &objective, columns, &reference);
-    let from_exact = assert_steps(name, &of_a_run, exact, 0.0);
+    let of_a_run = losses_of_a_run::<B>(device, run, reference);
+    let from_exact = assert_steps(name, &of_a_run, &run.exact, 0.0);
     println!("{name}: the same by the steps of a run, from double precision {from_exact:.1e}");
     training_model
 }
@@ -152,22 +202,16 @@ fn assert_curve<B: TrainingBackend>(
 /// optimiser.
 fn losses_of_a_run<B: TrainingBackend>(
     device: &B::Device,
-    objective: &Objective,
-    columns: usize,
+    run: &Run,
     reference: &Reference,
 ) -> Vec<f32> {
-    let target = |row: usize| match objective.loss.needs().target {
-        TargetKind::None => None,
-        TargetKind::Score => Some(reference.scores[row]),
-        TargetKind::Label => Some(reference.labels[row]),
-    };
     let rows: Vec<Example> = (0..reference.queries.len())
         .map(|row| Example {
-            texts: reference.texts()[..columns]
+            texts: reference.texts()[..run.columns]
                 .iter()
                 .map(|texts| texts[row].clone())
                 .collect(),
-            target: target(row),
+            target: None,
         })
         .collect();
     let TrainingModel {
@@ -176,9 +220,10 @@ fn losses_of_a_run<B: TrainingBackend>(
         pad_token_id,
         ..
     } = TrainingModel::<B>::load(device);
-    let batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
+    let mut batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
+    batch.targets.clone_from(&run.targets);
     let settings = StepSettings {
-        objective: objective.clone(),
+        objective: run.objective.clone(),
         pad_token_id,
         micro_batch: BatchLimit {
             tokens: 512,
@@ -216,10 +261,6 @@ impl<B: TrainingBackend> ModuleMapper<B> for DecayedVectors {
     }
 }
 
-fn double_precision() -> HashMap<String, Vec<f32>> {
-    serde_json::from_value(json_fixture("losses.json")["double_precision"].take()).unwrap()
-}
-
 /// Relative. A value is rounded by 1e-7; a step divides gradients by their own size, which amplifies
 /// small ones, and later steps build on the result.
 const CURVE_TOLERANCE: f32 = 1e-4;
@@ -244,121 +285,43 @@ fn assert_steps(name: &str, actual: &[f32], expected: &[f32], absolute: f32) -> 
 }
 
 #[test]
-fn mean_squared_error_trains_as_in_pytorch() {
+fn losses_train_as_in_pytorch() {
     fn body<B: TrainingBackend>(device: &B::Device) {
-        let trained = assert_curve::<B>(device, "mse", "mse", 2);
-        let mean = trained.mean_cosine(&reference());
-        println!("mean cosine {mean} after mse");
-        assert!(has_collapsed(mean), "{mean}");
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn cosine_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        let trained = assert_curve::<B>(device, "cosine", "cosine", 2);
-        let mean = trained.mean_cosine(&reference());
-        println!("mean cosine {mean} after cosine");
-        assert!(has_collapsed(mean), "{mean}");
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn cosine_similarity_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "cosine_similarity", "cosine-similarity", 2);
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn cosent_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "cosent", "cosent", 2);
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn contrastive_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "contrastive", "contrastive", 2);
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn online_contrastive_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "online_contrastive", "online-contrastive", 2);
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn triplet_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "triplet_euclidean", "triplet-euclidean", 3);
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn multiple_negatives_ranking_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        let trained = assert_curve::<B>(device, "multiple_negatives_ranking", "mnrl", 2);
         let reference = reference();
-        let (before, after) = (
-            TrainingModel::<B>::load(device).mean_cosine(&reference),
-            trained.mean_cosine(&reference),
-        );
-        println!("mean cosine {before} at first, {after} after multiple_negatives_ranking");
+        let before = TrainingModel::<B>::load(device).mean_cosine(&reference);
         assert!(!has_collapsed(before), "{before}");
-        assert!(!has_collapsed(after), "{after}");
+        for (name, loss, columns) in RUNS {
+            let run = run(name, loss, columns, &reference);
+            let trained = assert_curve::<B>(device, name, &run, &reference);
+            let mean = trained.mean_cosine(&reference);
+            println!("mean cosine {mean} after {name}, {before} at first");
+            match name {
+                "mse" | "cosine" => assert!(has_collapsed(mean), "{mean}"),
+                "multiple_negatives_ranking" => assert!(!has_collapsed(mean), "{mean}"),
+                _ => {}
+            }
+        }
+        assert_eq!(reference.losses.len(), RUNS.len());
     }
     on_test_device!(body with gradients);
 }
 
 #[test]
-fn multiple_negatives_ranking_with_hard_negatives_trains_as_in_pytorch() {
+fn losses_with_a_teacher_train_as_in_pytorch() {
     fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(device, "multiple_negatives_ranking_hard", "mnrl", 3);
+        let reference = reference();
+        for (name, loss, columns) in [
+            ("margin_mse", "margin-mse", 3),
+            ("kl_divergence", "kl-divergence", 3),
+            ("gist", "gist", 2),
+            ("gist_hard", "gist", 3),
+            ("embed_distill", "embed-distill", 2),
+        ] {
+            let run = distillation(name, loss, columns);
+            assert_curve::<B>(device, name, &run, &reference);
+        }
     }
     on_test_device!(body with gradients);
-}
-
-#[test]
-fn multiple_negatives_symmetric_trains_as_in_pytorch() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        assert_curve::<B>(
-            device,
-            "multiple_negatives_symmetric",
-            "multiple-negatives-symmetric",
-            2,
-        );
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn every_curve_of_the_reference_is_compared() {
-    let mut names: Vec<String> = reference().losses.into_keys().collect();
-    names.sort();
-    let compared = [
-        "contrastive",
-        "cosent",
-        "cosine",
-        "cosine_similarity",
-        "mse",
-        "multiple_negatives_ranking",
-        "multiple_negatives_ranking_hard",
-        "multiple_negatives_symmetric",
-        "online_contrastive",
-        "triplet_euclidean",
-    ];
-    assert_eq!(names, compared);
 }
 
 /// Relative to the largest gradient of the tensor: backward sums run in another order than
@@ -386,8 +349,8 @@ fn gradients_match_pytorch() {
             .flat_map(|production| cases.map(|case| (production, case)))
         {
             training_model.production = production;
-            let objective = Objective::new(loss.parse::<Loss>().unwrap());
-            let loss = training_model.loss(&objective, columns, &reference);
+            let run = run(name, loss, columns, &reference);
+            let loss = training_model.loss(&run, &reference);
             let gradients = GradientsParams::from_grads(loss.backward(), &training_model.model);
             let mut comparison = Comparison {
                 loss: name,

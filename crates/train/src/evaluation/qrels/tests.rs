@@ -3,8 +3,9 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::evaluation::testing::{FakeEncoder, encoder, reference, strings};
-use crate::evaluation::{Description, Evaluator, Ranking, RetrievalEvaluator, RetrievalOptions};
+use crate::data::{ReadOptions, RowKind, TextTable};
+use crate::evaluation::testing::FakeEncoder;
+use crate::evaluation::{Description, Evaluator, Ranking, of_rows};
 
 /// Files of a name and content each.
 struct Files(TempDir);
@@ -47,127 +48,6 @@ fn direction(text: &str) -> [f32; 2] {
         "4" => [-1.0, 0.0],
         other => panic!("{other} was not to be embedded"),
     }
-}
-
-#[test]
-fn pairs_with_scores() {
-    let files = Files::new(&[
-        (
-            "sts.tsv",
-            "genre\tscore\tsentence1\tsentence2\nnews\t5\t0\t0\nnews\t1.5\t0\t2\nnews\t0\t0\t4\n",
-        ),
-        ("other.csv", "a,b,gold\n0,0,5\n0,2,1.5\n0,4,0\n"),
-        (
-            "wrong.tsv",
-            "sentence1\tsentence2\tscore\n0\t0\t1\n0\t2\tgood\n",
-        ),
-        (
-            "equal.tsv",
-            "sentence1\tsentence2\tscore\n0\t0\t1\n0\t2\t1\n",
-        ),
-    ]);
-    let usual = SimilarityEvaluator::from_file(&files.path("sts.tsv"), None).unwrap();
-    let named = SimilarityEvaluator::from_file(&files.path("other.csv"), Some(["a", "b", "gold"]));
-    let encoder = FakeEncoder::of(direction);
-    let scores = usual.evaluate(&encoder).unwrap();
-    // The ranks agree; their correlation is rounded in f64.
-    assert!((scores.get("spearman_cosine").unwrap() - 1.0).abs() < 1e-12);
-    assert_eq!(named.unwrap().evaluate(&encoder).unwrap(), scores);
-
-    let error = |name| {
-        let error = SimilarityEvaluator::from_file(&files.path(name), None);
-        files.message(error.unwrap_err())
-    };
-    assert_eq!(
-        error("wrong.tsv"),
-        "wrong.tsv, line 3, column `score`: `good` is not a finite number"
-    );
-    assert_eq!(
-        error("equal.tsv"),
-        "equal.tsv: all 2 pairs have the score 1; a correlation needs different scores"
-    );
-    // There is one default set of columns, so the error names the first missing one.
-    assert_eq!(
-        error("other.csv"),
-        "other.csv: no column `sentence1`; there are: a, b, gold"
-    );
-}
-
-#[test]
-fn pairs_with_any_of_the_usual_columns() {
-    let files = Files::new(&[
-        (
-            "products.tsv",
-            "source\tid\ttitle\tdescription\nshop\t1\t0\t2\nshop\t2\t4\t0\n",
-        ),
-        (
-            "pairs.jsonl",
-            "{\"query\": \"0\", \"description\": \"2\", \"n\": 1}\n\
-             {\"query\": \"4\", \"description\": \"0\"}\n",
-        ),
-        (
-            "blank.jsonl",
-            "\n{\"query\": \"0\", \"description\": \"2\"}\n\
-             {\"query\": \"4\", \"description\": \"0\"}\n",
-        ),
-        ("wrong.tsv", "a\tb\n0\t2\n"),
-        ("wrong.jsonl", "{\"a\": \"0\"}\n"),
-        (
-            "later.jsonl",
-            "{\"title\": \"0\", \"description\": \"2\"}\n{\"query\": \"4\"}\n",
-        ),
-        ("empty.tsv", "anchor\tpositive\n"),
-    ]);
-    for name in ["products.tsv", "pairs.jsonl", "blank.jsonl"] {
-        let evaluator = PairedEvaluator::from_file(&files.path(name), None).unwrap();
-        let encoder = FakeEncoder::of(direction);
-        let scores = evaluator.evaluate(&encoder).unwrap();
-        // 0 is nearer to the other second text, 0, than to its own, 2; 4 nearer to 2 than to 0.
-        assert_eq!(scores.get("mrr@10"), Some(0.5), "{name}");
-        assert_eq!(encoder.encoded(), ["2", "0", "4"], "{name}");
-    }
-    let error =
-        |name| files.message(PairedEvaluator::from_file(&files.path(name), None).unwrap_err());
-    let tried = "anchor + positive, or query + description, or title + description, or \
-                 sentence1 + sentence2";
-    assert_eq!(
-        error("wrong.tsv"),
-        format!(
-            "wrong.tsv: has none of the default columns ({tried}); name the columns to read, among: \
-             a, b"
-        )
-    );
-    assert_eq!(
-        error("wrong.jsonl"),
-        format!(
-            "wrong.jsonl: has none of the default columns ({tried}); name the columns to read, \
-             among: a"
-        )
-    );
-    assert_eq!(error("later.jsonl"), "later.jsonl, line 2: no `title`");
-    assert_eq!(
-        error("empty.tsv"),
-        "empty.tsv: there are no pairs; an evaluation needs at least one"
-    );
-    assert!(error("missing.tsv").starts_with("missing.tsv: "));
-}
-
-#[test]
-fn triplets() {
-    let files = Files::new(&[
-        ("triplets.csv", "anchor,positive,negative\n0,2,4\n0,4,2\n"),
-        ("wide.csv", "anchor,positive,negative\n0,2,4,5\n"),
-    ]);
-    let evaluator = TripletEvaluator::from_file(&files.path("triplets.csv"), None).unwrap();
-    let scores = evaluator.evaluate(&FakeEncoder::of(direction)).unwrap();
-    assert_eq!(scores.primary(), ("cosine_accuracy", 0.5));
-    let named = Some(["positive", "anchor", "negative"]);
-    assert!(TripletEvaluator::from_file(&files.path("triplets.csv"), named).is_ok());
-    let error = TripletEvaluator::from_file(&files.path("wide.csv"), None).unwrap_err();
-    assert_eq!(
-        files.message(error),
-        "wide.csv, line 2: 4 columns where the header has 3"
-    );
 }
 
 #[test]
@@ -232,12 +112,13 @@ fn named_columns() {
             id: "sku".to_owned(),
             text: vec!["name".to_owned(), "kind".to_owned()],
         }),
-        judgement_columns: Some(["q", "d", "g"].map(str::to_owned)),
-        ..RetrievalFiles::new(
-            None,
-            files.path("documents.jsonl"),
-            files.path("judgements.tsv"),
-        )
+        queries: QueryFiles {
+            queries: None,
+            judgements: files.path("judgements.tsv"),
+            query_columns: None,
+            judgement_columns: Some(["q", "d", "g"].map(str::to_owned)),
+        },
+        documents: files.path("documents.jsonl"),
     };
     let evaluator = RetrievalEvaluator::from_files(&described, RetrievalOptions::default());
     let encoder = FakeEncoder::of(|_| [1.0, 0.0]);
@@ -299,7 +180,13 @@ fn open_data() {
 
     for dataset in ["stsb_open_dev", "stsb_open_test"] {
         let file = datasets.join("sts").join(dataset).with_extension("tsv");
-        let evaluator = SimilarityEvaluator::from_file(&file, None).unwrap();
+        let options = ReadOptions {
+            kind: Some(RowKind::Scored),
+            ..ReadOptions::default()
+        };
+        let table = TextTable::read(&[file], &options).unwrap();
+        let rows: Vec<usize> = (0..table.len()).collect();
+        let evaluator = of_rows(&table, &rows).unwrap();
         let pairs = count(dataset, "n");
         assert_eq!(evaluator.description(), Description::Similarity { pairs });
     }
@@ -362,22 +249,15 @@ fn nothing_relevant_is_an_error_of_the_judgements() {
     );
 }
 
-/// A file gives the evaluator that its texts give.
 #[test]
-fn from_a_file_as_from_memory() {
-    let reference = reference("triplet");
-    let sides = ["anchors", "positives", "negatives"].map(|side| strings(&reference[side]));
-    let [anchors, positives, negatives] = &sides;
-    let rows = anchors
-        .iter()
-        .zip(positives)
-        .zip(negatives)
-        .map(|((a, p), n)| {
-            let row = serde_json::json!({"anchor": a, "positive": p, "negative": n});
-            format!("{row}\n")
-        });
-    let files = Files::new(&[("triplets.jsonl", &rows.collect::<String>())]);
-    let evaluator = TripletEvaluator::from_file(&files.path("triplets.jsonl"), None).unwrap();
-    let scores = evaluator.evaluate(&encoder()).unwrap();
-    crate::evaluation::testing::assert_reference(&scores, &reference["result"]);
+fn files_without_the_usual_columns_are_told_what_was_tried() {
+    let files = Files::new(&[
+        ("documents.tsv", "sku\tname\nx\t0\n"),
+        ("judgements.tsv", "query\tdocid\trating\n0\tx\t1\n"),
+    ]);
+    assert_eq!(
+        files.message(retrieval(&files, None).unwrap_err()),
+        "documents.tsv: has none of the default columns (_id + title + text, or _id + text, or id + \
+         title + text, or id + text, or id + title); name the columns to read, among: sku, name"
+    );
 }

@@ -1,22 +1,24 @@
-//! Queries, documents and relevance judgements from files.
+//! Queries, documents and relevance judgements from files of every format that `records` reads.
+//!
+//! The caller names the columns; by default they are those of the first list in this module that the
+//! file has. In JSON Lines the first row determines the columns.
+
+mod table;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::super::error::FileError;
-use super::super::retrieval::{
+use self::table::{Layout, Table};
+use super::error::{CellProblem, FileError, SetupError};
+use super::retrieval::{
     IndexEvaluator, Judgement, RetrievalEvaluator, RetrievalOptions, is_relevance,
 };
-use super::setup;
-use super::table::{Layout, Row, Table};
 
 /// Default columns of judgements: those of BEIR, and those of judgements that hold the query texts.
-const JUDGEMENTS: &[[&str; 3]] = &[
-    ["query-id", "corpus-id", "score"],
-    ["query", "docid", "rating"],
+const JUDGEMENTS: &[(&str, &[&str])] = &[
+    ("", &["query-id", "corpus-id", "score"]),
+    ("", &["query", "docid", "rating"]),
 ];
 
 /// Default columns of the id and text of documents.
@@ -43,26 +45,32 @@ const QUERIES: &[(&str, &[&str])] = &[
 /// | judgements | `query-id`, `corpus-id`, `score`, or `query`, `docid`, `rating` |
 /// | documents | `_id` or `id`, and `title` and `text`, or `text`; or `id` and `title` |
 /// | queries | `_id` or `id`, and `text`; or `id` or `query_id`, and `query` |
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrievalFiles {
-    /// File of the queries. Without it the judgements hold the query texts.
-    pub queries: Option<PathBuf>,
+    /// Queries and judgements.
+    pub queries: QueryFiles,
     /// File of the documents.
     pub documents: PathBuf,
+    /// Columns of the documents.
+    pub document_columns: Option<TextColumns>,
+}
+
+/// The files of an [`IndexEvaluator`], and their columns if not the default ones, which are those of
+/// [`RetrievalFiles`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryFiles {
+    /// File of the queries. Without it the judgements hold the query texts.
+    pub queries: Option<PathBuf>,
     /// File of the judgements: a query, a document and a relevance per row.
     pub judgements: PathBuf,
     /// Columns of the queries.
     pub query_columns: Option<TextColumns>,
-    /// Columns of the documents.
-    pub document_columns: Option<TextColumns>,
     /// Columns of the judgements: query, document, relevance.
     pub judgement_columns: Option<[String; 3]>,
 }
 
 /// The id column, and the text columns, whose values are joined by a space.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextColumns {
     /// Column of the ids.
     pub id: String,
@@ -75,12 +83,14 @@ impl RetrievalFiles {
     #[must_use]
     pub fn new(queries: Option<PathBuf>, documents: PathBuf, judgements: PathBuf) -> Self {
         Self {
-            queries,
+            queries: QueryFiles {
+                queries,
+                judgements,
+                query_columns: None,
+                judgement_columns: None,
+            },
             documents,
-            judgements,
-            query_columns: None,
             document_columns: None,
-            judgement_columns: None,
         }
     }
 }
@@ -97,57 +107,46 @@ impl RetrievalEvaluator {
         files: &RetrievalFiles,
         options: RetrievalOptions,
     ) -> Result<Self, FileError> {
-        let documents = Collection::read(&files.documents, &files.document_columns, DOCUMENTS)?;
-        let of_queries = QueryFiles {
-            queries: files.queries.clone(),
-            judgements: files.judgements.clone(),
-            query_columns: files.query_columns.clone(),
-            judgement_columns: files.judgement_columns.clone(),
-        };
-        let (queries, judgements) =
-            of_queries.read(|table, row| documents.position(table, row, 1))?;
+        let documents =
+            Collection::read(&files.documents, files.document_columns.as_ref(), DOCUMENTS)?;
+        let (queries, judgements) = files
+            .queries
+            .read(|table, row| documents.position(table, row, 1))?;
         Self::new(queries, documents.texts, &judgements, options)
-            .map_err(|source| setup(&files.judgements, source))
+            .map_err(|source| files.queries.setup(source))
     }
-}
-
-/// The files of an [`IndexEvaluator`], and their columns if not the default ones, which are those of
-/// [`RetrievalFiles`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryFiles {
-    /// File of the queries. Without it the judgements hold the query texts.
-    pub queries: Option<PathBuf>,
-    /// File of the judgements: a query, the id of a document and a relevance per row.
-    pub judgements: PathBuf,
-    /// Columns of the queries.
-    pub query_columns: Option<TextColumns>,
-    /// Columns of the judgements: query, document, relevance.
-    pub judgement_columns: Option<[String; 3]>,
 }
 
 impl QueryFiles {
     /// The texts of the queries, and the judgements; `document` gives the position of a row's document.
     fn read(
         &self,
-        mut document: impl FnMut(&Table, &Row) -> Result<usize, FileError>,
+        mut document: impl FnMut(&Table, &records::Row) -> Result<usize, FileError>,
     ) -> Result<(Vec<String>, Vec<Judgement>), FileError> {
         let mut queries = match &self.queries {
-            Some(file) => Collection::read(file, &self.query_columns, QUERIES)?,
+            Some(file) => Collection::read(file, self.query_columns.as_ref(), QUERIES)?,
             None => Collection::empty(&self.judgements),
         };
         let named = self.judgement_columns.as_ref();
-        let named = named.map(|columns| columns.each_ref().map(String::as_str));
-        let table = Table::read(&self.judgements, &super::layouts(named, JUDGEMENTS))?;
+        let named = named.map(|columns| Layout::new("", columns));
+        let table = Table::read(&self.judgements, named, JUDGEMENTS)?;
         let mut judgements = Judgements::default();
         for row in &table.rows {
             let query = match &self.queries {
                 Some(_) => queries.position(&table, row, 0)?,
-                None => queries.add(row.field(0)),
+                None => queries.add(&row.fields[0]),
             };
             let document = document(&table, row)?;
             judgements.add(&table, row, query, document)?;
         }
         Ok((queries.texts, judgements.all))
+    }
+
+    fn setup(&self, source: SetupError) -> FileError {
+        FileError::Setup {
+            file: self.judgements.clone(),
+            source,
+        }
     }
 }
 
@@ -159,10 +158,18 @@ impl IndexEvaluator {
     /// As [`RetrievalEvaluator::from_files`], but for ids of documents, which an index need not hold.
     pub fn from_files(files: &QueryFiles, options: RetrievalOptions) -> Result<Self, FileError> {
         let mut ids = Collection::empty(&files.judgements);
-        let (queries, judgements) = files.read(|_, row| Ok(ids.add(row.field(1))))?;
-        Self::new(queries, ids.texts, &judgements, options)
-            .map_err(|source| setup(&files.judgements, source))
+        let (queries, judgements) = files.read(|_, row| Ok(ids.add(&row.fields[1])))?;
+        Self::new(queries, ids.texts, &judgements, options).map_err(|source| files.setup(source))
     }
+}
+
+/// The texts of a file of documents, in order; their ids must differ.
+///
+/// # Errors
+///
+/// The file cannot be read, lacks a column or has a bad row; ids are not unique.
+pub(crate) fn corpus(file: &Path, columns: Option<&TextColumns>) -> Result<Vec<String>, FileError> {
+    Ok(Collection::read(file, columns, DOCUMENTS)?.texts)
 }
 
 /// Texts with ids.
@@ -183,37 +190,29 @@ impl Collection {
 
     fn read(
         file: &Path,
-        named: &Option<TextColumns>,
+        named: Option<&TextColumns>,
         usual: &[(&str, &[&str])],
     ) -> Result<Self, FileError> {
-        let layouts = match named {
-            Some(columns) => vec![Layout {
-                id: Some(columns.id.clone()),
-                columns: columns.text.clone(),
-            }],
-            None => usual
-                .iter()
-                .map(|(id, text)| Layout::with_id(id, text))
-                .collect(),
-        };
-        let table = Table::read(file, &layouts)?;
+        let named = named.map(|columns| Layout::new(&columns.id, &columns.text));
+        let table = Table::read(file, named, usual)?;
         let mut collection = Self::empty(file);
         let mut lines = Vec::with_capacity(table.rows.len());
         for row in &table.rows {
-            match collection.positions.entry(row.id().to_owned()) {
+            match collection
+                .positions
+                .entry(row.id.clone().unwrap_or_default())
+            {
                 Entry::Vacant(new) => {
                     new.insert(collection.texts.len());
-                    collection.texts.push(row.0.text());
-                    lines.push(row.line());
+                    collection.texts.push(row.text());
+                    lines.push(row.line);
                 }
                 Entry::Occupied(known) => {
-                    return Err(FileError::DuplicateId {
-                        file: file.to_owned(),
-                        line: row.line(),
-                        column: table.layout.id.clone().unwrap_or_default(),
+                    let problem = CellProblem::DuplicateId {
                         id: known.key().clone(),
                         first_line: lines[*known.get()],
-                    });
+                    };
+                    return Err(table.error(row, &table.layout.id, problem));
                 }
             }
         }
@@ -232,18 +231,20 @@ impl Collection {
     }
 
     /// The position of the text with the id of a judgement.
-    fn position(&self, judgements: &Table, row: &Row, column: usize) -> Result<usize, FileError> {
-        let id = row.field(column);
-        match self.positions.get(id) {
-            Some(&position) => Ok(position),
-            None => Err(FileError::UnknownId {
-                file: judgements.file().to_owned(),
-                line: row.line(),
-                column: judgements.column(column),
-                id: id.to_owned(),
+    fn position(
+        &self,
+        judgements: &Table,
+        row: &records::Row,
+        column: usize,
+    ) -> Result<usize, FileError> {
+        let id = &row.fields[column];
+        self.positions.get(id).copied().ok_or_else(|| {
+            let problem = CellProblem::UnknownId {
+                id: id.clone(),
                 collection: self.file.clone(),
-            }),
-        }
+            };
+            judgements.error(row, &judgements.layout.columns[column], problem)
+        })
     }
 }
 
@@ -259,32 +260,29 @@ impl Judgements {
     fn add(
         &mut self,
         table: &Table,
-        row: &Row,
+        row: &records::Row,
         query: usize,
         document: usize,
     ) -> Result<(), FileError> {
-        let relevance = table.number(row, 2)?;
+        let error = |problem| table.error(row, &table.layout.columns[2], problem);
+        let written = &row.fields[2];
+        let relevance = match written.trim().parse::<f64>() {
+            Ok(relevance) if relevance.is_finite() => relevance,
+            _ => return Err(error(CellProblem::NotANumber(written.clone()))),
+        };
         if !is_relevance(relevance) {
-            return Err(FileError::Relevance {
-                file: table.file().to_owned(),
-                line: row.line(),
-                column: table.column(2),
-                relevance,
-            });
+            return Err(error(CellProblem::Relevance(relevance)));
         }
         let (first, first_line) = *self
             .seen
             .entry((query, document))
-            .or_insert((relevance, row.line()));
+            .or_insert((relevance, row.line));
         if first != relevance {
-            return Err(FileError::Conflict {
-                file: table.file().to_owned(),
-                line: row.line(),
-                column: table.column(2),
-                query: row.field(0).to_owned(),
-                document: row.field(1).to_owned(),
+            return Err(error(CellProblem::Conflict {
+                query: row.fields[0].clone(),
+                document: row.fields[1].clone(),
                 first_line,
-            });
+            }));
         }
         self.all.push(Judgement {
             query,
@@ -294,3 +292,6 @@ impl Judgements {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! `mine`: hard negatives for pairs, from a corpus.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use model::hub::DEFAULT_MODEL;
+use model::{Device, Prompt, SentenceEncoder};
+use program::{Console, Unit, atomic_file};
+use search::VectorIndex;
+use serde_json::{Map, Value};
+
+use super::evaluate::text_columns;
+use crate::cli::ThreadArgs;
+use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
+use crate::download::hub_options;
+use crate::error::TrainError;
+use crate::evaluation::{EvaluationError, corpus, distinct};
+use crate::mining::{MiningCounts, MiningOptions, MiningVectors, Negatives, mine};
+use crate::stop::Stop;
+
+/// Arguments of `mine`.
+#[derive(Clone, Debug, Args)]
+pub struct MineArgs {
+    /// Read pairs of a query and a right product from this file.
+    #[arg(long, value_name = "FILE")]
+    pub pairs: PathBuf,
+    /// Take negatives from this file of products.
+    #[arg(long, value_name = "FILE")]
+    pub corpus: PathBuf,
+    /// Assign the columns of the pairs to roles, for example anchor=query,positive=title [default: by
+    /// name, else by order].
+    #[arg(long, value_name = "ROLE=NAME,...")]
+    pub columns: Option<String>,
+    /// Name the id column of the corpus, then its text columns.
+    #[arg(long, value_name = "ID,NAME,...", value_delimiter = ',')]
+    pub corpus_columns: Vec<String>,
+    /// Write rows with negatives to this file of JSON Lines [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Find N negatives for every pair; a pair with fewer is left out.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub per_row: usize,
+    /// Leave out the N products that are nearest to the query.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub range_min: usize,
+    /// Look at the N products that are nearest to the query.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub range_max: usize,
+    /// Take a product only if its score is lower than the positive's by this share of it.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub relative_margin: f32,
+    /// Embed with this model, a name on the hub or a folder.
+    #[arg(
+        long,
+        value_name = "NAME|DIR",
+        default_value = DEFAULT_MODEL,
+        env = "MPNET_BURN_MODEL",
+        hide_env_values = true
+    )]
+    pub model: String,
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        env = "MPNET_BURN_DEVICE",
+        hide_env_values = true
+    )]
+    pub device: Device,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
+    program::interrupt::exit_on_interrupt();
+    let options = options(arguments)?;
+    let columns: Option<ColumnMap> = match &arguments.columns {
+        Some(columns) => Some(
+            columns
+                .parse()
+                .map_err(|error| TrainError::Usage(format!("--columns: {error}")))?,
+        ),
+        None => None,
+    };
+    let read = ReadOptions {
+        columns,
+        kind: Some(RowKind::Pairs),
+        ..ReadOptions::default()
+    };
+    let table = TextTable::read(&[&arguments.pairs], &read)?;
+    let columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
+    let products = corpus(&arguments.corpus, columns.as_ref())?;
+    let hub = hub_options(None, arguments.offline, notes, Stop::default());
+    let builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
+    let encoder = builder.load(&arguments.model)?;
+
+    let column = |column: usize| -> Vec<String> {
+        let texts = (0..table.len()).map(|row| table.text(row, column).to_owned());
+        texts.collect()
+    };
+    let (anchors, [anchor_of]) = distinct([column(0)]);
+    let (positives, [positive_of]) = distinct([column(1)]);
+    let anchors = encode(&encoder, &anchors, &Prompt::Query, "queries", notes)?;
+    let positives = encode(&encoder, &positives, &Prompt::Document, "positives", notes)?;
+    let of_products = encode(&encoder, &products, &Prompt::Document, "products", notes)?;
+    let width = encoder.width();
+    let index = VectorIndex::new(of_products, width, encoder.similarity())
+        .map_err(EvaluationError::from)?;
+    let rows = positive_of.iter();
+    let vectors = MiningVectors {
+        anchors,
+        positives: rows
+            .flat_map(|&text| &positives[text * width..][..width])
+            .copied()
+            .collect(),
+        width,
+        similarity: encoder.similarity(),
+    };
+    let (mined, counts) = mine(&table, &anchor_of, &vectors, &products, &index, options)
+        .map_err(EvaluationError::from)?;
+    write(arguments, &table, &products, &mined)?;
+    report(&counts, options, notes);
+    if counts.rows == 0 {
+        return Err(TrainError::Usage(
+            "no pair has enough negatives: lower --per-row or --relative-margin, or raise --range-max"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn options(arguments: &MineArgs) -> Result<MiningOptions, TrainError> {
+    let usage = |message: &str| Err(TrainError::Usage(message.to_owned()));
+    if arguments.per_row == 0 {
+        return usage("--per-row must be at least 1");
+    }
+    if arguments.range_max < arguments.range_min.saturating_add(arguments.per_row) {
+        return usage("--range-max must be at least --range-min and --per-row together");
+    }
+    if !(0.0..=1.0).contains(&arguments.relative_margin) {
+        return usage("--relative-margin must be from 0 to 1");
+    }
+    Ok(MiningOptions {
+        per_row: arguments.per_row,
+        range_min: arguments.range_min,
+        range_max: arguments.range_max,
+        relative_margin: arguments.relative_margin,
+    })
+}
+
+fn encode(
+    encoder: &SentenceEncoder,
+    texts: &[String],
+    prompt: &Prompt,
+    what: &'static str,
+    notes: Console,
+) -> Result<Vec<f32>, TrainError> {
+    let bar = notes.progress_bar(Some(texts.len() as u64), Unit::Texts);
+    bar.set_message(what);
+    let vectors = encoder.encode_with_progress(texts, prompt, |batch| {
+        bar.set_position(batch.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    Ok(vectors?.into_values())
+}
+
+/// One JSON object per row: `anchor`, `positive`, `negative_1`, ….
+fn write(
+    arguments: &MineArgs,
+    table: &TextTable,
+    products: &[String],
+    mined: &[Option<Negatives>],
+) -> Result<(), TrainError> {
+    let mut text = String::new();
+    for (row, negatives) in mined.iter().enumerate() {
+        let Some(negatives) = negatives else { continue };
+        let mut object = Map::new();
+        object.insert("anchor".to_owned(), table.text(row, 0).into());
+        object.insert("positive".to_owned(), table.text(row, 1).into());
+        for (number, hit) in (1..).zip(negatives) {
+            let text = products[hit.index].as_str();
+            object.insert(format!("negative_{number}"), text.into());
+        }
+        text.push_str(&Value::Object(object).to_string());
+        text.push('\n');
+    }
+    match &arguments.output {
+        Some(path) => {
+            atomic_file::write(path, text.as_bytes()).map_err(TrainError::io(path.as_path()))
+        }
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())
+                .and_then(|()| out.flush())
+                .map_err(TrainError::Stdout)
+        }
+    }
+}
+
+fn report(counts: &MiningCounts, options: MiningOptions, notes: Console) {
+    notes.note(format_args!(
+        "{} pairs have {} negatives each; {} pairs with fewer are left out",
+        counts.rows, options.per_row, counts.rows_left_out
+    ));
+    notes.note(format_args!(
+        "skipped {} products that are right for the query, {} with the score of the positive or nearly, {} \
+         with a text that the row has, {} before --range-min",
+        counts.right, counts.too_similar, counts.repeated, counts.too_near
+    ));
+}

@@ -1,0 +1,219 @@
+//! Hard negatives: products that the model finds near a query, but that are not right for it.
+
+use std::collections::{HashMap, HashSet};
+
+use search::{Hit, SearchError, Similarity, VectorIndex, VectorsView, pairwise_similarity};
+use serde::Serialize;
+
+use crate::data::{TextTable, normalised_hash};
+
+/// Queries that are searched at once.
+const BLOCK: usize = 1024;
+
+/// Which products become negatives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct MiningOptions {
+    /// Negatives of every row.
+    pub(crate) per_row: usize,
+    /// Number of the nearest products that are left out.
+    pub(crate) range_min: usize,
+    /// Number of the nearest products to look at.
+    pub(crate) range_max: usize,
+    /// A negative's score must be below the positive's by this share of it.
+    pub(crate) relative_margin: f32,
+}
+
+/// How many candidates were skipped, and why; and the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct MiningCounts {
+    /// Rows with negatives.
+    pub(crate) rows: usize,
+    /// Rows without enough negatives, which are left out.
+    pub(crate) rows_left_out: usize,
+    /// Candidates that are right for the query: the text of one of its positives, under any id.
+    pub(crate) right: usize,
+    /// Candidates with a text that the row already has.
+    pub(crate) repeated: usize,
+    /// Candidates that are nearly as similar as the positive, or more.
+    pub(crate) too_similar: usize,
+    /// Candidates among the nearest, before `range_min`.
+    pub(crate) too_near: usize,
+}
+
+/// Vectors of queries and of products, row-major.
+pub(crate) struct MiningVectors {
+    /// Of the distinct anchors.
+    pub(crate) anchors: Vec<f32>,
+    /// Of the positive of every row.
+    pub(crate) positives: Vec<f32>,
+    pub(crate) width: usize,
+    pub(crate) similarity: Similarity,
+}
+
+/// The negatives of a row, as positions of products with their scores, most similar first.
+pub(crate) type Negatives = Vec<Hit>;
+
+/// Finds the negatives of every row; `None` for rows that have not enough. `anchor_of` is the position of
+/// every row's anchor among the distinct ones.
+///
+/// # Errors
+///
+/// A vector holds a NaN or an infinity.
+pub(crate) fn mine(
+    table: &TextTable,
+    anchor_of: &[usize],
+    vectors: &MiningVectors,
+    products: &[String],
+    index: &VectorIndex,
+    options: MiningOptions,
+) -> Result<(Vec<Option<Negatives>>, MiningCounts), SearchError> {
+    let hashes: Vec<u64> = products.iter().map(|text| normalised_hash(text)).collect();
+    let mut right: HashMap<usize, HashSet<u64>> = HashMap::new();
+    for (row, &anchor) in anchor_of.iter().enumerate() {
+        let of_anchor = right.entry(anchor).or_default();
+        of_anchor.insert(normalised_hash(table.text(row, 0)));
+        of_anchor.insert(normalised_hash(table.text(row, 1)));
+    }
+    let width = vectors.width;
+    let mut hits = Vec::new();
+    for anchors in vectors.anchors.chunks(BLOCK * width) {
+        hits.extend(index.search(VectorsView::new(anchors, width)?, options.range_max)?);
+    }
+    let of_rows: Vec<f32> = anchor_of
+        .iter()
+        .flat_map(|&anchor| &vectors.anchors[anchor * width..][..width])
+        .copied()
+        .collect();
+    let positives = pairwise_similarity(
+        VectorsView::new(&of_rows, width)?,
+        VectorsView::new(&vectors.positives, width)?,
+        vectors.similarity,
+    )?;
+    let mut counts = MiningCounts::default();
+    let rows = anchor_of.iter().zip(positives).map(|(&anchor, positive)| {
+        let highest = positive - options.relative_margin * positive.abs();
+        let right = &right[&anchor];
+        let mut taken = HashSet::new();
+        let mut negatives = Vec::with_capacity(options.per_row);
+        for (rank, hit) in hits[anchor].iter().enumerate() {
+            if negatives.len() == options.per_row {
+                break;
+            }
+            let text = hashes[hit.index];
+            if right.contains(&text) {
+                counts.right += 1;
+            } else if rank < options.range_min {
+                counts.too_near += 1;
+            } else if hit.score > highest {
+                counts.too_similar += 1;
+            } else if !taken.insert(text) {
+                counts.repeated += 1;
+            } else {
+                negatives.push(*hit);
+            }
+        }
+        let enough = negatives.len() == options.per_row;
+        counts.rows += usize::from(enough);
+        counts.rows_left_out += usize::from(!enough);
+        enough.then_some(negatives)
+    });
+    let rows = rows.collect();
+    Ok((rows, counts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Example, RowKind};
+
+    fn options() -> MiningOptions {
+        MiningOptions {
+            per_row: 2,
+            range_min: 0,
+            range_max: 10,
+            relative_margin: 0.05,
+        }
+    }
+
+    /// A query at the x axis, and products at angles from it, in degrees.
+    fn mined(
+        rows: &[(&str, &str)],
+        products: &[(&str, f32)],
+        options: MiningOptions,
+    ) -> (Vec<Option<Vec<usize>>>, MiningCounts) {
+        let at = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
+        let angle: HashMap<&str, f32> = products.iter().copied().collect();
+        let examples = rows.iter().map(|(anchor, positive)| Example {
+            texts: vec![(*anchor).to_owned(), (*positive).to_owned()],
+            target: None,
+        });
+        let table = TextTable::from_rows(RowKind::Pairs, examples).unwrap();
+        let vectors = MiningVectors {
+            anchors: at(0.0).to_vec(),
+            positives: rows.iter().flat_map(|row| at(angle[row.1])).collect(),
+            width: 2,
+            similarity: Similarity::Cosine,
+        };
+        let texts: Vec<String> = products
+            .iter()
+            .map(|product| product.0.to_owned())
+            .collect();
+        let values = products.iter().flat_map(|product| at(product.1)).collect();
+        let index = VectorIndex::new(values, 2, Similarity::Cosine).unwrap();
+        let anchor_of = vec![0; rows.len()];
+        let (mined, counts) = mine(&table, &anchor_of, &vectors, &texts, &index, options).unwrap();
+        let places = mined.into_iter().map(|negatives| {
+            negatives.map(|negatives| negatives.iter().map(|hit| hit.index).collect())
+        });
+        (places.collect(), counts)
+    }
+
+    #[test]
+    fn what_is_right_or_as_near_as_that_is_no_negative() {
+        let products = [
+            ("steel kettle", 10.0),
+            ("Steel  Kettle", 10.0),
+            ("glass kettle", 30.0),
+            ("travel kettle", 31.0),
+            ("kettle descaler", 40.0),
+            ("Kettle descaler", 41.0),
+            ("mug", 50.0),
+        ];
+        let rows = [("kettle", "steel kettle"), ("kettle", "glass kettle")];
+        let (mined, counts) = mined(&rows, &products, options());
+        // The cosines of 30 and 31 degrees are nearly the same, those of 10 and 31 are not.
+        assert_eq!(mined, [Some(vec![3, 4]), Some(vec![4, 6])]);
+        assert_eq!(
+            counts,
+            MiningCounts {
+                rows: 2,
+                rows_left_out: 0,
+                right: 6,
+                repeated: 1,
+                too_similar: 1,
+                too_near: 0,
+            }
+        );
+    }
+
+    #[test]
+    fn rows_without_enough_negatives_are_left_out_and_counted() {
+        let products = [("a", 10.0), ("b", 40.0), ("c", 80.0)];
+        let (all, counts) = mined(
+            &[("q", "a")],
+            &products,
+            MiningOptions {
+                range_min: 2,
+                ..options()
+            },
+        );
+        assert_eq!(all, [None]);
+        let expected = MiningCounts {
+            rows_left_out: 1,
+            right: 1,
+            too_near: 1,
+            ..MiningCounts::default()
+        };
+        assert_eq!(counts, expected);
+    }
+}
