@@ -8,7 +8,7 @@ use model::Device;
 use model::threads::ThreadCount;
 use program::Version;
 
-use crate::options::FitOptions;
+use crate::config::Given;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -113,7 +113,7 @@ pub struct FitArgs {
     pub threads: ThreadArgs,
     /// Settings of the run.
     #[command(flatten)]
-    pub options: FitOptions,
+    pub settings: Given,
 }
 
 const EVALUATE_EXAMPLES: &str = "\

@@ -1,46 +1,14 @@
 //! A model replica, which runs the forward and backward pass of some micro-batches.
 
-use std::sync::{Mutex, PoisonError};
-
-use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};
+use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-
 use burn::tensor::{Int, Tensor, TensorData};
 use model::backend::{EncoderOps, TrainingBackend};
-use model::parts::{SentenceModel, with_dropout_seed};
+use model::parts::SentenceModel;
 
-use super::chunks::{Activations, MicroBatch};
-use super::layer_by_layer::{self, LayerInputs, vector_jacobian_product};
-
-/// Source of the random numbers of dropout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropoutRng {
-    /// The computing thread on the host: replicas can run in parallel on one device.
-    Host,
-    /// The generator of the device: no masks are copied to a GPU.
-    Device,
-}
-
-impl DropoutRng {
-    /// Runs `task` with dropout seeded by `seed`.
-    pub(super) fn run<B: EncoderOps, T>(
-        self,
-        seed: u64,
-        device: &B::Device,
-        task: impl FnOnce() -> T,
-    ) -> T {
-        match self {
-            Self::Host => with_dropout_seed(seed, task),
-            Self::Device => {
-                // burn's GPU backends have one generator per process: no other replica may seed it in between.
-                static TURN: Mutex<()> = Mutex::new(());
-                let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-                B::seed(device, seed);
-                task()
-            }
-        }
-    }
-}
+use super::backward::{self, LayerInputs, vector_jacobian_product};
+use super::dropout::DropoutRng;
+use super::micro_batch::{Activations, MicroBatch};
 
 /// One model replica of a step.
 ///
@@ -75,12 +43,7 @@ impl<B: TrainingBackend> Replica<B> {
             micro_batches,
             kept: Vec::new(),
             activations,
-            // Recomputation must drop the same elements; the device's generator draws nothing in the
-            // pass without autodiff.
-            dropout_rng: match activations {
-                Activations::Stored => dropout_rng,
-                _ => DropoutRng::Host,
-            },
+            dropout_rng,
         }
     }
 
@@ -191,7 +154,7 @@ impl<B: TrainingBackend> Replica<B> {
         plain: &SentenceModel<B::InnerBackend>,
         micro_batch: &MicroBatch,
     ) -> (Tensor<B::InnerBackend, 2>, LayerInputs<B::InnerBackend>) {
-        layer_by_layer::forward(
+        backward::forward(
             plain,
             &micro_batch.tokens,
             micro_batch.seed,
@@ -206,7 +169,7 @@ impl<B: TrainingBackend> Replica<B> {
         of_rows: Tensor<B::InnerBackend, 2>,
     ) -> GradientsParams {
         let (tokens, seed) = (&micro_batch.tokens, micro_batch.seed);
-        layer_by_layer::backward(&self.model, tokens, inputs, of_rows, seed, self.dropout_rng)
+        backward::backward(&self.model, tokens, inputs, of_rows, seed, self.dropout_rng)
     }
 
     fn backward_graph(&self, total: Tensor<B, 1>) -> GradientsParams {
@@ -220,17 +183,4 @@ pub(super) fn select<B: EncoderOps>(vectors: Tensor<B, 2>, positions: &[usize]) 
     let indices: Vec<i32> = positions.iter().map(|&position| position as i32).collect();
     let indices = TensorData::new(indices, [positions.len()]);
     vectors.select(0, Tensor::<B, 1, Int>::from_data(indices, &device))
-}
-
-/// Whether any parameter of `module` is trainable.
-pub(super) fn is_trainable<B: TrainingBackend, M: AutodiffModule<B>>(module: &M) -> bool {
-    struct Any(bool);
-    impl<B: EncoderOps> ModuleVisitor<B> for Any {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-            self.0 |= param.is_require_grad();
-        }
-    }
-    let mut any = Any(false);
-    module.visit(&mut any);
-    any.0
 }

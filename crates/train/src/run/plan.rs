@@ -8,7 +8,7 @@ use crate::error::TrainError;
 use crate::loader::BatchLoader;
 use crate::settings::Settings;
 use crate::stop::Stop;
-use crate::training::strategy::Plan;
+use crate::train::Plan;
 
 /// Counting that takes longer prints a note.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub(super) fn plan(
         epochs,
         total_steps,
         accumulation: settings.accumulation,
-        largest_norm: settings.max_grad_norm,
+        largest_norm: settings.largest_norm(),
         evaluate_every: settings.eval_steps,
         save_every: settings.save_steps,
     })

@@ -1,63 +1,10 @@
-//! Gradients of all parameters together: weighted mean, norm, clipping.
+//! Gradients of all parameters together: norm and clipping.
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use model::backend::EncoderOps;
-
-/// Mean of the gradients of several batches, weighted by their rows. For a loss that is a mean over
-/// rows it equals the gradient of one batch of all rows.
-pub struct GradientMean<M> {
-    sum: GradientsAccumulator<M>,
-    rows: usize,
-    /// The gradients of the first batch while it is the only one.
-    only: Option<GradientsParams>,
-}
-
-impl<M> Default for GradientMean<M> {
-    fn default() -> Self {
-        Self {
-            sum: GradientsAccumulator::new(),
-            rows: 0,
-            only: None,
-        }
-    }
-}
-
-impl<M> GradientMean<M> {
-    /// Adds the gradients of a batch of `rows` rows.
-    pub fn add<B: AutodiffBackend>(&mut self, module: &M, gradients: GradientsParams, rows: usize)
-    where
-        M: AutodiffModule<B>,
-    {
-        let rows_before = self.rows;
-        self.rows += rows;
-        if rows_before == 0 {
-            // One batch is its own mean: no multiplication, no rounding.
-            self.only = Some(gradients);
-            return;
-        }
-        if let Some(first) = self.only.take() {
-            self.sum
-                .accumulate(module, scale(module, first, rows_before as f64));
-        }
-        self.sum
-            .accumulate(module, scale(module, gradients, rows as f64));
-    }
-
-    /// Returns the mean and starts a new one.
-    pub fn take<B: AutodiffBackend>(&mut self, module: &M) -> GradientsParams
-    where
-        M: AutodiffModule<B>,
-    {
-        let rows = std::mem::take(&mut self.rows);
-        match self.only.take() {
-            Some(gradients) => gradients,
-            None => scale(module, self.sum.grads(), 1.0 / rows.max(1) as f64),
-        }
-    }
-}
 
 /// Euclidean norm of all gradients together, as in PyTorch's `clip_grad_norm_` (burn clips each
 /// parameter separately).
@@ -197,27 +144,6 @@ mod tests {
             let clipped = clip::<Autodiff<B>, _>(&layer, made(), length, 1.0);
             let expected = all.map(|value| (f64::from(value) / length) as f32);
             assert_close("clipped", &read(&layer, &clipped), &expected, TOLERANCE);
-        }
-        on_test_device!(body);
-    }
-
-    #[test]
-    fn the_mean_counts_rows() {
-        fn body<B: EncoderOps>(device: &B::Device) {
-            let layer = layer::<B>(device);
-            let mut mean = GradientMean::default();
-            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [1.0; 6], [2.0; 3]), 3);
-            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [5.0; 6], [6.0; 3]), 1);
-            let found = mean.take::<Autodiff<B>>(&layer);
-            let expected = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
-            assert_close("mean", &read(&layer, &found), &expected, TOLERANCE);
-            // The mean starts again, and one batch is its own mean bit for bit.
-            mean.add::<Autodiff<B>>(&layer, gradients(&layer, [0.1; 6], [0.3; 3]), 7);
-            let found = mean.take::<Autodiff<B>>(&layer);
-            assert_eq!(
-                read(&layer, &found),
-                [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3]
-            );
         }
         on_test_device!(body);
     }

@@ -6,18 +6,19 @@ use model::backend::EncoderOps;
 use model::parts::SentenceModel;
 use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder};
 
+use super::adapter;
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
-use super::output::MODEL_CARD;
-use super::{FitResult, OutputFolder, Rows, RunContext};
-use crate::adapter;
+use super::folder::{MODEL_CARD, OutputFolder};
+use super::rows::Rows;
+use super::{FitResult, RunContext};
+use crate::config::{FitConfig, published_model, published_path};
 use crate::error::TrainError;
 use crate::evaluation::Scores;
-use crate::options::{FitOptions, published_model, published_path};
 use crate::report::{
     DataFile, History, ReferenceCurve, RunSummary, model_card, peak_memory_bytes, write_report,
 };
 use crate::settings::{Settings, Trained};
-use crate::training::checkpoint::Position;
+use crate::train::checkpoint::Position;
 
 /// Folder of the adapters inside that of the tuned model.
 const ADAPTER_FOLDER: &str = "adapter";
@@ -59,7 +60,7 @@ pub(super) fn check_best_model(folder: &Path, step: usize) -> Result<(), TrainEr
 pub(super) struct Finish<'a> {
     pub(super) settings: &'a Settings,
     /// The settings, with the values that depend on the model.
-    pub(super) options: FitOptions,
+    pub(super) config: FitConfig,
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) rows: &'a Rows,
     pub(super) output: Option<&'a OutputFolder>,
@@ -78,32 +79,32 @@ impl Finish<'_> {
         device: &B::Device,
     ) -> Result<FitResult, TrainError> {
         let (tuned, kept_step) = self.kept::<B>(last, device)?;
-        let before = self.checkpoint.load::<B>(device)?;
-        let change = WeightChange::between(&before.network, &tuned.network);
+        let base = self.checkpoint.load::<B>(device)?;
+        let change = WeightChange::between(&base.network, &tuned.network);
         let samples = Samples {
-            before: self.sample::<B>(before)?,
+            before: self.sample::<B>(base)?,
             after: self.sample::<B>(tuned)?,
         };
-        if let Some(warning) = base_scores_best(&self.scores_at(0), &self.scores_at(kept_step)) {
+        let (before, after) = (self.scores_at(0), self.scores_at(kept_step));
+        let warning = base_scores_best(before.as_ref(), after.as_ref());
+        if let Some(warning) = &warning {
             self.context.notes.warning(warning);
         }
-        let result = FitResult {
-            before: self.scores_at(0),
-            after: self.scores_at(kept_step),
-            history: self.history.clone(),
+        if let Some(output) = self.output {
+            self.report(output, before.as_ref(), after.as_ref(), kept_step, warning)?;
+            // Only now: a run killed earlier needs them when it resumes.
+            output.remove_superfluous()?;
+        }
+        Ok(FitResult {
+            before,
+            after,
+            history: self.history,
             change,
             samples,
             output: self.output.map(|output| output.path.clone()),
             steps: self.position.step,
-            stopped: self.stopped.clone(),
-        };
-        if let Some(output) = self.output {
-            self.report(output, &result, kept_step)?;
-            // Only now: a run killed earlier needs them when it resumes.
-            output.checkpoints().remove_best_models();
-            output.checkpoints().remove_unfinished()?;
-        }
-        Ok(result)
+            stopped: self.stopped,
+        })
     }
 
     /// The model to keep and its step; copies its files into the output folder.
@@ -167,11 +168,13 @@ impl Finish<'_> {
     fn report(
         &self,
         output: &OutputFolder,
-        result: &FitResult,
+        before: Option<&Scores>,
+        after: Option<&Scores>,
         kept_step: usize,
+        warning: Option<String>,
     ) -> Result<(), TrainError> {
-        let named = |scores: &Option<Scores>| {
-            scores.as_ref().map(|scores| {
+        let named = |scores: Option<&Scores>| {
+            scores.map(|scores| {
                 scores
                     .iter()
                     .map(|(name, value)| (name.to_owned(), value))
@@ -184,7 +187,7 @@ impl Finish<'_> {
                 "the weights are those of step {kept_step}, which scored best on the validation rows"
             ));
         }
-        warnings.extend(base_scores_best(&result.before, &result.after));
+        warnings.extend(warning);
         let data = self.rows.files.iter().map(|file| DataFile {
             path: published_path(&file.path),
             ..file.clone()
@@ -196,9 +199,9 @@ impl Finish<'_> {
             data: data.collect(),
             max_length: self.checkpoint.max_seq_length,
             loss: describe_loss(self.settings),
-            settings: settings_table(&self.options)?,
-            before: named(&result.before),
-            after: named(&result.after),
+            settings: settings_table(&self.config)?,
+            before: named(before),
+            after: named(after),
             steps: self.position.step,
             epochs: self.history.steps().last().map_or(0.0, |step| step.epoch),
             seconds: self.position.seconds,
@@ -216,9 +219,8 @@ impl Finish<'_> {
 }
 
 /// The warning that no checkpoint scored above the base model, if so.
-fn base_scores_best(before: &Option<Scores>, after: &Option<Scores>) -> Option<String> {
-    let (before, after) = (before.as_ref()?, after.as_ref()?);
-    let ((name, base), (_, tuned)) = (before.primary(), after.primary());
+fn base_scores_best(before: Option<&Scores>, after: Option<&Scores>) -> Option<String> {
+    let ((name, base), (_, tuned)) = (before?.primary(), after?.primary());
     (tuned <= base).then(|| {
         format!(
             "no checkpoint scored above the base model: {name} is {base:.4} without training and {tuned:.4} in this \
@@ -242,13 +244,8 @@ fn describe_loss(settings: &Settings) -> String {
     text
 }
 
-fn settings_table(options: &FitOptions) -> Result<Vec<(String, String)>, TrainError> {
-    let table = toml::Table::try_from(options.clone().published()).map_err(|source| {
-        TrainError::Config {
-            path: "training.toml".into(),
-            source: Box::new(source),
-        }
-    })?;
+fn settings_table(config: &FitConfig) -> Result<Vec<(String, String)>, TrainError> {
+    let table = config.clone().published().to_toml()?;
     Ok(table
         .into_iter()
         .map(|(name, value)| match value {

@@ -1,5 +1,7 @@
 //! Every way to take a step gives the gradients of the plain one.
 
+mod adapters;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,14 +10,12 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{InferenceStep, TrainStep};
+use model::Checkpoint;
 use model::backend::TrainingBackend;
-use model::parts::BatchLimit;
-use model::parts::{LowRankConfig, SentenceModel, TokenBatch};
-use model::{Checkpoint, MpNet};
+use model::parts::{BatchCost, BatchLimit, SentenceModel, TokenBatch};
 
-use super::chunks::Activations;
-use super::lane::DropoutRng;
-use super::trainee::{StepSettings, TrainingModel};
+use super::super::micro_batch::plan_micro_batches;
+use super::{Activations, DropoutRng, Padding, StepSettings, TrainingModel};
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::Example;
 use crate::losses::{Loss, Objective};
@@ -56,7 +56,7 @@ fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSett
         objective: Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 }),
         pad_token_id: 1,
         micro_batch: BatchLimit { tokens: 512, texts },
-        batch_cost: None,
+        padding: None,
         activations,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: replicas,
@@ -205,6 +205,43 @@ fn dropout_is_the_same_in_the_second_pass() {
     on_test_device!(body with gradients);
 }
 
+/// Masks of the device's generator, too, are drawn again: with and without gradients, in the second pass as in the first.
+///
+/// Runs in a child process: other tests draw from the same generator.
+#[test]
+fn the_device_draws_the_same_masks_again() {
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.3).load::<B>(device).unwrap();
+        let on_device = |activations| StepSettings {
+            dropout_rng: DropoutRng::Device,
+            ..settings(activations, 2, 3)
+        };
+        let stored = step(&model, on_device(Activations::Stored));
+        let again = step(&model, on_device(Activations::GradCache));
+        assert_same("GradCache", again, &stored);
+        let layers = step(&model, on_device(Activations::Checkpointed));
+        let again = step(&model, on_device(Activations::GradCacheCheckpointed));
+        assert_same("layers", again, &layers);
+        let (undropped, _) = plain(&checkpoint(0.0).load::<B>(device).unwrap());
+        assert!((undropped - stored.0).abs() > 1e-4, "dropout acts");
+        assert!((undropped - layers.0).abs() > 1e-4, "dropout acts");
+    }
+    const CHILD: &str = "TRAIN_TEST_DEVICE_DROPOUT";
+    if std::env::var_os(CHILD).is_some() {
+        on_test_device!(body with gradients);
+        return;
+    }
+    let name = "train::step::tests::the_device_draws_the_same_masks_again";
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
 /// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
@@ -215,9 +252,7 @@ fn layers_computed_again_drop_what_they_dropped() {
 
         let batch = batch();
         let mut vectors: BTreeMap<usize, Tensor<B, 2>> = BTreeMap::new();
-        for micro_batch in
-            super::chunks::plan_micro_batches(&batch, settings().micro_batch, None, 1, 1)
-        {
+        for micro_batch in plan_micro_batches(&batch, settings().micro_batch, None, 1, 1) {
             let seed = |index: usize| crate::random::derive_seed(micro_batch.seed, index as u64);
             let (network, tokens) = (&model.network, &micro_batch.tokens);
             let bias = network.position_bias(tokens.length());
@@ -267,76 +302,6 @@ fn frozen_layers_have_no_gradient_and_the_others_the_same() {
     on_test_device!(body with gradients);
 }
 
-fn with_adapters<B: TrainingBackend>(model: &SentenceModel<B>) -> SentenceModel<B> {
-    let mut adapted = model.clone();
-    adapted.network = adapted.network.with_adapters(LowRankConfig {
-        rank: 3,
-        alpha: 6.0,
-        seed: 5,
-    });
-    adapted
-}
-
-#[test]
-fn adapters_begin_as_nothing_and_are_all_that_is_trained() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        let model = checkpoint(0.0).load::<B>(device).unwrap();
-        let (loss, _) = plain(&model);
-        let adapted = with_adapters(&model);
-        for activations in ALL {
-            let (adapted_loss, gradients) = step(&adapted, settings(activations, 2, 3));
-            assert!((adapted_loss - loss).abs() <= 1e-6 * loss, "{adapted_loss}");
-            // Two layers of four adapters of two matrices.
-            assert_eq!(gradients.len(), 16, "{:?}", gradients.keys());
-            assert!(gradients.keys().all(|path| path.contains("adapters")));
-            for (path, values) in &gradients {
-                let moves = values.iter().any(|value| *value != 0.0);
-                // `down` has no gradient while `up` is zero.
-                assert_eq!(moves, path.ends_with("up"), "{path}");
-            }
-        }
-    }
-    on_test_device!(body with gradients);
-}
-
-#[test]
-fn merged_adapters_give_the_same_vectors() {
-    fn body<B: TrainingBackend>(device: &B::Device) {
-        let model = checkpoint(0.0).load::<B>(device).unwrap();
-        let mut adapted = with_adapters(&model);
-        // Values other than zero, of the size of the weights.
-        adapted.network = adapted.network.map(&mut Shift);
-        let vectors = |network: &MpNet<B>| {
-            let batch = batch();
-            let tokens = TokenBatch::new(batch.texts.iter().map(Vec::as_slice), 1);
-            let (ids, mask) = tokens.to_tensors(device);
-            let model =
-                SentenceModel::new(network.clone(), vec![model::parts::PoolingMode::Mean], true);
-            crate::testing::values(model.forward(ids, mask))
-        };
-        let (before, with) = (vectors(&model.network), vectors(&adapted.network));
-        let merged = vectors(&adapted.network.clone().merge_adapters());
-        // A few sums in another order.
-        crate::testing::assert_close("merged", &merged, &with, 2e-6);
-        let moved = before.iter().zip(&with).any(|(a, b)| (a - b).abs() > 1e-3);
-        assert!(moved, "the adapters do something");
-    }
-    on_test_device!(body with gradients);
-}
-
-/// Adds a little to the adapters.
-struct Shift;
-
-impl<B: TrainingBackend> burn::module::ModuleMapper<B> for Shift {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        if param.is_require_grad() {
-            param.map(|tensor| (tensor + 0.05).detach().require_grad())
-        } else {
-            param
-        }
-    }
-}
-
 #[test]
 fn validation_gives_the_loss_without_dropout() {
     fn body<B: TrainingBackend>(device: &B::Device) {
@@ -350,6 +315,27 @@ fn validation_gives_the_loss_without_dropout() {
             output.loss
         );
         assert_eq!((output.rows, output.texts), (5, 10));
+    }
+    on_test_device!(body with gradients);
+}
+
+/// As on a GPU: padded to length buckets.
+#[test]
+fn padding_changes_no_gradient() {
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let expected = plain(&model);
+        for activations in ALL {
+            let padded = StepSettings {
+                padding: Some(Padding {
+                    cost: BatchCost::GPU,
+                    longest: 128,
+                }),
+                ..settings(activations, 1, 100)
+            };
+            let found = step(&model, padded);
+            assert_same(&format!("{activations:?} padded"), found, &expected);
+        }
     }
     on_test_device!(body with gradients);
 }
@@ -405,9 +391,12 @@ fn only_computed_tokens_are_counted_and_only_losses_without_negatives_look_for_a
         let mut one_batch = settings(Activations::Stored, 1, 100);
         one_batch.micro_batch.tokens = usize::MAX;
         // Without a share of the tokens, the batch is one micro-batch.
-        one_batch.batch_cost = Some(model::parts::BatchCost {
-            batch: 1.0,
-            token: 0.0,
+        one_batch.padding = Some(Padding {
+            cost: BatchCost {
+                batch: 1.0,
+                token: 0.0,
+            },
+            longest: 0,
         });
         let output = TrainStep::step(&TrainingModel::new(model.clone(), one_batch), batch()).item;
         let expected = if B::VARLEN {

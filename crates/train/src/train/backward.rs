@@ -4,6 +4,7 @@
 //! burn's strategy (`Autodiff<B, BalancedCheckpointing>`) recomputes only element-wise operations and
 //! keeps the result of every matmul. This one holds the activations of one layer at a time.
 
+use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -12,7 +13,7 @@ use model::backend::{EncoderOps, TrainingBackend};
 use model::parts::AttentionContext;
 use model::parts::{SentenceModel, TokenBatch};
 
-use super::lane::{DropoutRng, is_trainable};
+use super::dropout::DropoutRng;
 use crate::random::derive_seed;
 
 /// Activations that the forward pass keeps.
@@ -164,4 +165,17 @@ fn lowest_trainable<B: TrainingBackend>(network: &MpNet<B>) -> usize {
         .iter()
         .position(is_trainable::<B, _>)
         .unwrap_or(layers.len())
+}
+
+/// Whether any parameter of `module` is trainable.
+fn is_trainable<B: TrainingBackend, M: AutodiffModule<B>>(module: &M) -> bool {
+    struct Any(bool);
+    impl<B: EncoderOps> ModuleVisitor<B> for Any {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.0 |= param.is_require_grad();
+        }
+    }
+    let mut any = Any(false);
+    module.visit(&mut any);
+    any.0
 }

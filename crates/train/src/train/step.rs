@@ -1,4 +1,28 @@
-//! The model with its training step, as burn's learner uses it.
+//! One training step: the vectors of a batch, the loss over them, and the gradients.
+//!
+//! The vector of a text does not depend on the other texts of the batch; only the loss looks at all
+//! of them. So a step
+//!
+//! 1. sorts the texts of all columns by length and fills micro-batches, which limits padding and
+//!    keeps the activations of a micro-batch in the cache of the CPU;
+//! 2. runs the forward pass of the micro-batches in parallel on model replicas (threads of a CPU, or
+//!    devices);
+//! 3. computes the loss over all vectors and its gradient for each vector;
+//! 4. runs the backward pass of the micro-batches from these gradients.
+//!
+//! The number of replicas does not depend on the machine, because it determines the micro-batches,
+//! the dropout masks and the order of sums. More threads than replicas share the work within a
+//! micro-batch.
+//!
+//! In-batch negatives thus come from the whole batch. [`Activations`] determines the memory between
+//! passes 2 and 4; keeping only the vectors is GradCache (Gao et al., "Scaling Deep Contrastive
+//! Learning Batch Size under Memory Limited Setup", 2021).
+
+mod settings;
+#[cfg(test)]
+mod tests;
+#[cfg(all(test, feature = "cpu"))]
+mod two_devices;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,85 +30,20 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::prelude::DeviceOps;
-use burn::tensor::backend::{Backend, DeviceId};
+use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use model::Device;
 use model::backend::{EncoderOps, TrainingBackend};
 use model::parts::SentenceModel;
-use model::parts::{BatchCost, BatchLimit};
 
-use super::chunks::{Activations, assign_to_replicas, plan_micro_batches};
-use super::lane::{DropoutRng, Replica, select};
+pub use self::settings::StepSettings;
+pub use super::dropout::DropoutRng;
+pub use super::micro_batch::{Activations, Padding};
+use super::micro_batch::{MicroBatch, assign_to_replicas, plan_micro_batches};
+use super::replica::{Replica, select};
 use crate::batch::TrainingBatch;
 use crate::losses::Objective;
 use crate::losses::collapse::{FEWEST_TEXTS, mean_pairwise_cosine};
-
-/// Settings of a training step.
-#[derive(Clone, Debug)]
-pub struct StepSettings {
-    /// Loss to minimise.
-    pub objective: Objective,
-    /// Token that pads shorter texts.
-    pub pad_token_id: u32,
-    /// Maximum size of a micro-batch.
-    pub micro_batch: BatchLimit,
-    /// What micro-batches cost where padding is computed; none on a CPU.
-    pub batch_cost: Option<BatchCost>,
-    /// Activations kept between the forward and the backward pass.
-    pub activations: Activations,
-    /// Source of the random numbers of dropout.
-    pub dropout_rng: DropoutRng,
-    /// Model replicas per device, at least 1; they compute micro-batches in parallel. Another number
-    /// changes the result.
-    pub replicas_per_device: usize,
-    /// Devices of the training backend that share a batch; empty for the device of the model.
-    pub devices: Vec<DeviceId>,
-}
-
-/// Maximum number of tokens of a micro-batch on a CPU, as in `SentenceEncoder`. Neither half nor twice
-/// as many was faster in the benchmark of training steps.
-const MICRO_BATCH_TOKENS_CPU: usize = 1_024;
-
-/// Maximum number of tokens of a micro-batch on a GPU.
-const MICRO_BATCH_TOKENS_GPU: usize = 65_536;
-
-/// Default number of model replicas on a CPU. Each has a gradient buffer as large as the model.
-///
-/// A constant instead of the number of threads: replicas determine the micro-batches, their dropout
-/// masks and the order in which gradients are added, so the result would depend on the machine. More
-/// threads than replicas share the work within a micro-batch.
-const REPLICAS_CPU: usize = 2;
-
-impl StepSettings {
-    /// Defaults for a device, with all activations stored.
-    #[must_use]
-    pub fn for_device(device: Device, objective: Objective, pad_token_id: u32) -> Self {
-        let gpu = device.is_gpu();
-        Self {
-            objective,
-            pad_token_id,
-            micro_batch: BatchLimit {
-                tokens: if gpu {
-                    MICRO_BATCH_TOKENS_GPU
-                } else {
-                    MICRO_BATCH_TOKENS_CPU
-                },
-                texts: usize::MAX,
-            },
-            // A step computes each token about three times as long as encoding does, and each launch too.
-            batch_cost: gpu.then_some(BatchCost::GPU),
-            activations: Activations::Stored,
-            dropout_rng: if gpu {
-                DropoutRng::Device
-            } else {
-                DropoutRng::Host
-            },
-            replicas_per_device: if gpu { 1 } else { REPLICAS_CPU },
-            devices: Vec::new(),
-        }
-    }
-}
 
 /// Output of a step besides gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,7 +107,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
         let micro_batches = plan_micro_batches(
             &batch,
             settings.micro_batch,
-            settings.batch_cost,
+            settings.padding,
             replicas,
             settings.pad_token_id,
         );
@@ -207,7 +166,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
 impl<B: TrainingBackend> TrainingModel<B> {
     fn replicas(
         &self,
-        assigned: Vec<Vec<super::chunks::MicroBatch>>,
+        assigned: Vec<Vec<MicroBatch>>,
         devices: &[B::Device],
         home: &B::Device,
     ) -> Vec<Replica<B>> {
@@ -232,7 +191,7 @@ impl<B: TrainingBackend> TrainingModel<B> {
             .collect()
     }
 
-    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`.
+    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`, times the batch's share of the step.
     fn loss(
         &self,
         batch: &TrainingBatch,
@@ -241,6 +200,8 @@ impl<B: TrainingBackend> TrainingModel<B> {
         let vectors = Tensor::<B, 2>::from_inner(vectors).require_grad();
         let loss = objective(&self.settings.objective, batch, &vectors);
         let value = scalar(loss.clone());
+        let share = batch.share();
+        let loss = if share < 1.0 { loss * share } else { loss };
         let gradients = loss.backward();
         let of_vectors = vectors
             .grad(&gradients)
@@ -260,7 +221,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         let micro_batches = plan_micro_batches(
             &batch,
             settings.micro_batch,
-            settings.batch_cost,
+            settings.padding,
             replicas,
             settings.pad_token_id,
         );
@@ -276,7 +237,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         let tokens = assigned
             .iter()
             .flatten()
-            .map(super::chunks::MicroBatch::computed_tokens::<B>)
+            .map(MicroBatch::computed_tokens::<B>)
             .sum();
         let vectors = parallel_map(assigned, |micro_batches| {
             let rows = micro_batches

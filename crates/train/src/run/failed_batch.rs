@@ -16,12 +16,12 @@ const SHOWN_CHARACTERS: usize = 60;
 
 /// The rows of a failed batch: their positions, and the file with their texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedBatch {
+pub(super) struct FailedBatch {
     /// File and line of every row, and the first texts.
-    pub rows: String,
+    rows: String,
     /// File with all rows in JSON Lines; `None` if the run has no folder or the file could not be
     /// written. It puts training texts into the folder of the model.
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 impl fmt::Display for FailedBatch {
@@ -40,7 +40,7 @@ impl fmt::Display for FailedBatch {
 
 impl FailedBatch {
     /// Describes the rows at `positions` and writes them into the folder of the run.
-    pub(crate) fn of_step(
+    pub(super) fn of_step(
         step: usize,
         table: &TextTable,
         positions: &[usize],

@@ -1,10 +1,16 @@
-//! A training run, from its settings to its output folder.
+//! A training run and its folder: from the settings to the tuned model.
+//!
+//! [`fit`] reads the rows, finds the model and the device, and resumes or begins the output folder. `task` makes what
+//! [`train`](crate::train) needs on the backend of the device, and `finish` keeps the best weights and writes the report.
 
+mod adapter;
 pub mod change;
+mod failed_batch;
 mod finish;
+mod folder;
 mod freeze;
 mod install;
-mod output;
+mod monitor;
 mod plan;
 mod rows;
 mod task;
@@ -16,13 +22,13 @@ use model::hub::{self, HubError, Origin};
 use program::Console;
 
 pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
-pub(crate) use output::OutputFolder;
-pub(crate) use rows::Rows;
 
+use self::folder::OutputFolder;
+use self::rows::Rows;
+use crate::config::Given;
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
-use crate::options::FitOptions;
 use crate::report::History;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -64,33 +70,33 @@ pub struct FitResult {
     pub stopped: Option<String>,
 }
 
-/// Trains a model. Returns `None` if the run to resume had already finished; nothing is changed then.
+/// Trains a model with the given settings. Returns `None` if the run to resume had already finished; nothing is changed then.
 ///
 /// # Errors
 ///
 /// Errors of the data, the model, the settings or the device; [`TrainError::Interrupted`] after a
 /// stop, when the checkpoint is written.
-pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult>, TrainError> {
-    let (options, resumed) = match (&options.output, context.resume) {
+pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, TrainError> {
+    let output = given.value("output").map(PathBuf::from);
+    let (config, resumed) = match (output, context.resume) {
         (Some(output), true) => {
-            let output = output.clone();
-            let Some((folder, options)) = OutputFolder::resume(&output, options)? else {
+            let Some((folder, config)) = OutputFolder::resume(&output, given)? else {
                 context.notes.note(format_args!(
                     "{}: the run has already finished; nothing changed",
                     output.display()
                 ));
                 return Ok(None);
             };
-            (options, Some(folder))
+            (config, Some(folder))
         }
         (None, true) => {
             return Err(TrainError::Usage(
                 "--resume needs the folder of the run: give --output DIR".to_owned(),
             ));
         }
-        (_, false) => (options, None),
+        (_, false) => (given.complete()?, None),
     };
-    let settings = Settings::resolve(options)?;
+    let settings = Settings::resolve(config)?;
     let notes = context.notes;
     let output = match (resumed, &settings.output) {
         (Some(folder), _) => Some(folder),
@@ -100,7 +106,7 @@ pub fn fit(options: FitOptions, context: &RunContext) -> Result<Option<FitResult
     let reference = settings.reference.as_deref();
     let reference = reference.map(finish::reference_curve).transpose()?;
     let devices = settings
-        .devices
+        .device
         .iter()
         .map(|device| device.select())
         .collect::<Result<Vec<_>, _>>()?;

@@ -2,7 +2,7 @@
 
 use model::backend::EncoderOps;
 use model::parts::TokenBatch;
-use model::parts::{BatchCost, BatchLimit, plan_batches};
+use model::parts::{BatchCost, BatchLimit, padded_length, plan_batches};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::TrainingBatch;
@@ -24,6 +24,16 @@ pub enum Activations {
     /// Only the vectors and, during the backward pass of a micro-batch, the input of every layer: the
     /// least memory, with two more forward passes.
     GradCacheCheckpointed,
+}
+
+/// What padding costs, on a device that computes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Padding {
+    /// Cost of a micro-batch.
+    pub cost: BatchCost,
+    /// Maximum number of tokens of a text. Micro-batches have few lengths up to it, see
+    /// [`padded_length`], because burn compiles kernels for every length.
+    pub longest: usize,
 }
 
 /// Texts that go through the network together.
@@ -48,17 +58,21 @@ impl MicroBatch {
     }
 }
 
-/// Cuts a batch into micro-batches, longest texts first: so that they cost least where `cost` says what they cost, and
+/// Cuts a batch into micro-batches, longest texts first: so that they cost least with `padding`, and
 /// otherwise of at most the tokens of the batch. Several `replicas` each have an equal part of those.
 pub(super) fn plan_micro_batches(
     batch: &TrainingBatch,
     limit: BatchLimit,
-    cost: Option<BatchCost>,
+    padding: Option<Padding>,
     replicas: usize,
     pad_token_id: u32,
 ) -> Vec<MicroBatch> {
-    let lengths: Vec<usize> = batch.texts.iter().map(Vec::len).collect();
-    let share = match (replicas, cost) {
+    let padded = |length| match padding {
+        Some(padding) => padded_length(length, padding.longest),
+        None => length,
+    };
+    let lengths: Vec<usize> = batch.texts.iter().map(|text| padded(text.len())).collect();
+    let share = match (replicas, padding) {
         // One replica computes all, with as much padding as pays.
         (0 | 1, Some(_)) => usize::MAX,
         _ => lengths.iter().sum::<usize>().div_ceil(replicas.max(1)),
@@ -67,14 +81,14 @@ pub(super) fn plan_micro_batches(
         tokens: limit.tokens.min(share),
         ..limit
     };
-    plan_batches(&lengths, limit, cost)
+    plan_batches(&lengths, limit, padding.map(|padding| padding.cost))
         .into_iter()
         .enumerate()
         .map(|(index, texts)| {
             let ids = texts.iter().map(|&text| batch.texts[text].as_slice());
             MicroBatch {
                 unpadded: ids.clone().map(<[u32]>::len).sum(),
-                tokens: TokenBatch::new(ids, pad_token_id),
+                tokens: TokenBatch::with_length(ids, pad_token_id, padded),
                 seed: derive_seed(batch.seed, index as u64),
                 texts,
             }
@@ -135,6 +149,41 @@ mod tests {
         seeds.sort_unstable();
         seeds.dedup();
         assert_eq!(seeds.len(), micro_batches);
+    }
+
+    #[test]
+    fn padded_micro_batches_are_those_that_cost_least_and_have_few_lengths() {
+        let batch = TrainingBatch {
+            texts: [3, 50, 9, 12, 61, 70].map(|length| vec![7; length]).into(),
+            rows: 3,
+            ..TrainingBatch::default()
+        };
+        let limit = BatchLimit {
+            tokens: 4096,
+            texts: usize::MAX,
+        };
+        let lengths = |batch_cost| {
+            let cost = BatchCost {
+                batch: batch_cost,
+                token: 1.0,
+            };
+            let padding = Some(Padding { cost, longest: 72 });
+            let planned = plan_micro_batches(&batch, limit, padding, 1, 1);
+            let lengths = planned
+                .iter()
+                .map(|micro_batch| micro_batch.tokens.length());
+            lengths.collect::<Vec<_>>()
+        };
+        // One, although most of it is padding; the length is that of the encoder, below the bucket of 80.
+        assert_eq!(lengths(1e6), [72]);
+        // Each bucket by itself.
+        assert_eq!(lengths(0.0), [72, 64, 56, 16, 8]);
+        assert_eq!(
+            plan_micro_batches(&batch, limit, None, 1, 1)[0]
+                .tokens
+                .length(),
+            70
+        );
     }
 
     #[test]

@@ -1,38 +1,33 @@
 //! A run on the chosen backend.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::backend::Autodiff;
 use burn::prelude::DeviceOps;
 use burn::tensor::backend::DeviceId;
-use burn::train::logger::InMemoryMetricLogger;
-use burn::train::metric::LearningRateMetric;
-use burn::train::renderer::tui::TuiMetricsRendererWrapper;
-use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use guard::guarded;
 use model::backend::{BackendTask, EncoderOps};
 use model::parts::SentenceModel;
 use model::{Checkpoint, Device, SentenceEncoder};
 use program::Console;
 
 use super::finish::{Finish, check_best_model, save_model};
+use super::folder::OutputFolder;
 use super::freeze::freeze;
+use super::monitor::{Keep, Monitor, Validate, has_noted_collapse};
 use super::plan::plan;
-use super::{FitResult, OutputFolder, Rows, RunContext};
+use super::rows::Rows;
+use super::{FitResult, RunContext};
+use crate::config::FitConfig;
 use crate::error::TrainError;
-use crate::options::FitOptions;
-use crate::report::{MetricsLog, ProgressLine, ReferenceCurve, SharedHistory};
+use crate::report::{MetricsLog, ProgressLine, ReferenceCurve};
 use crate::settings::{Settings, Trained};
 use crate::shell::quoted;
-use crate::step::{StepSettings, TrainingModel};
-use crate::stop::Phase;
-use crate::training::checkpoint::{CheckpointFolder, Position};
-use crate::training::dashboard::{LossGauge, NoDashboard, ScoreGauge, interruptible};
-use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
-use crate::training::recorder::{CheckpointRecorder, SaveOnRequest};
-use crate::training::schedule::Schedule;
-use crate::training::strategy::{Components, Ending, Outcome, StepStrategy};
-use crate::training::supervisor::{Keep, Supervisor, Validate, has_noted_collapse};
+use crate::train::burn::Training;
+use crate::train::checkpoint::Position;
+use crate::train::optimizer::{AdamWSettings, DecoupledAdamW};
+use crate::train::schedule::Schedule;
+use crate::train::step::{StepSettings, TrainingModel};
+use crate::train::{Ending, Plan};
 
 pub(super) struct Fit<'a> {
     pub(super) settings: &'a Settings,
@@ -51,149 +46,67 @@ impl BackendTask for Fit<'_> {
 
     fn run<B: EncoderOps>(mut self, device: B::Device) -> Self::Output {
         let settings = self.settings;
-        let notes = self.context.notes;
+        let stop = &self.context.stop;
         let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
-
         let train = self.rows.train_loader(settings, Arc::clone(&tokenizer))?;
         let valid = self.rows.valid_loader(settings, tokenizer)?;
-        let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
-        let start = self.start(checkpoints.as_ref())?;
+        let start = self.start()?;
         let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
-        let plan = plan(settings, &train, &self.context.stop, notes)?;
-        let warmup_steps = Schedule::warmup_steps(plan.total_steps, settings.warmup);
-        notes.note(format_args!(
+        let plan = plan(settings, &train, stop, self.context.notes)?;
+        self.context.notes.note(format_args!(
             "{} optimiser steps on {}",
             plan.total_steps,
             self.devices[0].description()
         ));
+        stop.check()?;
 
-        self.context.stop.check()?;
-        let options = self.resolved_options();
+        let config = self.resolved_config();
         if let Some(output) = &mut self.output {
-            output.begin(&options)?;
+            output.begin(&config)?;
         }
-        let mut log = match &self.output {
-            Some(output) if start.step > 0 => {
-                Some(MetricsLog::resume(&output.metrics(), start.events)?)
-            }
-            Some(output) => Some(MetricsLog::create(&output.metrics())?),
-            None => Some(MetricsLog::in_memory()),
-        };
-        let shared_log = log.as_ref().map(MetricsLog::history);
-        let before = shared_log
-            .as_ref()
-            .map(SharedHistory::snapshot)
-            .unwrap_or_default();
-
-        let dashboard = self.context.dashboard && notes.shows_dashboard();
-        let supervisor = Supervisor::<Autodiff<B>> {
-            log: log.take(),
-            line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
-            notes: if dashboard { Console::new(true) } else { notes },
-            dashboard,
-            folder: self.output.as_ref().map(|output| output.path.clone()),
-            table: Arc::clone(&self.rows.train),
-            validate,
-            keep_best: match &checkpoints {
-                Some(folder) if !settings.keep_last => Some(self.keep_in::<B>(folder)),
-                _ => None,
-            },
-            patience: settings.patience,
-            better_loss: settings
-                .objective
-                .loss
-                .better_choice()
-                .map(|better| better.name()),
-            collapse_noted: has_noted_collapse(&before),
-            passes: before.steps().last().map_or(0.0, |step| step.epoch),
-        };
-
-        let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
-        let recorder = CheckpointRecorder::default();
-        let strategy = StepStrategy {
+        let monitor = self.monitor(&plan, &start, validate)?;
+        let trained = Training {
             device: device.clone(),
-            plan: plan.clone(),
-            start: start.clone(),
-            cursor: train.cursor(),
-            checkpoints: checkpoints.clone(),
-            writer: recorder.writer(),
-            supervisor: Mutex::new(Some(supervisor)),
-            outcome: Arc::clone(&outcome),
-        };
-        let schedule = Schedule::new(
-            settings.learning_rate,
-            warmup_steps,
-            plan.total_steps,
-            settings.decay,
-        );
-        let optimizer = DecoupledAdamW::optimizer(AdamWSettings {
-            weight_decay: settings.weight_decay as f32,
-            ..AdamWSettings::default()
-        });
-        let training_model = TrainingModel::new(model, step_settings);
-        let learner = Learner::<Components<Autodiff<B>>>::new(training_model, optimizer, schedule);
-
-        let interrupter = Interrupter::new();
-        self.context.stop.of(&interrupter);
-        let scratch = tempfile::tempdir().map_err(TrainError::io("temporary folder"))?;
-        let folder = self
-            .output
-            .as_ref()
-            .map_or(scratch.path(), |output| &output.path);
-        let mut training = SupervisedTraining::new(folder, Arc::new(train), Arc::new(valid))
-            .num_epochs(plan.epochs)
-            .metric_train_numeric(LossGauge::new("Loss"))
-            .metric_train_numeric(LearningRateMetric::new())
-            .metric_valid_numeric(LossGauge::new("Loss"))
-            .metric_valid_numeric(ScoreGauge::new("Score"))
-            .with_metric_logger(InMemoryMetricLogger::default())
-            .with_application_logger(None)
-            .with_checkpointing_strategy(SaveOnRequest)
-            .with_interrupter(interrupter.clone())
-            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
-        if checkpoints.is_some() {
-            training = training.with_file_checkpointer(recorder);
+            model: TrainingModel::new(model, step_settings),
+            optimizer: DecoupledAdamW::optimizer(AdamWSettings {
+                weight_decay: settings.weight_decay as f32,
+                ..AdamWSettings::default()
+            }),
+            schedule: Schedule::new(
+                settings.lr,
+                Schedule::warmup_steps(plan.total_steps, settings.warmup),
+                plan.total_steps,
+                settings.decay,
+            ),
+            plan,
+            start,
+            train,
+            valid,
+            observer: monitor,
+            output: self.output.as_ref().map(|output| output.path.as_path()),
+            dashboard: self.shows_dashboard(),
+            stop,
         }
-        let training = if dashboard {
-            training.renderer(interruptible(|| {
-                TuiMetricsRendererWrapper::new(interrupter, None)
-            }))
-        } else {
-            training.renderer(NoDashboard)
-        };
-        self.context.stop.enter(Phase::Training);
-        let result = guarded(|| Ok::<_, TrainError>(training.launch(learner)));
-        self.context.stop.enter(Phase::Finishing);
-        let result = result.map_err(|panic| TrainError::Compute {
-            source: match guard::place_of_last_panic() {
-                Some(place) => format!("{panic} ({place})").into(),
-                None => panic,
-            },
-        });
-        let history = shared_log
-            .map(|history| history.snapshot())
-            .unwrap_or_default();
-        if dashboard {
+        .run()?;
+
+        let history = trained.observer.into_history();
+        if self.shows_dashboard() {
             // The dashboard covered the notes.
             for note in history.notes() {
-                notes.warning(note);
+                self.context.notes.warning(note);
             }
         }
-        let result = result?;
-
-        let outcome = outcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let (ending, position) = outcome.unwrap_or(Ok((Ending::Interrupted, start)))?;
-        if ending == Ending::Interrupted {
-            return Err(self.interrupted(position.step));
-        }
+        let position = trained.position;
+        let stopped = match trained.ending? {
+            Ending::Finished => None,
+            Ending::Stopped(reason) => Some(reason),
+            Ending::Interrupted => return Err(self.interrupted(position.step)),
+        };
         Finish {
             settings,
-            options,
+            config,
             checkpoint: &self.checkpoint,
             rows: &self.rows,
             output: self.output.as_ref(),
@@ -202,18 +115,56 @@ impl BackendTask for Fit<'_> {
             history,
             reference: self.reference.as_ref(),
             position,
-            stopped: match ending {
-                Ending::Stopped(reason) => Some(reason),
-                _ => None,
-            },
+            stopped,
         }
-        .run::<B>(result.model.model, &device)
+        .run::<B>(trained.model.model, &device)
     }
 }
 
 impl Fit<'_> {
+    fn shows_dashboard(&self) -> bool {
+        self.context.dashboard && self.context.notes.shows_dashboard()
+    }
+
+    /// The observer of the training; it continues the log of a resumed run.
+    fn monitor<B: EncoderOps>(
+        &self,
+        plan: &Plan,
+        start: &Position,
+        validate: Option<Validate<TrainingModel<B>>>,
+    ) -> Result<Monitor<TrainingModel<B>>, TrainError> {
+        let log = match &self.output {
+            Some(output) if start.step > 0 => MetricsLog::resume(&output.metrics(), start.events)?,
+            Some(output) => MetricsLog::create(&output.metrics())?,
+            None => MetricsLog::in_memory(),
+        };
+        let dashboard = self.shows_dashboard();
+        let better_loss = self.settings.objective.loss.better_choice();
+        Ok(Monitor {
+            collapse_noted: has_noted_collapse(log.history()),
+            passes: log.history().steps().last().map_or(0.0, |step| step.epoch),
+            log,
+            line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
+            console: if dashboard {
+                Console::new(true)
+            } else {
+                self.context.notes
+            },
+            dashboard,
+            folder: self.output.as_ref().map(|output| output.path.clone()),
+            table: Arc::clone(&self.rows.train),
+            validate,
+            keep_best: match &self.output {
+                Some(output) if !self.settings.keep_last => Some(self.keep_in(output)),
+                _ => None,
+            },
+            patience: self.settings.patience,
+            better_loss: better_loss.map(|better| better.name()),
+        })
+    }
+
     /// A function that scores a model on the validation rows; `None` without such rows.
-    fn validate<B: EncoderOps>(&self) -> Result<Option<Validate<Autodiff<B>>>, TrainError> {
+    fn validate<B: EncoderOps>(&self) -> Result<Option<Validate<TrainingModel<B>>>, TrainError> {
         let Some(rows) = self.rows.validation() else {
             return Ok(None);
         };
@@ -221,10 +172,10 @@ impl Fit<'_> {
         rows.evaluator()?;
         let checkpoint = self.checkpoint.clone();
         let (name, stop) = (self.devices[0], self.context.stop.clone());
-        Ok(Some(Box::new(move |model: &SentenceModel<B>| {
+        Ok(Some(Box::new(move |model: &TrainingModel<B>| {
             let encoder = SentenceEncoder::builder()
                 .device(name)
-                .with_model(checkpoint.clone(), model.clone())?;
+                .with_model(checkpoint.clone(), model.model.clone())?;
             let mut go_on = |_| {
                 if stop.is_asked() {
                     std::ops::ControlFlow::Break(())
@@ -238,19 +189,20 @@ impl Fit<'_> {
     }
 
     /// A function that saves a model as the best so far.
-    fn keep_in<B: EncoderOps>(&self, folder: &CheckpointFolder) -> Keep<Autodiff<B>> {
-        let folder = folder.clone();
+    fn keep_in<B: EncoderOps>(&self, output: &OutputFolder) -> Keep<TrainingModel<B>> {
+        let folder = output.checkpoints();
         let (checkpoint, trained) = (self.checkpoint.clone(), self.settings.trained);
         let base = self.settings.model.clone();
-        Box::new(move |model: &SentenceModel<B>, step: usize| {
+        Box::new(move |model: &TrainingModel<B>, step: usize| {
             folder.keep_best(step, |path| {
-                save_model(&checkpoint, trained, &base, &model.network, path)
+                save_model(&checkpoint, trained, &base, &model.model.network, path)
             })
         })
     }
 
     /// The position where the run starts or resumes.
-    fn start(&self, checkpoints: Option<&CheckpointFolder>) -> Result<Position, TrainError> {
+    fn start(&self) -> Result<Position, TrainError> {
+        let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
         let new_run = Position {
             train: Some(self.rows.train_fingerprint()),
             validation: self.rows.validation_fingerprint(),
@@ -261,7 +213,7 @@ impl Fit<'_> {
             return Ok(new_run);
         }
         let notes = self.context.notes;
-        let latest = match checkpoints {
+        let latest = match &checkpoints {
             Some(checkpoints) => checkpoints.latest()?,
             None => None,
         };
@@ -316,22 +268,22 @@ impl Fit<'_> {
         TrainError::Interrupted { step, advice }
     }
 
-    /// The options of the run, with the values that depend on the model, and its commit. The default of `--replicas` is left out: it
-    /// depends on the device, which may change.
-    fn resolved_options(&self) -> FitOptions {
-        let config = &self.checkpoint.config;
-        let mut options = self.settings.options.clone();
+    /// The settings of the run, with the values that depend on the model, and its commit. The default of `--replicas` is
+    /// left out: it depends on the device, which may change.
+    fn resolved_config(&self) -> FitConfig {
+        let model = &self.checkpoint.config;
+        let mut config = self.settings.config.clone();
         if self.commit.is_some() {
-            options.revision.clone_from(&self.commit);
+            config.revision.clone_from(&self.commit);
         }
-        options
+        config
             .max_length
             .get_or_insert(self.checkpoint.max_seq_length);
         // The setting has one value for both.
-        if config.hidden_dropout == config.attention_dropout {
-            options.dropout.get_or_insert(config.hidden_dropout);
+        if model.hidden_dropout == model.attention_dropout {
+            config.dropout.get_or_insert(model.hidden_dropout);
         }
-        options
+        config
     }
 }
 
@@ -388,7 +340,9 @@ fn step_settings(
         Vec::new()
     };
     let objective = settings.objective.clone();
-    let mut step = StepSettings::for_device(devices[0], objective, checkpoint.config.pad_token_id);
+    let pad_token_id = checkpoint.config.pad_token_id;
+    let longest = checkpoint.max_seq_length;
+    let mut step = StepSettings::for_device(devices[0], objective, pad_token_id, longest);
     step.activations = settings.activations;
     step.devices = ids;
     if let Some(replicas) = settings.replicas {

@@ -12,85 +12,68 @@ use burn::train::renderer::{
     MetricsRendererTraining, ProgressType, TrainingProgress,
 };
 
-use crate::step::StepOutput;
+use super::step::StepOutput;
 
-/// One number of a step.
-pub(crate) struct Reading(f64);
+/// The loss of a step, or the score of a validation.
+pub(crate) struct Value<const SCORE: bool>(f64);
 
-/// The loss or the validation score, as a metric of burn.
+/// A [`Value`] as a metric of burn.
 #[derive(Clone)]
-pub(crate) struct Gauge<const SCORE: bool> {
+pub(crate) struct ValueMetric<const SCORE: bool> {
     name: MetricName,
     state: NumericMetricState,
 }
 
 /// The loss of a step.
-pub(crate) type LossGauge = Gauge<false>;
+pub(crate) type Loss = ValueMetric<false>;
 /// The score of a validation.
-pub(crate) type ScoreGauge = Gauge<true>;
+pub(crate) type Score = ValueMetric<true>;
 
-/// A [`Reading`] of the loss.
-pub(crate) struct OfLoss(Reading);
-/// A [`Reading`] of the score.
-pub(crate) struct OfScore(Reading);
-
-impl<const SCORE: bool> Gauge<SCORE> {
+impl<const SCORE: bool> ValueMetric<SCORE> {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: Arc::new(name.to_owned()),
             state: NumericMetricState::new(),
         }
     }
+}
 
-    fn show(&mut self, Reading(value): &Reading) -> SerializedEntry {
-        let format = FormatOptions::new(Arc::clone(&self.name)).precision(4);
-        self.state.update(*value, 1, format)
+impl<const SCORE: bool> Adaptor<Value<SCORE>> for StepOutput {
+    fn adapt(&self) -> Value<SCORE> {
+        Value(if SCORE {
+            self.score.unwrap_or(f64::NAN)
+        } else {
+            self.loss
+        })
     }
 }
 
-impl Adaptor<OfLoss> for StepOutput {
-    fn adapt(&self) -> OfLoss {
-        OfLoss(Reading(self.loss))
+impl<const SCORE: bool> Metric for ValueMetric<SCORE> {
+    type Input = Value<SCORE>;
+
+    fn name(&self) -> MetricName {
+        Arc::clone(&self.name)
     }
-}
 
-impl Adaptor<OfScore> for StepOutput {
-    fn adapt(&self) -> OfScore {
-        OfScore(Reading(self.score.unwrap_or(f64::NAN)))
-    }
-}
-
-macro_rules! metric {
-    ($score:literal, $input:ty) => {
-        impl Metric for Gauge<$score> {
-            type Input = $input;
-
-            fn name(&self) -> MetricName {
-                Arc::clone(&self.name)
-            }
-
-            fn attributes(&self) -> MetricAttributes {
-                NumericAttributes {
-                    unit: None,
-                    higher_is_better: $score,
-                }
-                .into()
-            }
-
-            fn update(&mut self, input: &$input, _: &MetricMetadata) -> SerializedEntry {
-                self.show(&input.0)
-            }
-
-            fn clear(&mut self) {
-                self.state.reset();
-            }
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes {
+            unit: None,
+            higher_is_better: SCORE,
         }
-    };
-}
-metric!(false, OfLoss);
-metric!(true, OfScore);
+        .into()
+    }
 
-impl<const SCORE: bool> Numeric for Gauge<SCORE> {
+    fn update(&mut self, value: &Value<SCORE>, _: &MetricMetadata) -> SerializedEntry {
+        let format = FormatOptions::new(Arc::clone(&self.name)).precision(4);
+        self.state.update(value.0, 1, format)
+    }
+
+    fn clear(&mut self) {
+        self.state.reset();
+    }
+}
+
+impl<const SCORE: bool> Numeric for ValueMetric<SCORE> {
     fn value(&self) -> NumericEntry {
         self.state.current_value()
     }
