@@ -24,7 +24,7 @@ pub(super) struct TestDevice(pub(super) u16);
 
 impl Device for TestDevice {
     fn from_id(id: DeviceId) -> Self {
-        Self(id.index_id as u16)
+        Self(id.index_id)
     }
 
     fn to_id(&self) -> DeviceId {
