@@ -49,8 +49,6 @@ SIF = 1e-3
 SPANS_PER_TITLE = 1
 # Longer descriptions are cut after so many characters.
 LONGEST_TEXT = 300
-# So many definitions and examples of WordNet, drawn at random.
-WORDNET_TEXTS = 40_000
 
 EPOCHS = 6
 BATCH = 512
@@ -164,7 +162,7 @@ def all_texts(folder, wordnet_folder):
             for text in own:
                 for span in spans(text, draw):
                     add("spans of titles", span)
-    for text in draw.sample(list(wordnet(wordnet_folder)), WORDNET_TEXTS):
+    for text in wordnet(wordnet_folder):
         add("wordnet", text)
     draw.shuffle(found)
     return found, counts

@@ -25,9 +25,9 @@ use train::data::{ColumnMap, ReadOptions, TextTable};
 use train::losses::{Loss, Objective};
 use train::random::derive_seed;
 use train::report::peak_memory_bytes;
-use train::step::{Activations, StepSettings, TrainingModel};
-use train::training::gradients::{clip, norm};
-use train::training::optimizer::{AdamWSettings, DecoupledAdamW};
+use train::train::gradients::{clip, norm};
+use train::train::optimizer::{AdamWSettings, DecoupledAdamW};
+use train::train::step::{Activations, StepSettings, TrainingModel};
 
 use crate::error::BenchmarkError;
 use crate::print_json;
@@ -127,7 +127,8 @@ impl BackendTask for Measure<'_> {
         let model = self.checkpoint.load::<Autodiff<B>>(&device)?;
         let objective = Objective::new(Loss::MultipleNegativesRanking { scale: 20.0 });
         let pad = self.checkpoint.config.pad_token_id;
-        let mut settings = StepSettings::for_device(self.device_name, objective, pad);
+        let longest = self.checkpoint.max_seq_length;
+        let mut settings = StepSettings::for_device(self.device_name, objective, pad, longest);
         settings.activations = match (arguments.mini_batch_size, arguments.checkpointing) {
             (None, false) => Activations::Stored,
             (None, true) => Activations::Checkpointed,

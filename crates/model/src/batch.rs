@@ -150,7 +150,7 @@ impl TokenBatch {
     }
 
     /// Pads `texts` with `pad_token_id` to `length(longest)`, or to the longest text if that is more.
-    pub(crate) fn with_length<'a>(
+    pub fn with_length<'a>(
         texts: impl IntoIterator<Item = &'a [u32]>,
         pad_token_id: u32,
         length: impl FnOnce(usize) -> usize,

@@ -80,7 +80,7 @@ pub mod parts {
     pub use crate::encoder::attention::{
         AttentionAdapters, AttentionContext, Layout, SelfAttention,
     };
-    pub use crate::encoder::dropout::{Dropout, with_dropout_seed};
+    pub use crate::encoder::dropout::{Dropout, with_device_dropout, with_dropout_seed};
     pub use crate::encoder::layer::EncoderLayer;
     pub use crate::encoder::low_rank::{LowRank, LowRankConfig};
     pub use crate::modules::pooling::PoolingMode;

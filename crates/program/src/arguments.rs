@@ -17,8 +17,9 @@ pub fn parse<T: FromArgMatches>(command: Command) -> T {
     T::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
 }
 
-/// A variable that is empty names nothing, as one that is not set.
-fn without_empty_variables(command: Command) -> Command {
+/// The command without variables that are empty: they name nothing, as those that are not set.
+#[must_use]
+pub fn without_empty_variables(command: Command) -> Command {
     let without = |option: Arg| {
         let variable = option.get_env().and_then(std::env::var_os);
         if variable.is_some_and(|value| value.is_empty()) {

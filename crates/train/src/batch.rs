@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use burn::data::dataloader::batcher::Batcher;
-use burn::tensor::backend::Backend;
 use model::{ModelError, SentenceTokenizer};
 
 use crate::data::Example;
@@ -17,6 +15,8 @@ pub struct TrainingBatch {
     pub rows: usize,
     /// A score or label per row, if the data has them.
     pub targets: Option<Vec<f32>>,
+    /// Number of rows of all batches of the optimiser step; 0 if this is the only one.
+    pub rows_of_step: usize,
     /// Positions of the rows in their table, for messages.
     pub positions: Vec<usize>,
     /// Random seed of dropout.
@@ -30,6 +30,16 @@ impl TrainingBatch {
     #[must_use]
     pub fn columns(&self) -> usize {
         self.texts.len() / self.rows.max(1)
+    }
+
+    /// Share of the batch in its optimiser step, in `(0, 1]`. Losses are means over rows: with gradients times this share,
+    /// the sum over the batches of a step is the gradient of one batch of all rows.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.rows_of_step <= self.rows {
+            return 1.0;
+        }
+        self.rows as f64 / self.rows_of_step as f64
     }
 }
 
@@ -65,11 +75,5 @@ impl TokenBatcher {
                 ..TrainingBatch::default()
             },
         }
-    }
-}
-
-impl<B: Backend> Batcher<B, Example, TrainingBatch> for TokenBatcher {
-    fn batch(&self, rows: Vec<Example>, _device: &B::Device) -> TrainingBatch {
-        self.tokenize(&rows)
     }
 }

@@ -9,7 +9,7 @@ use model::threads::ThreadCount;
 use program::Version;
 
 use crate::commands::MineArgs;
-use crate::options::FitOptions;
+use crate::config::Given;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -124,7 +124,7 @@ pub struct FitArgs {
     pub threads: ThreadArgs,
     /// Settings of the run.
     #[command(flatten)]
-    pub options: FitOptions,
+    pub settings: Given,
 }
 
 const EVALUATE_EXAMPLES: &str = "\

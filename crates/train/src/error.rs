@@ -14,8 +14,6 @@ use search::index::IndexError;
 use crate::data::DataError;
 use crate::evaluation::{EvaluationError, FileError, SetupError};
 use crate::losses::LossError;
-use crate::report::ReportError;
-use crate::training::failed_batch::FailedBatch;
 
 /// Error of a training run or an evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +46,27 @@ pub enum TrainError {
     /// An index could not be opened or asked.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The report could not be written.
-    #[error(transparent)]
-    Report(#[from] ReportError),
+    /// A line of the log of a run is not an event.
+    #[error(
+        "{}, line {line}: not an event of a run: {source}; correct or remove the line",
+        path.display()
+    )]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Error with its column.
+        source: serde_json::Error,
+    },
+    /// A chart of the report could not be drawn.
+    #[error("the chart {name} could not be drawn: {source}; its numbers are in metrics.jsonl")]
+    Chart {
+        /// File name of the chart.
+        name: String,
+        /// Error of the drawing library.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The man pages could not be written.
     #[error(transparent)]
     Manual(#[from] ManualError),
@@ -86,7 +102,7 @@ pub enum TrainError {
         /// How to continue.
         advice: String,
         /// The rows of the batch.
-        batch: FailedBatch,
+        batch: String,
     },
     /// A gradient became NaN or infinite.
     #[error("step {step}: the norm of the gradients is {norm}; {advice}. The batch: {batch}")]
@@ -98,7 +114,7 @@ pub enum TrainError {
         /// How to continue.
         advice: String,
         /// The rows of all batches of the step.
-        batch: FailedBatch,
+        batch: String,
     },
     /// A score is not a cosine, but the loss needs one.
     #[error(

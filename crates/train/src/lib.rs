@@ -5,33 +5,30 @@
 //! | rows of texts and their batches | [`data`] |
 //! | token ids of batches, tokenized ahead of time | [`batch`], [`loader`] |
 //! | loss functions | [`losses`] |
-//! | vectors, loss and gradients of a batch | [`step`] |
-//! | optimiser, schedule, checkpoints, training loop | [`training`] |
+//! | training loop, step, optimiser, checkpoints | [`mod@train`] |
 //! | evaluators and metrics | [`evaluation`] |
 //! | hard negatives | `mining` |
 //! | log, report and model card of a run | [`report`] |
-//! | a run, from its settings to the tuned model | [`options`], [`settings`], [`fit`] |
+//! | a run, from its settings to the tuned model | [`config`], [`settings`], [`run`] |
 
-mod adapter;
 pub mod batch;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod data;
 mod download;
 pub mod error;
 pub mod evaluation;
-pub mod fit;
 pub mod loader;
 pub mod losses;
 mod mining;
-pub mod options;
 pub mod random;
 pub mod report;
+pub mod run;
 pub mod settings;
 mod shell;
-pub mod step;
 pub mod stop;
-pub mod training;
+pub mod train;
 
 pub use error::TrainError;
 

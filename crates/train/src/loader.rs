@@ -45,7 +45,7 @@ pub struct BatchLoader {
     sampler: Option<Arc<Sampler>>,
     batcher: TokenBatcher,
     seed: u64,
-    cursor: Arc<ResumePoint>,
+    resume_point: Arc<ResumePoint>,
     workers: usize,
 }
 
@@ -74,7 +74,7 @@ impl BatchLoader {
             sampler,
             batcher,
             seed,
-            cursor: Arc::default(),
+            resume_point: Arc::default(),
             workers: 1,
         })
     }
@@ -88,8 +88,8 @@ impl BatchLoader {
 
     /// Position where the next iteration starts.
     #[must_use]
-    pub fn cursor(&self) -> Arc<ResumePoint> {
-        Arc::clone(&self.cursor)
+    pub fn resume_point(&self) -> Arc<ResumePoint> {
+        Arc::clone(&self.resume_point)
     }
 
     /// The rows of every batch of an epoch, as positions in the table.
@@ -133,8 +133,8 @@ impl BatchLoader {
     }
 
     fn iterate(&self) -> Batches {
-        let epoch = self.cursor.epoch.load(Ordering::Relaxed);
-        let skipped = self.cursor.batch.load(Ordering::Relaxed);
+        let epoch = self.resume_point.epoch.load(Ordering::Relaxed);
+        let skipped = self.resume_point.batch.load(Ordering::Relaxed);
         let batches = self.batches(epoch);
         let rows_total = batches.iter().map(Vec::len).sum();
         let rows_done = batches.iter().take(skipped).map(Vec::len).sum();
@@ -306,11 +306,11 @@ mod tests {
     fn an_epoch_resumes_where_it_stopped_and_the_next_differs() {
         let loader = loader(22, 2);
         let first = seen(&loader);
-        loader.cursor().set(0, 4);
+        loader.resume_point().set(0, 4);
         assert_eq!(seen(&loader), first[4..]);
-        loader.cursor().set(1, 0);
+        loader.resume_point().set(1, 0);
         assert_ne!(seen(&loader), first);
-        loader.cursor().set(0, 0);
+        loader.resume_point().set(0, 0);
         assert_eq!(seen(&loader), first);
     }
 
@@ -318,7 +318,7 @@ mod tests {
     fn progress_counts_rows_also_those_before_it_began() {
         fn body<B: EncoderOps>(_: &B::Device) {
             let loader = loader(10, 2);
-            loader.cursor().set(0, 1);
+            loader.resume_point().set(0, 1);
             let mut batches = DataLoader::<B, TrainingBatch>::iter(&loader);
             let done = |progress: Progress| (progress.items_processed, progress.items_total);
             assert_eq!(done(batches.progress()), (4, 10));

@@ -260,8 +260,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let modules = Path::new(FIXTURE).join("modules.json");
         std::fs::copy(modules, folder.path().join("modules.json")).unwrap();
-        std::fs::write(folder.path().join(file), config.to_string()).unwrap();
+        std::fs::write(folder.path().join(file), text(config)).unwrap();
         read(folder.path())
+    }
+
+    /// The settings with the route of queries first, as in the fixture: a `Value` is written in alphabetical order.
+    fn text(config: &Value) -> String {
+        let structure = match &config["structure"] {
+            Value::Object(routes) => {
+                let routes = routes.iter().rev();
+                let routes: Vec<String> = routes
+                    .map(|(name, ids)| format!("{name:?}:{ids}"))
+                    .collect();
+                format!("{{{}}}", routes.join(","))
+            }
+            other => other.to_string(),
+        };
+        let [types, parameters] = ["types", "parameters"].map(|field| &config[field]);
+        format!(r#"{{"types":{types},"structure":{structure},"parameters":{parameters}}}"#)
     }
 
     /// The first module of the route of a text without a task, of a query and of a document.

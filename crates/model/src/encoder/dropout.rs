@@ -4,7 +4,7 @@
 //! so neither a run nor a forward pass can be repeated. Gradient checkpointing, GradCache and resumed runs
 //! need that. Inside [`with_dropout_seed`] the masks come from a generator of the calling thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
@@ -15,12 +15,14 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 thread_local! {
     static GENERATOR: RefCell<Option<Xoshiro256PlusPlus>> = const { RefCell::new(None) };
+    /// Whether dropout draws from the device also without gradients.
+    static ON_DEVICE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `task`; every [`Dropout`] in it, on this thread, draws its mask from `seed`.
 ///
 /// The same seed gives the same masks on every machine. The processor computes them in the forward and
-/// again in the backward pass: on a GPU, seed the device (`Backend::seed`) instead.
+/// again in the backward pass: on a GPU, use [`with_device_dropout`] instead.
 pub fn with_dropout_seed<T>(seed: u64, task: impl FnOnce() -> T) -> T {
     /// Restores the previous generator, also when `task` panics.
     struct Restore(Option<Xoshiro256PlusPlus>);
@@ -31,6 +33,27 @@ pub fn with_dropout_seed<T>(seed: u64, task: impl FnOnce() -> T) -> T {
     }
     let before = GENERATOR.replace(Some(Xoshiro256PlusPlus::seed_from_u64(seed)));
     let _restore = Restore(before);
+    task()
+}
+
+/// Runs `task`; every [`Dropout`] in it, on this thread, draws its mask on `device`, whose generator starts from `seed`.
+///
+/// The same seed gives the same masks on the same device, with and without gradients. No mask is copied to the device.
+/// Another thread must not use the generator meanwhile: on GPU backends it belongs to the process.
+pub fn with_device_dropout<B: Backend, T>(
+    seed: u64,
+    device: &B::Device,
+    task: impl FnOnce() -> T,
+) -> T {
+    /// Restores the previous source, also when `task` panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ON_DEVICE.set(self.0);
+        }
+    }
+    let _restore = Restore(ON_DEVICE.replace(true));
+    B::seed(device, seed);
     task()
 }
 
@@ -51,12 +74,12 @@ impl Dropout {
     }
 
     /// Whether [`forward`](Self::forward) would change a tensor of this device: while gradients are
-    /// recorded, and inside [`with_dropout_seed`] also without them, for a pass that will be computed again
-    /// with gradients.
+    /// recorded, and inside [`with_dropout_seed`] and [`with_device_dropout`] also without them, for a pass that will be
+    /// computed again with gradients.
     #[must_use]
     pub fn acts<B: Backend>(&self, device: &B::Device) -> bool {
         let seeded = || GENERATOR.with_borrow(Option::is_some);
-        self.probability > 0.0 && (B::ad_enabled(device) || seeded())
+        self.probability > 0.0 && (B::ad_enabled(device) || seeded() || ON_DEVICE.get())
     }
 
     /// Drops elements of `input`; any shape in, the same shape out.

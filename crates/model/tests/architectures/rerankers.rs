@@ -9,7 +9,7 @@ use crate::common::{TOLERANCE, assert_close, fixture, report};
 use crate::copy;
 use crate::test_device::test_device;
 
-/// What `rerankers.py` writes.
+/// What `rerankers.py` and `train_reranker.py` write.
 #[derive(serde::Deserialize)]
 struct Answers {
     pairs: Vec<(String, String)>,
@@ -18,7 +18,14 @@ struct Answers {
 
 #[test]
 fn scores_are_those_of_sentence_transformers() {
-    for name in ["bert", "roberta", "xlm-roberta", "mpnet", "distilbert"] {
+    for name in [
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "mpnet",
+        "distilbert",
+        "trained",
+    ] {
         let path = fixture("rerankers").join(format!("{name}.json"));
         let answers: Answers = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let folder = fixture("rerankers").join(name);

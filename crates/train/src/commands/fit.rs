@@ -6,26 +6,22 @@ use std::path::Path;
 use program::Console;
 
 use crate::cli::FitArgs;
+use crate::config::Given;
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
-use crate::fit::{FitResult, RunContext, SAMPLE_QUERIES, fit};
-use crate::options::FitOptions;
+use crate::run::{FitResult, RunContext, SAMPLE_QUERIES, fit};
 use crate::shell::quoted;
 use crate::stop::{Phase, Stop};
-use crate::training::dashboard;
+use crate::train::dashboard;
 
 /// Values printed per vector.
 const SHOWN: usize = 3;
 
 pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> {
-    let mut options = match &arguments.config {
-        Some(path) => arguments.options.or(config(path)?),
-        None => arguments.options,
+    let given = match &arguments.config {
+        Some(path) => arguments.settings.over(config(path)?),
+        None => arguments.settings,
     };
-    // A resumed run has its model and its device.
-    if !arguments.resume {
-        options = options.or(FitOptions::from_environment());
-    }
     let stop = Stop::default();
     stop_on_interrupt(&stop, notes);
     let context = RunContext {
@@ -35,7 +31,7 @@ pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> 
         stop,
         command: command_line(std::env::args()),
     };
-    let Some(result) = fit(options, &context)? else {
+    let Some(result) = fit(&given, &context)? else {
         return Ok(());
     };
     let mut out = io::stdout().lock();
@@ -45,8 +41,8 @@ pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> 
 }
 
 /// The settings of a config file. Invalid ones are usage errors, as on the command line.
-fn config(path: &Path) -> Result<FitOptions, TrainError> {
-    FitOptions::read(path).map_err(|error| match error {
+fn config(path: &Path) -> Result<Given, TrainError> {
+    Given::read(path).map_err(|error| match error {
         TrainError::Config { .. } => TrainError::Usage(error.to_string()),
         error => error,
     })

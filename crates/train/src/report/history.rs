@@ -1,11 +1,6 @@
 //! Events of a run.
 
-use std::fs;
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
-
-use super::error::ReportError;
 
 /// One optimiser step.
 ///
@@ -103,18 +98,6 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the log of a run, without an incomplete last line.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, or a line is not an event.
-    pub fn read(path: &Path) -> Result<Self, ReportError> {
-        let content = fs::read(path).map_err(ReportError::io(path))?;
-        let lines = parse(path, &content)?;
-        let events = lines.into_iter().map(|(_, event)| event).collect();
-        Ok(Self { events })
-    }
-
     /// The optimiser steps.
     pub fn steps(&self) -> impl Iterator<Item = &StepRecord> {
         self.events.iter().filter_map(|event| match event {
@@ -138,36 +121,6 @@ impl History {
             _ => None,
         })
     }
-}
-
-/// The events of a log, each with its line (without the line break). Skips empty lines.
-pub(super) fn parse<'a>(
-    path: &Path,
-    content: &'a [u8],
-) -> Result<Vec<(&'a [u8], Event)>, ReportError> {
-    let mut events = Vec::new();
-    for (index, line) in content.split_inclusive(|&byte| byte == b'\n').enumerate() {
-        let (text, whole) = match line.strip_suffix(b"\n") {
-            Some(text) => (text, true),
-            None => (line, false),
-        };
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
-        match serde_json::from_slice(text) {
-            Ok(event) => events.push((text, event)),
-            // Complete JSON that is not an event was not cut off: another program wrote it.
-            Err(source) if !whole && !source.is_data() => {}
-            Err(source) => {
-                return Err(ReportError::Json {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    source,
-                });
-            }
-        }
-    }
-    Ok(events)
 }
 
 /// Numbers for which JSON has `null` if they are NaN or infinite.
@@ -229,7 +182,9 @@ mod scores {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::metrics_log::MetricsLog;
     use super::*;
+    use crate::error::TrainError;
 
     fn step(step: usize) -> StepRecord {
         StepRecord {
@@ -260,11 +215,11 @@ mod tests {
         serde_json::to_string(event).unwrap()
     }
 
-    fn read(content: &[u8]) -> Result<History, ReportError> {
+    fn read(content: &[u8]) -> Result<History, TrainError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        fs::write(&path, content).unwrap();
-        History::read(&path)
+        std::fs::write(&path, content).unwrap();
+        MetricsLog::resume(&path, usize::MAX).map(MetricsLog::into_history)
     }
 
     #[test]
@@ -381,7 +336,7 @@ mod tests {
             (format!("{good}{good}\n"), 1),
         ] {
             match read(content.as_bytes()) {
-                Err(ReportError::Json { line, .. }) => assert_eq!(line, expected, "{content}"),
+                Err(TrainError::Log { line, .. }) => assert_eq!(line, expected, "{content}"),
                 other => panic!("{content}: {other:?}"),
             }
         }
@@ -394,19 +349,6 @@ mod tests {
         let history = read(format!("\n{good}\r\n \n{newer}\n").as_bytes()).unwrap();
         assert_eq!(history.events, [Event::Step(step(1)), Event::Step(step(1))]);
         assert_eq!(read(b"").unwrap(), History::default());
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("metrics.jsonl");
-        match History::read(&missing) {
-            Err(ReportError::Io { path, source }) => {
-                assert_eq!(path, missing);
-                assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
-            }
-            other => panic!("{other:?}"),
-        }
     }
 
     proptest! {

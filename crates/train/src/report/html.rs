@@ -1,8 +1,8 @@
 //! The report of a run as one self-contained page: no scripts, no links, inline charts.
 
 use super::History;
-use super::format::{bytes, duration};
-use super::summary::{RunSummary, ScoreChange, counted, difference, score, thousands};
+use super::format::{bytes, counted, duration, thousands};
+use super::summary::{RunSummary, ScoreChange, difference, score};
 
 /// The charts of a run, as SVG; `None` without data.
 pub(super) struct Pictures {

@@ -1,38 +1,11 @@
 //! The log of a run: one JSON line per event.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use program::atomic_file;
-
-use super::error::ReportError;
-use super::history::{Event, History, parse};
-
-/// The growing history of a run, shared by its copies.
-#[derive(Clone, Debug, Default)]
-pub struct SharedHistory(Arc<Mutex<History>>);
-
-impl SharedHistory {
-    /// The events so far.
-    #[must_use]
-    pub fn snapshot(&self) -> History {
-        // Each event is added at once, so a panic cannot leave a partial one.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn push(&self, event: Event) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .events
-            .push(event);
-    }
-}
+use super::history::{Event, History};
+use crate::error::TrainError;
 
 /// The events of a run, in memory and in a file.
 ///
@@ -40,7 +13,7 @@ impl SharedHistory {
 /// another program can follow the file.
 #[derive(Debug)]
 pub struct MetricsLog {
-    history: SharedHistory,
+    history: History,
     file: Option<LogFile>,
 }
 
@@ -56,8 +29,8 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The file cannot be created.
-    pub fn create(path: &Path) -> Result<Self, ReportError> {
-        let file = File::create(path).map_err(ReportError::io(path))?;
+    pub fn create(path: &Path) -> Result<Self, TrainError> {
+        let file = File::create(path).map_err(TrainError::io(path))?;
         Ok(Self::new(History::default(), path, file))
     }
 
@@ -67,37 +40,29 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The file cannot be read or written, or a line is not an event. The file is then unchanged.
-    pub fn resume(path: &Path, events: usize) -> Result<Self, ReportError> {
-        let content = match fs::read(path) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(path),
-            Err(error) => return Err(ReportError::io(path)(error)),
-        };
-        let mut kept = parse(path, &content)?;
-        kept.truncate(events);
-        // The original lines: reading and writing numbers may change them.
-        let lines: Vec<&[u8]> = kept.iter().map(|(line, _)| *line).collect();
-        replace(path, &lines).map_err(ReportError::io(path))?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map_err(ReportError::io(path))?;
-        let events = kept.into_iter().map(|(_, event)| event).collect();
-        Ok(Self::new(History { events }, path, file))
+    pub fn resume(path: &Path, events: usize) -> Result<Self, TrainError> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(TrainError::io(path))?;
+        let (history, kept) = read(path, &file, events)?;
+        file.set_len(kept)
+            .and_then(|()| end_line(&mut file, kept))
+            .map_err(TrainError::io(path))?;
+        Ok(Self::new(history, path, file))
     }
 
     /// Keeps the events only in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
-            history: SharedHistory::default(),
+            history: History::default(),
             file: None,
         }
     }
 
     fn new(history: History, path: &Path, file: File) -> Self {
         Self {
-            history: SharedHistory(Arc::new(Mutex::new(history))),
+            history,
             file: Some(LogFile {
                 path: path.to_owned(),
                 file,
@@ -105,17 +70,16 @@ impl MetricsLog {
         }
     }
 
-    /// The shared events, which may outlive the log.
+    /// The events so far.
     #[must_use]
-    pub fn history(&self) -> SharedHistory {
-        self.history.clone()
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
-    /// Number of events so far.
+    /// Ends the log.
     #[must_use]
-    pub fn events(&self) -> usize {
-        let history = self.history.0.lock();
-        history.unwrap_or_else(PoisonError::into_inner).events.len()
+    pub fn into_history(self) -> History {
+        self.history
     }
 
     /// Adds an event.
@@ -123,13 +87,64 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The line cannot be written. The history then does not have the event.
-    pub fn append(&mut self, event: &Event) -> Result<(), ReportError> {
+    pub fn append(&mut self, event: Event) -> Result<(), TrainError> {
         if let Some(LogFile { path, file }) = &mut self.file {
-            write_line(file, event).map_err(ReportError::io(path))?;
+            write_line(file, &event).map_err(TrainError::io(&*path))?;
         }
-        self.history.push(event.clone());
+        self.history.events.push(event);
         Ok(())
     }
+}
+
+/// The first `events` events of a log, and the length of their lines. Skips empty lines, and a last line that was cut off.
+fn read(path: &Path, file: &File, events: usize) -> Result<(History, u64), TrainError> {
+    let mut reader = BufReader::new(file);
+    let mut history = History::default();
+    let (mut line, mut number, mut kept, mut read) = (Vec::new(), 0, 0, 0);
+    while history.events.len() < events {
+        line.clear();
+        let length = reader
+            .read_until(b'\n', &mut line)
+            .map_err(TrainError::io(path))?;
+        if length == 0 {
+            break;
+        }
+        number += 1;
+        read += length as u64;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice(line.trim_ascii_end()) {
+            Ok(event) => {
+                history.events.push(event);
+                kept = read;
+            }
+            // Complete JSON that is not an event was not cut off: another program wrote it.
+            Err(source) if !line.ends_with(b"\n") && !source.is_data() => break,
+            Err(source) => {
+                return Err(TrainError::Log {
+                    path: path.to_owned(),
+                    line: number,
+                    source,
+                });
+            }
+        }
+    }
+    Ok((history, kept))
+}
+
+/// Goes to the end of a file of this length, and adds a missing line break.
+fn end_line(file: &mut File, length: u64) -> io::Result<()> {
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.seek(SeekFrom::Start(length - 1))?;
+        io::Read::read_exact(file, &mut last)?;
+    }
+    file.seek(SeekFrom::End(0))?;
+    if last != [b'\n'] {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 /// Writes a line with one call, so that readers never see a part of it.
@@ -140,17 +155,10 @@ fn write_line(file: &mut File, event: &Event) -> io::Result<()> {
     file.flush()
 }
 
-/// Replaces a file atomically by one of these lines.
-fn replace(path: &Path, lines: &[&[u8]]) -> io::Result<()> {
-    let mut content = lines.join(&b'\n');
-    if !lines.is_empty() {
-        content.push(b'\n');
-    }
-    atomic_file::write(path, &content)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::TempDir;
 
     use super::super::history::{EvaluationRecord, StepRecord};
@@ -209,26 +217,28 @@ mod tests {
         let path = folder.path().join("metrics.jsonl");
         let mut log = MetricsLog::create(&path).unwrap();
         for event in events {
-            log.append(event).unwrap();
+            log.append(event.clone()).unwrap();
         }
         (folder, path)
+    }
+
+    fn logged_in(path: &Path) -> History {
+        MetricsLog::resume(path, usize::MAX).unwrap().into_history()
     }
 
     #[test]
     fn every_event_is_in_the_file_when_append_returns() {
         let (_folder, path) = logged(&[]);
         let mut log = MetricsLog::create(&path).unwrap();
-        let shared = log.history();
         for (index, event) in run(6).iter().enumerate() {
-            log.append(event).unwrap();
+            log.append(event.clone()).unwrap();
             let content = fs::read_to_string(&path).unwrap();
             assert!(content.ends_with('\n'));
             assert_eq!(content.lines().count(), index + 1);
-            assert_eq!(shared.snapshot().events.last(), Some(event));
+            assert_eq!(log.history().events.last(), Some(event));
         }
-        drop(log);
-        assert_eq!(shared.snapshot().events, run(6));
-        assert_eq!(History::read(&path).unwrap().evaluations().count(), 4);
+        assert_eq!(log.into_history().events, run(6));
+        assert_eq!(logged_in(&path).evaluations().count(), 4);
     }
 
     #[test]
@@ -237,16 +247,16 @@ mod tests {
         for kept in 0..=run(8).len() {
             let (folder, path) = logged(&run(8));
             let mut log = MetricsLog::resume(&path, kept).unwrap();
-            assert_eq!(log.events(), kept);
+            assert_eq!(log.history().events, run(8)[..kept]);
             for event in &run(8)[kept..] {
-                log.append(event).unwrap();
+                log.append(event.clone()).unwrap();
             }
             assert_eq!(
                 fs::read_to_string(&path).unwrap(),
                 fs::read_to_string(&whole).unwrap(),
                 "resumed after {kept}"
             );
-            assert_eq!(log.events(), run(8).len());
+            assert_eq!(log.into_history().events, run(8));
             // No temporary file stays behind.
             assert_eq!(folder.path().read_dir().unwrap().count(), 1);
         }
@@ -258,8 +268,8 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"event\":\"step\",\"st").unwrap();
         let mut log = MetricsLog::resume(&path, run(3).len()).unwrap();
-        log.append(&step(4)).unwrap();
-        let history = History::read(&path).unwrap();
+        log.append(step(4)).unwrap();
+        let history = logged_in(&path);
         assert_eq!(history.events.len(), run(3).len() + 1);
         assert_eq!(history.events.last().map(Event::step), Some(4));
     }
@@ -270,9 +280,9 @@ mod tests {
         let content = fs::read_to_string(&path).unwrap();
         fs::write(&path, content.trim_end()).unwrap();
         let mut log = MetricsLog::resume(&path, run(1).len()).unwrap();
-        log.append(&step(2)).unwrap();
+        log.append(step(2)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
-        assert_eq!(History::read(&path).unwrap().steps().count(), 2);
+        assert_eq!(logged_in(&path).steps().count(), 2);
     }
 
     #[test]
@@ -280,8 +290,8 @@ mod tests {
         let (_folder, path) = logged(&run(1));
         let damaged = fs::read_to_string(&path).unwrap() + "no JSON\n{}\n";
         fs::write(&path, &damaged).unwrap();
-        match MetricsLog::resume(&path, 1) {
-            Err(ReportError::Json { line, .. }) => assert_eq!(line, 3),
+        match MetricsLog::resume(&path, 3) {
+            Err(TrainError::Log { line, .. }) => assert_eq!(line, 3),
             other => panic!("{other:?}"),
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
@@ -292,8 +302,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let mut log = MetricsLog::resume(&path, 7).unwrap();
-        log.append(&step(8)).unwrap();
-        assert_eq!(History::read(&path).unwrap().steps().count(), 1);
+        log.append(step(8)).unwrap();
+        assert_eq!(logged_in(&path).steps().count(), 1);
     }
 
     #[test]
@@ -301,17 +311,17 @@ mod tests {
         let (_folder, path) = logged(&run(4));
         let log = MetricsLog::create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-        assert_eq!(log.history().snapshot(), History::default());
+        assert_eq!(*log.history(), History::default());
     }
 
     #[test]
     fn in_memory_there_is_a_history_and_no_file() {
         let mut log = MetricsLog::in_memory();
         for event in run(2) {
-            log.append(&event).unwrap();
+            log.append(event).unwrap();
         }
         assert!(log.file.is_none());
-        assert_eq!(log.history().snapshot().events, run(2));
+        assert_eq!(log.history().events, run(2));
     }
 
     #[test]
@@ -323,7 +333,7 @@ mod tests {
             MetricsLog::resume(&missing, 1),
         ] {
             match result {
-                Err(ReportError::Io { path, .. }) => assert_eq!(path, missing),
+                Err(TrainError::Io { path, .. }) => assert_eq!(path, missing),
                 other => panic!("{other:?}"),
             }
         }
@@ -349,10 +359,10 @@ mod tests {
         let Ok(mut log) = MetricsLog::create(full) else {
             return;
         };
-        match log.append(&step(1)) {
-            Err(ReportError::Io { path, .. }) => assert_eq!(path, full),
+        match log.append(step(1)) {
+            Err(TrainError::Io { path, .. }) => assert_eq!(path, full),
             other => panic!("{other:?}"),
         }
-        assert_eq!(log.history().snapshot(), History::default());
+        assert_eq!(*log.history(), History::default());
     }
 }

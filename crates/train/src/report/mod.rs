@@ -7,7 +7,6 @@
 //! | charts, report page, model card | `plots`, `html`, `model_card` |
 //! | progress line | `progress` |
 
-mod error;
 mod format;
 mod history;
 mod html;
@@ -17,11 +16,12 @@ mod model_card;
 mod plots;
 mod progress;
 mod summary;
+mod write;
 
-pub use error::ReportError;
 pub use history::{EvaluationRecord, Event, History, StepRecord};
 pub use memory::peak_memory_bytes;
-pub use metrics_log::{MetricsLog, SharedHistory};
+pub use metrics_log::MetricsLog;
 pub use model_card::model_card;
 pub use progress::ProgressLine;
-pub use summary::{DataFile, DataRole, ReferenceCurve, RunSummary, write_report};
+pub use summary::{DataFile, DataRole, ReferenceCurve, RunSummary};
+pub use write::write_report;

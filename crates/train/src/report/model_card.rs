@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::format::{bytes, duration};
-use super::summary::{RunSummary, counted, difference, score, thousands};
+use super::format::{bytes, counted, duration, thousands};
+use super::summary::{RunSummary, difference, score};
+use crate::shell::quoted;
 
 /// The model card of a run: YAML front matter with the fields of sentence-transformers, then Markdown.
 /// Escapes all text from the files and settings of the run.
@@ -135,7 +136,7 @@ fn usage(card: &mut Card, summary: &RunSummary) {
         &format!(
             "$ infer --model {} search \"high end water bottle\" --corpus products.csv \
              --column title",
-            shell_word(&folder)
+            quoted(&folder)
         ),
     );
 }
@@ -298,16 +299,6 @@ fn python_string(text: &str) -> String {
     literal
 }
 
-/// An argument of a POSIX shell, quoted if necessary.
-fn shell_word(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -460,8 +451,6 @@ mod tests {
         assert_eq!(text("12. a"), "12&#46; a");
         assert_eq!(text("0.1.0"), "0.1.0");
         assert_eq!(python_string("a\n\\"), r#""a\u000a\\""#);
-        assert_eq!(shell_word("runs/a-1.b"), "runs/a-1.b");
-        assert_eq!(shell_word(""), "''");
     }
 
     proptest! {

@@ -10,7 +10,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use self::axis::{Axis, Zero};
-use super::{History, ReferenceCurve, ReportError};
+use super::{History, ReferenceCurve};
+use crate::error::TrainError;
 
 /// Width and height of a chart in pixels.
 const SIZE: (u32, u32) = (800, 400);
@@ -51,7 +52,7 @@ type DrawingError = DrawingAreaErrorKind<std::io::Error>;
 pub(super) fn loss(
     history: &History,
     reference: Option<&ReferenceCurve>,
-) -> Result<Option<String>, ReportError> {
+) -> Result<Option<String>, TrainError> {
     let points = drawable(history.steps().map(|step| (step.step as f64, step.loss)));
     if points.is_empty() {
         return Ok(None);
@@ -75,7 +76,7 @@ pub(super) fn loss(
 }
 
 /// The learning rate per step; `None` without steps.
-pub(super) fn learning_rate(history: &History) -> Result<Option<String>, ReportError> {
+pub(super) fn learning_rate(history: &History) -> Result<Option<String>, TrainError> {
     let rates = history
         .steps()
         .map(|step| (step.step as f64, step.learning_rate));
@@ -84,7 +85,7 @@ pub(super) fn learning_rate(history: &History) -> Result<Option<String>, ReportE
 }
 
 /// The scores of all validations, a line per score; `None` without validations.
-pub(super) fn scores(history: &History) -> Result<Option<String>, ReportError> {
+pub(super) fn scores(history: &History) -> Result<Option<String>, TrainError> {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in history.evaluations().flat_map(|record| &record.scores) {
         if !names.contains(&name.as_str()) {
@@ -233,7 +234,7 @@ fn draw(
     y_label: &str,
     zero: Zero,
     lines: &[Line],
-) -> Result<Option<String>, ReportError> {
+) -> Result<Option<String>, TrainError> {
     let lines: Vec<&Line> = lines
         .iter()
         .filter(|line| !line.points.is_empty())
@@ -242,7 +243,7 @@ fn draw(
         return Ok(None);
     }
     let mut svg = String::new();
-    paint(&mut svg, y_label, zero, &lines).map_err(|source| ReportError::Picture {
+    paint(&mut svg, y_label, zero, &lines).map_err(|source| TrainError::Chart {
         name: format!("{}.svg", name.replace(' ', "_")),
         source: Box::new(source),
     })?;

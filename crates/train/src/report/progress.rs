@@ -13,7 +13,7 @@ const RECENT_STEPS: usize = 20;
 
 /// Prints the state of a run from time to time:
 ///
-/// `step 12/100  epoch 0.4/3  loss 0.4321  lr 1.2e-5  grad 0.81  1.9 s/step  438 tokens/s  2m 40s
+/// `step 12/100  epoch 0.4/3  loss 0.4321  lr 1.2e-5  grad 0.81  1.9 s/step  438 tokens/s  00:02:40
 /// left`
 ///
 /// Loss and tokens/s are means since the previous line. The time of a step, and so the remaining time,
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(
             progress.line(&record(12, 1.9, 0.43214)).unwrap(),
             "step 12/100  epoch 0.4/3  loss 0.4321  lr 1.2e-5  grad 0.81  1.9 s/step  \
-             438 tokens/s  2m 47s left"
+             438 tokens/s  00:02:47 left"
         );
     }
 
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(parts(&line)[6], "312 tokens/s");
         // 2, 2, 4 and 40 s: the slow first step does not count six times more.
         assert_eq!(parts(&line)[5], "3.0 s/step");
-        assert_eq!(parts(&line)[7], "18 s left");
+        assert_eq!(parts(&line)[7], "00:00:18 left");
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(parts(&lines[8])[5], "1.0 s/step");
         assert_eq!(parts(&lines[9])[5], "3.5 s/step");
         assert_eq!(parts(&lines[10])[5], "6.0 s/step");
-        assert_eq!(parts(&lines[10])[7], "10m 00s left");
+        assert_eq!(parts(&lines[10])[7], "00:10:00 left");
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let mut progress = ProgressLine::new(2, 1);
         assert_eq!(
             progress.line(&record(1, 0.0, f64::NAN)).unwrap(),
-            "step 1/2  epoch 0.0/1  loss NaN  lr 1.2e-5  grad 0.81  0 s/step  0 ms left"
+            "step 1/2  epoch 0.0/1  loss NaN  lr 1.2e-5  grad 0.81  0 s/step  0.0 s left"
         );
     }
 

@@ -1,10 +1,9 @@
 //! Summary of a run, and the report files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use program::atomic_file;
-
-use super::{History, ReportError, html, plots};
+use super::format::counted;
+use crate::evaluation::is_worse;
 
 /// Half a unit of the last printed decimal: smaller differences count as 0.
 const SHOWN: f64 = 5e-5;
@@ -142,12 +141,10 @@ impl ScoreChange<'_> {
         Some(self.after? - self.before?)
     }
 
-    /// Whether the score dropped, in its first four decimals, or is not finite any more.
+    /// Whether the score dropped, in its first four decimals, or became NaN.
     pub(super) fn is_worse(&self) -> bool {
         match (self.before, self.after) {
-            (Some(before), Some(after)) => {
-                after - before < -SHOWN || (!after.is_finite() && before.is_finite())
-            }
+            (Some(before), Some(after)) => is_worse(before, after),
             _ => false,
         }
     }
@@ -166,11 +163,11 @@ impl ScoreChange<'_> {
         if !self.is_worse() {
             return None;
         }
-        Some(if after.is_finite() {
+        Some(if !after.is_nan() {
             let difference = before - after;
             format!("dropped by {difference:.4}, from {before:.4} to {after:.4}.")
         } else {
-            format!("dropped: it was {before:.4} and is now NaN or infinite.")
+            format!("dropped: it was {before:.4} and is now NaN.")
         })
     }
 }
@@ -193,66 +190,11 @@ pub(super) fn difference(value: Option<f64>) -> String {
     }
 }
 
-/// A number with its unit in singular or plural: `12,345 rows`.
-pub(super) fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", thousands(number))
-}
-
-/// A number with thousands separators: `12,345`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Writes `report.html` into the folder, and its charts as separate files: `loss.svg`,
-/// `learning_rate.svg` and `scores.svg`, each if it has data. Writes every file atomically and replaces
-/// existing ones.
-///
-/// # Errors
-///
-/// A chart cannot be drawn, or a file cannot be written.
-pub fn write_report(
-    folder: &Path,
-    summary: &RunSummary,
-    history: &History,
-    reference: Option<&ReferenceCurve>,
-) -> Result<(), ReportError> {
-    let pictures = html::Pictures {
-        loss: plots::loss(history, reference)?,
-        learning_rate: plots::learning_rate(history)?,
-        scores: plots::scores(history)?,
-    };
-    let named = [
-        ("loss.svg", &pictures.loss),
-        ("learning_rate.svg", &pictures.learning_rate),
-        ("scores.svg", &pictures.scores),
-    ];
-    for (name, picture) in named {
-        if let Some(picture) = picture {
-            write_file(&folder.join(name), picture)?;
-        }
-    }
-    let page = html::page(summary, history, &pictures);
-    write_file(&folder.join("report.html"), &page)
-}
-
-/// Writes a file atomically.
-fn write_file(path: &Path, text: &str) -> Result<(), ReportError> {
-    atomic_file::write(path, text.as_bytes()).map_err(ReportError::io(path))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{EvaluationRecord, Event, StepRecord};
+    use super::super::{EvaluationRecord, Event, History, StepRecord, write_report};
     use super::*;
+    use crate::error::TrainError;
 
     /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
     pub(in super::super) fn edge_case() -> RunSummary {
@@ -411,7 +353,7 @@ pub(super) mod tests {
             None,
         )
         .unwrap_err();
-        let ReportError::Io { path, source } = error else {
+        let TrainError::Io { path, source } = error else {
             panic!("{error}")
         };
         assert_eq!(path, folder.path().join("gone").join("report.html"));
@@ -462,15 +404,7 @@ pub(super) mod tests {
         let fall = change(0.5, 0.499_9).fall().unwrap();
         assert!(fall.contains("0.0001, from 0.5000 to 0.4999"), "{fall}");
         assert!(change(0.5, f64::NAN).fall().is_some());
-        assert!(change(0.5, f64::INFINITY).fall().is_some());
         assert_eq!(change(f64::NAN, f64::NAN).fall(), None);
         assert!(!change(f64::NAN, 0.5).is_worse());
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let texts = [0, 999, 1000, 1_234_567].map(thousands);
-        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(counted(1, "row"), "1 row");
     }
 }

@@ -4,7 +4,7 @@ use clap::Parser;
 use model::{Device, SentenceEncoder};
 use program::Console;
 use train::cli::{Cli, Command};
-use train::fit::{RunContext, SAMPLE_QUERIES};
+use train::run::{RunContext, SAMPLE_QUERIES};
 use train::stop::Stop;
 
 use crate::support::{
@@ -119,7 +119,7 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
         stop: Stop::default(),
         command: String::new(),
     };
-    let result = train::fit::fit(arguments.options, &context)
+    let result = train::run::fit(&arguments.settings, &context)
         .unwrap()
         .unwrap();
     let encoder = SentenceEncoder::from_pretrained(tuned, device.parse().unwrap()).unwrap();

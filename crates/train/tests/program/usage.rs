@@ -69,7 +69,7 @@ fn usage_errors_have_exit_code_2_and_name_the_fix() {
         ("--resume --output x", "without --resume"),
         ("--config wrong.toml --output x", "learning-rate"),
         ("--config type.json --output x", "two"),
-        ("--config both.toml --output x", "exclude"),
+        ("--config both.toml --output x", "cannot be used with"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
         let text = stderr(&output);

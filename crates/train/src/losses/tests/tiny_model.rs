@@ -21,10 +21,10 @@ use crate::batch::TokenBatcher;
 use crate::data::Example;
 use crate::losses::collapse::{has_collapsed, mean_pairwise_cosine};
 use crate::losses::{Objective, TargetKind};
-use crate::step::{self, Activations, DropoutRng, StepSettings};
 use crate::test_device::on_test_device;
 use crate::testing::{assert_close, json_fixture, tiny_model, values};
-use crate::training::optimizer::{AdamWSettings, DecoupledAdamW};
+use crate::train::optimizer::{AdamWSettings, DecoupledAdamW};
+use crate::train::step::{self, Activations, DropoutRng, StepSettings};
 
 /// The learning rate of all curves.
 const RATE: f64 = 1e-3;
@@ -229,7 +229,7 @@ fn losses_of_a_run<B: TrainingBackend>(
             tokens: 512,
             texts: 3,
         },
-        batch_cost: None,
+        padding: None,
         activations: Activations::Stored,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: 2,

@@ -1,0 +1,316 @@
+//! Settings of `train fit`: one type for the command line, config files and `training.toml`.
+//!
+//! clap has the names, ranges, defaults and conflicts of all settings. A config file becomes arguments that are put before
+//! those of the command line ([`Given`]), so that the same rules hold for both. `Settings`
+//! adds what follows from several of them.
+
+mod given;
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::RangedU64ValueParser;
+use clap::{ArgAction, Args};
+use model::Device;
+use model::hub::DEFAULT_MODEL;
+use serde::{Serialize, Serializer};
+
+pub use self::given::Given;
+use crate::data::{ColumnMap, SamplerKind};
+use crate::error::TrainError;
+use crate::train::schedule::Decay;
+
+/// Settings of `train fit`. In a config file each setting has the name of its flag without the leading dashes.
+#[derive(Clone, Debug, PartialEq, Args, Serialize)]
+#[command(args_override_self = true)]
+#[serde(rename_all = "kebab-case")]
+pub struct FitConfig {
+    /// Read training rows from FILE: CSV, TSV, JSON or Parquet, compressed or not except
+    /// Parquet; repeat for several files [default: the five demo pairs].
+    #[arg(long, value_name = "FILE", help_heading = DATA)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<PathBuf>,
+    /// Read validation rows from FILE. Scores use every row; the validation loss uses at most 16
+    /// batches, and only rows the loss accepts.
+    #[arg(long, value_name = "FILE", help_heading = DATA)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub valid: Vec<PathBuf>,
+    /// Use this share of the training rows for validation, above 0 and below 1.
+    #[arg(long, value_name = "SHARE", value_parser = share_above_0, conflicts_with = "valid", help_heading = DATA)]
+    pub split: Option<f64>,
+    /// Keep rows with the same value in this column on the same side of a split.
+    #[arg(long, value_name = "NAME", help_heading = DATA)]
+    pub group_column: Option<String>,
+    /// Assign columns to roles, for example anchor=query,positive=description. Roles: anchor,
+    /// positive, negative, score, label. A validation file without these columns uses its own
+    /// names [default: by name, else by order].
+    #[arg(long, value_name = "ROLE=NAME,...", help_heading = DATA)]
+    #[serde(serialize_with = "as_text")]
+    pub columns: Option<ColumnMap>,
+    /// Skip and count unusable rows instead of stopping at the first.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
+    pub skip_bad_rows: bool,
+    /// Form batches by shuffle, sequential, length (rows of similar length), no-duplicates (no
+    /// text twice in a batch) or length-no-duplicates [default: no-duplicates for losses with
+    /// in-batch negatives, else shuffle].
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<SamplerKind>(), help_heading = DATA)]
+    #[serde(serialize_with = "as_text")]
+    pub sampler: Option<SamplerKind>,
+    /// Drop every batch that is not full.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
+    pub drop_last: bool,
+    /// Use N threads to tokenize ahead, 1 to 16.
+    #[arg(long, value_name = "N", value_parser = workers(), default_value_t = 1, help_heading = DATA)]
+    pub workers: usize,
+
+    /// Start from this model: a name on the Hugging Face hub or a folder.
+    #[arg(long, value_name = "NAME|DIR", env = "MPNET_BURN_MODEL", hide_env_values = true, default_value = DEFAULT_MODEL, help_heading = MODEL)]
+    pub model: String,
+    /// Use this branch, tag or commit of the model on the hub.
+    #[arg(long, value_name = "REV", help_heading = MODEL)]
+    pub revision: Option<String>,
+    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = MODEL)]
+    pub offline: bool,
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
+    /// Several devices of one kind split each batch: cuda:0,cuda:1.
+    #[arg(long, visible_alias = "devices", value_name = "DEVICE,...", env = "MPNET_BURN_DEVICE", hide_env_values = true, value_delimiter = ',', default_value = "auto", help_heading = MODEL)]
+    #[serde(serialize_with = "as_list")]
+    pub device: Vec<Device>,
+    /// Truncate texts to N tokens, in training and in the tuned model [default: the model's].
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = MODEL)]
+    pub max_length: Option<usize>,
+    /// Set the dropout probability, from 0 to below 1 [default: the model's config.json].
+    #[arg(long, value_name = "P", value_parser = share, help_heading = MODEL)]
+    pub dropout: Option<f64>,
+    /// Freeze the embeddings and the lowest N layers; 0 freezes only the embeddings.
+    #[arg(long, value_name = "N", value_parser = from_zero(), help_heading = MODEL)]
+    pub freeze: Option<usize>,
+    /// Train only LoRA adapters of this rank on the attention projections. Use a higher --lr, 1e-4
+    /// or more.
+    #[arg(long, value_name = "RANK", value_parser = at_least_one(), conflicts_with = "freeze", help_heading = MODEL)]
+    pub lora: Option<usize>,
+    /// Scale the adapters by ALPHA / RANK [default: twice the rank].
+    #[arg(long, value_name = "ALPHA", value_parser = above_0, requires = "lora", help_heading = MODEL)]
+    pub lora_alpha: Option<f64>,
+    /// Also save the adapters in their own folder, in the format of PEFT.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = MODEL)]
+    pub save_adapter: bool,
+
+    /// Minimise this loss; `train losses` lists them. The demo pairs use mse.
+    #[arg(long, value_name = "NAME", default_value = "multiple-negatives-ranking", help_heading = LOSS)]
+    pub loss: String,
+    /// Multiply cosines by X in ranking losses and CoSENT [default: 20].
+    #[arg(long, value_name = "X", help_heading = LOSS)]
+    pub scale: Option<f64>,
+    /// Set the margin of contrastive and triplet losses [default: 0.5; 5 for triplet-euclidean].
+    #[arg(long, value_name = "X", help_heading = LOSS)]
+    pub margin: Option<f64>,
+    /// Also train the first N dimensions of the vectors, for each N of the list (Matryoshka).
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = at_least_one(), help_heading = LOSS)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matryoshka: Vec<usize>,
+    /// Weight the loss of each of these dimensions by X [default: 1 each].
+    #[arg(long, value_name = "X,...", value_delimiter = ',', requires = "matryoshka", help_heading = LOSS)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matryoshka_weights: Vec<f64>,
+
+    /// Pass N times over the training rows, 10 times over the demo pairs.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 1, help_heading = TRAINING)]
+    pub epochs: usize,
+    /// Stop after N optimiser steps.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = TRAINING)]
+    pub max_steps: Option<usize>,
+    /// Put N rows into a batch.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 32, help_heading = TRAINING)]
+    pub batch_size: usize,
+    /// Hold the activations of only N texts at a time and compute them twice (GradCache): large
+    /// batches in little memory.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = TRAINING)]
+    pub mini_batch_size: Option<usize>,
+    /// Average the gradients of N batches per optimiser step.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 1, help_heading = TRAINING)]
+    pub accumulation: usize,
+    /// Set the peak learning rate; 1e-5 for the demo pairs.
+    #[arg(long, value_name = "X", value_parser = above_0, default_value = "2e-5", help_heading = TRAINING)]
+    pub lr: f64,
+    /// Raise the learning rate from 0 during this share of the steps, from 0 to below 1; 0 for the demo pairs.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.1", help_heading = TRAINING)]
+    pub warmup: f64,
+    /// Change the learning rate after the warm-up: linear falls to 0, constant stays. The demo pairs use constant.
+    #[arg(long, value_name = "NAME", value_enum, default_value = "linear", help_heading = TRAINING)]
+    pub decay: Decay,
+    /// Set the weight decay of AdamW; biases and LayerNorms have none.
+    #[arg(long, value_name = "X", value_parser = from_0, default_value = "0.01", help_heading = TRAINING)]
+    pub weight_decay: f64,
+    /// Clip the gradients of a step to this norm; 0 disables clipping.
+    #[arg(long, value_name = "X", value_parser = from_0, default_value = "1", help_heading = TRAINING)]
+    pub max_grad_norm: f64,
+    /// Keep only the input of each layer and compute each layer twice: less memory, more time.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = TRAINING)]
+    pub checkpointing: bool,
+    /// Use N model replicas per device. Each needs its own gradient buffer; changing N changes the
+    /// result [default: 2 on a CPU, 1 on a GPU].
+    #[arg(long, alias = "lanes", value_name = "N", value_parser = at_least_one(), help_heading = TRAINING)]
+    pub replicas: Option<usize>,
+    /// Seed the order of rows, dropout and adapters.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=MOST), default_value_t = 42, help_heading = TRAINING)]
+    pub seed: u64,
+
+    /// Validate every N optimiser steps, in addition to the end of each epoch.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = OUTPUT)]
+    pub eval_steps: Option<usize>,
+    /// Stop after N validations without a better score.
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = OUTPUT)]
+    pub patience: Option<usize>,
+    /// Write a checkpoint every N optimiser steps and after the last step [default: every five
+    /// minutes].
+    #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = OUTPUT)]
+    pub save_steps: Option<usize>,
+    /// Keep the weights of the last step instead of those of the best checkpoint.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = OUTPUT)]
+    pub keep_last: bool,
+    /// Draw this loss curve next to the run's: JSON with the key `loss_mean_of_10`.
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub reference: Option<PathBuf>,
+    /// Write the tuned model, its card, metrics.jsonl and report.html into this folder.
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub output: Option<PathBuf>,
+}
+
+const DATA: &str = "Data";
+const MODEL: &str = "Model";
+const LOSS: &str = "Loss";
+const TRAINING: &str = "Training";
+const OUTPUT: &str = "Validation and output";
+
+/// Maximum number of tokenizer threads. Each tokenizes its batch on all threads of the CPU, so more only wait.
+const MOST_WORKERS: u64 = 16;
+
+/// The largest number of TOML, in which `training.toml` is written.
+const MOST: u64 = i64::MAX as u64;
+
+fn workers() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MOST_WORKERS)
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MOST)
+}
+
+fn from_zero() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..=MOST)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |value| (0.0..1.0).contains(&value),
+        "from 0 to below 1",
+    )
+}
+
+fn share_above_0(text: &str) -> Result<f64, String> {
+    let is_part = |value| value > 0.0 && value < 1.0;
+    number(text, is_part, "above 0 and below 1")
+}
+
+fn above_0(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0, "above 0")
+}
+
+fn from_0(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0, "at least 0")
+}
+
+/// A finite number for which `fits` holds.
+fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && fits(value) => Ok(value),
+        _ => Err(format!("it must be a number {range}")),
+    }
+}
+
+impl FitConfig {
+    /// The same settings with absolute paths of files and of a model folder.
+    #[must_use]
+    pub(crate) fn with_absolute_paths(mut self) -> Self {
+        let files = self.train.iter_mut().chain(&mut self.valid);
+        for path in files.chain(&mut self.reference) {
+            if let Some(absolute) = absolute(path) {
+                *path = absolute.into();
+            }
+        }
+        let model = Path::new(&self.model);
+        if let Some(absolute) = Some(model)
+            .filter(|model| model.is_dir())
+            .and_then(absolute)
+        {
+            self.model = absolute;
+        }
+        self
+    }
+
+    /// The same settings without the folders of this machine, for files that others read.
+    #[must_use]
+    pub(crate) fn published(mut self) -> Self {
+        let files = self.train.iter_mut().chain(&mut self.valid);
+        let further = self.reference.iter_mut().chain(&mut self.output);
+        for path in files.chain(further) {
+            *path = published_path(path);
+        }
+        self.model = published_model(&self.model);
+        self
+    }
+
+    /// The settings as TOML, which [`Given::read`] reads.
+    ///
+    /// # Errors
+    ///
+    /// A path is not UTF-8.
+    pub(crate) fn to_toml(&self) -> Result<toml::Table, TrainError> {
+        toml::Table::try_from(self).map_err(|source| TrainError::Config {
+            path: "training.toml".into(),
+            source: Box::new(source),
+        })
+    }
+}
+
+/// The name of a file or folder, for files that others read: its folders are those of this machine.
+pub(crate) fn published_path(path: &Path) -> PathBuf {
+    path.file_name().map_or_else(|| path.into(), PathBuf::from)
+}
+
+/// A name on the hub unchanged, a folder reduced to its name.
+pub(crate) fn published_model(name: &str) -> String {
+    let folder = Path::new(name);
+    match folder.file_name() {
+        Some(own) if folder.is_absolute() || folder.is_dir() => own.to_string_lossy().into_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// The absolute path, if it is UTF-8 and so fits into a config file.
+fn absolute(path: &Path) -> Option<String> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.to_str().map(str::to_owned)
+}
+
+/// A value as it is typed.
+fn as_text<T: ToString, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.serialize_some(&value.to_string()),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A list as it is typed.
+fn as_list<T: ToString, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    serializer.serialize_str(&values.join(","))
+}
+
+#[cfg(test)]
+mod tests;

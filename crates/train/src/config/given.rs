@@ -1,0 +1,205 @@
+//! Settings that were given, on the command line or in a file: names and values.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use serde_json::Value;
+
+use super::FitConfig;
+use crate::error::TrainError;
+
+/// Settings by the names of their flags, without defaults.
+///
+/// As part of a command line it has all flags of [`FitConfig`], and keeps those that were typed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given(BTreeMap<String, Vec<OsString>>);
+
+/// Settings that exclude each other: of two sources, the one that counts first decides.
+const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
+
+/// Defaults of the demo pairs, which keep the results of earlier releases.
+const DEMO_PAIRS: [(&str, &str); 5] = [
+    ("loss", "mse"),
+    ("epochs", "10"),
+    ("lr", "1e-5"),
+    ("warmup", "0"),
+    ("decay", "constant"),
+];
+
+impl Given {
+    /// Reads a config file: JSON if its name ends in `.json`, else TOML. Relative paths start from the
+    /// working directory, as on the command line.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or holds an unknown setting; the error names the line.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
+        let wrong = |source| TrainError::Config {
+            path: path.to_owned(),
+            source,
+        };
+        let is_json = path.extension().is_some_and(|end| end == "json");
+        let table: BTreeMap<String, Value> = if is_json {
+            serde_json::from_str(&text).map_err(|error| wrong(Box::new(error)))?
+        } else {
+            toml::from_str(&text).map_err(|error| wrong(Box::new(error)))?
+        };
+        let command = FitConfig::augment_args(Command::new("fit"));
+        let mut given = Self::default();
+        for (name, value) in table {
+            let at_line = |problem: String| {
+                let line = text.lines().position(|line| line.contains(&name));
+                wrong(format!("line {}: {problem}", line.unwrap_or_default() + 1).into())
+            };
+            let mut options = command.get_arguments();
+            let Some(option) = options.find(|option| has_name(option, &name)) else {
+                return Err(at_line(format!(
+                    "there is no setting `{name}`; `train fit --help` lists them"
+                )));
+            };
+            let Some(values) = words(value) else {
+                return Err(at_line(format!(
+                    "`{name}` takes one value or a list of values"
+                )));
+            };
+            let name = option.get_long().unwrap_or(&name).to_owned();
+            if !values.is_empty() {
+                given.0.insert(name, values);
+            }
+        }
+        Ok(given)
+    }
+
+    /// These settings, completed by those of `other`.
+    #[must_use]
+    pub fn over(mut self, mut other: Self) -> Self {
+        for (one, another) in EXCLUSIVE {
+            for (first, excluded) in [(one, another), (another, one)] {
+                if self.has(first) {
+                    other.remove(excluded);
+                }
+            }
+        }
+        for (name, values) in other.0 {
+            self.0.entry(name).or_insert(values);
+        }
+        self
+    }
+
+    /// Whether the setting was given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The value of a setting that has one.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&OsString> {
+        self.0.get(name)?.first()
+    }
+
+    /// Leaves a setting at its default.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// The settings with all defaults: those of the demo pairs without a file of training rows.
+    ///
+    /// # Errors
+    ///
+    /// A value is wrong, or two settings exclude each other.
+    pub fn complete(&self) -> Result<FitConfig, TrainError> {
+        let demo_pairs = DEMO_PAIRS
+            .iter()
+            .filter(|(name, _)| !self.has("train") && !self.has(name))
+            .map(|(name, value)| format!("--{name}={value}").into());
+        let given = self.0.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| {
+                let mut word = OsString::from(format!("--{name}="));
+                word.push(value);
+                word
+            })
+        });
+        let words = demo_pairs.chain(given);
+        let command = FitConfig::augment_args(Command::new("fit").no_binary_name(true));
+        program::arguments::without_empty_variables(command)
+            .try_get_matches_from(words)
+            .and_then(|matches| FitConfig::from_arg_matches(&matches))
+            .map_err(|error| {
+                // Without the usage, which is that of the command line.
+                let text = error.to_string();
+                let problem = text.lines().take_while(|line| !line.is_empty());
+                let problem: Vec<&str> = problem.map(str::trim).collect();
+                TrainError::Usage(problem.join(" ").trim_start_matches("error: ").to_owned())
+            })
+    }
+}
+
+/// Whether an option has this long name, or had it in an earlier release.
+fn has_name(option: &Arg, name: &str) -> bool {
+    option.get_long() == Some(name)
+        || option
+            .get_all_aliases()
+            .is_some_and(|aliases| aliases.contains(&name))
+}
+
+/// A value as it is typed, or a list of them; `None` for a table, and for a number that is not finite.
+fn words(value: Value) -> Option<Vec<OsString>> {
+    Some(match value {
+        Value::Array(values) => {
+            let words: Option<Vec<_>> = values.into_iter().map(words).collect();
+            words?.concat()
+        }
+        Value::String(text) => vec![text.into()],
+        Value::Bool(_) | Value::Number(_) => vec![value.to_string().into()],
+        Value::Null | Value::Object(_) => return None,
+    })
+}
+
+impl Args for Given {
+    fn augment_args(command: Command) -> Command {
+        FitConfig::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        FitConfig::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for Given {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let command = FitConfig::augment_args(Command::new("fit"));
+        let mut given = Self::default();
+        for option in command.get_arguments() {
+            let id = option.get_id().as_str();
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                let values = matches.get_raw(id).into_iter().flatten();
+                let name = option.get_long().unwrap_or(id).to_owned();
+                given.0.insert(name, values.map(OsString::from).collect());
+            }
+        }
+        Ok(given)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Settings from words as they are typed, for tests.
+#[cfg(test)]
+impl From<&str> for Given {
+    #[track_caller]
+    fn from(line: &str) -> Self {
+        let command = Self::augment_args(Command::new("fit").no_binary_name(true));
+        let matches = command
+            .try_get_matches_from(line.split_whitespace())
+            .unwrap();
+        Self::from_arg_matches(&matches).unwrap()
+    }
+}
