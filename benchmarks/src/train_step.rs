@@ -185,7 +185,7 @@ impl BackendTask for Measure<'_> {
 
 /// Where the batches come from.
 enum Batches<'a> {
-    File(TextTable, TokenBatcher),
+    File(Box<TextTable>, TokenBatcher),
     Random(&'a EncoderConfig),
 }
 
@@ -200,7 +200,7 @@ impl<'a> Batches<'a> {
         };
         let table = TextTable::read(&[file], &options)?;
         let tokenizer = Arc::new(checkpoint.tokenizer()?);
-        Ok(Self::File(table, TokenBatcher::new(tokenizer)))
+        Ok(Self::File(Box::new(table), TokenBatcher::new(tokenizer)))
     }
 
     fn batch(&self, step: usize, arguments: &TrainStepArgs) -> TrainingBatch {

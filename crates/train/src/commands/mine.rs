@@ -2,80 +2,20 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
-use clap::Args;
-use model::hub::DEFAULT_MODEL;
-use model::{Device, Prompt, SentenceEncoder};
+use model::{Prompt, SentenceEncoder};
 use program::{Console, Unit, atomic_file};
 use search::VectorIndex;
 use serde_json::{Map, Value};
 
 use super::evaluate::text_columns;
-use crate::cli::ThreadArgs;
+use crate::cli::MineArgs;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{EvaluationError, corpus, distinct};
 use crate::mining::{MiningCounts, MiningOptions, MiningVectors, Negatives, mine};
 use crate::stop::Stop;
-
-/// Arguments of `mine`.
-#[derive(Clone, Debug, Args)]
-pub struct MineArgs {
-    /// Read pairs of a query and a right product from this file.
-    #[arg(long, value_name = "FILE")]
-    pub pairs: PathBuf,
-    /// Take negatives from this file of products.
-    #[arg(long, value_name = "FILE")]
-    pub corpus: PathBuf,
-    /// Assign the columns of the pairs to roles, for example anchor=query,positive=title [default: by
-    /// name, else by order].
-    #[arg(long, value_name = "ROLE=NAME,...")]
-    pub columns: Option<String>,
-    /// Name the id column of the corpus, then its text columns.
-    #[arg(long, value_name = "ID,NAME,...", value_delimiter = ',')]
-    pub corpus_columns: Vec<String>,
-    /// Write rows with negatives to this file of JSON Lines [default: standard output].
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Find N negatives for every pair; a pair with fewer is left out.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub per_row: usize,
-    /// Leave out the N products that are nearest to the query.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub range_min: usize,
-    /// Look at the N products that are nearest to the query.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub range_max: usize,
-    /// Take a product only if its score is lower than the positive's by this share of it.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
-    pub relative_margin: f32,
-    /// Embed with this model, a name on the hub or a folder.
-    #[arg(
-        long,
-        value_name = "NAME|DIR",
-        default_value = DEFAULT_MODEL,
-        env = "MPNET_BURN_MODEL",
-        hide_env_values = true
-    )]
-    pub model: String,
-    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        env = "MPNET_BURN_DEVICE",
-        hide_env_values = true
-    )]
-    pub device: Device,
-    /// Threads.
-    #[command(flatten)]
-    pub threads: ThreadArgs,
-    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
-    #[arg(long)]
-    pub offline: bool,
-}
 
 pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();

@@ -11,8 +11,6 @@ use program::Console;
 use crate::cli::{Cli, Command};
 use crate::error::TrainError;
 
-pub use mine::MineArgs;
-
 /// Runs the command.
 ///
 /// # Errors
