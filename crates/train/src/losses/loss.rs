@@ -217,8 +217,6 @@ impl Loss {
     }
 
     /// Whether one vector for all texts minimises the loss, because it has no negatives.
-    ///
-    /// See [`collapse`](super::collapse).
     #[must_use]
     pub fn can_collapse(&self) -> bool {
         matches!(self, Self::MeanSquaredError | Self::Cosine)
