@@ -12,8 +12,10 @@ fn embedding(line: &str) -> Vec<f64> {
     numbers.map(|number| number.as_f64().unwrap()).collect()
 }
 
+/// Printed vectors have norm 1 only within the rounding of float32.
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
-    std::iter::zip(a, b).map(|(a, b)| a * b).sum()
+    let product = |a: &[f64], b: &[f64]| std::iter::zip(a, b).map(|(a, b)| a * b).sum::<f64>();
+    product(a, b) / (product(a, a) * product(b, b)).sqrt()
 }
 
 #[test]
