@@ -306,6 +306,19 @@ fn losses_train_as_in_pytorch() {
     on_test_device!(body with gradients);
 }
 
+/// The one curve that every backend runs.
+#[test]
+fn the_default_loss_trains_as_in_pytorch() {
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let default = |run: &&(&str, &str, usize)| run.0 == "multiple_negatives_ranking";
+        let &(name, loss, columns) = RUNS.iter().find(default).unwrap();
+        let reference = reference();
+        let run = run(name, loss, columns, &reference);
+        assert_curve::<B>(device, name, &run, &reference);
+    }
+    on_test_device!(body with gradients);
+}
+
 #[test]
 fn losses_with_a_teacher_train_as_in_pytorch() {
     fn body<B: TrainingBackend>(device: &B::Device) {
