@@ -13,7 +13,7 @@ pub struct TrainingBatch {
     pub texts: Vec<Vec<u32>>,
     /// Number of rows; `texts` has this many per column.
     pub rows: usize,
-    /// A score or label per row, if the data has them.
+    /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them.
     pub targets: Option<Vec<f32>>,
     /// Number of rows of all batches of the optimiser step; 0 if this is the only one.
     pub rows_of_step: usize,
@@ -21,11 +21,19 @@ pub struct TrainingBatch {
     pub positions: Vec<usize>,
     /// Random seed of dropout.
     pub seed: u64,
-    /// Why the texts could not be tokenized; then the batch is empty.
+    /// Why the texts could not be tokenized, or their vectors read; then the batch is empty.
     pub failure: Option<Arc<ModelError>>,
 }
 
 impl TrainingBatch {
+    /// An empty batch of rows that cannot be used.
+    pub(crate) fn failed(error: ModelError) -> Self {
+        Self {
+            failure: Some(Arc::new(error)),
+            ..Self::default()
+        }
+    }
+
     /// Number of text columns.
     #[must_use]
     pub fn columns(&self) -> usize {
@@ -70,10 +78,7 @@ impl TokenBatcher {
                 targets: rows.iter().map(|row| row.target).collect(),
                 ..TrainingBatch::default()
             },
-            Err(error) => TrainingBatch {
-                failure: Some(Arc::new(error)),
-                ..TrainingBatch::default()
-            },
+            Err(error) => TrainingBatch::failed(error),
         }
     }
 }

@@ -99,10 +99,16 @@ pub struct FitConfig {
     /// Minimise this loss; `train losses` lists them. The demo pairs use mse.
     #[arg(long, value_name = "NAME", default_value = "multiple-negatives-ranking", help_heading = LOSS)]
     pub loss: String,
-    /// Multiply cosines by X in ranking losses and CoSENT [default: 20].
+    /// Hide false negatives (gist) or copy the vectors (embed-distill) of this model: a name on the hub
+    /// or a folder. It embeds all rows before the first step.
+    #[arg(long, value_name = "NAME|DIR", help_heading = LOSS)]
+    pub guide: Option<String>,
+    /// Multiply cosines by X in ranking losses and CoSENT [default: 20; 100 for gist, 1 for margin-mse
+    /// and kl-divergence].
     #[arg(long, value_name = "X", help_heading = LOSS)]
     pub scale: Option<f64>,
-    /// Set the margin of contrastive and triplet losses [default: 0.5; 5 for triplet-euclidean].
+    /// Set the margin of contrastive and triplet losses and of gist [default: 0.5; 5 for
+    /// triplet-euclidean, 0 for gist].
     #[arg(long, value_name = "X", help_heading = LOSS)]
     pub margin: Option<f64>,
     /// Also train the first N dimensions of the vectors, for each N of the list (Matryoshka).
@@ -240,12 +246,14 @@ impl FitConfig {
                 *path = absolute.into();
             }
         }
-        let model = Path::new(&self.model);
-        if let Some(absolute) = Some(model)
-            .filter(|model| model.is_dir())
-            .and_then(absolute)
-        {
-            self.model = absolute;
+        for model in std::iter::once(&mut self.model).chain(&mut self.guide) {
+            let folder = Path::new(model.as_str());
+            if let Some(absolute) = Some(folder)
+                .filter(|folder| folder.is_dir())
+                .and_then(absolute)
+            {
+                *model = absolute;
+            }
         }
         self
     }
@@ -258,7 +266,9 @@ impl FitConfig {
         for path in files.chain(further) {
             *path = published_path(path);
         }
-        self.model = published_model(&self.model);
+        for model in std::iter::once(&mut self.model).chain(&mut self.guide) {
+            *model = published_model(model);
+        }
         self
     }
 

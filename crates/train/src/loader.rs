@@ -123,9 +123,12 @@ impl BatchLoader {
             .filter_map(|&position| self.table.get(position))
             .collect();
         let mut batch = self.batcher.tokenize(&rows);
-        let targets = self.table.targets(&positions);
-        if batch.failure.is_none() && !targets.is_empty() {
-            batch.targets = Some(targets);
+        match self.table.targets_or_vectors(&positions) {
+            Ok(targets) if batch.failure.is_none() && !targets.is_empty() => {
+                batch.targets = Some(targets);
+            }
+            Ok(_) => {}
+            Err(error) => batch = TrainingBatch::failed(error),
         }
         batch.positions = positions;
         batch.seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);

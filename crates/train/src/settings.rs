@@ -104,6 +104,16 @@ impl Settings {
         if !config.train.is_empty() && config.output.is_none() {
             return usage("give a folder for the tuned model: --output DIR");
         }
+        let vectors = objective.loss.needs().target == TargetKind::Vectors;
+        match &config.guide {
+            None if vectors => {
+                return usage("this loss needs a guide: give --guide NAME|DIR");
+            }
+            Some(_) if !vectors => {
+                return usage("--guide is for the losses gist and embed-distill; leave it out");
+            }
+            _ => {}
+        }
         if config.save_adapter && config.lora.is_none() {
             return usage("--save-adapter needs --lora RANK");
         }

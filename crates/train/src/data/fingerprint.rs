@@ -29,8 +29,7 @@ impl TextTable {
                 hash.write(text.as_bytes());
                 hash.write(END);
             }
-            // Vectors of a guide belong to its model, not to the rows.
-            for target in row.targets().iter().take(self.kind().targets()) {
+            for target in row.targets() {
                 hash.write(&target.to_le_bytes());
             }
             if let Some(group) = row.group() {

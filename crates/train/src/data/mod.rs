@@ -8,6 +8,7 @@
 //! | checks of a row | `checks` |
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
+//! | vectors of a guide | `vectors` |
 //! | identity of the rows of a run | `fingerprint` |
 //! | the same order on every machine | `random`, `hash` |
 //!
@@ -57,6 +58,7 @@ mod read;
 mod sampler;
 mod split;
 mod table;
+mod vectors;
 
 pub use columns::{ColumnMap, Role, RowKind};
 pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
@@ -66,3 +68,4 @@ pub use read::ReadOptions;
 pub use sampler::{Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};
 pub use table::{Example, Row, TextTable};
+pub(crate) use vectors::TextVectors;

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use burn::data::dataset::Dataset;
 use records::{Numbering, Source};
 
-use super::checks::{check_target, check_text};
-use super::columns::{Role, RowKind};
-use super::error::{Cell, DataError, ExampleProblem};
+use super::columns::RowKind;
+use super::error::DataError;
 use super::hash::{hash_normalised, hash_text};
+use super::vectors::TextVectors;
 
 /// Rows of texts of one [`RowKind`], at least one of them.
 ///
@@ -24,7 +24,7 @@ use super::hash::{hash_normalised, hash_text};
 /// | line number | 8 |
 /// | score or label, if any | 4 per number |
 /// | group, if any | 8 |
-/// | vectors of a guide, if any | 4 per number |
+/// | places of a guide's vectors, if any | 8 per text |
 ///
 /// A million pairs of 200 bytes take 224 MB. While a table is read its buffers double as they fill, so
 /// it takes up to three times as much; afterwards they shrink to size. Repeated texts are stored each
@@ -50,8 +50,8 @@ pub struct TextTable {
     first_skipped: Option<Box<DataError>>,
     /// Whether a file was read with the given columns.
     pub(super) used_given: bool,
-    /// The vectors of all texts, row by row, which take the place of targets.
-    vectors: OnceLock<Vec<f32>>,
+    /// The vectors of all texts, which take the place of targets in a batch.
+    pub(super) vectors: OnceLock<TextVectors>,
 }
 
 /// The rows from `first_row` up to those of the next file come from `file`.
@@ -98,12 +98,11 @@ impl<'a> Row<'a> {
         self.targets().first().copied()
     }
 
-    /// The scores, or the label as 0 or 1; or the vectors of all texts, if the table has them.
+    /// The scores, or the label as 0 or 1.
     #[must_use]
     pub fn targets(&self) -> &'a [f32] {
-        let numbers = self.table.vectors.get().unwrap_or(&self.table.targets);
-        let count = numbers.len() / self.table.len();
-        &numbers[self.row * count..][..count]
+        let count = self.table.targets.len() / self.table.len();
+        &self.table.targets[self.row * count..][..count]
     }
 
     /// Hash of the group, equal for equal groups.
@@ -233,13 +232,6 @@ impl TextTable {
         targets.collect::<Vec<_>>().concat()
     }
 
-    /// Adds the vectors of all texts by a guide or a teacher, row by row, which are then the
-    /// [targets](Row::targets). Vectors that the table already has stay.
-    pub fn set_vectors(&self, vectors: Vec<f32>) {
-        // Fails only if there are some.
-        let _ = self.vectors.set(vectors);
-    }
-
     /// Whether a file was read with the given columns, not with inferred ones.
     #[must_use]
     pub(crate) fn used_given_columns(&self) -> bool {
@@ -365,26 +357,6 @@ impl TextTable {
         self.groups.shrink_to_fit();
         self.lines.shrink_to_fit();
     }
-
-    fn check(&self, row: &Example) -> Result<(), ExampleProblem> {
-        let (found, expected) = (row.texts.len(), self.text_columns());
-        if found != expected {
-            return Err(ExampleProblem::TextCount { found, expected });
-        }
-        for (column, text) in row.texts.iter().enumerate() {
-            check_text(text, || unnamed(Role::of_text(column)))?;
-        }
-        match (self.kind.target(), row.target) {
-            (Some(role), Some(target)) => {
-                check_target(role, target, &target.to_string(), || unnamed(role))
-            }
-            (None, None) => Ok(()),
-            (_, target) => Err(ExampleProblem::Target {
-                kind: self.kind,
-                found: target.is_some(),
-            }),
-        }
-    }
 }
 
 impl Dataset<Example> for TextTable {
@@ -399,10 +371,6 @@ impl Dataset<Example> for TextTable {
     fn len(&self) -> usize {
         self.len()
     }
-}
-
-fn unnamed(role: Role) -> Cell {
-    Cell { role, column: None }
 }
 
 #[cfg(test)]

@@ -8,6 +8,29 @@ use burn::tensor::backend::Backend;
 use super::cosine::row_products;
 use super::pairwise::cosine_distance;
 
+/// The numbers of a batch, row by row: `[batch, numbers per row]`.
+pub(super) fn per_row<B: Backend>(
+    columns: &[Tensor<B, 2>],
+    targets: &Tensor<B, 1>,
+) -> Tensor<B, 2> {
+    let batch = columns[0].dims()[0];
+    targets
+        .clone()
+        .reshape([batch, targets.dims()[0] / batch.max(1)])
+}
+
+/// The vectors of the texts of every column, `[batch, their width]` each.
+pub(super) fn vectors<B: Backend>(
+    columns: &[Tensor<B, 2>],
+    targets: &Tensor<B, 1>,
+) -> Vec<Tensor<B, 2>> {
+    let rows = per_row(columns, targets);
+    let width = rows.dims()[1] / columns.len();
+    (0..columns.len())
+        .map(|column| rows.clone().narrow(1, column * width, width))
+        .collect()
+}
+
 /// The dot product of every anchor with the row's candidates, `[batch, candidates]`, times the scale.
 fn dots<B: Backend>(columns: &[Tensor<B, 2>], scale: f64) -> Tensor<B, 2> {
     let (anchors, candidates) = columns.split_at(1);

@@ -1,12 +1,9 @@
 //! Losses with their names, their data and their parameters.
 
-use std::fmt;
-use std::str::FromStr;
-
 use burn::tensor::Tensor;
 use model::backend::EncoderOps;
 
-use super::distillation::{embed_distill, kl_divergence, margin_mse};
+use super::distillation::{embed_distill, kl_divergence, margin_mse, per_row, vectors};
 use super::error::LossError;
 use super::needs::{Needs, TargetKind};
 use super::pairwise::{
@@ -17,6 +14,9 @@ use super::triplet::{triplet_cosine, triplet_euclidean};
 
 /// Default scale of the cosines: sentence-transformers' for its losses with a scale.
 const SCALE: f64 = 20.0;
+
+/// Default scale of `gist`: sentence-transformers', whose temperature is 0.01.
+const GIST_SCALE: f64 = 100.0;
 
 /// Default margin of the contrastive losses: sentence-transformers'.
 const CONTRASTIVE_MARGIN: f64 = 0.5;
@@ -104,7 +104,7 @@ pub enum Loss {
 
 impl Loss {
     /// Every loss with its default parameters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::MeanSquaredError,
         Self::Cosine,
         Self::CosineSimilarity,
@@ -125,6 +125,11 @@ impl Loss {
         Self::MultipleNegativesSymmetric { scale: SCALE },
         Self::MarginMeanSquaredError { scale: 1.0 },
         Self::KlDivergence { scale: 1.0 },
+        Self::Gist {
+            scale: GIST_SCALE,
+            margin: 0.0,
+        },
+        Self::EmbedDistill,
     ];
 
     /// Name, data and use.
@@ -390,45 +395,5 @@ impl Loss {
     fn does_not_fit(&self, columns: usize, targets: bool) -> ! {
         let with = if targets { "with" } else { "without" };
         panic!("the loss `{self}` was given {columns} columns {with} targets");
-    }
-}
-
-/// The numbers of a batch, row by row: `[batch, numbers per row]`.
-fn per_row<B: EncoderOps>(columns: &[Tensor<B, 2>], targets: &Tensor<B, 1>) -> Tensor<B, 2> {
-    let batch = columns[0].dims()[0];
-    targets
-        .clone()
-        .reshape([batch, targets.dims()[0] / batch.max(1)])
-}
-
-/// The vectors of the texts of every column, `[batch, their width]` each.
-fn vectors<B: EncoderOps>(columns: &[Tensor<B, 2>], targets: &Tensor<B, 1>) -> Vec<Tensor<B, 2>> {
-    let rows = per_row(columns, targets);
-    let width = rows.dims()[1] / columns.len();
-    (0..columns.len())
-        .map(|column| rows.clone().narrow(1, column * width, width))
-        .collect()
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Reads a [name](Loss::name), or `mnrl`, as the loss with its default parameters.
-impl FromStr for Loss {
-    type Err = LossError;
-
-    fn from_str(word: &str) -> Result<Self, LossError> {
-        let name = if word == "mnrl" {
-            "multiple-negatives-ranking"
-        } else {
-            word
-        };
-        Self::ALL
-            .into_iter()
-            .find(|loss| loss.name() == name)
-            .ok_or_else(|| LossError::Unknown(word.to_owned()))
     }
 }

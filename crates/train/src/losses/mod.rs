@@ -41,6 +41,7 @@ mod objective;
 mod pairwise;
 mod ranking;
 mod triplet;
+mod words;
 
 #[cfg(test)]
 mod tests;

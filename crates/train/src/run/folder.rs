@@ -32,8 +32,8 @@ pub(crate) const MODEL_CARD: &str = "README.md";
 const MODEL_MARKER: &str = "modules.json";
 
 /// Settings that a resumed run may change. They do not change the result, except `device`,
-/// which changes rounding and dropout masks. `model` and `revision` must lead to the same files.
-const CHANGEABLE_ON_RESUME: [&str; 10] = [
+/// which changes rounding and dropout masks. `model`, `revision` and `guide` must lead to the same files.
+const CHANGEABLE_ON_RESUME: [&str; 11] = [
     "output",
     "device",
     "offline",
@@ -44,6 +44,7 @@ const CHANGEABLE_ON_RESUME: [&str; 10] = [
     "reference",
     "model",
     "revision",
+    "guide",
 ];
 
 /// Settings that name files of rows: the files may move, but none may be added or removed.
@@ -192,6 +193,7 @@ impl OutputFolder {
     /// Removes what a finished run needs no more.
     pub(crate) fn remove_superfluous(&self) -> Result<(), TrainError> {
         self.checkpoints().remove_best_models();
+        self.checkpoints().remove_vectors();
         self.checkpoints().remove_unfinished()
     }
 

@@ -9,6 +9,7 @@ mod failed_batch;
 mod finish;
 mod folder;
 mod freeze;
+mod guide;
 mod install;
 mod monitor;
 mod plan;
@@ -153,12 +154,15 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         ));
     }
 
+    let guide = guide::load(&settings, &checkpoint, context)?;
+
     let result = devices[0].run(task::Fit {
         settings: &settings,
         devices: &devices,
         checkpoint,
         commit: commit_of(&found.path, found.origin),
         rows,
+        guide,
         output,
         context,
         reference,

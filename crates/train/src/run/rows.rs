@@ -66,6 +66,18 @@ impl Rows {
         })
     }
 
+    /// The tables whose rows the loss compares with vectors of a guide: those of training, and those of validation if
+    /// the loss accepts them.
+    pub(crate) fn for_guide(&self, settings: &Settings) -> impl Iterator<Item = &TextTable> {
+        let valid = self.valid.as_ref().map(|(table, _)| table);
+        let valid = valid.filter(|table| !Arc::ptr_eq(table, &self.train));
+        let valid = valid.filter(|table| settings.check_kind(table.kind()).is_ok());
+        [Some(&self.train), valid]
+            .into_iter()
+            .flatten()
+            .map(AsRef::as_ref)
+    }
+
     pub(crate) fn train_count(&self) -> usize {
         self.train_rows.len()
     }

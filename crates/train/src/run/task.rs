@@ -13,6 +13,7 @@ use program::Console;
 use super::finish::{Finish, check_best_model, save_model};
 use super::folder::OutputFolder;
 use super::freeze::freeze;
+use super::guide;
 use super::monitor::{Keep, Monitor, Validate, has_noted_collapse};
 use super::plan::plan;
 use super::rows::Rows;
@@ -36,6 +37,8 @@ pub(super) struct Fit<'a> {
     /// Commit of a model from the hub.
     pub(super) commit: Option<String>,
     pub(super) rows: Rows,
+    /// The model whose vectors the loss needs.
+    pub(super) guide: Option<SentenceEncoder>,
     pub(super) output: Option<OutputFolder>,
     pub(super) context: &'a RunContext,
     pub(super) reference: Option<ReferenceCurve>,
@@ -68,6 +71,12 @@ impl BackendTask for Fit<'_> {
         let config = self.resolved_config();
         if let Some(output) = &mut self.output {
             output.begin(&config)?;
+        }
+        if let Some(guide) = self.guide.take() {
+            let folder = self.output.as_ref().map(OutputFolder::checkpoints);
+            for table in self.rows.for_guide(settings) {
+                guide::embed(table, &guide, folder.as_ref(), self.context)?;
+            }
         }
         let monitor = self.monitor(&plan, &start, validate)?;
         let trained = Training {
@@ -209,7 +218,7 @@ impl Fit<'_> {
         let new_run = Position {
             train: Some(self.rows.train_fingerprint()),
             validation: self.rows.validation_fingerprint(),
-            model: self.checkpoint.identity()?,
+            model: self.identity()?,
             ..Position::default()
         };
         if !self.context.resume {
@@ -234,12 +243,24 @@ impl Fit<'_> {
         Ok(position)
     }
 
-    /// Refuses another base model, and other rows, which would change the order of batches and the schedule.
+    /// Identity of the base model, and of the guide.
+    fn identity(&self) -> Result<String, TrainError> {
+        let model = self.checkpoint.identity()?;
+        Ok(match &self.guide {
+            Some(guide) => format!("{model} {}", guide.identity()?),
+            None => model,
+        })
+    }
+
+    /// Refuses another base model or guide, and other rows, which would change the order of batches and the schedule.
     fn check_data(&self, before: &Position, now: &Position) -> Result<(), TrainError> {
         if let Some(output) = self.output.as_ref().filter(|_| before.model != now.model) {
             return Err(TrainError::OtherModel {
                 path: output.path.clone(),
-                model: self.settings.model.clone(),
+                model: match &self.settings.guide {
+                    Some(guide) => format!("{} with the guide {guide}", self.settings.model),
+                    None => self.settings.model.clone(),
+                },
             });
         }
         for (what, before, now) in [

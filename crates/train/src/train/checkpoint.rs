@@ -31,6 +31,9 @@ const PARTS: [&str; 4] = ["model.bin", "optim.bin", "scheduler.bin", STATE];
 /// Prefix of the folder of the best model, before its step.
 const BEST: &str = "best-";
 
+/// Prefix of the files of vectors.
+const VECTORS: &str = "vectors-";
+
 /// Folder of the model of the last step, in [`UNFINISHED`].
 const LAST: &str = "last";
 
@@ -58,7 +61,7 @@ pub struct Position {
     pub seconds: f64,
     /// Number of events in the log of the run.
     pub events: usize,
-    /// Identity of the base model: a hash of its files.
+    /// Identity of the base model, and of the guide if there is one: hashes of their files.
     pub model: String,
     /// Fingerprint of the training rows.
     pub train: Option<Fingerprint>,
@@ -150,6 +153,19 @@ impl CheckpointFolder {
     pub(crate) fn remove_best_models(&self) {
         for step in self.best_models() {
             discard(&self.best_model(step));
+        }
+    }
+
+    /// File of the vectors of rows by a guide: the model's identity and the hash of the rows.
+    pub(crate) fn vectors(&self, guide: &str, rows: u64) -> PathBuf {
+        self.path.join(format!("{VECTORS}{guide}-{rows:016x}.f32"))
+    }
+
+    /// Removes the vectors of guides, once the run is over.
+    pub(crate) fn remove_vectors(&self) {
+        for (_, path) in entries(&self.path).filter(|(name, _)| name.starts_with(VECTORS)) {
+            // Like the models: a leftover only takes space.
+            let _ = fs::remove_file(path);
         }
     }
 

@@ -13,6 +13,7 @@ mod dashboard;
 mod errors;
 mod evaluating;
 mod formats;
+mod guides;
 mod help;
 mod inputs;
 mod interruption;

@@ -11,14 +11,7 @@ use super::{Loss, Matryoshka, Objective};
 
 /// A loss of a fixture, with its parameters.
 fn loss(name: &str, parameters: &Value) -> Loss {
-    let mut loss = match name {
-        "gist" => Loss::Gist {
-            scale: 100.0,
-            margin: 0.0,
-        },
-        "embed-distill" => Loss::EmbedDistill,
-        name => name.parse().unwrap(),
-    };
+    let mut loss: Loss = name.parse().unwrap();
     if let Some(scale) = parameters["scale"].as_f64() {
         loss = loss.with_scale(scale).unwrap();
     }

@@ -146,4 +146,5 @@ fn every_loss_has_needs_and_advice() {
     assert_eq!(words[8], "2 or more columns");
     assert_eq!(words[10], "3 or more columns and scores or margins");
     assert_eq!(words[11], "3 or more columns and scores");
+    assert_eq!(words[12], "2 or more columns and a guide");
 }

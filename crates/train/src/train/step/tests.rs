@@ -1,6 +1,7 @@
 //! Every way to take a step gives the gradients of the plain one.
 
 mod adapters;
+mod gist;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

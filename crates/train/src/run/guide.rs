@@ -1,0 +1,173 @@
+//! The guide or teacher of a run: it embeds all texts before the first step.
+//!
+//! Its vectors are in the folder of checkpoints until the run is over, so that a resumed run does not compute them
+//! again. Blocks of texts are appended to a file with another name, which is renamed when it is complete.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
+
+use model::{Checkpoint, Prompt, SentenceEncoder};
+use program::{Unit, atomic_file};
+
+use super::RunContext;
+use crate::data::{TextTable, TextVectors};
+use crate::download::hub_options;
+use crate::error::TrainError;
+use crate::losses::Loss;
+use crate::settings::Settings;
+use crate::train::checkpoint::CheckpointFolder;
+
+/// Texts between two writes: 25 MB of vectors of 768 numbers.
+const BLOCK: usize = 8192;
+
+/// The model of `--guide`; `None` without one.
+///
+/// # Errors
+///
+/// It cannot be found or loaded, or its vectors do not fit those of the model.
+pub(super) fn load(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    context: &RunContext,
+) -> Result<Option<SentenceEncoder>, TrainError> {
+    let Some(name) = &settings.guide else {
+        return Ok(None);
+    };
+    // The revision is that of the model.
+    let hub = hub_options(None, settings.offline, context.notes, context.stop.clone());
+    let guide = SentenceEncoder::builder()
+        .device(settings.device[0])
+        .hub(hub)
+        .load(name)?;
+    for note in guide.notes() {
+        context.notes.note(format_args!("note: {note}"));
+    }
+    if settings.objective.loss == Loss::EmbedDistill && guide.width() != checkpoint.width() {
+        return Err(TrainError::Usage(format!(
+            "--guide {name} has vectors of {} numbers and the model of {}: embed-distill compares them; give a \
+             guide of that width",
+            guide.width(),
+            checkpoint.width()
+        )));
+    }
+    Ok(Some(guide))
+}
+
+/// Adds the guide's vectors to a table. Anchors have the prompt for queries, other texts that for documents. Without a
+/// folder of checkpoints the vectors are in a temporary file.
+pub(super) fn embed(
+    table: &TextTable,
+    guide: &SentenceEncoder,
+    folder: Option<&CheckpointFolder>,
+    context: &RunContext,
+) -> Result<(), TrainError> {
+    let prompts = [Prompt::Query, Prompt::Document];
+    let [query, document] = prompts.each_ref().map(|prompt| guide.prompt_text(prompt));
+    let distinct = table.distinct_texts(guide.has_router() || query? != document?);
+    let count = distinct.texts.len();
+    let (mut file, path, done) = match folder {
+        None => {
+            let path = std::env::temp_dir();
+            let file = tempfile::tempfile().map_err(TrainError::io(&path))?;
+            (file, path, 0)
+        }
+        Some(folder) => {
+            let path = folder.vectors(&guide.identity()?, table.fingerprint().hash);
+            let row = guide.width() * size_of::<f32>();
+            let (file, done) = open(&path, row, count).map_err(TrainError::io(&path))?;
+            (file, path, done)
+        }
+    };
+    if done < count {
+        context
+            .notes
+            .note(format_args!("the guide embeds {} texts", count - done));
+    }
+    let bar = context.notes.progress_bar(Some(count as u64), Unit::Texts);
+    bar.set_message("guide");
+    for start in (done..count).step_by(BLOCK) {
+        let end = count.min(start + BLOCK);
+        let parts: [Range<usize>; 2] = [
+            start..end.min(distinct.anchors).max(start),
+            start.max(distinct.anchors).min(end)..end,
+        ];
+        for (part, prompt) in parts.into_iter().zip(&prompts) {
+            let before = part.start;
+            let vectors = guide.encode_with_progress(&distinct.texts[part], prompt, |progress| {
+                bar.set_position((before + progress.done) as u64);
+                match context.stop.is_asked() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            });
+            context.stop.check()?;
+            let vectors = vectors?.into_values();
+            let bytes: Vec<u8> = vectors.into_iter().flat_map(f32::to_le_bytes).collect();
+            file.write_all(&bytes).map_err(TrainError::io(&path))?;
+        }
+        // A block that counts when the run resumes must be on the disk.
+        file.sync_data().map_err(TrainError::io(&path))?;
+    }
+    bar.finish_and_clear();
+    if folder.is_some() && done < count {
+        fs::rename(unfinished(&path), &path)
+            .and_then(|()| atomic_file::sync_folder_of(&path))
+            .map_err(TrainError::io(&path))?;
+    }
+    let vectors = TextVectors::new(file, path, guide.width(), distinct.places);
+    table.set_vectors(vectors);
+    Ok(())
+}
+
+/// The file of vectors, of `row` bytes each, and how many of `count` it has. A file that is not complete has whole
+/// blocks, and what follows is written at its end.
+fn open(path: &Path, row: usize, count: usize) -> std::io::Result<(File, usize)> {
+    if let Ok(file) = File::open(path)
+        && file.metadata()?.len() == (count * row) as u64
+    {
+        return Ok((file, count));
+    }
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(unfinished(path))?;
+    let blocks = file.metadata()?.len() / (BLOCK * row) as u64;
+    // At least one block is left, and with it the file gets its name.
+    let done = (blocks as usize * BLOCK).min(count.saturating_sub(1) / BLOCK * BLOCK);
+    file.set_len((done * row) as u64)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok((file, done))
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("part")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_blocks_of_an_unfinished_file_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.f32");
+        let (row, count) = (4, 2 * BLOCK + 5);
+        let begun = |blocks: usize, more: usize| {
+            fs::write(unfinished(&path), vec![7; blocks * BLOCK * row + more]).unwrap();
+            let (mut file, done) = open(&path, row, count).unwrap();
+            // The file goes on after the last whole block.
+            assert_eq!(file.stream_position().unwrap(), (done * row) as u64);
+            done
+        };
+        assert_eq!(begun(0, 3), 0);
+        assert_eq!(begun(1, 0), BLOCK);
+        assert_eq!(begun(1, 9), BLOCK);
+        assert_eq!(begun(3, 0), 2 * BLOCK);
+        fs::write(&path, vec![7; count * row]).unwrap();
+        assert_eq!(open(&path, row, count).unwrap().1, count);
+        // A damaged file is none.
+        fs::write(&path, [7; 9]).unwrap();
+        assert_eq!(begun(0, 0), 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Losses that need a guide.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::interruption::{long, wait_for_checkpoint};
+use crate::support::{fit, folder, inside, repeatable, stderr, steps, succeed, tiny, weights};
+
+/// The files of vectors of a run.
+fn vectors(output: &Path) -> Vec<(String, u64)> {
+    let entries = output.join("checkpoint").read_dir().unwrap();
+    entries
+        .map(|entry| entry.unwrap())
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            let bytes = entry.metadata().unwrap().len();
+            name.starts_with("vectors-").then_some((name, bytes))
+        })
+        .collect()
+}
+
+#[test]
+fn a_guide_embeds_the_rows_before_the_first_step() {
+    let folder = folder();
+    let tiny = tiny();
+    for loss in ["gist", "embed-distill"] {
+        let run = format!(
+            "--loss {loss} --guide {tiny} --split 0.2 --max-steps 2 --batch-size 8 --lr 1e-3 --output {loss}"
+        );
+        let output = succeed(fit(folder.path(), &run));
+        // 24 queries and 24 descriptions, all of them different.
+        let text = stderr(&output);
+        assert!(text.contains("the guide embeds 48 texts"), "{text}");
+        let tuned = inside(folder.path(), loss);
+        let steps = steps(&tuned);
+        assert_eq!(steps.len(), 2);
+        let first = steps[0]["loss"].as_f64().unwrap();
+        if loss == "embed-distill" {
+            // The model is its own teacher; dropout moves its vectors a little.
+            assert!(first < 0.2, "{first}");
+        } else {
+            assert!(first.is_finite() && first > 0.0, "{first}");
+        }
+        assert_eq!(vectors(&tuned), [], "a finished run needs none");
+        let card = std::fs::read_to_string(tuned.join("README.md")).unwrap();
+        assert!(card.contains("guide | tiny-mpnet"), "{card}");
+    }
+}
+
+/// The larger batches of GradCache change no gradient, and so no weight.
+#[test]
+fn cached_gist_is_gist() {
+    let folder = folder();
+    let run = |more: &str| {
+        let line = format!(
+            "{more} --guide {} --max-steps 2 --batch-size 12 --dropout 0 --lr 1e-3 --keep-last",
+            tiny()
+        );
+        succeed(fit(folder.path(), &line));
+    };
+    run("--loss gist --output plain");
+    run("--loss cached-gist --mini-batch-size 5 --output cached");
+    let (plain, cached) = (
+        inside(folder.path(), "plain"),
+        inside(folder.path(), "cached"),
+    );
+    for (one, other) in steps(&plain).iter().zip(steps(&cached)) {
+        let [one, other] = [one, &other].map(|step| step["loss"].as_f64().unwrap());
+        // Sums run in another order.
+        assert!((one - other).abs() <= 1e-4 * one.abs(), "{one} {other}");
+    }
+    let norms = |run: &Path| -> f64 { steps(run)[0]["gradient_norm"].as_f64().unwrap() };
+    let (one, other) = (norms(&plain), norms(&cached));
+    assert!(
+        one > 1e-3 && (one - other).abs() <= 1e-4 * one,
+        "{one} {other}"
+    );
+}
+
+#[test]
+fn a_resumed_run_has_the_vectors_of_before() {
+    let folder = folder();
+    let line = |output: &str| format!("--loss gist --guide {} {}", tiny(), long(output));
+    let killed = inside(folder.path(), "killed");
+    let mut child = fit(folder.path(), &line("killed"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_checkpoint(&mut child, &killed, 1);
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "it had finished");
+    // 48 texts of 32 numbers.
+    let files = vectors(&killed);
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].1, 48 * 32 * 4);
+    let output = succeed(fit(
+        folder.path(),
+        "--resume --no-dashboard --output killed",
+    ));
+    let text = stderr(&output);
+    assert!(!text.contains("the guide embeds"), "{text}");
+    succeed(fit(folder.path(), &line("whole")));
+    if repeatable() {
+        let whole = inside(folder.path(), "whole");
+        assert!(weights(&whole) == weights(&killed), "not the same weights");
+    }
+}
+
+#[test]
+fn what_does_not_fit_a_guide_is_refused() {
+    let folder = folder();
+    for (more, words) in [
+        ("--loss gist --output a", "needs a guide"),
+        (
+            "--guide none --output b",
+            "--guide is for the losses gist and embed-distill",
+        ),
+    ] {
+        let output = fit(folder.path(), more).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+}
