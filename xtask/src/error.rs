@@ -69,6 +69,14 @@ pub(crate) enum TaskError {
         /// The program.
         name: String,
     },
+    /// A list of tests has a name that is none.
+    #[error("no test of {target} has `{part}` in its name: mend the lists of `cargo xtask test`")]
+    NoSuchTest {
+        /// The package and its target.
+        target: String,
+        /// Part of a name.
+        part: String,
+    },
     /// A program was to print JSON and printed something else.
     #[error("the step `{title}` printed no report")]
     NoReport {

@@ -69,6 +69,11 @@ impl Prompts {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// Gives a name another prompt.
+    pub(crate) fn set(&mut self, name: &str, text: &str) {
+        self.by_name.insert(name.to_owned(), text.to_owned());
+    }
+
     /// The prompt with that name; it may be empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

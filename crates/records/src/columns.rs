@@ -6,6 +6,12 @@ use crate::options::ReaderOptions;
 /// The column that is the text if several columns could be.
 const DEFAULT_COLUMN: &str = "text";
 
+/// The place that a path chooses in a list, from 0, and the rest of the path; `None` if it means every value.
+pub(crate) fn place_in_list(path: &str) -> Option<(usize, &str)> {
+    let (place, rest) = path.split_once('.').unwrap_or((path, ""));
+    Some((place.parse().ok()?, rest))
+}
+
 /// The selected columns.
 #[derive(Clone, Debug)]
 pub(crate) enum Choice {

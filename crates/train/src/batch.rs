@@ -55,13 +55,33 @@ impl TrainingBatch {
 #[derive(Clone)]
 pub struct TokenBatcher {
     tokenizer: Arc<SentenceTokenizer>,
+    prompts: Arc<TextPrompts>,
+}
+
+/// The texts that stand before every text; empty for none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextPrompts {
+    /// Before anchors.
+    pub anchors: String,
+    /// Before positives and negatives.
+    pub others: String,
 }
 
 impl TokenBatcher {
     /// A batcher that truncates texts as `tokenizer` does.
     #[must_use]
     pub fn new(tokenizer: Arc<SentenceTokenizer>) -> Self {
-        Self { tokenizer }
+        Self {
+            tokenizer,
+            prompts: Arc::default(),
+        }
+    }
+
+    /// Puts these prompts before all texts.
+    #[must_use]
+    pub fn with_prompts(mut self, prompts: TextPrompts) -> Self {
+        self.prompts = Arc::new(prompts);
+        self
     }
 
     /// Tokenizes rows that all have the same number of texts.
@@ -71,7 +91,14 @@ impl TokenBatcher {
         let texts: Vec<&str> = (0..columns)
             .flat_map(|column| rows.iter().map(move |row| row.texts[column].as_str()))
             .collect();
-        match self.tokenizer.encode(&texts) {
+        let (anchors, others) = texts.split_at(rows.len().min(texts.len()));
+        let (tokenizer, prompts) = (&self.tokenizer, &self.prompts);
+        let anchors = tokenizer.encode_with_prompt(&prompts.anchors, anchors);
+        let tokens = anchors.and_then(|mut tokens| {
+            tokens.extend(tokenizer.encode_with_prompt(&prompts.others, others)?);
+            Ok(tokens)
+        });
+        match tokens {
             Ok(tokens) => TrainingBatch {
                 texts: tokens.into_iter().map(|tokens| tokens.ids).collect(),
                 rows: rows.len(),

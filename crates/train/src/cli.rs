@@ -68,6 +68,26 @@ pub struct ThreadArgs {
     pub threads: Option<ThreadCount>,
 }
 
+/// Where a command computes, and whether it may fetch models.
+#[derive(Clone, Debug, Args)]
+pub struct MachineArgs {
+    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        env = "MPNET_BURN_DEVICE",
+        hide_env_values = true
+    )]
+    pub device: Device,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
+    #[arg(long)]
+    pub offline: bool,
+}
+
 /// Subcommands of `train`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -178,21 +198,13 @@ pub struct MineArgs {
         hide_env_values = true
     )]
     pub model: String,
-    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        env = "MPNET_BURN_DEVICE",
-        hide_env_values = true
-    )]
-    pub device: Device,
-    /// Threads.
+    /// Score the nearest products with this cross-encoder, a name on the hub or a folder, and write its
+    /// scores for margin-mse and kl-divergence.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub reranker: Option<String>,
+    /// Device, threads and network.
     #[command(flatten)]
-    pub threads: ThreadArgs,
-    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
-    #[arg(long)]
-    pub offline: bool,
+    pub machine: MachineArgs,
 }
 
 /// Arguments of `evaluate`.
@@ -208,24 +220,12 @@ pub struct EvaluateArgs {
         hide_env_values = true
     )]
     pub model: Vec<String>,
-    /// Compute on auto, cpu, ndarray, wgpu, wgpu:N, cuda or cuda:N, among those compiled in.
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        env = "MPNET_BURN_DEVICE",
-        hide_env_values = true
-    )]
-    pub device: Device,
-    /// Threads.
+    /// Device, threads and network.
     #[command(flatten)]
-    pub threads: ThreadArgs,
+    pub machine: MachineArgs,
     /// Truncate texts to N tokens [default: each model's].
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Use only files that are already on this machine, as HF_HUB_OFFLINE=1 does.
-    #[arg(long)]
-    pub offline: bool,
 
     /// Measure how well cosines follow the scores of text pairs (Spearman, Pearson).
     #[arg(long, value_name = "FILE", help_heading = "Data")]

@@ -25,10 +25,16 @@ use crate::train::schedule::Decay;
 #[serde(rename_all = "kebab-case")]
 pub struct FitConfig {
     /// Read training rows from FILE: CSV, TSV, JSON or Parquet, compressed or not except
-    /// Parquet; repeat for several files [default: the five demo pairs].
+    /// Parquet; or from a folder of Parquet files, as Hugging Face stores a dataset. Repeat for
+    /// several files [default: the five demo pairs].
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<PathBuf>,
+    /// Use the rows of each --train file W times per epoch, in the order of the files: 2 is every row
+    /// twice, 0.5 another half in each epoch [default: 1 each].
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = above_0, requires = "train", help_heading = DATA)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub train_weights: Vec<f64>,
     /// Read validation rows from FILE. Scores use every row; the validation loss uses at most 16
     /// batches, and only rows the loss accepts.
     #[arg(long, value_name = "FILE", help_heading = DATA)]
@@ -79,6 +85,13 @@ pub struct FitConfig {
     /// Truncate texts to N tokens, in training and in the tuned model [default: the model's].
     #[arg(long, value_name = "N", value_parser = at_least_one(), help_heading = MODEL)]
     pub max_length: Option<usize>,
+    /// Put this text before every anchor, in training and in the tuned model [default: the model's
+    /// prompt for queries].
+    #[arg(long, value_name = "TEXT", help_heading = MODEL)]
+    pub query_prompt: Option<String>,
+    /// Put this text before every other text [default: the model's prompt for documents].
+    #[arg(long, value_name = "TEXT", help_heading = MODEL)]
+    pub document_prompt: Option<String>,
     /// Set the dropout probability, from 0 to below 1 [default: the model's config.json].
     #[arg(long, value_name = "P", value_parser = share, help_heading = MODEL)]
     pub dropout: Option<f64>,

@@ -1,8 +1,10 @@
 //! Hub options of `train`, with a progress bar for downloads.
 
 use model::hub::HubOptions;
+use model::{PairScorer, PairScorerBuilder, SentenceEncoder, SentenceEncoderBuilder};
 use program::{Console, DownloadBar};
 
+use crate::cli::MachineArgs;
 use crate::stop::Stop;
 
 /// Options to resolve a model's name, with a progress bar for downloads, which end if `stop` is asked.
@@ -19,4 +21,18 @@ pub(crate) fn hub_options(
         move |progress| bar.update(&progress.label, progress.received, progress.total),
         move || stop.is_asked(),
     )
+}
+
+impl MachineArgs {
+    /// An encoder to load on this device.
+    pub(crate) fn encoder(&self, console: Console) -> SentenceEncoderBuilder {
+        let hub = hub_options(None, self.offline, console, Stop::default());
+        SentenceEncoder::builder().device(self.device).hub(hub)
+    }
+
+    /// A reranker to load on this device.
+    pub(crate) fn reranker(&self, console: Console) -> PairScorerBuilder {
+        let hub = hub_options(None, self.offline, console, Stop::default());
+        PairScorer::builder().device(self.device).hub(hub)
+    }
 }

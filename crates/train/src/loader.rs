@@ -14,7 +14,7 @@ use burn::data::dataset::Dataset;
 use burn::tensor::backend::Backend;
 
 use crate::batch::{TokenBatcher, TrainingBatch};
-use crate::data::{DataError, Example, Sampler, SamplerOptions, TextTable};
+use crate::data::{DataError, EpochRows, Example, Sampler, SamplerOptions, TextTable};
 use crate::random::derive_seed;
 
 /// Batches that a worker may tokenize ahead.
@@ -39,7 +39,7 @@ impl ResumePoint {
 #[derive(Clone)]
 pub struct BatchLoader {
     table: Arc<TextTable>,
-    rows: Arc<[usize]>,
+    rows: Arc<EpochRows>,
     options: SamplerOptions,
     /// `None` without rows.
     sampler: Option<Arc<Sampler>>,
@@ -57,19 +57,20 @@ impl BatchLoader {
     /// As [`Sampler::new`].
     pub fn new(
         table: Arc<TextTable>,
-        rows: &[usize],
+        rows: impl Into<EpochRows>,
         options: SamplerOptions,
         batcher: TokenBatcher,
         seed: u64,
     ) -> Result<Self, DataError> {
-        let sampler = if rows.is_empty() {
+        let rows = rows.into();
+        let sampler = if rows.rows().is_empty() {
             None
         } else {
-            Some(Arc::new(Sampler::new(&table, rows.to_vec(), options)?))
+            Some(Arc::new(Sampler::new(&table, rows.clone(), options)?))
         };
         Ok(Self {
             table,
-            rows: rows.into(),
+            rows: Arc::new(rows),
             options,
             sampler,
             batcher,
@@ -108,6 +109,12 @@ impl BatchLoader {
             Some(sampler) => sampler.batches_of_every_epoch(),
             None => Some(0),
         }
+    }
+
+    /// Number of rows of an epoch.
+    #[must_use]
+    pub fn rows_of_epoch(&self) -> usize {
+        self.rows.of_epoch()
     }
 
     /// Number of rows that wait for the epoch after this one, see [`Sampler::waiting`].
@@ -179,7 +186,7 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
     }
 
     fn num_items(&self) -> usize {
-        self.rows.len()
+        self.rows_of_epoch()
     }
 
     /// The same loader: the training step creates the tensors.
@@ -188,8 +195,9 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<B, TrainingBatch>> {
-        let end = end.min(self.rows.len());
-        let rows = &self.rows[start.min(end)..end];
+        let rows = self.rows.rows();
+        let end = end.min(rows.len());
+        let rows = rows[start.min(end)..end].to_vec();
         let table = Arc::clone(&self.table);
         let part = Self::new(table, rows, self.options, self.batcher.clone(), self.seed);
         match part {
@@ -270,7 +278,7 @@ mod tests {
         let all: Vec<usize> = (0..rows).collect();
         BatchLoader::new(
             table,
-            &all,
+            all,
             options,
             TokenBatcher::new(Arc::new(tokenizer)),
             7,

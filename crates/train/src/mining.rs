@@ -50,23 +50,65 @@ pub(crate) struct MiningVectors {
     pub(crate) similarity: Similarity,
 }
 
-/// The negatives of a row, as positions of products with their scores, most similar first.
-pub(crate) type Negatives = Vec<Hit>;
+/// The products near every query, with their scores, and the scores of what is right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Candidates {
+    /// Of every distinct anchor, the nearest first.
+    pub(crate) near: Vec<Vec<Hit>>,
+    /// The score of every row's positive.
+    pub(crate) positives: Vec<f32>,
+}
 
-/// Finds the negatives of every row; `None` for rows that have not enough. `anchor_of` is the position of
-/// every row's anchor among the distinct ones.
-///
-/// # Errors
-///
-/// A vector holds a NaN or an infinity.
+impl Candidates {
+    /// The `most` products that are nearest to every anchor. `anchor_of` is the position of every row's anchor among
+    /// the distinct ones.
+    ///
+    /// # Errors
+    ///
+    /// A vector holds a NaN or an infinity.
+    pub(crate) fn nearest(
+        anchor_of: &[usize],
+        vectors: &MiningVectors,
+        index: &VectorIndex,
+        most: usize,
+    ) -> Result<Self, SearchError> {
+        let width = vectors.width;
+        let mut near = Vec::new();
+        for anchors in vectors.anchors.chunks(BLOCK * width) {
+            near.extend(index.search(VectorsView::new(anchors, width)?, most)?);
+        }
+        let of_rows: Vec<f32> = anchor_of
+            .iter()
+            .flat_map(|&anchor| &vectors.anchors[anchor * width..][..width])
+            .copied()
+            .collect();
+        let positives = pairwise_similarity(
+            VectorsView::new(&of_rows, width)?,
+            VectorsView::new(&vectors.positives, width)?,
+            vectors.similarity,
+        )?;
+        Ok(Self { near, positives })
+    }
+}
+
+/// The negatives of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Negatives {
+    /// The score of the positive.
+    pub(crate) positive: f32,
+    /// Positions of products with their scores, the highest first.
+    pub(crate) hits: Vec<Hit>,
+}
+
+/// Finds the negatives of every row; `None` for rows that have not enough. The scores of `candidates` may come from
+/// another model than the order of those that are near.
 pub(crate) fn mine(
     table: &TextTable,
     anchor_of: &[usize],
-    vectors: &MiningVectors,
+    candidates: &Candidates,
     products: &[String],
-    index: &VectorIndex,
     options: MiningOptions,
-) -> Result<(Vec<Option<Negatives>>, MiningCounts), SearchError> {
+) -> (Vec<Option<Negatives>>, MiningCounts) {
     let hashes: Vec<u64> = products.iter().map(|text| normalised_hash(text)).collect();
     let mut right: HashMap<usize, HashSet<u64>> = HashMap::new();
     for (row, &anchor) in anchor_of.iter().enumerate() {
@@ -74,51 +116,43 @@ pub(crate) fn mine(
         of_anchor.insert(normalised_hash(table.text(row, 0)));
         of_anchor.insert(normalised_hash(table.text(row, 1)));
     }
-    let width = vectors.width;
-    let mut hits = Vec::new();
-    for anchors in vectors.anchors.chunks(BLOCK * width) {
-        hits.extend(index.search(VectorsView::new(anchors, width)?, options.range_max)?);
-    }
-    let of_rows: Vec<f32> = anchor_of
-        .iter()
-        .flat_map(|&anchor| &vectors.anchors[anchor * width..][..width])
-        .copied()
-        .collect();
-    let positives = pairwise_similarity(
-        VectorsView::new(&of_rows, width)?,
-        VectorsView::new(&vectors.positives, width)?,
-        vectors.similarity,
-    )?;
+    let near = candidates.near.iter().map(|near| {
+        let mut ranked: Vec<(usize, Hit)> = near.iter().copied().enumerate().collect();
+        ranked.sort_by(|one, other| other.1.score.total_cmp(&one.1.score));
+        ranked
+    });
+    let near: Vec<Vec<(usize, Hit)>> = near.collect();
     let mut counts = MiningCounts::default();
-    let rows = anchor_of.iter().zip(positives).map(|(&anchor, positive)| {
+    let rows = anchor_of.iter().zip(&candidates.positives);
+    let rows = rows.map(|(&anchor, &positive)| {
         let highest = positive - options.relative_margin * positive.abs();
         let right = &right[&anchor];
         let mut taken = HashSet::new();
-        let mut negatives = Vec::with_capacity(options.per_row);
-        for (rank, hit) in hits[anchor].iter().enumerate() {
-            if negatives.len() == options.per_row {
+        let mut hits = Vec::with_capacity(options.per_row);
+        for (rank, hit) in &near[anchor] {
+            if hits.len() == options.per_row {
                 break;
             }
             let text = hashes[hit.index];
             if right.contains(&text) {
                 counts.right += 1;
-            } else if rank < options.range_min {
+            } else if *rank < options.range_min {
                 counts.too_near += 1;
             } else if hit.score > highest {
                 counts.too_similar += 1;
             } else if !taken.insert(text) {
                 counts.repeated += 1;
             } else {
-                negatives.push(*hit);
+                hits.push(*hit);
             }
         }
-        let enough = negatives.len() == options.per_row;
+        let enough = hits.len() == options.per_row;
         counts.rows += usize::from(enough);
         counts.rows_left_out += usize::from(!enough);
-        enough.then_some(negatives)
+        enough.then_some(Negatives { positive, hits })
     });
     let rows = rows.collect();
-    Ok((rows, counts))
+    (rows, counts)
 }
 
 #[cfg(test)]
@@ -135,11 +169,20 @@ mod tests {
         }
     }
 
-    /// A query at the x axis, and products at angles from it, in degrees.
     fn mined(
         rows: &[(&str, &str)],
         products: &[(&str, f32)],
         options: MiningOptions,
+    ) -> (Vec<Option<Vec<usize>>>, MiningCounts) {
+        mined_with(rows, products, options, |_| ())
+    }
+
+    /// A query at the x axis, and products at angles from it, in degrees; `change` may give the candidates other scores.
+    fn mined_with(
+        rows: &[(&str, &str)],
+        products: &[(&str, f32)],
+        options: MiningOptions,
+        change: impl FnOnce(&mut Candidates),
     ) -> (Vec<Option<Vec<usize>>>, MiningCounts) {
         let at = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
         let angle: HashMap<&str, f32> = products.iter().copied().collect();
@@ -161,9 +204,12 @@ mod tests {
         let values = products.iter().flat_map(|product| at(product.1)).collect();
         let index = VectorIndex::new(values, 2, Similarity::Cosine).unwrap();
         let anchor_of = vec![0; rows.len()];
-        let (mined, counts) = mine(&table, &anchor_of, &vectors, &texts, &index, options).unwrap();
+        let mut candidates =
+            Candidates::nearest(&anchor_of, &vectors, &index, options.range_max).unwrap();
+        change(&mut candidates);
+        let (mined, counts) = mine(&table, &anchor_of, &candidates, &texts, options);
         let places = mined.into_iter().map(|negatives| {
-            negatives.map(|negatives| negatives.iter().map(|hit| hit.index).collect())
+            negatives.map(|negatives| negatives.hits.iter().map(|hit| hit.index).collect())
         });
         (places.collect(), counts)
     }
@@ -215,5 +261,33 @@ mod tests {
             ..MiningCounts::default()
         };
         assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn scores_of_another_model_choose_among_the_nearest() {
+        let products = [
+            ("a", 0.0),
+            ("b", 10.0),
+            ("c", 20.0),
+            ("d", 30.0),
+            ("e", 80.0),
+        ];
+        let options = MiningOptions {
+            range_min: 2,
+            range_max: 4,
+            ..options()
+        };
+        let (rows, counts) = mined_with(&[("q", "a")], &products, options, |candidates| {
+            // The reranker thinks that d fits better than c, and finds that b fits as well as a.
+            for (hit, score) in candidates.near[0].iter_mut().zip([0.9, 0.9, 0.1, 0.2]) {
+                hit.score = score;
+            }
+            candidates.positives = vec![0.9];
+        });
+        assert_eq!(rows, [Some(vec![3, 2])]);
+        assert_eq!(
+            (counts.right, counts.too_near, counts.too_similar),
+            (1, 1, 0)
+        );
     }
 }

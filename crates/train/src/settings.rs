@@ -114,6 +114,13 @@ impl Settings {
             }
             _ => {}
         }
+        if !config.train_weights.is_empty() && config.train_weights.len() != config.train.len() {
+            return Err(TrainError::Usage(format!(
+                "--train-weights has {} numbers for {} files of --train: give one for each",
+                config.train_weights.len(),
+                config.train.len()
+            )));
+        }
         if config.save_adapter && config.lora.is_none() {
             return usage("--save-adapter needs --lora RANK");
         }

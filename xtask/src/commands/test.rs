@@ -204,6 +204,7 @@ pub(super) fn run(
             "the store was not tested: run `source .ci/tools.sh && install_postgresql` first"
         ));
     }
+    check_names(&built, runner)?;
     for &backend in &backends {
         let all = backend == first;
         let on_device =
@@ -261,6 +262,34 @@ fn test(executable: &Executable, backend: Backend, extent: Extent, arguments: &[
         // The examples of README and guides run on the real model too.
         Extent::Full => step.environment("MPNET_BURN_DOCS", "all"),
     }
+}
+
+/// Refuses a list above with a part of a name that no test has: a renamed test would run everywhere again.
+fn check_names(built: &[Executable], runner: &mut Runner) -> Result<(), TaskError> {
+    let first_only = FIRST_BACKEND_ONLY
+        .iter()
+        .map(|tests| (tests.package, tests.name, tests.tests));
+    let targets = EMULATIONS.iter().flat_map(|emulation| emulation.targets);
+    let emulated = targets.map(|target| (target.package, target.target, target.without));
+    for (package, target, parts) in first_only.chain(emulated) {
+        let mut programs = built.iter().filter(|one| one.test);
+        let program = programs.find(|one| one.package == package && one.name == target);
+        let Some(program) = program.filter(|_| !parts.is_empty()) else {
+            continue;
+        };
+        let list = Step::new("names of tests", program.path.to_string_lossy());
+        let names = runner.output(&list.arguments(["--list"]).inside(&program.folder))?;
+        let unknown = parts
+            .iter()
+            .find(|&&part| !names.lines().any(|name| name.contains(part)));
+        if let Some(part) = unknown {
+            return Err(TaskError::NoSuchTest {
+                target: format!("{package}::{target}"),
+                part: (*part).to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Arguments of a test program that leave out all tests with one of these in their names.

@@ -91,6 +91,8 @@ pub struct Checkpoint {
     stated_limit: Option<StatedLimit>,
     /// Notes about the finding of the folder.
     notes_of_hub: Vec<String>,
+    /// Names of prompts that are not those of the folder.
+    changed_prompts: Vec<String>,
 }
 
 impl Checkpoint {
@@ -141,6 +143,7 @@ impl Checkpoint {
             tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
             notes_of_hub: Vec::new(),
+            changed_prompts: Vec::new(),
         })
     }
 
@@ -158,6 +161,12 @@ impl Checkpoint {
         let mut checkpoint = Self::open_modules(&found.path, modules)?;
         checkpoint.notes_of_hub.clone_from(&found.notes);
         Ok(checkpoint)
+    }
+
+    /// Gives the prompt `name` (`query` or `document`) another text, here and in every folder that is written.
+    pub fn set_prompt(&mut self, name: &str, text: &str) {
+        self.prompts.set(name, text);
+        self.changed_prompts.push(name.to_owned());
     }
 
     /// Notes for the user about the finding and the reading of the folder, a sentence each.

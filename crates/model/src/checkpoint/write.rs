@@ -120,6 +120,7 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
                 .map_err(|source| ModelError::io(&from, source))?;
         }
     }
+    write_prompts(checkpoint, &folder.join(SENTENCE_TRANSFORMERS_FILE))?;
     // Newer versions read the maximum length from this file.
     let mut tokenizer: Map<String, Value> =
         read_optional_json(&checkpoint.transformer_folder.join(TOKENIZER_CONFIG_FILE))?
@@ -154,6 +155,24 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
             .map_err(|source| ModelError::io(&normalize_folder, source))?;
     }
     write_weights(folder, joined(contents.tensors), CONFIG_FILE)
+}
+
+/// Writes the prompts that were changed into the settings that were copied.
+fn write_prompts(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    if checkpoint.changed_prompts.is_empty() {
+        return Ok(());
+    }
+    let mut settings: Map<String, Value> = read_optional_json(path)?.unwrap_or_default();
+    let mut prompts = match settings.remove("prompts") {
+        Some(Value::Object(prompts)) => prompts,
+        _ => Map::new(),
+    };
+    for name in &checkpoint.changed_prompts {
+        let text = checkpoint.prompts.get(name).unwrap_or_default();
+        prompts.insert(name.clone(), text.into());
+    }
+    settings.insert("prompts".to_owned(), prompts.into());
+    write_json(path, &settings)
 }
 
 /// Writes `model.safetensors`, which everybody may read who may read the file `like` of the folder.

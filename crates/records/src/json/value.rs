@@ -6,7 +6,7 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::columns::Kind;
+use crate::columns::{Kind, place_in_list};
 use crate::error::RowErrorKind;
 
 /// How deep arrays and objects may be nested in a chosen value.
@@ -175,6 +175,12 @@ fn value_texts(
         Some(b'{') => texts_at(value.as_bytes(), path, column, depth + 1, texts),
         Some(b'[') => {
             let values: Vec<&RawValue> = serde_json::from_str(value).map_err(json)?;
+            if let Some((place, rest)) = place_in_list(path) {
+                let value = values.get(place);
+                return value.map_or(Ok(true), |value| {
+                    value_texts(value.get(), rest, column, depth + 1, texts)
+                });
+            }
             let mut found = path.is_empty();
             for value in values {
                 found |= value_texts(value.get(), path, column, depth + 1, texts)?;
@@ -261,6 +267,9 @@ mod tests {
         for (path, expected) in [
             ("product.title", Some("kettle")),
             ("product.tags", Some("red 3")),
+            ("product.tags.0", Some("red")),
+            ("product.tags.2", Some("3")),
+            ("variants.1.size", Some("M")),
             ("product.by.name", Some("Acme")),
             ("product.by.city", None),
             ("product.title.x", None),
@@ -272,6 +281,11 @@ mod tests {
             assert_eq!(has(json, path), expected.is_some(), "{path}");
         }
         assert!(has(r#"{"a": null}"#, "a") && has(r#"{"a": {}}"#, "a"));
+        // A null, and a list that is too short: the column is there without a value.
+        for path in ["product.tags.1", "product.tags.3"] {
+            assert_eq!(text(json, path), None, "{path}");
+            assert!(has(json, path), "{path}");
+        }
     }
 
     #[test]

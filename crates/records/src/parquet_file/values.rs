@@ -7,6 +7,8 @@ use arrow_cast::{can_cast_types, cast};
 use arrow_schema::{ArrowError, DataType, Fields};
 use serde::Serialize;
 
+use crate::columns::place_in_list;
+
 const UTC: &str = "+00:00";
 
 /// A value of a column.
@@ -29,8 +31,10 @@ pub(super) fn can_be_text(data_type: &DataType, path: &str) -> Result<bool, &'st
             Some((_, data_type, rest)) => can_be_text(data_type, rest),
             None => Ok(false),
         },
-        DataType::List(field) | DataType::LargeList(field) => can_be_text(field.data_type(), path),
-        DataType::FixedSizeList(field, _) => can_be_text(field.data_type(), path),
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            let rest = place_in_list(path).map_or(path, |(_, rest)| rest);
+            can_be_text(field.data_type(), rest)
+        }
         DataType::Map(..) => Err("maps"),
         _ if !path.is_empty() => Ok(false),
         DataType::Null | DataType::Binary | DataType::FixedSizeBinary(_) => Ok(true),
@@ -140,6 +144,13 @@ fn joined(
         let Some(list) = list else {
             return Ok(Value::Missing);
         };
+        if let Some((place, rest)) = place_in_list(path) {
+            if place >= list.len() {
+                return Ok(Value::Missing);
+            }
+            let mut value = texts_of(list.slice(place, 1).as_ref(), rest)?;
+            return Ok(value.pop().unwrap_or(Value::Missing));
+        }
         let mut texts = Vec::new();
         for value in texts_of(list.as_ref(), path)? {
             match value {

@@ -14,13 +14,11 @@ use search::Similarity;
 
 use crate::cli::EvaluateArgs;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
-use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{
     Comparison, Cutoffs, Evaluator, FileError, QueryFiles, Ranking, RetrievalEvaluator,
     RetrievalFiles, RetrievalOptions, Suite, SuiteScores, TextColumns, of_rows,
 };
-use crate::stop::Stop;
 
 /// Data used if no option names any.
 const DEFAULT_SIMILARITY: &str = "datasets/sts/stsb_open_test.tsv";
@@ -246,8 +244,7 @@ fn score(
     name: &str,
     notes: Console,
 ) -> Result<SuiteScores, TrainError> {
-    let hub = hub_options(None, arguments.offline, notes, Stop::default());
-    let mut builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
+    let mut builder = arguments.machine.encoder(notes);
     if let Some(length) = arguments.max_length {
         builder = builder.max_length(length);
     }

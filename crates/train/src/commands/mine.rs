@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use model::{Prompt, SentenceEncoder};
+use model::{PairScorer, Prompt, SentenceEncoder};
 use program::{Console, Unit, atomic_file};
 use search::VectorIndex;
 use serde_json::{Map, Value};
@@ -11,11 +11,9 @@ use serde_json::{Map, Value};
 use super::evaluate::text_columns;
 use crate::cli::MineArgs;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
-use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{EvaluationError, corpus, distinct};
-use crate::mining::{MiningCounts, MiningOptions, MiningVectors, Negatives, mine};
-use crate::stop::Stop;
+use crate::mining::{Candidates, MiningCounts, MiningOptions, MiningVectors, Negatives, mine};
 
 pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
@@ -36,9 +34,7 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     let table = TextTable::read(&[&arguments.pairs], &read)?;
     let columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
     let products = corpus(&arguments.corpus, columns.as_ref())?;
-    let hub = hub_options(None, arguments.offline, notes, Stop::default());
-    let builder = SentenceEncoder::builder().device(arguments.device).hub(hub);
-    let encoder = builder.load(&arguments.model)?;
+    let encoder = arguments.machine.encoder(notes).load(&arguments.model)?;
 
     let column = |column: usize| -> Vec<String> {
         let texts = (0..table.len()).map(|row| table.text(row, column).to_owned());
@@ -62,8 +58,20 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
         width,
         similarity: encoder.similarity(),
     };
-    let (mined, counts) = mine(&table, &anchor_of, &vectors, &products, &index, options)
+    let mut candidates = Candidates::nearest(&anchor_of, &vectors, &index, options.range_max)
         .map_err(EvaluationError::from)?;
+    if let Some(reranker) = &arguments.reranker {
+        let scorer = arguments.machine.reranker(notes).load(reranker)?;
+        score_again(
+            &mut candidates,
+            &table,
+            &anchor_of,
+            &products,
+            &scorer,
+            notes,
+        )?;
+    }
+    let (mined, counts) = mine(&table, &anchor_of, &candidates, &products, options);
     write(arguments, &table, &products, &mined)?;
     report(&counts, options, notes);
     if counts.rows == 0 {
@@ -111,7 +119,50 @@ fn encode(
     Ok(vectors?.into_values())
 }
 
-/// One JSON object per row: `anchor`, `positive`, `negative_1`, ….
+/// Replaces the scores of the candidates and of what is right by those of a reranker.
+fn score_again(
+    candidates: &mut Candidates,
+    table: &TextTable,
+    anchor_of: &[usize],
+    products: &[String],
+    scorer: &PairScorer,
+    notes: Console,
+) -> Result<(), TrainError> {
+    let mut row_of = vec![0; candidates.near.len()];
+    for (row, &anchor) in anchor_of.iter().enumerate() {
+        row_of[anchor] = row;
+    }
+    let near = candidates
+        .near
+        .iter()
+        .zip(&row_of)
+        .flat_map(|(near, &row)| {
+            near.iter()
+                .map(move |hit| (table.text(row, 0), products[hit.index].as_str()))
+        });
+    let right = (0..table.len()).map(|row| (table.text(row, 0), table.text(row, 1)));
+    let pairs: Vec<(&str, &str)> = near.chain(right).collect();
+    let bar = notes.progress_bar(Some(pairs.len() as u64), Unit::Texts);
+    bar.set_message("pairs");
+    let scores = scorer.scores_with_progress(&pairs, |batch| {
+        bar.set_position(batch.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let mut scores = scores?.values.into_iter();
+    let hits = candidates
+        .near
+        .iter_mut()
+        .flatten()
+        .map(|hit| &mut hit.score);
+    for (place, score) in hits.chain(&mut candidates.positives).zip(&mut scores) {
+        *place = score;
+    }
+    Ok(())
+}
+
+/// One JSON object per row: `anchor`, `positive`, `negative_1`, …; with the scores of a reranker also `score_positive`,
+/// `score_negative_1`, ….
 fn write(
     arguments: &MineArgs,
     table: &TextTable,
@@ -124,9 +175,16 @@ fn write(
         let mut object = Map::new();
         object.insert("anchor".to_owned(), table.text(row, 0).into());
         object.insert("positive".to_owned(), table.text(row, 1).into());
-        for (number, hit) in (1..).zip(negatives) {
+        let numbered = || (1..).zip(&negatives.hits);
+        for (number, hit) in numbered() {
             let text = products[hit.index].as_str();
             object.insert(format!("negative_{number}"), text.into());
+        }
+        if arguments.reranker.is_some() {
+            object.insert("score_positive".to_owned(), negatives.positive.into());
+            for (number, hit) in numbered() {
+                object.insert(format!("score_negative_{number}"), hit.score.into());
+            }
         }
         text.push_str(&Value::Object(object).to_string());
         text.push('\n');

@@ -19,8 +19,8 @@ use crate::error::TrainError;
 pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
-        Command::Evaluate(arguments) => model::threads::start(arguments.threads.threads)?,
-        Command::Mine(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Evaluate(arguments) => model::threads::start(arguments.machine.threads.threads)?,
+        Command::Mine(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Losses | Command::Manual { .. } => {}
     }
     match cli.command {

@@ -65,7 +65,7 @@ pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
 pub use fingerprint::Fingerprint;
 pub(crate) use hash::hash_normalised as normalised_hash;
 pub use read::ReadOptions;
-pub use sampler::{Sampler, SamplerKind, SamplerOptions};
+pub use sampler::{EpochRows, Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};
 pub use table::{Example, Row, TextTable};
 pub(crate) use vectors::TextVectors;

@@ -5,6 +5,7 @@
 
 mod adapter;
 pub mod change;
+mod dataset;
 mod failed_batch;
 mod finish;
 mod folder;
@@ -13,6 +14,7 @@ mod guide;
 mod install;
 mod monitor;
 mod plan;
+mod prompts;
 mod rows;
 mod task;
 
@@ -145,6 +147,7 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     if let Some(length) = settings.max_length {
         checkpoint.max_seq_length = length;
     }
+    prompts::set_prompts(&mut checkpoint, &settings.config);
     settings.objective.validate(checkpoint.width())?;
     let ignored = checkpoint.ignored_tensors()?;
     if let Some(first) = ignored.first() {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::SentenceTokenizer;
-
+use super::dataset::files_of;
 use crate::batch::TokenBatcher;
 use crate::data::{
-    Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind, SamplerOptions, TextTable, split,
+    EpochRows, Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind, SamplerOptions,
+    TextTable, split,
 };
 use crate::error::TrainError;
 use crate::evaluation::{self, Evaluator};
@@ -22,6 +22,8 @@ const DEMO_PAIRS: &str = include_str!("../../../../datasets/seed/pairs.tsv");
 pub(crate) struct Rows {
     pub(crate) train: Arc<TextTable>,
     train_rows: Vec<usize>,
+    /// The number of rows of every `--train`, which may be a folder of several files.
+    rows_of_train: Vec<usize>,
     valid: Option<(Arc<TextTable>, Vec<usize>)>,
     /// The files, for the report.
     pub(crate) files: Vec<DataFile>,
@@ -30,7 +32,7 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn read(settings: &Settings) -> Result<Self, TrainError> {
         let mut files = Vec::new();
-        let train = if settings.train.is_empty() {
+        let (train, rows_of_train) = if settings.train.is_empty() {
             let table = demo_pairs()?;
             files.push(DataFile {
                 role: DataRole::Train,
@@ -38,7 +40,7 @@ impl Rows {
                 rows: table.len() as u64,
                 skipped: 0,
             });
-            table
+            (table, Vec::new())
         } else {
             read(settings, &settings.train, DataRole::Train, &mut files)?
         };
@@ -53,7 +55,7 @@ impl Rows {
                 (parts.train, Some((Arc::clone(&train), parts.validation)))
             }
             Validation::Files(paths) => {
-                let table = read(settings, paths, DataRole::Validation, &mut files)?;
+                let (table, _) = read(settings, paths, DataRole::Validation, &mut files)?;
                 let rows = all(&table);
                 (all(&train), Some((Arc::new(table), rows)))
             }
@@ -61,6 +63,7 @@ impl Rows {
         Ok(Self {
             train,
             train_rows,
+            rows_of_train,
             valid,
             files,
         })
@@ -103,7 +106,7 @@ impl Rows {
         if waiting == 0 {
             return None;
         }
-        let rows = self.train_rows.len();
+        let rows = train.rows_of_epoch();
         let batches = train.batches(0).len().max(1);
         let (column, (most, distinct)) = (0..self.train.text_columns())
             .map(|column| (column, self.train.repetitions(&self.train_rows, column)))
@@ -117,11 +120,30 @@ impl Rows {
         ))
     }
 
+    /// The training rows, with the weights of every `--train`, if there are any.
+    fn weighted(&self, weights: &[f64]) -> EpochRows {
+        if weights.is_empty() {
+            return self.train_rows.clone().into();
+        }
+        let mut begin = 0;
+        let parts = self
+            .rows_of_train
+            .iter()
+            .zip(weights)
+            .map(|(rows, weight)| {
+                let of_part = begin..begin + rows;
+                begin = of_part.end;
+                let rows = self.train_rows.iter().copied();
+                (rows.filter(|row| of_part.contains(row)).collect(), *weight)
+            });
+        EpochRows::weighted(parts)
+    }
+
     /// Training batches.
     pub(crate) fn train_loader(
         &self,
         settings: &Settings,
-        tokenizer: Arc<SentenceTokenizer>,
+        batcher: TokenBatcher,
     ) -> Result<BatchLoader, TrainError> {
         let options = SamplerOptions {
             kind: settings.sampler,
@@ -130,9 +152,9 @@ impl Rows {
         };
         let loader = BatchLoader::new(
             Arc::clone(&self.train),
-            &self.train_rows,
+            self.weighted(&settings.train_weights),
             options,
-            TokenBatcher::new(tokenizer),
+            batcher,
             settings.seed,
         )?;
         Ok(loader.with_workers(settings.workers))
@@ -143,7 +165,7 @@ impl Rows {
     pub(crate) fn valid_loader(
         &self,
         settings: &Settings,
-        tokenizer: Arc<SentenceTokenizer>,
+        batcher: TokenBatcher,
     ) -> Result<BatchLoader, TrainError> {
         let options = SamplerOptions {
             // In-batch negatives must differ in validation too.
@@ -167,11 +189,10 @@ impl Rows {
             }
             _ => (&self.train, &[][..]),
         };
-        let batcher = TokenBatcher::new(tokenizer);
         let table = Arc::clone(table);
         Ok(BatchLoader::new(
             table,
-            rows,
+            rows.to_vec(),
             options,
             batcher,
             settings.seed,
@@ -202,12 +223,13 @@ impl ValidationRows {
     }
 }
 
+/// Reads rows; also the number of rows of every path.
 fn read(
     settings: &Settings,
     paths: &[PathBuf],
     role: DataRole,
     files: &mut Vec<DataFile>,
-) -> Result<TextTable, TrainError> {
+) -> Result<(TextTable, Vec<usize>), TrainError> {
     let options = ReadOptions {
         columns: settings.columns.clone(),
         infer_where_missing: role == DataRole::Validation,
@@ -218,15 +240,29 @@ fn read(
         skip_bad_rows: settings.skip_bad_rows,
         ..ReadOptions::default()
     };
-    let table = TextTable::read(paths, &options)?;
-    let read = paths.iter().zip(table.files());
-    files.extend(read.map(|(path, (_, rows, skipped))| DataFile {
-        role,
-        path: path.clone(),
-        rows: rows as u64,
-        skipped,
-    }));
-    Ok(table)
+    let found = paths.iter().map(|path| files_of(path, role));
+    let found: Vec<Vec<PathBuf>> = found.collect::<Result<_, _>>()?;
+    let table = TextTable::read(&found.concat(), &options)?;
+    let mut read = table.files();
+    let mut rows_of_paths = Vec::with_capacity(paths.len());
+    for of_path in found {
+        let before = files.len();
+        files.extend(
+            of_path
+                .into_iter()
+                .zip(read.by_ref())
+                .map(|(path, (_, rows, skipped))| DataFile {
+                    role,
+                    path,
+                    rows: rows as u64,
+                    skipped,
+                }),
+        );
+        let added = files[before..].iter().map(|file| file.rows as usize);
+        rows_of_paths.push(added.sum());
+    }
+    drop(read);
+    Ok((table, rows_of_paths))
 }
 
 fn demo_pairs() -> Result<TextTable, TrainError> {

@@ -16,8 +16,10 @@ use super::freeze::freeze;
 use super::guide;
 use super::monitor::{Keep, Monitor, Validate, has_noted_collapse};
 use super::plan::plan;
+use super::prompts::prompts;
 use super::rows::Rows;
 use super::{FitResult, RunContext};
+use crate::batch::TokenBatcher;
 use crate::config::FitConfig;
 use crate::error::TrainError;
 use crate::report::{MetricsLog, ProgressLine, ReferenceCurve};
@@ -52,11 +54,13 @@ impl BackendTask for Fit<'_> {
         let stop = &self.context.stop;
         let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
-        let train = self.rows.train_loader(settings, Arc::clone(&tokenizer))?;
+        let prompts = prompts(&self.checkpoint, settings, self.rows.train.kind())?;
+        let batcher = TokenBatcher::new(tokenizer).with_prompts(prompts);
+        let train = self.rows.train_loader(settings, batcher.clone())?;
         if let Some(note) = self.rows.waiting_rows(settings, &train) {
             self.context.notes.note(note);
         }
-        let valid = self.rows.valid_loader(settings, tokenizer)?;
+        let valid = self.rows.valid_loader(settings, batcher)?;
         let start = self.start()?;
         let validate = self.validate::<B>()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;

@@ -89,6 +89,19 @@ impl<B: EncoderOps> TrainingModel<B> {
             settings: Arc::new(settings),
         }
     }
+
+    /// The micro-batches of every replica; no replica for an empty batch.
+    fn micro_batches(&self, batch: &TrainingBatch, replicas: usize) -> Vec<Vec<MicroBatch>> {
+        let settings = &self.settings;
+        let micro_batches = plan_micro_batches(
+            batch,
+            settings.micro_batch,
+            settings.padding,
+            replicas,
+            settings.pad_token_id,
+        );
+        assign_to_replicas(micro_batches, replicas)
+    }
 }
 
 impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
@@ -104,21 +117,14 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
             .map(|&id| B::Device::from_id(id))
             .collect();
         let replicas = devices.len().max(1) * settings.replicas_per_device.max(1);
-        let micro_batches = plan_micro_batches(
-            &batch,
-            settings.micro_batch,
-            settings.padding,
-            replicas,
-            settings.pad_token_id,
-        );
-        if micro_batches.is_empty() {
+        let assigned = self.micro_batches(&batch, replicas);
+        if assigned.is_empty() {
             return TrainOutput {
                 grads: GradientsParams::new(),
                 item: StepOutput::default(),
             };
         }
         let home = self.model.network.device();
-        let assigned = assign_to_replicas(micro_batches, replicas);
         let mut replicas = self.replicas(assigned, &devices, &home);
 
         let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
@@ -218,17 +224,10 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
     fn step(&self, batch: TrainingBatch) -> StepOutput {
         let settings = &self.settings;
         let replicas = settings.replicas_per_device;
-        let micro_batches = plan_micro_batches(
-            &batch,
-            settings.micro_batch,
-            settings.padding,
-            replicas,
-            settings.pad_token_id,
-        );
-        if micro_batches.is_empty() {
+        let assigned = self.micro_batches(&batch, replicas);
+        if assigned.is_empty() {
             return StepOutput::default();
         }
-        let assigned = assign_to_replicas(micro_batches, replicas);
         let order: Vec<usize> = assigned
             .iter()
             .flatten()

@@ -48,10 +48,19 @@ fn the_same_rows_train_the_same_model_in_every_format() {
         .collect();
     std::fs::write(place("pairs.jsonl"), lines).unwrap();
     write_parquet(&place("pairs.parquet"), &rows);
-    for format in ["tsv", "csv", "jsonl", "parquet"] {
-        let config = format!(
-            "train = \"pairs.{format}\"\nmax-steps = 2\nbatch-size = 8\noutput = \"{format}\"\n"
-        );
+    // As Hugging Face stores a dataset.
+    let shard = place("dataset/data/train-00000-of-00001.parquet");
+    std::fs::create_dir_all(shard.parent().unwrap()).unwrap();
+    write_parquet(&shard, &rows);
+    for (format, path) in [
+        ("tsv", "pairs.tsv"),
+        ("csv", "pairs.csv"),
+        ("jsonl", "pairs.jsonl"),
+        ("parquet", "pairs.parquet"),
+        ("folder", "dataset"),
+    ] {
+        let config =
+            format!("train = \"{path}\"\nmax-steps = 2\nbatch-size = 8\noutput = \"{format}\"\n");
         std::fs::write(place("run.toml"), config).unwrap();
         succeed(fit(folder.path(), "--config run.toml"));
         assert_eq!(steps(&place(format)).len(), 2, "{format}");

@@ -102,3 +102,57 @@ fn a_query_of_many_rows_makes_no_further_steps() {
         "{text}"
     );
 }
+
+/// Of 24 rows and half of 8: 28 rows of an epoch.
+#[test]
+fn files_have_weights() {
+    let folder = folder();
+    let rows: String = (0..8)
+        .map(|row| format!("kettle {row}\tkettle number {row}\n"))
+        .collect();
+    let more = format!("query\tdescription\n{rows}");
+    std::fs::write(folder.path().join("more.tsv"), more).unwrap();
+    let with = |weights: &str| {
+        let more = "--train more.tsv --batch-size 4 --output tuned";
+        fit(folder.path(), &format!("{more} --train-weights {weights}"))
+    };
+    let text = stderr(&succeed(with("1,0.5")));
+    assert!(text.contains("7 optimiser steps"), "{text}");
+    let refused = with("1").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let text = stderr(&refused);
+    assert!(
+        text.contains("--train-weights has 1 numbers for 2 files of --train: give one for each"),
+        "{text}"
+    );
+}
+
+/// The prompt is read in training, and the tuned model has it.
+#[test]
+fn prompts_are_trained_and_written() {
+    let folder = folder();
+    let tokens = |more: &str| -> u64 {
+        let run = format!("{more} --max-steps 1 --batch-size 8 --output tuned");
+        succeed(fit(folder.path(), &run));
+        let step = &steps(&inside(folder.path(), "tuned"))[0];
+        let tokens = step["tokens"].as_u64().unwrap();
+        std::fs::remove_dir_all(inside(folder.path(), "tuned/checkpoint")).unwrap();
+        tokens
+    };
+    let without = tokens("");
+    let settings = "tuned/config_sentence_transformers.json";
+    let before = std::fs::read_to_string(inside(folder.path(), settings)).unwrap();
+    assert!(!before.contains("find: "), "{before}");
+    std::fs::remove_dir_all(inside(folder.path(), "tuned")).unwrap();
+    // A config file, because the words of a test are cut at spaces.
+    std::fs::write(
+        folder.path().join("prompts.toml"),
+        "query-prompt = \"find: \"\ntrain = \"pairs.tsv\"\n",
+    )
+    .unwrap();
+    let with = tokens("--config prompts.toml");
+    // Eight queries have the prompt's tokens each, at least two of them.
+    assert!(with >= without + 16, "{with} and {without}");
+    let after = std::fs::read_to_string(inside(folder.path(), settings)).unwrap();
+    assert!(after.contains(r#""query": "find: ""#), "{after}");
+}

@@ -81,6 +81,32 @@ fn mined_rows_have_negatives_that_are_not_right_and_can_be_trained_on() {
     );
     assert_eq!(steps(&folder.path().join("tuned")).len(), 1);
 
+    let reranker = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../model/tests/fixtures/rerankers/bert"
+    );
+    to_file.extend(["--reranker", reranker]);
+    succeed(mine(&to_file));
+    let written = std::fs::read_to_string(folder.path().join("mined.jsonl")).unwrap();
+    for line in written.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let score = |name: &str| row[name].as_f64().unwrap();
+        assert!(
+            score("score_positive") >= score("score_negative_1"),
+            "{row}"
+        );
+        assert!(
+            score("score_negative_1") >= score("score_negative_2"),
+            "{row}"
+        );
+    }
+    let columns = "columns = \"anchor=anchor,positive=positive,negative=negative_1,negative=negative_2,\
+                   score=score_positive,score=score_negative_1,score=score_negative_2\"\n";
+    std::fs::write(folder.path().join("scores.toml"), columns).unwrap();
+    let run =
+        "--train mined.jsonl --config scores.toml --loss margin-mse --max-steps 1 --output tuned3";
+    succeed(fit_model(folder.path(), &tiny, run));
+
     for (wrong, words) in [
         (["--per-row", "0"], "--per-row must be at least 1"),
         (["--range-max", "2"], "--range-max must be at least"),

@@ -11,10 +11,8 @@ use serde::Serialize;
 
 use super::{cutoffs, query_files};
 use crate::cli::EvaluateArgs;
-use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::{Half, IndexEvaluator, Ranking, RetrievalOptions, Scores};
-use crate::stop::Stop;
 
 /// Weights that `--tune` tries: 0, 0.05, …, 1.
 const STEPS: u8 = 20;
@@ -98,11 +96,11 @@ fn encoder(
 ) -> Result<SentenceEncoder, TrainError> {
     let made_of = &index.settings().model;
     let name = arguments.model.first().unwrap_or(&made_of.name);
-    let hub = hub_options(None, arguments.offline, notes, Stop::default());
-    let builder = SentenceEncoder::builder()
+    let builder = arguments.machine.encoder(notes);
+    let builder = builder
         .of_index(made_of)
         .map_err(|error| TrainError::Usage(format!("the model of the index: {error}")))?;
-    let encoder = builder.device(arguments.device).hub(hub).load(name)?;
+    let encoder = builder.load(name)?;
     made_of.check(&encoder.fingerprint(name)?)?;
     Ok(encoder)
 }

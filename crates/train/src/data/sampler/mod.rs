@@ -1,5 +1,6 @@
 //! Batches of rows, and their order.
 
+mod epoch_rows;
 mod length;
 mod no_duplicates;
 
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::ValueEnum;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+pub use self::epoch_rows::EpochRows;
 use self::length::sort_in_pools;
 use self::no_duplicates::SharedTexts;
 use super::error::DataError;
@@ -107,7 +109,7 @@ pub struct SamplerOptions {
 #[derive(Clone, Debug)]
 pub struct Sampler {
     options: SamplerOptions,
-    rows: Vec<usize>,
+    rows: EpochRows,
     /// Bytes of the texts of each of `rows`; empty unless batches are by length.
     lengths: Vec<u32>,
     /// Shared texts by position in `rows`; `None` if batches may repeat texts, or no text is shared.
@@ -133,24 +135,24 @@ impl Sampler {
     /// [`DataError::NoSuchRow`] if a number is not below that of the rows.
     pub fn new(
         table: &TextTable,
-        rows: impl IntoIterator<Item = usize>,
+        rows: impl Into<EpochRows>,
         options: SamplerOptions,
     ) -> Result<Self, DataError> {
-        let rows: Vec<usize> = rows.into_iter().collect();
+        let rows = rows.into();
         let len = table.len();
-        if let Some(&row) = rows.iter().find(|&&row| row >= len) {
+        if let Some(&row) = rows.rows().iter().find(|&&row| row >= len) {
             return Err(DataError::NoSuchRow { row, len });
         }
         let mut lengths = Vec::new();
         if options.kind.is_by_length() {
             let bytes = |&row: &usize| table.row(row).texts().map(str::len).sum::<usize>();
-            let bytes = rows.iter().map(bytes);
+            let bytes = rows.rows().iter().map(bytes);
             lengths.extend(bytes.map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX)));
         }
         let shared = options
             .kind
             .is_without_duplicates()
-            .then(|| SharedTexts::find(table, &rows))
+            .then(|| SharedTexts::find(table, rows.rows()))
             .filter(|shared| !shared.is_empty());
         Ok(Self {
             options,
@@ -163,7 +165,7 @@ impl Sampler {
 
     /// The rows of the sampler.
     #[must_use]
-    pub fn rows(&self) -> &[usize] {
+    pub fn rows(&self) -> &EpochRows {
         &self.rows
     }
 
@@ -179,8 +181,8 @@ impl Sampler {
     pub fn batches_of_every_epoch(&self) -> Option<usize> {
         let batch_size = self.options.batch_size.get();
         match (self.options.drop_last, &self.shared) {
-            (false, _) => Some(self.rows.len().div_ceil(batch_size)),
-            (true, None) => Some(self.rows.len() / batch_size),
+            (false, _) => Some(self.rows.of_epoch().div_ceil(batch_size)),
+            (true, None) => Some(self.rows.of_epoch() / batch_size),
             (true, Some(_)) => None,
         }
     }
@@ -190,7 +192,7 @@ impl Sampler {
     pub fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let (mut batches, _) = self.epoch(seed, epoch);
         for place in batches.iter_mut().flatten() {
-            *place = self.rows[*place];
+            *place = self.rows.rows()[*place];
         }
         batches
     }
@@ -242,8 +244,9 @@ impl Sampler {
             drop_last,
         } = self.options;
         let mut random = generator(seed, epoch as u64);
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        if kind != SamplerKind::Sequential {
+        let in_order = kind == SamplerKind::Sequential;
+        let mut order = self.rows.places(seed, epoch, in_order);
+        if !in_order {
             shuffle(&mut order, &mut random);
         }
         if kind.is_by_length() {
@@ -266,9 +269,9 @@ impl Sampler {
         } = self.options;
         let batch_size = batch_size.get();
         let mut random = generator(start.seed, start.epoch as u64);
-        let mut waits = vec![false; self.rows.len()];
+        let mut waits = vec![false; self.rows.rows().len()];
         start.waiting.iter().for_each(|&place| waits[place] = true);
-        let mut others: Vec<usize> = (0..self.rows.len()).collect();
+        let mut others = self.rows.places(start.seed, start.epoch, false);
         shuffle(&mut others, &mut random);
         others.retain(|&place| !waits[place]);
         let mut line = [start.waiting.as_slice(), &others].concat();
@@ -277,7 +280,8 @@ impl Sampler {
         }
         // Waiting rows first, also by length: else the shortest of a frequent text would come every time.
         let order = [start.waiting.as_slice(), &others].concat();
-        let count = order.len().div_ceil(batch_size);
+        // With weights, rows may wait besides the rows of the epoch.
+        let count = self.rows.of_epoch().div_ceil(batch_size);
         let mut fitted = shared.first_fit(&order, count, |_| batch_size);
         let mut full = batch_size;
         if fitted.waiting > 0 && !drop_last {
@@ -289,10 +293,8 @@ impl Sampler {
         }
         let batches = self.arrange(fitted.batches, full, &mut random, drop_last);
         waits.fill(true);
-        batches
-            .iter()
-            .flatten()
-            .for_each(|&place| waits[place] = false);
+        let placed = batches.iter().flatten();
+        placed.for_each(|&place| waits[place] = false);
         line.retain(|&place| waits[place]);
         (batches, line)
     }
