@@ -6,6 +6,7 @@
 )]
 
 mod architectures;
+mod click_log;
 // `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
 #[cfg(target_os = "linux")]
 mod dashboard;
@@ -14,10 +15,12 @@ mod errors;
 mod evaluating;
 mod formats;
 mod guides;
+mod health;
 mod help;
 mod inputs;
 mod interruption;
 mod mining;
+mod resumption;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod support;
