@@ -103,8 +103,16 @@ fn a_signal_writes_whole_lines_of_standard_output() {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        // All lines of the first window are computed soon after the first of them are written.
-        std::thread::sleep(Duration::from_millis(500));
+        // All lines of the first window are written soon after the first: the file is whole when it grows no longer.
+        let mut size = sizes(folder.path());
+        let mut since = Instant::now();
+        while since.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = sizes(folder.path());
+            if now != size {
+                (size, since) = (now, Instant::now());
+            }
+        }
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
         drop(input);

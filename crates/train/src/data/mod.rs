@@ -8,7 +8,7 @@
 //! | checks of a row | `checks` |
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
-//! | vectors of a guide | `vectors` |
+//! | vectors of a guide | `distinct_texts`, `vectors` |
 //! | identity of the rows of a run | `fingerprint` |
 //! | the same order on every machine | `random`, `hash` |
 //!
@@ -49,6 +49,7 @@
 
 mod checks;
 mod columns;
+mod distinct_texts;
 mod error;
 mod fingerprint;
 mod hash;

@@ -20,6 +20,7 @@ const STYLE: &str = "
     --good: #6fd19a; --bad: #ff8f87; --note: #3a3016; }
   figure svg { filter: invert(0.91) hue-rotate(180deg); }
 }
+
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 52rem; color: var(--text);
   background: var(--back); font: 16px/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; }
 h1 { margin: 0 0 .25rem; font-size: 1.7rem; line-height: 1.25; overflow-wrap: anywhere; }

@@ -14,6 +14,7 @@ fn a_collapse_of_the_vectors_is_noted() {
     let card = std::fs::read_to_string(inside(folder.path(), "tuned/README.md")).unwrap();
     assert!(card.contains("have collapsed into one"), "{card}");
 }
+
 #[test]
 fn an_infinite_or_nan_loss_names_the_step_and_the_texts() {
     let folder = folder();
@@ -33,6 +34,7 @@ fn an_infinite_or_nan_loss_names_the_step_and_the_texts() {
     assert_eq!(std::fs::read_to_string(batch).unwrap().lines().count(), 24);
     assert!(!inside(folder.path(), "tuned/modules.json").exists());
 }
+
 #[test]
 fn an_infinite_or_nan_gradient_names_the_step_and_the_texts() {
     let folder = folder();
@@ -53,6 +55,7 @@ fn an_infinite_or_nan_gradient_names_the_step_and_the_texts() {
     let batch = inside(folder.path(), "tuned/non-finite-step-1.jsonl");
     assert_eq!(std::fs::read_to_string(batch).unwrap().lines().count(), 24);
 }
+
 #[test]
 fn a_nan_score_is_not_the_best() {
     let folder = folder();
@@ -70,6 +73,7 @@ fn a_nan_score_is_not_the_best() {
     std::fs::remove_file(tuned.join("README.md")).unwrap();
     succeed(fit(folder.path(), "--resume --output tuned"));
 }
+
 #[test]
 fn one_query_in_all_rows_is_no_collapse() {
     let folder = folder();

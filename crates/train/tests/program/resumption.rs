@@ -67,6 +67,7 @@ fn a_finished_run_that_is_resumed_is_left_alone() {
         assert_eq!(best.count(), 0, "{output}");
     }
 }
+
 #[test]
 fn a_run_goes_on_from_another_folder_and_keeps_what_was_changed() {
     let folder = folder();
@@ -94,6 +95,7 @@ fn a_run_goes_on_from_another_folder_and_keeps_what_was_changed() {
     resume("--train ../moved.tsv");
     assert!(text("training.toml").contains("moved.tsv"));
 }
+
 /// Copies a model folder.
 fn copy_model(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
@@ -106,6 +108,7 @@ fn copy_model(from: &Path, to: &Path) {
         }
     }
 }
+
 #[test]
 fn a_model_may_move_but_not_change_and_nothing_published_names_the_machine() {
     let folder = folder();
@@ -161,6 +164,7 @@ fn a_model_may_move_but_not_change_and_nothing_published_names_the_machine() {
         assert!(weights(&tuned) == whole);
     }
 }
+
 #[test]
 fn a_validation_that_was_due_is_made_up_for() {
     let folder = folder();
@@ -185,6 +189,7 @@ fn a_validation_that_was_due_is_made_up_for() {
     assert_eq!(evaluations(&tuned).len(), count + 1);
     assert_eq!(position(&tuned)["validation_due"], false);
 }
+
 #[test]
 fn a_run_does_not_go_on_with_other_rows() {
     let folder = folder();
@@ -232,6 +237,7 @@ fn a_second_run_in_the_same_folder_is_refused() {
         );
     }
 }
+
 /// A checkpoint at the end of an epoch, and a kill between the validation that follows and the next checkpoint.
 #[test]
 fn a_validation_is_logged_once() {

@@ -48,6 +48,7 @@ fn a_bad_row_stops_or_is_counted() {
         );
     }
 }
+
 #[test]
 fn bad_rows_of_json_lines_are_skipped_before_and_behind_the_first_good_one() {
     let folder = Folder::new();
@@ -83,6 +84,7 @@ fn bad_rows_of_json_lines_are_skipped_before_and_behind_the_first_good_one() {
         "{error}"
     );
 }
+
 #[test]
 fn a_file_that_cannot_be_trained_on_says_why() {
     let folder = Folder::new();
@@ -118,6 +120,7 @@ fn a_file_that_cannot_be_trained_on_says_why() {
     let error = TextTable::read(&none, &ReadOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "no rows in the data");
 }
+
 /// `/dev/null` replaces a pipe: it is not a regular file.
 #[cfg(unix)]
 #[test]

@@ -23,6 +23,7 @@ fn dropout_is_the_same_in_the_second_pass() {
     }
     on_test_device!(body with gradients);
 }
+
 /// Masks of the device's generator, too, are drawn again: with and without gradients, in the second pass as in the first.
 ///
 /// Runs in a child process: other tests draw from the same generator.
@@ -59,6 +60,7 @@ fn the_device_draws_the_same_masks_again() {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("1 passed"), "{text}");
 }
+
 /// Recomputed layers against one graph over all of them, which draws the same random numbers once.
 #[test]
 fn layers_computed_again_drop_what_they_dropped() {
@@ -97,6 +99,7 @@ fn layers_computed_again_drop_what_they_dropped() {
     }
     on_test_device!(body with gradients);
 }
+
 /// The device's generator belongs to all replicas: one must not draw between the seed and the pass of another.
 #[test]
 fn replicas_take_turns_at_the_generator_of_the_device() {
