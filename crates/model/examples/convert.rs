@@ -24,7 +24,7 @@ impl BackendTask for Convert {
 
     fn run<B: Backend>(self, device: B::Device) -> Self::Output {
         let model = self.checkpoint.load::<B>(&device)?;
-        self.checkpoint.save(&model.network, &self.output)
+        self.checkpoint.save(&model, &self.output)
     }
 }
 

@@ -184,7 +184,8 @@ impl TokenBatch {
     }
 
     /// Gives the tokens types, as many for each text as it has tokens; padding has type 0.
-    pub(crate) fn with_types<'a>(mut self, types: impl IntoIterator<Item = &'a [u32]>) -> Self {
+    #[must_use]
+    pub fn with_types<'a>(mut self, types: impl IntoIterator<Item = &'a [u32]>) -> Self {
         let mut padded = Vec::with_capacity(self.ids.len());
         for (text, types) in types.into_iter().enumerate() {
             padded.extend(types.iter().map(|kind| *kind as i32));

@@ -86,7 +86,7 @@ pub mod parts {
     pub use crate::modules::pooling::PoolingMode;
     pub use crate::sentence_encoder::Progress;
     pub use crate::sentence_model::SentenceModel;
-    pub use crate::tokenizer::TokenIds;
+    pub use crate::tokenizer::{PairTokenIds, TokenIds};
 }
 
 /// The example of the README, run with the real model.

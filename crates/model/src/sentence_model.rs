@@ -8,6 +8,7 @@ use kernels::{EncoderOps, Precision};
 
 use crate::batch::TokenBatch;
 use crate::encoder::Encoder;
+use crate::modules::dense::DenseActivation;
 use crate::modules::pooling::{PoolingMode, pool, pool_varlen};
 use crate::modules::{PooledModule, normalize};
 
@@ -38,6 +39,23 @@ impl<B: Backend> SentenceModel<B> {
     /// The model with these modules between pooling and normalisation.
     pub(crate) fn with_modules(mut self, modules: Vec<PooledModule<B>>) -> Self {
         self.modules = modules;
+        self
+    }
+
+    /// The modules between pooling and normalisation.
+    pub(crate) fn modules(&self) -> &[PooledModule<B>] {
+        &self.modules
+    }
+
+    /// The model with another activation after its last linear layer.
+    pub(crate) fn activated(mut self, activation: DenseActivation) -> Self {
+        self.modules = match self.modules.pop() {
+            Some(PooledModule::Dense(dense)) => {
+                let dense = PooledModule::Dense(dense.with_activation(activation));
+                self.modules.into_iter().chain([dense]).collect()
+            }
+            last => self.modules.into_iter().chain(last).collect(),
+        };
         self
     }
 }

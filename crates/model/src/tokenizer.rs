@@ -52,13 +52,14 @@ pub struct TokenIds {
 
 /// The token ids of a pair of texts, special tokens included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PairTokenIds {
+#[non_exhaustive]
+pub struct PairTokenIds {
     /// Ids, at most the maximum length.
-    pub(crate) ids: Vec<u32>,
+    pub ids: Vec<u32>,
     /// The type of each token; `None` if all have type 0.
-    pub(crate) types: Option<Vec<u32>>,
+    pub types: Option<Vec<u32>>,
     /// Whether a text lost tokens to the maximum length.
-    pub(crate) truncated: bool,
+    pub truncated: bool,
 }
 
 /// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
@@ -298,7 +299,11 @@ impl SentenceTokenizer {
     }
 
     /// Tokenizes pairs of texts in parallel. A pair that is too long loses tokens of its longer text first.
-    pub(crate) fn encode_pairs<Q, T>(&self, pairs: &[(Q, T)]) -> Result<Vec<PairTokenIds>>
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_pairs<Q, T>(&self, pairs: &[(Q, T)]) -> Result<Vec<PairTokenIds>>
     where
         Q: AsRef<str> + Sync,
         T: AsRef<str> + Sync,

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use model::{ModelError, SentenceTokenizer};
 
-use crate::data::Example;
+use crate::data::{Example, in_batch_negatives};
 
 /// Input of a training step: token ids of every text, and targets.
 #[derive(Clone, Debug, Default)]
 pub struct TrainingBatch {
-    /// Token ids, column by column: all anchors, then all positives, and so on.
+    /// Token ids, column by column: all anchors, then all positives, and so on. For a reranker the pairs of the anchors with
+    /// the positives, then those with the first negatives, and so on.
     pub texts: Vec<Vec<u32>>,
+    /// The type of every token of `texts`; `None` if all have type 0.
+    pub types: Option<Vec<Vec<u32>>>,
     /// Number of rows; `texts` has this many per column.
     pub rows: usize,
     /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them.
@@ -34,7 +37,7 @@ impl TrainingBatch {
         }
     }
 
-    /// Number of text columns.
+    /// Number of columns of `texts`.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.texts.len() / self.rows.max(1)
@@ -56,6 +59,17 @@ impl TrainingBatch {
 pub struct TokenBatcher {
     tokenizer: Arc<SentenceTokenizer>,
     prompts: Arc<TextPrompts>,
+    /// How a reranker reads its pairs; `None` for an encoder.
+    pairs: Option<PairInput>,
+}
+
+/// How a reranker reads the pairs of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairInput {
+    /// Whether the tokens of the second text have a type of their own.
+    pub token_types: bool,
+    /// Number of texts of other rows that become further negatives of a row.
+    pub negatives: usize,
 }
 
 /// The texts that stand before every text; empty for none.
@@ -74,6 +88,7 @@ impl TokenBatcher {
         Self {
             tokenizer,
             prompts: Arc::default(),
+            pairs: None,
         }
     }
 
@@ -84,28 +99,70 @@ impl TokenBatcher {
         self
     }
 
-    /// Tokenizes rows that all have the same number of texts.
+    /// The batcher of a reranker: each anchor is read together with each other text of its row.
     #[must_use]
-    pub fn tokenize(&self, rows: &[Example]) -> TrainingBatch {
+    pub fn of_pairs(self, pairs: PairInput) -> Self {
+        Self {
+            pairs: Some(pairs),
+            ..self
+        }
+    }
+
+    /// Tokenizes rows that all have the same number of texts. `seed` chooses the negatives of a reranker.
+    #[must_use]
+    pub fn tokenize(&self, rows: &[Example], seed: u64) -> TrainingBatch {
+        let batch = match self.pairs {
+            Some(pairs) => self.tokenize_pairs(rows, pairs, seed),
+            None => self.tokenize_texts(rows),
+        };
+        batch.unwrap_or_else(TrainingBatch::failed)
+    }
+
+    fn tokenize_pairs(
+        &self,
+        rows: &[Example],
+        pairs: PairInput,
+        seed: u64,
+    ) -> Result<TrainingBatch, ModelError> {
+        let negatives = in_batch_negatives(rows, pairs.negatives, seed);
+        let anchors = rows
+            .iter()
+            .map(|row| row.texts.first().map_or("", String::as_str));
+        let anchors: Vec<&str> = anchors.collect();
+        let columns = rows.first().map_or(0, |row| row.texts.len());
+        let own =
+            (1..columns).flat_map(|column| rows.iter().map(move |row| row.texts[column].as_str()));
+        let texts = own.chain(negatives);
+        let read: Vec<(&str, &str)> = anchors.iter().copied().cycle().zip(texts).collect();
+        let tokens = self.tokenizer.encode_pairs(&read)?;
+        let (texts, types): (Vec<_>, Vec<_>) = tokens
+            .into_iter()
+            .map(|pair| (pair.ids, pair.types))
+            .unzip();
+        let types: Option<Vec<Vec<u32>>> = types.into_iter().collect();
+        Ok(TrainingBatch {
+            texts,
+            types: types.filter(|_| pairs.token_types),
+            rows: rows.len(),
+            targets: rows.iter().map(|row| row.target).collect(),
+            ..TrainingBatch::default()
+        })
+    }
+
+    fn tokenize_texts(&self, rows: &[Example]) -> Result<TrainingBatch, ModelError> {
         let columns = rows.first().map_or(0, |row| row.texts.len());
         let texts: Vec<&str> = (0..columns)
             .flat_map(|column| rows.iter().map(move |row| row.texts[column].as_str()))
             .collect();
         let (anchors, others) = texts.split_at(rows.len().min(texts.len()));
         let (tokenizer, prompts) = (&self.tokenizer, &self.prompts);
-        let anchors = tokenizer.encode_with_prompt(&prompts.anchors, anchors);
-        let tokens = anchors.and_then(|mut tokens| {
-            tokens.extend(tokenizer.encode_with_prompt(&prompts.others, others)?);
-            Ok(tokens)
-        });
-        match tokens {
-            Ok(tokens) => TrainingBatch {
-                texts: tokens.into_iter().map(|tokens| tokens.ids).collect(),
-                rows: rows.len(),
-                targets: rows.iter().map(|row| row.target).collect(),
-                ..TrainingBatch::default()
-            },
-            Err(error) => TrainingBatch::failed(error),
-        }
+        let mut tokens = tokenizer.encode_with_prompt(&prompts.anchors, anchors)?;
+        tokens.extend(tokenizer.encode_with_prompt(&prompts.others, others)?);
+        Ok(TrainingBatch {
+            texts: tokens.into_iter().map(|tokens| tokens.ids).collect(),
+            rows: rows.len(),
+            targets: rows.iter().map(|row| row.target).collect(),
+            ..TrainingBatch::default()
+        })
     }
 }

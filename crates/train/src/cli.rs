@@ -9,7 +9,7 @@ use model::hub::DEFAULT_MODEL;
 use model::threads::ThreadCount;
 use program::Version;
 
-use crate::config::Given;
+use crate::config::{Given, GivenForReranker};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +17,7 @@ Examples:
   train fit --train pairs.tsv --split 0.1 --output tuned
   train fit --config training.toml --resume
   train evaluate --similarity datasets/sts/stsb_open_test.tsv --model tuned
+  train rerank --train pairs.tsv --output reranker     a model that orders what a search finds
   train losses                                         list losses and the data they need";
 
 static SHORT_VERSION: LazyLock<String> = LazyLock::new(|| version().short());
@@ -93,7 +94,10 @@ pub struct MachineArgs {
 pub enum Command {
     /// Train a model on rows of texts.
     #[command(after_help = FIT_EXAMPLES)]
-    Fit(Box<FitArgs>),
+    Fit(Box<FitArgs<Given>>),
+    /// Train a reranker, which reads a query and a text together, on rows of texts.
+    #[command(after_help = RERANK_EXAMPLES)]
+    Rerank(Box<FitArgs<GivenForReranker>>),
     /// Score a model, or compare several.
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),
@@ -126,9 +130,16 @@ Examples:
       --output tuned
   train fit --output tuned --resume";
 
-/// Arguments of `fit`.
+const RERANK_EXAMPLES: &str = "\
+Examples:
+  train rerank --train clicks.tsv --columns anchor=query,positive=title --split 0.1 --output reranker
+  train rerank --train mined.jsonl --loss binary-cross-entropy --output reranker
+  train evaluate --model tuned --reranker reranker --queries q.jsonl --corpus docs.jsonl --qrels qrels.tsv
+  infer search \"water bottle\" --corpus products.csv --column title --rerank reranker";
+
+/// Arguments of `fit` and `rerank`.
 #[derive(Clone, Debug, Args)]
-pub struct FitArgs {
+pub struct FitArgs<S: Args> {
     /// Read settings from a TOML or JSON file; command-line options override it. The file cannot
     /// set --quiet, --no-dashboard, --resume and --threads.
     #[arg(long, value_name = "FILE")]
@@ -144,7 +155,7 @@ pub struct FitArgs {
     pub threads: ThreadArgs,
     /// Settings of the run.
     #[command(flatten)]
-    pub settings: Given,
+    pub settings: S,
 }
 
 const EVALUATE_EXAMPLES: &str = "\
@@ -154,6 +165,7 @@ Examples:
   train evaluate --model tuned --pairs test.tsv --columns anchor=title,positive=description
   train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
   train evaluate --index products.index --qrels qrels.tsv --tune
+  train evaluate --model tuned --reranker reranker --corpus docs.jsonl.gz --qrels qrels.tsv
 
 Without data, evaluates on the judged products of datasets/chorus-electronics and the sentence
 pairs of datasets/sts.";
@@ -227,6 +239,24 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
 
+    /// Order the documents that the model finds with this reranker, and compare both rankings; repeat for
+    /// several.
+    #[arg(
+        long,
+        value_name = "NAME|DIR",
+        conflicts_with_all = ["similarity", "pairs", "triplets", "columns", "index"],
+        help_heading = "Data"
+    )]
+    pub reranker: Vec<String>,
+    /// Let the reranker order the first N documents of each query.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "reranker",
+        default_value_t = 100,
+        help_heading = "Data"
+    )]
+    pub depth: usize,
     /// Measure how well cosines follow the scores of text pairs (Spearman, Pearson).
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub similarity: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! Settings of `train fit`: one type for the command line, config files and `training.toml`.
+//! Settings of `train fit` and `train rerank`: one type for the command line, config files and `training.toml`.
 //!
 //! clap has the names, ranges, defaults and conflicts of all settings. A config file becomes arguments that are put before
 //! those of the command line ([`Given`]), so that the same rules hold for both. `Settings`
@@ -9,17 +9,17 @@ mod given;
 use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 use model::Device;
 use model::hub::DEFAULT_MODEL;
 use serde::{Serialize, Serializer};
 
-pub use self::given::Given;
+pub use self::given::{Given, GivenForReranker};
 use crate::data::{ColumnMap, SamplerKind};
 use crate::error::TrainError;
 use crate::train::schedule::Decay;
 
-/// Settings of `train fit`. In a config file each setting has the name of its flag without the leading dashes.
+/// Settings of `train fit` and `train rerank`. In a config file each setting has the name of its flag without the leading dashes.
 #[derive(Clone, Debug, PartialEq, Args, Serialize)]
 #[command(args_override_self = true)]
 #[serde(rename_all = "kebab-case")]
@@ -124,6 +124,10 @@ pub struct FitConfig {
     /// triplet-euclidean, 0 for gist].
     #[arg(long, value_name = "X", help_heading = LOSS)]
     pub margin: Option<f64>,
+    /// Take N texts of other rows of the batch as further negatives of each row, drawn at random
+    /// [default: 4 for multiple-negatives-ranking, 0 for binary-cross-entropy].
+    #[arg(long, value_name = "N", value_parser = from_zero(), help_heading = LOSS)]
+    pub negatives: Option<usize>,
     /// Also train the first N dimensions of the vectors, for each N of the list (Matryoshka).
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = at_least_one(), help_heading = LOSS)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -132,6 +136,11 @@ pub struct FitConfig {
     #[arg(long, value_name = "X,...", value_delimiter = ',', requires = "matryoshka", help_heading = LOSS)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matryoshka_weights: Vec<f64>,
+
+    /// What is trained.
+    #[arg(long, value_enum, default_value = "encoder", hide = true)]
+    #[serde(skip_serializing_if = "Task::is_encoder")]
+    pub task: Task,
 
     /// Pass N times over the training rows, 10 times over the demo pairs.
     #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 1, help_heading = TRAINING)]
@@ -194,6 +203,23 @@ pub struct FitConfig {
     /// Write the tuned model, its card, metrics.jsonl and report.html into this folder.
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
+}
+
+/// What a run trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// A model that gives texts vectors.
+    #[default]
+    Encoder,
+    /// A model that gives pairs of texts scores.
+    Reranker,
+}
+
+impl Task {
+    fn is_encoder(&self) -> bool {
+        *self == Self::Encoder
+    }
 }
 
 const DATA: &str = "Data";

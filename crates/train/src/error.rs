@@ -130,6 +130,20 @@ pub enum TrainError {
         /// The score.
         score: f32,
     },
+    /// A score that is not in the range of `binary-cross-entropy`.
+    #[error(
+        "{}line {line}: the score {score} is not from 0 to 1, which binary-cross-entropy needs; scale the scores, or use \
+         labels",
+        file.as_ref().map_or_else(String::new, |file| format!("{file}, "))
+    )]
+    NoProbability {
+        /// The file; `None` for rows that come from no file.
+        file: Option<Source>,
+        /// The line, or the number of the row in a Parquet file.
+        line: u64,
+        /// The score.
+        score: f32,
+    },
     /// A text could not be tokenized.
     #[error(transparent)]
     Tokenize {
@@ -262,6 +276,7 @@ impl ProgramError for TrainError {
         match self {
             Self::Usage(_)
             | Self::NoCosine { .. }
+            | Self::NoProbability { .. }
             | Self::Loss(_)
             | Self::OutputInUse { .. }
             | Self::OutputNotEmpty { .. }

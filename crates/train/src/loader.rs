@@ -129,7 +129,8 @@ impl BatchLoader {
             .iter()
             .filter_map(|&position| self.table.get(position))
             .collect();
-        let mut batch = self.batcher.tokenize(&rows);
+        let seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
+        let mut batch = self.batcher.tokenize(&rows, seed);
         match self.table.targets_or_vectors(&positions) {
             Ok(targets) if batch.failure.is_none() && !targets.is_empty() => {
                 batch.targets = Some(targets);
@@ -138,7 +139,7 @@ impl BatchLoader {
             Err(error) => batch = TrainingBatch::failed(error),
         }
         batch.positions = positions;
-        batch.seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
+        batch.seed = seed;
         batch
     }
 

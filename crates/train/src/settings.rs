@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use model::Device;
 use model::parts::LowRankConfig;
 
-use crate::config::FitConfig;
+use crate::config::{FitConfig, Task};
 use crate::data::{RowKind, SamplerKind, TextTable};
 use crate::error::TrainError;
-use crate::losses::{Loss, Matryoshka, Objective, TargetKind};
+use crate::losses::{Loss, LossError, Matryoshka, Objective, PairLoss, TargetKind};
 use crate::train::step::Activations;
 
 /// Prefix of losses with GradCache, as in sentence-transformers.
@@ -75,6 +75,10 @@ impl Settings {
     ///
     /// [`TrainError::Usage`] names the invalid setting.
     pub fn resolve(mut config: FitConfig) -> Result<Self, TrainError> {
+        if config.task == Task::Reranker && config.train.is_empty() {
+            let problem = "train rerank needs rows: give --train FILE";
+            return Err(TrainError::Usage(problem.to_owned()));
+        }
         let objective = objective(&mut config)?;
         let sampler = match config.sampler {
             Some(sampler) => sampler,
@@ -149,6 +153,12 @@ impl Settings {
         (self.max_grad_norm > 0.0).then_some(self.max_grad_norm)
     }
 
+    /// Whether the run trains a reranker.
+    #[must_use]
+    pub fn is_reranker(&self) -> bool {
+        self.task == Task::Reranker
+    }
+
     /// Checks that the loss accepts rows of this kind.
     ///
     /// # Errors
@@ -173,6 +183,10 @@ impl Settings {
             TargetKind::Margins => matches!(target, TargetKind::Scores | TargetKind::Margins),
             // A guide embeds the texts.
             TargetKind::Vectors => target == TargetKind::None,
+            TargetKind::Probability => match target {
+                TargetKind::Score | TargetKind::Label => true,
+                target => target == TargetKind::None && columns > 2,
+            },
             wanted => wanted == target,
         };
         if fits && needs.takes_columns(columns) {
@@ -193,18 +207,21 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`TrainError::NoCosine`] names the first row whose score is not a cosine though the loss needs
-    /// one.
+    /// [`TrainError::NoCosine`] and [`TrainError::NoProbability`] name the first row whose score is not in the range that the
+    /// loss needs.
     pub fn check_scores(&self, table: &TextTable) -> Result<(), TrainError> {
-        if self.objective.loss != Loss::CosineSimilarity {
+        let cosines = self.objective.loss == Loss::CosineSimilarity;
+        if !cosines && self.objective.loss.needs().target != TargetKind::Probability {
             return Ok(());
         }
+        let range = if cosines { -1.0..=1.0 } else { 0.0..=1.0 };
         for row in table.rows() {
-            if let Some(score) = row.target().filter(|score| score.abs() > 1.0) {
-                return Err(TrainError::NoCosine {
-                    file: row.file().cloned(),
-                    line: row.line(),
-                    score,
+            if let Some(score) = row.target().filter(|score| !range.contains(score)) {
+                let (file, line) = (row.file().cloned(), row.line());
+                return Err(if cosines {
+                    TrainError::NoCosine { file, line, score }
+                } else {
+                    TrainError::NoProbability { file, line, score }
                 });
             }
         }
@@ -224,7 +241,23 @@ fn objective(config: &mut FitConfig) -> Result<Objective, TrainError> {
         }
         None => &config.loss,
     };
-    let mut loss: Loss = usage("--loss", name.parse())?;
+    let mut loss: Loss = match config.task {
+        Task::Encoder => usage("--loss", name.parse())?,
+        Task::Reranker => Loss::OfPairs(pair_loss(config, name)?),
+    };
+    if let Some(negatives) = config.negatives {
+        loss = match loss {
+            Loss::OfPairs(pairs) => pairs.with_negatives(negatives).map(Loss::OfPairs),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            let problem = LossError::NoSuchParameter {
+                loss: loss.name(),
+                parameter: "negatives of other rows",
+            };
+            TrainError::Usage(format!("--negatives: {problem}"))
+        })?;
+    }
     if let Some(scale) = config.scale {
         loss = usage("--scale", loss.with_scale(scale))?;
     }
@@ -244,6 +277,27 @@ fn objective(config: &mut FitConfig) -> Result<Objective, TrainError> {
     // The width of the vectors is known only after the model is loaded.
     objective.validate(usize::MAX)?;
     Ok(objective)
+}
+
+/// The loss of a reranker; refuses what only vectors have.
+fn pair_loss(config: &FitConfig, name: &str) -> Result<PairLoss, TrainError> {
+    let vectors = [
+        ("--matryoshka", !config.matryoshka.is_empty()),
+        ("--save-adapter", config.save_adapter),
+        ("--query-prompt", config.query_prompt.is_some()),
+        ("--document-prompt", config.document_prompt.is_some()),
+    ];
+    if let Some((flag, _)) = vectors.into_iter().find(|(_, given)| *given) {
+        return Err(TrainError::Usage(format!(
+            "{flag} is for encoders, not for a reranker; leave it out"
+        )));
+    }
+    PairLoss::of_name(name).ok_or_else(|| {
+        TrainError::Usage(format!(
+            "--loss: {}",
+            LossError::UnknownOfPairs(name.to_owned())
+        ))
+    })
 }
 
 /// Refuses several devices of different kinds, and one that is named twice.

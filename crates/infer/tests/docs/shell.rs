@@ -18,7 +18,7 @@ const REAL_TIME_LIMIT: Duration = Duration::from_secs(600);
 const PROGRAM: &str = r#"#!/bin/sh
 model='MODEL'
 case "$1" in
-  embed | similarity | search | recommend | bench | doctor | fit | evaluate)
+  embed | similarity | search | recommend | bench | doctor | fit | rerank | evaluate)
     add_model=$model; add_device='DEVICE' ;;
   fetch | export) add_model=$model; add_device=1 ;;
   index)
@@ -51,7 +51,7 @@ case "$1 $2" in
   "xtask train")
     shift 2
     [ "$1" != -- ] || shift
-    case "$1" in fit | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
+    case "$1" in fit | rerank | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
 esac
 if [ "$1" = run ]; then
   program=

@@ -18,6 +18,11 @@ pub(super) static BERT: Architecture = Architecture {
         ..NAMES
     },
     pair_head: Some(PairHead {
+        class: "BertForSequenceClassification",
+        prefix: "bert.",
+        drops_input: false,
+        dropout_field: Some("classifier_dropout"),
+        dropout: None,
         dense: "bert.pooler.dense",
         activation: DenseActivation::Tanh,
         output: "classifier",

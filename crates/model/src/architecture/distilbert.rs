@@ -53,6 +53,11 @@ pub(super) static DISTILBERT: Architecture = Architecture {
         ..bert::NAMES
     },
     pair_head: Some(PairHead {
+        class: "DistilBertForSequenceClassification",
+        prefix: "distilbert.",
+        drops_input: false,
+        dropout_field: Some("seq_classif_dropout"),
+        dropout: Some(0.2),
         dense: "pre_classifier",
         activation: DenseActivation::Relu,
         output: "classifier",

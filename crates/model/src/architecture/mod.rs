@@ -46,6 +46,16 @@ pub(crate) struct Architecture {
 /// activation, and a linear layer with one output for every label.
 #[derive(Debug)]
 pub(crate) struct PairHead {
+    /// The class of `transformers`.
+    pub(crate) class: &'static str,
+    /// What the names of the encoder's tensors begin with.
+    pub(crate) prefix: &'static str,
+    /// Dropout of the first token, too, and not only before the last layer.
+    pub(crate) drops_input: bool,
+    /// The field of `config.json` with the dropout of the head, where it has one of its own.
+    pub(crate) dropout_field: Option<&'static str>,
+    /// The dropout of the head where that field is missing; `None` for that of hidden states.
+    pub(crate) dropout: Option<f64>,
     /// Whole name of the first linear layer.
     pub(crate) dense: &'static str,
     /// Its activation.

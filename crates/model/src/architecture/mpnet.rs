@@ -33,6 +33,11 @@ pub(super) static MPNET: Architecture = Architecture {
         ..bert::NAMES
     },
     pair_head: Some(PairHead {
+        class: "MPNetForSequenceClassification",
+        prefix: "mpnet.",
+        drops_input: true,
+        dropout_field: None,
+        dropout: None,
         dense: "classifier.dense",
         activation: DenseActivation::Tanh,
         output: "classifier.out_proj",

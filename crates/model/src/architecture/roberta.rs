@@ -25,7 +25,10 @@ pub(super) static XLM_ROBERTA: Architecture = Architecture {
     read: |path, bytes| read(&XLM_ROBERTA, path, bytes),
     own_fields: &[],
     names: NAMES,
-    pair_head: Some(PAIR_HEAD),
+    pair_head: Some(PairHead {
+        class: "XLMRobertaForSequenceClassification",
+        ..PAIR_HEAD
+    }),
     tokenizer: TokenizerFamily::Other,
 };
 
@@ -34,11 +37,19 @@ pub(super) static CAMEMBERT: Architecture = Architecture {
     read: |path, bytes| read(&CAMEMBERT, path, bytes),
     own_fields: &[],
     names: NAMES,
-    pair_head: Some(PAIR_HEAD),
+    pair_head: Some(PairHead {
+        class: "CamembertForSequenceClassification",
+        ..PAIR_HEAD
+    }),
     tokenizer: TokenizerFamily::Other,
 };
 
 const PAIR_HEAD: PairHead = PairHead {
+    class: "RobertaForSequenceClassification",
+    prefix: "roberta.",
+    drops_input: true,
+    dropout_field: Some("classifier_dropout"),
+    dropout: None,
     dense: "classifier.dense",
     activation: DenseActivation::Tanh,
     output: "classifier.out_proj",

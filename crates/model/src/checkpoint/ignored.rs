@@ -5,13 +5,18 @@ use super::weights::WeightsFile;
 use crate::error::Result;
 
 impl Checkpoint {
-    /// Names of the tensors of heads (`lm_head.…`, `classifier.…`, `qa_outputs.…`), in alphabetical order. No vector
-    /// depends on them, and [`save`](Self::save) does not write them.
+    /// Names of the tensors of heads (`lm_head.…`, `classifier.…`, `qa_outputs.…`), in alphabetical order. No vector or
+    /// score depends on them, and [`save`](Self::save) does not write them.
     ///
     /// # Errors
     ///
     /// When the weights file is missing or damaged, or its tensors are not those of this network.
     pub fn ignored_tensors(&self) -> Result<Vec<String>> {
-        Ok(WeightsFile::open(&self.weights_file()?, &self.config)?.ignored)
+        let mut ignored = WeightsFile::open(&self.weights_file()?, &self.config)?.ignored;
+        if let Some(pair) = &self.pair {
+            let own = [pair.head.dense, pair.head.output];
+            ignored.retain(|name| !own.iter().any(|layer| name.starts_with(layer)));
+        }
+        Ok(ignored)
     }
 }

@@ -31,6 +31,7 @@ mod tensors;
 mod weights;
 pub(crate) mod weights_files;
 pub(crate) mod write;
+mod write_pair;
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ use burn::tensor::backend::Backend;
 use kernels::{EncoderOps, Precision};
 use search::Similarity;
 
-use crate::architecture::EncoderConfig;
+use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::encoder::Encoder;
 use crate::error::{ModelError, Result};
 use crate::hub::ModelFolder;
@@ -49,7 +50,7 @@ use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
 use limits::StatedLimit;
 use load::Input;
 use modules::{ModuleList, Pooling, Stack};
-pub(crate) use pair::PairCheckpoint;
+use pair::PairSettings;
 use pooled_modules::ModuleSettings;
 use sentence::Task;
 use settings::Settings;
@@ -74,6 +75,8 @@ pub struct Checkpoint {
     pub normalize: bool,
     /// The modules between the pooling and that normalisation.
     modules: Vec<ModuleSettings>,
+    /// The head of a cross-encoder.
+    pub(crate) pair: Option<PairSettings>,
     /// The number of dimensions that an encoder keeps of each vector; `None` for all.
     pub truncate_dim: Option<usize>,
     /// The similarity for which the model was trained.
@@ -134,6 +137,7 @@ impl Checkpoint {
             pooling: pooling.modes,
             include_prompt: pooling.include_prompt,
             normalize,
+            pair: None,
             truncate_dim: settings.truncate_dim,
             similarity: settings.similarity,
             prompts: settings.prompts,
@@ -172,7 +176,7 @@ impl Checkpoint {
     /// Notes for the user about the finding and the reading of the folder, a sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let plain = self.plain.then(|| {
+        let plain = (self.plain && self.pair.is_none()).then(|| {
             format!(
                 "{} has no modules.json: its vectors are the mean over the tokens, without \
                  normalization, of at most {} tokens",
@@ -180,7 +184,15 @@ impl Checkpoint {
                 self.max_seq_length
             )
         });
-        self.notes_of_hub.iter().cloned().chain(plain).collect()
+        let new_head = self.pair.as_ref().filter(|pair| pair.seed.is_some());
+        let new_head = new_head.map(|_| {
+            format!(
+                "{} is no reranker yet: layers of the head that it has no weights for start from random values",
+                self.folder.display()
+            )
+        });
+        let notes = self.notes_of_hub.iter().cloned();
+        notes.chain(plain).chain(new_head).collect()
     }
 
     /// A hash of the files that decide on vectors, as 16 hexadecimal digits: models with the same one give the same
@@ -196,9 +208,13 @@ impl Checkpoint {
         })
     }
 
-    /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim).
+    /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim); 1 for the scores of a
+    /// cross-encoder.
     #[must_use]
     pub fn width(&self) -> usize {
+        if self.pair.is_some() {
+            return 1;
+        }
         let pooled = self.pooling.len() * self.config.hidden_size;
         let modules = self.modules.iter();
         modules.fold(pooled, |width, module| module.width(width))
@@ -210,13 +226,16 @@ impl Checkpoint {
         network: Encoder<B>,
         device: &B::Device,
     ) -> Result<SentenceModel<B>> {
+        let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
+        if let Some(pair) = &self.pair {
+            return Ok(model.with_modules(self.head(pair, device)?));
+        }
         let mut width = self.pooling.len() * self.config.hidden_size;
         let mut modules = Vec::new();
         for module in &self.modules {
             modules.push(module.load(width, device)?);
             width = module.width(width);
         }
-        let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
         Ok(model.with_modules(modules))
     }
 
@@ -240,12 +259,17 @@ impl Checkpoint {
         precision: Option<Precision>,
     ) -> Result<(SentenceModel<B>, Precision)> {
         let path = self.weights_file()?;
+        let input = match &self.pair {
+            Some(_) => Input::Pairs,
+            None => Input::Texts,
+        };
         let (network, precision) =
-            load::load_packed(&path, &self.config, device, precision, Input::Texts)?;
-        Ok((
-            self.sentence_model(network, device)?.pack_modules(),
-            precision,
-        ))
+            load::load_packed(&path, &self.config, device, precision, input)?;
+        let mut model = self.sentence_model(network, device)?;
+        if let Some(pair) = &self.pair {
+            model = model.activated(pair.activation);
+        }
+        Ok((model.pack_modules(), precision))
     }
 
     /// The precision of the linear layers' weights in the weights file.
@@ -257,39 +281,49 @@ impl Checkpoint {
         Ok(WeightsFile::open(&self.weights_file()?, &self.config)?.precision())
     }
 
-    /// The tokenizer, which truncates texts to [`max_seq_length`](Self::max_seq_length) tokens.
+    /// The tokenizer, which truncates texts, or the pairs of a cross-encoder, to
+    /// [`max_seq_length`](Self::max_seq_length) tokens.
     ///
     /// # Errors
     ///
     /// When the tokenizer's files are missing or damaged, or when the maximum length is impossible; where
     /// it is the length that a file of the model states, the error names that file and its field.
     pub fn tokenizer(&self) -> Result<SentenceTokenizer> {
-        SentenceTokenizer::from_folder(
-            &self.transformer_folder,
+        self.own_tokenizer()
+            .map_err(|error| match (error, &self.stated_limit) {
+                (
+                    ModelError::MaxLength {
+                        asked,
+                        smallest,
+                        largest,
+                    },
+                    Some(stated),
+                ) if stated.length == asked => ModelError::Field {
+                    path: stated.path.clone(),
+                    field: stated.field,
+                    reason: format!("{asked} is not a length from {smallest} to {largest} tokens"),
+                },
+                (error, _) => error,
+            })
+    }
+
+    fn own_tokenizer(&self) -> Result<SentenceTokenizer> {
+        let folder = &self.transformer_folder;
+        let tokenizer = SentenceTokenizer::from_folder(
+            folder,
             self.max_seq_length,
             &self.config,
             self.lowercase,
             self.tokenizer_overrides,
-        )
-        .map_err(|error| match (error, &self.stated_limit) {
-            (
-                ModelError::MaxLength {
-                    asked,
-                    smallest,
-                    largest,
-                },
-                Some(stated),
-            ) if stated.length == asked => ModelError::Field {
-                path: stated.path.clone(),
-                field: stated.field,
-                reason: format!("{asked} is not a length from {smallest} to {largest} tokens"),
-            },
-            (error, _) => error,
-        })
+        )?;
+        if self.pair.is_some() {
+            tokenizer.check_pairs(folder, &self.config)?;
+        }
+        Ok(tokenizer)
     }
 
-    /// Writes a model folder: these settings, the tokenizer files of this checkpoint, and the
-    /// weights of `network`.
+    /// Writes a model folder: these settings, the tokenizer files of this checkpoint, the weights of the network and those
+    /// of the head of a cross-encoder. Other modules after the pooling are copied.
     ///
     /// The folder appears whole or not at all, and older and newer sentence-transformers open it. An existing
     /// model folder is replaced as a whole: all other files in it, such as a model card, are lost.
@@ -299,11 +333,17 @@ impl Checkpoint {
     /// When a file cannot be read or written, when the device cannot give the weights back, or when
     /// `folder` exists and is not a model folder. The error names the place of a model
     /// folder that could be neither replaced nor restored.
-    pub fn save<B: Backend>(&self, network: &Encoder<B>, folder: &Path) -> Result<()> {
+    pub fn save<B: Backend>(&self, model: &SentenceModel<B>, folder: &Path) -> Result<()> {
         let contents = || {
-            let mut tensors = collect::collect(network, &self.config)?;
-            // No vector depends on the pooler, but transformers warns if it is missing.
-            tensors.extend(collect::pooler(&self.weights_file()?, &self.config)?);
+            let tensors = match &self.pair {
+                Some(pair) => write_pair::tensors(model, &self.config, pair)?,
+                None => {
+                    let mut tensors = collect::collect(&model.network, &self.config)?;
+                    // No vector depends on the pooler, but transformers warns if it is missing.
+                    tensors.extend(collect::pooler(&self.weights_file()?, &self.config)?);
+                    tensors
+                }
+            };
             Ok(write::Contents {
                 tensors,
                 quantization: None,
@@ -320,9 +360,17 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save), and when the weights of this checkpoint cannot be read, or are too large
-    /// for a requested float16.
+    /// As [`save`](Self::save), when the weights of this checkpoint cannot be read, or are too large for a requested
+    /// float16, and for a cross-encoder.
     pub fn export(&self, precision: Precision, folder: &Path) -> Result<()> {
+        if self.pair.is_some() {
+            return Err(ModelError::Field {
+                path: self.transformer_folder.join(CONFIG_FILE),
+                field: "architectures",
+                reason: "the weights of a reranker cannot be written in another precision"
+                    .to_owned(),
+            });
+        }
         let file = WeightsFile::open(&self.weights_file()?, &self.config)?;
         write::write(self, || export::contents(&file, precision), folder)
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use burn::tensor::backend::Backend;
 use serde::Deserialize;
 
@@ -106,7 +107,8 @@ impl ModuleSettings {
                     true => Some(tensors.take("linear.bias", [output], device)?),
                     false => None,
                 };
-                PooledModule::Dense(Dense::new(weight.transpose(), bias, activation))
+                // Training changes the encoder alone.
+                PooledModule::Dense(Dense::new(weight.transpose(), bias, activation).no_grad())
             }
             ModuleKind::LayerNorm => {
                 let mut tensors = Tensors::open(&file()?)?;

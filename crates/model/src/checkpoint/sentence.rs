@@ -53,7 +53,7 @@ pub(crate) enum Task {
 
 impl Task {
     /// Its `transformer_task`, the output in `modality_config`, and the name of that output.
-    fn settings(self) -> [&'static str; 3] {
+    pub(super) fn settings(self) -> [&'static str; 3] {
         match self {
             Self::Vectors => [
                 "feature-extraction",

@@ -24,6 +24,11 @@ impl Tensors {
         })
     }
 
+    /// Whether the file has a tensor of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.found.contains_key(name)
+    }
+
     /// The finite values of a tensor of this shape, in float32.
     pub(super) fn take<B: Backend, const D: usize>(
         &mut self,

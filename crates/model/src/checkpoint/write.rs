@@ -14,6 +14,7 @@ use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
 use super::sentence::SENTENCE_FILE;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::weights_files::{NAMES, SAFETENSORS_FILE};
+use super::write_pair;
 use crate::architecture::CONFIG_FILE;
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, sync, sync_folder, write_json};
@@ -131,6 +132,10 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
     );
     checkpoint.tokenizer_overrides.write(&mut tokenizer);
     write_json(&folder.join(TOKENIZER_CONFIG_FILE), &tokenizer)?;
+    if let Some(pair) = &checkpoint.pair {
+        write_pair::write_settings(checkpoint, pair, folder)?;
+        return write_weights(folder, joined(contents.tensors), CONFIG_FILE);
+    }
     // Older versions read it from this file.
     let sentence = json!({ "max_seq_length": checkpoint.max_seq_length, "do_lower_case": checkpoint.lowercase });
     write_json(&folder.join(SENTENCE_FILE), &sentence)?;

@@ -4,17 +4,18 @@ use std::ops::ControlFlow;
 
 use kernels::{EncoderOps, Precision};
 
-use crate::backend::{BackendTask, Device};
+use crate::backend::Device;
 use crate::batch::{BatchCost, BatchLimit, TokenBatch, plan_batches};
 use crate::bucket::padded_length;
-use crate::checkpoint::PairCheckpoint;
+use crate::checkpoint::Checkpoint;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions};
 use crate::sentence_encoder::Progress;
 use crate::sentence_encoder::on_backend::{
-    CheckPrecision, Loaded, PooledVectors, default_batch_tokens, known, on_backend,
+    CheckPrecision, Load, Loaded, PooledVectors, default_batch_tokens, on_backend,
 };
+use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
 
 /// A reranker on a device: it reads a query and a text together, and says how well they fit.
@@ -116,20 +117,53 @@ impl PairScorerBuilder {
             device_name: device.to_string(),
             precision,
         })??;
-        let options = HubOptions {
-            reranker: true,
-            ..self.hub
-        };
-        let found = hub::resolve(name_or_folder, &options)?;
-        let checkpoint = PairCheckpoint::open(&found.path)?;
-        let tokenizer = checkpoint.tokenizer(self.max_length)?;
-        let Loaded { network, precision } = device.run(Load {
+        let found = hub::resolve(name_or_folder, &self.hub.clone().of_reranker())?;
+        let mut checkpoint = Checkpoint::open_pairs(&found.path)?;
+        if let Some(length) = self.max_length {
+            checkpoint.max_seq_length = length;
+        }
+        let tokenizer = checkpoint.tokenizer()?;
+        let loaded = device.run(Load {
             checkpoint: &checkpoint,
             device_name: device.to_string(),
             precision,
         })??;
-        Ok(PairScorer {
-            notes: found.notes,
+        Ok(self.scorer(&checkpoint, tokenizer, device, loaded, found.notes))
+    }
+
+    /// A scorer of a model that is already in memory, for example one in training. `checkpoint` provides settings and
+    /// tokenizer; `model` must be on the backend of [`device`](Self::device), as
+    /// [`Checkpoint::load`](crate::Checkpoint::load) gives it.
+    ///
+    /// # Errors
+    ///
+    /// When the device cannot be used, or the tokenizer is damaged.
+    pub fn with_model<B: EncoderOps>(
+        self,
+        checkpoint: &Checkpoint,
+        model: SentenceModel<B>,
+    ) -> Result<PairScorer> {
+        let device = self.device.select()?;
+        let precision = self.precision.unwrap_or_default();
+        let model = match &checkpoint.pair {
+            Some(pair) => model.activated(pair.activation),
+            None => model,
+        };
+        let loaded = on_backend(model.pack(precision), precision, device.to_string());
+        let tokenizer = checkpoint.tokenizer()?;
+        Ok(self.scorer(checkpoint, tokenizer, device, loaded, Vec::new()))
+    }
+
+    fn scorer(
+        self,
+        checkpoint: &Checkpoint,
+        tokenizer: SentenceTokenizer,
+        device: Device,
+        Loaded { network, precision }: Loaded,
+        notes: Vec<String>,
+    ) -> PairScorer {
+        PairScorer {
+            notes,
             tokenizer,
             network,
             pad_token_id: checkpoint.config.pad_token_id,
@@ -140,23 +174,7 @@ impl PairScorerBuilder {
             },
             device,
             precision,
-        })
-    }
-}
-
-struct Load<'a> {
-    checkpoint: &'a PairCheckpoint,
-    device_name: String,
-    precision: Option<Precision>,
-}
-
-impl BackendTask for Load<'_> {
-    type Output = Result<Loaded>;
-
-    fn run<B: EncoderOps>(self, device: B::Device) -> Self::Output {
-        known::<B>(self.precision, &self.device_name, &device)?;
-        let (model, precision) = self.checkpoint.load_packed::<B>(&device, self.precision)?;
-        Ok(on_backend(model, precision, self.device_name))
+        }
     }
 }
 

@@ -92,6 +92,15 @@ impl HubOptions {
         }
     }
 
+    /// Options for a reranker, which needs no `modules.json`.
+    #[must_use]
+    pub fn of_reranker(self) -> Self {
+        Self {
+            reranker: true,
+            ..self
+        }
+    }
+
     fn report(&self, progress: &DownloadProgress) -> Result<(), Interrupted> {
         match &self.progress {
             Some(callback) if callback(progress).is_break() => Err(Interrupted),

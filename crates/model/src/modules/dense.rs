@@ -10,8 +10,6 @@ use kernels::{Activation, EncoderOps, PackedLinear, Precision};
 use crate::encoder::linear::{empty, linear, pack};
 
 /// A linear layer with an activation.
-///
-/// Its weights stay as they are: training changes the encoder alone.
 #[derive(Module, Debug)]
 pub(crate) struct Dense<B: Backend> {
     linear: Linear<B>,
@@ -53,6 +51,20 @@ impl DenseActivation {
             .map(|(_, activation)| activation)
     }
 
+    /// The class of PyTorch, such as `torch.nn.modules.activation.Tanh`.
+    pub(crate) fn class(self) -> String {
+        let known = Self::ALL.into_iter().find(|(_, known)| *known == self);
+        let module = if self == Self::Identity {
+            "linear"
+        } else {
+            "activation"
+        };
+        format!(
+            "torch.nn.modules.{module}.{}",
+            known.map_or("", |(name, _)| name)
+        )
+    }
+
     /// The activation of values.
     pub(crate) fn forward<B: Backend>(self, values: Tensor<B, 2>) -> Tensor<B, 2> {
         match self {
@@ -73,15 +85,25 @@ impl<B: Backend> Dense<B> {
         bias: Option<Tensor<B, 1>>,
         activation: DenseActivation,
     ) -> Self {
-        let linear = Linear {
-            weight: Param::from_tensor(weight),
-            bias: bias.map(Param::from_tensor),
-        };
         Self {
-            linear: linear.no_grad(),
+            linear: Linear {
+                weight: Param::from_tensor(weight),
+                bias: bias.map(Param::from_tensor),
+            },
             activation,
             packed: None,
         }
+    }
+
+    /// The layer with another activation.
+    pub(crate) fn with_activation(self, activation: DenseActivation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// The weight `[output, input]`, as PyTorch has it, and the bias.
+    pub(crate) fn weights(&self) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
+        let bias = self.linear.bias.as_ref().map(Param::val);
+        (self.linear.weight.val().transpose(), bias)
     }
 }
 

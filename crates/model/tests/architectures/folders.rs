@@ -16,10 +16,10 @@ fn a_model_that_is_saved_is_the_same_model() {
     fn body<B: EncoderOps>(device: &B::Device) {
         for family in FAMILIES {
             let checkpoint = Checkpoint::open(&family.folder()).unwrap();
-            let network = checkpoint.load::<B>(device).unwrap().network;
+            let model = checkpoint.load::<B>(device).unwrap();
             let parent = tempfile::tempdir().unwrap();
             let saved = parent.path().join("saved");
-            checkpoint.save(&network, &saved).unwrap();
+            checkpoint.save(&model, &saved).unwrap();
 
             let tensors = |folder: &std::path::Path| {
                 let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();

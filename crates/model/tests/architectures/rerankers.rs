@@ -1,5 +1,7 @@
 //! Scores of pairs against the `CrossEncoder` of sentence-transformers.
 
+mod training;
+
 use std::collections::BTreeMap;
 
 use model::PairScorer;
@@ -9,6 +11,16 @@ use crate::common::{TOLERANCE, assert_close, fixture, report};
 use crate::copy;
 use crate::test_device::test_device;
 
+/// Models of the folder `rerankers`.
+const MODELS: [&str; 6] = [
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "mpnet",
+    "distilbert",
+    "trained",
+];
+
 /// What `rerankers.py` and `train_reranker.py` write.
 #[derive(serde::Deserialize)]
 struct Answers {
@@ -16,18 +28,15 @@ struct Answers {
     scores: Vec<f32>,
 }
 
+fn answers(name: &str) -> Answers {
+    let path = fixture("rerankers").join(format!("{name}.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 #[test]
 fn scores_are_those_of_sentence_transformers() {
-    for name in [
-        "bert",
-        "roberta",
-        "xlm-roberta",
-        "mpnet",
-        "distilbert",
-        "trained",
-    ] {
-        let path = fixture("rerankers").join(format!("{name}.json"));
-        let answers: Answers = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for name in MODELS {
+        let answers = answers(name);
         let folder = fixture("rerankers").join(name);
         for tokens in [100, 1 << 20] {
             let builder = PairScorer::builder()
@@ -121,7 +130,7 @@ fn settings_that_are_not_supported_are_named() {
             "tokenizer_config.json",
             "model_max_length",
             4.into(),
-            "this model takes 5 to 64",
+            "4 is not a length from 5 to 64 tokens",
         ),
         (
             "config_sentence_transformers.json",

@@ -1,6 +1,7 @@
 //! `evaluate`: score a model, or compare several.
 
 mod index;
+mod reranking;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -35,6 +36,9 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
     if let Some(folder) = &arguments.index {
         return index::run(arguments, folder, notes);
     }
+    if !arguments.reranker.is_empty() {
+        return write(arguments, &reranking::scores(arguments, notes)?);
+    }
     let suite = suite(arguments)?;
     let names = if arguments.model.is_empty() {
         vec![DEFAULT_MODEL.to_owned()]
@@ -45,11 +49,15 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
     for name in &names {
         scores.push((name.as_str(), score(arguments, &suite, name, notes)?));
     }
+    write(arguments, &scores)
+}
+
+fn write(arguments: &EvaluateArgs, scores: &[Scored<'_>]) -> Result<(), TrainError> {
     let mut out = io::stdout().lock();
     let written = if arguments.json {
-        json(&mut out, &scores)
+        json(&mut out, scores)
     } else {
-        text(&mut out, &scores)
+        text(&mut out, scores)
     };
     written
         .and_then(|()| out.flush())
@@ -93,20 +101,45 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
         )));
     }
     let cutoffs = cutoffs(&arguments.cutoffs)?;
-    if let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) {
-        let files = RetrievalFiles {
-            queries: query_files(arguments, qrels)?,
-            documents: corpus.clone(),
-            document_columns: text_columns("--corpus-columns", &arguments.corpus_columns)?,
-        };
-        let (name, options) = ranking(&name(qrels), arguments.judged_only, &cutoffs);
-        let evaluator = RetrievalEvaluator::from_files(&files, options)?;
+    if let Some((name, evaluator)) = retrieval(arguments, &cutoffs, name)? {
         suite.add(name, Box::new(evaluator))?;
     }
     if suite.is_empty() {
-        defaults(&mut suite, &cutoffs)?;
+        check_default_files()?;
+        let path = Path::new(DEFAULT_SIMILARITY);
+        suite.add(self::name(path), rows(path, RowKind::Scored, None)?.0)?;
+        let (name, evaluator) = default_retrieval(&cutoffs)?;
+        suite.add(name, Box::new(evaluator))?;
     }
     Ok(suite)
+}
+
+/// The evaluation of documents with judgements, if the arguments name any.
+fn retrieval(
+    arguments: &EvaluateArgs,
+    cutoffs: &Cutoffs,
+    name: impl Fn(&Path) -> String,
+) -> Result<Option<(String, RetrievalEvaluator)>, TrainError> {
+    let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) else {
+        return Ok(None);
+    };
+    let files = RetrievalFiles {
+        queries: query_files(arguments, qrels)?,
+        documents: corpus.clone(),
+        document_columns: text_columns("--corpus-columns", &arguments.corpus_columns)?,
+    };
+    let (name, options) = ranking(&name(qrels), arguments.judged_only, cutoffs);
+    Ok(Some((
+        name,
+        RetrievalEvaluator::from_files(&files, options)?,
+    )))
+}
+
+/// The judged products of this project.
+fn default_retrieval(cutoffs: &Cutoffs) -> Result<(String, RetrievalEvaluator), TrainError> {
+    let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
+    let (name, options) = ranking("chorus-electronics", true, cutoffs);
+    Ok((name, RetrievalEvaluator::from_files(&files, options)?))
 }
 
 /// The evaluator of a file of rows, and whether it has the given columns; otherwise its own count, because
@@ -185,7 +218,7 @@ fn judgement_columns(named: &[String]) -> Result<Option<[String; 3]>, TrainError
     })
 }
 
-fn defaults(suite: &mut Suite, cutoffs: &Cutoffs) -> Result<(), TrainError> {
+fn check_default_files() -> Result<(), TrainError> {
     for path in [DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS] {
         if !Path::new(path).is_file() {
             return Err(TrainError::Usage(format!(
@@ -194,12 +227,6 @@ fn defaults(suite: &mut Suite, cutoffs: &Cutoffs) -> Result<(), TrainError> {
             )));
         }
     }
-    let path = Path::new(DEFAULT_SIMILARITY);
-    suite.add(name(path), rows(path, RowKind::Scored, None)?.0)?;
-    let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
-    let (name, options) = ranking("chorus-electronics", true, cutoffs);
-    let evaluator = RetrievalEvaluator::from_files(&files, options)?;
-    suite.add(name, Box::new(evaluator))?;
     Ok(())
 }
 
@@ -244,17 +271,7 @@ fn score(
     name: &str,
     notes: Console,
 ) -> Result<SuiteScores, TrainError> {
-    let mut builder = arguments.machine.encoder(notes);
-    if let Some(length) = arguments.max_length {
-        builder = builder.max_length(length);
-    }
-    let encoder = builder.load(name)?;
-    for note in encoder.notes() {
-        notes.note(format_args!("note: {note}"));
-    }
-    if let Some(settings) = own_settings(&encoder) {
-        notes.note(format_args!("{name}: {settings}"));
-    }
+    let encoder = encoder(arguments, name, notes)?;
     let started = Instant::now();
     let bar = notes.progress_bar(Some(0), Unit::Texts);
     let scores = suite.evaluate(&encoder, &mut |progress| {
@@ -270,6 +287,26 @@ fn score(
         encoder.device().description()
     ));
     Ok(scores?)
+}
+
+/// The model to score.
+fn encoder(
+    arguments: &EvaluateArgs,
+    name: &str,
+    notes: Console,
+) -> Result<SentenceEncoder, TrainError> {
+    let mut builder = arguments.machine.encoder(notes);
+    if let Some(length) = arguments.max_length {
+        builder = builder.max_length(length);
+    }
+    let encoder = builder.load(name)?;
+    for note in encoder.notes() {
+        notes.note(format_args!("note: {note}"));
+    }
+    if let Some(settings) = own_settings(&encoder) {
+        notes.note(format_args!("{name}: {settings}"));
+    }
+    Ok(encoder)
 }
 
 /// The settings of a model that change its scores; `None` for a model with the cosine, all dimensions and no

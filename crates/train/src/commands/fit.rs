@@ -1,4 +1,4 @@
-//! `fit`: train a model.
+//! `fit` and `rerank`: train a model.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use program::Console;
 
 use crate::cli::FitArgs;
-use crate::config::Given;
+use crate::config::{Given, GivenForReranker};
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
-use crate::run::{FitResult, RunContext, SAMPLE_QUERIES, fit};
+use crate::run::{FitResult, RunContext, SAMPLE_QUERIES, Samples, fit};
 use crate::shell::quoted;
 use crate::stop::{Phase, Stop};
 use crate::train::dashboard;
@@ -17,7 +17,7 @@ use crate::train::dashboard;
 /// Values printed per vector.
 const SHOWN: usize = 3;
 
-pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> {
+pub(super) fn run(arguments: FitArgs<Given>, notes: Console) -> Result<(), TrainError> {
     let given = match &arguments.config {
         Some(path) => arguments.settings.over(config(path)?),
         None => arguments.settings,
@@ -38,6 +38,19 @@ pub(super) fn run(arguments: FitArgs, notes: Console) -> Result<(), TrainError> 
     print(&mut out, &result)
         .and_then(|()| out.flush())
         .map_err(TrainError::Stdout)
+}
+
+impl FitArgs<GivenForReranker> {
+    /// The same arguments with the settings of a reranker.
+    pub(super) fn of_reranker(self) -> FitArgs<Given> {
+        FitArgs {
+            config: self.config,
+            resume: self.resume,
+            no_dashboard: self.no_dashboard,
+            threads: self.threads,
+            settings: self.settings.0,
+        }
+    }
 }
 
 /// The settings of a config file. Invalid ones are usage errors, as on the command line.
@@ -90,11 +103,25 @@ fn print(out: &mut impl Write, result: &FitResult) -> io::Result<()> {
         change.largest
     )?;
     scores(out, result.before.as_ref(), result.after.as_ref())?;
+    if let Some(samples) = &result.samples {
+        vectors(out, samples)?;
+    }
+    if let Some(output) = &result.output {
+        writeln!(out, "\nmodel         {}", output.display())?;
+        writeln!(
+            out,
+            "report        {}",
+            output.join("report.html").display()
+        )?;
+    }
+    Ok(())
+}
+
+fn vectors(out: &mut impl Write, samples: &Samples) -> io::Result<()> {
     writeln!(
         out,
         "\nvectors       before                            after                             cosine"
     )?;
-    let samples = &result.samples;
     let vectors = samples.before.rows().zip(samples.after.rows());
     for ((query, (before, after)), cosine) in
         SAMPLE_QUERIES.iter().zip(vectors).zip(samples.cosines())
@@ -105,14 +132,6 @@ fn print(out: &mut impl Write, result: &FitResult) -> io::Result<()> {
             "              {:<33} {:<33} {cosine:.6}",
             first_values(before),
             first_values(after)
-        )?;
-    }
-    if let Some(output) = &result.output {
-        writeln!(out, "\nmodel         {}", output.display())?;
-        writeln!(
-            out,
-            "report        {}",
-            output.join("report.html").display()
         )?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::error::TrainError;
-use crate::losses::Loss;
+use crate::losses::{Loss, PairLoss};
 
 pub(super) fn run() -> Result<(), TrainError> {
     let mut out = io::stdout().lock();
@@ -13,7 +13,19 @@ pub(super) fn run() -> Result<(), TrainError> {
 }
 
 fn table(out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<[String; 3]> = Loss::ALL
+    losses(out, &Loss::ALL)?;
+    writeln!(out, "\nFor train rerank:\n")?;
+    losses(out, &PairLoss::ALL.map(Loss::OfPairs))?;
+    writeln!(
+        out,
+        "\ncached-LOSS computes any of them in micro-batches of --mini-batch-size texts (GradCache): \
+         large batches in little memory.\n--matryoshka 64,128,... also trains the first dimensions of the vectors, \
+         with any loss of train fit.\n--negatives N takes texts of other rows as negatives of a row in train rerank."
+    )
+}
+
+fn losses(out: &mut impl Write, losses: &[Loss]) -> io::Result<()> {
+    let rows: Vec<[String; 3]> = losses
         .iter()
         .map(|loss| {
             [
@@ -32,11 +44,7 @@ fn table(out: &mut impl Write) -> io::Result<()> {
     for [loss, needs, advice] in [&header].into_iter().chain(&rows) {
         writeln!(out, "{loss:first$}  {needs:second$}  {advice}")?;
     }
-    writeln!(
-        out,
-        "\ncached-LOSS computes any of them in micro-batches of --mini-batch-size texts (GradCache): \
-         large batches in little memory.\n--matryoshka 64,128,... also trains the first dimensions of the vectors, with any of them."
-    )
+    Ok(())
 }
 
 #[cfg(test)]

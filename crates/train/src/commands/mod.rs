@@ -19,12 +19,14 @@ use crate::error::TrainError;
 pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Rerank(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Evaluate(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Mine(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Losses | Command::Manual { .. } => {}
     }
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
+        Command::Rerank(arguments) => fit::run(arguments.of_reranker(), notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Mine(arguments) => mine::run(&arguments, notes),
         Command::Losses => losses::run(),

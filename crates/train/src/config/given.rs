@@ -20,6 +20,48 @@ pub struct Given(BTreeMap<String, Vec<OsString>>);
 /// Settings that exclude each other: of two sources, the one that counts first decides.
 const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
 
+/// Settings that only a reranker has.
+const OF_RERANKERS: [&str; 1] = ["negatives"];
+
+/// Settings that only an encoder has.
+const OF_ENCODERS: [&str; 7] = [
+    "document_prompt",
+    "guide",
+    "margin",
+    "matryoshka",
+    "matryoshka_weights",
+    "query_prompt",
+    "save_adapter",
+];
+
+/// The help of options that say something else of a reranker.
+const HELP_OF_RERANKERS: [(&str, &str); 8] = [
+    (
+        "train",
+        "Read training rows from FILE: CSV, TSV, JSON or Parquet, compressed or not except Parquet; repeat for several \
+         files",
+    ),
+    (
+        "max_length",
+        "Truncate pairs to N tokens, in training and in the tuned model [default: the model's]",
+    ),
+    ("loss", "Minimise this loss; `train losses` lists them"),
+    (
+        "scale",
+        "Multiply scores between 0 and 1 by X in multiple-negatives-ranking [default: 10]",
+    ),
+    ("epochs", "Pass N times over the training rows"),
+    ("lr", "Set the peak learning rate"),
+    (
+        "warmup",
+        "Raise the learning rate from 0 during this share of the steps, from 0 to below 1",
+    ),
+    (
+        "decay",
+        "Change the learning rate after the warm-up: linear falls to 0, constant stays",
+    ),
+];
+
 /// Defaults of the demo pairs, which keep the results of earlier releases.
 const DEMO_PAIRS: [(&str, &str); 5] = [
     ("loss", "mse"),
@@ -102,6 +144,12 @@ impl Given {
         self.0.get(name)?.first()
     }
 
+    /// The settings with this one.
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), vec![value.into()]);
+        self
+    }
+
     /// Leaves a setting at its default.
     pub fn remove(&mut self, name: &str) {
         self.0.remove(name);
@@ -162,12 +210,49 @@ fn words(value: Value) -> Option<Vec<OsString>> {
 
 impl Args for Given {
     fn augment_args(command: Command) -> Command {
-        FitConfig::augment_args(command)
+        hide(FitConfig::augment_args(command), &OF_RERANKERS)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        FitConfig::augment_args_for_update(command)
+        Self::augment_args(command)
     }
+}
+
+/// [`Given`] on the command line of `train rerank`.
+#[derive(Clone, Debug)]
+pub struct GivenForReranker(pub Given);
+
+impl Args for GivenForReranker {
+    fn augment_args(command: Command) -> Command {
+        let command = hide(FitConfig::augment_args(command), &OF_ENCODERS);
+        let helps = HELP_OF_RERANKERS.iter();
+        helps.fold(command, |command, &(option, help)| {
+            command.mut_arg(option, |option| option.help(help))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for GivenForReranker {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = Given::from_arg_matches(matches)?;
+        Ok(Self(given.with("task", "reranker")))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Leaves options out of the help of a command that refuses them.
+fn hide(command: Command, options: &[&'static str]) -> Command {
+    options.iter().fold(command, |command, &option| {
+        command.mut_arg(option, |option| option.hide(true))
+    })
 }
 
 impl FromArgMatches for Given {

@@ -9,6 +9,7 @@
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
 //! | vectors of a guide | `distinct_texts`, `vectors` |
+//! | texts of other rows of a batch that are wrong for a row | `negatives` |
 //! | identity of the rows of a run | `fingerprint` |
 //! | the same order on every machine | `random`, `hash` |
 //!
@@ -54,6 +55,7 @@ mod error;
 mod fingerprint;
 mod hash;
 mod inference;
+mod negatives;
 mod random;
 mod read;
 mod sampler;
@@ -65,6 +67,7 @@ pub use columns::{ColumnMap, Role, RowKind};
 pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
 pub use fingerprint::Fingerprint;
 pub(crate) use hash::hash_normalised as normalised_hash;
+pub(crate) use negatives::in_batch_negatives;
 pub use read::ReadOptions;
 pub use sampler::{EpochRows, Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};

@@ -155,6 +155,16 @@ impl Vectors {
         Ok(VectorsView::new(values, self.width)?)
     }
 
+    /// The values of all rows.
+    pub(super) fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// All rows.
+    pub(super) fn view(&self) -> Result<VectorsView<'_>, EvaluationError> {
+        Ok(VectorsView::new(&self.values, self.width)?)
+    }
+
     /// Copies rows into one buffer.
     pub(super) fn gather(&self, rows: &[usize]) -> Vec<f32> {
         let mut values = Vec::with_capacity(rows.len() * self.width);

@@ -37,6 +37,7 @@ mod comparison;
 mod distinct;
 mod encoding;
 mod error;
+mod pair;
 mod qrels;
 mod retrieval;
 mod scores;
@@ -57,8 +58,10 @@ pub(crate) use comparison::Comparison;
 pub(crate) use distinct::distinct;
 pub use encoding::{Progress, TextEncoder};
 pub use error::{CellProblem, EvaluationError, FileError, SetupError};
+pub(crate) use pair::PairEvaluator;
 pub(crate) use qrels::corpus;
 pub use qrels::{QueryFiles, RetrievalFiles, TextColumns};
+pub(crate) use retrieval::FirstStage;
 pub use retrieval::{
     Cutoffs, Half, IndexEvaluator, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator,
     RetrievalOptions,

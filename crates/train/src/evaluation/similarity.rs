@@ -59,7 +59,8 @@ impl SimilarityEvaluator {
     }
 }
 
-fn check(scores: &[f64]) -> Result<(), SetupError> {
+/// Checks that scores are finite and that a correlation with them is defined.
+pub(super) fn check(scores: &[f64]) -> Result<(), SetupError> {
     let pairs = scores.len();
     if let Some(pair) = scores.iter().position(|score| !score.is_finite()) {
         let score = scores[pair];
@@ -98,6 +99,24 @@ fn average_precision(similarities: &[f64], labels: &[f64]) -> f64 {
     sum / found as f64
 }
 
+/// How well similarities follow scores, or labels: Spearman's and Pearson's correlation under the first two names and, of
+/// labels, first the average precision under the third.
+pub(super) fn agreement(
+    similarities: &[f64],
+    scores: &[f64],
+    labelled: bool,
+    [spearman, pearson, precision]: [String; 3],
+) -> Scores {
+    let of_ranks = metrics::spearman(similarities, scores).unwrap_or(f64::NAN);
+    let of_values = metrics::pearson(similarities, scores).unwrap_or(f64::NAN);
+    let first = if labelled {
+        Scores::new(precision, average_precision(similarities, scores)).with(spearman, of_ranks)
+    } else {
+        Scores::new(spearman, of_ranks)
+    };
+    first.with(pearson, of_values)
+}
+
 impl Evaluator for SimilarityEvaluator {
     fn evaluate_with_progress(
         &self,
@@ -111,18 +130,13 @@ impl Evaluator for SimilarityEvaluator {
             .into_iter()
             .map(f64::from)
             .collect();
-        let spearman = metrics::spearman(&similarities, &self.scores);
-        let pearson = metrics::pearson(&similarities, &self.scores);
-        let name = |metric: &str| format!("{metric}_{}", vectors.similarity().name());
-        let spearman = (name("spearman"), spearman.unwrap_or(f64::NAN));
-        let scores = if self.labelled {
-            let metric = format!("{}_ap", vectors.similarity().name());
-            let precision = average_precision(&similarities, &self.scores);
-            Scores::new(metric, precision).with(spearman.0, spearman.1)
-        } else {
-            Scores::new(spearman.0, spearman.1)
-        };
-        Ok(scores.with(name("pearson"), pearson.unwrap_or(f64::NAN)))
+        let name = vectors.similarity().name();
+        let names = [
+            format!("spearman_{name}"),
+            format!("pearson_{name}"),
+            format!("{name}_ap"),
+        ];
+        Ok(agreement(&similarities, &self.scores, self.labelled, names))
     }
 
     fn description(&self) -> Description {

@@ -104,6 +104,17 @@ pub(crate) struct NamedScores {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SuiteScores(pub(crate) Vec<NamedScores>);
 
+impl SuiteScores {
+    /// The scores of one evaluation.
+    pub(crate) fn one(name: &str, data: Description, scores: Scores) -> Self {
+        Self(vec![NamedScores {
+            name: name.to_owned(),
+            data,
+            scores,
+        }])
+    }
+}
+
 impl fmt::Display for SuiteScores {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.0.iter().flat_map(|evaluation| {

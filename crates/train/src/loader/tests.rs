@@ -1,3 +1,5 @@
+//! Batches, their order and their workers.
+
 use std::num::NonZeroUsize;
 
 use model::Checkpoint;

@@ -61,7 +61,18 @@ pub(crate) fn margin_mse<B: Backend>(
     targets: Tensor<B, 2>,
     scale: f64,
 ) -> Tensor<B, 1> {
-    let dots = dots(columns, scale);
+    squared_margins(dots(columns, scale), targets)
+}
+
+/// The mean squared difference between the margins of scores, `[batch, negatives + 1]`, and those of a teacher.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub(super) fn squared_margins<B: Backend>(
+    scores: Tensor<B, 2>,
+    targets: Tensor<B, 2>,
+) -> Tensor<B, 1> {
     let margins = |scores: Tensor<B, 2>| {
         let [rows, candidates] = scores.dims();
         let positive = scores
@@ -70,12 +81,12 @@ pub(crate) fn margin_mse<B: Backend>(
             .expand([rows, candidates - 1]);
         positive - scores.narrow(1, 1, candidates - 1)
     };
-    let targets = if targets.dims() == dots.dims() {
+    let targets = if targets.dims() == scores.dims() {
         margins(targets)
     } else {
         targets
     };
-    MseLoss::new().forward(margins(dots), targets, Reduction::Mean)
+    MseLoss::new().forward(margins(scores), targets, Reduction::Mean)
 }
 
 /// `kl-divergence`: the scores of the row's texts should be distributed as the teacher's.

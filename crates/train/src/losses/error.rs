@@ -1,6 +1,6 @@
 //! Errors of an objective.
 
-use super::Loss;
+use super::{Loss, PairLoss};
 
 /// An invalid objective.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum LossError {
     /// The word is not the name of a loss.
     #[error("`{0}` is not a loss; choose {names}", names = names())]
     Unknown(String),
+    /// The word is not the name of a loss of rerankers.
+    #[error("`{0}` is not a loss of a reranker; choose {names}", names = names_of_pairs())]
+    UnknownOfPairs(String),
     /// A parameter that the loss does not have.
     #[error("the loss `{loss}` has no {parameter}; leave it out")]
     NoSuchParameter {
@@ -82,7 +85,15 @@ pub enum LossError {
 
 /// The names of all losses, for a message.
 fn names() -> String {
-    let names = Loss::ALL.map(|loss| loss.name());
+    either(&Loss::ALL.map(|loss| loss.name()))
+}
+
+/// The names of the losses of rerankers.
+fn names_of_pairs() -> String {
+    either(&PairLoss::ALL.map(|loss| loss.facts().0))
+}
+
+fn either(names: &[&str]) -> String {
     match names.split_last() {
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => String::new(),

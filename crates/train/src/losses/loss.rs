@@ -1,16 +1,8 @@
 //! Losses with their names, their data and their parameters.
 
-use burn::tensor::Tensor;
-use model::backend::EncoderOps;
-
-use super::distillation::{embed_distill, kl_divergence, margin_mse, per_row, vectors};
 use super::error::LossError;
 use super::needs::{Needs, TargetKind};
-use super::pairwise::{
-    contrastive, cosent, cosine_distance, cosine_similarity, mean_squared_error, online_contrastive,
-};
-use super::ranking::{gist, multiple_negatives_ranking, multiple_negatives_symmetric};
-use super::triplet::{triplet_cosine, triplet_euclidean};
+use super::pair::PairLoss;
 
 /// Default scale of the cosines: sentence-transformers' for its losses with a scale.
 const SCALE: f64 = 20.0;
@@ -100,6 +92,8 @@ pub enum Loss {
     },
     /// `embed-distill`, with the vectors of a teacher.
     EmbedDistill,
+    /// A loss over the scores of a reranker.
+    OfPairs(PairLoss),
 }
 
 impl Loss {
@@ -200,6 +194,7 @@ impl Loss {
                 any(2, TargetKind::Vectors),
                 "a smaller or faster model with the vectors of a teacher",
             ),
+            Self::OfPairs(loss) => loss.facts(),
         }
     }
 
@@ -283,7 +278,8 @@ impl Loss {
             | Self::MultipleNegativesSymmetric { scale }
             | Self::Gist { scale, .. }
             | Self::MarginMeanSquaredError { scale }
-            | Self::KlDivergence { scale } => Some(scale),
+            | Self::KlDivergence { scale }
+            | Self::OfPairs(PairLoss::MultipleNegativesRanking { scale, .. }) => Some(scale),
             _ => None,
         }
     }
@@ -315,85 +311,5 @@ impl Loss {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The loss of a batch, `[1]`: the mean over its examples, except for `cosent`, which has one
-    /// value per batch, and `online-contrastive`, which is a sum. A batch without rows gives NaN.
-    ///
-    /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`, or several
-    /// numbers per row, one row after the other: the scores of a teacher, or its vectors of all columns. A
-    /// loss without target ignores them.
-    ///
-    /// # Panics
-    ///
-    /// If the columns or targets are not those that the loss [needs](Self::needs), or if the shapes
-    /// differ.
-    pub fn forward<B: EncoderOps>(
-        &self,
-        columns: &[Tensor<B, 2>],
-        targets: Option<&Tensor<B, 1>>,
-    ) -> Tensor<B, 1> {
-        match (*self, columns, targets) {
-            (Self::MeanSquaredError, [left, right], _) => {
-                mean_squared_error(left.clone(), right.clone())
-            }
-            (Self::Cosine, [left, right], _) => cosine_distance(left.clone(), right.clone()),
-            (Self::CosineSimilarity, [left, right], Some(scores)) => {
-                cosine_similarity(left.clone(), right.clone(), scores.clone())
-            }
-            (Self::CoSent { scale }, [left, right], Some(scores)) => {
-                cosent(left.clone(), right.clone(), scores.clone(), scale)
-            }
-            (Self::Contrastive { margin }, [left, right], Some(labels)) => {
-                contrastive(left.clone(), right.clone(), labels.clone(), margin)
-            }
-            (Self::OnlineContrastive { margin }, [left, right], Some(labels)) => {
-                online_contrastive(left.clone(), right.clone(), labels.clone(), margin)
-            }
-            (Self::TripletEuclidean { margin }, [anchors, positives, negatives], _) => {
-                triplet_euclidean(
-                    anchors.clone(),
-                    positives.clone(),
-                    negatives.clone(),
-                    margin,
-                )
-            }
-            (Self::TripletCosine { margin }, [anchors, positives, negatives], _) => triplet_cosine(
-                anchors.clone(),
-                positives.clone(),
-                negatives.clone(),
-                margin,
-            ),
-            (Self::MultipleNegativesRanking { scale }, [anchors, candidates @ ..], _)
-                if !candidates.is_empty() =>
-            {
-                multiple_negatives_ranking(anchors.clone(), candidates, scale)
-            }
-            (Self::MultipleNegativesSymmetric { scale }, [anchors, candidates @ ..], _)
-                if !candidates.is_empty() =>
-            {
-                multiple_negatives_symmetric(anchors.clone(), candidates, scale)
-            }
-            (Self::Gist { scale, margin }, [_, _, ..], Some(targets)) => {
-                gist(columns, &vectors(columns, targets), scale, margin)
-            }
-            (Self::MarginMeanSquaredError { scale }, [_, _, _, ..], Some(targets)) => {
-                margin_mse(columns, per_row(columns, targets), scale)
-            }
-            (Self::KlDivergence { scale }, [_, _, _, ..], Some(targets)) => {
-                kl_divergence(columns, per_row(columns, targets), scale)
-            }
-            (Self::EmbedDistill, [_, ..], Some(targets)) => {
-                embed_distill(columns, &vectors(columns, targets))
-            }
-            _ => self.does_not_fit(columns.len(), targets.is_some()),
-        }
-    }
-
-    /// The readers check data against [`needs`](Self::needs), so this is a bug.
-    #[allow(clippy::panic, reason = "documented in `forward`")]
-    fn does_not_fit(&self, columns: usize, targets: bool) -> ! {
-        let with = if targets { "with" } else { "without" };
-        panic!("the loss `{self}` was given {columns} columns {with} targets");
     }
 }

@@ -10,6 +10,7 @@
 //! | `gist` | 2 or more | vectors of a guide | `ranking` |
 //! | `margin-mse`, `kl-divergence` | 3 or more | scores of a teacher | `distillation` |
 //! | `embed-distill` | 2 or more | vectors of a teacher | `distillation` |
+//! | [`PairLoss`], of rerankers | 2 or more | | `pair` |
 //!
 //! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, and of 5.7.0 for
 //! the losses with a teacher or a guide, with one exception: its `TripletLoss` has one margin for both
@@ -35,9 +36,11 @@ pub(crate) mod collapse;
 mod cosine;
 mod distillation;
 mod error;
+mod forward;
 mod loss;
 mod needs;
 mod objective;
+mod pair;
 mod pairwise;
 mod ranking;
 mod triplet;
@@ -50,3 +53,4 @@ pub use error::LossError;
 pub use loss::Loss;
 pub use needs::{Needs, TargetKind};
 pub use objective::{Matryoshka, Objective};
+pub use pair::PairLoss;

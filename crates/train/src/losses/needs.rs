@@ -32,6 +32,8 @@ pub enum TargetKind {
     Margins,
     /// The vectors of all texts of the row, from a teacher or a guide.
     Vectors,
+    /// A label, or a score in `[0, 1]`, of two texts; or nothing, of more: the negatives do not match.
+    Probability,
 }
 
 impl Needs {
@@ -87,6 +89,7 @@ impl fmt::Display for TargetKind {
             Self::Scores => "scores",
             Self::Margins => "scores or margins",
             Self::Vectors => "a guide",
+            Self::Probability => "a label, a score from 0 to 1, or negatives",
         })
     }
 }

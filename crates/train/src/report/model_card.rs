@@ -68,17 +68,22 @@ impl Card {
 fn front_matter(card: &mut Card, summary: &RunSummary) {
     card.line("---");
     card.line("tags:");
-    for tag in [
-        "sentence-transformers",
-        "sentence-similarity",
-        "feature-extraction",
-    ] {
+    let (tags, pipeline) = if summary.reranker {
+        (["cross-encoder", "reranker"], "text-ranking")
+    } else {
+        (
+            ["sentence-similarity", "feature-extraction"],
+            "sentence-similarity",
+        )
+    };
+    card.line("- sentence-transformers");
+    for tag in tags {
         card.line(&format!("- {tag}"));
     }
     if is_hub_name(&summary.base_model) {
         card.line(&format!("base_model: {}", summary.base_model));
     }
-    card.line("pipeline_tag: sentence-similarity");
+    card.line(&format!("pipeline_tag: {pipeline}"));
     card.line("library_name: sentence-transformers");
     card.line("---");
 }
@@ -104,6 +109,14 @@ fn introduction(card: &mut Card, summary: &RunSummary) {
     } else {
         base.clone()
     };
+    if summary.reranker {
+        card.block(&format!("# Reranker fine-tuned from {base}"));
+        card.block(&format!(
+            "A cross-encoder of [sentence-transformers](https://www.sbert.net), fine-tuned from {base_link}. It reads a \
+             query and a text together and gives the pair a score. Use it to order what a search finds."
+        ));
+        return;
+    }
     card.block(&format!("# Sentence embeddings fine-tuned from {base}"));
     card.block(&format!(
         "A [sentence-transformers](https://www.sbert.net) model, fine-tuned from {base_link}. It \
@@ -120,6 +133,26 @@ fn usage(card: &mut Card, summary: &RunSummary) {
     );
     card.block("## Usage");
     card.block("In Python, after `pip install sentence-transformers`:");
+    if summary.reranker {
+        card.code(
+            "python",
+            &format!(
+                "from sentence_transformers import CrossEncoder\n\n\
+                 model = CrossEncoder({})\n\
+                 print(model.predict([(\"high end water bottle\", \"insulated steel bottle, 1 l\")]))",
+                python_string(&folder)
+            ),
+        );
+        card.block("From the command line, after a search over the column `title` of a file:");
+        card.code(
+            "console",
+            &format!(
+                "$ infer search \"high end water bottle\" --corpus products.csv --column title --rerank {}",
+                quoted(&folder)
+            ),
+        );
+        return;
+    }
     card.code(
         "python",
         &format!(
@@ -225,13 +258,19 @@ fn limits(card: &mut Card, summary: &RunSummary) {
          than with the base model: evaluate on your own data first.",
     );
     card.line("- The model inherits errors and biases of the training data and of the base model.");
-    card.line(
-        "- Vectors of this model and of the base model cannot be compared: embed all texts again.",
-    );
-    card.line(&format!(
-        "- The model truncates texts to the first {} tokens.",
-        thousands(summary.max_length as u64)
-    ));
+    let longest = thousands(summary.max_length as u64);
+    if summary.reranker {
+        card.line(&format!(
+            "- A pair that is longer than {longest} tokens loses tokens of its longer text."
+        ));
+    } else {
+        card.line(
+            "- Vectors of this model and of the base model cannot be compared: embed all texts again.",
+        );
+        card.line(&format!(
+            "- The model truncates texts to the first {longest} tokens."
+        ));
+    }
     card.line("- The licences of the base model and of the training data apply.");
     for warning in &summary.warnings {
         card.line(&format!("- {}", sentence(&text(warning))));

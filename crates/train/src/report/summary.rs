@@ -53,6 +53,8 @@ pub struct ReferenceCurve {
 /// Input and result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSummary {
+    /// Whether the model is a reranker and not an encoder.
+    pub reranker: bool,
     /// The base model: a name on the Hugging Face hub, or a folder.
     pub base_model: String,
     /// The folder of the run, and of the tuned model.

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use model::{Embeddings, MpNet};
+use model::Embeddings;
 
 /// Sample queries whose vectors `train fit` prints.
 pub const SAMPLE_QUERIES: [&str; 3] = [
@@ -16,11 +16,11 @@ pub const SAMPLE_QUERIES: [&str; 3] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct WeightChange {
-    /// Number of tensors of the network.
+    /// Number of tensors of the model.
     pub tensors: usize,
     /// Number of tensors with a changed value.
     pub changed_tensors: usize,
-    /// Number of values of the network.
+    /// Number of values of the model.
     pub values: usize,
     /// Number of changed values.
     pub changed_values: usize,
@@ -29,9 +29,9 @@ pub struct WeightChange {
 }
 
 impl WeightChange {
-    /// Compares two networks of the same shape.
+    /// Compares two models of the same shape.
     #[must_use]
-    pub fn between<B: Backend>(before: &MpNet<B>, after: &MpNet<B>) -> Self {
+    pub fn between<B: Backend, M: Module<B>>(before: &M, after: &M) -> Self {
         let mut weights = Weights(Vec::new());
         before.visit(&mut weights);
         let mut compare = Compare {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use model::backend::EncoderOps;
+use model::hub::{self, HubOptions};
 use model::parts::SentenceModel;
-use model::{Checkpoint, Device, Embeddings, MpNet, SentenceEncoder};
+use model::{Checkpoint, Device, Embeddings, ModelError, SentenceEncoder};
 
 use super::adapter;
 use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
@@ -29,14 +30,15 @@ pub(super) fn save_model<B: EncoderOps>(
     checkpoint: &Checkpoint,
     trained: Trained,
     base_model: &str,
-    network: &MpNet<B>,
+    model: &SentenceModel<B>,
     folder: &Path,
 ) -> Result<(), TrainError> {
-    let merged = network.clone().merge_adapters();
+    let mut merged = model.clone();
+    merged.network = merged.network.merge_adapters();
     checkpoint.save(&merged, folder)?;
     if let Trained::Adapters(config, true) = trained {
         adapter::write(
-            network,
+            &model.network,
             &checkpoint.config,
             config,
             &published_model(base_model),
@@ -80,10 +82,14 @@ impl Finish<'_> {
     ) -> Result<FitResult, TrainError> {
         let (tuned, kept_step) = self.kept::<B>(last, device)?;
         let base = self.checkpoint.load::<B>(device)?;
-        let change = WeightChange::between(&base.network, &tuned.network);
-        let samples = Samples {
-            before: self.sample::<B>(base)?,
-            after: self.sample::<B>(tuned)?,
+        let change = WeightChange::between(&base, &tuned);
+        let samples = if self.settings.is_reranker() {
+            None
+        } else {
+            Some(Samples {
+                before: self.sample::<B>(base)?,
+                after: self.sample::<B>(tuned)?,
+            })
         };
         let (before, after) = (self.scores_at(0), self.scores_at(kept_step));
         let warning = base_scores_best(before.as_ref(), after.as_ref());
@@ -118,7 +124,7 @@ impl Finish<'_> {
         {
             let folder = output.checkpoints().best_model(best.step);
             check_best_model(&folder, best.step)?;
-            let model = Checkpoint::open(&folder)?.load::<B>(device)?;
+            let model = self.opened(&folder)?.load::<B>(device)?;
             output.install(&folder)?;
             return Ok((model, best.step));
         }
@@ -129,7 +135,7 @@ impl Finish<'_> {
                 self.checkpoint,
                 trained,
                 &self.settings.model,
-                &last.network,
+                &last,
                 &folder,
             )?;
             output.install(&folder)?;
@@ -137,6 +143,16 @@ impl Finish<'_> {
         let mut merged = last;
         merged.network = merged.network.merge_adapters();
         Ok((merged, self.position.step))
+    }
+
+    /// A folder that this run has written.
+    fn opened(&self, folder: &Path) -> Result<Checkpoint, TrainError> {
+        if !self.settings.is_reranker() {
+            return Ok(Checkpoint::open(folder)?);
+        }
+        let found = hub::resolve(&folder.to_string_lossy(), &HubOptions::default());
+        let found = found.map_err(ModelError::from)?;
+        Ok(Checkpoint::open_reranker(&found, self.settings.seed)?)
     }
 
     fn sample<B: EncoderOps>(&self, model: SentenceModel<B>) -> Result<Embeddings, TrainError> {
@@ -194,6 +210,7 @@ impl Finish<'_> {
         });
         let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
         let summary = RunSummary {
+            reranker: self.settings.is_reranker(),
             base_model: published_model(&self.settings.model),
             output: published_path(&output.path),
             data: data.collect(),

@@ -17,6 +17,7 @@ mod plan;
 mod prompts;
 mod rows;
 mod task;
+mod validate;
 
 use std::path::{Path, PathBuf};
 
@@ -63,8 +64,8 @@ pub struct FitResult {
     pub after: Option<Scores>,
     /// Change of the weights.
     pub change: WeightChange,
-    /// Vectors of three queries, before and after.
-    pub samples: Samples,
+    /// Vectors of three queries, before and after; `None` for a reranker.
+    pub samples: Option<Samples>,
     /// Folder of the tuned model; `None` without an output folder.
     pub output: Option<PathBuf>,
     /// Number of optimiser steps.
@@ -130,17 +131,24 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         ));
     }
 
-    let hub_options = hub_options(
+    let mut hub_options = hub_options(
         settings.revision.clone(),
         settings.offline,
         notes,
         context.stop.clone(),
     );
+    if settings.is_reranker() {
+        hub_options = hub_options.of_reranker();
+    }
     let found = hub::resolve(&settings.model, &hub_options).map_err(|error| match error {
         HubError::NoFolder { path } if context.resume => TrainError::BaseModelMissing { path },
         error => model::ModelError::from(error).into(),
     })?;
-    let mut checkpoint = Checkpoint::open_found(&found)?;
+    let mut checkpoint = if settings.is_reranker() {
+        Checkpoint::open_reranker(&found, settings.seed)?
+    } else {
+        Checkpoint::open_found(&found)?
+    };
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
     }

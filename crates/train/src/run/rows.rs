@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use model::Checkpoint;
+
 use super::dataset::files_of;
-use crate::batch::TokenBatcher;
+use super::prompts::prompts;
+use crate::batch::{PairInput, TokenBatcher};
 use crate::data::{
     EpochRows, Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind, SamplerOptions,
     TextTable, split,
 };
 use crate::error::TrainError;
-use crate::evaluation::{self, Evaluator};
+use crate::evaluation::{self, Evaluator, PairEvaluator};
 use crate::loader::BatchLoader;
+use crate::losses::Loss;
 use crate::report::{DataFile, DataRole};
 use crate::settings::{Settings, Validation};
 
@@ -161,7 +165,7 @@ impl Rows {
     }
 
     /// Batches for the validation loss, the same in every validation. Empty without validation rows,
-    /// and if the loss does not accept them (scores accept rows of any kind).
+    /// and if the loss does not accept them (scores accept rows of any kind). `token_types` is as in training.
     pub(crate) fn valid_loader(
         &self,
         settings: &Settings,
@@ -221,6 +225,27 @@ impl ValidationRows {
     pub(crate) fn evaluator(&self) -> Result<Box<dyn Evaluator>, TrainError> {
         Ok(evaluation::of_rows(&self.table, &self.rows)?)
     }
+
+    /// The evaluator of a reranker for these rows.
+    pub(crate) fn pair_evaluator(&self) -> Result<PairEvaluator, TrainError> {
+        Ok(PairEvaluator::of_rows(&self.table, &self.rows)?)
+    }
+}
+
+/// Tokenizes the texts of rows, or the pairs of a reranker.
+pub(super) fn batcher(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    kind: RowKind,
+) -> Result<TokenBatcher, TrainError> {
+    let batcher = TokenBatcher::new(Arc::new(checkpoint.tokenizer()?));
+    Ok(match settings.objective.loss {
+        Loss::OfPairs(loss) => batcher.of_pairs(PairInput {
+            token_types: checkpoint.config.token_types > 1,
+            negatives: loss.negatives(),
+        }),
+        _ => batcher.with_prompts(prompts(checkpoint, settings, kind)?),
+    })
 }
 
 /// Reads rows; also the number of rows of every path.

@@ -16,10 +16,8 @@ use super::freeze::freeze;
 use super::guide;
 use super::monitor::{Keep, Monitor, Validate, has_noted_collapse};
 use super::plan::plan;
-use super::prompts::prompts;
-use super::rows::Rows;
+use super::rows::{Rows, batcher};
 use super::{FitResult, RunContext};
-use crate::batch::TokenBatcher;
 use crate::config::FitConfig;
 use crate::error::TrainError;
 use crate::report::{MetricsLog, ProgressLine, ReferenceCurve};
@@ -52,17 +50,16 @@ impl BackendTask for Fit<'_> {
     fn run<B: EncoderOps>(mut self, device: B::Device) -> Self::Output {
         let settings = self.settings;
         let stop = &self.context.stop;
-        let tokenizer = Arc::new(self.checkpoint.tokenizer()?);
+        let batcher = batcher(settings, &self.checkpoint, self.rows.train.kind())?;
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
-        let prompts = prompts(&self.checkpoint, settings, self.rows.train.kind())?;
-        let batcher = TokenBatcher::new(tokenizer).with_prompts(prompts);
         let train = self.rows.train_loader(settings, batcher.clone())?;
         if let Some(note) = self.rows.waiting_rows(settings, &train) {
             self.context.notes.note(note);
         }
         let valid = self.rows.valid_loader(settings, batcher)?;
         let start = self.start()?;
-        let validate = self.validate::<B>()?;
+        let validate = self.rows.validation();
+        let validate = validate.map(|rows| self.validate::<B>(rows)).transpose()?;
         let step_settings = step_settings(settings, self.devices, &self.checkpoint)?;
         let plan = plan(settings, &train, stop, self.context.notes)?;
         self.context.notes.note(format_args!(
@@ -179,31 +176,6 @@ impl Fit<'_> {
         })
     }
 
-    /// A function that scores a model on the validation rows; `None` without such rows.
-    fn validate<B: EncoderOps>(&self) -> Result<Option<Validate<TrainingModel<B>>>, TrainError> {
-        let Some(rows) = self.rows.validation() else {
-            return Ok(None);
-        };
-        // Fails before the first step if the rows cannot be evaluated.
-        rows.evaluator()?;
-        let checkpoint = self.checkpoint.clone();
-        let (name, stop) = (self.devices[0], self.context.stop.clone());
-        Ok(Some(Box::new(move |model: &TrainingModel<B>| {
-            let encoder = SentenceEncoder::builder()
-                .device(name)
-                .with_model(checkpoint.clone(), model.model.clone())?;
-            let mut go_on = |_| {
-                if stop.is_asked() {
-                    std::ops::ControlFlow::Break(())
-                } else {
-                    std::ops::ControlFlow::Continue(())
-                }
-            };
-            let evaluator = rows.evaluator()?;
-            Ok(evaluator.evaluate_with_progress(&encoder, &mut go_on)?)
-        })))
-    }
-
     /// A function that saves a model as the best so far.
     fn keep_in<B: EncoderOps>(&self, output: &OutputFolder) -> Keep<TrainingModel<B>> {
         let folder = output.checkpoints();
@@ -211,7 +183,7 @@ impl Fit<'_> {
         let base = self.settings.model.clone();
         Box::new(move |model: &TrainingModel<B>, step: usize| {
             folder.keep_best(step, |path| {
-                save_model(&checkpoint, trained, &base, &model.model.network, path)
+                save_model(&checkpoint, trained, &base, &model.model, path)
             })
         })
     }
@@ -323,8 +295,7 @@ fn trainable<B: EncoderOps>(
 ) -> Result<SentenceModel<B>, TrainError> {
     let mut checkpoint = checkpoint.clone();
     if let Some(dropout) = settings.dropout {
-        checkpoint.config.hidden_dropout = dropout;
-        checkpoint.config.attention_dropout = dropout;
+        checkpoint.set_dropout(dropout);
     }
     let mut model = checkpoint.load::<B>(device)?;
     let layers = checkpoint.config.num_hidden_layers;

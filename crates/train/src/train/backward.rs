@@ -63,7 +63,7 @@ pub(super) fn backward<B: TrainingBackend>(
 ) -> GradientsParams {
     let network = &model.network;
     let device = network.device();
-    let mut sum = GradientsAccumulator::<MpNet<B>>::new();
+    let mut sum = GradientsAccumulator::<SentenceModel<B>>::new();
 
     let Some(last) = states.pop() else {
         return sum.grads();
@@ -76,9 +76,9 @@ pub(super) fn backward<B: TrainingBackend>(
     });
     let mut gradients = vector_jacobian_product(vectors, of_vectors).backward();
     let mut of_hidden = gradient(&hidden, &mut gradients);
-    // Of what follows the last layer.
-    let of_parameters = GradientsParams::from_module::<B, _>(&mut gradients, network);
-    sum.accumulate(network, of_parameters);
+    // Of what follows the last layer, the head of a cross-encoder included.
+    let of_parameters = GradientsParams::from_module::<B, _>(&mut gradients, model);
+    sum.accumulate(model, of_parameters);
 
     // All layers share the bias, so its gradient is the sum over the layers.
     let trains_bias = network.relative_bias().is_some_and(is_trainable::<B, _>);
@@ -116,7 +116,7 @@ pub(super) fn backward<B: TrainingBackend>(
             });
         }
         let of_parameters = GradientsParams::from_module::<B, _>(&mut gradients, layer);
-        sum.accumulate(network, of_parameters);
+        sum.accumulate(model, of_parameters);
     }
 
     let mut below: Vec<Tensor<B, 1>> = Vec::new();
@@ -132,7 +132,7 @@ pub(super) fn backward<B: TrainingBackend>(
     if let Some(total) = below.into_iter().reduce(|total, part| total + part) {
         let mut gradients = total.backward();
         let of_parameters = GradientsParams::from_module::<B, _>(&mut gradients, network);
-        sum.accumulate(network, of_parameters);
+        sum.accumulate(model, of_parameters);
     }
     sum.grads()
 }

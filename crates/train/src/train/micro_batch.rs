@@ -86,9 +86,14 @@ pub(super) fn plan_micro_batches(
         .enumerate()
         .map(|(index, texts)| {
             let ids = texts.iter().map(|&text| batch.texts[text].as_slice());
+            let unpadded = ids.clone().map(<[u32]>::len).sum();
+            let mut tokens = TokenBatch::with_length(ids, pad_token_id, padded);
+            if let Some(types) = &batch.types {
+                tokens = tokens.with_types(texts.iter().map(|&text| types[text].as_slice()));
+            }
             MicroBatch {
-                unpadded: ids.clone().map(<[u32]>::len).sum(),
-                tokens: TokenBatch::with_length(ids, pad_token_id, padded),
+                unpadded,
+                tokens,
                 seed: derive_seed(batch.seed, index as u64),
                 texts,
             }

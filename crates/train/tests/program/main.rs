@@ -20,6 +20,7 @@ mod help;
 mod inputs;
 mod interruption;
 mod mining;
+mod reranking;
 mod resumption;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;

@@ -124,14 +124,15 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
         .unwrap();
     let encoder = SentenceEncoder::from_pretrained(tuned, device.parse().unwrap()).unwrap();
     let vectors = encoder.encode(&SAMPLE_QUERIES).unwrap();
-    let (shown, opened) = (result.samples.after.values(), vectors.values());
+    let samples = result.samples.unwrap();
+    let (shown, opened) = (samples.after.values(), vectors.values());
     assert_eq!(shown.len(), opened.len());
     for (place, (shown, opened)) in shown.iter().zip(opened).enumerate() {
         // The network of a run multiplies in another order than one that is packed for reading; a
         // graphics adapter chooses among orders.
         assert!((shown - opened).abs() < 1e-5, "{place}: {shown}, {opened}");
     }
-    let cosines = result.samples.cosines();
+    let cosines = samples.cosines();
     assert!(cosines.iter().all(|cosine| *cosine < 0.999), "{cosines:?}");
 }
 

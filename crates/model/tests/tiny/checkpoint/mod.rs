@@ -58,7 +58,7 @@ fn save<B: EncoderOps>(
     folder: &Path,
 ) -> Result<(), ModelError> {
     let model = checkpoint.load::<B>(device)?;
-    checkpoint.save(&model.network, folder)
+    checkpoint.save(&model, folder)
 }
 
 /// Loads a folder and, where that works, sends a text all the way.

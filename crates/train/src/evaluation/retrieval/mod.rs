@@ -6,20 +6,25 @@
 //! | answers of an index | `index` |
 //! | places of the relevant documents | `ranking` |
 //! | metrics of a ranking | `metrics` |
+//! | rankings by a reranker | `candidates`, `stages` |
 
+mod candidates;
 mod index;
 mod judgements;
 mod metrics;
 mod ranking;
+mod stages;
 
 use std::ops::ControlFlow;
 
 use model::Prompt;
 use serde::Serialize;
 
+pub(super) use candidates::Candidates;
 pub use index::{Half, IndexEvaluator};
 pub(super) use judgements::is_relevance;
 pub use judgements::{Judgement, MAX_RELEVANCE};
+pub(crate) use stages::FirstStage;
 
 use self::judgements::{Query, by_query};
 use self::ranking::{Block, Chunk, Judged, Ranker, Ties};
@@ -79,6 +84,21 @@ impl Default for RetrievalOptions {
             ranking: Ranking::default(),
             cutoffs: Cutoffs::default(),
             chunk_size: 16_384,
+        }
+    }
+}
+
+impl RetrievalOptions {
+    /// Those of the validation rows of a run: nDCG@10, accuracy@1 and MRR@10.
+    fn of_rows() -> Self {
+        Self {
+            cutoffs: Cutoffs {
+                accuracy: vec![1],
+                precision_recall: Vec::new(),
+                map: Vec::new(),
+                ..Cutoffs::default()
+            },
+            ..Self::default()
         }
     }
 }
@@ -217,16 +237,7 @@ impl RetrievalEvaluator {
                 relevance: 1.0,
             })
             .collect();
-        let options = RetrievalOptions {
-            cutoffs: Cutoffs {
-                accuracy: vec![1],
-                precision_recall: Vec::new(),
-                map: Vec::new(),
-                ..Cutoffs::default()
-            },
-            ..RetrievalOptions::default()
-        };
-        let evaluator = Self::new(queries, documents, &judgements, options)?;
+        let evaluator = Self::new(queries, documents, &judgements, RetrievalOptions::of_rows())?;
         Ok(Self {
             prefixed: false,
             ..evaluator

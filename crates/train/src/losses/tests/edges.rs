@@ -31,7 +31,7 @@ fn column_counts(loss: &Loss) -> impl Iterator<Item = usize> {
 fn numbers(objective: &Objective, columns: usize, targets: &[f32]) -> Vec<f32> {
     let of_row = |&target: &f32| match objective.loss.needs().target {
         TargetKind::None => Vec::new(),
-        TargetKind::Score | TargetKind::Label => vec![target],
+        TargetKind::Score | TargetKind::Label | TargetKind::Probability => vec![target],
         TargetKind::Scores | TargetKind::Margins => {
             (1..columns).map(|place| target * place as f32).collect()
         }

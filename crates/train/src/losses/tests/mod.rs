@@ -2,6 +2,7 @@
 
 mod edges;
 mod names;
+mod pairs;
 mod reference;
 mod tiny_model;
 

@@ -27,11 +27,11 @@ use crate::train::optimizer::{AdamWSettings, DecoupledAdamW};
 use crate::train::step::{self, Activations, DropoutRng, StepSettings};
 
 /// The learning rate of all curves.
-const RATE: f64 = 1e-3;
+pub(super) const RATE: f64 = 1e-3;
 
 /// `tiny_losses.json`: the texts, and the loss of every step by the name of the run.
 #[derive(Deserialize)]
-struct Reference {
+pub(super) struct Reference {
     queries: Vec<String>,
     descriptions: Vec<String>,
     negatives: Vec<String>,
@@ -42,12 +42,12 @@ struct Reference {
 
 impl Reference {
     /// Column by column.
-    fn texts(&self) -> [&Vec<String>; 3] {
+    pub(super) fn texts(&self) -> [&Vec<String>; 3] {
         [&self.queries, &self.descriptions, &self.negatives]
     }
 }
 
-fn reference() -> Reference {
+pub(super) fn reference() -> Reference {
     serde_json::from_value(json_fixture("tiny_losses.json")).unwrap()
 }
 
@@ -220,7 +220,7 @@ fn losses_of_a_run<B: TrainingBackend>(
         pad_token_id,
         ..
     } = TrainingModel::<B>::load(device);
-    let mut batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows);
+    let mut batch = TokenBatcher::new(Arc::new(tokenizer)).tokenize(&rows, 0);
     batch.targets.clone_from(&run.targets);
     let settings = StepSettings {
         objective: run.objective.clone(),
@@ -249,7 +249,7 @@ fn losses_of_a_run<B: TrainingBackend>(
 
 /// The reference decays every parameter, a run only matrices and tables: this decays the others, before
 /// the step.
-struct DecayedVectors;
+pub(super) struct DecayedVectors;
 
 impl<B: TrainingBackend> ModuleMapper<B> for DecayedVectors {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
@@ -267,7 +267,7 @@ const CURVE_TOLERANCE: f32 = 1e-4;
 
 /// Returns the largest relative difference.
 #[track_caller]
-fn assert_steps(name: &str, actual: &[f32], expected: &[f32], absolute: f32) -> f32 {
+pub(super) fn assert_steps(name: &str, actual: &[f32], expected: &[f32], absolute: f32) -> f32 {
     assert_eq!((actual.len(), expected.len()), (20, 20));
     let mut largest = 0.0f32;
     for (step, (actual, expected)) in actual.iter().zip(expected).enumerate() {

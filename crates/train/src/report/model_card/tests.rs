@@ -1,3 +1,5 @@
+//! Model cards, as a reader of the hub sees them.
+
 use proptest::prelude::*;
 
 use super::super::summary::tests::{edge_case, plain};

@@ -1,3 +1,5 @@
+//! Runs with odd texts, and their numbers.
+
 use super::super::{EvaluationRecord, Event, History, StepRecord, write_report};
 use super::*;
 use crate::error::TrainError;
@@ -11,6 +13,7 @@ pub(in super::super) fn edge_case() -> RunSummary {
         ]
     };
     RunSummary {
+        reranker: false,
         base_model: "sentence-transformers/all-mpnet-base-v2".to_owned(),
         output: PathBuf::from("runs/it's \"mine\" & <yours>"),
         data: vec![
@@ -50,6 +53,7 @@ pub(in super::super) fn edge_case() -> RunSummary {
 
 pub(in super::super) fn plain() -> RunSummary {
     RunSummary {
+        reranker: false,
         base_model: "/models/base".to_owned(),
         output: PathBuf::from("tuned"),
         data: Vec::new(),

@@ -48,7 +48,7 @@ fn batch() -> TrainingBatch {
         })
         .collect();
     let tokenizer = Arc::new(checkpoint(0.0).tokenizer().unwrap());
-    let mut batch = TokenBatcher::new(tokenizer).tokenize(&rows);
+    let mut batch = TokenBatcher::new(tokenizer).tokenize(&rows, 0);
     batch.seed = 11;
     batch
 }
