@@ -11,6 +11,11 @@ use program::Version;
 
 use crate::config::{Given, GivenForReranker};
 
+mod distill;
+
+use distill::DISTILL_EXAMPLES;
+pub use distill::DistillArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   train fit                                            the five demo pairs, before and after
@@ -98,6 +103,9 @@ pub enum Command {
     /// Train a reranker, which reads a query and a text together, on rows of texts.
     #[command(after_help = RERANK_EXAMPLES)]
     Rerank(Box<FitArgs<GivenForReranker>>),
+    /// Make a smaller model that has the vectors of a teacher.
+    #[command(after_help = DISTILL_EXAMPLES)]
+    Distill(Box<DistillArgs>),
     /// Score a model, or compare several.
     #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Box<EvaluateArgs>),

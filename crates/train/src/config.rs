@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use model::Device;
 use model::hub::DEFAULT_MODEL;
+use model::{Device, Precision};
 use serde::{Serialize, Serializer};
 
 pub use self::given::{Given, GivenForReranker};
@@ -52,6 +52,10 @@ pub struct FitConfig {
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = DATA)]
     #[serde(serialize_with = "as_text")]
     pub columns: Option<ColumnMap>,
+    /// Make a row of every distinct text of every text column, for embed-distill. Files may be plain
+    /// text, one per line.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
+    pub texts: bool,
     /// Skip and count unusable rows instead of stopping at the first.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
     pub skip_bad_rows: bool,
@@ -95,6 +99,10 @@ pub struct FitConfig {
     /// Set the dropout probability, from 0 to below 1 [default: the model's config.json].
     #[arg(long, value_name = "P", value_parser = share, help_heading = MODEL)]
     pub dropout: Option<f64>,
+    /// Keep only these layers of the model, counted from 0, for example 0,4,8,11.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = from_zero(), help_heading = MODEL)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<usize>,
     /// Freeze the embeddings and the lowest N layers; 0 freezes only the embeddings.
     #[arg(long, value_name = "N", value_parser = from_zero(), help_heading = MODEL)]
     pub freeze: Option<usize>,
@@ -116,6 +124,11 @@ pub struct FitConfig {
     /// or a folder. It embeds all rows before the first step.
     #[arg(long, value_name = "NAME|DIR", help_heading = LOSS)]
     pub guide: Option<String>,
+    /// Compute the guide's vectors in float32, bfloat16, float16 (GPU) or int8 [default: the
+    /// precision of its file].
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<Precision>(), requires = "guide", help_heading = LOSS)]
+    #[serde(serialize_with = "as_text")]
+    pub guide_precision: Option<Precision>,
     /// Multiply cosines by X in ranking losses and CoSENT [default: 20; 100 for gist, 1 for margin-mse
     /// and kl-divergence].
     #[arg(long, value_name = "X", help_heading = LOSS)]

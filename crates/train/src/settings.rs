@@ -125,6 +125,11 @@ impl Settings {
                 config.train.len()
             )));
         }
+        if config.texts && config.group_column.is_some() {
+            return usage(
+                "--texts makes a row of every text, and such rows have no --group-column: leave it out",
+            );
+        }
         if config.save_adapter && config.lora.is_none() {
             return usage("--save-adapter needs --lora RANK");
         }
@@ -174,7 +179,7 @@ impl Settings {
                 TargetKind::Margins
             }
             RowKind::ScoredTuples { .. } => TargetKind::Scores,
-            RowKind::Pairs | RowKind::Tuples { .. } => TargetKind::None,
+            RowKind::Texts | RowKind::Pairs | RowKind::Tuples { .. } => TargetKind::None,
         };
         let columns = kind.text_columns();
         // Labels are scores too: 0 and 1.

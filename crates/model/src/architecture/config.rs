@@ -241,6 +241,18 @@ impl EncoderConfig {
         self.norm_order == NormOrder::Pre && layer > 0
     }
 
+    /// Whether two layers differ only in their weights.
+    pub(crate) fn alike(&self, one: usize, other: usize) -> bool {
+        let every = match self.positions {
+            Positions::Rotary(Rotary {
+                local: Some(local), ..
+            }) => local.global_every,
+            _ => 1,
+        };
+        one.is_multiple_of(every) == other.is_multiple_of(every)
+            && self.norms_before_attention(one) == self.norms_before_attention(other)
+    }
+
     /// Width of one attention head.
     #[must_use]
     pub fn head_size(&self) -> usize {

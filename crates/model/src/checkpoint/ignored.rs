@@ -12,7 +12,7 @@ impl Checkpoint {
     ///
     /// When the weights file is missing or damaged, or its tensors are not those of this network.
     pub fn ignored_tensors(&self) -> Result<Vec<String>> {
-        let mut ignored = WeightsFile::open(&self.weights_file()?, &self.config)?.ignored;
+        let mut ignored = WeightsFile::open(&self.weights_file()?, &self.config_of_file())?.ignored;
         if let Some(pair) = &self.pair {
             let own = [pair.head.dense, pair.head.output];
             ignored.retain(|name| !own.iter().any(|layer| name.starts_with(layer)));

@@ -16,6 +16,7 @@ mod export;
 pub(crate) mod folders;
 pub(crate) mod identity;
 mod ignored;
+mod layers;
 pub(crate) mod limits;
 mod load;
 pub(crate) mod modules;
@@ -47,6 +48,7 @@ use crate::modules::pooling::PoolingMode;
 use crate::prompt::Prompts;
 use crate::sentence_model::SentenceModel;
 use crate::tokenizer::{SentenceTokenizer, TokenizerOverrides};
+use layers::KeptLayers;
 use limits::StatedLimit;
 use load::Input;
 use modules::{ModuleList, Pooling, Stack};
@@ -92,6 +94,8 @@ pub struct Checkpoint {
     pub plain: bool,
     tokenizer_overrides: TokenizerOverrides,
     stated_limit: Option<StatedLimit>,
+    /// Unless the network has all layers of the file.
+    kept_layers: Option<KeptLayers>,
     /// Notes about the finding of the folder.
     notes_of_hub: Vec<String>,
     /// Names of prompts that are not those of the folder.
@@ -146,6 +150,7 @@ impl Checkpoint {
             plain,
             tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
+            kept_layers: None,
             notes_of_hub: Vec::new(),
             changed_prompts: Vec::new(),
         })
@@ -226,6 +231,7 @@ impl Checkpoint {
         network: Encoder<B>,
         device: &B::Device,
     ) -> Result<SentenceModel<B>> {
+        let network = self.without_dropped(network);
         let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
         if let Some(pair) = &self.pair {
             return Ok(model.with_modules(self.head(pair, device)?));
@@ -247,7 +253,7 @@ impl Checkpoint {
     /// wrongly shaped or holds a value that is not finite; the error names the file and the
     /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
-        let network = load::load::<B>(&self.weights_file()?, &self.config, device)?;
+        let network = load::load::<B>(&self.weights_file()?, &self.config_of_file(), device)?;
         self.sentence_model(network, device)
     }
 
@@ -264,7 +270,7 @@ impl Checkpoint {
             None => Input::Texts,
         };
         let (network, precision) =
-            load::load_packed(&path, &self.config, device, precision, input)?;
+            load::load_packed(&path, &self.config_of_file(), device, precision, input)?;
         let mut model = self.sentence_model(network, device)?;
         if let Some(pair) = &self.pair {
             model = model.activated(pair.activation);
@@ -278,7 +284,7 @@ impl Checkpoint {
     ///
     /// When the weights file is missing or damaged, or its tensors are not those of this network.
     pub fn precision(&self) -> Result<Precision> {
-        Ok(WeightsFile::open(&self.weights_file()?, &self.config)?.precision())
+        Ok(WeightsFile::open(&self.weights_file()?, &self.config_of_file())?.precision())
     }
 
     /// The tokenizer, which truncates texts, or the pairs of a cross-encoder, to
@@ -340,7 +346,10 @@ impl Checkpoint {
                 None => {
                     let mut tensors = collect::collect(&model.network, &self.config)?;
                     // No vector depends on the pooler, but transformers warns if it is missing.
-                    tensors.extend(collect::pooler(&self.weights_file()?, &self.config)?);
+                    tensors.extend(collect::pooler(
+                        &self.weights_file()?,
+                        &self.config_of_file(),
+                    )?);
                     tensors
                 }
             };

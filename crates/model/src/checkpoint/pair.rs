@@ -129,6 +129,7 @@ impl Checkpoint {
             plain,
             tokenizer_overrides: limits.tokenizer,
             stated_limit: limits.stated,
+            kept_layers: None,
             notes_of_hub: Vec::new(),
         })
     }

@@ -21,6 +21,25 @@ const NORMALIZE_FOLDER: &str = "1_Normalize";
 const LARGEST: f32 = 127.0;
 
 impl StaticFolder {
+    /// Writes a new model in the format of sentence-transformers and in float16, whose vectors are scaled to norm 1.
+    /// `tokenizer` is the content of `tokenizer.json`, and `rows` has a row of `width` numbers for every token.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written, or when it exists and is not a model folder.
+    pub fn write(folder: &Path, tokenizer: &[u8], rows: Vec<f32>, width: usize) -> Result<()> {
+        let shape = [rows.len().checked_div(width).unwrap_or(0), width];
+        let format = StaticFormat::SentenceTransformers;
+        let tensors = tensors(rows, shape, format, Precision::Float16);
+        write_folder(folder, |new| {
+            let path = new.join(TOKENIZER_FILE);
+            std::fs::write(&path, tokenizer).map_err(|source| ModelError::io(&path, source))?;
+            let settings = json!({ "prompts": {}, "default_prompt_name": null, "similarity_fn_name": "cosine" });
+            write_json(&new.join(SENTENCE_TRANSFORMERS_FILE), &settings)?;
+            finish(new, true, tensors)
+        })
+    }
+
     /// Writes the model in a format and a precision: every row with the factor of its token, and a row for every token.
     ///
     /// [`Precision::Int8`] is a format of model2vec alone: rows of numbers from -127 to 127, and a factor for each token.
@@ -50,16 +69,20 @@ impl StaticFolder {
                     "normalize": self.normalize, "max_length": self.max_length, "hidden_dim": self.width });
                 write_json(&new.join(CONFIG_FILE), &config)?;
             }
-            write_json(&new.join(MODULES_FILE), &modules(self.normalize))?;
-            if self.normalize {
-                // Older versions expect the folder of every module to exist.
-                let normalize = new.join(NORMALIZE_FOLDER);
-                std::fs::create_dir(&normalize)
-                    .map_err(|source| ModelError::io(&normalize, source))?;
-            }
-            write_weights(new, tensors, MODULES_FILE)
+            finish(new, self.normalize, tensors)
         })
     }
+}
+
+/// Writes the list of modules and the table.
+fn finish(new: &Path, normalize: bool, tensors: Vec<(String, TensorData)>) -> Result<()> {
+    write_json(&new.join(MODULES_FILE), &modules(normalize))?;
+    if normalize {
+        // Older versions expect the folder of every module to exist.
+        let normalize = new.join(NORMALIZE_FOLDER);
+        std::fs::create_dir(&normalize).map_err(|source| ModelError::io(&normalize, source))?;
+    }
+    write_weights(new, tensors, MODULES_FILE)
 }
 
 /// The tensors of a table with a row for every token.

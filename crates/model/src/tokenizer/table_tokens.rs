@@ -34,6 +34,16 @@ pub(super) struct TableTokens {
 }
 
 impl SentenceTokenizer {
+    /// The tokenizer of a static model of sentence-transformers with `tokens` token ids, from the content of
+    /// `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no tokenizer, or when its ids reach beyond `tokens`.
+    pub fn of_static(tokenizer: &[u8], tokens: usize) -> Result<Self> {
+        Self::of_table_from_bytes(Path::new(TOKENIZER_FILE), tokenizer, tokens, None)
+    }
+
     /// Reads `tokenizer.json` of a static model with `tokens` token ids. Its truncation applies, unlike that of other
     /// models, and so do the rules of model2vec for a folder of model2vec.
     ///

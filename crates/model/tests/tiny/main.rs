@@ -13,6 +13,7 @@ mod test_device;
 
 mod checkpoint;
 mod gradients;
+mod layers;
 mod precision;
 mod router;
 mod settings;

@@ -17,21 +17,9 @@ use crate::train::dashboard;
 /// Values printed per vector.
 const SHOWN: usize = 3;
 
-pub(super) fn run(arguments: FitArgs<Given>, notes: Console) -> Result<(), TrainError> {
-    let given = match &arguments.config {
-        Some(path) => arguments.settings.over(config(path)?),
-        None => arguments.settings,
-    };
-    let stop = Stop::default();
-    stop_on_interrupt(&stop, notes);
-    let context = RunContext {
-        resume: arguments.resume,
-        notes,
-        dashboard: !arguments.no_dashboard,
-        stop,
-        command: command_line(std::env::args()),
-    };
-    let Some(result) = fit(&given, &context)? else {
+pub(super) fn run(mut arguments: FitArgs<Given>, notes: Console) -> Result<(), TrainError> {
+    arguments.read_config()?;
+    let Some(result) = fit(&arguments.settings, &context(&arguments, notes))? else {
         return Ok(());
     };
     let mut out = io::stdout().lock();
@@ -50,6 +38,29 @@ impl FitArgs<GivenForReranker> {
             threads: self.threads,
             settings: self.settings.0,
         }
+    }
+}
+
+/// The context of a run with these arguments, which Ctrl-C stops.
+pub(super) fn context(arguments: &FitArgs<Given>, notes: Console) -> RunContext {
+    let stop = Stop::default();
+    stop_on_interrupt(&stop, notes);
+    RunContext {
+        resume: arguments.resume,
+        notes,
+        dashboard: !arguments.no_dashboard,
+        stop,
+        command: command_line(std::env::args()),
+    }
+}
+
+impl FitArgs<Given> {
+    /// Adds the settings of the config file that are not given.
+    pub(super) fn read_config(&mut self) -> Result<(), TrainError> {
+        if let Some(path) = self.config.take() {
+            self.settings = std::mem::take(&mut self.settings).over(config(&path)?);
+        }
+        Ok(())
     }
 }
 

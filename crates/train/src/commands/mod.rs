@@ -1,5 +1,6 @@
 //! The commands, one per file.
 
+mod distill;
 mod evaluate;
 mod fit;
 mod losses;
@@ -20,6 +21,7 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Rerank(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Distill(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Evaluate(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Mine(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Losses | Command::Manual { .. } => {}
@@ -27,6 +29,7 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match cli.command {
         Command::Fit(arguments) => fit::run(*arguments, notes),
         Command::Rerank(arguments) => fit::run(arguments.of_reranker(), notes),
+        Command::Distill(arguments) => distill::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Mine(arguments) => mine::run(&arguments, notes),
         Command::Losses => losses::run(),

@@ -24,14 +24,16 @@ const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
 const OF_RERANKERS: [&str; 1] = ["negatives"];
 
 /// Settings that only an encoder has.
-const OF_ENCODERS: [&str; 7] = [
+const OF_ENCODERS: [&str; 9] = [
     "document_prompt",
     "guide",
+    "guide_precision",
     "margin",
     "matryoshka",
     "matryoshka_weights",
     "query_prompt",
     "save_adapter",
+    "texts",
 ];
 
 /// The help of options that say something else of a reranker.
@@ -146,8 +148,27 @@ impl Given {
 
     /// The settings with this one.
     fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.insert(name.to_owned(), vec![value.into()]);
+        self.set(name, value);
         self
+    }
+
+    /// The names of the given settings.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Gives a setting another value.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), vec![value.into()]);
+    }
+
+    /// Gives settings that are not given a value.
+    pub(crate) fn set_missing(&mut self, defaults: &[(&str, &str)]) {
+        for (name, value) in defaults {
+            if !self.has(name) {
+                self.set(name, value);
+            }
+        }
     }
 
     /// Leaves a setting at its default.

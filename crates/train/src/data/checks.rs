@@ -1,7 +1,7 @@
 //! Checks of a training row.
 
-use super::columns::Role;
 use super::error::{Cell, ExampleProblem};
+use super::role::Role;
 use super::table::{Example, TextTable};
 
 /// Refuses an empty text: its vector means nothing, and empty texts of a batch are duplicates.

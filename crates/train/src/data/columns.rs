@@ -1,153 +1,11 @@
-//! Roles of columns.
+//! The columns to read, by role.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::ColumnMapError;
-
-/// Role of a column in training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Text to compare: a query, a title, the first of two sentences.
-    Anchor,
-    /// Text that matches the anchor; in scored and labelled rows it may not match.
-    Positive,
-    /// Text that does not match the anchor.
-    Negative,
-    /// Similarity of anchor and positive: a finite number.
-    Score,
-    /// Whether anchor and positive match: 0 or 1.
-    Label,
-    /// Group of the row: rows of a group stay on the same side of a split.
-    Group,
-}
-
-impl Role {
-    /// The roles of a [`ColumnMap`].
-    const MAPPED: [Self; 5] = [
-        Self::Anchor,
-        Self::Positive,
-        Self::Negative,
-        Self::Score,
-        Self::Label,
-    ];
-
-    /// Name of the role on the command line and in messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Anchor => "anchor",
-            Self::Positive => "positive",
-            Self::Negative => "negative",
-            Self::Score => "score",
-            Self::Label => "label",
-            Self::Group => "group",
-        }
-    }
-
-    /// The role with this name, in any case. An evaluation of texts without order may call them `first`,
-    /// `second` and `third`.
-    fn named(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        match name.as_str() {
-            "first" => Some(Self::Anchor),
-            "second" => Some(Self::Positive),
-            "third" => Some(Self::Negative),
-            name => Self::MAPPED.into_iter().find(|role| role.name() == name),
-        }
-    }
-
-    /// The role of the text column `column`, from 0.
-    pub(crate) fn of_text(column: usize) -> Self {
-        match column {
-            0 => Self::Anchor,
-            1 => Self::Positive,
-            _ => Self::Negative,
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
-
-/// Content of a row, which determines the losses that accept it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RowKind {
-    /// Anchor and positive.
-    Pairs,
-    /// Anchor, positive and `negatives` negatives.
-    Tuples {
-        /// Number of negatives in every row.
-        negatives: usize,
-    },
-    /// Anchor, positive and a score.
-    Scored,
-    /// Anchor, positive and a label.
-    Labelled,
-    /// Anchor, positive, negatives and the scores of a teacher.
-    ScoredTuples {
-        /// Number of negatives in every row, at least 1.
-        negatives: usize,
-        /// Number of scores in every row: one per negative, by how much the positive scores higher, or
-        /// one per text but the anchor.
-        scores: usize,
-    },
-}
-
-impl RowKind {
-    /// Number of texts in every row, at least 2.
-    #[must_use]
-    pub fn text_columns(self) -> usize {
-        match self {
-            Self::Pairs | Self::Scored | Self::Labelled => 2,
-            Self::Tuples { negatives } | Self::ScoredTuples { negatives, .. } => {
-                negatives.saturating_add(2)
-            }
-        }
-    }
-
-    /// Role of the numbers of every row, if rows have any.
-    #[must_use]
-    pub fn target(self) -> Option<Role> {
-        match self {
-            Self::Pairs | Self::Tuples { .. } => None,
-            Self::Scored | Self::ScoredTuples { .. } => Some(Role::Score),
-            Self::Labelled => Some(Role::Label),
-        }
-    }
-
-    /// Number of scores or labels of every row.
-    #[must_use]
-    pub fn targets(self) -> usize {
-        match self {
-            Self::Pairs | Self::Tuples { .. } => 0,
-            Self::Scored | Self::Labelled => 1,
-            Self::ScoredTuples { scores, .. } => scores,
-        }
-    }
-}
-
-impl fmt::Display for RowKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Pairs => formatter.pad("pairs"),
-            Self::Tuples { negatives: 1 } => formatter.pad("pairs with a negative"),
-            Self::Tuples { negatives } => write!(formatter, "pairs with {negatives} negatives"),
-            Self::Scored => formatter.pad("pairs with a score"),
-            Self::Labelled => formatter.pad("pairs with a label"),
-            Self::ScoredTuples { negatives, scores } => {
-                write!(
-                    formatter,
-                    "{} and {scores} scores",
-                    Self::Tuples { negatives }
-                )
-            }
-        }
-    }
-}
+use super::column_error::ColumnMapError;
+use super::kind::RowKind;
+use super::role::Role;
 
 /// The columns to read, by role: an anchor, a positive, and any number of negatives, a score or a label,
 /// or negatives with scores.
@@ -233,6 +91,15 @@ impl ColumnMap {
             texts,
             targets,
         })
+    }
+
+    /// These columns of texts, each of whose texts is a row.
+    pub(super) fn of_texts(texts: Vec<String>) -> Self {
+        Self {
+            kind: RowKind::Texts,
+            texts,
+            targets: Vec::new(),
+        }
     }
 
     /// Kind of the rows.

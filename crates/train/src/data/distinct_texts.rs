@@ -65,6 +65,7 @@ impl TextTable {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
 
     use super::*;
     use crate::data::{Example, RowKind};
@@ -103,6 +104,26 @@ mod tests {
         // Row 1 is "b" and "c", row 2 twice "a".
         let expected = [2.0, -2.0, 3.0, -3.0, 1.0, -1.0, 1.0, -1.0];
         assert_eq!(table.targets_or_vectors(&[1, 2]).unwrap(), expected);
+    }
+
+    #[test]
+    fn projected_vectors_are_narrower() {
+        let table = table();
+        let mut file = tempfile::tempfile().unwrap();
+        // All along (3, 4), a long way, and a little across.
+        for value in [3.0f32, 4.0, -3.0, -4.0, 0.4, -0.3] {
+            file.write_all(&value.to_le_bytes()).unwrap();
+        }
+        let places = table.distinct_texts(false).places;
+        let mut vectors = TextVectors::new(file, "vectors".into(), 2, places);
+        let axes = vectors.axes(1).unwrap();
+        vectors.project(Arc::new(axes));
+        table.set_vectors(vectors);
+        // "b" and "c" of row 1.
+        let found = table.targets_or_vectors(&[1]).unwrap();
+        assert_eq!(found.len(), 2);
+        assert!((found[0].abs() - 5.0).abs() < 1e-4, "{found:?}");
+        assert!(found[1].abs() < 1e-4, "{found:?}");
     }
 
     #[test]

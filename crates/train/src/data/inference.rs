@@ -11,8 +11,9 @@
 //! A number anywhere else in the first row is an error: a wrong guess would silently train a useless
 //! model.
 
-use super::columns::{ColumnMap, Role};
-use super::error::ColumnMapError;
+use super::column_error::ColumnMapError;
+use super::columns::ColumnMap;
+use super::role::Role;
 
 /// Names of the anchor. `title` and `name` come last: next to a query they are not the anchor.
 const ANCHORS: &[&str] = &[
@@ -222,7 +223,7 @@ fn is_negative(name: &str) -> bool {
 }
 
 /// Names of id columns, such as `id`, `docid` or `product_id`.
-fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase();
     matches!(
         name.as_str(),

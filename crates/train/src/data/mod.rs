@@ -2,13 +2,13 @@
 //!
 //! | subject | module |
 //! | --- | --- |
-//! | roles of the columns | `columns`, and `inference` if they are not given |
+//! | kinds of rows, roles of the columns | `kind`, `role`, `columns`, and `inference` if they are not given |
 //! | all rows in memory | `table` |
-//! | reading files into a table | `read` |
+//! | reading files into a table | `read`, and `texts` for texts without pairs |
 //! | checks of a row | `checks` |
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
-//! | vectors of a guide | `distinct_texts`, `vectors` |
+//! | vectors of a guide | `distinct_texts`, `vectors`, and `axes` of narrower ones |
 //! | texts of other rows of a batch that are wrong for a row | `negatives` |
 //! | identity of the rows of a run | `fingerprint` |
 //! | the same order on every machine | `random`, `hash` |
@@ -48,27 +48,35 @@
 //! # Ok::<(), train::data::DataError>(())
 //! ```
 
+mod axes;
 mod checks;
+mod column_error;
 mod columns;
 mod distinct_texts;
 mod error;
 mod fingerprint;
 mod hash;
 mod inference;
+mod kind;
 mod negatives;
 mod random;
 mod read;
+mod role;
 mod sampler;
 mod split;
 mod table;
+mod texts;
 mod vectors;
 
-pub use columns::{ColumnMap, Role, RowKind};
-pub use error::{Cell, ColumnMapError, DataError, ExampleProblem};
+pub use column_error::ColumnMapError;
+pub use columns::ColumnMap;
+pub use error::{Cell, DataError, ExampleProblem};
 pub use fingerprint::Fingerprint;
 pub(crate) use hash::hash_normalised as normalised_hash;
+pub use kind::RowKind;
 pub(crate) use negatives::in_batch_negatives;
 pub use read::ReadOptions;
+pub use role::Role;
 pub use sampler::{EpochRows, Sampler, SamplerKind, SamplerOptions};
 pub use split::{Split, split};
 pub use table::{Example, Row, TextTable};

@@ -6,9 +6,11 @@ use std::path::Path;
 use records::{Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source};
 
 use super::checks::{check_target, check_text};
-use super::columns::{ColumnMap, Piece, Role, RowKind, pieces};
+use super::columns::{ColumnMap, Piece, pieces};
 use super::error::{Cell, DataError, ExampleProblem};
 use super::inference::{infer, infer_by_name};
+use super::kind::RowKind;
+use super::role::Role;
 use super::table::TextTable;
 
 /// Options of [`TextTable::read`].
@@ -122,7 +124,11 @@ fn given(
 }
 
 /// Whether a file has all these columns; assumed for a pipe, which can be read only once.
-fn has(file: &Source, columns: &ColumnMap, options: &ReadOptions) -> Result<bool, DataError> {
+pub(super) fn has(
+    file: &Source,
+    columns: &ColumnMap,
+    options: &ReadOptions,
+) -> Result<bool, DataError> {
     let reader = RowReader::open_every_scalar(file, &reader_options(options))?;
     let mut names = columns.names();
     Ok(reader.total_bytes().is_none()
@@ -130,7 +136,7 @@ fn has(file: &Source, columns: &ColumnMap, options: &ReadOptions) -> Result<bool
 }
 
 /// Options for a reader of all columns.
-fn reader_options(options: &ReadOptions) -> ReaderOptions {
+pub(super) fn reader_options(options: &ReadOptions) -> ReaderOptions {
     ReaderOptions {
         format: options.format,
         skip_bad_rows: options.skip_bad_rows,
@@ -183,7 +189,7 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
 
 /// The first readable row; the error of the first row if all are bad. Reads all columns, although a
 /// column without a role cannot make a row bad later.
-fn first_row(reader: &mut RowReader) -> Result<Option<Row>, ReadError> {
+pub(super) fn first_row(reader: &mut RowReader) -> Result<Option<Row>, ReadError> {
     let mut first_error = None;
     for record in reader {
         match record {
@@ -246,9 +252,9 @@ fn add(
 }
 
 /// Positions of the roles among the fields of a row.
-struct Layout {
+pub(super) struct Layout {
     /// The columns to read, none of them twice.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// The texts as they are written in the map.
     written: Vec<String>,
     texts: Vec<Vec<Part>>,
@@ -264,7 +270,7 @@ enum Part {
 }
 
 impl Layout {
-    fn new(map: &ColumnMap, group_column: Option<&str>) -> Self {
+    pub(super) fn new(map: &ColumnMap, group_column: Option<&str>) -> Self {
         let mut columns: Vec<String> = Vec::new();
         let mut place = |name: &str| {
             let known = columns.iter().position(|column| column == name);
@@ -295,7 +301,7 @@ impl Layout {
     }
 
     /// The texts of a row.
-    fn texts<'a>(&'a self, fields: &'a [String]) -> impl Iterator<Item = Cow<'a, str>> {
+    pub(super) fn texts<'a>(&'a self, fields: &'a [String]) -> impl Iterator<Item = Cow<'a, str>> {
         self.texts.iter().map(|parts| match parts.as_slice() {
             [Part::Field(place)] => Cow::Borrowed(fields[*place].as_str()),
             parts => Cow::Owned(filled_in(parts, fields)),

@@ -149,7 +149,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::columns::RowKind;
+    use super::super::kind::RowKind;
     use super::super::table::Example;
     use super::*;
 

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use burn::data::dataset::Dataset;
 use records::{Numbering, Source};
 
-use super::columns::RowKind;
 use super::error::DataError;
 use super::hash::{hash_normalised, hash_text};
+use super::kind::RowKind;
 use super::vectors::TextVectors;
 
 /// Rows of texts of one [`RowKind`], at least one of them.
@@ -167,7 +167,7 @@ impl TextTable {
         self.kind
     }
 
-    /// Number of texts in every row, at least 2.
+    /// Number of texts in every row, at least 1.
     #[must_use]
     pub fn text_columns(&self) -> usize {
         self.kind.text_columns()

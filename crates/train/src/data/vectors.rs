@@ -3,9 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::ModelError;
+
+use super::axes::Axes;
+
+/// The most vectors of which principal axes are computed.
+const SAMPLE: usize = 50_000;
 
 /// The vectors of the texts of a table, in a file of little-endian `f32`.
 ///
@@ -20,6 +25,8 @@ pub(crate) struct TextVectors {
     width: usize,
     /// The number of every text's vector in the file, row by row.
     places: Vec<usize>,
+    /// What the vectors are projected on, unless they are as they were computed.
+    axes: Option<Arc<Axes>>,
 }
 
 impl TextVectors {
@@ -30,7 +37,20 @@ impl TextVectors {
             path,
             width,
             places,
+            axes: None,
         }
+    }
+
+    /// The first principal axes of the vectors, or of a part of many.
+    pub(crate) fn axes(&self, count: usize) -> Result<Axes, ModelError> {
+        let every = self.places.len().div_ceil(SAMPLE).max(1);
+        let sample: Vec<usize> = self.places.iter().copied().step_by(every).collect();
+        Ok(Axes::of(&self.numbers(&sample)?, self.width, count))
+    }
+
+    /// Gives the coordinates of all vectors along axes from now on.
+    pub(crate) fn project(&mut self, axes: Arc<Axes>) {
+        self.axes = Some(axes);
     }
 
     /// The vectors of the texts of some rows, one after the other.
@@ -39,7 +59,16 @@ impl TextVectors {
             .iter()
             .flat_map(|row| row * columns..(row + 1) * columns);
         let places: Vec<usize> = cells.map(|cell| self.places[cell]).collect();
-        let bytes = self.read(&places).map_err(|source| ModelError::Io {
+        let vectors = self.numbers(&places)?;
+        Ok(match &self.axes {
+            Some(axes) => axes.project(&vectors),
+            None => vectors,
+        })
+    }
+
+    /// The vectors of these numbers in the file.
+    fn numbers(&self, places: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let bytes = self.read(places).map_err(|source| ModelError::Io {
             path: self.path.clone(),
             source,
         })?;

@@ -46,6 +46,7 @@ mod settings_tests;
 mod similarity;
 mod suite;
 mod table;
+mod teacher;
 #[cfg(test)]
 mod testing;
 mod triplet;
@@ -69,6 +70,7 @@ pub use retrieval::{
 pub use scores::{Scores, is_worse};
 pub use similarity::SimilarityEvaluator;
 pub(crate) use suite::{Suite, SuiteScores};
+pub(crate) use teacher::TeacherEvaluator;
 pub use triplet::TripletEvaluator;
 
 use crate::data::{RowKind, TextTable};
@@ -79,7 +81,7 @@ use crate::data::{RowKind, TextTable};
 ///
 /// # Errors
 ///
-/// The evaluator cannot use the rows.
+/// The evaluator cannot use the rows; always for texts alone, which have no answer.
 ///
 /// # Panics
 ///
@@ -92,6 +94,7 @@ pub fn of_rows(table: &TextTable, rows: &[usize]) -> Result<Box<dyn Evaluator>, 
     let pair = || [column(0), column(1)];
     let targets = || table.targets(rows).into_iter().map(f64::from).collect();
     Ok(match table.kind() {
+        RowKind::Texts => return Err(SetupError::Empty { what: "pairs" }),
         RowKind::Pairs => Box::new(RetrievalEvaluator::of_pairs(pair())?),
         RowKind::Scored => Box::new(SimilarityEvaluator::new(pair(), targets())?),
         RowKind::Labelled => Box::new(SimilarityEvaluator::of_labels(pair(), targets())?),
@@ -153,6 +156,11 @@ pub enum Description {
         ranking: Ranking,
         /// Cut-offs of the metrics.
         cutoffs: Cutoffs,
+    },
+    /// The agreement with a teacher.
+    Teacher {
+        /// Number of texts.
+        texts: usize,
     },
     /// A [`TripletEvaluator`].
     Triplet {

@@ -4,8 +4,9 @@ use burn::nn::loss::{MseLoss, Reduction};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::backend::Backend;
+use model::backend::EncoderOps;
 
-use super::cosine::row_products;
+use super::cosine::{cosine_matrix, row_products};
 use super::pairwise::cosine_distance;
 
 /// The numbers of a batch, row by row: `[batch, numbers per row]`.
@@ -139,4 +140,58 @@ pub(crate) fn embed_distill<B: Backend>(
         .zip(teacher)
         .map(|(own, teacher)| cosine_distance(own.clone(), teacher.clone()));
     Tensor::cat(distances.collect(), 0).mean()
+}
+
+/// Share of the similarities in the loss of [`similarity_distill`]: their squared differences are small.
+const SIMILARITY_WEIGHT: f64 = 2.0;
+
+/// The loss of a static model: [`embed_distill`] and the similarities of the texts of a batch.
+///
+/// `mean over rows of 1 - cos(vector, teacher's vector)`, and twice the `mean over pairs of rows of (cos(vector, vector) -
+/// cos(teacher's vector, teacher's vector))^2`
+///
+/// `vectors` and `teacher` are `[batch, width]`; the result is `[1]`.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub(crate) fn similarity_distill<B: EncoderOps>(
+    vectors: Tensor<B, 2>,
+    teacher: Tensor<B, 2>,
+) -> Tensor<B, 1> {
+    let similarities = cosine_matrix(vectors.clone(), vectors.clone())
+        - cosine_matrix(teacher.clone(), teacher.clone());
+    cosine_distance(vectors, teacher) + similarities.square().mean() * SIMILARITY_WEIGHT
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+
+    use super::*;
+    use crate::test_device::on_test_device;
+    use crate::testing::{assert_close, values};
+
+    #[test]
+    fn the_loss_of_a_static_model_is_that_of_pytorch() {
+        fn body<B: EncoderOps>(device: &B::Device) {
+            let own = [[0.5, -0.25], [1.0, 0.75], [-0.5, 0.125]];
+            let teacher = [[1.0, 0.0], [0.6, 0.8], [-2.0, 1.0]];
+            let own = Tensor::<Autodiff<B>, 2>::from_floats(own, device).require_grad();
+            let loss = similarity_distill(own.clone(), Tensor::from_floats(teacher, device));
+            // `(1 - (a * b).sum(1)).mean() + 2 * (a @ a.T - b @ b.T).square().mean()` of normalized rows, torch 2.15.
+            assert_close("loss", &values(loss.clone()), &[0.160_492_02], 1e-6);
+            let gradient = own.grad(&loss.backward()).unwrap();
+            let expected = [
+                -0.203_822_37,
+                -0.407_644_7,
+                0.136_072_56,
+                -0.181_430_06,
+                -0.173_255_55,
+                -0.693_022_2,
+            ];
+            assert_close("gradient", &values(gradient), &expected, 2e-6);
+        }
+        on_test_device!(body);
+    }
 }

@@ -191,7 +191,7 @@ impl Loss {
             ),
             Self::EmbedDistill => (
                 "embed-distill",
-                any(2, TargetKind::Vectors),
+                any(1, TargetKind::Vectors),
                 "a smaller or faster model with the vectors of a teacher",
             ),
             Self::OfPairs(loss) => loss.facts(),

@@ -49,6 +49,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use distillation::similarity_distill;
 pub use error::LossError;
 pub use loss::Loss;
 pub use needs::{Needs, TargetKind};

@@ -14,7 +14,7 @@ use program::atomic_file;
 use super::install::install;
 use crate::config::{FitConfig, Given};
 use crate::error::TrainError;
-use crate::train::checkpoint::{CheckpointFolder, FOLDER, UNFINISHED};
+use crate::train::checkpoint::{CheckpointFolder, FOLDER, UNFINISHED, VECTORS};
 
 /// File of all settings of the run, without the folders of this machine.
 const SETTINGS: &str = "training.toml";
@@ -106,6 +106,12 @@ impl OutputFolder {
         atomic_file::write(&path, own.as_bytes()).map_err(TrainError::io(&path))?;
         let published = config.clone().published().to_toml()?.to_string();
         self.write(SETTINGS, published.as_bytes())
+    }
+
+    /// Keeps other runs out of the folder of a run without checkpoints.
+    pub(crate) fn hold(&mut self) -> Result<(), TrainError> {
+        self.lock = self.lock()?;
+        self.check_is_new()
     }
 
     /// Locks the folder for this run; `None` on a file system without locks.
@@ -222,7 +228,10 @@ fn has_begun_nothing(checkpoints: &Path) -> bool {
     let mut entries = checkpoints.read_dir().into_iter().flatten().flatten();
     entries.all(|entry| {
         let name = entry.file_name();
-        name == LOCK || name == UNFINISHED || atomic_file::is_temporary(&entry.path())
+        name == LOCK
+            || name == UNFINISHED
+            || name.to_string_lossy().starts_with(VECTORS)
+            || atomic_file::is_temporary(&entry.path())
     })
 }
 

@@ -7,12 +7,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use model::{Checkpoint, Prompt, SentenceEncoder};
+use model::{Checkpoint, Prompt, SentenceEncoder, SentenceEncoderBuilder};
 use program::{Unit, atomic_file};
 
 use super::RunContext;
-use crate::data::{TextTable, TextVectors};
+use super::rows::Rows;
+use crate::config::FitConfig;
+use crate::data::{RowKind, TextTable, TextVectors};
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::losses::Loss;
@@ -35,19 +38,11 @@ pub(super) fn load(
     let Some(name) = &settings.guide else {
         return Ok(None);
     };
-    // The revision is that of the model.
-    let hub = hub_options(None, settings.offline, context.notes, context.stop.clone());
-    let guide = SentenceEncoder::builder()
-        .device(settings.device[0])
-        .hub(hub)
-        .load(name)?;
-    for note in guide.notes() {
-        context.notes.note(format_args!("note: {note}"));
-    }
-    if settings.objective.loss == Loss::EmbedDistill && guide.width() != checkpoint.width() {
+    let guide = open(name, &settings.config, context)?;
+    if settings.objective.loss == Loss::EmbedDistill && guide.width() < checkpoint.width() {
         return Err(TrainError::Usage(format!(
             "--guide {name} has vectors of {} numbers and the model of {}: embed-distill compares them; give a \
-             guide of that width",
+             guide that is at least as wide",
             guide.width(),
             checkpoint.width()
         )));
@@ -55,15 +50,78 @@ pub(super) fn load(
     Ok(Some(guide))
 }
 
-/// Adds the guide's vectors to a table. Anchors have the prompt for queries, other texts that for documents. Without a
-/// folder of checkpoints the vectors are in a temporary file.
+/// Opens a guide or a teacher.
+pub(super) fn open(
+    name: &str,
+    config: &FitConfig,
+    context: &RunContext,
+) -> Result<SentenceEncoder, TrainError> {
+    let guide = builder(config, context).load(name)?;
+    for note in guide.notes() {
+        context.notes.note(format_args!("note: {note}"));
+    }
+    Ok(guide)
+}
+
+/// The settings with which a guide or a teacher is loaded.
+pub(super) fn builder(config: &FitConfig, context: &RunContext) -> SentenceEncoderBuilder {
+    // The revision is that of the model.
+    let hub = hub_options(None, config.offline, context.notes, context.stop.clone());
+    let device = config.device.first().copied().unwrap_or_default();
+    let builder = SentenceEncoder::builder().device(device).hub(hub);
+    match config.guide_precision {
+        Some(precision) => builder.precision(precision),
+        None => builder,
+    }
+}
+
+/// Adds the guide's vectors to the tables of a run. For embed-distill, vectors wider than the model's, of `width` numbers,
+/// are projected on the principal axes of the training texts.
+pub(super) fn embed_all(
+    rows: &Rows,
+    guide: &SentenceEncoder,
+    settings: &Settings,
+    width: usize,
+    folder: Option<&CheckpointFolder>,
+    context: &RunContext,
+) -> Result<(), TrainError> {
+    let projects = settings.objective.loss == Loss::EmbedDistill && guide.width() > width;
+    let mut axes = None;
+    for table in rows.for_guide(settings) {
+        let mut vectors = embed(table, guide, folder, context)?;
+        if projects {
+            let axes = match &axes {
+                Some(axes) => Arc::clone(axes),
+                None => Arc::clone(axes.insert(Arc::new(vectors.axes(width)?))),
+            };
+            vectors.project(axes);
+        }
+        table.set_vectors(vectors);
+    }
+    Ok(())
+}
+
+/// Goes on unless a stop was asked.
+pub(super) fn go_on(context: &RunContext) -> ControlFlow<()> {
+    match context.stop.is_asked() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// The guide's vectors of a table. Anchors have the prompt for queries, other texts that for documents. Without a folder
+/// of checkpoints the vectors are in a temporary file.
 pub(super) fn embed(
     table: &TextTable,
     guide: &SentenceEncoder,
     folder: Option<&CheckpointFolder>,
     context: &RunContext,
-) -> Result<(), TrainError> {
-    let prompts = [Prompt::Query, Prompt::Document];
+) -> Result<TextVectors, TrainError> {
+    // Texts without pairs are neither queries nor documents.
+    let prompts = match table.kind() {
+        RowKind::Texts => [Prompt::Default, Prompt::Default],
+        _ => [Prompt::Query, Prompt::Document],
+    };
     let [query, document] = prompts.each_ref().map(|prompt| guide.prompt_text(prompt));
     let distinct = table.distinct_texts(guide.has_router() || query? != document?);
     let count = distinct.texts.len();
@@ -74,9 +132,10 @@ pub(super) fn embed(
             (file, path, 0)
         }
         Some(folder) => {
-            let path = folder.vectors(&guide.identity()?, table.fingerprint().hash);
+            let model = format!("{}-{}", guide.identity()?, guide.precision());
+            let path = folder.vectors(&model, table.fingerprint().hash);
             let row = guide.width() * size_of::<f32>();
-            let (file, done) = open(&path, row, count).map_err(TrainError::io(&path))?;
+            let (file, done) = file(&path, row, count).map_err(TrainError::io(&path))?;
             (file, path, done)
         }
     };
@@ -97,10 +156,7 @@ pub(super) fn embed(
             let before = part.start;
             let vectors = guide.encode_with_progress(&distinct.texts[part], prompt, |progress| {
                 bar.set_position((before + progress.done) as u64);
-                match context.stop.is_asked() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
+                go_on(context)
             });
             context.stop.check()?;
             let vectors = vectors?.into_values();
@@ -116,14 +172,12 @@ pub(super) fn embed(
             .and_then(|()| atomic_file::sync_folder_of(&path))
             .map_err(TrainError::io(&path))?;
     }
-    let vectors = TextVectors::new(file, path, guide.width(), distinct.places);
-    table.set_vectors(vectors);
-    Ok(())
+    Ok(TextVectors::new(file, path, guide.width(), distinct.places))
 }
 
 /// The file of vectors, of `row` bytes each, and how many of `count` it has. A file that is not complete has whole
 /// blocks, and what follows is written at its end.
-fn open(path: &Path, row: usize, count: usize) -> std::io::Result<(File, usize)> {
+fn file(path: &Path, row: usize, count: usize) -> std::io::Result<(File, usize)> {
     if let Ok(file) = File::open(path)
         && file.metadata()?.len() == (count * row) as u64
     {
@@ -155,7 +209,7 @@ mod tests {
         let (row, count) = (4, 2 * BLOCK + 5);
         let begun = |blocks: usize, more: usize| {
             fs::write(unfinished(&path), vec![7; blocks * BLOCK * row + more]).unwrap();
-            let (mut file, done) = open(&path, row, count).unwrap();
+            let (mut file, done) = file(&path, row, count).unwrap();
             // The file goes on after the last whole block.
             assert_eq!(file.stream_position().unwrap(), (done * row) as u64);
             done
@@ -165,7 +219,7 @@ mod tests {
         assert_eq!(begun(1, 9), BLOCK);
         assert_eq!(begun(3, 0), 2 * BLOCK);
         fs::write(&path, vec![7; count * row]).unwrap();
-        assert_eq!(open(&path, row, count).unwrap().1, count);
+        assert_eq!(file(&path, row, count).unwrap().1, count);
         // A damaged file is none.
         fs::write(&path, [7; 9]).unwrap();
         assert_eq!(begun(0, 0), 0);

@@ -16,6 +16,7 @@ mod monitor;
 mod plan;
 mod prompts;
 mod rows;
+pub(crate) mod static_model;
 mod task;
 mod validate;
 
@@ -156,6 +157,9 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         checkpoint.max_seq_length = length;
     }
     prompts::set_prompts(&mut checkpoint, &settings.config);
+    if !settings.layers.is_empty() {
+        checkpoint.keep_layers(&settings.layers)?;
+    }
     settings.objective.validate(checkpoint.width())?;
     let ignored = checkpoint.ignored_tensors()?;
     if let Some(first) = ignored.first() {

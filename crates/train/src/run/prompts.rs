@@ -19,8 +19,8 @@ pub(super) fn set_prompts(checkpoint: &mut Checkpoint, config: &FitConfig) {
     }
 }
 
-/// The prompts of the rows, as the evaluators use them: rows with a score or a label compare texts of one kind, which
-/// have the model's default prompt unless the settings name one.
+/// The prompts of the rows, as the evaluators use them: texts alone, and the texts of rows with a score or a label, are of
+/// one kind. They have the default prompt of the model unless the settings name one.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub(super) fn prompts(
     config: &FitConfig,
     kind: RowKind,
 ) -> Result<TextPrompts, TrainError> {
-    let symmetric = matches!(kind, RowKind::Scored | RowKind::Labelled);
+    let symmetric = matches!(kind, RowKind::Texts | RowKind::Scored | RowKind::Labelled);
     let text = |given: &Option<String>, prompt: Prompt| {
         let prompt = match given {
             None if symmetric => Prompt::Default,

@@ -13,7 +13,7 @@ use crate::data::{
     TextTable, split,
 };
 use crate::error::TrainError;
-use crate::evaluation::{self, Evaluator, PairEvaluator};
+use crate::evaluation::{self, Evaluator, PairEvaluator, TeacherEvaluator};
 use crate::loader::BatchLoader;
 use crate::losses::Loss;
 use crate::report::{DataFile, DataRole};
@@ -223,7 +223,13 @@ impl ValidationRows {
     /// The [evaluator](evaluation::of_rows) for these rows. It copies the texts, so it is created on
     /// demand.
     pub(crate) fn evaluator(&self) -> Result<Box<dyn Evaluator>, TrainError> {
-        Ok(evaluation::of_rows(&self.table, &self.rows)?)
+        if self.table.kind() != RowKind::Texts {
+            return Ok(evaluation::of_rows(&self.table, &self.rows)?);
+        }
+        let texts = self.rows.iter().map(|&row| self.table.text(row, 0));
+        let vectors = self.table.targets_or_vectors(&self.rows)?;
+        let texts = texts.map(str::to_owned).collect();
+        Ok(Box::new(TeacherEvaluator::new(texts, vectors)?))
     }
 
     /// The evaluator of a reranker for these rows.
@@ -267,7 +273,11 @@ fn read(
     };
     let found = paths.iter().map(|path| files_of(path, role));
     let found: Vec<Vec<PathBuf>> = found.collect::<Result<_, _>>()?;
-    let table = TextTable::read(&found.concat(), &options)?;
+    let table = if settings.texts && role == DataRole::Train {
+        TextTable::read_texts(&found.concat(), &options)?
+    } else {
+        TextTable::read(&found.concat(), &options)?
+    };
     let mut read = table.files();
     let mut rows_of_paths = Vec::with_capacity(paths.len());
     for of_path in found {

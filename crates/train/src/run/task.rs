@@ -75,9 +75,8 @@ impl BackendTask for Fit<'_> {
         }
         if let Some(guide) = self.guide.take() {
             let folder = self.output.as_ref().map(OutputFolder::checkpoints);
-            for table in self.rows.for_guide(settings) {
-                guide::embed(table, &guide, folder.as_ref(), self.context)?;
-            }
+            let (rows, width) = (&self.rows, self.checkpoint.width());
+            guide::embed_all(rows, &guide, settings, width, folder.as_ref(), self.context)?;
         }
         let monitor = self.monitor(&plan, &start, validate)?;
         let trained = Training {

@@ -32,7 +32,7 @@ const PARTS: [&str; 4] = ["model.bin", "optim.bin", "scheduler.bin", STATE];
 const BEST: &str = "best-";
 
 /// Prefix of the files of vectors.
-const VECTORS: &str = "vectors-";
+pub(crate) const VECTORS: &str = "vectors-";
 
 /// Folder of the model of the last step, in [`UNFINISHED`].
 const LAST: &str = "last";
@@ -156,7 +156,7 @@ impl CheckpointFolder {
         }
     }
 
-    /// File of the vectors of rows by a guide: the model's identity and the hash of the rows.
+    /// File of the vectors of rows by a guide: identity and precision of the model, and the hash of the rows.
     pub(crate) fn vectors(&self, guide: &str, rows: u64) -> PathBuf {
         self.path.join(format!("{VECTORS}{guide}-{rows:016x}.f32"))
     }

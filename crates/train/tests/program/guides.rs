@@ -7,7 +7,7 @@ use crate::interruption::{long, wait_for_checkpoint};
 use crate::support::{fit, folder, inside, repeatable, stderr, steps, succeed, tiny, weights};
 
 /// The files of vectors of a run.
-fn vectors(output: &Path) -> Vec<(String, u64)> {
+pub(crate) fn vectors(output: &Path) -> Vec<(String, u64)> {
     let entries = output.join("checkpoint").read_dir().unwrap();
     entries
         .map(|entry| entry.unwrap())
@@ -110,7 +110,12 @@ fn a_resumed_run_has_the_vectors_of_before() {
 #[test]
 fn what_does_not_fit_a_guide_is_refused() {
     let folder = folder();
+    // A table of 8 numbers per token.
+    let narrow = tiny().replace("tiny-mpnet", "static/root");
+    let narrow = format!("--loss embed-distill --guide {narrow} --output c");
     for (more, words) in [
+        (narrow.as_str(), "give a guide that is at least as wide"),
+        ("--loss gist --guide-precision int8 --output d", "--guide"),
         ("--loss gist --output a", "needs a guide"),
         (
             "--guide none --output b",

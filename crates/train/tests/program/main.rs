@@ -10,6 +10,7 @@ mod click_log;
 // `setsid` of util-linux gives a program its own terminal. The dashboard does not depend on the backend.
 #[cfg(target_os = "linux")]
 mod dashboard;
+mod distill;
 #[cfg(unix)]
 mod errors;
 mod evaluating;

@@ -29,14 +29,6 @@ fn a_place_is_a_line_of_a_file_or_a_row() {
 }
 
 #[test]
-fn long_lists_of_names_are_cut() {
-    let names: Vec<String> = (0..25).map(|number| number.to_string()).collect();
-    assert_eq!(list(&[]), "none");
-    assert_eq!(list(&names[..3]), "0, 1, 2");
-    assert!(list(&names).ends_with("18, 19 and 5 more"));
-}
-
-#[test]
 fn a_source_is_kept() {
     let error = DataError::Columns {
         file: Source::Stdin,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::columns::RowKind;
+use super::super::kind::RowKind;
 use super::*;
 
 struct Folder(TempDir);

@@ -212,7 +212,7 @@ impl OpenBatches {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::columns::RowKind;
+    use super::super::super::kind::RowKind;
     use super::super::super::table::Example;
     use super::*;
 

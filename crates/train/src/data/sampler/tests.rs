@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::super::columns::RowKind;
+use super::super::kind::RowKind;
 use super::super::table::Example;
 use super::*;
 

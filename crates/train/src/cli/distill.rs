@@ -1,0 +1,101 @@
+//! The command line of `distill`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use model::hub::DEFAULT_MODEL;
+
+use super::ThreadArgs;
+use crate::config::Given;
+
+pub(super) const DISTILL_EXAMPLES: &str = "\
+Examples:
+  train distill --student layers=0,4,8,11 --train products.csv --train searches.txt \\
+      --split 0.02 --output small
+  train distill --teacher tuned --student static --train products.csv --output tiny
+  train distill --output small --resume";
+
+/// Arguments of `distill`.
+#[derive(Clone, Debug, Args)]
+pub struct DistillArgs {
+    /// Copy the vectors of this model: a name on the hub or a folder.
+    #[arg(
+        long,
+        value_name = "NAME|DIR",
+        default_value = DEFAULT_MODEL,
+        env = "MPNET_BURN_MODEL",
+        hide_env_values = true
+    )]
+    pub teacher: String,
+    /// Make a static model (static), keep layers of the teacher, counted from 0
+    /// (layers=0,4,8,11), or start from another encoder: a name on the hub or a folder. The
+    /// defaults of a static model are --batch-size 512, --lr 1e-3 and --epochs 6.
+    #[arg(
+        long,
+        value_name = "static|layers=N,...|NAME|DIR",
+        required_unless_present = "resume"
+    )]
+    pub student: Option<String>,
+    /// Give a static model vectors of N numbers.
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub dimensions: NonZeroUsize,
+    /// Give a static model N rows: the teacher's tokens of Latin script, then frequent words.
+    #[arg(long, value_name = "N", default_value_t = 29_800)]
+    pub rows: usize,
+    /// Read settings from a TOML or JSON file; command-line options override it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Resume the run in the output folder from its last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Print plain progress lines even on a terminal.
+    #[arg(long)]
+    pub no_dashboard: bool,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// Settings of the run.
+    #[command(flatten)]
+    pub settings: StudentSettings,
+}
+
+/// The settings of `train fit` except those that the student and the teacher decide.
+#[derive(Clone, Debug)]
+pub struct StudentSettings(pub Given);
+
+/// These settings follow from `--teacher` and `--student`.
+const DECIDED: [&str; 7] = [
+    "model", "layers", "loss", "guide", "texts", "scale", "margin",
+];
+
+impl Args for StudentSettings {
+    fn augment_args(command: Command) -> Command {
+        let hidden = |command: Command, name| {
+            command.mut_arg(name, |option| option.hide(true).conflicts_with("student"))
+        };
+        // The defaults are those that the command gives; only what is typed counts.
+        DECIDED
+            .into_iter()
+            .fold(Given::augment_args(command), hidden)
+            .mut_arg("batch_size", |option| option.default_value("64"))
+            .mut_arg("lr", |option| option.default_value("1e-4"))
+            .mut_arg("dropout", |option| {
+                option.help("Set the dropout probability, from 0 to below 1 [default: 0]")
+            })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for StudentSettings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Given::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}

@@ -1,0 +1,103 @@
+//! `distill`: make a smaller model that has the vectors of a teacher.
+
+use std::io::{self, Write};
+
+use program::Console;
+
+use super::fit;
+use crate::cli::{DistillArgs, FitArgs};
+use crate::config::Given;
+use crate::error::TrainError;
+use crate::run::static_model::{self, StaticSize};
+
+/// The word of `--student` for a static model.
+const STATIC: &str = "static";
+
+/// The start of a list of layers in `--student`.
+const LAYERS: &str = "layers=";
+
+/// Defaults of a student with layers. The learning rate is that of sentence-transformers' example. Without dropout the
+/// student can have exactly the teacher's vectors.
+const OF_LAYERS: [(&str, &str); 3] = [("batch-size", "64"), ("lr", "1e-4"), ("dropout", "0")];
+
+/// Defaults of a static student.
+const OF_STATIC: [(&str, &str); 3] = [("batch-size", "512"), ("lr", "1e-3"), ("epochs", "6")];
+
+/// The settings that a static student has.
+const STATIC_SETTINGS: [&str; 12] = [
+    "train",
+    "columns",
+    "skip-bad-rows",
+    "offline",
+    "device",
+    "epochs",
+    "batch-size",
+    "lr",
+    "seed",
+    "output",
+    "guide",
+    "guide-precision",
+];
+
+pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainError> {
+    let size = StaticSize {
+        dimensions: arguments.dimensions,
+        rows: arguments.rows,
+    };
+    let mut fit = FitArgs {
+        config: arguments.config,
+        resume: arguments.resume,
+        no_dashboard: arguments.no_dashboard,
+        threads: arguments.threads,
+        settings: arguments.settings.0,
+    };
+    fit.read_config()?;
+    // A resumed run has a teacher and a student.
+    let (teacher, Some(student)) = (arguments.teacher, arguments.student) else {
+        return fit::run(fit, notes);
+    };
+    let given = &mut fit.settings;
+    given.set("guide", &teacher);
+    if student == STATIC {
+        return run_static(fit, size, notes);
+    }
+    match student.strip_prefix(LAYERS) {
+        Some(layers) => {
+            given.set("model", &teacher);
+            given.set("layers", layers);
+        }
+        None => given.set("model", &student),
+    }
+    given.set("texts", "true");
+    given.set("loss", "embed-distill");
+    given.set_missing(&OF_LAYERS);
+    fit::run(fit, notes)
+}
+
+fn run_static(fit: FitArgs<Given>, size: StaticSize, notes: Console) -> Result<(), TrainError> {
+    let mut given = fit.settings.clone();
+    if let Some(name) = given.names().find(|name| !STATIC_SETTINGS.contains(name)) {
+        return Err(TrainError::Usage(format!(
+            "--{name} is not for --student {STATIC}; leave it out"
+        )));
+    }
+    if fit.resume {
+        return Err(TrainError::Usage(format!(
+            "--student {STATIC} keeps the teacher's vectors in its folder: give the same command without --resume"
+        )));
+    }
+    given.set_missing(&OF_STATIC);
+    let config = given.complete()?;
+    let result = static_model::distill(&config, size, &fit::context(&fit, notes))?;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "rows          {} of {} numbers\nteacher       mean cosine {:.4}\nmodel         {}",
+        result.shape[0],
+        result.shape[1],
+        result.cosine,
+        result.output.display()
+    )
+    .and_then(|()| out.flush())
+    .map_err(TrainError::Stdout)
+}
