@@ -51,7 +51,7 @@ case "$1 $2" in
   "xtask train")
     shift 2
     [ "$1" != -- ] || shift
-    case "$1" in fit | rerank | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
+    case "$1" in fit | rerank | distill | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
 esac
 if [ "$1" = run ]; then
   program=
