@@ -191,6 +191,10 @@ pub struct MineArgs {
     /// name, else by order].
     #[arg(long, value_name = "ROLE=NAME,...")]
     pub columns: Option<String>,
+    /// Name the column of the pairs that has the id of the right product in the corpus, for products
+    /// whose texts differ there.
+    #[arg(long, value_name = "NAME")]
+    pub positive_id: Option<String>,
     /// Name the id column of the corpus, then its text columns.
     #[arg(long, value_name = "ID,NAME,...", value_delimiter = ',')]
     pub corpus_columns: Vec<String>,

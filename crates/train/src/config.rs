@@ -32,7 +32,7 @@ pub struct FitConfig {
     pub train: Vec<PathBuf>,
     /// Use the rows of each --train file W times per epoch, in the order of the files: 2 is every row
     /// twice, 0.5 another half in each epoch [default: 1 each].
-    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = above_0, requires = "train", help_heading = DATA)]
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = weight_of_rows, requires = "train", help_heading = DATA)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train_weights: Vec<f64>,
     /// Read validation rows from FILE. Scores use every row; the validation loss uses at most 16
@@ -274,6 +274,14 @@ fn share_above_0(text: &str) -> Result<f64, String> {
 
 fn above_0(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0, "above 0")
+}
+
+/// A row that counts more often than this is better copied.
+const MOST_WEIGHT: f64 = 100.0;
+
+fn weight_of_rows(text: &str) -> Result<f64, String> {
+    let fits = |value| value > 0.0 && value <= MOST_WEIGHT;
+    number(text, fits, "above 0 and at most 100")
 }
 
 fn from_0(text: &str) -> Result<f64, String> {

@@ -116,6 +116,15 @@ pub enum TrainError {
         /// The rows of all batches of the step.
         batch: String,
     },
+    /// A weight or a vector became NaN or infinite in the last step.
+    #[error(
+        "step {step}: the model has NaN or infinite weights or vectors and is not written; start a new run with another \
+         --output and a lower --lr or --weight-decay, or a longer --warmup"
+    )]
+    NonFiniteModel {
+        /// The optimiser step.
+        step: usize,
+    },
     /// A score is not a cosine, but the loss needs one.
     #[error(
         "{}line {line}: the score {score} is not a cosine, from -1 to 1; scale the scores, or \

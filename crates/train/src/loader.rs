@@ -111,10 +111,10 @@ impl BatchLoader {
         }
     }
 
-    /// Number of rows of an epoch.
+    /// The rows of an epoch, besides those that wait since the one before, as positions in the table.
     #[must_use]
-    pub fn rows_of_epoch(&self) -> usize {
-        self.rows.of_epoch()
+    pub fn rows_of_epoch(&self, epoch: usize) -> Vec<usize> {
+        self.rows.of_epoch_number(self.seed, epoch)
     }
 
     /// Number of rows that wait for the epoch after this one, see [`Sampler::waiting`].
@@ -187,7 +187,7 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
     }
 
     fn num_items(&self) -> usize {
-        self.rows_of_epoch()
+        self.rows.of_epoch()
     }
 
     /// The same loader: the training step creates the tensors.

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use search::{Hit, SearchError, Similarity, VectorIndex, VectorsView, pairwise_similarity};
 use serde::Serialize;
 
-use crate::data::{TextTable, normalised_hash};
+use crate::data::{hash_text, normalised_hash};
+use crate::evaluation::Corpus;
 
 /// Queries that are searched at once.
 const BLOCK: usize = 1024;
@@ -38,6 +39,8 @@ pub(crate) struct MiningCounts {
     pub(crate) too_similar: usize,
     /// Candidates among the nearest, before `range_min`.
     pub(crate) too_near: usize,
+    /// Pairs whose product is not in the corpus, by its text or its id: it may become a negative of the query.
+    pub(crate) unknown: usize,
 }
 
 /// Vectors of queries and of products, row-major.
@@ -100,29 +103,58 @@ pub(crate) struct Negatives {
     pub(crate) hits: Vec<Hit>,
 }
 
-/// Finds the negatives of every row; `None` for rows that have not enough. The scores of `candidates` may come from
+/// What is right for a query: hashes of texts, the query's own among them, and of ids.
+#[derive(Default)]
+struct Right {
+    texts: HashSet<u64>,
+    ids: HashSet<u64>,
+}
+
+/// A query and a product that is right for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) anchor: &'a str,
+    pub(crate) positive: &'a str,
+    /// Hash of the product's id, if it is known.
+    pub(crate) id: Option<u64>,
+}
+
+/// Finds the negatives of every pair; `None` for pairs that have not enough. The scores of `candidates` may come from
 /// another model than the order of those that are near.
 pub(crate) fn mine(
-    table: &TextTable,
+    pairs: &[Pair<'_>],
     anchor_of: &[usize],
     candidates: &Candidates,
-    products: &[String],
+    products: &Corpus,
     options: MiningOptions,
 ) -> (Vec<Option<Negatives>>, MiningCounts) {
-    let hashes: Vec<u64> = products.iter().map(|text| normalised_hash(text)).collect();
-    let mut right: HashMap<usize, HashSet<u64>> = HashMap::new();
-    for (row, &anchor) in anchor_of.iter().enumerate() {
-        let of_anchor = right.entry(anchor).or_default();
-        of_anchor.insert(normalised_hash(table.text(row, 0)));
-        of_anchor.insert(normalised_hash(table.text(row, 1)));
+    let texts = products.texts.iter().map(|text| normalised_hash(text));
+    let ids = products.ids.iter().map(|id| hash_text(id));
+    let products: Vec<(u64, u64)> = texts.zip(ids).collect();
+    let mut right: HashMap<usize, Right> = HashMap::new();
+    for (pair, &anchor) in pairs.iter().zip(anchor_of) {
+        let right = right.entry(anchor).or_default();
+        right.texts.insert(normalised_hash(pair.anchor));
+        right.texts.insert(normalised_hash(pair.positive));
+        right.ids.extend(pair.id);
     }
+    let texts: HashSet<u64> = products.iter().map(|(text, _)| *text).collect();
+    let ids: HashSet<u64> = products.iter().map(|(_, id)| *id).collect();
+    let is_known = |pair: &Pair<'_>| {
+        texts.contains(&normalised_hash(pair.positive))
+            || pair.id.is_some_and(|id| ids.contains(&id))
+    };
+    let unknown = pairs.iter().filter(|pair| !is_known(pair)).count();
     let near = candidates.near.iter().map(|near| {
         let mut ranked: Vec<(usize, Hit)> = near.iter().copied().enumerate().collect();
         ranked.sort_by(|one, other| other.1.score.total_cmp(&one.1.score));
         ranked
     });
     let near: Vec<Vec<(usize, Hit)>> = near.collect();
-    let mut counts = MiningCounts::default();
+    let mut counts = MiningCounts {
+        unknown,
+        ..MiningCounts::default()
+    };
     let rows = anchor_of.iter().zip(&candidates.positives);
     let rows = rows.map(|(&anchor, &positive)| {
         let highest = positive - options.relative_margin * positive.abs();
@@ -133,8 +165,8 @@ pub(crate) fn mine(
             if hits.len() == options.per_row {
                 break;
             }
-            let text = hashes[hit.index];
-            if right.contains(&text) {
+            let (text, id) = products[hit.index];
+            if right.texts.contains(&text) || right.ids.contains(&id) {
                 counts.right += 1;
             } else if *rank < options.range_min {
                 counts.too_near += 1;
@@ -158,7 +190,6 @@ pub(crate) fn mine(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Example, RowKind};
 
     fn options() -> MiningOptions {
         MiningOptions {
@@ -174,40 +205,45 @@ mod tests {
         products: &[(&str, f32)],
         options: MiningOptions,
     ) -> (Vec<Option<Vec<usize>>>, MiningCounts) {
-        mined_with(rows, products, options, |_| ())
+        mined_with(rows, products, options, |_, _| ())
     }
 
-    /// A query at the x axis, and products at angles from it, in degrees; `change` may give the candidates other scores.
+    /// A query at the x axis, and products at angles from it, in degrees; `change` may give the candidates
+    /// other scores, and the pairs ids. Product 3 has the id `p3`.
     fn mined_with(
         rows: &[(&str, &str)],
         products: &[(&str, f32)],
         options: MiningOptions,
-        change: impl FnOnce(&mut Candidates),
+        change: impl FnOnce(&mut Candidates, &mut [Pair<'_>]),
     ) -> (Vec<Option<Vec<usize>>>, MiningCounts) {
         let at = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
         let angle: HashMap<&str, f32> = products.iter().copied().collect();
-        let examples = rows.iter().map(|(anchor, positive)| Example {
-            texts: vec![(*anchor).to_owned(), (*positive).to_owned()],
-            target: None,
-        });
-        let table = TextTable::from_rows(RowKind::Pairs, examples).unwrap();
+        let pair = |&(anchor, positive)| Pair {
+            anchor,
+            positive,
+            id: None,
+        };
+        let mut pairs: Vec<Pair<'_>> = rows.iter().map(pair).collect();
         let vectors = MiningVectors {
             anchors: at(0.0).to_vec(),
             positives: rows.iter().flat_map(|row| at(angle[row.1])).collect(),
             width: 2,
             similarity: Similarity::Cosine,
         };
-        let texts: Vec<String> = products
-            .iter()
-            .map(|product| product.0.to_owned())
-            .collect();
+        let names = products.iter().map(|product| product.0.to_owned());
+        let corpus = Corpus {
+            ids: (0..products.len())
+                .map(|number| format!("p{number}"))
+                .collect(),
+            texts: names.collect(),
+        };
         let values = products.iter().flat_map(|product| at(product.1)).collect();
         let index = VectorIndex::new(values, 2, Similarity::Cosine).unwrap();
         let anchor_of = vec![0; rows.len()];
         let mut candidates =
             Candidates::nearest(&anchor_of, &vectors, &index, options.range_max).unwrap();
-        change(&mut candidates);
-        let (mined, counts) = mine(&table, &anchor_of, &candidates, &texts, options);
+        change(&mut candidates, &mut pairs);
+        let (mined, counts) = mine(&pairs, &anchor_of, &candidates, &corpus, options);
         let places = mined.into_iter().map(|negatives| {
             negatives.map(|negatives| negatives.hits.iter().map(|hit| hit.index).collect())
         });
@@ -238,6 +274,7 @@ mod tests {
                 repeated: 1,
                 too_similar: 1,
                 too_near: 0,
+                unknown: 0,
             }
         );
     }
@@ -277,7 +314,7 @@ mod tests {
             range_max: 4,
             ..options()
         };
-        let (rows, counts) = mined_with(&[("q", "a")], &products, options, |candidates| {
+        let (rows, counts) = mined_with(&[("q", "a")], &products, options, |candidates, _| {
             // The reranker thinks that d fits better than c, and finds that b fits as well as a.
             for (hit, score) in candidates.near[0].iter_mut().zip([0.9, 0.9, 0.1, 0.2]) {
                 hit.score = score;
@@ -289,5 +326,22 @@ mod tests {
             (counts.right, counts.too_near, counts.too_similar),
             (1, 1, 0)
         );
+    }
+
+    #[test]
+    fn a_product_is_right_by_its_id_too() {
+        let products = [("a, red, 1 l", 10.0), ("b", 40.0), ("c", 50.0)];
+        let rows = [("q", "b")];
+        let by_text = mined(&rows, &products, options());
+        assert_eq!(by_text.0, [None]);
+        assert_eq!(by_text.1.unknown, 0);
+        // The pair has another text for the first product.
+        let (rows, counts) = mined_with(&rows, &products, options(), |candidates, pairs| {
+            candidates.positives = vec![0.99];
+            pairs[0].positive = "a";
+            pairs[0].id = Some(hash_text("p0"));
+        });
+        assert_eq!(rows, [Some(vec![1, 2])]);
+        assert_eq!((counts.right, counts.unknown), (1, 0));
     }
 }

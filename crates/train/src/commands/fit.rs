@@ -50,7 +50,7 @@ pub(super) fn context(arguments: &FitArgs<Given>, notes: Console) -> RunContext 
         notes,
         dashboard: !arguments.no_dashboard,
         stop,
-        command: command_line(std::env::args()),
+        command: command_line(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use model::{PairScorer, Prompt, SentenceEncoder};
 use program::{Console, Unit, atomic_file};
@@ -12,12 +13,15 @@ use super::evaluate::text_columns;
 use crate::cli::MineArgs;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
 use crate::error::TrainError;
-use crate::evaluation::{EvaluationError, corpus, distinct};
-use crate::mining::{Candidates, MiningCounts, MiningOptions, MiningVectors, Negatives, mine};
+use crate::evaluation::{Corpus, EvaluationError, corpus, distinct, distinct_ignoring_case};
+use crate::mining::{
+    Candidates, MiningCounts, MiningOptions, MiningVectors, Negatives, Pair, mine,
+};
 
 pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
     let options = options(arguments)?;
+    check_output(arguments)?;
     let columns: Option<ColumnMap> = match &arguments.columns {
         Some(columns) => Some(
             columns
@@ -28,23 +32,33 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     };
     let read = ReadOptions {
         columns,
-        kind: Some(RowKind::Pairs),
+        group_column: arguments.positive_id.clone(),
         ..ReadOptions::default()
     };
     let table = TextTable::read(&[&arguments.pairs], &read)?;
+    let (pairs, wrong) = pairs(&table)?;
     let columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
     let products = corpus(&arguments.corpus, columns.as_ref())?;
     let encoder = arguments.machine.encoder(notes).load(&arguments.model)?;
-
-    let column = |column: usize| -> Vec<String> {
-        let texts = (0..table.len()).map(|row| table.text(row, column).to_owned());
-        texts.collect()
+    let scorer = match &arguments.reranker {
+        Some(reranker) => Some(arguments.machine.reranker(notes).load(reranker)?),
+        None => None,
     };
-    let (anchors, [anchor_of]) = distinct([column(0)]);
-    let (positives, [positive_of]) = distinct([column(1)]);
+
+    let texts = |text: fn(&Pair<'_>) -> String| -> Vec<String> { pairs.iter().map(text).collect() };
+    let anchors = texts(|pair| pair.anchor.to_owned());
+    let (anchors, [anchor_of]) = distinct_ignoring_case([anchors]);
+    let positives = texts(|pair| pair.positive.to_owned());
+    let (positives, [positive_of]) = distinct([positives]);
     let anchors = encode(&encoder, &anchors, &Prompt::Query, "queries", notes)?;
     let positives = encode(&encoder, &positives, &Prompt::Document, "positives", notes)?;
-    let of_products = encode(&encoder, &products, &Prompt::Document, "products", notes)?;
+    let of_products = encode(
+        &encoder,
+        &products.texts,
+        &Prompt::Document,
+        "products",
+        notes,
+    )?;
     let width = encoder.width();
     let index = VectorIndex::new(of_products, width, encoder.similarity())
         .map_err(EvaluationError::from)?;
@@ -60,19 +74,28 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     };
     let mut candidates = Candidates::nearest(&anchor_of, &vectors, &index, options.range_max)
         .map_err(EvaluationError::from)?;
-    if let Some(reranker) = &arguments.reranker {
-        let scorer = arguments.machine.reranker(notes).load(reranker)?;
+    if let Some(scorer) = &scorer {
         score_again(
             &mut candidates,
-            &table,
+            &pairs,
             &anchor_of,
             &products,
-            &scorer,
+            scorer,
             notes,
         )?;
     }
-    let (mined, counts) = mine(&table, &anchor_of, &candidates, &products, options);
-    write(arguments, &table, &products, &mined)?;
+    let (mined, counts) = mine(&pairs, &anchor_of, &candidates, &products, options);
+    if wrong > 0 {
+        notes.note(format_args!("left out {wrong} pairs with label 0"));
+    }
+    if counts.unknown > 0 {
+        notes.warning(format_args!(
+            "{} of {} right products are not in the corpus by their text, so they may become negatives; name \
+             the column of their ids with --positive-id, or the same columns of the corpus",
+            counts.unknown,
+            pairs.len()
+        ));
+    }
     report(&counts, options, notes);
     if counts.rows == 0 {
         return Err(TrainError::Usage(
@@ -80,7 +103,47 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
                 .to_owned(),
         ));
     }
-    Ok(())
+    write(arguments, &pairs, &products, &mined)
+}
+
+/// The right pairs of the rows, and the number of those with label 0.
+fn pairs(table: &TextTable) -> Result<(Vec<Pair<'_>>, usize), TrainError> {
+    let all = table.rows().map(|row| Pair {
+        anchor: table.text(row.number(), 0),
+        positive: table.text(row.number(), 1),
+        id: row.group(),
+    });
+    if table.kind() != RowKind::Labelled {
+        return Ok((all.collect(), 0));
+    }
+    let right = all
+        .zip(table.rows())
+        .filter(|(_, row)| row.target() == Some(1.0));
+    let right: Vec<Pair<'_>> = right.map(|(pair, _)| pair).collect();
+    if right.is_empty() {
+        let problem = "--pairs has no row with label 1: there is no right product";
+        return Err(TrainError::Usage(problem.to_owned()));
+    }
+    let wrong = table.len() - right.len();
+    Ok((right, wrong))
+}
+
+/// Checks before the long work what can be checked of the output.
+fn check_output(arguments: &MineArgs) -> Result<(), TrainError> {
+    let Some(output) = &arguments.output else {
+        return Ok(());
+    };
+    if [&arguments.pairs, &arguments.corpus].contains(&output) {
+        let problem = "--output is one of the input files; give it another name";
+        return Err(TrainError::Usage(problem.to_owned()));
+    }
+    let folder = output.parent().filter(|folder| *folder != Path::new(""));
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(TrainError::io(folder)(std::io::ErrorKind::NotFound.into()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn options(arguments: &MineArgs) -> Result<MiningOptions, TrainError> {
@@ -122,25 +185,22 @@ fn encode(
 /// Replaces the scores of the candidates and of what is right by those of a reranker.
 fn score_again(
     candidates: &mut Candidates,
-    table: &TextTable,
+    pairs: &[Pair<'_>],
     anchor_of: &[usize],
-    products: &[String],
+    products: &Corpus,
     scorer: &PairScorer,
     notes: Console,
 ) -> Result<(), TrainError> {
-    let mut row_of = vec![0; candidates.near.len()];
-    for (row, &anchor) in anchor_of.iter().enumerate() {
-        row_of[anchor] = row;
+    let mut anchors = vec![""; candidates.near.len()];
+    for (pair, &anchor) in pairs.iter().zip(anchor_of) {
+        anchors[anchor] = pair.anchor;
     }
-    let near = candidates
-        .near
-        .iter()
-        .zip(&row_of)
-        .flat_map(|(near, &row)| {
-            near.iter()
-                .map(move |hit| (table.text(row, 0), products[hit.index].as_str()))
-        });
-    let right = (0..table.len()).map(|row| (table.text(row, 0), table.text(row, 1)));
+    let near = candidates.near.iter().zip(&anchors);
+    let near = near.flat_map(|(near, anchor)| {
+        let texts = near.iter().map(|hit| products.texts[hit.index].as_str());
+        texts.map(|text| (*anchor, text))
+    });
+    let right = pairs.iter().map(|pair| (pair.anchor, pair.positive));
     let pairs: Vec<(&str, &str)> = near.chain(right).collect();
     let bar = notes.progress_bar(Some(pairs.len() as u64), Unit::Texts);
     bar.set_message("pairs");
@@ -165,19 +225,19 @@ fn score_again(
 /// `score_negative_1`, ….
 fn write(
     arguments: &MineArgs,
-    table: &TextTable,
-    products: &[String],
+    pairs: &[Pair<'_>],
+    products: &Corpus,
     mined: &[Option<Negatives>],
 ) -> Result<(), TrainError> {
     let mut text = String::new();
-    for (row, negatives) in mined.iter().enumerate() {
+    for (pair, negatives) in pairs.iter().zip(mined) {
         let Some(negatives) = negatives else { continue };
         let mut object = Map::new();
-        object.insert("anchor".to_owned(), table.text(row, 0).into());
-        object.insert("positive".to_owned(), table.text(row, 1).into());
+        object.insert("anchor".to_owned(), pair.anchor.into());
+        object.insert("positive".to_owned(), pair.positive.into());
         let numbered = || (1..).zip(&negatives.hits);
         for (number, hit) in numbered() {
-            let text = products[hit.index].as_str();
+            let text = products.texts[hit.index].as_str();
             object.insert(format!("negative_{number}"), text.into());
         }
         if arguments.reranker.is_some() {

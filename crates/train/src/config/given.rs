@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::Value;
 
 use super::FitConfig;
@@ -110,6 +110,9 @@ impl Given {
                     "`{name}` takes one value or a list of values"
                 )));
             };
+            if values.len() > 1 && !matches!(option.get_action(), ArgAction::Append) {
+                return Err(at_line(format!("`{name}` takes one value, not a list")));
+            }
             let name = option.get_long().unwrap_or(&name).to_owned();
             if !values.is_empty() {
                 given.0.insert(name, values);

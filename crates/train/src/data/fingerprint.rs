@@ -16,6 +16,20 @@ pub struct Fingerprint {
     pub hash: u64,
 }
 
+impl Fingerprint {
+    /// The fingerprint of these rows together with a number that changes how they are used.
+    #[must_use]
+    pub(crate) fn and(self, number: u64) -> Self {
+        let mut hash = Fnv1a::new();
+        hash.write(&self.hash.to_le_bytes());
+        hash.write(&number.to_le_bytes());
+        Self {
+            hash: hash.finish(),
+            ..self
+        }
+    }
+}
+
 /// Separates two texts; not a byte of UTF-8.
 const END: &[u8] = &[0xff];
 

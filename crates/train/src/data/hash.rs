@@ -23,7 +23,7 @@ impl Fnv1a {
 }
 
 /// The hash of a text's bytes.
-pub(super) fn hash_text(text: &str) -> u64 {
+pub(crate) fn hash_text(text: &str) -> u64 {
     let mut hash = Fnv1a::new();
     hash.write(text.as_bytes());
     hash.0

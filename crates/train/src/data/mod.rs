@@ -72,7 +72,7 @@ pub use column_error::ColumnMapError;
 pub use columns::ColumnMap;
 pub use error::{Cell, DataError, ExampleProblem};
 pub use fingerprint::Fingerprint;
-pub(crate) use hash::hash_normalised as normalised_hash;
+pub(crate) use hash::{hash_normalised as normalised_hash, hash_text};
 pub use kind::RowKind;
 pub(crate) use negatives::in_batch_negatives;
 pub use read::ReadOptions;

@@ -56,11 +56,11 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 pub(crate) use comparison::Comparison;
-pub(crate) use distinct::distinct;
+pub(crate) use distinct::{distinct, distinct_ignoring_case};
 pub use encoding::{Progress, TextEncoder};
 pub use error::{CellProblem, EvaluationError, FileError, SetupError};
 pub(crate) use pair::PairEvaluator;
-pub(crate) use qrels::corpus;
+pub(crate) use qrels::{Corpus, corpus};
 pub use qrels::{QueryFiles, RetrievalFiles, TextColumns};
 pub(crate) use retrieval::FirstStage;
 pub use retrieval::{

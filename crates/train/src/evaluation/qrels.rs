@@ -168,8 +168,21 @@ impl IndexEvaluator {
 /// # Errors
 ///
 /// The file cannot be read, lacks a column or has a bad row; ids are not unique.
-pub(crate) fn corpus(file: &Path, columns: Option<&TextColumns>) -> Result<Vec<String>, FileError> {
-    Ok(Collection::read(file, columns, DOCUMENTS)?.texts)
+pub(crate) fn corpus(file: &Path, columns: Option<&TextColumns>) -> Result<Corpus, FileError> {
+    let Collection {
+        texts, positions, ..
+    } = Collection::read(file, columns, DOCUMENTS)?;
+    let mut ids = vec![String::new(); texts.len()];
+    for (id, position) in positions {
+        ids[position] = id;
+    }
+    Ok(Corpus { ids, texts })
+}
+
+/// Documents.
+pub(crate) struct Corpus {
+    pub(crate) ids: Vec<String>,
+    pub(crate) texts: Vec<String>,
 }
 
 /// Texts with ids.

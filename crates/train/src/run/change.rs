@@ -43,6 +43,14 @@ impl WeightChange {
     }
 }
 
+/// Whether all weights of a model are numbers.
+pub(super) fn is_finite<B: Backend, M: Module<B>>(model: &M) -> bool {
+    let mut weights = Weights(Vec::new());
+    model.visit(&mut weights);
+    let mut tensors = weights.0.iter();
+    tensors.all(|tensor| tensor.iter::<f32>().all(f32::is_finite))
+}
+
 struct Weights(Vec<TensorData>);
 
 impl<B: Backend> ModuleVisitor<B> for Weights {

@@ -8,7 +8,7 @@ use model::parts::SentenceModel;
 use model::{Checkpoint, Device, Embeddings, ModelError, SentenceEncoder};
 
 use super::adapter;
-use super::change::{SAMPLE_QUERIES, Samples, WeightChange};
+use super::change::{SAMPLE_QUERIES, Samples, WeightChange, is_finite};
 use super::folder::{MODEL_CARD, OutputFolder};
 use super::rows::Rows;
 use super::{FitResult, RunContext};
@@ -128,6 +128,11 @@ impl Finish<'_> {
             output.install(&folder)?;
             return Ok((model, best.step));
         }
+        if !self.is_finite::<B>(&last)? {
+            return Err(TrainError::NonFiniteModel {
+                step: self.position.step,
+            });
+        }
         if let Some(output) = self.output {
             let folder = output.checkpoints().last_model();
             let trained = self.settings.trained;
@@ -143,6 +148,18 @@ impl Finish<'_> {
         let mut merged = last;
         merged.network = merged.network.merge_adapters();
         Ok((merged, self.position.step))
+    }
+
+    /// Whether the weights are numbers, and the vectors that they give.
+    fn is_finite<B: EncoderOps>(&self, last: &SentenceModel<B>) -> Result<bool, TrainError> {
+        if !is_finite(last) {
+            return Ok(false);
+        }
+        if self.settings.is_reranker() {
+            return Ok(true);
+        }
+        let vectors = self.sample::<B>(last.clone())?;
+        Ok(vectors.into_values().iter().all(|value| value.is_finite()))
     }
 
     /// A folder that this run has written.
@@ -238,7 +255,9 @@ impl Finish<'_> {
 /// The warning that no checkpoint scored above the base model, if so.
 fn base_scores_best(before: Option<&Scores>, after: Option<&Scores>) -> Option<String> {
     let ((name, base), (_, tuned)) = (before?.primary(), after?.primary());
-    (tuned <= base).then(|| {
+    // A NaN is not above any score.
+    let is_above = tuned > base;
+    (!is_above).then(|| {
         format!(
             "no checkpoint scored above the base model: {name} is {base:.4} without training and {tuned:.4} in this \
              model; for texts like the validation rows the base model is the better choice"

@@ -48,6 +48,7 @@ pub(super) struct Monitor<M> {
     /// Recommended loss instead of a loss without negatives.
     pub(super) better_loss: Option<&'static str>,
     pub(super) collapse_noted: bool,
+    pub(super) no_gradient_noted: bool,
     /// Passes over the rows so far.
     pub(super) passes: f64,
 }
@@ -55,9 +56,17 @@ pub(super) struct Monitor<M> {
 /// Start of the note on a collapse.
 const COLLAPSED: &str = "the vectors of different texts have collapsed into one";
 
+/// Start of the note on a step that changes nothing.
+const NO_GRADIENT: &str = "the gradient is 0";
+
 /// Whether the log of a run notes a collapse.
 pub(super) fn has_noted_collapse(history: &History) -> bool {
     history.notes().any(|note| note.starts_with(COLLAPSED))
+}
+
+/// Whether the log of a run notes a step without a gradient.
+pub(super) fn has_noted_no_gradient(history: &History) -> bool {
+    history.notes().any(|note| note.starts_with(NO_GRADIENT))
 }
 
 impl<M> Observer<M> for Monitor<M> {
@@ -68,6 +77,7 @@ impl<M> Observer<M> for Monitor<M> {
         if let Some(line) = line.and_then(|line| line.line(event.record)) {
             self.console.note(line);
         }
+        self.look_for_gradient(event.record.step, event.record.gradient_norm)?;
         self.look_for_collapse(event.record.step, event.output)
     }
 
@@ -182,6 +192,18 @@ impl<M> Monitor<M> {
         Ok(())
     }
 
+    /// Rows may have nothing to teach, such as one row alone, whose batch has no negatives.
+    fn look_for_gradient(&mut self, step: usize, norm: f64) -> Result<(), TrainError> {
+        if norm > 0.0 || self.no_gradient_noted {
+            return Ok(());
+        }
+        self.no_gradient_noted = true;
+        let text = format!(
+            "{NO_GRADIENT}: its rows teach this loss nothing, such as a row without negatives"
+        );
+        self.warn(step, text)
+    }
+
     /// A loss without negatives is smallest when all vectors are equal.
     fn look_for_collapse(&mut self, step: usize, output: &StepOutput) -> Result<(), TrainError> {
         let (Some(better), Some(cosine)) = (self.better_loss, output.mean_cosine) else {
@@ -252,6 +274,7 @@ mod tests {
             patience,
             better_loss: Some("multiple-negatives-ranking"),
             collapse_noted: false,
+            no_gradient_noted: false,
             passes: 0.0,
         };
         (monitor, kept)

@@ -93,9 +93,15 @@ impl Rows {
         self.valid.as_ref().map_or(0, |(_, rows)| rows.len())
     }
 
-    /// Fingerprint of the training rows.
-    pub(crate) fn train_fingerprint(&self) -> Fingerprint {
-        self.train.fingerprint()
+    /// Fingerprint of the training rows. With weights, it matters which rows are from which `--train`.
+    pub(crate) fn train_fingerprint(&self, settings: &Settings) -> Fingerprint {
+        let rows = self.train.fingerprint();
+        if settings.train_weights.is_empty() {
+            return rows;
+        }
+        self.rows_of_train
+            .iter()
+            .fold(rows, |rows, part| rows.and(*part as u64))
     }
 
     /// Fingerprint of the validation rows, if they come from separate files.
@@ -110,17 +116,26 @@ impl Rows {
         if waiting == 0 {
             return None;
         }
-        let rows = train.rows_of_epoch();
-        let batches = train.batches(0).len().max(1);
+        let of_epoch = train.rows_of_epoch(0);
+        let (rows, batches) = (of_epoch.len(), train.batches(0).len().max(1));
         let (column, (most, distinct)) = (0..self.train.text_columns())
-            .map(|column| (column, self.train.repetitions(&self.train_rows, column)))
+            .map(|column| (column, self.train.repetitions(&of_epoch, column)))
             .max_by_key(|&(_, (most, _))| most)?;
+        if most <= batches {
+            // Rows that only missed a full batch, which is dropped.
+            return None;
+        }
+        let role = Role::of_text(column).to_string();
         Some(format!(
-            "batches hold {:.1} rows of {}: {rows} rows have {distinct} distinct {}s, one of them {most} \
+            "batches hold {:.1} rows of {}: {rows} rows have {distinct} distinct {}, one of them {most} \
              times, and a batch has no text twice; {waiting} rows wait for the next epoch",
             (rows - waiting) as f64 / batches as f64,
             settings.batch_size,
-            Role::of_text(column),
+            if distinct == 1 {
+                role
+            } else {
+                format!("{role}s")
+            },
         ))
     }
 

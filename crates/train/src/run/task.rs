@@ -14,7 +14,7 @@ use super::finish::{Finish, check_best_model, save_model};
 use super::folder::OutputFolder;
 use super::freeze::freeze;
 use super::guide;
-use super::monitor::{Keep, Monitor, Validate, has_noted_collapse};
+use super::monitor::{Keep, Monitor, Validate, has_noted_collapse, has_noted_no_gradient};
 use super::plan::plan;
 use super::rows::{Rows, batcher};
 use super::{FitResult, RunContext};
@@ -154,6 +154,7 @@ impl Fit<'_> {
         let better_loss = self.settings.objective.loss.better_choice();
         Ok(Monitor {
             collapse_noted: has_noted_collapse(log.history()),
+            no_gradient_noted: has_noted_no_gradient(log.history()),
             passes: log.history().steps().last().map_or(0.0, |step| step.epoch),
             log,
             line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),
@@ -191,7 +192,7 @@ impl Fit<'_> {
     fn start(&self) -> Result<Position, TrainError> {
         let checkpoints = self.output.as_ref().map(OutputFolder::checkpoints);
         let new_run = Position {
-            train: Some(self.rows.train_fingerprint()),
+            train: Some(self.rows.train_fingerprint(self.settings)),
             validation: self.rows.validation_fingerprint(),
             model: self.identity()?,
             ..Position::default()

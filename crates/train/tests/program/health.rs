@@ -95,3 +95,34 @@ fn one_query_in_all_rows_is_no_collapse() {
         stderr(&output)
     );
 }
+
+#[test]
+fn a_model_with_a_weight_that_is_no_number_is_not_written() {
+    let folder = folder();
+    let run = "--lr 1e30 --warmup 0 --decay constant --max-steps 1 --output tuned";
+    let output = fit(folder.path(), run).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(
+        text.contains("step 1: the model has NaN or infinite weights or vectors"),
+        "{text}"
+    );
+    let tuned = inside(folder.path(), "tuned");
+    assert!(!tuned.join("model.safetensors").exists());
+    assert!(!tuned.join("README.md").exists());
+}
+
+/// One row has no negative: nothing is learned, and the run says so once.
+#[test]
+fn a_step_without_a_gradient_is_noted() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("pairs.tsv"),
+        "query\tdescription\nred chair\ta chair\n",
+    )
+    .unwrap();
+    let text = stderr(&succeed(fit(folder.path(), "--epochs 3 --output tuned")));
+    assert_eq!(text.matches("the gradient is 0").count(), 1, "{text}");
+    let card = std::fs::read_to_string(inside(folder.path(), "tuned/README.md")).unwrap();
+    assert!(card.contains("the gradient is 0"), "{card}");
+}

@@ -96,7 +96,7 @@ fn a_query_of_many_rows_makes_no_further_steps() {
     assert!(text.contains("6 optimiser steps"), "{text}");
     assert!(
         text.contains(
-            "batches hold 1.0 rows of 8: 20 rows have 1 distinct anchors, one of them 20 times, and a \
+            "batches hold 1.0 rows of 8: 20 rows have 1 distinct anchor, one of them 20 times, and a \
              batch has no text twice; 17 rows wait for the next epoch"
         ),
         "{text}"
@@ -123,6 +123,14 @@ fn files_have_weights() {
     let text = stderr(&refused);
     assert!(
         text.contains("--train-weights has 1 numbers for 2 files of --train: give one for each"),
+        "{text}"
+    );
+    let text = stderr(&with("1,1e9").output().unwrap());
+    assert!(text.contains("above 0 and at most 100"), "{text}");
+    std::fs::write(folder.path().join("run.toml"), "lr = [1e-5, 3e-5]\n").unwrap();
+    let text = stderr(&fit(folder.path(), "--config run.toml").output().unwrap());
+    assert!(
+        text.contains("line 1: `lr` takes one value, not a list"),
         "{text}"
     );
 }

@@ -120,3 +120,68 @@ fn mined_rows_have_negatives_that_are_not_right_and_can_be_trained_on() {
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
 }
+
+/// Rows with label 0 are no right pairs, and a product with another text is right by its id.
+#[test]
+fn labels_and_ids_say_what_is_right() {
+    let folder = folder();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    file(
+        "pairs.csv",
+        "query,product,label,sku\nsteel bottle,bottle,1,b1\nred chair,red chair,1,c1\nsteel bottle,red chair,0,c1\n",
+    );
+    file(
+        "products.csv",
+        "id,title\nb1,a bottle of steel\nc1,red chair\nx1,cable\nx2,shoes\n",
+    );
+    let (tiny, device) = (tiny(), device());
+    let mine = |more: &[&str]| {
+        let mut words = vec![
+            "mine",
+            "--model",
+            &tiny,
+            "--device",
+            &device,
+            "--pairs",
+            "pairs.csv",
+        ];
+        words.extend(["--columns", "anchor=query,positive=product,label=label"]);
+        words.extend([
+            "--corpus",
+            "products.csv",
+            "--per-row",
+            "1",
+            "--range-max",
+            "4",
+        ]);
+        words.extend(["--relative-margin", "0"]);
+        words.extend(more);
+        command(folder.path(), &words)
+    };
+    let without = stderr(&succeed(mine(&[])));
+    assert!(
+        without.contains("left out 1 pairs with label 0"),
+        "{without}"
+    );
+    assert!(
+        without.contains("1 of 2 right products are not in the corpus by their text"),
+        "{without}"
+    );
+    let output = succeed(mine(&["--positive-id", "sku"]));
+    assert!(
+        !stderr(&output).contains("not in the corpus"),
+        "{}",
+        stderr(&output)
+    );
+    for line in stdout(&output).lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        if row["anchor"] == "steel bottle" {
+            assert_ne!(row["negative_1"], "a bottle of steel");
+        }
+    }
+    let refused = mine(&["--output", "pairs.csv"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--output is one of the input files"));
+    let refused = mine(&["--output", "no/such/mined.jsonl"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+}

@@ -75,6 +75,12 @@ impl EpochRows {
         self.parts.iter().map(|part| part.of_epoch).sum()
     }
 
+    /// The row numbers of an epoch, which has a row several times if its weight says so.
+    pub(crate) fn of_epoch_number(&self, seed: u64, epoch: usize) -> Vec<usize> {
+        let places = self.places(seed, epoch, false);
+        places.iter().map(|&place| self.rows[place]).collect()
+    }
+
     /// The places of an epoch's rows in [`rows`](Self::rows), none of them twice.
     pub(super) fn places(&self, seed: u64, epoch: usize, in_order: bool) -> Vec<usize> {
         if self.parts.is_empty() {
