@@ -209,7 +209,7 @@ impl<'a> Batches<'a> {
             Self::File(table, batcher) => {
                 let places = (step * rows..(step + 1) * rows).map(|row| row % table.len());
                 let rows: Vec<_> = places.filter_map(|row| table.get(row)).collect();
-                batcher.tokenize(&rows)
+                batcher.tokenize(&rows, 0)
             }
             Self::Random(config) => random_batch(step as u64, arguments, config),
         }

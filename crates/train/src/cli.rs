@@ -13,6 +13,7 @@ use crate::config::{Given, GivenForReranker};
 
 mod distill;
 
+pub(crate) use distill::DECIDED;
 use distill::DISTILL_EXAMPLES;
 pub use distill::DistillArgs;
 

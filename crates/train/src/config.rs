@@ -124,8 +124,8 @@ pub struct FitConfig {
     /// or a folder. It embeds all rows before the first step.
     #[arg(long, value_name = "NAME|DIR", help_heading = LOSS)]
     pub guide: Option<String>,
-    /// Compute the guide's vectors in float32, bfloat16, float16 (GPU) or int8 [default: the
-    /// precision of its file].
+    /// Compute the guide's vectors in f32, bf16, f16 (GPU) or int8 [default: the precision of its
+    /// file].
     #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<Precision>(), requires = "guide", help_heading = LOSS)]
     #[serde(serialize_with = "as_text")]
     pub guide_precision: Option<Precision>,

@@ -130,6 +130,16 @@ impl Settings {
                 "--texts makes a row of every text, and such rows have no --group-column: leave it out",
             );
         }
+        if !config.layers.is_sorted_by(|one, other| one < other) {
+            return usage(
+                "--student: give layers in ascending order, each once, for example layers=0,4,8,11",
+            );
+        }
+        if config.save_adapter && !config.layers.is_empty() {
+            return usage(
+                "--save-adapter is not for a model with some layers: its adapters would fit no model; leave it out",
+            );
+        }
         if config.save_adapter && config.lora.is_none() {
             return usage("--save-adapter needs --lora RANK");
         }

@@ -37,12 +37,13 @@ pub struct DistillArgs {
         required_unless_present = "resume"
     )]
     pub student: Option<String>,
-    /// Give a static model vectors of N numbers.
-    #[arg(long, value_name = "N", default_value = "256")]
-    pub dimensions: NonZeroUsize,
-    /// Give a static model N rows: the teacher's tokens of Latin script, then frequent words.
-    #[arg(long, value_name = "N", default_value_t = 29_800)]
-    pub rows: usize,
+    /// Give a static model vectors of N numbers [default: 256].
+    #[arg(long, value_name = "N")]
+    pub dimensions: Option<NonZeroUsize>,
+    /// Give a static model rows for frequent words until it has N; all tokens of the teacher in Latin
+    /// script have one [default: 29800].
+    #[arg(long, value_name = "N")]
+    pub rows: Option<usize>,
     /// Read settings from a TOML or JSON file; command-line options override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -65,18 +66,27 @@ pub struct DistillArgs {
 pub struct StudentSettings(pub Given);
 
 /// These settings follow from `--teacher` and `--student`.
-const DECIDED: [&str; 7] = [
-    "model", "layers", "loss", "guide", "texts", "scale", "margin",
+pub(crate) const DECIDED: [&str; 9] = [
+    "model",
+    "layers",
+    "loss",
+    "guide",
+    "texts",
+    "scale",
+    "margin",
+    "query-prompt",
+    "document-prompt",
 ];
 
 impl Args for StudentSettings {
     fn augment_args(command: Command) -> Command {
-        let hidden = |command: Command, name| {
+        let hidden = |command: Command, name: String| {
             command.mut_arg(name, |option| option.hide(true).conflicts_with("student"))
         };
         // The defaults are those that the command gives; only what is typed counts.
         DECIDED
             .into_iter()
+            .map(|name| name.replace('-', "_"))
             .fold(Given::augment_args(command), hidden)
             .mut_arg("batch_size", |option| option.default_value("64"))
             .mut_arg("lr", |option| option.default_value("1e-4"))

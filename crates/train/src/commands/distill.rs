@@ -1,14 +1,19 @@
 //! `distill`: make a smaller model that has the vectors of a teacher.
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 
 use program::Console;
 
 use super::fit;
-use crate::cli::{DistillArgs, FitArgs};
+use crate::cli::{DECIDED, DistillArgs, FitArgs};
 use crate::config::Given;
 use crate::error::TrainError;
 use crate::run::static_model::{self, StaticSize};
+
+/// Numbers of a row of a static model, and its rows: those of the model that comes with mpnet-burn.
+const DIMENSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+const ROWS: usize = 29_800;
 
 /// The word of `--student` for a static model.
 const STATIC: &str = "static";
@@ -40,9 +45,10 @@ const STATIC_SETTINGS: [&str; 12] = [
 ];
 
 pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainError> {
+    let sized = arguments.dimensions.is_some() || arguments.rows.is_some();
     let size = StaticSize {
-        dimensions: arguments.dimensions,
-        rows: arguments.rows,
+        dimensions: arguments.dimensions.unwrap_or(DIMENSIONS),
+        rows: arguments.rows.unwrap_or(ROWS),
     };
     let mut fit = FitArgs {
         config: arguments.config,
@@ -56,10 +62,24 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     let (teacher, Some(student)) = (arguments.teacher, arguments.student) else {
         return fit::run(fit, notes);
     };
+    let usage = |problem: String| Err(TrainError::Usage(problem));
     let given = &mut fit.settings;
+    if let Some(name) = given.names().find(|name| DECIDED.contains(name)) {
+        return usage(format!(
+            "--{name} follows from --teacher and --student; leave it out"
+        ));
+    }
+    if !given.has("train") && !fit.resume {
+        return usage("give the texts to learn from: --train FILE".to_owned());
+    }
     given.set("guide", &teacher);
     if student == STATIC {
         return run_static(fit, size, notes);
+    }
+    if sized {
+        return usage(
+            "--dimensions and --rows are for --student static; leave them out".to_owned(),
+        );
     }
     match student.strip_prefix(LAYERS) {
         Some(layers) => {

@@ -2,6 +2,7 @@
 
 mod index;
 mod reranking;
+mod rows;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -13,12 +14,13 @@ use model::{Prompt, SentenceEncoder};
 use program::{Console, Unit};
 use search::Similarity;
 
+use self::rows::rows;
 use crate::cli::EvaluateArgs;
-use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
+use crate::data::{ColumnMap, RowKind};
 use crate::error::TrainError;
 use crate::evaluation::{
-    Comparison, Cutoffs, Evaluator, FileError, QueryFiles, Ranking, RetrievalEvaluator,
-    RetrievalFiles, RetrievalOptions, Suite, SuiteScores, TextColumns, of_rows,
+    Comparison, Cutoffs, QueryFiles, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
+    Suite, SuiteScores, TextColumns,
 };
 
 /// Data used if no option names any.
@@ -140,49 +142,6 @@ fn default_retrieval(cutoffs: &Cutoffs) -> Result<(String, RetrievalEvaluator), 
     let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
     let (name, options) = ranking("chorus-electronics", true, cutoffs);
     Ok((name, RetrievalEvaluator::from_files(&files, options)?))
-}
-
-/// The evaluator of a file of rows, and whether it has the given columns; otherwise its own count, because
-/// one call may read files of several kinds.
-fn rows(
-    path: &Path,
-    kind: RowKind,
-    columns: Option<&ColumnMap>,
-) -> Result<(Box<dyn Evaluator>, bool), TrainError> {
-    let options = ReadOptions {
-        columns: columns.cloned(),
-        infer_where_missing: true,
-        // A label says which pairs are right.
-        kind: (kind != RowKind::Pairs).then_some(kind),
-        ..ReadOptions::default()
-    };
-    let table = TextTable::read(&[path], &options)?;
-    if kind == RowKind::Pairs {
-        let evaluator = of_right_pairs(path, &table)?;
-        return Ok((Box::new(evaluator), table.used_given_columns()));
-    }
-    let all: Vec<usize> = (0..table.len()).collect();
-    let evaluator = of_rows(&table, &all).map_err(|source| FileError::Setup {
-        file: path.to_owned(),
-        source,
-    })?;
-    Ok((evaluator, table.used_given_columns()))
-}
-
-/// The evaluator of the pairs that belong together: all, or those with label 1.
-fn of_right_pairs(path: &Path, table: &TextTable) -> Result<RetrievalEvaluator, TrainError> {
-    let labelled = table.kind() == RowKind::Labelled;
-    let right = |row: &usize| !labelled || table.row(*row).target() == Some(1.0);
-    let rows: Vec<usize> = (0..table.len()).filter(right).collect();
-    let columns = [0, 1].map(|column| {
-        let texts = rows.iter().map(|&row| table.text(row, column).to_owned());
-        texts.collect()
-    });
-    let evaluator = RetrievalEvaluator::of_pairs(columns);
-    Ok(evaluator.map_err(|source| FileError::Setup {
-        file: path.to_owned(),
-        source,
-    })?)
 }
 
 fn query_files(arguments: &EvaluateArgs, judgements: &Path) -> Result<QueryFiles, TrainError> {

@@ -12,6 +12,10 @@ pub(crate) struct Axes {
 /// Rotations of a pair of rows below this cosine are left out.
 const ORTHOGONAL: f64 = 1e-12;
 
+/// A direction has an axis if the vectors have more than this share of the greatest length in it. Sums of float64 have
+/// errors of about 1e-16.
+const NO_LENGTH: f64 = 1e-12;
+
 /// Passes over all pairs of rows. Ten are usual.
 const MOST_PASSES: usize = 40;
 
@@ -26,6 +30,11 @@ impl Axes {
             width,
             values: values.collect(),
         }
+    }
+
+    /// Number of axes.
+    pub(crate) fn count(&self) -> usize {
+        self.values.len() / self.width.max(1)
     }
 
     /// The coordinates of vectors along the axes, `[vectors, axes]`.
@@ -120,8 +129,9 @@ fn eigenvectors(mut rows: Vec<Vec<f64>>, width: usize) -> Vec<Vec<f64>> {
         .map(|row| (product(&row, &row).sqrt(), row))
         .collect();
     rows.sort_by(|one, other| other.0.total_cmp(&one.0));
-    // A direction without length has no axis.
-    rows.retain(|(norm, _)| *norm > 0.0);
+    // A direction in which the vectors have no length but rounding errors has no axis.
+    let longest = rows.first().map_or(0.0, |(norm, _)| *norm);
+    rows.retain(|(norm, _)| *norm > longest * NO_LENGTH);
     let unit = |(norm, row): (f64, Vec<f64>)| row.into_iter().map(|value| value / norm).collect();
     rows.into_iter().map(unit).collect()
 }

@@ -67,6 +67,12 @@ pub enum ColumnMapError {
         /// The columns of the file.
         present: Vec<String>,
     },
+    /// The given columns are in no file.
+    #[error("no file has the columns {}; correct --columns", list(wanted))]
+    NotThere {
+        /// The given columns.
+        wanted: Vec<String>,
+    },
     /// Score and label in the same rows.
     #[error("rows cannot have both a score and a label; leave out column `{score}` or `{label}`")]
     TwoTargets {

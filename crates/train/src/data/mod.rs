@@ -68,6 +68,7 @@ mod table;
 mod texts;
 mod vectors;
 
+pub(crate) use axes::Axes;
 pub use column_error::ColumnMapError;
 pub use columns::ColumnMap;
 pub use error::{Cell, DataError, ExampleProblem};

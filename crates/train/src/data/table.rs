@@ -50,6 +50,8 @@ pub struct TextTable {
     first_skipped: Option<Box<DataError>>,
     /// Whether a file was read with the given columns.
     pub(super) used_given: bool,
+    /// The columns of every file, if each of their texts is a row; none for plain text.
+    pub(super) columns_of_texts: Vec<Vec<String>>,
     /// The vectors of all texts, which take the place of targets in a batch.
     pub(super) vectors: OnceLock<TextVectors>,
 }
@@ -283,6 +285,7 @@ impl TextTable {
             files: Vec::new(),
             first_skipped: None,
             used_given: false,
+            columns_of_texts: Vec::new(),
             vectors: OnceLock::new(),
         }
     }

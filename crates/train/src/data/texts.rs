@@ -19,12 +19,13 @@ impl TextTable {
     /// kind [`RowKind::Texts`]. Empty texts are left out.
     ///
     /// The columns are those with a text in the given map, if the file has them. Else they are all columns except those of
-    /// ids, by their name, and those of numbers, by their first value. A file of plain text has a text per line.
+    /// ids, by their name, and those of numbers or addresses, by their first values. A file of plain text has a text per
+    /// line. [`notes_on_texts`](Self::notes_on_texts) tells which columns were read.
     ///
     /// # Errors
     ///
     /// A file cannot be read, or a row of it and bad rows are not skipped; a file has no column of texts; no file has
-    /// a text.
+    /// the given columns, or a text.
     pub(crate) fn read_texts<P: AsRef<Path>>(
         paths: &[P],
         options: &ReadOptions,
@@ -36,7 +37,10 @@ impl TextTable {
         let mut table = Self::new(RowKind::Texts);
         let mut seen = HashSet::new();
         for file in &files {
-            let layout = Layout::new(&columns(file, options)?, None);
+            let (columns, given) = columns(file, options)?;
+            table.used_given |= given;
+            let layout = Layout::new(&columns, None);
+            table.columns_of_texts.push(layout.columns.clone());
             let mut reader_options = reader_options(options);
             reader_options.columns.clone_from(&layout.columns);
             // An empty column is a text less.
@@ -63,42 +67,82 @@ impl TextTable {
                 }
             }
         }
-        table.finish(&files)
+        match (&options.columns, files.first()) {
+            (Some(columns), Some(file)) if !table.used_given => {
+                let wanted =
+                    Layout::new(&ColumnMap::of_texts(columns.texts().to_vec()), None).columns;
+                Err(DataError::Columns {
+                    file: file.clone(),
+                    source: ColumnMapError::NotThere { wanted },
+                })
+            }
+            _ => table.finish(&files),
+        }
     }
 }
 
-/// The columns of texts of a file; none for plain text.
-fn columns(file: &Source, options: &ReadOptions) -> Result<ColumnMap, DataError> {
+impl TextTable {
+    /// Which columns of the files hold the texts, a line per file; none for rows that were not read so, and for plain text.
+    pub(crate) fn notes_on_texts(&self) -> impl Iterator<Item = String> {
+        let columns = self.columns_of_texts.iter().zip(self.files());
+        let columns = columns.filter(|(columns, _)| !columns.is_empty());
+        columns.map(|(columns, (file, ..))| format!("{file}: texts of {}", columns.join(", ")))
+    }
+}
+
+/// First rows that say which columns are texts.
+const LOOKED_AT: usize = 100;
+
+/// The columns of texts of a file, none for plain text; and whether they are those of the options.
+fn columns(file: &Source, options: &ReadOptions) -> Result<(ColumnMap, bool), DataError> {
     if let Some(given) = &options.columns {
         let texts = ColumnMap::of_texts(given.texts().to_vec());
         if has(file, &texts, options)? {
-            return Ok(texts);
+            return Ok((texts, true));
         }
     }
     let mut reader = RowReader::open_every_scalar(file, &reader_options(options))?;
     if reader.total_bytes().is_none() {
         return Err(DataError::ReadOnce { file: file.clone() });
     }
-    let first = first_row(&mut reader)?;
+    let Some(first) = first_row(&mut reader)? else {
+        return Ok((ColumnMap::of_texts(Vec::new()), false));
+    };
+    let others = reader.by_ref().take(LOOKED_AT).filter_map(Result::ok);
+    let rows: Vec<Vec<String>> = std::iter::once(first)
+        .chain(others)
+        .map(|row| row.fields)
+        .collect();
     let names = reader.columns();
-    let texts = match first {
-        Some(first) if !names.is_empty() => text_columns(names, &first.fields),
-        _ => Ok(Vec::new()),
+    let texts = if names.is_empty() {
+        Ok(Vec::new())
+    } else {
+        text_columns(names, &rows)
     };
     texts
-        .map(ColumnMap::of_texts)
+        .map(|texts| (ColumnMap::of_texts(texts), false))
         .map_err(|source| DataError::Columns {
             file: file.clone(),
             source,
         })
 }
 
-/// The columns of texts: those that are neither ids nor, by their first value, numbers.
-fn text_columns(names: &[String], first: &[String]) -> Result<Vec<String>, ColumnMapError> {
-    let is_text = |value: &str| value.trim().parse::<f64>().is_err();
-    let texts = names.iter().zip(first);
-    let texts = texts.filter(|(name, value)| !is_id(name) && is_text(value));
-    let texts: Vec<String> = texts.map(|(name, _)| name.clone()).collect();
+/// The columns of texts: those that are not ids by their name, and of which most values are neither numbers nor addresses.
+fn text_columns(names: &[String], rows: &[Vec<String>]) -> Result<Vec<String>, ColumnMapError> {
+    let is_text = |value: &str| {
+        let is_address = value.starts_with("http://") || value.starts_with("https://");
+        !is_address && value.parse::<f64>().is_err()
+    };
+    let has_texts = |place: usize| {
+        let values = rows.iter().filter_map(|row| row.get(place));
+        let values: Vec<&str> = values.map(|value| value.trim()).collect();
+        let values = values.iter().filter(|value| !value.is_empty());
+        let texts = values.clone().filter(|value| is_text(value)).count();
+        2 * texts > values.count()
+    };
+    let texts = names.iter().enumerate();
+    let texts = texts.filter(|(place, name)| !is_id(name) && has_texts(*place));
+    let texts: Vec<String> = texts.map(|(_, name)| name.clone()).collect();
     if texts.is_empty() {
         let present = names.to_vec();
         return Err(ColumnMapError::NoTexts { present });
@@ -142,6 +186,25 @@ mod tests {
         let csv = "id,title,brand\n1,lamp,X\n2,chair,Y\n";
         let found = texts(&[("a.csv", csv), ("b.txt", "kettle\n")], &options).unwrap();
         assert_eq!(found, ["lamp of X", "1", "chair of Y", "2", "kettle"]);
+    }
+
+    /// One title is a number, the first price is missing, and addresses are no texts.
+    #[test]
+    fn columns_of_texts_are_told_by_many_rows() {
+        let csv =
+            "id,title,price,url\n1,1984,,https://x.de/1\n2,lamp,3,https://x.de/2\n3,chair,4,\n";
+        let found = texts(&[("a.csv", csv)], &ReadOptions::default()).unwrap();
+        assert_eq!(found, ["1984", "lamp", "chair"]);
+    }
+
+    #[test]
+    fn columns_that_no_file_has_are_an_error() {
+        let options = ReadOptions {
+            columns: Some("anchor=titel,positive=id".parse().unwrap()),
+            ..ReadOptions::default()
+        };
+        let error = texts(&[("a.csv", "id,title\n1,lamp\n")], &options).unwrap_err();
+        assert!(error.to_string().contains("titel"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use program::{Unit, atomic_file};
 use super::RunContext;
 use super::rows::Rows;
 use crate::config::FitConfig;
-use crate::data::{RowKind, TextTable, TextVectors};
+use crate::data::{Axes, RowKind, TextTable, TextVectors};
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::losses::Loss;
@@ -92,13 +92,45 @@ pub(super) fn embed_all(
         if projects {
             let axes = match &axes {
                 Some(axes) => Arc::clone(axes),
-                None => Arc::clone(axes.insert(Arc::new(vectors.axes(width)?))),
+                None => Arc::clone(axes.insert(Arc::new(self::axes(
+                    &vectors,
+                    width,
+                    table.len(),
+                    context,
+                )?))),
             };
             vectors.project(axes);
         }
         table.set_vectors(vectors);
     }
     Ok(())
+}
+
+/// The first principal axes of vectors.
+///
+/// # Errors
+///
+/// The vectors cannot be read, or have fewer directions than `count`.
+pub(super) fn axes(
+    vectors: &TextVectors,
+    count: usize,
+    texts: usize,
+    context: &RunContext,
+) -> Result<Axes, TrainError> {
+    let axes = vectors.axes(count)?;
+    let found = axes.count();
+    if found < count {
+        return Err(TrainError::Usage(format!(
+            "the teacher's vectors of these {texts} texts have {found} directions, and the student's vectors {count}: \
+             give more texts, or fewer --dimensions to a static student"
+        )));
+    }
+    if texts < count {
+        context.notes.warning(format_args!(
+            "{texts} texts are too few to tell {count} directions apart: give more"
+        ));
+    }
+    Ok(axes)
 }
 
 /// Goes on unless a stop was asked.

@@ -125,6 +125,9 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         rows.train.kind(),
         rows.valid_count()
     ));
+    for note in rows.train.notes_on_texts() {
+        notes.note(note);
+    }
     if let Some(error) = rows.train.first_skipped() {
         notes.warning(format_args!(
             "skipped {} rows; the first: {error}",
@@ -153,12 +156,20 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
     }
+    let classes = checkpoint.config.json.get("architectures");
+    let classes = classes.map(ToString::to_string).unwrap_or_default();
+    if !settings.is_reranker() && checkpoint.plain && classes.contains("ForSequenceClassification")
+    {
+        notes.warning(
+            "the model is a reranker or a classifier, and its head is left out; `train rerank` trains a reranker",
+        );
+    }
     if let Some(length) = settings.max_length {
         checkpoint.max_seq_length = length;
     }
     prompts::set_prompts(&mut checkpoint, &settings.config);
     if !settings.layers.is_empty() {
-        checkpoint.keep_layers(&settings.layers)?;
+        keep_layers(&mut checkpoint, &settings.layers)?;
     }
     settings.objective.validate(checkpoint.width())?;
     let ignored = checkpoint.ignored_tensors()?;
@@ -183,6 +194,16 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         reference,
     })??;
     Ok(Some(result))
+}
+
+fn keep_layers(checkpoint: &mut Checkpoint, layers: &[usize]) -> Result<(), TrainError> {
+    let all = checkpoint.config.num_hidden_layers;
+    if let Some(layer) = layers.iter().find(|layer| **layer >= all) {
+        return Err(TrainError::Usage(format!(
+            "--student: there is no layer {layer}: the teacher has {all}, counted from 0"
+        )));
+    }
+    Ok(checkpoint.keep_layers(layers)?)
 }
 
 /// The commit of a model from the hub: the name of its folder in the cache of Hugging Face.

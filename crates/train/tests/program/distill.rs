@@ -154,6 +154,7 @@ fn a_static_student_learns_the_vectors() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let folder = folder();
+    std::fs::write(folder.path().join("model.toml"), "model = \"other\"\n").unwrap();
     for (more, words) in [
         ("--student layers=0,2 --output a", "there is no layer 2"),
         ("--student layers=1,0 --output a", "ascending order"),
@@ -170,6 +171,26 @@ fn what_does_not_fit_is_refused() {
             "--student layers=0 --loss mse --output a",
             "cannot be used with",
         ),
+        (
+            "--student layers=0 --query-prompt q --output a",
+            "cannot be used with",
+        ),
+        (
+            "--student layers=0 --dimensions 8 --output a",
+            "are for --student static",
+        ),
+        (
+            "--student layers=0 --lora 2 --save-adapter --output a",
+            "--save-adapter is not for a model with some layers",
+        ),
+        (
+            "--student layers=0 --config model.toml --output a",
+            "--model follows from --teacher and --student",
+        ),
+        (
+            "--student static --dimensions 16 --lr 1e30 --epochs 1 --output a",
+            "NaN or infinite weights",
+        ),
         ("--output a", "--student"),
     ] {
         let output = if more.contains("--resume") {
@@ -185,4 +206,52 @@ fn what_does_not_fit_is_refused() {
         );
         assert!(!inside(folder.path(), "a").join("modules.json").exists());
     }
+}
+
+/// The demo pairs are no texts to learn from, and few texts have few directions.
+#[test]
+fn texts_must_be_named_and_enough() {
+    let folder = folder();
+    let (tiny, device) = (tiny(), device());
+    let run = |more: &[&str]| {
+        let mut words = vec!["distill", "--teacher", &tiny, "--device", &device];
+        words.extend(["--output", "a"]);
+        words.extend(more);
+        command(folder.path(), &words).output().unwrap()
+    };
+    let output = run(&["--student", "layers=0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("--train FILE"),
+        "{}",
+        stderr(&output)
+    );
+    std::fs::write(folder.path().join("few.txt"), "red chair\nred chair\n").unwrap();
+    let output = run(&[
+        "--student",
+        "static",
+        "--dimensions",
+        "8",
+        "--train",
+        "few.txt",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("1 texts have") && text.contains("give more texts"),
+        "{text}"
+    );
+    let output = run(&[
+        "--student",
+        "static",
+        "--columns",
+        "anchor=titel,positive=x",
+        "--train",
+        "pairs.tsv",
+    ]);
+    assert!(
+        stderr(&output).contains("no file has the columns titel, x"),
+        "{}",
+        stderr(&output)
+    );
 }

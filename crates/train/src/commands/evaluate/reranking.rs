@@ -59,7 +59,11 @@ fn reranked(
     stage: &FirstStage<'_>,
     notes: Console,
 ) -> Result<Scores, TrainError> {
-    let scorer = arguments.machine.reranker(notes).load(name)?;
+    let mut builder = arguments.machine.reranker(notes);
+    if let Some(length) = arguments.max_length {
+        builder = builder.max_length(length);
+    }
+    let scorer = builder.load(name)?;
     for note in scorer.notes() {
         notes.note(format_args!("note: {note}"));
     }

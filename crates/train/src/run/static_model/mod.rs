@@ -28,6 +28,9 @@ use crate::evaluation::{Evaluator, TeacherEvaluator};
 /// Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017).
 const SMOOTH: f64 = 1e-3;
 
+/// The largest number of float16, in which rows are written.
+const LARGEST: f32 = 65_504.0;
+
 /// The most texts whose agreement with the teacher is measured at the end.
 const MEASURED: usize = 10_000;
 
@@ -83,6 +86,9 @@ pub(crate) fn distill(
     };
     let table = TextTable::read_texts(&config.train, &options)?;
     context.notes.note(format_args!("{} texts", table.len()));
+    for note in table.notes_on_texts() {
+        context.notes.note(note);
+    }
     let teacher = guide::open(teacher_name, config, context)?;
     let dimensions = size.dimensions.get();
     if teacher.width() < dimensions {
@@ -100,11 +106,12 @@ pub(crate) fn distill(
     let tokenizer = SentenceTokenizer::of_static(&vocabulary.tokenizer, vocabulary.texts.len())?;
     let tokens = tokenizer.encode(&texts().collect::<Vec<_>>())?;
     let tokens: Vec<Vec<u32>> = tokens.into_iter().map(|tokens| tokens.ids).collect();
+    check_known(&tokens, context)?;
 
     output.hold()?;
     let checkpoints = output.checkpoints();
     let mut vectors = guide::embed(&table, &teacher, Some(&checkpoints), context)?;
-    let axes = Arc::new(vectors.axes(dimensions)?);
+    let axes = Arc::new(guide::axes(&vectors, dimensions, table.len(), context)?);
     drop(teacher);
     // The length of a token's vector counts, too.
     let teacher = guide::builder(config, context).normalize(false);
@@ -129,15 +136,20 @@ pub(crate) fn distill(
     };
     let sampler = Sampler::new(&table, usable, options)?;
     let epochs = (0..config.epochs).map(|epoch| sampler.batches(config.seed, epoch));
+    let epochs: Vec<Vec<Vec<usize>>> = epochs.collect();
+    let steps = epochs.iter().map(Vec::len).sum();
     let rows = device.run(Regression {
         rows,
         width,
         tokens: &tokens,
         table: &table,
-        epochs: epochs.collect(),
+        epochs,
         rate: config.lr,
         context,
     })??;
+    if !rows.iter().all(|value| value.abs() <= LARGEST) {
+        return Err(TrainError::NonFiniteModel { step: steps });
+    }
     let model = checkpoints.last_model();
     StaticFolder::write(&model, &vocabulary.tokenizer, rows, width)?;
     let cosine = agreement(&model, &table)?;
@@ -151,6 +163,30 @@ pub(crate) fn distill(
         shape: [vocabulary.texts.len(), width],
         cosine,
     })
+}
+
+/// The row of what is no token.
+const UNKNOWN: u32 = 1;
+
+/// Refuses texts of which nothing is known, and warns of those of which little is.
+fn check_known(texts: &[Vec<u32>], context: &RunContext) -> Result<(), TrainError> {
+    let all = texts.iter().flatten().count();
+    let unknown = texts
+        .iter()
+        .flatten()
+        .filter(|token| **token == UNKNOWN)
+        .count();
+    if unknown == all {
+        return Err(TrainError::Usage(
+            "the static model would know no word of the texts: it has the teacher's tokens of Latin script alone".to_owned(),
+        ));
+    }
+    if 10 * unknown > all {
+        context.notes.warning(format_args!(
+            "{unknown} of {all} tokens are unknown to the static model, which has the teacher's tokens of Latin script"
+        ));
+    }
+    Ok(())
 }
 
 /// The first row of every token, `[tokens, width]`: the teacher's vector of the token alone, from the mean of all of them,
