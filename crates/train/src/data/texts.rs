@@ -200,11 +200,11 @@ mod tests {
     #[test]
     fn columns_that_no_file_has_are_an_error() {
         let options = ReadOptions {
-            columns: Some("anchor=titel,positive=id".parse().unwrap()),
+            columns: Some("anchor=headline,positive=id".parse().unwrap()),
             ..ReadOptions::default()
         };
         let error = texts(&[("a.csv", "id,title\n1,lamp\n")], &options).unwrap_err();
-        assert!(error.to_string().contains("titel"), "{error}");
+        assert!(error.to_string().contains("headline"), "{error}");
     }
 
     #[test]

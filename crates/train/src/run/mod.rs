@@ -156,14 +156,6 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
     }
-    let classes = checkpoint.config.json.get("architectures");
-    let classes = classes.map(ToString::to_string).unwrap_or_default();
-    if !settings.is_reranker() && checkpoint.plain && classes.contains("ForSequenceClassification")
-    {
-        notes.warning(
-            "the model is a reranker or a classifier, and its head is left out; `train rerank` trains a reranker",
-        );
-    }
     if let Some(length) = settings.max_length {
         checkpoint.max_seq_length = length;
     }

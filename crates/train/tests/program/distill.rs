@@ -245,12 +245,12 @@ fn texts_must_be_named_and_enough() {
         "--student",
         "static",
         "--columns",
-        "anchor=titel,positive=x",
+        "anchor=headline,positive=x",
         "--train",
         "pairs.tsv",
     ]);
     assert!(
-        stderr(&output).contains("no file has the columns titel, x"),
+        stderr(&output).contains("no file has the columns headline, x"),
         "{}",
         stderr(&output)
     );
