@@ -17,7 +17,9 @@ const REAL_TIME_LIMIT: Duration = Duration::from_secs(600);
 /// them. Without a model the program takes its own.
 const PROGRAM: &str = r#"#!/bin/sh
 model='MODEL'
+option=--model
 case "$1" in
+  distill) option=--teacher; add_model=$model; add_device='DEVICE' ;;
   embed | similarity | search | recommend | bench | doctor | fit | rerank | evaluate)
     add_model=$model; add_device='DEVICE' ;;
   fetch | export) add_model=$model; add_device=1 ;;
@@ -33,13 +35,13 @@ esac
 for argument do
   shift
   case "$argument" in
-    --model) add_model=1 ;;
+    "$option") add_model=1 ;;
     --device) add_device=1 ;;
     sentence-transformers/all-mpnet-base-v2 | all-mpnet-base-v2) argument=${model:-$argument} ;;
   esac
   set -- "$@" "$argument"
 done
-case "$add_model" in '' | 1) ;; *) set -- "$@" --model "$add_model" ;; esac
+case "$add_model" in '' | 1) ;; *) set -- "$@" "$option" "$add_model" ;; esac
 case "$add_device" in 1) ;; *) set -- "$@" --device "$add_device" ;; esac
 exec 'EXECUTABLE' "$@"
 "#;
