@@ -2,12 +2,11 @@
 //!
 //! The loop replaces those of burn 0.21 (`ExecutionStrategy`), which
 //!
-//! 1. sum accumulated gradients instead of averaging them;
+//! 1. sum accumulated gradients instead of averaging them, and drop those of an epoch's last batches if these do not fill
+//!    an accumulation;
 //! 2. move the learning rate with every batch instead of every optimiser step;
-//! 3. drop the gradients of an epoch's last batches if these do not fill an accumulation;
-//! 4. write checkpoints only between epochs;
-//! 5. look at validation scores only between epochs;
-//! 6. give each of several devices its own batch, without the in-batch negatives of the others.
+//! 3. write checkpoints and look at validation scores only between epochs;
+//! 4. give each of several devices its own batch, without the in-batch negatives of the others.
 //!
 //! burn's interfaces shape the rest of this file: a strategy returns only a model, so the result is left in a slot; a
 //! failed write looks like a request to stop; `DataLoader::iter` has no argument for the batch to begin with.

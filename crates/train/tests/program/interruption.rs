@@ -5,8 +5,8 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    checkpoints, evaluations, fit, folder, inside, position, repeatable, stderr, steps, succeed,
-    tensors, tiny, weights,
+    checkpoints, contents, evaluations, fit, folder, inside, position, repeatable, stderr, steps,
+    succeed, tensors, tiny, weights,
 };
 
 /// Arguments of a run long enough to be stopped in the middle.
@@ -384,22 +384,4 @@ fn a_checkpoint_that_cannot_be_written_is_no_interrupt() {
     assert!(!text.contains("interrupted"), "{text}");
     assert!(checkpoints(&inside(folder.path(), "full")).is_empty());
     assert!(!inside(folder.path(), "full/modules.json").exists());
-}
-
-/// All files of a folder but those of its checkpoints, with what is in them.
-pub(crate) fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    for entry in folder.read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.ends_with("checkpoint") {
-            continue;
-        }
-        if path.is_dir() {
-            files.extend(contents(&path));
-        } else {
-            files.push((path.clone(), std::fs::read(path).unwrap()));
-        }
-    }
-    files.sort();
-    files
 }

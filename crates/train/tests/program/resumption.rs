@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::interruption::{OVERSHOT, contents, kill, long, wait_for_checkpoint};
+use crate::interruption::{OVERSHOT, kill, long, wait_for_checkpoint};
 use crate::support::{
-    checkpoints, evaluations, fit, fit_model, folder, inside, latest_checkpoint, position,
-    repeatable, stderr, steps, succeed, tiny, weights,
+    checkpoints, contents, evaluations, fit, fit_model, folder, inside, latest_checkpoint,
+    position, repeatable, stderr, steps, succeed, tiny, weights,
 };
 
 #[test]

@@ -184,3 +184,21 @@ pub(crate) fn pairs(folder: &Path) -> Vec<[String; 2]> {
     });
     rows.collect()
 }
+
+/// All files of a folder but those of its checkpoints, with what is in them.
+pub(crate) fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("checkpoint") {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.clone(), std::fs::read(path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
