@@ -29,9 +29,10 @@ pub(crate) struct CheckpointRecorder {
     writer: CheckpointWriter,
 }
 
-/// The state of the writes, which the training loop asks for. Copies share it.
+/// The state of the writes, which the training loop asks for. Copies share it. The last lock is held while a file gets its
+/// name, which waits for the disk.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CheckpointWriter(Arc<(Mutex<Writes>, Condvar)>);
+pub(crate) struct CheckpointWriter(Arc<(Mutex<Writes>, Condvar, Mutex<()>)>);
 
 #[derive(Debug, Default)]
 struct Writes {
@@ -107,10 +108,14 @@ impl CheckpointRecorder {
         }
         let written = AtomicFile::create(&path).map_err(words)?;
         let written = encode(item, written).map_err(failed)?;
+        // Only one thread completes it, and never while another one syncs its file in the folder, which is renamed.
+        let naming = self.writer.0.2.lock();
+        let naming = naming.unwrap_or_else(PoisonError::into_inner);
         written.commit().map_err(words)?;
-        // Only one thread completes it.
-        let mut writes = self.writer.writes();
-        if folder.commit(step).map_err(words)? {
+        let is_complete = folder.commit(step).map_err(words)?;
+        drop(naming);
+        if is_complete {
+            let mut writes = self.writer.writes();
             writes.completed = true;
             writes.pending = false;
             self.writer.0.1.notify_all();
@@ -220,6 +225,37 @@ mod tests {
             let mut file = folder.path().join("optim-3");
             let read: Vec<f32> = Recorder::<B>::load_item(&recorder, &mut file).unwrap();
             assert_eq!(read, item);
+        }
+        on_test_device!(body);
+    }
+
+    /// burn writes the files of a checkpoint at once, each on its own thread.
+    #[test]
+    fn files_that_are_written_at_once_make_a_checkpoint() {
+        fn body<B: EncoderOps>(_: &B::Device) {
+            let run = tempfile::tempdir().unwrap();
+            let folder = CheckpointFolder::of_run(run.path());
+            let recorder = CheckpointRecorder::default();
+            for step in 1..=100 {
+                recorder.writer().begin().unwrap();
+                let position = Position {
+                    step,
+                    ..Position::default()
+                };
+                folder.write_position(&position).unwrap();
+                std::thread::scope(|scope| {
+                    for part in ["model", "optim", "scheduler"] {
+                        let file = folder.path().join(format!("{part}-{step}"));
+                        let recorder = recorder.clone();
+                        scope.spawn(move || {
+                            Recorder::<B>::save_item(&recorder, vec![0.5f32; 9], file).unwrap()
+                        });
+                    }
+                });
+                assert!(recorder.writer().completed(), "step {step}");
+                assert_eq!(folder.latest().unwrap(), Some(position));
+                folder.prune(None);
+            }
         }
         on_test_device!(body);
     }
