@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{ModelError, SentenceTokenizer};
 
 use crate::data::{Example, in_batch_negatives};
+use crate::losses::GAP;
 
 /// Input of a training step: token ids of every text, and targets.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +17,8 @@ pub struct TrainingBatch {
     pub types: Option<Vec<Vec<u32>>>,
     /// Number of rows; `texts` has this many per column.
     pub rows: usize,
-    /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them.
+    /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them. For a reranker
+    /// whose rows have unequal numbers of negatives the label of every score, or [`GAP`](crate::losses::GAP).
     pub targets: Option<Vec<f32>>,
     /// Number of rows of all batches of the optimiser step; 0 if this is the only one.
     pub rows_of_step: usize,
@@ -132,7 +134,18 @@ impl TokenBatcher {
         let columns = rows.first().map_or(0, |row| row.texts.len());
         let own =
             (1..columns).flat_map(|column| rows.iter().map(move |row| row.texts[column].as_str()));
-        let texts = own.chain(negatives);
+        // The text of a gap does not count, but the row has as many scores as the others.
+        let filled = anchors.iter().cycle().zip(&negatives);
+        let filled = filled.map(|(anchor, negative)| negative.unwrap_or(anchor));
+        let targets = match negatives.iter().any(Option::is_none) {
+            true => Some(labels_with_gaps(
+                &negatives,
+                rows.len(),
+                columns.saturating_sub(1),
+            )),
+            false => rows.iter().map(|row| row.target).collect(),
+        };
+        let texts = own.chain(filled);
         let read: Vec<(&str, &str)> = anchors.iter().copied().cycle().zip(texts).collect();
         let tokens = self.tokenizer.encode_pairs(&read)?;
         let (texts, types): (Vec<_>, Vec<_>) = tokens
@@ -144,7 +157,7 @@ impl TokenBatcher {
             texts,
             types: types.filter(|_| pairs.token_types),
             rows: rows.len(),
-            targets: rows.iter().map(|row| row.target).collect(),
+            targets,
             ..TrainingBatch::default()
         })
     }
@@ -165,4 +178,16 @@ impl TokenBatcher {
             ..TrainingBatch::default()
         })
     }
+}
+
+/// The labels of the scores of a row, row by row: 1 for the positive, 0 for a negative, and [`GAP`] where a row has none.
+/// `own` is the number of texts of a row but the anchor, and `negatives` are column by column.
+fn labels_with_gaps(negatives: &[Option<&str>], rows: usize, own: usize) -> Vec<f32> {
+    let of_row = |row: usize| {
+        let drawn = negatives.iter().skip(row).step_by(rows);
+        let drawn = drawn.map(|negative| if negative.is_some() { 0.0 } else { GAP });
+        let own = (0..own).map(|column| if column == 0 { 1.0 } else { 0.0 });
+        own.chain(drawn)
+    };
+    (0..rows).flat_map(of_row).collect()
 }

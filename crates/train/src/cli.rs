@@ -146,7 +146,7 @@ Examples:
   train evaluate --model tuned --reranker reranker --queries q.jsonl --corpus docs.jsonl --qrels qrels.tsv
   infer search \"water bottle\" --corpus products.csv --column title --rerank reranker";
 
-/// Arguments of `fit` and `rerank`.
+/// Arguments of `fit`, `rerank` and `distill`.
 #[derive(Clone, Debug, Args)]
 pub struct FitArgs<S: Args> {
     /// Read settings from a TOML or JSON file; command-line options override it. The file cannot
@@ -182,7 +182,7 @@ pairs of datasets/sts.";
 /// Arguments of `mine`.
 #[derive(Clone, Debug, Args)]
 pub struct MineArgs {
-    /// Read pairs of a query and a right product from this file.
+    /// Read pairs of a query and a right product from this file, or from a folder of Parquet files.
     #[arg(long, value_name = "FILE")]
     pub pairs: PathBuf,
     /// Take negatives from this file of products.

@@ -269,6 +269,12 @@ pub enum TrainError {
     /// Ctrl-C before the first step; nothing was written.
     #[error("interrupted; training had not begun")]
     InterruptedBefore,
+    /// Ctrl-C after a guide or a teacher began to embed.
+    #[error("interrupted; the vectors that are done are kept: {advice}")]
+    InterruptedWithVectors {
+        /// How to continue.
+        advice: String,
+    },
     /// Ctrl-C, or the dashboard's key to stop.
     #[error("interrupted at step {step}; {advice}")]
     Interrupted {
@@ -312,6 +318,7 @@ impl ProgramError for TrainError {
             }
             Self::Interrupted { .. }
             | Self::InterruptedBefore
+            | Self::InterruptedWithVectors { .. }
             | Self::Model(ModelError::Interrupted) => program::interrupt::exit_code(),
             _ => FAILURE,
         }

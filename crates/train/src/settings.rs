@@ -281,6 +281,10 @@ fn objective(config: &mut FitConfig) -> Result<Objective, TrainError> {
     }
     config.scale = loss.scale();
     config.margin = loss.margin();
+    if let Loss::OfPairs(pairs) = loss {
+        let pairs = pairs.with_negatives(pairs.negatives());
+        config.negatives = pairs.map(|pairs| pairs.negatives());
+    }
     let mut objective = Objective::new(loss);
     if !config.matryoshka.is_empty() {
         let mut matryoshka = Matryoshka::new(config.matryoshka.clone());

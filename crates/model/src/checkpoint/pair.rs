@@ -134,6 +134,14 @@ impl Checkpoint {
         })
     }
 
+    /// Whether these are the files of a cross-encoder that was opened as an encoder: a head with one label, and no list of
+    /// modules.
+    #[must_use]
+    pub fn is_plain_reranker(&self) -> bool {
+        let encoder = self.plain && self.pair.is_none();
+        encoder && labels(&self.config) == 1 && is_classifier(&self.config)
+    }
+
     /// Sets the probability of dropout of hidden states, of attention weights and of the head of a cross-encoder.
     pub fn set_dropout(&mut self, probability: f64) {
         self.config.hidden_dropout = probability;

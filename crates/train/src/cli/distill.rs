@@ -1,12 +1,11 @@
 //! The command line of `distill`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use model::hub::DEFAULT_MODEL;
 
-use super::ThreadArgs;
+use super::FitArgs;
 use crate::config::Given;
 
 pub(super) const DISTILL_EXAMPLES: &str = "\
@@ -44,21 +43,9 @@ pub struct DistillArgs {
     /// script have one [default: 29800].
     #[arg(long, value_name = "N")]
     pub rows: Option<usize>,
-    /// Read settings from a TOML or JSON file; command-line options override it.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Resume the run in the output folder from its last checkpoint.
-    #[arg(long)]
-    pub resume: bool,
-    /// Print plain progress lines even on a terminal.
-    #[arg(long)]
-    pub no_dashboard: bool,
-    /// Threads.
+    /// Arguments as those of `fit`.
     #[command(flatten)]
-    pub threads: ThreadArgs,
-    /// Settings of the run.
-    #[command(flatten)]
-    pub settings: StudentSettings,
+    pub fit: FitArgs<StudentSettings>,
 }
 
 /// The settings of `train fit` except those that the student and the teacher decide.

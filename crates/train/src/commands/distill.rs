@@ -15,6 +15,9 @@ use crate::run::static_model::{self, StaticSize};
 const DIMENSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 const ROWS: usize = 29_800;
 
+/// The command.
+const NAME: &str = "distill";
+
 /// The word of `--student` for a static model.
 const STATIC: &str = "static";
 
@@ -50,24 +53,17 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
         dimensions: arguments.dimensions.unwrap_or(DIMENSIONS),
         rows: arguments.rows.unwrap_or(ROWS),
     };
-    let mut fit = FitArgs {
-        config: arguments.config,
-        resume: arguments.resume,
-        no_dashboard: arguments.no_dashboard,
-        threads: arguments.threads,
-        settings: arguments.settings.0,
-    };
+    let mut fit = arguments.fit.map(|settings| settings.0);
     fit.read_config()?;
     // A resumed run has a teacher and a student.
     let (teacher, Some(student)) = (arguments.teacher, arguments.student) else {
-        return fit::run(fit, notes);
+        return fit::run(NAME, fit, notes);
     };
     let usage = |problem: String| Err(TrainError::Usage(problem));
     let given = &mut fit.settings;
     if let Some(name) = given.names().find(|name| DECIDED.contains(name)) {
-        return usage(format!(
-            "--{name} follows from --teacher and --student; leave it out"
-        ));
+        let problem = format!("--{name} follows from --teacher and --student; leave it out");
+        return Err(given.located(TrainError::Usage(problem)));
     }
     if !given.has("train") && !fit.resume {
         return usage("give the texts to learn from: --train FILE".to_owned());
@@ -91,15 +87,14 @@ pub(super) fn run(arguments: DistillArgs, notes: Console) -> Result<(), TrainErr
     given.set("texts", "true");
     given.set("loss", "embed-distill");
     given.set_missing(&OF_LAYERS);
-    fit::run(fit, notes)
+    fit::run(NAME, fit, notes)
 }
 
 fn run_static(fit: FitArgs<Given>, size: StaticSize, notes: Console) -> Result<(), TrainError> {
     let mut given = fit.settings.clone();
     if let Some(name) = given.names().find(|name| !STATIC_SETTINGS.contains(name)) {
-        return Err(TrainError::Usage(format!(
-            "--{name} is not for --student {STATIC}; leave it out"
-        )));
+        let problem = format!("--{name} is not for --student {STATIC}; leave it out");
+        return Err(given.located(TrainError::Usage(problem)));
     }
     if fit.resume {
         return Err(TrainError::Usage(format!(
@@ -108,7 +103,7 @@ fn run_static(fit: FitArgs<Given>, size: StaticSize, notes: Console) -> Result<(
     }
     given.set_missing(&OF_STATIC);
     let config = given.complete()?;
-    let result = static_model::distill(&config, size, &fit::context(&fit, notes))?;
+    let result = static_model::distill(&config, size, &fit::context(NAME, &fit, notes))?;
     let mut out = io::stdout().lock();
     writeln!(
         out,

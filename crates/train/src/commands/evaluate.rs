@@ -107,7 +107,7 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
         suite.add(name, Box::new(evaluator))?;
     }
     if suite.is_empty() {
-        check_default_files()?;
+        check_default_files(&[DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS])?;
         let path = Path::new(DEFAULT_SIMILARITY);
         suite.add(self::name(path), rows(path, RowKind::Scored, None)?.0)?;
         let (name, evaluator) = default_retrieval(&cutoffs)?;
@@ -198,16 +198,18 @@ fn judgement_columns(named: &[String]) -> Result<Option<[String; 3]>, TrainError
     })
 }
 
-fn check_default_files() -> Result<(), TrainError> {
-    for path in [DEFAULT_SIMILARITY, DEFAULT_CORPUS, DEFAULT_QRELS] {
-        if !Path::new(path).is_file() {
-            return Err(TrainError::Usage(format!(
-                "{path} does not exist: name data with --similarity, --pairs, --triplets or --qrels, \
-                 or run the command in the project's folder"
-            )));
-        }
-    }
-    Ok(())
+fn check_default_files(files: &[&str]) -> Result<(), TrainError> {
+    let Some(path) = files.iter().find(|path| !Path::new(path).is_file()) else {
+        return Ok(());
+    };
+    let options = if files.contains(&DEFAULT_SIMILARITY) {
+        "--similarity, --pairs, --triplets or --qrels"
+    } else {
+        "--corpus and --qrels"
+    };
+    Err(TrainError::Usage(format!(
+        "{path} does not exist: name data with {options}, or run the command in the project's folder"
+    )))
 }
 
 fn ranking(name: &str, judged_only: bool, cutoffs: &Cutoffs) -> (String, RetrievalOptions) {

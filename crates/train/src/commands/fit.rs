@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use clap::Args;
 use program::Console;
 
 use crate::cli::FitArgs;
-use crate::config::{Given, GivenForReranker};
+use crate::config::Given;
 use crate::error::TrainError;
 use crate::evaluation::{Scores, is_worse};
 use crate::run::{FitResult, RunContext, SAMPLE_QUERIES, Samples, fit};
@@ -17,9 +18,16 @@ use crate::train::dashboard;
 /// Values printed per vector.
 const SHOWN: usize = 3;
 
-pub(super) fn run(mut arguments: FitArgs<Given>, notes: Console) -> Result<(), TrainError> {
+/// Runs the command `name`.
+pub(super) fn run(
+    name: &'static str,
+    mut arguments: FitArgs<Given>,
+    notes: Console,
+) -> Result<(), TrainError> {
     arguments.read_config()?;
-    let Some(result) = fit(&arguments.settings, &context(&arguments, notes))? else {
+    let given = &arguments.settings;
+    let result = fit(given, &context(name, &arguments, notes));
+    let Some(result) = result.map_err(|error| given.located(error))? else {
         return Ok(());
     };
     let mut out = io::stdout().lock();
@@ -28,24 +36,29 @@ pub(super) fn run(mut arguments: FitArgs<Given>, notes: Console) -> Result<(), T
         .map_err(TrainError::Stdout)
 }
 
-impl FitArgs<GivenForReranker> {
-    /// The same arguments with the settings of a reranker.
-    pub(super) fn of_reranker(self) -> FitArgs<Given> {
+impl<S: Args> FitArgs<S> {
+    /// The same arguments with the settings that `given` gets.
+    pub(super) fn map(self, given: impl FnOnce(S) -> Given) -> FitArgs<Given> {
         FitArgs {
             config: self.config,
             resume: self.resume,
             no_dashboard: self.no_dashboard,
             threads: self.threads,
-            settings: self.settings.0,
+            settings: given(self.settings),
         }
     }
 }
 
-/// The context of a run with these arguments, which Ctrl-C stops.
-pub(super) fn context(arguments: &FitArgs<Given>, notes: Console) -> RunContext {
+/// The context of a run of the command with these arguments, which Ctrl-C stops.
+pub(super) fn context(
+    name: &'static str,
+    arguments: &FitArgs<Given>,
+    notes: Console,
+) -> RunContext {
     let stop = Stop::default();
     stop_on_interrupt(&stop, notes);
     RunContext {
+        name,
         resume: arguments.resume,
         notes,
         dashboard: !arguments.no_dashboard,

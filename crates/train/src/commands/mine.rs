@@ -17,6 +17,8 @@ use crate::evaluation::{Corpus, EvaluationError, corpus, distinct, distinct_igno
 use crate::mining::{
     Candidates, MiningCounts, MiningOptions, MiningVectors, Negatives, Pair, mine,
 };
+use crate::report::DataRole;
+use crate::run::files_of;
 
 pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
@@ -35,7 +37,7 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
         group_column: arguments.positive_id.clone(),
         ..ReadOptions::default()
     };
-    let table = TextTable::read(&[&arguments.pairs], &read)?;
+    let table = TextTable::read(&files_of(&arguments.pairs, DataRole::Train)?, &read)?;
     let (pairs, wrong) = pairs(&table)?;
     let columns = text_columns("--corpus-columns", &arguments.corpus_columns)?;
     let products = corpus(&arguments.corpus, columns.as_ref())?;

@@ -21,14 +21,16 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Rerank(arguments) => model::threads::start(arguments.threads.threads)?,
-        Command::Distill(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Distill(arguments) => model::threads::start(arguments.fit.threads.threads)?,
         Command::Evaluate(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Mine(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Losses | Command::Manual { .. } => {}
     }
     match cli.command {
-        Command::Fit(arguments) => fit::run(*arguments, notes),
-        Command::Rerank(arguments) => fit::run(arguments.of_reranker(), notes),
+        Command::Fit(arguments) => fit::run("fit", *arguments, notes),
+        Command::Rerank(arguments) => {
+            fit::run("rerank", arguments.map(|settings| settings.0), notes)
+        }
         Command::Distill(arguments) => distill::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Mine(arguments) => mine::run(&arguments, notes),

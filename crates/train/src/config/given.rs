@@ -15,7 +15,15 @@ use crate::error::TrainError;
 ///
 /// As part of a command line it has all flags of [`FitConfig`], and keeps those that were typed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Given(BTreeMap<String, Vec<OsString>>);
+pub struct Given(BTreeMap<String, Values>);
+
+/// The values of a setting.
+#[derive(Clone, Debug, PartialEq)]
+struct Values {
+    words: Vec<OsString>,
+    /// File and line, for messages; `None` if the values were typed.
+    place: Option<String>,
+}
 
 /// Settings that exclude each other: of two sources, the one that counts first decides.
 const EXCLUSIVE: [(&str, &str); 2] = [("split", "valid"), ("lora", "freeze")];
@@ -95,27 +103,26 @@ impl Given {
         let command = FitConfig::augment_args(Command::new("fit"));
         let mut given = Self::default();
         for (name, value) in table {
-            let at_line = |problem: String| {
-                let line = text.lines().position(|line| line.contains(&name));
-                wrong(format!("line {}: {problem}", line.unwrap_or_default() + 1).into())
-            };
+            let line = line_of(&name, &text);
+            let at_line = |problem: String| wrong(format!("line {line}: {problem}").into());
             let mut options = command.get_arguments();
             let Some(option) = options.find(|option| has_name(option, &name)) else {
                 return Err(at_line(format!(
                     "there is no setting `{name}`; `train fit --help` lists them"
                 )));
             };
-            let Some(values) = words(value) else {
+            let Some(words) = words(value) else {
                 return Err(at_line(format!(
                     "`{name}` takes one value or a list of values"
                 )));
             };
-            if values.len() > 1 && !matches!(option.get_action(), ArgAction::Append) {
+            if words.len() > 1 && !matches!(option.get_action(), ArgAction::Append) {
                 return Err(at_line(format!("`{name}` takes one value, not a list")));
             }
             let name = option.get_long().unwrap_or(&name).to_owned();
-            if !values.is_empty() {
-                given.0.insert(name, values);
+            if !words.is_empty() {
+                let place = Some(format!("{}, line {line}", path.display()));
+                given.0.insert(name, Values { words, place });
             }
         }
         Ok(given)
@@ -146,7 +153,7 @@ impl Given {
     /// The value of a setting that has one.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&OsString> {
-        self.0.get(name)?.first()
+        self.0.get(name)?.words.first()
     }
 
     /// The settings with this one.
@@ -162,7 +169,9 @@ impl Given {
 
     /// Gives a setting another value.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), vec![value.into()]);
+        let words = vec![value.into()];
+        self.0
+            .insert(name.to_owned(), Values { words, place: None });
     }
 
     /// Gives settings that are not given a value.
@@ -190,7 +199,7 @@ impl Given {
             .filter(|(name, _)| !self.has("train") && !self.has(name))
             .map(|(name, value)| format!("--{name}={value}").into());
         let given = self.0.iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| {
+            values.words.iter().map(move |value| {
                 let mut word = OsString::from(format!("--{name}="));
                 word.push(value);
                 word
@@ -206,9 +215,42 @@ impl Given {
                 let text = error.to_string();
                 let problem = text.lines().take_while(|line| !line.is_empty());
                 let problem: Vec<&str> = problem.map(str::trim).collect();
-                TrainError::Usage(problem.join(" ").trim_start_matches("error: ").to_owned())
+                let problem = problem.join(" ").trim_start_matches("error: ").to_owned();
+                self.located(TrainError::Usage(problem))
             })
     }
+
+    /// The error, with the place of the first setting that it names and that a file has.
+    #[must_use]
+    pub(crate) fn located(&self, error: TrainError) -> TrainError {
+        if !matches!(error, TrainError::Usage(_) | TrainError::Loss(_)) {
+            return error;
+        }
+        let text = error.to_string();
+        let mut names = text
+            .split(not_in_a_name)
+            .filter_map(|word| word.strip_prefix("--"));
+        match names.find_map(|name| self.0.get(name)?.place.as_deref()) {
+            Some(place) if !text.starts_with(place) => {
+                TrainError::Usage(format!("{place}: {text}"))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Whether the name of a setting ends before this letter.
+fn not_in_a_name(letter: char) -> bool {
+    !letter.is_ascii_alphanumeric() && letter != '-'
+}
+
+/// The line of a setting in a file, from 1.
+fn line_of(name: &str, text: &str) -> usize {
+    let mut lines = text.lines();
+    let place = lines.position(|line| {
+        !line.trim_start().starts_with('#') && line.split(not_in_a_name).any(|word| word == name)
+    });
+    place.unwrap_or_default() + 1
 }
 
 /// Whether an option has this long name, or had it in an earlier release.
@@ -286,9 +328,10 @@ impl FromArgMatches for Given {
         for option in command.get_arguments() {
             let id = option.get_id().as_str();
             if matches.value_source(id) == Some(ValueSource::CommandLine) {
-                let values = matches.get_raw(id).into_iter().flatten();
+                let words = matches.get_raw(id).into_iter().flatten();
+                let words = words.map(OsString::from).collect();
                 let name = option.get_long().unwrap_or(id).to_owned();
-                given.0.insert(name, values.map(OsString::from).collect());
+                given.0.insert(name, Values { words, place: None });
             }
         }
         Ok(given)

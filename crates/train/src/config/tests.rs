@@ -128,8 +128,36 @@ fn wrong_values_are_named() {
     ] {
         let message = file("run.toml", text).unwrap().complete().unwrap_err();
         assert!(matches!(message, TrainError::Usage(_)), "{message:?}");
-        assert!(message.to_string().contains(words), "{text}: {message}");
+        let message = message.to_string();
+        assert!(message.contains(words), "{text}: {message}");
+        // What is missing has no line.
+        let missing = message.contains("were not provided");
+        assert_eq!(
+            message.contains("run.toml, line "),
+            !missing,
+            "{text}: {message}"
+        );
     }
+}
+
+/// The line is that of the setting, not of a comment or of a setting with a longer name.
+#[test]
+fn a_wrong_value_is_named_with_its_line() {
+    let text = "# lr = 3\nmatryoshka = 64\nlr = -1\n";
+    let given = file("run.toml", text).unwrap();
+    let message = given.complete().unwrap_err().to_string();
+    assert!(
+        message.contains("run.toml, line 3: ") && message.contains("--lr"),
+        "{message}"
+    );
+    // What was typed has no line.
+    let typed = Given::from("--lr 1").over(given.clone());
+    assert_eq!(typed.complete().unwrap().lr, 1.0);
+    let error = |problem: &str| TrainError::Usage(problem.to_owned());
+    let located = |problem: &str| typed.located(error(problem)).to_string();
+    assert!(located("--matryoshka is wrong").contains("run.toml, line 2: --matryoshka is wrong"));
+    assert_eq!(located("--lr is wrong"), "--lr is wrong");
+    assert_eq!(located("--epochs is wrong"), "--epochs is wrong");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use super::table::Example;
 /// `count` texts of other rows for every row, column by column: the first of every row, then the second of every row, and so
 /// on. They are drawn at random among the positives and negatives of the other rows, each text once, as
 /// `MultipleNegativesRankingLoss` of sentence-transformers' `CrossEncoder` draws them. A text that is right for the anchor in
-/// any row of the batch is none, whatever its case and spacing. Where a row has fewer such texts than `count`, all rows have
-/// that many.
-pub(crate) fn in_batch_negatives(rows: &[Example], count: usize, seed: u64) -> Vec<&str> {
+/// any row of the batch is none, whatever its case and spacing. A row with fewer such texts than others has `None` in their
+/// place. Where no row has `count` of them, there are as many columns as the row with most of them has.
+pub(crate) fn in_batch_negatives(rows: &[Example], count: usize, seed: u64) -> Vec<Option<&str>> {
     if count == 0 {
         return Vec::new();
     }
@@ -49,9 +49,9 @@ pub(crate) fn in_batch_negatives(rows: &[Example], count: usize, seed: u64) -> V
             candidates
         })
         .collect();
-    let fewest = drawn.iter().map(Vec::len).min().unwrap_or(0);
-    (0..fewest)
-        .flat_map(|place| drawn.iter().map(move |texts| texts[place]))
+    let most = drawn.iter().map(Vec::len).max().unwrap_or(0);
+    (0..most)
+        .flat_map(|place| drawn.iter().map(move |texts| texts.get(place).copied()))
         .collect()
 }
 
@@ -78,7 +78,7 @@ mod tests {
         for seed in 0..20 {
             let drawn = in_batch_negatives(&rows, 2, seed);
             assert_eq!(drawn.len(), 8);
-            let of_row = |row: usize| [drawn[row], drawn[4 + row]];
+            let of_row = |row: usize| [drawn[row], drawn[4 + row]].map(Option::unwrap);
             for row in [0, 1] {
                 for text in of_row(row) {
                     assert!(
@@ -108,10 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn the_row_with_the_fewest_candidates_counts() {
+    fn a_row_with_fewer_candidates_has_gaps() {
         // `a` has one wrong text, `c` has two.
         let rows = rows(&[&["a", "1"], &["a", "2"], &["c", "3"]]);
-        assert_eq!(in_batch_negatives(&rows, 5, 1).len(), 3);
+        let drawn = in_batch_negatives(&rows, 5, 1);
+        assert_eq!(drawn[..2], [Some("3"); 2]);
+        assert_eq!(drawn[3..5], [None; 2]);
+        let of_c: HashSet<_> = [drawn[2], drawn[5]].into();
+        assert_eq!(of_c, [Some("1"), Some("2")].into());
         assert!(in_batch_negatives(&rows[..1], 5, 1).is_empty());
         assert!(in_batch_negatives(&[], 5, 1).is_empty());
     }

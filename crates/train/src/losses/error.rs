@@ -21,7 +21,7 @@ pub enum LossError {
         parameter: &'static str,
     },
     /// A scale that is not a number above 0.
-    #[error("the scale of `{loss}` is {scale}; it must be a number above 0")]
+    #[error("--scale of `{loss}` is {scale}; it must be a number above 0")]
     Scale {
         /// The loss.
         loss: &'static str,
@@ -29,7 +29,7 @@ pub enum LossError {
         scale: f64,
     },
     /// A margin that is not a number from 0.
-    #[error("the margin of `{loss}` is {margin}; it must be a number, 0 or above")]
+    #[error("--margin of `{loss}` is {margin}; it must be a number, 0 or above")]
     Margin {
         /// The loss.
         loss: &'static str,
@@ -38,13 +38,11 @@ pub enum LossError {
     },
     /// Matryoshka without dimensions.
     #[error(
-        "matryoshka has no dimensions; give some, for example 768, 384 and 128, or leave it out"
+        "--matryoshka has no dimensions; give some, for example 768, 384 and 128, or leave it out"
     )]
     NoDimensions,
     /// A dimension below 1 or above the width.
-    #[error(
-        "matryoshka dimension {dimension} is not one of 1 to {width}, the width of the vectors"
-    )]
+    #[error("--matryoshka: {dimension} is not one of 1 to {width}, the width of the vectors")]
     Dimension {
         /// The invalid value.
         dimension: usize,
@@ -52,11 +50,11 @@ pub enum LossError {
         width: usize,
     },
     /// A repeated dimension.
-    #[error("matryoshka dimension {0} is given twice; give it once, with the sum of the weights")]
+    #[error("--matryoshka: {0} is given twice; give it once, with the sum of the weights")]
     RepeatedDimension(usize),
     /// Different numbers of weights and dimensions.
     #[error(
-        "matryoshka has {weights} weights for {dimensions} dimensions; give one for each, or none"
+        "--matryoshka-weights has {weights} weights for {dimensions} dimensions; give one for each, or none"
     )]
     WeightCount {
         /// Number of weights.
@@ -66,7 +64,7 @@ pub enum LossError {
     },
     /// A weight that is not a number from 0.
     #[error(
-        "the weight of matryoshka dimension {dimension} is {weight}; it must be a number, \
+        "--matryoshka-weights: the weight of dimension {dimension} is {weight}; it must be a number, \
          0 or above"
     )]
     Weight {
@@ -76,10 +74,12 @@ pub enum LossError {
         weight: f64,
     },
     /// A loss that compares vectors with those of a teacher, which cannot be cut.
-    #[error("`{0}` takes no matryoshka dimensions; leave them out")]
+    #[error("`{0}` takes no --matryoshka dimensions; leave them out")]
     NoMatryoshka(&'static str),
     /// Weights that are all 0.
-    #[error("every matryoshka weight is 0, which would train nothing; raise one of them")]
+    #[error(
+        "--matryoshka-weights: every weight is 0, which would train nothing; raise one of them"
+    )]
     NoWeight,
 }
 

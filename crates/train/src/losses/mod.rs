@@ -54,4 +54,5 @@ pub use error::LossError;
 pub use loss::Loss;
 pub use needs::{Needs, TargetKind};
 pub use objective::{Matryoshka, Objective};
+pub(crate) use pair::GAP;
 pub use pair::PairLoss;

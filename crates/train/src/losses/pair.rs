@@ -10,6 +10,9 @@ use burn::tensor::backend::Backend;
 use super::distillation::squared_margins;
 use super::needs::{Needs, TargetKind};
 
+/// The label of a score that does not count: the row has fewer texts than others.
+pub(crate) const GAP: f32 = -1.0;
+
 /// A loss over the scores of a reranker.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -110,7 +113,8 @@ impl PairLoss {
     }
 
     /// The loss of a batch, `[1]`. `scores` are `[rows, candidates]`, the positives first. `targets` are `[rows, …]`: a label
-    /// of every score, or the numbers of a teacher. Without targets, positives have label 1 and the others 0.
+    /// of every score, or the numbers of a teacher. Without targets, positives have label 1 and the others 0. A score with the
+    /// label [`GAP`] does not count.
     ///
     /// - `binary-cross-entropy`: the mean over all scores `s` with label `y` of `(1 - y) * s - log(sigmoid(s))`, which is
     ///   `-y * log(sigmoid(s)) - (1 - y) * log(1 - sigmoid(s))`
@@ -130,11 +134,18 @@ impl PairLoss {
         match (*self, targets) {
             (Self::BinaryCrossEntropy { .. }, targets) => {
                 let labels = targets.unwrap_or_else(|| first_of_each_row(&scores));
-                ((-labels + 1.0) * scores.clone() - log_sigmoid(scores)).mean()
+                let gaps = labels.clone().equal_elem(GAP);
+                let counted = gaps.clone().bool_not().float();
+                let losses = (-labels + 1.0) * scores.clone() - log_sigmoid(scores);
+                losses.mask_fill(gaps, 0.0).mean() / counted.mean()
             }
-            (Self::MultipleNegativesRanking { scale, .. }, _) => {
-                let logits = log_softmax(sigmoid(scores) * scale, 1);
-                -logits.narrow(1, 0, 1).mean()
+            (Self::MultipleNegativesRanking { scale, .. }, labels) => {
+                let logits = sigmoid(scores) * scale;
+                let logits = match labels {
+                    Some(labels) => logits.mask_fill(labels.equal_elem(GAP), f32::NEG_INFINITY),
+                    None => logits,
+                };
+                -log_softmax(logits, 1).narrow(1, 0, 1).mean()
             }
             (Self::MarginMeanSquaredError, Some(targets)) => squared_margins(scores, targets),
             (Self::MarginMeanSquaredError, None) => self.has_no_targets(),

@@ -25,7 +25,7 @@ const DEEPEST: usize = 4;
 /// # Errors
 ///
 /// The folder cannot be read, or has no Parquet file of the part.
-pub(super) fn files_of(path: &Path, part: DataRole) -> Result<Vec<PathBuf>, TrainError> {
+pub(crate) fn files_of(path: &Path, part: DataRole) -> Result<Vec<PathBuf>, TrainError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -27,6 +27,7 @@ use model::hub::{self, HubError, Origin};
 use program::Console;
 
 pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
+pub(crate) use dataset::files_of;
 
 use self::folder::OutputFolder;
 use self::rows::Rows;
@@ -41,6 +42,8 @@ use crate::stop::Stop;
 /// Context of a run besides its settings.
 #[derive(Clone)]
 pub struct RunContext {
+    /// The command, for messages.
+    pub name: &'static str,
     /// Whether to resume the run in the output folder.
     pub resume: bool,
     /// Notes on stderr.
@@ -153,6 +156,12 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     } else {
         Checkpoint::open_found(&found)?
     };
+    if checkpoint.is_plain_reranker() {
+        return Err(TrainError::Usage(format!(
+            "--model {} is a reranker, which `train rerank` trains; give an encoder",
+            settings.model
+        )));
+    }
     for note in checkpoint.notes() {
         notes.note(format_args!("note: {note}"));
     }

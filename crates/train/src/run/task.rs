@@ -76,7 +76,14 @@ impl BackendTask for Fit<'_> {
         if let Some(guide) = self.guide.take() {
             let folder = self.output.as_ref().map(OutputFolder::checkpoints);
             let (rows, width) = (&self.rows, self.checkpoint.width());
-            guide::embed_all(rows, &guide, settings, width, folder.as_ref(), self.context)?;
+            let embedded =
+                guide::embed_all(rows, &guide, settings, width, folder.as_ref(), self.context);
+            embedded.map_err(|error| match (error, self.resumption()) {
+                (TrainError::InterruptedBefore, Some(advice)) => {
+                    TrainError::InterruptedWithVectors { advice }
+                }
+                (error, _) => error,
+            })?;
         }
         let monitor = self.monitor(&plan, &start, validate)?;
         let trained = Training {
@@ -257,14 +264,19 @@ impl Fit<'_> {
         Ok(())
     }
 
+    /// How to resume an interrupted run; `None` without a folder.
+    fn resumption(&self) -> Option<String> {
+        let output = self.output.as_ref()?;
+        let path = quoted(&output.path.to_string_lossy());
+        let name = self.context.name;
+        Some(format!(
+            "resume with `train {name} --output {path} --resume`"
+        ))
+    }
+
     fn interrupted(&self, step: usize) -> TrainError {
-        let advice = match &self.output {
-            Some(output) => format!(
-                "resume with `train fit --output {} --resume`",
-                quoted(&output.path.to_string_lossy())
-            ),
-            None => "without --output nothing was saved".to_owned(),
-        };
+        let advice = self.resumption();
+        let advice = advice.unwrap_or_else(|| "without --output nothing was saved".to_owned());
         TrainError::Interrupted { step, advice }
     }
 

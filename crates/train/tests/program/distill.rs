@@ -185,7 +185,7 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             "--student layers=0 --config model.toml --output a",
-            "--model follows from --teacher and --student",
+            "model.toml, line 1: --model follows from --teacher and --student",
         ),
         (
             "--student static --dimensions 16 --lr 1e30 --epochs 1 --output a",

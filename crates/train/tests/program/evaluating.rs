@@ -100,6 +100,57 @@ fn scores_triplets_and_judgements_are_measured_together() {
     assert_eq!(metric(3, "cosine_recall@10"), None);
 }
 
+/// Pairs with label 0 are products that do not fit, and no right answers.
+#[test]
+fn a_label_says_which_pairs_are_right() {
+    let folder = folder();
+    let rows = crate::support::pairs(folder.path());
+    let mut labelled = "query\tdescription\tlabel\n".to_owned();
+    for (row, [query, description]) in rows.iter().enumerate() {
+        let wrong = &rows[(row + 5) % rows.len()][1];
+        labelled.push_str(&format!(
+            "{query}\t{description}\t1\n{query}\t{wrong}\tfalse\n"
+        ));
+    }
+    std::fs::write(folder.path().join("labelled.tsv"), labelled).unwrap();
+    let right = evaluations(folder.path(), "--pairs pairs.tsv");
+    let found = evaluations(folder.path(), "--pairs labelled.tsv");
+    assert_eq!(found[0]["metrics"], right[0]["metrics"]);
+    let none = "query\tdescription\tlabel\nred chair\tshoes\t0\n";
+    std::fs::write(folder.path().join("none.tsv"), none).unwrap();
+    let (tiny, device) = (tiny(), device());
+    let words = [
+        "evaluate", "--pairs", "none.tsv", "--model", &tiny, "--device", &device,
+    ];
+    let output = command(folder.path(), &words).output().unwrap();
+    let text = stderr(&output);
+    assert!(
+        !output.status.success() && text.contains("none.tsv"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_reranker_needs_only_the_files_of_a_search() {
+    let folder = folder();
+    let (tiny, device) = (tiny(), device());
+    for (more, file, options) in [
+        ("--reranker any", "titles.tsv.gz", "--corpus and --qrels"),
+        (
+            "",
+            "stsb_open_test.tsv",
+            "--similarity, --pairs, --triplets or --qrels",
+        ),
+    ] {
+        let mut words = vec!["evaluate", "--model", &tiny, "--device", &device];
+        words.extend(more.split_whitespace());
+        let output = command(folder.path(), &words).output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(file) && text.contains(options), "{text}");
+    }
+}
+
 #[test]
 fn columns_that_no_file_has_are_wrong_usage() {
     let folder = folder();

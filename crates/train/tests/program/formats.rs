@@ -7,7 +7,10 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use crate::support::{fit, folder, inside, pairs, repeatable, steps, succeed, weights};
+use crate::support::{
+    command, device, fit, folder, inside, pairs, repeatable, stderr, stdout, steps, succeed, tiny,
+    weights,
+};
 
 fn write_parquet(path: &Path, rows: &[[String; 2]]) {
     let schema =
@@ -71,4 +74,50 @@ fn the_same_rows_train_the_same_model_in_every_format() {
             );
         }
     }
+}
+
+/// `--pairs` takes what `--train` and `--valid` take.
+#[test]
+fn pairs_of_a_folder_are_those_of_its_files() {
+    let folder = folder();
+    let rows = pairs(folder.path());
+    let shards = inside(folder.path(), "dataset/data");
+    std::fs::create_dir_all(&shards).unwrap();
+    let (train, test) = rows.split_at(10);
+    write_parquet(&shards.join("train-00000-of-00001.parquet"), train);
+    write_parquet(&shards.join("test-00000-of-00001.parquet"), test);
+    let part = |name: &str, rows: &[[String; 2]]| {
+        let rows = rows
+            .iter()
+            .map(|[query, description]| format!("{query}\t{description}\n"));
+        let text = "query\tdescription\n".to_owned() + &rows.collect::<String>();
+        std::fs::write(inside(folder.path(), name), text).unwrap();
+    };
+    part("train.tsv", train);
+    part("test.tsv", test);
+    let (tiny, device) = (tiny(), device());
+    let run = |line: &str| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        words.extend(["--model", &tiny, "--device", &device]);
+        stdout(&succeed(command(folder.path(), &words)))
+    };
+    let metrics = |pairs: &str| {
+        let text = run(&format!("evaluate --json --pairs {pairs}"));
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()[0]["evaluations"][0]["metrics"]
+            .take()
+    };
+    assert_eq!(metrics("dataset"), metrics("test.tsv"));
+    let mined = |pairs: &str| {
+        run(&format!(
+            "mine --per-row 1 --relative-margin 0 --corpus pairs.tsv --corpus-columns query,description --pairs {pairs}"
+        ))
+    };
+    assert_eq!(mined("dataset"), mined("train.tsv"));
+    std::fs::remove_dir_all(&shards).unwrap();
+    let words = ["evaluate", "--pairs", "dataset", "--model", &tiny];
+    let text = stderr(&command(folder.path(), &words).output().unwrap());
+    assert!(
+        text.contains("no Parquet files of validation rows"),
+        "{text}"
+    );
 }

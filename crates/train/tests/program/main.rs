@@ -21,10 +21,13 @@ mod help;
 mod inputs;
 mod interruption;
 mod mining;
+mod recorded;
 mod reranking;
 mod resumption;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
+#[cfg(unix)]
+mod stops;
 mod support;
 #[path = "../../../model/tests/common/device.rs"]
 mod test_device;

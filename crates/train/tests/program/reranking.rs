@@ -287,6 +287,25 @@ fn what_a_reranker_does_not_have_is_refused() {
         "{}",
         stderr(&output)
     );
+    // Its head would be lost.
+    let model = cross_encoder("mpnet");
+    let fit = [
+        "fit",
+        "--train",
+        "pairs.tsv",
+        "--output",
+        "x",
+        "--model",
+        &model,
+    ];
+    let output = command(folder.path(), &fit).output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("is a reranker, which `train rerank` trains"),
+        "{text}"
+    );
+    assert!(!folder.path().join("x").exists());
 }
 
 #[test]

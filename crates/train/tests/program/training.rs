@@ -113,6 +113,7 @@ fn the_vectors_of_a_run_are_those_of_its_folder() {
         panic!("`fit`");
     };
     let context = RunContext {
+        name: "fit",
         resume: false,
         notes: Console::new(true),
         dashboard: false,

@@ -31,6 +31,14 @@ fn usage_errors_have_exit_code_2_and_name_the_fix() {
             "type.json",
             "{\"train\": \"pairs.tsv\", \"epochs\": \"two\"}",
         ),
+        (
+            "loss.toml",
+            "# loss\ntrain = \"pairs.tsv\"\nloss = \"mnlr\"\noutput = \"x\"\n",
+        ),
+        (
+            "scale.toml",
+            "train = \"pairs.tsv\"\noutput = \"x\"\nscale = 0\n",
+        ),
         ("one.tsv", "query\tdescription\nred chair\tA chair\n"),
         ("one.toml", "train = \"one.tsv\"\nsplit = 0.5\n"),
         (
@@ -70,6 +78,10 @@ fn usage_errors_have_exit_code_2_and_name_the_fix() {
         ("--config wrong.toml --output x", "learning-rate"),
         ("--config type.json --output x", "two"),
         ("--config both.toml --output x", "cannot be used with"),
+        ("--config both.toml --output x", "both.toml, line "),
+        ("--config type.json --output x", "type.json, line 1: "),
+        ("--config loss.toml", "loss.toml, line 3: --loss: `mnlr`"),
+        ("--config scale.toml", "scale.toml, line 3: --scale"),
     ] {
         let output = fit(folder.path(), arguments).output().unwrap();
         let text = stderr(&output);

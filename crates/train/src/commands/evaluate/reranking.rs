@@ -6,7 +6,10 @@ use std::time::Instant;
 use model::hub::DEFAULT_MODEL;
 use program::{Console, Unit};
 
-use super::{Scored, check_default_files, cutoffs, default_retrieval, encoder, name, retrieval};
+use super::{
+    DEFAULT_CORPUS, DEFAULT_QRELS, Scored, check_default_files, cutoffs, default_retrieval,
+    encoder, name, retrieval,
+};
 use crate::cli::EvaluateArgs;
 use crate::error::TrainError;
 use crate::evaluation::{EvaluationError, Evaluator, FirstStage, Scores, SuiteScores};
@@ -31,7 +34,7 @@ pub(super) fn scores(
     let (name, evaluator) = match retrieval(arguments, &cutoffs, name)? {
         Some(given) => given,
         None => {
-            check_default_files()?;
+            check_default_files(&[DEFAULT_CORPUS, DEFAULT_QRELS])?;
             default_retrieval(&cutoffs)?
         }
     };

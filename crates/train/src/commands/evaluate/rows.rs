@@ -5,8 +5,10 @@ use std::path::Path;
 use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
 use crate::error::TrainError;
 use crate::evaluation::{Evaluator, FileError, RetrievalEvaluator, of_rows};
+use crate::report::DataRole;
+use crate::run::files_of;
 
-/// The evaluator of a file of rows, and whether it has the given columns; otherwise its own count, because
+/// The evaluator of a file of rows, or of the validation rows of a folder of Parquet files, and whether it has the given columns; otherwise its own count, because
 /// one call may read files of several kinds.
 pub(super) fn rows(
     path: &Path,
@@ -20,7 +22,7 @@ pub(super) fn rows(
         kind: (kind != RowKind::Pairs).then_some(kind),
         ..ReadOptions::default()
     };
-    let table = TextTable::read(&[path], &options)?;
+    let table = TextTable::read(&files_of(path, DataRole::Validation)?, &options)?;
     if kind == RowKind::Pairs {
         let evaluator = of_right_pairs(path, &table)?;
         return Ok((Box::new(evaluator), table.used_given_columns()));

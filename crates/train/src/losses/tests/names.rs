@@ -67,7 +67,7 @@ fn parameters_are_checked() {
     }
     .to_string();
     assert!(
-        message.starts_with("the scale of `cosent` is 0; it must be"),
+        message.starts_with("--scale of `cosent` is 0; it must be"),
         "{message}"
     );
 }

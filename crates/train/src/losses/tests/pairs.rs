@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::tiny_model::{DecayedVectors, RATE, assert_steps, reference};
 use crate::batch::{PairInput, TokenBatcher};
 use crate::data::Example;
-use crate::losses::{Loss, Objective, PairLoss};
+use crate::losses::{GAP, Loss, Objective, PairLoss};
 use crate::test_device::on_test_device;
 use crate::testing::{assert_close, json_fixture, values};
 use crate::train::optimizer::{AdamWSettings, DecoupledAdamW};
@@ -91,6 +91,95 @@ fn values_and_gradients_match_sentence_transformers() {
         }
     }
     on_test_device!(body);
+}
+
+/// A row with fewer negatives counts as it would in a batch of its own.
+#[test]
+fn gaps_do_not_count() {
+    fn body<B: EncoderOps>(device: &B::Device) {
+        let column = |scores: &[f32]| -> Tensor<B, 2> {
+            Tensor::from_data(TensorData::new(scores.to_vec(), [scores.len(), 1]), device)
+        };
+        let labels = |labels: &[f32]| -> Tensor<B, 1> { Tensor::from_floats(labels, device) };
+        // The second row has one negative, the third none.
+        let columns = [
+            column(&[0.3, -0.2, 1.0]),
+            column(&[0.9, 0.4, 7.0]),
+            column(&[-0.5, 7.0, 7.0]),
+        ];
+        let gaps = labels(&[1.0, 0.0, 0.0, 1.0, 0.0, GAP, 1.0, GAP, GAP]);
+        let rows: [&[f32]; 3] = [&[0.3, 0.9, -0.5], &[-0.2, 0.4], &[1.0]];
+        for (name, of_scores) in [("bce", true), ("mnrl", false)] {
+            let objective = Objective::new(loss(name));
+            let value = |columns: &[Tensor<B, 2>], targets: Option<&Tensor<B, 1>>| {
+                values(objective.forward(columns, targets))[0]
+            };
+            // A mean over scores, or over rows.
+            let weights = rows.map(|row| if of_scores { row.len() as f32 } else { 1.0 });
+            let alone = rows.map(|row| {
+                value(
+                    &row.iter()
+                        .map(|score| column(&[*score]))
+                        .collect::<Vec<_>>(),
+                    None,
+                )
+            });
+            let sum: f32 = alone
+                .iter()
+                .zip(weights)
+                .map(|(loss, weight)| loss * weight)
+                .sum();
+            let expected = sum / weights.iter().sum::<f32>();
+            let actual = value(&columns, Some(&gaps));
+            assert_close(name, &[actual], &[expected], TOLERANCE);
+            // Without a gap the labels change nothing, to the bit.
+            let full = labels(&[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+            assert_eq!(
+                value(&columns, Some(&full)),
+                value(&columns, None),
+                "{name}"
+            );
+        }
+    }
+    on_test_device!(body);
+}
+
+/// One row without negatives takes none from the others.
+#[test]
+fn a_batch_keeps_the_negatives_of_its_other_rows() {
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures/rerankers/mpnet");
+    let found = hub::resolve(folder.to_str().unwrap(), &HubOptions::default()).unwrap();
+    let tokenizer = Checkpoint::open_reranker(&found, 0)
+        .unwrap()
+        .tokenizer()
+        .unwrap();
+    let batcher = TokenBatcher::new(Arc::new(tokenizer)).of_pairs(PairInput {
+        token_types: false,
+        negatives: 2,
+    });
+    let row = |texts: [&str; 2]| Example {
+        texts: texts.map(str::to_owned).to_vec(),
+        target: None,
+    };
+    // All texts of the batch are right for the first anchor but one.
+    let rows = [
+        ["chair", "red"],
+        ["chair", "steel"],
+        ["cable", "wireless"],
+        ["chair", "compact"],
+    ]
+    .map(row);
+    let batch = batcher.tokenize(&rows, 5);
+    assert_eq!((batch.columns(), batch.texts.len()), (3, 12));
+    let chair = [1.0, 0.0, GAP];
+    let cable = [1.0, 0.0, 0.0];
+    assert_eq!(
+        batch.targets.unwrap(),
+        [chair, chair, cable, chair].concat()
+    );
+    // Without a gap a batch has no labels.
+    assert_eq!(batcher.tokenize(&rows[1..3], 5).targets, None);
 }
 
 /// The losses of 20 steps of a run, as its loader and its step compute them.

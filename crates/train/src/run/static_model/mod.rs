@@ -23,6 +23,7 @@ use crate::config::{FitConfig, published_model};
 use crate::data::{ReadOptions, Sampler, SamplerKind, SamplerOptions, TextTable};
 use crate::error::TrainError;
 use crate::evaluation::{Evaluator, TeacherEvaluator};
+use crate::train::checkpoint::CheckpointFolder;
 
 /// The weight of a token is this divided by the sum of this and its share of all tokens: smooth inverse frequency (Arora,
 /// Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017).
@@ -60,6 +61,22 @@ pub(crate) struct StaticResult {
 /// Errors of the texts, the teacher, the device or the folder. A run that ended early keeps the teacher's vectors in its
 /// folder, and the same command uses them.
 pub(crate) fn distill(
+    config: &FitConfig,
+    size: StaticSize,
+    context: &RunContext,
+) -> Result<StaticResult, TrainError> {
+    distilled(config, size, context).map_err(|error| match (error, &config.output) {
+        (TrainError::InterruptedBefore, Some(output))
+            if CheckpointFolder::of_run(output).path().is_dir() =>
+        {
+            let advice = "give the same command again".to_owned();
+            TrainError::InterruptedWithVectors { advice }
+        }
+        (error, _) => error,
+    })
+}
+
+fn distilled(
     config: &FitConfig,
     size: StaticSize,
     context: &RunContext,
