@@ -18,7 +18,7 @@ pub struct TrainingBatch {
     /// Number of rows; `texts` has this many per column.
     pub rows: usize,
     /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them. For a reranker
-    /// whose rows have unequal numbers of negatives the label of every score, or [`GAP`](crate::losses::GAP).
+    /// whose rows have unequal numbers of negatives the label of every score, or `GAP`.
     pub targets: Option<Vec<f32>>,
     /// Number of rows of all batches of the optimiser step; 0 if this is the only one.
     pub rows_of_step: usize,
@@ -41,14 +41,14 @@ impl TrainingBatch {
 
     /// Number of columns of `texts`.
     #[must_use]
-    pub fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.texts.len() / self.rows.max(1)
     }
 
     /// Share of the batch in its optimiser step, in `(0, 1]`. Losses are means over rows: with gradients times this share,
     /// the sum over the batches of a step is the gradient of one batch of all rows.
     #[must_use]
-    pub fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         if self.rows_of_step <= self.rows {
             return 1.0;
         }
@@ -96,14 +96,14 @@ impl TokenBatcher {
 
     /// Puts these prompts before all texts.
     #[must_use]
-    pub fn with_prompts(mut self, prompts: TextPrompts) -> Self {
+    pub(crate) fn with_prompts(mut self, prompts: TextPrompts) -> Self {
         self.prompts = Arc::new(prompts);
         self
     }
 
     /// The batcher of a reranker: each anchor is read together with each other text of its row.
     #[must_use]
-    pub fn of_pairs(self, pairs: PairInput) -> Self {
+    pub(crate) fn of_pairs(self, pairs: PairInput) -> Self {
         Self {
             pairs: Some(pairs),
             ..self

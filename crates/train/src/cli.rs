@@ -9,7 +9,8 @@ use model::hub::DEFAULT_MODEL;
 use model::threads::ThreadCount;
 use program::Version;
 
-use crate::config::{Given, GivenForReranker};
+use crate::config::{Given, GivenForReranker, at_least_one, share_to_1};
+use crate::data::ColumnMap;
 
 mod distill;
 
@@ -191,7 +192,7 @@ pub struct MineArgs {
     /// Assign the columns of the pairs to roles, for example anchor=query,positive=title [default: by
     /// name, else by order].
     #[arg(long, value_name = "ROLE=NAME,...")]
-    pub columns: Option<String>,
+    pub columns: Option<ColumnMap>,
     /// Name the column of the pairs that has the id of the right product in the corpus, for products
     /// whose texts differ there.
     #[arg(long, value_name = "NAME")]
@@ -203,7 +204,7 @@ pub struct MineArgs {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Find N negatives for every pair; a pair with fewer is left out.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", value_parser = at_least_one(), default_value_t = 3)]
     pub per_row: usize,
     /// Leave out the N products that are nearest to the query.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -212,7 +213,7 @@ pub struct MineArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub range_max: usize,
     /// Take a product only if its score is lower than the positive's by this share of it.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    #[arg(long, value_name = "SHARE", value_parser = share_to_1, default_value_t = 0.05)]
     pub relative_margin: f32,
     /// Embed with this model, a name on the hub or a folder.
     #[arg(
@@ -249,7 +250,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Truncate texts to N tokens [default: each model's].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub max_length: Option<usize>,
 
     /// Order the documents that the model finds with this reranker, and compare both rankings; repeat for
@@ -266,6 +267,7 @@ pub struct EvaluateArgs {
         long,
         value_name = "N",
         requires = "reranker",
+        value_parser = at_least_one(),
         default_value_t = 100,
         help_heading = "Data"
     )]
@@ -283,7 +285,7 @@ pub struct EvaluateArgs {
     /// Roles: anchor or first, positive or second, negative or third, score or label. A file
     /// without these columns uses its own [default: by name, else by order, as in training].
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
-    pub columns: Option<String>,
+    pub columns: Option<ColumnMap>,
     /// Read queries and their ids, for --qrels [default: the qrels hold the query texts].
     #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
     pub queries: Option<PathBuf>,
@@ -344,6 +346,7 @@ pub struct EvaluateArgs {
         long,
         value_name = "N,...",
         value_delimiter = ',',
+        value_parser = at_least_one(),
         help_heading = "Data"
     )]
     pub cutoffs: Vec<usize>,

@@ -14,7 +14,7 @@ use model::hub::DEFAULT_MODEL;
 use model::{Device, Precision};
 use serde::{Serialize, Serializer};
 
-pub use self::given::{Given, GivenForReranker};
+pub(crate) use self::given::{Given, GivenForReranker};
 use crate::data::{ColumnMap, SamplerKind};
 use crate::error::TrainError;
 use crate::train::schedule::Decay;
@@ -23,7 +23,7 @@ use crate::train::schedule::Decay;
 #[derive(Clone, Debug, PartialEq, Args, Serialize)]
 #[command(args_override_self = true)]
 #[serde(rename_all = "kebab-case")]
-pub struct FitConfig {
+pub(crate) struct FitConfig {
     /// Read training rows from FILE: CSV, TSV, JSON or Parquet, compressed or not except
     /// Parquet; or from a folder of Parquet files, as Hugging Face stores a dataset. Repeat for
     /// several files [default: the five demo pairs].
@@ -62,8 +62,7 @@ pub struct FitConfig {
     /// Form batches by shuffle, sequential, length (rows of similar length), no-duplicates (no
     /// text twice in a batch) or length-no-duplicates [default: no-duplicates for losses with
     /// in-batch negatives, else shuffle].
-    #[arg(long, value_name = "NAME", value_parser = |name: &str| name.parse::<SamplerKind>(), help_heading = DATA)]
-    #[serde(serialize_with = "as_text")]
+    #[arg(long, value_name = "NAME", value_enum, hide_possible_values = true, help_heading = DATA)]
     pub sampler: Option<SamplerKind>,
     /// Drop every batch that is not full.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
@@ -221,7 +220,7 @@ pub struct FitConfig {
 /// What a run trains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Task {
+pub(crate) enum Task {
     /// A model that gives texts vectors.
     #[default]
     Encoder,
@@ -251,7 +250,7 @@ fn workers() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MOST_WORKERS)
 }
 
-fn at_least_one() -> RangedU64ValueParser<usize> {
+pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MOST)
 }
 
@@ -270,6 +269,11 @@ fn share(text: &str) -> Result<f64, String> {
 fn share_above_0(text: &str) -> Result<f64, String> {
     let is_part = |value| value > 0.0 && value < 1.0;
     number(text, is_part, "above 0 and below 1")
+}
+
+pub(crate) fn share_to_1(text: &str) -> Result<f32, String> {
+    let is_share = |value| (0.0..=1.0).contains(&value);
+    number(text, is_share, "from 0 to 1").map(|share| share as f32)
 }
 
 fn above_0(text: &str) -> Result<f64, String> {

@@ -92,28 +92,18 @@ pub enum TrainError {
     /// Invalid settings; the message names them and the fix.
     #[error("{0}")]
     Usage(String),
-    /// The loss became NaN or infinite.
-    #[error("step {step}: the loss is {loss}; {advice}. The batch: {batch}")]
-    NonFinite {
+    /// The loss or a gradient became NaN or infinite.
+    #[error("step {step}: the {what} is {value}; {advice}. The batch: {batch}")]
+    NotFinite {
         /// The optimiser step.
         step: usize,
-        /// The loss.
-        loss: f64,
+        /// The number.
+        what: &'static str,
+        /// Its value.
+        value: f64,
         /// How to continue.
         advice: String,
-        /// The rows of the batch.
-        batch: String,
-    },
-    /// A gradient became NaN or infinite.
-    #[error("step {step}: the norm of the gradients is {norm}; {advice}. The batch: {batch}")]
-    NonFiniteGradient {
-        /// The optimiser step.
-        step: usize,
-        /// The norm.
-        norm: f64,
-        /// How to continue.
-        advice: String,
-        /// The rows of all batches of the step.
+        /// The rows of the batch, or those of all batches of the step.
         batch: String,
     },
     /// A weight or a vector became NaN or infinite in the last step.
@@ -125,33 +115,20 @@ pub enum TrainError {
         /// The optimiser step.
         step: usize,
     },
-    /// A score is not a cosine, but the loss needs one.
+    /// A score is not in the range that the loss needs.
     #[error(
-        "{}line {line}: the score {score} is not a cosine, from -1 to 1; scale the scores, or \
-         use --loss cosent, which takes any range",
+        "{}line {line}: the score {score} is not {range}",
         file.as_ref().map_or_else(String::new, |file| format!("{file}, "))
     )]
-    NoCosine {
+    ScoreRange {
         /// The file; `None` for rows that come from no file.
         file: Option<Source>,
         /// The line, or the number of the row in a Parquet file.
         line: u64,
         /// The score.
         score: f32,
-    },
-    /// A score that is not in the range of `binary-cross-entropy`.
-    #[error(
-        "{}line {line}: the score {score} is not from 0 to 1, which binary-cross-entropy needs; scale the scores, or use \
-         labels",
-        file.as_ref().map_or_else(String::new, |file| format!("{file}, "))
-    )]
-    NoProbability {
-        /// The file; `None` for rows that come from no file.
-        file: Option<Source>,
-        /// The line, or the number of the row in a Parquet file.
-        line: u64,
-        /// The score.
-        score: f32,
+        /// The range, and how to reach it.
+        range: &'static str,
     },
     /// A text could not be tokenized.
     #[error(transparent)]
@@ -159,41 +136,19 @@ pub enum TrainError {
         /// Why.
         source: std::sync::Arc<ModelError>,
     },
-    /// The output folder already holds a run.
-    #[error(
-        "{}: already holds a training run; resume it with --resume, or choose another --output",
-        path.display()
-    )]
-    OutputInUse {
+    /// A folder that another one must take the place of.
+    #[error("{}: {problem}", path.display())]
+    Folder {
         /// The folder.
         path: PathBuf,
-    },
-    /// Another run writes to the output folder.
-    #[error(
-        "{}: another run is writing to this folder; wait until it ends, or choose another --output",
-        path.display()
-    )]
-    OutputLocked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The output folder holds other files.
-    #[error("{}: is not empty; choose another --output", path.display())]
-    OutputNotEmpty {
-        /// The folder.
-        path: PathBuf,
+        /// Why, and what to do.
+        problem: &'static str,
     },
     /// The device failed during training.
     #[error("training failed: {source}")]
     Compute {
         /// Error of the device.
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// There is nothing to resume.
-    #[error("{}: holds no checkpoint to resume from; start without --resume", path.display())]
-    NothingToResume {
-        /// The folder.
-        path: PathBuf,
     },
     /// The settings differ from those of the run to resume.
     #[error(
@@ -220,15 +175,6 @@ pub enum TrainError {
         path: PathBuf,
         /// The model now.
         model: String,
-    },
-    /// The folder of the base model of the run to resume does not exist any more.
-    #[error(
-        "{}: the run started from this model, and the folder does not exist any more; give its new place with --model",
-        path.display()
-    )]
-    BaseModelMissing {
-        /// The folder of the model.
-        path: PathBuf,
     },
     /// The rows differ from those of the run to resume.
     #[error(
@@ -290,23 +236,14 @@ impl ProgramError for TrainError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_)
-            | Self::NoCosine { .. }
-            | Self::NoProbability { .. }
+            | Self::ScoreRange { .. }
             | Self::Loss(_)
-            | Self::OutputInUse { .. }
-            | Self::OutputNotEmpty { .. }
-            | Self::OutputLocked { .. }
+            | Self::Folder { .. }
             | Self::OtherModel { .. }
-            | Self::BaseModelMissing { .. }
-            | Self::NothingToResume { .. }
             | Self::OtherSettings { .. }
-            | Self::EvaluationSetup(SetupError::Cutoffs | SetupError::DuplicateName { .. })
+            | Self::EvaluationSetup(SetupError::DuplicateName { .. })
             | Self::EvaluationFile(FileError::NoUsualColumns { .. })
-            | Self::Data(
-                DataError::Columns { .. }
-                | DataError::Fraction { .. }
-                | DataError::CannotSplit { .. },
-            ) => USAGE,
+            | Self::Data(DataError::Columns { .. } | DataError::CannotSplit { .. }) => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Device(error) if error.is_usage() => USAGE,
             Self::Index(error) if error.is_usage() => USAGE,
@@ -330,6 +267,15 @@ impl ProgramError for TrainError {
 }
 
 impl TrainError {
+    pub(crate) fn usage(problem: &str) -> Self {
+        Self::Usage(problem.to_owned())
+    }
+
+    pub(crate) fn folder(path: impl Into<PathBuf>, problem: &'static str) -> Self {
+        let path = path.into();
+        Self::Folder { path, problem }
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }

@@ -3,29 +3,29 @@
 //! | subject | module |
 //! | --- | --- |
 //! | rows of texts and their batches | [`data`] |
-//! | token ids of batches, tokenized ahead of time | [`batch`], [`loader`] |
+//! | token ids of batches, tokenized ahead of time | [`batch`], `loader` |
 //! | loss functions | [`losses`] |
 //! | training loop, step, optimiser, checkpoints | [`mod@train`] |
 //! | evaluators and metrics | [`evaluation`] |
 //! | hard negatives | `mining` |
 //! | log, report and model card of a run | [`report`] |
-//! | a run, from its settings to the tuned model | [`config`], [`settings`], [`run`] |
+//! | a run, from its settings to the tuned model | `config`, `settings`, [`run`] |
 
 pub mod batch;
 pub mod cli;
 pub mod commands;
-pub mod config;
+mod config;
 pub mod data;
 mod download;
-pub mod error;
+mod error;
 pub mod evaluation;
-pub mod loader;
+mod loader;
 pub mod losses;
 mod mining;
 pub mod random;
 pub mod report;
 pub mod run;
-pub mod settings;
+mod settings;
 mod shell;
 pub mod stop;
 pub mod train;

@@ -14,7 +14,7 @@ use burn::data::dataset::Dataset;
 use burn::tensor::backend::Backend;
 
 use crate::batch::{TokenBatcher, TrainingBatch};
-use crate::data::{DataError, EpochRows, Example, Sampler, SamplerOptions, TextTable};
+use crate::data::{EpochRows, Example, Sampler, SamplerOptions, TextTable};
 use crate::random::derive_seed;
 
 /// Batches that a worker may tokenize ahead.
@@ -22,14 +22,14 @@ const AHEAD: usize = 2;
 
 /// Position where the next iteration starts; shared by a loader and the training loop.
 #[derive(Debug, Default)]
-pub struct ResumePoint {
+pub(crate) struct ResumePoint {
     epoch: AtomicUsize,
     batch: AtomicUsize,
 }
 
 impl ResumePoint {
     /// Makes the next iteration start at batch `batch` of epoch `epoch`, both from 0.
-    pub fn set(&self, epoch: usize, batch: usize) {
+    pub(crate) fn set(&self, epoch: usize, batch: usize) {
         self.epoch.store(epoch, Ordering::Relaxed);
         self.batch.store(batch, Ordering::Relaxed);
     }
@@ -37,10 +37,9 @@ impl ResumePoint {
 
 /// A burn data loader over some rows of a table.
 #[derive(Clone)]
-pub struct BatchLoader {
+pub(crate) struct BatchLoader {
     table: Arc<TextTable>,
     rows: Arc<EpochRows>,
-    options: SamplerOptions,
     /// `None` without rows.
     sampler: Option<Arc<Sampler>>,
     batcher: TokenBatcher,
@@ -51,51 +50,43 @@ pub struct BatchLoader {
 
 impl BatchLoader {
     /// A loader of batches of `rows` of `table`, with one worker. Without rows it has no batches.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sampler::new`].
-    pub fn new(
+    pub(crate) fn new(
         table: Arc<TextTable>,
         rows: impl Into<EpochRows>,
         options: SamplerOptions,
         batcher: TokenBatcher,
         seed: u64,
-    ) -> Result<Self, DataError> {
+    ) -> Self {
         let rows = rows.into();
-        let sampler = if rows.rows().is_empty() {
-            None
-        } else {
-            Some(Arc::new(Sampler::new(&table, rows.clone(), options)?))
-        };
-        Ok(Self {
+        let sampler = (!rows.rows().is_empty())
+            .then(|| Arc::new(Sampler::new(&table, rows.clone(), options)));
+        Self {
             table,
             rows: Arc::new(rows),
-            options,
             sampler,
             batcher,
             seed,
             resume_point: Arc::default(),
             workers: 1,
-        })
+        }
     }
 
     /// Uses `workers` tokenizer threads, at least one.
     #[must_use]
-    pub fn with_workers(mut self, workers: usize) -> Self {
+    pub(crate) fn with_workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
     /// Position where the next iteration starts.
     #[must_use]
-    pub fn resume_point(&self) -> Arc<ResumePoint> {
+    pub(crate) fn resume_point(&self) -> Arc<ResumePoint> {
         Arc::clone(&self.resume_point)
     }
 
     /// The rows of every batch of an epoch, as positions in the table.
     #[must_use]
-    pub fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn batches(&self, epoch: usize) -> Vec<Vec<usize>> {
         match &self.sampler {
             Some(sampler) => sampler.batches(self.seed, epoch),
             None => Vec::new(),
@@ -104,7 +95,7 @@ impl BatchLoader {
 
     /// Number of batches per epoch if it is constant, see [`Sampler::batches_of_every_epoch`].
     #[must_use]
-    pub fn batches_of_every_epoch(&self) -> Option<usize> {
+    pub(crate) fn batches_of_every_epoch(&self) -> Option<usize> {
         match &self.sampler {
             Some(sampler) => sampler.batches_of_every_epoch(),
             None => Some(0),
@@ -113,13 +104,13 @@ impl BatchLoader {
 
     /// The rows of an epoch, besides those that wait since the one before, as positions in the table.
     #[must_use]
-    pub fn rows_of_epoch(&self, epoch: usize) -> Vec<usize> {
+    pub(crate) fn rows_of_epoch(&self, epoch: usize) -> Vec<usize> {
         self.rows.of_epoch_number(self.seed, epoch)
     }
 
     /// Number of rows that wait for the epoch after this one, see [`Sampler::waiting`].
     #[must_use]
-    pub fn waiting(&self, epoch: usize) -> usize {
+    pub(crate) fn waiting(&self, epoch: usize) -> usize {
         let sampler = self.sampler.as_ref();
         sampler.map_or(0, |sampler| sampler.waiting(self.seed, epoch))
     }
@@ -195,17 +186,9 @@ impl<B: Backend> DataLoader<B, TrainingBatch> for BatchLoader {
         Arc::new(self.clone())
     }
 
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<B, TrainingBatch>> {
-        let rows = self.rows.rows();
-        let end = end.min(rows.len());
-        let rows = rows[start.min(end)..end].to_vec();
-        let table = Arc::clone(&self.table);
-        let part = Self::new(table, rows, self.options, self.batcher.clone(), self.seed);
-        match part {
-            Ok(part) => Arc::new(part.with_workers(self.workers)),
-            // Cannot fail: `new` has validated these rows.
-            Err(_) => Arc::new(self.clone()),
-        }
+    /// The same loader: burn cuts one only for loops of its own that run on several devices.
+    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, TrainingBatch>> {
+        Arc::new(self.clone())
     }
 }
 

@@ -19,9 +19,14 @@ const CACHED: &str = "cached-";
 /// Default number of texts per micro-batch of GradCache (sentence-transformers').
 const DEFAULT_MINI_BATCH: usize = 32;
 
+const COSINE: &str =
+    "a cosine, from -1 to 1; scale the scores, or use --loss cosent, which takes any range";
+const PROBABILITY: &str =
+    "from 0 to 1, which binary-cross-entropy needs; scale the scores, or use labels";
+
 /// Settings of a run.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// All settings as a user would write them, with the defaults of the loss and of the adapters.
     pub config: FitConfig,
     /// Source of the validation rows.
@@ -48,7 +53,7 @@ impl Deref for Settings {
 
 /// Source of the validation rows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Validation {
+pub(crate) enum Validation {
     /// No validation.
     None,
     /// Files.
@@ -59,7 +64,7 @@ pub enum Validation {
 
 /// Weights to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Trained {
+pub(crate) enum Trained {
     /// All weights.
     All,
     /// All weights above the embeddings and this number of lowest layers.
@@ -74,10 +79,11 @@ impl Settings {
     /// # Errors
     ///
     /// [`TrainError::Usage`] names the invalid setting.
-    pub fn resolve(mut config: FitConfig) -> Result<Self, TrainError> {
+    pub(crate) fn resolve(mut config: FitConfig) -> Result<Self, TrainError> {
         if config.task == Task::Reranker && config.train.is_empty() {
-            let problem = "train rerank needs rows: give --train FILE";
-            return Err(TrainError::Usage(problem.to_owned()));
+            return Err(TrainError::usage(
+                "train rerank needs rows: give --train FILE",
+            ));
         }
         let objective = objective(&mut config)?;
         let sampler = match config.sampler {
@@ -164,13 +170,13 @@ impl Settings {
 
     /// Norm to which gradients are clipped; `None` disables clipping.
     #[must_use]
-    pub fn largest_norm(&self) -> Option<f64> {
+    pub(crate) fn largest_norm(&self) -> Option<f64> {
         (self.max_grad_norm > 0.0).then_some(self.max_grad_norm)
     }
 
     /// Whether the run trains a reranker.
     #[must_use]
-    pub fn is_reranker(&self) -> bool {
+    pub(crate) fn is_reranker(&self) -> bool {
         self.task == Task::Reranker
     }
 
@@ -179,7 +185,7 @@ impl Settings {
     /// # Errors
     ///
     /// [`TrainError::Usage`] names the columns that the loss needs and those of the rows.
-    pub fn check_kind(&self, kind: RowKind) -> Result<(), TrainError> {
+    pub(crate) fn check_kind(&self, kind: RowKind) -> Result<(), TrainError> {
         let loss = &self.objective.loss;
         let needs = loss.needs();
         let target = match kind {
@@ -222,21 +228,22 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`TrainError::NoCosine`] and [`TrainError::NoProbability`] name the first row whose score is not in the range that the
-    /// loss needs.
-    pub fn check_scores(&self, table: &TextTable) -> Result<(), TrainError> {
-        let cosines = self.objective.loss == Loss::CosineSimilarity;
-        if !cosines && self.objective.loss.needs().target != TargetKind::Probability {
+    /// [`TrainError::ScoreRange`] names the first row whose score is not in the range that the loss needs.
+    pub(crate) fn check_scores(&self, table: &TextTable) -> Result<(), TrainError> {
+        let (bounds, range) = if self.objective.loss == Loss::CosineSimilarity {
+            (-1.0..=1.0, COSINE)
+        } else if self.objective.loss.needs().target == TargetKind::Probability {
+            (0.0..=1.0, PROBABILITY)
+        } else {
             return Ok(());
-        }
-        let range = if cosines { -1.0..=1.0 } else { 0.0..=1.0 };
+        };
         for row in table.rows() {
-            if let Some(score) = row.target().filter(|score| !range.contains(score)) {
-                let (file, line) = (row.file().cloned(), row.line());
-                return Err(if cosines {
-                    TrainError::NoCosine { file, line, score }
-                } else {
-                    TrainError::NoProbability { file, line, score }
+            if let Some(score) = row.target().filter(|score| !bounds.contains(score)) {
+                return Err(TrainError::ScoreRange {
+                    file: row.file().cloned(),
+                    line: row.line(),
+                    score,
+                    range,
                 });
             }
         }
@@ -326,8 +333,8 @@ fn check_devices(devices: &[Device]) -> Result<(), TrainError> {
     if several && devices.contains(&Device::Auto)
         || devices.windows(2).any(|two| kind(&two[0]) != kind(&two[1]))
     {
-        return Err(TrainError::Usage(
-            "several devices must be of one kind, for example --device cuda:0,cuda:1".to_owned(),
+        return Err(TrainError::usage(
+            "several devices must be of one kind, for example --device cuda:0,cuda:1",
         ));
     }
     for (place, device) in devices.iter().enumerate() {

@@ -28,7 +28,7 @@ pub struct Stop {
 
 impl Stop {
     /// Asks a run to end after its current step.
-    pub fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);
         let interrupter = self
             .interrupter
@@ -41,13 +41,13 @@ impl Stop {
 
     /// Whether a stop was requested.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
     /// The part of the run.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Preparing,
             1 => Phase::Training,

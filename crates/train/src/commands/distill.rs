@@ -1,6 +1,6 @@
 //! `distill`: make a smaller model that has the vectors of a teacher.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 
 use program::Console;
@@ -104,15 +104,14 @@ fn run_static(fit: FitArgs<Given>, size: StaticSize, notes: Console) -> Result<(
     given.set_missing(&OF_STATIC);
     let config = given.complete()?;
     let result = static_model::distill(&config, size, &fit::context(NAME, &fit, notes))?;
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "rows          {} of {} numbers\nteacher       mean cosine {:.4}\nmodel         {}",
-        result.shape[0],
-        result.shape[1],
-        result.cosine,
-        result.output.display()
-    )
-    .and_then(|()| out.flush())
-    .map_err(TrainError::Stdout)
+    super::print(|out| {
+        writeln!(
+            out,
+            "rows          {} of {} numbers\nteacher       mean cosine {:.4}\nmodel         {}",
+            result.shape[0],
+            result.shape[1],
+            result.cosine,
+            result.output.display()
+        )
+    })
 }

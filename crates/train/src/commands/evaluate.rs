@@ -16,10 +16,10 @@ use search::Similarity;
 
 use self::rows::rows;
 use crate::cli::EvaluateArgs;
-use crate::data::{ColumnMap, RowKind};
+use crate::data::RowKind;
 use crate::error::TrainError;
 use crate::evaluation::{
-    Comparison, Cutoffs, QueryFiles, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions,
+    Cutoffs, QueryFiles, Ranking, RetrievalEvaluator, RetrievalFiles, RetrievalOptions, ScoreTable,
     Suite, SuiteScores, TextColumns,
 };
 
@@ -30,11 +30,6 @@ const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
 pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
-    if arguments.max_length == Some(0) {
-        return Err(TrainError::Usage(
-            "--max-length must be at least 1".to_owned(),
-        ));
-    }
     if let Some(folder) = &arguments.index {
         return index::run(arguments, folder, notes);
     }
@@ -55,27 +50,15 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
 }
 
 fn write(arguments: &EvaluateArgs, scores: &[Scored<'_>]) -> Result<(), TrainError> {
-    let mut out = io::stdout().lock();
-    let written = if arguments.json {
-        json(&mut out, scores)
-    } else {
-        text(&mut out, scores)
-    };
-    written
-        .and_then(|()| out.flush())
-        .map_err(TrainError::Stdout)
+    super::print(|out| match arguments.json {
+        true => json(out, scores),
+        false => text(out, scores),
+    })
 }
 
 /// The evaluations of the arguments.
 fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
-    let columns: Option<ColumnMap> = match &arguments.columns {
-        Some(columns) => Some(
-            columns
-                .parse()
-                .map_err(|error| TrainError::Usage(format!("--columns: {error}")))?,
-        ),
-        None => None,
-    };
+    let columns = arguments.columns.as_ref();
     let files = [
         &arguments.similarity[..],
         &arguments.pairs,
@@ -92,7 +75,7 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
         (&arguments.triplets, RowKind::Tuples { negatives: 1 }),
     ] {
         for path in paths {
-            let (evaluator, used_columns) = rows(path, kind, columns.as_ref())?;
+            let (evaluator, used_columns) = rows(path, kind, columns)?;
             used |= used_columns;
             suite.add(name(path), evaluator)?;
         }
@@ -102,7 +85,7 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
             "--columns: no file has the columns {columns} for the roles it needs; check their spelling"
         )));
     }
-    let cutoffs = cutoffs(&arguments.cutoffs)?;
+    let cutoffs = cutoffs(&arguments.cutoffs);
     if let Some((name, evaluator)) = retrieval(arguments, &cutoffs, name)? {
         suite.add(name, Box::new(evaluator))?;
     }
@@ -130,7 +113,7 @@ fn retrieval(
         documents: corpus.clone(),
         document_columns: text_columns("--corpus-columns", &arguments.corpus_columns)?,
     };
-    let (name, options) = ranking(&name(qrels), arguments.judged_only, cutoffs);
+    let (name, options) = ranking(&name(qrels), arguments.ranking(), cutoffs);
     Ok(Some((
         name,
         RetrievalEvaluator::from_files(&files, options)?,
@@ -140,7 +123,7 @@ fn retrieval(
 /// The judged products of this project.
 fn default_retrieval(cutoffs: &Cutoffs) -> Result<(String, RetrievalEvaluator), TrainError> {
     let files = RetrievalFiles::new(None, DEFAULT_CORPUS.into(), DEFAULT_QRELS.into());
-    let (name, options) = ranking("chorus-electronics", true, cutoffs);
+    let (name, options) = ranking("chorus-electronics", Ranking::Judged, cutoffs);
     Ok((name, RetrievalEvaluator::from_files(&files, options)?))
 }
 
@@ -154,19 +137,18 @@ fn query_files(arguments: &EvaluateArgs, judgements: &Path) -> Result<QueryFiles
 }
 
 /// The default cut-offs, with `named` ones for accuracy, precision and recall.
-fn cutoffs(named: &[usize]) -> Result<Cutoffs, TrainError> {
-    let mut cutoffs = Cutoffs::default();
-    if named.contains(&0) {
-        return Err(TrainError::Usage("--cutoffs must be at least 1".to_owned()));
+fn cutoffs(named: &[usize]) -> Cutoffs {
+    if named.is_empty() {
+        return Cutoffs::default();
     }
-    if !named.is_empty() {
-        let mut named = named.to_vec();
-        named.sort_unstable();
-        named.dedup();
-        cutoffs.accuracy.clone_from(&named);
-        cutoffs.precision_recall = named;
+    let mut named = named.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    Cutoffs {
+        accuracy: named.clone(),
+        precision_recall: named,
+        ..Cutoffs::default()
     }
-    Ok(cutoffs)
 }
 
 /// The id column, then the text columns; `None` if none is named.
@@ -192,9 +174,7 @@ fn judgement_columns(named: &[String]) -> Result<Option<[String; 3]>, TrainError
     }
     let columns = <[String; 3]>::try_from(named.to_vec());
     columns.map(Some).map_err(|_| {
-        TrainError::Usage(
-            "--qrels-columns needs three columns: query, document and relevance".to_owned(),
-        )
+        TrainError::usage("--qrels-columns needs three columns: query, document and relevance")
     })
 }
 
@@ -212,16 +192,20 @@ fn check_default_files(files: &[&str]) -> Result<(), TrainError> {
     )))
 }
 
-fn ranking(name: &str, judged_only: bool, cutoffs: &Cutoffs) -> (String, RetrievalOptions) {
-    let ranking = if judged_only {
-        Ranking::Judged
-    } else {
-        Ranking::All
-    };
-    let name = if judged_only {
-        format!("{name}, judged only")
-    } else {
-        name.to_owned()
+impl EvaluateArgs {
+    /// The documents to rank.
+    fn ranking(&self) -> Ranking {
+        match self.judged_only {
+            true => Ranking::Judged,
+            false => Ranking::All,
+        }
+    }
+}
+
+fn ranking(name: &str, ranking: Ranking, cutoffs: &Cutoffs) -> (String, RetrievalOptions) {
+    let name = match ranking {
+        Ranking::Judged => format!("{name}, judged only"),
+        Ranking::All => name.to_owned(),
     };
     let options = RetrievalOptions {
         ranking,
@@ -322,18 +306,22 @@ fn text(out: &mut impl Write, scores: &[Scored<'_>]) -> io::Result<()> {
         return Ok(());
     };
     if others.is_empty() {
-        return write!(out, "{first}");
+        let table = ScoreTable {
+            before: first,
+            after: None,
+        };
+        return write!(out, "{table}");
     }
     for (index, (name, scores)) in others.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
         writeln!(out, "before: {first_name}\nafter:  {name}\n")?;
-        let comparison = Comparison {
+        let table = ScoreTable {
             before: first,
-            after: scores,
+            after: Some(scores),
         };
-        write!(out, "{comparison}")?;
+        write!(out, "{table}")?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use program::Console;
 use crate::cli::FitArgs;
 use crate::config::Given;
 use crate::error::TrainError;
-use crate::evaluation::{Scores, is_worse};
+use crate::evaluation::{ScoreChange, Scores};
 use crate::run::{FitResult, RunContext, SAMPLE_QUERIES, Samples, fit};
 use crate::shell::quoted;
 use crate::stop::{Phase, Stop};
@@ -30,10 +30,7 @@ pub(super) fn run(
     let Some(result) = result.map_err(|error| given.located(error))? else {
         return Ok(());
     };
-    let mut out = io::stdout().lock();
-    print(&mut out, &result)
-        .and_then(|()| out.flush())
-        .map_err(TrainError::Stdout)
+    super::print(|out| print(out, &result))
 }
 
 impl<S: Args> FitArgs<S> {
@@ -172,16 +169,15 @@ fn first_values(vector: &[f32]) -> String {
 
 /// Scores before and after; flags the ones that dropped.
 fn scores(out: &mut impl Write, before: Option<&Scores>, after: Option<&Scores>) -> io::Result<()> {
-    let (Some(before), Some(after)) = (before, after) else {
-        return Ok(());
-    };
-    for (name, was) in before.iter() {
-        let Some(is) = after.get(name) else { continue };
-        let verdict = if is_worse(was, is) { "  worse" } else { "" };
+    for change in ScoreChange::all(before, after) {
+        let (Some(was), Some(is)) = (change.before, change.after) else {
+            continue;
+        };
+        let verdict = if change.is_worse() { "  worse" } else { "" };
+        let (name, difference) = (change.name, is - was);
         writeln!(
             out,
-            "{name:<13} {was:.4} -> {is:.4}  ({:+.4}){verdict}",
-            is - was
+            "{name:<13} {was:.4} -> {is:.4}  ({difference:+.4}){verdict}"
         )?;
     }
     Ok(())

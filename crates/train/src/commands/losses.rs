@@ -6,10 +6,7 @@ use crate::error::TrainError;
 use crate::losses::{Loss, PairLoss};
 
 pub(super) fn run() -> Result<(), TrainError> {
-    let mut out = io::stdout().lock();
-    table(&mut out)
-        .and_then(|()| out.flush())
-        .map_err(TrainError::Stdout)
+    super::print(|out| table(out))
 }
 
 fn table(out: &mut impl Write) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! `mine`: hard negatives for pairs, from a corpus.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::evaluate::text_columns;
 use crate::cli::MineArgs;
-use crate::data::{ColumnMap, ReadOptions, RowKind, TextTable};
+use crate::data::{ReadOptions, RowKind, TextTable};
 use crate::error::TrainError;
 use crate::evaluation::{Corpus, EvaluationError, corpus, distinct, distinct_ignoring_case};
 use crate::mining::{
@@ -24,16 +24,8 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     program::interrupt::exit_on_interrupt();
     let options = options(arguments)?;
     check_output(arguments)?;
-    let columns: Option<ColumnMap> = match &arguments.columns {
-        Some(columns) => Some(
-            columns
-                .parse()
-                .map_err(|error| TrainError::Usage(format!("--columns: {error}")))?,
-        ),
-        None => None,
-    };
     let read = ReadOptions {
-        columns,
+        columns: arguments.columns.clone(),
         group_column: arguments.positive_id.clone(),
         ..ReadOptions::default()
     };
@@ -100,9 +92,8 @@ pub(super) fn run(arguments: &MineArgs, notes: Console) -> Result<(), TrainError
     }
     report(&counts, options, notes);
     if counts.rows == 0 {
-        return Err(TrainError::Usage(
-            "no pair has enough negatives: lower --per-row or --relative-margin, or raise --range-max"
-                .to_owned(),
+        return Err(TrainError::usage(
+            "no pair has enough negatives: lower --per-row or --relative-margin, or raise --range-max",
         ));
     }
     write(arguments, &pairs, &products, &mined)
@@ -123,8 +114,9 @@ fn pairs(table: &TextTable) -> Result<(Vec<Pair<'_>>, usize), TrainError> {
         .filter(|(_, row)| row.target() == Some(1.0));
     let right: Vec<Pair<'_>> = right.map(|(pair, _)| pair).collect();
     if right.is_empty() {
-        let problem = "--pairs has no row with label 1: there is no right product";
-        return Err(TrainError::Usage(problem.to_owned()));
+        return Err(TrainError::usage(
+            "--pairs has no row with label 1: there is no right product",
+        ));
     }
     let wrong = table.len() - right.len();
     Ok((right, wrong))
@@ -136,8 +128,9 @@ fn check_output(arguments: &MineArgs) -> Result<(), TrainError> {
         return Ok(());
     };
     if [&arguments.pairs, &arguments.corpus].contains(&output) {
-        let problem = "--output is one of the input files; give it another name";
-        return Err(TrainError::Usage(problem.to_owned()));
+        return Err(TrainError::usage(
+            "--output is one of the input files; give it another name",
+        ));
     }
     let folder = output.parent().filter(|folder| *folder != Path::new(""));
     match folder {
@@ -149,15 +142,10 @@ fn check_output(arguments: &MineArgs) -> Result<(), TrainError> {
 }
 
 fn options(arguments: &MineArgs) -> Result<MiningOptions, TrainError> {
-    let usage = |message: &str| Err(TrainError::Usage(message.to_owned()));
-    if arguments.per_row == 0 {
-        return usage("--per-row must be at least 1");
-    }
     if arguments.range_max < arguments.range_min.saturating_add(arguments.per_row) {
-        return usage("--range-max must be at least --range-min and --per-row together");
-    }
-    if !(0.0..=1.0).contains(&arguments.relative_margin) {
-        return usage("--relative-margin must be from 0 to 1");
+        return Err(TrainError::usage(
+            "--range-max must be at least --range-min and --per-row together",
+        ));
     }
     Ok(MiningOptions {
         per_row: arguments.per_row,
@@ -255,12 +243,7 @@ fn write(
         Some(path) => {
             atomic_file::write(path, text.as_bytes()).map_err(TrainError::io(path.as_path()))
         }
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())
-                .and_then(|()| out.flush())
-                .map_err(TrainError::Stdout)
-        }
+        None => super::print(|out| out.write_all(text.as_bytes())),
     }
 }
 

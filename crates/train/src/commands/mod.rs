@@ -6,11 +6,21 @@ mod fit;
 mod losses;
 mod mine;
 
+use std::io::{self, StdoutLock, Write};
+
 use clap::CommandFactory;
 use program::Console;
 
 use crate::cli::{Cli, Command};
 use crate::error::TrainError;
+
+/// Writes the results of a command to standard output.
+fn print(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Result<(), TrainError> {
+    let mut out = io::stdout().lock();
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(TrainError::Stdout)
+}
 
 /// Runs the command.
 ///

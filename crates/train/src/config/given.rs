@@ -88,7 +88,7 @@ impl Given {
     /// # Errors
     ///
     /// The file cannot be read, or holds an unknown setting; the error names the line.
-    pub fn read(path: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
         let wrong = |source| TrainError::Config {
             path: path.to_owned(),
@@ -130,7 +130,7 @@ impl Given {
 
     /// These settings, completed by those of `other`.
     #[must_use]
-    pub fn over(mut self, mut other: Self) -> Self {
+    pub(crate) fn over(mut self, mut other: Self) -> Self {
         for (one, another) in EXCLUSIVE {
             for (first, excluded) in [(one, another), (another, one)] {
                 if self.has(first) {
@@ -146,13 +146,13 @@ impl Given {
 
     /// Whether the setting was given.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The value of a setting that has one.
     #[must_use]
-    pub fn value(&self, name: &str) -> Option<&OsString> {
+    pub(crate) fn value(&self, name: &str) -> Option<&OsString> {
         self.0.get(name)?.words.first()
     }
 
@@ -184,7 +184,7 @@ impl Given {
     }
 
     /// Leaves a setting at its default.
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.0.remove(name);
     }
 
@@ -193,7 +193,7 @@ impl Given {
     /// # Errors
     ///
     /// A value is wrong, or two settings exclude each other.
-    pub fn complete(&self) -> Result<FitConfig, TrainError> {
+    pub(crate) fn complete(&self) -> Result<FitConfig, TrainError> {
         let demo_pairs = DEMO_PAIRS
             .iter()
             .filter(|(name, _)| !self.has("train") && !self.has(name))

@@ -1,5 +1,8 @@
 //! Principal axes of vectors, onto which a teacher's vectors are projected for a narrower student.
 
+use std::iter::Sum;
+use std::ops::{AddAssign, Mul};
+
 /// The directions in which vectors have most of their length, seen from zero: cosines are measured from zero, too.
 #[derive(Debug)]
 pub(crate) struct Axes {
@@ -48,16 +51,16 @@ impl Axes {
 }
 
 /// The sum in eight parts, which the processor adds at once.
-fn dot(left: &[f32], right: &[f32]) -> f32 {
+fn dot<T: Copy + Default + AddAssign + Mul<Output = T> + Sum>(left: &[T], right: &[T]) -> T {
     let (left, left_rest) = left.as_chunks::<8>();
     let (right, right_rest) = right.as_chunks::<8>();
-    let mut sums = [0.0f32; 8];
+    let mut sums = [T::default(); 8];
     for (left, right) in left.iter().zip(right) {
         for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
-            *sum += left * right;
+            *sum += *left * *right;
         }
     }
-    let rest = left_rest.iter().zip(right_rest).map(|(a, b)| a * b);
+    let rest = left_rest.iter().zip(right_rest).map(|(a, b)| *a * *b);
     sums.into_iter().chain(rest).sum()
 }
 
@@ -86,26 +89,14 @@ fn second_moments(vectors: &[f32], width: usize) -> Vec<Vec<f64>> {
 /// One-sided Jacobi rotations (Hestenes 1958) make all rows of the matrix orthogonal. For a symmetric matrix these
 /// rows are the eigenvectors, each times its eigenvalue.
 fn eigenvectors(mut rows: Vec<Vec<f64>>, width: usize) -> Vec<Vec<f64>> {
-    let product = |one: &[f64], other: &[f64]| -> f64 {
-        let (one, one_rest) = one.as_chunks::<8>();
-        let (other, other_rest) = other.as_chunks::<8>();
-        let mut sums = [0.0; 8];
-        for (one, other) in one.iter().zip(other) {
-            for ((sum, one), other) in sums.iter_mut().zip(one).zip(other) {
-                *sum += one * other;
-            }
-        }
-        let rest = one_rest.iter().zip(other_rest).map(|(a, b)| a * b);
-        sums.into_iter().chain(rest).sum()
-    };
     for _ in 0..MOST_PASSES {
         let mut rotated = false;
         for first in 0..width {
             let (before, after) = rows.split_at_mut(first + 1);
             let one = &mut before[first];
-            let mut square = product(one, one);
+            let mut square = dot(one, one);
             for other in after {
-                let (mixed, other_square) = (product(one, other), product(other, other));
+                let (mixed, other_square) = (dot(one, other), dot(other, other));
                 if mixed.abs() <= ORTHOGONAL * (square * other_square).sqrt() {
                     continue;
                 }
@@ -126,7 +117,7 @@ fn eigenvectors(mut rows: Vec<Vec<f64>>, width: usize) -> Vec<Vec<f64>> {
     }
     let mut rows: Vec<(f64, Vec<f64>)> = rows
         .into_iter()
-        .map(|row| (product(&row, &row).sqrt(), row))
+        .map(|row| (dot(&row, &row).sqrt(), row))
         .collect();
     rows.sort_by(|one, other| other.0.total_cmp(&one.0));
     // A direction in which the vectors have no length but rounding errors has no axis.

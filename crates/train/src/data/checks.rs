@@ -2,7 +2,6 @@
 
 use super::error::{Cell, ExampleProblem};
 use super::role::Role;
-use super::table::{Example, TextTable};
 
 /// Refuses an empty text: its vector means nothing, and empty texts of a batch are duplicates.
 pub(super) fn check_text(text: &str, cell: impl FnOnce() -> Cell) -> Result<(), ExampleProblem> {
@@ -29,33 +28,6 @@ pub(super) fn check_target(
         return Err(ExampleProblem::NotFinite { cell, value });
     }
     Ok(())
-}
-
-impl TextTable {
-    /// Checks that a row is of the table's kind.
-    pub(super) fn check(&self, row: &Example) -> Result<(), ExampleProblem> {
-        let (found, expected) = (row.texts.len(), self.text_columns());
-        if found != expected {
-            return Err(ExampleProblem::TextCount { found, expected });
-        }
-        for (column, text) in row.texts.iter().enumerate() {
-            check_text(text, || unnamed(Role::of_text(column)))?;
-        }
-        match (self.kind().target(), row.target) {
-            (Some(role), Some(target)) => {
-                check_target(role, target, &target.to_string(), || unnamed(role))
-            }
-            (None, None) => Ok(()),
-            (_, target) => Err(ExampleProblem::Target {
-                kind: self.kind(),
-                found: target.is_some(),
-            }),
-        }
-    }
-}
-
-fn unnamed(role: Role) -> Cell {
-    Cell { role, column: None }
 }
 
 #[cfg(test)]

@@ -18,12 +18,6 @@ pub enum ColumnMapError {
         /// The unknown word.
         role: String,
     },
-    /// A role without a column: `role=`.
-    #[error("the {role} has no column; write {role}=COLUMN")]
-    NoColumn {
-        /// The role.
-        role: Role,
-    },
     /// A required role is missing.
     #[error("the {role} has no column; write {role}=COLUMN")]
     Missing {

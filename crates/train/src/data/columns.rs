@@ -16,15 +16,6 @@ use super::role::Role;
 ///
 /// A text may be made of several columns: `positive={title}. {brand} {color}`. An empty column leaves no
 /// gap.
-///
-/// ```
-/// use train::data::{ColumnMap, RowKind};
-///
-/// let columns: ColumnMap = "anchor=query,positive=clicked,negative=shown".parse()?;
-/// assert_eq!(columns.kind(), RowKind::Tuples { negatives: 1 });
-/// assert_eq!(columns.texts(), ["query", "clicked", "shown"]);
-/// # Ok::<(), train::data::ColumnMapError>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnMap {
     kind: RowKind,
@@ -42,7 +33,7 @@ impl ColumnMap {
     /// The anchor or the positive is missing; a role is repeated that only one column can have; a column
     /// has two roles; a name is empty; the role is [`Role::Group`]; score and label are combined, or
     /// negatives and a label; or the number of scores is not one that the negatives allow.
-    pub fn new<C: Into<String>>(
+    pub(crate) fn new<C: Into<String>>(
         columns: impl IntoIterator<Item = (Role, C)>,
     ) -> Result<Self, ColumnMapError> {
         let columns: Vec<(Role, String)> = columns
@@ -104,19 +95,19 @@ impl ColumnMap {
 
     /// Kind of the rows.
     #[must_use]
-    pub fn kind(&self) -> RowKind {
+    pub(crate) fn kind(&self) -> RowKind {
         self.kind
     }
 
     /// The columns of the texts: anchor, positive, negatives.
     #[must_use]
-    pub fn texts(&self) -> &[String] {
+    pub(crate) fn texts(&self) -> &[String] {
         &self.texts
     }
 
     /// The columns of the score or the label, or of the scores.
     #[must_use]
-    pub fn targets(&self) -> &[String] {
+    pub(crate) fn targets(&self) -> &[String] {
         &self.targets
     }
 
@@ -152,7 +143,7 @@ impl ColumnMap {
     }
 
     /// Every column with its role, in the order they are read.
-    pub fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
         let texts = self.texts.iter().map(String::as_str);
         let texts = texts
             .enumerate()
@@ -205,7 +196,7 @@ fn check_assignment(
         });
     }
     if column.is_empty() {
-        return Err(ColumnMapError::NoColumn { role });
+        return Err(ColumnMapError::Missing { role });
     }
     for (other, name) in before {
         if name == column && *other == role {

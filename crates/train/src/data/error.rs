@@ -77,12 +77,6 @@ pub enum DataError {
         /// The kind of the rows before it.
         expected: RowKind,
     },
-    /// A fraction outside `(0, 1)`.
-    #[error("the share of validation rows is {fraction}; it must be above 0 and below 1")]
-    Fraction {
-        /// The invalid fraction.
-        fraction: f64,
-    },
     /// Too few groups of rows for two sides.
     #[error(
         "cannot split off {fraction} of the rows: {rows} rows are {groups} groups, the largest of {largest} rows, and a group stays together; choose another --group-column, or give separate rows with --valid"
@@ -97,29 +91,12 @@ pub enum DataError {
         /// Rows of the largest group.
         largest: usize,
     },
-    /// A row number at or above the number of rows.
-    #[error("there is no row {row} (counting from 0): the table holds {len} rows")]
-    NoSuchRow {
-        /// The row number, from 0.
-        row: usize,
-        /// Number of rows.
-        len: usize,
-    },
-    /// A name that is not a sampler.
-    #[error(
-        "`{name}` is not a sampler; choose one of: {}",
-        super::sampler::SamplerKind::names()
-    )]
-    UnknownSampler {
-        /// The unknown name.
-        name: String,
-    },
 }
 
 impl DataError {
     /// Whether only one row is bad, so that reading can continue with the next one.
     #[must_use]
-    pub fn is_row(&self) -> bool {
+    pub(crate) fn is_row(&self) -> bool {
         match self {
             Self::Read(error) => error.is_row(),
             Self::Row { .. } => true,
@@ -164,22 +141,6 @@ pub enum ExampleProblem {
         /// Its value.
         value: String,
     },
-    /// Another number of texts than the other rows.
-    #[error("{found} texts instead of {expected}")]
-    TextCount {
-        /// Number of texts of the row.
-        found: usize,
-        /// Number of texts of the other rows.
-        expected: usize,
-    },
-    /// A missing or an unexpected score or label.
-    #[error("rows of {kind} {}", target_problem(*found))]
-    Target {
-        /// Kind of the rows.
-        kind: RowKind,
-        /// Whether the row has one.
-        found: bool,
-    },
 }
 
 /// One value of a row, by its role and the column it comes from.
@@ -220,14 +181,6 @@ fn skipped_rows(skipped: u64, first: Option<&DataError>) -> String {
         (0, _) => String::new(),
         (_, None) => format!(" but {skipped} bad ones, which were skipped"),
         (_, Some(first)) => format!(" but {skipped} bad ones; the first: {first}"),
-    }
-}
-
-fn target_problem(found: bool) -> &'static str {
-    if found {
-        "have no target, but this one has"
-    } else {
-        "need a target, but this one has none"
     }
 }
 

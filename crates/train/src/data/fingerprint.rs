@@ -9,7 +9,7 @@ use super::table::TextTable;
 /// same fingerprint on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     /// Number of rows.
     pub rows: usize,
     /// 64-bit FNV-1a hash.
@@ -36,7 +36,7 @@ const END: &[u8] = &[0xff];
 impl TextTable {
     /// The fingerprint of these rows.
     #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut hash = Fnv1a::new();
         for row in self.rows() {
             for text in row.texts() {

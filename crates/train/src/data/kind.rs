@@ -33,7 +33,7 @@ pub enum RowKind {
 impl RowKind {
     /// Number of texts in every row.
     #[must_use]
-    pub fn text_columns(self) -> usize {
+    pub(crate) fn text_columns(self) -> usize {
         match self {
             Self::Texts => 1,
             Self::Pairs | Self::Scored | Self::Labelled => 2,
@@ -45,7 +45,7 @@ impl RowKind {
 
     /// Role of the numbers of every row, if rows have any.
     #[must_use]
-    pub fn target(self) -> Option<Role> {
+    pub(crate) fn target(self) -> Option<Role> {
         match self {
             Self::Texts | Self::Pairs | Self::Tuples { .. } => None,
             Self::Scored | Self::ScoredTuples { .. } => Some(Role::Score),
@@ -55,7 +55,7 @@ impl RowKind {
 
     /// Number of scores or labels of every row.
     #[must_use]
-    pub fn targets(self) -> usize {
+    pub(crate) fn targets(self) -> usize {
         match self {
             Self::Texts | Self::Pairs | Self::Tuples { .. } => 0,
             Self::Scored | Self::Labelled => 1,

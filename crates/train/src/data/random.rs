@@ -11,20 +11,14 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
+use crate::random::split_mix;
+
 /// Reserved stream of the split into training and validation rows; no epoch has this number.
 pub(super) const SPLIT_STREAM: u64 = u64::MAX;
 
-/// The generator of a seed and a stream.
+/// The generator of a seed and a stream. [`split_mix`] is a bijection, so the streams of a seed never coincide.
 pub(super) fn generator(seed: u64, stream: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(split_mix(split_mix(seed).wrapping_add(stream)))
-}
-
-/// The output function of SplitMix64 (Steele, Lea and Flood, 2014), which is a bijection, so the
-/// streams of a seed never coincide.
-fn split_mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 /// Puts a slice in random order.

@@ -31,7 +31,7 @@ impl Role {
 
     /// Name of the role on the command line and in messages.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Anchor => "anchor",
             Self::Positive => "positive",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use burn::data::dataset::Dataset;
-use records::{Numbering, Source};
+use records::Source;
 
 use super::error::DataError;
 use super::hash::{hash_normalised, hash_text};
@@ -32,8 +32,7 @@ use super::vectors::TextVectors;
 ///
 /// # burn
 ///
-/// A table is a [`Dataset`] of [`Example`]s, for burn's data loaders. Training does not need it: a
-/// [`Sampler`](super::Sampler) returns row numbers, and [`Self::text`] borrows their texts.
+/// A table is a [`Dataset`] of [`Example`]s, as burn's data loaders take it.
 #[derive(Debug)]
 pub struct TextTable {
     kind: RowKind,
@@ -76,7 +75,7 @@ pub struct Example {
 
 /// A row of a table.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     table: &'a TextTable,
     row: usize,
 }
@@ -84,45 +83,45 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     /// Row number in the table, from 0.
     #[must_use]
-    pub fn number(&self) -> usize {
+    pub(crate) fn number(&self) -> usize {
         self.row
     }
 
     /// Anchor, positive, negatives.
-    pub fn texts(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+    pub(crate) fn texts(&self) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
         let Self { table, row } = *self;
         (0..table.text_columns()).map(move |column| table.text(row, column))
     }
 
     /// The score, or the label as 0 or 1; the first of several scores.
     #[must_use]
-    pub fn target(&self) -> Option<f32> {
+    pub(crate) fn target(&self) -> Option<f32> {
         self.targets().first().copied()
     }
 
     /// The scores, or the label as 0 or 1.
     #[must_use]
-    pub fn targets(&self) -> &'a [f32] {
+    pub(crate) fn targets(&self) -> &'a [f32] {
         let count = self.table.targets.len() / self.table.len();
         &self.table.targets[self.row * count..][..count]
     }
 
     /// Hash of the group, equal for equal groups.
     #[must_use]
-    pub fn group(&self) -> Option<u64> {
+    pub(crate) fn group(&self) -> Option<u64> {
         self.table.groups.get(self.row).copied()
     }
 
     /// The line of the file that the row starts on, from 1. In Parquet, and for rows that come from no
     /// file, the number of the row, from 1.
     #[must_use]
-    pub fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.table.lines[self.row]
     }
 
     /// The file of the row.
     #[must_use]
-    pub fn file(&self) -> Option<&'a Source> {
+    pub(crate) fn file(&self) -> Option<&'a Source> {
         let files = &self.table.files;
         let behind = files.partition_point(|start| start.first_row <= self.row);
         files[..behind].last().map(|start| &start.file)
@@ -130,25 +129,17 @@ impl<'a> Row<'a> {
 }
 
 impl TextTable {
-    /// A table of rows that come from no file.
+    /// A table of rows of this kind that come from no file.
     ///
     /// # Errors
     ///
-    /// [`DataError::Row`] if a row does not match the kind: another number of texts, an empty text, a
-    /// missing, unexpected or infinite target, or a label other than 0 and 1; [`DataError::NoRows`]
-    /// without rows.
-    pub fn from_rows(
+    /// [`DataError::NoRows`] without rows.
+    pub(crate) fn from_rows(
         kind: RowKind,
         rows: impl IntoIterator<Item = Example>,
     ) -> Result<Self, DataError> {
         let mut table = Self::new(kind);
         for (line, row) in (1..).zip(rows) {
-            table.check(&row).map_err(|source| DataError::Row {
-                file: None,
-                numbering: Numbering::Rows,
-                line,
-                source,
-            })?;
             let target = row.target.as_slice();
             table.push(row.texts.iter().map(String::as_str), target, None, line);
         }
@@ -165,13 +156,13 @@ impl TextTable {
 
     /// Kind of the rows.
     #[must_use]
-    pub fn kind(&self) -> RowKind {
+    pub(crate) fn kind(&self) -> RowKind {
         self.kind
     }
 
     /// Number of texts in every row, at least 1.
     #[must_use]
-    pub fn text_columns(&self) -> usize {
+    pub(crate) fn text_columns(&self) -> usize {
         self.kind.text_columns()
     }
 
@@ -193,13 +184,13 @@ impl TextTable {
     ///
     /// If `row` is not below [`len`](Self::len); [`Dataset::get`] returns `None` instead.
     #[must_use]
-    pub fn row(&self, row: usize) -> Row<'_> {
+    pub(crate) fn row(&self, row: usize) -> Row<'_> {
         assert!(row < self.len(), "row {row} of {}", self.len());
         Row { table: self, row }
     }
 
     /// The rows in order.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         (0..self.len()).map(|row| Row { table: self, row })
     }
 
@@ -209,7 +200,7 @@ impl TextTable {
     ///
     /// If the row or column does not exist.
     #[must_use]
-    pub fn text(&self, row: usize, column: usize) -> &str {
+    pub(crate) fn text(&self, row: usize, column: usize) -> &str {
         let columns = self.text_columns();
         assert!(column < columns, "text column {column} of {columns}");
         let cell = row * columns + column;
@@ -219,7 +210,7 @@ impl TextTable {
 
     /// The hashes of the groups of all rows, in order; empty without groups.
     #[must_use]
-    pub fn groups(&self) -> &[u64] {
+    pub(crate) fn groups(&self) -> &[u64] {
         &self.groups
     }
 
@@ -229,7 +220,7 @@ impl TextTable {
     ///
     /// If a row does not exist.
     #[must_use]
-    pub fn targets(&self, rows: &[usize]) -> Vec<f32> {
+    pub(crate) fn targets(&self, rows: &[usize]) -> Vec<f32> {
         let targets = rows.iter().map(|&row| self.row(row).targets());
         targets.collect::<Vec<_>>().concat()
     }
@@ -254,12 +245,12 @@ impl TextTable {
 
     /// Number of bad rows skipped while reading.
     #[must_use]
-    pub fn skipped(&self) -> u64 {
+    pub(crate) fn skipped(&self) -> u64 {
         self.files.iter().map(|start| start.skipped).sum()
     }
 
     /// The files, in order, with the numbers of their rows and of their skipped bad rows.
-    pub fn files(&self) -> impl Iterator<Item = (&Source, usize, u64)> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Source, usize, u64)> {
         let ends = self.files.iter().skip(1).map(|start| start.first_row);
         self.files
             .iter()
@@ -269,7 +260,7 @@ impl TextTable {
 
     /// Error of the first skipped row.
     #[must_use]
-    pub fn first_skipped(&self) -> Option<&DataError> {
+    pub(crate) fn first_skipped(&self) -> Option<&DataError> {
         self.first_skipped.as_deref()
     }
 

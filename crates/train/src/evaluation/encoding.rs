@@ -102,13 +102,6 @@ impl<'a> Encoding<'a> {
                 total,
             })
         })?;
-        if values.len() != texts.len() * width {
-            return Err(EvaluationError::VectorCount {
-                texts: texts.len(),
-                width,
-                values: values.len(),
-            });
-        }
         self.done += texts.len();
         Ok(Vectors {
             values,

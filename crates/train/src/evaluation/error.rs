@@ -25,17 +25,8 @@ pub enum EvaluationError {
     #[error("the model's vectors cannot be compared: {source}")]
     Vectors {
         /// Cause.
+        #[from]
         source: SearchError,
-    },
-    /// The encoder returned the wrong number of values.
-    #[error("the encoder returned {values} values for {texts} texts of width {width}")]
-    VectorCount {
-        /// Number of texts.
-        texts: usize,
-        /// Width of the encoder.
-        width: usize,
-        /// Number of returned values.
-        values: usize,
     },
     /// One evaluation of a suite failed.
     #[error("evaluation `{name}`: {source}")]
@@ -56,12 +47,6 @@ impl From<ModelError> for EvaluationError {
     }
 }
 
-impl From<SearchError> for EvaluationError {
-    fn from(source: SearchError) -> Self {
-        Self::Vectors { source }
-    }
-}
-
 /// Data that an evaluator cannot use.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -78,14 +63,6 @@ pub enum SetupError {
         /// Number of pairs.
         pairs: usize,
     },
-    /// A score is NaN or infinite.
-    #[error("the score of pair {pair} is {score}; scores must be finite numbers")]
-    ScoreNotFinite {
-        /// The pair, from 0.
-        pair: usize,
-        /// Its score.
-        score: f64,
-    },
     /// All pairs have the same score, so no correlation is defined.
     #[error("all {pairs} pairs have the score {score}; a correlation needs different scores")]
     EqualScores {
@@ -94,64 +71,12 @@ pub enum SetupError {
         /// Their score.
         score: f64,
     },
-    /// A judgement refers to a query that does not exist.
-    #[error(
-        "judgement {judgement} refers to query {query}, but there are {len} queries (counting from 0)"
-    )]
-    NoSuchQuery {
-        /// The judgement, from 0.
-        judgement: usize,
-        /// Its query, from 0.
-        query: usize,
-        /// Number of queries.
-        len: usize,
-    },
-    /// A judgement refers to a document that does not exist.
-    #[error(
-        "judgement {judgement} refers to document {document}, but there are {len} documents (counting from 0)"
-    )]
-    NoSuchDocument {
-        /// The judgement, from 0.
-        judgement: usize,
-        /// Its document, from 0.
-        document: usize,
-        /// Number of documents.
-        len: usize,
-    },
-    /// A relevance that is negative, too large or NaN.
-    #[error(
-        "judgement {judgement} has relevance {relevance}; it must be from 0 (irrelevant) to {MAX_RELEVANCE}"
-    )]
-    Relevance {
-        /// The judgement, from 0.
-        judgement: usize,
-        /// Its relevance.
-        relevance: f64,
-    },
-    /// Two different judgements of a document for a query.
-    #[error(
-        "document {document} has relevance {first} and {second} for query {query}; keep one of \
-         them"
-    )]
-    Conflict {
-        /// The query, from 0.
-        query: usize,
-        /// The document, from 0.
-        document: usize,
-        /// The first relevance.
-        first: f64,
-        /// The second relevance.
-        second: f64,
-    },
     /// No query can be evaluated.
     #[error("no query has a relevant document: every relevance is 0")]
     NothingRelevant,
     /// No query has judged documents of different relevance.
     #[error("no query has judged documents of different relevance, so every order is equally good")]
     NothingToTellApart,
-    /// Invalid cut-offs.
-    #[error("invalid cut-offs: each must be at least 1, and nDCG, the primary metric, needs one")]
-    Cutoffs,
     /// Two evaluations of a suite have the same name.
     #[error("an evaluation named `{name}` already exists; give this one another name")]
     DuplicateName {

@@ -2,11 +2,11 @@
 //!
 //! | known answers | evaluator | primary metric |
 //! | --- | --- | --- |
-//! | similarity scores of text pairs | [`SimilarityEvaluator`] | `spearman_cosine` |
+//! | similarity scores of text pairs | `SimilarityEvaluator` | `spearman_cosine` |
 //! | documents relevant to a query | [`RetrievalEvaluator`] | `cosine_ndcg@10` |
-//! | matching pairs of texts | [`RetrievalEvaluator::of_pairs`] | `ndcg@10` |
-//! | labels of text pairs | [`SimilarityEvaluator::of_labels`] | `cosine_ap` |
-//! | nearer and farther text of an anchor | [`TripletEvaluator`] | `cosine_accuracy` |
+//! | matching pairs of texts | `RetrievalEvaluator::of_pairs` | `ndcg@10` |
+//! | labels of text pairs | `SimilarityEvaluator::of_labels` | `cosine_ap` |
+//! | nearer and farther text of an anchor | `TripletEvaluator` | `cosine_accuracy` |
 //!
 //! Names are those of a model for the cosine; a model with another similarity has its name in them. Higher is
 //! better for every metric. Data come from memory, from rows as of training ([`of_rows`]), or from files
@@ -15,25 +15,9 @@
 //! Metrics have the names and values of the corresponding evaluators of sentence-transformers, except
 //! for graded nDCG (see [`RetrievalEvaluator`]) and for ties: equal scores count as the mean over all
 //! their orders. So a model that gives all texts one vector scores as chance does.
-//!
-//! ```
-//! use model::{Device, SentenceEncoder};
-//! use train::evaluation::{Evaluator, TripletEvaluator};
-//!
-//! // A model's name, such as "sentence-transformers/all-mpnet-base-v2", or a folder.
-//! let folder = "../model/tests/fixtures/tiny-mpnet";
-//! let encoder = SentenceEncoder::from_pretrained(folder, Device::Auto)?;
-//! let [anchors, positives, negatives] =
-//!     ["water bottle", "a bottle for water", "smart speaker"].map(|text| vec![text.to_owned()]);
-//! let evaluator = TripletEvaluator::new([anchors, positives, negatives])?;
-//! let scores = evaluator.evaluate(&encoder)?;
-//! assert_eq!(scores.primary().0, "cosine_accuracy");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 #[cfg(test)]
 mod chance_tests;
-mod comparison;
 mod distinct;
 mod encoding;
 mod error;
@@ -45,7 +29,6 @@ mod scores;
 mod settings_tests;
 mod similarity;
 mod suite;
-mod table;
 mod teacher;
 #[cfg(test)]
 mod testing;
@@ -55,23 +38,26 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-pub(crate) use comparison::Comparison;
 pub(crate) use distinct::{distinct, distinct_ignoring_case};
-pub use encoding::{Progress, TextEncoder};
-pub use error::{CellProblem, EvaluationError, FileError, SetupError};
+pub(crate) use encoding::Progress;
+pub use encoding::TextEncoder;
+pub(crate) use error::SetupError;
+pub use error::{EvaluationError, FileError};
 pub(crate) use pair::PairEvaluator;
+pub use qrels::RetrievalFiles;
 pub(crate) use qrels::{Corpus, corpus};
-pub use qrels::{QueryFiles, RetrievalFiles, TextColumns};
+pub(crate) use qrels::{QueryFiles, TextColumns};
 pub(crate) use retrieval::FirstStage;
-pub use retrieval::{
-    Cutoffs, Half, IndexEvaluator, Judgement, MAX_RELEVANCE, Ranking, RetrievalEvaluator,
-    RetrievalOptions,
-};
-pub use scores::{Scores, is_worse};
-pub use similarity::SimilarityEvaluator;
-pub(crate) use suite::{Suite, SuiteScores};
+#[cfg(test)]
+use retrieval::Judgement;
+pub use retrieval::{Cutoffs, Ranking, RetrievalEvaluator, RetrievalOptions};
+pub(crate) use retrieval::{Half, IndexEvaluator};
+pub use scores::Scores;
+pub(crate) use scores::{ScoreChange, signed};
+use similarity::SimilarityEvaluator;
+pub(crate) use suite::{ScoreTable, Suite, SuiteScores};
 pub(crate) use teacher::TeacherEvaluator;
-pub use triplet::TripletEvaluator;
+use triplet::TripletEvaluator;
 
 use crate::data::{RowKind, TextTable};
 
@@ -136,7 +122,7 @@ pub trait Evaluator: Send + Sync {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Description {
-    /// A [`SimilarityEvaluator`].
+    /// A `SimilarityEvaluator`.
     Similarity {
         /// Number of pairs with a score.
         pairs: usize,
@@ -162,7 +148,7 @@ pub enum Description {
         /// Number of texts.
         texts: usize,
     },
-    /// A [`TripletEvaluator`].
+    /// A `TripletEvaluator`.
     Triplet {
         /// Number of triplets.
         triplets: usize,

@@ -130,7 +130,7 @@ impl PairEvaluator {
                     })
             });
         let judgements: Vec<Judgement> = judgements.collect();
-        let candidates = Candidates::new(queries, documents.len(), &judgements)?;
+        let candidates = Candidates::new(queries, &judgements)?;
         Ok(Self {
             documents,
             measure: Measure::Order(candidates),

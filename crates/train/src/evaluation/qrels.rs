@@ -102,7 +102,7 @@ impl RetrievalEvaluator {
     ///
     /// A file cannot be read, lacks a column or has a bad row; ids are not unique; a judgement refers to
     /// an unknown id, has an invalid relevance or contradicts another one; errors of
-    /// [`new`](Self::new).
+    /// `new`.
     pub fn from_files(
         files: &RetrievalFiles,
         options: RetrievalOptions,
@@ -156,7 +156,10 @@ impl IndexEvaluator {
     /// # Errors
     ///
     /// As [`RetrievalEvaluator::from_files`], but for ids of documents, which an index need not hold.
-    pub fn from_files(files: &QueryFiles, options: RetrievalOptions) -> Result<Self, FileError> {
+    pub(crate) fn from_files(
+        files: &QueryFiles,
+        options: RetrievalOptions,
+    ) -> Result<Self, FileError> {
         let mut ids = Collection::empty(&files.judgements);
         let (queries, judgements) = files.read(|_, row| Ok(ids.add(&row.fields[1])))?;
         Self::new(queries, ids.texts, &judgements, options).map_err(|source| files.setup(source))

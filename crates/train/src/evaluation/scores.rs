@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 /// Half a unit of the last printed decimal: smaller differences count as 0.
-pub(super) const SHOWN: f64 = 5e-5;
+const SHOWN: f64 = 5e-5;
 
 /// Named metrics, of which higher is better. Models are compared by the primary metric. It comes first,
 /// the others follow in the order of the evaluator.
@@ -20,7 +20,7 @@ pub struct Scores {
 impl Scores {
     /// Scores with only a primary metric.
     #[must_use]
-    pub fn new(primary: impl Into<String>, value: f64) -> Self {
+    pub(crate) fn new(primary: impl Into<String>, value: f64) -> Self {
         Self {
             primary: (primary.into(), value),
             others: Vec::new(),
@@ -29,19 +29,19 @@ impl Scores {
 
     /// Adds a metric.
     #[must_use]
-    pub fn with(mut self, metric: impl Into<String>, value: f64) -> Self {
+    pub(crate) fn with(mut self, metric: impl Into<String>, value: f64) -> Self {
         self.others.push((metric.into(), value));
         self
     }
 
     /// The primary metric and its value.
     #[must_use]
-    pub fn primary(&self) -> (&str, f64) {
+    pub(crate) fn primary(&self) -> (&str, f64) {
         (&self.primary.0, self.primary.1)
     }
 
     /// All metrics and their values, the primary one first.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         std::iter::once(&self.primary)
             .chain(&self.others)
             .map(|(metric, value)| (metric.as_str(), *value))
@@ -78,10 +78,55 @@ impl Serialize for Scores {
     }
 }
 
-/// Whether a metric dropped, in its first four decimals, or became NaN.
-#[must_use]
-pub fn is_worse(before: f64, after: f64) -> bool {
-    after - before < -SHOWN || (after.is_nan() && !before.is_nan())
+/// A score before and after; `None` where it was not measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ScoreChange<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) before: Option<f64>,
+    pub(crate) after: Option<f64>,
+}
+
+impl<'a> ScoreChange<'a> {
+    /// The scores before in order, then new ones: models with different similarities have other names of metrics.
+    pub(crate) fn all(before: Option<&'a Scores>, after: Option<&'a Scores>) -> Vec<Self> {
+        let value = |scores: Option<&Scores>, name| scores.and_then(|scores| scores.get(name));
+        let old = before.into_iter().flat_map(Scores::iter);
+        let new = after.into_iter().flat_map(Scores::iter);
+        let new = new.filter(|(name, _)| value(before, name).is_none());
+        let change = |(name, _)| Self {
+            name,
+            before: value(before, name),
+            after: value(after, name),
+        };
+        old.chain(new).map(change).collect()
+    }
+
+    /// After minus before.
+    pub(crate) fn difference(&self) -> Option<f64> {
+        Some(self.after? - self.before?)
+    }
+
+    /// Whether the score dropped, in its first four decimals, or became NaN.
+    pub(crate) fn is_worse(&self) -> bool {
+        self.before.zip(self.after).is_some_and(|(before, after)| {
+            after - before < -SHOWN || (after.is_nan() && !before.is_nan())
+        })
+    }
+
+    /// Whether the score rose, in its first four decimals.
+    pub(crate) fn is_better(&self) -> bool {
+        self.difference()
+            .is_some_and(|difference| difference > SHOWN)
+    }
+}
+
+/// Four decimals with a sign, except for 0.
+pub(crate) fn signed(difference: f64) -> String {
+    if difference.abs() <= SHOWN {
+        "0.0000".to_owned()
+    } else {
+        format!("{difference:+.4}")
+    }
 }
 
 #[cfg(test)]

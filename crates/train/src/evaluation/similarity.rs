@@ -18,7 +18,7 @@ use super::{Description, Evaluator};
 ///
 /// [`of_labels`](Self::of_labels) adds the average precision.
 #[derive(Clone, Debug)]
-pub struct SimilarityEvaluator {
+pub(super) struct SimilarityEvaluator {
     texts: Vec<String>,
     first: Vec<usize>,
     second: Vec<usize>,
@@ -31,8 +31,8 @@ impl SimilarityEvaluator {
     ///
     /// # Errors
     ///
-    /// Fewer than two pairs, a score that is not finite, or equal scores.
-    pub fn new(columns: [Vec<String>; 2], scores: Vec<f64>) -> Result<Self, SetupError> {
+    /// Fewer than two pairs, or equal scores.
+    pub(crate) fn new(columns: [Vec<String>; 2], scores: Vec<f64>) -> Result<Self, SetupError> {
         check(&scores)?;
         let (texts, [first, second]) = distinct(columns);
         Ok(Self {
@@ -51,7 +51,10 @@ impl SimilarityEvaluator {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn of_labels(columns: [Vec<String>; 2], labels: Vec<f64>) -> Result<Self, SetupError> {
+    pub(crate) fn of_labels(
+        columns: [Vec<String>; 2],
+        labels: Vec<f64>,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
             labelled: true,
             ..Self::new(columns, labels)?
@@ -59,13 +62,9 @@ impl SimilarityEvaluator {
     }
 }
 
-/// Checks that scores are finite and that a correlation with them is defined.
+/// Checks that a correlation with scores is defined.
 pub(super) fn check(scores: &[f64]) -> Result<(), SetupError> {
     let pairs = scores.len();
-    if let Some(pair) = scores.iter().position(|score| !score.is_finite()) {
-        let score = scores[pair];
-        return Err(SetupError::ScoreNotFinite { pair, score });
-    }
     match scores {
         [] => Err(SetupError::Empty {
             what: "pairs with a score",
@@ -229,7 +228,5 @@ mod tests {
                 score: 1.0
             }
         );
-        let nan = error(&[("a", "b", 1.0), ("a", "c", f64::NAN)]);
-        assert!(matches!(nan, SetupError::ScoreNotFinite { pair: 1, .. }));
     }
 }

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::encoding::{Progress, TextEncoder};
 use super::error::{EvaluationError, SetupError};
-use super::scores::Scores;
-use super::table::{TableRow, write_table};
+use super::scores::{ScoreChange, Scores, signed};
 use super::{Description, Evaluator};
 
 /// Named evaluators, which run in the order of their addition.
@@ -99,8 +98,7 @@ pub(crate) struct NamedScores {
     pub(crate) scores: Scores,
 }
 
-/// Scores of a suite, in its order. As text it is a table that marks primary metrics with `*`; in
-/// JSON a list of `{"name": …, "data": {…}, "primary": …, "metrics": {…}}`.
+/// Scores of a suite, in its order. In JSON a list of `{"name": …, "data": {…}, "primary": …, "metrics": {…}}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SuiteScores(pub(crate) Vec<NamedScores>);
 
@@ -115,22 +113,60 @@ impl SuiteScores {
     }
 }
 
-impl fmt::Display for SuiteScores {
+/// Scores of a suite or, with those of another model, their comparison. As text it is a table that marks primary
+/// metrics with `*` and flags metrics that dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScoreTable<'a> {
+    pub(crate) before: &'a SuiteScores,
+    pub(crate) after: Option<&'a SuiteScores>,
+}
+
+impl fmt::Display for ScoreTable<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.0.iter().flat_map(|evaluation| {
-            let primary = evaluation.scores.primary().0;
-            evaluation
-                .scores
-                .iter()
-                .map(move |(metric, value)| TableRow {
-                    evaluation: &evaluation.name,
-                    metric,
-                    primary: metric == primary,
-                    numbers: vec![format!("{value:.4}")],
-                    note: "",
-                })
-        });
-        write_table(formatter, &["score"], rows)
+        let numbers: &[&str] = match self.after {
+            Some(_) => &["before", "after", "difference"],
+            None => &["score"],
+        };
+        let header = ["evaluation", "metric"].iter().chain(numbers);
+        let header = header.map(|&name| name.to_owned()).collect();
+        let mut lines: Vec<(Vec<String>, &str)> = vec![(header, "")];
+        let shown =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        for (place, before) in self.before.0.iter().enumerate() {
+            let after = self.after.and_then(|after| after.0.get(place));
+            let changes = ScoreChange::all(Some(&before.scores), after.map(|after| &after.scores));
+            // The first metric is the primary one.
+            let names =
+                std::iter::once((before.name.as_str(), " *")).chain(std::iter::repeat(("", "")));
+            for (change, (name, mark)) in changes.iter().zip(names) {
+                let mut line = vec![
+                    name.to_owned(),
+                    format!("{}{mark}", change.name),
+                    shown(change.before),
+                ];
+                if after.is_some() {
+                    let difference = change.difference().map_or("-".to_owned(), signed);
+                    line.extend([shown(change.after), difference]);
+                }
+                lines.push((line, if change.is_worse() { "  worse" } else { "" }));
+            }
+        }
+        let width = |column: usize| {
+            let cells = lines.iter().map(|(line, _)| line[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..numbers.len() + 2).map(width).collect();
+        for (line, note) in &lines {
+            for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
+                match column {
+                    0 => write!(formatter, "{cell:<width$}")?,
+                    1 => write!(formatter, "  {cell:<width$}")?,
+                    _ => write!(formatter, "  {cell:>width$}")?,
+                }
+            }
+            writeln!(formatter, "{note}")?;
+        }
+        Ok(())
     }
 }
 
@@ -187,7 +223,11 @@ mod tests {
         );
         // b is the second for a, a is the second for c.
         assert_eq!(
-            scores.to_string(),
+            ScoreTable {
+                before: &scores,
+                after: None
+            }
+            .to_string(),
             "\
 evaluation  metric              score
 near        cosine_accuracy *  1.0000
@@ -210,5 +250,46 @@ long name   ndcg@10 *          0.6309
         assert!(message.starts_with(start), "{message}");
         let broken = suite().evaluate(&planted(), &mut |_| ControlFlow::Break(()));
         assert!(matches!(broken, Err(EvaluationError::Interrupted)));
+    }
+
+    #[test]
+    fn dropped_metrics_are_flagged() {
+        let suite = |sts: Scores, products: Scores| {
+            let named = [("sts", sts), ("products", products)];
+            let named = named.map(|(name, scores)| NamedScores {
+                name: name.to_owned(),
+                data: Description::Similarity { pairs: 9 },
+                scores,
+            });
+            SuiteScores(named.to_vec())
+        };
+        let before = suite(
+            Scores::new("spearman", 0.5).with("pearson", 0.7),
+            Scores::new("ndcg", 0.25)
+                .with("mrr", 0.125)
+                .with("old", 1.0),
+        );
+        let after = suite(
+            Scores::new("spearman", 0.49996).with("pearson", f64::NAN),
+            Scores::new("ndcg", 0.5)
+                .with("mrr", 0.0625)
+                .with("new", -1.0),
+        );
+        let comparison = ScoreTable {
+            before: &before,
+            after: Some(&after),
+        };
+        assert_eq!(
+            comparison.to_string(),
+            "\
+evaluation  metric      before    after  difference
+sts         spearman *  0.5000   0.5000      0.0000
+            pearson     0.7000      NaN         NaN  worse
+products    ndcg *      0.2500   0.5000     +0.2500
+            mrr         0.1250   0.0625     -0.0625  worse
+            old         1.0000        -           -
+            new              -  -1.0000           -
+"
+        );
     }
 }

@@ -15,7 +15,7 @@ use super::{Description, Evaluator};
 /// sentence-transformers counts it as wrong. A model with another similarity has its name in place of
 /// `cosine`. Texts have the default prompt.
 #[derive(Clone, Debug)]
-pub struct TripletEvaluator {
+pub(super) struct TripletEvaluator {
     texts: Vec<String>,
     anchors: Vec<usize>,
     positives: Vec<usize>,
@@ -28,7 +28,7 @@ impl TripletEvaluator {
     /// # Errors
     ///
     /// [`SetupError::Empty`] without triplets.
-    pub fn new(columns: [Vec<String>; 3]) -> Result<Self, SetupError> {
+    pub(crate) fn new(columns: [Vec<String>; 3]) -> Result<Self, SetupError> {
         if columns[0].is_empty() {
             return Err(SetupError::Empty { what: "triplets" });
         }

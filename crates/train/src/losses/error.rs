@@ -20,27 +20,18 @@ pub enum LossError {
         /// `scale` or `margin`.
         parameter: &'static str,
     },
-    /// A scale that is not a number above 0.
-    #[error("--scale of `{loss}` is {scale}; it must be a number above 0")]
-    Scale {
+    /// A scale or a margin that is not a number of its range.
+    #[error("--{parameter} of `{loss}` is {value}; it must be a number, {range}")]
+    Parameter {
         /// The loss.
         loss: &'static str,
+        /// `scale` or `margin`.
+        parameter: &'static str,
         /// The invalid value.
-        scale: f64,
+        value: f64,
+        /// The range.
+        range: &'static str,
     },
-    /// A margin that is not a number from 0.
-    #[error("--margin of `{loss}` is {margin}; it must be a number, 0 or above")]
-    Margin {
-        /// The loss.
-        loss: &'static str,
-        /// The invalid value.
-        margin: f64,
-    },
-    /// Matryoshka without dimensions.
-    #[error(
-        "--matryoshka has no dimensions; give some, for example 768, 384 and 128, or leave it out"
-    )]
-    NoDimensions,
     /// A dimension below 1 or above the width.
     #[error("--matryoshka: {dimension} is not one of 1 to {width}, the width of the vectors")]
     Dimension {

@@ -24,7 +24,7 @@ impl Loss {
     ///
     /// If the columns or targets are not those that the loss [needs](Self::needs), or if the shapes
     /// differ.
-    pub fn forward<B: EncoderOps>(
+    pub(crate) fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
         targets: Option<&Tensor<B, 1>>,

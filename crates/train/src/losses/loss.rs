@@ -200,45 +200,45 @@ impl Loss {
 
     /// Name of the loss on the command line and in files.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.facts().0
     }
 
     /// Data that the loss needs.
     #[must_use]
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         self.facts().1
     }
 
     /// When to use the loss, in one line.
     #[must_use]
-    pub fn when_to_use(&self) -> &'static str {
+    pub(crate) fn when_to_use(&self) -> &'static str {
         self.facts().2
     }
 
     /// Whether one vector for all texts minimises the loss, because it has no negatives.
     #[must_use]
-    pub fn can_collapse(&self) -> bool {
+    pub(crate) fn can_collapse(&self) -> bool {
         matches!(self, Self::MeanSquaredError | Self::Cosine)
     }
 
     /// A loss for the same data that cannot [collapse](Self::can_collapse); `None` if this one cannot.
     #[must_use]
-    pub fn better_choice(&self) -> Option<Self> {
+    pub(crate) fn better_choice(&self) -> Option<Self> {
         self.can_collapse()
             .then_some(Self::MultipleNegativesRanking { scale: SCALE })
     }
 
     /// Scale of the cosines, if the loss has one.
     #[must_use]
-    pub fn scale(&self) -> Option<f64> {
+    pub(crate) fn scale(&self) -> Option<f64> {
         let mut loss = *self;
         loss.scale_mut().copied()
     }
 
     /// Margin, if the loss has one.
     #[must_use]
-    pub fn margin(&self) -> Option<f64> {
+    pub(crate) fn margin(&self) -> Option<f64> {
         let mut loss = *self;
         loss.margin_mut().copied()
     }
@@ -248,7 +248,7 @@ impl Loss {
     /// # Errors
     ///
     /// [`LossError::NoSuchParameter`] if the loss has none.
-    pub fn with_scale(mut self, scale: f64) -> Result<Self, LossError> {
+    pub(crate) fn with_scale(mut self, scale: f64) -> Result<Self, LossError> {
         let loss = self.name();
         *self.scale_mut().ok_or(LossError::NoSuchParameter {
             loss,
@@ -262,7 +262,7 @@ impl Loss {
     /// # Errors
     ///
     /// [`LossError::NoSuchParameter`] if the loss has none.
-    pub fn with_margin(mut self, margin: f64) -> Result<Self, LossError> {
+    pub(crate) fn with_margin(mut self, margin: f64) -> Result<Self, LossError> {
         let loss = self.name();
         *self.margin_mut().ok_or(LossError::NoSuchParameter {
             loss,
@@ -300,14 +300,20 @@ impl Loss {
     /// # Errors
     ///
     /// The scale is not above 0, the margin is below 0, or either is not finite in `f32`.
-    pub fn validate(&self) -> Result<(), LossError> {
+    pub(crate) fn validate(&self) -> Result<(), LossError> {
         let loss = self.name();
+        let wrong = |parameter, value, range| LossError::Parameter {
+            loss,
+            parameter,
+            value,
+            range,
+        };
         match (self.scale(), self.margin()) {
             (Some(scale), _) if !((scale as f32).is_finite() && scale as f32 > 0.0) => {
-                Err(LossError::Scale { loss, scale })
+                Err(wrong("scale", scale, "above 0"))
             }
             (_, Some(margin)) if !((margin as f32).is_finite() && margin >= 0.0) => {
-                Err(LossError::Margin { loss, margin })
+                Err(wrong("margin", margin, "0 or above"))
             }
             _ => Ok(()),
         }

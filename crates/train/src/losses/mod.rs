@@ -10,7 +10,7 @@
 //! | `gist` | 2 or more | vectors of a guide | `ranking` |
 //! | `margin-mse`, `kl-divergence` | 3 or more | scores of a teacher | `distillation` |
 //! | `embed-distill` | 2 or more | vectors of a teacher | `distillation` |
-//! | [`PairLoss`], of rerankers | 2 or more | | `pair` |
+//! | `PairLoss`, of rerankers | 2 or more | | `pair` |
 //!
 //! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, and of 5.7.0 for
 //! the losses with a teacher or a guide, with one exception: its `TripletLoss` has one margin for both
@@ -19,18 +19,8 @@
 //! with the vectors of a teacher.
 //!
 //! A column is a tensor `[batch, width]`: anchors, positives, negatives. Row `i` of every column
-//! belongs to example `i`. An [`Objective`] is a [`Loss`], optionally at [several
-//! dimensions](Matryoshka).
-//!
-//! ```
-//! use train::losses::{Loss, Objective};
-//!
-//! let loss: Loss = "multiple-negatives-ranking".parse()?;
-//! assert_eq!(loss, Loss::MultipleNegativesRanking { scale: 20.0 });
-//! let objective = Objective::new(loss);
-//! objective.validate(768)?;
-//! # Ok::<(), train::losses::LossError>(())
-//! ```
+//! belongs to example `i`. An [`Objective`] is a [`Loss`], optionally at several
+//! dimensions (Matryoshka).
 
 pub(crate) mod collapse;
 mod cosine;
@@ -50,9 +40,10 @@ mod words;
 mod tests;
 
 pub(crate) use distillation::similarity_distill;
-pub use error::LossError;
+pub(crate) use error::LossError;
 pub use loss::Loss;
-pub use needs::{Needs, TargetKind};
-pub use objective::{Matryoshka, Objective};
+pub(crate) use needs::TargetKind;
+pub(crate) use objective::Matryoshka;
+pub use objective::Objective;
 pub(crate) use pair::GAP;
-pub use pair::PairLoss;
+pub(crate) use pair::PairLoss;

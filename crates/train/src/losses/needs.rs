@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Data that a loss needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Minimum number of text columns.
     pub min_columns: usize,
     /// Maximum number of text columns; `None` for any number of negatives.
@@ -18,7 +18,7 @@ pub struct Needs {
 
 /// Numbers of a row besides its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetKind {
+pub(crate) enum TargetKind {
     /// Nothing.
     None,
     /// A number that grows with the similarity of the texts; for `cosine-similarity` their cosine, in
@@ -60,7 +60,7 @@ impl Needs {
 
     /// Whether rows may have this number of text columns.
     #[must_use]
-    pub fn takes_columns(&self, columns: usize) -> bool {
+    pub(crate) fn takes_columns(&self, columns: usize) -> bool {
         columns >= self.min_columns && self.max_columns.is_none_or(|most| columns <= most)
     }
 }

@@ -29,7 +29,7 @@ impl Objective {
 
     /// The loss at several dimensions.
     #[must_use]
-    pub fn with_matryoshka(self, matryoshka: Matryoshka) -> Self {
+    pub(crate) fn with_matryoshka(self, matryoshka: Matryoshka) -> Self {
         Self {
             matryoshka: Some(matryoshka),
             ..self
@@ -41,7 +41,7 @@ impl Objective {
     /// # Errors
     ///
     /// As [`Loss::validate`] and [`Matryoshka::validate`].
-    pub fn validate(&self, width: usize) -> Result<(), LossError> {
+    pub(crate) fn validate(&self, width: usize) -> Result<(), LossError> {
         self.loss.validate()?;
         match &self.matryoshka {
             Some(_) if self.loss == Loss::EmbedDistill => {
@@ -62,7 +62,7 @@ impl Objective {
     /// As [`Loss::forward`], and if a dimension is above the width. Input that passes
     /// [`validate`](Self::validate) and [`Loss::needs`], in a batch of at least one example, does not
     /// panic.
-    pub fn forward<B: EncoderOps>(
+    pub(crate) fn forward<B: EncoderOps>(
         &self,
         columns: &[Tensor<B, 2>],
         targets: Option<&Tensor<B, 1>>,
@@ -113,7 +113,7 @@ pub struct Matryoshka {
 impl Matryoshka {
     /// These dimensions, each with weight 1.
     #[must_use]
-    pub fn new(dimensions: Vec<usize>) -> Self {
+    pub(crate) fn new(dimensions: Vec<usize>) -> Self {
         let weights = vec![1.0; dimensions.len()];
         Self {
             dimensions,
@@ -125,12 +125,9 @@ impl Matryoshka {
     ///
     /// # Errors
     ///
-    /// No dimension; a dimension outside `1..=width` or repeated; another number of weights; weights
+    /// A dimension outside `1..=width` or repeated; another number of weights; weights
     /// that are negative, not finite or all 0.
-    pub fn validate(&self, width: usize) -> Result<(), LossError> {
-        if self.dimensions.is_empty() {
-            return Err(LossError::NoDimensions);
-        }
+    pub(crate) fn validate(&self, width: usize) -> Result<(), LossError> {
         if self.weights.len() != self.dimensions.len() {
             return Err(LossError::WeightCount {
                 weights: self.weights.len(),
@@ -159,11 +156,5 @@ impl Matryoshka {
     pub(super) fn parts(&self) -> impl Iterator<Item = (usize, f64)> {
         let weights = self.weights.iter().copied();
         self.dimensions.iter().copied().zip(weights)
-    }
-}
-
-impl From<Loss> for Objective {
-    fn from(loss: Loss) -> Self {
-        Self::new(loss)
     }
 }

@@ -81,7 +81,7 @@ impl PairLoss {
 
     /// Number of texts of other rows that are negatives of a row.
     #[must_use]
-    pub fn negatives(&self) -> usize {
+    pub(crate) fn negatives(&self) -> usize {
         match *self {
             Self::BinaryCrossEntropy { negatives }
             | Self::MultipleNegativesRanking { negatives, .. } => negatives,
@@ -91,7 +91,7 @@ impl PairLoss {
 
     /// The same loss with another number of texts of other rows; `None` for a loss that takes none.
     #[must_use]
-    pub fn with_negatives(self, negatives: usize) -> Option<Self> {
+    pub(crate) fn with_negatives(self, negatives: usize) -> Option<Self> {
         match self {
             Self::BinaryCrossEntropy { .. } => Some(Self::BinaryCrossEntropy { negatives }),
             Self::MultipleNegativesRanking { scale, .. } => {
@@ -103,7 +103,7 @@ impl PairLoss {
 
     /// The loss with this name and its default parameters.
     #[must_use]
-    pub fn of_name(word: &str) -> Option<Self> {
+    pub(crate) fn of_name(word: &str) -> Option<Self> {
         let name = match word {
             "mnrl" => "multiple-negatives-ranking",
             "bce" => "binary-cross-entropy",

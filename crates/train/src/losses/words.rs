@@ -12,7 +12,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Reads a [name](Loss::name), or `mnrl`, as the loss with its default parameters.
+/// Reads a name, or `mnrl`, as the loss with its default parameters.
 impl FromStr for Loss {
     type Err = LossError;
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::Scores;
+
 /// One optimiser step.
 ///
 /// In JSON a NaN or infinite number is `null`, which is read back as NaN.
@@ -61,6 +63,18 @@ pub struct EvaluationRecord {
     pub seconds: f64,
 }
 
+impl EvaluationRecord {
+    /// The scores; `None` if the primary one is not among them.
+    pub(crate) fn scores(&self) -> Option<Scores> {
+        let all = self.scores.iter().cloned();
+        let (primary, others): (Vec<_>, Vec<_>) = all.partition(|(name, _)| *name == self.primary);
+        let (name, value) = primary.into_iter().next()?;
+        let mut scores = Scores::new(name, value);
+        scores.extend(others);
+        Some(scores)
+    }
+}
+
 /// A line of the log: a JSON object whose `event` is `step`, `evaluation` or `note`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -78,10 +92,10 @@ pub enum Event {
     },
 }
 
+#[cfg(test)]
 impl Event {
     /// The optimiser step of the event; 0 before the first.
-    #[must_use]
-    pub fn step(&self) -> usize {
+    pub(crate) fn step(&self) -> usize {
         match self {
             Self::Step(record) => record.step,
             Self::Evaluation(record) => record.step,
@@ -99,7 +113,7 @@ pub struct History {
 
 impl History {
     /// The optimiser steps.
-    pub fn steps(&self) -> impl Iterator<Item = &StepRecord> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &StepRecord> {
         self.events.iter().filter_map(|event| match event {
             Event::Step(record) => Some(record),
             _ => None,
@@ -107,7 +121,7 @@ impl History {
     }
 
     /// The validations.
-    pub fn evaluations(&self) -> impl Iterator<Item = &EvaluationRecord> {
+    pub(crate) fn evaluations(&self) -> impl Iterator<Item = &EvaluationRecord> {
         self.events.iter().filter_map(|event| match event {
             Event::Evaluation(record) => Some(record),
             _ => None,
@@ -115,7 +129,7 @@ impl History {
     }
 
     /// The texts of the notes.
-    pub fn notes(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
         self.events.iter().filter_map(|event| match event {
             Event::Note { text, .. } => Some(text.as_str()),
             _ => None,

@@ -2,7 +2,8 @@
 
 use super::History;
 use super::format::{bytes, counted, duration, thousands};
-use super::summary::{RunSummary, ScoreChange, difference, score};
+use super::summary::{RunSummary, difference, fall, score};
+use crate::evaluation::ScoreChange;
 
 /// The charts of a run, as SVG; `None` without data.
 pub(super) struct Pictures {
@@ -155,7 +156,7 @@ fn scores(page: &mut Page, summary: &RunSummary) {
         return;
     }
     for change in &changes {
-        if let Some(fall) = change.fall() {
+        if let Some(fall) = fall(change) {
             page.add(&format!(
                 "<p class=\"worse\">{} {fall}</p>",
                 escape(change.name)
@@ -175,7 +176,7 @@ fn scores(page: &mut Page, summary: &RunSummary) {
             score(change.before),
             score(change.after),
             verdict(change),
-            difference(change.difference())
+            difference(change)
         ));
     }
     page.add("</tbody>\n</table>\n<p class=\"quiet\">Higher is better for every score.</p>");

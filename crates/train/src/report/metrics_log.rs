@@ -12,7 +12,7 @@ use crate::error::TrainError;
 /// [`append`](Self::append) writes the line before it returns: it survives the end of the process, and
 /// another program can follow the file.
 #[derive(Debug)]
-pub struct MetricsLog {
+pub(crate) struct MetricsLog {
     history: History,
     file: Option<LogFile>,
 }
@@ -29,7 +29,7 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The file cannot be created.
-    pub fn create(path: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, TrainError> {
         let file = File::create(path).map_err(TrainError::io(path))?;
         Ok(Self::new(History::default(), path, file))
     }
@@ -40,20 +40,21 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The file cannot be read or written, or a line is not an event. The file is then unchanged.
-    pub fn resume(path: &Path, events: usize) -> Result<Self, TrainError> {
+    pub(crate) fn resume(path: &Path, events: usize) -> Result<Self, TrainError> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).map_err(TrainError::io(path))?;
-        let (history, kept) = read(path, &file, events)?;
+        let (history, kept, ended) = read(path, &file, events)?;
         file.set_len(kept)
-            .and_then(|()| end_line(&mut file, kept))
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .and_then(|_| file.write_all(if ended { b"" } else { b"\n" }))
             .map_err(TrainError::io(path))?;
         Ok(Self::new(history, path, file))
     }
 
     /// Keeps the events only in memory.
     #[must_use]
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self {
             history: History::default(),
             file: None,
@@ -72,13 +73,13 @@ impl MetricsLog {
 
     /// The events so far.
     #[must_use]
-    pub fn history(&self) -> &History {
+    pub(crate) fn history(&self) -> &History {
         &self.history
     }
 
     /// Ends the log.
     #[must_use]
-    pub fn into_history(self) -> History {
+    pub(crate) fn into_history(self) -> History {
         self.history
     }
 
@@ -87,7 +88,7 @@ impl MetricsLog {
     /// # Errors
     ///
     /// The line cannot be written. The history then does not have the event.
-    pub fn append(&mut self, event: Event) -> Result<(), TrainError> {
+    pub(crate) fn append(&mut self, event: Event) -> Result<(), TrainError> {
         if let Some(LogFile { path, file }) = &mut self.file {
             write_line(file, &event).map_err(TrainError::io(&*path))?;
         }
@@ -96,11 +97,13 @@ impl MetricsLog {
     }
 }
 
-/// The first `events` events of a log, and the length of their lines. Skips empty lines, and a last line that was cut off.
-fn read(path: &Path, file: &File, events: usize) -> Result<(History, u64), TrainError> {
+/// The first `events` events of a log, the length of their lines, and whether the last has its line break. Skips empty
+/// lines, and a last line that was cut off.
+fn read(path: &Path, file: &File, events: usize) -> Result<(History, u64, bool), TrainError> {
     let mut reader = BufReader::new(file);
     let mut history = History::default();
     let (mut line, mut number, mut kept, mut read) = (Vec::new(), 0, 0, 0);
+    let mut ended = true;
     while history.events.len() < events {
         line.clear();
         let length = reader
@@ -118,6 +121,7 @@ fn read(path: &Path, file: &File, events: usize) -> Result<(History, u64), Train
             Ok(event) => {
                 history.events.push(event);
                 kept = read;
+                ended = line.ends_with(b"\n");
             }
             // Complete JSON that is not an event was not cut off: another program wrote it.
             Err(source) if !line.ends_with(b"\n") && !source.is_data() => break,
@@ -130,21 +134,7 @@ fn read(path: &Path, file: &File, events: usize) -> Result<(History, u64), Train
             }
         }
     }
-    Ok((history, kept))
-}
-
-/// Goes to the end of a file of this length, and adds a missing line break.
-fn end_line(file: &mut File, length: u64) -> io::Result<()> {
-    let mut last = [b'\n'];
-    if length > 0 {
-        file.seek(SeekFrom::Start(length - 1))?;
-        io::Read::read_exact(file, &mut last)?;
-    }
-    file.seek(SeekFrom::End(0))?;
-    if last != [b'\n'] {
-        file.write_all(b"\n")?;
-    }
-    Ok(())
+    Ok((history, kept, ended))
 }
 
 /// Writes a line with one call, so that readers never see a part of it.

@@ -18,10 +18,10 @@ mod progress;
 mod summary;
 mod write;
 
-pub use history::{EvaluationRecord, Event, History, StepRecord};
+pub(crate) use history::{EvaluationRecord, Event, History, StepRecord};
 pub use memory::peak_memory_bytes;
-pub use metrics_log::MetricsLog;
-pub use model_card::model_card;
-pub use progress::ProgressLine;
-pub use summary::{DataFile, DataRole, ReferenceCurve, RunSummary};
-pub use write::write_report;
+pub(crate) use metrics_log::MetricsLog;
+pub(crate) use model_card::model_card;
+pub(crate) use progress::ProgressLine;
+pub(crate) use summary::{DataFile, DataRole, ReferenceCurve, RunSummary};
+pub(crate) use write::write_report;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::format::{bytes, counted, duration, thousands};
-use super::summary::{RunSummary, difference, score};
+use super::summary::{RunSummary, difference, fall, score};
 use crate::shell::quoted;
 
 /// The model card of a run: YAML front matter with the fields of sentence-transformers, then Markdown.
@@ -12,7 +12,7 @@ use crate::shell::quoted;
 /// The front matter has `base_model` only if that is a name on the hub, `owner/name`, and not a folder
 /// of that name.
 #[must_use]
-pub fn model_card(summary: &RunSummary) -> String {
+pub(crate) fn model_card(summary: &RunSummary) -> String {
     let mut card = Card::default();
     front_matter(&mut card, summary);
     introduction(&mut card, summary);
@@ -185,7 +185,7 @@ fn scores(card: &mut Card, summary: &RunSummary) {
     card.table(
         &["score", ">before", ">after", ">difference"],
         changes.iter().map(|change| {
-            let difference = difference(change.difference());
+            let difference = difference(change);
             vec![
                 text(change.name),
                 score(change.before),
@@ -199,7 +199,7 @@ fn scores(card: &mut Card, summary: &RunSummary) {
         }),
     );
     for change in &changes {
-        if let Some(fall) = change.fall() {
+        if let Some(fall) = fall(change) {
             card.block(&format!("**{} {fall}**", text(change.name)));
         }
     }

@@ -22,7 +22,7 @@ const RECENT_STEPS: usize = 20;
 ///
 /// Its clock is the sum of the reported times of the steps.
 #[derive(Clone, Debug)]
-pub struct ProgressLine {
+pub(crate) struct ProgressLine {
     total_steps: usize,
     epochs: usize,
     /// Seconds of the recent steps, the oldest first.
@@ -45,7 +45,7 @@ impl ProgressLine {
     /// Progress of a run with these totals of optimiser steps and epochs, including those before a
     /// resumption.
     #[must_use]
-    pub fn new(total_steps: usize, epochs: usize) -> Self {
+    pub(crate) fn new(total_steps: usize, epochs: usize) -> Self {
         Self {
             total_steps,
             epochs,
@@ -57,7 +57,7 @@ impl ProgressLine {
 
     /// Records a step. Returns a line if one is due: for the first step, after at least 5 s, and for
     /// the last step of the run.
-    pub fn line(&mut self, record: &StepRecord) -> Option<String> {
+    pub(crate) fn line(&mut self, record: &StepRecord) -> Option<String> {
         self.take(record);
         let last = record.step >= self.total_steps;
         if self.any_line && self.since_line.seconds < INTERVAL && !last {

@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 
 use super::format::counted;
-use crate::evaluation::is_worse;
-
-/// Half a unit of the last printed decimal: smaller differences count as 0.
-const SHOWN: f64 = 5e-5;
+use crate::evaluation::{ScoreChange, Scores, signed};
 
 /// Use of the rows of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataRole {
+pub(crate) enum DataRole {
     /// Training rows.
     Train,
     /// Rows of scores during the run, which choose the weights to keep.
@@ -20,7 +17,7 @@ pub enum DataRole {
 impl DataRole {
     /// The use in one word: `training` or `validation`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
             Self::Validation => "validation",
@@ -30,7 +27,7 @@ impl DataRole {
 
 /// A file of rows that a run read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataFile {
+pub(crate) struct DataFile {
     /// Use of its rows.
     pub role: DataRole,
     /// Path of the file.
@@ -43,7 +40,7 @@ pub struct DataFile {
 
 /// The losses of another run, to draw next to this one's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReferenceCurve {
+pub(crate) struct ReferenceCurve {
     /// Short label.
     pub label: String,
     /// Pairs of step (may be fractional) and loss.
@@ -52,7 +49,7 @@ pub struct ReferenceCurve {
 
 /// Input and result of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// Whether the model is a reranker and not an encoder.
     pub reranker: bool,
     /// The base model: a name on the Hugging Face hub, or a folder.
@@ -68,9 +65,9 @@ pub struct RunSummary {
     /// Names and values of all settings.
     pub settings: Vec<(String, String)>,
     /// Scores of the base model, of which higher is better; `None` without validation rows.
-    pub before: Option<Vec<(String, f64)>>,
+    pub before: Option<Scores>,
     /// Scores of the tuned model.
-    pub after: Option<Vec<(String, f64)>>,
+    pub after: Option<Scores>,
     /// Number of optimiser steps.
     pub steps: usize,
     /// Passes over the training rows, as a fraction: a limit of steps may end the last one early.
@@ -96,25 +93,7 @@ pub struct RunSummary {
 impl RunSummary {
     /// Scores before and after: those of the base model in order, then new ones.
     pub(super) fn score_changes(&self) -> Vec<ScoreChange<'_>> {
-        let before = self.before.as_deref().unwrap_or_default();
-        let after = self.after.as_deref().unwrap_or_default();
-        let find = |scores: &[(String, f64)], name: &str| {
-            scores
-                .iter()
-                .find(|(other, _)| other == name)
-                .map(|(_, value)| *value)
-        };
-        let mut changes: Vec<ScoreChange<'_>> = Vec::new();
-        for (name, _) in before.iter().chain(after) {
-            if changes.iter().all(|change| change.name != name) {
-                changes.push(ScoreChange {
-                    name,
-                    before: find(before, name),
-                    after: find(after, name),
-                });
-            }
-        }
-        changes
+        ScoreChange::all(self.before.as_ref(), self.after.as_ref())
     }
 
     /// How the run ended, in one sentence.
@@ -127,51 +106,18 @@ impl RunSummary {
     }
 }
 
-/// A score of the base model and of the tuned one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct ScoreChange<'a> {
-    pub(super) name: &'a str,
-    /// `None` if not measured.
-    pub(super) before: Option<f64>,
-    /// `None` if not measured.
-    pub(super) after: Option<f64>,
-}
-
-impl ScoreChange<'_> {
-    /// After minus before; `None` if one was not measured.
-    pub(super) fn difference(&self) -> Option<f64> {
-        Some(self.after? - self.before?)
-    }
-
-    /// Whether the score dropped, in its first four decimals, or became NaN.
-    pub(super) fn is_worse(&self) -> bool {
-        match (self.before, self.after) {
-            (Some(before), Some(after)) => is_worse(before, after),
-            _ => false,
-        }
-    }
-
-    /// Whether the score rose, in its first four decimals.
-    pub(super) fn is_better(&self) -> bool {
-        self.difference()
-            .is_some_and(|difference| difference > SHOWN)
-    }
-
-    /// The drop of the score as a sentence without its name; `None` if it did not drop.
-    pub(super) fn fall(&self) -> Option<String> {
-        let (Some(before), Some(after)) = (self.before, self.after) else {
-            return None;
-        };
-        if !self.is_worse() {
-            return None;
-        }
-        Some(if !after.is_nan() {
-            let difference = before - after;
-            format!("dropped by {difference:.4}, from {before:.4} to {after:.4}.")
-        } else {
-            format!("dropped: it was {before:.4} and is now NaN.")
-        })
-    }
+/// The drop of a score as a sentence without its name; `None` if it did not drop.
+pub(super) fn fall(change: &ScoreChange<'_>) -> Option<String> {
+    let (before, after) = change
+        .before
+        .zip(change.after)
+        .filter(|_| change.is_worse())?;
+    Some(if after.is_nan() {
+        format!("dropped: it was {before:.4} and is now NaN.")
+    } else {
+        let difference = before - after;
+        format!("dropped by {difference:.4}, from {before:.4} to {after:.4}.")
+    })
 }
 
 /// A score with four decimals, or the reason for a missing one.
@@ -184,12 +130,9 @@ pub(super) fn score(value: Option<f64>) -> String {
 }
 
 /// A difference with sign and four decimals; empty if undefined.
-pub(super) fn difference(value: Option<f64>) -> String {
-    match value {
-        Some(value) if value.abs() <= SHOWN => "0.0000".to_owned(),
-        Some(value) if value.is_finite() => format!("{value:+.4}"),
-        _ => String::new(),
-    }
+pub(super) fn difference(change: &ScoreChange<'_>) -> String {
+    let difference = change.difference().filter(|value| value.is_finite());
+    difference.map_or_else(String::new, signed)
 }
 
 #[cfg(test)]

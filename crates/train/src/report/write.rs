@@ -15,7 +15,7 @@ use crate::error::TrainError;
 /// # Errors
 ///
 /// A chart cannot be drawn, or a file cannot be written.
-pub fn write_report(
+pub(crate) fn write_report(
     folder: &Path,
     summary: &RunSummary,
     history: &History,

@@ -31,7 +31,7 @@ pub struct WeightChange {
 impl WeightChange {
     /// Compares two models of the same shape.
     #[must_use]
-    pub fn between<B: Backend, M: Module<B>>(before: &M, after: &M) -> Self {
+    pub(crate) fn between<B: Backend, M: Module<B>>(before: &M, after: &M) -> Self {
         let mut weights = Weights(Vec::new());
         before.visit(&mut weights);
         let mut compare = Compare {

@@ -185,17 +185,7 @@ impl Finish<'_> {
             .evaluations()
             .filter(|record| record.step == step)
             .last()?;
-        let primary = record
-            .scores
-            .iter()
-            .find(|(name, _)| *name == record.primary)?;
-        let mut scores = Scores::new(&record.primary, primary.1);
-        for (name, value) in &record.scores {
-            if *name != record.primary {
-                scores = scores.with(name, *value);
-            }
-        }
-        Some(scores)
+        record.scores()
     }
 
     fn report(
@@ -206,14 +196,6 @@ impl Finish<'_> {
         kept_step: usize,
         warning: Option<String>,
     ) -> Result<(), TrainError> {
-        let named = |scores: Option<&Scores>| {
-            scores.map(|scores| {
-                scores
-                    .iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect()
-            })
-        };
         let mut warnings: Vec<String> = self.history.notes().map(str::to_owned).collect();
         if self.output.is_some() && kept_step != self.position.step {
             warnings.push(format!(
@@ -234,8 +216,8 @@ impl Finish<'_> {
             max_length: self.checkpoint.max_seq_length,
             loss: describe_loss(self.settings),
             settings: settings_table(&self.config)?,
-            before: named(before),
-            after: named(after),
+            before: before.cloned(),
+            after: after.cloned(),
             steps: self.position.step,
             epochs: self.history.steps().last().map_or(0.0, |step| step.epoch),
             seconds: self.position.seconds,

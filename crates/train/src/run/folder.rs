@@ -50,6 +50,13 @@ const CHANGEABLE_ON_RESUME: [&str; 11] = [
 /// Settings that name files of rows: the files may move, but none may be added or removed.
 const DATA_FILES: [&str; 2] = ["train", "valid"];
 
+const IN_USE: &str =
+    "already holds a training run; resume it with --resume, or choose another --output";
+const LOCKED: &str =
+    "another run is writing to this folder; wait until it ends, or choose another --output";
+const NOT_EMPTY: &str = "is not empty; choose another --output";
+const NOTHING_TO_RESUME: &str = "holds no checkpoint to resume from; start without --resume";
+
 /// The output folder of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputFolder {
@@ -73,7 +80,7 @@ impl OutputFolder {
     fn check_is_new(&self) -> Result<(), TrainError> {
         let path = &self.path;
         if path.join(SETTINGS).exists() || self.own_settings().exists() {
-            return Err(TrainError::OutputInUse { path: path.clone() });
+            return Err(TrainError::folder(path, IN_USE));
         }
         let is_empty = match path.read_dir() {
             Ok(entries) => entries.flatten().all(|entry| {
@@ -88,7 +95,7 @@ impl OutputFolder {
         if is_empty {
             Ok(())
         } else {
-            Err(TrainError::OutputNotEmpty { path: path.clone() })
+            Err(TrainError::folder(path, NOT_EMPTY))
         }
     }
 
@@ -122,9 +129,7 @@ impl OutputFolder {
         let file = File::create(&path).map_err(TrainError::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Arc::new(file))),
-            Err(TryLockError::WouldBlock) => Err(TrainError::OutputLocked {
-                path: self.path.clone(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(TrainError::folder(&self.path, LOCKED)),
             Err(TryLockError::Error(_)) => Ok(None),
         }
     }
@@ -151,9 +156,7 @@ impl OutputFolder {
             return Ok(None);
         }
         if !settings.is_file() {
-            return Err(TrainError::NothingToResume {
-                path: path.to_owned(),
-            });
+            return Err(TrainError::folder(path, NOTHING_TO_RESUME));
         }
         let mut start = Given::read(&settings)?;
         let before = start.complete()?;

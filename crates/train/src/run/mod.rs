@@ -4,7 +4,7 @@
 //! [`train`](crate::train) needs on the backend of the device, and `finish` keeps the best weights and writes the report.
 
 mod adapter;
-pub mod change;
+mod change;
 mod dataset;
 mod failed_batch;
 mod finish;
@@ -26,7 +26,8 @@ use model::Checkpoint;
 use model::hub::{self, HubError, Origin};
 use program::Console;
 
-pub use change::{SAMPLE_QUERIES, Samples, WeightChange};
+pub use change::SAMPLE_QUERIES;
+pub(crate) use change::{Samples, WeightChange};
 pub(crate) use dataset::files_of;
 
 use self::folder::OutputFolder;
@@ -38,6 +39,9 @@ use crate::evaluation::Scores;
 use crate::report::History;
 use crate::settings::Settings;
 use crate::stop::Stop;
+
+const MODEL_IS_GONE: &str = "the run started from this model, and the folder does not exist any more; give its new \
+                             place with --model";
 
 /// Context of a run besides its settings.
 #[derive(Clone)]
@@ -98,8 +102,8 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
             (config, Some(folder))
         }
         (None, true) => {
-            return Err(TrainError::Usage(
-                "--resume needs the folder of the run: give --output DIR".to_owned(),
+            return Err(TrainError::usage(
+                "--resume needs the folder of the run: give --output DIR",
             ));
         }
         (_, false) => (given.complete()?, None),
@@ -148,7 +152,7 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         hub_options = hub_options.of_reranker();
     }
     let found = hub::resolve(&settings.model, &hub_options).map_err(|error| match error {
-        HubError::NoFolder { path } if context.resume => TrainError::BaseModelMissing { path },
+        HubError::NoFolder { path } if context.resume => TrainError::folder(path, MODEL_IS_GONE),
         error => model::ModelError::from(error).into(),
     })?;
     let mut checkpoint = if settings.is_reranker() {

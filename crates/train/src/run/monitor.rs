@@ -146,23 +146,20 @@ impl<M> Observer<M> for Monitor<M> {
         self.log.history().events.len()
     }
 
-    fn not_finite(&self, what: NotFinite, position: &Position, rows: &[usize]) -> TrainError {
+    fn not_finite(
+        &self,
+        (what, value): NotFinite,
+        position: &Position,
+        rows: &[usize],
+    ) -> TrainError {
         let step = position.step + 1;
         let batch = FailedBatch::of_step(step, &self.table, rows, self.folder.as_deref());
-        let (batch, advice) = (batch.to_string(), self.recovery_advice(position));
-        match what {
-            NotFinite::Loss(loss) => TrainError::NonFinite {
-                step,
-                loss,
-                advice,
-                batch,
-            },
-            NotFinite::GradientNorm(norm) => TrainError::NonFiniteGradient {
-                step,
-                norm,
-                advice,
-                batch,
-            },
+        TrainError::NotFinite {
+            step,
+            what,
+            value,
+            advice: self.recovery_advice(position),
+            batch: batch.to_string(),
         }
     }
 }
@@ -355,10 +352,7 @@ mod tests {
             step: 4,
             ..Position::default()
         };
-        for what in [
-            NotFinite::Loss(f64::NAN),
-            NotFinite::GradientNorm(f64::INFINITY),
-        ] {
+        for what in [("loss", f64::NAN), ("norm of the gradients", f64::INFINITY)] {
             let message = monitor.not_finite(what, &position, &[0]).to_string();
             for part in ["step 5", "line 1", "--lr"] {
                 assert!(message.contains(part), "{message}");

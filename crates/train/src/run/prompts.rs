@@ -43,10 +43,9 @@ pub(super) fn prompts(
         others: text(&config.document_prompt, Prompt::Document)?,
     };
     if !checkpoint.include_prompt && prompts != TextPrompts::default() {
-        return Err(TrainError::Usage(
+        return Err(TrainError::usage(
             "the model leaves the tokens of a prompt out of its vectors, which training cannot do yet; train \
-             without a prompt: --query-prompt= --document-prompt="
-                .to_owned(),
+             without a prompt: --query-prompt= --document-prompt=",
         ));
     }
     Ok(prompts)

@@ -159,11 +159,7 @@ impl Rows {
     }
 
     /// Training batches.
-    pub(crate) fn train_loader(
-        &self,
-        settings: &Settings,
-        batcher: TokenBatcher,
-    ) -> Result<BatchLoader, TrainError> {
+    pub(crate) fn train_loader(&self, settings: &Settings, batcher: TokenBatcher) -> BatchLoader {
         let options = SamplerOptions {
             kind: settings.sampler,
             batch_size: settings.batch_size,
@@ -175,17 +171,13 @@ impl Rows {
             options,
             batcher,
             settings.seed,
-        )?;
-        Ok(loader.with_workers(settings.workers))
+        );
+        loader.with_workers(settings.workers)
     }
 
     /// Batches for the validation loss, the same in every validation. Empty without validation rows,
     /// and if the loss does not accept them (scores accept rows of any kind). `token_types` is as in training.
-    pub(crate) fn valid_loader(
-        &self,
-        settings: &Settings,
-        batcher: TokenBatcher,
-    ) -> Result<BatchLoader, TrainError> {
+    pub(crate) fn valid_loader(&self, settings: &Settings, batcher: TokenBatcher) -> BatchLoader {
         let options = SamplerOptions {
             // In-batch negatives must differ in validation too.
             kind: match settings.sampler {
@@ -209,13 +201,7 @@ impl Rows {
             _ => (&self.train, &[][..]),
         };
         let table = Arc::clone(table);
-        Ok(BatchLoader::new(
-            table,
-            rows.to_vec(),
-            options,
-            batcher,
-            settings.seed,
-        )?)
+        BatchLoader::new(table, rows.to_vec(), options, batcher, settings.seed)
     }
 
     /// The validation rows.

@@ -52,11 +52,11 @@ impl BackendTask for Fit<'_> {
         let stop = &self.context.stop;
         let batcher = batcher(settings, &self.checkpoint, self.rows.train.kind())?;
         let model = trainable::<Autodiff<B>>(settings, &self.checkpoint, &device)?;
-        let train = self.rows.train_loader(settings, batcher.clone())?;
+        let train = self.rows.train_loader(settings, batcher.clone());
         if let Some(note) = self.rows.waiting_rows(settings, &train) {
             self.context.notes.note(note);
         }
-        let valid = self.rows.valid_loader(settings, batcher)?;
+        let valid = self.rows.valid_loader(settings, batcher);
         let start = self.start()?;
         let validate = self.rows.validation();
         let validate = validate.map(|rows| self.validate::<B>(rows)).transpose()?;

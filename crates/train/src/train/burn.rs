@@ -38,8 +38,7 @@ use super::recorder::{CheckpointRecorder, CheckpointWriter, SaveOnRequest};
 use super::schedule::Schedule;
 use super::step::{StepOutput, TrainingModel};
 use super::{
-    BatchIterator, Batches, Ending, Learner, NotFinite, Observer, Plan, StepEvent, Update,
-    Validation, Verdict, train,
+    BatchIterator, Batches, Ending, Learner, Observer, Plan, StepEvent, Update, Validated, train,
 };
 use crate::batch::TrainingBatch;
 use crate::error::TrainError;
@@ -188,7 +187,7 @@ where
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some((plan, start, observer)) = begin else {
+        let Some((plan, start, mut observer)) = begin else {
             return (learner.model(), components.event_processor);
         };
         if let (Some(checkpointer), true) = (&components.checkpointer, start.step > 0) {
@@ -205,16 +204,12 @@ where
             checkpoints: self.checkpoints.clone(),
             writer: self.writer.clone(),
             pruned: start.best,
+            processor: components.event_processor,
         };
         let batches = Loaders::<B> {
             resume_point: Arc::clone(&self.resume_point),
             train: train_loader,
             valid: valid_loader,
-        };
-        let mut observer = WithEvents::<B, O> {
-            observer,
-            processor: components.event_processor,
-            epochs: plan.epochs,
         };
         let mut position = start;
         let interrupter = components.interrupter;
@@ -232,8 +227,8 @@ where
         let ending = ending.and_then(|ending| self.writer.check().map(|()| ending));
         learner.prune(&position);
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((ending, position, observer.observer));
-        (learner.learner.model(), observer.processor)
+            Some((ending, position, observer));
+        (learner.learner.model(), learner.processor)
     }
 }
 
@@ -249,6 +244,8 @@ struct BurnLearner<B: TrainingBackend> {
     writer: CheckpointWriter,
     /// The best validation when superfluous files were last removed.
     pruned: Option<Best>,
+    /// Passes events on to the dashboard.
+    processor: SupervisedTrainingEventProcessor<Components<B>>,
 }
 
 impl<B: TrainingBackend> Learner for BurnLearner<B> {
@@ -309,6 +306,36 @@ impl<B: TrainingBackend> Learner for BurnLearner<B> {
             self.pruned = best;
         }
     }
+
+    fn show_step(&mut self, event: &StepEvent<'_>) {
+        let item = TrainingItem::new(
+            event.output.clone(),
+            event.rows.clone(),
+            event.epochs.clone(),
+            Some(event.record.step),
+            Some(event.record.learning_rate),
+        );
+        self.processor
+            .process_train(LearnerEvent::ProcessedItem(item));
+    }
+
+    fn show_validation(&mut self, validation: &Validated) {
+        let output = StepOutput {
+            score: validation.score,
+            loss: validation.loss.unwrap_or(f64::NAN),
+            ..StepOutput::default()
+        };
+        let (step, epochs) = (Some(validation.step), validation.epochs.clone());
+        let item = TrainingItem::new(output, Progress::new(1, 1), epochs, step, None);
+        self.processor
+            .process_valid(LearnerEvent::ProcessedItem(item));
+        self.processor
+            .process_valid(LearnerEvent::EndEpoch(validation.epoch));
+    }
+
+    fn show_epoch_end(&mut self, epoch: usize) {
+        self.processor.process_train(LearnerEvent::EndEpoch(epoch));
+    }
 }
 
 /// burn's data loaders.
@@ -326,79 +353,5 @@ impl<B: TrainingBackend> Batches for Loaders<B> {
 
     fn validation(&self) -> BatchIterator<'_> {
         self.valid.iter()
-    }
-}
-
-/// Passes what an observer sees on to burn's events, which the dashboard shows.
-struct WithEvents<B: TrainingBackend, O> {
-    observer: O,
-    processor: SupervisedTrainingEventProcessor<Components<B>>,
-    /// Number of epochs of the run.
-    epochs: usize,
-}
-
-impl<B, O> Observer<Evaluated<B>> for WithEvents<B, O>
-where
-    B: TrainingBackend,
-    O: Observer<Evaluated<B>>,
-{
-    fn stepped(&mut self, event: &StepEvent<'_>) -> Result<(), TrainError> {
-        self.observer.stepped(event)?;
-        self.processor
-            .process_train(LearnerEvent::ProcessedItem(TrainingItem::new(
-                event.output.clone(),
-                event.rows.clone(),
-                event.epochs.clone(),
-                Some(event.record.step),
-                Some(event.record.learning_rate),
-            )));
-        Ok(())
-    }
-
-    fn epoch_ended(&mut self, epoch: usize) {
-        self.observer.epoch_ended(epoch);
-        self.processor.process_train(LearnerEvent::EndEpoch(epoch));
-    }
-
-    fn validates(&self) -> bool {
-        self.observer.validates()
-    }
-
-    fn validate(
-        &mut self,
-        model: &Evaluated<B>,
-        loss: Option<f64>,
-        position: &mut Position,
-    ) -> Result<Validation, TrainError> {
-        let validation = self.observer.validate(model, loss, position)?;
-        let output = StepOutput {
-            score: validation.score,
-            loss: loss.unwrap_or(f64::NAN),
-            ..StepOutput::default()
-        };
-        let epoch = position.epoch;
-        let epochs = Progress::new((epoch + 1).min(self.epochs), self.epochs);
-        self.processor
-            .process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
-                output,
-                Progress::new(1, 1),
-                epochs,
-                Some(position.step),
-                None,
-            )));
-        self.processor.process_valid(LearnerEvent::EndEpoch(epoch));
-        Ok(validation)
-    }
-
-    fn verdict(&self, position: &Position) -> Verdict {
-        self.observer.verdict(position)
-    }
-
-    fn events(&self) -> usize {
-        self.observer.events()
-    }
-
-    fn not_finite(&self, what: NotFinite, position: &Position, rows: &[usize]) -> TrainError {
-        self.observer.not_finite(what, position, rows)
     }
 }

@@ -44,7 +44,7 @@ const FORMAT: u64 = 3;
 /// Position of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Position {
+pub(crate) struct Position {
     /// Number of completed optimiser steps.
     pub step: usize,
     /// Current epoch, from 0.
@@ -82,7 +82,7 @@ const FORMAT_FIELD: &str = "format";
 
 /// A validation score and its step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
+pub(crate) struct Best {
     /// The score; higher is better.
     pub score: f64,
     /// Number of optimiser steps.
@@ -91,7 +91,7 @@ pub struct Best {
 
 /// The checkpoints of a run.
 #[derive(Clone, Debug)]
-pub struct CheckpointFolder {
+pub(crate) struct CheckpointFolder {
     path: PathBuf,
 }
 
@@ -101,7 +101,7 @@ type Name = (usize, usize);
 impl CheckpointFolder {
     /// The checkpoints in the output folder `output`.
     #[must_use]
-    pub fn of_run(output: &Path) -> Self {
+    pub(crate) fn of_run(output: &Path) -> Self {
         Self {
             path: output.join(FOLDER),
         }
@@ -109,7 +109,7 @@ impl CheckpointFolder {
 
     /// Folder of all checkpoints.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -118,7 +118,7 @@ impl CheckpointFolder {
     /// Each best model has its own folder: a better one is written before the position that refers to
     /// it, and a run killed in between resumes from a position that refers to the previous one.
     #[must_use]
-    pub fn best_model(&self, step: usize) -> PathBuf {
+    pub(crate) fn best_model(&self, step: usize) -> PathBuf {
         self.path.join(format!("{BEST}{step}"))
     }
 
@@ -174,7 +174,7 @@ impl CheckpointFolder {
     /// # Errors
     ///
     /// The position cannot be read, or has the format of another version.
-    pub fn latest(&self) -> Result<Option<Position>, TrainError> {
+    pub(crate) fn latest(&self) -> Result<Option<Position>, TrainError> {
         match self.names().into_iter().max() {
             Some(name) => self.position(name).map(Some),
             // Until format 2 a checkpoint was four files.

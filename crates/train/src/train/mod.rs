@@ -13,7 +13,7 @@
 
 mod backward;
 pub(crate) mod burn;
-pub mod checkpoint;
+pub(crate) mod checkpoint;
 pub(crate) mod dashboard;
 mod dropout;
 pub mod gradients;
@@ -22,7 +22,7 @@ pub mod optimizer;
 mod parts;
 pub(crate) mod recorder;
 mod replica;
-pub mod schedule;
+pub(crate) mod schedule;
 pub mod step;
 
 #[cfg(test)]
@@ -35,7 +35,8 @@ use ::burn::data::dataloader::{DataLoaderIterator, Progress};
 
 use self::checkpoint::Position;
 pub(crate) use self::parts::{
-    BatchIterator, Batches, Learner, NotFinite, Observer, StepEvent, Update, Validation, Verdict,
+    BatchIterator, Batches, Learner, NotFinite, Observer, StepEvent, Update, Validated, Validation,
+    Verdict,
 };
 use self::step::StepOutput;
 use crate::batch::TrainingBatch;
@@ -200,7 +201,7 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
         let validated = self.evaluation_is_due();
         self.position.epoch += 1;
         self.position.batch = 0;
-        self.observer.epoch_ended(self.position.epoch);
+        self.learner.show_epoch_end(self.position.epoch);
         let verdict = if validated {
             Verdict::Continue
         } else {
@@ -256,7 +257,7 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
             let end = begin + batch.positions.len();
             let output = self.learner.accumulate(batch);
             if !output.loss.is_finite() {
-                let what = NotFinite::Loss(output.loss);
+                let what = ("loss", output.loss);
                 let rows = &rows[begin..end];
                 return Err(self.observer.not_finite(what, self.position, rows));
             }
@@ -265,7 +266,7 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
         }
         let update = self.learner.update(self.plan.largest_norm);
         if !update.gradient_norm.is_finite() {
-            let what = NotFinite::GradientNorm(update.gradient_norm);
+            let what = ("norm of the gradients", update.gradient_norm);
             return Err(self.observer.not_finite(what, self.position, &rows));
         }
         Ok(Some(StepResult {
@@ -294,13 +295,21 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
             seconds,
             peak_memory_bytes: peak_memory_bytes(),
         };
-        let epoch = (self.position.epoch + 1).min(self.plan.epochs);
-        self.observer.stepped(&StepEvent {
+        let event = StepEvent {
             record: &record,
             output: &result.output,
             rows,
-            epochs: Progress::new(epoch, self.plan.epochs),
-        })
+            epochs: self.epochs(),
+        };
+        self.observer.stepped(&event)?;
+        self.learner.show_step(&event);
+        Ok(())
+    }
+
+    /// The epoch, from 1, and how many there are.
+    fn epochs(&self) -> Progress {
+        let epoch = (self.position.epoch + 1).min(self.plan.epochs);
+        Progress::new(epoch, self.plan.epochs)
     }
 
     /// Computes validation loss and scores.
@@ -323,7 +332,17 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
         let loss = (mean.rows > 0).then_some(mean.loss);
         match self.observer.validate(&model, loss, self.position) {
             Err(TrainError::Evaluation(EvaluationError::Interrupted)) => Ok(Verdict::Interrupted),
-            validated => Ok(validated?.verdict),
+            validation => {
+                let Validation { verdict, score } = validation?;
+                self.learner.show_validation(&Validated {
+                    score,
+                    loss,
+                    step: self.position.step,
+                    epoch: self.position.epoch,
+                    epochs: self.epochs(),
+                });
+                Ok(verdict)
+            }
         }
     }
 

@@ -31,6 +31,15 @@ pub(crate) trait Learner {
 
     /// Removes superfluous checkpoints and best models.
     fn prune(&mut self, position: &Position);
+
+    /// Shows a step on a dashboard.
+    fn show_step(&mut self, _event: &StepEvent<'_>) {}
+
+    /// Shows a validation on a dashboard.
+    fn show_validation(&mut self, _validation: &Validated) {}
+
+    /// Shows the end of an epoch, which counts from 1, on a dashboard.
+    fn show_epoch_end(&mut self, _epoch: usize) {}
 }
 
 /// A moved model.
@@ -56,9 +65,6 @@ pub(crate) type BatchIterator<'a> = Box<dyn DataLoaderIterator<TrainingBatch> + 
 pub(crate) trait Observer<M> {
     /// After an optimiser step.
     fn stepped(&mut self, event: &StepEvent<'_>) -> Result<(), TrainError>;
-
-    /// After an epoch, which counts from 1.
-    fn epoch_ended(&mut self, _epoch: usize) {}
 
     /// Whether [`validate`](Self::validate) does anything.
     fn validates(&self) -> bool;
@@ -91,6 +97,16 @@ pub(crate) struct StepEvent<'a> {
     pub(crate) epochs: Progress,
 }
 
+/// A validation for a dashboard.
+pub(crate) struct Validated {
+    pub(crate) score: Option<f64>,
+    pub(crate) loss: Option<f64>,
+    pub(crate) step: usize,
+    /// The epoch, from 0.
+    pub(crate) epoch: usize,
+    pub(crate) epochs: Progress,
+}
+
 /// Result of a validation.
 #[derive(Clone, Debug)]
 pub(crate) struct Validation {
@@ -99,12 +115,8 @@ pub(crate) struct Validation {
     pub(crate) score: Option<f64>,
 }
 
-/// A number of a step that is NaN or infinite.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum NotFinite {
-    Loss(f64),
-    GradientNorm(f64),
-}
+/// A number of a step that is NaN or infinite: its name and value.
+pub(crate) type NotFinite = (&'static str, f64);
 
 /// Whether the run continues.
 #[derive(Clone, Debug, PartialEq)]

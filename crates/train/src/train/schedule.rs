@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Decay {
+pub(crate) enum Decay {
     /// Falls to 0 linearly (`get_linear_schedule_with_warmup` of transformers)
     #[default]
     Linear,
@@ -21,7 +21,7 @@ pub enum Decay {
 /// As in transformers the first step of a warm-up has learning rate 0. Each call of
 /// [`step`](LrScheduler::step) belongs to one optimiser step, with any number of batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// Peak learning rate.
     pub peak: f64,
     /// Optimiser steps of the warm-up.
@@ -36,7 +36,7 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule before its first step.
     #[must_use]
-    pub fn new(peak: f64, warmup_steps: usize, total_steps: usize, decay: Decay) -> Self {
+    pub(crate) fn new(peak: f64, warmup_steps: usize, total_steps: usize, decay: Decay) -> Self {
         Self {
             peak,
             warmup_steps,
@@ -49,7 +49,7 @@ impl Schedule {
     /// Number of warm-up steps for a share of all steps, rounded up as in transformers, except that at least one step
     /// follows: a run of one step trains.
     #[must_use]
-    pub fn warmup_steps(total_steps: usize, share: f64) -> usize {
+    pub(crate) fn warmup_steps(total_steps: usize, share: f64) -> usize {
         let steps = (total_steps as f64 * share).ceil() as usize;
         steps.min(total_steps.saturating_sub(1))
     }

@@ -21,8 +21,6 @@
 mod settings;
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, feature = "cpu"))]
-mod two_devices;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -153,7 +153,11 @@ impl Observer<usize> for Watcher {
     }
 
     fn not_finite(&self, what: NotFinite, position: &Position, rows: &[usize]) -> TrainError {
-        TrainError::Usage(format!("{what:?} after step {}: {rows:?}", position.step))
+        let (what, value) = what;
+        TrainError::Usage(format!(
+            "{what} {value} after step {}: {rows:?}",
+            position.step
+        ))
     }
 }
 
@@ -340,13 +344,13 @@ fn numbers_that_are_not_finite_name_their_rows() {
         ..Toy::default()
     });
     // Only those of the batch.
-    assert_eq!(loss, "Loss(NaN) after step 0: [0, 1, 2, 3]");
+    assert_eq!(loss, "loss NaN after step 0: [0, 1, 2, 3]");
     let norm = failed(Toy {
         norm: f64::INFINITY,
         ..Toy::default()
     });
     assert_eq!(
         norm,
-        "GradientNorm(inf) after step 0: [0, 1, 2, 3, 4, 5, 6, 7]"
+        "norm of the gradients inf after step 0: [0, 1, 2, 3, 4, 5, 6, 7]"
     );
 }

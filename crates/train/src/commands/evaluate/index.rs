@@ -9,10 +9,11 @@ use search::index::IndexReader;
 use search::{Fusion, Mode};
 use serde::Serialize;
 
+use super::super::print;
 use super::{cutoffs, query_files};
 use crate::cli::EvaluateArgs;
 use crate::error::TrainError;
-use crate::evaluation::{Half, IndexEvaluator, Ranking, RetrievalOptions, Scores};
+use crate::evaluation::{Half, IndexEvaluator, RetrievalOptions, Scores};
 
 /// Weights that `--tune` tries: 0, 0.05, …, 1.
 const STEPS: u8 = 20;
@@ -39,14 +40,13 @@ pub(super) fn run(
     notes: Console,
 ) -> Result<(), TrainError> {
     let (Some(judgements), [] | [_]) = (&arguments.qrels, arguments.model.as_slice()) else {
-        return Err(TrainError::Usage(
-            "--index needs --qrels, and at most one --model: an index has vectors of one model"
-                .to_owned(),
+        return Err(TrainError::usage(
+            "--index needs --qrels, and at most one --model: an index has vectors of one model",
         ));
     };
     let index = IndexReader::open(folder)?;
     let evaluator =
-        IndexEvaluator::from_files(&query_files(arguments, judgements)?, options(arguments)?)?;
+        IndexEvaluator::from_files(&query_files(arguments, judgements)?, options(arguments))?;
     let absent = evaluator.absent(&index)?;
     if absent > 0 {
         notes.note(format_args!(
@@ -61,31 +61,22 @@ pub(super) fn run(
     } else {
         ranked(&evaluator, &index, vectors.values())?
     };
-    let mut out = io::stdout().lock();
-    let written = if arguments.json {
-        json(&lines, &mut out)
-    } else {
-        table(&lines, arguments.tune, &mut out)
-    };
-    written
-        .and_then(|()| out.flush())
-        .map_err(TrainError::Stdout)
+    print(|out| match arguments.json {
+        true => json(&lines, out),
+        false => table(&lines, arguments.tune, out),
+    })
 }
 
-fn options(arguments: &EvaluateArgs) -> Result<RetrievalOptions, TrainError> {
-    let mut cutoffs = cutoffs(&arguments.cutoffs)?;
+fn options(arguments: &EvaluateArgs) -> RetrievalOptions {
+    let mut cutoffs = cutoffs(&arguments.cutoffs);
     if !arguments.judged_only && !cutoffs.precision_recall.contains(&RECALL) {
         cutoffs.precision_recall.push(RECALL);
     }
-    Ok(RetrievalOptions {
-        ranking: if arguments.judged_only {
-            Ranking::Judged
-        } else {
-            Ranking::All
-        },
+    RetrievalOptions {
+        ranking: arguments.ranking(),
         cutoffs,
         ..RetrievalOptions::default()
-    })
+    }
 }
 
 /// The model of the index, with its settings.
@@ -161,8 +152,8 @@ fn tuned(
         .iter()
         .any(|line| line.scores.is_none() || line.test.is_none())
     {
-        return Err(TrainError::Usage(
-            "--tune needs more judged queries: one half of them is empty".to_owned(),
+        return Err(TrainError::usage(
+            "--tune needs more judged queries: one half of them is empty",
         ));
     }
     Ok(lines)

@@ -23,14 +23,12 @@ pub(super) fn scores(
         [] => DEFAULT_MODEL,
         [model] => model,
         _ => {
-            let problem = "--reranker orders what one --model finds: give one";
-            return Err(TrainError::Usage(problem.to_owned()));
+            return Err(TrainError::usage(
+                "--reranker orders what one --model finds: give one",
+            ));
         }
     };
-    if arguments.depth == 0 {
-        return Err(TrainError::Usage("--depth must be at least 1".to_owned()));
-    }
-    let cutoffs = cutoffs(&arguments.cutoffs)?;
+    let cutoffs = cutoffs(&arguments.cutoffs);
     let (name, evaluator) = match retrieval(arguments, &cutoffs, name)? {
         Some(given) => given,
         None => {

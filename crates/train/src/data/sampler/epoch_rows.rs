@@ -8,7 +8,7 @@ use crate::random::derive_seed;
 /// A part with weight 0.5 gives half of its rows to an epoch, and the other half to the next; one with weight 2 gives
 /// each row twice. Over many epochs all rows of a part come equally often.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EpochRows {
+pub(crate) struct EpochRows {
     /// Row numbers of a table. A row that an epoch may have several times is listed as often.
     rows: Vec<usize>,
     /// Empty without weights.
@@ -39,7 +39,7 @@ impl From<Vec<usize>> for EpochRows {
 impl EpochRows {
     /// Parts with weights above 0. An epoch has `rows * weight` rows of a part, rounded, but at least one.
     #[must_use]
-    pub fn weighted(parts: impl IntoIterator<Item = (Vec<usize>, f64)>) -> Self {
+    pub(crate) fn weighted(parts: impl IntoIterator<Item = (Vec<usize>, f64)>) -> Self {
         let mut all = Self::from(Vec::new());
         for (rows, weight) in parts {
             if rows.is_empty() {
@@ -62,13 +62,13 @@ impl EpochRows {
 
     /// All row numbers.
     #[must_use]
-    pub fn rows(&self) -> &[usize] {
+    pub(crate) fn rows(&self) -> &[usize] {
         &self.rows
     }
 
     /// Number of rows of an epoch.
     #[must_use]
-    pub fn of_epoch(&self) -> usize {
+    pub(crate) fn of_epoch(&self) -> usize {
         if self.parts.is_empty() {
             return self.rows.len();
         }

@@ -4,24 +4,23 @@ mod epoch_rows;
 mod length;
 mod no_duplicates;
 
-use std::fmt;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Serialize;
 
-pub use self::epoch_rows::EpochRows;
+pub(crate) use self::epoch_rows::EpochRows;
 use self::length::sort_in_pools;
 use self::no_duplicates::SharedTexts;
-use super::error::DataError;
 use super::random::{generator, shuffle};
 use super::table::TextTable;
 
 /// How rows form batches; on the command line and in files `shuffle`, `no-duplicates` and so on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
-pub enum SamplerKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SamplerKind {
     /// In the order of the rows, the same in every epoch
     Sequential,
     /// In random order
@@ -44,15 +43,6 @@ pub enum SamplerKind {
 }
 
 impl SamplerKind {
-    /// All names, for a message.
-    pub(super) fn names() -> String {
-        let names: Vec<String> = Self::value_variants()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        names.join(", ")
-    }
-
     fn is_by_length(self) -> bool {
         matches!(self, Self::Length | Self::LengthNoDuplicates)
     }
@@ -62,31 +52,9 @@ impl SamplerKind {
     }
 }
 
-impl fmt::Display for SamplerKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Sequential => "sequential",
-            Self::Shuffle => "shuffle",
-            Self::Length => "length",
-            Self::NoDuplicates => "no-duplicates",
-            Self::LengthNoDuplicates => "length-no-duplicates",
-        })
-    }
-}
-
-impl FromStr for SamplerKind {
-    type Err = DataError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        <Self as ValueEnum>::from_str(name, true).map_err(|_| DataError::UnknownSampler {
-            name: name.to_owned(),
-        })
-    }
-}
-
 /// Options of a [`Sampler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SamplerOptions {
+pub(crate) struct SamplerOptions {
     /// How rows form batches.
     pub kind: SamplerKind,
     /// Rows per full batch.
@@ -107,7 +75,7 @@ pub struct SamplerOptions {
 /// the sampler remembers the last epoch. It does not hold the table. It takes 8 bytes per row, 4 more by
 /// length, 8 more without duplicates, and 8 per text that other rows share and per waiting row.
 #[derive(Clone, Debug)]
-pub struct Sampler {
+pub(crate) struct Sampler {
     options: SamplerOptions,
     rows: EpochRows,
     /// Bytes of the texts of each of `rows`; empty unless batches are by length.
@@ -130,19 +98,15 @@ struct EpochStart {
 impl Sampler {
     /// A sampler of `rows`, row numbers of `table`.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// [`DataError::NoSuchRow`] if a number is not below that of the rows.
-    pub fn new(
+    /// If a number is not below that of the rows of the table.
+    pub(crate) fn new(
         table: &TextTable,
         rows: impl Into<EpochRows>,
         options: SamplerOptions,
-    ) -> Result<Self, DataError> {
+    ) -> Self {
         let rows = rows.into();
-        let len = table.len();
-        if let Some(&row) = rows.rows().iter().find(|&&row| row >= len) {
-            return Err(DataError::NoSuchRow { row, len });
-        }
         let mut lengths = Vec::new();
         if options.kind.is_by_length() {
             let bytes = |&row: &usize| table.row(row).texts().map(str::len).sum::<usize>();
@@ -154,31 +118,19 @@ impl Sampler {
             .is_without_duplicates()
             .then(|| SharedTexts::find(table, rows.rows()))
             .filter(|shared| !shared.is_empty());
-        Ok(Self {
+        Self {
             options,
             rows,
             lengths,
             shared,
             last: Arc::default(),
-        })
-    }
-
-    /// The rows of the sampler.
-    #[must_use]
-    pub fn rows(&self) -> &EpochRows {
-        &self.rows
-    }
-
-    /// The options of the sampler.
-    #[must_use]
-    pub fn options(&self) -> SamplerOptions {
-        self.options
+        }
     }
 
     /// Number of batches per epoch if it is constant; `None` if `drop_last` drops batches that repeated
     /// texts leave incomplete, so that only [`batches`](Self::batches) tells.
     #[must_use]
-    pub fn batches_of_every_epoch(&self) -> Option<usize> {
+    pub(crate) fn batches_of_every_epoch(&self) -> Option<usize> {
         let batch_size = self.options.batch_size.get();
         match (self.options.drop_last, &self.shared) {
             (false, _) => Some(self.rows.of_epoch().div_ceil(batch_size)),
@@ -189,7 +141,7 @@ impl Sampler {
 
     /// The batches of an epoch (from 0), as row numbers of the table.
     #[must_use]
-    pub fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn batches(&self, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let (mut batches, _) = self.epoch(seed, epoch);
         for place in batches.iter_mut().flatten() {
             *place = self.rows.rows()[*place];
@@ -200,7 +152,7 @@ impl Sampler {
     /// Number of rows that wait for the epoch after this one, because their texts are in every batch
     /// of this one, or in batches that `drop_last` drops.
     #[must_use]
-    pub fn waiting(&self, seed: u64, epoch: usize) -> usize {
+    pub(crate) fn waiting(&self, seed: u64, epoch: usize) -> usize {
         self.epoch(seed, epoch).1.len()
     }
 

@@ -38,51 +38,6 @@ fn rows_come_back_as_they_went_in() {
 }
 
 #[test]
-fn rows_that_do_not_fit_their_kind_are_bad() {
-    for (kind, row, message) in [
-        (
-            RowKind::Pairs,
-            example(&["a"], None),
-            "row 2: 1 texts instead of 2",
-        ),
-        (
-            three(),
-            example(&["a", "b", " \n"], None),
-            "row 2: the negative is empty; fill it in, or skip bad rows with --skip-bad-rows",
-        ),
-        (
-            RowKind::Pairs,
-            example(&["a", "b"], Some(1.0)),
-            "row 2: rows of pairs have no target, but this one has",
-        ),
-        (
-            RowKind::Scored,
-            example(&["a", "b"], None),
-            "row 2: rows of pairs with a score need a target, but this one has none",
-        ),
-        (
-            RowKind::Scored,
-            example(&["a", "b"], Some(f32::NAN)),
-            "row 2: the score is `NaN`, which is not finite",
-        ),
-    ] {
-        let good = Example {
-            texts: vec!["x".to_owned(); kind.text_columns()],
-            target: kind.target().map(|_| 1.0),
-        };
-        let error = TextTable::from_rows(kind, [good, row]).unwrap_err();
-        assert_eq!(error.to_string(), message);
-    }
-    let half = [example(&["a", "b"], Some(0.5))];
-    let error = TextTable::from_rows(RowKind::Labelled, half).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("row 1: the label is `0.5`, neither 0 nor 1")
-    );
-}
-
-#[test]
 fn no_rows_are_no_table() {
     let error = TextTable::from_rows(RowKind::Pairs, []).unwrap_err();
     assert_eq!(error.to_string(), "no rows in the data");

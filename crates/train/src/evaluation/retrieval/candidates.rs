@@ -49,10 +49,9 @@ impl Candidates {
     /// As [`RetrievalEvaluator::new`](super::RetrievalEvaluator::new).
     pub(in crate::evaluation) fn new(
         queries: Vec<String>,
-        documents: usize,
         judgements: &[Judgement],
     ) -> Result<Self, SetupError> {
-        let mut queries = by_query(queries, documents, judgements)?;
+        let mut queries = by_query(queries, judgements);
         queries.retain(Query::tells_apart);
         if queries.is_empty() {
             return Err(SetupError::NothingToTellApart);

@@ -14,7 +14,7 @@ use crate::evaluation::scores::Scores;
 /// Metrics of an index's answers: those of [`RetrievalEvaluator`](super::RetrievalEvaluator), with
 /// `meaning`, `words` or `hybrid` in place of `cosine`.
 #[derive(Clone, Debug)]
-pub struct IndexEvaluator {
+pub(crate) struct IndexEvaluator {
     queries: Vec<Query>,
     /// The ids of the judged documents.
     ids: Vec<String>,
@@ -23,7 +23,7 @@ pub struct IndexEvaluator {
 
 /// Half of the queries: a weight that was chosen on one is tested on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
+pub(crate) enum Half {
     /// For choosing.
     First,
     /// For testing.
@@ -33,7 +33,7 @@ pub enum Half {
 impl Half {
     /// The half of a query. It depends on the text alone (FNV-1a, 32 bits).
     #[must_use]
-    pub fn of(query: &str) -> Self {
+    pub(crate) fn of(query: &str) -> Self {
         let hash = query.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
@@ -52,14 +52,13 @@ impl IndexEvaluator {
     /// # Errors
     ///
     /// As [`RetrievalEvaluator::new`](super::RetrievalEvaluator::new).
-    pub fn new(
+    pub(crate) fn new(
         queries: Vec<String>,
         ids: Vec<String>,
         judgements: &[Judgement],
         options: RetrievalOptions,
     ) -> Result<Self, SetupError> {
-        options.cutoffs.check()?;
-        let mut queries = by_query(queries, ids.len(), judgements)?;
+        let mut queries = by_query(queries, judgements);
         keep_evaluated(&mut queries, options.ranking)?;
         Ok(Self {
             queries,
@@ -69,7 +68,7 @@ impl IndexEvaluator {
     }
 
     /// The queries that are evaluated.
-    pub fn queries(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &str> {
         self.queries.iter().map(|query| query.text.as_str())
     }
 
@@ -78,7 +77,7 @@ impl IndexEvaluator {
     /// # Errors
     ///
     /// When the index cannot be read.
-    pub fn absent(&self, index: &IndexReader) -> Result<usize, IndexError> {
+    pub(crate) fn absent(&self, index: &IndexReader) -> Result<usize, IndexError> {
         let mut absent = 0;
         for id in &self.ids {
             absent += usize::from(index.document(id)?.is_none());
@@ -92,7 +91,7 @@ impl IndexEvaluator {
     /// # Errors
     ///
     /// When the index cannot be read, or the vectors do not fit it.
-    pub fn scores(
+    pub(crate) fn scores(
         &self,
         index: &IndexReader,
         vectors: &[f32],

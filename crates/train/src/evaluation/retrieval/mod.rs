@@ -21,9 +21,9 @@ use model::Prompt;
 use serde::Serialize;
 
 pub(super) use candidates::Candidates;
-pub use index::{Half, IndexEvaluator};
+pub(crate) use index::{Half, IndexEvaluator};
 pub(super) use judgements::is_relevance;
-pub use judgements::{Judgement, MAX_RELEVANCE};
+pub(super) use judgements::{Judgement, MAX_RELEVANCE};
 pub(crate) use stages::FirstStage;
 
 use self::judgements::{Query, by_query};
@@ -117,7 +117,7 @@ pub enum Ranking {
     Judged,
 }
 
-/// Cut-offs of each metric; all at least 1.
+/// Cut-offs of each metric, all at least 1; nDCG, the primary metric, has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cutoffs {
     /// Cut-offs of the accuracy.
@@ -146,29 +146,17 @@ impl Default for Cutoffs {
 }
 
 impl Cutoffs {
-    fn all(&self) -> impl Iterator<Item = usize> {
-        [
-            &self.accuracy,
-            &self.precision_recall,
-            &self.ndcg,
-            &self.mrr,
-            &self.map,
-        ]
-        .into_iter()
-        .flatten()
-        .copied()
-    }
-
     /// The largest cut-off: the number of results to compute.
     fn deepest(&self) -> usize {
-        self.all().max().unwrap_or(0)
-    }
-
-    fn check(&self) -> Result<(), SetupError> {
-        if self.ndcg.is_empty() || self.all().any(|cutoff| cutoff == 0) {
-            return Err(SetupError::Cutoffs);
-        }
-        Ok(())
+        let Self {
+            accuracy,
+            precision_recall,
+            ndcg,
+            mrr,
+            map,
+        } = self;
+        let all = [accuracy, precision_recall, ndcg, mrr, map];
+        all.into_iter().flatten().copied().max().unwrap_or(0)
     }
 }
 
@@ -195,17 +183,15 @@ impl RetrievalEvaluator {
     ///
     /// # Errors
     ///
-    /// A judgement refers to a query or document that does not exist, has an invalid relevance or
-    /// contradicts another one; no query can be evaluated; a cut-off is invalid.
-    pub fn new(
+    /// No query can be evaluated.
+    pub(crate) fn new(
         queries: Vec<String>,
         documents: Vec<String>,
         judgements: &[Judgement],
         options: RetrievalOptions,
     ) -> Result<Self, SetupError> {
-        options.cutoffs.check()?;
         let all = queries.len();
-        let mut queries = by_query(queries, documents.len(), judgements)?;
+        let mut queries = by_query(queries, judgements);
         keep_evaluated(&mut queries, options.ranking)?;
         Ok(Self {
             queries_left_out: all - queries.len(),
@@ -223,7 +209,7 @@ impl RetrievalEvaluator {
     /// # Errors
     ///
     /// [`SetupError::Empty`] without pairs.
-    pub fn of_pairs(columns: [Vec<String>; 2]) -> Result<Self, SetupError> {
+    pub(crate) fn of_pairs(columns: [Vec<String>; 2]) -> Result<Self, SetupError> {
         if columns[0].is_empty() {
             return Err(SetupError::Empty { what: "pairs" });
         }

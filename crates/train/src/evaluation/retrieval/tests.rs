@@ -324,18 +324,6 @@ fn cutoffs_can_be_chosen() {
             ("cosine_graded_ndcg@2", 0.0),
         ]
     );
-    for impossible in [
-        Cutoffs {
-            ndcg: vec![],
-            ..Cutoffs::default()
-        },
-        Cutoffs {
-            mrr: vec![0],
-            ..Cutoffs::default()
-        },
-    ] {
-        assert_eq!(with(impossible).unwrap_err(), SetupError::Cutoffs);
-    }
 }
 
 #[test]
@@ -358,10 +346,6 @@ fn what_cannot_be_measured_is_refused() {
         new(&[(0, 0, 1.0)], Ranking::Judged),
         SetupError::NothingToTellApart
     );
-    assert!(matches!(
-        new(&[(0, 1, 1.0)], Ranking::All),
-        SetupError::NoSuchDocument { .. }
-    ));
     assert_eq!(
         RetrievalEvaluator::of_pairs([Vec::new(), Vec::new()]).unwrap_err(),
         SetupError::Empty { what: "pairs" }

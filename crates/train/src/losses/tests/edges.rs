@@ -176,7 +176,7 @@ fn the_largest_scales() {
             continue;
         }
         let columns = [rows.clone(), opposite.clone()];
-        let (value, gradients) = differentiate(&loss.into(), &columns, &[1.0, 0.0, 0.4]);
+        let (value, gradients) = differentiate(&Objective::new(loss), &columns, &[1.0, 0.0, 0.4]);
         assert!(value.is_finite(), "{loss}: {value}");
         assert!(gradients.iter().all(|value| value.is_finite()), "{loss}");
         tested += 1;

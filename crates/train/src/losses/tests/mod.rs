@@ -25,7 +25,7 @@ fn loss(name: &str, parameters: &Value) -> Loss {
 /// An objective, from the dimensions and weights of a fixture.
 fn objective(loss: Loss, dimensions: &Value, weights: &Value) -> Objective {
     let Ok(dimensions) = serde_json::from_value(dimensions.clone()) else {
-        return loss.into();
+        return Objective::new(loss);
     };
     let mut matryoshka = Matryoshka::new(dimensions);
     if let Ok(weights) = serde_json::from_value(weights.clone()) {

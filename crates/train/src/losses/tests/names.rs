@@ -42,7 +42,13 @@ fn parameters_are_checked() {
         for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
             if let Ok(loss) = loss.with_scale(scale) {
                 assert!(
-                    matches!(loss.validate(), Err(LossError::Scale { .. })),
+                    matches!(
+                        loss.validate(),
+                        Err(LossError::Parameter {
+                            parameter: "scale",
+                            ..
+                        })
+                    ),
                     "{loss}, {scale}"
                 );
             }
@@ -50,7 +56,13 @@ fn parameters_are_checked() {
         for margin in [-0.1, f64::NAN, f64::INFINITY, 1e300] {
             if let Ok(loss) = loss.with_margin(margin) {
                 assert!(
-                    matches!(loss.validate(), Err(LossError::Margin { .. })),
+                    matches!(
+                        loss.validate(),
+                        Err(LossError::Parameter {
+                            parameter: "margin",
+                            ..
+                        })
+                    ),
                     "{loss}, {margin}"
                 );
             }
@@ -61,9 +73,11 @@ fn parameters_are_checked() {
                 == loss.margin().is_some()
         );
     }
-    let message = LossError::Scale {
+    let message = LossError::Parameter {
         loss: "cosent",
-        scale: 0.0,
+        parameter: "scale",
+        value: 0.0,
+        range: "above 0",
     }
     .to_string();
     assert!(
@@ -84,7 +98,6 @@ fn matryoshka_is_checked_against_the_width() {
             .validate(8)
             .unwrap_err()
     };
-    assert_eq!(refused(&[], &[]), LossError::NoDimensions);
     for dimension in [0, 9] {
         let expected = LossError::Dimension {
             dimension,

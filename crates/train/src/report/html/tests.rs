@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::super::plots;
 use super::super::summary::tests::{edge_case, plain, sample, step};
 use super::*;
+use crate::evaluation::Scores;
 
 /// The first unbalanced tag; `None` if all are balanced.
 pub(in super::super) fn unbalanced(text: &str) -> Option<String> {
@@ -145,7 +146,7 @@ proptest! {
         summary.base_model.clone_from(&name);
         summary.command.clone_from(&name);
         summary.settings = vec![(name.clone(), name.clone())];
-        summary.after = Some(vec![(name, value)]);
+        summary.after = Some(Scores::new(name, value));
         let page = page(&summary, &History::default(), &pictures(&History::default()));
         prop_assert_eq!(unbalanced(&page), None);
     }

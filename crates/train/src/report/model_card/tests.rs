@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::summary::tests::{edge_case, plain};
 use super::*;
+use crate::evaluation::Scores;
 
 /// The fields of the front matter, and the rest of the card.
 fn parts(card: &str) -> (Vec<(String, Vec<String>)>, String) {
@@ -164,7 +165,7 @@ proptest! {
         summary.loss.clone_from(&any);
         summary.command = any.replace(['\n', '\r'], " ");
         summary.settings = vec![(any.clone(), any.clone())];
-        summary.after = Some(vec![(any, value)]);
+        summary.after = Some(Scores::new(any, value));
         let card = model_card(&summary);
         let (fields, markdown) = parts(&card);
         prop_assert!(fields.len() >= 3);

@@ -6,12 +6,7 @@ use crate::error::TrainError;
 
 /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
 pub(in super::super) fn edge_case() -> RunSummary {
-    let scores = |a: f64, b: f64| {
-        vec![
-            ("ndcg@10".to_owned(), a),
-            ("<i>mrr</i> | `x`".to_owned(), b),
-        ]
-    };
+    let scores = |a: f64, b: f64| Scores::new("ndcg@10", a).with("<i>mrr</i> | `x`", b);
     RunSummary {
         reranker: false,
         base_model: "sentence-transformers/all-mpnet-base-v2".to_owned(),
@@ -173,16 +168,8 @@ fn a_folder_that_is_not_there_is_named() {
 #[test]
 fn changes_are_those_of_before_then_the_new_ones() {
     let mut summary = plain();
-    summary.before = Some(vec![
-        ("a".into(), 0.5),
-        ("b".into(), 0.25),
-        ("c".into(), 0.5),
-    ]);
-    summary.after = Some(vec![
-        ("d".into(), 1.0),
-        ("b".into(), 0.5),
-        ("a".into(), 0.25),
-    ]);
+    summary.before = Some(Scores::new("a", 0.5).with("b", 0.25).with("c", 0.5));
+    summary.after = Some(Scores::new("d", 1.0).with("b", 0.5).with("a", 0.25));
     let changes: Vec<_> = summary
         .score_changes()
         .iter()
@@ -210,10 +197,10 @@ fn what_four_decimals_do_not_show_is_no_fall() {
         before: Some(before),
         after: Some(after),
     };
-    assert_eq!(change(0.5, 0.499_99).fall(), None);
-    let fall = change(0.5, 0.499_9).fall().unwrap();
-    assert!(fall.contains("0.0001, from 0.5000 to 0.4999"), "{fall}");
-    assert!(change(0.5, f64::NAN).fall().is_some());
-    assert_eq!(change(f64::NAN, f64::NAN).fall(), None);
+    assert_eq!(fall(&change(0.5, 0.499_99)), None);
+    let text = fall(&change(0.5, 0.499_9)).unwrap();
+    assert!(text.contains("0.0001, from 0.5000 to 0.4999"), "{text}");
+    assert!(fall(&change(0.5, f64::NAN)).is_some());
+    assert_eq!(fall(&change(f64::NAN, f64::NAN)), None);
     assert!(!change(f64::NAN, 0.5).is_worse());
 }

@@ -35,18 +35,27 @@ fn a_run_does_not_start_in_a_used_folder() {
     begun(&path, SETTINGS_OF_RUN);
     assert!(matches!(
         OutputFolder::new(&path),
-        Err(TrainError::OutputInUse { .. })
+        Err(TrainError::Folder {
+            problem: IN_USE,
+            ..
+        })
     ));
     let other = parent.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("notes.txt"), "mine").unwrap();
     assert!(matches!(
         OutputFolder::new(&other),
-        Err(TrainError::OutputNotEmpty { .. })
+        Err(TrainError::Folder {
+            problem: NOT_EMPTY,
+            ..
+        })
     ));
     assert!(matches!(
         resumed(&other, ""),
-        Err(TrainError::NothingToResume { .. })
+        Err(TrainError::Folder {
+            problem: NOTHING_TO_RESUME,
+            ..
+        })
     ));
 }
 
@@ -65,12 +74,24 @@ fn a_second_run_in_the_same_folder_is_refused_until_the_first_ends() {
         second.begin(&config).unwrap_err(),
         resumed(&path, "").unwrap_err(),
     ] {
-        assert!(matches!(error, TrainError::OutputLocked { .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                TrainError::Folder {
+                    problem: LOCKED,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
     drop(first);
     assert!(matches!(
         second.begin(&config),
-        Err(TrainError::OutputInUse { .. })
+        Err(TrainError::Folder {
+            problem: IN_USE,
+            ..
+        })
     ));
     drop(second);
     resumed(&path, "").unwrap();
@@ -160,7 +181,10 @@ fn a_run_that_was_killed_early_can_start_again_and_no_file_of_the_user_is_remove
         fs::create_dir_all(parent.path().join(name).join(name)).unwrap();
         assert!(matches!(
             OutputFolder::new(&parent.path().join(name)),
-            Err(TrainError::OutputNotEmpty { .. })
+            Err(TrainError::Folder {
+                problem: NOT_EMPTY,
+                ..
+            })
         ));
         // They may come later, and stay.
         fs::create_dir_all(path.join(name).join("inside")).unwrap();

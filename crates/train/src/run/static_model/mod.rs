@@ -151,7 +151,7 @@ fn distilled(
         batch_size: batch_size.min(NonZeroUsize::new(usable.len()).unwrap_or(batch_size)),
         drop_last: true,
     };
-    let sampler = Sampler::new(&table, usable, options)?;
+    let sampler = Sampler::new(&table, usable, options);
     let epochs = (0..config.epochs).map(|epoch| sampler.batches(config.seed, epoch));
     let epochs: Vec<Vec<Vec<usize>>> = epochs.collect();
     let steps = epochs.iter().map(Vec::len).sum();
@@ -194,8 +194,8 @@ fn check_known(texts: &[Vec<u32>], context: &RunContext) -> Result<(), TrainErro
         .filter(|token| **token == UNKNOWN)
         .count();
     if unknown == all {
-        return Err(TrainError::Usage(
-            "the static model would know no word of the texts: it has the teacher's tokens of Latin script alone".to_owned(),
+        return Err(TrainError::usage(
+            "the static model would know no word of the texts: it has the teacher's tokens of Latin script alone",
         ));
     }
     if 10 * unknown > all {

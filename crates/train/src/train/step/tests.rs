@@ -3,6 +3,8 @@
 mod adapters;
 mod dropout;
 mod gist;
+#[cfg(feature = "cpu")]
+mod two_devices;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -246,7 +248,7 @@ fn padding_changes_no_gradient() {
 #[cfg(feature = "cpu")]
 #[test]
 fn two_devices_share_a_batch() {
-    use super::two_devices::{TestDevice, TwoDevices};
+    use self::two_devices::{TestDevice, TwoDevices};
     use burn::tensor::backend::DeviceOps;
     type B = burn::backend::Autodiff<TwoDevices>;
     let devices = [TestDevice(0), TestDevice(1)];
