@@ -235,7 +235,6 @@ pub struct MineArgs {
 
 /// Arguments of `evaluate`.
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("documents").args(["corpus", "index"])))]
 pub struct EvaluateArgs {
     /// Score this model, a name on the hub or a folder; repeat to compare several with the first
     /// [default: sentence-transformers/all-mpnet-base-v2].
@@ -252,14 +251,24 @@ pub struct EvaluateArgs {
     /// Truncate texts to N tokens [default: each model's].
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub max_length: Option<usize>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// What to evaluate on.
+    #[command(flatten, next_help_heading = "Data")]
+    pub data: EvaluationData,
+}
 
+/// The data of `evaluate`, and how to read and rank them.
+#[derive(Clone, Debug, Args)]
+#[command(group(ArgGroup::new("documents").args(["corpus", "index"])))]
+pub struct EvaluationData {
     /// Order the documents that the model finds with this reranker, and compare both rankings; repeat for
     /// several.
     #[arg(
         long,
         value_name = "NAME|DIR",
         conflicts_with_all = ["similarity", "pairs", "triplets", "columns", "index"],
-        help_heading = "Data"
     )]
     pub reranker: Vec<String>,
     /// Let the reranker order the first N documents of each query.
@@ -269,28 +278,27 @@ pub struct EvaluateArgs {
         requires = "reranker",
         value_parser = at_least_one(),
         default_value_t = 100,
-        help_heading = "Data"
     )]
     pub depth: usize,
     /// Measure how well cosines follow the scores of text pairs (Spearman, Pearson).
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    #[arg(long, value_name = "FILE")]
     pub similarity: Vec<PathBuf>,
     /// Rank the second texts of all pairs for each first text (nDCG@10, accuracy@1, MRR@10).
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    #[arg(long, value_name = "FILE")]
     pub pairs: Vec<PathBuf>,
     /// Measure how often the positive is nearer to the anchor than the negative.
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    #[arg(long, value_name = "FILE")]
     pub triplets: Vec<PathBuf>,
     /// Assign the columns of these files to roles, for example anchor=title,positive=description.
     /// Roles: anchor or first, positive or second, negative or third, score or label. A file
     /// without these columns uses its own [default: by name, else by order, as in training].
-    #[arg(long, value_name = "ROLE=NAME,...", help_heading = "Data")]
+    #[arg(long, value_name = "ROLE=NAME,...")]
     pub columns: Option<ColumnMap>,
     /// Read queries and their ids, for --qrels [default: the qrels hold the query texts].
-    #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
+    #[arg(long, value_name = "FILE", requires = "qrels")]
     pub queries: Option<PathBuf>,
     /// Read documents and their ids, for --qrels.
-    #[arg(long, value_name = "FILE", requires = "qrels", help_heading = "Data")]
+    #[arg(long, value_name = "FILE", requires = "qrels")]
     pub corpus: Option<PathBuf>,
     /// Search this folder of `infer index build` instead of a corpus, for --qrels: by meaning, by words
     /// and by both.
@@ -299,27 +307,20 @@ pub struct EvaluateArgs {
         value_name = "DIR",
         requires = "qrels",
         conflicts_with_all = ["corpus", "similarity", "pairs", "triplets", "columns", "max_length"],
-        help_heading = "Data"
     )]
     pub index: Option<PathBuf>,
     /// Choose the weight of words in the index on one half of the queries, and test it on the other.
-    #[arg(long, requires = "index", help_heading = "Data")]
+    #[arg(long, requires = "index")]
     pub tune: bool,
     /// Read relevance judgements: a query, a document and its relevance per row.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "documents",
-        help_heading = "Data"
-    )]
+    #[arg(long, value_name = "FILE", requires = "documents")]
     pub qrels: Option<PathBuf>,
     /// Name the id column of the queries, then their text columns.
     #[arg(
         long,
         value_name = "ID,NAME,...",
         value_delimiter = ',',
-        requires = "queries",
-        help_heading = "Data"
+        requires = "queries"
     )]
     pub query_columns: Vec<String>,
     /// Name the id column of the corpus, then its text columns.
@@ -327,8 +328,7 @@ pub struct EvaluateArgs {
         long,
         value_name = "ID,NAME,...",
         value_delimiter = ',',
-        requires = "corpus",
-        help_heading = "Data"
+        requires = "corpus"
     )]
     pub corpus_columns: Vec<String>,
     /// Name the qrels columns of query, document and relevance.
@@ -336,8 +336,7 @@ pub struct EvaluateArgs {
         long,
         value_name = "QUERY,DOC,RELEVANCE",
         value_delimiter = ',',
-        requires = "qrels",
-        help_heading = "Data"
+        requires = "qrels"
     )]
     pub qrels_columns: Vec<String>,
     /// Count the first N results for accuracy, precision and recall; 1,3,5,10,100 adds recall@100
@@ -347,13 +346,9 @@ pub struct EvaluateArgs {
         value_name = "N,...",
         value_delimiter = ',',
         value_parser = at_least_one(),
-        help_heading = "Data"
     )]
     pub cutoffs: Vec<usize>,
     /// Rank only the documents judged for a query instead of the whole corpus.
-    #[arg(long, requires = "qrels", help_heading = "Data")]
+    #[arg(long, requires = "qrels")]
     pub judged_only: bool,
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    pub json: bool,
 }

@@ -15,6 +15,7 @@ use model::{Device, Precision};
 use serde::{Serialize, Serializer};
 
 pub(crate) use self::given::{Given, GivenForReranker};
+pub(crate) use self::given::{as_arguments, options_of_encoder};
 use crate::data::{ColumnMap, SamplerKind};
 use crate::error::TrainError;
 use crate::train::schedule::Decay;
@@ -342,10 +343,7 @@ impl FitConfig {
     ///
     /// A path is not UTF-8.
     pub(crate) fn to_toml(&self) -> Result<toml::Table, TrainError> {
-        toml::Table::try_from(self).map_err(|source| TrainError::Config {
-            path: "training.toml".into(),
-            source: Box::new(source),
-        })
+        toml::Table::try_from(self).map_err(TrainError::config(Path::new("training.toml")))
     }
 }
 

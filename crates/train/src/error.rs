@@ -1,6 +1,6 @@
 //! Errors of training and evaluation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::ModelError;
 use model::backend::DeviceError;
@@ -274,6 +274,17 @@ impl TrainError {
     pub(crate) fn folder(path: impl Into<PathBuf>, problem: &'static str) -> Self {
         let path = path.into();
         Self::Folder { path, problem }
+    }
+
+    pub(crate) fn config<E>(path: &Path) -> impl Fn(E) -> Self + use<E>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = path.to_owned();
+        move |source| Self::Config {
+            path: path.clone(),
+            source: source.into(),
+        }
     }
 
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {

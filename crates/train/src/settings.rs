@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Deref;
-use std::path::PathBuf;
 
 use model::Device;
 use model::parts::LowRankConfig;
@@ -29,8 +28,6 @@ const PROBABILITY: &str =
 pub(crate) struct Settings {
     /// All settings as a user would write them, with the defaults of the loss and of the adapters.
     pub config: FitConfig,
-    /// Source of the validation rows.
-    pub validation: Validation,
     /// How rows form batches.
     pub sampler: SamplerKind,
     /// Rows per batch.
@@ -49,17 +46,6 @@ impl Deref for Settings {
     fn deref(&self) -> &FitConfig {
         &self.config
     }
-}
-
-/// Source of the validation rows.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Validation {
-    /// No validation.
-    None,
-    /// Files.
-    Files(Vec<PathBuf>),
-    /// A share of the training rows, in `(0, 1)`.
-    Split(f64),
 }
 
 /// Weights to train.
@@ -93,15 +79,9 @@ impl Settings {
         };
         config.sampler = Some(sampler);
         check_devices(&config.device)?;
-        let validation = match (config.valid.as_slice(), config.split) {
-            ([], None) => Validation::None,
-            ([], Some(part)) => Validation::Split(part),
-            (files, _) => Validation::Files(files.to_vec()),
-        };
+        let validates = !config.valid.is_empty() || config.split.is_some();
         let usage = |problem: &str| Err(TrainError::Usage(problem.to_owned()));
-        if validation == Validation::None
-            && (config.patience.is_some() || config.eval_steps.is_some())
-        {
+        if !validates && (config.patience.is_some() || config.eval_steps.is_some()) {
             return usage(
                 "--patience and --eval-steps need validation rows: give --valid FILE or --split 0.1",
             );
@@ -153,7 +133,6 @@ impl Settings {
             return usage("--batch-size must be at least 1");
         };
         Ok(Self {
-            validation,
             sampler,
             batch_size,
             trained: trained(&mut config),

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{Args, Command};
 use model::hub::DEFAULT_MODEL;
 
 use super::FitArgs;
-use crate::config::Given;
+use crate::config::{Given, as_arguments, options_of_encoder};
 
 pub(super) const DISTILL_EXAMPLES: &str = "\
 Examples:
@@ -65,34 +65,20 @@ pub(crate) const DECIDED: [&str; 9] = [
     "document-prompt",
 ];
 
-impl Args for StudentSettings {
-    fn augment_args(command: Command) -> Command {
-        let hidden = |command: Command, name: String| {
-            command.mut_arg(name, |option| option.hide(true).conflicts_with("student"))
-        };
-        // The defaults are those that the command gives; only what is typed counts.
-        DECIDED
-            .into_iter()
-            .map(|name| name.replace('-', "_"))
-            .fold(Given::augment_args(command), hidden)
-            .mut_arg("batch_size", |option| option.default_value("64"))
-            .mut_arg("lr", |option| option.default_value("1e-4"))
-            .mut_arg("dropout", |option| {
-                option.help("Set the dropout probability, from 0 to below 1 [default: 0]")
-            })
-    }
+as_arguments!(StudentSettings, options, Self);
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for StudentSettings {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Given::from_arg_matches(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.0.update_from_arg_matches(matches)
-    }
+fn options(command: Command) -> Command {
+    let hidden = |command: Command, name: String| {
+        command.mut_arg(name, |option| option.hide(true).conflicts_with("student"))
+    };
+    // The defaults are those that the command gives; only what is typed counts.
+    DECIDED
+        .into_iter()
+        .map(|name| name.replace('-', "_"))
+        .fold(options_of_encoder(command), hidden)
+        .mut_arg("batch_size", |option| option.default_value("64"))
+        .mut_arg("lr", |option| option.default_value("1e-4"))
+        .mut_arg("dropout", |option| {
+            option.help("Set the dropout probability, from 0 to below 1 [default: 0]")
+        })
 }

@@ -30,10 +30,10 @@ const DEFAULT_QRELS: &str = "datasets/chorus-electronics/qrels.tsv";
 
 pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainError> {
     program::interrupt::exit_on_interrupt();
-    if let Some(folder) = &arguments.index {
+    if let Some(folder) = &arguments.data.index {
         return index::run(arguments, folder, notes);
     }
-    if !arguments.reranker.is_empty() {
+    if !arguments.data.reranker.is_empty() {
         return write(arguments, &reranking::scores(arguments, notes)?);
     }
     let suite = suite(arguments)?;
@@ -58,21 +58,21 @@ fn write(arguments: &EvaluateArgs, scores: &[Scored<'_>]) -> Result<(), TrainErr
 
 /// The evaluations of the arguments.
 fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
-    let columns = arguments.columns.as_ref();
+    let columns = arguments.data.columns.as_ref();
     let files = [
-        &arguments.similarity[..],
-        &arguments.pairs,
-        &arguments.triplets,
-        arguments.qrels.as_slice(),
+        &arguments.data.similarity[..],
+        &arguments.data.pairs,
+        &arguments.data.triplets,
+        arguments.data.qrels.as_slice(),
     ]
     .concat();
     let name = |path: &Path| name_among(path, &files);
     let mut suite = Suite::default();
     let mut used = false;
     for (paths, kind) in [
-        (&arguments.similarity, RowKind::Scored),
-        (&arguments.pairs, RowKind::Pairs),
-        (&arguments.triplets, RowKind::Tuples { negatives: 1 }),
+        (&arguments.data.similarity, RowKind::Scored),
+        (&arguments.data.pairs, RowKind::Pairs),
+        (&arguments.data.triplets, RowKind::Tuples { negatives: 1 }),
     ] {
         for path in paths {
             let (evaluator, used_columns) = rows(path, kind, columns)?;
@@ -85,7 +85,7 @@ fn suite(arguments: &EvaluateArgs) -> Result<Suite, TrainError> {
             "--columns: no file has the columns {columns} for the roles it needs; check their spelling"
         )));
     }
-    let cutoffs = cutoffs(&arguments.cutoffs);
+    let cutoffs = cutoffs(&arguments.data.cutoffs);
     if let Some((name, evaluator)) = retrieval(arguments, &cutoffs, name)? {
         suite.add(name, Box::new(evaluator))?;
     }
@@ -105,13 +105,13 @@ fn retrieval(
     cutoffs: &Cutoffs,
     name: impl Fn(&Path) -> String,
 ) -> Result<Option<(String, RetrievalEvaluator)>, TrainError> {
-    let (Some(corpus), Some(qrels)) = (&arguments.corpus, &arguments.qrels) else {
+    let (Some(corpus), Some(qrels)) = (&arguments.data.corpus, &arguments.data.qrels) else {
         return Ok(None);
     };
     let files = RetrievalFiles {
         queries: query_files(arguments, qrels)?,
         documents: corpus.clone(),
-        document_columns: text_columns("--corpus-columns", &arguments.corpus_columns)?,
+        document_columns: text_columns("--corpus-columns", &arguments.data.corpus_columns)?,
     };
     let (name, options) = ranking(&name(qrels), arguments.ranking(), cutoffs);
     Ok(Some((
@@ -129,10 +129,10 @@ fn default_retrieval(cutoffs: &Cutoffs) -> Result<(String, RetrievalEvaluator), 
 
 fn query_files(arguments: &EvaluateArgs, judgements: &Path) -> Result<QueryFiles, TrainError> {
     Ok(QueryFiles {
-        queries: arguments.queries.clone(),
+        queries: arguments.data.queries.clone(),
         judgements: judgements.to_owned(),
-        query_columns: text_columns("--query-columns", &arguments.query_columns)?,
-        judgement_columns: judgement_columns(&arguments.qrels_columns)?,
+        query_columns: text_columns("--query-columns", &arguments.data.query_columns)?,
+        judgement_columns: judgement_columns(&arguments.data.qrels_columns)?,
     })
 }
 
@@ -195,7 +195,7 @@ fn check_default_files(files: &[&str]) -> Result<(), TrainError> {
 impl EvaluateArgs {
     /// The documents to rank.
     fn ranking(&self) -> Ranking {
-        match self.judged_only {
+        match self.data.judged_only {
             true => Ranking::Judged,
             false => Ranking::All,
         }

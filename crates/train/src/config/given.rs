@@ -90,21 +90,18 @@ impl Given {
     /// The file cannot be read, or holds an unknown setting; the error names the line.
     pub(crate) fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
-        let wrong = |source| TrainError::Config {
-            path: path.to_owned(),
-            source,
-        };
         let is_json = path.extension().is_some_and(|end| end == "json");
         let table: BTreeMap<String, Value> = if is_json {
-            serde_json::from_str(&text).map_err(|error| wrong(Box::new(error)))?
+            serde_json::from_str(&text).map_err(TrainError::config(path))?
         } else {
-            toml::from_str(&text).map_err(|error| wrong(Box::new(error)))?
+            toml::from_str(&text).map_err(TrainError::config(path))?
         };
         let command = FitConfig::augment_args(Command::new("fit"));
         let mut given = Self::default();
         for (name, value) in table {
             let line = line_of(&name, &text);
-            let at_line = |problem: String| wrong(format!("line {line}: {problem}").into());
+            let at_line =
+                |problem: String| TrainError::config(path)(format!("line {line}: {problem}"));
             let mut options = command.get_arguments();
             let Some(option) = options.find(|option| has_name(option, &name)) else {
                 return Err(at_line(format!(
@@ -274,44 +271,56 @@ fn words(value: Value) -> Option<Vec<OsString>> {
     })
 }
 
-impl Args for Given {
-    fn augment_args(command: Command) -> Command {
-        hide(FitConfig::augment_args(command), &OF_RERANKERS)
-    }
+/// Makes a type of settings a part of a command line: with the options of `$options`, of which `$typed` keeps what was typed.
+macro_rules! as_arguments {
+    ($type:ident, $options:expr, $typed:expr) => {
+        impl clap::Args for $type {
+            fn augment_args(command: clap::Command) -> clap::Command {
+                $options(command)
+            }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+            fn augment_args_for_update(command: clap::Command) -> clap::Command {
+                $options(command)
+            }
+        }
+
+        impl clap::FromArgMatches for $type {
+            fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                Ok($typed($crate::config::Given::typed(matches)))
+            }
+
+            fn update_from_arg_matches(
+                &mut self,
+                matches: &clap::ArgMatches,
+            ) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use as_arguments;
+
+as_arguments!(Given, options_of_encoder, |given| given);
+
+pub(crate) fn options_of_encoder(command: Command) -> Command {
+    hide(FitConfig::augment_args(command), &OF_RERANKERS)
 }
 
 /// [`Given`] on the command line of `train rerank`.
 #[derive(Clone, Debug)]
-pub struct GivenForReranker(pub Given);
+pub struct GivenForReranker(pub(crate) Given);
 
-impl Args for GivenForReranker {
-    fn augment_args(command: Command) -> Command {
-        let command = hide(FitConfig::augment_args(command), &OF_ENCODERS);
-        let helps = HELP_OF_RERANKERS.iter();
-        helps.fold(command, |command, &(option, help)| {
-            command.mut_arg(option, |option| option.help(help))
-        })
-    }
+as_arguments!(GivenForReranker, options_of_reranker, |given: Given| {
+    Self(given.with("task", "reranker"))
+});
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for GivenForReranker {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = Given::from_arg_matches(matches)?;
-        Ok(Self(given.with("task", "reranker")))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+fn options_of_reranker(command: Command) -> Command {
+    let command = hide(FitConfig::augment_args(command), &OF_ENCODERS);
+    let helps = HELP_OF_RERANKERS.iter();
+    helps.fold(command, |command, &(option, help)| {
+        command.mut_arg(option, |option| option.help(help))
+    })
 }
 
 /// Leaves options out of the help of a command that refuses them.
@@ -321,8 +330,9 @@ fn hide(command: Command, options: &[&'static str]) -> Command {
     })
 }
 
-impl FromArgMatches for Given {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+impl Given {
+    /// What was typed.
+    pub(crate) fn typed(matches: &ArgMatches) -> Self {
         let command = FitConfig::augment_args(Command::new("fit"));
         let mut given = Self::default();
         for option in command.get_arguments() {
@@ -334,12 +344,7 @@ impl FromArgMatches for Given {
                 given.0.insert(name, Values { words, place: None });
             }
         }
-        Ok(given)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
+        given
     }
 }
 
@@ -349,9 +354,7 @@ impl From<&str> for Given {
     #[track_caller]
     fn from(line: &str) -> Self {
         let command = Self::augment_args(Command::new("fit").no_binary_name(true));
-        let matches = command
-            .try_get_matches_from(line.split_whitespace())
-            .unwrap();
-        Self::from_arg_matches(&matches).unwrap()
+        let matches = command.try_get_matches_from(line.split_whitespace());
+        Self::typed(&matches.unwrap())
     }
 }

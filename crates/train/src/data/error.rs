@@ -40,16 +40,16 @@ pub enum DataError {
         file: Source,
     },
     /// A row is unusable. The rows after it can still be read.
-    #[error("{}{numbering} {line}: {source}", prefix(file.as_ref()))]
+    #[error("{file}, {numbering} {line}: {source}")]
     Row {
-        /// The file; `None` for rows that come from no file.
-        file: Option<Source>,
+        /// The file.
+        file: Source,
         /// Whether `line` counts lines or rows.
         numbering: Numbering,
         /// The line the row starts on, or the number of the row, from 1.
         line: u64,
         /// The fault of the row.
-        source: ExampleProblem,
+        source: BadCell,
     },
     /// No rows.
     #[error(
@@ -94,6 +94,11 @@ pub enum DataError {
 }
 
 impl DataError {
+    pub(super) fn columns(file: &Source) -> impl FnOnce(ColumnMapError) -> Self {
+        let file = file.clone();
+        |source| Self::Columns { file, source }
+    }
+
     /// Whether only one row is bad, so that reading can continue with the next one.
     #[must_use]
     pub(crate) fn is_row(&self) -> bool {
@@ -105,42 +110,33 @@ impl DataError {
     }
 }
 
-/// Why a row is unusable.
+/// Why a row is unusable: a cell of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExampleProblem {
+#[error("{cell} {fault}")]
+pub struct BadCell {
+    /// The cell.
+    pub cell: Cell,
+    /// What is wrong with its value.
+    pub fault: Fault,
+}
+
+/// Why a value is unusable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
     /// An empty text, or one of only white space.
-    #[error("{cell} is empty; fill it in, or skip bad rows with --skip-bad-rows")]
-    Empty {
-        /// The cell.
-        cell: Cell,
-    },
+    #[error("is empty; fill it in, or skip bad rows with --skip-bad-rows")]
+    Empty,
     /// A value that is not a number.
-    #[error("{cell} is `{value}`, which is not a number")]
-    NotNumber {
-        /// The cell.
-        cell: Cell,
-        /// Its value.
-        value: String,
-    },
+    #[error("is `{0}`, which is not a number")]
+    NotNumber(String),
     /// A NaN, an infinity, or a number too large for `f32`.
-    #[error("{cell} is `{value}`, which is not finite")]
-    NotFinite {
-        /// The cell.
-        cell: Cell,
-        /// Its value.
-        value: String,
-    },
+    #[error("is `{0}`, which is not finite")]
+    NotFinite(String),
     /// A label other than 0 and 1.
     #[error(
-        "{cell} is `{value}`, neither 0 nor 1; if it is a score, give --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
+        "is `{0}`, neither 0 nor 1; if it is a score, give --columns anchor=COLUMN,positive=COLUMN,score=COLUMN"
     )]
-    NotLabel {
-        /// The cell.
-        cell: Cell,
-        /// Its value.
-        value: String,
-    },
+    NotLabel(String),
 }
 
 /// One value of a row, by its role and the column it comes from.
@@ -148,24 +144,18 @@ pub enum ExampleProblem {
 pub struct Cell {
     /// Its role.
     pub role: Role,
-    /// Its column; `None` in rows that come from no file.
-    pub column: Option<String>,
+    /// Its column.
+    pub column: String,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "the {}", self.role)?;
-        match &self.column {
-            Some(column) if !column.eq_ignore_ascii_case(self.role.name()) => {
-                write!(formatter, " (column `{column}`)")
-            }
-            _ => Ok(()),
+        if self.column.eq_ignore_ascii_case(self.role.name()) {
+            return Ok(());
         }
+        write!(formatter, " (column `{}`)", self.column)
     }
-}
-
-fn prefix(file: Option<&Source>) -> String {
-    file.map_or_else(String::new, |file| format!("{file}, "))
 }
 
 fn file_names(files: &[Source]) -> String {

@@ -5,7 +5,6 @@
 //! | kinds of rows, roles of the columns | `kind`, `role`, `columns`, and `inference` if they are not given |
 //! | all rows in memory | `table` |
 //! | reading files into a table | `read`, and `texts` for texts without pairs |
-//! | checks of a row | `checks` |
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
 //! | vectors of a guide | `distinct_texts`, `vectors`, and `axes` of narrower ones |
@@ -14,7 +13,6 @@
 //! | the same order on every machine | `random`, `hash` |
 
 mod axes;
-mod checks;
 mod column_error;
 mod columns;
 mod distinct_texts;

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use records::{Format, Numbering, ReadError, ReaderOptions, Row, RowReader, Source};
 
-use super::checks::{check_target, check_text};
 use super::columns::{ColumnMap, Piece, pieces};
-use super::error::{Cell, DataError, ExampleProblem};
+use super::error::{BadCell, Cell, DataError, Fault};
 use super::inference::{infer, infer_by_name};
 use super::kind::RowKind;
 use super::role::Role;
@@ -43,10 +42,7 @@ impl TextTable {
     /// bad and bad rows are not skipped; a file holds rows of another kind than those before it; no
     /// file has rows.
     pub fn read<P: AsRef<Path>>(paths: &[P], options: &ReadOptions) -> Result<Self, DataError> {
-        let files: Vec<Source> = paths
-            .iter()
-            .map(|path| Source::from(path.as_ref()))
-            .collect();
+        let files = sources(paths);
         let mut table: Option<Self> = None;
         let mut used_given = false;
         // Files without rows before the first with some.
@@ -101,6 +97,11 @@ impl TextTable {
     }
 }
 
+pub(super) fn sources<P: AsRef<Path>>(paths: &[P]) -> Vec<Source> {
+    let files = paths.iter().map(|path| Source::from(path.as_ref()));
+    files.collect()
+}
+
 /// The given columns for a file; `None` if they are to be inferred.
 fn given(
     file: &Source,
@@ -116,10 +117,7 @@ fn given(
             Ok(has(file, &columns, options)?.then_some(columns))
         }
         Err(_) if options.infer_where_missing => Ok(None),
-        columns => columns.map(Some).map_err(|source| DataError::Columns {
-            file: file.clone(),
-            source,
-        }),
+        columns => columns.map(Some).map_err(DataError::columns(file)),
     }
 }
 
@@ -157,10 +155,7 @@ enum Found {
 /// Infers the roles of the columns of a file from their names, else from its first row. Opens the file
 /// only for this, so that later only the columns with a role are read.
 fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError> {
-    let mut reader = RowReader::open_every_scalar(file, &reader_options(options))?;
-    if reader.total_bytes().is_none() {
-        return Err(DataError::ReadOnce { file: file.clone() });
-    }
+    let mut reader = open_to_infer(file, options)?;
     let group_column = options.group_column.as_deref();
     let columns = match infer_by_name(reader.columns()) {
         Some(columns) => columns,
@@ -181,10 +176,16 @@ fn find_columns(file: &Source, options: &ReadOptions) -> Result<Found, DataError
             Some(kind) => columns.of_kind(kind),
         })
         .map(Found::Columns)
-        .map_err(|source| DataError::Columns {
-            file: file.clone(),
-            source,
-        })
+        .map_err(DataError::columns(file))
+}
+
+/// Opens a file to infer its columns.
+pub(super) fn open_to_infer(file: &Source, options: &ReadOptions) -> Result<RowReader, DataError> {
+    let reader = RowReader::open_every_scalar(file, &reader_options(options))?;
+    match reader.total_bytes() {
+        Some(_) => Ok(reader),
+        None => Err(DataError::ReadOnce { file: file.clone() }),
+    }
 }
 
 /// The first readable row; the error of the first row if all are bad. Reads all columns, although a
@@ -240,7 +241,7 @@ fn add(
     layout
         .check(&fields, targets)
         .map_err(|source| DataError::Row {
-            file: Some(file.clone()),
+            file: file.clone(),
             numbering: layout.numbering,
             line,
             source,
@@ -309,45 +310,49 @@ impl Layout {
     }
 
     /// Checks the fields of a row, one per column, and adds its targets.
-    fn check(&self, fields: &[String], targets: &mut Vec<f32>) -> Result<(), ExampleProblem> {
+    fn check(&self, fields: &[String], targets: &mut Vec<f32>) -> Result<(), BadCell> {
+        let bad = |role, column: &str| {
+            let column = column.to_owned();
+            move |fault| BadCell {
+                cell: Cell { role, column },
+                fault,
+            }
+        };
         for (place, text) in self.texts(fields).enumerate() {
-            check_text(&text, || Cell {
-                role: Role::of_text(place),
-                column: Some(self.written[place].clone()),
-            })?;
+            check_text(&text).map_err(bad(Role::of_text(place), &self.written[place]))?;
         }
         if let Some(place) = self.group {
-            check_text(&fields[place], || self.cell(Role::Group, place))?;
+            check_text(&fields[place]).map_err(bad(Role::Group, &self.columns[place]))?;
         }
         if let Some((role, places)) = &self.targets {
             for &place in places {
-                targets.push(self.target(*role, place, fields[place].trim())?);
+                let target = target(*role, fields[place].trim());
+                targets.push(target.map_err(bad(*role, &self.columns[place]))?);
             }
         }
         Ok(())
     }
+}
 
-    fn target(&self, role: Role, place: usize, written: &str) -> Result<f32, ExampleProblem> {
-        let cell = || self.cell(role, place);
-        let target = match number(role, written) {
-            Some(target) => target,
-            None if written.is_empty() => return Err(ExampleProblem::Empty { cell: cell() }),
-            None => {
-                return Err(ExampleProblem::NotNumber {
-                    cell: cell(),
-                    value: written.to_owned(),
-                });
-            }
-        };
-        check_target(role, target, written, cell)?;
-        Ok(target)
+/// Refuses an empty text: its vector means nothing, and empty texts of a batch are duplicates.
+fn check_text(text: &str) -> Result<(), Fault> {
+    match text.trim().is_empty() {
+        true => Err(Fault::Empty),
+        false => Ok(()),
     }
+}
 
-    fn cell(&self, role: Role, place: usize) -> Cell {
-        Cell {
-            role,
-            column: Some(self.columns[place].clone()),
+/// The score, which is finite, or the label, which is 0 or 1.
+fn target(role: Role, written: &str) -> Result<f32, Fault> {
+    let value = || written.to_owned();
+    match number(role, written) {
+        None if written.is_empty() => Err(Fault::Empty),
+        None => Err(Fault::NotNumber(value())),
+        Some(target) if role == Role::Label && target != 0.0 && target != 1.0 => {
+            Err(Fault::NotLabel(value()))
         }
+        Some(target) if !target.is_finite() => Err(Fault::NotFinite(value())),
+        Some(target) => Ok(target),
     }
 }
 

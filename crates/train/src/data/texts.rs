@@ -11,7 +11,7 @@ use super::error::DataError;
 use super::hash::hash_text;
 use super::inference::is_id;
 use super::kind::RowKind;
-use super::read::{Layout, ReadOptions, first_row, has, reader_options};
+use super::read::{Layout, ReadOptions, first_row, has, open_to_infer, reader_options, sources};
 use super::table::TextTable;
 
 impl TextTable {
@@ -30,10 +30,7 @@ impl TextTable {
         paths: &[P],
         options: &ReadOptions,
     ) -> Result<Self, DataError> {
-        let files: Vec<Source> = paths
-            .iter()
-            .map(|path| Source::from(path.as_ref()))
-            .collect();
+        let files = sources(paths);
         let mut table = Self::new(RowKind::Texts);
         let mut seen = HashSet::new();
         for file in &files {
@@ -71,10 +68,9 @@ impl TextTable {
             (Some(columns), Some(file)) if !table.used_given => {
                 let wanted =
                     Layout::new(&ColumnMap::of_texts(columns.texts().to_vec()), None).columns;
-                Err(DataError::Columns {
-                    file: file.clone(),
-                    source: ColumnMapError::NotThere { wanted },
-                })
+                Err(DataError::columns(file)(ColumnMapError::NotThere {
+                    wanted,
+                }))
             }
             _ => table.finish(&files),
         }
@@ -101,10 +97,7 @@ fn columns(file: &Source, options: &ReadOptions) -> Result<(ColumnMap, bool), Da
             return Ok((texts, true));
         }
     }
-    let mut reader = RowReader::open_every_scalar(file, &reader_options(options))?;
-    if reader.total_bytes().is_none() {
-        return Err(DataError::ReadOnce { file: file.clone() });
-    }
+    let mut reader = open_to_infer(file, options)?;
     let Some(first) = first_row(&mut reader)? else {
         return Ok((ColumnMap::of_texts(Vec::new()), false));
     };
@@ -121,10 +114,7 @@ fn columns(file: &Source, options: &ReadOptions) -> Result<(ColumnMap, bool), Da
     };
     texts
         .map(|texts| (ColumnMap::of_texts(texts), false))
-        .map_err(|source| DataError::Columns {
-            file: file.clone(),
-            source,
-        })
+        .map_err(DataError::columns(file))
 }
 
 /// The columns of texts: those that are not ids by their name, and of which most values are neither numbers nor addresses.

@@ -1,8 +1,11 @@
 //! Losses with their names, their data and their parameters.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::error::LossError;
 use super::needs::{Needs, TargetKind};
-use super::pair::PairLoss;
+use super::pair::{PairLoss, full_name};
 
 /// Default scale of the cosines: sentence-transformers' for its losses with a scale.
 const SCALE: f64 = 20.0;
@@ -317,5 +320,22 @@ impl Loss {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Reads a name, or `mnrl`, as the loss with its default parameters.
+impl FromStr for Loss {
+    type Err = LossError;
+
+    fn from_str(word: &str) -> Result<Self, LossError> {
+        let mut losses = Self::ALL.into_iter();
+        let named = losses.find(|loss| loss.name() == full_name(word));
+        named.ok_or_else(|| LossError::Unknown(word.to_owned()))
     }
 }

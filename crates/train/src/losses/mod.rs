@@ -34,7 +34,6 @@ mod pair;
 mod pairwise;
 mod ranking;
 mod triplet;
-mod words;
 
 #[cfg(test)]
 mod tests;

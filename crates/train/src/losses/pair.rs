@@ -104,12 +104,8 @@ impl PairLoss {
     /// The loss with this name and its default parameters.
     #[must_use]
     pub(crate) fn of_name(word: &str) -> Option<Self> {
-        let name = match word {
-            "mnrl" => "multiple-negatives-ranking",
-            "bce" => "binary-cross-entropy",
-            name => name,
-        };
-        Self::ALL.into_iter().find(|loss| loss.facts().0 == name)
+        let mut losses = Self::ALL.into_iter();
+        losses.find(|loss| loss.facts().0 == full_name(word))
     }
 
     /// The loss of a batch, `[1]`. `scores` are `[rows, candidates]`, the positives first. `targets` are `[rows, …]`: a label
@@ -171,4 +167,13 @@ fn first_of_each_row<B: Backend>(scores: &Tensor<B, 2>) -> Tensor<B, 2> {
         vec![first, Tensor::zeros([rows, candidates - 1], &device)],
         1,
     )
+}
+
+/// The name that a word is short for.
+pub(super) fn full_name(word: &str) -> &str {
+    match word {
+        "mnrl" => "multiple-negatives-ranking",
+        "bce" => "binary-cross-entropy",
+        name => name,
+    }
 }

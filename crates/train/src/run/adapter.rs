@@ -47,10 +47,7 @@ pub(crate) fn write<B: Backend>(
         "target_modules": modules,
     });
     let config_path = folder.join(CONFIG_FILE);
-    let text = serde_json::to_vec_pretty(&settings).map_err(|source| TrainError::Config {
-        path: config_path.clone(),
-        source: Box::new(source),
-    })?;
+    let text = serde_json::to_vec_pretty(&settings).map_err(TrainError::config(&config_path))?;
     std::fs::write(&config_path, text).map_err(TrainError::io(&config_path))?;
 
     let path = folder.join(WEIGHTS_FILE);

@@ -280,11 +280,7 @@ pub(super) fn reference_curve(path: &Path) -> Result<ReferenceCurve, TrainError>
         loss_mean_of_10: Vec<f64>,
     }
     let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
-    let reference: Reference =
-        serde_json::from_slice(&bytes).map_err(|source| TrainError::Config {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+    let reference: Reference = serde_json::from_slice(&bytes).map_err(TrainError::config(path))?;
     Ok(ReferenceCurve {
         label: "reference, mean of 10 steps".to_owned(),
         points: (0..)

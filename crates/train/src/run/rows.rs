@@ -17,7 +17,7 @@ use crate::evaluation::{self, Evaluator, PairEvaluator, TeacherEvaluator};
 use crate::loader::BatchLoader;
 use crate::losses::Loss;
 use crate::report::{DataFile, DataRole};
-use crate::settings::{Settings, Validation};
+use crate::settings::Settings;
 
 /// The five demo pairs.
 const DEMO_PAIRS: &str = include_str!("../../../../datasets/seed/pairs.tsv");
@@ -52,13 +52,13 @@ impl Rows {
         settings.check_scores(&train)?;
         let train = Arc::new(train);
         let all = |table: &TextTable| (0..table.len()).collect::<Vec<_>>();
-        let (train_rows, valid) = match &settings.validation {
-            Validation::None => (all(&train), None),
-            Validation::Split(share) => {
-                let parts = split(&train, *share, settings.seed)?;
+        let (train_rows, valid) = match (settings.valid.as_slice(), settings.split) {
+            ([], None) => (all(&train), None),
+            ([], Some(share)) => {
+                let parts = split(&train, share, settings.seed)?;
                 (parts.train, Some((Arc::clone(&train), parts.validation)))
             }
-            Validation::Files(paths) => {
+            (paths, _) => {
                 let (table, _) = read(settings, paths, DataRole::Validation, &mut files)?;
                 let rows = all(&table);
                 (all(&train), Some((Arc::new(table), rows)))

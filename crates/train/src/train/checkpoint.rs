@@ -188,11 +188,8 @@ impl CheckpointFolder {
     fn position(&self, name: Name) -> Result<Position, TrainError> {
         let path = self.path.join(folder_name(name)).join(STATE);
         let bytes = fs::read(&path).map_err(TrainError::io(&path))?;
-        let unreadable = |source| TrainError::Config {
-            path: path.clone(),
-            source: Box::new(source),
-        };
-        let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        let unreadable = TrainError::config(&path);
+        let mut fields: Map<String, Value> = serde_json::from_slice(&bytes).map_err(&unreadable)?;
         if fields.remove(FORMAT_FIELD) != Some(FORMAT.into()) {
             return Err(other_version(path));
         }
@@ -207,10 +204,7 @@ impl CheckpointFolder {
             format: FORMAT,
             position,
         };
-        let text = serde_json::to_vec_pretty(&written).map_err(|source| TrainError::Config {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
+        let text = serde_json::to_vec_pretty(&written).map_err(TrainError::config(&path))?;
         fs::create_dir_all(&folder)
             .and_then(|()| atomic_file::write(&path, &text))
             .map_err(TrainError::io(&path))

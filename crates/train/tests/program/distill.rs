@@ -1,13 +1,13 @@
 //! `distill`: smaller models of a teacher.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use model::{Device, SentenceEncoder};
 use serde_json::Value;
 
 use crate::guides::vectors;
-use crate::interruption::wait_for_checkpoint;
+use crate::interruption::kill_at;
 use crate::support::{
     command, device, evaluations, folder, inside, repeatable, stderr, stdout, steps, succeed, tiny,
     weights,
@@ -82,14 +82,8 @@ fn a_killed_distillation_resumes() {
         )
     };
     let killed = inside(folder.path(), "killed");
-    let mut child = distill(folder.path(), &line("killed"))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for_checkpoint(&mut child, &killed, 1);
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "it had finished");
+    let run = distill(folder.path(), &line("killed"));
+    assert!(kill_at(run, &killed, 1), "it had finished");
     assert_eq!(vectors(&killed).len(), 1);
     let output = succeed(distill(
         folder.path(),

@@ -1,9 +1,8 @@
 //! Losses that need a guide.
 
 use std::path::Path;
-use std::process::Stdio;
 
-use crate::interruption::{long, wait_for_checkpoint};
+use crate::interruption::{kill_at, long};
 use crate::support::{fit, folder, inside, repeatable, stderr, steps, succeed, tiny, weights};
 
 /// The files of vectors of a run.
@@ -82,14 +81,8 @@ fn a_resumed_run_has_the_vectors_of_before() {
     let folder = folder();
     let line = |output: &str| format!("--loss gist --guide {} {}", tiny(), long(output));
     let killed = inside(folder.path(), "killed");
-    let mut child = fit(folder.path(), &line("killed"))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for_checkpoint(&mut child, &killed, 1);
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "it had finished");
+    let run = fit(folder.path(), &line("killed"));
+    assert!(kill_at(run, &killed, 1), "it had finished");
     // 48 texts of 32 numbers.
     let files = vectors(&killed);
     assert_eq!(files.len(), 1);

@@ -1,7 +1,7 @@
 //! Runs that are stopped and resumed.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
@@ -36,6 +36,15 @@ pub(crate) fn wait_for_checkpoint(child: &mut Child, output: &Path, at_least: us
     }
     let latest = checkpoints(output).into_iter().max();
     assert!(latest >= Some(at_least), "ended with {latest:?}");
+}
+
+/// Starts a run, kills it at a checkpoint of step `at_least` or later, and returns whether it was still running.
+#[track_caller]
+pub(crate) fn kill_at(mut run: Command, output: &Path, at_least: usize) -> bool {
+    let run = run.stderr(Stdio::null()).stdout(Stdio::null());
+    let mut child = run.spawn().unwrap();
+    wait_for_checkpoint(&mut child, output, at_least);
+    kill(&mut child)
 }
 
 /// Kills a run and returns whether it was still running.
@@ -176,13 +185,8 @@ fn a_killed_run_of_every_kind_resumes_to_the_same_end() {
             if attempt > 0 {
                 std::fs::remove_dir_all(&output).unwrap();
             }
-            let mut child = fit(folder.path(), &format!("{} {more}", long(&killed)))
-                .stderr(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            wait_for_checkpoint(&mut child, &output, 4);
-            kill(&mut child)
+            let run = fit(folder.path(), &format!("{} {more}", long(&killed)));
+            kill_at(run, &output, 4)
         });
         assert!(was_killed, "{kind}: the run finished before every kill");
         succeed(fit(

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use model::PairScorer;
 use serde_json::Value;
 
-use crate::interruption::wait_for_checkpoint;
+use crate::interruption::kill_at;
 use crate::support::{
     command, device, evaluations, folder, inside, pairs, repeatable, stderr, stdout, steps,
     succeed, tensors, tiny, weights,
@@ -129,15 +129,8 @@ fn a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one() {
             cross_encoder("bert")
         )
     };
-    let mut child = rerank(folder.path(), &run("stopped"))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
     let stopped = inside(folder.path(), "stopped");
-    wait_for_checkpoint(&mut child, &stopped, 6);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_at(rerank(folder.path(), &run("stopped")), &stopped, 6);
     // Not as another kind of model.
     let device = device();
     let fit = [

@@ -39,7 +39,7 @@ pub(super) fn run(
     folder: &Path,
     notes: Console,
 ) -> Result<(), TrainError> {
-    let (Some(judgements), [] | [_]) = (&arguments.qrels, arguments.model.as_slice()) else {
+    let (Some(judgements), [] | [_]) = (&arguments.data.qrels, arguments.model.as_slice()) else {
         return Err(TrainError::usage(
             "--index needs --qrels, and at most one --model: an index has vectors of one model",
         ));
@@ -56,20 +56,20 @@ pub(super) fn run(
     let encoder = encoder(arguments, &index, notes)?;
     let queries: Vec<&str> = evaluator.queries().collect();
     let vectors = encoder.encode_query(&queries)?;
-    let lines = if arguments.tune {
+    let lines = if arguments.data.tune {
         tuned(&evaluator, &index, vectors.values())?
     } else {
         ranked(&evaluator, &index, vectors.values())?
     };
     print(|out| match arguments.json {
         true => json(&lines, out),
-        false => table(&lines, arguments.tune, out),
+        false => table(&lines, arguments.data.tune, out),
     })
 }
 
 fn options(arguments: &EvaluateArgs) -> RetrievalOptions {
-    let mut cutoffs = cutoffs(&arguments.cutoffs);
-    if !arguments.judged_only && !cutoffs.precision_recall.contains(&RECALL) {
+    let mut cutoffs = cutoffs(&arguments.data.cutoffs);
+    if !arguments.data.judged_only && !cutoffs.precision_recall.contains(&RECALL) {
         cutoffs.precision_recall.push(RECALL);
     }
     RetrievalOptions {

@@ -28,7 +28,7 @@ pub(super) fn scores(
             ));
         }
     };
-    let cutoffs = cutoffs(&arguments.cutoffs);
+    let cutoffs = cutoffs(&arguments.data.cutoffs);
     let (name, evaluator) = match retrieval(arguments, &cutoffs, name)? {
         Some(given) => given,
         None => {
@@ -38,7 +38,7 @@ pub(super) fn scores(
     };
     let encoder = encoder(arguments, model, notes)?;
     let bar = notes.progress_bar(Some(0), Unit::Texts);
-    let stage = evaluator.first_stage(&encoder, arguments.depth, &mut |progress| {
+    let stage = evaluator.first_stage(&encoder, arguments.data.depth, &mut |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
@@ -47,7 +47,7 @@ pub(super) fn scores(
     let stage = stage?;
     let named = |scores: Scores| SuiteScores::one(&name, evaluator.description(), scores);
     let mut all = vec![(model, named(stage.scores()))];
-    for reranker in &arguments.reranker {
+    for reranker in &arguments.data.reranker {
         let scores = reranked(arguments, reranker, &stage, notes)?;
         all.push((reranker.as_str(), named(scores)));
     }

@@ -2,30 +2,27 @@ use super::*;
 
 #[test]
 fn a_place_is_a_line_of_a_file_or_a_row() {
-    let row = |file: Option<&str>| DataError::Row {
-        file: file.map(|path| Source::File(path.into())),
-        numbering: if file.is_some() {
-            Numbering::Lines
-        } else {
-            Numbering::Rows
-        },
+    let row = |numbering, column: &str| DataError::Row {
+        file: Source::File("pairs.csv".into()),
+        numbering,
         line: 7,
-        source: ExampleProblem::Empty {
+        source: BadCell {
             cell: Cell {
                 role: Role::Anchor,
-                column: file.map(|_| "title".to_owned()),
+                column: column.to_owned(),
             },
+            fault: Fault::Empty,
         },
     };
     assert_eq!(
-        row(Some("pairs.csv")).to_string(),
+        row(Numbering::Lines, "title").to_string(),
         "pairs.csv, line 7: the anchor (column `title`) is empty; fill it in, or skip bad rows with --skip-bad-rows"
     );
     assert_eq!(
-        row(None).to_string(),
-        "row 7: the anchor is empty; fill it in, or skip bad rows with --skip-bad-rows"
+        row(Numbering::Rows, "Anchor").to_string(),
+        "pairs.csv, row 7: the anchor is empty; fill it in, or skip bad rows with --skip-bad-rows"
     );
-    assert!(row(None).is_row());
+    assert!(row(Numbering::Rows, "a").is_row());
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) use stages::FirstStage;
 use self::judgements::{Query, by_query};
 use self::ranking::{Block, Chunk, Judged, Ranker, Ties};
 use super::distinct::distinct;
-use super::encoding::{Encoding, Progress, TextEncoder};
+use super::encoding::{Encoding, Progress, TextEncoder, Vectors};
 use super::error::{EvaluationError, SetupError};
 use super::scores::Scores;
 use super::{Description, Evaluator};
@@ -231,7 +231,7 @@ impl RetrievalEvaluator {
     }
 
     /// The judged documents of a query whose scores are needed: all that are ranked, else the relevant.
-    fn judged(&self) -> Vec<(Vec<usize>, Vec<f64>)> {
+    fn judged(&self) -> Vec<Judged> {
         let all = self.options.ranking == Ranking::Judged;
         let of = |query: &Query| {
             let judged = query.documents.iter().zip(&query.relevances);
@@ -248,6 +248,11 @@ impl RetrievalEvaluator {
             Ranking::All => self.documents.len(),
             Ranking::Judged => sorted(self.queries.iter().map(|query| &query.documents)).len(),
         }
+    }
+
+    fn encode_queries(&self, encoding: &mut Encoding<'_>) -> Result<Vectors, EvaluationError> {
+        let queries = self.queries.iter().map(|query| query.text.as_str());
+        encoding.encode(&queries.collect::<Vec<_>>(), &Prompt::Query)
     }
 
     fn encode(
@@ -269,19 +274,10 @@ impl RetrievalEvaluator {
         encoding: &mut Encoding<'_>,
         block: Block,
     ) -> Result<(Vec<Vec<Ties>>, &'static str), EvaluationError> {
-        let queries: Vec<&str> = self
-            .queries
-            .iter()
-            .map(|query| query.text.as_str())
-            .collect();
-        let queries = encoding.encode(&queries, &Prompt::Query)?;
+        let queries = self.encode_queries(encoding)?;
         let judged = self.judged();
         let known = sorted(judged.iter().map(|(documents, _)| documents));
         let known = self.encode(encoding, known)?;
-        let judged: Vec<Judged<'_>> = judged
-            .iter()
-            .map(|(documents, relevances)| (documents.as_slice(), relevances.as_slice()))
-            .collect();
         let among_judged = self.options.ranking == Ranking::Judged;
         let mut ranker = Ranker::new(&queries, &judged, &known, among_judged)?;
         if !among_judged {

@@ -69,6 +69,25 @@ pub(super) struct Chunk {
     pub(super) vectors: Vectors,
 }
 
+impl Chunk {
+    /// The scores of documents of this chunk for a query.
+    pub(super) fn scores(
+        &self,
+        documents: &[usize],
+        queries: &Vectors,
+        query: usize,
+    ) -> Result<Vec<f32>, EvaluationError> {
+        let row = |document| self.documents.binary_search(document).ok();
+        let rows: Vec<usize> = documents.iter().filter_map(row).collect();
+        let vectors = self.vectors.gather(&rows);
+        Ok(similarity_matrix(
+            queries.range(query, query + 1)?,
+            VectorsView::new(&vectors, queries.width())?,
+            queries.similarity(),
+        )?)
+    }
+}
+
 /// Queries and documents that are compared at once.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
@@ -85,7 +104,7 @@ impl Block {
 }
 
 /// The judged documents of a query, all in one chunk, with their relevances.
-pub(super) type Judged<'a> = (&'a [usize], &'a [f64]);
+pub(super) type Judged = (Vec<usize>, Vec<f64>);
 
 /// Ranks of documents for queries: `[queries, width]` vectors.
 pub(super) struct Ranker<'a> {
@@ -97,27 +116,14 @@ impl<'a> Ranker<'a> {
     /// Looks up the scores of the judged documents. `among_judged` counts only these.
     pub(super) fn new(
         queries: &'a Vectors,
-        judged: &[Judged<'_>],
+        judged: &[Judged],
         chunk: &Chunk,
         among_judged: bool,
     ) -> Result<Self, EvaluationError> {
         let mut places = Vec::with_capacity(judged.len());
-        for (number, &(documents, relevances)) in judged.iter().enumerate() {
-            let known = documents
-                .iter()
-                .zip(relevances)
-                .filter_map(|(document, &relevance)| {
-                    let row = chunk.documents.binary_search(document).ok()?;
-                    Some((row, relevance))
-                });
-            let (rows, relevances): (Vec<usize>, Vec<f64>) = known.unzip();
-            let vectors = chunk.vectors.gather(&rows);
-            let scores = similarity_matrix(
-                queries.range(number, number + 1)?,
-                VectorsView::new(&vectors, queries.width())?,
-                queries.similarity(),
-            )?;
-            let relevant = scores.iter().copied().zip(relevances);
+        for (number, (documents, relevances)) in judged.iter().enumerate() {
+            let scores = chunk.scores(documents, queries, number)?;
+            let relevant = scores.iter().copied().zip(relevances.iter().copied());
             let relevant = relevant.filter(|&(_, relevance)| relevance > 0.0);
             let mut query = Places::new(relevant.collect());
             if among_judged {

@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use model::Prompt;
-use search::{VectorIndex, VectorsView, similarity_matrix};
+use search::VectorIndex;
 
 use super::candidates::places;
 use super::ranking::Ties;
@@ -36,12 +35,7 @@ impl RetrievalEvaluator {
     ) -> Result<FirstStage<'_>, EvaluationError> {
         let total = self.queries.len() + self.ranked_documents();
         let mut encoding = Encoding::new(encoder, progress, total);
-        let texts: Vec<&str> = self
-            .queries
-            .iter()
-            .map(|query| query.text.as_str())
-            .collect();
-        let queries = encoding.encode(&texts, &Prompt::Query)?;
+        let queries = self.encode_queries(&mut encoding)?;
         let found = match self.options.ranking {
             Ranking::All => self.found(&mut encoding, &queries, depth)?,
             Ranking::Judged => self.found_among_judged(&mut encoding, &queries)?,
@@ -87,20 +81,9 @@ impl RetrievalEvaluator {
         let known = super::sorted(self.queries.iter().map(|query| &query.documents));
         let chunk = self.encode(encoding, known)?;
         let of_query = |(number, query): (usize, &super::Query)| {
-            let row = |document: &usize| chunk.documents.binary_search(document).ok();
-            let rows: Vec<usize> = query.documents.iter().filter_map(row).collect();
-            let vectors = chunk.vectors.gather(&rows);
-            let scores = similarity_matrix(
-                queries.range(number, number + 1)?,
-                VectorsView::new(&vectors, queries.width())?,
-                queries.similarity(),
-            )?;
-            let mut found: Vec<(usize, f32)> = query
-                .documents
-                .iter()
-                .copied()
-                .zip(scores.iter().copied())
-                .collect();
+            let scores = chunk.scores(&query.documents, queries, number)?;
+            let documents = query.documents.iter().copied();
+            let mut found: Vec<(usize, f32)> = documents.zip(scores).collect();
             found.sort_by(|one, other| other.1.total_cmp(&one.1));
             Ok(found)
         };

@@ -40,11 +40,8 @@ impl Vocabulary {
         rows: usize,
     ) -> Result<Self, TrainError> {
         let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
-        let invalid = |source| TrainError::Config {
-            path: path.to_owned(),
-            source: Box::new(source),
-        };
-        let mut state: Map<String, Value> = serde_json::from_slice(&bytes).map_err(invalid)?;
+        let invalid = TrainError::config(path);
+        let mut state: Map<String, Value> = serde_json::from_slice(&bytes).map_err(&invalid)?;
         let kind = &state["model"]["type"];
         let (true, Some(vocabulary)) = (kind == KIND, state["model"]["vocab"].as_object()) else {
             return Err(TrainError::Usage(format!(

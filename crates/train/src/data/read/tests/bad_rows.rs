@@ -138,3 +138,35 @@ fn a_pipe_needs_its_columns_named() {
     let error = TextTable::read(&["/dev/null"], &options).unwrap_err();
     assert_eq!(error.to_string(), "no rows in /dev/null");
 }
+
+#[test]
+fn white_space_is_no_text() {
+    for (text, good) in [
+        ("a", true),
+        (" ä ", true),
+        ("", false),
+        (" \u{a0}\n", false),
+    ] {
+        assert_eq!(super::super::check_text(text).is_ok(), good, "{text:?}");
+    }
+}
+
+#[test]
+fn a_score_is_finite_and_a_label_is_0_or_1() {
+    for (target, score, label) in [
+        (0.0, true, true),
+        (-0.0, true, true),
+        (1.0, true, true),
+        (0.5, true, false),
+        (-1e30, true, false),
+        (f32::NAN, false, false),
+        (f32::INFINITY, false, false),
+    ] {
+        let good = |role| super::super::target(role, &target.to_string()).is_ok();
+        assert_eq!(
+            (good(Role::Score), good(Role::Label)),
+            (score, label),
+            "{target}"
+        );
+    }
+}
