@@ -240,10 +240,10 @@ fn score(
     let encoder = encoder(arguments, name, notes)?;
     let started = Instant::now();
     let bar = notes.progress_bar(Some(0), Unit::Texts);
-    let scores = suite.evaluate(&encoder, &mut |progress| {
-        bar.set_length(progress.texts.total as u64);
-        bar.set_position(progress.texts.done as u64);
-        bar.set_message(progress.name.to_owned());
+    let scores = suite.evaluate(&encoder, &mut |name, texts| {
+        bar.set_length(texts.total as u64);
+        bar.set_position(texts.done as u64);
+        bar.set_message(name.to_owned());
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();

@@ -8,48 +8,28 @@ use super::role::Role;
 pub enum ColumnMapError {
     /// A part that is not `role=column`.
     #[error("`{part}` is not ROLE=COLUMN; write for example anchor=query,positive=description")]
-    NotAnAssignment {
-        /// The invalid part.
-        part: String,
-    },
+    NotAnAssignment { part: String },
     /// An unknown role.
     #[error("`{role}` is not a role; the roles are: anchor, positive, negative, score, label")]
-    UnknownRole {
-        /// The unknown word.
-        role: String,
-    },
+    UnknownRole { role: String },
     /// A required role is missing.
     #[error("the {role} has no column; write {role}=COLUMN")]
-    Missing {
-        /// The role.
-        role: Role,
-    },
+    Missing { role: Role },
     /// Two columns with a role that only one can have.
     #[error("columns `{first}` and `{second}` both have the role {role}; keep one")]
     TwoColumns {
-        /// The role.
         role: Role,
-        /// First column.
         first: String,
-        /// Second column.
         second: String,
     },
     /// A column with the same role twice.
     #[error("column `{column}` has the role {role} more than once; name it once")]
-    Repeated {
-        /// The role.
-        role: Role,
-        /// The column.
-        column: String,
-    },
+    Repeated { role: Role, column: String },
     /// A column with two roles.
     #[error("column `{column}` has the roles {first} and {second}; give it one role")]
     TwoRoles {
-        /// The column.
         column: String,
-        /// First role.
         first: Role,
-        /// Second role.
         second: Role,
     },
     /// No column holds texts.
@@ -57,24 +37,13 @@ pub enum ColumnMapError {
         "no column holds texts, among: {}; name them with --columns",
         list(present)
     )]
-    NoTexts {
-        /// The columns of the file.
-        present: Vec<String>,
-    },
+    NoTexts { present: Vec<String> },
     /// The given columns are in no file.
     #[error("no file has the columns {}; correct --columns", list(wanted))]
-    NotThere {
-        /// The given columns.
-        wanted: Vec<String>,
-    },
+    NotThere { wanted: Vec<String> },
     /// Score and label in the same rows.
     #[error("rows cannot have both a score and a label; leave out column `{score}` or `{label}`")]
-    TwoTargets {
-        /// The column of the score.
-        score: String,
-        /// The column of the label.
-        label: String,
-    },
+    TwoTargets { score: String, label: String },
     /// A label in rows with negatives.
     #[error("rows with negatives cannot have a label; leave out the label or the negatives")]
     LabelWithNegatives,
@@ -82,42 +51,24 @@ pub enum ColumnMapError {
     #[error(
         "{scores} scores do not fit {negatives} negatives: give one score per negative (the positive's lead), or one per text but the anchor"
     )]
-    ScoreCount {
-        /// Number of negatives.
-        negatives: usize,
-        /// Number of scores.
-        scores: usize,
-    },
+    ScoreCount { negatives: usize, scores: usize },
     /// Fewer than two columns could be texts.
     #[error(
         "training needs an anchor and a positive, but the columns are: {}; name two with --columns anchor=COLUMN,positive=COLUMN",
         list(present)
     )]
-    TooFewTexts {
-        /// The columns of the file.
-        present: Vec<String>,
-    },
+    TooFewTexts { present: Vec<String> },
     /// Several columns could have a role.
     #[error(
         "which column is the {role}? Candidates: {}; name the columns with --columns anchor=COLUMN,positive=COLUMN",
         list(candidates)
     )]
-    Unclear {
-        /// The role.
-        role: Role,
-        /// The candidate columns.
-        candidates: Vec<String>,
-    },
+    Unclear { role: Role, candidates: Vec<String> },
     /// A numeric column among columns without known names.
     #[error(
         "is column `{column}` a text? Its first value is `{value}`; name the columns with --columns anchor=COLUMN,positive=COLUMN"
     )]
-    Number {
-        /// The column.
-        column: String,
-        /// Its first value.
-        value: String,
-    },
+    Number { column: String, value: String },
 }
 
 /// Names in a message: the first 20, then the number of the rest.

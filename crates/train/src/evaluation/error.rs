@@ -53,24 +53,13 @@ impl From<ModelError> for EvaluationError {
 pub enum SetupError {
     /// No data.
     #[error("there are no {what}; an evaluation needs at least one")]
-    Empty {
-        /// The missing kind of data.
-        what: &'static str,
-    },
+    Empty { what: &'static str },
     /// Correlation is not defined for fewer than two pairs.
     #[error("only {pairs} pair has a score; a correlation needs two")]
-    TooFewPairs {
-        /// Number of pairs.
-        pairs: usize,
-    },
+    TooFewPairs { pairs: usize },
     /// All pairs have the same score, so no correlation is defined.
     #[error("all {pairs} pairs have the score {score}; a correlation needs different scores")]
-    EqualScores {
-        /// Number of pairs.
-        pairs: usize,
-        /// Their score.
-        score: f64,
-    },
+    EqualScores { pairs: usize, score: f64 },
     /// No query can be evaluated.
     #[error("no query has a relevant document: every relevance is 0")]
     NothingRelevant,
@@ -79,10 +68,7 @@ pub enum SetupError {
     NothingToTellApart,
     /// Two evaluations of a suite have the same name.
     #[error("an evaluation named `{name}` already exists; give this one another name")]
-    DuplicateName {
-        /// The name.
-        name: String,
-    },
+    DuplicateName { name: String },
 }
 
 /// Error of a file of an evaluation.
@@ -142,31 +128,18 @@ pub enum CellProblem {
         "no row of {} has the id `{id}`; add the row, or remove the judgement",
         collection.display()
     )]
-    UnknownId {
-        /// The id.
-        id: String,
-        /// The file that should have it.
-        collection: PathBuf,
-    },
+    UnknownId { id: String, collection: PathBuf },
     /// Two rows with the same id.
     #[error("`{id}` is also the id of line {first_line}; ids must be unique")]
-    DuplicateId {
-        /// The id.
-        id: String,
-        /// The line of the first.
-        first_line: u64,
-    },
+    DuplicateId { id: String, first_line: u64 },
     /// Two different judgements of one document for one query.
     #[error(
         "document `{document}` has another relevance for query `{query}` in line {first_line}; keep \
          one of them"
     )]
     Conflict {
-        /// The query, as in the file.
         query: String,
-        /// The document's id.
         document: String,
-        /// The line of the first.
         first_line: u64,
     },
 }

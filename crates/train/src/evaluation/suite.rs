@@ -16,15 +16,6 @@ pub(crate) struct Suite {
     evaluators: Vec<(String, Box<dyn Evaluator>)>,
 }
 
-/// Progress of a suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SuiteProgress<'a> {
-    /// Name of the current evaluation.
-    pub(crate) name: &'a str,
-    /// Progress of its texts.
-    pub(crate) texts: Progress,
-}
-
 impl Suite {
     /// Adds an evaluation.
     ///
@@ -48,7 +39,7 @@ impl Suite {
         self.evaluators.is_empty()
     }
 
-    /// Runs all evaluations. The progress callback can break to interrupt.
+    /// Runs all evaluations. The progress callback gets the name of the current one, and can break to interrupt.
     ///
     /// # Errors
     ///
@@ -57,12 +48,11 @@ impl Suite {
     pub(crate) fn evaluate(
         &self,
         encoder: &dyn TextEncoder,
-        progress: &mut dyn FnMut(SuiteProgress<'_>) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(&str, Progress) -> ControlFlow<()>,
     ) -> Result<SuiteScores, EvaluationError> {
         let scores = self.evaluators.iter().map(|(name, evaluator)| {
-            let scores = evaluator.evaluate_with_progress(encoder, &mut |texts| {
-                progress(SuiteProgress { name, texts })
-            });
+            let scores =
+                evaluator.evaluate_with_progress(encoder, &mut |texts| progress(name, texts));
             Ok(NamedScores {
                 name: name.clone(),
                 data: evaluator.description(),
@@ -205,8 +195,7 @@ mod tests {
     #[test]
     fn evaluations_run_in_order_and_by_name() {
         let mut seen = Vec::new();
-        let scores = suite().evaluate(&planted(), &mut |progress| {
-            let SuiteProgress { name, texts } = progress;
+        let scores = suite().evaluate(&planted(), &mut |name, texts| {
             seen.push((name.to_owned(), texts.done, texts.total));
             ControlFlow::Continue(())
         });
@@ -244,11 +233,11 @@ long name   ndcg@10 *          0.6309
     #[test]
     fn a_failure_is_named_and_an_interruption_is_not() {
         let infinite = FakeEncoder::of(|_| [f32::INFINITY, 0.0]);
-        let failed = suite().evaluate(&infinite, &mut |_| ControlFlow::Continue(()));
+        let failed = suite().evaluate(&infinite, &mut |_, _| ControlFlow::Continue(()));
         let message = failed.unwrap_err().to_string();
         let start = "evaluation `near`: the model's vectors cannot be compared: row 0, column 0";
         assert!(message.starts_with(start), "{message}");
-        let broken = suite().evaluate(&planted(), &mut |_| ControlFlow::Break(()));
+        let broken = suite().evaluate(&planted(), &mut |_, _| ControlFlow::Break(()));
         assert!(matches!(broken, Err(EvaluationError::Interrupted)));
     }
 

@@ -15,31 +15,20 @@ pub enum LossError {
     /// A parameter that the loss does not have.
     #[error("the loss `{loss}` has no {parameter}; leave it out")]
     NoSuchParameter {
-        /// The loss.
         loss: &'static str,
-        /// `scale` or `margin`.
         parameter: &'static str,
     },
     /// A scale or a margin that is not a number of its range.
     #[error("--{parameter} of `{loss}` is {value}; it must be a number, {range}")]
     Parameter {
-        /// The loss.
         loss: &'static str,
-        /// `scale` or `margin`.
         parameter: &'static str,
-        /// The invalid value.
         value: f64,
-        /// The range.
         range: &'static str,
     },
     /// A dimension below 1 or above the width.
     #[error("--matryoshka: {dimension} is not one of 1 to {width}, the width of the vectors")]
-    Dimension {
-        /// The invalid value.
-        dimension: usize,
-        /// Width of the model's vectors.
-        width: usize,
-    },
+    Dimension { dimension: usize, width: usize },
     /// A repeated dimension.
     #[error("--matryoshka: {0} is given twice; give it once, with the sum of the weights")]
     RepeatedDimension(usize),
@@ -47,23 +36,13 @@ pub enum LossError {
     #[error(
         "--matryoshka-weights has {weights} weights for {dimensions} dimensions; give one for each, or none"
     )]
-    WeightCount {
-        /// Number of weights.
-        weights: usize,
-        /// Number of dimensions.
-        dimensions: usize,
-    },
+    WeightCount { weights: usize, dimensions: usize },
     /// A weight that is not a number from 0.
     #[error(
         "--matryoshka-weights: the weight of dimension {dimension} is {weight}; it must be a number, \
          0 or above"
     )]
-    Weight {
-        /// The dimension.
-        dimension: usize,
-        /// Its weight.
-        weight: f64,
-    },
+    Weight { dimension: usize, weight: f64 },
     /// A loss that compares vectors with those of a teacher, which cannot be cut.
     #[error("`{0}` takes no --matryoshka dimensions; leave them out")]
     NoMatryoshka(&'static str),

@@ -253,10 +253,7 @@ impl Loss {
     /// [`LossError::NoSuchParameter`] if the loss has none.
     pub(crate) fn with_scale(mut self, scale: f64) -> Result<Self, LossError> {
         let loss = self.name();
-        *self.scale_mut().ok_or(LossError::NoSuchParameter {
-            loss,
-            parameter: "scale",
-        })? = scale;
+        set(loss, "scale", self.scale_mut(), scale)?;
         Ok(self)
     }
 
@@ -267,10 +264,7 @@ impl Loss {
     /// [`LossError::NoSuchParameter`] if the loss has none.
     pub(crate) fn with_margin(mut self, margin: f64) -> Result<Self, LossError> {
         let loss = self.name();
-        *self.margin_mut().ok_or(LossError::NoSuchParameter {
-            loss,
-            parameter: "margin",
-        })? = margin;
+        set(loss, "margin", self.margin_mut(), margin)?;
         Ok(self)
     }
 
@@ -321,6 +315,16 @@ impl Loss {
             _ => Ok(()),
         }
     }
+}
+
+fn set(
+    loss: &'static str,
+    parameter: &'static str,
+    place: Option<&mut f64>,
+    value: f64,
+) -> Result<(), LossError> {
+    *place.ok_or(LossError::NoSuchParameter { loss, parameter })? = value;
+    Ok(())
 }
 
 impl fmt::Display for Loss {

@@ -36,6 +36,11 @@ impl Objective {
         }
     }
 
+    /// Whether the loss is a mean over rows, of which each needs its own anchor and the candidates of all.
+    pub(crate) fn is_sum_over_rows(&self) -> bool {
+        matches!(self.loss, Loss::MultipleNegativesRanking { .. })
+    }
+
     /// Checks the parameters for a model with vectors of `width` values.
     ///
     /// # Errors

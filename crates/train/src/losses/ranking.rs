@@ -24,8 +24,8 @@ use super::cosine::{cosine_matrix, similarity_matrix};
 /// The loss of `anchors` and `candidates`, the positives and then any columns of negatives, all
 /// `[batch, width]`: `[1]`.
 ///
-/// Needs memory for `[batch, batch]` values per column of candidates, also under `cached-`: GradCache
-/// bounds the memory of the encoder, not that of the loss.
+/// Needs memory for `[batch, batch]` values per column of candidates. `anchors` may be the first rows of the batch alone:
+/// under `cached-` the step computes some rows at a time.
 ///
 /// # Panics
 ///

@@ -47,8 +47,8 @@ pub(super) struct Monitor<M> {
     pub(super) patience: Option<usize>,
     /// Recommended loss instead of a loss without negatives.
     pub(super) better_loss: Option<&'static str>,
-    pub(super) collapse_noted: bool,
-    pub(super) no_gradient_noted: bool,
+    /// The starts of notes that a run has once, and that this one has.
+    pub(super) noted: Vec<&'static str>,
     /// Passes over the rows so far.
     pub(super) passes: f64,
 }
@@ -59,14 +59,11 @@ const COLLAPSED: &str = "the vectors of different texts have collapsed into one"
 /// Start of the note on a step that changes nothing.
 const NO_GRADIENT: &str = "the gradient is 0";
 
-/// Whether the log of a run notes a collapse.
-pub(super) fn has_noted_collapse(history: &History) -> bool {
-    history.notes().any(|note| note.starts_with(COLLAPSED))
-}
-
-/// Whether the log of a run notes a step without a gradient.
-pub(super) fn has_noted_no_gradient(history: &History) -> bool {
-    history.notes().any(|note| note.starts_with(NO_GRADIENT))
+/// The notes that the log of a run has, of those that it has once.
+pub(super) fn noted(history: &History) -> Vec<&'static str> {
+    let mut noted = vec![COLLAPSED, NO_GRADIENT];
+    noted.retain(|start| history.notes().any(|note| note.starts_with(start)));
+    noted
 }
 
 impl<M> Observer<M> for Monitor<M> {
@@ -191,14 +188,11 @@ impl<M> Monitor<M> {
 
     /// Rows may have nothing to teach, such as one row alone, whose batch has no negatives.
     fn look_for_gradient(&mut self, step: usize, norm: f64) -> Result<(), TrainError> {
-        if norm > 0.0 || self.no_gradient_noted {
+        if norm > 0.0 {
             return Ok(());
         }
-        self.no_gradient_noted = true;
-        let text = format!(
-            "{NO_GRADIENT}: its rows teach this loss nothing, such as a row without negatives"
-        );
-        self.warn(step, text)
+        let text = ": its rows teach this loss nothing, such as a row without negatives";
+        self.warn_once(step, NO_GRADIENT, text)
     }
 
     /// A loss without negatives is smallest when all vectors are equal.
@@ -206,14 +200,25 @@ impl<M> Monitor<M> {
         let (Some(better), Some(cosine)) = (self.better_loss, output.mean_cosine) else {
             return Ok(());
         };
-        if self.collapse_noted || !has_collapsed(cosine) {
+        if !has_collapsed(cosine) {
             return Ok(());
         }
-        self.collapse_noted = true;
-        let text = format!(
-            "{COLLAPSED} (mean cosine {cosine:.3}): this loss has no negatives; use --loss {better}"
-        );
-        self.warn(step, text)
+        let text =
+            format!(" (mean cosine {cosine:.3}): this loss has no negatives; use --loss {better}");
+        self.warn_once(step, COLLAPSED, &text)
+    }
+
+    fn warn_once(
+        &mut self,
+        step: usize,
+        start: &'static str,
+        rest: &str,
+    ) -> Result<(), TrainError> {
+        if self.noted.contains(&start) {
+            return Ok(());
+        }
+        self.noted.push(start);
+        self.warn(step, format!("{start}{rest}"))
     }
 
     /// Prints a warning, unless a dashboard is shown, and logs it for the report.
@@ -270,8 +275,7 @@ mod tests {
             })),
             patience,
             better_loss: Some("multiple-negatives-ranking"),
-            collapse_noted: false,
-            no_gradient_noted: false,
+            noted: Vec::new(),
             passes: 0.0,
         };
         (monitor, kept)
@@ -331,7 +335,7 @@ mod tests {
     #[test]
     fn a_collapse_is_noted_once_in_all_runs_together() {
         let (mut monitor, _) = monitor(None);
-        assert!(!has_noted_collapse(&History::default()));
+        assert_eq!(noted(&History::default()), [""; 0]);
         for (step, cosine) in [(1, 0.5), (2, 0.999), (3, 0.999)] {
             let output = StepOutput {
                 mean_cosine: Some(cosine),
@@ -340,7 +344,7 @@ mod tests {
             monitor.look_for_collapse(step, &output).unwrap();
         }
         let history = monitor.into_history();
-        assert!(has_noted_collapse(&history));
+        assert_eq!(noted(&history), [COLLAPSED]);
         assert_eq!(history.events.len(), 1);
         assert_eq!(history.events[0].step(), 2);
     }

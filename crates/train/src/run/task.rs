@@ -14,7 +14,7 @@ use super::finish::{Finish, check_best_model, save_model};
 use super::folder::OutputFolder;
 use super::freeze::freeze;
 use super::guide;
-use super::monitor::{Keep, Monitor, Validate, has_noted_collapse, has_noted_no_gradient};
+use super::monitor::{Keep, Monitor, Validate, noted};
 use super::plan::plan;
 use super::rows::{Rows, batcher};
 use super::{FitResult, RunContext};
@@ -160,8 +160,7 @@ impl Fit<'_> {
         let dashboard = self.shows_dashboard();
         let better_loss = self.settings.objective.loss.better_choice();
         Ok(Monitor {
-            collapse_noted: has_noted_collapse(log.history()),
-            no_gradient_noted: has_noted_no_gradient(log.history()),
+            noted: noted(log.history()),
             passes: log.history().steps().last().map_or(0.0, |step| step.epoch),
             log,
             line: (!dashboard).then(|| ProgressLine::new(plan.total_steps, plan.epochs)),

@@ -19,11 +19,17 @@ pub enum Activations {
     /// Sublinear Memory Cost", 2016). Computes each layer twice.
     Checkpointed,
     /// Only the vectors (GradCache). The network needs the memory of one micro-batch for any batch
-    /// size; the loss still holds its own values for the whole batch. Computes the network twice.
+    /// size; most losses still hold their own values for the whole batch. Computes the network twice.
     GradCache,
     /// Only the vectors and, during the backward pass of a micro-batch, the input of every layer: the
     /// least memory, with two more forward passes.
     GradCacheCheckpointed,
+}
+
+impl Activations {
+    pub(super) fn is_grad_cache(self) -> bool {
+        matches!(self, Self::GradCache | Self::GradCacheCheckpointed)
+    }
 }
 
 /// What padding costs, on a device that computes it.

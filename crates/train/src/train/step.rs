@@ -23,6 +23,7 @@ mod settings;
 mod tests;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -195,22 +196,39 @@ impl<B: TrainingBackend> TrainingModel<B> {
             .collect()
     }
 
-    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`, times the batch's share of the step.
+    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`, times the batch's share of the step. GradCache
+    /// computes it for some rows at a time if it can, so that the logits of all rows are never held.
     fn loss(
         &self,
         batch: &TrainingBatch,
         vectors: Tensor<B::InnerBackend, 2>,
     ) -> (f64, Tensor<B::InnerBackend, 2>) {
-        let vectors = Tensor::<B, 2>::from_inner(vectors).require_grad();
-        let loss = objective(&self.settings.objective, batch, &vectors);
-        let value = scalar(loss.clone());
-        let share = batch.share();
-        let loss = if share < 1.0 { loss * share } else { loss };
-        let gradients = loss.backward();
-        let of_vectors = vectors
-            .grad(&gradients)
-            .unwrap_or_else(|| vectors.inner().zeros_like());
-        (value, of_vectors)
+        let (settings, rows) = (&self.settings, batch.rows);
+        let in_blocks =
+            settings.activations.is_grad_cache() && settings.objective.is_sum_over_rows();
+        let at_once = if in_blocks {
+            settings.loss_rows.max(1)
+        } else {
+            rows
+        };
+        let (mut value, mut sum) = (0.0, None);
+        for begin in (0..rows).step_by(at_once) {
+            let count = at_once.min(rows - begin);
+            let leaf = Tensor::<B, 2>::from_inner(vectors.clone()).require_grad();
+            let loss = objective(&settings.objective, batch, &leaf, begin..begin + count);
+            let part = count as f64 / rows as f64;
+            value += scalar(loss.clone()) * part;
+            let share = batch.share() * part;
+            let loss = if share < 1.0 { loss * share } else { loss };
+            let gradients = loss.backward();
+            if let Some(gradient) = leaf.grad(&gradients) {
+                sum = Some(match sum {
+                    Some(sum) => sum + gradient,
+                    None => gradient,
+                });
+            }
+        }
+        (value, sum.unwrap_or_else(|| vectors.zeros_like()))
     }
 }
 
@@ -243,7 +261,12 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
             Tensor::cat(rows.collect(), 0)
         });
         let vectors = select(Tensor::cat(vectors, 0), &inverse(&order));
-        let loss = scalar(objective(&settings.objective, &batch, &vectors));
+        let loss = scalar(objective(
+            &settings.objective,
+            &batch,
+            &vectors,
+            0..batch.rows,
+        ));
         StepOutput {
             loss,
             rows: batch.rows,
@@ -255,16 +278,28 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
     }
 }
 
-/// The loss over the vectors of a batch, ordered column by column.
+/// The mean loss of some rows over the vectors of a batch, ordered column by column. For a part of the rows the loss must
+/// be a [sum over rows](Objective::is_sum_over_rows), whose candidates are those of the whole batch.
 fn objective<B: EncoderOps>(
     objective: &Objective,
     batch: &TrainingBatch,
     vectors: &Tensor<B, 2>,
+    part: Range<usize>,
 ) -> Tensor<B, 1> {
     let rows = batch.rows;
-    let columns: Vec<Tensor<B, 2>> = (0..batch.columns())
+    let mut columns: Vec<Tensor<B, 2>> = (0..batch.columns())
         .map(|column| vectors.clone().narrow(0, column * rows, rows))
         .collect();
+    if let [anchors, positives, ..] = columns.as_mut_slice()
+        && part.len() < rows
+    {
+        *anchors = anchors.clone().narrow(0, part.start, part.len());
+        // A row's own positive is the candidate of its number.
+        let of_part = |begin, end| positives.clone().narrow(0, begin, end - begin);
+        let order = [(part.start, rows), (0, part.start)];
+        let order = order.into_iter().filter(|(begin, end)| begin < end);
+        *positives = Tensor::cat(order.map(|(begin, end)| of_part(begin, end)).collect(), 0);
+    }
     let targets = batch.targets.as_ref().map(|targets| {
         let targets = TensorData::new(targets.clone(), [targets.len()]);
         Tensor::from_data(targets, &vectors.device())

@@ -237,6 +237,7 @@ fn losses_of_a_run<B: TrainingBackend>(
         activations,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: 2,
+        loss_rows: usize::MAX,
         devices: Vec::new(),
     };
     let mut model = TrainingModel::<B>::new(checkpoint.load(device).unwrap(), settings);

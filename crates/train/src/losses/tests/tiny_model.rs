@@ -233,6 +233,7 @@ fn losses_of_a_run<B: TrainingBackend>(
         activations: Activations::Stored,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: 2,
+        loss_rows: usize::MAX,
         devices: Vec::new(),
     };
     let mut training_model = step::TrainingModel::<B>::new(model, settings);

@@ -25,6 +25,8 @@ pub struct StepSettings {
     /// Model replicas per device, at least 1; they compute micro-batches in parallel. Another number
     /// changes the result.
     pub replicas_per_device: usize,
+    /// Rows of a batch whose loss GradCache computes at a time, if the loss is a sum over rows; at least 1.
+    pub loss_rows: usize,
     /// Devices of the training backend that share a batch; empty for the device of the model.
     pub devices: Vec<DeviceId>,
 }
@@ -42,6 +44,9 @@ const MICRO_BATCH_TOKENS_GPU: usize = 65_536;
 /// masks and the order in which gradients are added, so the result would depend on the machine. More
 /// threads than replicas share the work within a micro-batch.
 const REPLICAS_CPU: usize = 2;
+
+/// Rows whose loss GradCache computes at a time: with 16,384 candidates a matrix of logits takes 128 MiB.
+pub(crate) const LOSS_ROWS: usize = 2_048;
 
 impl StepSettings {
     /// Defaults for a device, with all activations stored. Texts have at most `longest` tokens.
@@ -76,6 +81,7 @@ impl StepSettings {
                 DropoutRng::Host
             },
             replicas_per_device: if gpu { 1 } else { REPLICAS_CPU },
+            loss_rows: LOSS_ROWS,
             devices: Vec::new(),
         }
     }

@@ -22,7 +22,7 @@ use super::super::micro_batch::plan_micro_batches;
 use super::{Activations, DropoutRng, Padding, StepSettings, TrainingModel};
 use crate::batch::{TokenBatcher, TrainingBatch};
 use crate::data::Example;
-use crate::losses::{Loss, Objective};
+use crate::losses::{Loss, Matryoshka, Objective};
 use crate::test_device::on_test_device;
 use crate::testing::{json_fixture, tiny_model};
 
@@ -64,6 +64,7 @@ fn settings(activations: Activations, replicas: usize, texts: usize) -> StepSett
         activations,
         dropout_rng: DropoutRng::Host,
         replicas_per_device: replicas,
+        loss_rows: usize::MAX,
         devices: Vec::new(),
     }
 }
@@ -181,6 +182,45 @@ fn micro_batches_replicas_and_grad_cache_change_no_gradient() {
                 );
             }
         }
+    }
+    on_test_device!(body with gradients);
+}
+
+/// At every dimension, and with a last block that is not full.
+#[test]
+fn a_loss_in_blocks_of_rows_is_that_of_the_whole_batch() {
+    fn body<B: TrainingBackend>(device: &B::Device) {
+        let model = checkpoint(0.0).load::<B>(device).unwrap();
+        let loss = Loss::MultipleNegativesRanking { scale: 20.0 };
+        let matryoshka = Objective::new(loss).with_matryoshka(Matryoshka::new(vec![8, 32]));
+        for objective in [Objective::new(loss), matryoshka] {
+            let in_blocks = |loss_rows| StepSettings {
+                objective: objective.clone(),
+                loss_rows,
+                ..settings(Activations::GradCache, 2, 3)
+            };
+            let expected = step(&model, in_blocks(usize::MAX));
+            for rows in [1, 3, 7] {
+                assert_same(
+                    &format!("{rows} rows"),
+                    step(&model, in_blocks(rows)),
+                    &expected,
+                );
+            }
+            // The bits of a batch that is one block do not change.
+            let whole = step(&model, in_blocks(batch().rows));
+            assert_eq!(whole.1, expected.1);
+        }
+        // Another loss is not cut.
+        let symmetric = |loss_rows| StepSettings {
+            objective: Objective::new(Loss::MultipleNegativesSymmetric { scale: 20.0 }),
+            loss_rows,
+            ..settings(Activations::GradCache, 2, 3)
+        };
+        assert_eq!(
+            step(&model, symmetric(3)).1,
+            step(&model, symmetric(usize::MAX)).1
+        );
     }
     on_test_device!(body with gradients);
 }
