@@ -63,9 +63,11 @@ pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};
 pub use router_error::RouterError;
 pub use sentence_embeddings::Embeddings;
-pub use sentence_encoder::{Route, SentenceEncoder, SentenceEncoderBuilder};
+pub use sentence_encoder::{
+    Route, SentenceEncoder, SentenceEncoderBuilder, TokenizedTexts, VectorForm,
+};
 pub use static_embedding::{StaticFolder, StaticFormat};
-pub use tokenizer::SentenceTokenizer;
+pub use tokenizer::{Piece, SentenceTokenizer, TruncationSide};
 
 /// The parts of an encoder, for programs that train or convert a model.
 ///

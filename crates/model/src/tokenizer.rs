@@ -1,6 +1,7 @@
 //! Text to token ids.
 
 mod config;
+mod service;
 pub(crate) mod table_tokens;
 mod vocabulary;
 mod word_pieces;
@@ -19,6 +20,7 @@ use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
+pub use service::{Piece, TruncationSide};
 use table_tokens::TableTokens;
 use vocabulary::VOCABULARY_FILE;
 

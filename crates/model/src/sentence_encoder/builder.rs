@@ -1,5 +1,7 @@
 //! The builder of an encoder.
 
+use std::sync::OnceLock;
+
 use kernels::{EncoderOps, Precision, UnknownPrecision};
 use search::index::ModelFingerprint;
 
@@ -252,6 +254,7 @@ impl SentenceEncoderBuilder {
         Ok(Route {
             name: name.to_owned(),
             tokenizer,
+            other_side: OnceLock::new(),
             network,
             device,
             limit: BatchLimit {

@@ -5,6 +5,7 @@ mod files;
 mod of_table;
 pub(crate) mod on_backend;
 mod route;
+mod tokenized;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use builder::SentenceEncoderBuilder;
 use files::ModelFiles;
 use route::Dimensions;
 pub use route::{Progress, Route};
+pub use tokenized::{TokenizedTexts, VectorForm};
 
 /// A sentence-embedding model on a device.
 ///
@@ -125,7 +127,10 @@ impl SentenceEncoder {
     ///
     /// [`RouterError::NoRoute`] when the Router has no route for them.
     pub fn route(&self, prompt: &Prompt) -> Result<&Route> {
-        let task = RouteTask::of(prompt);
+        self.route_of(RouteTask::of(prompt))
+    }
+
+    fn route_of(&self, task: RouteTask) -> Result<&Route> {
         let route = self.routes.of(task).ok_or_else(|| RouterError::NoRoute {
             path: self.folder.clone(),
             text: task.text(),

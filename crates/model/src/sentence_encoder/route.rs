@@ -1,6 +1,7 @@
 //! A way from texts to vectors: tokenizer, network and settings. A model with a Router has several.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use kernels::Precision;
 
@@ -13,13 +14,15 @@ use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::sentence_embeddings::{Embeddings, norm, normalize};
 use crate::static_embedding::{StaticFolder, Table};
-use crate::tokenizer::SentenceTokenizer;
+use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
 /// The part of a [`SentenceEncoder`](super::SentenceEncoder) that computes vectors: the whole model, or a route of its
 /// Router.
 pub struct Route {
     pub(super) name: String,
     pub(super) tokenizer: SentenceTokenizer,
+    /// The tokenizer that truncates at the other side, where a caller has asked for one.
+    pub(super) other_side: OnceLock<SentenceTokenizer>,
     pub(super) network: Network,
     pub(super) files: ModelFiles,
     pub(super) device: Device,
@@ -101,18 +104,51 @@ impl Route {
             Network::Encoder(network) => network.as_ref(),
             Network::Table(table) => return self.encode_with_table(table, prompt, texts, progress),
         };
-        let (pad_token_id, include_prompt) = self.files.padding();
         let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
-        let not_pooled = if prompt.is_empty() || include_prompt {
-            0
-        } else {
-            self.tokenizer.prompt_tokens(prompt)?
-        };
-        let lengths: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
-        let places: Vec<usize> = lengths.iter().map(|length| self.places(*length)).collect();
+        let not_pooled = self.not_pooled(prompt)?;
         let width = self.dimensions.kept;
         let mut values = vec![0.0; texts.len() * width];
-        let mut done = 0;
+        let (mut done, total) = (0, texts.len());
+        self.compute(network, &tokens, not_pooled, |batch, rows| {
+            for (row, &text) in rows.chunks_exact(self.files.width()).zip(batch) {
+                self.finish(row, &mut values[text * width..][..width]);
+            }
+            done += batch.len();
+            match progress(Progress { done, total }) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(ModelError::Interrupted),
+            }
+        })?;
+        let truncated = tokens.iter().filter(|text| text.truncated).count();
+        Ok(Embeddings {
+            values,
+            width,
+            truncated,
+            tokens: tokens.iter().map(|text| text.ids.len()).sum(),
+        })
+    }
+
+    /// Tokens of a prompt at the beginning of a text that are not pooled.
+    pub(super) fn not_pooled(&self, prompt: &str) -> Result<usize> {
+        let (_, include_prompt) = self.files.padding();
+        if prompt.is_empty() || include_prompt {
+            return Ok(0);
+        }
+        self.tokenizer.prompt_tokens(prompt)
+    }
+
+    /// Computes tokenized texts in batches. `take` gets the texts of a batch, and their vectors as the network gives
+    /// them, `[texts, full width]`.
+    pub(super) fn compute(
+        &self,
+        network: &dyn PooledVectors,
+        tokens: &[TokenIds],
+        not_pooled: usize,
+        mut take: impl FnMut(&[usize], &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let (pad_token_id, _) = self.files.padding();
+        let lengths = tokens.iter().map(|text| text.ids.len());
+        let places: Vec<usize> = lengths.map(|length| self.places(length)).collect();
         concurrency::for_each(
             &plan_batches(&places, self.limit, self.batch_cost()),
             self.concurrent_batches(),
@@ -122,25 +158,8 @@ impl Route {
                 let batch = TokenBatch::with_length(ids, pad_token_id, padded);
                 self.encode_batch(network, &batch.pooled_from(not_pooled))
             },
-            |batch, rows| {
-                for (row, &text) in rows.chunks_exact(self.files.width()).zip(batch) {
-                    self.finish(row, &mut values[text * width..][..width]);
-                }
-                done += batch.len();
-                let total = texts.len();
-                match progress(Progress { done, total }) {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(ModelError::Interrupted),
-                }
-            },
-        )?;
-        let truncated = tokens.iter().filter(|text| text.truncated).count();
-        Ok(Embeddings {
-            values,
-            width,
-            truncated,
-            tokens: lengths.iter().sum(),
-        })
+            |batch, rows| take(batch, &rows),
+        )
     }
 
     /// Writes the kept dimensions of a vector, scaled if vectors are.

@@ -129,6 +129,14 @@ impl SentenceTokenizer {
 }
 
 impl TableTokens {
+    pub(super) fn direction(&self) -> TruncationDirection {
+        self.direction
+    }
+
+    pub(super) fn set_direction(&mut self, direction: TruncationDirection) {
+        self.direction = direction;
+    }
+
     /// The ids of a text: cut to the maximum length, then without the token that does not count, as model2vec does it.
     pub(super) fn ids(
         &self,
