@@ -46,6 +46,19 @@ pub enum Error {
     /// A store could not be reached, loaded or asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The service could not be started.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    /// The file of keys could not be read.
+    #[cfg(feature = "serve")]
+    #[error("cannot read the keys in {}: {source}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
     /// A filter is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -339,6 +352,10 @@ pub enum UsageError {
     /// An option that the index decides.
     #[error("{0} cannot be given with --index: the index decides it")]
     DecidedByIndex(&'static str),
+    /// A file of keys without a key, which would let everybody in or nobody.
+    #[cfg(feature = "serve")]
+    #[error("{} holds no key: write one per line", .0.display())]
+    NoKeys(PathBuf),
     /// Standard input cannot be read twice.
     #[error("the queries and the corpus cannot both come from standard input; give one as a file")]
     StdinTwice,

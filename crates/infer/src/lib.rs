@@ -35,5 +35,5 @@ pub mod vectors;
 mod verify;
 
 pub use cli::Cli;
-pub use commands::run;
+pub use commands::{handle_signal, run};
 pub use error::Error;

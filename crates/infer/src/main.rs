@@ -10,7 +10,10 @@ fn main() -> ExitCode {
     let cli = Cli::of_process();
     let console = Console::new(cli.quiet).verbose(cli.verbose);
     guard::keep_guarded_panics_quiet();
-    program::interrupt::on_interrupt(|_| {
+    program::interrupt::on_interrupt(|signal| {
+        if infer::handle_signal(signal) {
+            return;
+        }
         let next = if infer::vectors::can_resume() {
             "; the same command with --resume continues"
         } else {

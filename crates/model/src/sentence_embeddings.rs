@@ -10,6 +10,16 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
+    /// Vectors that were computed in several steps: row-major `[len, width]`.
+    #[must_use]
+    pub fn from_rows(values: Vec<f32>, width: usize) -> Self {
+        Self {
+            values,
+            width,
+            ..Self::default()
+        }
+    }
+
     /// Number of vectors.
     #[must_use]
     pub fn len(&self) -> usize {

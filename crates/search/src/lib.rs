@@ -27,6 +27,7 @@
 //! - A score depends only on its two vectors: not on their position, the other vectors, the number
 //!   of threads or the processor. Equal vectors have equal scores.
 
+mod answer_json;
 mod error;
 pub mod filter;
 mod fusion;
@@ -36,6 +37,7 @@ mod query;
 mod vectors;
 pub mod words;
 
+pub use answer_json::{AnswerJson, Asked, joined};
 pub use error::SearchError;
 pub use fusion::Candidate;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};

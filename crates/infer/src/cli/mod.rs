@@ -11,6 +11,8 @@ mod device;
 mod index;
 mod prompts;
 mod reading;
+#[cfg(feature = "serve")]
+mod serve;
 mod store;
 mod vectors;
 
@@ -33,6 +35,8 @@ pub use index::{
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs, Task};
 pub use reading::{CorpusArgs, IdsArgs, ReadArgs};
+#[cfg(feature = "serve")]
+pub use serve::ServeArgs;
 pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
 pub use vectors::{CompareArgs, Comparison, VectorArgs};
 
@@ -169,6 +173,17 @@ Several products are twice the mean of their vectors, less the mean of those of 
     /// Load an index into PostgreSQL with pgvector.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Answer clients over HTTP: vectors, search and recommendations.
+    #[cfg(feature = "serve")]
+    #[command(after_help = "\
+Examples:
+  infer serve
+  infer serve --index products.index
+  curl 127.0.0.1:8080/embed -H 'content-type: application/json' -d '{\"inputs\": \"steel bottle\"}'
+
+Clients of text-embeddings-inference and of OpenAI need another address alone. /api-doc/openapi.json lists all routes. \
+SIGTERM ends it when running requests are finished.")]
+    Serve(WithModel<ServeArgs>),
     /// Measure this machine: texts/s for each file, load time and memory.
     #[command(after_help = "\
 Examples:

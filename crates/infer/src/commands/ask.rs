@@ -7,7 +7,7 @@ use model::Prompt;
 use program::Console;
 use search::filter::Filter;
 use search::index::{Document, IndexReader, Settings};
-use search::{Answer, Found, Fusion, Mode, Query, VectorsView, examples_vector};
+use search::{Answer, Asked, Found, Fusion, Mode, Query, VectorsView, examples_vector, joined};
 use store::{Options, PostgresStore};
 
 use super::encode;
@@ -15,7 +15,7 @@ use crate::cli::{AskArgs, CompareArgs, CorpusArgs, FusionChoice, ModelArgs, Rank
 use crate::cli::{RecommendArgs, SearchArgs};
 use crate::error::{Error, UsageError};
 use crate::index_model::load_model_of;
-use crate::output::{Asked, Printer, Subject, joined};
+use crate::output::{Printer, Subject};
 use crate::reranker::{METRIC, Reranker};
 
 /// Queries whose answers are computed together.

@@ -12,6 +12,8 @@ mod recommend;
 mod rerank;
 mod sample;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod similarity;
 mod store;
 
@@ -21,6 +23,7 @@ use std::ops::ControlFlow;
 use clap::CommandFactory;
 use model::hub::{HubOptions, Origin};
 use model::{Embeddings, Prompt, SentenceEncoder, SentenceEncoderBuilder};
+use program::interrupt::Signal;
 use program::text::count;
 use program::{Console, DownloadBar};
 
@@ -55,12 +58,26 @@ pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error>
         }
         Some(Command::Index(command)) => index::run(command, console, out),
         Some(Command::Store(command)) => store::run(command, console, out),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(WithModel { args, model })) => serve::run(&model, args, console),
         Some(Command::Bench(WithModel { args, model })) => bench::run(&model, &args, console, out),
         Some(Command::Doctor(args)) => doctor::run(&args, console, out),
         Some(Command::Fetch(args)) => fetch::run(&args, console, out),
         Some(Command::Export(args)) => export::run(&args, console, out),
         Some(Command::Completions { shell }) => completions::run(shell, out),
         Some(Command::Manual { folder }) => Ok(program::manual::write(Cli::command(), &folder)?),
+    }
+}
+
+/// Lets a running service handle a signal. `false` where the process should end at once.
+#[must_use]
+pub fn handle_signal(signal: Signal) -> bool {
+    #[cfg(feature = "serve")]
+    return serve::handle_signal(signal);
+    #[cfg(not(feature = "serve"))]
+    {
+        let _ = signal;
+        false
     }
 }
 
@@ -74,6 +91,8 @@ fn device(cli: &Cli) -> Option<&DeviceArgs> {
         Some(Command::Recommend(command)) => &command.model.device,
         Some(Command::Rerank(command)) => &command.model.device,
         Some(Command::Index(command)) => return command.device(),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(command)) => &command.model.device,
         Some(Command::Bench(command)) => &command.model.device,
         Some(Command::Doctor(command)) => &command.device,
         Some(

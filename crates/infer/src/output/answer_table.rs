@@ -4,10 +4,10 @@
 use std::io::{self, Write};
 
 use program::text::{columns, one_line};
-use search::{Answer, Explanation, Found};
+use search::{Answer, Asked, Explanation, Found, joined};
 
+use super::Subject;
 use super::table::{BEFORE_ID, ID_WIDTH, LEAST_WIDTH};
-use super::{Asked, Subject, joined};
 
 /// Values of a facet that are printed.
 const FACET_VALUES: usize = 10;

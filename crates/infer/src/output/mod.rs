@@ -9,8 +9,7 @@ pub(crate) mod table;
 
 use std::io::Write;
 
-use search::index::Settings;
-use search::{Answer, Hit};
+use search::{Answer, Asked, Hit};
 
 use crate::error::Error;
 use crate::rows::Rows;
@@ -53,19 +52,6 @@ pub(crate) struct Pair<'a> {
     pub(crate) row: Option<u64>,
     /// The id of the row.
     pub(crate) id: Option<&'a str>,
-}
-
-/// What an index or a store was asked, as far as its answer is printed by it.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    /// The columns of the hits.
-    pub(crate) settings: &'a Settings,
-    /// What the scores are.
-    pub(crate) metric: &'static str,
-    /// The columns whose values are counted.
-    pub(crate) facets: &'a [String],
-    /// Whether to say where scores come from.
-    pub(crate) explain: bool,
 }
 
 /// How results are printed.
@@ -120,13 +106,4 @@ impl Printer {
             Ok(table::print_pair(pair, self.width, out)?)
         }
     }
-}
-
-/// Texts of several columns as one: those that are not blank, joined by a space.
-pub(crate) fn joined(texts: &[String]) -> String {
-    let row = records::Row {
-        fields: texts.to_vec(),
-        ..records::Row::default()
-    };
-    row.text()
 }

@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::hub::{self, HubOptions};
+use crate::modules::dense::DenseActivation;
 use crate::sentence_encoder::Progress;
 use crate::sentence_encoder::on_backend::{
     CheckPrecision, Load, Loaded, PooledVectors, default_batch_tokens, on_backend,
@@ -45,6 +46,8 @@ pub struct PairScorer {
     pad_token_id: u32,
     /// Whether the second text's tokens have a type of their own.
     token_types: bool,
+    /// Whether the model names a sigmoid for its scores.
+    probabilities: bool,
     device: Device,
     precision: Precision,
     limit: BatchLimit,
@@ -168,6 +171,10 @@ impl PairScorerBuilder {
             network,
             pad_token_id: checkpoint.config.pad_token_id,
             token_types: checkpoint.config.token_types > 1,
+            probabilities: checkpoint
+                .pair
+                .as_ref()
+                .is_some_and(|pair| pair.activation == DenseActivation::Sigmoid),
             limit: BatchLimit {
                 tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: usize::MAX,
@@ -197,6 +204,12 @@ impl PairScorer {
     {
         let scores = self.scores_with_progress(pairs, |_| ControlFlow::Continue(()))?;
         Ok(scores.values)
+    }
+
+    /// Whether scores are in `(0, 1)`, because the model names a sigmoid; else they are the network's own.
+    #[must_use]
+    pub fn gives_probabilities(&self) -> bool {
+        self.probabilities
     }
 
     /// [`scores`](Self::scores) with a callback after every batch, which may stop the work.

@@ -37,6 +37,12 @@ impl TokenizedTexts {
         self.tokens.iter().map(|text| text.ids.len()).sum()
     }
 
+    /// Number of tokens of the first text; 0 without any.
+    #[must_use]
+    pub fn first_tokens(&self) -> usize {
+        self.tokens.first().map_or(0, |text| text.ids.len())
+    }
+
     /// The place of the first text that lost tokens to the maximum length.
     #[must_use]
     pub fn first_truncated(&self) -> Option<usize> {

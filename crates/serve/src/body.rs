@@ -1,0 +1,64 @@
+//! The body of a request: JSON within a limit of bytes and of time.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::app::Shared;
+use crate::problem::{Kind, Problem};
+
+/// A body that was read as JSON.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Problem> {
+        let kind = request.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            let message = "send JSON with the header `content-type: application/json`";
+            return Err(Problem::new(Kind::NotJson, message));
+        }
+        let options = app.options();
+        let limited = Limited::new(request.into_body(), options.payload_limit);
+        let read = tokio::time::timeout(options.request_timeout, limited.collect());
+        let Ok(read) = read.await else {
+            return Err(Problem::new(
+                Kind::Malformed,
+                "the body did not arrive in time",
+            ));
+        };
+        let bytes = match read {
+            Ok(read) => read.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let message = format!(
+                    "the body is larger than {} bytes: send fewer texts, or raise --payload-limit",
+                    options.payload_limit
+                );
+                return Err(Problem::new(Kind::TooLarge, message));
+            }
+            Err(error) => return Err(Problem::new(Kind::Malformed, error.to_string())),
+        };
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let field = error.path().to_string();
+            let error = error.into_inner();
+            let place = if field == "." {
+                String::new()
+            } else {
+                format!("`{field}`: ")
+            };
+            let kind = match error.classify() {
+                serde_json::error::Category::Data => Kind::Validation,
+                _ => Kind::Malformed,
+            };
+            Problem::new(kind, format!("{place}{error}"))
+        })?;
+        json.end()
+            .map_err(|error| Problem::new(Kind::Malformed, error.to_string()))?;
+        Ok(Self(value))
+    }
+}

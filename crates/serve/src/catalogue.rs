@@ -1,0 +1,126 @@
+//! The products behind a service: an index on disk, or a store on servers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use search::index::{Document, IndexReader, ModelFingerprint, Settings};
+use search::{Answer, Query};
+use store::PostgresStore;
+
+use crate::problem::{Kind, Problem};
+
+/// Where products are.
+pub enum CatalogueSource {
+    /// An index on disk, which may be changed meanwhile by this service and by other programs.
+    Index {
+        /// Its folder.
+        folder: PathBuf,
+        /// The index as it was opened.
+        reader: IndexReader,
+    },
+    /// A store on servers of PostgreSQL.
+    Store(PostgresStore),
+}
+
+/// An opened catalogue.
+pub(crate) enum Catalogue {
+    Index {
+        folder: PathBuf,
+        /// The last snapshot. A request keeps the one that it began with.
+        reader: Mutex<Arc<IndexReader>>,
+    },
+    Store(Box<PostgresStore>),
+}
+
+impl Catalogue {
+    pub(crate) fn new(source: CatalogueSource) -> Self {
+        match source {
+            CatalogueSource::Index { folder, reader } => Self::Index {
+                folder,
+                reader: Mutex::new(Arc::new(reader)),
+            },
+            CatalogueSource::Store(store) => Self::Store(Box::new(store)),
+        }
+    }
+
+    /// What requests are answered from.
+    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
+        match self {
+            Self::Index { reader, .. } => {
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                Snapshot::Index(Arc::clone(&reader))
+            }
+            Self::Store(store) => Snapshot::Store(store),
+        }
+    }
+
+    /// Takes up what has changed on disk. An index that was rebuilt for another model is not taken up.
+    ///
+    /// # Errors
+    ///
+    /// When the index cannot be read, or is of another model; requests are answered from the earlier snapshot.
+    pub(crate) fn refresh(&self, model: &ModelFingerprint) -> Result<(), Problem> {
+        let Self::Index { reader, .. } = self else {
+            return Ok(());
+        };
+        let current = Arc::clone(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(newer) = current.refreshed()? else {
+            return Ok(());
+        };
+        newer.settings().model.check(model)?;
+        *reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        Ok(())
+    }
+}
+
+/// A state of the catalogue.
+#[derive(Clone)]
+pub(crate) enum Snapshot<'a> {
+    Index(Arc<IndexReader>),
+    Store(&'a PostgresStore),
+}
+
+impl Snapshot<'_> {
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::Index(index) => index.settings(),
+            Self::Store(store) => store.settings(),
+        }
+    }
+
+    /// The number of products; a store does not count them.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Index(index) => Some(index.len()),
+            Self::Store(_) => None,
+        }
+    }
+
+    pub(crate) fn answer(&self, query: &Query) -> Result<Answer, Problem> {
+        match self {
+            Self::Index(index) => Ok(index.answer(query)?),
+            Self::Store(store) => Ok(store.answer(query)?),
+        }
+    }
+
+    pub(crate) fn document(&self, id: &str) -> Result<Option<Document>, Problem> {
+        match self {
+            Self::Index(index) => Ok(index.document(id)?),
+            Self::Store(store) => Ok(store.document(id)?),
+        }
+    }
+
+    /// The vectors of rows, one after the other.
+    pub(crate) fn vectors(&self, ids: &[String]) -> Result<Vec<f32>, Problem> {
+        let mut values = Vec::with_capacity(ids.len() * self.settings().width);
+        for id in ids {
+            let vector = match self {
+                Self::Index(index) => index.vector(id)?,
+                Self::Store(store) => store.vector(id)?,
+            };
+            let unknown = || Problem::new(Kind::NotFound, format!("no product has the id {id:?}"));
+            values.extend(vector.ok_or_else(unknown)?);
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,27 @@
+//! The two lanes of work.
+
+/// Which work a request stands behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Few tokens, which somebody waits for.
+    Interactive,
+    /// The rest.
+    Bulk,
+}
+
+impl Lane {
+    /// Most texts of an interactive request.
+    const TEXTS: usize = 4;
+
+    /// Most tokens of an interactive request.
+    const TOKENS: usize = 256;
+
+    /// The lane of a request that names none.
+    pub(crate) fn of(texts: usize, tokens: usize) -> Self {
+        if texts <= Self::TEXTS && tokens <= Self::TOKENS {
+            Self::Interactive
+        } else {
+            Self::Bulk
+        }
+    }
+}

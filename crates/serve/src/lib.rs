@@ -1,0 +1,34 @@
+//! Vectors, search and recommendations over HTTP.
+//!
+//! A [`Server`] listens at once and answers requests when its model is [loaded](Server::load). Routes and names are those
+//! of text-embeddings-inference and of OpenAI, so that their clients need another address alone;
+//! `/api-doc/openapi.json` describes them.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | connections, from the listener to the end | `server` |
+//! | one thread that owns the model, and what it computes next | `engine` |
+//! | from texts to vectors | `texts` |
+//! | an index or a store, and changes of an index | `catalogue`, `writer` |
+//! | a file for each task of a client | `routes` |
+//! | errors, in the words of the route | `problem` |
+
+mod app;
+mod body;
+mod catalogue;
+mod engine;
+mod keys;
+mod metrics;
+mod openapi;
+mod options;
+mod problem;
+mod router;
+mod routes;
+mod server;
+mod texts;
+mod writer;
+
+pub use app::Loaded;
+pub use catalogue::CatalogueSource;
+pub use options::ServeOptions;
+pub use server::{Control, ServeError, Server};

@@ -1,0 +1,105 @@
+//! The router: routes behind keys, errors in the words of their route, counters.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::app::Shared;
+use crate::problem::{Dialect, Kind, Problem};
+use crate::routes;
+
+/// All routes.
+pub(crate) fn router(app: Shared) -> Router {
+    let keyed = middleware::from_fn_with_state(app.clone(), require_key);
+    let finished = middleware::from_fn_with_state(app.clone(), finish);
+    let router = routes::with_key()
+        .layer(keyed)
+        .merge(routes::public())
+        .fallback(|| async { no_route() })
+        .layer(finished);
+    let router = match cors(&app.options().cors_allow_origin) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.with_state(app)
+}
+
+fn no_route() -> Problem {
+    Problem::new(
+        Kind::NotFound,
+        "there is no such route; /api-doc/openapi.json lists all",
+    )
+}
+
+/// What browsers may send from pages of other origins; `None` where no origin may.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let origins = origins
+            .iter()
+            .filter_map(|origin| HeaderValue::from_str(origin).ok());
+        AllowOrigin::list(origins)
+    };
+    let headers = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("x-priority"),
+    ];
+    Some(
+        CorsLayer::new()
+            .allow_origin(origin)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(headers),
+    )
+}
+
+async fn require_key(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    if app.keys().allow(request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "a key is needed: send the header `authorization: Bearer KEY`";
+    Problem::new(Kind::Unauthorized, message).into_response()
+}
+
+/// Counts a request, and writes its problem in the words of the route.
+async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    let path = request.uri().path().to_owned();
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| {
+        let (kind, message) = Kind::of_status(response.status())?;
+        Some(Problem::new(kind, message))
+    });
+    app.metrics().request(
+        &route,
+        problem.as_ref().map(|problem| problem.kind),
+        begin.elapsed(),
+    );
+    let Some(problem) = problem else {
+        return response;
+    };
+    app.refused(format!(
+        "{method} {path}: {}: {}",
+        problem.kind.status().as_u16(),
+        problem.message
+    ));
+    let allow = response.headers_mut().remove(ALLOW);
+    let mut response = problem.render(Dialect::of_path(&path));
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}

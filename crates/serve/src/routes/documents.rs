@@ -1,0 +1,191 @@
+//! Products that are added, replaced and removed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use model::{Prompt, VectorForm};
+use search::filter::Value;
+use search::index::{Document, Settings};
+use search::joined;
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use utoipa::ToSchema;
+
+use super::search::catalogue;
+use crate::app::Shared;
+use crate::body::Body;
+use crate::catalogue::Snapshot;
+use crate::engine::Lane;
+use crate::problem::{ErrorBody, Kind, Problem};
+use crate::texts::{self, Texts};
+use crate::writer::{Changed, Changes};
+
+/// Changes of the products.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct DocumentsRequest {
+    /// Products to add, or to replace where the id is known: objects with the id column, the text columns and the
+    /// filter columns of the index.
+    #[serde(default)]
+    #[schema(value_type = Vec<serde_json::Value>)]
+    documents: Vec<Map<String, serde_json::Value>>,
+    /// Ids of products to remove.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+/// What has changed. It is on disk.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DocumentsResponse {
+    /// Products that were added or replaced.
+    written: usize,
+    /// Products that were there already.
+    unchanged: usize,
+    /// Products that were removed.
+    removed: usize,
+    /// Products of the index.
+    rows: u64,
+}
+
+/// Adds, replaces and removes products. The answer comes when the changes are on disk, and searches see them.
+#[utoipa::path(
+    post, path = "/documents", request_body = DocumentsRequest, tag = "search",
+    responses(
+        (status = 200, description = "The changes are on disk", body = DocumentsResponse),
+        (status = "4XX", description = "The request is wrong, this service does not write, or too much waits", body = ErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = ErrorBody),
+    )
+)]
+pub(crate) async fn change(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Body(request): Body<DocumentsRequest>,
+) -> Result<Json<DocumentsResponse>, Problem> {
+    let service = app.service()?;
+    let Some(writer) = app.writer()? else {
+        let _ = catalogue(service)?;
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "this service does not write: a store is changed by `infer store`, and an index beyond loopback needs \
+             --api-key-file",
+        ));
+    };
+    let snapshot = catalogue(service)?.snapshot();
+    let documents = request
+        .documents
+        .iter()
+        .enumerate()
+        .map(|(place, fields)| document(snapshot.settings(), place, fields))
+        .collect::<Result<Vec<_>, _>>()?;
+    let new = new_texts(&snapshot, &documents)?;
+    let mut vectors = if new.iter().any(Option::is_some) {
+        let texts = Texts {
+            texts: new.iter().flatten().cloned().collect(),
+            prompt: Prompt::Document,
+            truncate: true,
+            side: None,
+            form: VectorForm::default(),
+            field: "documents",
+        };
+        let lane = texts::lane(&headers)?.unwrap_or(Lane::Bulk);
+        texts::embed(&app, service, texts, Some(lane))
+            .await?
+            .vectors
+    } else {
+        model::Embeddings::default()
+    }
+    .rows()
+    .map(<[f32]>::to_vec)
+    .collect::<Vec<_>>()
+    .into_iter();
+    let documents = documents.into_iter().zip(new);
+    let changes = Changes {
+        documents: documents
+            .map(|(document, new)| (document, new.and_then(|_| vectors.next())))
+            .collect(),
+        remove: request.remove,
+    };
+    let Changed {
+        written,
+        unchanged,
+        removed,
+        rows,
+    } = writer.change(changes).await?;
+    Ok(Json(DocumentsResponse {
+        written,
+        unchanged,
+        removed,
+        rows,
+    }))
+}
+
+/// The texts to embed; `None` for a document whose vector the index has.
+fn new_texts(
+    snapshot: &Snapshot<'_>,
+    documents: &[Document],
+) -> Result<Vec<Option<String>>, Problem> {
+    documents
+        .iter()
+        .map(|document| {
+            let known = snapshot.document(&document.id)?;
+            let same = known.is_some_and(|known| known.texts == document.texts);
+            Ok((!same).then(|| joined(&document.texts)))
+        })
+        .collect()
+}
+
+/// The document of a JSON object.
+fn document(
+    settings: &Settings,
+    place: usize,
+    fields: &Map<String, serde_json::Value>,
+) -> Result<Document, Problem> {
+    let wrong =
+        |what: String| Problem::field("documents", format!("document {}: {what}", place + 1));
+    let is_known = |name: &str| {
+        name == settings.id_column
+            || settings
+                .text_columns
+                .iter()
+                .any(|column| column.name == name)
+            || settings
+                .filter_columns
+                .iter()
+                .any(|column| column.name == name)
+    };
+    if let Some(name) = fields.keys().find(|name| !is_known(name)) {
+        return Err(wrong(format!("the index has no column {name:?}")));
+    }
+    let text = |name: &str| match fields.get(name) {
+        None | Some(serde_json::Value::Null) => Ok(String::new()),
+        Some(serde_json::Value::String(text)) => Ok(text.clone()),
+        Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
+            Ok(value.to_string())
+        }
+        Some(_) => Err(wrong(format!("{name:?} is neither a text nor a number"))),
+    };
+    let id = text(&settings.id_column)?.trim().to_owned();
+    if id.is_empty() {
+        return Err(wrong(format!(
+            "the id is missing: name it {:?}",
+            settings.id_column
+        )));
+    }
+    let texts = settings
+        .text_columns
+        .iter()
+        .map(|column| text(&column.name));
+    let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
+    if texts.iter().all(|text| text.trim().is_empty()) {
+        return Err(wrong(format!("{id:?} has no text")));
+    }
+    let values = settings.filter_columns.iter().map(|column| {
+        let value = Value::parse(column.kind, &text(&column.name)?);
+        let value = value.map_err(|error| wrong(format!("{:?}: {error}", column.name)))?;
+        Ok(value.map(|parsed| parsed.value))
+    });
+    Ok(Document {
+        id,
+        texts,
+        values: values.collect::<Result<_, Problem>>()?,
+    })
+}

@@ -1,0 +1,187 @@
+//! Vectors in the form of text-embeddings-inference.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use model::{TruncationSide, VectorForm};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::similarity::{self, SimilarityRequest};
+use crate::app::Shared;
+use crate::body::Body;
+use crate::problem::{ErrorBody, Problem};
+use crate::texts::{self, Cost, Texts};
+
+/// A text, or several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub(crate) enum Inputs {
+    /// A text.
+    One(String),
+    /// Several texts.
+    Many(Vec<String>),
+    /// Token ids, which are refused.
+    #[schema(value_type = Vec<u32>)]
+    Ids(Vec<u32>),
+    /// Lists of token ids, which are refused.
+    #[schema(value_type = Vec<Vec<u32>>)]
+    ManyIds(Vec<Vec<u32>>),
+}
+
+impl Inputs {
+    /// The texts.
+    ///
+    /// # Errors
+    ///
+    /// For token ids: those of another tokenizer would give vectors that mean nothing.
+    pub(crate) fn texts(self, field: &'static str) -> Result<Vec<String>, Problem> {
+        match self {
+            Self::One(text) => Ok(vec![text]),
+            Self::Many(texts) => Ok(texts),
+            // An empty list is one of texts.
+            Self::Ids(ids) if ids.is_empty() => Ok(Vec::new()),
+            Self::ManyIds(lists) if lists.is_empty() => Ok(Vec::new()),
+            Self::Ids(_) | Self::ManyIds(_) => Err(Problem::field(
+                field,
+                format!(
+                    "`{field}` holds token ids, and this service takes texts: in langchain-openai give \
+                     `OpenAIEmbeddings(check_embedding_ctx_length=False)`"
+                ),
+            )),
+        }
+    }
+}
+
+/// The side at which long texts are truncated.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+pub(crate) enum Direction {
+    /// The beginning.
+    #[serde(alias = "left")]
+    Left,
+    /// The end.
+    #[serde(alias = "right")]
+    Right,
+}
+
+impl From<Direction> for TruncationSide {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Left => Self::Left,
+            Direction::Right => Self::Right,
+        }
+    }
+}
+
+/// Texts to embed.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct EmbedRequest {
+    inputs: Inputs,
+    /// Whether long texts are truncated, or refused.
+    #[serde(default)]
+    truncate: Option<bool>,
+    /// Where they are truncated; unless given, as the model says.
+    #[serde(default)]
+    truncation_direction: Option<Direction>,
+    /// A prompt of the model: `query`, `document`, or one of its own.
+    #[serde(default)]
+    prompt_name: Option<String>,
+    /// Whether vectors have length 1; unless given, as the model says.
+    #[serde(default)]
+    normalize: Option<bool>,
+    /// Keep the first dimensions alone.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    dimensions: Option<usize>,
+}
+
+/// The vectors of texts.
+#[utoipa::path(
+    post, path = "/embed", request_body = EmbedRequest, tag = "text-embeddings-inference",
+    params(("x-priority" = Option<String>, Header, description = "`interactive` or `bulk`; unless given, by the number of tokens")),
+    responses(
+        (status = 200, description = "Vectors, in the order of the texts", body = Vec<Vec<f32>>),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = ErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = ErrorBody),
+    )
+)]
+pub(crate) async fn embed(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Body(request): Body<EmbedRequest>,
+) -> Result<Response, Problem> {
+    let service = app.service()?;
+    let texts = Texts {
+        texts: request.inputs.texts("inputs")?,
+        prompt: texts::prompt(request.prompt_name),
+        truncate: request.truncate.unwrap_or(app.options().auto_truncate),
+        side: request.truncation_direction.map(Into::into),
+        form: VectorForm {
+            normalize: request.normalize,
+            dimensions: request.dimensions,
+        },
+        field: "inputs",
+    };
+    let embedded = texts::embed(&app, service, texts, texts::lane(&headers)?).await?;
+    let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();
+    Ok(json(
+        &vectors,
+        embedded.vectors.values().len(),
+        embedded.cost,
+        service.device(),
+    ))
+}
+
+/// Clients of text-embeddings-inference send embeddings and similarities to one address.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "`inputs` must be a text, a list of texts, or `source_sentence` and `sentences`"
+)]
+pub(crate) enum RootRequest {
+    /// A text and others that it is compared with.
+    Similarity(SimilarityRequest),
+    /// Texts to embed.
+    Embed(EmbedRequest),
+}
+
+/// Vectors, or similarities where `inputs` has a `source_sentence`.
+#[utoipa::path(
+    post, path = "/", request_body = RootRequest, tag = "text-embeddings-inference",
+    responses(
+        (status = 200, description = "As /embed or /similarity", body = serde_json::Value),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = ErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = ErrorBody),
+    )
+)]
+pub(crate) async fn root(
+    state: State<Shared>,
+    headers: HeaderMap,
+    Body(request): Body<RootRequest>,
+) -> Result<Response, Problem> {
+    match request {
+        RootRequest::Similarity(request) => {
+            similarity::similarity(state, headers, Body(request)).await
+        }
+        RootRequest::Embed(request) => embed(state, headers, Body(request)).await,
+    }
+}
+
+/// Numbers that are written at once; more would keep other connections waiting.
+const WRITTEN_AT_ONCE: usize = 16 * 1024;
+
+/// A response of about so many numbers as JSON, with the cost of its request.
+pub(crate) fn json(
+    value: &impl Serialize,
+    numbers: usize,
+    cost: Cost,
+    device: model::Device,
+) -> Response {
+    let write = || axum::Json(value).into_response();
+    let response = if numbers <= WRITTEN_AT_ONCE {
+        write()
+    } else {
+        tokio::task::block_in_place(write)
+    };
+    (cost.headers(device), response).into_response()
+}

@@ -1,0 +1,136 @@
+//! Vectors in the form of OpenAI.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use model::VectorForm;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::embed::{Inputs, json};
+use crate::app::Shared;
+use crate::body::Body;
+use crate::problem::{OpenAiErrorBody, Problem};
+use crate::texts::{self, Texts};
+
+/// Texts to embed.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct EmbeddingsRequest {
+    input: Inputs,
+    /// Any name: the service has one model, which the response names.
+    #[serde(default)]
+    #[allow(dead_code, reason = "clients must send it")]
+    model: Option<String>,
+    #[serde(default)]
+    encoding_format: Option<EncodingFormat>,
+    /// Keep the first dimensions alone.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    dimensions: Option<usize>,
+}
+
+/// How a vector is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EncodingFormat {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// Little-endian float32 in base64.
+    Base64,
+}
+
+/// Vectors, and what they cost.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmbeddingsResponse {
+    object: &'static str,
+    data: Vec<EmbeddingObject>,
+    model: String,
+    usage: Usage,
+}
+
+/// The vector of a text.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EmbeddingObject {
+    object: &'static str,
+    embedding: EmbeddingValues,
+    index: usize,
+}
+
+/// The values of a vector.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum EmbeddingValues {
+    /// Numbers.
+    Float(Vec<f32>),
+    /// Little-endian float32 in base64.
+    Base64(String),
+}
+
+/// Tokens of a request.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    prompt_tokens: usize,
+    total_tokens: usize,
+}
+
+/// The vectors of texts.
+#[utoipa::path(
+    post, path = "/v1/embeddings", request_body = EmbeddingsRequest, tag = "OpenAI",
+    responses(
+        (status = 200, description = "Vectors, in the order of the texts", body = EmbeddingsResponse),
+        (status = "4XX", description = "The request is wrong, or too much waits", body = OpenAiErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = OpenAiErrorBody),
+    )
+)]
+pub(crate) async fn embeddings(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Body(request): Body<EmbeddingsRequest>,
+) -> Result<Response, Problem> {
+    let service = app.service()?;
+    let texts = Texts {
+        texts: request.input.texts("input")?,
+        prompt: texts::prompt(None),
+        truncate: app.options().auto_truncate,
+        side: None,
+        form: VectorForm {
+            normalize: None,
+            dimensions: request.dimensions,
+        },
+        field: "input",
+    };
+    let embedded = texts::embed(&app, service, texts, texts::lane(&headers)?).await?;
+    let format = request.encoding_format.unwrap_or_default();
+    let data = embedded
+        .vectors
+        .rows()
+        .enumerate()
+        .map(|(index, row)| EmbeddingObject {
+            object: "embedding",
+            embedding: match format {
+                EncodingFormat::Float => EmbeddingValues::Float(row.to_vec()),
+                EncodingFormat::Base64 => EmbeddingValues::Base64(base64(row)),
+            },
+            index,
+        });
+    let tokens = embedded.cost.tokens;
+    let response = EmbeddingsResponse {
+        object: "list",
+        data: data.collect(),
+        model: service.model_name.clone(),
+        usage: Usage {
+            prompt_tokens: tokens,
+            total_tokens: tokens,
+        },
+    };
+    let numbers = embedded.vectors.values().len();
+    Ok(json(&response, numbers, embedded.cost, service.device()))
+}
+
+fn base64(row: &[f32]) -> String {
+    let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+    BASE64_STANDARD.encode(bytes)
+}

@@ -1,0 +1,405 @@
+//! The products that are closest to a query.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use model::{Prompt, VectorForm};
+use search::filter::Filter;
+use search::{Answer, AnswerJson, Asked, Found, Fusion, Mode, Query, Sort, joined};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::{Service, Shared};
+use crate::body::Body;
+use crate::catalogue::{Catalogue, Snapshot};
+use crate::engine::{Lane, Output};
+use crate::problem::{ErrorBody, Kind, Problem};
+use crate::texts::{self, Cost, Texts};
+
+/// The version of the JSON form, that of `infer search --json`.
+const VERSION: u32 = 1;
+
+/// Hits that a reranker reads, unless a request says otherwise.
+const RERANK_DEPTH: usize = 50;
+
+/// Most hits of an answer, and most that are passed over.
+const MOST_HITS: usize = 10_000;
+
+/// A query, and what is asked of its hits.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct SearchRequest {
+    query: String,
+    /// What hits are ranked by.
+    #[serde(default)]
+    mode: Option<ModeName>,
+    /// Order the best hits by the reranker.
+    #[serde(default)]
+    rerank: bool,
+    /// Hits that the reranker reads.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    rerank_depth: Option<usize>,
+    /// The weight of words in hybrid mode, from 0 to 1; unless given, that of the index.
+    #[serde(default)]
+    weight: Option<f32>,
+    /// Whether typing errors are forgiven where a word is unknown.
+    #[serde(default = "yes")]
+    typos: bool,
+    #[serde(flatten)]
+    page: Page,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Which hits are shown, and what is told of them.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(crate) struct Page {
+    /// Most hits.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub(crate) top_k: Option<usize>,
+    /// Hits to pass over.
+    #[serde(default)]
+    #[schema(maximum = 10000)]
+    pub(crate) offset: Option<usize>,
+    /// Rows to choose from, as `brand = Acme AND price < 50`.
+    #[serde(default)]
+    pub(crate) filter: Option<String>,
+    /// Filter columns whose values are counted.
+    #[serde(default)]
+    pub(crate) facets: Vec<String>,
+    /// A filter column to order by; a - before it puts the largest first.
+    #[serde(default)]
+    pub(crate) sort: Option<String>,
+    /// Leave out hits with a lower score.
+    #[serde(default)]
+    pub(crate) min_score: Option<f32>,
+    /// Whether to say where scores come from.
+    #[serde(default)]
+    pub(crate) explain: bool,
+}
+
+/// What hits are ranked by.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ModeName {
+    /// The similarity of vectors.
+    Meaning,
+    /// BM25 of the words.
+    Words,
+    /// Both.
+    Hybrid,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Meaning => Self::Meaning,
+            ModeName::Words => Self::Words,
+            ModeName::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
+/// Hits, in the form of `infer search --json`, and the time that they took.
+#[derive(Serialize)]
+pub(super) struct SearchResponse<'a, S: Serialize> {
+    pub(super) version: u32,
+    #[serde(flatten)]
+    pub(super) subject: S,
+    #[serde(flatten)]
+    pub(super) answer: AnswerJson<'a>,
+    pub(super) milliseconds: Milliseconds,
+}
+
+#[derive(Serialize)]
+struct QuerySubject<'a> {
+    query: &'a str,
+}
+
+/// Times of a search.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Milliseconds {
+    /// From the query to its vector, the wait for the model included.
+    pub(crate) embedding: f64,
+    /// From the vector to the hits.
+    pub(crate) search: f64,
+    /// Of the reranker.
+    pub(crate) rerank: f64,
+}
+
+/// The products that are closest to a query.
+#[utoipa::path(
+    post, path = "/search", request_body = SearchRequest, tag = "search",
+    responses(
+        (status = 200, description = "Hits, as `infer search --json` prints them", body = serde_json::Value),
+        (status = "4XX", description = "The request is wrong, there are no products, or too much waits", body = ErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = ErrorBody),
+    )
+)]
+pub(crate) async fn search(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Body(request): Body<SearchRequest>,
+) -> Result<Response, Problem> {
+    let service = app.service()?;
+    let lane = texts::lane(&headers)?;
+    let found = find(&app, service, &request, lane).await?;
+    let snapshot = catalogue(service)?.snapshot();
+    let asked = Asked {
+        settings: snapshot.settings(),
+        metric: found.metric,
+        facets: &request.page.facets,
+        explain: request.page.explain,
+    };
+    let response = Json(SearchResponse {
+        version: VERSION,
+        subject: QuerySubject {
+            query: &request.query,
+        },
+        answer: AnswerJson::new(&found.answer, asked),
+        milliseconds: found.milliseconds,
+    });
+    Ok((found.cost.headers(service.device()), response).into_response())
+}
+
+/// Hits and what they cost.
+pub(crate) struct FoundHits {
+    pub(crate) answer: Answer,
+    pub(crate) metric: &'static str,
+    pub(crate) milliseconds: Milliseconds,
+    pub(crate) cost: Cost,
+}
+
+/// Answers a query.
+///
+/// # Errors
+///
+/// When there are no products, the request is wrong, too much waits, or the model fails.
+pub(crate) async fn find(
+    app: &Shared,
+    service: &Service,
+    request: &SearchRequest,
+    lane: Option<Lane>,
+) -> Result<FoundHits, Problem> {
+    let begin = Instant::now();
+    if request.query.trim().is_empty() {
+        return Err(Problem::field("query", "`query` is empty"));
+    }
+    let snapshot = catalogue(service)?.snapshot();
+    let mode = request.mode.map_or_else(Mode::default, Mode::from);
+    if request
+        .weight
+        .is_some_and(|weight| !(0.0..=1.0).contains(&weight))
+    {
+        return Err(Problem::field(
+            "weight",
+            "`weight` must be a number from 0 to 1",
+        ));
+    }
+    let mut question = Query {
+        mode,
+        text: match mode {
+            Mode::Meaning => String::new(),
+            _ => request.query.clone(),
+        },
+        fusion: request.weight.map(|weight| Fusion::WeightedSum { weight }),
+        typos: request.typos,
+        ..request.page.question(&snapshot)?
+    };
+    let shown = (question.offset, question.k);
+    if request.rerank {
+        reranker(service)?;
+        // The second ranking is of the hits from the first on, whatever part of it is shown.
+        let depth = request.rerank_depth.unwrap_or(RERANK_DEPTH).min(MOST_HITS);
+        question.k = depth.max(shown.0 + shown.1);
+        question.offset = 0;
+    }
+    let (answer, searched, cost) = match mode {
+        Mode::Words => {
+            let searched = Instant::now();
+            let answer = tokio::task::block_in_place(|| snapshot.answer(&question))?;
+            (answer, searched, Cost::default())
+        }
+        _ => {
+            embedded(
+                app,
+                service,
+                snapshot,
+                question,
+                &request.query,
+                Prompt::Query,
+                lane,
+            )
+            .await?
+        }
+    };
+    let mut milliseconds = Milliseconds {
+        embedding: (searched - begin).as_secs_f64() * 1e3,
+        search: searched.elapsed().as_secs_f64() * 1e3,
+        rerank: 0.0,
+    };
+    let mut found = FoundHits {
+        answer,
+        metric: match mode {
+            Mode::Meaning => catalogue(service)?.snapshot().settings().similarity.name(),
+            Mode::Words => "bm25",
+            Mode::Hybrid => "hybrid",
+        },
+        milliseconds,
+        cost,
+    };
+    if request.rerank {
+        let begin = Instant::now();
+        rerank(service, &request.query, &mut found.answer, shown, lane).await?;
+        milliseconds.rerank = begin.elapsed().as_secs_f64() * 1e3;
+        found.milliseconds = milliseconds;
+        found.metric = "rerank";
+    }
+    Ok(found)
+}
+
+/// Embeds a text and answers a question about its vector. An index is searched on the engine's thread, right behind the
+/// network: what waits there cannot come between.
+pub(super) async fn embedded(
+    app: &Shared,
+    service: &Service,
+    snapshot: Snapshot<'_>,
+    mut question: Query,
+    text: &str,
+    prompt: Prompt,
+    lane: Option<Lane>,
+) -> Result<(Answer, Instant, Cost), Problem> {
+    let texts = Texts {
+        texts: vec![text.to_owned()],
+        prompt: prompt.clone(),
+        truncate: true,
+        side: None,
+        form: VectorForm::default(),
+        field: "query",
+    };
+    match snapshot {
+        Snapshot::Index(index) => {
+            let models = service.engine.models_handle();
+            let then = move |output| {
+                let searched = Instant::now();
+                let Output::Vectors(pooled) = output else {
+                    return Err(Problem::new(Kind::Backend, "the query has no vector"));
+                };
+                let vector = models
+                    .encoder
+                    .finish(&pooled, &prompt, VectorForm::default())?;
+                question.vector = vector.into_values();
+                Ok((index.answer(&question)?, searched))
+            };
+            let ((answer, searched), cost) = texts::pooled(app, service, texts, lane, then).await?;
+            Ok((answer, searched, cost))
+        }
+        Snapshot::Store(store) => {
+            let embedded = texts::embed(app, service, texts, lane).await?;
+            question.vector = embedded.vectors.into_values();
+            let searched = Instant::now();
+            let answer = tokio::task::block_in_place(|| store.answer(&question))?;
+            Ok((answer, searched, embedded.cost))
+        }
+    }
+}
+
+/// Orders hits by the reranker, and keeps those that are shown.
+async fn rerank(
+    service: &Service,
+    query: &str,
+    answer: &mut Answer,
+    (offset, k): (usize, usize),
+    lane: Option<Lane>,
+) -> Result<(), Problem> {
+    let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
+    let lane = lane.unwrap_or(Lane::Interactive);
+    let (scores, _) = service.engine.score(query.to_owned(), texts, lane).await?;
+    let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
+        .into_iter()
+        .zip(scores)
+        .map(|(hit, score)| Found { score, ..hit })
+        .collect();
+    // Equal scores keep their order.
+    hits.sort_by(|one, other| other.score.total_cmp(&one.score));
+    answer.hits = hits.into_iter().skip(offset).take(k).collect();
+    Ok(())
+}
+
+/// The products of the service.
+///
+/// # Errors
+///
+/// When it has none.
+pub(crate) fn catalogue(service: &Service) -> Result<&Catalogue, Problem> {
+    let none = || {
+        Problem::new(
+            Kind::Backend,
+            "this service has no products: start it with --index or --store",
+        )
+    };
+    service.catalogue.as_ref().ok_or_else(none)
+}
+
+/// # Errors
+///
+/// When the service has no reranker.
+pub(crate) fn reranker(service: &Service) -> Result<&str, Problem> {
+    let none = || {
+        Problem::new(
+            Kind::Backend,
+            "this service has no reranker: start it with --reranker",
+        )
+    };
+    service.reranker_name.as_deref().ok_or_else(none)
+}
+
+impl Page {
+    /// What every question asks.
+    ///
+    /// # Errors
+    ///
+    /// When the filter is wrong, or a number is out of range.
+    pub(crate) fn question(&self, snapshot: &Snapshot<'_>) -> Result<Query, Problem> {
+        let columns = &snapshot.settings().filter_columns;
+        let filter = match self.filter.as_deref().map(str::trim) {
+            None | Some("") => None,
+            Some(filter) => Some(
+                Filter::parse(filter, columns)
+                    .map_err(|error| Problem::field("filter", error.to_string()))?,
+            ),
+        };
+        let (k, offset) = (self.top_k.unwrap_or(10), self.offset.unwrap_or(0));
+        if !(1..=MOST_HITS).contains(&k) {
+            return Err(Problem::field(
+                "top_k",
+                format!("`top_k` must be from 1 to {MOST_HITS}"),
+            ));
+        }
+        if offset > MOST_HITS {
+            return Err(Problem::field(
+                "offset",
+                format!("`offset` must be at most {MOST_HITS}"),
+            ));
+        }
+        let sort = self.sort.as_deref().filter(|sort| !sort.is_empty());
+        Ok(Query {
+            k,
+            offset,
+            filter,
+            facets: self.facets.clone(),
+            sort: sort.map(|sort| Sort {
+                column: sort.strip_prefix('-').unwrap_or(sort).to_owned(),
+                descending: sort.starts_with('-'),
+            }),
+            min_score: self.min_score,
+            ..Query::default()
+        })
+    }
+}
