@@ -1,0 +1,148 @@
+//! Connections that are slow, silent or cut, and the end of the service.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use serve::ServeOptions;
+
+use crate::support::Service;
+
+/// Longer than anything takes on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+
+fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(service.server().address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+fn head(length: usize) -> String {
+    format!(
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
+/// Everything until the service closes the connection.
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn until_the_model_is_loaded_the_service_says_so() {
+    let service = Service::loading(ServeOptions::default());
+    assert_eq!(service.get("/livez").status, 200);
+    for path in ["/readyz", "/health", "/ping"] {
+        let answer = service.get(path);
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (503, "the model is being loaded")
+        );
+    }
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        503
+    );
+    service.load(None, None);
+    assert_eq!(service.get("/readyz").status, 200);
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
+}
+
+#[test]
+fn a_head_that_does_not_end_is_cut_off() {
+    let service = Service::new(ServeOptions {
+        header_timeout: Duration::from_millis(300),
+        ..ServeOptions::default()
+    });
+    let mut slow = connect(&service);
+    slow.write_all(b"POST /embed HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        .unwrap();
+    let mut silent = connect(&service);
+    let begin = Instant::now();
+    read_all(&mut slow);
+    read_all(&mut silent);
+    assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
+}
+
+#[test]
+fn a_body_that_does_not_end_is_refused() {
+    let service = Service::new(ServeOptions {
+        request_timeout: Duration::from_millis(300),
+        ..ServeOptions::default()
+    });
+    let mut slow = connect(&service);
+    slow.write_all(head(100).as_bytes()).unwrap();
+    slow.write_all(b"{\"inputs\":").unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
+}
+
+#[test]
+fn idle_connections_keep_nobody_out() {
+    let service = Service::new(ServeOptions {
+        max_connections: 8,
+        header_timeout: Duration::from_millis(300),
+        ..ServeOptions::default()
+    });
+    let idle: Vec<TcpStream> = (0..50).map(|_| connect(&service)).collect();
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
+    drop(idle);
+}
+
+#[test]
+fn a_stop_finishes_what_was_accepted() {
+    let mut service = Service::new(ServeOptions::default());
+    let body = json!({ "inputs": vec!["water bottle that keeps drinks cold"; 2000] }).to_string();
+    let mut running = connect(&service);
+    running.write_all(head(body.len()).as_bytes()).unwrap();
+    running.write_all(body.as_bytes()).unwrap();
+    // Until the request is in the engine, it is not accepted.
+    let begin = Instant::now();
+    while service.get("/metrics").body.contains("te_queue_tokens 0\n") {
+        assert!(begin.elapsed() < LONG);
+    }
+    let idle = connect(&service);
+    let address = service.server().address();
+    service.stop();
+    let answer = read_all(&mut running);
+    assert!(
+        answer.starts_with("HTTP/1.1 200"),
+        "{}",
+        &answer[..answer.len().min(200)]
+    );
+    let rows: Vec<Vec<f32>> =
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(rows.len(), 2000);
+    drop(idle);
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_stop_waits_no_longer_than_its_limit() {
+    let mut service = Service::new(ServeOptions {
+        drain_timeout: Duration::from_millis(300),
+        header_timeout: LONG,
+        ..ServeOptions::default()
+    });
+    let mut slow = connect(&service);
+    slow.write_all(head(100).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let begin = Instant::now();
+    service.stop();
+    assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+}

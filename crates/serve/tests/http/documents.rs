@@ -1,0 +1,169 @@
+//! Products are added, replaced and removed while they are searched.
+
+use search::index::{IndexReader, IndexWriter};
+use serde_json::{Value, json};
+use serve::ServeOptions;
+
+use crate::support::{Parts, Service, document, tiny};
+
+fn found(service: &Service, query: &str) -> Vec<String> {
+    let answer = service
+        .post("/search", &json!({ "query": query, "mode": "words" }))
+        .json();
+    let hits = answer["hits"].as_array().unwrap();
+    hits.iter()
+        .map(|hit| hit["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn lamp(price: f64) -> Value {
+    json!({ "sku": "L1", "title": "purple desk lamp", "brand": "Zed", "price": price })
+}
+
+#[test]
+fn an_answered_change_is_on_disk_and_found() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    let change = |body: Value| {
+        let answer = service.post("/documents", &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = answer.json();
+        ["written", "unchanged", "removed", "rows"].map(|key| answer[key].as_u64().unwrap())
+    };
+    assert_eq!(change(json!({ "documents": [lamp(10.0)] })), [1, 0, 0, 5]);
+    assert_eq!(found(&service, "purple"), ["L1"]);
+    let index = IndexReader::open(&folder).unwrap();
+    let vector = tiny().encode_document(&["purple desk lamp"]).unwrap();
+    let stored = index.vector("L1").unwrap().unwrap();
+    for (stored, own) in stored.iter().zip(vector.values()) {
+        // The index normalizes once more.
+        assert!((stored - own).abs() < 1e-6);
+    }
+    assert_eq!(change(json!({ "documents": [lamp(10.0)] })), [0, 1, 0, 5]);
+    // The same text with another price needs no vector.
+    assert_eq!(change(json!({ "documents": [lamp(12.0)] })), [1, 0, 0, 5]);
+    let document = IndexReader::open(&folder)
+        .unwrap()
+        .document("L1")
+        .unwrap()
+        .unwrap();
+    assert_eq!(document.values[1].as_ref().unwrap().to_string(), "12");
+    assert_eq!(change(json!({ "remove": ["L1", "none"] })), [0, 0, 1, 4]);
+    assert!(found(&service, "purple").is_empty());
+}
+
+#[test]
+fn a_change_that_does_not_fit_changes_nothing() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    let before = IndexReader::open(&folder).unwrap().content_hash();
+    for (second, message) in [
+        (
+            json!({ "title": "a" }),
+            "document 2: the id is missing: name it \"sku\"",
+        ),
+        (json!({ "sku": "x" }), "document 2: \"x\" has no text"),
+        (
+            json!({ "sku": "x", "title": "a", "colour": "red" }),
+            "document 2: the index has no column \"colour\"",
+        ),
+        (
+            json!({ "sku": "x", "title": "a", "price": "cheap" }),
+            "document 2: \"price\":",
+        ),
+        (
+            json!({ "sku": "x", "title": ["a"] }),
+            "document 2: \"title\" is neither a text nor a number",
+        ),
+    ] {
+        let answer = service.post("/documents", &json!({ "documents": [lamp(1.0), second] }));
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.error().contains(message), "{answer:?}");
+    }
+    assert_eq!(IndexReader::open(&folder).unwrap().content_hash(), before);
+}
+
+#[test]
+fn an_index_that_another_program_changes_is_taken_up() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    let mut writer = IndexWriter::open(&folder).unwrap();
+    let vector = tiny().encode_document(&["purple lamp"]).unwrap();
+    writer
+        .add(
+            &document("L1", "purple lamp", "Zed", 1.0),
+            Some(vector.values()),
+        )
+        .unwrap();
+    // Two writers at a time are one too many.
+    let locked = service.post("/documents", &json!({ "remove": ["B1"] }));
+    assert_eq!(locked.status, 409, "{locked:?}");
+    writer.commit().unwrap();
+    drop(writer);
+    let begin = std::time::Instant::now();
+    while found(&service, "purple") != ["L1"] {
+        assert!(begin.elapsed().as_secs() < 30);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(
+        service
+            .post("/documents", &json!({ "remove": ["B1"] }))
+            .json()["rows"],
+        4
+    );
+}
+
+#[test]
+fn changes_at_the_same_time_are_all_there() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let service = &service;
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let id = format!("T{thread}-{number}");
+                    let body =
+                        json!({ "documents": [{ "sku": id, "title": format!("thing {id}") }] });
+                    let answer = service.post("/documents", &body);
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                }
+            });
+        }
+    });
+    let index = IndexReader::open(&folder).unwrap();
+    assert_eq!(index.len(), 44);
+    // Several requests shared a commit, or each had its own: none was lost.
+    assert!(index.document("T7-4").unwrap().is_some());
+}
+
+#[test]
+fn beyond_this_machine_writing_needs_a_key() {
+    let open = ServeOptions {
+        host: "0.0.0.0".parse().unwrap(),
+        ..ServeOptions::default()
+    };
+    let service = Service::with(open.clone(), Parts::products());
+    assert_eq!(
+        service
+            .post("/documents", &json!({ "remove": ["B1"] }))
+            .status,
+        403
+    );
+    let keyed = ServeOptions {
+        api_keys: vec!["key".to_owned()],
+        ..open
+    };
+    let service = Service::with(keyed, Parts::products());
+    let key = [("authorization", "Bearer key")];
+    assert_eq!(
+        service
+            .post_with("/documents", &json!({ "remove": ["B1"] }), &key)
+            .status,
+        200
+    );
+}

@@ -1,0 +1,111 @@
+//! Scores of a reranker.
+
+use model::{Device, PairScorer};
+use serde_json::json;
+use serve::ServeOptions;
+
+use crate::support::{PRODUCTS, Parts, Service, fixture};
+
+const QUERY: &str = "steel bottle";
+
+/// Titles by their scores, best first.
+fn expected() -> Vec<(usize, f32)> {
+    let scorer = PairScorer::builder().device(Device::Cpu);
+    let scorer = scorer
+        .load(fixture("rerankers/bert").to_str().unwrap())
+        .unwrap();
+    let pairs = PRODUCTS.map(|(_, title, _, _)| (QUERY, title));
+    let mut scores: Vec<(usize, f32)> = scorer
+        .scores(&pairs)
+        .unwrap()
+        .into_iter()
+        .enumerate()
+        .collect();
+    scores.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    scores
+}
+
+#[test]
+fn texts_are_ordered_in_both_forms() {
+    let service = Service::with(ServeOptions::default(), Parts::default().with_reranker());
+    let titles = PRODUCTS.map(|(_, title, _, _)| title);
+    let request = json!({ "query": QUERY, "texts": titles, "return_text": true });
+    let plain = service.post("/rerank", &request).json();
+    let request = json!({ "query": QUERY, "documents": titles, "top_n": 2, "return_documents": true, "model": "x" });
+    let cohere = service.post("/v2/rerank", &request).json();
+    assert_eq!(cohere["results"].as_array().unwrap().len(), 2);
+    let places: Vec<usize> = expected().iter().map(|(place, _)| *place).collect();
+    for (rank, place) in places.into_iter().enumerate() {
+        assert_eq!(plain[rank]["index"], place, "{plain}");
+        assert_eq!(plain[rank]["text"], titles[place]);
+        let score = plain[rank]["score"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&score), "{score}");
+        if rank < 2 {
+            let found = &cohere["results"][rank];
+            assert_eq!(
+                (&found["index"], &found["document"]),
+                (&json!(place), &json!(titles[place]))
+            );
+            assert_eq!(found["relevance_score"], plain[rank]["score"]);
+        }
+    }
+    let raw = service
+        .post(
+            "/rerank",
+            &json!({ "query": QUERY, "texts": titles, "raw_scores": true }),
+        )
+        .json();
+    for (rank, plain) in raw
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(plain.as_array().unwrap())
+    {
+        let sigmoid = 1.0 / (1.0 + (-rank["score"].as_f64().unwrap()).exp());
+        // A sigmoid and its inverse, in f32.
+        assert!(
+            (sigmoid - plain["score"].as_f64().unwrap()).abs() < 1e-6,
+            "{rank} {plain}"
+        );
+    }
+    let objects = json!({ "query": QUERY, "documents": [{ "text": "a" }, "b"] });
+    assert_eq!(service.post("/v1/rerank", &objects).status, 200);
+    assert_eq!(
+        service
+            .post("/rerank", &json!({ "query": "a", "texts": [] }))
+            .status,
+        422
+    );
+}
+
+#[test]
+fn a_search_may_be_reranked() {
+    let service = Service::with(ServeOptions::default(), Parts::products().with_reranker());
+    let answer = service
+        .post(
+            "/search",
+            &json!({ "query": QUERY, "rerank": true, "mode": "meaning" }),
+        )
+        .json();
+    assert_eq!(answer["metric"], "rerank");
+    let found: Vec<(&str, f32)> = answer["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hit| {
+            (
+                hit["id"].as_str().unwrap(),
+                hit["score"].as_f64().unwrap() as f32,
+            )
+        })
+        .collect();
+    let expected: Vec<(&str, f32)> = expected()
+        .into_iter()
+        .map(|(place, score)| (PRODUCTS[place].0, score))
+        .collect();
+    assert_eq!(found, expected);
+    let page =
+        json!({ "query": QUERY, "rerank": true, "mode": "meaning", "top_k": 1, "offset": 1 });
+    let page = service.post("/search", &page).json();
+    assert_eq!(page["hits"][0]["id"], expected[1].0);
+}
