@@ -4,6 +4,8 @@ use std::sync::{PoisonError, RwLock};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 
 /// The keys that a service accepts.
@@ -38,11 +40,23 @@ impl Keys {
         let Some((scheme, given)) = given.and_then(|given| given.split_once(' ')) else {
             return false;
         };
-        let given = given.trim().as_bytes();
+        let given = given.trim();
+        let given = if scheme.eq_ignore_ascii_case("bearer") {
+            given.as_bytes().to_vec()
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            // What a browser asks its user for: any name, and the key as the password.
+            let Ok(decoded) = BASE64_STANDARD.decode(given) else {
+                return false;
+            };
+            let colon = decoded.iter().position(|byte| *byte == b':');
+            colon.map_or_else(Vec::new, |colon| decoded[colon + 1..].to_vec())
+        } else {
+            return false;
+        };
         let equal = keys.iter().fold(subtle::Choice::from(0), |found, key| {
-            found | key.as_bytes().ct_eq(given)
+            found | key.as_bytes().ct_eq(&given)
         });
-        scheme.eq_ignore_ascii_case("bearer") && bool::from(equal)
+        bool::from(equal)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | from texts to vectors | `texts` |
 //! | an index or a store, and changes of an index | `catalogue`, `writer` |
 //! | a file for each task of a client | `routes` |
+//! | search in a browser | `page` |
 //! | errors, in the words of the route | `problem` |
 
 mod app;
@@ -21,6 +22,7 @@ mod keys;
 mod metrics;
 mod openapi;
 mod options;
+mod page;
 mod problem;
 mod router;
 mod routes;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -98,6 +98,14 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
     ));
     let allow = response.headers_mut().remove(ALLOW);
     let mut response = problem.render(Dialect::of_path(&path));
+    if problem.kind == Kind::Unauthorized
+        && matches!(path.as_str(), "/" | "/results")
+        && method == Method::GET
+    {
+        // A browser asks its user for the key.
+        let basic = HeaderValue::from_static("Basic realm=\"key as password\", charset=\"UTF-8\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, basic);
+    }
     if let Some(allow) = allow {
         response.headers_mut().insert(ALLOW, allow);
     }

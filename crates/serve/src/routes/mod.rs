@@ -15,13 +15,17 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::app::Shared;
+use crate::page;
 
 /// Routes that need a key, if there are keys.
 pub(crate) fn with_key() -> Router<Shared> {
     Router::new()
         .route("/embed", post(embed::embed))
         .route("/invocations", post(embed::root))
-        .route("/", post(embed::root))
+        .route("/", post(embed::root).get(page::page))
+        .route("/results", get(page::results))
+        .route("/assets/page.css", get(page::style))
+        .route("/assets/page.js", get(page::script))
         .route("/similarity", post(similarity::similarity))
         .route("/tokenize", post(tokenize::tokenize))
         .route("/embeddings", post(openai::embeddings))

@@ -220,25 +220,8 @@ pub(crate) async fn find(
         question.k = depth.max(shown.0 + shown.1);
         question.offset = 0;
     }
-    let (answer, searched, cost) = match mode {
-        Mode::Words => {
-            let searched = Instant::now();
-            let answer = tokio::task::block_in_place(|| snapshot.answer(&question))?;
-            (answer, searched, Cost::default())
-        }
-        _ => {
-            embedded(
-                app,
-                service,
-                snapshot,
-                question,
-                &request.query,
-                Prompt::Query,
-                lane,
-            )
-            .await?
-        }
-    };
+    let (answer, searched, cost) =
+        answer(app, service, snapshot, question, &request.query, lane).await?;
     let mut milliseconds = Milliseconds {
         embedding: (searched - begin).as_secs_f64() * 1e3,
         search: searched.elapsed().as_secs_f64() * 1e3,
@@ -262,6 +245,23 @@ pub(crate) async fn find(
         found.metric = "rerank";
     }
     Ok(found)
+}
+
+/// Answers a question about a query, with its vector unless words alone are asked. The moment is that of the search.
+pub(crate) async fn answer(
+    app: &Shared,
+    service: &Service,
+    snapshot: Snapshot<'_>,
+    question: Query,
+    query: &str,
+    lane: Option<Lane>,
+) -> Result<(Answer, Instant, Cost), Problem> {
+    if question.mode == Mode::Words {
+        let searched = Instant::now();
+        let answer = tokio::task::block_in_place(|| snapshot.answer(&question))?;
+        return Ok((answer, searched, Cost::default()));
+    }
+    embedded(app, service, snapshot, question, query, Prompt::Query, lane).await
 }
 
 /// Embeds a text and answers a question about its vector. An index is searched on the engine's thread, right behind the

@@ -1,0 +1,62 @@
+// Hits while somebody types. Without this file the form does the same with a page each time.
+"use strict";
+
+const form = document.getElementById("search");
+const results = document.getElementById("results");
+const statusLine = document.getElementById("status");
+const alertLine = document.getElementById("alert");
+
+// Milliseconds without a key before the server is asked.
+const PAUSE = 180;
+// Milliseconds without a key before a screen reader is told.
+const QUIET = 900;
+
+let asked = null;
+let pause = 0;
+let quiet = 0;
+
+function address() {
+  const fields = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    const usual = name === "mode" && value === "hybrid";
+    if (value !== "" && !usual) fields.append(name, value);
+  }
+  return fields.toString();
+}
+
+async function ask() {
+  clearTimeout(pause);
+  // The last query wins: an earlier answer may come later.
+  if (asked) asked.abort();
+  const own = new AbortController();
+  asked = own;
+  const query = address();
+  try {
+    const response = await fetch("/results?" + query, { signal: own.signal });
+    const html = await response.text();
+    if (own !== asked) return;
+    const type = response.headers.get("content-type") || "";
+    if (!type.startsWith("text/html")) throw new Error(html);
+    results.innerHTML = html;
+    alertLine.textContent = "";
+    history.replaceState(null, "", "/?" + query);
+    const words = form.elements.q.value.trim();
+    document.title = words === "" ? "Product search" : words + " – product search";
+    const sentence = document.getElementById("new-status").textContent;
+    clearTimeout(quiet);
+    quiet = setTimeout(() => { statusLine.textContent = sentence; }, QUIET);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    alertLine.textContent = "The server does not answer. What you see may be old; try again.";
+  }
+}
+
+form.elements.q.addEventListener("input", () => {
+  clearTimeout(pause);
+  pause = setTimeout(ask, PAUSE);
+});
+for (const name of ["mode", "sort"]) form.elements[name].addEventListener("change", ask);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
