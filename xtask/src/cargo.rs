@@ -28,7 +28,7 @@ impl Package {
     }
 }
 
-/// `cargo SUBCOMMAND --workspace` with these backends and the tests of the real model and of PostgreSQL.
+/// `cargo SUBCOMMAND --workspace` with these backends, the service, and the tests of the real model and of PostgreSQL.
 /// Each package takes the features that it has.
 pub(crate) fn on_workspace(
     title: &'static str,
@@ -36,7 +36,7 @@ pub(crate) fn on_workspace(
     backends: &[Backend],
 ) -> Step {
     let names = backends.iter().map(|backend| backend.name());
-    let features: Vec<&str> = names.chain(["postgres-tests", "real-weights"]).collect();
+    let features: Vec<&str> = names.chain(["postgres-tests", "real-weights", "serve"]).collect();
     cargo(title)
         .arguments([
             subcommand,

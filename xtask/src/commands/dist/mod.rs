@@ -124,7 +124,10 @@ fn backend_options(arguments: &DistArgs) -> Vec<String> {
     if backend == Backend::Cpu {
         return Vec::new();
     }
-    let features = PROGRAMS.map(|program| format!("{program}/{}", backend.name()));
+    let mut features = PROGRAMS
+        .map(|program| format!("{program}/{}", backend.name()))
+        .to_vec();
+    features.push("infer/serve".to_owned());
     ["--no-default-features", "--features", &features.join(",")]
         .map(str::to_owned)
         .into()
