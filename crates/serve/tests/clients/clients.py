@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 
@@ -194,7 +195,7 @@ def llama_index_text_embeddings_inference(url, expected):
 
     # It never looks at the status of an answer.
     client = TextEmbeddingsInference(
-        base_url=url, model_name="any", auth_token=f"Bearer {KEY}", text_instruction="", query_instruction=""
+        base_url=url, model_name="any", auth_token=KEY, text_instruction="", query_instruction=""
     )
     close(client.get_text_embedding_batch(TEXTS), expected)
 
@@ -219,8 +220,10 @@ def schemathesis(url, _):
     command = ["schemathesis", "run", f"{url}/api-doc/openapi.json", "--header", f"authorization: Bearer {KEY}"]
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     command += ["--checks", checks, "--max-examples", os.environ.get("EXAMPLES", "20"), "--seed", "1"]
-    # A queue of no length refuses what it may not: here it is long.
-    subprocess.run([os.path.join(os.path.dirname(sys.executable), command[0]), *command[1:]], check=True)
+    program = os.path.join(os.path.dirname(sys.executable), command[0])
+    # It writes what it found to its folder.
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, *command[1:]], check=True, cwd=folder)
 
 
 CLIENTS = [
