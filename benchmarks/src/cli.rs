@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::batches::BatchesArgs;
 use crate::compare::CompareArgs;
+use crate::load::LoadArgs;
 use crate::quality::QualityArgs;
 use crate::scaling::ScalingArgs;
 use crate::train_step::TrainStepArgs;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Scaling(ScalingArgs),
     /// Score the model on open data and compare every figure with PyTorch's.
     Quality(QualityArgs),
+    /// Ask `infer serve` at several rates: latencies, refusals and memory.
+    Load(LoadArgs),
     /// Time training steps: s/step, tokens/s and peak memory.
     TrainStep(TrainStepArgs),
 }

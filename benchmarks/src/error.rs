@@ -79,6 +79,12 @@ pub enum BenchmarkError {
     /// The word list does not add up to this many tokens.
     #[error("no text of {0} tokens could be made for this model's vocabulary")]
     NoText(usize),
+    /// The address of a service is wrong.
+    #[error("{0} is no address; give one as http://127.0.0.1:8080")]
+    Address(String),
+    /// The measuring thread could not be set up.
+    #[error("the requests cannot be sent: {0}")]
+    Runtime(std::io::Error),
     /// The measuring process could not be started.
     #[error("the measuring process could not be started: {0}")]
     NotStarted(std::io::Error),

@@ -7,6 +7,7 @@
 //! | `batches` | `batches` | seconds and padding of a GPU's batches, by a model of their cost |
 //! | `scaling` | `scaling`, `roofline` | texts/s by threads, length and batch, compared with the roofline |
 //! | `quality` | `quality` | edge-case texts and open data, compared with PyTorch |
+//! | `load` | `load` | latencies, refusals and memory of `infer serve` at several rates |
 //! | `train-step` | `train_step` | s/step, tokens/s and peak memory of training |
 //!
 //! `cargo bench -p benchmarks` times each kernel and compares it with [`peak`].
@@ -16,6 +17,7 @@ mod batches;
 mod cli;
 mod compare;
 mod error;
+mod load;
 pub mod peak;
 mod quality;
 mod roofline;
@@ -43,6 +45,7 @@ pub fn run(cli: &Cli, out: &mut impl Write) -> Result<bool, BenchmarkError> {
         Command::Batches(arguments) => batches::run(arguments, out).map(|()| true),
         Command::Scaling(arguments) => scaling::run(arguments, out).map(|()| true),
         Command::Quality(arguments) => quality::run(arguments, out),
+        Command::Load(arguments) => load::run(arguments, out).map(|()| true),
         Command::TrainStep(arguments) => train_step::run(arguments, out).map(|()| true),
     }
 }

@@ -92,15 +92,15 @@ impl Metrics {
             )?,
             inference_duration: histogram(
                 "te_request_inference_duration",
-                "Seconds from the first step of a request to its last",
+                "Seconds from the first turn of a request to its last",
                 seconds(),
             )?,
-            batch_size: histogram("te_batch_next_size", "Texts of a step", numbers())?,
-            batch_tokens: histogram("te_batch_next_tokens", "Tokens of a step", numbers())?,
-            batch_duration: histogram("te_batch_duration", "Seconds of a step", seconds())?,
+            batch_size: histogram("te_batch_next_size", "Texts of a turn", numbers())?,
+            batch_tokens: histogram("te_batch_next_tokens", "Tokens of a turn", numbers())?,
+            batch_duration: histogram("te_batch_duration", "Seconds of a turn", seconds())?,
             queue_size: gauge("te_queue_size", "Requests that wait")?,
             queue_tokens: gauge("te_queue_tokens", "Tokens that wait")?,
-            tokens_per_second: gauge("te_tokens_per_second", "Speed of the last steps")?,
+            tokens_per_second: gauge("te_tokens_per_second", "Speed of the last turns")?,
             connections: gauge("te_connections", "Open connections")?,
             memory: gauge("process_resident_memory_bytes", "Memory of the process")?,
             refused,
@@ -130,7 +130,7 @@ impl Metrics {
         self.inference_duration.observe(inference);
     }
 
-    /// Counts a step of the engine.
+    /// Counts a turn of the engine.
     pub(crate) fn batch(&self, texts: usize, tokens: usize, time: Duration) {
         self.batch_size.observe(texts as f64);
         self.batch_tokens.observe(tokens as f64);

@@ -12,7 +12,7 @@ pub struct ServeOptions {
     pub port: u16,
     /// Most texts of a request.
     pub max_client_batch_size: usize,
-    /// Most tokens that are computed in one step: new work waits as long. `None` for 1,024 on a CPU, 16,384 on a GPU.
+    /// Most tokens that are computed in one turn: new work waits as long. `None` for 1,024 on a CPU, 16,384 on a GPU.
     pub max_batch_tokens: Option<usize>,
     /// Most bytes of a request's body.
     pub payload_limit: usize,

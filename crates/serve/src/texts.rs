@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, HeaderValue};
 use model::{Embeddings, Prompt, SentenceEncoder, TokenizedTexts, TruncationSide, VectorForm};
 
 use crate::app::{Service, Shared};
-use crate::engine::{Lane, Output, Times};
+use crate::engine::{Output, Priority, Times};
 use crate::problem::{Kind, Problem};
 
-/// The header that chooses a lane.
+/// The header that chooses a priority.
 const PRIORITY: &str = "x-priority";
 
 /// Bytes of texts that are tokenized at once; more would keep other connections waiting.
@@ -55,16 +55,16 @@ pub(crate) fn prompt(name: Option<String>) -> Prompt {
     }
 }
 
-/// The lane that a request asks for.
+/// The priority that a request asks for.
 ///
 /// # Errors
 ///
-/// When there is no such lane.
-pub(crate) fn lane(headers: &HeaderMap) -> Result<Option<Lane>, Problem> {
+/// When there is no such priority.
+pub(crate) fn priority(headers: &HeaderMap) -> Result<Option<Priority>, Problem> {
     match headers.get(PRIORITY).map(HeaderValue::as_bytes) {
         None => Ok(None),
-        Some(b"interactive") => Ok(Some(Lane::Interactive)),
-        Some(b"bulk") => Ok(Some(Lane::Bulk)),
+        Some(b"interactive") => Ok(Some(Priority::Interactive)),
+        Some(b"bulk") => Ok(Some(Priority::Bulk)),
         Some(_) => Err(Problem::field(
             "x-priority",
             "the header x-priority is interactive or bulk",
@@ -81,10 +81,10 @@ pub(crate) async fn embed(
     app: &Shared,
     service: &Service,
     texts: Texts,
-    lane: Option<Lane>,
+    priority: Option<Priority>,
 ) -> Result<Embedded, Problem> {
     let (prompt, form) = (texts.prompt.clone(), texts.form);
-    let (pooled, cost) = pooled(app, service, texts, lane, |output| match output {
+    let (pooled, cost) = pooled(app, service, texts, priority, |output| match output {
         Output::Vectors(vectors) => Ok(vectors),
         Output::Scores(_) => Ok(Embeddings::default()),
     })
@@ -98,23 +98,23 @@ pub(crate) async fn pooled<R: Send + 'static>(
     app: &Shared,
     service: &Service,
     texts: Texts,
-    lane: Option<Lane>,
+    priority: Option<Priority>,
     then: impl FnOnce(Output) -> Result<R, Problem> + Send + 'static,
 ) -> Result<(R, Cost), Problem> {
     let begin = Instant::now();
     check(app, service, &texts)?;
-    let guess = Lane::of(
+    let guess = Priority::of(
         texts.texts.len(),
         texts.texts.iter().map(|text| text.len() / 4).sum(),
     );
     // Before the texts are tokenized: a refusal is cheap.
-    service.engine.admit(lane.unwrap_or(guess))?;
+    service.engine.admit(priority.unwrap_or(guess))?;
     let characters = texts.texts.iter().map(|text| text.chars().count()).sum();
     let tokenized = tokenized(service, texts)?;
     let tokenization = begin.elapsed().as_secs_f64();
     let tokens = tokenized.tokens();
-    let lane = lane.unwrap_or_else(|| Lane::of(tokenized.len(), tokens));
-    let (result, times) = service.engine.embed(tokenized, lane, then).await?;
+    let priority = priority.unwrap_or_else(|| Priority::of(tokenized.len(), tokens));
+    let (result, times) = service.engine.embed(tokenized, priority, then).await?;
     app.metrics()
         .computed(tokenization, times.queue, times.inference);
     let cost = Cost {

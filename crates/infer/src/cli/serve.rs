@@ -95,7 +95,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub max_client_batch_size: usize,
-    /// Compute at most N tokens in one step; new queries wait as long [default: 1024 on a CPU, 16384 on a GPU].
+    /// Compute at most N tokens in one turn; new queries wait as long [default: 1024 on a CPU, 16384 on a GPU].
     #[arg(
         long,
         value_name = "N",

@@ -1,6 +1,6 @@
 //! The engine: one thread owns the model. It never waits for a batch to fill, and never computes what nobody waits for.
 
-mod lane;
+mod priority;
 mod queue;
 mod rate;
 mod work;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use model::{ModelError, PairScorer, Precision, Prompt, SentenceEncoder, TokenizedTexts};
 use tokio::sync::oneshot;
 
-pub(crate) use lane::Lane;
-use queue::{Queue, Step};
+pub(crate) use priority::Priority;
+use queue::{Queue, Turn};
 use rate::Rate;
 pub(crate) use work::{Output, Times};
 use work::{Task, Then, Work};
@@ -40,8 +40,8 @@ struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
     start: Instant,
-    /// Milliseconds from the start to the begin of the running step, and one more; 0 between steps.
-    step_since: AtomicU64,
+    /// Milliseconds from the start to the begin of the running turn, and one more; 0 between turns.
+    turn_since: AtomicU64,
 }
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ struct State {
 }
 
 struct Limits {
-    step_tokens: usize,
+    turn_tokens: usize,
     queue_seconds: [f64; 2],
     request_timeout: Duration,
     batch_limit: Duration,
@@ -72,9 +72,9 @@ impl Engine {
             state: Mutex::default(),
             wake: Condvar::new(),
             limits: Limits {
-                step_tokens: options
+                turn_tokens: options
                     .max_batch_tokens
-                    .unwrap_or_else(|| step_tokens(&models)),
+                    .unwrap_or_else(|| turn_tokens(&models)),
                 queue_seconds: [
                     options.max_interactive_queue_seconds,
                     options.max_queue_seconds,
@@ -85,7 +85,7 @@ impl Engine {
             models,
             metrics,
             start: Instant::now(),
-            step_since: AtomicU64::new(0),
+            turn_since: AtomicU64::new(0),
         });
         shared.warm_up()?;
         let engine = Arc::clone(&shared);
@@ -105,9 +105,9 @@ impl Engine {
         Arc::clone(&self.shared.models)
     }
 
-    /// Refuses a request while more waits in front of it than the limit of its lane.
-    pub(crate) fn admit(&self, lane: Lane) -> Result<(), Problem> {
-        self.shared.admit(&self.shared.state(), lane)
+    /// Refuses a request while more waits in front of it than the limit of its priority.
+    pub(crate) fn admit(&self, priority: Priority) -> Result<(), Problem> {
+        self.shared.admit(&self.shared.state(), priority)
     }
 
     /// Computes the vectors of texts, and gives what `then` makes of them on the engine's thread. Dropping the future
@@ -115,7 +115,7 @@ impl Engine {
     pub(crate) async fn embed<R: Send + 'static>(
         &self,
         texts: TokenizedTexts,
-        lane: Lane,
+        priority: Priority,
         then: impl FnOnce(Output) -> Result<R, Problem> + Send + 'static,
     ) -> Result<(R, Times), Problem> {
         let width = self.models().encoder.full_width();
@@ -125,7 +125,7 @@ impl Engine {
                 waiting: texts,
                 done,
             },
-            lane,
+            priority,
             then,
         )
         .await
@@ -136,7 +136,7 @@ impl Engine {
         &self,
         query: String,
         texts: Vec<String>,
-        lane: Lane,
+        priority: Priority,
     ) -> Result<(Vec<f32>, Times), Problem> {
         let done = Vec::with_capacity(texts.len());
         let waiting = texts.into();
@@ -145,7 +145,7 @@ impl Engine {
             waiting,
             done,
         };
-        self.compute(task, lane, |output| match output {
+        self.compute(task, priority, |output| match output {
             Output::Scores(scores) => Ok(scores),
             Output::Vectors(_) => Ok(Vec::new()),
         })
@@ -155,13 +155,13 @@ impl Engine {
     async fn compute<R: Send + 'static>(
         &self,
         task: Task,
-        lane: Lane,
+        priority: Priority,
         then: impl FnOnce(Output) -> Result<R, Problem> + Send + 'static,
     ) -> Result<(R, Times), Problem> {
         let (sender, receiver) = oneshot::channel();
         let now = Instant::now();
         let work = Work {
-            lane,
+            priority,
             deadline: now + self.shared.limits.request_timeout,
             queued: now,
             started: None,
@@ -173,7 +173,7 @@ impl Engine {
             if state.queue.closed {
                 return Err(stopping());
             }
-            self.shared.admit(&state, lane)?;
+            self.shared.admit(&state, priority)?;
             state.queue.push(work);
             self.shared.report(&state);
         }
@@ -182,15 +182,15 @@ impl Engine {
         receiver.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// Whether the running step takes no longer than it may.
+    /// Whether the running turn takes no longer than it may.
     pub(crate) fn is_alive(&self) -> bool {
-        let since = self.shared.step_since.load(Ordering::Relaxed);
+        let since = self.shared.turn_since.load(Ordering::Relaxed);
         let now = self.shared.milliseconds();
         since == 0
             || u128::from(now.saturating_sub(since)) <= self.shared.limits.batch_limit.as_millis()
     }
 
-    /// Ends the thread after the running step; what still waits gets an error.
+    /// Ends the thread after the running turn; what still waits gets an error.
     pub(crate) fn stop(&self) {
         let waiting = {
             let mut state = self.shared.state();
@@ -202,8 +202,8 @@ impl Engine {
     }
 }
 
-/// Tokens of a step unless the options say otherwise. On a CPU a step takes about a tenth of a second.
-pub(crate) fn step_tokens(models: &Models) -> usize {
+/// Tokens of a turn unless the options say otherwise. On a CPU a turn takes about a tenth of a second.
+pub(crate) fn turn_tokens(models: &Models) -> usize {
     if models.encoder.device().is_gpu() {
         16_384
     } else {
@@ -241,16 +241,16 @@ impl Shared {
         Ok(())
     }
 
-    fn admit(&self, state: &State, lane: Lane) -> Result<(), Problem> {
-        let interactive = state.queue.tokens(Lane::Interactive);
-        let tokens = match lane {
-            // Every third step is for bulk work.
-            Lane::Interactive => interactive + interactive / 2,
-            Lane::Bulk => interactive + state.queue.tokens(Lane::Bulk),
+    fn admit(&self, state: &State, priority: Priority) -> Result<(), Problem> {
+        let interactive = state.queue.tokens(Priority::Interactive);
+        let tokens = match priority {
+            // Every third turn is for bulk work.
+            Priority::Interactive => interactive + interactive / 2,
+            Priority::Bulk => interactive + state.queue.tokens(Priority::Bulk),
         };
         let (seconds, most) = (
             state.rate.seconds(tokens),
-            self.limits.queue_seconds[lane as usize],
+            self.limits.queue_seconds[priority as usize],
         );
         if seconds <= most {
             return Ok(());
@@ -261,7 +261,7 @@ impl Shared {
     }
 
     fn report(&self, state: &State) {
-        let tokens = state.queue.tokens(Lane::Interactive) + state.queue.tokens(Lane::Bulk);
+        let tokens = state.queue.tokens(Priority::Interactive) + state.queue.tokens(Priority::Bulk);
         self.metrics.queue_size.set(state.queue.len() as f64);
         self.metrics.queue_tokens.set(tokens as f64);
         self.metrics
@@ -270,30 +270,30 @@ impl Shared {
     }
 
     fn run(&self) {
-        while let Some((step, late)) = self.wait_for_step() {
+        while let Some((turn, late)) = self.wait_for_turn() {
             late.into_iter().for_each(Work::time_out);
-            if let Some(step) = step {
-                self.compute(step);
+            if let Some(turn) = turn {
+                self.compute(turn);
             }
         }
     }
 
     /// Waits until there is work; `None` at the end.
-    fn wait_for_step(&self) -> Option<(Option<Step>, Vec<Work>)> {
+    fn wait_for_turn(&self) -> Option<(Option<Turn>, Vec<Work>)> {
         let mut state = self.state();
         loop {
             let mut late = Vec::new();
             let now = Instant::now();
-            let step = state.queue.next(self.limits.step_tokens, now, &mut late);
-            if step.is_some() || !late.is_empty() {
-                // Before the lock is given back: no moment looks idle between the queue and the step.
-                let since = if step.is_some() {
+            let turn = state.queue.next(self.limits.turn_tokens, now, &mut late);
+            if turn.is_some() || !late.is_empty() {
+                // Before the lock is given back: no moment looks idle between the queue and the turn.
+                let since = if turn.is_some() {
                     self.milliseconds()
                 } else {
                     0
                 };
-                self.step_since.store(since, Ordering::Relaxed);
-                return Some((step, late));
+                self.turn_since.store(since, Ordering::Relaxed);
+                return Some((turn, late));
             }
             self.report(&state);
             if state.queue.closed {
@@ -306,14 +306,14 @@ impl Shared {
         }
     }
 
-    fn compute(&self, mut step: Step) {
+    fn compute(&self, mut turn: Turn) {
         let begin = Instant::now();
-        // A panic of a kernel costs this step, not the service.
-        let computed = guard::caught(|| self.output(&step));
+        // A panic of a kernel costs this turn, not the service.
+        let computed = guard::caught(|| self.output(&turn));
         let time = begin.elapsed();
         let problem = match computed {
             Ok(Ok(values)) => {
-                step.give(&values, self.models.encoder.full_width());
+                turn.give(&values, self.models.encoder.full_width());
                 None
             }
             Ok(Err(error)) => Some(Problem::from(error)),
@@ -323,15 +323,15 @@ impl Shared {
             )),
         };
         self.metrics
-            .batch(step.counts.iter().sum(), step.tokens, time);
+            .batch(turn.counts.iter().sum(), turn.tokens, time);
         let mut done = Vec::new();
         {
             let mut state = self.state();
             if problem.is_none() {
-                state.rate.add(step.tokens, time);
+                state.rate.add(turn.tokens, time);
             }
-            state.queue.computed(&step);
-            for work in step.works {
+            state.queue.computed(&turn);
+            for work in turn.works {
                 if problem.is_some() {
                     state.queue.forget(&work);
                     done.push(work);
@@ -353,15 +353,15 @@ impl Shared {
                 None => work.fail(stopping()),
             }
         }
-        self.step_since.store(0, Ordering::Relaxed);
+        self.turn_since.store(0, Ordering::Relaxed);
     }
 
-    /// The vectors or the scores of a step.
-    fn output(&self, step: &Step) -> Result<Vec<f32>, ModelError> {
-        if let Some(texts) = &step.texts {
+    /// The vectors or the scores of a turn.
+    fn output(&self, turn: &Turn) -> Result<Vec<f32>, ModelError> {
+        if let Some(texts) = &turn.texts {
             return Ok(self.models.encoder.compute(texts)?.into_values());
         }
-        match (&self.models.reranker, &step.pairs) {
+        match (&self.models.reranker, &turn.pairs) {
             (Some(reranker), Some((query, texts))) => {
                 let pairs: Vec<(&str, &str)> = texts
                     .iter()
@@ -374,7 +374,7 @@ impl Shared {
     }
 }
 
-impl Step {
+impl Turn {
     /// Gives each work its part of the values.
     fn give(&mut self, values: &[f32], width: usize) {
         let mut rest = values;

@@ -1,20 +1,20 @@
 //! The queue: what is computed next.
 //!
-//! Each step takes interactive work first, then fills up with bulk work. Bulk work comes first in every third step, and
-//! when its first request has waited for two seconds. A bulk request gives its place to the next one after each step.
+//! Each turn takes interactive work first, then fills up with bulk work. Bulk work comes first in every third turn, and
+//! when its first request has waited for two seconds. A bulk request gives its place to the next one after each turn.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use model::TokenizedTexts;
 
-use super::Lane;
+use super::Priority;
 use super::work::{Task, Work, pair_tokens};
 
-/// Steps in a row that may pass over bulk work.
-const STEPS_WITHOUT_BULK: u32 = 2;
+/// Turns in a row that may pass over bulk work.
+const TURNS_WITHOUT_BULK: u32 = 2;
 
-/// Bulk work that waited longer since its last step comes first.
+/// Bulk work that waited longer since its last turn comes first.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The work that waits.
@@ -22,16 +22,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Queue {
     interactive: VecDeque<Work>,
     bulk: VecDeque<Work>,
-    /// Tokens of both lanes, those of the running step included.
+    /// Tokens of both priorities, those of the running turn included.
     tokens: [usize; 2],
     without_bulk: u32,
     last_bulk: Option<Instant>,
     pub(super) closed: bool,
 }
 
-/// A step: parts of works that are computed together.
+/// A turn: parts of works that are computed together.
 #[derive(Default)]
-pub(super) struct Step {
+pub(super) struct Turn {
     pub(super) works: Vec<Work>,
     /// Texts to embed, of the works in their order.
     pub(super) texts: Option<TokenizedTexts>,
@@ -40,26 +40,26 @@ pub(super) struct Step {
     /// Texts of each work.
     pub(super) counts: Vec<usize>,
     pub(super) tokens: usize,
-    /// Tokens of each lane.
-    by_lane: [usize; 2],
+    /// Tokens of each priority.
+    by_priority: [usize; 2],
 }
 
 impl Queue {
     pub(super) fn push(&mut self, work: Work) {
-        self.tokens[work.lane as usize] += work.tokens();
-        self.lane(work.lane).push_back(work);
+        self.tokens[work.priority as usize] += work.tokens();
+        self.waiting(work.priority).push_back(work);
     }
 
-    fn lane(&mut self, lane: Lane) -> &mut VecDeque<Work> {
-        match lane {
-            Lane::Interactive => &mut self.interactive,
-            Lane::Bulk => &mut self.bulk,
+    fn waiting(&mut self, priority: Priority) -> &mut VecDeque<Work> {
+        match priority {
+            Priority::Interactive => &mut self.interactive,
+            Priority::Bulk => &mut self.bulk,
         }
     }
 
-    /// Tokens that wait or run in a lane.
-    pub(super) fn tokens(&self, lane: Lane) -> usize {
-        self.tokens[lane as usize]
+    /// Tokens that wait or run in a priority.
+    pub(super) fn tokens(&self, priority: Priority) -> usize {
+        self.tokens[priority as usize]
     }
 
     /// Requests that wait.
@@ -74,46 +74,46 @@ impl Queue {
         budget: usize,
         now: Instant,
         late: &mut Vec<Work>,
-    ) -> Option<Step> {
+    ) -> Option<Turn> {
         self.drop_unwanted(now, late);
-        let mut step = Step::default();
-        for lane in self.order(now) {
-            while step.tokens < budget || step.works.is_empty() {
-                let Some(work) = self.lane(lane).pop_front() else {
+        let mut turn = Turn::default();
+        for priority in self.order(now) {
+            while turn.tokens < budget || turn.works.is_empty() {
+                let Some(work) = self.waiting(priority).pop_front() else {
                     break;
                 };
-                if let Err(work) = step.add(work, budget, now) {
-                    self.lane(lane).push_front(work);
+                if let Err(work) = turn.add(work, budget, now) {
+                    self.waiting(priority).push_front(work);
                     break;
                 }
             }
         }
-        if self.bulk.is_empty() || step.by_lane[Lane::Bulk as usize] > 0 {
+        if self.bulk.is_empty() || turn.by_priority[Priority::Bulk as usize] > 0 {
             self.without_bulk = 0;
             self.last_bulk = Some(now);
         } else {
             self.without_bulk += 1;
         }
-        (!step.works.is_empty()).then_some(step)
+        (!turn.works.is_empty()).then_some(turn)
     }
 
-    fn order(&self, now: Instant) -> [Lane; 2] {
+    fn order(&self, now: Instant) -> [Priority; 2] {
         let waited = self.bulk.front().is_some_and(|first| {
             let since = self
                 .last_bulk
                 .map_or(first.queued, |last| last.max(first.queued));
             now - since > LONGEST_WAIT
         });
-        if waited || self.without_bulk >= STEPS_WITHOUT_BULK {
-            [Lane::Bulk, Lane::Interactive]
+        if waited || self.without_bulk >= TURNS_WITHOUT_BULK {
+            [Priority::Bulk, Priority::Interactive]
         } else {
-            [Lane::Interactive, Lane::Bulk]
+            [Priority::Interactive, Priority::Bulk]
         }
     }
 
     fn drop_unwanted(&mut self, now: Instant, late: &mut Vec<Work>) {
-        for lane in [Lane::Interactive, Lane::Bulk] {
-            let works = std::mem::take(self.lane(lane));
+        for priority in [Priority::Interactive, Priority::Bulk] {
+            let works = std::mem::take(self.waiting(priority));
             for work in works {
                 if work.reply.is_gone() {
                     self.forget(&work);
@@ -121,7 +121,7 @@ impl Queue {
                     self.forget(&work);
                     late.push(work);
                 } else {
-                    self.lane(lane).push_back(work);
+                    self.waiting(priority).push_back(work);
                 }
             }
         }
@@ -129,22 +129,22 @@ impl Queue {
 
     /// Puts work back that is not done: interactive work to the front, bulk work behind the others.
     pub(super) fn put_back(&mut self, work: Work) {
-        match work.lane {
-            Lane::Interactive => self.interactive.push_front(work),
-            Lane::Bulk => self.bulk.push_back(work),
+        match work.priority {
+            Priority::Interactive => self.interactive.push_front(work),
+            Priority::Bulk => self.bulk.push_back(work),
         }
     }
 
-    /// Takes the tokens of a step off the count.
-    pub(super) fn computed(&mut self, step: &Step) {
-        for (waiting, tokens) in self.tokens.iter_mut().zip(step.by_lane) {
+    /// Takes the tokens of a turn off the count.
+    pub(super) fn computed(&mut self, turn: &Turn) {
+        for (waiting, tokens) in self.tokens.iter_mut().zip(turn.by_priority) {
             *waiting -= tokens;
         }
     }
 
     /// Takes the rest of a work that failed off the count.
     pub(super) fn forget(&mut self, work: &Work) {
-        self.tokens[work.lane as usize] -= work.tokens();
+        self.tokens[work.priority as usize] -= work.tokens();
     }
 
     /// Takes everything that waits.
@@ -157,7 +157,7 @@ impl Queue {
     }
 }
 
-impl Step {
+impl Turn {
     /// Adds the next part of a work, or gives the work back if it does not go with the others.
     fn add(&mut self, mut work: Work, budget: usize, now: Instant) -> Result<(), Work> {
         let left = budget.saturating_sub(self.tokens);
@@ -167,7 +167,7 @@ impl Step {
                     (Some(texts), _) => texts.is_like(waiting),
                     (None, pairs) => pairs.is_none(),
                 };
-                // A text that does not fit into the rest waits for a step of its own.
+                // A text that does not fit into the rest waits for a turn of its own.
                 if !fits || (!self.works.is_empty() && waiting.first_tokens() > left) {
                     return Err(work);
                 }
@@ -198,7 +198,7 @@ impl Step {
         };
         work.started.get_or_insert(now);
         self.tokens += tokens;
-        self.by_lane[work.lane as usize] += tokens;
+        self.by_priority[work.priority as usize] += tokens;
         self.counts.push(count);
         self.works.push(work);
         Ok(())
@@ -239,9 +239,9 @@ mod tests {
     }
 
     /// Texts of three tokens each.
-    fn work(encoder: &SentenceEncoder, lane: Lane, texts: usize, now: Instant) -> Work {
+    fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instant) -> Work {
         Work {
-            lane,
+            priority,
             deadline: now + Duration::from_secs(60),
             queued: now,
             started: None,
@@ -262,23 +262,23 @@ mod tests {
                 waiting: vec!["b".to_owned(); pairs].into(),
                 done: Vec::new(),
             },
-            ..work(&encoder(), Lane::Bulk, 0, now)
+            ..work(&encoder(), Priority::Bulk, 0, now)
         }
     }
 
-    /// Takes a step, and puts back what is not done: the lane and the texts of each part.
-    fn step(queue: &mut Queue, budget: usize, now: Instant) -> Vec<(Lane, usize)> {
-        let Some(step) = queue.next(budget, now, &mut Vec::new()) else {
+    /// Takes a turn, and puts back what is not done: the priority and the texts of each part.
+    fn turn(queue: &mut Queue, budget: usize, now: Instant) -> Vec<(Priority, usize)> {
+        let Some(turn) = queue.next(budget, now, &mut Vec::new()) else {
             return Vec::new();
         };
-        queue.computed(&step);
-        let parts = step
+        queue.computed(&turn);
+        let parts = turn
             .works
             .iter()
-            .zip(&step.counts)
-            .map(|(work, count)| (work.lane, *count))
+            .zip(&turn.counts)
+            .map(|(work, count)| (work.priority, *count))
             .collect();
-        for work in step.works {
+        for work in turn.works {
             if !work.is_done() {
                 queue.put_back(work);
             }
@@ -288,15 +288,15 @@ mod tests {
 
     #[test]
     fn interactive_work_comes_first_and_bulk_work_fills_up() {
-        use Lane::{Bulk, Interactive};
+        use Priority::{Bulk, Interactive};
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
         queue.push(work(&encoder, Bulk, 10, now));
         queue.push(work(&encoder, Interactive, 2, now));
         assert_eq!((queue.tokens(Interactive), queue.tokens(Bulk)), (6, 30));
-        assert_eq!(step(&mut queue, 12, now), [(Interactive, 2), (Bulk, 2)]);
-        assert_eq!(step(&mut queue, 12, now), [(Bulk, 4)]);
-        assert_eq!(step(&mut queue, 12, now), [(Bulk, 4)]);
-        assert_eq!(step(&mut queue, 12, now), []);
+        assert_eq!(turn(&mut queue, 12, now), [(Interactive, 2), (Bulk, 2)]);
+        assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
+        assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
+        assert_eq!(turn(&mut queue, 12, now), []);
         assert_eq!(
             (queue.tokens(Interactive), queue.tokens(Bulk), queue.len()),
             (0, 0, 0)
@@ -304,14 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn every_third_step_is_for_bulk_work() {
-        use Lane::{Bulk, Interactive};
+    fn every_third_turn_is_for_bulk_work() {
+        use Priority::{Bulk, Interactive};
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
         queue.push(work(&encoder, Bulk, 4, now));
         for _ in 0..12 {
             queue.push(work(&encoder, Interactive, 1, now));
         }
-        let first: Vec<Lane> = (0..6).map(|_| step(&mut queue, 6, now)[0].0).collect();
+        let first: Vec<Priority> = (0..6).map(|_| turn(&mut queue, 6, now)[0].0).collect();
         assert_eq!(
             first,
             [
@@ -327,22 +327,22 @@ mod tests {
 
     #[test]
     fn bulk_work_that_waited_long_comes_first() {
-        use Lane::{Bulk, Interactive};
+        use Priority::{Bulk, Interactive};
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
         queue.push(work(&encoder, Bulk, 4, now));
         queue.push(work(&encoder, Interactive, 4, now));
         let later = now + LONGEST_WAIT + Duration::from_millis(1);
-        assert_eq!(step(&mut queue, 6, later), [(Bulk, 2)]);
-        assert_eq!(step(&mut queue, 6, later), [(Interactive, 2)]);
+        assert_eq!(turn(&mut queue, 6, later), [(Bulk, 2)]);
+        assert_eq!(turn(&mut queue, 6, later), [(Interactive, 2)]);
     }
 
     #[test]
     fn bulk_requests_take_turns() {
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
         for texts in [6, 4] {
-            queue.push(work(&encoder, Lane::Bulk, texts, now));
+            queue.push(work(&encoder, Priority::Bulk, texts, now));
         }
-        let counts: Vec<usize> = std::iter::repeat_with(|| step(&mut queue, 6, now))
+        let counts: Vec<usize> = std::iter::repeat_with(|| turn(&mut queue, 6, now))
             .take_while(|parts| !parts.is_empty())
             .map(|parts| parts[0].1)
             .collect();
@@ -355,19 +355,19 @@ mod tests {
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
         queue.push(Work {
             reply: Box::new(Silent { gone: true }),
-            ..work(&encoder, Lane::Bulk, 3, now)
+            ..work(&encoder, Priority::Bulk, 3, now)
         });
         queue.push(Work {
             deadline: now,
-            ..work(&encoder, Lane::Interactive, 2, now)
+            ..work(&encoder, Priority::Interactive, 2, now)
         });
         let mut late = Vec::new();
         assert!(queue.next(100, now, &mut late).is_none());
         assert_eq!(late.len(), 1);
         assert_eq!(
             (
-                queue.tokens(Lane::Interactive),
-                queue.tokens(Lane::Bulk),
+                queue.tokens(Priority::Interactive),
+                queue.tokens(Priority::Bulk),
                 queue.len()
             ),
             (0, 0, 0)
@@ -375,23 +375,23 @@ mod tests {
     }
 
     #[test]
-    fn a_text_longer_than_a_step_has_one_of_its_own() {
+    fn a_text_longer_than_a_turn_has_one_of_its_own() {
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Lane::Interactive, 1, now));
-        queue.push(work(&encoder, Lane::Bulk, 1, now));
-        assert_eq!(step(&mut queue, 2, now), [(Lane::Interactive, 1)]);
-        assert_eq!(step(&mut queue, 2, now), [(Lane::Bulk, 1)]);
+        queue.push(work(&encoder, Priority::Interactive, 1, now));
+        queue.push(work(&encoder, Priority::Bulk, 1, now));
+        assert_eq!(turn(&mut queue, 2, now), [(Priority::Interactive, 1)]);
+        assert_eq!(turn(&mut queue, 2, now), [(Priority::Bulk, 1)]);
     }
 
     #[test]
     fn pairs_are_not_mixed_with_texts() {
         let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Lane::Interactive, 1, now));
+        queue.push(work(&encoder, Priority::Interactive, 1, now));
         queue.push(score(5, now));
-        assert_eq!(step(&mut queue, 100, now), [(Lane::Interactive, 1)]);
+        assert_eq!(turn(&mut queue, 100, now), [(Priority::Interactive, 1)]);
         // Three tokens for each pair of two bytes.
-        assert_eq!(step(&mut queue, 9, now), [(Lane::Bulk, 3)]);
-        assert_eq!(step(&mut queue, 9, now), [(Lane::Bulk, 2)]);
-        assert_eq!((queue.tokens(Lane::Bulk), queue.len()), (0, 0));
+        assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 3)]);
+        assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 2)]);
+        assert_eq!((queue.tokens(Priority::Bulk), queue.len()), (0, 0));
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// What a step keeps of the weight of the steps before it: about the last ten count.
+/// What a turn keeps of the weight of the turns before it: about the last ten count.
 const KEPT: f64 = 0.9;
 
-/// Tokens per second over the last steps.
+/// Tokens per second over the last turns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rate {
     tokens: f64,
@@ -18,7 +18,7 @@ impl Rate {
         self.seconds = self.seconds * KEPT + time.as_secs_f64();
     }
 
-    /// Seconds that tokens take; 0 before the first step.
+    /// Seconds that tokens take; 0 before the first turn.
     pub(super) fn seconds(&self, tokens: usize) -> f64 {
         if self.tokens > 0.0 {
             tokens as f64 * self.seconds / self.tokens
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_steps_count_most() {
+    fn the_last_turns_count_most() {
         let mut rate = Rate::default();
         assert_eq!((rate.seconds(100), rate.tokens_per_second()), (0.0, 0.0));
         rate.add(1000, Duration::from_secs(1));

@@ -6,15 +6,15 @@ use std::time::Instant;
 use model::{Embeddings, TokenizedTexts};
 use tokio::sync::oneshot;
 
-use super::Lane;
+use super::Priority;
 use crate::problem::{Kind, Problem};
 
-/// Work that is computed in steps.
+/// Work that is computed in turns.
 pub(crate) struct Work {
-    pub(super) lane: Lane,
+    pub(super) priority: Priority,
     pub(super) deadline: Instant,
     pub(super) queued: Instant,
-    /// When its first step began.
+    /// When its first turn began.
     pub(super) started: Option<Instant>,
     pub(super) task: Task,
     pub(super) reply: Box<dyn Reply>,
@@ -49,7 +49,7 @@ pub(crate) enum Output {
 pub(crate) struct Times {
     /// Seconds in the queue.
     pub(crate) queue: f64,
-    /// Seconds from the first step to the last.
+    /// Seconds from the first turn to the last.
     pub(crate) inference: f64,
 }
 

@@ -15,7 +15,7 @@ use super::search::catalogue;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::catalogue::Snapshot;
-use crate::engine::Lane;
+use crate::engine::Priority;
 use crate::problem::{ErrorBody, Kind, Problem};
 use crate::texts::{self, Texts};
 use crate::writer::{Changed, Changes};
@@ -86,8 +86,8 @@ pub(crate) async fn change(
             form: VectorForm::default(),
             field: "documents",
         };
-        let lane = texts::lane(&headers)?.unwrap_or(Lane::Bulk);
-        texts::embed(&app, service, texts, Some(lane))
+        let priority = texts::priority(&headers)?.unwrap_or(Priority::Bulk);
+        texts::embed(&app, service, texts, Some(priority))
             .await?
             .vectors
     } else {

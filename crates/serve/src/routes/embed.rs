@@ -122,7 +122,7 @@ pub(crate) async fn embed(
         },
         field: "inputs",
     };
-    let embedded = texts::embed(&app, service, texts, texts::lane(&headers)?).await?;
+    let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();
     Ok(json(
         &vectors,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::Shared;
-use crate::engine::{dtype, step_tokens};
+use crate::engine::{dtype, turn_tokens};
 use crate::problem::{ErrorBody, OpenAiErrorBody, Problem};
 
 /// The model and the limits of the service.
@@ -50,7 +50,7 @@ pub(crate) async fn info(State(app): State<Shared>) -> Result<Json<Info>, Proble
         max_input_length: encoder.tokenizer().max_length(),
         max_batch_tokens: options
             .max_batch_tokens
-            .unwrap_or_else(|| step_tokens(service.engine.models())),
+            .unwrap_or_else(|| turn_tokens(service.engine.models())),
         max_client_batch_size: options.max_client_batch_size,
         auto_truncate: options.auto_truncate,
         reranker: service.reranker_name.clone(),

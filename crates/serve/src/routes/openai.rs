@@ -102,7 +102,7 @@ pub(crate) async fn embeddings(
         },
         field: "input",
     };
-    let embedded = texts::embed(&app, service, texts, texts::lane(&headers)?).await?;
+    let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let format = request.encoding_format.unwrap_or_default();
     let data = embedded
         .vectors

@@ -66,7 +66,7 @@ pub(crate) async fn recommend(
     Body(request): Body<RecommendRequest>,
 ) -> Result<Response, Problem> {
     let service = app.service()?;
-    let lane = texts::lane(&headers)?;
+    let priority = texts::priority(&headers)?;
     let begin = Instant::now();
     let snapshot = catalogue(service)?.snapshot();
     let question = Query {
@@ -85,7 +85,7 @@ pub(crate) async fn recommend(
                 question,
                 text,
                 Prompt::Document,
-                lane,
+                priority,
             )
             .await?
         }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::search::reranker;
 use crate::app::{Service, Shared};
 use crate::body::Body;
-use crate::engine::Lane;
+use crate::engine::Priority;
 use crate::problem::{ErrorBody, Kind, OpenAiErrorBody, Problem};
 use crate::texts;
 
@@ -171,9 +171,10 @@ async fn ranked(
         return Err(Problem::field(field, message));
     }
     let bytes: usize = texts.iter().map(|text| text.len() + query.len()).sum();
-    let lane = texts::lane(headers)?.unwrap_or_else(|| Lane::of(texts.len(), bytes / 4));
-    service.engine.admit(lane)?;
-    let (scores, times) = service.engine.score(query, texts, lane).await?;
+    let priority =
+        texts::priority(headers)?.unwrap_or_else(|| Priority::of(texts.len(), bytes / 4));
+    service.engine.admit(priority)?;
+    let (scores, times) = service.engine.score(query, texts, priority).await?;
     app.metrics().computed(0.0, times.queue, times.inference);
     let models = service.engine.models();
     let probabilities = models

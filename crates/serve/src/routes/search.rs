@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::app::{Service, Shared};
 use crate::body::Body;
 use crate::catalogue::{Catalogue, Snapshot};
-use crate::engine::{Lane, Output};
+use crate::engine::{Output, Priority};
 use crate::problem::{ErrorBody, Kind, Problem};
 use crate::texts::{self, Cost, Texts};
 
@@ -148,8 +148,8 @@ pub(crate) async fn search(
     Body(request): Body<SearchRequest>,
 ) -> Result<Response, Problem> {
     let service = app.service()?;
-    let lane = texts::lane(&headers)?;
-    let found = find(&app, service, &request, lane).await?;
+    let priority = texts::priority(&headers)?;
+    let found = find(&app, service, &request, priority).await?;
     let snapshot = catalogue(service)?.snapshot();
     let asked = Asked {
         settings: snapshot.settings(),
@@ -185,7 +185,7 @@ pub(crate) async fn find(
     app: &Shared,
     service: &Service,
     request: &SearchRequest,
-    lane: Option<Lane>,
+    priority: Option<Priority>,
 ) -> Result<FoundHits, Problem> {
     let begin = Instant::now();
     if request.query.trim().is_empty() {
@@ -221,7 +221,7 @@ pub(crate) async fn find(
         question.offset = 0;
     }
     let (answer, searched, cost) =
-        answer(app, service, snapshot, question, &request.query, lane).await?;
+        answer(app, service, snapshot, question, &request.query, priority).await?;
     let mut milliseconds = Milliseconds {
         embedding: (searched - begin).as_secs_f64() * 1e3,
         search: searched.elapsed().as_secs_f64() * 1e3,
@@ -239,7 +239,7 @@ pub(crate) async fn find(
     };
     if request.rerank {
         let begin = Instant::now();
-        rerank(service, &request.query, &mut found.answer, shown, lane).await?;
+        rerank(service, &request.query, &mut found.answer, shown, priority).await?;
         milliseconds.rerank = begin.elapsed().as_secs_f64() * 1e3;
         found.milliseconds = milliseconds;
         found.metric = "rerank";
@@ -254,14 +254,23 @@ pub(crate) async fn answer(
     snapshot: Snapshot<'_>,
     question: Query,
     query: &str,
-    lane: Option<Lane>,
+    priority: Option<Priority>,
 ) -> Result<(Answer, Instant, Cost), Problem> {
     if question.mode == Mode::Words {
         let searched = Instant::now();
         let answer = tokio::task::block_in_place(|| snapshot.answer(&question))?;
         return Ok((answer, searched, Cost::default()));
     }
-    embedded(app, service, snapshot, question, query, Prompt::Query, lane).await
+    embedded(
+        app,
+        service,
+        snapshot,
+        question,
+        query,
+        Prompt::Query,
+        priority,
+    )
+    .await
 }
 
 /// Embeds a text and answers a question about its vector. An index is searched on the engine's thread, right behind the
@@ -273,7 +282,7 @@ pub(super) async fn embedded(
     mut question: Query,
     text: &str,
     prompt: Prompt,
-    lane: Option<Lane>,
+    priority: Option<Priority>,
 ) -> Result<(Answer, Instant, Cost), Problem> {
     let texts = Texts {
         texts: vec![text.to_owned()],
@@ -297,11 +306,12 @@ pub(super) async fn embedded(
                 question.vector = vector.into_values();
                 Ok((index.answer(&question)?, searched))
             };
-            let ((answer, searched), cost) = texts::pooled(app, service, texts, lane, then).await?;
+            let ((answer, searched), cost) =
+                texts::pooled(app, service, texts, priority, then).await?;
             Ok((answer, searched, cost))
         }
         Snapshot::Store(store) => {
-            let embedded = texts::embed(app, service, texts, lane).await?;
+            let embedded = texts::embed(app, service, texts, priority).await?;
             question.vector = embedded.vectors.into_values();
             let searched = Instant::now();
             let answer = tokio::task::block_in_place(|| store.answer(&question))?;
@@ -316,11 +326,14 @@ async fn rerank(
     query: &str,
     answer: &mut Answer,
     (offset, k): (usize, usize),
-    lane: Option<Lane>,
+    priority: Option<Priority>,
 ) -> Result<(), Problem> {
     let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
-    let lane = lane.unwrap_or(Lane::Interactive);
-    let (scores, _) = service.engine.score(query.to_owned(), texts, lane).await?;
+    let priority = priority.unwrap_or(Priority::Interactive);
+    let (scores, _) = service
+        .engine
+        .score(query.to_owned(), texts, priority)
+        .await?;
     let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
         .into_iter()
         .zip(scores)

@@ -76,7 +76,7 @@ pub(crate) async fn similarity(
         },
         field: "sentences",
     };
-    let embedded = texts::embed(&app, service, texts, texts::lane(&headers)?).await?;
+    let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let mut rows = embedded.vectors.rows();
     let source = rows.next().unwrap_or_default();
     let cosine = |row: &[f32]| -> f32 { std::iter::zip(source, row).map(|(a, b)| a * b).sum() };

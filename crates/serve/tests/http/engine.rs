@@ -1,4 +1,4 @@
-//! Overload, lanes, and requests that nobody waits for.
+//! Overload, priorities, and requests that nobody waits for.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn until(service: &Service, reached: impl Fn(f64) -> bool) {
 
 #[test]
 fn too_much_work_is_refused_at_once_and_says_when_to_come_again() {
-    // One step at a time, so that the bulk takes long.
+    // One text at a time, so that the bulk takes long.
     let service = Service::new(ServeOptions {
         max_queue_seconds: 0.0,
         max_interactive_queue_seconds: LONG.as_secs_f64(),
@@ -73,7 +73,7 @@ fn too_much_work_is_refused_at_once_and_says_when_to_come_again() {
             (openai.status, openai.json()["error"]["type"].as_str()),
             (429, Some("rate_limit_error"))
         );
-        // A query has a lane of its own.
+        // A query has a priority of its own.
         assert_eq!(
             service.post("/embed", &json!({ "inputs": "a" })).status,
             200

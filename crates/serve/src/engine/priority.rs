@@ -1,22 +1,22 @@
-//! The two lanes of work.
+//! The two priorities of work.
 
 /// Which work a request stands behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Priority {
     /// Few tokens, which somebody waits for.
     Interactive,
     /// The rest.
     Bulk,
 }
 
-impl Lane {
+impl Priority {
     /// Most texts of an interactive request.
     const TEXTS: usize = 4;
 
     /// Most tokens of an interactive request.
     const TOKENS: usize = 256;
 
-    /// The lane of a request that names none.
+    /// The priority of a request that names none.
     pub(crate) fn of(texts: usize, tokens: usize) -> Self {
         if texts <= Self::TEXTS && tokens <= Self::TOKENS {
             Self::Interactive

@@ -1,0 +1,81 @@
+//! A client over kept connections.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::error::BenchmarkError;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answered,
+    /// Refused, because too much waits.
+    Refused,
+    Failed,
+}
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    client: HyperClient<HttpConnector, Full<Bytes>>,
+    embed: Uri,
+    metrics: Uri,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str) -> Result<Self, BenchmarkError> {
+        let address = |path: &str| {
+            let address = format!("{}{path}", url.trim_end_matches('/'));
+            address.parse().map_err(|_| BenchmarkError::Address(address))
+        };
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let mut builder = HyperClient::builder(TokioExecutor::new());
+        // Shorter than the service keeps a silent connection.
+        builder.pool_idle_timeout(Duration::from_secs(5)).pool_timer(hyper_util::rt::TokioTimer::new());
+        Ok(Self {
+            client: builder.build(connector),
+            embed: address("/embed")?,
+            metrics: address("/metrics")?,
+        })
+    }
+
+    pub(crate) async fn embed(&self, body: Vec<u8>) -> Outcome {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.embed.clone())
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)));
+        let Ok(request) = request else {
+            return Outcome::Failed;
+        };
+        let Ok(response) = self.client.request(request).await else {
+            return Outcome::Failed;
+        };
+        let status = response.status();
+        let read = response.into_body().collect().await;
+        match (status, read) {
+            (StatusCode::OK, Ok(_)) => Outcome::Answered,
+            (StatusCode::TOO_MANY_REQUESTS, Ok(_)) => Outcome::Refused,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The memory of the service in bytes, as its counters tell it; NaN if they do not.
+    pub(crate) async fn memory(&self) -> f64 {
+        self.counter("process_resident_memory_bytes").await.unwrap_or(f64::NAN)
+    }
+
+    async fn counter(&self, name: &str) -> Option<f64> {
+        let response = self.client.get(self.metrics.clone()).await.ok()?;
+        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value?.parse().ok()
+    }
+}

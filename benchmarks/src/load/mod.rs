@@ -1,0 +1,191 @@
+//! The service under load.
+//!
+//! Requests arrive at random moments (a Poisson process), whatever became of the earlier ones, and a latency counts from
+//! the moment at which its request was due: a client that waits for an answer before it asks again would hide how long
+//! others wait. Four fifths of the requests are one query, three twentieths are 32 titles, one twentieth 32
+//! descriptions.
+
+mod client;
+mod report;
+mod requests;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::task::JoinSet;
+
+use crate::error::BenchmarkError;
+use crate::{in_repository, note, print_json};
+use client::{Client, Outcome};
+use report::Report;
+use requests::{Class, Mix, Random};
+
+/// Workers that find out how much the service can do.
+const WORKERS: usize = 32;
+
+/// Requests at a time, above which the generator itself would be measured.
+const MOST_REQUESTS: usize = 20_000;
+
+/// Queries per second that leave the service idle between two of them.
+const UNLOADED_RATE: f64 = 2.0;
+
+/// Arguments of `load`.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Ask the service at this address.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Ask for N seconds at each rate.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    seconds: u64,
+    /// Ask at these multiples of what the service can do.
+    #[arg(long, value_delimiter = ',', default_value = "0.5,0.9,2,10")]
+    rates: Vec<f64>,
+    /// The folder of queries.txt, titles.txt and descriptions.txt [default: datasets/bench].
+    #[arg(long, value_name = "DIR")]
+    texts: Option<PathBuf>,
+    /// Embed a file of texts as bulk while single queries are timed, instead of the rates.
+    #[arg(long, value_name = "FILE")]
+    bulk: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), BenchmarkError> {
+    let folder = args.texts.clone().unwrap_or_else(|| in_repository("datasets/bench"));
+    let mix = Arc::new(Mix::read(&folder)?);
+    let bulk = args.bulk.as_deref().map(requests::lines).transpose()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(BenchmarkError::Runtime)?;
+    runtime.block_on(async {
+        let client = Client::new(&args.url)?;
+        let time = Duration::from_secs(args.seconds);
+        let unloaded = arrivals(&client, &mix, UNLOADED_RATE, time, Some(Class::Query)).await;
+        let unloaded = Report::new("unloaded", UNLOADED_RATE, &unloaded, time);
+        print_json(&unloaded, out)?;
+        if let Some(texts) = bulk {
+            return beside_bulk(&client, &mix, texts, time, out).await;
+        }
+        let capacity = capacity(&client, &mix, time).await;
+        note(format_args!("the service answers {capacity:.1} requests/s of the mix"));
+        for factor in &args.rates {
+            let rate = capacity * factor;
+            let before = client.memory().await;
+            let found = arrivals(&client, &mix, rate, time, None).await;
+            let mut report = Report::new(&format!("{factor} x capacity"), rate, &found, time);
+            report.memory = [before, client.memory().await];
+            report.capacity = Some(capacity);
+            print_json(&report, out)?;
+        }
+        Ok(())
+    })
+}
+
+/// Requests per second of the mix that workers get, who ask again when they have an answer.
+async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
+    let begin = Instant::now();
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        let (client, mix) = (client.clone(), Arc::clone(mix));
+        workers.spawn(async move {
+            let mut random = Random::new(worker as u64 + 1);
+            let mut answered = 0;
+            while begin.elapsed() < time {
+                let (_, body) = mix.next(&mut random, None);
+                match client.embed(body).await {
+                    Outcome::Answered => answered += 1,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+            answered
+        });
+    }
+    let mut answered = 0;
+    while let Some(worker) = workers.join_next().await {
+        answered += worker.unwrap_or(0);
+    }
+    f64::from(answered) / begin.elapsed().as_secs_f64()
+}
+
+/// A request that was due.
+pub(crate) struct Asked {
+    pub(crate) class: Class,
+    pub(crate) outcome: Outcome,
+    /// From the moment at which it was due.
+    pub(crate) latency: Duration,
+}
+
+/// Asks at random moments, `rate` times per second on average.
+async fn arrivals(
+    client: &Client,
+    mix: &Arc<Mix>,
+    rate: f64,
+    time: Duration,
+    only: Option<Class>,
+) -> Vec<Asked> {
+    let mut random = Random::new(42);
+    let begin = Instant::now();
+    let mut due = Duration::ZERO;
+    let mut running = JoinSet::new();
+    let mut asked = Vec::new();
+    loop {
+        due += random.pause(rate);
+        if due >= time {
+            break;
+        }
+        let moment = begin + due;
+        tokio::time::sleep_until(moment.into()).await;
+        while let Some(done) = running.try_join_next() {
+            asked.extend(done);
+        }
+        if running.len() >= MOST_REQUESTS {
+            asked.extend(running.join_next().await.and_then(Result::ok));
+        }
+        let (class, body) = mix.next(&mut random, only);
+        let client = client.clone();
+        running.spawn(async move {
+            let outcome = client.embed(body).await;
+            Asked { class, outcome, latency: moment.elapsed() }
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        asked.extend(done);
+    }
+    asked
+}
+
+/// Times single queries while a client embeds many texts.
+async fn beside_bulk(
+    client: &Client,
+    mix: &Arc<Mix>,
+    texts: Vec<String>,
+    time: Duration,
+    out: &mut impl Write,
+) -> Result<(), BenchmarkError> {
+    let done = Arc::new(AtomicBool::new(false));
+    let bulk = {
+        let (client, done) = (client.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let (begin, mut embedded) = (Instant::now(), 0);
+            for texts in texts.chunks(1024).cycle() {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                match client.embed(requests::body(texts)).await {
+                    Outcome::Answered => embedded += texts.len(),
+                    _ => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
+            }
+            embedded as f64 / begin.elapsed().as_secs_f64()
+        })
+    };
+    // The bulk client has begun.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let found = arrivals(client, mix, UNLOADED_RATE, time, Some(Class::Query)).await;
+    done.store(true, Ordering::Relaxed);
+    let mut report = Report::new("queries beside bulk", UNLOADED_RATE, &found, time);
+    report.bulk_texts_per_second = bulk.await.ok();
+    print_json(&report, out)
+}
