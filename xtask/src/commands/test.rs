@@ -109,6 +109,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
             "json::",
             "pt::",
             "resume::",
+            "serve::",
             "stdin::",
             "terminal::",
             "usage::",

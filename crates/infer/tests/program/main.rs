@@ -24,6 +24,8 @@ mod rerank;
 mod resume;
 mod router;
 mod search;
+#[cfg(unix)]
+mod serve;
 mod settings;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
