@@ -120,6 +120,7 @@ impl Server {
         log: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, ServeError> {
         let asked = SocketAddr::new(options.host, options.port);
+        allow_open_files(options.max_connections);
         let cannot = |source| ServeError::Listen {
             address: asked,
             source,
@@ -183,6 +184,32 @@ impl Server {
         self.runtime.shutdown_timeout(TICK);
     }
 }
+
+/// Files of a service beside its connections: the index, the store, the model.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 1024;
+
+/// Raises the limit of open files, of which each connection is one, as far as the system allows.
+#[cfg(unix)]
+fn allow_open_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(connections)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_FILES);
+    let wanted = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: limit.maximum,
+        };
+        // Without it, connections beyond the limit wait.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_open_files(_: usize) {}
 
 /// Accepts connections until the service stops, then waits for those that are open.
 async fn accept(
