@@ -36,7 +36,9 @@ pub(crate) fn on_workspace(
     backends: &[Backend],
 ) -> Step {
     let names = backends.iter().map(|backend| backend.name());
-    let features: Vec<&str> = names.chain(["postgres-tests", "real-weights", "serve"]).collect();
+    let features: Vec<&str> = names
+        .chain(["postgres-tests", "real-weights", "serve"])
+        .collect();
     cargo(title)
         .arguments([
             subcommand,

@@ -31,13 +31,17 @@ impl Client {
     pub(crate) fn new(url: &str) -> Result<Self, BenchmarkError> {
         let address = |path: &str| {
             let address = format!("{}{path}", url.trim_end_matches('/'));
-            address.parse().map_err(|_| BenchmarkError::Address(address))
+            address
+                .parse()
+                .map_err(|_| BenchmarkError::Address(address))
         };
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let mut builder = HyperClient::builder(TokioExecutor::new());
         // Shorter than the service keeps a silent connection.
-        builder.pool_idle_timeout(Duration::from_secs(5)).pool_timer(hyper_util::rt::TokioTimer::new());
+        builder
+            .pool_idle_timeout(Duration::from_secs(5))
+            .pool_timer(hyper_util::rt::TokioTimer::new());
         Ok(Self {
             client: builder.build(connector),
             embed: address("/embed")?,
@@ -68,14 +72,18 @@ impl Client {
 
     /// The memory of the service in bytes, as its counters tell it; NaN if they do not.
     pub(crate) async fn memory(&self) -> f64 {
-        self.counter("process_resident_memory_bytes").await.unwrap_or(f64::NAN)
+        self.counter("process_resident_memory_bytes")
+            .await
+            .unwrap_or(f64::NAN)
     }
 
     async fn counter(&self, name: &str) -> Option<f64> {
         let response = self.client.get(self.metrics.clone()).await.ok()?;
         let bytes = response.into_body().collect().await.ok()?.to_bytes();
         let text = std::str::from_utf8(&bytes).ok()?;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value?.parse().ok()
     }
 }

@@ -54,10 +54,15 @@ pub(crate) struct LoadArgs {
 }
 
 pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), BenchmarkError> {
-    let folder = args.texts.clone().unwrap_or_else(|| in_repository("datasets/bench"));
+    let folder = args
+        .texts
+        .clone()
+        .unwrap_or_else(|| in_repository("datasets/bench"));
     let mix = Arc::new(Mix::read(&folder)?);
     let bulk = args.bulk.as_deref().map(requests::lines).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(BenchmarkError::Runtime)?;
     runtime.block_on(async {
         let client = Client::new(&args.url)?;
@@ -69,7 +74,9 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
             return beside_bulk(&client, &mix, texts, time, out).await;
         }
         let capacity = capacity(&client, &mix, time).await;
-        note(format_args!("the service answers {capacity:.1} requests/s of the mix"));
+        note(format_args!(
+            "the service answers {capacity:.1} requests/s of the mix"
+        ));
         for factor in &args.rates {
             let rate = capacity * factor;
             let before = client.memory().await;
@@ -147,7 +154,11 @@ async fn arrivals(
         let client = client.clone();
         running.spawn(async move {
             let outcome = client.embed(body).await;
-            Asked { class, outcome, latency: moment.elapsed() }
+            Asked {
+                class,
+                outcome,
+                latency: moment.elapsed(),
+            }
         });
     }
     while let Some(done) = running.join_next().await {

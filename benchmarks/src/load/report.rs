@@ -48,7 +48,9 @@ struct Percentiles {
 
 impl Percentiles {
     fn of(latencies: impl Iterator<Item = Duration>) -> Self {
-        let mut sorted: Vec<f64> = latencies.map(|latency| latency.as_secs_f64() * 1e3).collect();
+        let mut sorted: Vec<f64> = latencies
+            .map(|latency| latency.as_secs_f64() * 1e3)
+            .collect();
         sorted.sort_by(f64::total_cmp);
         // The smallest value that this share does not exceed.
         let at = |share: f64| {
@@ -105,7 +107,10 @@ mod tests {
     fn percentiles_are_values_that_occurred() {
         let latencies = (1..=200).map(Duration::from_millis);
         let found = Percentiles::of(latencies);
-        assert_eq!((found.p50, found.p90, found.p99, found.most), (100.0, 180.0, 198.0, 200.0));
+        assert_eq!(
+            (found.p50, found.p90, found.p99, found.most),
+            (100.0, 180.0, 198.0, 200.0)
+        );
         assert!(Percentiles::of(std::iter::empty()).p99.is_nan());
     }
 }

@@ -67,7 +67,12 @@ impl Mix {
             Class::Descriptions => &self.descriptions,
         };
         let first = random.below(texts.len().max(1));
-        let chosen: Vec<&String> = texts.iter().cycle().skip(first).take(class.texts()).collect();
+        let chosen: Vec<&String> = texts
+            .iter()
+            .cycle()
+            .skip(first)
+            .take(class.texts())
+            .collect();
         (class, body(&chosen))
     }
 }
@@ -123,7 +128,10 @@ mod tests {
         let mut random = Random::new(1);
         let time: f64 = (0..10_000).map(|_| random.pause(50.0).as_secs_f64()).sum();
         // The mean of 10,000 exponential times has a standard error of a hundredth.
-        assert!((time / 10_000.0 - 0.02).abs() < 5.0 * 0.02 / 100.0, "{time}");
+        assert!(
+            (time / 10_000.0 - 0.02).abs() < 5.0 * 0.02 / 100.0,
+            "{time}"
+        );
         let mix = Mix {
             queries: vec!["q".to_owned()],
             titles: vec!["t".to_owned(), "u".to_owned()],
@@ -136,7 +144,10 @@ mod tests {
         }
         // Five standard errors of a share of one half, the widest.
         for (count, share) in counts.into_iter().zip([0.8, 0.15, 0.05]) {
-            assert!((f64::from(count) / 10_000.0 - share).abs() < 5.0 * 0.005, "{counts:?}");
+            assert!(
+                (f64::from(count) / 10_000.0 - share).abs() < 5.0 * 0.005,
+                "{counts:?}"
+            );
         }
         let (_, titles) = mix.next(&mut random, Some(Class::Titles));
         let titles: serde_json::Value = serde_json::from_slice(&titles).unwrap();

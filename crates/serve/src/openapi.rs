@@ -16,7 +16,6 @@ use crate::routes;
     paths(
         routes::documents::change,
         routes::embed::embed,
-        routes::embed::root,
         routes::health::live,
         routes::health::ready,
         routes::info::info,
@@ -26,6 +25,7 @@ use crate::routes;
         routes::recommend::recommend,
         routes::rerank::rerank,
         routes::rerank::rerank_documents,
+        routes::root::root,
         routes::search::search,
         routes::similarity::similarity,
         routes::tokenize::tokenize,

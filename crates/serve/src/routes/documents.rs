@@ -1,5 +1,7 @@
 //! Products that are added, replaced and removed.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -70,12 +72,11 @@ pub(crate) async fn change(
         ));
     };
     let snapshot = catalogue(service)?.snapshot();
-    let documents = request
-        .documents
-        .iter()
-        .enumerate()
+    let documents = request.documents.iter().enumerate();
+    let documents = documents
         .map(|(place, fields)| document(snapshot.settings(), place, fields))
         .collect::<Result<Vec<_>, _>>()?;
+    let documents = last_of_each_id(documents);
     let new = new_texts(&snapshot, &documents)?;
     let mut vectors = if new.iter().any(Option::is_some) {
         let texts = Texts {
@@ -116,6 +117,17 @@ pub(crate) async fn change(
         removed,
         rows,
     }))
+}
+
+/// Of several documents with one id, the last replaces the others.
+fn last_of_each_id(documents: Vec<Document>) -> Vec<Document> {
+    let mut known = HashSet::new();
+    let later = documents.into_iter().rev();
+    let mut kept: Vec<Document> = later
+        .filter(|document| known.insert(document.id.clone()))
+        .collect();
+    kept.reverse();
+    kept
 }
 
 /// The texts to embed; `None` for a document whose vector the index has.

@@ -7,6 +7,7 @@ pub(crate) mod info;
 pub(crate) mod openai;
 pub(crate) mod recommend;
 pub(crate) mod rerank;
+pub(crate) mod root;
 pub(crate) mod search;
 pub(crate) mod similarity;
 pub(crate) mod tokenize;
@@ -21,8 +22,8 @@ use crate::page;
 pub(crate) fn with_key() -> Router<Shared> {
     Router::new()
         .route("/embed", post(embed::embed))
-        .route("/invocations", post(embed::root))
-        .route("/", post(embed::root).get(page::page))
+        .route("/invocations", post(root::root))
+        .route("/", post(root::root).get(page::page))
         .route("/results", get(page::results))
         .route("/assets/page.css", get(page::style))
         .route("/assets/page.js", get(page::script))

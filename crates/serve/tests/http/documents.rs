@@ -49,6 +49,12 @@ fn an_answered_change_is_on_disk_and_found() {
         .unwrap()
         .unwrap();
     assert_eq!(document.values[1].as_ref().unwrap().to_string(), "12");
+    // Of two with one id the later counts, also where the index has its text already.
+    let other = json!({ "sku": "L1", "title": "green lamp" });
+    assert_eq!(
+        change(json!({ "documents": [other, lamp(12.0)] })),
+        [0, 1, 0, 5]
+    );
     assert_eq!(change(json!({ "remove": ["L1", "none"] })), [0, 0, 1, 4]);
     assert!(found(&service, "purple").is_empty());
 }
