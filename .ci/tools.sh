@@ -106,11 +106,10 @@ service_clients() {
 
 # The page in Chromium.
 service_page() {
-    local index
-    index=$(mktemp -d)/page.index
+    local index=$tools/page.index
+    rm -rf "$index"
     "$(built_infer)" --quiet index build --model "$PWD/crates/model/tests/fixtures/tiny-mpnet" \
         --corpus datasets/products.tsv --corpus crates/serve/tests/page/hostile.tsv --column title \
         --column description --id-column id --filter-column brand --output "$index"
     node crates/serve/tests/page/page.mjs "$(built_infer)" "$index" "$(command -v chromium)"
-    rm -r "$(dirname "$index")"
 }

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use model::{Device, PairScorer, SentenceEncoder};
 use search::index::ModelFingerprint;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalogue::{Catalogue, CatalogueSource};
 use crate::engine::{Engine, EngineError, Models};
@@ -26,6 +28,16 @@ pub struct Loaded {
     pub catalogue: Option<CatalogueSource>,
 }
 
+/// Calls that may keep a thread at a time: half of the threads that there are for them.
+const BLOCKING: usize = 8;
+
+/// Kilobytes of all bodies at a time, or one of the largest.
+const BODIES: u32 = 128 * 1024;
+
+fn kilobytes(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX >> 4)
+}
+
 /// The state of the routes.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<App>);
@@ -38,6 +50,10 @@ struct App {
     stopping: AtomicBool,
     /// Refusals since the last line of the log.
     refusals: Mutex<Refusals>,
+    /// Work that may keep a thread of connections, so that some stay free for others.
+    blocking: Semaphore,
+    /// Kilobytes of bodies that may be read at the same time.
+    bodies: Arc<Semaphore>,
 }
 
 /// Refusals that are not logged yet.
@@ -60,6 +76,7 @@ pub(crate) struct Service {
 
 impl Shared {
     pub(crate) fn new(options: ServeOptions, metrics: Metrics) -> Self {
+        let bodies = kilobytes(options.payload_limit).max(BODIES) as usize;
         Self(Arc::new(App {
             keys: Keys::new(options.api_keys.clone()),
             options,
@@ -67,7 +84,32 @@ impl Shared {
             service: OnceLock::new(),
             stopping: AtomicBool::new(false),
             refusals: Mutex::default(),
+            blocking: Semaphore::new(BLOCKING),
+            bodies: Arc::new(Semaphore::new(bodies)),
         }))
+    }
+
+    /// Runs work that takes longer than other connections should wait. A thread of its own is there for some of it at
+    /// a time; the rest waits.
+    pub(crate) async fn blocking<R>(&self, work: impl FnOnce() -> R) -> R {
+        // Nobody closes the semaphore.
+        let _permit = self.0.blocking.acquire().await;
+        tokio::task::block_in_place(work)
+    }
+
+    /// Room for a body of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// While too many bodies are being read.
+    pub(crate) fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let bodies = Arc::clone(&self.0.bodies);
+        bodies
+            .try_acquire_many_owned(kilobytes(bytes))
+            .map_err(|_| {
+                let wait = Kind::Overloaded(Duration::from_millis(200));
+                Problem::new(wait, "too many bodies are being read; try again later")
+            })
     }
 
     /// Starts the engine on loaded models.
@@ -82,7 +124,11 @@ impl Shared {
         let writer = match &catalogue {
             Some(Catalogue::Index { folder, .. }) if self.may_write() => {
                 let app = self.clone();
-                let writer = Writer::start(folder.clone(), move || app.refresh());
+                let refresh = move || {
+                    // What is on disk is acknowledged; the next second says what is wrong with it.
+                    let _ = app.refresh();
+                };
+                let writer = Writer::start(folder.clone(), refresh);
                 Some(writer.map_err(EngineError::Thread)?)
             }
             _ => None,
@@ -119,7 +165,7 @@ impl Shared {
 
     /// Whoever reaches a service beyond this machine needs a key to write.
     fn may_write(&self) -> bool {
-        self.0.options.host.is_loopback() || !self.0.keys.is_empty()
+        self.0.options.host.is_loopback() || self.0.keys.are_needed()
     }
 
     /// The writer of the index, if this service writes.
@@ -169,7 +215,7 @@ impl Shared {
         } else {
             Err(Problem::new(
                 Kind::Unhealthy,
-                "a batch takes longer than --batch-limit",
+                "the model has computed one batch for too long",
             ))
         }
     }

@@ -3,10 +3,14 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
 use crate::app::Shared;
 use crate::problem::{Kind, Problem};
+
+/// Bytes that are parsed at once; more would keep other connections waiting.
+const PARSED_AT_ONCE: usize = 64 * 1024;
 
 /// A body that was read as JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -23,42 +27,54 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
             return Err(Problem::new(Kind::NotJson, message));
         }
         let options = app.options();
-        let limited = Limited::new(request.into_body(), options.payload_limit);
+        let length = request.body().size_hint().upper();
+        let most = options.payload_limit;
+        if length.is_some_and(|length| length > most as u64) {
+            return Err(too_large(most));
+        }
+        // Without a length it may be as long as any.
+        let expected = length.map_or(most, |length| length as usize);
+        let _room = app.room(expected)?;
+        let limited = Limited::new(request.into_body(), most);
         let read = tokio::time::timeout(options.request_timeout, limited.collect());
         let Ok(read) = read.await else {
-            return Err(Problem::new(
-                Kind::Malformed,
-                "the body did not arrive in time",
-            ));
+            return Err(Problem::new(Kind::Slow, "the body did not arrive in time"));
         };
         let bytes = match read {
             Ok(read) => read.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let message = format!(
-                    "the body is larger than {} bytes: send fewer texts, or raise --payload-limit",
-                    options.payload_limit
-                );
-                return Err(Problem::new(Kind::TooLarge, message));
-            }
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(most)),
             Err(error) => return Err(Problem::new(Kind::Malformed, error.to_string())),
         };
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let field = error.path().to_string();
-            let error = error.into_inner();
-            let place = if field == "." {
-                String::new()
-            } else {
-                format!("`{field}`: ")
-            };
-            let kind = match error.classify() {
-                serde_json::error::Category::Data => Kind::Validation,
-                _ => Kind::Malformed,
-            };
-            Problem::new(kind, format!("{place}{error}"))
-        })?;
-        json.end()
-            .map_err(|error| Problem::new(Kind::Malformed, error.to_string()))?;
-        Ok(Self(value))
+        if bytes.len() <= PARSED_AT_ONCE {
+            return parse(&bytes).map(Self);
+        }
+        app.blocking(|| parse(&bytes)).await.map(Self)
     }
+}
+
+fn too_large(most: usize) -> Problem {
+    let message =
+        format!("the body is larger than {most} bytes: send fewer texts, or raise --payload-limit");
+    Problem::new(Kind::TooLarge, message)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let error = error.into_inner();
+        let place = if field == "." {
+            String::new()
+        } else {
+            format!("`{field}`: ")
+        };
+        let kind = match error.classify() {
+            serde_json::error::Category::Data => Kind::Validation,
+            _ => Kind::Malformed,
+        };
+        Problem::new(kind, format!("{place}{error}"))
+    })?;
+    json.end()
+        .map_err(|error| Problem::new(Kind::Malformed, error.to_string()))?;
+    Ok(value)
 }

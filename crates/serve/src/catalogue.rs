@@ -28,6 +28,8 @@ pub(crate) enum Catalogue {
         folder: PathBuf,
         /// The last snapshot. A request keeps the one that it began with.
         reader: Mutex<Arc<IndexReader>>,
+        /// Held by whoever takes up changes, so that a later state is not replaced by an earlier one.
+        refreshing: Mutex<()>,
     },
     Store(Box<PostgresStore>),
 }
@@ -38,6 +40,7 @@ impl Catalogue {
             CatalogueSource::Index { folder, reader } => Self::Index {
                 folder,
                 reader: Mutex::new(Arc::new(reader)),
+                refreshing: Mutex::default(),
             },
             CatalogueSource::Store(store) => Self::Store(Box::new(store)),
         }
@@ -60,9 +63,13 @@ impl Catalogue {
     ///
     /// When the index cannot be read, or is of another model; requests are answered from the earlier snapshot.
     pub(crate) fn refresh(&self, model: &ModelFingerprint) -> Result<(), Problem> {
-        let Self::Index { reader, .. } = self else {
+        let Self::Index {
+            reader, refreshing, ..
+        } = self
+        else {
             return Ok(());
         };
+        let _refreshing = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = Arc::clone(&reader.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(newer) = current.refreshed()? else {
             return Ok(());

@@ -9,31 +9,35 @@ use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 
 /// The keys that a service accepts.
-pub(crate) struct Keys(RwLock<Vec<String>>);
+pub(crate) struct Keys {
+    keys: RwLock<Vec<String>>,
+    /// Whether a request needs one, which stays as the service began.
+    needed: bool,
+}
 
 impl Keys {
     pub(crate) fn new(keys: Vec<String>) -> Self {
-        Self(RwLock::new(keys))
+        Self {
+            needed: !keys.is_empty(),
+            keys: RwLock::new(keys),
+        }
     }
 
     /// Other keys from now on.
     pub(crate) fn replace(&self, keys: Vec<String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+    pub(crate) fn are_needed(&self) -> bool {
+        self.needed
     }
 
     /// Whether a request has a key that is known, or needs none. How long it takes tells only the lengths of keys.
     pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if keys.is_empty() {
+        if !self.needed {
             return true;
         }
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let given = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
@@ -48,12 +52,15 @@ impl Keys {
             let Ok(decoded) = BASE64_STANDARD.decode(given) else {
                 return false;
             };
-            let colon = decoded.iter().position(|byte| *byte == b':');
-            colon.map_or_else(Vec::new, |colon| decoded[colon + 1..].to_vec())
+            let Some(colon) = decoded.iter().position(|byte| *byte == b':') else {
+                return false;
+            };
+            decoded[colon + 1..].to_vec()
         } else {
             return false;
         };
-        let equal = keys.iter().fold(subtle::Choice::from(0), |found, key| {
+        let keys = keys.iter().filter(|key| !key.is_empty());
+        let equal = keys.fold(subtle::Choice::from(0), |found, key| {
             found | key.as_bytes().ct_eq(&given)
         });
         bool::from(equal)
@@ -97,5 +104,17 @@ mod tests {
     #[test]
     fn without_keys_none_is_needed() {
         assert!(Keys::new(Vec::new()).allow(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn no_key_and_an_empty_one_open_nothing() {
+        let keys = Keys::new(vec![String::new()]);
+        assert!(!keys.allow(&HeaderMap::new()));
+        // "" and ":" of a browser.
+        for given in ["Bearer ", "Basic ", "Basic Og=="] {
+            assert!(!allowed(&keys, given), "{given}");
+        }
+        keys.replace(Vec::new());
+        assert!(!keys.allow(&HeaderMap::new()));
     }
 }

@@ -9,6 +9,7 @@
 //! | connections, from the listener to the end | `server` |
 //! | one thread that owns the model, and what it computes next | `engine` |
 //! | from texts to vectors | `texts` |
+//! | from a question to hits | `hits` |
 //! | an index or a store, and changes of an index | `catalogue`, `writer` |
 //! | a file for each task of a client | `routes` |
 //! | search in a browser | `page` |
@@ -18,6 +19,7 @@ mod app;
 mod body;
 mod catalogue;
 mod engine;
+mod hits;
 mod keys;
 mod metrics;
 mod openapi;

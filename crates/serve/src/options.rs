@@ -22,9 +22,10 @@ pub struct ServeOptions {
     pub max_queue_seconds: f64,
     /// Most seconds of work that may wait in front of an interactive request.
     pub max_interactive_queue_seconds: f64,
-    /// An accepted request that takes longer is given up.
+    /// A request that waits longer for its first turn is given up, and a body that takes longer to arrive.
     pub request_timeout: Duration,
-    /// A connection that has not sent the head of a request by then is closed.
+    /// A connection that has not sent the head of its next request by then is closed. Longer than proxies keep idle
+    /// connections, which is a minute.
     pub header_timeout: Duration,
     /// Most open connections; others wait to be accepted.
     pub max_connections: usize,
@@ -52,8 +53,8 @@ impl Default for ServeOptions {
             max_queue_seconds: 5.0,
             max_interactive_queue_seconds: 1.0,
             request_timeout: Duration::from_secs(30),
-            header_timeout: Duration::from_secs(10),
-            max_connections: 4096,
+            header_timeout: Duration::from_secs(75),
+            max_connections: 16_384,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             batch_limit: Duration::from_secs(60),

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     /// A row has changed between the reading of a request and its commit.
     Conflict,
     TooLarge,
+    /// The body did not arrive in time.
+    Slow,
     NotJson,
     /// A field is wrong.
     Validation,
@@ -47,6 +49,7 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Validation => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Backend => StatusCode::FAILED_DEPENDENCY,
@@ -68,7 +71,7 @@ impl Kind {
             Self::Backend => "Backend",
             Self::Overloaded(_) => "Overloaded",
             Self::Unhealthy => "Unhealthy",
-            Self::Timeout => "Timeout",
+            Self::Slow | Self::Timeout => "Timeout",
         }
     }
 
@@ -98,6 +101,9 @@ impl Kind {
         })
     }
 }
+
+/// Characters of a message.
+const LONGEST_MESSAGE: usize = 500;
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
@@ -151,9 +157,16 @@ impl Dialect {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // A message may quote what was sent.
+        let cut = message.char_indices().nth(LONGEST_MESSAGE);
+        if let Some((end, _)) = cut {
+            message.truncate(end);
+            message.push('…');
+        }
         Self {
             kind,
-            message: message.into(),
+            message,
             param: None,
         }
     }
@@ -161,9 +174,8 @@ impl Problem {
     /// A field is wrong.
     pub(crate) fn field(param: &'static str, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Validation,
-            message: message.into(),
             param: Some(param),
+            ..Self::new(Kind::Validation, message)
         }
     }
 
@@ -201,6 +213,9 @@ impl Problem {
                 let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 headers.insert("retry-after-ms", HeaderValue::from(milliseconds));
             }
+            Kind::Slow => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Kind::Timeout => {
                 headers.insert("x-should-retry", HeaderValue::from_static("true"));
             }
@@ -209,6 +224,10 @@ impl Problem {
         response
     }
 }
+
+/// The problem of a response whose body is written already.
+#[derive(Clone, Debug)]
+pub(crate) struct Rendered(pub(crate) Problem);
 
 /// The body is written by the outermost layer, which knows the route.
 impl IntoResponse for Problem {

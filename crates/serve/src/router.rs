@@ -8,10 +8,11 @@ use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::Shared;
-use crate::problem::{Dialect, Kind, Problem};
+use crate::problem::{Dialect, Kind, Problem, Rendered};
 use crate::routes;
 
 /// All routes.
@@ -22,6 +23,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .layer(keyed)
         .merge(routes::public())
         .fallback(|| async { no_route() })
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(finished);
     let router = match cors(&app.options().cors_allow_origin) {
         Some(cors) => router.layer(cors),
@@ -79,10 +81,11 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
     let route = matched.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
     let mut response = next.run(request).await;
-    let problem = response.extensions_mut().remove::<Problem>().or_else(|| {
-        let (kind, message) = Kind::of_status(response.status())?;
-        Some(Problem::new(kind, message))
-    });
+    let rendered = response.extensions_mut().remove::<Rendered>();
+    let (is_rendered, problem) = match rendered {
+        Some(Rendered(problem)) => (true, Some(problem)),
+        None => (false, problem_of(&mut response)),
+    };
     app.metrics().request(
         &route,
         problem.as_ref().map(|problem| problem.kind),
@@ -96,6 +99,9 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
         problem.kind.status().as_u16(),
         problem.message
     ));
+    if is_rendered {
+        return response;
+    }
     let allow = response.headers_mut().remove(ALLOW);
     let mut response = problem.render(Dialect::of_path(&path));
     if problem.kind == Kind::Unauthorized
@@ -110,4 +116,18 @@ async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Resp
         response.headers_mut().insert(ALLOW, allow);
     }
     response
+}
+
+/// The problem of a response; axum has statuses of its own.
+fn problem_of(response: &mut Response) -> Option<Problem> {
+    let problem = response.extensions_mut().remove::<Problem>();
+    problem.or_else(|| {
+        let (kind, message) = Kind::of_status(response.status())?;
+        Some(Problem::new(kind, message))
+    })
+}
+
+/// A panic of a handler costs its request.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::new(Kind::Backend, "the request failed; the service goes on").into_response()
 }

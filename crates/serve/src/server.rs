@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::{Loaded, Shared};
 use crate::engine::EngineError;
@@ -38,7 +38,7 @@ const TICK: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long connections are accepted that were made before the listener closes.
-const LAST_CONNECTIONS: Duration = Duration::from_millis(20);
+const LAST_CONNECTIONS: Duration = Duration::from_millis(50);
 
 /// Why a service cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The threads of connections cannot be started.
-    #[error("cannot start the threads of connections: {0}")]
+    #[error("cannot start the threads of the service: {0}")]
     Threads(#[source] io::Error),
     /// The model cannot compute.
     #[error("the model cannot compute: {0}")]
@@ -185,6 +185,22 @@ impl Server {
     }
 }
 
+/// Counts a connection while it is open.
+struct Open<'a>(&'a Shared);
+
+impl<'a> Open<'a> {
+    fn new(app: &'a Shared) -> Self {
+        app.metrics().connections.inc();
+        Self(app)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics().connections.dec();
+    }
+}
+
 /// Files of a service beside its connections: the index, the store, the model.
 #[cfg(unix)]
 const OTHER_FILES: u64 = 1024;
@@ -231,10 +247,9 @@ async fn accept(
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         let app = app.clone();
         tokio::spawn(async move {
-            app.metrics().connections.inc();
+            let _open = Open::new(&app);
             // A client that breaks its connection is its own affair.
             let _ = connection.await;
-            app.metrics().connections.dec();
             drop(slot);
         });
     };
@@ -257,10 +272,13 @@ async fn accept(
             },
         }
     }
-    while let Ok(Ok((stream, _))) = timeout(LAST_CONNECTIONS, listener.accept()).await {
+    let last = Instant::now() + LAST_CONNECTIONS;
+    while let Ok(Ok((stream, _))) = timeout_at(last, listener.accept()).await {
         serve(stream, None);
     }
     drop(listener);
+    // A connection on which nothing was read yet is closed by the next line.
+    sleep(LAST_CONNECTIONS).await;
     let _ = timeout(options.drain_timeout, open.shutdown()).await;
 }
 
@@ -279,7 +297,7 @@ async fn tick(app: Shared, log: impl Fn(String)) {
                 count - 1
             )),
         }
-        let fault = match tokio::task::block_in_place(|| app.refresh()) {
+        let fault = match app.blocking(|| app.refresh()).await {
             Ok(()) => String::new(),
             Err(problem) => problem.message,
         };

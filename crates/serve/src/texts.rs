@@ -15,6 +15,9 @@ const PRIORITY: &str = "x-priority";
 /// Bytes of texts that are tokenized at once; more would keep other connections waiting.
 const TOKENIZED_AT_ONCE: usize = 4096;
 
+/// Vectors that are given their form at once.
+const FINISHED_AT_ONCE: usize = 32;
+
 /// Texts, and what is asked of their vectors.
 #[derive(Debug)]
 pub(crate) struct Texts {
@@ -89,7 +92,12 @@ pub(crate) async fn embed(
         Output::Scores(_) => Ok(Embeddings::default()),
     })
     .await?;
-    let vectors = service.encoder().finish(&pooled, &prompt, form)?;
+    let finish = || service.encoder().finish(&pooled, &prompt, form);
+    let vectors = if pooled.len() <= FINISHED_AT_ONCE {
+        finish()
+    } else {
+        app.blocking(finish).await
+    }?;
     Ok(Embedded { vectors, cost })
 }
 
@@ -110,10 +118,15 @@ pub(crate) async fn pooled<R: Send + 'static>(
     // Before the texts are tokenized: a refusal is cheap.
     service.engine.admit(priority.unwrap_or(guess))?;
     let characters = texts.texts.iter().map(|text| text.chars().count()).sum();
-    let tokenized = tokenized(service, texts)?;
+    let tokenized = tokenized(app, service, texts).await?;
     let tokenization = begin.elapsed().as_secs_f64();
     let tokens = tokenized.tokens();
-    let priority = priority.unwrap_or_else(|| Priority::of(tokenized.len(), tokens));
+    // Whoever calls a large request interactive would keep the others waiting.
+    let priority = match priority {
+        Some(Priority::Interactive) if tokens > service.engine.turn_tokens() => Priority::Bulk,
+        Some(priority) => priority,
+        None => Priority::of(tokenized.len(), tokens),
+    };
     let (result, times) = service.engine.embed(tokenized, priority, then).await?;
     app.metrics()
         .computed(tokenization, times.queue, times.inference);
@@ -151,14 +164,18 @@ fn check(app: &Shared, service: &Service, texts: &Texts) -> Result<(), Problem> 
     }
 }
 
-fn tokenized(service: &Service, texts: Texts) -> Result<TokenizedTexts, Problem> {
+async fn tokenized(
+    app: &Shared,
+    service: &Service,
+    texts: Texts,
+) -> Result<TokenizedTexts, Problem> {
     let encoder = service.encoder();
     let bytes: usize = texts.texts.iter().map(String::len).sum();
     let tokenize = || encoder.tokenize(&texts.texts, &texts.prompt, texts.side);
     let tokenized = if bytes <= TOKENIZED_AT_ONCE {
         tokenize()
     } else {
-        tokio::task::block_in_place(tokenize)
+        app.blocking(tokenize).await
     }?;
     match tokenized.first_truncated() {
         Some(place) if !texts.truncate => Err(too_long(encoder, &texts, place)),

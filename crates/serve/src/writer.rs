@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TrySendError};
+use std::time::Duration;
 
 use search::index::{Change, Document, IndexWriter};
 use tokio::sync::oneshot;
@@ -46,14 +47,15 @@ impl Writer {
     /// When the thread cannot be started.
     pub(crate) fn start(
         folder: PathBuf,
-        committed: impl Fn() -> Result<(), Problem> + Send + 'static,
+        committed: impl Fn() + Send + 'static,
     ) -> std::io::Result<Arc<Self>> {
         let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING);
         let thread = std::thread::Builder::new().name("writer".to_owned());
         thread.spawn(move || {
             while let Ok(first) = receiver.recv() {
                 let requests = std::iter::once(first).chain(receiver.try_iter()).collect();
-                write(&folder, requests, &committed);
+                // A panic costs these requests, whose senders are gone then.
+                let _ = guard::caught(|| write(&folder, requests, &committed));
             }
         })?;
         Ok(Arc::new(Self { sender }))
@@ -66,21 +68,20 @@ impl Writer {
     /// When a change does not fit the index, another program changes it, or it cannot be written.
     pub(crate) async fn change(&self, changes: Changes) -> Result<Changed, Problem> {
         let (sender, receiver) = oneshot::channel();
-        let sent = self.sender.try_send((changes, sender));
-        if sent.is_err() {
-            let wait = std::time::Duration::from_secs(1);
-            return Err(Problem::new(
-                Kind::Overloaded(wait),
-                "too many changes wait already",
-            ));
+        let failed = || Problem::new(Kind::Backend, "the change failed; the service goes on");
+        match self.sender.try_send((changes, sender)) {
+            Ok(()) => receiver.await.unwrap_or_else(|_| Err(failed())),
+            Err(TrySendError::Full(_)) => {
+                let wait = Kind::Overloaded(Duration::from_secs(1));
+                Err(Problem::new(wait, "too many changes wait already"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(failed()),
         }
-        let ended = || Problem::new(Kind::Unhealthy, "the service stops");
-        receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
 /// Writes the changes of requests, and answers them.
-fn write(folder: &PathBuf, requests: Vec<Request>, committed: &impl Fn() -> Result<(), Problem>) {
+fn write(folder: &PathBuf, requests: Vec<Request>, committed: &impl Fn()) {
     let mut writer = match IndexWriter::open(folder) {
         Ok(writer) => writer,
         Err(error) => {
@@ -101,10 +102,11 @@ fn write(folder: &PathBuf, requests: Vec<Request>, committed: &impl Fn() -> Resu
             }
         }
     }
-    let result = match writer.commit() {
+    let result: Result<u64, Problem> = match writer.commit() {
         Ok(result) => {
             drop(writer);
-            committed().map(|()| result.rows)
+            committed();
+            Ok(result.rows)
         }
         Err(error) => Err(error.into()),
     };

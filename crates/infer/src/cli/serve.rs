@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::at_least_one;
 use super::store::DEFAULT_STORE;
@@ -60,6 +61,7 @@ pub struct ServeArgs {
     #[arg(
         long,
         value_name = "KEY",
+        value_parser = NonEmptyStringValueParser::new(),
         env = "MPNET_BURN_API_KEY",
         hide_env_values = true,
         help_heading = "Access"
@@ -95,7 +97,7 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub max_client_batch_size: usize,
-    /// Compute at most N tokens in one turn; new queries wait as long [default: 1024 on a CPU, 16384 on a GPU].
+    /// Compute at most N tokens in one turn; new queries wait for one or two turns [default: 1024 on a CPU, 16384 on a GPU].
     #[arg(
         long,
         value_name = "N",
@@ -146,6 +148,17 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub request_timeout: f64,
+    /// Close connections that send no request for N seconds; longer than proxies keep theirs.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 75.0,
+        value_parser = seconds,
+        env = "MPNET_BURN_HEADER_TIMEOUT",
+        hide_env_values = true,
+        help_heading = "Limits"
+    )]
+    pub header_timeout: f64,
     /// Keep at most N connections open; others wait.
     #[arg(
         long,

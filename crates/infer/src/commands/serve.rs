@@ -126,6 +126,7 @@ fn options(args: &ServeArgs, api_keys: Vec<String>) -> ServeOptions {
         max_queue_seconds: args.max_queue_seconds,
         max_interactive_queue_seconds: args.max_queue_seconds / 5.0,
         request_timeout: Duration::from_secs_f64(args.request_timeout),
+        header_timeout: Duration::from_secs_f64(args.header_timeout),
         max_connections: args.max_connections,
         drain_delay: Duration::from_secs_f64(args.drain_delay),
         drain_timeout: Duration::from_secs_f64(args.drain_timeout),

@@ -1,7 +1,7 @@
 //! The queue: what is computed next.
 //!
 //! Each turn takes interactive work first, then fills up with bulk work. Bulk work comes first in every third turn, and
-//! when its first request has waited for two seconds. A bulk request gives its place to the next one after each turn.
+//! when its first request has waited for two seconds. A request gives its place to the next one after each turn.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -117,7 +117,7 @@ impl Queue {
             for work in works {
                 if work.reply.is_gone() {
                     self.forget(&work);
-                } else if work.deadline <= now {
+                } else if work.started.is_none() && work.deadline <= now {
                     self.forget(&work);
                     late.push(work);
                 } else {
@@ -127,33 +127,37 @@ impl Queue {
         }
     }
 
-    /// Puts work back that is not done: interactive work to the front, bulk work behind the others.
+    /// Puts work back that is not done, behind the others.
     pub(super) fn put_back(&mut self, work: Work) {
-        match work.priority {
-            Priority::Interactive => self.interactive.push_front(work),
-            Priority::Bulk => self.bulk.push_back(work),
-        }
+        self.waiting(work.priority).push_back(work);
     }
 
     /// Takes the tokens of a turn off the count.
     pub(super) fn computed(&mut self, turn: &Turn) {
         for (waiting, tokens) in self.tokens.iter_mut().zip(turn.by_priority) {
-            *waiting -= tokens;
+            *waiting = waiting.saturating_sub(tokens);
         }
     }
 
     /// Takes the rest of a work that failed off the count.
     pub(super) fn forget(&mut self, work: &Work) {
-        self.tokens[work.priority as usize] -= work.tokens();
+        let tokens = &mut self.tokens[work.priority as usize];
+        *tokens = tokens.saturating_sub(work.tokens());
+    }
+
+    /// Counts the tokens of what waits.
+    pub(super) fn count_again(&mut self) {
+        let sum = |works: &VecDeque<Work>| works.iter().map(Work::tokens).sum();
+        self.tokens = [sum(&self.interactive), sum(&self.bulk)];
     }
 
     /// Takes everything that waits.
     pub(super) fn take_all(&mut self) -> Vec<Work> {
-        self.tokens = [0; 2];
-        self.interactive
-            .drain(..)
-            .chain(self.bulk.drain(..))
-            .collect()
+        let interactive = std::mem::take(&mut self.interactive);
+        let works: Vec<Work> = interactive.into_iter().chain(self.bulk.drain(..)).collect();
+        // The running turn keeps its own.
+        works.iter().for_each(|work| self.forget(work));
+        works
     }
 }
 
@@ -179,14 +183,19 @@ impl Turn {
                 }
                 sizes
             }
-            Task::Score { query, waiting, .. } => {
+            Task::Score {
+                query,
+                waiting,
+                most_tokens,
+                ..
+            } => {
                 // Pairs go alone: another model reads them.
                 if !self.works.is_empty() {
                     return Err(work);
                 }
                 let mut sum = 0;
                 let fitting = waiting.iter().take_while(|text| {
-                    let tokens = pair_tokens(query, text);
+                    let tokens = pair_tokens(query, text).min(*most_tokens);
                     let fits = sum == 0 || sum + tokens <= budget;
                     sum += if fits { tokens } else { 0 };
                     fits
@@ -206,192 +215,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests {
-    use model::{Device, Prompt, SentenceEncoder};
-
-    use super::super::work::Reply;
-    use super::super::{Output, Times};
-    use super::*;
-    use crate::problem::Problem;
-
-    /// A reply that nobody reads.
-    struct Silent {
-        gone: bool,
-    }
-
-    impl Reply for Silent {
-        fn is_gone(&self) -> bool {
-            self.gone
-        }
-
-        fn send(self: Box<Self>, _: Result<(Output, Times), Problem>) {}
-    }
-
-    fn encoder() -> SentenceEncoder {
-        let folder = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../model/tests/fixtures/tiny-mpnet"
-        );
-        SentenceEncoder::builder()
-            .device(Device::Auto)
-            .load(folder)
-            .unwrap()
-    }
-
-    /// Texts of three tokens each.
-    fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instant) -> Work {
-        Work {
-            priority,
-            deadline: now + Duration::from_secs(60),
-            queued: now,
-            started: None,
-            task: Task::Embed {
-                waiting: encoder
-                    .tokenize(&vec!["a"; texts], &Prompt::Default, None)
-                    .unwrap(),
-                done: Vec::new(),
-            },
-            reply: Box::new(Silent { gone: false }),
-        }
-    }
-
-    fn score(pairs: usize, now: Instant) -> Work {
-        Work {
-            task: Task::Score {
-                query: "a".to_owned(),
-                waiting: vec!["b".to_owned(); pairs].into(),
-                done: Vec::new(),
-            },
-            ..work(&encoder(), Priority::Bulk, 0, now)
-        }
-    }
-
-    /// Takes a turn, and puts back what is not done: the priority and the texts of each part.
-    fn turn(queue: &mut Queue, budget: usize, now: Instant) -> Vec<(Priority, usize)> {
-        let Some(turn) = queue.next(budget, now, &mut Vec::new()) else {
-            return Vec::new();
-        };
-        queue.computed(&turn);
-        let parts = turn
-            .works
-            .iter()
-            .zip(&turn.counts)
-            .map(|(work, count)| (work.priority, *count))
-            .collect();
-        for work in turn.works {
-            if !work.is_done() {
-                queue.put_back(work);
-            }
-        }
-        parts
-    }
-
-    #[test]
-    fn interactive_work_comes_first_and_bulk_work_fills_up() {
-        use Priority::{Bulk, Interactive};
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Bulk, 10, now));
-        queue.push(work(&encoder, Interactive, 2, now));
-        assert_eq!((queue.tokens(Interactive), queue.tokens(Bulk)), (6, 30));
-        assert_eq!(turn(&mut queue, 12, now), [(Interactive, 2), (Bulk, 2)]);
-        assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
-        assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
-        assert_eq!(turn(&mut queue, 12, now), []);
-        assert_eq!(
-            (queue.tokens(Interactive), queue.tokens(Bulk), queue.len()),
-            (0, 0, 0)
-        );
-    }
-
-    #[test]
-    fn every_third_turn_is_for_bulk_work() {
-        use Priority::{Bulk, Interactive};
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Bulk, 4, now));
-        for _ in 0..12 {
-            queue.push(work(&encoder, Interactive, 1, now));
-        }
-        let first: Vec<Priority> = (0..6).map(|_| turn(&mut queue, 6, now)[0].0).collect();
-        assert_eq!(
-            first,
-            [
-                Interactive,
-                Interactive,
-                Bulk,
-                Interactive,
-                Interactive,
-                Bulk
-            ]
-        );
-    }
-
-    #[test]
-    fn bulk_work_that_waited_long_comes_first() {
-        use Priority::{Bulk, Interactive};
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Bulk, 4, now));
-        queue.push(work(&encoder, Interactive, 4, now));
-        let later = now + LONGEST_WAIT + Duration::from_millis(1);
-        assert_eq!(turn(&mut queue, 6, later), [(Bulk, 2)]);
-        assert_eq!(turn(&mut queue, 6, later), [(Interactive, 2)]);
-    }
-
-    #[test]
-    fn bulk_requests_take_turns() {
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        for texts in [6, 4] {
-            queue.push(work(&encoder, Priority::Bulk, texts, now));
-        }
-        let counts: Vec<usize> = std::iter::repeat_with(|| turn(&mut queue, 6, now))
-            .take_while(|parts| !parts.is_empty())
-            .map(|parts| parts[0].1)
-            .collect();
-        // Of six, of four, of six, of four, of six.
-        assert_eq!(counts, [2, 2, 2, 2, 2]);
-    }
-
-    #[test]
-    fn work_that_nobody_waits_for_leaves_the_queue() {
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(Work {
-            reply: Box::new(Silent { gone: true }),
-            ..work(&encoder, Priority::Bulk, 3, now)
-        });
-        queue.push(Work {
-            deadline: now,
-            ..work(&encoder, Priority::Interactive, 2, now)
-        });
-        let mut late = Vec::new();
-        assert!(queue.next(100, now, &mut late).is_none());
-        assert_eq!(late.len(), 1);
-        assert_eq!(
-            (
-                queue.tokens(Priority::Interactive),
-                queue.tokens(Priority::Bulk),
-                queue.len()
-            ),
-            (0, 0, 0)
-        );
-    }
-
-    #[test]
-    fn a_text_longer_than_a_turn_has_one_of_its_own() {
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Priority::Interactive, 1, now));
-        queue.push(work(&encoder, Priority::Bulk, 1, now));
-        assert_eq!(turn(&mut queue, 2, now), [(Priority::Interactive, 1)]);
-        assert_eq!(turn(&mut queue, 2, now), [(Priority::Bulk, 1)]);
-    }
-
-    #[test]
-    fn pairs_are_not_mixed_with_texts() {
-        let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
-        queue.push(work(&encoder, Priority::Interactive, 1, now));
-        queue.push(score(5, now));
-        assert_eq!(turn(&mut queue, 100, now), [(Priority::Interactive, 1)]);
-        // Three tokens for each pair of two bytes.
-        assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 3)]);
-        assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 2)]);
-        assert_eq!((queue.tokens(Priority::Bulk), queue.len()), (0, 0));
-    }
-}
+mod tests;

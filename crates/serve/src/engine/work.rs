@@ -33,6 +33,8 @@ pub(super) enum Task {
         query: String,
         waiting: VecDeque<String>,
         done: Vec<f32>,
+        /// The reranker truncates longer pairs.
+        most_tokens: usize,
     },
 }
 
@@ -91,8 +93,14 @@ impl Work {
     pub(super) fn tokens(&self) -> usize {
         match &self.task {
             Task::Embed { waiting, .. } => waiting.tokens(),
-            Task::Score { query, waiting, .. } => {
-                waiting.iter().map(|text| pair_tokens(query, text)).sum()
+            Task::Score {
+                query,
+                waiting,
+                most_tokens,
+                ..
+            } => {
+                let tokens = |text| pair_tokens(query, text).min(*most_tokens);
+                waiting.iter().map(|text: &String| tokens(text)).sum()
             }
         }
     }
@@ -126,6 +134,7 @@ impl Work {
             Task::Embed { done, .. } => Output::Vectors(Embeddings::from_rows(done, width)),
             Task::Score { done, .. } => Output::Scores(done),
         };
-        self.reply.send(Ok((output, times)));
+        // A panic of what follows costs this request; its sender is gone then, which its client learns.
+        let _ = guard::caught(|| self.reply.send(Ok((output, times))));
     }
 }

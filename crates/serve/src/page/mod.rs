@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use search::{Mode, VectorsView, examples_vector};
 
 use crate::app::{Service, Shared};
-use crate::problem::Problem;
-use crate::routes::search::{answer, catalogue};
+use crate::hits::{answer, catalogue};
+use crate::problem::{Kind, Problem, Rendered};
+use crate::routes::search::{LONGEST_TEXT, MOST_HITS};
 use address::{Address, View};
 use view::{Choice, Facet, List, Page, Results, facet_columns};
 
@@ -37,8 +38,8 @@ pub(crate) async fn page(
     let Some(catalogue) = &service.catalogue else {
         return Ok(StatusCode::OK.into_response());
     };
-    let address = Address::parse(&text.unwrap_or_default());
-    let (status, results) = found(&app, service, &address).await;
+    let address = address(&text)?;
+    let (problem, results) = found(&app, service, &address).await;
     let snapshot = catalogue.snapshot();
     let page = Page {
         query: address.query.clone(),
@@ -47,7 +48,7 @@ pub(crate) async fn page(
         chosen: address.chosen.clone(),
         results,
     };
-    Ok(html(status, page.render()))
+    Ok(html(problem, page.render()))
 }
 
 /// The part of the page that a query changes.
@@ -57,9 +58,9 @@ pub(crate) async fn results(
 ) -> Result<Response, Problem> {
     let service = app.ready()?;
     catalogue(service)?;
-    let address = Address::parse(&text.unwrap_or_default());
-    let (status, results) = found(&app, service, &address).await;
-    Ok(html(status, results.render()))
+    let address = address(&text)?;
+    let (problem, results) = found(&app, service, &address).await;
+    Ok(html(problem, results.render()))
 }
 
 /// The style of the page.
@@ -77,7 +78,20 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-fn html(status: StatusCode, page: askama::Result<String>) -> Response {
+/// What the address shows.
+fn address(text: &Option<String>) -> Result<Address, Problem> {
+    let text = text.as_deref().unwrap_or_default();
+    if text.len() > LONGEST_TEXT {
+        return Err(Problem::new(Kind::Malformed, "the address is too long"));
+    }
+    let address = Address::parse(text);
+    Ok(Address {
+        offset: address.offset.min(MOST_HITS),
+        ..address
+    })
+}
+
+fn html(problem: Option<Problem>, page: askama::Result<String>) -> Response {
     // Templates fail only where a value does, and theirs are texts.
     let page = page.unwrap_or_default();
     let headers = [
@@ -96,19 +110,24 @@ fn html(status: StatusCode, page: askama::Result<String>) -> Response {
             HeaderValue::from_static("same-origin"),
         ),
     ];
-    (status, headers, page).into_response()
+    let mut response = (headers, page).into_response();
+    if let Some(problem) = problem {
+        *response.status_mut() = problem.kind.status();
+        response.extensions_mut().insert(Rendered(problem));
+    }
+    response
 }
 
 /// What the address asks for; a problem is shown on the page.
-async fn found(app: &Shared, service: &Service, address: &Address) -> (StatusCode, Results) {
+async fn found(app: &Shared, service: &Service, address: &Address) -> (Option<Problem>, Results) {
     match answered(app, service, address).await {
-        Ok(results) => (StatusCode::OK, results),
+        Ok(results) => (None, results),
         Err(problem) => {
             let results = Results {
-                problem: problem.message,
+                problem: problem.message.clone(),
                 ..Results::default()
             };
-            (problem.kind.status(), results)
+            (Some(problem), results)
         }
     }
 }
@@ -123,25 +142,27 @@ async fn answered(app: &Shared, service: &Service, address: &Address) -> Result<
     let mut last = None;
     if !address.like.is_empty() {
         let begin = Instant::now();
-        let alike = tokio::task::block_in_place(|| {
-            let ids = [address.like.clone()];
-            let vector = snapshot.vectors(&ids)?;
-            let wrong = |error: search::SearchError| Problem::field("like", error.to_string());
-            let width = settings.width;
-            let like = VectorsView::new(&vector, width).map_err(wrong)?;
-            let unlike = VectorsView::new(&[], width).map_err(wrong)?;
-            snapshot.answer(&search::Query {
-                vector: examples_vector(like, unlike).map_err(wrong)?,
-                mode: Mode::Meaning,
-                without: ids.to_vec(),
-                ..question.clone()
+        let (alike, document) = app
+            .blocking(|| {
+                let ids = [address.like.clone()];
+                let vector = snapshot.vectors(&ids)?;
+                let wrong = |error: search::SearchError| Problem::field("like", error.to_string());
+                let width = settings.width;
+                let like = VectorsView::new(&vector, width).map_err(wrong)?;
+                let unlike = VectorsView::new(&[], width).map_err(wrong)?;
+                let alike = snapshot.answer(&search::Query {
+                    vector: examples_vector(like, unlike).map_err(wrong)?,
+                    mode: Mode::Meaning,
+                    without: ids.to_vec(),
+                    ..question.clone()
+                })?;
+                Ok::<_, Problem>((alike, snapshot.document(&address.like)?))
             })
-        })?;
+            .await?;
         let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
         results
             .lists
             .push(List::new(None, &alike, settings, milliseconds));
-        let document = snapshot.document(&address.like)?;
         results.like =
             document.map_or_else(String::new, |document| search::joined(&document.texts));
         last = Some(alike);

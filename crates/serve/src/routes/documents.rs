@@ -1,10 +1,13 @@
 //! Products that are added, replaced and removed.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use model::{Prompt, VectorForm};
 use search::filter::Value;
 use search::index::{Document, Settings};
@@ -13,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use utoipa::ToSchema;
 
-use super::search::catalogue;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::catalogue::Snapshot;
 use crate::engine::Priority;
+use crate::hits::catalogue;
 use crate::problem::{ErrorBody, Kind, Problem};
 use crate::texts::{self, Texts};
 use crate::writer::{Changed, Changes};
@@ -71,13 +74,29 @@ pub(crate) async fn change(
              --api-key-file",
         ));
     };
+    let (count, most) = (
+        request.documents.len() + request.remove.len(),
+        app.options().max_client_batch_size,
+    );
+    if count > most {
+        let message = format!(
+            "the request names {count} documents, and may name {most} (--max-client-batch-size)"
+        );
+        return Err(Problem::field("documents", message));
+    }
+    if !app.keys().are_needed() && !is_local(&headers) {
+        // A page of another site may reach this address by a name of its own.
+        let message =
+            "without keys, products are changed only by the name localhost or a loopback address";
+        return Err(Problem::new(Kind::Forbidden, message));
+    }
     let snapshot = catalogue(service)?.snapshot();
     let documents = request.documents.iter().enumerate();
     let documents = documents
         .map(|(place, fields)| document(snapshot.settings(), place, fields))
         .collect::<Result<Vec<_>, _>>()?;
     let documents = last_of_each_id(documents);
-    let new = new_texts(&snapshot, &documents)?;
+    let new = app.blocking(|| new_texts(&snapshot, &documents)).await?;
     let mut vectors = if new.iter().any(Option::is_some) {
         let texts = Texts {
             texts: new.iter().flatten().cloned().collect(),
@@ -117,6 +136,17 @@ pub(crate) async fn change(
         removed,
         rows,
     }))
+}
+
+/// Whether a request names this machine.
+fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let name = host.and_then(|host| host.parse::<Authority>().ok());
+    name.is_some_and(|name| {
+        let name = name.host().trim_start_matches('[').trim_end_matches(']');
+        let address = name.parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Of several documents with one id, the last replaces the others.

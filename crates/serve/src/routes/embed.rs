@@ -123,19 +123,16 @@ pub(crate) async fn embed(
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();
-    Ok(json(
-        &vectors,
-        embedded.vectors.values().len(),
-        embedded.cost,
-        service.device(),
-    ))
+    let numbers = embedded.vectors.values().len();
+    Ok(json(&app, &vectors, numbers, embedded.cost, service.device()).await)
 }
 
 /// Numbers that are written at once; more would keep other connections waiting.
 const WRITTEN_AT_ONCE: usize = 16 * 1024;
 
 /// A response of about so many numbers as JSON, with the cost of its request.
-pub(crate) fn json(
+pub(crate) async fn json(
+    app: &Shared,
     value: &impl Serialize,
     numbers: usize,
     cost: Cost,
@@ -145,7 +142,7 @@ pub(crate) fn json(
     let response = if numbers <= WRITTEN_AT_ONCE {
         write()
     } else {
-        tokio::task::block_in_place(write)
+        app.blocking(write).await
     };
     (cost.headers(device), response).into_response()
 }

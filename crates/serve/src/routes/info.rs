@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::Shared;
-use crate::engine::{dtype, turn_tokens};
+use crate::engine::dtype;
 use crate::problem::{ErrorBody, OpenAiErrorBody, Problem};
 
 /// The model and the limits of the service.
@@ -48,9 +48,7 @@ pub(crate) async fn info(State(app): State<Shared>) -> Result<Json<Info>, Proble
         served_model_name: service.model_name.clone(),
         dimensions: encoder.width(),
         max_input_length: encoder.tokenizer().max_length(),
-        max_batch_tokens: options
-            .max_batch_tokens
-            .unwrap_or_else(|| turn_tokens(service.engine.models())),
+        max_batch_tokens: service.engine.turn_tokens(),
         max_client_batch_size: options.max_client_batch_size,
         auto_truncate: options.auto_truncate,
         reranker: service.reranker_name.clone(),

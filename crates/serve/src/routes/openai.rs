@@ -104,22 +104,22 @@ pub(crate) async fn embeddings(
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let format = request.encoding_format.unwrap_or_default();
-    let data = embedded
-        .vectors
-        .rows()
-        .enumerate()
-        .map(|(index, row)| EmbeddingObject {
-            object: "embedding",
-            embedding: match format {
-                EncodingFormat::Float => EmbeddingValues::Float(row.to_vec()),
-                EncodingFormat::Base64 => EmbeddingValues::Base64(base64(row)),
-            },
-            index,
-        });
+    let object = |(index, row)| EmbeddingObject {
+        object: "embedding",
+        embedding: match format {
+            EncodingFormat::Float => EmbeddingValues::Float(Vec::from(row)),
+            EncodingFormat::Base64 => EmbeddingValues::Base64(base64(row)),
+        },
+        index,
+    };
+    let rows = embedded.vectors.rows();
+    let data = app
+        .blocking(|| rows.enumerate().map(object).collect())
+        .await;
     let tokens = embedded.cost.tokens;
     let response = EmbeddingsResponse {
         object: "list",
-        data: data.collect(),
+        data,
         model: service.model_name.clone(),
         usage: Usage {
             prompt_tokens: tokens,
@@ -127,7 +127,7 @@ pub(crate) async fn embeddings(
         },
     };
     let numbers = embedded.vectors.values().len();
-    Ok(json(&response, numbers, embedded.cost, service.device()))
+    Ok(json(&app, &response, numbers, embedded.cost, service.device()).await)
 }
 
 fn base64(row: &[f32]) -> String {

@@ -2,18 +2,20 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use model::Prompt;
 use search::{AnswerJson, Asked, Mode, Query, VectorsView, examples_vector};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::search::{Milliseconds, Page, SearchResponse, catalogue, embedded};
-use crate::app::{Service, Shared};
+use super::embed::json;
+use super::search::{Milliseconds, Page, SearchResponse, VALUES_OF_HIT};
+use crate::app::Shared;
 use crate::body::Body;
+use crate::catalogue::Snapshot;
+use crate::hits::{catalogue, embedded};
 use crate::problem::{ErrorBody, Problem};
 use crate::texts::{self, Cost};
 
@@ -81,7 +83,7 @@ pub(crate) async fn recommend(
             embedded(
                 &app,
                 service,
-                snapshot,
+                snapshot.clone(),
                 question,
                 text,
                 Prompt::Document,
@@ -92,7 +94,7 @@ pub(crate) async fn recommend(
         Some(_) => return Err(Problem::field("text", "give `ids` or `text`, not both")),
         None => {
             let searched = Instant::now();
-            let answer = tokio::task::block_in_place(|| like(service, &request, question))?;
+            let answer = app.blocking(|| like(&snapshot, &request, question)).await?;
             (answer, searched, Cost::default())
         }
     };
@@ -101,7 +103,6 @@ pub(crate) async fn recommend(
         search: searched.elapsed().as_secs_f64() * 1e3,
         rerank: 0.0,
     };
-    let snapshot = catalogue(service)?.snapshot();
     let settings = snapshot.settings();
     let asked = Asked {
         settings,
@@ -109,7 +110,7 @@ pub(crate) async fn recommend(
         facets: &request.page.facets,
         explain: request.page.explain,
     };
-    let response = Json(SearchResponse {
+    let response = SearchResponse {
         version: VERSION,
         subject: match &request.text {
             Some(text) => Subject::Text { text },
@@ -120,13 +121,14 @@ pub(crate) async fn recommend(
         },
         answer: AnswerJson::new(&answer, asked),
         milliseconds,
-    });
-    Ok((cost.headers(service.device()), response).into_response())
+    };
+    let values = answer.hits.len() * VALUES_OF_HIT;
+    Ok(json(&app, &response, values, cost, service.device()).await)
 }
 
 /// Answers a question about products that are like some and unlike others.
-pub(crate) fn like(
-    service: &Service,
+fn like(
+    snapshot: &Snapshot<'_>,
     request: &RecommendRequest,
     question: Query,
 ) -> Result<search::Answer, Problem> {
@@ -141,7 +143,6 @@ pub(crate) fn like(
         let message = format!("`ids` and `not` name more than {MOST_EXAMPLES} products");
         return Err(Problem::field("ids", message));
     }
-    let snapshot = catalogue(service)?.snapshot();
     let width = snapshot.settings().width;
     let (like, unlike) = (snapshot.vectors(ids)?, snapshot.vectors(not)?);
     let wrong = |error: search::SearchError| Problem::field("ids", error.to_string());

@@ -6,10 +6,10 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::search::reranker;
 use crate::app::{Service, Shared};
 use crate::body::Body;
 use crate::engine::Priority;
+use crate::hits::reranker;
 use crate::problem::{ErrorBody, Kind, OpenAiErrorBody, Problem};
 use crate::texts;
 
@@ -100,6 +100,14 @@ pub(crate) enum RerankDocument {
     },
 }
 
+impl RerankDocument {
+    /// The form in which clients read it.
+    fn object(&self) -> Self {
+        let (Self::Bare(text) | Self::Object { text }) = self;
+        Self::Object { text: text.clone() }
+    }
+}
+
 /// Documents, best first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RerankResponse {
@@ -135,6 +143,9 @@ pub(crate) async fn rerank_documents(
         RerankDocument::Bare(text) | RerankDocument::Object { text } => text.clone(),
     });
     let texts = texts.collect();
+    if request.top_n == Some(0) {
+        return Err(Problem::field("top_n", "`top_n` must be at least 1"));
+    }
     let query = request.query;
     let mut ranked = ranked(&app, service, &headers, query, texts, "documents", false).await?;
     ranked.truncate(request.top_n.unwrap_or(usize::MAX));
@@ -144,7 +155,7 @@ pub(crate) async fn rerank_documents(
         .map(|(index, relevance_score)| RelevantDocument {
             index,
             relevance_score,
-            document: kept.and_then(|documents| documents.get(index).cloned()),
+            document: kept.and_then(|documents| documents.get(index).map(RerankDocument::object)),
         });
     Ok(Json(RerankResponse {
         model: reranker(service)?.to_owned(),
@@ -182,7 +193,11 @@ async fn ranked(
         .as_ref()
         .is_some_and(model::PairScorer::gives_probabilities);
     let form = |score: f32| match (probabilities, raw) {
-        (true, true) => (score / (1.0 - score)).ln(),
+        // A saturated sigmoid has no finite inverse.
+        (true, true) => {
+            let inside = score.clamp(f32::MIN_POSITIVE, 1.0 - f32::EPSILON / 2.0);
+            (inside / (1.0 - inside)).ln()
+        }
         (false, false) => 1.0 / (1.0 + (-score).exp()),
         _ => score,
     };

@@ -1,23 +1,24 @@
 //! The products that are closest to a query.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
-use model::{Prompt, VectorForm};
+use axum::response::Response;
 use search::filter::Filter;
-use search::{Answer, AnswerJson, Asked, Found, Fusion, Mode, Query, Sort, joined};
+use search::{Answer, AnswerJson, Asked, Fusion, Mode, Query, Sort};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::embed::json;
 use crate::app::{Service, Shared};
 use crate::body::Body;
-use crate::catalogue::{Catalogue, Snapshot};
-use crate::engine::{Output, Priority};
-use crate::problem::{ErrorBody, Kind, Problem};
-use crate::texts::{self, Cost, Texts};
+use crate::catalogue::Snapshot;
+use crate::engine::Priority;
+use crate::hits::{answer, catalogue, rerank, reranker};
+use crate::problem::{ErrorBody, Problem};
+use crate::texts::{self, Cost};
 
 /// The version of the JSON form, that of `infer search --json`.
 const VERSION: u32 = 1;
@@ -26,7 +27,13 @@ const VERSION: u32 = 1;
 const RERANK_DEPTH: usize = 50;
 
 /// Most hits of an answer, and most that are passed over.
-const MOST_HITS: usize = 10_000;
+pub(crate) const MOST_HITS: usize = 10_000;
+
+/// Most bytes of a query and of a filter: each word and each condition looks through the whole catalogue.
+pub(crate) const LONGEST_TEXT: usize = 8192;
+
+/// A hit is written in the time of so many numbers, about.
+pub(super) const VALUES_OF_HIT: usize = 64;
 
 /// A query, and what is asked of its hits.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -149,31 +156,32 @@ pub(crate) async fn search(
 ) -> Result<Response, Problem> {
     let service = app.service()?;
     let priority = texts::priority(&headers)?;
-    let found = find(&app, service, &request, priority).await?;
     let snapshot = catalogue(service)?.snapshot();
+    let found = find(&app, service, snapshot.clone(), &request, priority).await?;
     let asked = Asked {
         settings: snapshot.settings(),
         metric: found.metric,
         facets: &request.page.facets,
         explain: request.page.explain,
     };
-    let response = Json(SearchResponse {
+    let response = SearchResponse {
         version: VERSION,
         subject: QuerySubject {
             query: &request.query,
         },
         answer: AnswerJson::new(&found.answer, asked),
         milliseconds: found.milliseconds,
-    });
-    Ok((found.cost.headers(service.device()), response).into_response())
+    };
+    let values = found.answer.hits.len() * VALUES_OF_HIT;
+    Ok(json(&app, &response, values, found.cost, service.device()).await)
 }
 
 /// Hits and what they cost.
-pub(crate) struct FoundHits {
-    pub(crate) answer: Answer,
-    pub(crate) metric: &'static str,
-    pub(crate) milliseconds: Milliseconds,
-    pub(crate) cost: Cost,
+struct FoundHits {
+    answer: Answer,
+    metric: &'static str,
+    milliseconds: Milliseconds,
+    cost: Cost,
 }
 
 /// Answers a query.
@@ -181,9 +189,10 @@ pub(crate) struct FoundHits {
 /// # Errors
 ///
 /// When there are no products, the request is wrong, too much waits, or the model fails.
-pub(crate) async fn find(
+async fn find(
     app: &Shared,
     service: &Service,
+    snapshot: Snapshot<'_>,
     request: &SearchRequest,
     priority: Option<Priority>,
 ) -> Result<FoundHits, Problem> {
@@ -191,7 +200,10 @@ pub(crate) async fn find(
     if request.query.trim().is_empty() {
         return Err(Problem::field("query", "`query` is empty"));
     }
-    let snapshot = catalogue(service)?.snapshot();
+    if request.query.len() > LONGEST_TEXT {
+        let message = format!("`query` has more than {LONGEST_TEXT} bytes");
+        return Err(Problem::field("query", message));
+    }
     let mode = request.mode.map_or_else(Mode::default, Mode::from);
     if request
         .weight
@@ -216,10 +228,19 @@ pub(crate) async fn find(
     if request.rerank {
         reranker(service)?;
         // The second ranking is of the hits from the first on, whatever part of it is shown.
-        let depth = request.rerank_depth.unwrap_or(RERANK_DEPTH).min(MOST_HITS);
-        question.k = depth.max(shown.0 + shown.1);
+        question.k = request
+            .rerank_depth
+            .unwrap_or(RERANK_DEPTH)
+            .max(shown.0 + shown.1);
+        let most = app.options().max_client_batch_size;
+        if question.k > most {
+            let message =
+                format!("the reranker reads at most {most} hits (--max-client-batch-size)");
+            return Err(Problem::field("rerank_depth", message));
+        }
         question.offset = 0;
     }
+    let similarity = snapshot.settings().similarity.name();
     let (answer, searched, cost) =
         answer(app, service, snapshot, question, &request.query, priority).await?;
     let mut milliseconds = Milliseconds {
@@ -230,7 +251,7 @@ pub(crate) async fn find(
     let mut found = FoundHits {
         answer,
         metric: match mode {
-            Mode::Meaning => catalogue(service)?.snapshot().settings().similarity.name(),
+            Mode::Meaning => similarity,
             Mode::Words => "bm25",
             Mode::Hybrid => "hybrid",
         },
@@ -247,132 +268,6 @@ pub(crate) async fn find(
     Ok(found)
 }
 
-/// Answers a question about a query, with its vector unless words alone are asked. The moment is that of the search.
-pub(crate) async fn answer(
-    app: &Shared,
-    service: &Service,
-    snapshot: Snapshot<'_>,
-    question: Query,
-    query: &str,
-    priority: Option<Priority>,
-) -> Result<(Answer, Instant, Cost), Problem> {
-    if question.mode == Mode::Words {
-        let searched = Instant::now();
-        let answer = tokio::task::block_in_place(|| snapshot.answer(&question))?;
-        return Ok((answer, searched, Cost::default()));
-    }
-    embedded(
-        app,
-        service,
-        snapshot,
-        question,
-        query,
-        Prompt::Query,
-        priority,
-    )
-    .await
-}
-
-/// Embeds a text and answers a question about its vector. An index is searched on the engine's thread, right behind the
-/// network: what waits there cannot come between.
-pub(super) async fn embedded(
-    app: &Shared,
-    service: &Service,
-    snapshot: Snapshot<'_>,
-    mut question: Query,
-    text: &str,
-    prompt: Prompt,
-    priority: Option<Priority>,
-) -> Result<(Answer, Instant, Cost), Problem> {
-    let texts = Texts {
-        texts: vec![text.to_owned()],
-        prompt: prompt.clone(),
-        truncate: true,
-        side: None,
-        form: VectorForm::default(),
-        field: "query",
-    };
-    match snapshot {
-        Snapshot::Index(index) => {
-            let models = service.engine.models_handle();
-            let then = move |output| {
-                let searched = Instant::now();
-                let Output::Vectors(pooled) = output else {
-                    return Err(Problem::new(Kind::Backend, "the query has no vector"));
-                };
-                let vector = models
-                    .encoder
-                    .finish(&pooled, &prompt, VectorForm::default())?;
-                question.vector = vector.into_values();
-                Ok((index.answer(&question)?, searched))
-            };
-            let ((answer, searched), cost) =
-                texts::pooled(app, service, texts, priority, then).await?;
-            Ok((answer, searched, cost))
-        }
-        Snapshot::Store(store) => {
-            let embedded = texts::embed(app, service, texts, priority).await?;
-            question.vector = embedded.vectors.into_values();
-            let searched = Instant::now();
-            let answer = tokio::task::block_in_place(|| store.answer(&question))?;
-            Ok((answer, searched, embedded.cost))
-        }
-    }
-}
-
-/// Orders hits by the reranker, and keeps those that are shown.
-async fn rerank(
-    service: &Service,
-    query: &str,
-    answer: &mut Answer,
-    (offset, k): (usize, usize),
-    priority: Option<Priority>,
-) -> Result<(), Problem> {
-    let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
-    let priority = priority.unwrap_or(Priority::Interactive);
-    let (scores, _) = service
-        .engine
-        .score(query.to_owned(), texts, priority)
-        .await?;
-    let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
-        .into_iter()
-        .zip(scores)
-        .map(|(hit, score)| Found { score, ..hit })
-        .collect();
-    // Equal scores keep their order.
-    hits.sort_by(|one, other| other.score.total_cmp(&one.score));
-    answer.hits = hits.into_iter().skip(offset).take(k).collect();
-    Ok(())
-}
-
-/// The products of the service.
-///
-/// # Errors
-///
-/// When it has none.
-pub(crate) fn catalogue(service: &Service) -> Result<&Catalogue, Problem> {
-    let none = || {
-        Problem::new(
-            Kind::Backend,
-            "this service has no products: start it with --index or --store",
-        )
-    };
-    service.catalogue.as_ref().ok_or_else(none)
-}
-
-/// # Errors
-///
-/// When the service has no reranker.
-pub(crate) fn reranker(service: &Service) -> Result<&str, Problem> {
-    let none = || {
-        Problem::new(
-            Kind::Backend,
-            "this service has no reranker: start it with --reranker",
-        )
-    };
-    service.reranker_name.as_deref().ok_or_else(none)
-}
-
 impl Page {
     /// What every question asks.
     ///
@@ -383,6 +278,10 @@ impl Page {
         let columns = &snapshot.settings().filter_columns;
         let filter = match self.filter.as_deref().map(str::trim) {
             None | Some("") => None,
+            Some(filter) if filter.len() > LONGEST_TEXT => {
+                let message = format!("`filter` has more than {LONGEST_TEXT} bytes");
+                return Err(Problem::field("filter", message));
+            }
             Some(filter) => Some(
                 Filter::parse(filter, columns)
                     .map_err(|error| Problem::field("filter", error.to_string()))?,
@@ -399,6 +298,14 @@ impl Page {
             return Err(Problem::field(
                 "offset",
                 format!("`offset` must be at most {MOST_HITS}"),
+            ));
+        }
+        let known = columns.len();
+        let mut facets = HashSet::new();
+        if self.facets.len() > known || !self.facets.iter().all(|name| facets.insert(name)) {
+            return Err(Problem::field(
+                "facets",
+                format!("`facets` names a column twice, or more than the {known} of the index"),
             ));
         }
         let sort = self.sort.as_deref().filter(|sort| !sort.is_empty());

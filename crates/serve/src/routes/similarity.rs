@@ -82,9 +82,11 @@ pub(crate) async fn similarity(
     let cosine = |row: &[f32]| -> f32 { std::iter::zip(source, row).map(|(a, b)| a * b).sum() };
     let cosines: Vec<f32> = rows.map(cosine).collect();
     Ok(json(
+        &app,
         &cosines,
         cosines.len(),
         embedded.cost,
         service.device(),
-    ))
+    )
+    .await)
 }

@@ -74,5 +74,5 @@ pub(crate) async fn tokenize(
         Ok::<_, Problem>(pieces.collect())
     };
     let all = || texts.iter().map(tokens).collect::<Result<_, _>>();
-    Ok(Json(tokio::task::block_in_place(all)?))
+    Ok(Json(app.blocking(all).await?))
 }

@@ -3,6 +3,7 @@
 // Each embeds 100 texts; the vectors are those of `infer embed` to 1e-6. Errors are the client's own exceptions.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import OpenAI from "openai";
 import { InferenceClient } from "@huggingface/inference";
 
@@ -78,4 +79,6 @@ try {
 } finally {
   child.removeAllListeners("exit");
   child.kill("SIGTERM");
+  const [code] = await once(child, "exit");
+  assert.equal(code, 0);
 }

@@ -86,7 +86,7 @@ fn a_body_that_does_not_end_is_refused() {
     slow.write_all(b"{\"inputs\":").unwrap();
     let mut answer = [0; 12];
     slow.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 400");
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 #[test]
@@ -144,5 +144,62 @@ fn a_stop_waits_no_longer_than_its_limit() {
     std::thread::sleep(Duration::from_millis(100));
     let begin = Instant::now();
     service.stop();
-    assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+    // The limit of other services is 30 s.
+    assert!(
+        begin.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[test]
+fn connections_that_go_on_coming_do_not_keep_a_service_from_its_end() {
+    let mut service = Service::new(ServeOptions::default());
+    let address = service.server().address();
+    let stopped = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                    // Refused from the end on.
+                    let _ = TcpStream::connect(address);
+                }
+            });
+        }
+        let begin = Instant::now();
+        service.stop();
+        stopped.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(
+            begin.elapsed() < Duration::from_secs(25),
+            "{:?}",
+            begin.elapsed()
+        );
+    });
+}
+
+#[test]
+fn a_stop_past_its_limit_answers_nothing_and_ends() {
+    let mut service = Service::new(ServeOptions {
+        drain_timeout: Duration::from_millis(100),
+        max_batch_tokens: Some(16),
+        ..ServeOptions::default()
+    });
+    let body = json!({ "inputs": vec!["water bottle that keeps drinks cold"; 2000] }).to_string();
+    let mut running = connect(&service);
+    running.write_all(head(body.len()).as_bytes()).unwrap();
+    running.write_all(body.as_bytes()).unwrap();
+    let begin = Instant::now();
+    while service.get("/metrics").body.contains("te_queue_tokens 0\n") {
+        assert!(begin.elapsed() < LONG);
+    }
+    let begin = Instant::now();
+    service.stop();
+    assert!(
+        begin.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begin.elapsed()
+    );
+    // The connection is cut, or says that the service stops.
+    let answer = read_all(&mut running);
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

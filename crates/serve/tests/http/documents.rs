@@ -173,3 +173,17 @@ fn beyond_this_machine_writing_needs_a_key() {
         200
     );
 }
+
+#[test]
+fn a_page_of_another_site_changes_nothing() {
+    let service = Service::with(ServeOptions::default(), Parts::products());
+    let change = json!({ "remove": ["B1"] });
+    let refused = service.post_with("/documents", &change, &[("host", "shop.example:8080")]);
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert_eq!(
+        service
+            .post_with("/documents", &change, &[("host", "localhost:8080")])
+            .status,
+        200
+    );
+}

@@ -44,7 +44,7 @@ fn texts_are_ordered_in_both_forms() {
             let found = &cohere["results"][rank];
             assert_eq!(
                 (&found["index"], &found["document"]),
-                (&json!(place), &json!(titles[place]))
+                (&json!(place), &json!({ "text": titles[place] }))
             );
             assert_eq!(found["relevance_score"], plain[rank]["score"]);
         }

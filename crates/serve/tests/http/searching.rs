@@ -131,6 +131,18 @@ fn a_wrong_question_is_refused() {
         (json!({ "query": "a", "sort": "colour" }), "colour"),
         (json!({ "query": "a", "mode": "magic" }), "mode"),
         (json!({ "query": "a", "weight": 2 }), "`weight`"),
+        (
+            json!({ "query": "a".repeat(9000) }),
+            "`query` has more than 8192 bytes",
+        ),
+        (
+            json!({ "query": "a", "filter": "price = 1 OR ".repeat(1000) + "price = 2" }),
+            "`filter` has more than",
+        ),
+        (
+            json!({ "query": "a", "facets": ["brand", "brand"] }),
+            "`facets` names a column twice",
+        ),
     ] {
         let answer = service.post("/search", &body);
         assert_eq!(answer.status, 422, "{body} {answer:?}");
@@ -180,4 +192,35 @@ fn recommendations_leave_out_their_examples() {
         (ids(&text), &text["text"]),
         (vec!["K1"], &json!(PRODUCTS[2].1))
     );
+}
+
+#[test]
+fn the_page_says_what_is_wrong_with_its_own_status() {
+    let service = Service::with(ServeOptions::default(), Parts::products());
+    let page = service.get("/?q=water+bottle&mode=compare&in.brand=Acme&offset=99999999");
+    assert_eq!(page.status, 200, "{page:?}");
+    let page = service.get("/?q=water+bottle&in.brand=Acme");
+    assert!(page.body.contains("<mark>"), "{page:?}");
+    assert!(
+        page.headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("script-src 'self'")
+    );
+    let unknown = service.get("/?like=none");
+    assert_eq!(unknown.status, 404);
+    assert!(
+        unknown.body.contains("<!DOCTYPE html>") && unknown.body.contains("no product has the id"),
+        "{unknown:?}"
+    );
+    let metrics = service.get("/metrics").body;
+    assert!(
+        metrics.contains("te_request_failure{err=\"NotFound\"} 1"),
+        "{metrics}"
+    );
+    let long = service.get(&format!("/?q={}", "a".repeat(9000)));
+    assert_eq!(long.status, 400);
+    // Without products, what text-embeddings-inference answers.
+    let bare = Service::new(ServeOptions::default()).get("/");
+    assert_eq!((bare.status, bare.body.as_str()), (200, ""));
 }

@@ -1,0 +1,195 @@
+//! The thread of the engine: turn after turn, until the end.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::{ModelError, Prompt};
+
+use super::queue::Turn;
+use super::rate::Rate;
+use super::work::{Task, Work};
+use super::{Priority, Shared, State, stopping};
+use crate::problem::{Kind, Problem};
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX) + 1
+    }
+
+    /// Computes a full turn twice, since the first run touches memory for the first time.
+    pub(super) fn warm_up(&self) -> Result<(), ModelError> {
+        let text = "wireless keyboard ".repeat(8);
+        let encoder = &self.models.encoder;
+        let mut texts = encoder.tokenize(&[&text], &Prompt::Document, None)?;
+        let copies = self.limits.turn_tokens / texts.tokens().max(1);
+        texts = encoder.tokenize(&vec![text; copies.max(1)], &Prompt::Document, None)?;
+        for _ in 0..2 {
+            let begin = Instant::now();
+            encoder.compute(&texts)?;
+            let mut state = self.state();
+            state.rate = Rate::default();
+            state.rate.add(texts.tokens(), begin.elapsed());
+        }
+        Ok(())
+    }
+
+    pub(super) fn admit(&self, state: &State, priority: Priority) -> Result<(), Problem> {
+        let interactive = state.queue.tokens(Priority::Interactive);
+        let tokens = match priority {
+            // Every third turn is for bulk work.
+            Priority::Interactive => interactive + interactive / 2,
+            Priority::Bulk => interactive + state.queue.tokens(Priority::Bulk),
+        };
+        let (seconds, most) = (
+            state.rate.seconds(tokens),
+            self.limits.queue_seconds[priority as usize],
+        );
+        if seconds <= most {
+            return Ok(());
+        }
+        let wait = Duration::from_secs_f64(seconds - most).max(Duration::from_millis(50));
+        let message = format!("{seconds:.1} s of work wait already; try again later");
+        Err(Problem::new(Kind::Overloaded(wait), message))
+    }
+
+    pub(super) fn report(&self, state: &State) {
+        let tokens = state.queue.tokens(Priority::Interactive) + state.queue.tokens(Priority::Bulk);
+        self.metrics.queue_size.set(state.queue.len() as f64);
+        self.metrics.queue_tokens.set(tokens as f64);
+        self.metrics
+            .tokens_per_second
+            .set(state.rate.tokens_per_second());
+    }
+
+    pub(super) fn run(&self) {
+        while let Some((turn, late)) = self.wait_for_turn() {
+            late.into_iter().for_each(Work::time_out);
+            if let Some(turn) = turn
+                && guard::caught(|| self.compute(turn)).is_err()
+            {
+                // Whoever waited for this turn has an error; the counts begin anew.
+                self.state().queue.count_again();
+                self.turn_since.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits until there is work; `None` at the end.
+    fn wait_for_turn(&self) -> Option<(Option<Turn>, Vec<Work>)> {
+        let mut state = self.state();
+        loop {
+            let mut late = Vec::new();
+            let now = Instant::now();
+            let turn = state.queue.next(self.limits.turn_tokens, now, &mut late);
+            if turn.is_some() || !late.is_empty() {
+                // Before the lock is given back: no moment looks idle between the queue and the turn.
+                let since = if turn.is_some() {
+                    self.milliseconds()
+                } else {
+                    0
+                };
+                self.turn_since.store(since, Ordering::Relaxed);
+                return Some((turn, late));
+            }
+            self.report(&state);
+            if state.queue.closed {
+                return None;
+            }
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn compute(&self, mut turn: Turn) {
+        let begin = Instant::now();
+        // A panic of a kernel costs this turn, not the service.
+        let problem = match guard::caught(|| self.output(&turn)) {
+            Ok(Ok(values)) => {
+                turn.give(&values, self.models.encoder.full_width());
+                None
+            }
+            Ok(Err(error)) => Some(Problem::from(error)),
+            Err(panic) => Some(Problem::new(
+                Kind::Backend,
+                format!("the batch failed: {panic}"),
+            )),
+        };
+        let texts: usize = turn.counts.iter().sum();
+        let (tokens, embeds) = (turn.tokens, turn.texts.is_some());
+        for work in self.put_back(turn, problem.is_some()) {
+            match &problem {
+                Some(problem) => work.fail(problem.clone()),
+                None if work.is_done() => work.finish(self.models.encoder.full_width()),
+                None => work.fail(stopping()),
+            }
+        }
+        // What follows the vectors, such as a search, is part of their time.
+        let time = begin.elapsed();
+        self.metrics.batch(texts, tokens, time);
+        let mut state = self.state();
+        // A turn of a few tokens says little about a full one, and pairs are read by another model.
+        if problem.is_none() && embeds && tokens >= self.limits.turn_tokens / 2 {
+            state.rate.add(tokens, time);
+        }
+        self.report(&state);
+        self.turn_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Puts back the works of a turn that are not done, and gives the others.
+    fn put_back(&self, turn: Turn, failed: bool) -> Vec<Work> {
+        let mut state = self.state();
+        state.queue.computed(&turn);
+        let mut done = Vec::new();
+        for work in turn.works {
+            if failed || state.queue.closed {
+                state.queue.forget(&work);
+                done.push(work);
+            } else if work.is_done() {
+                done.push(work);
+            } else {
+                state.queue.put_back(work);
+            }
+        }
+        done
+    }
+
+    /// The vectors or the scores of a turn.
+    fn output(&self, turn: &Turn) -> Result<Vec<f32>, ModelError> {
+        if let Some(texts) = &turn.texts {
+            return Ok(self.models.encoder.compute(texts)?.into_values());
+        }
+        match (&self.models.reranker, &turn.pairs) {
+            (Some(reranker), Some((query, texts))) => {
+                let pairs: Vec<(&str, &str)> = texts
+                    .iter()
+                    .map(|text| (query.as_str(), text.as_str()))
+                    .collect();
+                Ok(reranker.scores(&pairs)?)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Turn {
+    /// Gives each work its part of the values.
+    fn give(&mut self, values: &[f32], width: usize) {
+        let mut rest = values;
+        for (work, count) in self.works.iter_mut().zip(&self.counts) {
+            let (done, width) = match &mut work.task {
+                Task::Embed { done, .. } => (done, width),
+                Task::Score { done, .. } => (done, 1),
+            };
+            let (own, others) = rest.split_at((count * width).min(rest.len()));
+            done.extend_from_slice(own);
+            rest = others;
+        }
+    }
+}
