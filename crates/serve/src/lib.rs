@@ -30,6 +30,7 @@ mod router;
 mod routes;
 mod server;
 mod texts;
+mod write_timeout;
 mod writer;
 
 pub use app::Loaded;

@@ -23,6 +23,7 @@ pub struct ServeOptions {
     /// Most seconds of work that may wait in front of an interactive request.
     pub max_interactive_queue_seconds: f64,
     /// A request that waits longer for its first turn is given up, and a body that takes longer to arrive.
+    /// So is a client that takes nothing of its response for that long.
     pub request_timeout: Duration,
     /// A connection that has not sent the head of its next request by then is closed. Longer than proxies keep idle
     /// connections, which is a minute.

@@ -24,6 +24,7 @@ use crate::engine::EngineError;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
 use crate::router::router;
+use crate::write_timeout::WriteTimeout;
 
 /// Threads that read requests and write responses. The model has threads of its own.
 const THREADS: usize = 2;
@@ -244,7 +245,8 @@ async fn accept(
         // Small responses go out at once.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        let stream = WriteTimeout::new(TokioIo::new(stream), options.request_timeout);
+        let connection = open.watch(http.serve_connection(stream, service));
         let app = app.clone();
         tokio::spawn(async move {
             let _open = Open::new(&app);

@@ -203,3 +203,23 @@ fn a_stop_past_its_limit_answers_nothing_and_ends() {
     let answer = read_all(&mut running);
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off() {
+    let service = Service::new(ServeOptions {
+        request_timeout: Duration::from_millis(500),
+        ..ServeOptions::default()
+    });
+    // More than the buffers of the system hold: 2,000 texts of 32 numbers, sixteen times.
+    let body = json!({ "inputs": vec!["a"; 2000] }).to_string();
+    let mut deaf = connect(&service);
+    for _ in 0..16 {
+        // The service may have cut the connection already.
+        let _ = deaf.write_all(format!("{}{body}", head(body.len())).as_bytes());
+    }
+    let begin = Instant::now();
+    while !service.get("/metrics").body.contains("te_connections 1\n") {
+        assert!(begin.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
