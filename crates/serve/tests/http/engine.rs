@@ -163,9 +163,9 @@ fn a_large_request_that_calls_itself_interactive_is_bulk() {
         max_batch_tokens: Some(64),
         ..ServeOptions::default()
     });
+    let header = [("x-priority", "interactive")];
     std::thread::scope(|scope| {
-        let header = [("x-priority", "interactive")];
-        let first = scope.spawn(|| service.post_with("/embed", &bulk(), &[header[0]]));
+        let first = scope.spawn(|| service.post_with("/embed", &bulk(), &header));
         until(&service, |tokens| tokens > 0.0);
         assert_eq!(
             service.post("/embed", &json!({ "inputs": "query" })).status,
