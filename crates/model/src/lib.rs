@@ -63,7 +63,7 @@ pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};
 pub use router_error::RouterError;
 pub use sentence_embeddings::Embeddings;
-pub use sentence_encoder::{Route, SentenceEncoder, SentenceEncoderBuilder};
+pub use sentence_encoder::{EncodeOptions, Route, SentenceEncoder, SentenceEncoderBuilder};
 pub use static_embedding::{StaticFolder, StaticFormat};
 pub use tokenizer::SentenceTokenizer;
 
