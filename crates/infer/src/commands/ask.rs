@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use model::Prompt;
 use program::Console;
 use search::filter::Filter;
-use search::index::{Document, IndexReader, Settings};
+use search::index::{Document, IndexReader, Settings, joined};
 use search::{Answer, Found, Fusion, Mode, Query, VectorsView, examples_vector};
 use store::{Options, PostgresStore};
 
@@ -15,7 +15,7 @@ use crate::cli::{AskArgs, CompareArgs, CorpusArgs, FusionChoice, ModelArgs, Rank
 use crate::cli::{RecommendArgs, SearchArgs};
 use crate::error::{Error, UsageError};
 use crate::index_model::load_model_of;
-use crate::output::{Asked, Printer, Subject, joined};
+use crate::output::{Asked, Printer, Subject};
 use crate::reranker::{METRIC, Reranker};
 
 /// Queries whose answers are computed together.

@@ -152,7 +152,7 @@ fn hit<'a>(rank: usize, found: &'a Found, asked: Asked<'a>) -> Hit<'a> {
         rank,
         score: found.score,
         id: &found.id,
-        text: super::joined(&found.texts),
+        text: search::index::joined(&found.texts),
         columns: Named(texts.zip(found.texts.iter().map(String::as_str)).collect()),
         values: Named(filters.zip(values).collect()),
         highlights: Named(marked.collect()),

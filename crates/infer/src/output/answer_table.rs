@@ -4,10 +4,11 @@
 use std::io::{self, Write};
 
 use program::text::{columns, one_line};
+use search::index::joined;
 use search::{Answer, Explanation, Found};
 
 use super::table::{BEFORE_ID, ID_WIDTH, LEAST_WIDTH};
-use super::{Asked, Subject, joined};
+use super::{Asked, Subject};
 
 /// Values of a facet that are printed.
 const FACET_VALUES: usize = 10;

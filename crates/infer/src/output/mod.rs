@@ -121,12 +121,3 @@ impl Printer {
         }
     }
 }
-
-/// Texts of several columns as one: those that are not blank, joined by a space.
-pub(crate) fn joined(texts: &[String]) -> String {
-    let row = records::Row {
-        fields: texts.to_vec(),
-        ..records::Row::default()
-    };
-    row.text()
-}

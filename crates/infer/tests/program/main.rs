@@ -25,6 +25,7 @@ mod resume;
 mod router;
 mod search;
 mod settings;
+mod shards;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod static_model;

@@ -10,7 +10,7 @@ use program::Console;
 use program::text::count;
 use records::RowReader;
 use search::Fusion;
-use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn};
+use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn, joined};
 
 use super::documents::Documents;
 use crate::check::check_rows;
@@ -19,7 +19,6 @@ use crate::commands::load;
 use crate::error::{Error, UsageError};
 use crate::index_model::load_model_of;
 use crate::input::{only_files, open_texts};
-use crate::output::joined;
 use crate::stream::{embed_windows, note_skipped};
 
 /// A run that is killed loses what it embedded since the last commit.

@@ -5,13 +5,12 @@ use std::time::Instant;
 use model::Prompt;
 use program::text::count;
 use program::{Console, Unit};
-use search::index::{Change, Document, IndexReader, IndexWriter, Settings};
+use search::index::{Change, Document, IndexReader, IndexWriter, Settings, joined};
 
 use super::build::COMMIT_TIME;
 use crate::cli::{ModelArgs, RebuildArgs, VectorArgs};
 use crate::commands::{encode, load};
 use crate::error::Error;
-use crate::output::joined;
 
 /// Rows that are embedded together.
 const BLOCK_ROWS: usize = 1024;
