@@ -37,7 +37,8 @@ pub struct StepRecord {
 
 /// One validation of the model.
 ///
-/// In JSON the scores are an object, in order; NaN is `null`, as is an infinite number.
+/// In JSON the scores are an object, in order; a NaN or infinite number is `null`, which is read back
+/// as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {
     /// Number of optimiser steps of the model; 0 for the base model.
@@ -93,11 +94,12 @@ pub enum Event {
 
 #[cfg(test)]
 impl Event {
+    /// The optimiser step of the event; 0 before the first.
     pub(crate) fn step(&self) -> usize {
         match self {
-            Self::Step(StepRecord { step, .. })
-            | Self::Evaluation(EvaluationRecord { step, .. })
-            | Self::Note { step, .. } => *step,
+            Self::Step(record) => record.step,
+            Self::Evaluation(record) => record.step,
+            Self::Note { step, .. } => *step,
         }
     }
 }
