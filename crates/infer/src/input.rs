@@ -20,6 +20,7 @@ impl From<&ReadArgs> for ReaderOptions {
             encoding: args.encoding,
             clean_html: args.clean_html,
             skip_bad_rows: args.skip_bad_rows,
+            shard: args.shard,
             // The vector of an empty text is as close to one product as to another.
             skip_empty_rows: true,
             missing_is_bad: false,

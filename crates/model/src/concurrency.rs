@@ -10,6 +10,8 @@ use std::sync::mpsc;
 
 use kernels::cpu::ThreadBudget;
 
+use crate::threads;
+
 /// Computes every item, `at_once` of them concurrently, and hands each result to `take` on the calling
 /// thread, in the order of completion. The first error ends it.
 pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
@@ -22,16 +24,18 @@ pub(crate) fn for_each<T: Sync, R: Send, E: Send>(
     let on_worker = rayon::current_thread_index().is_some();
     if let ([item], 2.., false) = (items, at_once, on_worker) {
         // In the pool: from outside, every parallel part of every layer would wake the pool again.
-        return take(item, rayon::scope(|_| compute(item))?);
+        return take(item, threads::in_pool(|| rayon::scope(|_| compute(item)))?);
     }
     let at_once = at_once.min(items.len());
     if at_once <= 1 || on_worker {
-        return items.iter().try_for_each(|item| take(item, compute(item)?));
+        return items
+            .iter()
+            .try_for_each(|item| take(item, threads::in_pool(|| compute(item))?));
     }
     let next = AtomicUsize::new(0);
     let running = ThreadBudget::new(at_once);
     let (sender, receiver) = mpsc::channel();
-    rayon::in_place_scope(|scope| {
+    threads::in_place_scope(|scope| {
         for _ in 0..at_once {
             let (sender, next, compute, running) = (sender.clone(), &next, &compute, &running);
             let work = move || {

@@ -64,7 +64,7 @@ pub use prompt::{Prompt, Prompts};
 pub use router_error::RouterError;
 pub use sentence_embeddings::Embeddings;
 pub use sentence_encoder::{
-    Route, SentenceEncoder, SentenceEncoderBuilder, TokenizedTexts, VectorForm,
+    EncodeOptions, Route, SentenceEncoder, SentenceEncoderBuilder, TokenizedTexts,
 };
 pub use static_embedding::{StaticFolder, StaticFormat};
 pub use tokenizer::{Piece, SentenceTokenizer, TruncationSide};

@@ -1,7 +1,8 @@
 //! The number of threads that compute on the processor.
 //!
 //! Kernels, the matmuls of burn's `Flex`, concurrent batches, tokenizing and searching share rayon's global
-//! pool, so its size is the number of threads. (`TOKENIZERS_PARALLELISM` has no effect: we do not make the
+//! pool, so its size is the number of threads. A library that is loaded into another program has a [`Pool`]
+//! of its own instead: that program may fork, and no thread of a global pool survives that. (`TOKENIZERS_PARALLELISM` has no effect: we do not make the
 //! calls that it controls. The matmuls of the backend `ndarray` use up to four extra threads, which
 //! `MATMUL_NUM_THREADS` limits.)
 //!
@@ -10,12 +11,14 @@
 //! others wait for it at the end of each layer. To reserve cores for a process, use `taskset` or a control
 //! group; the default follows them.
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::{Scope, ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// The environment variable of rayon.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
@@ -100,6 +103,84 @@ pub fn start(asked: Option<ThreadCount>) -> Result<(), ThreadsError> {
     }
 }
 
+/// Threads beside those of rayon's global pool.
+///
+/// A call on a thread computes with this pool while it is inside [`run`](Self::run) or
+/// [`install`](Self::install). Copies are of the same threads, which end with the last copy.
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<ThreadPool>);
+
+thread_local! {
+    /// The pool of the computations of this thread; none for rayon's global one.
+    static POOL: RefCell<Option<Pool>> = const { RefCell::new(None) };
+}
+
+impl Pool {
+    /// Starts the threads: `asked`, or as many as [`start`] would.
+    ///
+    /// # Errors
+    ///
+    /// [`ThreadsError::Start`].
+    pub fn start(asked: Option<ThreadCount>) -> Result<Self, ThreadsError> {
+        let asked = wanted(asked, std::env::var(VARIABLE).ok().as_deref());
+        match ThreadPoolBuilder::new().num_threads(asked).build() {
+            Ok(pool) => Ok(Self(Arc::new(pool))),
+            Err(source) => Err(ThreadsError::Start { asked, source }),
+        }
+    }
+
+    /// The number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
+    /// Does some work on the calling thread, and what encoders and rerankers compute for it on this pool. Other uses
+    /// of rayon in `work` take the global pool.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        struct Earlier(Option<Pool>);
+        impl Drop for Earlier {
+            fn drop(&mut self) {
+                POOL.set(self.0.take());
+            }
+        }
+        let _earlier = Earlier(POOL.replace(Some(self.clone())));
+        work()
+    }
+
+    /// Does all of some work on a thread of this pool: right for loading a model and for searching. An encoder would not
+    /// compute several batches at a time there.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.0.install(work)
+    }
+}
+
+/// The pool of the calling thread's computations; none for rayon's global one.
+fn current() -> Option<Pool> {
+    POOL.with_borrow(Clone::clone)
+}
+
+/// The number of threads that compute for the calling thread.
+pub(crate) fn count() -> usize {
+    current().map_or_else(rayon::current_num_threads, |pool| pool.threads())
+}
+
+/// Does work whose parallel parts are for the pool of the calling thread.
+pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match current() {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
+
+/// [`rayon::in_place_scope`] in the pool of the calling thread.
+pub(crate) fn in_place_scope<'scope, R>(work: impl FnOnce(&Scope<'scope>) -> R) -> R {
+    match current() {
+        Some(pool) => pool.0.in_place_scope(work),
+        None => rayon::in_place_scope(work),
+    }
+}
+
 /// The number to start, given the value of rayon's variable.
 fn wanted(asked: Option<ThreadCount>, variable: Option<&str>) -> usize {
     let of_variable = || variable?.trim().parse().ok();
@@ -137,6 +218,27 @@ mod tests {
         for invalid in ["", "0", "-1", "many"].map(Some).into_iter().chain([None]) {
             assert_eq!(wanted(None, invalid), physical_cores(), "{invalid:?}");
         }
+    }
+
+    #[test]
+    fn work_is_done_by_the_pool_of_its_thread() {
+        let pool = Pool::start("3".parse().ok()).unwrap();
+        let worker = || rayon::current_thread_index();
+        assert_eq!(in_pool(worker), None);
+        pool.run(|| {
+            assert_eq!((count(), pool.threads(), worker()), (3, 3, None));
+            assert!(in_pool(worker).is_some_and(|index| index < 3));
+            let of_scope = in_place_scope(|scope| {
+                let (sender, receiver) = std::sync::mpsc::channel();
+                scope.spawn(move |_| sender.send(rayon::current_num_threads()).unwrap());
+                receiver.recv()
+            });
+            assert_eq!(of_scope, Ok(3));
+            let inner = Pool::start("1".parse().ok()).unwrap();
+            assert_eq!(inner.run(count), 1);
+            assert_eq!(count(), 3);
+        });
+        assert_eq!(in_pool(worker), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::architecture::{CONFIG_FILE, EncoderConfig};
 use crate::boxed_error::BoxedError;
 use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
+use crate::threads;
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
 pub use service::{Piece, TruncationSide};
 use table_tokens::TableTokens;
@@ -88,6 +89,13 @@ fn parse(
         tokenizer,
         truncation.and_then(|truncation| truncation.direction),
     ))
+}
+
+/// Runs the tokenizer in the pool of the calling thread.
+fn tokenized<T: Send>(
+    work: impl FnOnce() -> std::result::Result<T, BoxedError> + Send,
+) -> Result<T> {
+    threads::in_pool(work).map_err(|source| ModelError::Tokenize { source })
 }
 
 impl SentenceTokenizer {
@@ -280,11 +288,8 @@ impl SentenceTokenizer {
         texts: &[S],
         encode: impl Fn(&str) -> std::result::Result<TokenIds, BoxedError> + Sync,
     ) -> Result<Vec<TokenIds>> {
-        texts
-            .par_iter()
-            .map(|text| encode(text.as_ref()))
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|source| ModelError::Tokenize { source })
+        let encode = |text: &S| encode(text.as_ref());
+        tokenized(|| texts.par_iter().map(encode).collect())
     }
 
     fn encode_one(&self, text: &str) -> std::result::Result<TokenIds, BoxedError> {
@@ -321,11 +326,7 @@ impl SentenceTokenizer {
                 })
             })
         };
-        pairs
-            .par_iter()
-            .map(encode)
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|source| ModelError::Tokenize { source })
+        tokenized(|| pairs.par_iter().map(encode).collect())
     }
 
     /// Checks that pairs fit, and tokenizes one: some faults of a `tokenizer.json` show only with a pair.

@@ -77,6 +77,7 @@ mod parquet_file;
 mod pattern;
 mod reader;
 mod row_source;
+mod shard;
 mod source;
 mod text;
 
@@ -88,6 +89,7 @@ pub use input::MAX_ROW_BYTES;
 pub use notes::Note;
 pub use options::{Delimiter, Quoting, ReaderOptions, UnknownDelimiter};
 pub use reader::RowReader;
+pub use shard::{Shard, UnknownShard};
 pub use source::Source;
 
 /// One row of a file: its texts and, if an id column is selected, its id.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::encoding::Encoding;
 use crate::format::Format;
+use crate::shard::Shard;
 
 /// Options of a [`RowReader`](crate::RowReader).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct ReaderOptions {
     pub skip_bad_rows: bool,
     /// Skip and count rows without any text instead of returning them.
     pub skip_empty_rows: bool,
+    /// The part of the rows to read; `None` reads all. Rows of other parts are neither returned nor counted.
+    pub shard: Option<Shard>,
     /// Take a key that a JSON row lacks, and a null, as a bad row instead of an empty text. The first
     /// row of JSON then determines the columns.
     pub missing_is_bad: bool,

@@ -1,22 +1,19 @@
 //! The iterator over the rows of files of any format.
 
+mod open;
+mod step;
+
 use std::io::Read;
 
 use crate::Row;
-use crate::columns::{Choice, Selection, checked_id};
-use crate::content::{HEAD_BYTES, recognise};
-use crate::delimited::{DelimitedRows, Dialect, sniff};
-use crate::error::{ColumnErrorKind, Numbering, ReadError, RowErrorKind};
-use crate::format::Format;
-use crate::html;
+use crate::columns::{Choice, Selection};
+use crate::error::{Numbering, ReadError};
 use crate::input::Input;
-use crate::json::JsonRows;
 use crate::notes::Note;
-use crate::options::{Delimiter, Quoting, ReaderOptions};
-use crate::parquet_file::ParquetRows;
-use crate::row_source::{RowSource, Values};
+use crate::options::ReaderOptions;
+use crate::row_source::RowSource;
 use crate::source::Source;
-use crate::text::TextRows;
+use open::{Opened, of_input, open_file};
 
 /// One row in this many makes a note on HTML.
 const HTML_SHARE: u64 = 10;
@@ -59,13 +56,6 @@ struct Counts {
     html: u64,
     /// Which columns of JSON any row had.
     seen: Vec<bool>,
-}
-
-/// A file that was opened, and notes about it.
-struct Opened {
-    rows: Box<dyn RowSource>,
-    numbering: Numbering,
-    notes: Vec<Note>,
 }
 
 impl RowReader {
@@ -293,230 +283,6 @@ impl RowReader {
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
-
-    /// The next row, or `None` for one that is skipped because it has no text.
-    fn row(&mut self, values: Values) -> Result<Option<Row>, RowErrorKind> {
-        let Values { line, mut values } = values;
-        let selected = self.rows.selected();
-        let name = |place: usize| selected.names.get(place).cloned().unwrap_or_default();
-        let is_missing = |value: Option<&Option<String>>| {
-            value
-                .and_then(Option::as_ref)
-                .is_none_or(|text| text.trim().is_empty())
-        };
-        let id = match selected.id {
-            Some(place) => {
-                let id = values.get_mut(place).and_then(Option::take);
-                Some(checked_id(&name(place), id.unwrap_or_default())?)
-            }
-            None => None,
-        };
-        let lacks = |place: &usize| is_missing(values.get(*place));
-        if let Some(place) = selected.required.iter().find(|place| lacks(place)) {
-            return Err(RowErrorKind::MissingField {
-                column: name(*place),
-            });
-        }
-        values.truncate(selected.texts);
-        if self.options.missing_is_bad
-            && let Some(place) = values.iter().position(Option::is_none)
-        {
-            return Err(RowErrorKind::MissingField {
-                column: name(place),
-            });
-        }
-        let counts = &mut self.counts;
-        counts.good += 1;
-        let mut fields: Vec<String> = values.into_iter().map(Option::unwrap_or_default).collect();
-        if self.options.clean_html {
-            fields = fields.into_iter().map(html::clean).collect();
-        } else {
-            counts.html += u64::from(fields.iter().any(|field| html::has_html(field)));
-        }
-        for (field, missing) in fields.iter().zip(&mut counts.missing) {
-            *missing += u64::from(field.trim().is_empty());
-        }
-        if fields.iter().all(|field| field.trim().is_empty()) {
-            counts.empty += 1;
-            if self.options.skip_empty_rows {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Row {
-            file: self.file,
-            number: counts.rows,
-            line,
-            id,
-            fields,
-        }))
-    }
-
-    /// Opens the next file; `false` if there is none.
-    fn open_next(&mut self) -> Result<bool, ReadError> {
-        if let Some((seen, _)) = self.rows.unseen() {
-            self.counts.seen.resize(seen.len(), false);
-            for (all, seen) in self.counts.seen.iter_mut().zip(seen) {
-                *all |= seen;
-            }
-        }
-        let Some(source) = self.sources.get(self.file + 1) else {
-            self.check_seen()?;
-            return Ok(false);
-        };
-        let opened = open_file(source, &self.options, &self.selection, false)?;
-        self.file += 1;
-        self.bytes_before += self.rows.total_bytes().unwrap_or(0);
-        self.notes.extend(self.rows.notes());
-        self.rows = opened.rows;
-        self.numbering = opened.numbering;
-        self.notes.extend(opened.notes);
-        Ok(true)
-    }
-
-    /// An error if JSON has good rows, but no row has one of the columns.
-    fn check_seen(&self) -> Result<(), ReadError> {
-        let Some((_, present)) = self.rows.unseen() else {
-            return Ok(());
-        };
-        let unseen = self.counts.seen.iter().position(|seen| !seen);
-        let name = unseen.and_then(|place| self.rows.selected().names.get(place));
-        match (name, self.sources.last()) {
-            (Some(column), Some(file)) if self.counts.good > 0 => Err(ReadError::Columns {
-                file: file.clone(),
-                source: ColumnErrorKind::Unknown {
-                    column: column.clone(),
-                    present,
-                },
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The next row, `None` for a skipped one.
-    fn step(&mut self) -> Result<Option<Row>, ReadError> {
-        let values = match self.rows.next() {
-            Ok(Some(values)) => values,
-            Ok(None) => {
-                self.ended = !self.open_next()?;
-                return Ok(None);
-            }
-            Err(error) => {
-                self.counts.rows += u64::from(error.is_row());
-                return Err(error);
-            }
-        };
-        self.counts.rows += 1;
-        let line = values.line;
-        self.row(values).map_err(|source| ReadError::Row {
-            file: self.sources[self.file].clone(),
-            numbering: self.numbering,
-            line,
-            source,
-        })
-    }
-}
-
-fn open_file(
-    source: &Source,
-    options: &ReaderOptions,
-    selection: &Selection,
-    only: bool,
-) -> Result<Opened, ReadError> {
-    let input = Input::open(source, options.encoding)?;
-    of_input(input, options, selection, true, only)
-}
-
-fn of_input(
-    mut input: Input,
-    options: &ReaderOptions,
-    selection: &Selection,
-    is_file: bool,
-    only: bool,
-) -> Result<Opened, ReadError> {
-    let recognised = recognise(&mut input, options)?;
-    let format = recognised.format;
-    let file = input.file.clone();
-    let mut notes = Vec::new();
-    if recognised.by_content {
-        notes.push(Note::Format {
-            file: file.clone(),
-            format,
-        });
-    }
-    if let Some(format) = recognised.looks_like {
-        notes.push(Note::LooksLike {
-            file: file.clone(),
-            format,
-        });
-    }
-    let rows: Box<dyn RowSource> = match format {
-        Format::Text if selection.names_columns() => {
-            return Err(ReadError::TextHasNoColumns { file });
-        }
-        Format::Text => Box::new(TextRows::new(input)),
-        Format::Csv | Format::Tsv => {
-            let dialect = dialect(&mut input, format, options, selection, is_file, &mut notes)?;
-            Box::new(DelimitedRows::open(input, dialect, selection)?)
-        }
-        Format::Jsonl => Box::new(JsonRows::open(input, true, selection, only)?),
-        Format::Json => Box::new(JsonRows::open(input, false, selection, only)?),
-        Format::Parquet if !is_file || input.is_compressed() => {
-            return Err(ReadError::ParquetNotPlainFile { file });
-        }
-        Format::Parquet => Box::new(ParquetRows::open(&file, selection)?),
-    };
-    let numbering = match format {
-        Format::Parquet => Numbering::Rows,
-        _ => Numbering::Lines,
-    };
-    Ok(Opened {
-        rows,
-        numbering,
-        notes,
-    })
-}
-
-/// Finds out the delimiter of CSV and the quotes of TSV.
-fn dialect(
-    input: &mut Input,
-    format: Format,
-    options: &ReaderOptions,
-    selection: &Selection,
-    is_file: bool,
-    notes: &mut Vec<Note>,
-) -> Result<Dialect, ReadError> {
-    let file = input.file.clone();
-    let quotes = options.quoting == Quoting::Auto;
-    if format == Format::Tsv {
-        let quotes = quotes && sniff::tab_quotes(input, is_file, options.encoding)?;
-        if quotes {
-            notes.push(Note::QuotedTsv { file });
-        }
-        return Ok(Dialect {
-            delimiter: b'\t',
-            quotes,
-        });
-    }
-    let head = input.look(HEAD_BYTES)?;
-    let separator = sniff::separator_line(head);
-    if let Some((_, length)) = separator {
-        input.take(length, &mut Vec::new())?;
-    }
-    let delimiter = match (options.delimiter, separator) {
-        (Some(Delimiter(delimiter)), _) | (None, Some((delimiter, _))) => delimiter,
-        (None, None) => {
-            let head = input.look(HEAD_BYTES)?;
-            let (delimiter, several) = sniff::delimiter(head, selection.named());
-            if several || delimiter != b',' {
-                notes.push(Note::Delimiter {
-                    file,
-                    delimiter: Delimiter(delimiter),
-                });
-            }
-            delimiter
-        }
-    };
-    Ok(Dialect { delimiter, quotes })
 }
 
 impl Iterator for RowReader {

@@ -6,22 +6,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::filter::Value;
-use crate::index::Settings;
+use crate::index::{Settings, joined};
 use crate::query::{Answer, Explanation, Found};
-
-/// The texts of a row as one: those that are not blank, joined by a space. Its vector is that of this text.
-#[must_use]
-pub fn joined(texts: &[String]) -> String {
-    match texts {
-        // A single text stays as it is, also a blank one.
-        [text] => text.clone(),
-        texts => {
-            let texts = texts.iter().map(String::as_str);
-            let texts = texts.filter(|text| !text.trim().is_empty());
-            texts.collect::<Vec<_>>().join(" ")
-        }
-    }
-}
 
 /// What an index or a store was asked, as far as its answer tells it.
 #[derive(Clone, Copy, Debug)]

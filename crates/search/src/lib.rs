@@ -37,7 +37,7 @@ mod query;
 mod vectors;
 pub mod words;
 
-pub use answer_json::{AnswerJson, Asked, joined};
+pub use answer_json::{AnswerJson, Asked};
 pub use error::SearchError;
 pub use fusion::Candidate;
 pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};

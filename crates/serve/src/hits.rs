@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use model::{Prompt, VectorForm};
-use search::{Answer, Found, Mode, Query, joined};
+use model::{EncodeOptions, Prompt};
+use search::index::joined;
+use search::{Answer, Found, Mode, Query};
 
 use crate::app::{Service, Shared};
 use crate::catalogue::{Catalogue, Snapshot};
@@ -48,12 +49,12 @@ pub(crate) async fn embedded(
     prompt: Prompt,
     priority: Option<Priority>,
 ) -> Result<(Answer, Instant, Cost), Problem> {
+    let options = EncodeOptions::with_prompt(prompt);
     let texts = Texts {
         texts: vec![text.to_owned()],
-        prompt: prompt.clone(),
+        options: options.clone(),
         truncate: true,
         side: None,
-        form: VectorForm::default(),
         field: "query",
     };
     match snapshot {
@@ -64,9 +65,7 @@ pub(crate) async fn embedded(
                 let Output::Vectors(pooled) = output else {
                     return Err(Problem::new(Kind::Backend, "the query has no vector"));
                 };
-                let vector = models
-                    .encoder
-                    .finish(&pooled, &prompt, VectorForm::default())?;
+                let vector = models.encoder.finish(&pooled, &options)?;
                 question.vector = vector.into_values();
                 Ok((index.answer(&question)?, searched))
             };

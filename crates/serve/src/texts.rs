@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::http::{HeaderMap, HeaderValue};
-use model::{Embeddings, Prompt, SentenceEncoder, TokenizedTexts, TruncationSide, VectorForm};
+use model::{Embeddings, EncodeOptions, Prompt, SentenceEncoder, TokenizedTexts, TruncationSide};
 
 use crate::app::{Service, Shared};
 use crate::engine::{Output, Priority, Times};
@@ -22,11 +22,11 @@ const FINISHED_AT_ONCE: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Texts {
     pub(crate) texts: Vec<String>,
-    pub(crate) prompt: Prompt,
+    /// The prompt, and the form of the vectors.
+    pub(crate) options: EncodeOptions,
     /// Whether long texts are truncated; else they are refused.
     pub(crate) truncate: bool,
     pub(crate) side: Option<TruncationSide>,
-    pub(crate) form: VectorForm,
     /// The field of the texts, for messages.
     pub(crate) field: &'static str,
 }
@@ -58,6 +58,22 @@ pub(crate) fn prompt(name: Option<String>) -> Prompt {
     }
 }
 
+/// The options of a request. Vectors that are cut are scaled to length 1 again where the model's are, as in
+/// text-embeddings-inference.
+pub(crate) fn options(
+    prompt: Prompt,
+    normalize: Option<bool>,
+    dimensions: Option<usize>,
+    service: &Service,
+) -> EncodeOptions {
+    let route = service.encoder().route(&prompt);
+    let normalizes = route.is_ok_and(model::Route::model_normalizes);
+    let mut options = EncodeOptions::with_prompt(prompt);
+    options.dimensions = dimensions;
+    options.normalize = normalize.or(dimensions.is_some().then_some(normalizes));
+    options
+}
+
 /// The priority that a request asks for.
 ///
 /// # Errors
@@ -86,13 +102,13 @@ pub(crate) async fn embed(
     texts: Texts,
     priority: Option<Priority>,
 ) -> Result<Embedded, Problem> {
-    let (prompt, form) = (texts.prompt.clone(), texts.form);
+    let options = texts.options.clone();
     let (pooled, cost) = pooled(app, service, texts, priority, |output| match output {
         Output::Vectors(vectors) => Ok(vectors),
         Output::Scores(_) => Ok(Embeddings::default()),
     })
     .await?;
-    let finish = || service.encoder().finish(&pooled, &prompt, form);
+    let finish = || service.encoder().finish(&pooled, &options);
     let vectors = if pooled.len() <= FINISHED_AT_ONCE {
         finish()
     } else {
@@ -155,7 +171,7 @@ fn check(app: &Shared, service: &Service, texts: &Texts) -> Result<(), Problem> 
         ));
     }
     let width = service.encoder().full_width();
-    match texts.form.dimensions {
+    match texts.options.dimensions {
         Some(dimensions) if !(1..=width).contains(&dimensions) => Err(Problem::field(
             "dimensions",
             format!("`dimensions` is {dimensions}, and the vectors of this model have {width}"),
@@ -171,7 +187,7 @@ async fn tokenized(
 ) -> Result<TokenizedTexts, Problem> {
     let encoder = service.encoder();
     let bytes: usize = texts.texts.iter().map(String::len).sum();
-    let tokenize = || encoder.tokenize(&texts.texts, &texts.prompt, texts.side);
+    let tokenize = || encoder.tokenize(&texts.texts, &texts.options, texts.side);
     let tokenized = if bytes <= TOKENIZED_AT_ONCE {
         tokenize()
     } else {

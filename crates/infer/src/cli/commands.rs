@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use records::Shard;
 
 use super::{
     AskArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
@@ -57,6 +58,9 @@ pub struct EmbedArgs {
     /// Drop the journal of an interrupted run, and begin at the first row.
     #[arg(long, requires = "output")]
     pub restart: bool,
+    /// Embed the K-th of N parts of the rows, as 3/16: one of N runs that share a file. Rows K, K + N and so on are in it.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
     /// Start at once, without reading the whole input for bad rows first.
     #[arg(long)]
     pub no_check: bool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use records::{Delimiter, Encoding, Format, Quoting};
+use records::{Delimiter, Encoding, Format, Quoting, Shard};
 
 /// The format and the columns of a file of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -39,6 +39,9 @@ pub struct ReadArgs {
     /// Skip and count bad rows instead of stopping at the first.
     #[arg(long)]
     pub skip_bad_rows: bool,
+    /// The part of the rows to read, which only `embed` asks for.
+    #[arg(skip)]
+    pub shard: Option<Shard>,
 }
 
 /// Meaning of `"` in CSV and TSV.

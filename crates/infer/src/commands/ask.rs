@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use model::Prompt;
 use program::Console;
 use search::filter::Filter;
-use search::index::{Document, IndexReader, Settings};
-use search::{Answer, Asked, Found, Fusion, Mode, Query, VectorsView, examples_vector, joined};
+use search::index::{Document, IndexReader, Settings, joined};
+use search::{Answer, Asked, Found, Fusion, Mode, Query, VectorsView, examples_vector};
 use store::{Options, PostgresStore};
 
 use super::encode;

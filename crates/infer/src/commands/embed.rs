@@ -24,10 +24,11 @@ use crate::vectors::{
 
 pub(super) fn run(
     model: &ModelArgs,
-    args: EmbedArgs,
+    mut args: EmbedArgs,
     console: Console,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    args.read.shard = args.shard;
     // Wrong arguments are an error before the model is loaded.
     let target = Target::new(&args, console)?;
     let mut input = args.input.clone();

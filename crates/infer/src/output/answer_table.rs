@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use program::text::{columns, one_line};
-use search::{Answer, Asked, Explanation, Found, joined};
+use search::index::joined;
+use search::{Answer, Asked, Explanation, Found};
 
 use super::Subject;
 use super::table::{BEFORE_ID, ID_WIDTH, LEAST_WIDTH};

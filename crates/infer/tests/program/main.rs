@@ -27,6 +27,7 @@ mod search;
 #[cfg(unix)]
 mod serve;
 mod settings;
+mod shards;
 #[path = "../../../program/tests/common/snapshot.rs"]
 mod snapshot;
 mod static_model;

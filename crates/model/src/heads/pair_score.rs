@@ -17,6 +17,7 @@ use crate::sentence_encoder::on_backend::{
     CheckPrecision, Load, Loaded, PooledVectors, default_batch_tokens, on_backend,
 };
 use crate::sentence_model::SentenceModel;
+use crate::threads;
 use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
 
 /// A reranker on a device: it reads a query and a text together, and says how well they fit.
@@ -237,7 +238,7 @@ impl PairScorer {
             if self.device.is_gpu() {
                 1
             } else {
-                rayon::current_num_threads()
+                threads::count()
             },
             |batch| self.score_batch(&tokens, batch),
             |batch, of_batch| {

@@ -7,7 +7,7 @@ use search::index::ModelFingerprint;
 
 use super::files::ModelFiles;
 use super::on_backend::{CheckPrecision, Load, default_batch_tokens, known, on_backend};
-use super::route::{Dimensions, Network, Route};
+use super::route::{Dimensions, Finish, Network, Route};
 use super::{ChosenPrompts, SentenceEncoder};
 use crate::backend::Device;
 use crate::batch::BatchLimit;
@@ -261,8 +261,10 @@ impl SentenceEncoderBuilder {
                 tokens: self.batch_tokens.unwrap_or(default_batch_tokens(device)),
                 texts: self.batch_texts.unwrap_or(usize::MAX),
             },
-            normalize: self.normalize.unwrap_or(files.normalize()),
-            dimensions,
+            finish: Finish {
+                normalize: self.normalize.unwrap_or(files.normalize()),
+                dimensions,
+            },
             precision,
             files,
         })

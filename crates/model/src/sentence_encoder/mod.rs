@@ -4,6 +4,7 @@ mod builder;
 mod files;
 mod of_table;
 pub(crate) mod on_backend;
+mod options;
 mod route;
 mod tokenized;
 
@@ -26,9 +27,10 @@ use crate::tokenizer::SentenceTokenizer;
 
 pub use builder::SentenceEncoderBuilder;
 use files::ModelFiles;
+pub use options::EncodeOptions;
 use route::Dimensions;
 pub use route::{Progress, Route};
-pub use tokenized::{TokenizedTexts, VectorForm};
+pub use tokenized::TokenizedTexts;
 
 /// A sentence-embedding model on a device.
 ///
@@ -116,8 +118,25 @@ impl SentenceEncoder {
         prompt: &Prompt,
         progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Embeddings> {
-        let text = self.prompt_text(prompt)?;
-        self.route(prompt)?.encode(text, texts, progress)
+        let options = EncodeOptions::with_prompt(prompt.clone());
+        self.encode_with_options(texts, &options, progress)
+    }
+
+    /// [`encode_with_progress`](Self::encode_with_progress) with more than another prompt.
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`ModelError::Dimensions`](crate::ModelError::Dimensions) for more dimensions than
+    /// [`full_width`](Self::full_width), or none.
+    pub fn encode_with_options<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        options: &EncodeOptions,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Embeddings> {
+        let route = self.route(&options.prompt)?;
+        let finish = options.finish(route.finish, self.full_width())?;
+        route.encode(options.text(self)?, texts, finish, progress)
     }
 
     /// The part of the model that computes the vectors of texts with this prompt: with a Router the route of queries for

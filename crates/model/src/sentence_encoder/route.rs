@@ -14,6 +14,7 @@ use crate::concurrency;
 use crate::error::{ModelError, Result};
 use crate::sentence_embeddings::{Embeddings, norm, normalize};
 use crate::static_embedding::{StaticFolder, Table};
+use crate::threads;
 use crate::tokenizer::{SentenceTokenizer, TokenIds};
 
 /// The part of a [`SentenceEncoder`](super::SentenceEncoder) that computes vectors: the whole model, or a route of its
@@ -27,8 +28,7 @@ pub struct Route {
     pub(super) files: ModelFiles,
     pub(super) device: Device,
     pub(super) limit: BatchLimit,
-    pub(super) normalize: bool,
-    pub(super) dimensions: Dimensions,
+    pub(super) finish: Finish,
     pub(super) precision: Precision,
 }
 
@@ -68,6 +68,30 @@ pub(super) struct Dimensions {
     pub(super) normalized_after: bool,
 }
 
+/// From a vector of the network to one for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Finish {
+    /// Whether vectors are scaled to L2 norm 1.
+    pub(super) normalize: bool,
+    pub(super) dimensions: Dimensions,
+}
+
+impl Finish {
+    /// Writes the kept dimensions of a vector, scaled if vectors are.
+    pub(super) fn write(self, row: &[f32], kept: &mut [f32]) {
+        let width = kept.len();
+        kept.copy_from_slice(&row[..width]);
+        if self.normalize {
+            let measured = if self.dimensions.normalized_after {
+                &row[..width]
+            } else {
+                row
+            };
+            normalize(kept, norm(measured));
+        }
+    }
+}
+
 impl Route {
     /// Its name in the Router; `None` for a model without a Router.
     #[must_use]
@@ -79,6 +103,12 @@ impl Route {
     #[must_use]
     pub fn tokenizer(&self) -> &SentenceTokenizer {
         &self.tokenizer
+    }
+
+    /// The id that fills a batch; `None` for a table, which has no batches.
+    #[must_use]
+    pub fn pad_token_id(&self) -> Option<u32> {
+        self.files.is_encoder().then(|| self.files.padding().0)
     }
 
     /// The selected precision, or that of the model's file; float32 for a table.
@@ -98,20 +128,23 @@ impl Route {
         &self,
         prompt: &str,
         texts: &[S],
+        finish: Finish,
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Embeddings> {
         let network = match &self.network {
             Network::Encoder(network) => network.as_ref(),
-            Network::Table(table) => return self.encode_with_table(table, prompt, texts, progress),
+            Network::Table(table) => {
+                return self.encode_with_table(table, prompt, texts, finish, progress);
+            }
         };
         let tokens = self.tokenizer.encode_with_prompt(prompt, texts)?;
         let not_pooled = self.not_pooled(prompt)?;
-        let width = self.dimensions.kept;
+        let width = finish.dimensions.kept;
         let mut values = vec![0.0; texts.len() * width];
         let (mut done, total) = (0, texts.len());
         self.compute(network, &tokens, not_pooled, |batch, rows| {
             for (row, &text) in rows.chunks_exact(self.files.width()).zip(batch) {
-                self.finish(row, &mut values[text * width..][..width]);
+                finish.write(row, &mut values[text * width..][..width]);
             }
             done += batch.len();
             match progress(Progress { done, total }) {
@@ -162,26 +195,12 @@ impl Route {
         )
     }
 
-    /// Writes the kept dimensions of a vector, scaled if vectors are.
-    pub(super) fn finish(&self, row: &[f32], kept: &mut [f32]) {
-        let width = kept.len();
-        kept.copy_from_slice(&row[..width]);
-        if self.normalize {
-            let measured = if self.dimensions.normalized_after {
-                &row[..width]
-            } else {
-                row
-            };
-            normalize(kept, norm(measured));
-        }
-    }
-
     /// Number of concurrent batches: one keeps a GPU busy.
     fn concurrent_batches(&self) -> usize {
         if self.device.is_gpu() {
             1
         } else {
-            rayon::current_num_threads()
+            threads::count()
         }
     }
 

@@ -2,11 +2,10 @@
 //! callers together, and gives each the form of vectors that it asked for.
 
 use super::route::Network;
-use super::{Route, SentenceEncoder};
-use crate::error::{ModelError, Result};
-use crate::prompt::Prompt;
+use super::{EncodeOptions, Route, SentenceEncoder};
+use crate::error::Result;
 use crate::routes::RouteTask;
-use crate::sentence_embeddings::{Embeddings, norm, normalize};
+use crate::sentence_embeddings::Embeddings;
 use crate::tokenizer::{SentenceTokenizer, TokenIds, TruncationSide};
 
 /// Texts that are tokenized, behind one prompt.
@@ -77,17 +76,8 @@ impl TokenizedTexts {
     }
 }
 
-/// What a caller asks of vectors, other than the model's way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VectorForm {
-    /// Whether they have L2 norm 1; `None` as the encoder was loaded. With `false` they are as the network pools them.
-    pub normalize: Option<bool>,
-    /// The first dimensions alone, before they are normalized; `None` as the encoder was loaded.
-    pub dimensions: Option<usize>,
-}
-
 impl SentenceEncoder {
-    /// Tokenizes texts behind a prompt, on the calling thread. `side` is where long texts lose tokens, unless as the
+    /// Tokenizes texts behind the prompt of the options, on the calling thread. `side` is where long texts lose tokens, unless as the
     /// model's files say.
     ///
     /// # Errors
@@ -96,14 +86,14 @@ impl SentenceEncoder {
     pub fn tokenize<S: AsRef<str>>(
         &self,
         texts: &[S],
-        prompt: &Prompt,
+        options: &EncodeOptions,
         side: Option<TruncationSide>,
     ) -> Result<TokenizedTexts> {
-        let text = self.prompt_text(prompt)?;
-        let route = self.route(prompt)?;
+        let text = options.text(self)?;
+        let route = self.route(&options.prompt)?;
         let tokenizer = route.tokenizer_truncating_at(side)?;
         Ok(TokenizedTexts {
-            task: RouteTask::of(prompt),
+            task: RouteTask::of(&options.prompt),
             not_pooled: route.not_pooled(text)?,
             tokens: tokenizer.encode_on_this_thread(text, texts)?,
         })
@@ -145,44 +135,20 @@ impl SentenceEncoder {
         })
     }
 
-    /// Gives vectors of [`compute`](Self::compute) the form that a caller asks for. With the default form they are
-    /// those of [`encode`](Self::encode), to the bit on the device `cpu`. `prompt` is that of the texts.
+    /// Gives vectors of [`compute`](Self::compute) the form that the options of their texts ask for: they are those of
+    /// [`encode_with_options`](Self::encode_with_options) then, to the bit on the device `cpu`.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Dimensions`] when the vectors have fewer dimensions.
-    pub fn finish(
-        &self,
-        pooled: &Embeddings,
-        prompt: &Prompt,
-        form: VectorForm,
-    ) -> Result<Embeddings> {
-        let route = self.route(prompt)?;
-        let full = self.full_width();
-        let width = form.dimensions.unwrap_or(self.width());
-        if !(1..=full).contains(&width) {
-            return Err(ModelError::Dimensions {
-                asked: width,
-                width: full,
-            });
-        }
+    /// [`ModelError::Dimensions`](crate::ModelError::Dimensions) when the vectors have fewer dimensions, or none are
+    /// asked for.
+    pub fn finish(&self, pooled: &Embeddings, options: &EncodeOptions) -> Result<Embeddings> {
+        let route = self.route(&options.prompt)?;
+        let finish = options.finish(route.finish, self.full_width())?;
+        let width = finish.dimensions.kept;
         let mut values = vec![0.0; pooled.len() * width];
         let rows = pooled.rows().zip(values.chunks_exact_mut(width));
-        for (row, kept) in rows {
-            match form {
-                VectorForm {
-                    normalize: None,
-                    dimensions: None,
-                } => route.finish(row, kept),
-                VectorForm { normalize: own, .. } => {
-                    kept.copy_from_slice(&row[..width]);
-                    if own.unwrap_or(route.normalize) {
-                        let length = norm(kept);
-                        normalize(kept, length);
-                    }
-                }
-            }
-        }
+        rows.for_each(|(row, kept)| finish.write(row, kept));
         Ok(Embeddings {
             values,
             width,
@@ -207,7 +173,8 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
+    use crate::sentence_embeddings::norm;
+    use crate::{Device, ModelError, Prompt};
 
     const TEXTS: [&str; 5] = [
         "high end water bottle",
@@ -232,8 +199,8 @@ mod tests {
             .max_length(16);
         let encoder = encoder.load("tests/fixtures/tiny-mpnet").unwrap();
         let expected = encoder.encode(&TEXTS).unwrap();
-        let prompt = Prompt::Default;
-        let mut waiting = encoder.tokenize(&TEXTS, &prompt, None).unwrap();
+        let options = EncodeOptions::default();
+        let mut waiting = encoder.tokenize(&TEXTS, &options, None).unwrap();
         assert_eq!(
             (waiting.len(), waiting.tokens()),
             (TEXTS.len(), expected.tokens())
@@ -244,14 +211,12 @@ mod tests {
             let mut slice = waiting.take(18);
             assert!(slice.len() == 1 || slice.tokens() <= 18);
             // Another caller's text shares the batch.
-            let other = encoder.tokenize(&["other"], &prompt, None).unwrap();
+            let other = encoder.tokenize(&["other"], &options, None).unwrap();
             assert!(slice.is_like(&other));
             let own = slice.len();
             slice.append(other);
             let pooled = encoder.compute(&slice).unwrap();
-            let finished = encoder
-                .finish(&pooled, &prompt, VectorForm::default())
-                .unwrap();
+            let finished = encoder.finish(&pooled, &options).unwrap();
             values.extend_from_slice(&finished.values()[..own * encoder.width()]);
         }
         assert_eq!(values, expected.values());
@@ -260,20 +225,21 @@ mod tests {
     #[test]
     fn a_call_may_ask_for_another_form() {
         let encoder = tiny();
-        let texts = encoder.tokenize(&TEXTS, &Prompt::Query, None).unwrap();
-        let pooled = encoder.compute(&texts).unwrap();
-        let form = |normalize, dimensions| {
-            let form = VectorForm {
-                normalize,
-                dimensions,
-            };
-            encoder.finish(&pooled, &Prompt::Query, form)
+        let options = |normalize, dimensions| {
+            let mut options = EncodeOptions::with_prompt(Prompt::Query);
+            (options.normalize, options.dimensions) = (normalize, dimensions);
+            options
         };
+        let texts = encoder
+            .tokenize(&TEXTS, &options(None, None), None)
+            .unwrap();
+        let pooled = encoder.compute(&texts).unwrap();
+        let form = |normalize, dimensions| encoder.finish(&pooled, &options(normalize, dimensions));
         let raw = form(Some(false), None).unwrap();
         assert_eq!(raw.values(), pooled.values());
         let cut = form(Some(false), Some(3)).unwrap();
         assert_eq!(cut.rows().next().unwrap(), &raw.rows().next().unwrap()[..3]);
-        for row in form(None, Some(3)).unwrap().rows() {
+        for row in form(Some(true), Some(3)).unwrap().rows() {
             // Values of f32 around 1.
             assert!((norm(row) - 1.0).abs() < 1e-6, "{row:?}");
         }
@@ -293,7 +259,7 @@ mod tests {
         let long = TEXTS[2];
         let tokens = |side| {
             encoder
-                .tokenize(&[long], &Prompt::Default, side)
+                .tokenize(&[long], &EncodeOptions::default(), side)
                 .unwrap()
                 .tokens
         };

@@ -14,6 +14,7 @@ mod test_device;
 mod checkpoint;
 mod gradients;
 mod layers;
+mod options;
 mod precision;
 mod router;
 mod settings;

@@ -26,6 +26,20 @@ pub enum Change {
     New,
 }
 
+/// Texts of several columns as one: those that are not blank, joined by a space. It is the text that is embedded.
+#[must_use]
+pub fn joined(texts: &[String]) -> String {
+    match texts {
+        // A single text stays as it is, also a blank one.
+        [text] => text.clone(),
+        _ => {
+            let texts = texts.iter().map(String::as_str);
+            let texts = texts.filter(|text| !text.trim().is_empty());
+            texts.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
 impl Document {
     /// Fails where the document is no row of an index with these settings.
     ///

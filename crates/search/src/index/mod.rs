@@ -48,7 +48,7 @@ mod verify;
 mod writer;
 mod written;
 
-pub use document::{Change, Document};
+pub use document::{Change, Document, joined};
 pub use error::IndexError;
 pub use reader::{IndexReader, Info};
 pub use settings::{ModelFingerprint, Settings, TextColumn};

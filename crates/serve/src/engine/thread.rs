@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{ModelError, Prompt};
+use model::{EncodeOptions, ModelError, Prompt};
 
 use super::queue::Turn;
 use super::rate::Rate;
@@ -25,9 +25,10 @@ impl Shared {
     pub(super) fn warm_up(&self) -> Result<(), ModelError> {
         let text = "wireless keyboard ".repeat(8);
         let encoder = &self.models.encoder;
-        let mut texts = encoder.tokenize(&[&text], &Prompt::Document, None)?;
+        let options = EncodeOptions::with_prompt(Prompt::Document);
+        let mut texts = encoder.tokenize(&[&text], &options, None)?;
         let copies = self.limits.turn_tokens / texts.tokens().max(1);
-        texts = encoder.tokenize(&vec![text; copies.max(1)], &Prompt::Document, None)?;
+        texts = encoder.tokenize(&vec![text; copies.max(1)], &options, None)?;
         for _ in 0..2 {
             let begin = Instant::now();
             encoder.compute(&texts)?;

@@ -163,8 +163,9 @@ async fn answered(app: &Shared, service: &Service, address: &Address) -> Result<
         results
             .lists
             .push(List::new(None, &alike, settings, milliseconds));
-        results.like =
-            document.map_or_else(String::new, |document| search::joined(&document.texts));
+        results.like = document.map_or_else(String::new, |document| {
+            search::index::joined(&document.texts)
+        });
         last = Some(alike);
     } else if !address.query.trim().is_empty() {
         for mode in address.view.modes() {

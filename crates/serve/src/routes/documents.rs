@@ -8,10 +8,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use model::{Prompt, VectorForm};
+use model::{EncodeOptions, Prompt};
 use search::filter::Value;
-use search::index::{Document, Settings};
-use search::joined;
+use search::index::{Document, Settings, joined};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use utoipa::ToSchema;
@@ -100,10 +99,9 @@ pub(crate) async fn change(
     let mut vectors = if new.iter().any(Option::is_some) {
         let texts = Texts {
             texts: new.iter().flatten().cloned().collect(),
-            prompt: Prompt::Document,
+            options: EncodeOptions::with_prompt(Prompt::Document),
             truncate: true,
             side: None,
-            form: VectorForm::default(),
             field: "documents",
         };
         let priority = texts::priority(&headers)?.unwrap_or(Priority::Bulk);

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use model::{TruncationSide, VectorForm};
+use model::TruncationSide;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -112,13 +112,14 @@ pub(crate) async fn embed(
     let service = app.service()?;
     let texts = Texts {
         texts: request.inputs.texts("inputs")?,
-        prompt: texts::prompt(request.prompt_name),
+        options: texts::options(
+            texts::prompt(request.prompt_name),
+            request.normalize,
+            request.dimensions,
+            service,
+        ),
         truncate: request.truncate.unwrap_or(app.options().auto_truncate),
         side: request.truncation_direction.map(Into::into),
-        form: VectorForm {
-            normalize: request.normalize,
-            dimensions: request.dimensions,
-        },
         field: "inputs",
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;

@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use model::VectorForm;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -93,13 +92,9 @@ pub(crate) async fn embeddings(
     let service = app.service()?;
     let texts = Texts {
         texts: request.input.texts("input")?,
-        prompt: texts::prompt(None),
+        options: texts::options(texts::prompt(None), None, request.dimensions, service),
         truncate: app.options().auto_truncate,
         side: None,
-        form: VectorForm {
-            normalize: None,
-            dimensions: request.dimensions,
-        },
         field: "input",
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use model::VectorForm;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -67,13 +66,14 @@ pub(crate) async fn similarity(
     let parameters = request.parameters.unwrap_or_default();
     let texts = Texts {
         texts: std::iter::once(source_sentence).chain(sentences).collect(),
-        prompt: texts::prompt(parameters.prompt_name),
+        options: texts::options(
+            texts::prompt(parameters.prompt_name),
+            Some(true),
+            None,
+            service,
+        ),
         truncate: parameters.truncate.unwrap_or(app.options().auto_truncate),
         side: parameters.truncation_direction.map(Into::into),
-        form: VectorForm {
-            normalize: Some(true),
-            dimensions: None,
-        },
         field: "sentences",
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;

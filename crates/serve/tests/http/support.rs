@@ -6,8 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use model::{Device, PairScorer, SentenceEncoder};
 use search::filter::{ColumnKind, FilterColumn, Value};
-use search::index::{Document, IndexReader, IndexWriter, Settings, TextColumn};
-use search::joined;
+use search::index::{Document, IndexReader, IndexWriter, Settings, TextColumn, joined};
 use serve::{CatalogueSource, Loaded, ServeOptions, Server};
 use tempfile::TempDir;
 

@@ -9,8 +9,8 @@ use model::{Embeddings, Prompt, SentenceEncoder};
 use program::Console;
 use program::text::count;
 use records::RowReader;
-use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn};
-use search::{Fusion, joined};
+use search::Fusion;
+use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn, joined};
 
 use super::documents::Documents;
 use crate::check::check_rows;

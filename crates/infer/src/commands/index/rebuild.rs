@@ -5,8 +5,7 @@ use std::time::Instant;
 use model::Prompt;
 use program::text::count;
 use program::{Console, Unit};
-use search::index::{Change, Document, IndexReader, IndexWriter, Settings};
-use search::joined;
+use search::index::{Change, Document, IndexReader, IndexWriter, Settings, joined};
 
 use super::build::COMMIT_TIME;
 use crate::cli::{ModelArgs, RebuildArgs, VectorArgs};

@@ -1,6 +1,6 @@
 //! What is computed next.
 
-use model::{Device, Prompt, SentenceEncoder};
+use model::{Device, EncodeOptions, SentenceEncoder};
 
 use super::super::work::Reply;
 use super::super::{Output, Times};
@@ -40,7 +40,7 @@ fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instan
         started: None,
         task: Task::Embed {
             waiting: encoder
-                .tokenize(&vec!["a"; texts], &Prompt::Default, None)
+                .tokenize(&vec!["a"; texts], &EncodeOptions::default(), None)
                 .unwrap(),
             done: Vec::new(),
         },

@@ -1,0 +1,269 @@
+"""`Index`: a catalogue on disk, searched by meaning and by words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, overload
+
+import numpy as np
+
+from mpnet_burn import _native
+from mpnet_burn._sentence_transformer import SentenceTransformer
+from mpnet_burn._texts import as_list, counter
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Kind = Literal["text", "number", "boolean", "date", "key"]
+Mode = Literal["hybrid", "meaning", "words"]
+
+# The name of the text column of rows that have only one text.
+_TEXT = "text"
+
+
+class SearchOptions(TypedDict, total=False):
+    """The keywords of :meth:`Index.search`."""
+
+    mode: Mode
+    """Rank by meaning, words, or both: ``hybrid``, unless given."""
+    filter: str | None
+    """Find only rows with these values, as ``brand = Logitech AND price < 50``."""
+    sort: str | None
+    """Order by this filter column; with a ``-`` before it, the largest first."""
+    offset: int
+    """Pass over that many hits."""
+    min_score: float | None
+    """Leave out hits with a lower score."""
+    recall: float | None
+    """Search for this share of the exact hits; unless given, for all."""
+    weight: float | None
+    """The weight of words in the mode ``hybrid``; unless given, that of the index."""
+    typos: bool
+    """Forgive a typing error in a word that no row has; so it is, unless given."""
+
+
+class Hit(NamedTuple):
+    """A row that a search found."""
+
+    id: str
+    """The id of the row."""
+    score: float
+    """By which hits are ordered: the joint score, the similarity or BM25, by the mode of the search."""
+    texts: dict[str, str]
+    """The texts of the row, by their columns."""
+    values: dict[str, Any]
+    """The values of the row, by the filter columns: ``None`` where there is none, a date as RFC 3339 writes it."""
+
+
+class Index:
+    """An index on disk: that of ``infer index``, which opens and changes it too.
+
+    Every call sees what was committed before it, by whatever program. One program at a time may change an index. A pickle
+    holds the folder and the settings of the model.
+
+    Make one with :meth:`build` or :meth:`open`.
+    """
+
+    def __init__(self, index: _native.Index, folder: Path, model: SentenceTransformer | None, keywords: dict[str, Any]) -> None:
+        self._index = index
+        self._folder = folder
+        self._given = model
+        self._keywords = keywords
+        self._own: _native.Encoder | None = None
+
+    @classmethod
+    def build(
+        cls,
+        folder: str | PathLike[str],
+        model: SentenceTransformer,
+        ids: Iterable[Any],
+        texts: Any,
+        values: Mapping[str, Any] | None = None,
+        *,
+        kinds: Mapping[str, Kind] | None = None,
+        column_weights: Mapping[str, float] | None = None,
+        language: str = "english",
+        weight: float | None = None,
+        id_column: str = "id",
+        show_progress_bar: bool | None = None,
+    ) -> Index:
+        """Builds an index of rows, or adds them to one that was built the same way: an interrupted call can be repeated.
+
+        :param folder: A new folder, an empty one, or that of the index.
+        :param model: With the prompts and the dimensions of its files: an index keeps neither others.
+        :param ids: A name for each row, different from all others.
+        :param texts: The texts of the rows, or a mapping of columns to texts. They are joined by a space and embedded as
+            documents. A row without a text is left out.
+        :param values: A mapping of filter columns to the values of the rows; ``None`` and NaN are no value.
+        :param kinds: The kinds of filter columns; unless given, by the first value that there is.
+        :param column_weights: What a word counts for, by text columns; unless given, 1.
+        :param language: The language of the texts, for stems and stop words, or ``none``.
+        :param weight: The weight of words in a hybrid search, from 0 to 1.
+        :param id_column: The name of the column of ids in files that ``infer index add`` reads.
+        :raises ValueError: For columns of different lengths, values of another kind, or an index of other settings.
+        :raises OSError: For a folder that cannot be written, or that another program changes.
+        """
+        columns, filters = _columns(texts), {name: as_list(column) for name, column in (values or {}).items()}
+        chosen, weights = dict(kinds or {}), dict(column_weights or {})
+        for names, known in ((chosen, filters), (weights, columns)):
+            if unknown := set(names) - set(known):
+                raise ValueError(f"there is no column {', '.join(sorted(unknown))}")
+        native = _native.Index.create(
+            Path(folder),
+            _encoder(model),
+            model._loaded.settings.name,
+            id_column=id_column,
+            text_columns=[(name, weights.get(name, 1.0)) for name in columns],
+            filter_columns=[(name, chosen.get(name) or _kind(column)) for name, column in filters.items()],
+            language=language,
+            weight=weight,
+        )
+        index = cls(native, Path(folder), model, {})
+        index.add(ids, texts, values, show_progress_bar=show_progress_bar)
+        return index
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | PathLike[str],
+        model: SentenceTransformer | None = None,
+        *,
+        model_name: str | None = None,
+        threads: int | None = None,
+        device: str | None = None,
+        local_files_only: bool = False,
+    ) -> Index:
+        """Opens an index.
+
+        :param model: The model of its vectors. Unless given, it is loaded when it is needed, by the name that it had or
+            ``model_name``, with the other arguments of :class:`mpnet_burn.SentenceTransformer`.
+        :raises ValueError: For another model than that of the index.
+        :raises OSError: Where there is no index, or a damaged one.
+        """
+        native = _native.Index.open(Path(folder))
+        if model is not None:
+            native.check_model(_encoder(model), model._loaded.settings.name)
+        keywords = {"name": model_name, "threads": threads, "device": device, "offline": local_files_only}
+        return cls(native, Path(folder), model, keywords)
+
+    # A `str` has items that are `str`, too, but the first signature that fits counts.
+    @overload
+    def search(  # type: ignore[overload-overlap]
+        self, queries: str, top_k: int = 10, **options: Unpack[SearchOptions]
+    ) -> list[Hit]: ...
+    @overload
+    def search(self, queries: Iterable[str], top_k: int = 10, **options: Unpack[SearchOptions]) -> list[list[Hit]]: ...
+    def search(self, queries: Any, top_k: int = 10, **options: Unpack[SearchOptions]) -> Any:
+        """The hits of a query, best first; of several queries, a list for each.
+
+        :param top_k: The most hits of a query.
+        :param options: The keywords of :class:`SearchOptions`.
+        :raises ValueError: For a filter or a column that does not fit the index.
+        """
+        single = isinstance(queries, str)
+        texts = [queries] if single else as_list(queries)
+        self._index.refresh()
+        asked: dict[str, Any] = {"mode": "hybrid", **options}
+        vectors = None if asked["mode"] == "words" else self._model().encode(texts, task="query")
+        answers = self._index.search(texts, vectors, k=top_k, **asked)
+        columns = self._index.text_columns
+        filters = [name for name, _ in self._index.filter_columns]
+
+        def hit(id: str, score: float, texts: list[str], values: list[object]) -> Hit:
+            return Hit(id, score, dict(zip(columns, texts)), dict(zip(filters, values)))
+
+        hits = [[hit(*found) for found in answer] for answer in answers]
+        return hits[0] if single else hits
+
+    def add(
+        self,
+        ids: Iterable[Any],
+        texts: Any,
+        values: Mapping[str, Any] | None = None,
+        *,
+        show_progress_bar: bool | None = None,
+    ) -> int:
+        """Adds rows, or replaces those with the same ids, in one commit; the arguments are those of :meth:`build`.
+        Returns the number of rows that were written: rows that the index holds already are not.
+
+        :raises ValueError: For other columns than those of the index.
+        """
+        columns, filters = _columns(texts), {name: as_list(column) for name, column in (values or {}).items()}
+        names = [str(id) for id in as_list(ids)]
+        for what, given, wanted in (
+            ("text", columns, self._index.text_columns),
+            ("filter", filters, [name for name, _ in self._index.filter_columns]),
+        ):
+            if set(given) != set(wanted):
+                raise ValueError(f"the {what} columns are {list(given)}, and those of the index {wanted}")
+            for name, column in given.items():
+                if len(column) != len(names):
+                    raise ValueError(f"column {name} has {len(column)} rows for {len(names)} ids")
+        rows = range(len(names))
+        with counter(show_progress_bar, len(names)) as progress:
+            return self._index.add(
+                self._model(),
+                names,
+                [[columns[name][row] for name in self._index.text_columns] for row in rows],
+                [[filters[name][row] for name, _ in self._index.filter_columns] for row in rows],
+                progress=progress,
+            )
+
+    def remove(self, ids: Iterable[Any]) -> int:
+        """Removes rows by their ids, in one commit. Returns the number of rows that there were."""
+        return self._index.remove([str(id) for id in as_list(ids)])
+
+    def __len__(self) -> int:
+        self._index.refresh()
+        return len(self._index)
+
+    def _model(self) -> _native.Encoder:
+        if self._given is not None:
+            return _encoder(self._given)
+        if self._own is None:
+            self._own = self._index.load_model(**self._keywords)
+        return self._own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self._folder, self._given, self._keywords)
+
+    def __repr__(self) -> str:
+        return f"Index({str(self._folder)!r})"
+
+
+def _reopened(folder: Path, model: SentenceTransformer | None, keywords: dict[str, Any]) -> Index:
+    return Index(_native.Index.open(folder), folder, model, keywords)
+
+
+def _columns(texts: Any) -> dict[str, list[str]]:
+    """Text columns by their names."""
+    if isinstance(texts, Mapping):
+        return {name: as_list(column) for name, column in texts.items()}
+    return {_TEXT: as_list(texts)}
+
+
+def _kind(values: list[Any]) -> str:
+    """The kind of a column, by its first value that is not missing."""
+    for value in values:
+        if value is None or value != value:
+            continue
+        for type_, kind in (((bool, np.bool_), "boolean"), (Real, "number"), (date, "date")):
+            if isinstance(value, type_):
+                return kind
+        return "text"
+    return "text"
+
+
+def _encoder(model: SentenceTransformer) -> _native.Encoder:
+    """The model as its files describe it.
+
+    :raises ValueError: For one with other prompts or dimensions.
+    """
+    native = model._loaded.model()
+    if model._dimensions(None) != native.width or {**native.prompts, **model.prompts} != native.prompts:
+        raise ValueError("an index takes a model with the prompts and the dimensions of its files")
+    return native
