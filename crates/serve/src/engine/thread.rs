@@ -73,7 +73,7 @@ impl Shared {
             if let Some(turn) = turn
                 && guard::caught(|| self.compute(turn)).is_err()
             {
-                // Whoever waited for this turn has an error; the counts begin anew.
+                // Whoever waited for this turn has an error; the tokens are counted again.
                 self.state().queue.count_again();
                 self.turn_since.store(0, Ordering::Relaxed);
             }
