@@ -122,12 +122,17 @@ service_clients() {
         "$(built_infer)" "$PWD/crates/model/tests/fixtures/tiny-mpnet" "$@"
 }
 
-# The page in Chromium.
+# The page in Chromium. Python's package of the browser's driver brings Node.js and the JavaScript package.
 service_page() {
-    local index=$tools/page.index
-    rm -rf "$index"
+    local index=$tools/page.index folder=$tools/page packages
+    packages=$(echo "$tools"/clients/lib/python3*/site-packages)
+    rm -rf "$index" "$folder"
+    mkdir -p "$folder/node_modules"
+    ln -s "$packages/playwright/driver/package" "$folder/node_modules/playwright-core"
+    cp crates/serve/tests/page/page.mjs "$folder"
     "$(built_infer)" --quiet index build --model "$PWD/crates/model/tests/fixtures/tiny-mpnet" \
         --corpus datasets/products.tsv --corpus crates/serve/tests/page/hostile.tsv --column title \
         --column description --id-column id --filter-column brand --output "$index"
-    node crates/serve/tests/page/page.mjs "$(built_infer)" "$index" "$(command -v chromium)"
+    "$packages/playwright/driver/node" "$folder/page.mjs" "$(built_infer)" "$index" "$(command -v chromium)" \
+        "$packages/axe_playwright_python/axe.min.js"
 }

@@ -1,15 +1,15 @@
-// The page in a real browser: node page.mjs INFER INDEX CHROMIUM [SCREENSHOTS]
+// The page in a real browser: node page.mjs INFER INDEX CHROMIUM AXE [SCREENSHOTS], as `service_page` of .ci/tools.sh calls it.
+// AXE is the file of axe-core.
 //
 // INDEX holds datasets/products.tsv and hostile.tsv with title and description, and brand to filter by.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const [infer, index, executablePath, screenshots] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const [infer, index, executablePath, axePath, screenshots] = process.argv.slice(2);
+const axe = readFileSync(axePath, "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 async function serve() {
