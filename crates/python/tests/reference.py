@@ -46,7 +46,7 @@ def main() -> None:
         "rank": [{**hit, "score": float(hit["score"])} for hit in rank],
         "single_score": float(reranker.predict([TEXTS[0], TEXTS[1]])),
     }
-    (HERE / "reference.json").write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
+    (HERE / "reference.json").write_text(json.dumps(answers) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
