@@ -155,11 +155,12 @@ def test_a_kill_loses_no_row_and_doubles_none(
             os.kill(pid, signal.SIGKILL)
     out, _ = child.communicate(timeout=600)
     if victim != "driver" and child.returncode == 0:
-        assert out == f"{ROWS}\n"
+        # Ray writes about the node there, too.
+        assert out.splitlines()[-1] == str(ROWS)
     else:
         # A data set whose blocks went with a node may be lost as a whole: the same call goes on.
         again = started(cluster, rows, tmp_path / "out")
-        assert again.communicate(timeout=600)[0] == f"{ROWS}\n"
+        assert again.communicate(timeout=600)[0].splitlines()[-1] == str(ROWS)
     assert in_order(pq.read_table(tmp_path / "out"), "embedding") == expected
     left = {path: path.stat().st_mtime_ns for path in whole if path.exists()}
     assert left == whole
