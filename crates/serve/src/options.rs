@@ -38,6 +38,9 @@ pub struct ServeOptions {
     pub batch_limit: Duration,
     /// Keys, of which a request needs one; without any, none is needed.
     pub api_keys: Vec<String>,
+    /// A pause between two turns, with which tests make a small model slow.
+    #[doc(hidden)]
+    pub turn_pause: Duration,
     /// Origins of pages in browsers that may ask; `*` is any.
     pub cors_allow_origin: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Default for ServeOptions {
             drain_timeout: Duration::from_secs(30),
             batch_limit: Duration::from_secs(60),
             api_keys: Vec::new(),
+            turn_pause: Duration::ZERO,
             cors_allow_origin: Vec::new(),
         }
     }

@@ -56,6 +56,7 @@ struct Limits {
     queue_seconds: [f64; 2],
     request_timeout: Duration,
     batch_limit: Duration,
+    turn_pause: Duration,
 }
 
 impl Engine {
@@ -82,6 +83,7 @@ impl Engine {
                 ],
                 request_timeout: options.request_timeout,
                 batch_limit: options.batch_limit,
+                turn_pause: options.turn_pause,
             },
             models,
             metrics,

@@ -77,6 +77,7 @@ impl Shared {
                 self.state().queue.count_again();
                 self.turn_since.store(0, Ordering::Relaxed);
             }
+            std::thread::sleep(self.limits.turn_pause);
         }
     }
 

@@ -12,6 +12,9 @@ use crate::support::Service;
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A bulk request has some 600 turns, and takes seconds with it.
+const PAUSE: Duration = Duration::from_millis(2);
+
 fn bulk() -> serde_json::Value {
     json!({ "inputs": vec!["a bottle that keeps drinks cold for a day, and hot for half a day"; 2000] })
 }
@@ -36,11 +39,11 @@ fn until(service: &Service, reached: impl Fn(f64) -> bool) {
 
 #[test]
 fn too_much_work_is_refused_at_once_and_says_when_to_come_again() {
-    // One text at a time, so that the bulk takes long.
     let service = Service::new(ServeOptions {
         max_queue_seconds: 0.0,
         max_interactive_queue_seconds: LONG.as_secs_f64(),
-        max_batch_tokens: Some(16),
+        max_batch_tokens: Some(64),
+        turn_pause: PAUSE,
         ..ServeOptions::default()
     });
     std::thread::scope(|scope| {
@@ -101,7 +104,8 @@ fn too_much_work_is_refused_at_once_and_says_when_to_come_again() {
 #[test]
 fn a_request_whose_client_is_gone_is_not_computed() {
     let service = Service::new(ServeOptions {
-        max_batch_tokens: Some(16),
+        max_batch_tokens: Some(64),
+        turn_pause: PAUSE,
         ..ServeOptions::default()
     });
     let body = bulk().to_string();
@@ -123,7 +127,8 @@ fn a_request_whose_client_is_gone_is_not_computed() {
 fn a_request_that_has_begun_is_finished() {
     let service = Service::new(ServeOptions {
         request_timeout: Duration::from_millis(300),
-        max_batch_tokens: Some(16),
+        max_batch_tokens: Some(64),
+        turn_pause: PAUSE,
         ..ServeOptions::default()
     });
     std::thread::scope(|scope| {
@@ -142,6 +147,7 @@ fn a_request_that_has_begun_is_finished() {
 fn bulk_work_does_not_stand_in_front_of_a_query() {
     let service = Service::new(ServeOptions {
         max_batch_tokens: Some(64),
+        turn_pause: PAUSE,
         ..ServeOptions::default()
     });
     std::thread::scope(|scope| {
@@ -161,6 +167,7 @@ fn bulk_work_does_not_stand_in_front_of_a_query() {
 fn a_large_request_that_calls_itself_interactive_is_bulk() {
     let service = Service::new(ServeOptions {
         max_batch_tokens: Some(64),
+        turn_pause: PAUSE,
         ..ServeOptions::default()
     });
     let header = [("x-priority", "interactive")];
