@@ -104,7 +104,10 @@ def test_threads_may_share_a_model(model: SentenceTransformer) -> None:
 
 
 ENDLESS = """
+import signal
 import sys
+# A job in the background of a shell begins with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from mpnet_burn import SentenceTransformer
 model = SentenceTransformer(sys.argv[1])
 texts = ["kettle " * 40] * 1_000_000
