@@ -77,6 +77,13 @@ impl Client {
             .unwrap_or(f64::NAN)
     }
 
+    /// Tokens that the service has computed.
+    pub(crate) async fn tokens(&self) -> f64 {
+        self.counter("te_batch_next_tokens_sum")
+            .await
+            .unwrap_or(f64::NAN)
+    }
+
     async fn counter(&self, name: &str) -> Option<f64> {
         let response = self.client.get(self.metrics.clone()).await.ok()?;
         let bytes = response.into_body().collect().await.ok()?.to_bytes();

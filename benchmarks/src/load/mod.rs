@@ -73,15 +73,20 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
         if let Some(texts) = bulk {
             return beside_bulk(&client, &mix, texts, time, out).await;
         }
+        let tokens = client.tokens().await;
         let capacity = capacity(&client, &mix, time).await;
+        let tokens = (client.tokens().await - tokens) / time.as_secs_f64();
         note(format_args!(
-            "the service answers {capacity:.1} requests/s of the mix"
+            "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s"
         ));
         for factor in &args.rates {
             let rate = capacity * factor;
             let before = client.memory().await;
+            let (tokens, begin) = (client.tokens().await, Instant::now());
             let found = arrivals(&client, &mix, rate, time, None).await;
             let mut report = Report::new(&format!("{factor} x capacity"), rate, &found, time);
+            report.tokens_per_second =
+                (client.tokens().await - tokens) / begin.elapsed().as_secs_f64();
             report.memory = [before, client.memory().await];
             report.capacity = Some(capacity);
             print_json(&report, out)?;

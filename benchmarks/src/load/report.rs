@@ -23,6 +23,8 @@ pub(super) struct Report {
     answered_per_second: f64,
     /// Answered texts per second.
     texts_per_second: f64,
+    /// Tokens per second that the service computed: requests of different sizes have one measure.
+    pub(super) tokens_per_second: f64,
     /// What the service can do, in requests per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) capacity: Option<f64>,
@@ -90,6 +92,7 @@ impl Report {
             failed: count(Outcome::Failed),
             answered_per_second: count(Outcome::Answered) as f64 / seconds,
             texts_per_second: texts as f64 / seconds,
+            tokens_per_second: f64::NAN,
             capacity: None,
             answers: by_class.collect(),
             refusals: Percentiles::of(refused.map(|one| one.latency)),

@@ -270,7 +270,10 @@ mod tests {
         );
         assert_eq!(own, right);
         assert_eq!((left[0].ids.len(), left[0].truncated), (16, true));
-        let all = encoder.tokenizer().pieces(long, true).unwrap();
+        // Without the maximum length of the other encoder.
+        let untruncated = SentenceEncoder::builder().device(Device::Auto);
+        let untruncated = untruncated.load("tests/fixtures/tiny-mpnet").unwrap();
+        let all = untruncated.tokenizer().pieces(long, true).unwrap();
         let whole: Vec<u32> = all.iter().map(|piece| piece.id).collect();
         let ends: Vec<u32> = [&whole[..1], &whole[whole.len() - 15..]].concat();
         assert_eq!(left[0].ids, ends);
