@@ -1,6 +1,6 @@
 //! The writer of an index: changes of several requests become one commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, TrySendError};
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Writer {
 }
 
 /// Writes the changes of requests, and answers them.
-fn write(folder: &PathBuf, requests: Vec<Request>, committed: &impl Fn()) {
+fn write(folder: &Path, requests: Vec<Request>, committed: &impl Fn()) {
     let mut writer = match IndexWriter::open(folder) {
         Ok(writer) => writer,
         Err(error) => {

@@ -82,7 +82,7 @@ impl Queue {
                 let Some(work) = self.waiting(priority).pop_front() else {
                     break;
                 };
-                if let Err(work) = turn.add(work, budget, now) {
+                if let Some(work) = turn.add(work, budget, now) {
                     self.waiting(priority).push_front(work);
                     break;
                 }
@@ -163,7 +163,7 @@ impl Queue {
 
 impl Turn {
     /// Adds the next part of a work, or gives the work back if it does not go with the others.
-    fn add(&mut self, mut work: Work, budget: usize, now: Instant) -> Result<(), Work> {
+    fn add(&mut self, mut work: Work, budget: usize, now: Instant) -> Option<Work> {
         let left = budget.saturating_sub(self.tokens);
         let (tokens, count) = match &mut work.task {
             Task::Embed { waiting, .. } => {
@@ -173,7 +173,7 @@ impl Turn {
                 };
                 // A text that does not fit into the rest waits for a turn of its own.
                 if !fits || (!self.works.is_empty() && waiting.first_tokens() > left) {
-                    return Err(work);
+                    return Some(work);
                 }
                 let part = waiting.take(left);
                 let sizes = (part.tokens(), part.len());
@@ -191,7 +191,7 @@ impl Turn {
             } => {
                 // Pairs go alone: another model reads them.
                 if !self.works.is_empty() {
-                    return Err(work);
+                    return Some(work);
                 }
                 let mut sum = 0;
                 let fitting = waiting.iter().take_while(|text| {
@@ -210,7 +210,7 @@ impl Turn {
         self.by_priority[work.priority as usize] += tokens;
         self.counts.push(count);
         self.works.push(work);
-        Ok(())
+        None
     }
 }
 

@@ -257,7 +257,7 @@ mod tests {
             .collect();
         assert_eq!(found, [("Ärger", true), (" mit ", false), ("Lampe", true)]);
         // A place inside a character is passed over.
-        let odd: String = pieces(text, &[1..6])
+        let odd: String = pieces(text, std::slice::from_ref(&(1..6)))
             .into_iter()
             .map(|piece| piece.text)
             .collect();

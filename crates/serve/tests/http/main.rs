@@ -1,5 +1,12 @@
 //! A service with the tiny model, asked over HTTP.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may"
+)]
+
 mod access;
 mod connections;
 mod documents;
