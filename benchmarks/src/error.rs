@@ -82,6 +82,12 @@ pub enum BenchmarkError {
     /// The address of a service is wrong.
     #[error("{0} is no address; give one as http://127.0.0.1:8080")]
     Address(String),
+    /// The service has no such process.
+    #[error("process {0} cannot be stopped; give --stop the process of the service")]
+    NotStopped(u32),
+    /// Figures break their limits.
+    #[error("{}", .0.join("; "))]
+    Limits(Vec<String>),
     /// The measuring thread could not be set up.
     #[error("the requests cannot be sent: {0}")]
     Runtime(std::io::Error),

@@ -15,8 +15,10 @@ use crate::error::BenchmarkError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Answered,
-    /// Refused, because too much waits.
+    /// Refused, because too much waits or the service stops.
     Refused,
+    /// No connection: the service has ended.
+    Unreachable,
     Failed,
 }
 
@@ -58,14 +60,18 @@ impl Client {
         let Ok(request) = request else {
             return Outcome::Failed;
         };
-        let Ok(response) = self.client.request(request).await else {
-            return Outcome::Failed;
+        let response = match self.client.request(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Outcome::Unreachable,
+            Err(_) => return Outcome::Failed,
         };
         let status = response.status();
         let read = response.into_body().collect().await;
         match (status, read) {
             (StatusCode::OK, Ok(_)) => Outcome::Answered,
-            (StatusCode::TOO_MANY_REQUESTS, Ok(_)) => Outcome::Refused,
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Ok(_)) => {
+                Outcome::Refused
+            }
             _ => Outcome::Failed,
         }
     }

@@ -6,9 +6,11 @@
 //! descriptions.
 
 mod client;
+mod queue;
 mod report;
 mod requests;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +21,9 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use crate::error::BenchmarkError;
-use crate::{in_repository, note, print_json};
+use crate::{in_repository, note, print_json, statistics};
 use client::{Client, Outcome};
-use report::Report;
+use report::{Capacity, Report};
 use requests::{Class, Mix, Random};
 
 /// Workers that find out how much the service can do.
@@ -32,6 +34,12 @@ const MOST_REQUESTS: usize = 20_000;
 
 /// Queries per second that leave the service idle between two of them.
 const UNLOADED_RATE: f64 = 2.0;
+
+/// The share of what the service can do at which it is stopped.
+const STOP_FACTOR: f64 = 0.9;
+
+/// Requests of each class that tell its service time.
+const SINGLE_REQUESTS: usize = 20;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -51,6 +59,12 @@ pub(crate) struct LoadArgs {
     /// Embed a file of texts as bulk while single queries are timed, instead of the rates.
     #[arg(long, value_name = "FILE")]
     bulk: Option<PathBuf>,
+    /// End the service of this process with SIGTERM while it is asked, instead of the rates: no accepted request may fail.
+    #[arg(long, value_name = "PID", conflicts_with = "bulk")]
+    stop: Option<u32>,
+    /// Fail if a figure breaks its limit.
+    #[arg(long)]
+    check: bool,
 }
 
 pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), BenchmarkError> {
@@ -70,29 +84,113 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
         let unloaded = arrivals(&client, &mix, UNLOADED_RATE, time, Some(Class::Query)).await;
         let unloaded = Report::new("unloaded", UNLOADED_RATE, &unloaded, time);
         print_json(&unloaded, out)?;
+        let mut broken = Vec::new();
         if let Some(texts) = bulk {
-            return beside_bulk(&client, &mix, texts, time, out).await;
-        }
-        let tokens = client.tokens().await;
-        let capacity = capacity(&client, &mix, time).await;
-        let tokens = (client.tokens().await - tokens) / time.as_secs_f64();
-        note(format_args!(
-            "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s"
-        ));
-        for factor in &args.rates {
-            let rate = capacity * factor;
-            let before = client.memory().await;
-            let (tokens, begin) = (client.tokens().await, Instant::now());
-            let found = arrivals(&client, &mix, rate, time, None).await;
-            let mut report = Report::new(&format!("{factor} x capacity"), rate, &found, time);
-            report.tokens_per_second =
-                (client.tokens().await - tokens) / begin.elapsed().as_secs_f64();
-            report.memory = [before, client.memory().await];
-            report.capacity = Some(capacity);
+            let report = beside_bulk(&client, &mix, texts, time).await;
             print_json(&report, out)?;
+            broken.extend(report.broken_limits());
+        } else if let Some(process) = args.stop {
+            let load = Load::measure(&client, &mix, time, unloaded.p99_of_queries()).await;
+            let rate = load.capacity * STOP_FACTOR;
+            let (asked, stopped) = tokio::join!(
+                arrivals(&client, &mix, rate, time, None),
+                stop(process, time / 2)
+            );
+            stopped?;
+            let report = Report::new("stopped", rate, &asked, time);
+            print_json(&report, out)?;
+            broken.extend(report.broken_limits());
+        } else {
+            let load = Load::measure(&client, &mix, time, unloaded.p99_of_queries()).await;
+            for factor in &args.rates {
+                let report = load.at(*factor, &client, &mix, time).await;
+                print_json(&report, out)?;
+                broken.extend(report.broken_limits());
+            }
+        }
+        if args.check && !broken.is_empty() {
+            return Err(BenchmarkError::Limits(broken));
         }
         Ok(())
     })
+}
+
+/// Ends a process in order.
+async fn stop(process: u32, wait: Duration) -> Result<(), BenchmarkError> {
+    tokio::time::sleep(wait).await;
+    let mut command = std::process::Command::new("kill");
+    let status = command.arg("-TERM").arg(process.to_string()).status();
+    match status.map_err(BenchmarkError::NotStarted)? {
+        status if status.success() => Ok(()),
+        _ => Err(BenchmarkError::NotStopped(process)),
+    }
+}
+
+/// What the service can do.
+struct Load {
+    /// Milliseconds, where a query finds the service idle.
+    unloaded: f64,
+    /// Requests per second of the mix.
+    capacity: f64,
+    /// Tokens per second at that rate.
+    tokens: f64,
+    /// Seconds of a request of each class, where it finds the service idle.
+    seconds: BTreeMap<Class, f64>,
+}
+
+impl Load {
+    async fn measure(client: &Client, mix: &Arc<Mix>, time: Duration, unloaded: f64) -> Self {
+        let seconds = service_times(client, mix).await;
+        let tokens = client.tokens().await;
+        let capacity = capacity(client, mix, time).await;
+        let tokens = (client.tokens().await - tokens) / time.as_secs_f64();
+        note(format_args!(
+            "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s; seconds of a request: {seconds:?}"
+        ));
+        Self {
+            unloaded,
+            capacity,
+            tokens,
+            seconds,
+        }
+    }
+
+    /// The figures at a multiple of what the service can do.
+    async fn at(&self, factor: f64, client: &Client, mix: &Arc<Mix>, time: Duration) -> Report {
+        let rate = self.capacity * factor;
+        let memory = client.memory().await;
+        let (tokens, begin) = (client.tokens().await, Instant::now());
+        let found = arrivals(client, mix, rate, time, None).await;
+        let mut report = Report::new(&format!("{factor} x capacity"), rate, &found, time);
+        report.tokens_per_second = (client.tokens().await - tokens) / begin.elapsed().as_secs_f64();
+        report.memory = [memory, client.memory().await];
+        report.capacity = Some(Capacity {
+            factor,
+            requests_per_second: self.capacity,
+            tokens_per_second: self.tokens,
+            unloaded_p99: self.unloaded,
+            queue_p99: (factor < 1.0).then(|| 1e3 * queue::wait_of_queries(rate, &self.seconds)),
+        });
+        report
+    }
+}
+
+/// The median seconds of a request of each class, asked one after another.
+async fn service_times(client: &Client, mix: &Arc<Mix>) -> BTreeMap<Class, f64> {
+    let mut random = Random::new(7);
+    let mut medians = BTreeMap::new();
+    for class in Class::ALL {
+        let mut times = Vec::new();
+        for _ in 0..SINGLE_REQUESTS {
+            let (_, body) = mix.next(&mut random, Some(class));
+            let begin = Instant::now();
+            if client.embed(body).await == Outcome::Answered {
+                times.push(begin.elapsed().as_secs_f64());
+            }
+        }
+        medians.insert(class, statistics::median(times));
+    }
+    medians
 }
 
 /// Requests per second of the mix that workers get, who ask again when they have an answer.
@@ -178,8 +276,7 @@ async fn beside_bulk(
     mix: &Arc<Mix>,
     texts: Vec<String>,
     time: Duration,
-    out: &mut impl Write,
-) -> Result<(), BenchmarkError> {
+) -> Report {
     let done = Arc::new(AtomicBool::new(false));
     let bulk = {
         let (client, done) = (client.clone(), Arc::clone(&done));
@@ -203,5 +300,5 @@ async fn beside_bulk(
     done.store(true, Ordering::Relaxed);
     let mut report = Report::new("queries beside bulk", UNLOADED_RATE, &found, time);
     report.bulk_texts_per_second = bulk.await.ok();
-    print_json(&report, out)
+    report
 }

@@ -18,6 +18,7 @@ pub(super) struct Report {
     asked: usize,
     answered: usize,
     refused: usize,
+    unreachable: usize,
     failed: usize,
     /// Answered requests per second.
     answered_per_second: f64,
@@ -25,9 +26,8 @@ pub(super) struct Report {
     texts_per_second: f64,
     /// Tokens per second that the service computed: requests of different sizes have one measure.
     pub(super) tokens_per_second: f64,
-    /// What the service can do, in requests per second.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity: Option<f64>,
+    pub(super) capacity: Option<Capacity>,
     /// Milliseconds to an answer, by class.
     answers: BTreeMap<&'static str, Percentiles>,
     /// Milliseconds to a refusal.
@@ -37,6 +37,34 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bulk_texts_per_second: Option<f64>,
 }
+
+/// What the service can do, which a rate is a multiple of.
+#[derive(Serialize)]
+pub(super) struct Capacity {
+    pub(super) factor: f64,
+    pub(super) requests_per_second: f64,
+    pub(super) tokens_per_second: f64,
+    /// Milliseconds that 99 of 100 queries take at most, where they find the service idle.
+    pub(super) unloaded_p99: f64,
+    /// Milliseconds that 99 of 100 queries wait at most at this rate, by theory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queue_p99: Option<f64>,
+}
+
+/// A turn of the service in milliseconds, which a query may have to wait for.
+const TURN: f64 = 100.0;
+
+/// Milliseconds of a query beside bulk work, at most.
+const BESIDE_BULK: f64 = 250.0;
+
+/// The accepted work at ten times the capacity, over the capacity, at least.
+const WORK_UNDER_OVERLOAD: f64 = 0.9;
+
+/// Milliseconds to a refusal at ten times the capacity, at most.
+const REFUSAL: f64 = 10.0;
+
+/// Memory behind ten times the capacity over that before, at most.
+const MEMORY: f64 = 1.05;
 
 /// Latencies in milliseconds.
 #[derive(Serialize)]
@@ -89,6 +117,7 @@ impl Report {
             asked: asked.len(),
             answered: count(Outcome::Answered),
             refused: count(Outcome::Refused),
+            unreachable: count(Outcome::Unreachable),
             failed: count(Outcome::Failed),
             answered_per_second: count(Outcome::Answered) as f64 / seconds,
             texts_per_second: texts as f64 / seconds,
@@ -99,6 +128,43 @@ impl Report {
             memory: [f64::NAN; 2],
             bulk_texts_per_second: None,
         }
+    }
+
+    pub(super) fn p99_of_queries(&self) -> f64 {
+        let queries = self.answers.get(Class::Query.name());
+        queries.map_or(f64::NAN, |queries| queries.p99)
+    }
+
+    /// The limits that these figures break, a sentence each.
+    pub(super) fn broken_limits(&self) -> Vec<String> {
+        let mut limits = vec![("failed requests", self.failed as f64, 0.0)];
+        if self.bulk_texts_per_second.is_some() || self.capacity.is_some() {
+            limits.push(("requests without a service", self.unreachable as f64, 0.0));
+        }
+        if self.bulk_texts_per_second.is_some() {
+            limits.push(("p99 of queries in ms", self.p99_of_queries(), BESIDE_BULK));
+        }
+        if let Some(capacity) = &self.capacity {
+            if let Some(queue) = capacity.queue_p99 {
+                let limit = capacity.unloaded_p99 + TURN + queue;
+                limits.push(("p99 of queries in ms", self.p99_of_queries(), limit));
+            }
+            if capacity.factor >= 10.0 {
+                let work = self.tokens_per_second / capacity.tokens_per_second;
+                let idle = (1.0 - work, 1.0 - WORK_UNDER_OVERLOAD);
+                limits.push(("share of the capacity that is idle", idle.0, idle.1));
+                limits.push(("p99 of refusals in ms", self.refusals.p99, REFUSAL));
+                let growth = self.memory[1] / self.memory[0];
+                limits.push(("growth of the memory", growth, MEMORY));
+            }
+        }
+        // A figure that is missing is NaN and holds no limit.
+        let broken = limits
+            .into_iter()
+            .filter(|(_, value, limit)| !(value <= limit));
+        broken
+            .map(|(what, value, limit)| format!("{}: {what}: {value:.2} > {limit:.2}", self.name))
+            .collect()
     }
 }
 
@@ -115,5 +181,44 @@ mod tests {
             (100.0, 180.0, 198.0, 200.0)
         );
         assert!(Percentiles::of(std::iter::empty()).p99.is_nan());
+    }
+
+    #[test]
+    fn limits_are_checked() {
+        let asked = |outcome, milliseconds| Asked {
+            class: Class::Query,
+            outcome,
+            latency: Duration::from_millis(milliseconds),
+        };
+        let time = Duration::from_secs(1);
+        let report = |milliseconds| {
+            let asked = [
+                asked(Outcome::Answered, milliseconds),
+                asked(Outcome::Refused, milliseconds),
+            ];
+            let mut report = Report::new("r", 20.0, &asked, time);
+            report.tokens_per_second = 95.0;
+            report.memory = [100.0, 101.0];
+            report.capacity = Some(Capacity {
+                factor: 10.0,
+                requests_per_second: 2.0,
+                tokens_per_second: 100.0,
+                unloaded_p99: 5.0,
+                queue_p99: Some(5.0),
+            });
+            report
+        };
+        assert_eq!(report(9).broken_limits(), Vec::<String>::new());
+        assert_eq!(
+            report(111).broken_limits(),
+            [
+                "r: p99 of queries in ms: 111.00 > 110.00",
+                "r: p99 of refusals in ms: 111.00 > 10.00"
+            ]
+        );
+        let mut idle = report(9);
+        idle.tokens_per_second = 80.0;
+        idle.memory = [100.0, f64::NAN];
+        assert_eq!(idle.broken_limits().len(), 2);
     }
 }

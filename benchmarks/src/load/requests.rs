@@ -11,7 +11,7 @@ use crate::error::BenchmarkError;
 const TEXTS: usize = 32;
 
 /// What a request asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
     Query,
     Titles,
@@ -26,6 +26,15 @@ impl Class {
             Self::Query => "query",
             Self::Titles => "32 titles",
             Self::Descriptions => "32 descriptions",
+        }
+    }
+
+    /// The class's share of the requests.
+    pub(crate) fn share(self) -> f64 {
+        match self {
+            Self::Query => 0.8,
+            Self::Titles => 0.15,
+            Self::Descriptions => 0.05,
         }
     }
 
@@ -143,7 +152,7 @@ mod tests {
             counts[class as usize] += 1;
         }
         // Five standard errors of a share of one half, the widest.
-        for (count, share) in counts.into_iter().zip([0.8, 0.15, 0.05]) {
+        for (count, share) in counts.into_iter().zip(Class::ALL.map(Class::share)) {
             assert!(
                 (f64::from(count) / 10_000.0 - share).abs() < 5.0 * 0.005,
                 "{counts:?}"
