@@ -204,10 +204,14 @@ async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
             let mut answered = 0;
             while begin.elapsed() < time {
                 let (_, body) = mix.next(&mut random, None);
-                match client.embed(body).await {
-                    Outcome::Answered => answered += 1,
-                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                // A refused request is asked again, so that the answered ones are the mix.
+                while client.embed(body.clone()).await != Outcome::Answered {
+                    if begin.elapsed() >= time {
+                        return answered;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+                answered += 1;
             }
             answered
         });

@@ -219,7 +219,7 @@ impl Engine {
     }
 }
 
-/// Tokens of a turn unless the options say otherwise. On a CPU a turn takes about a tenth of a second.
+/// Most tokens of a turn unless the options say otherwise.
 fn default_turn_tokens(models: &Models) -> usize {
     if models.encoder.device().is_gpu() {
         16_384

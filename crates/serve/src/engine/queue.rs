@@ -1,7 +1,8 @@
 //! The queue: what is computed next.
 //!
-//! Each turn takes interactive work first, then fills up with bulk work. Bulk work comes first in every third turn, and
-//! when its first request has waited for two seconds. A request gives its place to the next one after each turn.
+//! A turn is for interactive work alone while there is some, so that a query never waits for the bulk work of its own
+//! turn. Bulk work comes first in every third turn, and when its first request has waited for two seconds; such a turn
+//! fills up with interactive work. A request gives its place to the next one after each turn.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub(super) struct Turn {
     /// Texts of each work.
     pub(super) counts: Vec<usize>,
     pub(super) tokens: usize,
+    /// The tokens that it could have.
+    pub(super) budget: usize,
     /// Tokens of each priority.
     by_priority: [usize; 2],
 }
@@ -76,8 +79,14 @@ impl Queue {
         late: &mut Vec<Work>,
     ) -> Option<Turn> {
         self.drop_unwanted(now, late);
-        let mut turn = Turn::default();
+        let mut turn = Turn {
+            budget,
+            ..Turn::default()
+        };
         for priority in self.order(now) {
+            if priority == Priority::Bulk && !turn.works.is_empty() {
+                break;
+            }
             while turn.tokens < budget || turn.works.is_empty() {
                 let Some(work) = self.waiting(priority).pop_front() else {
                     break;

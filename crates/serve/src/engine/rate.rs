@@ -27,6 +27,15 @@ impl Rate {
         }
     }
 
+    /// Tokens that a time is enough for; as many as can be before the first turn.
+    pub(super) fn tokens_in(&self, time: Duration) -> usize {
+        if self.seconds > 0.0 {
+            (self.tokens_per_second() * time.as_secs_f64()) as usize
+        } else {
+            usize::MAX
+        }
+    }
+
     pub(super) fn tokens_per_second(&self) -> f64 {
         if self.seconds > 0.0 {
             self.tokens / self.seconds
@@ -44,8 +53,10 @@ mod tests {
     fn the_last_turns_count_most() {
         let mut rate = Rate::default();
         assert_eq!((rate.seconds(100), rate.tokens_per_second()), (0.0, 0.0));
+        assert_eq!(rate.tokens_in(Duration::from_secs(1)), usize::MAX);
         rate.add(1000, Duration::from_secs(1));
         assert_eq!((rate.seconds(500), rate.tokens_per_second()), (0.5, 1000.0));
+        assert_eq!(rate.tokens_in(Duration::from_millis(100)), 100);
         for _ in 0..100 {
             rate.add(1000, Duration::from_secs(2));
         }

@@ -12,6 +12,12 @@ use super::work::{Task, Work};
 use super::{Priority, Shared, State, stopping};
 use crate::problem::{Kind, Problem};
 
+/// What a query may have to wait for: the turn that is running when it comes.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Fewer tokens would make a turn inefficient: much of its time would go into reading the weights.
+const LEAST_TURN: usize = 128;
+
 impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,7 +93,8 @@ impl Shared {
         loop {
             let mut late = Vec::new();
             let now = Instant::now();
-            let turn = state.queue.next(self.limits.turn_tokens, now, &mut late);
+            let budget = self.turn_budget(&state.rate);
+            let turn = state.queue.next(budget, now, &mut late);
             if turn.is_some() || !late.is_empty() {
                 // Before the lock is given back: no moment looks idle between the queue and the turn.
                 let since = if turn.is_some() {
@@ -109,6 +116,12 @@ impl Shared {
         }
     }
 
+    /// Tokens of the next turn: what the model computes in the time of a turn.
+    fn turn_budget(&self, rate: &Rate) -> usize {
+        let most = self.limits.turn_tokens;
+        rate.tokens_in(TURN).clamp(LEAST_TURN.min(most), most)
+    }
+
     fn compute(&self, mut turn: Turn) {
         let begin = Instant::now();
         // A panic of a kernel costs this turn, not the service.
@@ -125,6 +138,7 @@ impl Shared {
         };
         let texts: usize = turn.counts.iter().sum();
         let (tokens, embeds) = (turn.tokens, turn.texts.is_some());
+        let full = tokens >= turn.budget / 2;
         for work in self.put_back(turn, problem.is_some()) {
             match &problem {
                 Some(problem) => work.fail(problem.clone()),
@@ -137,7 +151,7 @@ impl Shared {
         self.metrics.batch(texts, tokens, time);
         let mut state = self.state();
         // A turn of a few tokens says little about a full one, and pairs are read by another model.
-        if problem.is_none() && embeds && tokens >= self.limits.turn_tokens / 2 {
+        if problem.is_none() && embeds && full {
             state.rate.add(tokens, time);
         }
         self.report(&state);

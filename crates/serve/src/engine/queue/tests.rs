@@ -81,15 +81,16 @@ fn turn(queue: &mut Queue, budget: usize, now: Instant) -> Vec<(Priority, usize)
 }
 
 #[test]
-fn interactive_work_comes_first_and_bulk_work_fills_up() {
+fn interactive_work_comes_first_and_alone() {
     use Priority::{Bulk, Interactive};
     let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
     queue.push(work(&encoder, Bulk, 10, now));
     queue.push(work(&encoder, Interactive, 2, now));
     assert_eq!((queue.tokens(Interactive), queue.tokens(Bulk)), (6, 30));
-    assert_eq!(turn(&mut queue, 12, now), [(Interactive, 2), (Bulk, 2)]);
+    assert_eq!(turn(&mut queue, 12, now), [(Interactive, 2)]);
     assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
     assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
+    assert_eq!(turn(&mut queue, 12, now), [(Bulk, 2)]);
     assert_eq!(turn(&mut queue, 12, now), []);
     assert_eq!(
         (queue.tokens(Interactive), queue.tokens(Bulk), queue.len()),
