@@ -35,6 +35,9 @@ const MOST_REQUESTS: usize = 20_000;
 /// Queries per second that leave the service idle between two of them.
 const UNLOADED_RATE: f64 = 2.0;
 
+/// Time that tells what the service can do.
+const MEASURED: Duration = Duration::from_secs(60);
+
 /// The share of what the service can do at which it is stopped.
 const STOP_FACTOR: f64 = 0.9;
 
@@ -81,8 +84,9 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
     runtime.block_on(async {
         let client = Client::new(&args.url)?;
         let time = Duration::from_secs(args.seconds);
-        let unloaded = arrivals(&client, &mix, UNLOADED_RATE, time, Some(Class::Query)).await;
-        let unloaded = Report::new("unloaded", UNLOADED_RATE, &unloaded, time);
+        let measured = time.min(MEASURED);
+        let unloaded = arrivals(&client, &mix, UNLOADED_RATE, measured, Some(Class::Query)).await;
+        let unloaded = Report::new("unloaded", UNLOADED_RATE, &unloaded, measured);
         print_json(&unloaded, out)?;
         let mut broken = Vec::new();
         if let Some(texts) = bulk {
@@ -90,7 +94,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else if let Some(process) = args.stop {
-            let load = Load::measure(&client, &mix, time, unloaded.p99_of_queries()).await;
+            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await;
             let rate = load.capacity * STOP_FACTOR;
             let (asked, stopped) = tokio::join!(
                 arrivals(&client, &mix, rate, time, None),
@@ -101,7 +105,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else {
-            let load = Load::measure(&client, &mix, time, unloaded.p99_of_queries()).await;
+            let load = Load::measure(&client, &mix, measured, unloaded.p99_of_queries()).await;
             for factor in &args.rates {
                 let report = load.at(*factor, &client, &mix, time).await;
                 print_json(&report, out)?;

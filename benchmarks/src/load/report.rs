@@ -63,7 +63,7 @@ const WORK_UNDER_OVERLOAD: f64 = 0.9;
 /// Milliseconds to a refusal at ten times the capacity, at most.
 const REFUSAL: f64 = 10.0;
 
-/// Memory behind ten times the capacity over that before, at most.
+/// Memory behind a rate over that before, at most.
 const MEMORY: f64 = 1.05;
 
 /// Latencies in milliseconds.
@@ -154,9 +154,9 @@ impl Report {
                 let idle = (1.0 - work, 1.0 - WORK_UNDER_OVERLOAD);
                 limits.push(("share of the capacity that is idle", idle.0, idle.1));
                 limits.push(("p99 of refusals in ms", self.refusals.p99, REFUSAL));
-                let growth = self.memory[1] / self.memory[0];
-                limits.push(("growth of the memory", growth, MEMORY));
             }
+            let growth = self.memory[1] / self.memory[0];
+            limits.push(("growth of the memory", growth, MEMORY));
         }
         // A figure that is missing is NaN and holds no limit.
         let broken = limits
