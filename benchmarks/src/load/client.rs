@@ -8,6 +8,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde_json::json;
 
 use crate::error::BenchmarkError;
 
@@ -26,11 +27,12 @@ pub(crate) enum Outcome {
 pub(crate) struct Client {
     client: HyperClient<HttpConnector, Full<Bytes>>,
     embed: Uri,
+    openai: bool,
     metrics: Uri,
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Result<Self, BenchmarkError> {
+    pub(crate) fn new(url: &str, openai: bool) -> Result<Self, BenchmarkError> {
         let address = |path: &str| {
             let address = format!("{}{path}", url.trim_end_matches('/'));
             address
@@ -46,17 +48,23 @@ impl Client {
             .pool_timer(hyper_util::rt::TokioTimer::new());
         Ok(Self {
             client: builder.build(connector),
-            embed: address("/embed")?,
+            embed: address(if openai { "/v1/embeddings" } else { "/embed" })?,
+            openai,
             metrics: address("/metrics")?,
         })
     }
 
-    pub(crate) async fn embed(&self, body: Vec<u8>) -> Outcome {
+    pub(crate) async fn embed(&self, texts: &[String]) -> Outcome {
+        let body = if self.openai {
+            json!({ "model": "any", "input": texts })
+        } else {
+            json!({ "inputs": texts })
+        };
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.embed.clone())
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)));
+            .body(Full::new(Bytes::from(body.to_string())));
         let Ok(request) = request else {
             return Outcome::Failed;
         };

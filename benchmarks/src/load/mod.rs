@@ -59,6 +59,9 @@ pub(crate) struct LoadArgs {
     /// The folder of queries.txt, titles.txt and descriptions.txt [default: datasets/bench].
     #[arg(long, value_name = "DIR")]
     texts: Option<PathBuf>,
+    /// Ask in the form of OpenAI, at `/v1/embeddings`, which other services have too.
+    #[arg(long)]
+    openai: bool,
     /// Embed a file of texts as bulk while single queries are timed, instead of the rates.
     #[arg(long, value_name = "FILE")]
     bulk: Option<PathBuf>,
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
         .build();
     let runtime = runtime.map_err(BenchmarkError::Runtime)?;
     runtime.block_on(async {
-        let client = Client::new(&args.url)?;
+        let client = Client::new(&args.url, args.openai)?;
         let time = Duration::from_secs(args.seconds);
         let measured = time.min(MEASURED);
         let unloaded = arrivals(&client, &mix, UNLOADED_RATE, measured, Some(Class::Query)).await;
@@ -186,9 +189,9 @@ async fn service_times(client: &Client, mix: &Arc<Mix>) -> BTreeMap<Class, f64> 
     for class in Class::ALL {
         let mut times = Vec::new();
         for _ in 0..SINGLE_REQUESTS {
-            let (_, body) = mix.next(&mut random, Some(class));
+            let (_, texts) = mix.next(&mut random, Some(class));
             let begin = Instant::now();
-            if client.embed(body).await == Outcome::Answered {
+            if client.embed(&texts).await == Outcome::Answered {
                 times.push(begin.elapsed().as_secs_f64());
             }
         }
@@ -207,9 +210,9 @@ async fn capacity(client: &Client, mix: &Arc<Mix>, time: Duration) -> f64 {
             let mut random = Random::new(worker as u64 + 1);
             let mut answered = 0;
             while begin.elapsed() < time {
-                let (_, body) = mix.next(&mut random, None);
+                let (_, texts) = mix.next(&mut random, None);
                 // A refused request is asked again, so that the answered ones are the mix.
-                while client.embed(body.clone()).await != Outcome::Answered {
+                while client.embed(&texts).await != Outcome::Answered {
                     if begin.elapsed() >= time {
                         return answered;
                     }
@@ -261,10 +264,10 @@ async fn arrivals(
         if running.len() >= MOST_REQUESTS {
             asked.extend(running.join_next().await.and_then(Result::ok));
         }
-        let (class, body) = mix.next(&mut random, only);
+        let (class, texts) = mix.next(&mut random, only);
         let client = client.clone();
         running.spawn(async move {
-            let outcome = client.embed(body).await;
+            let outcome = client.embed(&texts).await;
             Asked {
                 class,
                 outcome,
@@ -294,7 +297,7 @@ async fn beside_bulk(
                 if done.load(Ordering::Relaxed) {
                     break;
                 }
-                match client.embed(requests::body(texts)).await {
+                match client.embed(texts).await {
                     Outcome::Answered => embedded += texts.len(),
                     _ => tokio::time::sleep(Duration::from_millis(100)).await,
                 }
