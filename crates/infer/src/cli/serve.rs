@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use serve::Origin;
 
 use super::at_least_one;
 use super::store::DEFAULT_STORE;
@@ -85,7 +86,7 @@ pub struct ServeArgs {
         hide_env_values = true,
         help_heading = "Access"
     )]
-    pub cors_allow_origin: Vec<String>,
+    pub cors_allow_origin: Vec<Origin>,
     /// Take at most N texts in a request.
     #[arg(
         long,

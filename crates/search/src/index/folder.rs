@@ -8,9 +8,9 @@ use crate::index::files::UNFINISHED;
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
 use crate::index::names;
 
-/// Takes the lock of the one writer.
-pub(super) fn lock(folder: &Path) -> Result<File, IndexError> {
-    let path = folder.join(names::LOCK);
+/// Takes a lock of this name, which ends with the file.
+pub(super) fn lock(folder: &Path, name: &str) -> Result<File, IndexError> {
+    let path = folder.join(name);
     let file = File::options()
         .write(true)
         .create(true)

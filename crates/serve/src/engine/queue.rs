@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use model::TokenizedTexts;
+use model::{TokenizedTexts, TruncationSide};
 
 use super::Priority;
-use super::work::{Task, Work, pair_tokens};
+use super::work::{Task, Work, WorkKind, pair_tokens};
 
 /// Turns in a row that may pass over bulk work.
 const TURNS_WITHOUT_BULK: u32 = 2;
@@ -22,8 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Queue {
     interactive: VecDeque<Work>,
     bulk: VecDeque<Work>,
-    /// Tokens of both priorities, those of the running turn included.
-    tokens: [usize; 2],
+    /// Tokens of each kind in both priorities, those of the running turn included.
+    tokens: [[usize; 2]; 2],
     without_bulk: u32,
     last_bulk: Option<Instant>,
     pub(super) closed: bool,
@@ -35,8 +35,8 @@ pub(super) struct Turn {
     pub(super) works: Vec<Work>,
     /// Texts to embed, of the works in their order.
     pub(super) texts: Option<TokenizedTexts>,
-    /// A query and texts to score, of the only work.
-    pub(super) pairs: Option<(String, Vec<String>)>,
+    /// What is scored, of the only work.
+    pub(super) pairs: Option<Pairs>,
     /// Texts of each work.
     pub(super) counts: Vec<usize>,
     pub(super) tokens: usize,
@@ -44,9 +44,16 @@ pub(super) struct Turn {
     by_priority: [usize; 2],
 }
 
+/// A query, and texts that are scored with it.
+pub(super) struct Pairs {
+    pub(super) query: String,
+    pub(super) texts: Vec<String>,
+    pub(super) side: Option<TruncationSide>,
+}
+
 impl Queue {
     pub(super) fn push(&mut self, work: Work) {
-        self.tokens[work.priority as usize] += work.tokens();
+        *self.tokens_of(&work) += work.tokens();
         self.waiting(work.priority).push_back(work);
     }
 
@@ -57,9 +64,18 @@ impl Queue {
         }
     }
 
-    /// Tokens that wait or run in a priority.
-    pub(super) fn tokens(&self, priority: Priority) -> usize {
-        self.tokens[priority as usize]
+    /// Tokens of a kind that wait or run in a priority.
+    pub(super) fn tokens(&self, kind: WorkKind, priority: Priority) -> usize {
+        self.tokens[kind as usize][priority as usize]
+    }
+
+    /// Tokens that wait or run.
+    pub(super) fn all_tokens(&self) -> usize {
+        self.tokens.iter().flatten().sum()
+    }
+
+    fn tokens_of(&mut self, work: &Work) -> &mut usize {
+        &mut self.tokens[work.kind() as usize][work.priority as usize]
     }
 
     /// Requests that wait.
@@ -134,21 +150,26 @@ impl Queue {
 
     /// Takes the tokens of a turn off the count.
     pub(super) fn computed(&mut self, turn: &Turn) {
-        for (waiting, tokens) in self.tokens.iter_mut().zip(turn.by_priority) {
+        let of_kind = &mut self.tokens[turn.kind() as usize];
+        for (waiting, tokens) in of_kind.iter_mut().zip(turn.by_priority) {
             *waiting = waiting.saturating_sub(tokens);
         }
     }
 
     /// Takes the rest of a work that failed off the count.
     pub(super) fn forget(&mut self, work: &Work) {
-        let tokens = &mut self.tokens[work.priority as usize];
+        let tokens = self.tokens_of(work);
         *tokens = tokens.saturating_sub(work.tokens());
     }
 
     /// Counts the tokens of what waits.
     pub(super) fn count_again(&mut self) {
-        let sum = |works: &VecDeque<Work>| works.iter().map(Work::tokens).sum();
-        self.tokens = [sum(&self.interactive), sum(&self.bulk)];
+        self.tokens = WorkKind::ALL.map(|kind| {
+            [&self.interactive, &self.bulk].map(|works| {
+                let works = works.iter().filter(|work| work.kind() == kind);
+                works.map(Work::tokens).sum()
+            })
+        });
     }
 
     /// Takes everything that waits.
@@ -162,6 +183,13 @@ impl Queue {
 }
 
 impl Turn {
+    pub(super) fn kind(&self) -> WorkKind {
+        match self.pairs {
+            None => WorkKind::Texts,
+            Some(_) => WorkKind::Pairs,
+        }
+    }
+
     /// Adds the next part of a work, or gives the work back if it does not go with the others.
     fn add(&mut self, mut work: Work, budget: usize, now: Instant) -> Option<Work> {
         let left = budget.saturating_sub(self.tokens);
@@ -185,6 +213,7 @@ impl Turn {
             }
             Task::Score {
                 query,
+                side,
                 waiting,
                 most_tokens,
                 ..
@@ -201,7 +230,11 @@ impl Turn {
                     fits
                 });
                 let count = fitting.count();
-                self.pairs = Some((query.clone(), waiting.drain(..count).collect()));
+                self.pairs = Some(Pairs {
+                    query: query.clone(),
+                    texts: waiting.drain(..count).collect(),
+                    side: *side,
+                });
                 (sum, count)
             }
         };
@@ -215,4 +248,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
