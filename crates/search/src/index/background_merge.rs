@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use roaring::RoaringBitmap;
 
 use crate::index::error::IndexError;
-use crate::index::folder::lock;
-use crate::index::manifest::{SegmentEntry, is_absent};
+use crate::index::folder::{lock, remove_folder};
+use crate::index::manifest::SegmentEntry;
 use crate::index::names;
 use crate::index::segment_writer::SegmentWriter;
 use crate::index::settings::Settings;
@@ -33,11 +33,14 @@ struct Source {
 
 /// A joined segment that [`IndexWriter::install`] puts in its place. Dropped, it leaves nothing behind.
 pub struct MergedSegment {
-    index: PathBuf,
     sources: Vec<Source>,
-    /// None once its folder has the name of a segment.
-    entry: Option<SegmentEntry>,
-    /// Held until the folder is moved or removed.
+    entry: SegmentEntry,
+    folder: MergeFolder,
+}
+
+/// The folder of the one merge at a time. Dropped, it is removed, unless it was moved.
+struct MergeFolder {
+    path: PathBuf,
     _lock: File,
 }
 
@@ -70,26 +73,20 @@ impl Merge {
     /// [`IndexError::Locked`] while another merge is written or waits for its place, and [`IndexError::Io`], also where
     /// another program has replaced the segments.
     pub fn write(self) -> Result<MergedSegment, IndexError> {
-        let lock = lock(&self.index, names::MERGE_LOCK)?;
-        let folder = self.index.join(names::MERGE);
-        remove_folder(&folder)?;
-        // From here on an error removes what is there.
-        let mut merged = MergedSegment {
-            index: self.index,
-            sources: self.sources,
-            entry: None,
-            _lock: lock,
-        };
+        let folder = MergeFolder::begin(&self.index)?;
         let name = names::MERGE.to_owned();
-        let mut writer = SegmentWriter::create(&merged.index, name, &self.settings)?;
-        for Source { entry, deleted } in &merged.sources {
-            let rows = StoredRows::open(&merged.index, entry, &self.settings)?;
+        let mut writer = SegmentWriter::create(&self.index, name, &self.settings)?;
+        for Source { entry, deleted } in &self.sources {
+            let rows = StoredRows::open(&self.index, entry, &self.settings)?;
             push_live(&mut writer, &rows, deleted)?;
         }
         let entry = writer.finish()?;
-        sync_segment(&folder, &entry)?;
-        merged.entry = Some(entry);
-        Ok(merged)
+        sync_segment(&folder.path, &entry)?;
+        Ok(MergedSegment {
+            sources: self.sources,
+            entry,
+            folder,
+        })
     }
 }
 
@@ -122,15 +119,15 @@ impl MergedSegment {
         }
         deleted
     }
+}
 
-    /// Gives its folder the name of a segment.
-    fn renamed(&mut self, name: String) -> Result<Option<SegmentEntry>, IndexError> {
-        let target = self.index.join(&name);
-        if self.entry.is_some() {
-            std::fs::rename(self.index.join(names::MERGE), &target)
-                .map_err(IndexError::io("create", &target))?;
-        }
-        Ok(self.entry.take().map(|entry| SegmentEntry { name, ..entry }))
+impl MergeFolder {
+    fn begin(index: &Path) -> Result<Self, IndexError> {
+        let lock = lock(index, names::MERGE_LOCK)?;
+        let path = index.join(names::MERGE);
+        // What a killed merge has left.
+        remove_folder(&path)?;
+        Ok(Self { path, _lock: lock })
     }
 }
 
@@ -140,10 +137,10 @@ impl Source {
     }
 }
 
-impl Drop for MergedSegment {
+impl Drop for MergeFolder {
     fn drop(&mut self) {
-        // Of a moved one there is nothing left under this name.
-        let _ = remove_folder(&self.index.join(names::MERGE));
+        // What stays is removed by the next merge.
+        let _ = remove_folder(&self.path);
     }
 }
 
@@ -170,7 +167,7 @@ impl IndexWriter {
     /// # Errors
     ///
     /// [`IndexError::Io`], after which this writer has its segments as before.
-    pub fn install(&mut self, mut merged: MergedSegment) -> Result<bool, IndexError> {
+    pub fn install(&mut self, merged: MergedSegment) -> Result<bool, IndexError> {
         self.check_usable()?;
         let Some(place) = merged.place(&self.segments) else {
             return Ok(false);
@@ -178,28 +175,16 @@ impl IndexWriter {
         let deleted = merged.deleted(&self.segments[place.clone()]);
         let name = names::segment(self.next_segment);
         self.next_segment += 1;
-        let Some(entry) = merged.renamed(name)? else {
-            return Ok(false);
+        let target = self.folder.join(&name);
+        std::fs::rename(&merged.folder.path, &target)
+            .map_err(IndexError::io("create", &target))?;
+        let entry = SegmentEntry {
+            name,
+            ..merged.entry
         };
         let segment = WrittenSegment::synced(&self.folder, entry, deleted, &self.settings)?;
         self.segments.splice(place, [segment]);
         self.changed = true;
         Ok(true)
-    }
-}
-
-/// Removes what a killed merge has left.
-pub(super) fn remove_unfinished(index: &Path) {
-    let folder = index.join(names::MERGE);
-    if folder.exists() && lock(index, names::MERGE_LOCK).is_ok() {
-        // What stays is removed by the next merge.
-        let _ = remove_folder(&folder);
-    }
-}
-
-fn remove_folder(folder: &Path) -> Result<(), IndexError> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if !is_absent(&error) => Err(IndexError::io("remove", folder)(error)),
-        _ => Ok(()),
     }
 }

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
 
-use crate::index::background_merge::remove_unfinished;
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
-use crate::index::folder::{lock, names_in, remove_unused, unfinished_manifest};
+use crate::index::folder::{lock, names_in, remove_unfinished_merge, remove_unused, unfinished_manifest};
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
 use crate::index::merge::{self, LIMITS, Limits};
 use crate::index::names;
@@ -121,7 +120,7 @@ impl IndexWriter {
         let mut manifest = Manifest::read(folder)?;
         let rebuild = Manifest::read_usable(folder, REBUILD)?;
         remove_unused(folder, &manifest, rebuild.as_ref());
-        remove_unfinished(folder);
+        remove_unfinished_merge(folder);
         let taken = rebuild.map_or(0, |rebuild| rebuild.next_segment);
         manifest.next_segment = manifest.next_segment.max(taken);
         Self::with_manifest(folder, lock, MANIFEST, manifest)
