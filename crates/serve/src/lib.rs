@@ -10,10 +10,10 @@
 //! | one thread that owns the model, and what it computes next | `engine` |
 //! | from texts to vectors | `texts` |
 //! | from a question to hits | `hits` |
-//! | an index or a store, and changes of an index | `catalogue`, `writer` |
+//! | an index or a store, and its changes | `catalogue`, `writer` |
 //! | a file for each task of a client | `routes` |
 //! | search in a browser | `page` |
-//! | errors, in the words of the route | `problem` |
+//! | answers, written where they delay nobody, and errors in the words of the route | `response`, `problem` |
 
 mod app;
 mod body;

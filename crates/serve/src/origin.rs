@@ -92,7 +92,10 @@ mod tests {
             "chrome-extension://abc",
         ] {
             let origin: Result<Origin, _> = text.parse();
-            assert_eq!(origin.map(|origin| origin.0), Ok(HeaderValue::from_static(text)));
+            assert_eq!(
+                origin.map(|origin| origin.0),
+                Ok(HeaderValue::from_static(text))
+            );
         }
         for text in [
             "",

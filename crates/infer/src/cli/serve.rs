@@ -23,7 +23,7 @@ pub struct ServeArgs {
         conflicts_with = "store"
     )]
     pub index: Option<PathBuf>,
-    /// Search PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
+    /// Search and change products in PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
     #[arg(long, value_name = "URL,...", value_delimiter = ',')]
     pub store: Vec<String>,
     /// Search the store of this name on the servers.

@@ -176,8 +176,7 @@ impl IndexWriter {
         let name = names::segment(self.next_segment);
         self.next_segment += 1;
         let target = self.folder.join(&name);
-        std::fs::rename(&merged.folder.path, &target)
-            .map_err(IndexError::io("create", &target))?;
+        std::fs::rename(&merged.folder.path, &target).map_err(IndexError::io("create", &target))?;
         let entry = SegmentEntry {
             name,
             ..merged.entry

@@ -68,7 +68,11 @@ impl IndexWriter {
         let mut ranges = merge::small(&sizes[..first], self.limits);
         let behind = last + 1;
         let others = merge::small(&sizes[behind..], self.limits);
-        ranges.extend(others.into_iter().map(|range| range.start + behind..range.end + behind));
+        ranges.extend(
+            others
+                .into_iter()
+                .map(|range| range.start + behind..range.end + behind),
+        );
         ranges
     }
 

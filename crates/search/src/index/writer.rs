@@ -8,7 +8,9 @@ use roaring::RoaringBitmap;
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
-use crate::index::folder::{lock, names_in, remove_unfinished_merge, remove_unused, unfinished_manifest};
+use crate::index::folder::{
+    lock, names_in, remove_unfinished_merge, remove_unused, unfinished_manifest,
+};
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
 use crate::index::merge::{self, LIMITS, Limits};
 use crate::index::names;

@@ -69,9 +69,7 @@ mod tests {
         state.rate_mut(WorkKind::Pairs).add(10, second);
         let now = Instant::now();
         // Three tokens for each of 10 texts.
-        state
-            .queue
-            .push(work(&encoder(), Priority::Bulk, 10, now));
+        state.queue.push(work(&encoder(), Priority::Bulk, 10, now));
         let of_texts = state.seconds_before(Priority::Bulk);
         assert!((of_texts - 0.03).abs() < 1e-12, "{of_texts}");
         // And for each of 10 pairs.
@@ -91,7 +89,7 @@ mod tests {
         let refused = state.admit(Priority::Bulk, &limits(1.03));
         assert!(
             matches!(&refused, Err(Problem { kind: Kind::Overloaded(wait), .. })
-                if wait.as_millis() == 2000),
+                if (1990..=2010).contains(&wait.as_millis())),
             "{refused:?}"
         );
     }

@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use model::{
-    ModelError, PairScorer, Precision, SentenceEncoder, TokenizedTexts, TruncationSide,
-};
+use model::{ModelError, PairScorer, Precision, SentenceEncoder, TokenizedTexts, TruncationSide};
 use tokio::sync::oneshot;
 
 use admission::State;

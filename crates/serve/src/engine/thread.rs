@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use model::{EncodeOptions, ModelError, Prompt};
 
-use super::queue::{Pairs, Turn};
 use super::admission::State;
+use super::queue::{Pairs, Turn};
 use super::rate::Rate;
 use super::work::{Task, Work, WorkKind, pair_tokens};
 use super::{Shared, stopping};

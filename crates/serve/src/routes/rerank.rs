@@ -183,7 +183,11 @@ pub(crate) async fn rerank_documents(
     let mut ranked = ranked(&app, service, &headers, pairs, false).await?;
     ranked.truncate(request.top_n.unwrap_or(usize::MAX));
     let texts = request.documents.iter().map(RerankDocument::text);
-    let shown = if request.return_documents { texts.len() } else { 0 };
+    let shown = if request.return_documents {
+        texts.len()
+    } else {
+        0
+    };
     let bytes = bytes(ranked.len(), texts.take(shown));
     let kept = request.return_documents.then_some(&request.documents);
     let results = ranked

@@ -61,7 +61,10 @@ fn many_idle_connections_cost_little_and_delay_nobody() {
         header_timeout: LONG * 2,
         ..ServeOptions::default()
     });
-    assert_eq!(service.post("/embed", &json!({ "inputs": "a" })).status, 200);
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
     let before = service.counter("process_resident_memory_bytes");
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "idle::child", "--nocapture"])
@@ -72,7 +75,10 @@ fn many_idle_connections_cost_little_and_delay_nobody() {
         .unwrap();
     let said = BufReader::new(child.stdout.take().unwrap()).lines();
     let connected = format!("connected {wanted}");
-    assert!(said.map(Result::unwrap).any(|line| line.ends_with(&connected)));
+    assert!(
+        said.map(Result::unwrap)
+            .any(|line| line.ends_with(&connected))
+    );
     let begin = Instant::now();
     while service.counter("te_connections") < wanted as f64 {
         assert!(begin.elapsed() < LONG);
@@ -82,7 +88,10 @@ fn many_idle_connections_cost_little_and_delay_nobody() {
     let each = (after - before) / wanted as f64;
     let begin = Instant::now();
     assert_eq!(service.get("/readyz").status, 200);
-    assert_eq!(service.post("/embed", &json!({ "inputs": "a" })).status, 200);
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
     let both = begin.elapsed();
     println!("{wanted} idle connections: {each:.0} bytes each, two answers in {both:?}");
     // Other tests take memory too, and with a few connections theirs counts more.

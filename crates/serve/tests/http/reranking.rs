@@ -101,10 +101,7 @@ fn a_long_pair_is_truncated_or_refused() {
     // The model truncates at the end: what it reads is in the first half.
     assert_eq!(score(json!({ "texts": ["a", begin] })), truncated);
     assert_eq!(score(json!({ "truncate": true })), truncated);
-    assert_eq!(
-        score(json!({ "truncation_direction": "Right" })),
-        truncated
-    );
+    assert_eq!(score(json!({ "truncation_direction": "Right" })), truncated);
     assert_ne!(score(json!({ "truncation_direction": "left" })), truncated);
     let refused = scores(json!({ "truncate": false }));
     assert_eq!(refused.status, 422, "{refused:?}");

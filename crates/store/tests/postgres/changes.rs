@@ -49,13 +49,7 @@ fn a_change_is_found_and_counted_at_once() {
     let all = shop(410);
     let (documents, new) = all.split_at(400);
     let vectors = vectors_of(documents, WIDTH);
-    let store = loaded(
-        &servers,
-        options("change"),
-        &settings,
-        documents,
-        &vectors,
-    );
+    let store = loaded(&servers, options("change"), &settings, documents, &vectors);
     assert!(words(&store, "zebra").is_empty());
     let mut changed = renamed(&documents[..20]);
     changed.extend(renamed(new));
@@ -74,7 +68,9 @@ fn a_change_is_found_and_counted_at_once() {
     );
     assert_eq!(store.info().expect("the state").rows(), 408);
     assert_eq!(words(&store, "zebra").len(), 29);
-    let rows = store.rows(&["id-00003", "id-00401", "id-00405"]).expect("rows");
+    let rows = store
+        .rows(&["id-00003", "id-00401", "id-00405"])
+        .expect("rows");
     assert_eq!(rows.len(), 2);
     assert_eq!(rows["id-00003"].0, renamed(&documents[3..4])[0]);
     assert_eq!(rows["id-00405"].0, renamed(&all[405..406])[0]);
@@ -92,7 +88,9 @@ fn a_change_is_found_and_counted_at_once() {
         .expect("a change");
     assert_eq!(words(&store, "stripes").len(), 1);
     let (back, vector) = (&documents[7..8], &vectors_of(&documents[7..8], WIDTH));
-    store.change(back, vector, &[] as &[&str]).expect("a change");
+    store
+        .change(back, vector, &[] as &[&str])
+        .expect("a change");
     assert!(words(&store, "stripes").is_empty());
     assert!(words(&store, "dots").is_empty());
 
@@ -125,7 +123,11 @@ fn a_row_that_does_not_fit_changes_nothing() {
     short[29].pop();
     let refused = store.change(&renamed(&documents), &short, &["id-00001"]);
     assert!(matches!(refused, Err(StoreError::Width { .. })));
-    assert!(store.change(&documents, &vectors[1..], &["id-00001"]).is_err());
+    assert!(
+        store
+            .change(&documents, &vectors[1..], &["id-00001"])
+            .is_err()
+    );
     assert_eq!(answers(&store), before);
     assert_eq!(store.info().expect("the state").rows(), 30);
 
@@ -139,10 +141,16 @@ fn a_row_that_does_not_fit_changes_nothing() {
     );
     PostgresStore::rename(&servers, options("unfit_next"), "unfit").expect("a rename");
     let refused = store.change(&documents[..1], &vectors[..1], &[] as &[&str]);
-    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Replaced { .. })),
+        "{refused:?}"
+    );
     PostgresStore::delete(&servers, options("unfit")).expect("a removal");
     let refused = store.change(&documents[..1], &vectors[..1], &[] as &[&str]);
-    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Replaced { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -170,7 +178,13 @@ fn changes_at_the_same_time_are_all_counted() {
     let settings = settings(WIDTH, Similarity::Cosine);
     let documents = shop(80);
     let vectors = vectors_of(&documents, WIDTH);
-    let store = loaded(&servers, options("at_once"), &settings, &documents, &vectors);
+    let store = loaded(
+        &servers,
+        options("at_once"),
+        &settings,
+        &documents,
+        &vectors,
+    );
     let changed = renamed(&documents);
     std::thread::scope(|scope| {
         for part in changed.chunks(10) {
@@ -178,7 +192,9 @@ fn changes_at_the_same_time_are_all_counted() {
             scope.spawn(move || {
                 for row in part {
                     let (row, vector) = (std::slice::from_ref(row), [vector_of("zebra", WIDTH)]);
-                    store.change(row, &vector, &[] as &[&str]).expect("a change");
+                    store
+                        .change(row, &vector, &[] as &[&str])
+                        .expect("a change");
                 }
             });
         }
@@ -207,7 +223,10 @@ fn a_change_that_a_server_did_not_take_is_repeated() {
     );
     let changed = renamed(&documents);
     let refused = store.change(&changed, &vectors, &["id-00001"]);
-    assert!(matches!(refused, Err(StoreError::Database { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Database { .. })),
+        "{refused:?}"
+    );
     assert!(words(&store, "zebra").is_empty());
     execute(
         &servers[0],

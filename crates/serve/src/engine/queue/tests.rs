@@ -32,7 +32,12 @@ pub(in super::super) fn encoder() -> SentenceEncoder {
 }
 
 /// Texts of three tokens each.
-pub(in super::super) fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instant) -> Work {
+pub(in super::super) fn work(
+    encoder: &SentenceEncoder,
+    priority: Priority,
+    texts: usize,
+    now: Instant,
+) -> Work {
     Work {
         priority,
         deadline: now + Duration::from_secs(60),
