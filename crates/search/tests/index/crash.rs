@@ -23,6 +23,12 @@ const LONGEST: Duration = Duration::from_millis(800);
 /// Rows that a commit may rewrite, so that there is work for merges in the background.
 const FEW: u64 = 20;
 
+/// A merge in the background.
+struct Running {
+    segments: Vec<String>,
+    merge: JoinHandle<Result<MergedSegment, IndexError>>,
+}
+
 /// In a child process: commits until it is killed, and says so after every commit. Segments are joined in the background
 /// meanwhile.
 #[test]
@@ -34,12 +40,12 @@ fn child() {
     let mut writer = operations::writer(folder).unwrap();
     let mut number = IndexReader::open(folder).unwrap().info().number;
     let mut stdout = std::io::stdout().lock();
-    let mut running: Option<(Vec<String>, JoinHandle<Result<MergedSegment, IndexError>>)> = None;
+    let mut running: Option<Running> = None;
     loop {
         let mut installed = false;
-        if let Some((_, merge)) = running.take_if(|(_, merge)| merge.is_finished()) {
+        if let Some(ended) = running.take_if(|running| running.merge.is_finished()) {
             // Segments of which no row was left are gone, and a merge of all may have replaced the others.
-            if let Ok(merged) = merge.join().unwrap() {
+            if let Ok(merged) = ended.merge.join().unwrap() {
                 installed = writer.install(merged).unwrap();
             }
         }
@@ -47,11 +53,13 @@ fn child() {
         number = if merges {
             writer.merge().unwrap().number
         } else {
-            let segments = running.as_ref().map_or(&[][..], |(segments, _)| segments);
+            let segments = running.as_ref().map_or(&[][..], |running| &running.segments);
             let (committed, merge) = writer.commit_joining(FEW, segments).unwrap();
             if let (None, Some(merge)) = (&running, merge) {
-                let segments = merge.segments();
-                running = Some((segments, std::thread::spawn(|| merge.write())));
+                running = Some(Running {
+                    segments: merge.segments(),
+                    merge: std::thread::spawn(|| merge.write()),
+                });
             }
             committed.number
         };
