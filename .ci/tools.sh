@@ -101,10 +101,10 @@ install_clients() {
     done | "$tools/clients/bin/pip" install --quiet --requirement /dev/stdin
 }
 
-# install_npm FOLDER: the packages of its package.json.
+# install_npm FOLDER: the packages of its package-lock.json, with their hashes.
 install_npm() {
     command -v npm >/dev/null || install_debian nodejs npm
-    npm install --prefix "$1" --no-audit --no-fund --silent
+    npm ci --prefix "$1" --no-audit --no-fund --silent
 }
 
 install_chromium() {

@@ -65,8 +65,8 @@ pub struct PairTokenIds {
     pub truncated: bool,
 }
 
-/// Ignored parts of `tokenizer.json`: its padding and truncation, and the decoder from ids to text, which
-/// no embedding needs.
+/// Parts of `tokenizer.json` that are read alone: its padding and truncation, and the decoder from ids to text. No
+/// embedding needs them, so they may be damaged.
 const LEFT_OUT: [&str; 3] = ["padding", "truncation", "decoder"];
 
 /// The part of `tokenizer.json` about truncation.
@@ -82,9 +82,13 @@ fn parse(
     let mut parts: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)?;
     let truncation = parts.get("truncation").map(|part| part.get());
     let truncation = truncation.and_then(|part| serde_json::from_str::<Truncation>(part).ok());
+    let decoder = parts.get("decoder").map(|part| part.get());
+    let decoder = decoder.and_then(service::decoder);
     parts.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
     let bytes = serde_json::to_vec(&parts)?;
-    let tokenizer = guarded(|| Tokenizer::from_bytes(&bytes))?;
+    let mut tokenizer = guarded(|| Tokenizer::from_bytes(&bytes))?;
+    let decoder = decoder.or_else(|| service::default_decoder(&tokenizer));
+    tokenizer.with_decoder(decoder);
     Ok((
         tokenizer,
         truncation.and_then(|truncation| truncation.direction),
@@ -315,18 +319,23 @@ impl SentenceTokenizer {
         Q: AsRef<str> + Sync,
         T: AsRef<str> + Sync,
     {
-        let encode = |(first, second): &(Q, T)| {
-            guarded(|| {
-                let pair = (first.as_ref(), second.as_ref());
-                let encoding = self.tokenizer.encode_fast(pair, true)?;
-                Ok::<_, BoxedError>(PairTokenIds {
-                    ids: encoding.get_ids().to_vec(),
-                    types: self.passes_types.then(|| encoding.get_type_ids().to_vec()),
-                    truncated: !encoding.get_overflowing().is_empty(),
-                })
-            })
-        };
+        let encode = |(first, second): &(Q, T)| self.encode_pair(first.as_ref(), second.as_ref());
         tokenized(|| pairs.par_iter().map(encode).collect())
+    }
+
+    fn encode_pair(
+        &self,
+        first: &str,
+        second: &str,
+    ) -> std::result::Result<PairTokenIds, BoxedError> {
+        guarded(|| {
+            let encoding = self.tokenizer.encode_fast((first, second), true)?;
+            Ok::<_, BoxedError>(PairTokenIds {
+                ids: encoding.get_ids().to_vec(),
+                types: self.passes_types.then(|| encoding.get_type_ids().to_vec()),
+                truncated: !encoding.get_overflowing().is_empty(),
+            })
+        })
     }
 
     /// Checks that pairs fit, and tokenizes one: some faults of a `tokenizer.json` show only with a pair.

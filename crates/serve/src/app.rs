@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
 use crate::problem::{Kind, Problem};
-use crate::writer::Writer;
+use crate::writer::{IndexChanges, StoreChanges, Writer};
 
 /// What a service answers with.
 pub struct Loaded {
@@ -71,7 +71,7 @@ pub(crate) struct Service {
     pub(crate) catalogue: Option<Catalogue>,
     /// What vectors of the catalogue are made of.
     fingerprint: ModelFingerprint,
-    writer: Option<Arc<Writer>>,
+    writer: Option<Writer>,
 }
 
 impl Shared {
@@ -122,15 +122,7 @@ impl Shared {
         let fingerprint = loaded.encoder.fingerprint(&loaded.model_name)?;
         let catalogue = loaded.catalogue.map(Catalogue::new);
         let writer = match &catalogue {
-            Some(Catalogue::Index { folder, .. }) if self.may_write() => {
-                let app = self.clone();
-                let refresh = move || {
-                    // What is on disk is acknowledged; the next second says what is wrong with it.
-                    let _ = app.refresh();
-                };
-                let writer = Writer::start(folder.clone(), refresh);
-                Some(writer.map_err(EngineError::Thread)?)
-            }
+            Some(catalogue) if self.may_write() => Some(self.start_writer(catalogue)?),
             _ => None,
         };
         let models = Arc::new(Models {
@@ -151,6 +143,22 @@ impl Shared {
         Ok(())
     }
 
+    fn start_writer(&self, catalogue: &Catalogue) -> Result<Writer, EngineError> {
+        let writer = match catalogue {
+            Catalogue::Index { folder, .. } => {
+                let app = self.clone();
+                let refresh = move || {
+                    // What is on disk is acknowledged; the next second says what is wrong with it.
+                    let _ = app.refresh();
+                };
+                let folder = folder.clone();
+                Writer::start(|merges| IndexChanges::new(folder, refresh, merges))
+            }
+            Catalogue::Store(store) => Writer::start(|_| StoreChanges(Arc::clone(store))),
+        };
+        writer.map_err(EngineError::Thread)
+    }
+
     pub(crate) fn options(&self) -> &ServeOptions {
         &self.0.options
     }
@@ -168,13 +176,13 @@ impl Shared {
         self.0.options.host.is_loopback() || self.0.keys.are_needed()
     }
 
-    /// The writer of the index, if this service writes.
+    /// The writer of the products, if this service writes.
     ///
     /// # Errors
     ///
     /// While the model loads.
     pub(crate) fn writer(&self) -> Result<Option<&Writer>, Problem> {
-        Ok(self.service()?.writer.as_deref())
+        Ok(self.service()?.writer.as_ref())
     }
 
     /// Takes up changes of the index.

@@ -1,5 +1,6 @@
 //! The products behind a service: an index on disk, or a store on servers.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +32,7 @@ pub(crate) enum Catalogue {
         /// Held by whoever takes up changes, so that a later state is not replaced by an earlier one.
         refreshing: Mutex<()>,
     },
-    Store(Box<PostgresStore>),
+    Store(Arc<PostgresStore>),
 }
 
 impl Catalogue {
@@ -42,7 +43,7 @@ impl Catalogue {
                 reader: Mutex::new(Arc::new(reader)),
                 refreshing: Mutex::default(),
             },
-            CatalogueSource::Store(store) => Self::Store(Box::new(store)),
+            CatalogueSource::Store(store) => Self::Store(Arc::new(store)),
         }
     }
 
@@ -107,6 +108,24 @@ impl Snapshot<'_> {
         match self {
             Self::Index(index) => Ok(index.answer(query)?),
             Self::Store(store) => Ok(store.answer(query)?),
+        }
+    }
+
+    /// The documents with these ids that there are.
+    pub(crate) fn documents(&self, ids: &[&str]) -> Result<HashMap<String, Document>, Problem> {
+        match self {
+            Self::Index(index) => {
+                let mut documents = HashMap::new();
+                for id in ids {
+                    let document = index.document(id)?;
+                    documents.extend(document.map(|document| (document.id.clone(), document)));
+                }
+                Ok(documents)
+            }
+            Self::Store(store) => {
+                let rows = store.rows(ids)?.into_iter();
+                Ok(rows.map(|(id, (document, _))| (id, document)).collect())
+            }
         }
     }
 

@@ -38,17 +38,42 @@ pub(crate) async fn answer(
     .await
 }
 
-/// Embeds a text and answers a question about its vector. An index is searched on the engine's thread, right behind the
-/// network: what waits there cannot come between.
+/// Embeds a text and answers a question about its vector. The moment is that of the search.
 pub(crate) async fn embedded(
     app: &Shared,
     service: &Service,
     snapshot: Snapshot<'_>,
-    mut question: Query,
+    question: Query,
     text: &str,
     prompt: Prompt,
     priority: Option<Priority>,
 ) -> Result<(Answer, Instant, Cost), Problem> {
+    let questions = vec![question];
+    let (answers, cost) =
+        embedded_all(app, service, snapshot, questions, text, prompt, priority).await?;
+    let first = answers.into_iter().next();
+    let Timed { answer, begin, .. } = first.ok_or_else(no_vector)?;
+    Ok((answer, begin, cost))
+}
+
+/// An answer, and when it was searched.
+pub(crate) struct Timed {
+    pub(crate) answer: Answer,
+    pub(crate) begin: Instant,
+    pub(crate) end: Instant,
+}
+
+/// Embeds a text once and answers several questions about its vector. An index is searched on the engine's thread, right
+/// behind the network: what waits there cannot come between.
+pub(crate) async fn embedded_all(
+    app: &Shared,
+    service: &Service,
+    snapshot: Snapshot<'_>,
+    questions: Vec<Query>,
+    text: &str,
+    prompt: Prompt,
+    priority: Option<Priority>,
+) -> Result<(Vec<Timed>, Cost), Problem> {
     let options = EncodeOptions::with_prompt(prompt);
     let texts = Texts {
         texts: vec![text.to_owned()],
@@ -61,26 +86,44 @@ pub(crate) async fn embedded(
         Snapshot::Index(index) => {
             let models = service.engine.models_handle();
             let then = move |output| {
-                let searched = Instant::now();
                 let Output::Vectors(pooled) = output else {
-                    return Err(Problem::new(Kind::Backend, "the query has no vector"));
+                    return Err(no_vector());
                 };
                 let vector = models.encoder.finish(&pooled, &options)?;
-                question.vector = vector.into_values();
-                Ok((index.answer(&question)?, searched))
+                answers(&Snapshot::Index(index), questions, vector.values())
             };
-            let ((answer, searched), cost) =
-                texts::pooled(app, service, texts, priority, then).await?;
-            Ok((answer, searched, cost))
+            texts::pooled(app, service, texts, priority, then).await
         }
-        Snapshot::Store(store) => {
+        Snapshot::Store(_) => {
             let embedded = texts::embed(app, service, texts, priority).await?;
-            question.vector = embedded.vectors.into_values();
-            let searched = Instant::now();
-            let answer = app.blocking(|| store.answer(&question)).await?;
-            Ok((answer, searched, embedded.cost))
+            let vector = embedded.vectors.values();
+            let answers = app.blocking(|| answers(&snapshot, questions, vector));
+            Ok((answers.await?, embedded.cost))
         }
     }
+}
+
+/// The answers to questions about a vector.
+fn answers(
+    snapshot: &Snapshot<'_>,
+    questions: Vec<Query>,
+    vector: &[f32],
+) -> Result<Vec<Timed>, Problem> {
+    let answer = |question: Query| {
+        let begin = Instant::now();
+        let vector = vector.to_vec();
+        let answer = snapshot.answer(&Query { vector, ..question })?;
+        Ok(Timed {
+            answer,
+            begin,
+            end: Instant::now(),
+        })
+    };
+    questions.into_iter().map(answer).collect()
+}
+
+fn no_vector() -> Problem {
+    Problem::new(Kind::Backend, "the query has no vector")
 }
 
 /// Orders hits by the reranker, and keeps those that are shown.
@@ -95,7 +138,7 @@ pub(crate) async fn rerank(
     let priority = priority.unwrap_or(Priority::Interactive);
     let (scores, _) = service
         .engine
-        .score(query.to_owned(), texts, priority)
+        .score(query.to_owned(), texts, None, priority)
         .await?;
     let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
         .into_iter()

@@ -10,10 +10,10 @@
 //! | one thread that owns the model, and what it computes next | `engine` |
 //! | from texts to vectors | `texts` |
 //! | from a question to hits | `hits` |
-//! | an index or a store, and changes of an index | `catalogue`, `writer` |
+//! | an index or a store, and its changes | `catalogue`, `writer` |
 //! | a file for each task of a client | `routes` |
 //! | search in a browser | `page` |
-//! | errors, in the words of the route | `problem` |
+//! | answers, written where they delay nobody, and errors in the words of the route | `response`, `problem` |
 
 mod app;
 mod body;
@@ -24,8 +24,10 @@ mod keys;
 mod metrics;
 mod openapi;
 mod options;
+mod origin;
 mod page;
 mod problem;
+mod response;
 mod router;
 mod routes;
 mod server;
@@ -36,4 +38,5 @@ mod writer;
 pub use app::Loaded;
 pub use catalogue::CatalogueSource;
 pub use options::ServeOptions;
+pub use origin::{Origin, OriginError};
 pub use server::{Control, ServeError, Server};

@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) queue_size: Gauge,
     pub(crate) queue_tokens: Gauge,
     pub(crate) tokens_per_second: Gauge,
+    pub(crate) pair_tokens_per_second: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) refused: IntCounter,
     memory: Gauge,
@@ -101,6 +102,10 @@ impl Metrics {
             queue_size: gauge("te_queue_size", "Requests that wait")?,
             queue_tokens: gauge("te_queue_tokens", "Tokens that wait")?,
             tokens_per_second: gauge("te_tokens_per_second", "Speed of the last turns")?,
+            pair_tokens_per_second: gauge(
+                "te_rerank_tokens_per_second",
+                "Speed of the reranker in its last turns",
+            )?,
             connections: gauge("te_connections", "Open connections")?,
             memory: gauge("process_resident_memory_bytes", "Memory of the process")?,
             refused,

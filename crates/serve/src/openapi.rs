@@ -28,6 +28,7 @@ use crate::routes;
         routes::root::root,
         routes::search::search,
         routes::similarity::similarity,
+        routes::tokenize::decode,
         routes::tokenize::tokenize,
     ),
     components(schemas(ErrorBody, OpenAiErrorBody))

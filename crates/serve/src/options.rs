@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::origin::Origin;
+
 /// Settings of a [`Server`](crate::Server). The names are those of text-embeddings-inference where they mean the same.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
@@ -41,8 +43,8 @@ pub struct ServeOptions {
     /// A pause between two turns, with which tests make a small model slow.
     #[doc(hidden)]
     pub turn_pause: Duration,
-    /// Origins of pages in browsers that may ask; `*` is any.
-    pub cors_allow_origin: Vec<String>,
+    /// Origins of pages in browsers that may ask.
+    pub cors_allow_origin: Vec<Origin>,
 }
 
 impl Default for ServeOptions {

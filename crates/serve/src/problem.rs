@@ -268,7 +268,10 @@ impl From<IndexError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let kind = match error {
-            StoreError::Query { .. } | StoreError::Width { .. } => Kind::Validation,
+            StoreError::Query { .. }
+            | StoreError::Row { .. }
+            | StoreError::Range { .. }
+            | StoreError::Width { .. } => Kind::Validation,
             _ => Kind::Backend,
         };
         Self::new(kind, error.to_string())

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::header::{ALLOW, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::Shared;
+use crate::origin::cors;
 use crate::problem::{Dialect, Kind, Problem, Rendered};
 use crate::routes;
 
@@ -36,32 +36,6 @@ fn no_route() -> Problem {
     Problem::new(
         Kind::NotFound,
         "there is no such route; /api-doc/openapi.json lists all",
-    )
-}
-
-/// What browsers may send from pages of other origins; `None` where no origin may.
-fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let origin = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        let origins = origins
-            .iter()
-            .filter_map(|origin| HeaderValue::from_str(origin).ok());
-        AllowOrigin::list(origins)
-    };
-    let headers = [
-        AUTHORIZATION,
-        CONTENT_TYPE,
-        HeaderName::from_static("x-priority"),
-    ];
-    Some(
-        CorsLayer::new()
-            .allow_origin(origin)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers(headers),
     )
 }
 

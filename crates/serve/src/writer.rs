@@ -1,21 +1,25 @@
-//! The writer of an index: changes of several requests become one commit.
+//! The writer: the one thread that changes the products.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, TrySendError};
+mod index;
+mod store;
+
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use search::index::{Change, Document, IndexWriter};
+use search::index::{Document, MergedSegment};
 use tokio::sync::oneshot;
 
 use crate::problem::{Kind, Problem};
+pub(crate) use index::IndexChanges;
+pub(crate) use store::StoreChanges;
 
 /// Requests that wait for the next commit; more are refused.
 const WAITING: usize = 1024;
 
 /// Changes of a request.
 pub(crate) struct Changes {
-    /// Documents with their vectors; those without have the texts that the index has.
+    /// Documents with their vectors; those without have the texts that are there already.
     pub(crate) documents: Vec<(Document, Option<Vec<f32>>)>,
     /// Ids to remove.
     pub(crate) remove: Vec<String>,
@@ -27,49 +31,67 @@ pub(crate) struct Changed {
     pub(crate) written: usize,
     pub(crate) unchanged: usize,
     pub(crate) removed: usize,
-    /// Rows of the index.
-    pub(crate) rows: u64,
+    /// Rows that there are then; a store does not count them.
+    pub(crate) rows: Option<u64>,
 }
 
-type Request = (Changes, oneshot::Sender<Result<Changed, Problem>>);
+/// A request that waits.
+pub(crate) struct Request {
+    changes: Changes,
+    sender: oneshot::Sender<Result<Changed, Problem>>,
+}
 
-/// A handle of the writer's thread. The index is locked only while changes are written, so that other programs can
-/// change it too.
+/// What the thread gets.
+pub(crate) enum Message {
+    Change(Request),
+    /// A merge in the background has ended; `None` if it failed.
+    Merged(Option<MergedSegment>),
+}
+
+/// Where changes go.
+pub(crate) trait Target: Send + 'static {
+    /// Makes the changes of all requests, and answers them.
+    fn write(&mut self, messages: Vec<Message>);
+}
+
+/// A handle of the writer's thread.
 pub(crate) struct Writer {
-    sender: mpsc::SyncSender<Request>,
+    sender: Arc<SyncSender<Message>>,
 }
 
 impl Writer {
-    /// Starts the thread. `committed` is called after every commit, before requests are answered.
+    /// Starts the thread. The target may send messages too, as long as the writer is there.
     ///
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub(crate) fn start(
-        folder: PathBuf,
-        committed: impl Fn() + Send + 'static,
-    ) -> std::io::Result<Arc<Self>> {
-        let (sender, receiver) = mpsc::sync_channel::<Request>(WAITING);
+    pub(crate) fn start<T: Target>(
+        target: impl FnOnce(Weak<SyncSender<Message>>) -> T,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::sync_channel(WAITING);
+        let sender = Arc::new(sender);
+        let mut target = target(Arc::downgrade(&sender));
         let thread = std::thread::Builder::new().name("writer".to_owned());
         thread.spawn(move || {
             while let Ok(first) = receiver.recv() {
-                let requests = std::iter::once(first).chain(receiver.try_iter()).collect();
+                let messages = std::iter::once(first).chain(receiver.try_iter()).collect();
                 // A panic costs these requests, whose senders are gone then.
-                let _ = guard::caught(|| write(&folder, requests, &committed));
+                let _ = guard::caught(|| target.write(messages));
             }
         })?;
-        Ok(Arc::new(Self { sender }))
+        Ok(Self { sender })
     }
 
     /// Makes changes, and waits until they are on disk.
     ///
     /// # Errors
     ///
-    /// When a change does not fit the index, another program changes it, or it cannot be written.
+    /// When a change does not fit, another program changes the index, or it cannot be written.
     pub(crate) async fn change(&self, changes: Changes) -> Result<Changed, Problem> {
         let (sender, receiver) = oneshot::channel();
         let failed = || Problem::new(Kind::Backend, "the change failed; the service goes on");
-        match self.sender.try_send((changes, sender)) {
+        let request = Request { changes, sender };
+        match self.sender.try_send(Message::Change(request)) {
             Ok(()) => receiver.await.unwrap_or_else(|_| Err(failed())),
             Err(TrySendError::Full(_)) => {
                 let wait = Kind::Overloaded(Duration::from_secs(1));
@@ -80,68 +102,8 @@ impl Writer {
     }
 }
 
-/// Writes the changes of requests, and answers them.
-fn write(folder: &Path, requests: Vec<Request>, committed: &impl Fn()) {
-    let mut writer = match IndexWriter::open(folder) {
-        Ok(writer) => writer,
-        Err(error) => {
-            let problem = Problem::from(error);
-            for (_, sender) in requests {
-                let _ = sender.send(Err(problem.clone()));
-            }
-            return;
-        }
-    };
-    let mut done = Vec::with_capacity(requests.len());
-    for (changes, sender) in requests {
-        // A request whose changes do not fit changes nothing, unless the disk fails.
-        match checked(&mut writer, &changes).and_then(|()| apply(&mut writer, changes)) {
-            Ok(changed) => done.push((changed, sender)),
-            Err(problem) => {
-                let _ = sender.send(Err(problem));
-            }
-        }
-    }
-    let result: Result<u64, Problem> = match writer.commit() {
-        Ok(result) => {
-            drop(writer);
-            committed();
-            Ok(result.rows)
-        }
-        Err(error) => Err(error.into()),
-    };
-    for (changed, sender) in done {
-        let _ = sender.send(result.clone().map(|rows| Changed { rows, ..changed }));
-    }
-}
-
-/// Fails before anything is changed where a document needs a vector that it has not.
-fn checked(writer: &mut IndexWriter, changes: &Changes) -> Result<(), Problem> {
-    for (document, vector) in &changes.documents {
-        document.check(writer.settings())?;
-        if vector.is_none() && writer.needed(document)? == Change::New {
-            let message = format!(
-                "document {:?} was changed meanwhile: send it again",
-                document.id
-            );
-            return Err(Problem::new(Kind::Conflict, message));
-        }
-    }
-    Ok(())
-}
-
-fn apply(writer: &mut IndexWriter, changes: Changes) -> Result<Changed, Problem> {
-    let mut changed = Changed::default();
-    for (document, vector) in changes.documents {
-        if writer.needed(&document)? == Change::Unchanged {
-            changed.unchanged += 1;
-            continue;
-        }
-        writer.add(&document, vector.as_deref())?;
-        changed.written += 1;
-    }
-    for id in changes.remove {
-        changed.removed += usize::from(writer.remove(&id)?);
-    }
-    Ok(changed)
+/// The problem of a document that was changed since its request was read.
+fn changed_meanwhile(id: &str) -> Problem {
+    let message = format!("document {id:?} was changed meanwhile: send it again");
+    Problem::new(Kind::Conflict, message)
 }

@@ -74,7 +74,8 @@ impl Default for BuildOptions {
 
 impl PostgresStore {
     /// Counts the words and builds the indexes that are missing, on all servers at once. To be called after a load: rows
-    /// that come later enter the indexes one by one, and the counts of words when it is called again.
+    /// that come later enter the indexes one by one, and the counts of words when it is called again. Rows of a
+    /// [change](Self::change) are counted with it.
     ///
     /// # Errors
     ///
@@ -168,7 +169,8 @@ impl PostgresStore {
             )
         };
         format!(
-            "DELETE FROM {words}; {fill}
+            // A change waits until the counts are those of all rows.
+            "SELECT FROM {settings} FOR UPDATE; DELETE FROM {words}; {fill}
              UPDATE {settings} SET (documents, lengths) =
                  (SELECT count(*), ARRAY[{lengths}]::float8[] FROM {documents})",
             settings = self.schema.table("settings"),

@@ -1,7 +1,8 @@
 //! A catalogue in PostgreSQL with pgvector, on one server or sharded over several.
 //!
 //! A [`PostgresStore`] answers the same [`Query`](search::Query) as an index on disk. It is loaded in numbered blocks,
-//! which may be interrupted and repeated, and its indexes are built after the load.
+//! which may be interrupted and repeated, and its indexes are built after the load. [`PostgresStore::change`] adds,
+//! replaces and removes rows of a store that is in use.
 //!
 //! ```no_run
 //! use search::index::{Document, Settings};
@@ -39,6 +40,7 @@
 //!   them: without them, where a server offers it, whoever it is.
 
 mod answer;
+mod change;
 mod diagnosis;
 mod encryption;
 mod error;
@@ -50,10 +52,12 @@ mod rows;
 mod schema;
 mod server;
 mod shard;
+mod staging;
 mod store;
 mod stored_settings;
 mod words;
 
+pub use change::Changed;
 pub use error::StoreError;
 pub use indexes::{BuildOptions, ShardInfo, StoreInfo};
 pub use load::{Load, Written};

@@ -1,29 +1,17 @@
 //! Rows into a store, in blocks that a journal counts.
 
 use std::collections::{BTreeSet, HashMap};
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::SinkExt;
 use futures_util::future::try_join_all;
 
 use crate::error::StoreError;
 use crate::rows::EncodedRows;
-use crate::schema::columns;
 use crate::server::Server;
 use crate::shard::shard_of;
+use crate::staging::{copy, make_staging, upsert};
 use crate::store::PostgresStore;
 use search::index::Document;
-
-/// What precedes the rows of `COPY … (FORMAT binary)`: a signature, no flags, no further head.
-const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-
-/// What follows them: a row of -1 fields.
-const END: &[u8] = b"\xff\xff";
-
-/// Bytes that are handed to a connection at once.
-const CHUNK: usize = 256 << 10;
 
 /// A load of numbered blocks of rows. Each server takes its rows of a block, and the block's number into a journal, in
 /// one transaction: so a load that was interrupted is repeated with the same name and the same blocks, and none is
@@ -211,18 +199,13 @@ async fn write(
     block: u64,
     rows: EncodedRows,
 ) -> Result<(u64, Duration), StoreError> {
-    let schema = &store.schema;
-    let documents = schema.table("documents");
-    let columns = columns(&store.settings);
-    let list = columns.join(", ");
     let mut connection = server.connection().await?;
-    let mut data = rows.data.freeze();
     let work = async {
         let transaction = connection.transaction().await?;
         // Two programs that write the same load do not write a block twice: the second waits here, and finds it.
         let journal = format!(
             "INSERT INTO {} (load, block, rows) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            schema.table("journal")
+            store.schema.table("journal")
         );
         // Both are numbers of blocks and rows that exist.
         let (block, count) = (block as i64, rows.rows as i64);
@@ -233,36 +216,11 @@ async fn write(
         {
             return Ok((0, Duration::ZERO));
         }
-        transaction
-            .batch_execute(&format!(
-                "CREATE TEMPORARY TABLE staging (LIKE {documents} INCLUDING STORAGE) ON COMMIT DROP"
-            ))
-            .await?;
+        make_staging(&transaction, store).await?;
         let start = Instant::now();
-        let sink = transaction
-            .copy_in(&format!("COPY staging ({list}) FROM STDIN (FORMAT binary)"))
-            .await?;
-        let mut sink = pin!(sink);
-        sink.send(Bytes::from_static(HEAD)).await?;
-        while !data.is_empty() {
-            sink.send(data.split_to(CHUNK.min(data.len()))).await?;
-        }
-        sink.send(Bytes::from_static(END)).await?;
-        let copied = sink.finish().await?;
+        let copied = copy(&transaction, store, rows).await?;
         let copying = start.elapsed();
-        let updates: Vec<String> = columns
-            .iter()
-            .skip(1)
-            .map(|column| format!("{column} = excluded.{column}"))
-            .collect();
-        // In the order of ids, so that two loads at once do not wait for each other.
-        transaction
-            .batch_execute(&format!(
-                "INSERT INTO {documents} ({list}) SELECT {list} FROM staging ORDER BY id
-                 ON CONFLICT (id) DO UPDATE SET {}",
-                updates.join(", ")
-            ))
-            .await?;
+        upsert(&transaction, store).await?;
         transaction.commit().await?;
         Ok((copied, copying))
     };

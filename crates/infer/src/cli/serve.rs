@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use serve::Origin;
 
 use super::at_least_one;
 use super::store::DEFAULT_STORE;
@@ -22,7 +23,7 @@ pub struct ServeArgs {
         conflicts_with = "store"
     )]
     pub index: Option<PathBuf>,
-    /// Search PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
+    /// Search and change products in PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
     #[arg(long, value_name = "URL,...", value_delimiter = ',')]
     pub store: Vec<String>,
     /// Search the store of this name on the servers.
@@ -85,7 +86,7 @@ pub struct ServeArgs {
         hide_env_values = true,
         help_heading = "Access"
     )]
-    pub cors_allow_origin: Vec<String>,
+    pub cors_allow_origin: Vec<Origin>,
     /// Take at most N texts in a request.
     #[arg(
         long,

@@ -125,6 +125,14 @@ fn a_service_that_cannot_begin_says_why() {
         no_file.contains("cannot read the keys in /nowhere/keys"),
         "{no_file}"
     );
+    for origin in ["shop.example", "https://shop.example/"] {
+        let wrong = run(&mut infer(&["serve", "--cors-allow-origin", origin])).failed(2);
+        assert!(wrong.contains("an origin as browsers send it"), "{wrong}");
+        let mut of_environment = infer(&["serve"]);
+        of_environment.env("MPNET_BURN_CORS_ALLOW_ORIGIN", origin);
+        let wrong = run(&mut of_environment).failed(2);
+        assert!(wrong.contains("an origin as browsers send it"), "{wrong}");
+    }
     let no_index = run(&mut infer(&["serve", "--index", "/nowhere"])).failed(2);
     assert!(no_index.contains("holds no index"), "{no_index}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
 //! Scores of pairs of texts: a reranker, which sentence-transformers calls a cross-encoder.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use kernels::{EncoderOps, Precision};
 
@@ -18,7 +19,7 @@ use crate::sentence_encoder::on_backend::{
 };
 use crate::sentence_model::SentenceModel;
 use crate::threads;
-use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
+use crate::tokenizer::{PairTokenIds, SentenceTokenizer, TruncationSide};
 
 /// A reranker on a device: it reads a query and a text together, and says how well they fit.
 ///
@@ -43,6 +44,8 @@ use crate::tokenizer::{PairTokenIds, SentenceTokenizer};
 pub struct PairScorer {
     notes: Vec<String>,
     tokenizer: SentenceTokenizer,
+    /// The tokenizer that truncates at the other side, where a caller has asked for one.
+    other_side: OnceLock<SentenceTokenizer>,
     network: Box<dyn PooledVectors>,
     pad_token_id: u32,
     /// Whether the second text's tokens have a type of their own.
@@ -169,6 +172,7 @@ impl PairScorerBuilder {
         PairScorer {
             notes,
             tokenizer,
+            other_side: OnceLock::new(),
             network,
             pad_token_id: checkpoint.config.pad_token_id,
             token_types: checkpoint.config.token_types > 1,
@@ -207,6 +211,49 @@ impl PairScorer {
         Ok(scores.values)
     }
 
+    /// [`scores`](Self::scores), where a pair that is too long loses tokens at this side of its longer text; `None` for
+    /// the side that the model names.
+    ///
+    /// # Errors
+    ///
+    /// As [`scores`](Self::scores).
+    pub fn scores_truncated_at<Q, T>(
+        &self,
+        side: Option<TruncationSide>,
+        pairs: &[(Q, T)],
+    ) -> Result<Vec<f32>>
+    where
+        Q: AsRef<str> + Sync,
+        T: AsRef<str> + Sync,
+    {
+        let tokenizer = self.tokenizer_at(side)?;
+        let scores = self.compute(tokenizer, pairs, |_| ControlFlow::Continue(()))?;
+        Ok(scores.values)
+    }
+
+    /// The first pair that is too long and would lose tokens. Tokenizes on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// When the tokenizer cannot express a text.
+    pub fn first_truncated<Q: AsRef<str>, T: AsRef<str>>(
+        &self,
+        pairs: &[(Q, T)],
+    ) -> Result<Option<usize>> {
+        self.tokenizer.first_truncated_pair(pairs)
+    }
+
+    fn tokenizer_at(&self, side: Option<TruncationSide>) -> Result<&SentenceTokenizer> {
+        if side.is_none_or(|side| side == self.tokenizer.truncation_side()) {
+            return Ok(&self.tokenizer);
+        }
+        if let Some(other) = self.other_side.get() {
+            return Ok(other);
+        }
+        let other = self.tokenizer.truncating_at_other_side()?;
+        Ok(self.other_side.get_or_init(|| other))
+    }
+
     /// Whether scores are in `(0, 1)`, because the model names a sigmoid; else they are the network's own.
     #[must_use]
     pub fn gives_probabilities(&self) -> bool {
@@ -221,13 +268,26 @@ impl PairScorer {
     pub fn scores_with_progress<Q, T>(
         &self,
         pairs: &[(Q, T)],
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<PairScores>
+    where
+        Q: AsRef<str> + Sync,
+        T: AsRef<str> + Sync,
+    {
+        self.compute(&self.tokenizer, pairs, progress)
+    }
+
+    fn compute<Q, T>(
+        &self,
+        tokenizer: &SentenceTokenizer,
+        pairs: &[(Q, T)],
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<PairScores>
     where
         Q: AsRef<str> + Sync,
         T: AsRef<str> + Sync,
     {
-        let tokens = self.tokenizer.encode_pairs(pairs)?;
+        let tokens = tokenizer.encode_pairs(pairs)?;
         let lengths = tokens.iter().map(|pair| self.places(pair.ids.len()));
         let lengths: Vec<usize> = lengths.collect();
         let mut scores = vec![0.0; pairs.len()];

@@ -1,7 +1,10 @@
-//! Tokenizing for a service: on the calling thread, with another truncation, piece by piece.
+//! Tokenizing for a service: on the calling thread, with another truncation, piece by piece, and back to a text.
 
 use guard::guarded;
-use tokenizers::TruncationDirection;
+use tokenizers::decoders::DecoderWrapper;
+use tokenizers::decoders::wordpiece::WordPiece;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{Tokenizer, TruncationDirection};
 
 use super::{SentenceTokenizer, TokenIds};
 use crate::boxed_error::BoxedError;
@@ -49,6 +52,25 @@ impl SentenceTokenizer {
         let tokens = texts.iter().map(encode);
         let tokens: std::result::Result<_, BoxedError> = tokens.collect();
         tokens.map_err(|source| ModelError::Tokenize { source })
+    }
+
+    /// The first pair that is truncated. Works on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_pairs`](Self::encode_pairs).
+    pub(crate) fn first_truncated_pair<Q: AsRef<str>, T: AsRef<str>>(
+        &self,
+        pairs: &[(Q, T)],
+    ) -> Result<Option<usize>> {
+        for (place, (first, second)) in pairs.iter().enumerate() {
+            let pair = self.encode_pair(first.as_ref(), second.as_ref());
+            let pair = pair.map_err(|source| ModelError::Tokenize { source })?;
+            if pair.truncated {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// The side at which texts are truncated.
@@ -107,4 +129,26 @@ impl SentenceTokenizer {
             })
             .collect())
     }
+
+    /// The text of token ids, without special tokens if `skip_special_tokens`. Case, spaces and accents are those that
+    /// the tokenizer keeps. Ids that the vocabulary lacks are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the decoder of `tokenizer.json` fails.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        guarded(|| self.tokenizer.decode(ids, skip_special_tokens))
+            .map_err(|source: BoxedError| ModelError::Tokenize { source })
+    }
+}
+
+/// The decoder of a `tokenizer.json`, if it can be read.
+pub(super) fn decoder(part: &str) -> Option<DecoderWrapper> {
+    serde_json::from_str::<Option<DecoderWrapper>>(part).ok()?
+}
+
+/// The decoder of a tokenizer whose file names none, as that of `vocab.txt`.
+pub(super) fn default_decoder(tokenizer: &Tokenizer) -> Option<DecoderWrapper> {
+    let is_word_piece = matches!(tokenizer.get_model(), ModelWrapper::WordPiece(_));
+    is_word_piece.then(|| DecoderWrapper::WordPiece(WordPiece::default()))
 }

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
+use crate::index::background_merge::Merge;
 use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
 use crate::index::folder::remove_unused;
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
-use crate::index::merge::{Limits, Size};
+use crate::index::merge::{self, Limits, Size};
 use crate::index::writer::{Committed, IndexWriter, Pending, new_segment};
-use crate::index::written::WrittenSegment;
+use crate::index::written::{WrittenSegment, push_live};
 
 impl IndexWriter {
     /// Makes a whole segment of the one that rows are added to.
@@ -29,12 +30,67 @@ impl IndexWriter {
     ) -> Result<Committed, IndexError> {
         self.seal()?;
         self.segments.retain(|segment| segment.live() > 0);
-        let sizes: Vec<Size> = self.segments.iter().map(WrittenSegment::size).collect();
-        for range in plan(&sizes, self.limits).into_iter().rev() {
+        self.join_all(plan(&self.sizes(), self.limits))?;
+        self.write_changes()
+    }
+
+    /// As [`finish`](Self::finish), but joins only what rewrites few rows, and returns what else there is to join.
+    pub(super) fn finish_joining(
+        &mut self,
+        rows: u64,
+        running: &[String],
+    ) -> Result<(Committed, Option<Merge>), IndexError> {
+        self.seal()?;
+        self.segments.retain(|segment| segment.live() > 0);
+        let mut ranges = self.small_beside(running);
+        ranges.retain(|range| {
+            let segments = self.segments[range.clone()].iter();
+            segments.map(WrittenSegment::live).sum::<u64>() <= rows
+        });
+        self.join_all(ranges)?;
+        let committed = self.write_changes()?;
+        // The newest, which is mostly the smallest.
+        let range = self.small_beside(running).pop();
+        let merge =
+            range.map(|range| Merge::of(&self.folder, &self.segments[range], &self.settings));
+        Ok((committed, merge))
+    }
+
+    /// What a commit joins, before and behind segments that are left alone.
+    fn small_beside(&self, names: &[String]) -> Vec<Range<usize>> {
+        let sizes = self.sizes();
+        let is_left = |segment: &WrittenSegment| names.contains(&segment.entry.name);
+        let first = self.segments.iter().position(is_left);
+        let last = self.segments.iter().rposition(is_left);
+        let Some((first, last)) = first.zip(last) else {
+            return merge::small(&sizes, self.limits);
+        };
+        let mut ranges = merge::small(&sizes[..first], self.limits);
+        let behind = last + 1;
+        let others = merge::small(&sizes[behind..], self.limits);
+        ranges.extend(
+            others
+                .into_iter()
+                .map(|range| range.start + behind..range.end + behind),
+        );
+        ranges
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        self.segments.iter().map(WrittenSegment::size).collect()
+    }
+
+    /// Joins the segments of each range, which ascend.
+    fn join_all(&mut self, ranges: Vec<Range<usize>>) -> Result<(), IndexError> {
+        for range in ranges.into_iter().rev() {
             let joined = self.join(range.clone())?;
             self.segments.splice(range, [joined]);
             self.changed = true;
         }
+        Ok(())
+    }
+
+    fn write_changes(&mut self) -> Result<Committed, IndexError> {
         if self.changed {
             self.write_manifest()?;
         }
@@ -48,9 +104,7 @@ impl IndexWriter {
     fn join(&mut self, range: Range<usize>) -> Result<WrittenSegment, IndexError> {
         let mut writer = new_segment(&self.folder, &mut self.next_segment, &self.settings)?;
         for segment in &self.segments[range] {
-            for row in (0..segment.rows.rows()).filter(|row| !segment.deleted.contains(*row)) {
-                writer.push(&segment.rows.document(row)?, segment.rows.vector(row)?)?;
-            }
+            push_live(&mut writer, &segment.rows, &segment.deleted)?;
         }
         WrittenSegment::new(&self.folder, writer, RoaringBitmap::new(), &self.settings)
     }

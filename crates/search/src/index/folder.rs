@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::index::error::IndexError;
 use crate::index::files::UNFINISHED;
-use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
+use crate::index::manifest::{MANIFEST, Manifest, REBUILD, is_absent};
 use crate::index::names;
 
-/// Takes the lock of the one writer.
-pub(super) fn lock(folder: &Path) -> Result<File, IndexError> {
-    let path = folder.join(names::LOCK);
+/// Takes a lock of this name, which ends with the file.
+pub(super) fn lock(folder: &Path, name: &str) -> Result<File, IndexError> {
+    let path = folder.join(name);
     let file = File::options()
         .write(true)
         .create(true)
@@ -56,6 +56,25 @@ pub(super) fn remove_unused(folder: &Path, manifest: &Manifest, other: Option<&M
                 let _ = std::fs::remove_file(path.join(name));
             }
         }
+    }
+}
+
+/// Removes what a merge in the background has left that was killed.
+pub(super) fn remove_unfinished_merge(index: &Path) {
+    let folder = index.join(names::MERGE);
+    if folder.exists()
+        && let Ok(_lock) = lock(index, names::MERGE_LOCK)
+    {
+        // What stays is removed by the next merge.
+        let _ = remove_folder(&folder);
+    }
+}
+
+/// Removes a folder, if there is one.
+pub(super) fn remove_folder(folder: &Path) -> Result<(), IndexError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if !is_absent(&error) => Err(IndexError::io("remove", folder)(error)),
+        _ => Ok(()),
     }
 }
 

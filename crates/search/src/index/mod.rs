@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+mod background_merge;
 mod commit;
 mod document;
 mod error;
@@ -48,6 +49,7 @@ mod verify;
 mod writer;
 mod written;
 
+pub use background_merge::{Merge, MergedSegment};
 pub use document::{Change, Document, joined};
 pub use error::IndexError;
 pub use reader::{IndexReader, Info};

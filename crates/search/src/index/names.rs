@@ -24,6 +24,12 @@ pub(super) const WORDS: &str = "words";
 /// The lock of the one writer.
 pub(super) const LOCK: &str = "LOCK";
 
+/// The lock of the one merge beside writers.
+pub(super) const MERGE_LOCK: &str = "MERGE.LOCK";
+
+/// The folder of a segment that such a merge writes.
+pub(super) const MERGE: &str = "merge";
+
 /// The start of every segment's name.
 const SEGMENT: &str = "segment-";
 

@@ -6,6 +6,7 @@ use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
 use crate::index::folder::{lock, remove_unused};
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD, is_absent};
+use crate::index::names::LOCK;
 use crate::index::settings::Settings;
 use crate::index::writer::{Committed, IndexWriter};
 
@@ -20,7 +21,7 @@ impl IndexWriter {
     pub fn rebuild(folder: &Path, settings: Settings) -> Result<Self, IndexError> {
         settings.check()?;
         Manifest::read(folder)?;
-        let lock = lock(folder)?;
+        let lock = lock(folder, LOCK)?;
         let current = Manifest::read(folder)?;
         let begun = Manifest::read_usable(folder, REBUILD)?;
         let mut manifest = begun
@@ -44,7 +45,7 @@ impl IndexWriter {
     /// [`IndexError::NoIndex`], [`IndexError::Locked`] also while a rebuild is at work, [`IndexError::Io`].
     pub fn drop_rebuild(folder: &Path) -> Result<bool, IndexError> {
         Manifest::read(folder)?;
-        let _lock = lock(folder)?;
+        let _lock = lock(folder, LOCK)?;
         let manifest = Manifest::read(folder)?;
         let path = folder.join(REBUILD);
         match std::fs::remove_file(&path) {

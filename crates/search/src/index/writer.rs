@@ -8,7 +8,9 @@ use roaring::RoaringBitmap;
 use crate::index::document::{Change, Document};
 use crate::index::error::IndexError;
 use crate::index::files::sync_folder;
-use crate::index::folder::{lock, names_in, remove_unused, unfinished_manifest};
+use crate::index::folder::{
+    lock, names_in, remove_unfinished_merge, remove_unused, unfinished_manifest,
+};
 use crate::index::manifest::{MANIFEST, Manifest, REBUILD};
 use crate::index::merge::{self, LIMITS, Limits};
 use crate::index::names;
@@ -87,7 +89,7 @@ impl IndexWriter {
                 });
             }
         }
-        let lock = lock(folder)?;
+        let lock = lock(folder, names::LOCK)?;
         // Another program may have made an index until the lock was taken.
         if folder.join(MANIFEST).exists() {
             return Err(exists());
@@ -116,10 +118,11 @@ impl IndexWriter {
     pub fn open(folder: &Path) -> Result<Self, IndexError> {
         // Before the lock, whose file would be made in any folder.
         Manifest::read(folder)?;
-        let lock = lock(folder)?;
+        let lock = lock(folder, names::LOCK)?;
         let mut manifest = Manifest::read(folder)?;
         let rebuild = Manifest::read_usable(folder, REBUILD)?;
         remove_unused(folder, &manifest, rebuild.as_ref());
+        remove_unfinished_merge(folder);
         let taken = rebuild.map_or(0, |rebuild| rebuild.next_segment);
         manifest.next_segment = manifest.next_segment.max(taken);
         Self::with_manifest(folder, lock, MANIFEST, manifest)
@@ -283,18 +286,24 @@ impl IndexWriter {
 
     /// Runs a change. When it fails on the way, the files may hold half of it: then the writer is of
     /// no use, so that no commit can make that half part of the index.
-    fn guarded<T>(
+    pub(super) fn guarded<T>(
         &mut self,
         change: impl FnOnce(&mut Self) -> Result<T, IndexError>,
     ) -> Result<T, IndexError> {
-        if self.failed {
-            return Err(IndexError::WriterFailed {
-                folder: self.folder.clone(),
-            });
-        }
+        self.check_usable()?;
         let result = change(self);
         self.failed = !matches!(result, Ok(_) | Err(IndexError::NeedsVector { .. }));
         result
+    }
+
+    /// Fails after a change that failed on its way.
+    pub(super) fn check_usable(&self) -> Result<(), IndexError> {
+        if !self.failed {
+            return Ok(());
+        }
+        Err(IndexError::WriterFailed {
+            folder: self.folder.clone(),
+        })
     }
 
     /// A vector as it is stored.

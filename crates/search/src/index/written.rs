@@ -57,6 +57,22 @@ impl WrittenSegment {
         })
     }
 
+    /// A segment that is in no manifest yet, and whose files are on the disk for good.
+    pub(super) fn synced(
+        index: &Path,
+        entry: SegmentEntry,
+        deleted: RoaringBitmap,
+        settings: &Settings,
+    ) -> Result<Self, IndexError> {
+        Ok(Self {
+            rows: StoredRows::open(index, &entry, settings)?,
+            entry,
+            changed: !deleted.is_empty(),
+            synced: true,
+            deleted,
+        })
+    }
+
     /// Rows that are not deleted.
     pub(super) fn live(&self) -> u64 {
         u64::from(self.rows.rows()) - self.deleted.len()
@@ -77,10 +93,7 @@ impl WrittenSegment {
     pub(super) fn save(&mut self, index: &Path, number: u64) -> Result<(), IndexError> {
         let folder = index.join(&self.entry.name);
         if !self.synced {
-            for file in &self.entry.files {
-                sync_file(&folder.join(&file.name))?;
-            }
-            sync_folder(&folder.join(names::WORDS))?;
+            sync_segment(&folder, &self.entry)?;
         }
         if self.changed {
             let mut file = ChecksumFile::create(&folder, &names::deleted(number))?;
@@ -91,11 +104,32 @@ impl WrittenSegment {
             self.entry.deleted = Some(file.finish()?);
             sync_file(&path)?;
         }
-        if self.changed || !self.synced {
+        if self.changed {
             sync_folder(&folder)?;
         }
         self.changed = false;
         self.synced = true;
         Ok(())
     }
+}
+
+/// Syncs the files of a segment to the disk, and their names.
+pub(super) fn sync_segment(folder: &Path, entry: &SegmentEntry) -> Result<(), IndexError> {
+    for file in &entry.files {
+        sync_file(&folder.join(&file.name))?;
+    }
+    sync_folder(&folder.join(names::WORDS))?;
+    sync_folder(folder)
+}
+
+/// Adds the rows of a segment that are not deleted to another.
+pub(super) fn push_live(
+    writer: &mut SegmentWriter,
+    rows: &StoredRows,
+    deleted: &RoaringBitmap,
+) -> Result<(), IndexError> {
+    for row in (0..rows.rows()).filter(|row| !deleted.contains(*row)) {
+        writer.push(&rows.document(row)?, rows.vector(row)?)?;
+    }
+    Ok(())
 }

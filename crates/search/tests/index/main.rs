@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod background_merges;
 mod common;
 mod crash;
 mod damage;

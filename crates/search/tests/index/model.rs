@@ -1,7 +1,7 @@
 //! Any sequence of changes leads to the index that a list of documents leads to.
 
 use proptest::prelude::*;
-use search::index::{Change, Document, IndexReader, IndexWriter, verify};
+use search::index::{Change, Document, IndexReader, IndexWriter, Merge, MergedSegment, verify};
 use search::{Mode, Query};
 
 use crate::common::{document, folder, settings};
@@ -24,6 +24,12 @@ enum Step {
         id: u8,
     },
     Commit,
+    /// As a service commits.
+    CommitJoining {
+        rows: u8,
+    },
+    WriteMerge,
+    InstallMerge,
     Merge,
     Reopen,
 }
@@ -35,10 +41,32 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(id, title, price, vector)| Step::Add { id, title, price, vector }),
         3 => (id.clone(), 0u8..3).prop_map(|(id, price)| Step::Reprice { id, price }),
         4 => id.prop_map(|id| Step::Remove { id }),
-        3 => Just(Step::Commit),
+        2 => Just(Step::Commit),
+        5 => (0u8..4).prop_map(|rows| Step::CommitJoining { rows }),
+        3 => Just(Step::WriteMerge),
+        3 => Just(Step::InstallMerge),
         1 => Just(Step::Merge),
         1 => Just(Step::Reopen),
     ]
+}
+
+/// A merge in the background.
+#[derive(Default)]
+enum Background {
+    #[default]
+    None,
+    Planned(Merge),
+    Written(Vec<String>, MergedSegment),
+}
+
+impl Background {
+    fn segments(&self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Planned(merge) => merge.segments(),
+            Self::Written(segments, _) => segments.clone(),
+        }
+    }
 }
 
 /// What the index should hold: documents and their vectors, in the order in which they were added.
@@ -108,13 +136,14 @@ fn assert_equal(reader: &IndexReader, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn any_changes_lead_to_the_same_index(steps in prop::collection::vec(step(), 1..60)) {
         let folder = folder();
         let folder = folder.path();
         let mut writer = IndexWriter::create(folder, settings()).unwrap();
         let (mut model, mut committed) = (Model::default(), Model::default());
+        let mut background = Background::None;
         let older = IndexReader::open(folder).unwrap();
         for step in steps {
             match step {
@@ -148,6 +177,40 @@ proptest! {
                     assert_eq!(rows, model.rows.len() as u64);
                     committed = model.clone();
                 }
+                Step::CommitJoining { rows } => {
+                    let running = background.segments();
+                    let (found, merge) = writer.commit_joining(u64::from(rows), &running).unwrap();
+                    assert_eq!(found.rows, model.rows.len() as u64);
+                    committed = model.clone();
+                    if let (Background::None, Some(merge)) = (&background, merge) {
+                        background = Background::Planned(merge);
+                    }
+                }
+                Step::WriteMerge => {
+                    background = match std::mem::take(&mut background) {
+                        Background::Planned(merge) => {
+                            let segments = merge.segments();
+                            let gone = segments.iter().any(|name| !folder.join(name).exists());
+                            match merge.write() {
+                                Ok(merged) => Background::Written(segments, merged),
+                                Err(error) => {
+                                    assert!(gone, "{error}");
+                                    Background::None
+                                }
+                            }
+                        }
+                        other => other,
+                    };
+                }
+                Step::InstallMerge => {
+                    background = match std::mem::take(&mut background) {
+                        Background::Written(_, merged) => {
+                            writer.install(merged).unwrap();
+                            Background::None
+                        }
+                        other => other,
+                    };
+                }
                 Step::Merge => {
                     writer.merge().unwrap();
                     committed = model.clone();
@@ -163,8 +226,9 @@ proptest! {
             }
             assert_eq!(writer.len(), model.rows.len() as u64);
         }
-        drop(writer);
+        drop((writer, background));
         assert_equal(&IndexReader::open(folder).unwrap(), &committed);
+        assert!(!folder.join("merge").exists());
         if let Some(refreshed) = older.refreshed().unwrap() {
             assert_equal(&refreshed, &committed);
         }

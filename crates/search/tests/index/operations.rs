@@ -56,8 +56,8 @@ fn changes(commit: u64) -> (Vec<Change>, bool) {
     (changes, random(&mut state).is_multiple_of(8))
 }
 
-/// Makes the next commit of an index, and returns its number.
-pub(crate) fn commit(writer: &mut IndexWriter, number: u64) -> Result<u64, IndexError> {
+/// Makes the changes of the commit with a number, and says whether it merges.
+pub(crate) fn change(writer: &mut IndexWriter, number: u64) -> Result<bool, IndexError> {
     let (changes, merges) = changes(number);
     for change in changes {
         match change {
@@ -67,7 +67,12 @@ pub(crate) fn commit(writer: &mut IndexWriter, number: u64) -> Result<u64, Index
             }
         }
     }
-    let committed = match merges {
+    Ok(merges)
+}
+
+/// Makes the next commit of an index, and returns its number.
+pub(crate) fn commit(writer: &mut IndexWriter, number: u64) -> Result<u64, IndexError> {
+    let committed = match change(writer, number)? {
         true => writer.merge()?,
         false => writer.commit()?,
     };

@@ -1,5 +1,6 @@
 //! The engine: one thread owns the model. It never waits for a batch to fill, and never computes what nobody waits for.
 
+mod admission;
 mod priority;
 mod queue;
 mod rate;
@@ -10,12 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use model::{ModelError, PairScorer, Precision, SentenceEncoder, TokenizedTexts};
+use model::{ModelError, PairScorer, Precision, SentenceEncoder, TokenizedTexts, TruncationSide};
 use tokio::sync::oneshot;
 
+use admission::State;
 pub(crate) use priority::Priority;
-use queue::Queue;
-use rate::Rate;
 pub(crate) use work::{Output, Times};
 use work::{Task, Then, Work};
 
@@ -45,12 +45,6 @@ struct Shared {
     turn_since: AtomicU64,
 }
 
-#[derive(Default)]
-struct State {
-    queue: Queue,
-    rate: Rate,
-}
-
 struct Limits {
     turn_tokens: usize,
     queue_seconds: [f64; 2],
@@ -60,7 +54,7 @@ struct Limits {
 }
 
 impl Engine {
-    /// Starts the thread, and computes a text: its speed decides on what is accepted.
+    /// Starts the thread, and computes texts and pairs: their speed decides on what is accepted.
     ///
     /// # Errors
     ///
@@ -115,7 +109,7 @@ impl Engine {
 
     /// Refuses a request while more waits in front of it than the limit of its priority.
     pub(crate) fn admit(&self, priority: Priority) -> Result<(), Problem> {
-        self.shared.admit(&self.shared.state(), priority)
+        self.shared.state().admit(priority, &self.shared.limits)
     }
 
     /// Computes the vectors of texts, and gives what `then` makes of them on the engine's thread. Dropping the future
@@ -139,11 +133,12 @@ impl Engine {
         .await
     }
 
-    /// Scores a query with texts by the reranker, in their order.
+    /// Scores a query with texts by the reranker, in their order. Long pairs are truncated at a side.
     pub(crate) async fn score(
         &self,
         query: String,
         texts: Vec<String>,
+        side: Option<TruncationSide>,
         priority: Priority,
     ) -> Result<(Vec<f32>, Times), Problem> {
         let done = Vec::with_capacity(texts.len());
@@ -152,6 +147,7 @@ impl Engine {
         let most_tokens = reranker.map_or(usize::MAX, |reranker| reranker.tokenizer().max_length());
         let task = Task::Score {
             query,
+            side,
             waiting,
             done,
             most_tokens,
@@ -184,7 +180,7 @@ impl Engine {
             if state.queue.closed {
                 return Err(stopping());
             }
-            self.shared.admit(&state, priority)?;
+            state.admit(priority, &self.shared.limits)?;
             state.queue.push(work);
             self.shared.report(&state);
         }

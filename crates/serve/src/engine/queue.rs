@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use model::TokenizedTexts;
+use model::{TokenizedTexts, TruncationSide};
 
 use super::Priority;
-use super::work::{Task, Work, pair_tokens};
+use super::work::{Task, Work, WorkKind, pair_tokens};
 
 /// Turns in a row that may pass over bulk work.
 const TURNS_WITHOUT_BULK: u32 = 2;
@@ -23,8 +23,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Queue {
     interactive: VecDeque<Work>,
     bulk: VecDeque<Work>,
-    /// Tokens of both priorities, those of the running turn included.
-    tokens: [usize; 2],
+    /// Tokens of each kind in both priorities, those of the running turn included.
+    tokens: [[usize; 2]; 2],
     without_bulk: u32,
     last_bulk: Option<Instant>,
     pub(super) closed: bool,
@@ -36,20 +36,27 @@ pub(super) struct Turn {
     pub(super) works: Vec<Work>,
     /// Texts to embed, of the works in their order.
     pub(super) texts: Option<TokenizedTexts>,
-    /// A query and texts to score, of the only work.
-    pub(super) pairs: Option<(String, Vec<String>)>,
+    /// What is scored, of the only work.
+    pub(super) pairs: Option<Pairs>,
     /// Texts of each work.
     pub(super) counts: Vec<usize>,
     pub(super) tokens: usize,
-    /// The tokens that it could have.
+    /// The tokens that it may have.
     pub(super) budget: usize,
     /// Tokens of each priority.
     by_priority: [usize; 2],
 }
 
+/// A query, and texts that are scored with it.
+pub(super) struct Pairs {
+    pub(super) query: String,
+    pub(super) texts: Vec<String>,
+    pub(super) side: Option<TruncationSide>,
+}
+
 impl Queue {
     pub(super) fn push(&mut self, work: Work) {
-        self.tokens[work.priority as usize] += work.tokens();
+        *self.tokens_of(&work) += work.tokens();
         self.waiting(work.priority).push_back(work);
     }
 
@@ -60,9 +67,18 @@ impl Queue {
         }
     }
 
-    /// Tokens that wait or run in a priority.
-    pub(super) fn tokens(&self, priority: Priority) -> usize {
-        self.tokens[priority as usize]
+    /// Tokens of a kind that wait or run in a priority.
+    pub(super) fn tokens(&self, kind: WorkKind, priority: Priority) -> usize {
+        self.tokens[kind as usize][priority as usize]
+    }
+
+    /// Tokens that wait or run.
+    pub(super) fn all_tokens(&self) -> usize {
+        self.tokens.iter().flatten().sum()
+    }
+
+    fn tokens_of(&mut self, work: &Work) -> &mut usize {
+        &mut self.tokens[work.kind() as usize][work.priority as usize]
     }
 
     /// Requests that wait.
@@ -70,28 +86,25 @@ impl Queue {
         self.interactive.len() + self.bulk.len()
     }
 
-    /// Takes what is computed next, of at most `budget` tokens, or a single text. Work that nobody waits for is
-    /// dropped, and `late` gets work whose time is over.
+    /// Takes what is computed next, of at most as many tokens as the budget of its kind, or a single text. Work that
+    /// nobody waits for is dropped, and `late` gets work whose time is over.
     pub(super) fn next(
         &mut self,
-        budget: usize,
+        budgets: [usize; 2],
         now: Instant,
         late: &mut Vec<Work>,
     ) -> Option<Turn> {
         self.drop_unwanted(now, late);
-        let mut turn = Turn {
-            budget,
-            ..Turn::default()
-        };
+        let mut turn = Turn::default();
         for priority in self.order(now) {
             if priority == Priority::Bulk && !turn.works.is_empty() {
                 break;
             }
-            while turn.tokens < budget || turn.works.is_empty() {
+            while turn.tokens < turn.budget || turn.works.is_empty() {
                 let Some(work) = self.waiting(priority).pop_front() else {
                     break;
                 };
-                if let Some(work) = turn.add(work, budget, now) {
+                if let Some(work) = turn.add(work, budgets, now) {
                     self.waiting(priority).push_front(work);
                     break;
                 }
@@ -143,21 +156,26 @@ impl Queue {
 
     /// Takes the tokens of a turn off the count.
     pub(super) fn computed(&mut self, turn: &Turn) {
-        for (waiting, tokens) in self.tokens.iter_mut().zip(turn.by_priority) {
+        let of_kind = &mut self.tokens[turn.kind() as usize];
+        for (waiting, tokens) in of_kind.iter_mut().zip(turn.by_priority) {
             *waiting = waiting.saturating_sub(tokens);
         }
     }
 
     /// Takes the rest of a work that failed off the count.
     pub(super) fn forget(&mut self, work: &Work) {
-        let tokens = &mut self.tokens[work.priority as usize];
+        let tokens = self.tokens_of(work);
         *tokens = tokens.saturating_sub(work.tokens());
     }
 
     /// Counts the tokens of what waits.
     pub(super) fn count_again(&mut self) {
-        let sum = |works: &VecDeque<Work>| works.iter().map(Work::tokens).sum();
-        self.tokens = [sum(&self.interactive), sum(&self.bulk)];
+        self.tokens = WorkKind::ALL.map(|kind| {
+            [&self.interactive, &self.bulk].map(|works| {
+                let works = works.iter().filter(|work| work.kind() == kind);
+                works.map(Work::tokens).sum()
+            })
+        });
     }
 
     /// Takes everything that waits.
@@ -171,9 +189,19 @@ impl Queue {
 }
 
 impl Turn {
+    pub(super) fn kind(&self) -> WorkKind {
+        match self.pairs {
+            None => WorkKind::Texts,
+            Some(_) => WorkKind::Pairs,
+        }
+    }
+
     /// Adds the next part of a work, or gives the work back if it does not go with the others.
-    fn add(&mut self, mut work: Work, budget: usize, now: Instant) -> Option<Work> {
-        let left = budget.saturating_sub(self.tokens);
+    fn add(&mut self, mut work: Work, budgets: [usize; 2], now: Instant) -> Option<Work> {
+        if self.works.is_empty() {
+            self.budget = budgets[work.kind() as usize];
+        }
+        let left = self.budget.saturating_sub(self.tokens);
         let (tokens, count) = match &mut work.task {
             Task::Embed { waiting, .. } => {
                 let fits = match (&self.texts, &self.pairs) {
@@ -194,6 +222,7 @@ impl Turn {
             }
             Task::Score {
                 query,
+                side,
                 waiting,
                 most_tokens,
                 ..
@@ -205,12 +234,16 @@ impl Turn {
                 let mut sum = 0;
                 let fitting = waiting.iter().take_while(|text| {
                     let tokens = pair_tokens(query, text).min(*most_tokens);
-                    let fits = sum == 0 || sum + tokens <= budget;
+                    let fits = sum == 0 || sum + tokens <= left;
                     sum += if fits { tokens } else { 0 };
                     fits
                 });
                 let count = fitting.count();
-                self.pairs = Some((query.clone(), waiting.drain(..count).collect()));
+                self.pairs = Some(Pairs {
+                    query: query.clone(),
+                    texts: waiting.drain(..count).collect(),
+                    side: *side,
+                });
                 (sum, count)
             }
         };
@@ -224,4 +257,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

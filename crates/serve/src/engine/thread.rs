@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use model::{EncodeOptions, ModelError, Prompt};
 
-use super::queue::Turn;
+use super::admission::State;
+use super::queue::{Pairs, Turn};
 use super::rate::Rate;
-use super::work::{Task, Work};
-use super::{Priority, Shared, State, stopping};
+use super::work::{Task, Work, WorkKind, pair_tokens};
+use super::{Shared, stopping};
 use crate::problem::{Kind, Problem};
 
 /// What a query may have to wait for: the turn that is running when it comes.
@@ -27,50 +28,56 @@ impl Shared {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX) + 1
     }
 
-    /// Computes a full turn twice, since the first run touches memory for the first time.
+    /// Computes a full turn of each kind.
     pub(super) fn warm_up(&self) -> Result<(), ModelError> {
         let text = "wireless keyboard ".repeat(8);
         let encoder = &self.models.encoder;
         let options = EncodeOptions::with_prompt(Prompt::Document);
         let mut texts = encoder.tokenize(&[&text], &options, None)?;
         let copies = self.limits.turn_tokens / texts.tokens().max(1);
-        texts = encoder.tokenize(&vec![text; copies.max(1)], &options, None)?;
-        for _ in 0..2 {
-            let begin = Instant::now();
-            encoder.compute(&texts)?;
-            let mut state = self.state();
-            state.rate = Rate::default();
-            state.rate.add(texts.tokens(), begin.elapsed());
-        }
+        texts = encoder.tokenize(&vec![text.clone(); copies.max(1)], &options, None)?;
+        self.time(WorkKind::Texts, texts.tokens(), || {
+            encoder.compute(&texts).map(drop)
+        })?;
+        let Some(reranker) = &self.models.reranker else {
+            return Ok(());
+        };
+        let query = "wireless keyboard";
+        let tokens = pair_tokens(query, &text).min(reranker.tokenizer().max_length());
+        let copies = (self.limits.turn_tokens / tokens.max(1)).max(1);
+        let pairs = vec![(query, text.as_str()); copies];
+        self.time(WorkKind::Pairs, copies * tokens, || {
+            reranker.scores(&pairs).map(drop)
+        })
+    }
+
+    /// Times work, the second time that it is done: the first run touches memory for the first time.
+    fn time(
+        &self,
+        kind: WorkKind,
+        tokens: usize,
+        compute: impl Fn() -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        compute()?;
+        let begin = Instant::now();
+        compute()?;
+        let mut rate = Rate::default();
+        rate.add(tokens, begin.elapsed());
+        *self.state().rate_mut(kind) = rate;
         Ok(())
     }
 
-    pub(super) fn admit(&self, state: &State, priority: Priority) -> Result<(), Problem> {
-        let interactive = state.queue.tokens(Priority::Interactive);
-        let tokens = match priority {
-            // Every third turn is for bulk work.
-            Priority::Interactive => interactive + interactive / 2,
-            Priority::Bulk => interactive + state.queue.tokens(Priority::Bulk),
-        };
-        let (seconds, most) = (
-            state.rate.seconds(tokens),
-            self.limits.queue_seconds[priority as usize],
-        );
-        if seconds <= most {
-            return Ok(());
-        }
-        let wait = Duration::from_secs_f64(seconds - most).max(Duration::from_millis(50));
-        let message = format!("{seconds:.1} s of work wait already; try again later");
-        Err(Problem::new(Kind::Overloaded(wait), message))
-    }
-
     pub(super) fn report(&self, state: &State) {
-        let tokens = state.queue.tokens(Priority::Interactive) + state.queue.tokens(Priority::Bulk);
         self.metrics.queue_size.set(state.queue.len() as f64);
-        self.metrics.queue_tokens.set(tokens as f64);
         self.metrics
-            .tokens_per_second
-            .set(state.rate.tokens_per_second());
+            .queue_tokens
+            .set(state.queue.all_tokens() as f64);
+        for (kind, speed) in [
+            (WorkKind::Texts, &self.metrics.tokens_per_second),
+            (WorkKind::Pairs, &self.metrics.pair_tokens_per_second),
+        ] {
+            speed.set(state.rate(kind).tokens_per_second());
+        }
     }
 
     pub(super) fn run(&self) {
@@ -93,8 +100,8 @@ impl Shared {
         loop {
             let mut late = Vec::new();
             let now = Instant::now();
-            let budget = self.turn_budget(&state.rate);
-            let turn = state.queue.next(budget, now, &mut late);
+            let budgets = WorkKind::ALL.map(|kind| self.turn_budget(state.rate(kind)));
+            let turn = state.queue.next(budgets, now, &mut late);
             if turn.is_some() || !late.is_empty() {
                 // Before the lock is given back: no moment looks idle between the queue and the turn.
                 let since = if turn.is_some() {
@@ -117,7 +124,7 @@ impl Shared {
     }
 
     /// Tokens of the next turn: what the model computes in the time of a turn.
-    fn turn_budget(&self, rate: &Rate) -> usize {
+    fn turn_budget(&self, rate: Rate) -> usize {
         let most = self.limits.turn_tokens;
         rate.tokens_in(TURN).clamp(LEAST_TURN.min(most), most)
     }
@@ -137,7 +144,7 @@ impl Shared {
             )),
         };
         let texts: usize = turn.counts.iter().sum();
-        let (tokens, embeds) = (turn.tokens, turn.texts.is_some());
+        let (tokens, kind) = (turn.tokens, turn.kind());
         let full = tokens >= turn.budget / 2;
         for work in self.put_back(turn, problem.is_some()) {
             match &problem {
@@ -150,9 +157,9 @@ impl Shared {
         let time = begin.elapsed();
         self.metrics.batch(texts, tokens, time);
         let mut state = self.state();
-        // A turn of a few tokens says little about a full one, and pairs are read by another model.
-        if problem.is_none() && embeds && full {
-            state.rate.add(tokens, time);
+        // A turn of a few tokens says little about a full one.
+        if problem.is_none() && full {
+            state.rate_mut(kind).add(tokens, time);
         }
         self.report(&state);
         self.turn_since.store(0, Ordering::Relaxed);
@@ -182,12 +189,12 @@ impl Shared {
             return Ok(self.models.encoder.compute(texts)?.into_values());
         }
         match (&self.models.reranker, &turn.pairs) {
-            (Some(reranker), Some((query, texts))) => {
+            (Some(reranker), Some(Pairs { query, texts, side })) => {
                 let pairs: Vec<(&str, &str)> = texts
                     .iter()
                     .map(|text| (query.as_str(), text.as_str()))
                     .collect();
-                Ok(reranker.scores(&pairs)?)
+                Ok(reranker.scores_truncated_at(*side, &pairs)?)
             }
             _ => Ok(Vec::new()),
         }

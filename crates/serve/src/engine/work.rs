@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use model::{Embeddings, TokenizedTexts};
+use model::{Embeddings, TokenizedTexts, TruncationSide};
 use tokio::sync::oneshot;
 
 use super::Priority;
@@ -31,11 +31,26 @@ pub(super) enum Task {
     /// Pairs of texts that a reranker scores.
     Score {
         query: String,
+        /// Where the reranker truncates long pairs.
+        side: Option<TruncationSide>,
         waiting: VecDeque<String>,
         done: Vec<f32>,
         /// The reranker truncates longer pairs.
         most_tokens: usize,
     },
+}
+
+/// Which model reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkKind {
+    /// The encoder.
+    Texts,
+    /// The reranker.
+    Pairs,
+}
+
+impl WorkKind {
+    pub(super) const ALL: [Self; 2] = [Self::Texts, Self::Pairs];
 }
 
 /// What the engine computed for a request.
@@ -89,6 +104,13 @@ pub(super) fn pair_tokens(query: &str, text: &str) -> usize {
 }
 
 impl Work {
+    pub(super) fn kind(&self) -> WorkKind {
+        match &self.task {
+            Task::Embed { .. } => WorkKind::Texts,
+            Task::Score { .. } => WorkKind::Pairs,
+        }
+    }
+
     /// Tokens that wait.
     pub(super) fn tokens(&self) -> usize {
         match &self.task {

@@ -1,22 +1,24 @@
 //! The page: search in a browser. It works without JavaScript; with it, hits come while somebody types.
 
 mod address;
+mod found;
 mod view;
-
-use std::time::Instant;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use search::{Mode, VectorsView, examples_vector};
+use search::index::{Settings, joined};
 
-use crate::app::{Service, Shared};
-use crate::hits::{answer, catalogue};
+use crate::app::Shared;
+use crate::catalogue::Snapshot;
+use crate::hits::catalogue;
 use crate::problem::{Kind, Problem, Rendered};
+use crate::response::writing;
 use crate::routes::search::{LONGEST_TEXT, MOST_HITS};
 use address::{Address, View};
+use found::{Found, found, size};
 use view::{Choice, Facet, List, Page, Results, facet_columns};
 
 /// Hits of a list.
@@ -39,16 +41,21 @@ pub(crate) async fn page(
         return Ok(StatusCode::OK.into_response());
     };
     let address = address(&text)?;
-    let (problem, results) = found(&app, service, &address).await;
     let snapshot = catalogue.snapshot();
-    let page = Page {
-        query: address.query.clone(),
-        views: Choice::views(&address),
-        orders: Choice::orders(&address, snapshot.settings()),
-        chosen: address.chosen.clone(),
-        results,
+    let found = found(&app, service, &snapshot, &address).await;
+    let size = size(&found);
+    let write = || {
+        let (problem, results) = results_of(found, &address, &snapshot);
+        let page = Page {
+            query: address.query.clone(),
+            views: Choice::views(&address),
+            orders: Choice::orders(&address, snapshot.settings()),
+            chosen: address.chosen.clone(),
+            results,
+        };
+        html(problem, page.render())
     };
-    Ok(html(problem, page.render()))
+    Ok(writing(&app, size, write).await)
 }
 
 /// The part of the page that a query changes.
@@ -57,10 +64,15 @@ pub(crate) async fn results(
     RawQuery(text): RawQuery,
 ) -> Result<Response, Problem> {
     let service = app.ready()?;
-    catalogue(service)?;
+    let snapshot = catalogue(service)?.snapshot();
     let address = address(&text)?;
-    let (problem, results) = found(&app, service, &address).await;
-    Ok(html(problem, results.render()))
+    let found = found(&app, service, &snapshot, &address).await;
+    let size = size(&found);
+    let write = || {
+        let (problem, results) = results_of(found, &address, &snapshot);
+        html(problem, results.render())
+    };
+    Ok(writing(&app, size, write).await)
 }
 
 /// The style of the page.
@@ -118,10 +130,14 @@ fn html(problem: Option<Problem>, page: askama::Result<String>) -> Response {
     response
 }
 
-/// What the address asks for; a problem is shown on the page.
-async fn found(app: &Shared, service: &Service, address: &Address) -> (Option<Problem>, Results) {
-    match answered(app, service, address).await {
-        Ok(results) => (None, results),
+/// What is shown; a problem is shown on the page.
+fn results_of(
+    found: Result<Found, Problem>,
+    address: &Address,
+    snapshot: &Snapshot<'_>,
+) -> (Option<Problem>, Results) {
+    match found {
+        Ok(found) => (None, shown(found, address, snapshot.settings())),
         Err(problem) => {
             let results = Results {
                 problem: problem.message.clone(),
@@ -132,73 +148,19 @@ async fn found(app: &Shared, service: &Service, address: &Address) -> (Option<Pr
     }
 }
 
-async fn answered(app: &Shared, service: &Service, address: &Address) -> Result<Results, Problem> {
-    let catalogue = catalogue(service)?;
-    let snapshot = catalogue.snapshot();
-    let settings = snapshot.settings();
-    let columns = facet_columns(settings);
-    let question = address.question(&settings.filter_columns, &columns, HITS);
+fn shown(found: Found, address: &Address, settings: &Settings) -> Results {
+    let Found { lists, like } = found;
     let mut results = Results::default();
-    let mut last = None;
-    if !address.like.is_empty() {
-        let begin = Instant::now();
-        let (alike, document) = app
-            .blocking(|| {
-                let ids = [address.like.clone()];
-                let vector = snapshot.vectors(&ids)?;
-                let wrong = |error: search::SearchError| Problem::field("like", error.to_string());
-                let width = settings.width;
-                let like = VectorsView::new(&vector, width).map_err(wrong)?;
-                let unlike = VectorsView::new(&[], width).map_err(wrong)?;
-                let alike = snapshot.answer(&search::Query {
-                    vector: examples_vector(like, unlike).map_err(wrong)?,
-                    mode: Mode::Meaning,
-                    without: ids.to_vec(),
-                    ..question.clone()
-                })?;
-                Ok::<_, Problem>((alike, snapshot.document(&address.like)?))
-            })
-            .await?;
-        let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
-        results
-            .lists
-            .push(List::new(None, &alike, settings, milliseconds));
-        results.like = document.map_or_else(String::new, |document| {
-            search::index::joined(&document.texts)
-        });
-        last = Some(alike);
-    } else if !address.query.trim().is_empty() {
-        for mode in address.view.modes() {
-            let question = search::Query {
-                mode: *mode,
-                text: match mode {
-                    Mode::Meaning => String::new(),
-                    _ => address.query.clone(),
-                },
-                ..question.clone()
-            };
-            let begin = Instant::now();
-            let (found, _, _) = answer(
-                app,
-                service,
-                snapshot.clone(),
-                question,
-                &address.query,
-                None,
-            )
-            .await?;
-            let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
-            results
-                .lists
-                .push(List::new(Some(*mode), &found, settings, milliseconds));
-            // The last mode knows most rows.
-            last = Some(found);
-        }
-    }
-    let Some(last) = last else {
-        return Ok(results);
+    // The last mode knows most rows.
+    let Some(last) = lists.last() else {
+        return results;
     };
-    results.facets = Facet::of(&last, &columns, address);
+    results.facets = Facet::of(&last.answer, &facet_columns(settings), address);
+    results.like = like.map_or_else(String::new, |document| joined(&document.texts));
+    results.lists = lists
+        .iter()
+        .map(|list| List::new(list.mode, &list.answer, settings, list.milliseconds))
+        .collect();
     let most = results.lists.iter().map(List::len).max().unwrap_or(0);
     results.status = match (most, results.like.is_empty()) {
         (0, _) => "No product found.".to_owned(),
@@ -225,5 +187,5 @@ async fn answered(app: &Shared, service: &Service, address: &Address) -> Result<
     if most == HITS && address.view != View::Compare {
         results.after = page(address.offset + HITS).link();
     }
-    Ok(results)
+    results
 }

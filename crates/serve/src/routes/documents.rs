@@ -32,12 +32,12 @@ pub(crate) struct DocumentsRequest {
     #[serde(default)]
     #[schema(value_type = Vec<serde_json::Value>)]
     documents: Vec<Map<String, serde_json::Value>>,
-    /// Ids of products to remove.
+    /// Ids of products to remove. One that is also added is removed alone.
     #[serde(default)]
     remove: Vec<String>,
 }
 
-/// What has changed. It is on disk.
+/// What has changed. It is on disk, or committed by the servers of a store.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DocumentsResponse {
     /// Products that were added or replaced.
@@ -46,8 +46,8 @@ pub(crate) struct DocumentsResponse {
     unchanged: usize,
     /// Products that were removed.
     removed: usize,
-    /// Products of the index.
-    rows: u64,
+    /// Products that there are then; a store does not count them.
+    rows: Option<u64>,
 }
 
 /// Adds, replaces and removes products. The answer comes when the changes are on disk, and searches see them.
@@ -69,8 +69,7 @@ pub(crate) async fn change(
         let _ = catalogue(service)?;
         return Err(Problem::new(
             Kind::Forbidden,
-            "this service does not write: a store is changed by `infer store`, and an index beyond loopback needs \
-             --api-key-file",
+            "this service does not write: beyond loopback that needs --api-key-file",
         ));
     };
     let (count, most) = (
@@ -90,12 +89,13 @@ pub(crate) async fn change(
         return Err(Problem::new(Kind::Forbidden, message));
     }
     let snapshot = catalogue(service)?.snapshot();
-    let documents = request.documents.iter().enumerate();
-    let documents = documents
-        .map(|(place, fields)| document(snapshot.settings(), place, fields))
-        .collect::<Result<Vec<_>, _>>()?;
-    let documents = last_of_each_id(documents);
-    let new = app.blocking(|| new_texts(&snapshot, &documents)).await?;
+    let (documents, new) = app
+        .blocking(|| {
+            let documents = documents(snapshot.settings(), &request)?;
+            let new = new_texts(&snapshot, &documents)?;
+            Ok::<_, Problem>((documents, new))
+        })
+        .await?;
     let mut vectors = if new.iter().any(Option::is_some) {
         let texts = Texts {
             texts: new.iter().flatten().cloned().collect(),
@@ -147,30 +147,34 @@ fn is_local(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Of several documents with one id, the last replaces the others.
-fn last_of_each_id(documents: Vec<Document>) -> Vec<Document> {
-    let mut known = HashSet::new();
+/// The documents of a request that are not removed by it. Of several with one id, the last replaces the others.
+fn documents(settings: &Settings, request: &DocumentsRequest) -> Result<Vec<Document>, Problem> {
+    let documents = request.documents.iter().enumerate();
+    let documents: Vec<Document> = documents
+        .map(|(place, fields)| document(settings, place, fields))
+        .collect::<Result<_, _>>()?;
+    let mut passed: HashSet<String> = request.remove.iter().cloned().collect();
     let later = documents.into_iter().rev();
     let mut kept: Vec<Document> = later
-        .filter(|document| known.insert(document.id.clone()))
+        .filter(|document| passed.insert(document.id.clone()))
         .collect();
     kept.reverse();
-    kept
+    Ok(kept)
 }
 
-/// The texts to embed; `None` for a document whose vector the index has.
+/// The texts to embed; `None` for a document whose vector is there already.
 fn new_texts(
     snapshot: &Snapshot<'_>,
     documents: &[Document],
 ) -> Result<Vec<Option<String>>, Problem> {
-    documents
-        .iter()
-        .map(|document| {
-            let known = snapshot.document(&document.id)?;
-            let same = known.is_some_and(|known| known.texts == document.texts);
-            Ok((!same).then(|| joined(&document.texts)))
-        })
-        .collect()
+    let ids: Vec<&str> = documents.iter().map(|row| row.id.as_str()).collect();
+    let known = snapshot.documents(&ids)?;
+    let texts = documents.iter().map(|document| {
+        let known = known.get(&document.id);
+        let same = known.is_some_and(|known| known.texts == document.texts);
+        (!same).then(|| joined(&document.texts))
+    });
+    Ok(texts.collect())
 }
 
 /// The document of a JSON object.

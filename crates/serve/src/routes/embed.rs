@@ -2,15 +2,16 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use model::TruncationSide;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{ErrorBody, Problem};
-use crate::texts::{self, Cost, Texts};
+use crate::response::{bytes_of_numbers, computed};
+use crate::texts::{self, Texts};
 
 /// A text, or several.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -124,26 +125,6 @@ pub(crate) async fn embed(
     };
     let embedded = texts::embed(&app, service, texts, texts::priority(&headers)?).await?;
     let vectors: Vec<&[f32]> = embedded.vectors.rows().collect();
-    let numbers = embedded.vectors.values().len();
-    Ok(json(&app, &vectors, numbers, embedded.cost, service.device()).await)
-}
-
-/// Numbers that are written at once; more would keep other connections waiting.
-const WRITTEN_AT_ONCE: usize = 16 * 1024;
-
-/// A response of about so many numbers as JSON, with the cost of its request.
-pub(crate) async fn json(
-    app: &Shared,
-    value: &impl Serialize,
-    numbers: usize,
-    cost: Cost,
-    device: model::Device,
-) -> Response {
-    let write = || axum::Json(value).into_response();
-    let response = if numbers <= WRITTEN_AT_ONCE {
-        write()
-    } else {
-        app.blocking(write).await
-    };
-    (cost.headers(device), response).into_response()
+    let bytes = bytes_of_numbers(embedded.vectors.values().len());
+    Ok(computed(&app, &vectors, bytes, embedded.cost, service.device()).await)
 }

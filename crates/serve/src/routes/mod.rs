@@ -29,6 +29,7 @@ pub(crate) fn with_key() -> Router<Shared> {
         .route("/assets/page.js", get(page::script))
         .route("/similarity", post(similarity::similarity))
         .route("/tokenize", post(tokenize::tokenize))
+        .route("/decode", post(tokenize::decode))
         .route("/embeddings", post(openai::embeddings))
         .route("/v1/embeddings", post(openai::embeddings))
         .route("/v1/models", get(info::models))

@@ -8,10 +8,11 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::embed::{Inputs, json};
+use super::embed::Inputs;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{OpenAiErrorBody, Problem};
+use crate::response::{bytes_of_numbers, computed};
 use crate::texts::{self, Texts};
 
 /// Texts to embed.
@@ -121,8 +122,8 @@ pub(crate) async fn embeddings(
             total_tokens: tokens,
         },
     };
-    let numbers = embedded.vectors.values().len();
-    Ok(json(&app, &response, numbers, embedded.cost, service.device()).await)
+    let bytes = bytes_of_numbers(embedded.vectors.values().len());
+    Ok(computed(&app, &response, bytes, embedded.cost, service.device()).await)
 }
 
 fn base64(row: &[f32]) -> String {

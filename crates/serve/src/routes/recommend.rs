@@ -10,13 +10,13 @@ use search::{AnswerJson, Asked, Mode, Query, VectorsView, examples_vector};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::embed::json;
-use super::search::{Milliseconds, Page, SearchResponse, VALUES_OF_HIT};
+use super::search::{Milliseconds, Page, SearchResponse};
 use crate::app::Shared;
 use crate::body::Body;
 use crate::catalogue::Snapshot;
 use crate::hits::{catalogue, embedded};
 use crate::problem::{ErrorBody, Problem};
+use crate::response::{bytes_of_answer, computed};
 use crate::texts::{self, Cost};
 
 /// The version of the JSON form, that of `infer recommend --json`.
@@ -122,8 +122,8 @@ pub(crate) async fn recommend(
         answer: AnswerJson::new(&answer, asked),
         milliseconds,
     };
-    let values = answer.hits.len() * VALUES_OF_HIT;
-    Ok(json(&app, &response, values, cost, service.device()).await)
+    let bytes = bytes_of_answer(&answer);
+    Ok(computed(&app, &response, bytes, cost, service.device()).await)
 }
 
 /// Answers a question about products that are like some and unlike others.

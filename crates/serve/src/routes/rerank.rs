@@ -1,16 +1,19 @@
 //! Scores of a reranker, in the forms of text-embeddings-inference and of Cohere.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Response;
+use model::TruncationSide;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::embed::Direction;
 use crate::app::{Service, Shared};
 use crate::body::Body;
 use crate::engine::Priority;
 use crate::hits::reranker;
 use crate::problem::{ErrorBody, Kind, OpenAiErrorBody, Problem};
+use crate::response::json;
 use crate::texts;
 
 /// A query and texts to order.
@@ -18,6 +21,12 @@ use crate::texts;
 pub(crate) struct RerankRequest {
     query: String,
     texts: Vec<String>,
+    /// Whether pairs that are too long are truncated, or refused.
+    #[serde(default)]
+    truncate: Option<bool>,
+    /// Where they are truncated; unless given, as the model says.
+    #[serde(default)]
+    truncation_direction: Option<Direction>,
     /// Scores as the network gives them, not from 0 to 1.
     #[serde(default)]
     raw_scores: bool,
@@ -35,6 +44,9 @@ pub(crate) struct Rank {
     text: Option<String>,
 }
 
+/// Bytes of a score and its place as JSON, about.
+const RANK: usize = 64;
+
 /// Texts, best first.
 #[utoipa::path(
     post, path = "/rerank", request_body = RerankRequest, tag = "text-embeddings-inference",
@@ -48,22 +60,30 @@ pub(crate) async fn rerank(
     State(app): State<Shared>,
     headers: HeaderMap,
     Body(request): Body<RerankRequest>,
-) -> Result<Json<Vec<Rank>>, Problem> {
+) -> Result<Response, Problem> {
     let service = app.service()?;
-    let RerankRequest {
-        query,
-        texts,
-        raw_scores,
-        return_text,
-    } = request;
-    let kept = return_text.then(|| texts.clone());
-    let ranked = ranked(&app, service, &headers, query, texts, "texts", raw_scores).await?;
+    let kept = request.return_text.then(|| request.texts.clone());
+    let pairs = Pairs {
+        query: request.query,
+        texts: request.texts,
+        field: "texts",
+        truncate: request.truncate.unwrap_or(app.options().auto_truncate),
+        side: request.truncation_direction.map(Into::into),
+    };
+    let ranked = ranked(&app, service, &headers, pairs, request.raw_scores).await?;
+    let bytes = bytes(ranked.len(), kept.iter().flatten());
     let ranks = ranked.into_iter().map(|(index, score)| Rank {
         index,
         score,
         text: kept.as_ref().and_then(|texts| texts.get(index).cloned()),
     });
-    Ok(Json(ranks.collect()))
+    let ranks: Vec<Rank> = ranks.collect();
+    Ok(json(&app, &ranks, bytes).await)
+}
+
+/// Bytes of a response with so many scores and these texts, about.
+fn bytes<'a>(scores: usize, texts: impl Iterator<Item = &'a String>) -> usize {
+    scores * RANK + texts.map(String::len).sum::<usize>()
 }
 
 /// A query and documents to order.
@@ -101,10 +121,16 @@ pub(crate) enum RerankDocument {
 }
 
 impl RerankDocument {
+    fn text(&self) -> &String {
+        let (Self::Bare(text) | Self::Object { text }) = self;
+        text
+    }
+
     /// The form in which clients read it.
     fn object(&self) -> Self {
-        let (Self::Bare(text) | Self::Object { text }) = self;
-        Self::Object { text: text.clone() }
+        Self::Object {
+            text: self.text().clone(),
+        }
     }
 }
 
@@ -137,18 +163,32 @@ pub(crate) async fn rerank_documents(
     State(app): State<Shared>,
     headers: HeaderMap,
     Body(request): Body<RerankDocumentsRequest>,
-) -> Result<Json<RerankResponse>, Problem> {
+) -> Result<Response, Problem> {
     let service = app.service()?;
-    let texts = request.documents.iter().map(|document| match document {
-        RerankDocument::Bare(text) | RerankDocument::Object { text } => text.clone(),
-    });
-    let texts = texts.collect();
     if request.top_n == Some(0) {
         return Err(Problem::field("top_n", "`top_n` must be at least 1"));
     }
-    let query = request.query;
-    let mut ranked = ranked(&app, service, &headers, query, texts, "documents", false).await?;
+    let texts: Vec<String> = request
+        .documents
+        .iter()
+        .map(|document| document.text().clone())
+        .collect();
+    let pairs = Pairs {
+        query: request.query,
+        texts,
+        field: "documents",
+        truncate: app.options().auto_truncate,
+        side: None,
+    };
+    let mut ranked = ranked(&app, service, &headers, pairs, false).await?;
     ranked.truncate(request.top_n.unwrap_or(usize::MAX));
+    let texts = request.documents.iter().map(RerankDocument::text);
+    let shown = if request.return_documents {
+        texts.len()
+    } else {
+        0
+    };
+    let bytes = bytes(ranked.len(), texts.take(shown));
     let kept = request.return_documents.then_some(&request.documents);
     let results = ranked
         .into_iter()
@@ -157,10 +197,22 @@ pub(crate) async fn rerank_documents(
             relevance_score,
             document: kept.and_then(|documents| documents.get(index).map(RerankDocument::object)),
         });
-    Ok(Json(RerankResponse {
+    let response = RerankResponse {
         model: reranker(service)?.to_owned(),
         results: results.collect(),
-    }))
+    };
+    Ok(json(&app, &response, bytes).await)
+}
+
+/// A query and texts that are scored with it.
+struct Pairs {
+    query: String,
+    texts: Vec<String>,
+    /// The field of the texts, for messages.
+    field: &'static str,
+    /// Whether long pairs are truncated; else they are refused.
+    truncate: bool,
+    side: Option<TruncationSide>,
 }
 
 /// The places of texts and their scores, best first; equal scores keep their order.
@@ -168,12 +220,17 @@ async fn ranked(
     app: &Shared,
     service: &Service,
     headers: &HeaderMap,
-    query: String,
-    texts: Vec<String>,
-    field: &'static str,
+    pairs: Pairs,
     raw: bool,
 ) -> Result<Vec<(usize, f32)>, Problem> {
     reranker(service)?;
+    let Pairs {
+        query,
+        texts,
+        field,
+        truncate,
+        side,
+    } = pairs;
     if texts.is_empty() {
         return Err(Problem::field(field, format!("`{field}` has no text")));
     }
@@ -185,7 +242,11 @@ async fn ranked(
     let priority =
         texts::priority(headers)?.unwrap_or_else(|| Priority::of(texts.len(), bytes / 4));
     service.engine.admit(priority)?;
-    let (scores, times) = service.engine.score(query, texts, priority).await?;
+    if !truncate {
+        app.blocking(|| refuse_long(service, &query, &texts, field))
+            .await?;
+    }
+    let (scores, times) = service.engine.score(query, texts, side, priority).await?;
     app.metrics().computed(0.0, times.queue, times.inference);
     let models = service.engine.models();
     let probabilities = models
@@ -204,6 +265,31 @@ async fn ranked(
     let mut ranked: Vec<(usize, f32)> = scores.into_iter().map(form).enumerate().collect();
     ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     Ok(ranked)
+}
+
+/// Fails for a pair that the reranker would truncate.
+fn refuse_long(
+    service: &Service,
+    query: &str,
+    texts: &[String],
+    field: &'static str,
+) -> Result<(), Problem> {
+    let Some(reranker) = &service.engine.models().reranker else {
+        return Ok(());
+    };
+    let pairs: Vec<(&str, &str)> = texts.iter().map(|text| (query, text.as_str())).collect();
+    let Some(place) = reranker.first_truncated(&pairs)? else {
+        return Ok(());
+    };
+    let most = reranker.tokenizer().max_length();
+    let text = format!(
+        "text {} of `{field}` and the query have more than {most} tokens",
+        place + 1
+    );
+    Err(Problem::field(
+        field,
+        format!("{text}: shorten them, or send `truncate: true`"),
+    ))
 }
 
 /// Routes of text-embeddings-inference for models of other kinds.

@@ -11,13 +11,13 @@ use search::{Answer, AnswerJson, Asked, Fusion, Mode, Query, Sort};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::embed::json;
 use crate::app::{Service, Shared};
 use crate::body::Body;
 use crate::catalogue::Snapshot;
 use crate::engine::Priority;
 use crate::hits::{answer, catalogue, rerank, reranker};
 use crate::problem::{ErrorBody, Problem};
+use crate::response::{bytes_of_answer, computed};
 use crate::texts::{self, Cost};
 
 /// The version of the JSON form, that of `infer search --json`.
@@ -31,9 +31,6 @@ pub(crate) const MOST_HITS: usize = 10_000;
 
 /// Most bytes of a query and of a filter: each word and each condition looks through the whole catalogue.
 pub(crate) const LONGEST_TEXT: usize = 8192;
-
-/// A hit is written in the time of so many numbers, about.
-pub(super) const VALUES_OF_HIT: usize = 64;
 
 /// A query, and what is asked of its hits.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -172,8 +169,8 @@ pub(crate) async fn search(
         answer: AnswerJson::new(&found.answer, asked),
         milliseconds: found.milliseconds,
     };
-    let values = found.answer.hits.len() * VALUES_OF_HIT;
-    Ok(json(&app, &response, values, found.cost, service.device()).await)
+    let bytes = bytes_of_answer(&found.answer);
+    Ok(computed(&app, &response, bytes, found.cost, service.device()).await)
 }
 
 /// Hits and what they cost.

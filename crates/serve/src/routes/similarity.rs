@@ -6,10 +6,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::embed::{Direction, json};
+use super::embed::Direction;
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{ErrorBody, Problem};
+use crate::response::{bytes_of_numbers, computed};
 use crate::texts::{self, Texts};
 
 /// A text and others that it is compared with.
@@ -81,12 +82,6 @@ pub(crate) async fn similarity(
     let source = rows.next().unwrap_or_default();
     let cosine = |row: &[f32]| -> f32 { std::iter::zip(source, row).map(|(a, b)| a * b).sum() };
     let cosines: Vec<f32> = rows.map(cosine).collect();
-    Ok(json(
-        &app,
-        &cosines,
-        cosines.len(),
-        embedded.cost,
-        service.device(),
-    )
-    .await)
+    let bytes = bytes_of_numbers(cosines.len());
+    Ok(computed(&app, &cosines, bytes, embedded.cost, service.device()).await)
 }

@@ -1,13 +1,14 @@
-//! The tokens of texts.
+//! The tokens of texts, and texts of tokens.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::body::Body;
 use crate::problem::{ErrorBody, Problem};
+use crate::response::json;
 use crate::routes::embed::Inputs;
 use crate::texts;
 
@@ -38,6 +39,9 @@ pub(crate) struct Token {
     stop: Option<usize>,
 }
 
+/// Bytes of a token as JSON, about.
+const TOKEN: usize = 64;
+
 /// The tokens of texts, at most as many as the model reads.
 #[utoipa::path(
     post, path = "/tokenize", request_body = TokenizeRequest, tag = "text-embeddings-inference",
@@ -50,7 +54,7 @@ pub(crate) struct Token {
 pub(crate) async fn tokenize(
     State(app): State<Shared>,
     Body(request): Body<TokenizeRequest>,
-) -> Result<Json<Vec<Vec<Token>>>, Problem> {
+) -> Result<Response, Problem> {
     let encoder = app.service()?.encoder();
     let texts = request.inputs.texts("inputs")?;
     if texts.len() > app.options().max_client_batch_size {
@@ -74,5 +78,63 @@ pub(crate) async fn tokenize(
         Ok::<_, Problem>(pieces.collect())
     };
     let all = || texts.iter().map(tokens).collect::<Result<_, _>>();
-    Ok(Json(app.blocking(all).await?))
+    let tokens: Vec<Vec<Token>> = app.blocking(all).await?;
+    let bytes = tokens.iter().map(Vec::len).sum::<usize>() * TOKEN;
+    Ok(json(&app, &tokens, bytes).await)
+}
+
+/// Token ids of a text, or of several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a list of token ids, or a list of such lists"
+)]
+pub(crate) enum Ids {
+    /// Those of a text.
+    One(Vec<u32>),
+    /// Those of several texts.
+    Many(Vec<Vec<u32>>),
+}
+
+/// Token ids to decode.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct DecodeRequest {
+    ids: Ids,
+    /// Whether the special tokens of a text are left out.
+    #[serde(default = "yes")]
+    skip_special_tokens: bool,
+}
+
+/// The texts of token ids, as the tokenizer keeps them: often without case and accents. Unknown ids are left out.
+#[utoipa::path(
+    post, path = "/decode", request_body = DecodeRequest, tag = "text-embeddings-inference",
+    responses(
+        (status = 200, description = "Texts, in the order of the lists", body = Vec<String>),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+        (status = 503, description = "The service starts, stops or hangs", body = ErrorBody),
+    )
+)]
+pub(crate) async fn decode(
+    State(app): State<Shared>,
+    Body(request): Body<DecodeRequest>,
+) -> Result<Response, Problem> {
+    let tokenizer = app.service()?.encoder().tokenizer();
+    let lists = match request.ids {
+        Ids::One(ids) => vec![ids],
+        Ids::Many(lists) => lists,
+    };
+    if lists.iter().all(Vec::is_empty) {
+        return Err(Problem::field("ids", "`ids` has no token"));
+    }
+    if lists.len() > app.options().max_client_batch_size {
+        return Err(Problem::field(
+            "ids",
+            "`ids` has more lists than --max-client-batch-size",
+        ));
+    }
+    let text = |ids: &Vec<u32>| tokenizer.decode(ids, request.skip_special_tokens);
+    let all = || lists.iter().map(text).collect::<Result<_, _>>();
+    let texts: Vec<String> = app.blocking(all).await?;
+    let bytes = texts.iter().map(String::len).sum();
+    Ok(json(&app, &texts, bytes).await)
 }

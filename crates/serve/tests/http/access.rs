@@ -88,7 +88,7 @@ fn a_page_of_another_origin_may_ask_only_if_it_is_allowed() {
             .contains_key("access-control-allow-origin")
     );
     let open = Service::new(ServeOptions {
-        cors_allow_origin: vec!["https://shop.example".to_owned()],
+        cors_allow_origin: vec!["https://shop.example".parse().unwrap()],
         ..ServeOptions::default()
     });
     let allowed = preflight(&open, "https://shop.example");
@@ -140,6 +140,7 @@ fn the_service_says_what_it_is() {
         "/recommend",
         "/documents",
         "/v1/rerank",
+        "/decode",
         "/metrics",
     ] {
         assert!(document["paths"][path].is_object(), "{path}");

@@ -65,7 +65,14 @@ fn a_head_that_does_not_end_is_cut_off() {
     slow.write_all(b"POST /embed HTTP/1.1\r\nhost: x\r\nx-slow: ")
         .unwrap();
     let mut silent = connect(&service);
+    let mut dripping = connect(&service);
+    dripping.write_all(b"POST /embed HTTP/1.1\r\nx: ").unwrap();
     let begin = Instant::now();
+    // A byte from time to time is no reason to wait longer.
+    while dripping.write_all(b"a").is_ok() {
+        assert!(begin.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(20));
+    }
     read_all(&mut slow);
     read_all(&mut silent);
     assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
@@ -87,6 +94,50 @@ fn a_body_that_does_not_end_is_refused() {
     let mut answer = [0; 12];
     slow.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
+    let mut dripping = connect(&service);
+    dripping.write_all(head(10_000).as_bytes()).unwrap();
+    let begin = Instant::now();
+    while dripping.write_all(b" ").is_ok() {
+        assert!(begin.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
+    let service = Service::new(ServeOptions {
+        payload_limit: 10_000,
+        ..ServeOptions::default()
+    });
+    let mut endless = connect(&service);
+    endless
+        .write_all(
+            b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+        )
+        .unwrap();
+    // Just beyond the limit: what the service leaves unread would break the connection.
+    for _ in 0..11 {
+        write!(endless, "{:x}\r\n{}\r\n", 1000, "a".repeat(1000)).unwrap();
+    }
+    let mut answer = [0; 12];
+    endless.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    // A long header is refused too; its rest may break the connection before the answer is read.
+    let mut long = connect(&service);
+    let _ = write!(
+        long,
+        "GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "a".repeat(1_000_000)
+    );
+    let answer = read_all(&mut long);
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
+    assert_eq!(
+        service.post("/embed", &json!({ "inputs": "a" })).status,
+        200
+    );
 }
 
 #[test]

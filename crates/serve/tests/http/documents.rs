@@ -56,6 +56,9 @@ fn an_answered_change_is_on_disk_and_found() {
         [0, 1, 0, 5]
     );
     assert_eq!(change(json!({ "remove": ["L1", "none"] })), [0, 0, 1, 4]);
+    // One that is added and removed is removed.
+    let neither = json!({ "documents": [lamp(1.0)], "remove": ["L1"] });
+    assert_eq!(change(neither), [0, 0, 0, 4]);
     assert!(found(&service, "purple").is_empty());
 }
 
@@ -145,6 +148,60 @@ fn changes_at_the_same_time_are_all_there() {
     assert_eq!(index.len(), 44);
     // Several requests shared a commit, or each had its own: none was lost.
     assert!(index.document("T7-4").unwrap().is_some());
+}
+
+#[test]
+fn segments_are_joined_in_the_background_and_nothing_is_lost() {
+    let parts = Parts::products();
+    let folder = parts.index();
+    let service = Service::with(ServeOptions::default(), parts);
+    for part in 0..2 {
+        let thing = |row| json!({ "sku": format!("F{part}-{row}"), "title": "first thing" });
+        let things: Vec<Value> = (0..300).map(thing).collect();
+        let answer = service.post("/documents", &json!({ "documents": things }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    // Together they are more than a commit joins by itself.
+    let begin = std::time::Instant::now();
+    while IndexReader::open(&folder).unwrap().info().segments > 1 {
+        assert!(begin.elapsed().as_secs() < 60);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let service = &service;
+            scope.spawn(move || {
+                for round in 0..6 {
+                    let id = |row: usize| format!("T{thread}-{round}-{row}");
+                    let thing = |row| json!({ "sku": id(row), "title": format!("thing {round}") });
+                    let things: Vec<Value> = (0..60).map(thing).collect();
+                    // Half of what came before goes.
+                    let before = |row: usize| format!("T{thread}-{}-{row}", round - 1);
+                    let remove: Vec<String> = match round {
+                        0 => Vec::new(),
+                        _ => (0..30).map(before).collect(),
+                    };
+                    let body = json!({ "documents": things, "remove": remove });
+                    let answer = service.post("/documents", &body);
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                }
+            });
+        }
+    });
+    let rows = 4 + 600 + 4 * (6 * 60 - 5 * 30);
+    assert_eq!(search::index::verify(&folder).unwrap().rows, rows);
+    let index = IndexReader::open(&folder).unwrap();
+    for thread in 0..4 {
+        for round in 0..6 {
+            for row in 0..60 {
+                let id = format!("T{thread}-{round}-{row}");
+                let there = index.document(&id).unwrap().is_some();
+                assert_eq!(there, round == 5 || row >= 30, "{id}");
+            }
+        }
+    }
+    let answer = service.post("/documents", &json!({ "remove": ["B1"] }));
+    assert_eq!(answer.json()["rows"], rows - 1, "{answer:?}");
 }
 
 #[test]

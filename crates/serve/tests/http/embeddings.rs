@@ -41,6 +41,38 @@ fn vectors_are_those_of_the_model_to_the_bit() {
 }
 
 #[test]
+fn token_ids_become_their_texts_again() {
+    let service = Service::new(ServeOptions::default());
+    let text = "water bottle, 5 l";
+    let tokens = service.post("/tokenize", &json!({ "inputs": [text, "a"] }));
+    let ids = |tokens: &Value| -> Vec<u64> {
+        let tokens = tokens.as_array().unwrap().iter();
+        tokens.map(|token| token["id"].as_u64().unwrap()).collect()
+    };
+    let tokens = tokens.json();
+    let lists = [ids(&tokens[0]), ids(&tokens[1])];
+    let texts = service.post("/decode", &json!({ "ids": lists }));
+    assert_eq!(texts.json(), json!([text, "a"]), "{texts:?}");
+    // One list is one text, and special tokens are shown if they are asked for.
+    let one = json!({ "ids": lists[1], "skip_special_tokens": false });
+    assert_eq!(service.post("/decode", &one).json(), json!(["<s> a </s>"]));
+    for (body, message) in [
+        (json!({ "ids": [] }), "`ids` has no token"),
+        (json!({ "ids": ["a"] }), "a list of token ids"),
+        (json!({ "ids": [-1] }), "a list of token ids"),
+        (json!({ "ids": vec![[0]; 3000] }), "--max-client-batch-size"),
+        (json!({ "inputs": [1] }), "missing field `ids`"),
+    ] {
+        let answer = service.post("/decode", &body);
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.error().contains(message), "{answer:?}");
+    }
+    // Ids that are no token are passed over.
+    let unknown = service.post("/decode", &json!({ "ids": [u32::MAX] }));
+    assert_eq!(unknown.json(), json!([""]), "{unknown:?}");
+}
+
+#[test]
 fn openai_clients_get_numbers_or_base64() {
     let service = Service::new(ServeOptions::default());
     let tokens = tiny().encode(&TEXTS).unwrap().tokens();

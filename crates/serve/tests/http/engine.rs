@@ -19,20 +19,10 @@ fn bulk() -> serde_json::Value {
     json!({ "inputs": vec!["a bottle that keeps drinks cold for a day, and hot for half a day"; 2000] })
 }
 
-fn counter(service: &Service, name: &str) -> f64 {
-    let metrics = service.get("/metrics").body;
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in {metrics}"))
-        .parse()
-        .unwrap()
-}
-
 /// Waits until so many tokens wait, or fewer.
 fn until(service: &Service, reached: impl Fn(f64) -> bool) {
     let begin = Instant::now();
-    while !reached(counter(service, "te_queue_tokens")) {
+    while !reached(service.counter("te_queue_tokens")) {
         assert!(begin.elapsed() < LONG);
     }
 }
@@ -98,7 +88,7 @@ fn too_much_work_is_refused_at_once_and_says_when_to_come_again() {
         assert_eq!(first.join().unwrap().status, 200);
     });
     assert_eq!(service.post("/embed", &bulk()).status, 200);
-    assert_eq!(counter(&service, "te_request_shed"), 3.0);
+    assert_eq!(service.counter("te_request_shed"), 3.0);
 }
 
 #[test]
@@ -119,7 +109,7 @@ fn a_request_whose_client_is_gone_is_not_computed() {
     until(&service, |tokens| tokens > 0.0);
     drop(client);
     until(&service, |tokens| tokens == 0.0);
-    let texts = counter(&service, "te_batch_next_size_sum");
+    let texts = service.counter("te_batch_next_size_sum");
     assert!(texts < 2000.0, "{texts} of 2000 texts were computed");
 }
 
@@ -158,7 +148,7 @@ fn bulk_work_does_not_stand_in_front_of_a_query() {
             200
         );
         // The query was answered while the bulk still waits.
-        assert!(counter(&service, "te_queue_tokens") > 0.0);
+        assert!(service.counter("te_queue_tokens") > 0.0);
         assert_eq!(first.join().unwrap().status, 200);
     });
 }
@@ -178,7 +168,7 @@ fn a_large_request_that_calls_itself_interactive_is_bulk() {
             service.post("/embed", &json!({ "inputs": "query" })).status,
             200
         );
-        assert!(counter(&service, "te_queue_tokens") > 0.0);
+        assert!(service.counter("te_queue_tokens") > 0.0);
         assert_eq!(first.join().unwrap().status, 200);
     });
 }

@@ -113,6 +113,10 @@ fn a_body_that_is_no_json_is_refused() {
             "{answer:?}"
         );
     }
+    // Deeper than anything that a request may hold.
+    let deep = format!("{{\"inputs\": {}", "[".repeat(500));
+    let deep = service.post_bytes("/embed", "application/json", deep.as_bytes());
+    assert_eq!(deep.status, 400, "{deep:?}");
     let charset = service.post_bytes(
         "/embed",
         "application/json; charset=utf-8",

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test may"
 )]
 
@@ -13,6 +14,8 @@ mod documents;
 mod embeddings;
 mod engine;
 mod errors;
+#[cfg(target_os = "linux")]
+mod idle;
 mod reranking;
 mod searching;
 mod support;

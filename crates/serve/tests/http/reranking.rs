@@ -79,6 +79,64 @@ fn texts_are_ordered_in_both_forms() {
 }
 
 #[test]
+fn a_long_pair_is_truncated_or_refused() {
+    let service = Service::with(ServeOptions::default(), Parts::default().with_reranker());
+    let begin = "steel bottle ".repeat(100);
+    let long = format!("{begin}{}", "smart speaker ".repeat(100));
+    let scores = |more: serde_json::Value| {
+        let mut request = json!({ "query": QUERY, "texts": ["a", long] });
+        let more = more.as_object().unwrap().clone();
+        request.as_object_mut().unwrap().extend(more);
+        service.post("/rerank", &request)
+    };
+    let score = |more| {
+        let answer = scores(more);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let ranks = answer.json();
+        let ranks = ranks.as_array().unwrap().iter();
+        let long = ranks.clone().find(|rank| rank["index"] == 1).unwrap();
+        long["score"].as_f64().unwrap()
+    };
+    let truncated = score(json!({}));
+    // The model truncates at the end: what it reads is in the first half.
+    assert_eq!(score(json!({ "texts": ["a", begin] })), truncated);
+    assert_eq!(score(json!({ "truncate": true })), truncated);
+    assert_eq!(score(json!({ "truncation_direction": "Right" })), truncated);
+    assert_ne!(score(json!({ "truncation_direction": "left" })), truncated);
+    let refused = scores(json!({ "truncate": false }));
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(
+        refused
+            .error()
+            .starts_with("text 2 of `texts` and the query have more than"),
+        "{refused:?}"
+    );
+    let short = json!({ "query": QUERY, "texts": ["a", "b"], "truncate": false });
+    assert_eq!(service.post("/rerank", &short).status, 200);
+
+    let strict = ServeOptions {
+        auto_truncate: false,
+        ..ServeOptions::default()
+    };
+    let strict = Service::with(strict, Parts::default().with_reranker());
+    let pair = json!({ "query": QUERY, "texts": [long] });
+    assert_eq!(strict.post("/rerank", &pair).status, 422);
+    let pair = json!({ "query": QUERY, "documents": [long] });
+    assert_eq!(strict.post("/v1/rerank", &pair).status, 422);
+    let pair = json!({ "query": QUERY, "texts": [long], "truncate": true });
+    assert_eq!(strict.post("/rerank", &pair).status, 200);
+}
+
+#[test]
+fn the_reranker_has_a_speed_of_its_own() {
+    let service = Service::with(ServeOptions::default(), Parts::default().with_reranker());
+    assert!(service.counter("te_rerank_tokens_per_second") > 0.0);
+    assert!(service.counter("te_tokens_per_second") > 0.0);
+    let without = Service::new(ServeOptions::default());
+    assert_eq!(without.counter("te_rerank_tokens_per_second"), 0.0);
+}
+
+#[test]
 fn a_search_may_be_reranked() {
     let service = Service::with(ServeOptions::default(), Parts::products().with_reranker());
     let answer = service

@@ -195,6 +195,35 @@ fn recommendations_leave_out_their_examples() {
 }
 
 #[test]
+fn side_by_side_embeds_the_query_once() {
+    let service = Service::with(ServeOptions::default(), Parts::products());
+    let embedded = || service.counter("te_batch_next_size_sum");
+    let alone = |mode: &str| {
+        let page = service.get(&format!("/results?q=water+bottle&mode={mode}"));
+        assert_eq!(page.status, 200, "{page:?}");
+        page.body
+    };
+    assert_eq!(embedded(), 0.0);
+    let both = alone("compare");
+    assert_eq!(embedded(), 1.0);
+    for title in ["Words", "Meaning", "Both"] {
+        assert!(both.contains(title), "{both}");
+    }
+    // Each list is what its mode gives alone.
+    let scores = |html: &str| -> Vec<String> {
+        let parts = html.split("title=\"score\"").skip(1);
+        parts.map(|part| part.chars().take(40).collect()).collect()
+    };
+    let single: Vec<String> = ["words", "meaning", "hybrid"]
+        .iter()
+        .flat_map(|mode| scores(&alone(mode)))
+        .collect();
+    assert!(!single.is_empty());
+    assert_eq!(scores(&both), single);
+    assert_eq!(embedded(), 3.0);
+}
+
+#[test]
 fn the_page_says_what_is_wrong_with_its_own_status() {
     let service = Service::with(ServeOptions::default(), Parts::products());
     let page = service.get("/?q=water+bottle&mode=compare&in.brand=Acme&offset=99999999");

@@ -1,5 +1,6 @@
 //! A running service, and a client.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
@@ -78,8 +79,13 @@ impl Service {
             let _ = log_to.lock().unwrap().send(line);
         })
         .unwrap();
+        let mut address = server.address();
+        if address.ip().is_unspecified() {
+            // All addresses of a machine are none that every system connects to.
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         Self {
-            url: format!("http://{}", server.address()),
+            url: format!("http://{address}"),
             server: Some(server),
             log: Mutex::new(log),
             index: None,
@@ -127,6 +133,16 @@ impl Service {
             request = request.header(*name, *value);
         }
         answer(request.send_json(body).unwrap())
+    }
+
+    /// The value of a counter or gauge.
+    pub(crate) fn counter(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics").body;
+        let mut lines = metrics.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in {metrics}"))
+            .parse()
+            .unwrap()
     }
 
     /// Posts bytes with a content type.
@@ -177,31 +193,9 @@ impl Parts {
     pub(crate) fn products() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
-        let encoder = tiny();
-        let column = |name: &str, kind| FilterColumn {
-            name: name.to_owned(),
-            kind,
-        };
-        let settings = Settings {
-            model: encoder.fingerprint("tiny").unwrap(),
-            width: encoder.width(),
-            similarity: encoder.similarity(),
-            id_column: "sku".to_owned(),
-            text_columns: vec![TextColumn {
-                name: "title".to_owned(),
-                weight: 1.0,
-            }],
-            filter_columns: vec![
-                column("brand", ColumnKind::Text),
-                column("price", ColumnKind::Number),
-            ],
-            ..Settings::default()
-        };
-        let mut writer = IndexWriter::create(&path, settings).unwrap();
-        for (id, title, brand, price) in PRODUCTS {
-            let document = document(id, title, brand, price);
-            let vector = encoder.encode_document(&[joined(&document.texts)]).unwrap();
-            writer.add(&document, Some(vector.values())).unwrap();
+        let mut writer = IndexWriter::create(&path, settings()).unwrap();
+        for (document, vector) in products() {
+            writer.add(&document, Some(&vector)).unwrap();
         }
         writer.commit().unwrap();
         let reader = IndexReader::open(&path).unwrap();
@@ -228,6 +222,41 @@ impl Parts {
     pub(crate) fn index(&self) -> PathBuf {
         self.folder.as_ref().unwrap().path().join("index")
     }
+}
+
+/// The settings of a catalogue of products.
+pub(crate) fn settings() -> Settings {
+    let encoder = tiny();
+    let column = |name: &str, kind| FilterColumn {
+        name: name.to_owned(),
+        kind,
+    };
+    Settings {
+        model: encoder.fingerprint("tiny").unwrap(),
+        width: encoder.width(),
+        similarity: encoder.similarity(),
+        id_column: "sku".to_owned(),
+        text_columns: vec![TextColumn {
+            name: "title".to_owned(),
+            weight: 1.0,
+        }],
+        filter_columns: vec![
+            column("brand", ColumnKind::Text),
+            column("price", ColumnKind::Number),
+        ],
+        ..Settings::default()
+    }
+}
+
+/// The products, and their vectors.
+pub(crate) fn products() -> Vec<(Document, Vec<f32>)> {
+    let encoder = tiny();
+    let products = PRODUCTS.map(|(id, title, brand, price)| {
+        let document = document(id, title, brand, price);
+        let vector = encoder.encode_document(&[joined(&document.texts)]);
+        (document, vector.unwrap().into_values())
+    });
+    products.into()
 }
 
 /// Id, title, brand and price.

@@ -2,6 +2,7 @@
 //! would rank them.
 
 mod asked;
+mod by_id;
 mod candidates;
 mod facets;
 mod parameters;

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod answers;
+mod changes;
 mod cluster;
 mod data;
 mod encryption;

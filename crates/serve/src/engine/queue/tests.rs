@@ -20,7 +20,7 @@ impl Reply for Silent {
     fn send(self: Box<Self>, _: Result<(Output, Times), Problem>) {}
 }
 
-fn encoder() -> SentenceEncoder {
+pub(in super::super) fn encoder() -> SentenceEncoder {
     let folder = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../model/tests/fixtures/tiny-mpnet"
@@ -32,7 +32,12 @@ fn encoder() -> SentenceEncoder {
 }
 
 /// Texts of three tokens each.
-fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instant) -> Work {
+pub(in super::super) fn work(
+    encoder: &SentenceEncoder,
+    priority: Priority,
+    texts: usize,
+    now: Instant,
+) -> Work {
     Work {
         priority,
         deadline: now + Duration::from_secs(60),
@@ -48,10 +53,12 @@ fn work(encoder: &SentenceEncoder, priority: Priority, texts: usize, now: Instan
     }
 }
 
-fn score(pairs: usize, now: Instant) -> Work {
+/// Pairs of three tokens each.
+pub(in super::super) fn score(pairs: usize, now: Instant) -> Work {
     Work {
         task: Task::Score {
             query: "a".to_owned(),
+            side: None,
             waiting: vec!["b".to_owned(); pairs].into(),
             done: Vec::new(),
             most_tokens: 62,
@@ -60,9 +67,14 @@ fn score(pairs: usize, now: Instant) -> Work {
     }
 }
 
+/// Tokens of texts in each priority.
+fn tokens(queue: &Queue) -> [usize; 2] {
+    [Priority::Interactive, Priority::Bulk].map(|of| queue.tokens(WorkKind::Texts, of))
+}
+
 /// Takes a turn, and puts back what is not done: the priority and the texts of each part.
 fn turn(queue: &mut Queue, budget: usize, now: Instant) -> Vec<(Priority, usize)> {
-    let Some(turn) = queue.next(budget, now, &mut Vec::new()) else {
+    let Some(turn) = queue.next([budget; 2], now, &mut Vec::new()) else {
         return Vec::new();
     };
     queue.computed(&turn);
@@ -86,16 +98,13 @@ fn interactive_work_comes_first_and_alone() {
     let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
     queue.push(work(&encoder, Bulk, 10, now));
     queue.push(work(&encoder, Interactive, 2, now));
-    assert_eq!((queue.tokens(Interactive), queue.tokens(Bulk)), (6, 30));
+    assert_eq!(tokens(&queue), [6, 30]);
     assert_eq!(turn(&mut queue, 12, now), [(Interactive, 2)]);
     assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
     assert_eq!(turn(&mut queue, 12, now), [(Bulk, 4)]);
     assert_eq!(turn(&mut queue, 12, now), [(Bulk, 2)]);
     assert_eq!(turn(&mut queue, 12, now), []);
-    assert_eq!(
-        (queue.tokens(Interactive), queue.tokens(Bulk), queue.len()),
-        (0, 0, 0)
-    );
+    assert_eq!((tokens(&queue), queue.len()), ([0, 0], 0));
 }
 
 #[test]
@@ -157,16 +166,9 @@ fn work_that_nobody_waits_for_leaves_the_queue() {
         ..work(&encoder, Priority::Interactive, 2, now)
     });
     let mut late = Vec::new();
-    assert!(queue.next(100, now, &mut late).is_none());
+    assert!(queue.next([100; 2], now, &mut late).is_none());
     assert_eq!(late.len(), 1);
-    assert_eq!(
-        (
-            queue.tokens(Priority::Interactive),
-            queue.tokens(Priority::Bulk),
-            queue.len()
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((tokens(&queue), queue.len()), ([0, 0], 0));
 }
 
 #[test]
@@ -183,9 +185,11 @@ fn pairs_are_not_mixed_with_texts() {
     let (encoder, now, mut queue) = (encoder(), Instant::now(), Queue::default());
     queue.push(work(&encoder, Priority::Interactive, 1, now));
     queue.push(score(5, now));
+    assert_eq!(tokens(&queue), [3, 0]);
+    assert_eq!(queue.tokens(WorkKind::Pairs, Priority::Bulk), 15);
     assert_eq!(turn(&mut queue, 100, now), [(Priority::Interactive, 1)]);
     // Three tokens for each pair of two bytes.
     assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 3)]);
     assert_eq!(turn(&mut queue, 9, now), [(Priority::Bulk, 2)]);
-    assert_eq!((queue.tokens(Priority::Bulk), queue.len()), (0, 0));
+    assert_eq!((queue.all_tokens(), queue.len()), (0, 0));
 }

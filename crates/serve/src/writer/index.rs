@@ -1,0 +1,143 @@
+//! Changes of an index: those of several requests become one commit, and large merges happen in the background.
+
+use std::path::PathBuf;
+use std::sync::Weak;
+use std::sync::mpsc::SyncSender;
+
+use search::index::{Change, IndexWriter, Merge};
+
+use super::{Changed, Changes, Message, Request, Target, changed_meanwhile};
+use crate::problem::Problem;
+
+/// Rows that a commit may rewrite to join small segments: that takes less than its syncs to the disk, and many commits of
+/// a row each leave few segments.
+const JOINED_ROWS: u64 = 512;
+
+/// Changes an index. It is locked only while changes are written, so that other programs can change it too.
+pub(crate) struct IndexChanges<C> {
+    folder: PathBuf,
+    /// Called after every commit, before requests are answered.
+    committed: C,
+    /// Where a merge in the background says that it has ended.
+    merges: Weak<SyncSender<Message>>,
+    /// The segments of the one that runs.
+    running: Vec<String>,
+}
+
+impl<C: Fn() + Send + 'static> IndexChanges<C> {
+    pub(crate) fn new(folder: PathBuf, committed: C, merges: Weak<SyncSender<Message>>) -> Self {
+        Self {
+            folder,
+            committed,
+            merges,
+            running: Vec::new(),
+        }
+    }
+
+    /// Begins a merge, if none runs.
+    fn start(&mut self, merge: Merge) {
+        if !self.running.is_empty() {
+            return;
+        }
+        let segments = merge.segments();
+        let merges = Weak::clone(&self.merges);
+        let thread = std::thread::Builder::new().name("merge".to_owned());
+        let started = thread.spawn(move || {
+            // What fails is left for a later commit.
+            let merged = guard::caught(|| merge.write()).ok().and_then(Result::ok);
+            if let Some(sender) = merges.upgrade() {
+                let _ = sender.send(Message::Merged(merged));
+            }
+        });
+        if started.is_ok() {
+            self.running = segments;
+        }
+    }
+}
+
+impl<C: Fn() + Send + 'static> Target for IndexChanges<C> {
+    fn write(&mut self, messages: Vec<Message>) {
+        let (mut requests, mut merged) = (Vec::new(), None);
+        for message in messages {
+            match message {
+                Message::Change(request) => requests.push(request),
+                Message::Merged(segment) => {
+                    self.running.clear();
+                    merged = segment;
+                }
+            }
+        }
+        let mut writer = match IndexWriter::open(&self.folder) {
+            Ok(writer) => writer,
+            // A merged segment is dropped, and merged again after a later commit.
+            Err(error) => return fail(requests, &Problem::from(error)),
+        };
+        // One that has no place any more, or cannot be moved there, is dropped too.
+        let installed = merged.is_some_and(|segment| writer.install(segment).unwrap_or(false));
+        if requests.is_empty() && !installed {
+            // A merge that fails again and again is tried once for each commit.
+            return;
+        }
+        let mut done = Vec::with_capacity(requests.len());
+        for Request { changes, sender } in requests {
+            // A request whose changes do not fit changes nothing, unless the disk fails.
+            match checked(&mut writer, &changes).and_then(|()| apply(&mut writer, changes)) {
+                Ok(changed) => done.push((changed, sender)),
+                Err(problem) => {
+                    let _ = sender.send(Err(problem));
+                }
+            }
+        }
+        let mut left = None;
+        let result: Result<u64, Problem> = match writer.commit_joining(JOINED_ROWS, &self.running) {
+            Ok((committed, merge)) => {
+                drop(writer);
+                (self.committed)();
+                left = merge;
+                Ok(committed.rows)
+            }
+            Err(error) => Err(error.into()),
+        };
+        for (changed, sender) in done {
+            let rows = result.clone().map(Some);
+            let _ = sender.send(rows.map(|rows| Changed { rows, ..changed }));
+        }
+        if let Some(merge) = left {
+            self.start(merge);
+        }
+    }
+}
+
+fn fail(requests: Vec<Request>, problem: &Problem) {
+    for request in requests {
+        // A closed connection wants no answer.
+        let _ = request.sender.send(Err(problem.clone()));
+    }
+}
+
+/// Fails before anything is changed where a document needs a vector that it has not.
+fn checked(writer: &mut IndexWriter, changes: &Changes) -> Result<(), Problem> {
+    for (document, vector) in &changes.documents {
+        document.check(writer.settings())?;
+        if vector.is_none() && writer.needed(document)? == Change::New {
+            return Err(changed_meanwhile(&document.id));
+        }
+    }
+    Ok(())
+}
+
+fn apply(writer: &mut IndexWriter, changes: Changes) -> Result<Changed, Problem> {
+    let mut changed = Changed::default();
+    for (document, vector) in changes.documents {
+        if writer.needed(&document)? == Change::Unchanged {
+            changed.unchanged += 1;
+            continue;
+        }
+        writer.add(&document, vector.as_deref())?;
+        changed.written += 1;
+    }
+    for id in changes.remove {
+        changed.removed += usize::from(writer.remove(&id)?);
+    }
+    Ok(changed)
+}
