@@ -39,6 +39,7 @@ SECTIONS = {
     "Search": ["exact-search", "approximate-search"],
     "Meaning and words": ["hybrid-curve", "hybrid-fusions"],
     "A store in PostgreSQL": ["store-load", "store-recall", "store-latency"],
+    "A service": ["service-load", "service-bulk", "service-peer"],
 }
 
 
