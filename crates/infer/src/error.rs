@@ -14,6 +14,7 @@ use search::filter::{FilterError, ValueError};
 use search::index::IndexError;
 use store::StoreError;
 
+use crate::attributes::AttributesError;
 use crate::bad_rows::BadRows;
 use crate::repeated_ids::Places;
 use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
@@ -59,6 +60,9 @@ pub enum Error {
         /// Error of the operating system.
         source: std::io::Error,
     },
+    /// A file of attributes cannot be used.
+    #[error(transparent)]
+    Attributes(#[from] AttributesError),
     /// A filter is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -339,6 +343,20 @@ pub enum UsageError {
         .0.display()
     )]
     OtherIndex(PathBuf),
+    /// Rows of an index whose other rows have attributes.
+    #[error(
+        "{} was built with attributes (columns {columns}): give --attributes with those of these rows",
+        index.display()
+    )]
+    NoAttributes {
+        /// The index.
+        index: PathBuf,
+        /// Their columns.
+        columns: String,
+    },
+    /// Attributes for an index without columns for them.
+    #[error("{} was built without attributes: leave out --attributes", .0.display())]
+    IndexWithoutAttributes(PathBuf),
     /// The columns are those of the index.
     #[error(
         "--column belongs to `infer index build`: rows are added with the columns of the index"
@@ -371,6 +389,7 @@ impl ProgramError for Error {
             Self::Index(error) if error.is_usage() => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
+            Self::Attributes(error) if error.kind.is_usage() => USAGE,
             Self::MismatchedVectors { kind, .. } if kind.is_usage() => USAGE,
             Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
             Self::Vectors(VectorError::NoFormat { .. } | VectorError::ForeignFile { .. }) => USAGE,

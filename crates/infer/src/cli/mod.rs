@@ -6,6 +6,7 @@
 //! clap applies `next_help_heading` to all later options of a command, so options without a heading
 //! come before the flattened groups.
 
+mod attributes;
 mod commands;
 mod device;
 mod index;
@@ -24,6 +25,7 @@ use clap_complete::Shell;
 use model::Device;
 use program::Version;
 
+pub use attributes::AttributeArgs;
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
     SearchArgs, SimilarityArgs, StaticFormatChoice,
@@ -148,6 +150,7 @@ Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.parquet --json
   infer search --queries queries.txt --corpus products.csv --column title --json > hits.jsonl
   infer search \"steel bottle\" --index products.index --filter 'brand = Acme AND price < 50'
+  infer search \"acme bottle\" --index products.index --boost brand=0.2 --facets brand,colour
 
 Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]
     Search(WithModel<SearchArgs>),

@@ -24,6 +24,7 @@
 //! ```
 
 mod answer;
+mod boosts;
 mod commit;
 mod document;
 mod error;

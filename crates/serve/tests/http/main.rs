@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod attributes;
 mod connections;
 mod documents;
 mod embeddings;
