@@ -113,11 +113,7 @@ impl VectorIndex {
         let mut similarities = BTreeMap::new();
         let mut add = |options: &SearchOptions<'_>| {
             let hits = self.search_with(query, options)?;
-            similarities.extend(
-                hits.into_iter()
-                    .flatten()
-                    .map(|hit| (hit.index, hit.score)),
-            );
+            similarities.extend(hits.into_iter().flatten().map(|hit| (hit.index, hit.score)));
             Ok::<(), SearchError>(())
         };
         add(options)?;

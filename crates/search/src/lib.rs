@@ -45,8 +45,8 @@ pub use answer_json::{AnswerJson, Asked};
 pub use boost::{BoostedHit, Raised};
 pub use error::SearchError;
 pub use fusion::Candidate;
-pub use table::{Table, TableAnswer};
 pub use query::{Answer, Boost, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
+pub use table::{Table, TableAnswer};
 pub use vectors::{
     Codes, Hit, Recall, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,
     pairwise_similarity, similarity_matrix,

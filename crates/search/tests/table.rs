@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use search::filter::{Column, ColumnBuilder, ColumnKind, Filter, FilterColumn, Value};
-use search::{Boost, Query, SearchError, Similarity, Table, VectorIndex, VectorsView, similarity_matrix};
+use search::{
+    Boost, Query, SearchError, Similarity, Table, VectorIndex, VectorsView, similarity_matrix,
+};
 
 const BRANDS: [&str; 3] = ["Acme", "ACME", "Bolt"];
 const COLOURS: [&str; 2] = ["red", "blue"];

@@ -46,7 +46,9 @@ pub enum AttributesErrorKind {
     #[error("an index names rows by ids: write an `id` in every line")]
     NoId,
     /// Lines in the order of the rows, and not one for each.
-    #[error("{lines} lines for a corpus of {rows} rows; write an `id` in every line, and name --id-column")]
+    #[error(
+        "{lines} lines for a corpus of {rows} rows; write an `id` in every line, and name --id-column"
+    )]
     Count {
         /// Lines of the file.
         lines: usize,

@@ -144,7 +144,11 @@ fn of_spans(spans: Vec<Span>, text: Option<&str>) -> Result<Values, AttributesEr
 /// The characters of a span.
 fn part(text: &str, span: &Span) -> Option<String> {
     let (start, end) = (span.start?, span.end?);
-    let part: String = text.chars().skip(start).take(end.checked_sub(start)?).collect();
+    let part: String = text
+        .chars()
+        .skip(start)
+        .take(end.checked_sub(start)?)
+        .collect();
     (part.chars().count() == end - start).then_some(part)
 }
 

@@ -304,9 +304,7 @@ mod tests {
         assert_eq!(attributes.labels(), ["brand", "colour"]);
         let value = |id: &str, label: &str| {
             let line = attributes.line_of(id).unwrap();
-            attributes
-                .value(label, line)
-                .map(|value| value.to_string())
+            attributes.value(label, line).map(|value| value.to_string())
         };
         assert_eq!(value("a", "brand").as_deref(), Some("Sony"));
         assert_eq!(value("a", "colour"), None);
@@ -329,10 +327,17 @@ mod tests {
             ("[]\n", "line 1", "not a line of attributes"),
             ("{\"attributes\":{\"a\":{}}}\n", "line 1", "`a`"),
             ("{\"spans\":[{\"label\":\"a\"}]}\n", "line 1", "`a`"),
-            ("{\"text\":\"né\",\"spans\":[{\"label\":\"a\",\"start\":1,\"end\":3}]}\n", "line 1", "`a`"),
+            (
+                "{\"text\":\"né\",\"spans\":[{\"label\":\"a\",\"start\":1,\"end\":3}]}\n",
+                "line 1",
+                "`a`",
+            ),
         ] {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(place) && error.contains(reason), "{text}: {error}");
+            assert!(
+                error.contains(place) && error.contains(reason),
+                "{text}: {error}"
+            );
         }
         assert!(read("{\"row\":1}").unwrap().require_ids().is_err());
         assert!(Attributes::read(Path::new("/none")).is_err());

@@ -67,13 +67,18 @@ mod tests {
             Ok(vec![pair("BRAND"), pair("size")])
         }));
         let weights = [("Brand".to_owned(), 0.5)];
-        let boosts = model.boosts("Sony", &weights, |_, _| Ok(Vec::new())).unwrap();
+        let boosts = model
+            .boosts("Sony", &weights, |_, _| Ok(Vec::new()))
+            .unwrap();
         let expected = Boost {
             column: "Brand".to_owned(),
             value: Value::Text("Sony".to_owned()),
             weight: 0.5,
         };
         assert_eq!(boosts, [expected]);
-        assert_eq!(model.boosts("Sony", &[], |_, _| Ok(Vec::new())).unwrap(), []);
+        assert_eq!(
+            model.boosts("Sony", &[], |_, _| Ok(Vec::new())).unwrap(),
+            []
+        );
     }
 }

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use records::Shard;
 
 use super::{
-    AskArgs, AttributeArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
-    ReadArgs, Task, VectorArgs, at_least_one,
+    AskArgs, AttributeArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs,
+    ModelArgs, RankArgs, ReadArgs, Task, VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
 use crate::vectors::{OutputType, VectorFormat};

@@ -43,7 +43,9 @@ pub(super) fn run(
     let attributes = args.attributes.attributes.as_deref();
     let attributes = attributes.map(Attributes::read).transpose()?;
     // What does not fit the attributes is found before the model is loaded.
-    let question = attributes.as_ref().map(|of| question(&args, &of.declared()));
+    let question = attributes
+        .as_ref()
+        .map(|of| question(&args, &of.declared()));
     let question = question.transpose()?.unwrap_or_default();
     let reranker = reranker(console)?;
     args.compare.corpus_prompt = args.corpus_prompts.chosen();

@@ -46,7 +46,13 @@ impl Files {
 
     /// Searches the corpus with its attributes.
     fn corpus<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
-        let corpus = ["search", "--corpus", text(&self.products), "--column", "title"];
+        let corpus = [
+            "search",
+            "--corpus",
+            text(&self.products),
+            "--column",
+            "title",
+        ];
         let attributes = ["--id-column", "sku", "--attributes", text(&self.attributes)];
         [&corpus[..], &attributes, arguments].concat()
     }
@@ -57,7 +63,14 @@ impl Files {
 
     fn build(&self, more: &[&str]) -> Run {
         let index = self.path("p.index");
-        let arguments = ["index", "build", "--corpus", text(&self.products), "--column", "title"];
+        let arguments = [
+            "index",
+            "build",
+            "--corpus",
+            text(&self.products),
+            "--column",
+            "title",
+        ];
         let output = ["--id-column", "sku", "--output", text(&index)];
         run(infer(&arguments).args(output).args(more))
     }
@@ -78,28 +91,48 @@ fn ids(found: &Value) -> Vec<&str> {
 fn scores(found: &Value) -> Vec<(String, u64)> {
     let hits = found["hits"].as_array().unwrap().iter();
     let score = |hit: &Value| hit["score"].as_f64().unwrap().to_bits();
-    hits.map(|hit| (hit["id"].to_string(), score(hit))).collect()
+    hits.map(|hit| (hit["id"].to_string(), score(hit)))
+        .collect()
 }
 
 #[test]
 fn a_corpus_is_filtered_and_counted_by_its_attributes() {
     let files = Files::new();
-    let found = files.found(&["gift", "--filter", "brand = acme", "--facets", "brand,colour"]);
+    let found = files.found(&[
+        "gift",
+        "--filter",
+        "brand = acme",
+        "--facets",
+        "brand,colour",
+    ]);
     let mut found_ids = ids(&found);
     found_ids.sort_unstable();
     assert_eq!(found_ids, ["A", "C"]);
     let value = |value: &str, rows: usize| json!({ "value": value, "rows": rows });
     // The chosen brand does not hide the others.
-    assert_eq!(found["facets"]["brand"], json!([value("Acme", 2), value("Keys", 1)]));
+    assert_eq!(
+        found["facets"]["brand"],
+        json!([value("Acme", 2), value("Keys", 1)])
+    );
     assert_eq!(
         found["facets"]["colour"],
         json!([value("Acme red", 1), value("silver", 1)])
     );
-    let hit = found["hits"].as_array().unwrap().iter().find(|hit| hit["id"] == "A");
-    assert_eq!(hit.unwrap()["values"], json!({ "brand": "Acme", "colour": "silver" }));
+    let hit = found["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|hit| hit["id"] == "A");
+    assert_eq!(
+        hit.unwrap()["values"],
+        json!({ "brand": "Acme", "colour": "silver" })
+    );
     let missing = files.found(&["gift", "--filter", "brand IS MISSING"]);
     assert_eq!(ids(&missing), ["D"]);
-    assert_eq!(missing["hits"][0]["values"], json!({ "brand": null, "colour": null }));
+    assert_eq!(
+        missing["hits"][0]["values"],
+        json!({ "brand": null, "colour": null })
+    );
     // Facets of what reaches a score.
     let all = files.found(&["water bottle", "--facets", "brand"]);
     assert_eq!(all["facets"]["brand"][0], value("Acme", 2));
@@ -110,9 +143,18 @@ fn a_corpus_is_filtered_and_counted_by_its_attributes() {
     assert_eq!(ids(&page), ids(&all)[1..3]);
     assert_eq!(page["hits"][0]["rank"], 1);
 
-    let printed = run(&mut infer(&files.corpus(&["acme gift", "--facets", "brand", "--boost", "brand=0.5"])));
+    let printed = run(&mut infer(&files.corpus(&[
+        "acme gift",
+        "--facets",
+        "brand",
+        "--boost",
+        "brand=0.5",
+    ])));
     let printed = printed.ok();
-    assert!(printed.contains("boosted: brand = Acme +0.5\n"), "{printed}");
+    assert!(
+        printed.contains("boosted: brand = Acme +0.5\n"),
+        "{printed}"
+    );
     assert!(printed.ends_with("brand: Acme 2, Keys 1\n"), "{printed}");
 }
 
@@ -120,7 +162,13 @@ fn a_corpus_is_filtered_and_counted_by_its_attributes() {
 fn what_the_query_names_is_boosted() {
     let files = Files::new();
     let plain = files.found(&["a bottle by ACME"]);
-    let boosted = files.found(&["a bottle by ACME", "--boost", "Brand=0.5", "--boost", "colour=1"]);
+    let boosted = files.found(&[
+        "a bottle by ACME",
+        "--boost",
+        "Brand=0.5",
+        "--boost",
+        "colour=1",
+    ]);
     assert_eq!(
         boosted["boosts"],
         json!([{ "column": "brand", "value": "Acme", "weight": 0.5 }])
@@ -156,7 +204,13 @@ fn an_index_keeps_attributes_as_columns() {
     // The same, without a model where words are asked.
     for more in [
         &["acme bottle", "--boost", "brand=0.3", "--facets", "colour"][..],
-        &["acme red", "--boost", "colour=0.3", "--filter", "NOT brand = keys"],
+        &[
+            "acme red",
+            "--boost",
+            "colour=0.3",
+            "--filter",
+            "NOT brand = keys",
+        ],
     ] {
         let of_corpus = files.found(more);
         let of_index = files.of_index(&[more, &["--mode", "meaning"]].concat());
@@ -174,7 +228,11 @@ fn an_index_keeps_attributes_as_columns() {
 
     // The same command goes on.
     let again = files.build(&["--attributes", attributes]);
-    assert!(again.err.contains("4 rows in the index already"), "{}", again.err);
+    assert!(
+        again.err.contains("4 rows in the index already"),
+        "{}",
+        again.err
+    );
     // Rows that are added need theirs.
     let add = |more: &[&str]| {
         let products = text(&files.products);
@@ -196,11 +254,27 @@ fn an_index_keeps_attributes_as_columns() {
 #[test]
 fn a_column_of_the_corpus_comes_before_an_attribute() {
     let files = Files::new();
-    std::fs::write(&files.products, PRODUCTS.replace("title", "title,brand").replace("bottle\n", "bottle,Own\n")).unwrap();
+    std::fs::write(
+        &files.products,
+        PRODUCTS
+            .replace("title", "title,brand")
+            .replace("bottle\n", "bottle,Own\n"),
+    )
+    .unwrap();
     let attributes = text(&files.attributes);
-    let built = files.build(&["--attributes", attributes, "--filter-column", "brand", "--skip-bad-rows"]);
+    let built = files.build(&[
+        "--attributes",
+        attributes,
+        "--filter-column",
+        "brand",
+        "--skip-bad-rows",
+    ]);
     assert_eq!(built.code, 0, "{}", built.err);
-    assert!(built.err.contains("`brand` does not count"), "{}", built.err);
+    assert!(
+        built.err.contains("`brand` does not count"),
+        "{}",
+        built.err
+    );
     let own = files.of_index(&["gift", "--filter", "brand = Own AND colour = silver"]);
     assert_eq!(ids(&own), ["A"]);
     let none = run(&mut infer(&["index", "info", text(&files.path("p.index"))])).ok();
@@ -211,7 +285,14 @@ fn a_column_of_the_corpus_comes_before_an_attribute() {
 fn wrong_files_and_options_are_refused() {
     let files = Files::new();
     let search = |path: &Path, more: &[&str]| {
-        let corpus = ["search", "gift", "--corpus", text(&files.products), "--column", "title"];
+        let corpus = [
+            "search",
+            "gift",
+            "--corpus",
+            text(&files.products),
+            "--column",
+            "title",
+        ];
         run(infer(&corpus).args(["--attributes", text(path)]).args(more))
     };
     let with = |content: &str| {
@@ -222,13 +303,38 @@ fn wrong_files_and_options_are_refused() {
     let ids = &["--id-column", "sku"][..];
     for (content, options, code, message) in [
         ("{\"id\": 1", ids, 1, "line 1"),
-        ("{\"id\":\"Q\",\"attributes\":{}}", ids, 2, "check --id-column"),
+        (
+            "{\"id\":\"Q\",\"attributes\":{}}",
+            ids,
+            2,
+            "check --id-column",
+        ),
         (ATTRIBUTES, &[], 2, "check --id-column"),
         ("{}\n{}\n", ids, 1, "2 lines for a corpus of 4 rows"),
-        (ATTRIBUTES, &["--id-column", "sku", "--filter", "size = 1"], 2, "brand, colour"),
-        (ATTRIBUTES, &["--id-column", "sku", "--facets", "size"], 2, "`size`"),
-        (ATTRIBUTES, &["--id-column", "sku", "--boost", "size=1"], 2, "`size`"),
-        (ATTRIBUTES, &["--id-column", "sku", "--boost", "brand=-1"], 2, "above 0"),
+        (
+            ATTRIBUTES,
+            &["--id-column", "sku", "--filter", "size = 1"],
+            2,
+            "brand, colour",
+        ),
+        (
+            ATTRIBUTES,
+            &["--id-column", "sku", "--facets", "size"],
+            2,
+            "`size`",
+        ),
+        (
+            ATTRIBUTES,
+            &["--id-column", "sku", "--boost", "size=1"],
+            2,
+            "`size`",
+        ),
+        (
+            ATTRIBUTES,
+            &["--id-column", "sku", "--boost", "brand=-1"],
+            2,
+            "above 0",
+        ),
     ] {
         let error = search(&with(content), options).failed(code);
         assert!(error.contains(message), "{content}: {error}");
@@ -236,7 +342,13 @@ fn wrong_files_and_options_are_refused() {
     // Lines in the order of the rows, and by their numbers.
     let brand = |brand: &str| format!("{{\"attributes\":{{\"brand\":\"{brand}\"}}}}\n");
     let ordered: String = ["a", "b", "c", "d"].map(brand).concat();
-    for content in [ordered.clone(), ordered.replace("{\"attributes\":{\"brand\":\"b", "{\"row\":2,\"attributes\":{\"brand\":\"b")] {
+    for content in [
+        ordered.clone(),
+        ordered.replace(
+            "{\"attributes\":{\"brand\":\"b",
+            "{\"row\":2,\"attributes\":{\"brand\":\"b",
+        ),
+    ] {
         let found = search(&with(&content), &["--filter", "brand = b", "--json"]);
         if content.contains("row") {
             assert!(found.failed(1).contains("in every line, or in none"));
@@ -251,7 +363,10 @@ fn wrong_files_and_options_are_refused() {
     assert_eq!(found["hits"][0]["row"], 2);
     let refused = files.build(&["--attributes", text(&numbered)]).failed(1);
     assert!(refused.contains("an index names rows by ids"), "{refused}");
-    let alone = run(&mut infer(&["search", "gift", "--corpus", "x", "--boost", "brand=1"])).failed(2);
+    let alone = run(&mut infer(&[
+        "search", "gift", "--corpus", "x", "--boost", "brand=1",
+    ]))
+    .failed(2);
     assert!(alone.contains("--attributes"), "{alone}");
     let both = ["search", "gift", "--index", "x", "--attributes", "y"];
     let both = run(&mut infer(&both)).failed(2);

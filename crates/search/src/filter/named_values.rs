@@ -50,7 +50,8 @@ pub fn named_values(text: &str, columns: &[Vec<&Column>]) -> Vec<(usize, String)
     let mut named: Vec<Place> = Vec::new();
     for place in found {
         let free = |other: &Place| {
-            let apart = other.bytes.end <= place.bytes.start || place.bytes.end <= other.bytes.start;
+            let apart =
+                other.bytes.end <= place.bytes.start || place.bytes.end <= other.bytes.start;
             apart || other.bytes == place.bytes
         };
         if named.iter().all(free) {
@@ -72,7 +73,10 @@ pub fn named_values(text: &str, columns: &[Vec<&Column>]) -> Vec<(usize, String)
 fn word_edges(text: &str) -> (Vec<usize>, Vec<usize>) {
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     let mut before = ' ';
-    for (place, character) in text.char_indices().take_while(|(place, _)| *place < MOST_BYTES) {
+    for (place, character) in text
+        .char_indices()
+        .take_while(|(place, _)| *place < MOST_BYTES)
+    {
         if !(before.is_alphanumeric() && character.is_alphanumeric()) {
             if !character.is_whitespace() {
                 starts.push(place);
@@ -110,7 +114,9 @@ mod tests {
     fn column(kind: ColumnKind, values: &[&str]) -> Column {
         let mut builder = ColumnBuilder::new(kind);
         for value in values {
-            builder.push(Some(Value::Text((*value).to_owned()))).unwrap();
+            builder
+                .push(Some(Value::Text((*value).to_owned())))
+                .unwrap();
         }
         builder.finish()
     }
@@ -119,7 +125,14 @@ mod tests {
     fn whole_words_longest_first_in_any_case() {
         let brands = column(
             ColumnKind::Text,
-            &["HP", "Apple", "StarTech.com", "Kingston Technology", "C++", "Straße"],
+            &[
+                "HP",
+                "Apple",
+                "StarTech.com",
+                "Kingston Technology",
+                "C++",
+                "Straße",
+            ],
         );
         let more = column(ColumnKind::Text, &["OKI"]);
         let colours = column(ColumnKind::Text, &["Apple Red", "red", "Orange", "apple"]);
@@ -133,7 +146,10 @@ mod tests {
         assert_eq!(named("mph, hp2, éhp, hpé"), "");
         assert_eq!(named("(hp) or Hp-toner or hp"), "0 HP");
         assert_eq!(named("a startech.com hub"), "0 StarTech.com");
-        assert_eq!(named(" KINGSTON \t technology ssd by oki"), "0 Kingston Technology, 0 OKI");
+        assert_eq!(
+            named(" KINGSTON \t technology ssd by oki"),
+            "0 Kingston Technology, 0 OKI"
+        );
         assert_eq!(named("c++ book"), "0 C++");
         assert_eq!(named("strasse"), "0 Straße");
         // The longer value takes the words; alone, a word counts for every column that has it.

@@ -61,14 +61,11 @@ impl IndexReader {
             };
             let allowed = self.allowed(first.filter.as_ref(), &first.only)?;
             let similar = self.similar(queries, &allowed)?;
-            let of_block = queries
-                .par_iter()
-                .zip(similar)
-                .map(|(query, similar)| {
-                    let mut answer = Question::new(self, query, &allowed)?.answer(similar)?;
-                    self.count_chosen_facets(query, &mut answer)?;
-                    Ok(answer)
-                });
+            let of_block = queries.par_iter().zip(similar).map(|(query, similar)| {
+                let mut answer = Question::new(self, query, &allowed)?.answer(similar)?;
+                self.count_chosen_facets(query, &mut answer)?;
+                Ok(answer)
+            });
             answers.extend(of_block.collect::<Result<Vec<_>, IndexError>>()?);
         }
         Ok(answers)

@@ -65,7 +65,12 @@ impl Question<'_> {
         let k = depth(query);
         for (number, (live, sets)) in self.reader.segments.iter().zip(&self.raised).enumerate() {
             for set in sets {
-                let mut add = |row| places.push(Place { segment: number, row });
+                let mut add = |row| {
+                    places.push(Place {
+                        segment: number,
+                        row,
+                    })
+                };
                 if query.mode != Mode::Words {
                     let table = &live.segment.recall;
                     let options = SearchOptions {

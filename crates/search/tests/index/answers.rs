@@ -86,20 +86,22 @@ fn query() -> impl Strategy<Value = Query> {
         prop::collection::vec(boost(), 0..4),
     )
         .prop_map(
-            |((text, filter, sort, mode), (vector, k, offset, rrf), min_score, without, boosts)| Query {
-                vector: vector.map(f32::from).to_vec(),
-                text,
-                mode,
-                fusion: rrf.then_some(Fusion::ReciprocalRank),
-                k,
-                offset,
-                filter,
-                without,
-                facets: vec!["brand".to_owned(), "price".to_owned()],
-                boosts,
-                sort,
-                min_score,
-                ..Query::default()
+            |((text, filter, sort, mode), (vector, k, offset, rrf), min_score, without, boosts)| {
+                Query {
+                    vector: vector.map(f32::from).to_vec(),
+                    text,
+                    mode,
+                    fusion: rrf.then_some(Fusion::ReciprocalRank),
+                    k,
+                    offset,
+                    filter,
+                    without,
+                    facets: vec!["brand".to_owned(), "price".to_owned()],
+                    boosts,
+                    sort,
+                    min_score,
+                    ..Query::default()
+                }
             },
         )
 }
@@ -204,7 +206,10 @@ fn score(query: &Query, rows: &mut [Candidate<'_>]) {
 
 /// How many of the rows have a value in a column, and how many are of the one brand.
 fn counts(rows: &[Candidate<'_>], column: usize) -> (usize, usize) {
-    let values = || rows.iter().filter_map(|row| row.document.values[column].as_ref());
+    let values = || {
+        rows.iter()
+            .filter_map(|row| row.document.values[column].as_ref())
+    };
     let logitech = values().filter(|value| value.to_string().to_lowercase() == "logitech");
     (values().count(), logitech.count())
 }
@@ -644,7 +649,10 @@ fn boosts_bring_rows_from_far_behind() {
 
 #[test]
 fn boosts_that_order_nothing_are_refused() {
-    let rows = [(document("a", "mouse", Some("Acme"), Some(1.0)), [1.0, 0.0, 0.0])];
+    let rows = [(
+        document("a", "mouse", Some("Acme"), Some(1.0)),
+        [1.0, 0.0, 0.0],
+    )];
     let (_folder, reader) = index(&rows, &[]);
     let answer = |column: &str, value: Value, weight| {
         let query = Query {

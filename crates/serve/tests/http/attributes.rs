@@ -31,7 +31,11 @@ fn a_boost_brings_what_the_query_names() {
                 0.0
             };
             assert_eq!(hit["explanation"]["boost"], boost);
-            assert_eq!(score(&boosted, id), score(&plain, id) + boost, "{mode} {id}");
+            assert_eq!(
+                score(&boosted, id),
+                score(&plain, id) + boost,
+                "{mode} {id}"
+            );
         }
         assert_eq!(boosted["hits"][0]["values"]["brand"], "Acme");
     }
@@ -78,5 +82,8 @@ fn a_facet_keeps_the_values_beside_the_chosen_one() {
     assert!(page.contains(">Bolt <span class=\"count\">2"), "{page}");
     // A chosen value without rows can be taken back.
     let none = service.get("/?q=bottle&in.brand=Nobody").body;
-    assert!(none.contains("aria-current=\"true\">Nobody <span class=\"count\">0"), "{none}");
+    assert!(
+        none.contains("aria-current=\"true\">Nobody <span class=\"count\">0"),
+        "{none}"
+    );
 }

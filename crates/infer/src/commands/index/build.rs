@@ -172,9 +172,7 @@ fn check_attributes(
             index: index.to_owned(),
             columns: columns.join(", "),
         }),
-        Some(_) if columns.is_empty() => {
-            Err(UsageError::IndexWithoutAttributes(index.to_owned()))
-        }
+        Some(_) if columns.is_empty() => Err(UsageError::IndexWithoutAttributes(index.to_owned())),
         Some(attributes) => {
             let labels = attributes.labels().iter();
             for label in labels.filter(|label| !columns.contains(label)) {

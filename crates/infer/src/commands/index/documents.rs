@@ -113,11 +113,7 @@ impl<'a> Documents<'a> {
                 parsed.value
             }));
         }
-        Ok(Some(Document {
-            id,
-            texts,
-            values,
-        }))
+        Ok(Some(Document { id, texts, values }))
     }
 
     /// Fails where there are attributes, but of no row. Complete after the last row.
