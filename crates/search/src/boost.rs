@@ -168,9 +168,9 @@ mod tests {
             sets,
             [
                 set(&[3], 0.5),
-                set(&[1, 2], 0.25),
                 set(&[4], 1.25),
-                set(&[5], 1.0)
+                set(&[1, 2], 0.25),
+                set(&[5], 1.0),
             ]
         );
         assert_eq!(Raised::of_row(&sets, 4), 1.25);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use program::text::quoted;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::AttributesErrorKind;
 
@@ -72,7 +72,9 @@ struct Span {
 impl Line {
     /// Reads a line of JSON. Where it has both `attributes` and `spans`, the attributes count.
     pub(super) fn parse(text: &str) -> Result<Self, AttributesErrorKind> {
-        let keys: Keys = serde_json::from_str(text)?;
+        // Of an object: serde also takes a list of the values.
+        let object: Map<String, Value> = serde_json::from_str(text)?;
+        let keys: Keys = serde_json::from_value(object.into())?;
         let id = scalar(&keys.id).ok_or_else(|| AttributesErrorKind::Value("id".to_owned()))?;
         let row = match (id.trim(), keys.row) {
             ("", None) => RowId::None,

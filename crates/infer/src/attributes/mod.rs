@@ -16,7 +16,7 @@ use search::filter::{Column, ColumnBuilder, ColumnKind, FilterColumn, Value};
 use crate::rows::Rows;
 use line::{Line, RowId};
 
-pub use error::{AttributesError, AttributesErrorKind};
+pub(crate) use error::{AttributesError, AttributesErrorKind};
 pub(crate) use query::QueryAttributes;
 
 /// The attributes of a file: a value for each label and each of its lines, in the columns that filters take.

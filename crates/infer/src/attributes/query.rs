@@ -45,9 +45,9 @@ impl QueryAttributes {
         };
         let boost = |(column, value): (String, Value)| {
             let folded = fold_case(&column);
-            let (name, weight) = weights.iter().find(|(name, _)| fold_case(name) == folded)?;
+            let (_, weight) = weights.iter().find(|(name, _)| fold_case(name) == folded)?;
             Some(Boost {
-                column: name.clone(),
+                column,
                 value,
                 weight: *weight,
             })
@@ -71,7 +71,7 @@ mod tests {
             .boosts("Sony", &weights, |_, _| Ok(Vec::new()))
             .unwrap();
         let expected = Boost {
-            column: "Brand".to_owned(),
+            column: "BRAND".to_owned(),
             value: Value::Text("Sony".to_owned()),
             weight: 0.5,
         };

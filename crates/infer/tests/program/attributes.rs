@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::json::results;
-use crate::support::{Run, file, infer, run, text};
+use crate::support::{Run, bare_infer, file, infer, run, text};
 
 const PRODUCTS: &str = "\
 sku,title
@@ -222,7 +222,7 @@ fn an_index_keeps_attributes_as_columns() {
     assert_eq!(explained["hits"][0]["values"]["brand"], "Acme");
     assert_eq!(explained["hits"][0]["explanation"]["boost"], 0.25);
     let index = files.path("p.index");
-    let info = run(&mut infer(&["index", "info", text(&index)])).ok();
+    let info = run(bare_infer().args(["index", "info", text(&index)])).ok();
     assert!(info.contains("brand (text), colour (text)"), "{info}");
     assert!(info.contains("of attributes    brand, colour"), "{info}");
 
@@ -277,7 +277,7 @@ fn a_column_of_the_corpus_comes_before_an_attribute() {
     );
     let own = files.of_index(&["gift", "--filter", "brand = Own AND colour = silver"]);
     assert_eq!(ids(&own), ["A"]);
-    let none = run(&mut infer(&["index", "info", text(&files.path("p.index"))])).ok();
+    let none = run(bare_infer().args(["index", "info", text(&files.path("p.index"))])).ok();
     assert!(none.contains("of attributes    colour\n"), "{none}");
 }
 
