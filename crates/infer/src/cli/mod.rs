@@ -6,12 +6,12 @@
 //! clap applies `next_help_heading` to all later options of a command, so options without a heading
 //! come before the flattened groups.
 
-mod attributes;
 mod commands;
 mod device;
 mod index;
 mod prompts;
 mod reading;
+mod search_attributes;
 #[cfg(feature = "serve")]
 mod serve;
 mod store;
@@ -25,7 +25,6 @@ use clap_complete::Shell;
 use model::Device;
 use program::Version;
 
-pub use attributes::AttributeArgs;
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
     SearchArgs, SimilarityArgs, StaticFormatChoice,
@@ -37,6 +36,7 @@ pub use index::{
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs, Task};
 pub use reading::{CorpusArgs, IdsArgs, ReadArgs};
+pub use search_attributes::AttributeArgs;
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
 pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};

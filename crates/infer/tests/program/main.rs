@@ -7,7 +7,7 @@
     reason = "a test may"
 )]
 
-mod attributes;
+mod attribute_search;
 mod bench;
 mod catalogue;
 mod embed;
