@@ -60,7 +60,8 @@ pub use encoder::{Encoder, MpNet};
 pub use error::ModelError;
 pub use heads::pair_score::{PairScorer, PairScorerBuilder, PairScores};
 pub use heads::token_tags::{
-    Span, Tag, TagLabels, TagOptions, TaggedTexts, Tagger, TaggerBuilder, TaggerSettings, TokenLogits,
+    Span, Tag, TagLabels, TagOptions, TaggedTexts, Tagger, TaggerBuilder, TaggerSettings,
+    TokenLogits,
 };
 pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};

@@ -7,6 +7,7 @@
     reason = "a test may"
 )]
 
+mod attributes;
 mod bench;
 mod catalogue;
 mod embed;

@@ -253,7 +253,9 @@ impl Checkpoint {
             return Ok(model.with_modules(self.head(pair, device)?));
         }
         if let Some(tags) = &self.tags {
-            return Ok(model.of_tokens().with_modules(self.tag_modules(tags, device)?));
+            return Ok(model
+                .of_tokens()
+                .with_modules(self.tag_modules(tags, device)?));
         }
         let mut width = self.pooling.len() * self.config.hidden_size;
         let mut modules = Vec::new();
@@ -396,8 +398,9 @@ impl Checkpoint {
             return Err(ModelError::Field {
                 path: self.transformer_folder.join(CONFIG_FILE),
                 field: "architectures",
-                reason: "the weights of a reranker or a tagger cannot be written in another precision"
-                    .to_owned(),
+                reason:
+                    "the weights of a reranker or a tagger cannot be written in another precision"
+                        .to_owned(),
             });
         }
         let file = WeightsFile::open(&self.weights_file()?, &self.config)?;

@@ -73,6 +73,17 @@ pub struct Span {
 }
 
 impl Span {
+    /// A span of a text.
+    #[must_use]
+    pub fn new(start: usize, end: usize, label: impl Into<String>, score: f32) -> Self {
+        Self {
+            start,
+            end,
+            label: label.into(),
+            score,
+        }
+    }
+
     /// The value: the characters of the text that the span covers.
     #[must_use]
     pub fn text_in<'a>(&self, text: &'a str) -> &'a str {
@@ -152,7 +163,15 @@ impl Tagger {
         progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<TaggedTexts> {
         let mut spans = vec![Vec::new(); texts.len()];
-        let decode = |text: usize, logits: &TokenLogits| self.spans(logits, text, options);
+        let decode = |text: usize, logits: &TokenLogits| {
+            let category = options.categories.get(text).copied().flatten();
+            self.decode_above(
+                logits,
+                category,
+                self.settings.temperature,
+                options.threshold,
+            )
+        };
         let take = |text: usize, found| spans[text] = found;
         let truncated = self.each_text(texts, decode, take, progress)?;
         Ok(TaggedTexts { spans, truncated })
@@ -242,15 +261,31 @@ impl Tagger {
         Ok(batch.iter().map(of_text).collect())
     }
 
-    fn spans(&self, logits: &TokenLogits, text: usize, options: &TagOptions<'_>) -> Vec<Span> {
-        let category = options.categories.get(text).copied().flatten();
+    /// The spans that [`logits`](Self::logits) of a text mean at a temperature, in the order of the text.
+    #[must_use]
+    pub fn decode(
+        &self,
+        logits: &TokenLogits,
+        category: Option<&str>,
+        temperature: f64,
+    ) -> Vec<Span> {
+        self.decode_above(logits, category, temperature, 0.0)
+    }
+
+    fn decode_above(
+        &self,
+        logits: &TokenLogits,
+        category: Option<&str>,
+        temperature: f64,
+        threshold: f32,
+    ) -> Vec<Span> {
         let mask = category.and_then(|category| self.masks.get(category));
         let decoding = Decoding {
             labels: &self.labels,
-            temperature: self.settings.temperature as f32,
+            temperature: temperature as f32,
             allowed: mask.map(Vec::as_slice),
             single_valued: &self.single_valued,
-            threshold: options.threshold,
+            threshold,
         };
         let spans = decoding.spans(&logits.values).into_iter();
         spans

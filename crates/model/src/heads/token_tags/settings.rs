@@ -78,8 +78,12 @@ impl TaggerSettings {
         Ok(settings)
     }
 
-    /// Writes the file into a folder.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+    /// Writes the file into the folder of a tagger.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
         write_json(&folder.join(TAGGER_FILE), self)
     }
 
