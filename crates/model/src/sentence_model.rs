@@ -53,6 +53,15 @@ impl<B: Backend> SentenceModel<B> {
         self
     }
 
+    /// The model with other modules in the place of its own.
+    pub(crate) fn map_modules(
+        mut self,
+        change: impl FnOnce(Vec<PooledModule<B>>) -> Vec<PooledModule<B>>,
+    ) -> Self {
+        self.modules = change(self.modules);
+        self
+    }
+
     /// The modules between pooling and normalisation.
     pub(crate) fn modules(&self) -> &[PooledModule<B>] {
         &self.modules

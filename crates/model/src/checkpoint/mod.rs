@@ -275,7 +275,11 @@ impl Checkpoint {
     /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
         let network = load::load::<B>(&self.weights_file()?, &self.config_of_file(), device)?;
-        self.sentence_model(network, device)
+        let model = self.sentence_model(network, device)?;
+        Ok(match &self.tags {
+            Some(_) => model.map_modules(tags::for_training),
+            None => model,
+        })
     }
 
     /// Reads the weights for inference, packed on a backend that packs, and returns their precision: the

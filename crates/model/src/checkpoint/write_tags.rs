@@ -26,15 +26,20 @@ pub(super) fn tensors<B: Backend>(
     let mut tensors: Vec<_> = network
         .map(|(name, data)| (format!("{}{name}", tags.prefix), data))
         .collect();
+    let scales = model.modules().iter().map(|module| match module {
+        PooledModule::Scale(scale) => scale.factor,
+        _ => 1.0,
+    });
+    let scale: f64 = scales.product();
     for module in model.modules() {
         let PooledModule::Dense(dense) = module else {
             continue;
         };
         let (weight, bias) = dense.weights();
-        let weight = weight.into_data().convert::<f32>();
+        let weight = (weight * scale).into_data().convert::<f32>();
         tensors.push((format!("{CLASSIFIER_LAYER}.weight"), weight));
         if let Some(bias) = bias {
-            let bias = bias.into_data().convert::<f32>();
+            let bias = (bias * scale).into_data().convert::<f32>();
             tensors.push((format!("{CLASSIFIER_LAYER}.bias"), bias));
         }
     }
