@@ -288,6 +288,30 @@ pub enum UsageError {
         "no reranker given: name one with --model, such as cross-encoder/ms-marco-MiniLM-L6-v2"
     )]
     NoReranker,
+    /// No model is named that could find attributes.
+    #[error("no tagger given: name a folder of `train tag` with --model")]
+    NoTagger,
+    /// Rows with added columns of texts that are no rows.
+    #[error(
+        "texts of the command line have no columns: leave --output-format out, or give --input"
+    )]
+    RowsOfTexts,
+    /// Rows with added columns of several files.
+    #[error(
+        "rows with added columns come from one file: give one --input, or --output-format spans"
+    )]
+    RowsOfSeveral,
+    /// Rows with added columns, without a column of the text.
+    #[error("name the column of the text with --column, or give --output-format spans")]
+    RowsWithoutColumn,
+    /// A column that the input does not have.
+    #[error("the input has no column `{name}`; it has {}", columns.join(", "))]
+    UnknownColumn {
+        /// The name.
+        name: String,
+        /// The columns that there are.
+        columns: Vec<String>,
+    },
     /// One column twice.
     #[error("column `{0}` is named twice; name each column once")]
     RepeatedColumn(String),

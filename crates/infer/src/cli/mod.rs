@@ -6,6 +6,7 @@
 //! clap applies `next_help_heading` to all later options of a command, so options without a heading
 //! come before the flattened groups.
 
+mod attributes;
 mod commands;
 mod device;
 mod index;
@@ -25,6 +26,7 @@ use clap_complete::Shell;
 use model::Device;
 use program::Version;
 
+pub use attributes::{AttributesArgs, AttributesForm};
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
     SearchArgs, SimilarityArgs, StaticFormatChoice,
@@ -136,6 +138,16 @@ Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. 
 --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with --resume \
 continues the run; --restart starts again.")]
     Embed(WithModel<EmbedArgs>),
+    /// Find brands, colours and other attributes in texts, with a model of `train tag`.
+    #[command(after_help = "\
+Examples:
+  infer attributes \"acme steel water bottle, 1 l, dark blue\" --model tagger
+  infer attributes --model tagger --input products.csv --column title --id-column sku > attributes.jsonl
+  infer attributes --model tagger --input products.csv --column title --threshold 0.8 --output products-tagged.csv
+
+The offsets of spans count characters (Unicode scalar values) from 0; the end is behind the last one. After an \
+interruption, the same command with --resume continues the run; --restart starts again.")]
+    Attributes(WithModel<AttributesArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
 Examples:

@@ -8,6 +8,7 @@
 )]
 
 mod attribute_search;
+mod attributes;
 mod bench;
 mod catalogue;
 mod embed;
