@@ -378,6 +378,16 @@ pub enum UsageError {
         /// Their columns.
         columns: String,
     },
+    /// A tagger that cannot find the values of a column.
+    #[error("{model} has no label `{column}`: its labels are {}", labels.join(", "))]
+    NoLabel {
+        /// The tagger.
+        model: String,
+        /// The column.
+        column: String,
+        /// The labels that there are.
+        labels: Vec<String>,
+    },
     /// Attributes for an index without columns for them.
     #[error("{} was built without attributes: leave out --attributes", .0.display())]
     IndexWithoutAttributes(PathBuf),

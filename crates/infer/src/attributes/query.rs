@@ -13,7 +13,6 @@ pub(crate) enum QueryAttributes {
     /// The values of the boosted columns that the query has verbatim, which needs no model.
     KnownValues,
     /// A model that reads them.
-    #[allow(dead_code, reason = "until the tagger is there")]
     Model(Box<ReadQuery>),
 }
 

@@ -22,6 +22,10 @@ pub struct AttributeArgs {
         value_parser = boost
     )]
     pub boosts: Vec<(String, f32)>,
+    /// Find what a query names by this tagger: a folder of `train tag`, whose labels are names of columns [default: the
+    /// values of the columns, as they stand in the query].
+    #[arg(long, value_name = "DIR", requires = "boosts")]
+    pub query_model: Option<String>,
 }
 
 /// A column and a number above 0.

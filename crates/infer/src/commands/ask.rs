@@ -11,7 +11,7 @@ use search::{Answer, Asked, Found, Fusion, Mode, Query, VectorsView, examples_ve
 use store::{Options, PostgresStore};
 
 use super::encode;
-use crate::attributes::QueryAttributes;
+use super::query_model::query_attributes;
 use crate::cli::{AskArgs, CompareArgs, CorpusArgs, FusionChoice, ModelArgs, RankArgs, ReadArgs};
 use crate::cli::{RecommendArgs, SearchArgs};
 use crate::error::{Error, UsageError};
@@ -138,6 +138,7 @@ pub(super) fn search(
     let boosted = args.attributes.boosts.iter().map(|(name, _)| name.clone());
     // A wrong name is found before the model is loaded.
     index.named_values("", &boosted.collect::<Vec<_>>())?;
+    let of_queries = query_attributes(args, model, texts, console)?;
     let vectors = if mode == Mode::Words {
         None
     } else {
@@ -155,7 +156,6 @@ pub(super) fn search(
         facets: &args.ask.facets,
         explain: args.ask.explain,
     };
-    let of_queries = QueryAttributes::KnownValues;
     let printer = printer(args.json, index, console);
     let mut rows = vectors.iter().flat_map(|vectors| vectors.rows());
     for (number, block) in texts.chunks(BLOCK).enumerate() {

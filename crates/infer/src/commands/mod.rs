@@ -9,6 +9,7 @@ mod embed;
 mod export;
 mod fetch;
 mod index;
+mod query_model;
 mod recommend;
 mod rerank;
 mod sample;

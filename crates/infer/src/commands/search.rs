@@ -10,6 +10,7 @@ use search::index::IndexError;
 use search::{Boost, FacetCount, Hit, Query, Table};
 
 use super::ask::{self, Catalogue};
+use super::query_model::query_attributes;
 use super::{encode, open_corpus};
 use crate::attributes::{AttributeColumns, Attributes, QueryAttributes};
 use crate::cli::{ModelArgs, ReadArgs, SearchArgs};
@@ -47,6 +48,7 @@ pub(super) fn run(
         .as_ref()
         .map(|of| question(&args, &of.declared()));
     let question = question.transpose()?.unwrap_or_default();
+    let of_queries = query_attributes(&args, model, &texts, console)?;
     let reranker = reranker(console)?;
     args.compare.corpus_prompt = args.corpus_prompts.chosen();
     let (encoder, corpus) = open_corpus(model, &args.corpus, args.compare.clone(), console)?;
@@ -65,6 +67,7 @@ pub(super) fn run(
         args: &args,
         corpus: &corpus,
         columns: columns.as_ref(),
+        of_queries,
         question: Query {
             k: match &reranker {
                 Some(reranker) => reranker.depth(args.ask.offset + args.top_k),
@@ -126,6 +129,8 @@ struct Searched<'a> {
     corpus: &'a Corpus,
     /// The attributes of the rows.
     columns: Option<&'a AttributeColumns>,
+    /// The attributes of the queries.
+    of_queries: QueryAttributes,
     /// What every query asks of them.
     question: Query,
 }
@@ -154,11 +159,10 @@ impl Searched<'_> {
         let table = Table::new(self.corpus.index(), &columns.declared, &columns.values)?;
         let weights = &self.args.attributes.boosts;
         let known_values = |text: &str, names: &[String]| Ok(table.named_values(text, names)?);
-        let of_queries = QueryAttributes::KnownValues;
         let answered = texts.iter().zip(queries.rows()).map(|(text, vector)| {
             let query = Query {
                 vector: vector.to_vec(),
-                boosts: of_queries.boosts(text, weights, known_values)?,
+                boosts: self.of_queries.boosts(text, weights, known_values)?,
                 ..self.question.clone()
             };
             let answer = table.answer(&query)?;

@@ -372,3 +372,91 @@ fn wrong_files_and_options_are_refused() {
     let both = run(&mut infer(&both)).failed(2);
     assert!(both.contains("cannot be used with"), "{both}");
 }
+
+#[test]
+fn a_tagger_reads_the_query() {
+    /// It finds brands and colours, also such as no product has.
+    const TAGGER: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../model/tests/fixtures/taggers/mpnet"
+    );
+    let files = Files::new();
+    let built = files.build(&["--attributes", text(&files.attributes)]);
+    assert_eq!(built.code, 0, "{}", built.err);
+    let query = "acme red kettle";
+    let tagged = run(bare_infer().args(["attributes", query, "--model", TAGGER])).ok();
+    let tagged: Value = serde_json::from_str(&tagged).unwrap();
+    let spans = tagged["spans"].as_array().unwrap();
+    let named = |label: &str| {
+        let spans = spans.iter().filter(|span| span["label"] == label);
+        spans
+            .map(|span| span["value"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(named("brand"), ["acme"]);
+    assert_eq!(named("colour"), ["red"]);
+    let options = [
+        "--query-model",
+        TAGGER,
+        "--boost",
+        "Brand=0.5",
+        "--boost",
+        "colour=1",
+    ];
+    let boosts = json!([
+        { "column": "brand", "value": "acme", "weight": 0.5 },
+        { "column": "colour", "value": "red", "weight": 1.0 },
+    ]);
+    let (of_corpus, of_index) = (
+        files.found(&[&[query], &options[..]].concat()),
+        files.of_index(&[&[query, "--mode", "meaning"], &options[..]].concat()),
+    );
+    for found in [&of_corpus, &of_index] {
+        assert_eq!(found["boosts"], boosts);
+        let mut best = ids(found)[..2].to_vec();
+        best.sort_unstable();
+        // No product is red, and two are of the brand.
+        assert_eq!(best, ["A", "C"]);
+    }
+    assert_eq!(scores(&of_corpus), scores(&of_index));
+    let more = ["--query-model", TAGGER, "--boost", "id=1"];
+    let index = files.path("p.index");
+    let other = files.path("sizes.jsonl");
+    std::fs::write(
+        &other,
+        "{\"id\": \"A\", \"attributes\": {\"size\": \"XL\"}}\n",
+    )
+    .unwrap();
+    let size = [
+        "--attributes",
+        text(&other),
+        "--boost",
+        "size=1",
+        "--query-model",
+        TAGGER,
+    ];
+    let corpus = [
+        "search",
+        query,
+        "--corpus",
+        text(&files.products),
+        "--column",
+        "title",
+    ];
+    let refused = run(infer(&corpus).args(["--id-column", "sku"]).args(size)).failed(2);
+    assert!(
+        refused.contains("no label `size`: its labels are brand, colour"),
+        "{refused}"
+    );
+    let unknown = run(infer(&["search", query, "--index", text(&index)]).args(more)).failed(2);
+    assert!(unknown.contains("no filter column `id`"), "{unknown}");
+    let alone = [
+        "search",
+        query,
+        "--index",
+        text(&index),
+        "--query-model",
+        TAGGER,
+    ];
+    assert!(run(&mut infer(&alone)).failed(2).contains("--boost"));
+}

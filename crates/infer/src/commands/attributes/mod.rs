@@ -108,7 +108,7 @@ fn earlier(args: &AttributesArgs) -> Earlier {
 }
 
 /// Loads the tagger that the command line names.
-fn load(model: &ModelArgs, console: Console) -> Result<Tagger, Error> {
+pub(super) fn load(model: &ModelArgs, console: Console) -> Result<Tagger, Error> {
     let mut builder = Tagger::builder()
         .device(model.device.device)
         .hub(hub_options(&model.hub, console));
