@@ -14,6 +14,7 @@ use search::filter::{FilterError, ValueError};
 use search::index::IndexError;
 use store::StoreError;
 
+use crate::attributes::AttributesError;
 use crate::bad_rows::BadRows;
 use crate::repeated_ids::Places;
 use crate::vectors::{Difference, JournalErrorKind, VectorError, list};
@@ -59,6 +60,9 @@ pub enum Error {
         /// Error of the operating system.
         source: std::io::Error,
     },
+    /// A file of attributes cannot be used.
+    #[error(transparent)]
+    Attributes(#[from] AttributesError),
     /// A filter is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -284,6 +288,30 @@ pub enum UsageError {
         "no reranker given: name one with --model, such as cross-encoder/ms-marco-MiniLM-L6-v2"
     )]
     NoReranker,
+    /// No model is named that could find attributes.
+    #[error("no tagger given: name a folder of `train tag` with --model")]
+    NoTagger,
+    /// Rows with added columns of texts that are no rows.
+    #[error(
+        "texts of the command line have no columns: leave --output-format out, or give --input"
+    )]
+    RowsOfTexts,
+    /// Rows with added columns of several files.
+    #[error(
+        "rows with added columns come from one file: give one --input, or --output-format spans"
+    )]
+    RowsOfSeveral,
+    /// Rows with added columns, without a column of the text.
+    #[error("name the column of the text with --column, or give --output-format spans")]
+    RowsWithoutColumn,
+    /// A column that the input does not have.
+    #[error("the input has no column `{name}`; it has {}", columns.join(", "))]
+    UnknownColumn {
+        /// The name.
+        name: String,
+        /// The columns that there are.
+        columns: Vec<String>,
+    },
     /// One column twice.
     #[error("column `{0}` is named twice; name each column once")]
     RepeatedColumn(String),
@@ -339,6 +367,30 @@ pub enum UsageError {
         .0.display()
     )]
     OtherIndex(PathBuf),
+    /// Rows of an index whose other rows have attributes.
+    #[error(
+        "{} was built with attributes (columns {columns}): give --attributes with those of these rows",
+        index.display()
+    )]
+    NoAttributes {
+        /// The index.
+        index: PathBuf,
+        /// Their columns.
+        columns: String,
+    },
+    /// A tagger that cannot find the values of a column.
+    #[error("{model} has no label `{column}`: its labels are {}", labels.join(", "))]
+    NoLabel {
+        /// The tagger.
+        model: String,
+        /// The column.
+        column: String,
+        /// The labels that there are.
+        labels: Vec<String>,
+    },
+    /// Attributes for an index without columns for them.
+    #[error("{} was built without attributes: leave out --attributes", .0.display())]
+    IndexWithoutAttributes(PathBuf),
     /// The columns are those of the index.
     #[error(
         "--column belongs to `infer index build`: rows are added with the columns of the index"
@@ -371,6 +423,7 @@ impl ProgramError for Error {
             Self::Index(error) if error.is_usage() => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,
+            Self::Attributes(error) if error.kind.is_usage() => USAGE,
             Self::MismatchedVectors { kind, .. } if kind.is_usage() => USAGE,
             Self::Vectors(VectorError::Target { kind, .. }) if !kind.is_io() => USAGE,
             Self::Vectors(VectorError::NoFormat { .. } | VectorError::ForeignFile { .. }) => USAGE,

@@ -10,11 +10,13 @@
 //! | embed it window by window | [`stream`], on [`model::SentenceEncoder`] |
 //! | write vectors, read them again | [`vectors`] |
 //! | check that saved vectors belong to a corpus | `verify`, `made_of` |
+//! | read the attributes of products and queries | `attributes` |
 //! | open an index with its model | `index_model`, on [`search::index`] |
 //! | hold a corpus and its index | [`corpus`], on [`search::VectorIndex`] |
 //! | print hits and scores | `output` |
 //! | one file per command | `commands` |
 
+mod attributes;
 mod bad_rows;
 mod check;
 pub mod cli;

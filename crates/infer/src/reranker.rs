@@ -57,7 +57,8 @@ impl Reranker {
         self.depth.max(k)
     }
 
-    /// The places of the best texts, best first, with their scores. Equal scores keep their order.
+    /// The places of the best texts, best first, with their scores and the boosts in them. Equal scores keep their order.
+    /// There is a boost for each text; none for texts without boosts.
     ///
     /// # Errors
     ///
@@ -66,6 +67,7 @@ impl Reranker {
         &self,
         query: &str,
         texts: &[String],
+        boosts: &[f32],
         k: usize,
     ) -> Result<Vec<(usize, f32)>, Error> {
         let pairs = pairs(query, texts);
@@ -74,7 +76,11 @@ impl Reranker {
         let (truncated, all) = self.truncated.get();
         self.truncated
             .set((truncated + scores.truncated, all + pairs.len()));
-        Ok(best(scores.values, k))
+        let mut values = scores.values;
+        for (score, boost) in values.iter_mut().zip(boosts) {
+            *score += boost;
+        }
+        Ok(best(values, k))
     }
 
     /// Notes how many pairs of all queries were longer than the model reads.

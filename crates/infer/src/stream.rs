@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use model::{Device, Embeddings, Prompt, Route, SentenceEncoder, SentenceTokenizer};
+use model::parts::Progress;
+use model::{Device, Embeddings, Prompt, SentenceEncoder, SentenceTokenizer};
 use program::{Console, Unit};
 use records::{ReadError, Row, RowReader};
 
@@ -85,17 +86,50 @@ pub fn embed_windows<W>(
     prompt: &Prompt,
     encoder: &SentenceEncoder,
     console: Console,
+    prepare: impl FnMut(Vec<Row>) -> Result<(W, Vec<String>), Error>,
+    sink: impl FnMut(W, &Embeddings) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let tokenizer = encoder.route(prompt)?.tokenizer();
+    let compute = |_: &W, texts: &[String], progress: ProgressOf<'_>| {
+        let vectors = encoder.encode_with_progress(texts, prompt, progress)?;
+        let truncated = vectors.truncated();
+        Ok((vectors, truncated))
+    };
+    compute_windows(
+        reader,
+        (encoder.device(), tokenizer),
+        console,
+        prepare,
+        compute,
+        sink,
+    )
+}
+
+/// Is told how many texts of a window are computed.
+pub type ProgressOf<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Computes something for the texts of all rows, one window at a time, under a progress bar. `prepare` says what becomes of a
+/// window and which texts of it are computed; `compute` returns its result and how many texts were truncated; `sink` takes
+/// both. Returns the number of texts.
+///
+/// # Errors
+///
+/// When a row is bad, or a function fails. The rows before a bad one reach the sink.
+pub fn compute_windows<W, V>(
+    reader: &mut RowReader,
+    (device, tokenizer): (Device, &SentenceTokenizer),
+    console: Console,
     mut prepare: impl FnMut(Vec<Row>) -> Result<(W, Vec<String>), Error>,
-    mut sink: impl FnMut(W, &Embeddings) -> Result<(), Error>,
+    mut compute: impl FnMut(&W, &[String], ProgressOf<'_>) -> Result<(V, usize), Error>,
+    mut sink: impl FnMut(W, &V) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     // The number of rows is unknown before the end: the bar follows the bytes.
     let bar = console.progress_bar(reader.total_bytes(), Unit::Bytes);
     let (mut texts, mut truncated) = (0, 0);
-    let route = encoder.route(prompt)?;
-    let mut limit = WorkLimit::of(encoder.device(), route);
+    let mut limit = WorkLimit::of(device, tokenizer);
     loop {
         let read_before = reader.bytes_read();
-        // The rows before a damaged place are good, and a later run need not embed them again.
+        // The rows before a damaged place are good, and a later run need not compute them again.
         let (window, failed) = next_window(reader, &limit);
         if window.is_empty() {
             match failed {
@@ -108,8 +142,8 @@ pub fn embed_windows<W>(
         let work = window.iter().map(|row| limit.work(row)).sum();
         let (window, wanted) = prepare(window)?;
         let start = Instant::now();
-        let vectors = encoder.encode_with_progress(&wanted, prompt, |progress| {
-            // The reader is one window ahead: the bar shows how much of it is encoded.
+        let (values, cut) = compute(&window, &wanted, &mut |progress| {
+            // The reader is one window ahead: the bar shows how much of it is computed.
             let share = progress.done as f64 / progress.total.max(1) as f64;
             bar.set_position(read_before + (window_bytes as f64 * share) as u64);
             let done = texts + progress.done;
@@ -121,16 +155,16 @@ pub fn embed_windows<W>(
         if wanted.len() >= rows {
             limit.adapt(work, start.elapsed());
         }
-        texts += vectors.len();
-        truncated += vectors.truncated();
+        texts += wanted.len();
+        truncated += cut;
         // Printed results must not run into the bar.
-        bar.suspend(|| sink(window, &vectors))?;
+        bar.suspend(|| sink(window, &values))?;
         if let Some(error) = failed {
             return Err(error.into());
         }
     }
     bar.finish_and_clear();
-    note_truncated(truncated, texts, "texts", route.tokenizer(), console);
+    note_truncated(truncated, texts, "texts", tokenizer, console);
     Ok(texts)
 }
 
@@ -191,15 +225,12 @@ struct WorkLimit {
 }
 
 impl WorkLimit {
-    fn of(device: Device, route: &Route) -> Self {
+    fn of(device: Device, tokenizer: &SentenceTokenizer) -> Self {
         let adapts = device == Device::Cpu;
         Self {
             work: if adapts { FIRST_WORK } else { f64::INFINITY },
             adapts,
-            most_bytes: route
-                .tokenizer()
-                .max_length()
-                .saturating_mul(BYTES_PER_TOKEN),
+            most_bytes: tokenizer.max_length().saturating_mul(BYTES_PER_TOKEN),
         }
     }
 

@@ -59,6 +59,10 @@ pub use checkpoint::Checkpoint;
 pub use encoder::{Encoder, MpNet};
 pub use error::ModelError;
 pub use heads::pair_score::{PairScorer, PairScorerBuilder, PairScores};
+pub use heads::token_tags::{
+    Span, Tag, TagLabels, TagOptions, TaggedTexts, Tagger, TaggerBuilder, TaggerSettings,
+    TokenLogits,
+};
 pub use kernels::Precision;
 pub use prompt::{Prompt, Prompts};
 pub use router_error::RouterError;
@@ -88,7 +92,7 @@ pub mod parts {
     pub use crate::modules::pooling::PoolingMode;
     pub use crate::sentence_encoder::Progress;
     pub use crate::sentence_model::SentenceModel;
-    pub use crate::tokenizer::{PairTokenIds, TokenIds};
+    pub use crate::tokenizer::{PairTokenIds, PlacedTokens, TokenIds};
 }
 
 /// The example of the README, run with the real model.

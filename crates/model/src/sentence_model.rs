@@ -22,6 +22,8 @@ pub struct SentenceModel<B: Backend> {
     /// Between pooling and normalisation.
     modules: Vec<PooledModule<B>>,
     normalize: bool,
+    /// Whether every token has a vector, and not every text.
+    of_tokens: bool,
 }
 
 impl<B: Backend> SentenceModel<B> {
@@ -33,12 +35,30 @@ impl<B: Backend> SentenceModel<B> {
             pooling,
             modules: Vec::new(),
             normalize,
+            of_tokens: false,
+        }
+    }
+
+    /// The model without pooling: each token of a text has a vector, text by text.
+    pub(crate) fn of_tokens(self) -> Self {
+        Self {
+            of_tokens: true,
+            ..self
         }
     }
 
     /// The model with these modules between pooling and normalisation.
     pub(crate) fn with_modules(mut self, modules: Vec<PooledModule<B>>) -> Self {
         self.modules = modules;
+        self
+    }
+
+    /// The model with other modules in the place of its own.
+    pub(crate) fn map_modules(
+        mut self,
+        change: impl FnOnce(Vec<PooledModule<B>>) -> Vec<PooledModule<B>>,
+    ) -> Self {
+        self.modules = change(self.modules);
         self
     }
 
@@ -81,7 +101,7 @@ impl<B: EncoderOps> SentenceModel<B> {
     /// - `input_ids`: `[batch, length]`, padded with the pad token
     /// - `attention_mask`: `[batch, length]`, true for the tokens of the text; `None` when nothing
     ///   is padded
-    /// - output: `[batch, width]`
+    /// - output: `[batch, width]`; of a tagger `[batch * length, outputs]`, padding included
     pub fn forward(
         &self,
         input_ids: Tensor<B, 2, Int>,
@@ -92,6 +112,10 @@ impl<B: EncoderOps> SentenceModel<B> {
             .network
             .forward_with_bias(input_ids, attention_mask.clone(), bias);
         let hidden = upcast(hidden);
+        if self.of_tokens {
+            let [texts, length, width] = hidden.dims();
+            return self.scale(self.after_pooling(hidden.reshape([texts * length, width])));
+        }
         let pooled = pool(&self.pooling, &hidden, attention_mask.as_ref(), 0);
         self.scale(self.after_pooling(pooled))
     }
@@ -114,7 +138,8 @@ impl<B: EncoderOps> SentenceModel<B> {
         self.pool_batch(self.network.forward_batch(batch, bias), batch)
     }
 
-    /// As [`forward`](Self::forward), in the layout that is the fastest on this backend.
+    /// As [`forward`](Self::forward), in the layout that is the fastest on this backend. A tagger gives the tokens of the
+    /// texts, one text after the other and without padding: `[tokens, outputs]`.
     pub fn forward_batch(&self, batch: &TokenBatch) -> Tensor<B, 2> {
         let bias = self.network.position_bias(batch.length());
         self.scale(self.batch_pooled(batch, bias))
@@ -138,6 +163,9 @@ impl<B: EncoderOps> SentenceModel<B> {
     fn pooled(&self, hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
         let device = hidden.device();
         let hidden = upcast(self.network.after_layers(hidden));
+        if self.of_tokens {
+            return tokens(hidden, batch);
+        }
         let [_, width] = hidden.dims();
         let [texts, length] = [batch.texts(), batch.length()];
         let prompt = batch.not_pooled();
@@ -166,4 +194,17 @@ impl<B: EncoderOps> SentenceModel<B> {
         }
         pool(&self.pooling, &hidden, mask.as_ref(), prompt)
     }
+}
+
+/// The rows of the tokens of all texts, without those of padding: `[tokens, hidden]`.
+fn tokens<B: EncoderOps>(hidden: Tensor<B, 2>, batch: &TokenBatch) -> Tensor<B, 2> {
+    let (_, mask) = batch.places();
+    if B::VARLEN || !mask.contains(&false) {
+        return hidden;
+    }
+    let kept = mask.iter().enumerate().filter(|(_, kept)| **kept);
+    let kept: Vec<i32> = kept.map(|(place, _)| place as i32).collect();
+    let device = hidden.device();
+    let kept = TensorData::new(kept.clone(), [kept.len()]);
+    hidden.select(0, Tensor::from_data(kept, &device))
 }

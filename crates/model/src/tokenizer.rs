@@ -1,6 +1,7 @@
 //! Text to token ids.
 
 mod config;
+mod places;
 mod service;
 pub(crate) mod table_tokens;
 mod vocabulary;
@@ -21,6 +22,7 @@ use crate::error::{ModelError, Result};
 use crate::file::{is_git_lfs_pointer, read_optional_json};
 use crate::threads;
 pub(crate) use config::{TOKENIZER_CONFIG_FILE, TokenizerConfig, TokenizerOverrides};
+pub use places::PlacedTokens;
 pub use service::{Piece, TruncationSide};
 use table_tokens::TableTokens;
 use vocabulary::VOCABULARY_FILE;

@@ -18,6 +18,11 @@ use search::metrics::{self, Gain};
 use search::words::{Language, Words, WordsField, WordsQuery, WordsSettings, WordsWriter};
 use search::{Candidate, Fusion, SearchOptions, Similarity, VectorIndex, VectorsView};
 
+#[path = "files/mod.rs"]
+mod files;
+
+use files::{npy, records};
+
 /// Rows of each ranking that are joined, as in an index for up to 100 hits.
 const DEPTH: usize = 100;
 
@@ -331,37 +336,4 @@ fn with_judgements(
         }
     }
     Ok(queries)
-}
-
-/// The lines behind the header, in fields between tabs.
-fn records<const FIELDS: usize>(path: &str) -> Result<Vec<[String; FIELDS]>, Box<dyn Error>> {
-    let text = std::fs::read_to_string(path)?;
-    let fields = |line: &str| {
-        let fields: Vec<String> = line.splitn(FIELDS, '\t').map(str::to_owned).collect();
-        <[String; FIELDS]>::try_from(fields)
-            .map_err(|_| format!("{path}: '{line}' does not have {FIELDS} fields").into())
-    };
-    text.lines().skip(1).map(fields).collect()
-}
-
-/// The values of a file of float32 in rows, and their width.
-fn npy(path: &str) -> Result<(Vec<f32>, usize), Box<dyn Error>> {
-    let bytes = std::fs::read(path)?;
-    let wrong = || format!("{path}: this is not an .npy file (version 1) of float32 in rows");
-    let length = bytes.get(8..10).ok_or_else(wrong)?;
-    let start = 10 + usize::from(u16::from_le_bytes([length[0], length[1]]));
-    let header = std::str::from_utf8(bytes.get(10..start).ok_or_else(wrong)?)?;
-    if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
-        return Err(wrong().into());
-    }
-    let shape = header.split(['(', ')']).nth(1).ok_or_else(wrong)?;
-    let width = shape.split(',').nth(1).ok_or_else(wrong)?.trim().parse()?;
-    let (values, _) = bytes[start..].as_chunks();
-    Ok((
-        values
-            .iter()
-            .map(|value| f32::from_le_bytes(*value))
-            .collect(),
-        width,
-    ))
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::filter::Value;
 use crate::index::{Settings, joined};
-use crate::query::{Answer, Explanation, Found};
+use crate::query::{Answer, Boost, Explanation, Found};
 
 /// What an index or a store was asked, as far as its answer tells it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub struct AnswerJson<'a> {
     missing: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     facets: Option<Named<'a, Vec<Facet>>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    boosts: Vec<BoostJson<'a>>,
 }
 
 impl<'a> AnswerJson<'a> {
@@ -51,6 +53,7 @@ impl<'a> AnswerJson<'a> {
             hits: hits.map(|(rank, found)| hit(rank, found, asked)).collect(),
             missing: &answer.missing,
             facets: (!asked.facets.is_empty()).then(|| Named(facets.collect())),
+            boosts: answer.boosts.iter().map(Into::into).collect(),
         }
     }
 }
@@ -76,12 +79,31 @@ struct Facet {
 }
 
 #[derive(Serialize)]
+struct BoostJson<'a> {
+    column: &'a str,
+    value: JsonValue,
+    weight: f32,
+}
+
+impl<'a> From<&'a Boost> for BoostJson<'a> {
+    fn from(boost: &'a Boost) -> Self {
+        Self {
+            column: &boost.column,
+            value: (&boost.value).into(),
+            weight: boost.weight,
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct Because {
     similarity: Option<f32>,
     similarity_rank: Option<usize>,
     bm25: Option<f32>,
     bm25_rank: Option<usize>,
     key: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boost: Option<f32>,
 }
 
 impl From<Explanation> for Because {
@@ -92,6 +114,7 @@ impl From<Explanation> for Because {
             bm25: because.bm25,
             bm25_rank: because.bm25_rank,
             key: because.key,
+            boost: because.boost,
         }
     }
 }

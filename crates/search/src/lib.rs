@@ -19,7 +19,8 @@
 //!
 //! # Guarantees
 //!
-//! - Hits are ordered by score, highest first. Hits of equal score are ordered by index.
+//! - Hits are ordered by score, highest first. Hits of equal score are ordered by index, with boosts by the score without
+//!   them first.
 //! - An empty index and `k` = 0 give no hits. A `k` above the number of vectors gives all of them.
 //! - The cosine with a zero vector is 0.
 //! - A NaN or an infinity is an error that names its row and column, because it would make the
@@ -28,19 +29,24 @@
 //!   of threads or the processor. Equal vectors have equal scores.
 
 mod answer_json;
+mod boost;
+mod boosted_columns;
 mod error;
 pub mod filter;
 mod fusion;
 pub mod index;
 pub mod metrics;
 mod query;
+mod table;
 mod vectors;
 pub mod words;
 
 pub use answer_json::{AnswerJson, Asked};
+pub use boost::{BoostedHit, Raised};
 pub use error::SearchError;
 pub use fusion::Candidate;
-pub use query::{Answer, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
+pub use query::{Answer, Boost, Explanation, FacetCount, Found, Fusion, Mode, Query, Sort};
+pub use table::{Table, TableAnswer};
 pub use vectors::{
     Codes, Hit, Recall, Rows, SearchOptions, Similarity, VectorIndex, VectorsView, examples_vector,
     pairwise_similarity, similarity_matrix,

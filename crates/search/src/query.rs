@@ -64,6 +64,17 @@ pub struct Sort {
     pub descending: bool,
 }
 
+/// Raises the scores of the rows with a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Boost {
+    /// The filter column.
+    pub column: String,
+    /// The value, compared as a filter compares it.
+    pub value: Value,
+    /// What is added to the score, whatever the mode: finite, and not below 0.
+    pub weight: f32,
+}
+
 /// A question. Vectors have the index's width.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -85,8 +96,11 @@ pub struct Query {
     pub only: Vec<String>,
     /// Rows that are no hits, by their ids.
     pub without: Vec<String>,
-    /// Columns whose values are counted over the rows that could be hits.
+    /// Columns whose values are counted over the rows that could be hits. Conditions of the filter on the column itself do
+    /// not count, so that values beside the chosen ones keep their numbers: see [`facet_filter`](Self::facet_filter).
     pub facets: Vec<String>,
+    /// What raises scores; of several values of a row, the sum.
+    pub boosts: Vec<Boost>,
     /// An order other than by score.
     pub sort: Option<Sort>,
     /// Hits with a lower score are left out.
@@ -99,6 +113,26 @@ pub struct Query {
 }
 
 impl Query {
+    /// The filter of the rows that the facet of a column counts: that of the query, without the conditions that are on this
+    /// column alone.
+    #[must_use]
+    pub fn facet_filter(&self, column: &str) -> Option<Filter> {
+        self.filter.as_ref()?.without_column(column)
+    }
+
+    /// The question whose answer has the values of a facet, where the filter has conditions on its column alone.
+    #[must_use]
+    pub fn of_facet(&self, column: &str) -> Option<Self> {
+        let filter = self.facet_filter(column);
+        (filter != self.filter).then(|| Self {
+            filter,
+            facets: vec![column.to_owned()],
+            k: 0,
+            offset: 0,
+            ..self.clone()
+        })
+    }
+
     /// How many rows of each ranking are joined where two rankings become one: at least 100, so that more rows of the
     /// first page are in both than are on it, and in steps of ten times as many, so that the pages of a list are of one
     /// ranking.
@@ -125,6 +159,8 @@ pub struct Explanation {
     pub bm25_rank: Option<usize>,
     /// Whether the query equals the id or a key.
     pub key: bool,
+    /// What the [boosts](Query::boosts) added; none where the query has no boosts.
+    pub boost: Option<f32>,
 }
 
 /// A row that was found.
@@ -160,6 +196,8 @@ pub struct Answer {
     pub hits: Vec<Found>,
     /// For every facet asked for, the values, most frequent first.
     pub facets: Vec<Vec<FacetCount>>,
+    /// The boosts of the query.
+    pub boosts: Vec<Boost>,
     /// Shards of a store that did not answer; empty for an index.
     pub missing: Vec<String>,
 }

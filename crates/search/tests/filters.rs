@@ -516,3 +516,27 @@ fn facets_count_spellings_together() {
     );
     assert_eq!(first.rows_with_text("log"), RoaringBitmap::new());
 }
+
+#[test]
+fn conditions_on_one_column_are_taken_out() {
+    for (filter, column, left) in [
+        ("brand = a", "brand", None),
+        ("brand = a", "price", Some("brand = a")),
+        ("brand = a AND price < 5", "brand", Some("price < 5")),
+        (
+            "brand = a AND price < 5 AND since > 2020-01-01",
+            "price",
+            Some("brand = a AND since > 2020-01-01"),
+        ),
+        ("brand = a AND brand IN (b, c)", "brand", None),
+        ("NOT (brand = a OR brand IS MISSING)", "brand", None),
+        (
+            "(brand = a OR price < 5) AND NOT brand = b",
+            "brand",
+            Some("brand = a OR price < 5"),
+        ),
+    ] {
+        let found = parse(filter).unwrap().without_column(column);
+        assert_eq!(found, left.map(|left| parse(left).unwrap()), "{filter}");
+    }
+}

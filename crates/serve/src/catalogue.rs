@@ -1,11 +1,12 @@
 //! The products behind a service: an index on disk, or a store on servers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use search::index::{Document, IndexReader, ModelFingerprint, Settings};
-use search::{Answer, Query};
+use search::filter::fold_case;
+use search::index::{Document, IndexError, IndexReader, ModelFingerprint, Settings};
+use search::{Answer, Boost, Query};
 use store::PostgresStore;
 
 use crate::problem::{Kind, Problem};
@@ -127,6 +128,44 @@ impl Snapshot<'_> {
                 Ok(rows.map(|(id, (document, _))| (id, document)).collect())
             }
         }
+    }
+
+    /// What raises scores, of the values of columns that a query names; weights are by column.
+    ///
+    /// # Errors
+    ///
+    /// When a column or a weight is wrong, or the products are in a store, which has no boosts.
+    pub(crate) fn boosts(
+        &self,
+        query: &str,
+        weights: &BTreeMap<String, f32>,
+    ) -> Result<Vec<Boost>, Problem> {
+        if weights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Self::Index(index) = self else {
+            let message = "products in a store have no `boost`: serve an index";
+            return Err(Problem::field("boost", message));
+        };
+        let wrong = |error: IndexError| Problem::field("boost", error.to_string());
+        let mut boosts = Vec::new();
+        for (column, &weight) in weights {
+            if !(weight >= 0.0 && weight.is_finite()) {
+                let message = format!("the boost of {column:?} must be a number from 0 on");
+                return Err(Problem::field("boost", message));
+            }
+        }
+        let columns: Vec<String> = weights.keys().cloned().collect();
+        for (column, value) in index.named_values(query, &columns).map_err(wrong)? {
+            let folded = fold_case(&column);
+            let weight = weights.iter().find(|(name, _)| fold_case(name) == folded);
+            boosts.extend(weight.map(|(_, weight)| Boost {
+                column,
+                value,
+                weight: *weight,
+            }));
+        }
+        Ok(boosts)
     }
 
     pub(crate) fn document(&self, id: &str) -> Result<Option<Document>, Problem> {

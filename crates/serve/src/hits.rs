@@ -143,7 +143,11 @@ pub(crate) async fn rerank(
     let mut hits: Vec<Found> = std::mem::take(&mut answer.hits)
         .into_iter()
         .zip(scores)
-        .map(|(hit, score)| Found { score, ..hit })
+        .map(|(hit, score)| Found {
+            // What raises a hit raises it in every ranking.
+            score: score + hit.explanation.boost.unwrap_or(0.0),
+            ..hit
+        })
         .collect();
     // Equal scores keep their order.
     hits.sort_by(|one, other| other.score.total_cmp(&one.score));

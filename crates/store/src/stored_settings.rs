@@ -58,6 +58,8 @@ impl StoredSettings {
                 .map(|(name, weight)| TextColumn { name, weight })
                 .collect(),
             filter_columns: self.filter_columns,
+            // A store is loaded from an index, which knows them.
+            attribute_columns: Vec::new(),
             language: Language::from_name(&self.language)
                 .ok_or_else(|| unknown("language", &self.language))?,
             fusion: match self.words_weight {

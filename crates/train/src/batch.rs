@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{ModelError, SentenceTokenizer};
+use model::{ModelError, SentenceTokenizer, TagLabels};
 
-use crate::data::{Example, in_batch_negatives};
+use crate::data::{Example, TextTable, in_batch_negatives, targets};
 use crate::losses::GAP;
 
 /// Input of a training step: token ids of every text, and targets.
@@ -20,7 +20,10 @@ pub struct TrainingBatch {
     /// The scores or the label of every row, or the vectors of its texts by a guide, if the data has them. For a reranker
     /// whose rows have unequal numbers of negatives the label of every score, or `GAP`.
     pub targets: Option<Vec<f32>>,
-    /// Number of rows of all batches of the optimiser step; 0 if this is the only one.
+    /// For a tagger, whose `targets` are the outputs that may be right of every token: the number of tokens of which some
+    /// are wrong. `None` for other models.
+    pub scored_tokens: Option<usize>,
+    /// The [weights](Self::weight) of all batches of the optimiser step; 0 if this is the only one.
     pub rows_of_step: usize,
     /// Positions of the rows in their table, for messages.
     pub positions: Vec<usize>,
@@ -45,14 +48,21 @@ impl TrainingBatch {
         self.texts.len() / self.rows.max(1)
     }
 
-    /// Share of the batch in its optimiser step, in `(0, 1]`. Losses are means over rows: with gradients times this share,
-    /// the sum over the batches of a step is the gradient of one batch of all rows.
+    /// What the loss is a mean over: the number of rows, or of the tokens of a tagger that are scored.
+    #[must_use]
+    pub(crate) fn weight(&self) -> usize {
+        self.scored_tokens.unwrap_or(self.rows)
+    }
+
+    /// Share of the batch in its optimiser step, in `[0, 1]`. Losses are means over rows, or scored tokens: with gradients
+    /// times this share, the sum over the batches of a step is the gradient of one batch of all rows.
     #[must_use]
     pub(crate) fn share(&self) -> f64 {
-        if self.rows_of_step <= self.rows {
+        let weight = self.weight();
+        if self.rows_of_step <= weight {
             return 1.0;
         }
-        self.rows as f64 / self.rows_of_step as f64
+        weight as f64 / self.rows_of_step as f64
     }
 }
 
@@ -63,6 +73,8 @@ pub struct TokenBatcher {
     prompts: Arc<TextPrompts>,
     /// How a reranker reads its pairs; `None` for an encoder.
     pairs: Option<PairInput>,
+    /// The labels of a tagger.
+    labels: Option<Arc<TagLabels>>,
 }
 
 /// How a reranker reads the pairs of a row.
@@ -91,6 +103,7 @@ impl TokenBatcher {
             tokenizer,
             prompts: Arc::default(),
             pairs: None,
+            labels: None,
         }
     }
 
@@ -108,6 +121,58 @@ impl TokenBatcher {
             pairs: Some(pairs),
             ..self
         }
+    }
+
+    /// The batcher of a tagger of these labels, which reads rows by [`tokenize_tagged`](Self::tokenize_tagged).
+    #[must_use]
+    pub(crate) fn of_tags(self, labels: TagLabels) -> Self {
+        Self {
+            labels: Some(Arc::new(labels)),
+            ..self
+        }
+    }
+
+    /// Tokenizes rows of texts with spans, and gives their tokens the tags that may be right; `None` for other models.
+    #[must_use]
+    pub(crate) fn tokenize_tagged(
+        &self,
+        table: &TextTable,
+        rows: &[usize],
+    ) -> Option<TrainingBatch> {
+        let labels = self.labels.as_deref()?;
+        let batch = self.tokenize_spans(labels, table, rows);
+        Some(batch.unwrap_or_else(TrainingBatch::failed))
+    }
+
+    fn tokenize_spans(
+        &self,
+        labels: &TagLabels,
+        table: &TextTable,
+        rows: &[usize],
+    ) -> Result<TrainingBatch, ModelError> {
+        let of_table = table.annotations.labels.iter();
+        let numbers: Vec<Option<usize>> = of_table.map(|label| labels.number(label)).collect();
+        let texts: Vec<&str> = rows.iter().map(|&row| table.text(row, 0)).collect();
+        let mut batch = TrainingBatch {
+            rows: rows.len(),
+            ..TrainingBatch::default()
+        };
+        let (mut possible, mut scored) = (Vec::new(), 0);
+        for (tokens, &row) in self
+            .tokenizer
+            .encode_with_places(&texts)?
+            .into_iter()
+            .zip(rows)
+        {
+            let annotation = &table.annotations.rows[row];
+            let of_text = targets(&tokens.places, annotation, labels, &numbers);
+            possible.extend(of_text.possible);
+            scored += of_text.scored;
+            batch.texts.push(tokens.ids);
+        }
+        batch.targets = Some(possible);
+        batch.scored_tokens = Some(scored);
+        Ok(batch)
     }
 
     /// Tokenizes rows that all have the same number of texts. `seed` chooses the negatives of a reranker.

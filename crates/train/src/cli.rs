@@ -13,10 +13,13 @@ use crate::config::{Given, GivenForReranker, at_least_one, share_to_1};
 use crate::data::ColumnMap;
 
 mod distill;
+mod tag;
 
 pub(crate) use distill::DECIDED;
 use distill::DISTILL_EXAMPLES;
 pub use distill::DistillArgs;
+use tag::TAG_EXAMPLES;
+pub use tag::TagArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +28,7 @@ Examples:
   train fit --config training.toml --resume
   train evaluate --similarity datasets/sts/stsb_open_test.tsv --model tuned
   train rerank --train pairs.tsv --output reranker     a model that orders what a search finds
+  train tag --train products.csv --label brand --output tagger   a model that finds brands
   train losses                                         list losses and the data they need";
 
 static SHORT_VERSION: LazyLock<String> = LazyLock::new(|| version().short());
@@ -105,6 +109,9 @@ pub enum Command {
     /// Train a reranker, which reads a query and a text together, on rows of texts.
     #[command(after_help = RERANK_EXAMPLES)]
     Rerank(Box<FitArgs<GivenForReranker>>),
+    /// Train a tagger, which finds brands, colours and other attributes in texts.
+    #[command(after_help = TAG_EXAMPLES)]
+    Tag(Box<TagArgs>),
     /// Make a smaller model that has the vectors of a teacher.
     #[command(after_help = DISTILL_EXAMPLES)]
     Distill(Box<DistillArgs>),
@@ -147,7 +154,7 @@ Examples:
   train evaluate --model tuned --reranker reranker --queries q.jsonl --corpus docs.jsonl --qrels qrels.tsv
   infer search \"water bottle\" --corpus products.csv --column title --rerank reranker";
 
-/// Arguments of `fit`, `rerank` and `distill`.
+/// Arguments of `fit`, `rerank`, `tag` and `distill`.
 #[derive(Clone, Debug, Args)]
 pub struct FitArgs<S: Args> {
     /// Read settings from a TOML or JSON file; command-line options override it. The file cannot
@@ -176,6 +183,7 @@ Examples:
   train evaluate --model tuned --queries q.jsonl --corpus docs.jsonl.gz --qrels qrels.tsv --json
   train evaluate --index products.index --qrels qrels.tsv --tune
   train evaluate --model tuned --reranker reranker --corpus docs.jsonl.gz --qrels qrels.tsv
+  train evaluate --model tagger --tags test.jsonl --seen train.jsonl
 
 Without data, evaluates on the judged products of datasets/chorus-electronics and the sentence
 pairs of datasets/sts.";
@@ -289,6 +297,23 @@ pub struct EvaluationData {
     /// Measure how often the positive is nearer to the anchor than the negative.
     #[arg(long, value_name = "FILE")]
     pub triplets: Vec<PathBuf>,
+    /// Measure how many spans of these texts taggers find: JSON Lines with spans, or CoNLL.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "model",
+        conflicts_with_all = ["similarity", "pairs", "triplets", "columns", "corpus", "index", "qrels", "reranker"],
+    )]
+    pub tags: Vec<PathBuf>,
+    /// Also score the spans whose values these training rows do not have.
+    #[arg(long, value_name = "FILE", requires = "tags")]
+    pub seen: Vec<PathBuf>,
+    /// Leave out spans with a score below P, from 0 to 1.
+    #[arg(long, value_name = "P", requires = "tags", value_parser = share_to_1, default_value_t = 0.0)]
+    pub threshold: f32,
+    /// Take attributes that a row of --tags does not state as absent, not as unknown.
+    #[arg(long, requires = "tags")]
+    pub complete: bool,
     /// Assign the columns of these files to roles, for example anchor=title,positive=description.
     /// Roles: anchor or first, positive or second, negative or third, score or label. A file
     /// without these columns uses its own [default: by name, else by order, as in training].

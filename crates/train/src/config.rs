@@ -1,4 +1,4 @@
-//! Settings of `train fit` and `train rerank`: one type for the command line, config files and `training.toml`.
+//! Settings of `train fit`, `train rerank` and `train tag`: one type for the command line, config files and `training.toml`.
 //!
 //! clap has the names, ranges, defaults and conflicts of all settings. A config file becomes arguments that are put before
 //! those of the command line ([`Given`]), so that the same rules hold for both. `Settings`
@@ -14,13 +14,13 @@ use model::hub::DEFAULT_MODEL;
 use model::{Device, Precision};
 use serde::{Serialize, Serializer};
 
-pub(crate) use self::given::{Given, GivenForReranker};
-pub(crate) use self::given::{as_arguments, options_of_encoder};
-use crate::data::{ColumnMap, SamplerKind};
+pub(crate) use self::given::{Given, GivenForReranker, GivenForTagger};
+pub(crate) use self::given::{TAGGER_DEFAULTS, as_arguments, options_of_encoder};
+use crate::data::{ColumnMap, LabelColumn, SamplerKind, TaggedOptions};
 use crate::error::TrainError;
 use crate::train::schedule::Decay;
 
-/// Settings of `train fit` and `train rerank`. In a config file each setting has the name of its flag without the leading dashes.
+/// Settings of `train fit`, `train rerank` and `train tag`. In a config file each setting has the name of its flag without the leading dashes.
 #[derive(Clone, Debug, PartialEq, Args, Serialize)]
 #[command(args_override_self = true)]
 #[serde(rename_all = "kebab-case")]
@@ -53,6 +53,22 @@ pub(crate) struct FitConfig {
     #[arg(long, value_name = "ROLE=NAME,...", help_heading = DATA)]
     #[serde(serialize_with = "as_text")]
     pub columns: Option<ColumnMap>,
+    /// Make spans of the values of a column of a product file, where its text has them: brand, or
+    /// colour=COLUMN for a column with another name. Repeat for several labels. What a row does not state
+    /// is left open [default: the spans of JSON Lines or CoNLL].
+    #[arg(long, value_name = "LABEL[=COLUMN]", help_heading = DATA)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label: Vec<LabelColumn>,
+    /// Read the text of a product file from this column [default: title].
+    #[arg(long, value_name = "NAME", requires = "label", help_heading = DATA)]
+    pub column: Option<String>,
+    /// Read the category of a product from this column: its texts then have only labels that it has in
+    /// training.
+    #[arg(long, value_name = "NAME", requires = "label", help_heading = DATA)]
+    pub category_column: Option<String>,
+    /// Take attributes that a row of JSON Lines does not state as absent, not as unknown.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
+    pub complete: bool,
     /// Make a row of every distinct text of every text column, for embed-distill. Files may be plain
     /// text, one per line.
     #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_default_value = true, value_name = "BOOL", help_heading = DATA)]
@@ -227,6 +243,8 @@ pub(crate) enum Task {
     Encoder,
     /// A model that gives pairs of texts scores.
     Reranker,
+    /// A model that gives texts spans with labels.
+    Tagger,
 }
 
 impl Task {
@@ -302,6 +320,18 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, range: &str) -> Result<f64, St
 }
 
 impl FitConfig {
+    /// How the rows of a tagger are read.
+    #[must_use]
+    pub(crate) fn tagged_options(&self) -> TaggedOptions {
+        TaggedOptions {
+            labels: self.label.clone(),
+            column: self.column.clone(),
+            category_column: self.category_column.clone(),
+            complete: self.complete,
+            skip_bad_rows: self.skip_bad_rows,
+        }
+    }
+
     /// The same settings with absolute paths of files and of a model folder.
     #[must_use]
     pub(crate) fn with_absolute_paths(mut self) -> Self {

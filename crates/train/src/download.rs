@@ -1,7 +1,9 @@
 //! Hub options of `train`, with a progress bar for downloads.
 
 use model::hub::HubOptions;
-use model::{PairScorer, PairScorerBuilder, SentenceEncoder, SentenceEncoderBuilder};
+use model::{
+    PairScorer, PairScorerBuilder, SentenceEncoder, SentenceEncoderBuilder, Tagger, TaggerBuilder,
+};
 use program::{Console, DownloadBar};
 
 use crate::cli::MachineArgs;
@@ -28,6 +30,12 @@ impl MachineArgs {
     pub(crate) fn encoder(&self, console: Console) -> SentenceEncoderBuilder {
         let hub = hub_options(None, self.offline, console, Stop::default());
         SentenceEncoder::builder().device(self.device).hub(hub)
+    }
+
+    /// A tagger to load on this device.
+    pub(crate) fn tagger(&self, console: Console) -> TaggerBuilder {
+        let hub = hub_options(None, self.offline, console, Stop::default());
+        Tagger::builder().device(self.device).hub(hub)
     }
 
     /// A reranker to load on this device.

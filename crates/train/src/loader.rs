@@ -116,11 +116,16 @@ impl BatchLoader {
     }
 
     fn load(&self, epoch: usize, index: usize, positions: Vec<usize>) -> TrainingBatch {
+        let seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
+        if let Some(mut batch) = self.batcher.tokenize_tagged(&self.table, &positions) {
+            batch.positions = positions;
+            batch.seed = seed;
+            return batch;
+        }
         let rows: Vec<Example> = positions
             .iter()
             .filter_map(|&position| self.table.get(position))
             .collect();
-        let seed = derive_seed(derive_seed(self.seed, epoch as u64), index as u64);
         let mut batch = self.batcher.tokenize(&rows, seed);
         match self.table.targets_or_vectors(&positions) {
             Ok(targets) if batch.failure.is_none() && !targets.is_empty() => {

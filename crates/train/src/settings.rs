@@ -71,6 +71,13 @@ impl Settings {
                 "train rerank needs rows: give --train FILE",
             ));
         }
+        if config.task == Task::Tagger {
+            check_tagger(&config)?;
+        } else if let Some(flag) = of_taggers(&config) {
+            return Err(TrainError::Usage(format!(
+                "{flag} is for `train tag`; leave it out"
+            )));
+        }
         let objective = objective(&mut config)?;
         let sampler = match config.sampler {
             Some(sampler) => sampler,
@@ -159,6 +166,18 @@ impl Settings {
         self.task == Task::Reranker
     }
 
+    /// Whether the run trains a tagger.
+    #[must_use]
+    pub(crate) fn is_tagger(&self) -> bool {
+        self.task == Task::Tagger
+    }
+
+    /// Whether the run trains a model that gives texts vectors.
+    #[must_use]
+    pub(crate) fn is_encoder(&self) -> bool {
+        self.task == Task::Encoder
+    }
+
     /// Checks that the loss accepts rows of this kind.
     ///
     /// # Errors
@@ -174,6 +193,7 @@ impl Settings {
                 TargetKind::Margins
             }
             RowKind::ScoredTuples { .. } => TargetKind::Scores,
+            RowKind::Tagged => TargetKind::Spans,
             RowKind::Texts | RowKind::Pairs | RowKind::Tuples { .. } => TargetKind::None,
         };
         let columns = kind.text_columns();
@@ -230,6 +250,55 @@ impl Settings {
     }
 }
 
+/// The first setting that only a tagger has.
+fn of_taggers(config: &FitConfig) -> Option<&'static str> {
+    let given = [
+        ("--label", !config.label.is_empty()),
+        ("--column", config.column.is_some()),
+        ("--category-column", config.category_column.is_some()),
+        ("--complete", config.complete),
+    ];
+    given
+        .into_iter()
+        .find(|(_, given)| *given)
+        .map(|(flag, _)| flag)
+}
+
+/// Refuses what a tagger does not have.
+fn check_tagger(config: &FitConfig) -> Result<(), TrainError> {
+    if config.train.is_empty() {
+        return Err(TrainError::usage("train tag needs rows: give --train FILE"));
+    }
+    let others = [
+        ("--loss", config.loss != Loss::OfTags.name()),
+        ("--columns", config.columns.is_some()),
+        ("--group-column", config.group_column.is_some()),
+        ("--texts", config.texts),
+        ("--matryoshka", !config.matryoshka.is_empty()),
+        ("--save-adapter", config.save_adapter),
+        ("--query-prompt", config.query_prompt.is_some()),
+        ("--document-prompt", config.document_prompt.is_some()),
+    ];
+    if let Some((flag, _)) = others.into_iter().find(|(_, given)| *given) {
+        return Err(TrainError::Usage(format!(
+            "{flag} is not for a tagger; leave it out"
+        )));
+    }
+    let mut labels: Vec<&str> = config
+        .label
+        .iter()
+        .map(|label| label.label.as_str())
+        .collect();
+    labels.sort_unstable();
+    if let Some(twice) = labels.windows(2).find(|two| two[0] == two[1]) {
+        return Err(TrainError::Usage(format!(
+            "--label names {} twice; give each label one column",
+            twice[0]
+        )));
+    }
+    Ok(())
+}
+
 /// The loss; fills in the defaults of its parameters.
 fn objective(config: &mut FitConfig) -> Result<Objective, TrainError> {
     fn usage<T>(flag: &str, result: Result<T, impl std::fmt::Display>) -> Result<T, TrainError> {
@@ -245,6 +314,7 @@ fn objective(config: &mut FitConfig) -> Result<Objective, TrainError> {
     let mut loss: Loss = match config.task {
         Task::Encoder => usage("--loss", name.parse())?,
         Task::Reranker => Loss::OfPairs(pair_loss(config, name)?),
+        Task::Tagger => Loss::OfTags,
     };
     if let Some(negatives) = config.negatives {
         loss = match loss {

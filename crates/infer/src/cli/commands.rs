@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use records::Shard;
 
 use super::{
-    AskArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs, ModelArgs, RankArgs,
-    ReadArgs, Task, VectorArgs, at_least_one,
+    AskArgs, AttributeArgs, CompareArgs, CorpusArgs, CorpusPromptArgs, DeviceArgs, HubArgs,
+    ModelArgs, RankArgs, ReadArgs, Task, VectorArgs, at_least_one,
 };
 use crate::precision::PrecisionChoice;
 use crate::vectors::{OutputType, VectorFormat};
@@ -126,6 +126,9 @@ pub struct SearchArgs {
     /// What is asked of an index.
     #[command(flatten)]
     pub ask: AskArgs,
+    /// Attributes of products and queries.
+    #[command(flatten)]
+    pub attributes: AttributeArgs,
     /// How an index ranks.
     #[command(flatten)]
     pub rank: RankArgs,

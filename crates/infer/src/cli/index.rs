@@ -73,6 +73,10 @@ pub struct BuildArgs {
         help_heading = "Index"
     )]
     pub filter_columns: Vec<FilterColumn>,
+    /// Keep the attributes in this file of `infer attributes` as filter columns too, by the ids of the rows. A column that
+    /// --filter-column names comes from the corpus.
+    #[arg(long, value_name = "FILE", help_heading = "Index")]
+    pub attributes: Option<PathBuf>,
     /// Weigh the words of a text column N times [default: 1]; repeat it for several.
     #[arg(long = "column-weight", value_name = "NAME=N", value_parser = column_weight, help_heading = "Index")]
     pub column_weights: Vec<(String, f32)>,
@@ -114,6 +118,9 @@ pub struct AddArgs {
     /// Read the rows of this file; - is standard input. Repeat it, or quote a pattern, for several.
     #[arg(long, value_name = "FILE|-", required = true)]
     pub corpus: Vec<PathBuf>,
+    /// Read the attributes of the rows from this file, where the index was built with attributes.
+    #[arg(long, value_name = "FILE")]
+    pub attributes: Option<PathBuf>,
     /// The format of the corpus. Its columns are those of the index.
     #[command(flatten)]
     pub read: ReadArgs,
@@ -174,14 +181,19 @@ pub struct RebuildArgs {
 #[command(next_help_heading = "Index")]
 pub struct AskArgs {
     /// Search this folder of `infer index build`, instead of a corpus.
-    #[arg(long, value_name = "DIR", group = "searched", conflicts_with_all = ["corpus", "vectors"])]
+    #[arg(
+        long,
+        value_name = "DIR",
+        groups = ["searched", "with_columns"],
+        conflicts_with_all = ["corpus", "vectors"]
+    )]
     pub index: Option<PathBuf>,
     /// Search PostgreSQL on these servers, loaded by `infer store load`, as postgres://user@host/database.
     #[arg(
         long,
         value_name = "URL,...",
         value_delimiter = ',',
-        group = "searched",
+        groups = ["searched", "with_columns"],
         conflicts_with_all = ["corpus", "vectors"]
     )]
     pub store: Vec<String>,
@@ -195,14 +207,15 @@ pub struct AskArgs {
     #[arg(long, conflicts_with = "index", requires = "store")]
     pub exact: bool,
     /// Find only rows with these values, as 'brand = Logitech AND price < 50'.
-    #[arg(long, value_name = "FILTER", requires = "searched")]
+    #[arg(long, value_name = "FILTER", requires = "with_columns")]
     pub filter: Option<String>,
-    /// Count the values of these filter columns over the rows that the filter keeps.
+    /// Count the values of these filter columns over the rows that the filter keeps; its conditions on the column itself
+    /// do not count.
     #[arg(
         long,
         value_name = "COLUMN,...",
         value_delimiter = ',',
-        requires = "searched"
+        requires = "with_columns"
     )]
     pub facets: Vec<String>,
     /// Order by this filter column instead of the score; a - before it puts the largest first. All rows that the filter
@@ -210,14 +223,14 @@ pub struct AskArgs {
     #[arg(long, value_name = "[-]COLUMN", allow_hyphen_values = true, requires = "searched", value_parser = sort)]
     pub sort: Option<Sort>,
     /// Pass over the first N hits.
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "searched")]
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "with_columns")]
     pub offset: usize,
     /// Leave out hits with a lower score.
     #[arg(
         long,
         value_name = "SCORE",
         allow_hyphen_values = true,
-        requires = "searched",
+        requires = "with_columns",
         value_parser = finite
     )]
     pub min_score: Option<f32>,

@@ -6,11 +6,13 @@
 //! clap applies `next_help_heading` to all later options of a command, so options without a heading
 //! come before the flattened groups.
 
+mod attributes;
 mod commands;
 mod device;
 mod index;
 mod prompts;
 mod reading;
+mod search_attributes;
 #[cfg(feature = "serve")]
 mod serve;
 mod store;
@@ -24,6 +26,7 @@ use clap_complete::Shell;
 use model::Device;
 use program::Version;
 
+pub use attributes::{AttributesArgs, AttributesForm};
 pub use commands::{
     BenchArgs, DoctorArgs, EmbedArgs, ExportArgs, RecommendArgs, RerankArgs, RerankFileArgs,
     SearchArgs, SimilarityArgs, StaticFormatChoice,
@@ -35,6 +38,7 @@ pub use index::{
 };
 pub use prompts::{CorpusPromptArgs, PromptArgs, Task};
 pub use reading::{CorpusArgs, IdsArgs, ReadArgs};
+pub use search_attributes::AttributeArgs;
 #[cfg(feature = "serve")]
 pub use serve::ServeArgs;
 pub use store::{LoadArgs, RenameArgs, StoreArgs, StoreCommand, StoreInfoArgs, StoreRemoveArgs};
@@ -134,6 +138,16 @@ Prefer .parquet: it holds ids, texts and vectors, and a search can verify them. 
 --id-column, their ids are in FILE.ids.txt, one per line. After an interruption, the same command with --resume \
 continues the run; --restart starts again.")]
     Embed(WithModel<EmbedArgs>),
+    /// Find brands, colours and other attributes in texts, with a model of `train tag`.
+    #[command(after_help = "\
+Examples:
+  infer attributes \"acme steel water bottle, 1 l, dark blue\" --model tagger
+  infer attributes --model tagger --input products.csv --column title --id-column sku > attributes.jsonl
+  infer attributes --model tagger --input products.csv --column title --threshold 0.8 --output products-tagged.csv
+
+The offsets of spans count characters (Unicode scalar values) from 0; the end is behind the last one. After an \
+interruption, the same command with --resume continues the run; --restart starts again.")]
+    Attributes(WithModel<AttributesArgs>),
     /// Compare two texts, or two columns of a file.
     #[command(after_help = "\
 Examples:
@@ -148,6 +162,7 @@ Examples:
   infer search \"high end water bottle\" --corpus products.csv --column title --vectors products.parquet --json
   infer search --queries queries.txt --corpus products.csv --column title --json > hits.jsonl
   infer search \"steel bottle\" --index products.index --filter 'brand = Acme AND price < 50'
+  infer search \"acme bottle\" --index products.index --boost brand=0.2 --facets brand,colour
 
 Queries can come from standard input too: cat queries.txt | infer search --corpus products.csv")]
     Search(WithModel<SearchArgs>),

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use model::Prompt;
 use program::Console;
-use search::filter::Filter;
+use search::filter::{Filter, Value};
 use search::index::{Document, IndexReader, Settings, joined};
 use search::{Answer, Asked, Found, Fusion, Mode, Query, VectorsView, examples_vector};
 use store::{Options, PostgresStore};
 
 use super::encode;
+use super::query_model::query_attributes;
 use crate::cli::{AskArgs, CompareArgs, CorpusArgs, FusionChoice, ModelArgs, RankArgs, ReadArgs};
 use crate::cli::{RecommendArgs, SearchArgs};
 use crate::error::{Error, UsageError};
@@ -66,6 +67,15 @@ impl Catalogue {
                 let answers = queries.iter().map(|query| store.answer(query));
                 Ok(answers.collect::<Result<_, _>>()?)
             }
+        }
+    }
+
+    /// The values of columns that a query names.
+    fn named_values(&self, text: &str, columns: &[String]) -> Result<Vec<(String, Value)>, Error> {
+        match self {
+            Self::Index(_, index) => Ok(index.named_values(text, columns)?),
+            // The command line refuses boosts of a store.
+            Self::Store(_) => Ok(Vec::new()),
         }
     }
 
@@ -125,6 +135,10 @@ pub(super) fn search(
         question.k = reranker.depth(args.ask.offset + args.top_k);
         question.offset = 0;
     }
+    let boosted = args.attributes.boosts.iter().map(|(name, _)| name.clone());
+    // A wrong name is found before the model is loaded.
+    index.named_values("", &boosted.collect::<Vec<_>>())?;
+    let of_queries = query_attributes(args, model, texts, console)?;
     let vectors = if mode == Mode::Words {
         None
     } else {
@@ -145,18 +159,20 @@ pub(super) fn search(
     let printer = printer(args.json, index, console);
     let mut rows = vectors.iter().flat_map(|vectors| vectors.rows());
     for (number, block) in texts.chunks(BLOCK).enumerate() {
-        let queries: Vec<Query> = block
-            .iter()
-            .map(|text| Query {
+        let queries = block.iter().map(|text| {
+            let known_values = |text: &str, columns: &[String]| index.named_values(text, columns);
+            Ok(Query {
                 vector: rows.next().unwrap_or_default().to_vec(),
                 text: if mode == Mode::Meaning {
                     String::new()
                 } else {
                     text.clone()
                 },
+                boosts: of_queries.boosts(text, &args.attributes.boosts, known_values)?,
                 ..question.clone()
             })
-            .collect();
+        });
+        let queries: Vec<Query> = queries.collect::<Result<_, Error>>()?;
         for (place, (text, answer)) in block.iter().zip(index.answers(&queries)?).enumerate() {
             if number + place > 0 && !args.json {
                 writeln!(out)?;
@@ -183,7 +199,11 @@ fn reranked(
     args: &SearchArgs,
 ) -> Result<Answer, Error> {
     let texts: Vec<String> = answer.hits.iter().map(|hit| joined(&hit.texts)).collect();
-    let order = reranker.order(query, &texts, args.ask.offset + args.top_k)?;
+    let boosts = answer.hits.iter();
+    let boosts: Vec<f32> = boosts
+        .map(|hit| hit.explanation.boost.unwrap_or(0.0))
+        .collect();
+    let order = reranker.order(query, &texts, &boosts, args.ask.offset + args.top_k)?;
     let shown = order.into_iter().skip(args.ask.offset);
     answer.hits = shown
         .map(|(place, score)| Found {

@@ -1,6 +1,7 @@
 //! The commands, one per file.
 
 mod ask;
+mod attributes;
 mod bench;
 mod completions;
 mod doctor;
@@ -8,6 +9,7 @@ mod embed;
 mod export;
 mod fetch;
 mod index;
+mod query_model;
 mod recommend;
 mod rerank;
 mod sample;
@@ -46,6 +48,9 @@ pub fn run(cli: Cli, console: Console, out: &mut dyn Write) -> Result<(), Error>
     match cli.command {
         None => sample::run(&cli.model, console, out),
         Some(Command::Embed(WithModel { args, model })) => embed::run(&model, args, console, out),
+        Some(Command::Attributes(WithModel { args, model })) => {
+            attributes::run(&model, &args, console, out)
+        }
         Some(Command::Similarity(WithModel { args, model })) => {
             similarity::run(&model, args, console, out)
         }
@@ -86,6 +91,7 @@ fn device(cli: &Cli) -> Option<&DeviceArgs> {
     Some(match &cli.command {
         None => &cli.model.device,
         Some(Command::Embed(command)) => &command.model.device,
+        Some(Command::Attributes(command)) => &command.model.device,
         Some(Command::Similarity(command)) => &command.model.device,
         Some(Command::Search(command)) => &command.model.device,
         Some(Command::Recommend(command)) => &command.model.device,

@@ -51,7 +51,7 @@ pub(super) fn run(
         let hits = similar(corpus.index(), &like, &unlike, args.top_k)?;
         let text = like.first().map(|&position| corpus.rows().text(position));
         let text = text.unwrap_or_default();
-        return printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), out);
+        return printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), None, out);
     }
     // clap requires a text where there is no id.
     let text = args.text.clone().unwrap_or_default();
@@ -64,7 +64,7 @@ pub(super) fn run(
     )?;
     let found = corpus.index().search(view(&query)?, args.top_k)?;
     let hits = found.into_iter().next().unwrap_or_default();
-    printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), out)
+    printer(&corpus).hits(args.subject(&text), &hits, corpus.rows(), None, out)
 }
 
 /// The rows that are similar to some and not to others, without these.

@@ -42,5 +42,5 @@ pub(super) fn run(
         metric: METRIC,
         width: console.stdout_width(),
     };
-    printer.hits(Subject::Query(&args.query), &hits, &rows, out)
+    printer.hits(Subject::Query(&args.query), &hits, &rows, None, out)
 }

@@ -8,10 +8,7 @@ use search::index::joined;
 use search::{Answer, Asked, Explanation, Found};
 
 use super::Subject;
-use super::table::{BEFORE_ID, ID_WIDTH, LEAST_WIDTH};
-
-/// Values of a facet that are printed.
-const FACET_VALUES: usize = 10;
+use super::table::{BEFORE_ID, ID_WIDTH, LEAST_WIDTH, print_boosts, print_facets};
 
 /// The subject, then one hit per line: rank, score, id, text; then the facets.
 pub(super) fn print(
@@ -40,21 +37,10 @@ pub(super) fn print(
             writeln!(out, "{indent}{}", because(hit.explanation))?;
         }
     }
-    for (name, counts) in asked.facets.iter().zip(&answer.facets) {
-        let values = counts.iter().take(FACET_VALUES);
-        let mut values: Vec<String> = values
-            .map(|count| format!("{} {}", count.value, count.rows))
-            .collect();
-        if counts.len() > FACET_VALUES {
-            values.push("…".to_owned());
-        }
-        writeln!(
-            out,
-            "{}",
-            one_line(&format!("{name}: {}", values.join(", ")), width)
-        )?;
-    }
-    Ok(())
+    print_boosts(&answer.boosts, width, out)?;
+    let facets = asked.facets.iter().zip(&answer.facets);
+    let facets = facets.map(|(name, counts)| (name.as_str(), counts.as_slice()));
+    print_facets(facets, width, out)
 }
 
 /// The texts of a hit in one line.
@@ -97,6 +83,7 @@ fn because(of: Explanation) -> String {
         key,
         part("similarity", of.similarity, of.similarity_rank),
         part("BM25", of.bm25, of.bm25_rank),
+        part("boost", of.boost.filter(|boost| *boost > 0.0), None),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -3,14 +3,16 @@
 //! `docs/src/reference/results.schema.json` describes them, and a test compares. A key that changes
 //! its meaning or goes needs another [`VERSION`]; a new key does not.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use search::Hit;
+use search::filter::Column;
+use search::{FacetCount, Hit};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
-use super::{Pair, Subject};
+use super::{Attributed, Pair, Subject};
 use crate::error::Error;
 use crate::rows::Rows;
 
@@ -24,6 +26,24 @@ struct Found<'a> {
     subject: Subject<'a>,
     metric: &'static str,
     hits: Vec<FoundRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<BTreeMap<&'a str, Vec<Facet>>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    boosts: Vec<BoostOf<'a>>,
+}
+
+/// How many rows have a value, which is a text in every column of attributes.
+#[derive(Serialize)]
+struct Facet {
+    value: String,
+    rows: usize,
+}
+
+#[derive(Serialize)]
+struct BoostOf<'a> {
+    column: &'a str,
+    value: String,
+    weight: f32,
 }
 
 impl Serialize for Subject<'_> {
@@ -50,6 +70,12 @@ struct FoundRow<'a> {
     id: Option<&'a str>,
     text: String,
     columns: Columns<'a>,
+    /// The attributes of the row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<&'a str, Option<String>>>,
+    /// What is added to the score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boost: Option<f32>,
 }
 
 /// The chosen columns of a row, by name.
@@ -73,9 +99,11 @@ pub(super) fn print_hits(
     subject: Subject<'_>,
     hits: &[Hit],
     rows: &Rows,
+    attributed: Option<&Attributed<'_>>,
     metric: &'static str,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
+    let boosts = attributed.map_or(&[][..], |attributed| attributed.boosts);
     let hits = (1usize..).zip(hits).map(|(rank, hit)| {
         let row = rows.row(hit.index);
         FoundRow {
@@ -88,6 +116,10 @@ pub(super) fn print_hits(
                 names: rows.columns(),
                 values: row.map(|row| row.fields.as_slice()).unwrap_or_default(),
             },
+            values: attributed.map(|attributed| attributed.values(hit.index)),
+            boost: attributed
+                .filter(|_| !boosts.is_empty())
+                .and_then(|attributed| attributed.raised.get(rank - 1).copied()),
         }
     });
     let found = Found {
@@ -95,8 +127,40 @@ pub(super) fn print_hits(
         subject,
         metric,
         hits: hits.collect(),
+        facets: attributed.and_then(Attributed::facets),
+        boosts: boosts
+            .iter()
+            .map(|boost| BoostOf {
+                column: &boost.column,
+                value: boost.value.to_string(),
+                weight: boost.weight,
+            })
+            .collect(),
     };
     print_line(&found, out)
+}
+
+impl<'a> Attributed<'a> {
+    /// The attributes of a row.
+    fn values(&self, row: usize) -> BTreeMap<&'a str, Option<String>> {
+        let columns = self.columns.declared.iter().zip(&self.columns.values);
+        let value = |column: &Column| Some(column.value(u32::try_from(row).ok()?)?.to_string());
+        columns
+            .map(|(declared, column)| (declared.name.as_str(), value(column)))
+            .collect()
+    }
+
+    /// The facets, if any were asked for.
+    fn facets(&self) -> Option<BTreeMap<&'a str, Vec<Facet>>> {
+        let facet = |count: &FacetCount| Facet {
+            value: count.value.to_string(),
+            rows: count.rows,
+        };
+        let facets = self.facets.iter();
+        let facets =
+            facets.map(|(name, counts)| (name.as_str(), counts.iter().map(facet).collect()));
+        (!self.facets.is_empty()).then(|| facets.collect())
+    }
 }
 
 #[derive(Serialize)]

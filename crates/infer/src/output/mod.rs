@@ -9,8 +9,9 @@ pub(crate) mod table;
 
 use std::io::Write;
 
-use search::{Answer, Asked, Hit};
+use search::{Answer, Asked, Boost, FacetCount, Hit};
 
+use crate::attributes::AttributeColumns;
 use crate::error::Error;
 use crate::rows::Rows;
 
@@ -40,6 +41,18 @@ impl Subject<'_> {
             Subject::Text(text) => format!("like: {text}"),
         }
     }
+}
+
+/// What is known of the hits of a corpus with attributes.
+pub(crate) struct Attributed<'a> {
+    /// The attributes of all rows.
+    pub(crate) columns: &'a AttributeColumns,
+    /// What was added to the score of each hit.
+    pub(crate) raised: &'a [f32],
+    /// The boosts of the query.
+    pub(crate) boosts: &'a [Boost],
+    /// The values of the facets that were asked for, by name.
+    pub(crate) facets: Vec<(&'a String, &'a Vec<FacetCount>)>,
 }
 
 /// Two texts and their score.
@@ -72,13 +85,20 @@ impl Printer {
         subject: Subject<'_>,
         hits: &[Hit],
         rows: &Rows,
+        attributed: Option<&Attributed<'_>>,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
         if self.json {
-            json::print_hits(subject, hits, rows, self.metric, out)
-        } else {
-            Ok(table::print_hits(subject, hits, rows, self.width, out)?)
+            return json::print_hits(subject, hits, rows, attributed, self.metric, out);
         }
+        table::print_hits(subject, hits, rows, self.width, out)?;
+        if let Some(attributed) = attributed {
+            table::print_boosts(attributed.boosts, self.width, out)?;
+            let facets = attributed.facets.iter();
+            let facets = facets.map(|(name, counts)| (name.as_str(), counts.as_slice()));
+            table::print_facets(facets, self.width, out)?;
+        }
+        Ok(())
     }
 
     /// Prints the answer of an index or a store.

@@ -3,10 +3,13 @@
 use std::io::{self, Write};
 
 use program::text::{columns, one_line};
-use search::Hit;
+use search::{Boost, FacetCount, Hit};
 
 use super::{Pair, Subject};
 use crate::rows::Rows;
+
+/// Values of a facet that are printed.
+const FACET_VALUES: usize = 10;
 
 /// The columns of a text on a terminal that is too narrow for the columns before it.
 pub(super) const LEAST_WIDTH: usize = 20;
@@ -38,6 +41,43 @@ pub(super) fn print_hits(
         let text = one_line(&rows.text(hit.index), text_width);
         let padding = " ".repeat(widest - columns(name));
         writeln!(out, "{rank:4}  {:7.4}  {name}{padding}  {text}", hit.score)?;
+    }
+    Ok(())
+}
+
+/// What raised scores, in one line; nothing where nothing did.
+pub(super) fn print_boosts(
+    boosts: &[Boost],
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if boosts.is_empty() {
+        return Ok(());
+    }
+    let boosts: Vec<String> = boosts
+        .iter()
+        .map(|boost| format!("{} = {} +{}", boost.column, boost.value, boost.weight))
+        .collect();
+    let line = format!("boosted: {}", boosts.join(", "));
+    writeln!(out, "{}", one_line(&line, width))
+}
+
+/// A line for each facet: its most frequent values with their rows.
+pub(super) fn print_facets<'a>(
+    facets: impl Iterator<Item = (&'a str, &'a [FacetCount])>,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (name, counts) in facets {
+        let values = counts.iter().take(FACET_VALUES);
+        let mut values: Vec<String> = values
+            .map(|count| format!("{} {}", count.value, count.rows))
+            .collect();
+        if counts.len() > FACET_VALUES {
+            values.push("…".to_owned());
+        }
+        let line = format!("{name}: {}", values.join(", "));
+        writeln!(out, "{}", one_line(&line, width))?;
     }
     Ok(())
 }

@@ -240,7 +240,7 @@ pub(super) fn not_vectors(path: &Path, found: String) -> VectorError {
 }
 
 impl VectorError {
-    pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + Copy {
+    pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + Copy {
         move |source| Self::Io {
             path: path.to_owned(),
             source,

@@ -287,9 +287,6 @@ impl Journal {
                 width: self.width,
             });
         }
-        for row in rows {
-            self.hash.add(row);
-        }
         let kept = rows.iter().map(|row| {
             let fields = if self.keeps_texts {
                 row.fields.clone()
@@ -298,8 +295,38 @@ impl Journal {
             };
             KeptRow(row.id.clone(), fields)
         });
+        self.append_kept(rows, kept.collect(), values)
+    }
+
+    /// Appends a window of another kind of output: for each row a line, which [`for_each`](Windows::for_each) gives as its
+    /// only field.
+    ///
+    /// # Errors
+    ///
+    /// When there is not one line per row, or the disk is full.
+    pub fn append_lines(&mut self, rows: &[Row], lines: Vec<String>) -> Result<(), VectorError> {
+        if rows.len() != lines.len() {
+            return Err(VectorError::Shape {
+                values: lines.len(),
+                rows: rows.len(),
+                width: 1,
+            });
+        }
+        let kept = lines.into_iter().map(|line| KeptRow(None, vec![line]));
+        self.append_kept(rows, kept.collect(), &[])
+    }
+
+    fn append_kept(
+        &mut self,
+        rows: &[Row],
+        kept: Vec<KeptRow>,
+        values: &[f32],
+    ) -> Result<(), VectorError> {
+        for row in rows {
+            self.hash.add(row);
+        }
         let io = VectorError::io(&self.path);
-        let kept = serde_json::to_vec(&kept.collect::<Vec<_>>())
+        let kept = serde_json::to_vec(&kept)
             .map_err(io::Error::from)
             .map_err(io)?;
         let mut content = Vec::with_capacity(DIGEST_BYTES + 4 + kept.len() + values.len() * 4);

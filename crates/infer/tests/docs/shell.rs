@@ -20,8 +20,9 @@ model='MODEL'
 option=--model
 case "$1" in
   distill) option=--teacher; add_model=$model; add_device='DEVICE' ;;
-  embed | similarity | search | recommend | bench | doctor | fit | rerank | evaluate)
+  embed | similarity | search | recommend | bench | doctor | fit | rerank | tag | evaluate)
     add_model=$model; add_device='DEVICE' ;;
+  attributes) add_model=1; add_device='DEVICE' ;;
   fetch | export) add_model=$model; add_device=1 ;;
   index)
     case "$2" in
@@ -53,7 +54,7 @@ case "$1 $2" in
   "xtask train")
     shift 2
     [ "$1" != -- ] || shift
-    case "$1" in fit | rerank | distill | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
+    case "$1" in fit | rerank | tag | distill | evaluate | losses) exec train "$@" ;; *) exec train fit "$@" ;; esac ;;
 esac
 if [ "$1" = run ]; then
   program=

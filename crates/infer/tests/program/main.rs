@@ -7,6 +7,8 @@
     reason = "a test may"
 )]
 
+mod attribute_search;
+mod attributes;
 mod bench;
 mod catalogue;
 mod embed;

@@ -10,12 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::router::ROUTER_FILES;
 
-/// The settings in the folder of a module that decide on vectors. A prompt and the number of
+/// The settings in the folder of a module that decide on vectors, scores or spans. A prompt and the number of
 /// dimensions are compared by themselves.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "config.json",
     "router_config.json",
     "sentence_bert_config.json",
+    "tagger.json",
     "tokenizer.json",
     "tokenizer_config.json",
 ];

@@ -1,6 +1,7 @@
 //! Tensors of the weights file that are not part of the network.
 
 use super::Checkpoint;
+use super::tags::CLASSIFIER_LAYER;
 use super::weights::WeightsFile;
 use crate::error::Result;
 
@@ -16,6 +17,9 @@ impl Checkpoint {
         if let Some(pair) = &self.pair {
             let own = [pair.head.dense, pair.head.output];
             ignored.retain(|name| !own.iter().any(|layer| name.starts_with(layer)));
+        }
+        if self.tags.as_ref().is_some_and(|tags| tags.seed.is_none()) {
+            ignored.retain(|name| !name.starts_with(CLASSIFIER_LAYER));
         }
         Ok(ignored)
     }

@@ -28,11 +28,13 @@ pub(crate) mod safetensors_file;
 pub(crate) mod sentence;
 pub(crate) mod settings;
 pub(crate) mod stored_values;
+mod tags;
 mod tensors;
 mod weights;
 pub(crate) mod weights_files;
 pub(crate) mod write;
 mod write_pair;
+mod write_tags;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +58,7 @@ use pair::PairSettings;
 use pooled_modules::ModuleSettings;
 use sentence::Task;
 use settings::Settings;
+use tags::TagHead;
 use weights::WeightsFile;
 
 /// A model folder after reading its settings files; [`load`](Self::load) reads the weights.
@@ -79,6 +82,8 @@ pub struct Checkpoint {
     modules: Vec<ModuleSettings>,
     /// The head of a cross-encoder.
     pub(crate) pair: Option<PairSettings>,
+    /// The head of a tagger.
+    pub(crate) tags: Option<TagHead>,
     /// The number of dimensions that an encoder keeps of each vector; `None` for all.
     pub truncate_dim: Option<usize>,
     /// The similarity for which the model was trained.
@@ -142,6 +147,7 @@ impl Checkpoint {
             include_prompt: pooling.include_prompt,
             normalize,
             pair: None,
+            tags: None,
             truncate_dim: settings.truncate_dim,
             similarity: settings.similarity,
             prompts: settings.prompts,
@@ -181,7 +187,7 @@ impl Checkpoint {
     /// Notes for the user about the finding and the reading of the folder, a sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let plain = (self.plain && self.pair.is_none()).then(|| {
+        let plain = (self.plain && self.pair.is_none() && self.tags.is_none()).then(|| {
             format!(
                 "{} has no modules.json: its vectors are the mean over the tokens, without \
                  normalization, of at most {} tokens",
@@ -196,8 +202,15 @@ impl Checkpoint {
                 self.folder.display()
             )
         });
+        let new_tags = self.tags.as_ref().filter(|tags| tags.seed.is_some());
+        let new_tags = new_tags.map(|_| {
+            format!(
+                "{} is no tagger of these labels yet: its head starts from random values",
+                self.folder.display()
+            )
+        });
         let notes = self.notes_of_hub.iter().cloned();
-        notes.chain(plain).chain(new_head).collect()
+        notes.chain(plain).chain(new_head).chain(new_tags).collect()
     }
 
     /// A hash of the files that decide on vectors, as 16 hexadecimal digits: models with the same one give the same
@@ -214,11 +227,14 @@ impl Checkpoint {
     }
 
     /// Width of the model's vectors before they are cut to [`truncate_dim`](Self::truncate_dim); 1 for the scores of a
-    /// cross-encoder.
+    /// cross-encoder, and the number of outputs for the logits of a tagger.
     #[must_use]
     pub fn width(&self) -> usize {
         if self.pair.is_some() {
             return 1;
+        }
+        if let Some(tags) = &self.tags {
+            return tags.labels.outputs().len();
         }
         let pooled = self.pooling.len() * self.config.hidden_size;
         let modules = self.modules.iter();
@@ -235,6 +251,11 @@ impl Checkpoint {
         let model = SentenceModel::new(network, self.pooling.clone(), self.normalize);
         if let Some(pair) = &self.pair {
             return Ok(model.with_modules(self.head(pair, device)?));
+        }
+        if let Some(tags) = &self.tags {
+            return Ok(model
+                .of_tokens()
+                .with_modules(self.tag_modules(tags, device)?));
         }
         let mut width = self.pooling.len() * self.config.hidden_size;
         let mut modules = Vec::new();
@@ -254,7 +275,11 @@ impl Checkpoint {
     /// tensor.
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<SentenceModel<B>> {
         let network = load::load::<B>(&self.weights_file()?, &self.config_of_file(), device)?;
-        self.sentence_model(network, device)
+        let model = self.sentence_model(network, device)?;
+        Ok(match &self.tags {
+            Some(_) => model.map_modules(tags::for_training),
+            None => model,
+        })
     }
 
     /// Reads the weights for inference, packed on a backend that packs, and returns their precision: the
@@ -329,7 +354,7 @@ impl Checkpoint {
     }
 
     /// Writes a model folder: these settings, the tokenizer files of this checkpoint, the weights of the network and those
-    /// of the head of a cross-encoder. Other modules after the pooling are copied.
+    /// of the head of a cross-encoder or a tagger. Other modules after the pooling are copied.
     ///
     /// The folder appears whole or not at all, and older and newer sentence-transformers open it. An existing
     /// model folder is replaced as a whole: all other files in it, such as a model card, are lost.
@@ -341,9 +366,10 @@ impl Checkpoint {
     /// folder that could be neither replaced nor restored.
     pub fn save<B: Backend>(&self, model: &SentenceModel<B>, folder: &Path) -> Result<()> {
         let contents = || {
-            let tensors = match &self.pair {
-                Some(pair) => write_pair::tensors(model, &self.config, pair)?,
-                None => {
+            let tensors = match (&self.pair, &self.tags) {
+                (Some(pair), _) => write_pair::tensors(model, &self.config, pair)?,
+                (None, Some(tags)) => write_tags::tensors(model, &self.config, tags)?,
+                (None, None) => {
                     let mut tensors = collect::collect(&model.network, &self.config)?;
                     // No vector depends on the pooler, but transformers warns if it is missing.
                     tensors.extend(collect::pooler(
@@ -370,14 +396,15 @@ impl Checkpoint {
     /// # Errors
     ///
     /// As [`save`](Self::save), when the weights of this checkpoint cannot be read, or are too large for a requested
-    /// float16, and for a cross-encoder.
+    /// float16, and for a cross-encoder or a tagger.
     pub fn export(&self, precision: Precision, folder: &Path) -> Result<()> {
-        if self.pair.is_some() {
+        if self.pair.is_some() || self.tags.is_some() {
             return Err(ModelError::Field {
                 path: self.transformer_folder.join(CONFIG_FILE),
                 field: "architectures",
-                reason: "the weights of a reranker cannot be written in another precision"
-                    .to_owned(),
+                reason:
+                    "the weights of a reranker or a tagger cannot be written in another precision"
+                        .to_owned(),
             });
         }
         let file = WeightsFile::open(&self.weights_file()?, &self.config)?;

@@ -120,6 +120,7 @@ impl Checkpoint {
             normalize: false,
             modules: Vec::new(),
             pair: Some(pair),
+            tags: None,
             truncate_dim: None,
             similarity: Default::default(),
             prompts: Prompts::default(),
@@ -138,16 +139,19 @@ impl Checkpoint {
     /// modules.
     #[must_use]
     pub fn is_plain_reranker(&self) -> bool {
-        let encoder = self.plain && self.pair.is_none();
+        let encoder = self.plain && self.pair.is_none() && self.tags.is_none();
         encoder && labels(&self.config) == 1 && is_classifier(&self.config)
     }
 
-    /// Sets the probability of dropout of hidden states, of attention weights and of the head of a cross-encoder.
+    /// Sets the probability of dropout of hidden states, of attention weights and of the head of a cross-encoder or a tagger.
     pub fn set_dropout(&mut self, probability: f64) {
         self.config.hidden_dropout = probability;
         self.config.attention_dropout = probability;
         if let Some(pair) = &mut self.pair {
             pair.dropout = Some(probability);
+        }
+        if let Some(tags) = &mut self.tags {
+            tags.dropout = probability;
         }
     }
 
@@ -197,7 +201,7 @@ impl Checkpoint {
 }
 
 /// Values of a normal distribution with mean 0 (Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958).
-fn normal<B: Backend>(
+pub(super) fn normal<B: Backend>(
     shape: [usize; 2],
     deviation: f64,
     random: &mut Xoshiro256PlusPlus,

@@ -14,7 +14,7 @@ use super::modules::{MODULES_FILE, POOLING_FILE, POOLING_FOLDER};
 use super::sentence::SENTENCE_FILE;
 use super::settings::SENTENCE_TRANSFORMERS_FILE;
 use super::weights_files::{NAMES, SAFETENSORS_FILE};
-use super::write_pair;
+use super::{write_pair, write_tags};
 use crate::architecture::CONFIG_FILE;
 use crate::error::{ModelError, Result};
 use crate::file::{read_optional_json, sync, sync_folder, write_json};
@@ -111,7 +111,7 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
         .into_iter()
         // The settings of a plain transformer are not read, so they are not kept either.
         .chain(
-            (!checkpoint.plain)
+            (!checkpoint.plain && checkpoint.tags.is_none())
                 .then_some((checkpoint.folder.as_path(), SENTENCE_TRANSFORMERS_FILE)),
         );
     for (source_folder, name) in carried {
@@ -134,6 +134,10 @@ fn write_files(checkpoint: &Checkpoint, contents: Contents, folder: &Path) -> Re
     write_json(&folder.join(TOKENIZER_CONFIG_FILE), &tokenizer)?;
     if let Some(pair) = &checkpoint.pair {
         write_pair::write_settings(checkpoint, pair, folder)?;
+        return write_weights(folder, joined(contents.tensors), CONFIG_FILE);
+    }
+    if let Some(tags) = &checkpoint.tags {
+        write_tags::write_settings(checkpoint, tags, folder)?;
         return write_weights(folder, joined(contents.tensors), CONFIG_FILE);
     }
     // Older versions read it from this file.

@@ -21,6 +21,7 @@ const SMALL_FILES: &[&str] = &[
     "router_config.json",
     "sentence_bert_config.json",
     "special_tokens_map.json",
+    "tagger.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",

@@ -92,7 +92,7 @@ impl HubOptions {
         }
     }
 
-    /// Options for a reranker, which needs no `modules.json`.
+    /// Options for a reranker or a tagger, which needs no `modules.json`.
     #[must_use]
     pub fn of_reranker(self) -> Self {
         Self {

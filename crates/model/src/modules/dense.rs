@@ -100,6 +100,18 @@ impl<B: Backend> Dense<B> {
         Self { activation, ..self }
     }
 
+    /// The layer with weight and bias divided by a number.
+    pub(crate) fn divided_by(self, number: f64) -> Self {
+        let divided = Linear {
+            weight: Param::from_tensor((self.linear.weight.val() / number).detach()),
+            bias: (self.linear.bias).map(|bias| Param::from_tensor((bias.val() / number).detach())),
+        };
+        Self {
+            linear: divided,
+            ..self
+        }
+    }
+
     /// The weight `[output, input]`, as PyTorch has it, and the bias.
     pub(crate) fn weights(&self) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
         let bias = self.linear.bias.as_ref().map(Param::val);

@@ -26,6 +26,8 @@ pub(crate) enum PooledModule<B: Backend> {
     Normalize(Normalize),
     /// Dropout while gradients are recorded.
     Dropout(Dropout),
+    /// Multiplies vectors by a number.
+    Scale(Scale),
 }
 
 impl<B: EncoderOps> PooledModule<B> {
@@ -44,6 +46,7 @@ impl<B: EncoderOps> PooledModule<B> {
             Self::LayerNorm(norm) => norm.forward(vectors),
             Self::Normalize(_) => normalize(vectors),
             Self::Dropout(dropout) => dropout.forward(vectors),
+            Self::Scale(scale) => vectors * scale.factor,
         }
     }
 }
@@ -51,6 +54,13 @@ impl<B: EncoderOps> PooledModule<B> {
 /// The module of L2 normalisation, which has no parameter.
 #[derive(Module, Clone, Debug)]
 pub(crate) struct Normalize;
+
+/// A number that multiplies vectors, which has no gradient.
+#[derive(Module, Clone, Debug)]
+pub(crate) struct Scale {
+    /// The number.
+    pub(crate) factor: f64,
+}
 
 /// LayerNorm of a vector.
 #[derive(Module, Debug)]

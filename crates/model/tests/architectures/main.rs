@@ -15,6 +15,7 @@ mod folders;
 mod gradients;
 mod hidden_states;
 mod rerankers;
+mod taggers;
 mod vectors;
 
 use common::fixture;

@@ -78,3 +78,33 @@ pub enum Filter {
     /// `NOT a`
     Not(Box<Filter>),
 }
+
+impl Filter {
+    /// The filter without the conditions that are on one column alone: of an [`And`](Self::And) its other parts, of any
+    /// other condition all or nothing. `None` where nothing is left, so that all rows fulfil it.
+    #[must_use]
+    pub fn without_column(&self, column: &str) -> Option<Self> {
+        if let Self::And(parts) = self {
+            let mut kept: Vec<Self> = parts
+                .iter()
+                .filter_map(|part| part.without_column(column))
+                .collect();
+            return match kept.len() {
+                0 | 1 => kept.pop(),
+                _ => Some(Self::And(kept)),
+            };
+        }
+        (!self.is_about(column)).then(|| self.clone())
+    }
+
+    /// Whether the filter has conditions on a column and on no other.
+    fn is_about(&self, name: &str) -> bool {
+        match self {
+            Self::Compare { column, .. } | Self::In { column, .. } | Self::IsMissing { column } => {
+                column == name
+            }
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(|part| part.is_about(name)),
+            Self::Not(inner) => inner.is_about(name),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
+use crate::boosted_columns::{self, named};
 use crate::error::SearchError;
 use crate::filter::{Column, ColumnBuilder, Filter, FilterColumn};
 use crate::index::error::IndexError;
@@ -25,12 +26,18 @@ impl IndexReader {
     /// [`Mode::Meaning`], those that the filter keeps and that reach [`min_score`](Query::min_score);
     /// with [`Mode::Words`], those of them that have one of the words. With [`Mode::Hybrid`] and a
     /// `min_score`, those whose joint score reaches it; without one, those that the filter keeps, but
-    /// where rows are sorted, those of them that have one of the words, if any has.
+    /// where rows are sorted, those of them that have one of the words, if any has. A facet passes over
+    /// the conditions of the filter on its own column ([`Query::facet_filter`]).
+    ///
+    /// [`boosts`](Query::boosts) are added to the score of each mode, and `min_score` is about the sum. With
+    /// [`Mode::Meaning`] and [`Mode::Words`] the hits are those of adding them to the scores of all rows; hits of
+    /// equal score are ordered by the score without boosts. [`Mode::Hybrid`] ranks the rows that it ranks without
+    /// boosts, and of all rows that are raised by the same number the best of both rankings, as many as it ranks of all.
     ///
     /// # Errors
     ///
-    /// [`IndexError::Query`], [`IndexError::Filter`], [`IndexError::NoSuchColumn`] and
-    /// [`IndexError::Damaged`].
+    /// [`IndexError::Query`], [`IndexError::Filter`], [`IndexError::NoSuchColumn`],
+    /// [`IndexError::BoostWeight`], [`IndexError::TooManyBoosts`] and [`IndexError::Damaged`].
     pub fn answer(&self, query: &Query) -> Result<Answer, IndexError> {
         let answers = self.answers(std::slice::from_ref(query))?;
         Ok(answers.into_iter().next().unwrap_or_default())
@@ -54,13 +61,27 @@ impl IndexReader {
             };
             let allowed = self.allowed(first.filter.as_ref(), &first.only)?;
             let similar = self.similar(queries, &allowed)?;
-            let of_block = queries
-                .par_iter()
-                .zip(similar)
-                .map(|(query, similar)| Question::new(self, query, &allowed)?.answer(similar));
+            let of_block = queries.par_iter().zip(similar).map(|(query, similar)| {
+                let mut answer = Question::new(self, query, &allowed)?.answer(similar)?;
+                self.count_chosen_facets(query, &mut answer)?;
+                Ok(answer)
+            });
             answers.extend(of_block.collect::<Result<Vec<_>, IndexError>>()?);
         }
         Ok(answers)
+    }
+
+    /// Counts the facets of columns on which the filter has conditions again, without these.
+    fn count_chosen_facets(&self, query: &Query, answer: &mut Answer) -> Result<(), IndexError> {
+        for (name, counts) in query.facets.iter().zip(&mut answer.facets) {
+            let column = self.column_number(name)?;
+            let column = &self.settings().filter_columns[column].name;
+            if let Some(query) = query.of_facet(column) {
+                let counted = self.answer(&query)?.facets;
+                *counts = counted.into_iter().next().unwrap_or_default();
+            }
+        }
+        Ok(())
     }
 
     /// Fails where a query does not fit the index, whether or not that has rows.
@@ -73,11 +94,13 @@ impl IndexReader {
             }));
         }
         let columns = &self.settings().filter_columns;
+        let empty = |column: &FilterColumn| ColumnBuilder::new(column.kind).finish();
+        let empty: Vec<Column> = columns.iter().map(empty).collect();
+        let empty = named(columns, &empty);
         if let Some(filter) = &query.filter {
-            let empty = |column: &FilterColumn| ColumnBuilder::new(column.kind).finish();
-            let empty: Vec<Column> = columns.iter().map(empty).collect();
-            filter.rows(&named(columns, &empty), 0)?;
+            filter.rows(&empty, 0)?;
         }
+        boosted_columns::check(columns, &empty, &query.boosts)?;
         let sort = query.sort.iter().map(|sort| &sort.column);
         for column in query.facets.iter().chain(sort) {
             self.column_number(column)?;
@@ -87,11 +110,7 @@ impl IndexReader {
 
     /// The number of a filter column, whose name may be in another case.
     pub(super) fn column_number(&self, name: &str) -> Result<usize, IndexError> {
-        let columns = &self.settings().filter_columns;
-        FilterColumn::position(columns, name).ok_or_else(|| IndexError::NoSuchColumn {
-            column: name.to_owned(),
-            columns: columns.iter().map(|column| column.name.clone()).collect(),
-        })
+        boosted_columns::column_number(&self.settings().filter_columns, name)
     }
 
     /// By segment, the rows that are not deleted, that a filter keeps and that have one of the ids, if
@@ -115,11 +134,11 @@ impl IndexReader {
             };
             allowed -= &segment.deleted;
             if !only.is_empty() {
-                let mut named = RoaringBitmap::new();
+                let mut with_ids = RoaringBitmap::new();
                 for id in only {
-                    named.extend(segment.segment.rows.find(id, &segment.deleted)?);
+                    with_ids.extend(segment.segment.rows.find(id, &segment.deleted)?);
                 }
-                allowed &= named;
+                allowed &= with_ids;
             }
             Ok(Some(allowed))
         };
@@ -172,12 +191,4 @@ fn share_a_scan(left: &Query, right: &Query) -> bool {
         && left.recall == right.recall
         && left.only == right.only
         && left.filter == right.filter
-}
-
-fn named<'a>(columns: &'a [FilterColumn], values: &'a [Column]) -> Vec<(&'a str, &'a Column)> {
-    columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .zip(values)
-        .collect()
 }

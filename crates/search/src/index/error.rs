@@ -146,7 +146,7 @@ pub enum IndexError {
     Filter(#[from] FilterError),
     /// A query that names a column that the index lacks.
     #[error(
-        "there is no filter column `{column}`: the index has {}",
+        "there is no filter column `{column}`: the filter columns are {}",
         list(columns)
     )]
     NoSuchColumn {
@@ -154,6 +154,30 @@ pub enum IndexError {
         column: String,
         /// The filter columns of the index.
         columns: Vec<String>,
+    },
+    /// A text cannot name the values of a column.
+    #[error("column `{column}` holds values of the kind {kind}: boost a column of texts or keys")]
+    NoTexts {
+        /// The column.
+        column: String,
+        /// The name of its kind.
+        kind: &'static str,
+    },
+    /// A boost that would order nothing.
+    #[error("the boost of column `{column}` is {weight}: give a number from 0 on")]
+    BoostWeight {
+        /// The column.
+        column: String,
+        /// Its weight.
+        weight: f32,
+    },
+    /// Boosts of too many columns.
+    #[error("{found} columns are boosted: name at most {most}")]
+    TooManyBoosts {
+        /// Columns.
+        found: usize,
+        /// The most.
+        most: usize,
     },
     /// A query whose vector cannot be compared with those of the index.
     #[error("the query's vector: {0}")]
@@ -181,6 +205,9 @@ impl IndexError {
                 | Self::OtherModel { .. }
                 | Self::Settings { .. }
                 | Self::NoSuchColumn { .. }
+                | Self::NoTexts { .. }
+                | Self::BoostWeight { .. }
+                | Self::TooManyBoosts { .. }
         )
     }
 

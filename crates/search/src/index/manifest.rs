@@ -92,6 +92,9 @@ struct SettingsBody {
     id_column: String,
     text_columns: Vec<TextColumnBody>,
     filter_columns: Vec<FilterColumnBody>,
+    /// Absent in an index without such columns, which earlier versions of this program read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attribute_columns: Vec<String>,
     language: String,
     fusion: FusionBody,
 }
@@ -235,6 +238,7 @@ impl SettingsBody {
                     kind: column.kind.name().to_owned(),
                 })
                 .collect(),
+            attribute_columns: settings.attribute_columns.clone(),
             language: settings.language.name().to_owned(),
             fusion: match settings.fusion {
                 Fusion::WeightedSum { weight } => FusionBody::WeightedSum { weight },
@@ -268,6 +272,7 @@ impl SettingsBody {
                     })
                 })
                 .collect::<Option<_>>()?,
+            attribute_columns: self.attribute_columns,
             language: Language::from_name(&self.language)?,
             fusion: match self.fusion {
                 FusionBody::WeightedSum { weight } => Fusion::WeightedSum { weight },

@@ -25,6 +25,7 @@
 
 mod answer;
 mod background_merge;
+mod boosts;
 mod commit;
 mod document;
 mod error;

@@ -56,7 +56,8 @@ impl Question<'_> {
     fn similar_from(&self, least: f32) -> Result<Vec<RoaringBitmap>, IndexError> {
         let vector = VectorsView::new(&self.query.vector, self.reader.settings().width)?;
         self.segments()
-            .map(|(segment, allowed)| {
+            .zip(self.raised_to(least)?)
+            .map(|((segment, allowed), raised)| {
                 let options = SearchOptions {
                     k: segment.rows() as usize,
                     rows: allowed.as_ref(),
@@ -64,11 +65,9 @@ impl Question<'_> {
                     candidates: None,
                 };
                 let hits = segment.segment.vectors.search_with(vector, &options)?;
-                Ok(hits
-                    .into_iter()
-                    .flatten()
-                    .map(|hit| hit.index as u32)
-                    .collect())
+                let reached = hits.into_iter().flatten().map(|hit| hit.index as u32);
+                // What reaches the score without a boost reaches it with one.
+                Ok(raised | reached.collect::<RoaringBitmap>())
             })
             .collect()
     }
@@ -76,7 +75,7 @@ impl Question<'_> {
     fn matching_from(&self, least: Option<f32>) -> Result<Vec<RoaringBitmap>, IndexError> {
         let mut pool = self.empty();
         for row in self.matching(usize::MAX)? {
-            if least.is_none_or(|least| row.score >= least) {
+            if least.is_none_or(|least| row.score + self.boost(row.place) >= least) {
                 pool[row.place.segment].insert(row.place.row);
             }
         }

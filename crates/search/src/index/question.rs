@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
+use crate::boost::{Raised, raised};
 use crate::fusion::Candidate;
 use crate::index::error::IndexError;
 use crate::index::place::{Place, Ranked, best_first};
@@ -22,6 +23,8 @@ pub(super) struct Question<'a> {
     /// Rows whose id or key the query is.
     named: Vec<Place>,
     pub(super) words: Option<WordsQuery>,
+    /// By segment, the sets of rows that boosts raise.
+    pub(super) raised: Vec<Vec<Raised>>,
 }
 
 /// A row with its score.
@@ -29,6 +32,8 @@ pub(super) struct Question<'a> {
 pub(super) struct Scored {
     pub(super) place: Place,
     pub(super) score: f32,
+    /// The score without boosts.
+    unraised: f32,
     explanation: Explanation,
 }
 
@@ -45,6 +50,7 @@ impl<'a> Question<'a> {
             allowed: allowed.to_vec(),
             named: Vec::new(),
             words: None,
+            raised: Vec::new(),
         };
         for id in &query.without {
             if let Some(place) = reader.find(id)? {
@@ -54,6 +60,7 @@ impl<'a> Question<'a> {
                     .remove(place.row);
             }
         }
+        question.raised = reader.raised(&query.boosts, &question.allowed)?;
         if query.text.trim().is_empty() {
             return Ok(question);
         }
@@ -105,6 +112,7 @@ impl<'a> Question<'a> {
                 .map(|row| self.found(row))
                 .collect::<Result<_, _>>()?,
             facets: self.facets(pool.as_deref())?,
+            boosts: query.boosts.clone(),
             missing: Vec::new(),
         })
     }
@@ -146,7 +154,7 @@ impl<'a> Question<'a> {
         similar: &[Ranked],
         matching: &[Ranked],
     ) -> Result<Vec<Scored>, IndexError> {
-        let mut scored = self.scored(similar, matching, &[])?;
+        let mut scored = self.scored(similar, matching, &self.brought(self.query)?)?;
         if let Some(least) = self.query.min_score {
             scored.retain(|row| row.explanation.key || row.score >= least);
         }
@@ -181,13 +189,19 @@ impl<'a> Question<'a> {
         }
         self.complete(&mut rows)?;
         let scores = self.joint_scores(rows.values());
+        let boosted = !self.query.boosts.is_empty();
         Ok(rows
             .into_iter()
             .zip(scores)
-            .map(|((place, explanation), score)| Scored {
-                place,
-                score,
-                explanation,
+            .map(|((place, mut explanation), unraised)| {
+                let boost = self.boost(place);
+                explanation.boost = boosted.then_some(boost);
+                Scored {
+                    place,
+                    score: raised(unraised, boost),
+                    unraised,
+                    explanation,
+                }
             })
             .collect())
     }
@@ -238,7 +252,7 @@ impl<'a> Question<'a> {
         Ok(())
     }
 
-    /// The scores by which hits are ordered.
+    /// The scores by which hits are ordered, without boosts.
     fn joint_scores<'e>(&self, rows: impl Iterator<Item = &'e Explanation>) -> Vec<f32> {
         let fusion = self.query.fusion.unwrap_or(self.reader.settings().fusion);
         match self.query.mode {
@@ -282,6 +296,8 @@ impl Scored {
             .key
             .cmp(&self.explanation.key)
             .then(other.score.total_cmp(&self.score))
+            // Equal where there are no boosts.
+            .then(other.unraised.total_cmp(&self.unraised))
             .then(self.place.cmp(&other.place))
     }
 }

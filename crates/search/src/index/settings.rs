@@ -97,6 +97,9 @@ pub struct Settings {
     pub text_columns: Vec<TextColumn>,
     /// The values of a row.
     pub filter_columns: Vec<FilterColumn>,
+    /// The names of those filter columns whose values come from a file of attributes beside the corpus, for later
+    /// additions.
+    pub attribute_columns: Vec<String>,
     /// The language of the texts.
     pub language: Language,
     /// How [`Mode::Hybrid`](crate::Mode::Hybrid) joins both rankings unless a query says it.
@@ -165,6 +168,10 @@ impl Settings {
             if let Some(name) = names.into_iter().find(|name| !seen.insert(name.as_str())) {
                 return wrong(format!("column `{name}` is named twice"));
             }
+        }
+        let is_column = |name: &&String| self.filter_columns.iter().any(|c| c.name == **name);
+        if let Some(name) = self.attribute_columns.iter().find(|name| !is_column(name)) {
+            return wrong(format!("attribute column `{name}` is no filter column"));
         }
         Ok(())
     }

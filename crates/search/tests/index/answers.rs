@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use proptest::prelude::*;
 use search::filter::{ColumnKind, Comparison, Filter, FilterColumn, Value};
 use search::index::{Document, IndexReader, IndexWriter};
-use search::{Answer, Fusion, Mode, Query, Sort};
+use search::{Answer, Boost, Found, Fusion, Mode, Query, Sort};
 
 use crate::common::{document, folder, settings};
 use crate::operations::random;
@@ -83,23 +83,42 @@ fn query() -> impl Strategy<Value = Query> {
         ),
         prop::option::of(-0.5f32..1.0),
         prop::collection::vec((0usize..40).prop_map(|number| format!("a{number}")), 0..3),
+        prop::collection::vec(boost(), 0..4),
     )
         .prop_map(
-            |((text, filter, sort, mode), (vector, k, offset, rrf), min_score, without)| Query {
-                vector: vector.map(f32::from).to_vec(),
-                text,
-                mode,
-                fusion: rrf.then_some(Fusion::ReciprocalRank),
-                k,
-                offset,
-                filter,
-                without,
-                facets: vec!["brand".to_owned(), "price".to_owned()],
-                sort,
-                min_score,
-                ..Query::default()
+            |((text, filter, sort, mode), (vector, k, offset, rrf), min_score, without, boosts)| {
+                Query {
+                    vector: vector.map(f32::from).to_vec(),
+                    text,
+                    mode,
+                    fusion: rrf.then_some(Fusion::ReciprocalRank),
+                    k,
+                    offset,
+                    filter,
+                    without,
+                    facets: vec!["brand".to_owned(), "price".to_owned()],
+                    boosts,
+                    sort,
+                    min_score,
+                    ..Query::default()
+                }
             },
         )
+}
+
+/// Weights that join rows in sums, that change nothing, and that bring a row before all others.
+fn boost() -> impl Strategy<Value = Boost> {
+    let brand = prop::sample::select(BRANDS.to_vec()).prop_map(|brand| {
+        let value = Value::Text(brand.to_uppercase());
+        ("Brand".to_owned(), value)
+    });
+    let price = (0u8..4).prop_map(|price| ("price".to_owned(), Value::Number(f64::from(price))));
+    let weight = prop::sample::select(vec![0.0, 0.1, 0.25, 9.0]);
+    (prop_oneof![brand, price], weight).prop_map(|((column, value), weight)| Boost {
+        column,
+        value,
+        weight,
+    })
 }
 
 fn compare(column: &str, comparison: Comparison, value: Value) -> Filter {
@@ -148,7 +167,21 @@ struct Candidate<'a> {
     similarity: f32,
     bm25: Option<f32>,
     key: bool,
+    unraised: f32,
     score: f32,
+}
+
+/// What boosts add to the score of a document.
+fn raised(document: &Document, boosts: &[Boost]) -> f32 {
+    let has = |boost: &&Boost| match (&boost.value, &document.values[0], &document.values[1]) {
+        (Value::Text(brand), Some(Value::Text(other)), _) => {
+            brand.to_lowercase() == other.to_lowercase()
+        }
+        (Value::Number(price), _, Some(Value::Number(other))) => price == other,
+        _ => false,
+    };
+    let weights = boosts.iter().filter(has).map(|boost| boost.weight);
+    weights.fold(0.0, |sum, weight| sum + weight)
 }
 
 fn score(query: &Query, rows: &mut [Candidate<'_>]) {
@@ -162,12 +195,23 @@ fn score(query: &Query, rows: &mut [Candidate<'_>]) {
         .collect();
     let joint = fusion.scores(settings().similarity, &of_fusion);
     for (row, joint) in rows.iter_mut().zip(joint) {
-        row.score = match query.mode {
+        row.unraised = match query.mode {
             Mode::Meaning => row.similarity,
             Mode::Words => row.bm25.unwrap_or(0.0),
             Mode::Hybrid => joint,
         };
+        row.score = row.unraised + raised(row.document, &query.boosts);
     }
+}
+
+/// How many of the rows have a value in a column, and how many are of the one brand.
+fn counts(rows: &[Candidate<'_>], column: usize) -> (usize, usize) {
+    let values = || {
+        rows.iter()
+            .filter_map(|row| row.document.values[column].as_ref())
+    };
+    let logitech = values().filter(|value| value.to_string().to_lowercase() == "logitech");
+    (values().count(), logitech.count())
 }
 
 /// Compares an answer with what the scores of all rows lead to.
@@ -188,50 +232,27 @@ fn check(reader: &IndexReader, rows: &[Row], query: &Query, answer: &Answer) {
             .hits
     };
     let (similar, matching) = (all(Mode::Meaning), all(Mode::Words));
-    let wanted = query.text.trim().to_lowercase();
-    let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    for (document, _) in rows {
-        let hit = similar.iter().find(|hit| hit.id == document.id).unwrap();
-        let bm25 = matching.iter().find(|hit| hit.id == document.id);
-        let key = document.id == wanted || format!("p-{}", document.id) == wanted;
-        candidates.push(Candidate {
-            document,
-            similarity: hit.score,
-            bm25: bm25.and_then(|hit| hit.explanation.bm25),
-            key,
-            score: 0.0,
-        });
+    for (column, (name, found)) in ["brand", "price"].iter().zip(&answer.facets).enumerate() {
+        // The conditions on the column itself do not count.
+        let relaxed = query.of_facet(name).unwrap_or_else(|| query.clone());
+        let candidates = candidates(&relaxed, rows, &similar, &matching);
+        let logitech = found
+            .iter()
+            .filter(|count| count.value.to_string().to_lowercase() == "logitech");
+        let found: (usize, usize) = (
+            found.iter().map(|count| count.rows).sum(),
+            logitech.map(|count| count.rows).sum(),
+        );
+        assert_eq!(found, counts(&candidates, column), "{name} {query:?}");
     }
-    candidates.retain(|row| {
-        keeps(query.filter.as_ref(), row.document) && !query.without.contains(&row.document.id)
-    });
-    score(query, &mut candidates);
-    candidates.retain(|row| {
-        let found = query.mode != Mode::Words || row.bm25.is_some();
-        row.key || found && query.min_score.is_none_or(|least| row.score >= least)
-    });
-    // Sorted by a column, rows that no word matches are left out where others have one.
-    let matched = candidates.iter().any(|row| row.bm25.is_some());
-    if query.mode == Mode::Hybrid && query.sort.is_some() && query.min_score.is_none() && matched {
-        candidates.retain(|row| row.key || row.bm25.is_some());
-    }
-    let brands = candidates
-        .iter()
-        .filter_map(|row| match &row.document.values[0] {
-            Some(Value::Text(brand)) => Some(brand.to_lowercase()),
-            _ => None,
-        });
-    let logitech = brands.filter(|brand| brand == "logitech").count();
-    let counted = answer.facets[0].iter().find(
-        |count| matches!(&count.value, Value::Text(brand) if brand.to_lowercase() == "logitech"),
-    );
-    assert_eq!(counted.map_or(0, |count| count.rows), logitech);
+    let mut candidates = candidates(query, rows, &similar, &matching);
     match &query.sort {
         None => candidates.sort_by(|left, right| {
             right
                 .key
                 .cmp(&left.key)
                 .then(right.score.total_cmp(&left.score))
+                .then(right.unraised.total_cmp(&left.unraised))
         }),
         Some(sort) => {
             let column = usize::from(sort.column == "price");
@@ -259,6 +280,49 @@ fn check(reader: &IndexReader, rows: &[Row], query: &Query, answer: &Answer) {
         .map(|hit| (hit.id.as_str(), hit.score))
         .collect();
     assert_eq!(hits, expected, "{query:?}");
+    for hit in &answer.hits {
+        let (document, _) = rows.iter().find(|(row, _)| row.id == hit.id).unwrap();
+        let boost = (!query.boosts.is_empty()).then(|| raised(document, &query.boosts));
+        assert_eq!(hit.explanation.boost, boost);
+    }
+}
+
+/// The rows that could be hits, from the scores of all rows.
+fn candidates<'a>(
+    query: &Query,
+    rows: &'a [Row],
+    similar: &[Found],
+    matching: &[Found],
+) -> Vec<Candidate<'a>> {
+    let wanted = query.text.trim().to_lowercase();
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    for (document, _) in rows {
+        let hit = similar.iter().find(|hit| hit.id == document.id).unwrap();
+        let bm25 = matching.iter().find(|hit| hit.id == document.id);
+        let key = document.id == wanted || format!("p-{}", document.id) == wanted;
+        candidates.push(Candidate {
+            document,
+            similarity: hit.score,
+            bm25: bm25.and_then(|hit| hit.explanation.bm25),
+            key,
+            unraised: 0.0,
+            score: 0.0,
+        });
+    }
+    candidates.retain(|row| {
+        keeps(query.filter.as_ref(), row.document) && !query.without.contains(&row.document.id)
+    });
+    score(query, &mut candidates);
+    candidates.retain(|row| {
+        let found = query.mode != Mode::Words || row.bm25.is_some();
+        row.key || found && query.min_score.is_none_or(|least| row.score >= least)
+    });
+    // Sorted by a column, rows that no word matches are left out where others have one.
+    let matched = candidates.iter().any(|row| row.bm25.is_some());
+    if query.mode == Mode::Hybrid && query.sort.is_some() && query.min_score.is_none() && matched {
+        candidates.retain(|row| row.key || row.bm25.is_some());
+    }
+    candidates
 }
 
 proptest! {
@@ -519,4 +583,103 @@ fn columns_are_found_in_any_case() {
     let expected = reader.answer(&query("price")).unwrap();
     assert_eq!(reader.answer(&query("PRICE")).unwrap(), expected);
     assert!(reader.answer(&query("prices")).is_err());
+}
+
+/// More rows than a ranking is joined from, so that boosts bring rows that no list without them has.
+#[test]
+fn boosts_bring_rows_from_far_behind() {
+    const HITS: usize = 5;
+    let mut state = 11;
+    let mut number = |below: usize| random(&mut state) as usize % below;
+    let rows: Vec<Row> = (0..3000usize)
+        .map(|row| {
+            // So many words that few rows have both of the query.
+            let title = format!("word{} word{}", number(20), number(20));
+            let brand = (number(20) == 0).then(|| BRANDS[number(3)]);
+            let price = Some(number(4) as f64);
+            let document = document(&format!("a{row}"), &title, brand, price);
+            let vector = std::array::from_fn(|_| number(2001) as f32 - 1000.0);
+            (document, vector)
+        })
+        .collect();
+    let (_folder, reader) = index(&rows, &[1700, 900]);
+    let boost = |column: &str, value: Value, weight| Boost {
+        column: column.to_owned(),
+        value,
+        weight,
+    };
+    let brand = |weight| boost("brand", Value::Text("Cherry".to_owned()), weight);
+    let price = |weight| boost("price", Value::Number(2.0), weight);
+    for boosts in [
+        vec![brand(0.05)],
+        vec![brand(0.4), price(0.03)],
+        vec![price(1e-7), brand(5.0)],
+    ] {
+        for mode in Mode::ALL {
+            let query = |k, boosts: &[Boost]| Query {
+                vector: vec![0.3, -0.2, 0.9],
+                text: "word3 word7".to_owned(),
+                mode,
+                k,
+                boosts: boosts.to_vec(),
+                ..Query::default()
+            };
+            // Every row, with scores that do not depend on how many rows are joined.
+            let mut all = reader.answer(&query(rows.len(), &[])).unwrap().hits;
+            for hit in &mut all {
+                let (document, _) = rows.iter().find(|(row, _)| row.id == hit.id).unwrap();
+                hit.score += raised(document, &boosts);
+            }
+            // Stable: of equal scores the one that was better without boosts.
+            all.sort_by(|left, right| right.score.total_cmp(&left.score));
+            let boosted = reader.answer(&query(HITS, &boosts)).unwrap();
+            assert_eq!(boosted.boosts, boosts);
+            let ids = |hits: &[Found]| -> Vec<(String, f32)> {
+                let hits = hits.iter().take(HITS);
+                hits.map(|hit| (hit.id.clone(), hit.score)).collect()
+            };
+            assert_eq!(ids(&boosted.hits), ids(&all), "{mode:?}");
+            if boosts[0].weight == 0.4 {
+                let plain = reader.answer(&query(HITS, &[])).unwrap();
+                assert_ne!(ids(&plain.hits), ids(&all), "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn boosts_that_order_nothing_are_refused() {
+    let rows = [(
+        document("a", "mouse", Some("Acme"), Some(1.0)),
+        [1.0, 0.0, 0.0],
+    )];
+    let (_folder, reader) = index(&rows, &[]);
+    let answer = |column: &str, value: Value, weight| {
+        let query = Query {
+            text: "mouse".to_owned(),
+            mode: Mode::Words,
+            k: 1,
+            boosts: vec![Boost {
+                column: column.to_owned(),
+                value,
+                weight,
+            }],
+            ..Query::default()
+        };
+        reader.answer(&query).map(|answer| answer.hits[0].score)
+    };
+    let acme = || Value::Text("acme".to_owned());
+    let plain = answer("brand", acme(), 0.0).unwrap();
+    assert_eq!(answer("BRAND", acme(), 0.5).unwrap(), plain + 0.5);
+    for weight in [-0.1, f32::NAN, f32::INFINITY] {
+        assert!(answer("brand", acme(), weight).unwrap_err().is_usage());
+    }
+    assert!(answer("colour", acme(), 0.1).unwrap_err().is_usage());
+    assert!(answer("price", acme(), 0.1).is_err());
+    let names = |column: &str| reader.named_values("an ACME mouse", &[column.to_owned()]);
+    assert_eq!(
+        names("Brand").unwrap(),
+        [("brand".to_owned(), Value::Text("Acme".to_owned()))]
+    );
+    assert!(names("price").unwrap_err().is_usage());
 }

@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
             column("price", ColumnKind::Number),
             column("part", ColumnKind::Key),
         ],
+        attribute_columns: Vec::new(),
         language: Language::English,
         fusion: Fusion::WeightedSum { weight: 0.3 },
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use askama::Template;
-use search::filter::ColumnKind;
+use search::filter::{ColumnKind, fold_case};
 use search::index::Settings;
 use search::{Answer, Found, Mode};
 
@@ -140,18 +140,38 @@ pub(super) fn facet_columns(settings: &Settings) -> Vec<String> {
 impl Facet {
     pub(super) fn of(answer: &Answer, columns: &[String], address: &Address) -> Vec<Self> {
         let facets = columns.iter().zip(&answer.facets).map(|(name, counts)| {
-            let values = counts.iter().take(FACET_VALUES).map(|count| {
+            let chosen = address.chosen.iter();
+            // As the address spells them, so that a second click takes them back.
+            let mut chosen: Vec<&String> = chosen
+                .filter(|(column, _)| column == name)
+                .map(|(_, value)| value)
+                .collect();
+            let mut values = Vec::new();
+            for (place, count) in counts.iter().enumerate() {
                 let value = count.value.to_string();
-                FacetValue {
-                    rows: count.rows,
-                    link: address.with_toggled(name, &value).link(),
-                    chosen: address.chosen.contains(&(name.clone(), value.clone())),
-                    value,
+                let folded = fold_case(&value);
+                let spelled = chosen.iter().position(|other| fold_case(other) == folded);
+                // A chosen value is always there, however rare it is.
+                if place < FACET_VALUES || spelled.is_some() {
+                    let spelled = spelled.map(|place| chosen.remove(place).clone());
+                    values.push(FacetValue {
+                        rows: count.rows,
+                        link: (address.with_toggled(name, spelled.as_ref().unwrap_or(&value)))
+                            .link(),
+                        chosen: spelled.is_some(),
+                        value,
+                    });
                 }
-            });
+            }
+            values.extend(chosen.into_iter().map(|value| FacetValue {
+                rows: 0,
+                link: address.with_toggled(name, value).link(),
+                chosen: true,
+                value: value.clone(),
+            }));
             Self {
                 name: name.clone(),
-                values: values.collect(),
+                values,
             }
         });
         facets.filter(|facet| !facet.values.is_empty()).collect()

@@ -1,6 +1,6 @@
 //! The products that are closest to a query.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use axum::extract::State;
@@ -52,6 +52,9 @@ pub(crate) struct SearchRequest {
     /// Whether typing errors are forgiven where a word is unknown.
     #[serde(default = "yes")]
     typos: bool,
+    /// By filter column, what is added to the score of products whose value in it the query names.
+    #[serde(default)]
+    boost: BTreeMap<String, f32>,
     #[serde(flatten)]
     page: Page,
 }
@@ -219,6 +222,7 @@ async fn find(
         },
         fusion: request.weight.map(|weight| Fusion::WeightedSum { weight }),
         typos: request.typos,
+        boosts: snapshot.boosts(&request.query, &request.boost)?,
         ..request.page.question(&snapshot)?
     };
     let shown = (question.offset, question.k);

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod attributes;
 mod connections;
 mod documents;
 mod embeddings;

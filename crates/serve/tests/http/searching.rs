@@ -85,7 +85,7 @@ fn filters_facets_orders_and_pages() {
     assert_eq!(ids(&answer), ["K1", "B1"]);
     assert_eq!(
         answer["facets"]["brand"],
-        json!([{ "value": "Acme", "rows": 2 }])
+        json!([{ "value": "Acme", "rows": 2 }, { "value": "Bolt", "rows": 2 }])
     );
     assert_eq!(
         answer["hits"][0]["values"],

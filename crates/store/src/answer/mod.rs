@@ -23,6 +23,7 @@ use crate::store::PostgresStore;
 use crate::words::Statistics;
 use asked::Asked;
 use candidates::{count_words, rows_by_id};
+use parameters::column_number;
 use plan::Plan;
 use pool::Pool;
 use rank::Ranked;
@@ -40,10 +41,40 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// Fails for a vector of another width, for columns that the store does not have, and for servers that do not
-    /// answer, unless the answer may be partial and at least one does.
+    /// Fails for a vector of another width, for columns that the store does not have, for [boosts](Query::boosts), which
+    /// only an index has, and for servers that do not answer, unless the answer may be partial and at least one does.
     pub fn answer(&self, query: &Query) -> Result<Answer, StoreError> {
-        self.wait_for(self.answer_later(query))
+        if !query.boosts.is_empty() {
+            return Err(StoreError::Query {
+                reason: "a store does not boost attributes: search an index".to_owned(),
+            });
+        }
+        self.wait_for(async {
+            let mut answer = self.answer_later(query).await?;
+            self.count_chosen_facets(query, &mut answer).await?;
+            Ok(answer)
+        })
+    }
+
+    /// Counts the facets of columns on which the filter has conditions again, without these.
+    async fn count_chosen_facets(
+        &self,
+        query: &Query,
+        answer: &mut Answer,
+    ) -> Result<(), StoreError> {
+        for (name, counts) in query.facets.iter().zip(&mut answer.facets) {
+            let column = &self.settings.filter_columns[column_number(&self.settings, name)?];
+            if let Some(query) = query.of_facet(&column.name) {
+                let counted = self.answer_later(&query).await?;
+                *counts = counted.facets.into_iter().next().unwrap_or_default();
+                for server in counted.missing {
+                    if !answer.missing.contains(&server) {
+                        answer.missing.push(server);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A row of the store, if there is one with that id.
@@ -158,6 +189,7 @@ impl PostgresStore {
         Ok(Answer {
             hits,
             facets,
+            boosts: Vec::new(),
             missing,
         })
     }
@@ -287,6 +319,7 @@ impl PostgresStore {
                     bm25: hit.candidate.bm25,
                     bm25_rank: hit.bm25_rank,
                     key: hit.candidate.key,
+                    boost: None,
                 },
             });
         }

@@ -57,6 +57,7 @@ pub(crate) fn settings(width: usize, similarity: Similarity) -> Settings {
             column("sku", ColumnKind::Key),
         ],
         language: Language::English,
+        attribute_columns: Vec::new(),
         fusion: Fusion::WeightedSum { weight: 0.3 },
     }
 }

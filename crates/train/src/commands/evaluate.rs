@@ -3,6 +3,7 @@
 mod index;
 mod reranking;
 mod rows;
+mod tags;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -32,6 +33,9 @@ pub(super) fn run(arguments: &EvaluateArgs, notes: Console) -> Result<(), TrainE
     program::interrupt::exit_on_interrupt();
     if let Some(folder) = &arguments.data.index {
         return index::run(arguments, folder, notes);
+    }
+    if !arguments.data.tags.is_empty() {
+        return tags::run(arguments, notes);
     }
     if !arguments.data.reranker.is_empty() {
         return write(arguments, &reranking::scores(arguments, notes)?);

@@ -5,6 +5,7 @@ mod evaluate;
 mod fit;
 mod losses;
 mod mine;
+mod tag;
 
 use std::io::{self, StdoutLock, Write};
 
@@ -31,6 +32,7 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
     match &cli.command {
         Command::Fit(arguments) => model::threads::start(arguments.threads.threads)?,
         Command::Rerank(arguments) => model::threads::start(arguments.threads.threads)?,
+        Command::Tag(arguments) => model::threads::start(arguments.fit.threads.threads)?,
         Command::Distill(arguments) => model::threads::start(arguments.fit.threads.threads)?,
         Command::Evaluate(arguments) => model::threads::start(arguments.machine.threads.threads)?,
         Command::Mine(arguments) => model::threads::start(arguments.machine.threads.threads)?,
@@ -41,6 +43,7 @@ pub fn run(cli: Cli, notes: Console) -> Result<(), TrainError> {
         Command::Rerank(arguments) => {
             fit::run("rerank", arguments.map(|settings| settings.0), notes)
         }
+        Command::Tag(arguments) => tag::run(*arguments, notes),
         Command::Distill(arguments) => distill::run(*arguments, notes),
         Command::Evaluate(arguments) => evaluate::run(&arguments, notes),
         Command::Mine(arguments) => mine::run(&arguments, notes),

@@ -7,6 +7,7 @@ use records::{Numbering, ReadError, Source};
 use super::column_error::ColumnMapError;
 use super::kind::RowKind;
 use super::role::Role;
+use super::tagged::TaggedFault;
 
 /// Error of reading, holding, splitting or batching rows.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,16 @@ pub enum DataError {
         line: u64,
         /// The fault of the row.
         source: BadCell,
+    },
+    /// A row of a tagger is unusable. The rows after it can still be read.
+    #[error("{file}, line {line}: {source}")]
+    Tagged {
+        /// The file.
+        file: Source,
+        /// The line the row starts on, or in Parquet the number of the row, from 1.
+        line: u64,
+        /// The fault of the row.
+        source: TaggedFault,
     },
     /// No rows.
     #[error(
@@ -104,7 +115,7 @@ impl DataError {
     pub(crate) fn is_row(&self) -> bool {
         match self {
             Self::Read(error) => error.is_row(),
-            Self::Row { .. } => true,
+            Self::Row { .. } | Self::Tagged { .. } => true,
             _ => false,
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hash::Fnv1a;
 use super::table::TextTable;
+use super::tagged::Annotation;
 
 /// Number of rows, and a hash of their texts, scores, labels and groups in order. Equal rows have the
 /// same fingerprint on every machine.
@@ -49,12 +50,37 @@ impl TextTable {
             if let Some(group) = row.group() {
                 hash.write(&group.to_le_bytes());
             }
+            if let Some(annotation) = self.annotations.rows.get(row.number()) {
+                add(&mut hash, annotation);
+            }
         }
         Fingerprint {
             rows: self.len(),
             hash: hash.finish(),
         }
     }
+}
+
+/// Adds the spans of a row. The numbers of labels follow from the rows before.
+fn add(hash: &mut Fnv1a, annotation: &Annotation) {
+    let mut number = |number: usize| hash.write(&(number as u64).to_le_bytes());
+    for span in &annotation.spans {
+        [span.start, span.end, span.label]
+            .into_iter()
+            .for_each(&mut number);
+    }
+    number(usize::MAX);
+    for &label in &annotation.open {
+        number(label);
+    }
+    hash.write(
+        annotation
+            .category
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes(),
+    );
+    hash.write(END);
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use super::role::Role;
 pub enum RowKind {
     /// A text alone.
     Texts,
+    /// A text with spans, for a tagger.
+    Tagged,
     /// Anchor and positive.
     Pairs,
     /// Anchor, positive and `negatives` negatives.
@@ -35,7 +37,7 @@ impl RowKind {
     #[must_use]
     pub(crate) fn text_columns(self) -> usize {
         match self {
-            Self::Texts => 1,
+            Self::Texts | Self::Tagged => 1,
             Self::Pairs | Self::Scored | Self::Labelled => 2,
             Self::Tuples { negatives } | Self::ScoredTuples { negatives, .. } => {
                 negatives.saturating_add(2)
@@ -47,7 +49,7 @@ impl RowKind {
     #[must_use]
     pub(crate) fn target(self) -> Option<Role> {
         match self {
-            Self::Texts | Self::Pairs | Self::Tuples { .. } => None,
+            Self::Texts | Self::Tagged | Self::Pairs | Self::Tuples { .. } => None,
             Self::Scored | Self::ScoredTuples { .. } => Some(Role::Score),
             Self::Labelled => Some(Role::Label),
         }
@@ -57,7 +59,7 @@ impl RowKind {
     #[must_use]
     pub(crate) fn targets(self) -> usize {
         match self {
-            Self::Texts | Self::Pairs | Self::Tuples { .. } => 0,
+            Self::Texts | Self::Tagged | Self::Pairs | Self::Tuples { .. } => 0,
             Self::Scored | Self::Labelled => 1,
             Self::ScoredTuples { scores, .. } => scores,
         }
@@ -68,6 +70,7 @@ impl fmt::Display for RowKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Texts => formatter.pad("texts"),
+            Self::Tagged => formatter.pad("texts with spans"),
             Self::Pairs => formatter.pad("pairs"),
             Self::Tuples { negatives: 1 } => formatter.pad("pairs with a negative"),
             Self::Tuples { negatives } => write!(formatter, "pairs with {negatives} negatives"),

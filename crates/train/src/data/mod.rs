@@ -8,6 +8,7 @@
 //! | training and validation rows | `split` |
 //! | batches of rows | `sampler` |
 //! | vectors of a guide | `distinct_texts`, `vectors`, and `axes` of narrower ones |
+//! | texts with spans, for a tagger | `tagged` |
 //! | texts of other rows of a batch that are wrong for a row | `negatives` |
 //! | identity of the rows of a run | `fingerprint` |
 //! | the same order on every machine | `random`, `hash` |
@@ -28,6 +29,7 @@ mod role;
 mod sampler;
 mod split;
 mod table;
+mod tagged;
 mod texts;
 mod vectors;
 
@@ -44,4 +46,6 @@ pub(crate) use sampler::{EpochRows, Sampler, SamplerKind, SamplerOptions};
 pub(crate) use split::split;
 pub(crate) use table::Row;
 pub use table::{Example, TextTable};
+pub use tagged::TaggedFault;
+pub(crate) use tagged::{LabelColumn, TaggedOptions, schema, targets, value, write};
 pub(crate) use vectors::TextVectors;

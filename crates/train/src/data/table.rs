@@ -9,6 +9,7 @@ use records::Source;
 use super::error::DataError;
 use super::hash::{hash_normalised, hash_text};
 use super::kind::RowKind;
+use super::tagged::Annotations;
 use super::vectors::TextVectors;
 
 /// Rows of texts of one [`RowKind`], at least one of them.
@@ -51,6 +52,8 @@ pub struct TextTable {
     pub(super) used_given: bool,
     /// The columns of every file, if each of their texts is a row; none for plain text.
     pub(super) columns_of_texts: Vec<Vec<String>>,
+    /// The spans of all texts, of [`RowKind::Tagged`].
+    pub(crate) annotations: Annotations,
     /// The vectors of all texts, which take the place of targets in a batch.
     pub(super) vectors: OnceLock<TextVectors>,
 }
@@ -277,6 +280,7 @@ impl TextTable {
             first_skipped: None,
             used_given: false,
             columns_of_texts: Vec::new(),
+            annotations: Annotations::default(),
             vectors: OnceLock::new(),
         }
     }

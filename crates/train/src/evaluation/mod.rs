@@ -6,6 +6,7 @@
 //! | documents relevant to a query | [`RetrievalEvaluator`] | `cosine_ndcg@10` |
 //! | matching pairs of texts | `RetrievalEvaluator::of_pairs` | `ndcg@10` |
 //! | labels of text pairs | `SimilarityEvaluator::of_labels` | `cosine_ap` |
+//! | spans of texts, of a tagger | `TagEvaluator` | `span_f1` |
 //! | nearer and farther text of an anchor | `TripletEvaluator` | `cosine_accuracy` |
 //!
 //! Names are those of a model for the cosine; a model with another similarity has its name in them. Higher is
@@ -29,6 +30,7 @@ mod scores;
 mod settings_tests;
 mod similarity;
 mod suite;
+mod tags;
 mod teacher;
 #[cfg(test)]
 mod testing;
@@ -56,6 +58,7 @@ pub use scores::Scores;
 pub(crate) use scores::{ScoreChange, signed};
 use similarity::SimilarityEvaluator;
 pub(crate) use suite::{ScoreTable, Suite, SuiteScores};
+pub(crate) use tags::{SpanCounts, TagEvaluator, TagScores};
 pub(crate) use teacher::TeacherEvaluator;
 use triplet::TripletEvaluator;
 
@@ -80,7 +83,7 @@ pub fn of_rows(table: &TextTable, rows: &[usize]) -> Result<Box<dyn Evaluator>, 
     let pair = || [column(0), column(1)];
     let targets = || table.targets(rows).into_iter().map(f64::from).collect();
     Ok(match table.kind() {
-        RowKind::Texts => return Err(SetupError::Empty { what: "pairs" }),
+        RowKind::Texts | RowKind::Tagged => return Err(SetupError::Empty { what: "pairs" }),
         RowKind::Pairs => Box::new(RetrievalEvaluator::of_pairs(pair())?),
         RowKind::Scored => Box::new(SimilarityEvaluator::new(pair(), targets())?),
         RowKind::Labelled => Box::new(SimilarityEvaluator::of_labels(pair(), targets())?),
@@ -142,6 +145,11 @@ pub enum Description {
         ranking: Ranking,
         /// Cut-offs of the metrics.
         cutoffs: Cutoffs,
+    },
+    /// Spans of texts.
+    Tags {
+        /// Number of texts.
+        texts: usize,
     },
     /// The agreement with a teacher.
     Teacher {

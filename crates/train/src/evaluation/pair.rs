@@ -69,7 +69,7 @@ impl PairEvaluator {
                     },
                 })
             }
-            RowKind::Texts => Err(SetupError::Empty { what: "pairs" }),
+            RowKind::Texts | RowKind::Tagged => Err(SetupError::Empty { what: "pairs" }),
             RowKind::Pairs | RowKind::Tuples { .. } | RowKind::ScoredTuples { .. } => {
                 Self::of_candidates((0..table.text_columns()).map(column).collect())
             }

@@ -9,6 +9,7 @@ use super::pairwise::{
     contrastive, cosent, cosine_distance, cosine_similarity, mean_squared_error, online_contrastive,
 };
 use super::ranking::{gist, multiple_negatives_ranking, multiple_negatives_symmetric};
+use super::tags::cross_entropy;
 use super::triplet::{triplet_cosine, triplet_euclidean};
 
 impl Loss {
@@ -18,7 +19,8 @@ impl Loss {
     /// `columns` are the embeddings `[batch, width]`, `targets` the scores or labels `[batch]`, or several
     /// numbers per row, one row after the other: the scores of a teacher, or its vectors of all columns. A
     /// loss without target ignores them. The columns of a loss over pairs are the scores of the candidates, `[batch, 1]`,
-    /// the positives first.
+    /// the positives first. That of a tagger's loss are the logits of all tokens, `[tokens, outputs]`, and its targets are as
+    /// many numbers: 1 for an output that may be right, and 0 for one that is wrong.
     ///
     /// # Panics
     ///
@@ -85,6 +87,9 @@ impl Loss {
             (Self::OfPairs(loss), [_, ..], targets) => {
                 let targets = targets.map(|targets| per_row(columns, targets));
                 loss.forward(Tensor::cat(columns.to_vec(), 1), targets)
+            }
+            (Self::OfTags, [logits], Some(possible)) => {
+                cross_entropy(logits.clone(), possible.clone())
             }
             _ => self.does_not_fit(columns.len(), targets.is_some()),
         }

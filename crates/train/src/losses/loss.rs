@@ -97,6 +97,8 @@ pub enum Loss {
     EmbedDistill,
     /// A loss over the scores of a reranker.
     OfPairs(PairLoss),
+    /// `cross-entropy` of the tags of a tagger's tokens.
+    OfTags,
 }
 
 impl Loss {
@@ -198,6 +200,11 @@ impl Loss {
                 "a smaller or faster model with the vectors of a teacher",
             ),
             Self::OfPairs(loss) => loss.facts(),
+            Self::OfTags => (
+                "cross-entropy",
+                Needs::columns(1, Some(1), TargetKind::Spans),
+                "spans of texts; labels that a row does not state are left open",
+            ),
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `margin-mse`, `kl-divergence` | 3 or more | scores of a teacher | `distillation` |
 //! | `embed-distill` | 2 or more | vectors of a teacher | `distillation` |
 //! | `PairLoss`, of rerankers | 2 or more | | `pair` |
+//! | `cross-entropy`, of taggers | logits of tokens | tags that may be right | `tags` |
 //!
 //! Values and gradients equal those of sentence-transformers 6.2.0 with its defaults, and of 5.7.0 for
 //! the losses with a teacher or a guide, with one exception: its `TripletLoss` has one margin for both
@@ -33,6 +34,7 @@ mod objective;
 mod pair;
 mod pairwise;
 mod ranking;
+mod tags;
 mod triplet;
 
 #[cfg(test)]

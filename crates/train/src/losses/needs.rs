@@ -32,6 +32,8 @@ pub(crate) enum TargetKind {
     Margins,
     /// The vectors of all texts of the row, from a teacher or a guide.
     Vectors,
+    /// Spans of the text, with labels.
+    Spans,
     /// A label, or a score in `[0, 1]`, of two texts; or nothing, of more: the negatives do not match.
     Probability,
 }
@@ -89,6 +91,7 @@ impl fmt::Display for TargetKind {
             Self::Scores => "scores",
             Self::Margins => "scores or margins",
             Self::Vectors => "a guide",
+            Self::Spans => "spans",
             Self::Probability => "a label, a score from 0 to 1, or negatives",
         })
     }

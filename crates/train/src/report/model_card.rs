@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::format::{bytes, counted, duration, thousands};
 use super::summary::{RunSummary, difference, fall, score};
+use crate::config::Task;
 use crate::shell::quoted;
 
 /// The model card of a run: YAML front matter with the fields of sentence-transformers, then Markdown.
@@ -68,15 +69,24 @@ impl Card {
 fn front_matter(card: &mut Card, summary: &RunSummary) {
     card.line("---");
     card.line("tags:");
-    let (tags, pipeline) = if summary.reranker {
-        (["cross-encoder", "reranker"], "text-ranking")
-    } else {
-        (
+    let (library, tags, pipeline) = match summary.task {
+        Task::Encoder => (
+            "sentence-transformers",
             ["sentence-similarity", "feature-extraction"],
             "sentence-similarity",
-        )
+        ),
+        Task::Reranker => (
+            "sentence-transformers",
+            ["cross-encoder", "reranker"],
+            "text-ranking",
+        ),
+        Task::Tagger => (
+            "transformers",
+            ["named-entity-recognition", "product-attributes"],
+            "token-classification",
+        ),
     };
-    card.line("- sentence-transformers");
+    card.line(&format!("- {library}"));
     for tag in tags {
         card.line(&format!("- {tag}"));
     }
@@ -84,7 +94,7 @@ fn front_matter(card: &mut Card, summary: &RunSummary) {
         card.line(&format!("base_model: {}", summary.base_model));
     }
     card.line(&format!("pipeline_tag: {pipeline}"));
-    card.line("library_name: sentence-transformers");
+    card.line(&format!("library_name: {library}"));
     card.line("---");
 }
 
@@ -109,7 +119,15 @@ fn introduction(card: &mut Card, summary: &RunSummary) {
     } else {
         base.clone()
     };
-    if summary.reranker {
+    if summary.task == Task::Tagger {
+        card.block(&format!("# Tagger fine-tuned from {base}"));
+        card.block(&format!(
+            "A model of [transformers](https://huggingface.co/docs/transformers) for token classification, fine-tuned from \
+             {base_link}. It finds attributes in the texts of products, such as the brand and the colour."
+        ));
+        return;
+    }
+    if summary.task == Task::Reranker {
         card.block(&format!("# Reranker fine-tuned from {base}"));
         card.block(&format!(
             "A cross-encoder of [sentence-transformers](https://www.sbert.net), fine-tuned from {base_link}. It reads a \
@@ -132,8 +150,29 @@ fn usage(card: &mut Card, summary: &RunSummary) {
         |name| name.to_string_lossy().into_owned(),
     );
     card.block("## Usage");
+    if summary.task == Task::Tagger {
+        card.block("In Python, after `pip install transformers`:");
+        card.code(
+            "python",
+            &format!(
+                "from transformers import pipeline\n\n\
+                 tagger = pipeline(\"token-classification\", model={}, aggregation_strategy=\"simple\")\n\
+                 print(tagger(\"acme steel water bottle, 1 l, dark blue\"))",
+                python_string(&folder)
+            ),
+        );
+        card.block("From the command line, over the column `title` of a file:");
+        card.code(
+            "console",
+            &format!(
+                "$ infer attributes --model {} --input products.csv --column title",
+                quoted(&folder)
+            ),
+        );
+        return;
+    }
     card.block("In Python, after `pip install sentence-transformers`:");
-    if summary.reranker {
+    if summary.task == Task::Reranker {
         card.code(
             "python",
             &format!(
@@ -259,7 +298,15 @@ fn limits(card: &mut Card, summary: &RunSummary) {
     );
     card.line("- The model inherits errors and biases of the training data and of the base model.");
     let longest = thousands(summary.max_length as u64);
-    if summary.reranker {
+    if summary.task == Task::Tagger {
+        card.line(&format!(
+            "- The model reads the first {longest} tokens of a text: attributes behind them are not found."
+        ));
+        card.line(
+            "- Python's pipeline takes the best tag of each token by itself; `infer attributes` takes the best legal sequence \
+             of tags, so that spans may differ where the model is not sure.",
+        );
+    } else if summary.task == Task::Reranker {
         card.line(&format!(
             "- A pair that is longer than {longest} tokens loses tokens of its longer text."
         ));

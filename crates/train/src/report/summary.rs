@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::format::counted;
+use crate::config::Task;
 use crate::evaluation::{ScoreChange, Scores, signed};
 
 /// Use of the rows of a file.
@@ -50,8 +51,8 @@ pub(crate) struct ReferenceCurve {
 /// Input and result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunSummary {
-    /// Whether the model is a reranker and not an encoder.
-    pub reranker: bool,
+    /// What was trained.
+    pub task: Task,
     /// The base model: a name on the Hugging Face hub, or a folder.
     pub base_model: String,
     /// The folder of the run, and of the tuned model.

@@ -12,7 +12,7 @@ use super::change::{SAMPLE_QUERIES, Samples, WeightChange, is_finite};
 use super::folder::{MODEL_CARD, OutputFolder};
 use super::rows::Rows;
 use super::{FitResult, RunContext};
-use crate::config::{FitConfig, published_model, published_path};
+use crate::config::{FitConfig, Task, published_model, published_path};
 use crate::error::TrainError;
 use crate::evaluation::Scores;
 use crate::report::{
@@ -83,13 +83,16 @@ impl Finish<'_> {
         let (tuned, kept_step) = self.kept::<B>(last, device)?;
         let base = self.checkpoint.load::<B>(device)?;
         let change = WeightChange::between(&base, &tuned);
-        let samples = if self.settings.is_reranker() {
-            None
-        } else {
+        if self.settings.is_tagger() {
+            self.calibrate(&tuned)?;
+        }
+        let samples = if self.settings.is_encoder() {
             Some(Samples {
                 before: self.sample::<B>(base)?,
                 after: self.sample::<B>(tuned)?,
             })
+        } else {
+            None
         };
         let (before, after) = (self.scores_at(0), self.scores_at(kept_step));
         let warning = base_scores_best(before.as_ref(), after.as_ref());
@@ -155,7 +158,7 @@ impl Finish<'_> {
         if !is_finite(last) {
             return Ok(false);
         }
-        if self.settings.is_reranker() {
+        if !self.settings.is_encoder() {
             return Ok(true);
         }
         let vectors = self.sample::<B>(last.clone())?;
@@ -164,8 +167,10 @@ impl Finish<'_> {
 
     /// A folder that this run has written.
     fn opened(&self, folder: &Path) -> Result<Checkpoint, TrainError> {
-        if !self.settings.is_reranker() {
-            return Ok(Checkpoint::open(folder)?);
+        match self.settings.task {
+            Task::Encoder => return Ok(Checkpoint::open(folder)?),
+            Task::Tagger => return Ok(Checkpoint::open_tagger(folder)?),
+            Task::Reranker => {}
         }
         let found = hub::resolve(&folder.to_string_lossy(), &HubOptions::default());
         let found = found.map_err(ModelError::from)?;
@@ -209,7 +214,7 @@ impl Finish<'_> {
         });
         let tokens: usize = self.history.steps().map(|step| step.tokens).sum();
         let summary = RunSummary {
-            reranker: self.settings.is_reranker(),
+            task: self.settings.task,
             base_model: published_model(&self.settings.model),
             output: published_path(&output.path),
             data: data.collect(),

@@ -18,6 +18,7 @@ mod prompts;
 mod rows;
 pub(crate) mod static_model;
 mod task;
+mod temperature;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(crate) use dataset::files_of;
 
 use self::folder::OutputFolder;
 use self::rows::Rows;
-use crate::config::Given;
+use crate::config::{Given, Task};
 use crate::download::hub_options;
 use crate::error::TrainError;
 use crate::evaluation::Scores;
@@ -72,7 +73,7 @@ pub struct FitResult {
     pub after: Option<Scores>,
     /// Change of the weights.
     pub change: WeightChange,
-    /// Vectors of three queries, before and after; `None` for a reranker.
+    /// Vectors of three queries, before and after; `None` for a reranker or a tagger.
     pub samples: Option<Samples>,
     /// Folder of the tuned model; `None` without an output folder.
     pub output: Option<PathBuf>,
@@ -135,6 +136,9 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
     for note in rows.train.notes_on_texts() {
         notes.note(note);
     }
+    if settings.is_tagger() {
+        note_labels(&rows, notes)?;
+    }
     if let Some(error) = rows.train.first_skipped() {
         notes.warning(format_args!(
             "skipped {} rows; the first: {error}",
@@ -148,17 +152,22 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         notes,
         context.stop.clone(),
     );
-    if settings.is_reranker() {
+    if !settings.is_encoder() {
         hub_options = hub_options.of_reranker();
     }
     let found = hub::resolve(&settings.model, &hub_options).map_err(|error| match error {
         HubError::NoFolder { path } if context.resume => TrainError::folder(path, MODEL_IS_GONE),
         error => model::ModelError::from(error).into(),
     })?;
-    let mut checkpoint = if settings.is_reranker() {
-        Checkpoint::open_reranker(&found, settings.seed)?
-    } else {
-        Checkpoint::open_found(&found)?
+    let mut checkpoint = match settings.task {
+        Task::Encoder => Checkpoint::open_found(&found)?,
+        Task::Reranker => Checkpoint::open_reranker(&found, settings.seed)?,
+        Task::Tagger => {
+            let labels = &rows.train.annotations.labels;
+            let mut checkpoint = Checkpoint::new_tagger(&found, labels, settings.seed)?;
+            checkpoint.set_tagger_settings(rows.schema());
+            checkpoint
+        }
     };
     if checkpoint.is_plain_reranker() {
         return Err(TrainError::Usage(format!(
@@ -199,6 +208,36 @@ pub fn fit(given: &Given, context: &RunContext) -> Result<Option<FitResult>, Tra
         reference,
     })??;
     Ok(Some(result))
+}
+
+/// Says which labels the rows have, and what was noticed while they were read.
+fn note_labels(rows: &Rows, notes: Console) -> Result<(), TrainError> {
+    let annotations = &rows.train.annotations;
+    if annotations.labels.is_empty() {
+        return Err(TrainError::Usage(
+            "no training row has a span; check the labels of --train".to_owned(),
+        ));
+    }
+    for note in &annotations.notes {
+        notes.warning(note);
+    }
+    let spans = annotations
+        .rows
+        .iter()
+        .map(|row| row.spans.len())
+        .sum::<usize>();
+    notes.note(format_args!(
+        "{spans} spans of {}",
+        annotations.labels.join(", ")
+    ));
+    let unknown = rows.labels_of_validation_alone();
+    if !unknown.is_empty() {
+        notes.warning(format_args!(
+            "no training row has the labels {} of the validation rows: the model cannot find them",
+            unknown.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 fn keep_layers(checkpoint: &mut Checkpoint, layers: &[usize]) -> Result<(), TrainError> {

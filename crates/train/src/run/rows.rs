@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::Checkpoint;
+use model::{Checkpoint, TaggerSettings};
 
 use super::dataset::files_of;
 use super::prompts::prompts;
 use crate::batch::{PairInput, TokenBatcher};
 use crate::data::{
-    EpochRows, Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind, SamplerOptions,
-    TextTable, split,
+    DataError, EpochRows, Example, Fingerprint, ReadOptions, Role, RowKind, SamplerKind,
+    SamplerOptions, TaggedOptions, TextTable, schema, split,
 };
 use crate::error::TrainError;
-use crate::evaluation::{self, Evaluator, PairEvaluator, TeacherEvaluator};
+use crate::evaluation::{self, Evaluator, PairEvaluator, TagEvaluator, TeacherEvaluator};
 use crate::loader::BatchLoader;
 use crate::losses::Loss;
 use crate::report::{DataFile, DataRole};
@@ -139,6 +139,24 @@ impl Rows {
         ))
     }
 
+    /// What the training rows say about the labels of a tagger.
+    pub(crate) fn schema(&self) -> TaggerSettings {
+        schema(&self.train.annotations, &self.train_rows)
+    }
+
+    /// Labels of validation rows that no training row has.
+    pub(crate) fn labels_of_validation_alone(&self) -> Vec<&str> {
+        let valid = self
+            .valid
+            .iter()
+            .flat_map(|(table, _)| &table.annotations.labels);
+        let known = &self.train.annotations.labels;
+        valid
+            .filter(|label| !known.contains(label))
+            .map(String::as_str)
+            .collect()
+    }
+
     /// The training rows, with the weights of every `--train`, if there are any.
     fn weighted(&self, weights: &[f64]) -> EpochRows {
         if weights.is_empty() {
@@ -233,6 +251,11 @@ impl ValidationRows {
         Ok(Box::new(TeacherEvaluator::new(texts, vectors)?))
     }
 
+    /// The evaluator of a tagger for these rows.
+    pub(crate) fn tag_evaluator(&self) -> Result<TagEvaluator, TrainError> {
+        Ok(TagEvaluator::of_rows(&self.table, &self.rows)?)
+    }
+
     /// The evaluator of a reranker for these rows.
     pub(crate) fn pair_evaluator(&self) -> Result<PairEvaluator, TrainError> {
         Ok(PairEvaluator::of_rows(&self.table, &self.rows)?)
@@ -251,6 +274,10 @@ pub(super) fn batcher(
             token_types: checkpoint.config.token_types > 1,
             negatives: loss.negatives(),
         }),
+        Loss::OfTags => match checkpoint.tag_labels() {
+            Some(labels) => batcher.of_tags(labels.clone()),
+            None => batcher,
+        },
         _ => batcher.with_prompts(prompts(checkpoint, settings, kind)?),
     })
 }
@@ -274,7 +301,9 @@ fn read(
     };
     let found = paths.iter().map(|path| files_of(path, role));
     let found: Vec<Vec<PathBuf>> = found.collect::<Result<_, _>>()?;
-    let table = if settings.texts && role == DataRole::Train {
+    let table = if settings.is_tagger() {
+        read_tagged(settings, &found.concat(), role)?
+    } else if settings.texts && role == DataRole::Train {
         TextTable::read_texts(&found.concat(), &options)?
     } else {
         TextTable::read(&found.concat(), &options)?
@@ -299,6 +328,26 @@ fn read(
     }
     drop(read);
     Ok((table, rows_of_paths))
+}
+
+/// Reads texts with spans. Validation rows may have spans where the training rows are those of product files.
+fn read_tagged(
+    settings: &Settings,
+    files: &[PathBuf],
+    role: DataRole,
+) -> Result<TextTable, DataError> {
+    let options = settings.tagged_options();
+    let read = TextTable::read_tagged(files, &options);
+    if role == DataRole::Train || options.labels.is_empty() {
+        return read;
+    }
+    read.or_else(|error| {
+        let spans = TaggedOptions {
+            labels: Vec::new(),
+            ..options
+        };
+        TextTable::read_tagged(files, &spans).map_err(|_| error)
+    })
 }
 
 fn demo_pairs() -> Result<TextTable, TrainError> {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use model::backend::EncoderOps;
-use model::{PairScorer, SentenceEncoder};
+use model::{PairScorer, SentenceEncoder, Tagger};
 
 use super::monitor::Validate;
 use super::rows::ValidationRows;
@@ -22,8 +22,11 @@ impl Fit<'_> {
         rows: ValidationRows,
     ) -> Result<Validate<TrainingModel<B>>, TrainError> {
         let reranker = self.settings.is_reranker();
+        let tagger = self.settings.is_tagger();
         if reranker {
             rows.pair_evaluator()?;
+        } else if tagger {
+            rows.tag_evaluator()?;
         } else {
             rows.evaluator()?;
         }
@@ -38,6 +41,14 @@ impl Fit<'_> {
                 }
             };
             let model = model.model.clone();
+            if tagger {
+                let tagger = Tagger::builder().device(name);
+                let tagger = tagger.with_model(&checkpoint, model)?;
+                let scores = rows
+                    .tag_evaluator()?
+                    .evaluate(&tagger, 0.0, &mut |_| go_on())?;
+                return Ok(scores.scores());
+            }
             if reranker {
                 let scorer = PairScorer::builder().device(name);
                 let scorer = scorer.with_model(&checkpoint, model)?;

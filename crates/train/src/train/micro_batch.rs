@@ -44,8 +44,9 @@ pub struct Padding {
 
 /// Texts that go through the network together.
 pub(super) struct MicroBatch {
-    /// Their positions in the batch.
-    pub(super) texts: Vec<usize>,
+    /// The positions of its rows of the model's output in that of the whole batch: those of the texts, or of a tagger those
+    /// of their tokens.
+    pub(super) rows: Vec<usize>,
     pub(super) tokens: TokenBatch,
     /// Number of tokens without padding.
     pub(super) unpadded: usize,
@@ -87,6 +88,13 @@ pub(super) fn plan_micro_batches(
         tokens: limit.tokens.min(share),
         ..limit
     };
+    // Where the tokens of each text begin.
+    let begins = batch.texts.iter().scan(0, |next, text| {
+        let begin = *next;
+        *next += text.len();
+        Some(begin)
+    });
+    let begins: Vec<usize> = begins.collect();
     plan_batches(&lengths, limit, padding.map(|padding| padding.cost))
         .into_iter()
         .enumerate()
@@ -97,11 +105,19 @@ pub(super) fn plan_micro_batches(
             if let Some(types) = &batch.types {
                 tokens = tokens.with_types(texts.iter().map(|&text| types[text].as_slice()));
             }
+            let rows = match batch.scored_tokens {
+                None => texts,
+                Some(_) => {
+                    let tokens =
+                        |&text: &usize| begins[text]..begins[text] + batch.texts[text].len();
+                    texts.iter().flat_map(tokens).collect()
+                }
+            };
             MicroBatch {
+                rows,
                 unpadded,
                 tokens,
                 seed: derive_seed(batch.seed, index as u64),
-                texts,
             }
         })
         .collect()
@@ -148,7 +164,7 @@ mod tests {
         let mut texts: Vec<usize> = assigned
             .iter()
             .flatten()
-            .flat_map(|micro_batch| micro_batch.texts.clone())
+            .flat_map(|micro_batch| micro_batch.rows.clone())
             .collect();
         texts.sort_unstable();
         assert_eq!(texts, (0..9).collect::<Vec<_>>());

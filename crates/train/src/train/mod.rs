@@ -244,7 +244,7 @@ impl<L: Learner, O: Observer<L::Model>> TrainingLoop<'_, L, O> {
             return Ok(None);
         }
         let count = batches.len();
-        let rows_of_step = batches.iter().map(|batch| batch.rows).sum();
+        let rows_of_step = batches.iter().map(TrainingBatch::weight).sum();
         let rows: Vec<usize> = batches
             .iter()
             .flat_map(|batch| batch.positions.iter().copied())

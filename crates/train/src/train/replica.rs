@@ -47,11 +47,11 @@ impl<B: TrainingBackend> Replica<B> {
         }
     }
 
-    /// Positions in the batch of the texts of [`forward`](Self::forward)'s rows.
-    pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {
+    /// Positions in the output for the whole batch of [`forward`](Self::forward)'s rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = usize> + '_ {
         self.micro_batches
             .iter()
-            .flat_map(|micro_batch| micro_batch.texts.iter().copied())
+            .flat_map(|micro_batch| micro_batch.rows.iter().copied())
     }
 
     /// Number of tokens that the replica computes.
@@ -60,7 +60,7 @@ impl<B: TrainingBackend> Replica<B> {
         micro_batches.map(MicroBatch::computed_tokens::<B>).sum()
     }
 
-    /// The vectors of this replica's texts, in the order of its micro-batches: `[texts, width]`.
+    /// The vectors of this replica's texts, or of their tokens, in the order of its micro-batches: `[rows, width]`.
     pub(super) fn forward(&mut self) -> Tensor<B::InnerBackend, 2> {
         let mut vectors = Vec::with_capacity(self.micro_batches.len());
         // Passes that are computed twice run without autodiff first, so that no graph is kept.
@@ -107,8 +107,9 @@ impl<B: TrainingBackend> Replica<B> {
             .iter()
             .zip(std::mem::take(&mut self.kept))
         {
-            let of_rows = of_vectors.clone().narrow(0, begin, micro_batch.texts.len());
-            begin += micro_batch.texts.len();
+            let count = micro_batch.rows.len();
+            let of_rows = of_vectors.clone().narrow(0, begin, count);
+            begin += count;
             match kept {
                 // One backward pass over all graphs of the replica adds up the gradients.
                 Kept::Graph(rows) => {

@@ -50,7 +50,7 @@ use crate::losses::collapse::{FEWEST_TEXTS, mean_pairwise_cosine};
 pub struct StepOutput {
     /// The loss.
     pub loss: f64,
-    /// Number of rows of the batch.
+    /// Number of rows of the batch, or of the tokens of a tagger that are scored: the loss is a mean over them.
     pub rows: usize,
     /// Number of embedded texts.
     pub texts: usize,
@@ -127,7 +127,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
         let mut replicas = self.replicas(assigned, &devices, &home);
 
         let vectors = parallel_map(replicas.iter_mut().collect(), Replica::forward);
-        let order: Vec<usize> = replicas.iter().flat_map(Replica::texts).collect();
+        let order: Vec<usize> = replicas.iter().flat_map(Replica::rows).collect();
         let vectors: Vec<_> = vectors
             .into_iter()
             .map(|rows| rows.to_device(&home))
@@ -143,7 +143,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
         let work: Vec<_> = replicas
             .into_iter()
             .map(|replica| {
-                let count = replica.texts().count();
+                let count = replica.rows().count();
                 let part = of_vectors.clone().narrow(0, begin, count);
                 begin += count;
                 (replica, part)
@@ -158,7 +158,7 @@ impl<B: TrainingBackend> TrainStep for TrainingModel<B> {
             grads: sum.grads(),
             item: StepOutput {
                 loss,
-                rows: batch.rows,
+                rows: batch.weight(),
                 texts: batch.texts.len(),
                 tokens,
                 score: None,
@@ -196,7 +196,7 @@ impl<B: TrainingBackend> TrainingModel<B> {
             .collect()
     }
 
-    /// The loss of a batch, and its gradient for the vectors, `[texts, width]`, times the batch's share of the step. GradCache
+    /// The loss of a batch, and its gradient for the vectors, `[texts, width]` or `[tokens, outputs]`, times the batch's share of the step. GradCache
     /// computes it for some rows at a time if it can, so that the logits of all rows are never held.
     fn loss(
         &self,
@@ -247,7 +247,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         let order: Vec<usize> = assigned
             .iter()
             .flatten()
-            .flat_map(|micro_batch| micro_batch.texts.iter().copied())
+            .flat_map(|micro_batch| micro_batch.rows.iter().copied())
             .collect();
         let tokens = assigned
             .iter()
@@ -269,7 +269,7 @@ impl<B: EncoderOps> InferenceStep for TrainingModel<B> {
         ));
         StepOutput {
             loss,
-            rows: batch.rows,
+            rows: batch.weight(),
             texts: batch.texts.len(),
             tokens,
             score: None,
@@ -287,9 +287,13 @@ fn objective<B: EncoderOps>(
     part: Range<usize>,
 ) -> Tensor<B, 1> {
     let rows = batch.rows;
-    let mut columns: Vec<Tensor<B, 2>> = (0..batch.columns())
-        .map(|column| vectors.clone().narrow(0, column * rows, rows))
-        .collect();
+    let mut columns: Vec<Tensor<B, 2>> = match batch.scored_tokens {
+        // The rows are tokens.
+        Some(_) => vec![vectors.clone()],
+        None => (0..batch.columns())
+            .map(|column| vectors.clone().narrow(0, column * rows, rows))
+            .collect(),
+    };
     if let [anchors, positives, ..] = columns.as_mut_slice()
         && part.len() < rows
     {

@@ -29,6 +29,7 @@ mod snapshot;
 #[cfg(unix)]
 mod stops;
 mod support;
+mod tagging;
 #[path = "../../../model/tests/common/device.rs"]
 mod test_device;
 mod training;

@@ -10,9 +10,11 @@ use program::Console;
 use program::text::count;
 use records::RowReader;
 use search::Fusion;
+use search::filter::{ColumnKind, FilterColumn};
 use search::index::{Change, Document, IndexError, IndexWriter, Settings, TextColumn, joined};
 
 use super::documents::Documents;
+use crate::attributes::Attributes;
 use crate::check::check_rows;
 use crate::cli::{AddArgs, BuildArgs, ModelArgs, ReadArgs, VectorArgs};
 use crate::commands::load;
@@ -37,6 +39,7 @@ pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Re
     };
     let reader = open_texts(&args.corpus, &read)?;
     let text_columns = text_columns(args, &reader)?;
+    let attributes = read_attributes(args.attributes.as_deref())?;
     let earlier = match IndexWriter::open(&args.output) {
         Ok(writer) => Some(writer),
         Err(IndexError::NoIndex { .. }) => None,
@@ -59,7 +62,10 @@ pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Re
             .map_or_else(Fusion::default, |weight| Fusion::WeightedSum { weight }),
         ..Settings::default()
     };
-    check_documents(&args.corpus, &read, &settings, console)?;
+    if let Some(attributes) = &attributes {
+        add_attribute_columns(&mut settings, attributes, console);
+    }
+    check_documents(&args.corpus, &read, &settings, attributes.as_ref(), console)?;
     let encoder = load(model, vectors, console)?;
     settings.model = encoder.fingerprint(model.hub.name())?;
     settings.width = encoder.width();
@@ -78,11 +84,12 @@ pub(super) fn build(model: &ModelArgs, args: &BuildArgs, console: Console) -> Re
         None => IndexWriter::create(&args.output, settings)?,
     };
     let skip_bad = read.skip_bad_rows;
+    let documents = Documents::new(writer.settings(), &reader, skip_bad, attributes.as_ref());
     write_rows(
         &mut writer,
         reader,
+        documents,
         &encoder,
-        skip_bad,
         &args.output,
         console,
     )
@@ -105,17 +112,78 @@ pub(super) fn add(args: AddArgs, console: Console) -> Result<(), Error> {
         ..args.read
     };
     let reader = open_texts(&args.corpus, &read)?;
-    check_documents(&args.corpus, &read, &settings, console)?;
+    let attributes = read_attributes(args.attributes.as_deref())?;
+    check_attributes(&settings, attributes.as_ref(), &args.index, console)?;
+    check_documents(&args.corpus, &read, &settings, attributes.as_ref(), console)?;
     let encoder = load_model_of(&settings, &args.model, console)?;
     let skip_bad = read.skip_bad_rows;
+    let documents = Documents::new(&settings, &reader, skip_bad, attributes.as_ref());
     write_rows(
         &mut writer,
         reader,
+        documents,
         &encoder,
-        skip_bad,
         &args.index,
         console,
     )
+}
+
+/// The attributes of rows with ids.
+fn read_attributes(path: Option<&Path>) -> Result<Option<Attributes>, Error> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let attributes = Attributes::read(path)?;
+    attributes.require_ids()?;
+    Ok(Some(attributes))
+}
+
+/// A filter column of texts for each label that no column of the corpus has the name of.
+fn add_attribute_columns(settings: &mut Settings, attributes: &Attributes, console: Console) {
+    for label in attributes.labels() {
+        if FilterColumn::position(&settings.filter_columns, label).is_some() {
+            console.note(format_args!(
+                "note: {}: `{label}` does not count, because --filter-column reads it from the corpus",
+                attributes.path().display()
+            ));
+            continue;
+        }
+        settings.attribute_columns.push(label.clone());
+    }
+    let columns = settings.attribute_columns.iter().map(|name| FilterColumn {
+        name: name.clone(),
+        kind: ColumnKind::Text,
+    });
+    settings.filter_columns.extend(columns);
+}
+
+/// Fails where an index has columns of attributes and there is no file of them, or the other way round: rows that are
+/// added again would lose theirs.
+fn check_attributes(
+    settings: &Settings,
+    attributes: Option<&Attributes>,
+    index: &Path,
+    console: Console,
+) -> Result<(), UsageError> {
+    let columns = &settings.attribute_columns;
+    match attributes {
+        None if columns.is_empty() => Ok(()),
+        None => Err(UsageError::NoAttributes {
+            index: index.to_owned(),
+            columns: columns.join(", "),
+        }),
+        Some(_) if columns.is_empty() => Err(UsageError::IndexWithoutAttributes(index.to_owned())),
+        Some(attributes) => {
+            let labels = attributes.labels().iter();
+            for label in labels.filter(|label| !columns.contains(label)) {
+                console.note(format_args!(
+                    "note: {}: `{label}` does not count, because the index has no such column of attributes",
+                    attributes.path().display()
+                ));
+            }
+            Ok(())
+        }
+    }
 }
 
 /// The columns to read: those of the text, then those of filters.
@@ -131,7 +199,8 @@ fn with_filter_columns(args: &BuildArgs) -> Result<Vec<String>, UsageError> {
 fn columns(settings: &Settings) -> Vec<String> {
     let texts = settings.text_columns.iter().map(|column| &column.name);
     let filters = settings.filter_columns.iter().map(|column| &column.name);
-    texts.chain(filters).cloned().collect()
+    let of_corpus = filters.filter(|name| !settings.attribute_columns.contains(name));
+    texts.chain(of_corpus).cloned().collect()
 }
 
 /// The text columns and the weights of their words.
@@ -167,6 +236,7 @@ fn check_documents(
     corpus: &[PathBuf],
     read: &ReadArgs,
     settings: &Settings,
+    attributes: Option<&Attributes>,
     console: Console,
 ) -> Result<(), Error> {
     check_rows(corpus, read, console)?;
@@ -174,24 +244,23 @@ fn check_documents(
         return Ok(());
     }
     let reader = open_texts(corpus, read)?;
-    let mut documents = Documents::new(settings, &reader, false);
+    let mut documents = Documents::new(settings, &reader, false, attributes);
     for row in reader {
         documents.next(row?)?;
     }
-    Ok(())
+    Ok(documents.check_attributes()?)
 }
 
 /// Embeds the rows that are new or changed, and commits about once a minute.
 fn write_rows(
     writer: &mut IndexWriter,
     mut reader: RowReader,
+    mut documents: Documents<'_>,
     encoder: &SentenceEncoder,
-    skip_bad: bool,
     index: &Path,
     console: Console,
 ) -> Result<(), Error> {
     let start = Instant::now();
-    let mut documents = Documents::new(writer.settings(), &reader, skip_bad);
     let (mut unchanged, mut written) = (0, 0);
     let mut committed = Instant::now();
     let writer = RefCell::new(writer);

@@ -6,11 +6,18 @@ use records::{Row, RowReader, Source};
 use search::filter::{FilterColumn, NumberChanges, Value};
 use search::index::{Document, Settings};
 
+use crate::attributes::{Attributes, AttributesError};
 use crate::error::Error;
 
-/// Turns rows into documents. The fields of a row are its text columns, then its filter columns.
-pub(super) struct Documents {
+/// Turns rows into documents. The fields of a row are its text columns, then its filter columns, apart from those of
+/// attributes.
+pub(super) struct Documents<'a> {
     texts: usize,
+    attributes: Option<&'a Attributes>,
+    /// For each filter column, whether it is one of attributes.
+    of_attributes: Vec<bool>,
+    /// Rows with and without a line of attributes.
+    lines: (usize, usize),
     filter_columns: Vec<FilterColumn>,
     sources: Vec<Source>,
     /// Rows with a bad value are left out and counted.
@@ -23,10 +30,21 @@ pub(super) struct Documents {
     changes: Vec<NumberChanges>,
 }
 
-impl Documents {
-    pub(super) fn new(settings: &Settings, reader: &RowReader, skip_bad: bool) -> Self {
+impl<'a> Documents<'a> {
+    pub(super) fn new(
+        settings: &Settings,
+        reader: &RowReader,
+        skip_bad: bool,
+        attributes: Option<&'a Attributes>,
+    ) -> Self {
+        let columns = settings.filter_columns.iter();
         Self {
             texts: settings.text_columns.len(),
+            attributes,
+            of_attributes: columns
+                .map(|column| settings.attribute_columns.contains(&column.name))
+                .collect(),
+            lines: (0, 0),
             filter_columns: settings.filter_columns.clone(),
             sources: reader.sources().to_vec(),
             skip_bad,
@@ -62,9 +80,25 @@ impl Documents {
             self.blank += 1;
             return Ok(None);
         }
-        let mut values = Vec::with_capacity(fields.len());
+        let id = row.id.unwrap_or_default().trim().to_owned();
+        let attributes = self
+            .attributes
+            .and_then(|attributes| Some((attributes, attributes.line_of(&id)?)));
+        match attributes {
+            Some(_) => self.lines.0 += 1,
+            None => self.lines.1 += 1,
+        }
+        let mut values = Vec::with_capacity(self.filter_columns.len());
+        let mut fields = fields.iter();
         let columns = self.filter_columns.iter().zip(&mut self.changes);
-        for (field, (column, changes)) in fields.iter().zip(columns) {
+        for ((column, changes), of_attributes) in columns.zip(&self.of_attributes) {
+            if *of_attributes {
+                let value =
+                    attributes.and_then(|(attributes, line)| attributes.value(&column.name, line));
+                values.push(value);
+                continue;
+            }
+            let field = fields.next().map_or("", String::as_str);
             let parsed = Value::parse(column.kind, field).map_err(|source| Error::BadValue {
                 file: self
                     .sources
@@ -79,11 +113,15 @@ impl Documents {
                 parsed.value
             }));
         }
-        Ok(Some(Document {
-            id: row.id.unwrap_or_default().trim().to_owned(),
-            texts,
-            values,
-        }))
+        Ok(Some(Document { id, texts, values }))
+    }
+
+    /// Fails where there are attributes, but of no row. Complete after the last row.
+    pub(super) fn check_attributes(&self) -> Result<(), AttributesError> {
+        match (self.attributes, self.lines) {
+            (Some(attributes), (0, 1..)) => Err(attributes.of_no_row()),
+            _ => Ok(()),
+        }
     }
 
     /// Says how numbers were read, and what was left out. Complete after the last row.
@@ -95,6 +133,9 @@ impl Documents {
                     column.name
                 ));
             }
+        }
+        if let Some(attributes) = self.attributes {
+            attributes.note(self.lines.1, console);
         }
         if self.blank > 0 {
             console.note(format_args!(

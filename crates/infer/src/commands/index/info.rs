@@ -32,6 +32,8 @@ struct Report {
     id_column: String,
     text_columns: Vec<TextColumn>,
     filter_columns: Vec<FilterColumn>,
+    /// Those of them that come from a file of attributes.
+    attribute_columns: Vec<String>,
     language: &'static str,
     fusion: String,
     /// Candidates of the 1-bit scan, and the share of the exact hits among them.
@@ -101,6 +103,7 @@ pub(super) fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), Error> {
         ("id column", line(&report.id_column)),
         ("text columns", list(texts.collect())),
         ("filter columns", list(filters.collect())),
+        ("of attributes", list(report.attribute_columns.clone())),
         ("language", report.language.to_owned()),
         ("ranking", report.fusion.clone()),
         ("1-bit recall@10", list(recall.collect())),
@@ -138,6 +141,7 @@ fn report(index: &IndexReader) -> Report {
         id_column,
         text_columns,
         filter_columns,
+        attribute_columns,
         language,
         fusion,
     } = index.settings().clone();
@@ -174,6 +178,7 @@ fn report(index: &IndexReader) -> Report {
         id_column,
         text_columns: texts.collect(),
         filter_columns: filters.collect(),
+        attribute_columns,
         language: language.name(),
         fusion: match fusion {
             Fusion::WeightedSum { weight } => format!("weighted sum, words {weight}"),

@@ -30,7 +30,8 @@ fn column_counts(loss: &Loss) -> impl Iterator<Item = usize> {
 /// The numbers that a loss of some columns needs, made of one target per row.
 fn numbers(objective: &Objective, columns: usize, targets: &[f32]) -> Vec<f32> {
     let of_row = |&target: &f32| match objective.loss.needs().target {
-        TargetKind::None => Vec::new(),
+        // The tests of `tags` are beside it: its rows are tokens.
+        TargetKind::None | TargetKind::Spans => Vec::new(),
         TargetKind::Score | TargetKind::Label | TargetKind::Probability => vec![target],
         TargetKind::Scores | TargetKind::Margins => {
             (1..columns).map(|place| target * place as f32).collect()

@@ -2,13 +2,14 @@
 
 use super::super::{EvaluationRecord, Event, History, StepRecord, write_report};
 use super::*;
+use crate::config::Task;
 use crate::error::TrainError;
 
 /// A run with what can go wrong in a text: markup, quotes, pipes, backticks, a line break.
 pub(in super::super) fn edge_case() -> RunSummary {
     let scores = |a: f64, b: f64| Scores::new("ndcg@10", a).with("<i>mrr</i> | `x`", b);
     RunSummary {
-        reranker: false,
+        task: Task::Encoder,
         base_model: "sentence-transformers/all-mpnet-base-v2".to_owned(),
         output: PathBuf::from("runs/it's \"mine\" & <yours>"),
         data: vec![
@@ -48,7 +49,7 @@ pub(in super::super) fn edge_case() -> RunSummary {
 
 pub(in super::super) fn plain() -> RunSummary {
     RunSummary {
-        reranker: false,
+        task: Task::Encoder,
         base_model: "/models/base".to_owned(),
         output: PathBuf::from("tuned"),
         data: Vec::new(),

@@ -3,6 +3,7 @@
 mod adapters;
 mod dropout;
 mod gist;
+mod tags;
 #[cfg(feature = "cpu")]
 mod two_devices;
 

@@ -82,7 +82,7 @@ fn layers_computed_again_drop_what_they_dropped() {
                 hidden = model::parts::with_dropout_seed(seed(index + 1), forward);
             }
             let rows = model.batch_vectors(hidden, tokens);
-            let places = micro_batch.texts.iter().enumerate();
+            let places = micro_batch.rows.iter().enumerate();
             vectors.extend(places.map(|(row, &text)| (text, rows.clone().narrow(0, row, 1))));
         }
         let all = Tensor::cat(vectors.into_values().collect(), 0);

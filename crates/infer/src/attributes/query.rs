@@ -1,0 +1,83 @@
+//! The attributes of a query, and what they raise.
+
+use search::Boost;
+use search::filter::{Value, fold_case};
+
+use crate::error::Error;
+
+/// Reads the attributes of a query: labels with values.
+type ReadQuery = dyn Fn(&str) -> Result<Vec<(String, String)>, Error>;
+
+/// Where the attributes of a query come from.
+pub(crate) enum QueryAttributes {
+    /// The values of the boosted columns that the query has verbatim, which needs no model.
+    KnownValues,
+    /// A model that reads them.
+    Model(Box<ReadQuery>),
+}
+
+impl QueryAttributes {
+    /// The boosts of a query. `weights` are those of columns, and `known_values` finds their values in a text.
+    ///
+    /// # Errors
+    ///
+    /// Those of the model and of `known_values`.
+    pub(crate) fn boosts(
+        &self,
+        query: &str,
+        weights: &[(String, f32)],
+        known_values: impl Fn(&str, &[String]) -> Result<Vec<(String, Value)>, Error>,
+    ) -> Result<Vec<Boost>, Error> {
+        if weights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = match self {
+            Self::KnownValues => {
+                let columns: Vec<String> = weights.iter().map(|(name, _)| name.clone()).collect();
+                known_values(query, &columns)?
+            }
+            Self::Model(read) => {
+                let read = read(query)?.into_iter();
+                read.map(|(label, value)| (label, Value::Text(value)))
+                    .collect()
+            }
+        };
+        let boost = |(column, value): (String, Value)| {
+            let folded = fold_case(&column);
+            let (_, weight) = weights.iter().find(|(name, _)| fold_case(name) == folded)?;
+            Some(Boost {
+                column,
+                value,
+                weight: *weight,
+            })
+        };
+        Ok(named.into_iter().filter_map(boost).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_a_model_find_their_columns() {
+        let model = QueryAttributes::Model(Box::new(|query| {
+            let pair = |label: &str| (label.to_owned(), query.to_owned());
+            Ok(vec![pair("BRAND"), pair("size")])
+        }));
+        let weights = [("Brand".to_owned(), 0.5)];
+        let boosts = model
+            .boosts("Sony", &weights, |_, _| Ok(Vec::new()))
+            .unwrap();
+        let expected = Boost {
+            column: "BRAND".to_owned(),
+            value: Value::Text("Sony".to_owned()),
+            weight: 0.5,
+        };
+        assert_eq!(boosts, [expected]);
+        assert_eq!(
+            model.boosts("Sony", &[], |_, _| Ok(Vec::new())).unwrap(),
+            []
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! A row of JSON Lines: spans, attributes or tokens.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::conll::spans_of_tags;
+use super::fault::TaggedFault;
+use super::find::find;
+use super::{Known, ReadRow};
+
+/// What occurred while rows were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Values that a text has in more than one place.
+    pub(super) ambiguous: usize,
+    /// Values that a text does not have.
+    pub(super) missing: usize,
+    /// Rows that say nothing about any label.
+    pub(super) silent: usize,
+}
+
+/// A row, in one of the forms. `input` and `target_scores` are the names of ExtractGPT's files.
+#[derive(Deserialize)]
+struct JsonRow {
+    #[serde(alias = "input", alias = "title")]
+    text: Option<String>,
+    spans: Option<Vec<JsonSpan>>,
+    #[serde(alias = "target_scores")]
+    attributes: Option<BTreeMap<String, Value>>,
+    tokens: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    category: Option<String>,
+    /// Labels about which the row says nothing beside its spans.
+    #[serde(default)]
+    open: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct JsonSpan {
+    start: usize,
+    end: usize,
+    label: String,
+}
+
+/// What stands for "the text has no such attribute" in published files.
+const NONE: &str = "n/a";
+
+/// Reads a line. With `complete`, an attribute that the row does not state is absent, and else it is not known.
+pub(super) fn read(
+    line: &str,
+    complete: bool,
+    counts: &mut Counts,
+) -> Result<ReadRow, TaggedFault> {
+    let row: JsonRow = serde_json::from_str(line)?;
+    let category = row.category.filter(|category| !category.is_empty());
+    if let (Some(tokens), Some(tags)) = (row.tokens, row.tags) {
+        let (text, spans) = spans_of_tags(&tokens, &tags)?;
+        return Ok(ReadRow {
+            text,
+            spans,
+            known: Known::All,
+            category,
+        });
+    }
+    let text = row.text.unwrap_or_default();
+    if let Some(spans) = row.spans {
+        return Ok(ReadRow {
+            text,
+            spans: spans
+                .into_iter()
+                .map(|span| (span.start, span.end, span.label))
+                .collect(),
+            known: if row.open.is_empty() {
+                Known::All
+            } else {
+                Known::AllBut(row.open)
+            },
+            category,
+        });
+    }
+    let attributes = row.attributes.ok_or(TaggedFault::NoSpans)?;
+    let characters: Vec<char> = text.chars().collect();
+    let (mut spans, mut stated, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for (label, given) in attributes {
+        let Some(values) = values(given) else {
+            open.push(label);
+            continue;
+        };
+        let mut all_found = true;
+        for value in values {
+            match find(&characters, &value, true) {
+                Some(((start, end), again)) => {
+                    counts.ambiguous += usize::from(again);
+                    spans.push((start, end, label.clone()));
+                }
+                None => {
+                    counts.missing += 1;
+                    all_found = false;
+                }
+            }
+        }
+        // The text may have the value in other words.
+        if all_found {
+            stated.push(label)
+        } else {
+            open.push(label)
+        }
+    }
+    let known = match (complete, open.is_empty()) {
+        (false, _) => Known::Only(stated),
+        (true, true) => Known::All,
+        (true, false) => Known::AllBut(open),
+    };
+    Ok(ReadRow {
+        text,
+        spans,
+        known,
+        category,
+    })
+}
+
+/// The values of an attribute: a text, a number, a list of them, or an object whose keys they are; none for an empty one.
+/// `None` for null, which says nothing.
+fn values(given: Value) -> Option<Vec<String>> {
+    let texts = match given {
+        Value::Null => return None,
+        Value::String(text) => vec![text],
+        Value::Array(values) => values
+            .into_iter()
+            .filter_map(self::values)
+            .flatten()
+            .collect(),
+        Value::Object(scores) => scores.into_iter().map(|(value, _)| value).collect(),
+        other => vec![other.to_string()],
+    };
+    let is_value =
+        |text: &String| !text.trim().is_empty() && !text.trim().eq_ignore_ascii_case(NONE);
+    Some(texts.into_iter().filter(is_value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(line: &str, complete: bool) -> (ReadRow, Counts) {
+        let mut counts = Counts::default();
+        (read(line, complete, &mut counts).unwrap(), counts)
+    }
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn every_form_gives_spans() {
+        let spans = r#"{"text": "Bär red", "spans": [{"start": 4, "end": 7, "label": "colour"}], "category": "a", "id": 7}"#;
+        let (with_spans, _) = row(spans, false);
+        assert_eq!(with_spans.spans, [(4, 7, "colour".to_owned())]);
+        assert_eq!(
+            (with_spans.known, with_spans.category.as_deref()),
+            (Known::All, Some("a"))
+        );
+        let open = r#"{"text": "red", "spans": [], "open": ["brand"]}"#;
+        assert_eq!(row(open, false).0.known, Known::AllBut(strings(&["brand"])));
+        let tokens = r#"{"tokens": ["Bär", "dark", "red"], "tags": ["O", "B-colour", "I-colour"]}"#;
+        let (of_tokens, _) = row(tokens, false);
+        assert_eq!(
+            (of_tokens.text.as_str(), of_tokens.spans),
+            ("Bär dark red", vec![(4, 12, "colour".to_owned())])
+        );
+    }
+
+    #[test]
+    fn attributes_are_found_in_the_text_and_the_others_are_open() {
+        let line = r#"{"text": "Acme red, red, 2 l", "attributes": {"colour": ["red"], "size": {"2 l": 1}, "brand": "Nord", "scent": null, "shape": "n/a"}}"#;
+        let (found, counts) = row(line, false);
+        let mut spans = found.spans.clone();
+        spans.sort();
+        assert_eq!(
+            spans,
+            [(5, 8, "colour".to_owned()), (15, 18, "size".to_owned())]
+        );
+        assert_eq!(
+            found.known,
+            Known::Only(strings(&["colour", "shape", "size"]))
+        );
+        assert_eq!((counts.ambiguous, counts.missing), (1, 1));
+        assert_eq!(
+            row(line, true).0.known,
+            Known::AllBut(strings(&["brand", "scent"]))
+        );
+        assert_eq!(
+            row(r#"{"input": "a", "target_scores": {}}"#, true).0.known,
+            Known::All
+        );
+    }
+
+    #[test]
+    fn other_json_is_refused() {
+        for line in [
+            "{\"text\": \"a\"}",
+            "[]",
+            "{\"text\": 1, \"spans\": []}",
+            "{\"text\": \"a\", \"spans\": [{\"start\": -1, \"end\": 2, \"label\": \"a\"}]}",
+        ] {
+            assert!(read(line, false, &mut Counts::default()).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Reading the rows of a tagger.
+
+use std::path::Path;
+
+use records::{Format, ReaderOptions, RowReader, Source};
+
+use super::conll::Sentence;
+use super::fault::TaggedFault;
+use super::json_row::{self, Counts};
+use super::product_columns::{self, LabelColumn};
+use super::{Annotation, Annotations, Known, LabelledSpan, ReadRow};
+use crate::data::error::DataError;
+use crate::data::kind::RowKind;
+use crate::data::read::sources;
+use crate::data::table::TextTable;
+
+/// Options of [`TextTable::read_tagged`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TaggedOptions {
+    /// The labels of columns of product files; none for files with spans.
+    pub(crate) labels: Vec<LabelColumn>,
+    /// The column of the text in a product file.
+    pub(crate) column: Option<String>,
+    /// The column of the category in a product file.
+    pub(crate) category_column: Option<String>,
+    /// Whether attributes that a row does not state are absent.
+    pub(crate) complete: bool,
+    /// Skip and count bad rows instead of stopping at the first.
+    pub(crate) skip_bad_rows: bool,
+}
+
+/// The column of the text unless another one is named.
+const TEXT_COLUMN: &str = "title";
+
+impl TextTable {
+    /// Reads texts and their spans, of the kind [`RowKind::Tagged`]: from the columns of product files if the options name
+    /// labels, and else from JSON Lines or CoNLL, which the first line of a file tells.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or lacks a column; a row is bad and bad rows are not skipped; no file has rows.
+    pub(crate) fn read_tagged<P: AsRef<Path>>(
+        paths: &[P],
+        options: &TaggedOptions,
+    ) -> Result<Self, DataError> {
+        let files = sources(paths);
+        let mut reading = Reading {
+            table: Self::new(RowKind::Tagged),
+            annotations: Annotations::default(),
+            known: Vec::new(),
+            counts: Counts::default(),
+            overlapping: 0,
+            options,
+        };
+        for file in &files {
+            reading.table.begin_file(file.clone());
+            if options.labels.is_empty() {
+                reading.lines(file)?;
+            } else {
+                reading.columns(file)?;
+            }
+        }
+        let (mut table, annotations) = reading.finish();
+        table.annotations = annotations;
+        table.finish(&files)
+    }
+}
+
+struct Reading<'a> {
+    table: TextTable,
+    annotations: Annotations,
+    /// What each row knows, until all labels are.
+    known: Vec<Known>,
+    counts: Counts,
+    overlapping: usize,
+    options: &'a TaggedOptions,
+}
+
+impl Reading<'_> {
+    /// A file of lines: JSON Lines, or CoNLL.
+    fn lines(&mut self, file: &Source) -> Result<(), DataError> {
+        let options = ReaderOptions {
+            format: Some(Format::Text),
+            ..ReaderOptions::default()
+        };
+        let reader = RowReader::open(file, &options)?;
+        let mut is_json = None;
+        let mut sentence = Sentence::default();
+        for line in reader {
+            let (text, number) = match line {
+                Ok(row) => (row.text(), row.line),
+                Err(error) => {
+                    self.skip_or(error.into())?;
+                    continue;
+                }
+            };
+            let text = text.trim_start_matches('\u{feff}');
+            let is_empty = text.trim().is_empty();
+            let is_json = match (is_json, is_empty) {
+                (Some(known), _) => known,
+                (None, true) => continue,
+                (None, false) => *is_json.insert(text.trim_start().starts_with(['{', '['])),
+            };
+            let row = match (is_json, is_empty) {
+                (true, true) => continue,
+                (true, false) => json_row::read(text, self.options.complete, &mut self.counts),
+                (false, false) => match sentence.add(text, number) {
+                    Ok(()) => continue,
+                    Err(fault) => Err(fault),
+                },
+                (false, true) => {
+                    let first = sentence.line;
+                    if let Some(row) = sentence.take() {
+                        self.add(file, first, row)?;
+                    }
+                    continue;
+                }
+            };
+            self.add(file, number, row)?;
+        }
+        let first = sentence.line;
+        match sentence.take() {
+            Some(row) => self.add(file, first, row),
+            None => Ok(()),
+        }
+    }
+
+    /// The columns of a product file.
+    fn columns(&mut self, file: &Source) -> Result<(), DataError> {
+        let options = self.options;
+        let mut columns: Vec<String> = Vec::new();
+        let mut place = |name: &str| {
+            let known = columns.iter().position(|column| column == name);
+            known.unwrap_or_else(|| {
+                columns.push(name.to_owned());
+                columns.len() - 1
+            })
+        };
+        let text = place(options.column.as_deref().unwrap_or(TEXT_COLUMN));
+        let labels: Vec<usize> = options
+            .labels
+            .iter()
+            .map(|label| place(&label.column))
+            .collect();
+        let category = options.category_column.as_deref().map(&mut place);
+        let reader_options = ReaderOptions {
+            columns,
+            ..ReaderOptions::default()
+        };
+        for row in RowReader::open(file, &reader_options)? {
+            let row = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    self.skip_or(error.into())?;
+                    continue;
+                }
+            };
+            let values: Vec<String> = labels
+                .iter()
+                .map(|&place| row.fields[place].clone())
+                .collect();
+            let category = category.map(|place| row.fields[place].trim().to_owned());
+            let category = category.filter(|category| !category.is_empty());
+            let title = &row.fields[text];
+            if title.trim().is_empty() {
+                self.add(file, row.line, Err(TaggedFault::Empty))?;
+                continue;
+            }
+            let found =
+                product_columns::row(title, &options.labels, &values, category, &mut self.counts);
+            if let Some(found) = found {
+                self.add(file, row.line, Ok(found))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips a bad row, or ends with its error.
+    fn skip_or(&mut self, error: DataError) -> Result<(), DataError> {
+        if self.options.skip_bad_rows && error.is_row() {
+            self.table.skip(error);
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    fn add(
+        &mut self,
+        file: &Source,
+        line: u64,
+        row: Result<ReadRow, TaggedFault>,
+    ) -> Result<(), DataError> {
+        let row = row.and_then(checked);
+        let row = match row {
+            Ok(row) => row,
+            Err(source) => {
+                let file = file.clone();
+                return self.skip_or(DataError::Tagged { file, line, source });
+            }
+        };
+        let labels = &mut self.annotations.labels;
+        let mut number = |label: String| {
+            let known = labels.iter().position(|known| *known == label);
+            known.unwrap_or_else(|| {
+                labels.push(label);
+                labels.len() - 1
+            })
+        };
+        // So that labels have the same numbers whatever order the row has them in.
+        let mut named = row.spans;
+        named.sort_unstable();
+        named.dedup();
+        let spans = named.into_iter().map(|(start, end, label)| LabelledSpan {
+            start,
+            end,
+            label: number(label),
+        });
+        let spans: Vec<LabelledSpan> = spans.collect();
+        self.overlapping += spans
+            .windows(2)
+            .filter(|two| two[1].start < two[0].end)
+            .count();
+        self.table
+            .push(std::iter::once(row.text.as_str()), &[], None, line);
+        self.annotations.rows.push(Annotation {
+            spans,
+            open: Vec::new(),
+            category: row.category,
+        });
+        self.known.push(row.known);
+        Ok(())
+    }
+
+    /// The table, and its annotations with the open labels of every row.
+    fn finish(self) -> (TextTable, Annotations) {
+        let Self {
+            table,
+            mut annotations,
+            known,
+            counts,
+            overlapping,
+            ..
+        } = self;
+        let labels = annotations.labels.clone();
+        for (row, known) in annotations.rows.iter_mut().zip(known) {
+            let is_open = |label: &String| match &known {
+                Known::All => false,
+                Known::AllBut(open) => open.contains(label),
+                Known::Only(stated) => !stated.contains(label),
+            };
+            let open = labels
+                .iter()
+                .enumerate()
+                .filter(|(_, label)| is_open(label));
+            row.open = open.map(|(number, _)| number).collect();
+        }
+        for (count, what) in [
+            (
+                counts.ambiguous,
+                "values are in their texts more than once: the first place counts",
+            ),
+            (
+                counts.missing,
+                "values are not in their texts: such a row says nothing about the label",
+            ),
+            (
+                counts.silent,
+                "rows have no value in their texts and are left out",
+            ),
+            (
+                overlapping,
+                "spans overlap the one before them: training takes the longer one",
+            ),
+        ] {
+            if count > 0 {
+                annotations.notes.push(format!("{count} {what}"));
+            }
+        }
+        (table, annotations)
+    }
+}
+
+/// The row, if its spans are within its text.
+fn checked(row: ReadRow) -> Result<ReadRow, TaggedFault> {
+    if row.text.trim().is_empty() {
+        return Err(TaggedFault::Empty);
+    }
+    let length = row.text.chars().count();
+    for (start, end, label) in &row.spans {
+        if label.trim().is_empty() {
+            return Err(TaggedFault::NoLabel);
+        }
+        if start >= end || *end > length {
+            return Err(TaggedFault::Range {
+                start: *start,
+                end: *end,
+                label: label.clone(),
+                length,
+            });
+        }
+    }
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[(&str, &str)], options: &TaggedOptions) -> Result<TextTable, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = files.iter().map(|(name, content)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        });
+        TextTable::read_tagged(&paths.collect::<Vec<_>>(), options)
+    }
+
+    const SPANS: &str = "{\"text\": \"Acme red\", \"spans\": [{\"start\": 0, \"end\": 4, \"label\": \"brand\"}]}\n\n";
+
+    #[test]
+    fn forms_are_told_by_the_first_line() {
+        let conll = "\nred\tB-colour\nlamp\tO\n";
+        let table = read(
+            &[("a.jsonl", SPANS), ("b.txt", conll)],
+            &TaggedOptions::default(),
+        )
+        .unwrap();
+        assert_eq!((table.kind(), table.len()), (RowKind::Tagged, 2));
+        assert_eq!(table.annotations.labels, ["brand", "colour"]);
+        assert_eq!((table.text(1, 0), table.row(1).line()), ("red lamp", 2));
+        let span = LabelledSpan {
+            start: 0,
+            end: 3,
+            label: 1,
+        };
+        assert_eq!(table.annotations.rows[1].spans, [span]);
+        assert!(table.annotations.rows.iter().all(|row| row.open.is_empty()));
+    }
+
+    #[test]
+    fn labels_of_columns_that_a_row_does_not_state_are_open() {
+        let csv = "title,brand,color,kind\nAcme red lamp,ACME,red,lamps\nAcme pot,Acme,,\nNord pot,,,\n,,,\n";
+        let options = TaggedOptions {
+            labels: ["brand", "colour=color"]
+                .map(|word| word.parse().unwrap())
+                .into(),
+            category_column: Some("kind".to_owned()),
+            skip_bad_rows: true,
+            ..TaggedOptions::default()
+        };
+        let table = read(&[("a.csv", csv)], &options).unwrap();
+        assert_eq!((table.len(), table.skipped()), (2, 1));
+        let rows = &table.annotations.rows;
+        assert_eq!(
+            (rows[0].category.as_deref(), &rows[0].open),
+            (Some("lamps"), &vec![])
+        );
+        assert_eq!(
+            (rows[1].category.as_deref(), &rows[1].open),
+            (None, &vec![1])
+        );
+        assert_eq!(
+            table.annotations.notes.len(),
+            1,
+            "{:?}",
+            table.annotations.notes
+        );
+        let missing = TaggedOptions {
+            labels: vec!["maker".parse().unwrap()],
+            ..options
+        };
+        let error = read(&[("a.csv", csv)], &missing).unwrap_err().to_string();
+        assert!(error.contains("maker"), "{error}");
+    }
+
+    #[test]
+    fn bad_rows_name_their_line() {
+        let bad = format!(
+            "{SPANS}{{\"text\": \"red\", \"spans\": [{{\"start\": 1, \"end\": 4, \"label\": \"colour\"}}]}}\n"
+        );
+        let error = read(&[("a.jsonl", &bad)], &TaggedOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("a.jsonl, line 3: the span 1 to 4 of `colour`"),
+            "{error}"
+        );
+        let skipping = TaggedOptions {
+            skip_bad_rows: true,
+            ..TaggedOptions::default()
+        };
+        let table = read(&[("a.jsonl", &bad)], &skipping).unwrap();
+        assert_eq!((table.len(), table.skipped()), (1, 1));
+        for content in [
+            "a B-x\nb I-y\n",
+            "{\"text\": \"\", \"spans\": []}\n",
+            "{\"text\": \"a\"}\n",
+        ] {
+            let error = read(&[("a.jsonl", content)], &TaggedOptions::default())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("line 1: "), "{error}");
+        }
+    }
+}
