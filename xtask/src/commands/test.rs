@@ -100,6 +100,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
         package: "infer",
         name: "program",
         tests: &[
+            "attributes::",
             "catalogue::",
             "errors::",
             "exit_codes::",
@@ -135,6 +136,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
             "interruption::",
             "reranking::",
             "resumption::",
+            "tagging::",
             "usage::",
         ],
     },
