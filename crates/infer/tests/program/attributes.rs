@@ -205,13 +205,13 @@ fn a_run_that_is_killed_is_resumed() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!folder.path().join("killed.csv").exists());
-    let refused = run(&mut command("killed.csv", &[])).failed(1);
+    let refused = run(&mut command("killed.csv", &[])).failed(2);
     assert!(refused.contains("--resume"), "{refused}");
     let other = run(&mut command(
         "killed.csv",
         &["--resume", "--threshold", "0.5"],
     ))
-    .failed(1);
+    .failed(2);
     assert!(other.contains("--threshold 0"), "{other}");
     let resumed = run(&mut command("killed.csv", &["--resume"]));
     assert!(

@@ -148,7 +148,9 @@ impl Checkpoint {
             reason: format!("a tagger of \"{}\" is not supported", config.model_type()),
         })?;
         let plain = ModuleList::read(folder)?.is_none();
-        let limits = limits::read(inside, plain, Task::Vectors, &config)?;
+        // The encoder of a cross-encoder serves as well.
+        let of = |task| limits::read(inside, plain, task, &config);
+        let limits = of(Task::Vectors).or_else(|error| of(Task::Scores).map_err(|_| error))?;
         let tags = TagHead {
             labels,
             settings,

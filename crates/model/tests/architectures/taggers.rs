@@ -319,11 +319,14 @@ fn categories_thresholds_and_single_values_choose_spans() {
     assert_eq!(single.len(), 3);
     assert_eq!(spans[0], single);
     assert_eq!(spans[3], single);
+    // Where a brand is no choice, a tag that was less likely may be the best one.
     assert!(
-        spans[1].iter().all(|span| span.label == "colour") && spans[1].len() == 2,
+        spans[1].iter().all(|span| span.label == "colour"),
         "{:?}",
         spans[1]
     );
+    let places: Vec<usize> = spans[1].iter().map(|span| span.start).collect();
+    assert!(places.contains(&5) && places.contains(&26), "{places:?}");
     assert!(spans[2].is_empty());
     options.categories = Vec::new();
     options.threshold = best.score;

@@ -43,10 +43,14 @@ pub enum TaggedFault {
         tags: usize,
     },
     /// A line of CoNLL without a tag.
-    #[error("the line has no tag behind the token `{0}`; separate them by a tab or a space")]
+    #[error(
+        "the line has no tag behind the token `{0}`; separate them by a tab or a space, or give --label NAME for the columns of a product file"
+    )]
     NoTag(String),
     /// A tag that is none of IOB2.
-    #[error("the tag `{0}` is neither O nor B- or I- with a label")]
+    #[error(
+        "the tag `{0}` is neither O nor B- or I- with a label; give --label NAME for the columns of a product file"
+    )]
     UnknownTag(String),
     /// `I-` where no span of its label is open.
     #[error(
