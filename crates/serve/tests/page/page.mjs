@@ -102,6 +102,9 @@ const tests = {
     await page.locator(".facets a", { hasText: "Sony" }).click();
     await page.waitForURL(/in\.brand=Sony/);
     for (const fact of await page.locator(".facts").allTextContents()) assert.match(fact, /brand: Sony/);
+    // The other brands stay to choose from.
+    assert.equal(await page.locator(".facets a[aria-current]").count(), 1);
+    assert.ok((await page.locator(".facets a").count()) > 1);
     await page.goBack();
     assert.deepEqual(await titles(page), all);
     await page.locator(".facts a").first().click();
