@@ -16,8 +16,10 @@ use crate::error::BenchmarkError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Answered,
-    /// Refused, because too much waits or the service stops.
+    /// Refused, because too much waits.
     Refused,
+    /// Refused, because the service stops.
+    Stopping,
     /// No connection: the service has ended.
     Unreachable,
     Failed,
@@ -77,9 +79,8 @@ impl Client {
         let read = response.into_body().collect().await;
         match (status, read) {
             (StatusCode::OK, Ok(_)) => Outcome::Answered,
-            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Ok(_)) => {
-                Outcome::Refused
-            }
+            (StatusCode::TOO_MANY_REQUESTS, Ok(_)) => Outcome::Refused,
+            (StatusCode::SERVICE_UNAVAILABLE, Ok(_)) => Outcome::Stopping,
             _ => Outcome::Failed,
         }
     }

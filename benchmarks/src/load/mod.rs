@@ -10,11 +10,9 @@ mod queue;
 mod report;
 mod requests;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -35,14 +33,23 @@ const MOST_REQUESTS: usize = 20_000;
 /// Queries per second that leave the service idle between two of them.
 const UNLOADED_RATE: f64 = 2.0;
 
+/// Texts of a request of bulk work.
+const BULK_TEXTS: usize = 1024;
+
+/// Queries per second beside it.
+const BESIDE_BULK_RATE: f64 = 5.0;
+
+/// Seconds after which a look tells whether the bulk work is done.
+const PART: Duration = Duration::from_secs(10);
+
 /// Time that tells what the service can do.
 const MEASURED: Duration = Duration::from_secs(60);
 
 /// The share of what the service can do at which it is stopped.
 const STOP_FACTOR: f64 = 0.9;
 
-/// Requests of each class that tell its service time.
-const SINGLE_REQUESTS: usize = 20;
+/// Queries that tell the service time of one.
+const SINGLE_QUERIES: usize = 50;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -62,7 +69,7 @@ pub(crate) struct LoadArgs {
     /// Ask in the form of OpenAI, at `/v1/embeddings`, which other services have too.
     #[arg(long)]
     openai: bool,
-    /// Embed a file of texts as bulk while single queries are timed, instead of the rates.
+    /// Time single queries until a client has embedded this file of texts, instead of the rates.
     #[arg(long, value_name = "FILE")]
     bulk: Option<PathBuf>,
     /// End the service of this process with SIGTERM while it is asked, instead of the rates: no accepted request may fail.
@@ -93,7 +100,7 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
         print_json(&unloaded, out)?;
         let mut broken = Vec::new();
         if let Some(texts) = bulk {
-            let report = beside_bulk(&client, &mix, texts, time).await;
+            let report = beside_bulk(&client, &mix, texts).await;
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else if let Some(process) = args.stop {
@@ -104,7 +111,8 @@ pub(crate) fn run(args: &LoadArgs, out: &mut impl Write) -> Result<(), Benchmark
                 stop(process, time / 2)
             );
             stopped?;
-            let report = Report::new("stopped", rate, &asked, time);
+            let mut report = Report::new("stopped", rate, &asked, time);
+            report.is_stopped = true;
             print_json(&report, out)?;
             broken.extend(report.broken_limits());
         } else {
@@ -141,24 +149,24 @@ struct Load {
     capacity: f64,
     /// Tokens per second at that rate.
     tokens: f64,
-    /// Seconds of a request of each class, where it finds the service idle.
-    seconds: BTreeMap<Class, f64>,
+    /// Seconds of a query, where it finds the service idle.
+    query_seconds: f64,
 }
 
 impl Load {
     async fn measure(client: &Client, mix: &Arc<Mix>, time: Duration, unloaded: f64) -> Self {
-        let seconds = service_times(client, mix).await;
+        let query_seconds = query_seconds(client, mix).await;
         let tokens = client.tokens().await;
         let capacity = capacity(client, mix, time).await;
         let tokens = (client.tokens().await - tokens) / time.as_secs_f64();
         note(format_args!(
-            "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s; seconds of a request: {seconds:?}"
+            "the service answers {capacity:.1} requests/s of the mix, {tokens:.0} tokens/s, and a query in {query_seconds:.4} s"
         ));
         Self {
             unloaded,
             capacity,
             tokens,
-            seconds,
+            query_seconds,
         }
     }
 
@@ -176,28 +184,25 @@ impl Load {
             requests_per_second: self.capacity,
             tokens_per_second: self.tokens,
             unloaded_p99: self.unloaded,
-            queue_p99: (factor < 1.0).then(|| 1e3 * queue::wait_of_queries(rate, &self.seconds)),
+            queue_p99: (factor < 1.0)
+                .then(|| 1e3 * queue::wait_of_queries(rate, self.query_seconds)),
         });
         report
     }
 }
 
-/// The median seconds of a request of each class, asked one after another.
-async fn service_times(client: &Client, mix: &Arc<Mix>) -> BTreeMap<Class, f64> {
+/// The median seconds of queries, asked one after another.
+async fn query_seconds(client: &Client, mix: &Arc<Mix>) -> f64 {
     let mut random = Random::new(7);
-    let mut medians = BTreeMap::new();
-    for class in Class::ALL {
-        let mut times = Vec::new();
-        for _ in 0..SINGLE_REQUESTS {
-            let (_, texts) = mix.next(&mut random, Some(class));
-            let begin = Instant::now();
-            if client.embed(&texts).await == Outcome::Answered {
-                times.push(begin.elapsed().as_secs_f64());
-            }
+    let mut times = Vec::new();
+    for _ in 0..SINGLE_QUERIES {
+        let (_, texts) = mix.next(&mut random, Some(Class::Query));
+        let begin = Instant::now();
+        if client.embed(&texts).await == Outcome::Answered {
+            times.push(begin.elapsed().as_secs_f64());
         }
-        medians.insert(class, statistics::median(times));
     }
-    medians
+    statistics::median(times)
 }
 
 /// Requests per second of the mix that workers get, who ask again when they have an answer.
@@ -281,35 +286,27 @@ async fn arrivals(
     asked
 }
 
-/// Times single queries while a client embeds many texts.
-async fn beside_bulk(
-    client: &Client,
-    mix: &Arc<Mix>,
-    texts: Vec<String>,
-    time: Duration,
-) -> Report {
-    let done = Arc::new(AtomicBool::new(false));
+/// Times single queries while a client embeds many texts, until they are embedded.
+async fn beside_bulk(client: &Client, mix: &Arc<Mix>, texts: Vec<String>) -> Report {
     let bulk = {
-        let (client, done) = (client.clone(), Arc::clone(&done));
+        let client = client.clone();
         tokio::spawn(async move {
-            let (begin, mut embedded) = (Instant::now(), 0);
-            for texts in texts.chunks(1024).cycle() {
-                if done.load(Ordering::Relaxed) {
-                    break;
-                }
-                match client.embed(texts).await {
-                    Outcome::Answered => embedded += texts.len(),
-                    _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            for texts in texts.chunks(BULK_TEXTS) {
+                while client.embed(texts).await != Outcome::Answered {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
-            embedded as f64 / begin.elapsed().as_secs_f64()
+            texts.len()
         })
     };
-    // The bulk client has begun.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let found = arrivals(client, mix, UNLOADED_RATE, time, Some(Class::Query)).await;
-    done.store(true, Ordering::Relaxed);
-    let mut report = Report::new("queries beside bulk", UNLOADED_RATE, &found, time);
-    report.bulk_texts_per_second = bulk.await.ok();
+    let begin = Instant::now();
+    let mut asked = Vec::new();
+    while !bulk.is_finished() {
+        asked.extend(arrivals(client, mix, BESIDE_BULK_RATE, PART, Some(Class::Query)).await);
+    }
+    let time = begin.elapsed();
+    let mut report = Report::new("queries beside bulk", BESIDE_BULK_RATE, &asked, time);
+    let embedded = bulk.await.unwrap_or(0);
+    report.bulk_texts_per_second = Some(embedded as f64 / time.as_secs_f64());
     report
 }

@@ -18,6 +18,8 @@ pub(super) struct Report {
     asked: usize,
     answered: usize,
     refused: usize,
+    /// Requests that the service took and did not answer, because it stopped.
+    stopping: usize,
     unreachable: usize,
     failed: usize,
     /// Answered requests per second.
@@ -36,6 +38,9 @@ pub(super) struct Report {
     pub(super) memory: [f64; 2],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bulk_texts_per_second: Option<f64>,
+    /// Whether the service was ended meanwhile.
+    #[serde(skip)]
+    pub(super) is_stopped: bool,
 }
 
 /// What the service can do, which a rate is a multiple of.
@@ -117,6 +122,7 @@ impl Report {
             asked: asked.len(),
             answered: count(Outcome::Answered),
             refused: count(Outcome::Refused),
+            stopping: count(Outcome::Stopping),
             unreachable: count(Outcome::Unreachable),
             failed: count(Outcome::Failed),
             answered_per_second: count(Outcome::Answered) as f64 / seconds,
@@ -127,6 +133,7 @@ impl Report {
             refusals: Percentiles::of(refused.map(|one| one.latency)),
             memory: [f64::NAN; 2],
             bulk_texts_per_second: None,
+            is_stopped: false,
         }
     }
 
@@ -137,8 +144,20 @@ impl Report {
 
     /// The limits that these figures break, a sentence each.
     pub(super) fn broken_limits(&self) -> Vec<String> {
-        let mut limits = vec![("failed requests", self.failed as f64, 0.0)];
-        if self.bulk_texts_per_second.is_some() || self.capacity.is_some() {
+        let mut limits = vec![
+            ("failed requests", self.failed as f64, 0.0),
+            (
+                "accepted requests without an answer",
+                self.stopping as f64,
+                0.0,
+            ),
+        ];
+        if self.is_stopped {
+            // Requests came before and behind the end.
+            let without = |count: usize| f64::from(u8::from(count == 0));
+            limits.push(("no answer before the end", without(self.answered), 0.0));
+            limits.push(("no end", without(self.unreachable), 0.0));
+        } else {
             limits.push(("requests without a service", self.unreachable as f64, 0.0));
         }
         if self.bulk_texts_per_second.is_some() {
@@ -216,6 +235,9 @@ mod tests {
                 "r: p99 of refusals in ms: 111.00 > 10.00"
             ]
         );
+        let mut stopped = report(9);
+        (stopped.capacity, stopped.is_stopped) = (None, true);
+        assert_eq!(stopped.broken_limits(), ["r: no end: 1.00 > 0.00"]);
         let mut idle = report(9);
         idle.tokens_per_second = 80.0;
         idle.memory = [100.0, f64::NAN];

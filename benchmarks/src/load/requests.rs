@@ -9,7 +9,7 @@ use crate::error::BenchmarkError;
 const TEXTS: usize = 32;
 
 /// What a request asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Query,
     Titles,

@@ -13,8 +13,9 @@ use super::work::{Task, Work, WorkKind, pair_tokens};
 use super::{Shared, stopping};
 use crate::problem::{Kind, Problem};
 
-/// What a query may have to wait for: the turn that is running when it comes.
-const TURN: Duration = Duration::from_millis(100);
+/// What a query may have to wait for is the turn that is running when it comes: a tenth of a second, with some room for
+/// turns that take longer than expected.
+const TURN: Duration = Duration::from_millis(80);
 
 /// Fewer tokens would make a turn inefficient: much of its time would go into reading the weights.
 const LEAST_TURN: usize = 128;
