@@ -291,6 +291,9 @@ pub enum UsageError {
     /// No model is named that could find attributes.
     #[error("no tagger given: name a folder of `train tag` with --model")]
     NoTagger,
+    /// Two boosts of a column.
+    #[error("--boost gives the column `{0}` two weights: give it one")]
+    RepeatedBoost(String),
     /// Rows with added columns of texts that are no rows.
     #[error(
         "texts of the command line have no columns: leave --output-format out, or give --input"
@@ -417,9 +420,15 @@ impl ProgramError for Error {
     /// Usage is what another command line would mend; the rest is of the data or the machine.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::UnknownId { .. } | Self::NotInIndex { .. } | Self::Filter(_) => {
-                USAGE
-            }
+            Self::Usage(_)
+            | Self::UnknownId { .. }
+            | Self::NotInIndex { .. }
+            | Self::Filter(_)
+            | Self::RepeatedBoost(_)
+            | Self::NoTagger
+            | Self::RowsOfTexts
+            | Self::RowsOfSeveral
+            | Self::RowsWithoutColumn => USAGE,
             Self::Index(error) if error.is_usage() => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,

@@ -1,6 +1,6 @@
 //! A question to an index or a store, and its answer.
 
-use crate::filter::{Filter, Value};
+use crate::filter::{Filter, Value, fold_case};
 
 /// What hits are ranked by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,54 @@ pub struct Boost {
     pub value: Value,
     /// What is added to the score, whatever the mode: finite, and not below 0.
     pub weight: f32,
+}
+
+impl Boost {
+    /// The boosts of values that a query names, by the weights of their columns. Names may be in any case. A value counts
+    /// once, however often it is named, and values of columns without a weight do not count.
+    #[must_use]
+    pub fn of_named(
+        named: impl IntoIterator<Item = (String, Value)>,
+        weights: &[(String, f32)],
+    ) -> Vec<Self> {
+        let mut boosts: Vec<Self> = Vec::new();
+        let mut counted: Vec<(String, Value)> = Vec::new();
+        for (column, value) in named {
+            let folded = fold_case(&column);
+            let of_column = |(name, _): &&(String, f32)| fold_case(name) == folded;
+            let Some((_, weight)) = weights.iter().find(of_column) else {
+                continue;
+            };
+            let same = match &value {
+                Value::Text(text) => Value::Text(fold_case(text)),
+                other => other.clone(),
+            };
+            let key = (folded, same);
+            if !counted.contains(&key) {
+                counted.push(key);
+                boosts.push(Self {
+                    column,
+                    value,
+                    weight: *weight,
+                });
+            }
+        }
+        boosts
+    }
+
+    /// A column that has two weights: its names may be in different cases.
+    #[must_use]
+    pub fn repeated_column(weights: &[(String, f32)]) -> Option<&str> {
+        let mut names = Vec::new();
+        for (name, _) in weights {
+            let folded = fold_case(name);
+            if names.contains(&folded) {
+                return Some(name);
+            }
+            names.push(folded);
+        }
+        None
+    }
 }
 
 /// A question. Vectors have the index's width.
@@ -200,4 +248,40 @@ pub struct Answer {
     pub boosts: Vec<Boost>,
     /// Shards of a store that did not answer; empty for an index.
     pub missing: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_boosted_once() {
+        let text = |column: &str, value: &str| (column.to_owned(), Value::Text(value.to_owned()));
+        let named = [
+            text("brand", "Sony"),
+            text("Brand", "sony"),
+            text("brand", "Acme"),
+            text("size", "XL"),
+        ];
+        let weights = [("BRAND".to_owned(), 0.25)];
+        let boost = |value: &str| Boost {
+            column: "brand".to_owned(),
+            value: Value::Text(value.to_owned()),
+            weight: 0.25,
+        };
+        assert_eq!(
+            Boost::of_named(named, &weights),
+            [boost("Sony"), boost("Acme")]
+        );
+    }
+
+    #[test]
+    fn a_column_has_one_weight() {
+        let weights = |names: [&str; 2]| names.map(|name| (name.to_owned(), 0.5));
+        assert_eq!(Boost::repeated_column(&weights(["brand", "colour"])), None);
+        assert_eq!(
+            Boost::repeated_column(&weights(["brand", "Brand"])),
+            Some("Brand")
+        );
+    }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use search::filter::fold_case;
 use search::index::{Document, IndexError, IndexReader, ModelFingerprint, Settings};
 use search::{Answer, Boost, Query};
 use store::PostgresStore;
@@ -148,24 +147,20 @@ impl Snapshot<'_> {
             return Err(Problem::field("boost", message));
         };
         let wrong = |error: IndexError| Problem::field("boost", error.to_string());
-        let mut boosts = Vec::new();
         for (column, &weight) in weights {
             if !(weight >= 0.0 && weight.is_finite()) {
                 let message = format!("the boost of {column:?} must be a number from 0 on");
                 return Err(Problem::field("boost", message));
             }
         }
-        let columns: Vec<String> = weights.keys().cloned().collect();
-        for (column, value) in index.named_values(query, &columns).map_err(wrong)? {
-            let folded = fold_case(&column);
-            let weight = weights.iter().find(|(name, _)| fold_case(name) == folded);
-            boosts.extend(weight.map(|(_, weight)| Boost {
-                column,
-                value,
-                weight: *weight,
-            }));
+        let weights: Vec<(String, f32)> = weights.clone().into_iter().collect();
+        if let Some(column) = Boost::repeated_column(&weights) {
+            let message = format!("{column:?} is the same column as another one");
+            return Err(Problem::field("boost", message));
         }
-        Ok(boosts)
+        let columns: Vec<String> = weights.iter().map(|(column, _)| column.clone()).collect();
+        let named = index.named_values(query, &columns).map_err(wrong)?;
+        Ok(Boost::of_named(named, &weights))
     }
 
     pub(crate) fn document(&self, id: &str) -> Result<Option<Document>, Problem> {

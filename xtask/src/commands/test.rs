@@ -100,6 +100,7 @@ const FIRST_BACKEND_ONLY: [FirstBackendOnly; 4] = [
         package: "infer",
         name: "program",
         tests: &[
+            "attribute_search::",
             "attributes::",
             "catalogue::",
             "errors::",

@@ -1,7 +1,7 @@
 //! The attributes of a query, and what they raise.
 
 use search::Boost;
-use search::filter::{Value, fold_case};
+use search::filter::Value;
 
 use crate::error::Error;
 
@@ -42,16 +42,7 @@ impl QueryAttributes {
                     .collect()
             }
         };
-        let boost = |(column, value): (String, Value)| {
-            let folded = fold_case(&column);
-            let (_, weight) = weights.iter().find(|(name, _)| fold_case(name) == folded)?;
-            Some(Boost {
-                column,
-                value,
-                weight: *weight,
-            })
-        };
-        Ok(named.into_iter().filter_map(boost).collect())
+        Ok(Boost::of_named(named, weights))
     }
 }
 

@@ -23,7 +23,7 @@ pub struct AttributeArgs {
     )]
     pub boosts: Vec<(String, f32)>,
     /// Find what a query names by this tagger: a folder of `train tag`, whose labels are names of columns [default: the
-    /// values of the columns, as they stand in the query].
+    /// values of the columns that are in the query].
     #[arg(long, value_name = "DIR", requires = "boosts")]
     pub query_model: Option<String>,
 }

@@ -29,6 +29,9 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
+    if let Some(column) = Boost::repeated_column(&args.attributes.boosts) {
+        return Err(Error::RepeatedBoost(column.to_owned()));
+    }
     let reranker = |console| Reranker::of_search(&args.rerank, model, console);
     if let Some(index) = Catalogue::open(&args.ask)? {
         return ask::search(

@@ -195,6 +195,17 @@ fn what_the_query_names_is_boosted() {
 }
 
 #[test]
+fn a_column_has_one_boost() {
+    let files = Files::new();
+    let twice = ["acme", "--boost", "brand=0.2", "--boost", "Brand=0.3"];
+    let error = run(&mut infer(&files.corpus(&twice))).failed(2);
+    assert!(
+        error.contains("gives the column `Brand` two weights"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_index_keeps_attributes_as_columns() {
     let files = Files::new();
     let attributes = text(&files.attributes);
