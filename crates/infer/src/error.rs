@@ -420,15 +420,9 @@ impl ProgramError for Error {
     /// Usage is what another command line would mend; the rest is of the data or the machine.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_)
-            | Self::UnknownId { .. }
-            | Self::NotInIndex { .. }
-            | Self::Filter(_)
-            | Self::RepeatedBoost(_)
-            | Self::NoTagger
-            | Self::RowsOfTexts
-            | Self::RowsOfSeveral
-            | Self::RowsWithoutColumn => USAGE,
+            Self::Usage(_) | Self::UnknownId { .. } | Self::NotInIndex { .. } | Self::Filter(_) => {
+                USAGE
+            }
             Self::Index(error) if error.is_usage() => USAGE,
             Self::Model(error) if error.is_usage() => USAGE,
             Self::Read(error) if error.is_usage() => USAGE,

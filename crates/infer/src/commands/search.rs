@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let texts = queries(&args)?;
     if let Some(column) = Boost::repeated_column(&args.attributes.boosts) {
-        return Err(Error::RepeatedBoost(column.to_owned()));
+        return Err(UsageError::RepeatedBoost(column.to_owned()).into());
     }
     let reranker = |console| Reranker::of_search(&args.rerank, model, console);
     if let Some(index) = Catalogue::open(&args.ask)? {
