@@ -90,10 +90,10 @@ pub(crate) async fn change(
     }
     let snapshot = catalogue(service)?.snapshot();
     let (documents, new) = app
-        .blocking(|| {
+        .searching(|| {
             let documents = documents(snapshot.settings(), &request)?;
             let new = new_texts(&snapshot, &documents)?;
-            Ok::<_, Problem>((documents, new))
+            Ok((documents, new))
         })
         .await?;
     let mut vectors = if new.iter().any(Option::is_some) {
@@ -121,6 +121,7 @@ pub(crate) async fn change(
             .map(|(document, new)| (document, new.and_then(|_| vectors.next())))
             .collect(),
         remove: request.remove,
+        settings: snapshot.settings().clone(),
     };
     let Changed {
         written,

@@ -226,6 +226,7 @@ async fn find(
         ..request.page.question(&snapshot)?
     };
     let shown = (question.offset, question.k);
+    let mut reservation = None;
     if request.rerank {
         reranker(service)?;
         // The second ranking is of the hits from the first on, whatever part of it is shown.
@@ -240,6 +241,10 @@ async fn find(
             return Err(Problem::field("rerank_depth", message));
         }
         question.offset = 0;
+        // Before anything is computed: a search is refused as a whole.
+        let priority = priority.unwrap_or(Priority::Interactive);
+        let engine = &service.engine;
+        reservation = Some(engine.reserve_pairs(&request.query, question.k, priority)?);
     }
     let similarity = snapshot.settings().similarity.name();
     let (answer, searched, cost) =
@@ -261,7 +266,15 @@ async fn find(
     };
     if request.rerank {
         let begin = Instant::now();
-        rerank(service, &request.query, &mut found.answer, shown, priority).await?;
+        rerank(
+            service,
+            &request.query,
+            &mut found.answer,
+            shown,
+            priority,
+            reservation,
+        )
+        .await?;
         milliseconds.rerank = begin.elapsed().as_secs_f64() * 1e3;
         found.milliseconds = milliseconds;
         found.metric = "rerank";
