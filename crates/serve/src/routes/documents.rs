@@ -52,7 +52,11 @@ pub(crate) struct DocumentsResponse {
 
 /// Adds, replaces and removes products. The answer comes when the changes are on disk, and searches see them.
 #[utoipa::path(
-    post, path = "/documents", request_body = DocumentsRequest, tag = "search",
+    post, path = "/documents", tag = "search",
+    request_body(
+        content = DocumentsRequest,
+        example = json!({ "documents": [{ "id": "A1", "title": "Steel bottle", "brand": "Acme" }], "remove": ["B2"] })
+    ),
     responses(
         (status = 200, description = "The changes are on disk", body = DocumentsResponse),
         (status = "4XX", description = "The request is wrong, this service does not write, or too much waits", body = ErrorBody),

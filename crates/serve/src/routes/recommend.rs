@@ -55,7 +55,8 @@ enum Subject<'a> {
 
 /// Products that are like others, or like a text.
 #[utoipa::path(
-    post, path = "/recommend", request_body = RecommendRequest, tag = "search",
+    post, path = "/recommend", tag = "search",
+    request_body(content = RecommendRequest, example = json!({ "text": "steel bottle", "top_k": 3 })),
     responses(
         (status = 200, description = "Hits, as `infer recommend --json` prints them", body = serde_json::Value),
         (status = "4XX", description = "The request is wrong, a product is unknown, or too much waits", body = ErrorBody),

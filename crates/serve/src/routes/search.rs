@@ -35,6 +35,7 @@ pub(crate) const LONGEST_TEXT: usize = 8192;
 /// A query, and what is asked of its hits.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SearchRequest {
+    #[schema(min_length = 1)]
     query: String,
     /// What hits are ranked by.
     #[serde(default)]
@@ -48,6 +49,7 @@ pub(crate) struct SearchRequest {
     rerank_depth: Option<usize>,
     /// The weight of words in hybrid mode, from 0 to 1; unless given, that of the index.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     weight: Option<f32>,
     /// Whether typing errors are forgiven where a word is unknown.
     #[serde(default = "yes")]
@@ -142,7 +144,8 @@ pub(crate) struct Milliseconds {
 
 /// The products that are closest to a query.
 #[utoipa::path(
-    post, path = "/search", request_body = SearchRequest, tag = "search",
+    post, path = "/search", tag = "search",
+    request_body(content = SearchRequest, example = json!({ "query": "gift for a runner", "top_k": 3 })),
     responses(
         (status = 200, description = "Hits, as `infer search --json` prints them", body = serde_json::Value),
         (status = "4XX", description = "The request is wrong, there are no products, or too much waits", body = ErrorBody),
