@@ -53,7 +53,9 @@ fn child() {
         number = if merges {
             writer.merge().unwrap().number
         } else {
-            let segments = running.as_ref().map_or(&[][..], |running| &running.segments);
+            let segments = running
+                .as_ref()
+                .map_or(&[][..], |running| &running.segments);
             let (committed, merge) = writer.commit_joining(FEW, segments).unwrap();
             if let (None, Some(merge)) = (&running, merge) {
                 running = Some(Running {

@@ -89,6 +89,7 @@ impl Engine {
             turn_since: AtomicU64::new(0),
         });
         shared.warm_up()?;
+        shared.report(&shared.state());
         let engine = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("engine".to_owned());
         thread

@@ -95,7 +95,9 @@ pub(crate) async fn recommend(
         Some(_) => return Err(Problem::field("text", "give `ids` or `text`, not both")),
         None => {
             let searched = Instant::now();
-            let answer = app.searching(|| like(&snapshot, &request, question)).await?;
+            let answer = app
+                .searching(|| like(&snapshot, &request, question))
+                .await?;
             (answer, searched, Cost::default())
         }
     };
