@@ -137,3 +137,22 @@ fn an_index_that_was_rebuilt_is_left_alone() {
         assert_eq!(IndexReader::open(&folder).unwrap().len(), 0);
     }
 }
+
+#[test]
+fn a_failed_merge_does_not_lock_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("index");
+    drop(IndexWriter::create(&folder, settings()).unwrap());
+    // Whoever opens the index to change it removes what a killed merge has left.
+    let left = folder.join("merge");
+    std::fs::create_dir(&left).unwrap();
+    let mut changes = changes(&folder);
+    changes.running = vec!["segment".to_owned()];
+    changes.write(vec![Message::Merged(None)]);
+    assert!(changes.running.is_empty());
+    assert!(left.is_dir());
+    let (message, done) = request("a");
+    changes.write(vec![message]);
+    assert_eq!(done.blocking_recv().unwrap().unwrap().rows, Some(1));
+    assert!(!left.exists());
+}
